@@ -1,0 +1,1 @@
+"""The rollback runbook's own knowledge: acting on a Docker Compose production, checking it, recording it."""

@@ -1,0 +1,87 @@
+"""Every way in which the runbook can stop, as one tree.
+
+RunbookError
+├── SettingsError        runbook.toml is missing, unreadable, or says something that it cannot mean
+├── HostError            the production host could not be asked
+│   ├── CommandFailed      a command ended with a code other than the expected one
+│   └── CommandTimedOut    a command did not end by its deadline and was stopped
+├── ProductionError      the Compose project is not what the settings say
+│   └── EnvFileError       the env file cannot be read, or not changed without guessing
+├── RegistryError        the image registry could not be asked
+│   ├── RegistryRefused    it does not accept the user name and password
+│   └── ReleaseNotFound    it answers, and has no such tag
+├── TargetError          no release that could be returned to, or not the one asked for
+├── CheckFailed          a sentence was looked at until its deadline and was not true
+├── Inconclusive         a sentence could not be looked at; never counted as good news
+└── JournalError         the journal cannot be written, or is not whole
+
+Each carries two sentences: what was seen against what was expected, and what to type or to do next.
+"""
+
+
+class RunbookError(Exception):
+    """A reason to stop, for a person to read.
+
+    `seen` says what was seen and what was expected; `next_step` says what to type or to do. Both are plain
+    text on one line.
+    """
+
+    def __init__(self, seen: str, next_step: str) -> None:
+        super().__init__(seen, next_step)
+        self.seen = " ".join(seen.split())
+        self.next_step = " ".join(next_step.split())
+
+    def __str__(self) -> str:
+        return f"{self.seen} → {self.next_step}"
+
+
+class SettingsError(RunbookError):
+    """The settings file is missing, unreadable, or says something that it cannot mean."""
+
+
+class HostError(RunbookError):
+    """The production host could not be asked."""
+
+
+class CommandFailed(HostError):
+    """A command ended with a code other than the expected one."""
+
+
+class CommandTimedOut(HostError):
+    """A command did not end by its deadline and was stopped; what it did until then is unknown."""
+
+
+class ProductionError(RunbookError):
+    """The Compose project is not what the settings say."""
+
+
+class EnvFileError(ProductionError):
+    """The env file cannot be read, or not changed without guessing."""
+
+
+class RegistryError(RunbookError):
+    """The image registry could not be asked."""
+
+
+class RegistryRefused(RegistryError):
+    """The registry does not accept the user name and password."""
+
+
+class ReleaseNotFound(RegistryError):
+    """The registry answers, and has no such tag."""
+
+
+class TargetError(RunbookError):
+    """There is no release that could be returned to, or not the one asked for."""
+
+
+class CheckFailed(RunbookError):
+    """A sentence was looked at until its deadline and was not true."""
+
+
+class Inconclusive(RunbookError):
+    """A sentence could not be looked at; that is never good news."""
+
+
+class JournalError(RunbookError):
+    """The journal cannot be written, or is not whole."""

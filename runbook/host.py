@@ -1,0 +1,145 @@
+"""How a command runs on the production host: with a deadline, with a clean environment, and on record."""
+
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from runbook.errors import CommandFailed, CommandTimedOut, HostError
+
+# What a command sees of the operator's shell. Compose prefers shell variables to the env file, so an
+# IMAGE_TAG that somebody exported an hour ago would silently decide which release comes up.
+_PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "SSH_AUTH_SOCK", "DOCKER_HOST", "DOCKER_CONTEXT",
+              "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "XDG_RUNTIME_DIR")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command on the production host.
+
+    `argv` is what runs, without a shell; `deadline` is in seconds; `stdin` is fed to it and never recorded;
+    `secret_output` keeps the output off the record as well (an env file's content, say).
+    """
+
+    argv: tuple[str, ...]
+    deadline: float
+    directory: str | None = None
+    stdin: bytes | None = None
+    secret_output: bool = False
+
+    def __str__(self) -> str:
+        """Write it as a person would type it."""
+        return shlex.join(self.argv)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a command ended: exit code, output, and how long it took in seconds."""
+
+    command: Command
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        """Its standard output; bytes that are not UTF-8 become the replacement character."""
+        return self.stdout.decode("utf-8", errors="replace")
+
+    @property
+    def last_words(self) -> str:
+        """The last line that says something, of standard error before standard output."""
+        for stream in (self.stderr, self.stdout):
+            lines = stream.decode("utf-8", errors="replace").strip().splitlines()
+            if lines:
+                return lines[-1].strip()
+        return "it said nothing"
+
+
+class Recorder(Protocol):
+    """What keeps the commands: the incident."""
+
+    def command_ended(self, completed: Completed) -> None:
+        """Keep a command that ended."""
+
+    def command_stopped(self, command: Command, why: str) -> None:
+        """Keep a command that did not end by itself, or never began."""
+
+
+class Host:
+    """The production host, reached as this machine."""
+
+    def __init__(self, environment: Mapping[str, str], recorder: Recorder) -> None:
+        """`environment` is added to what commands see (docker's configuration folder, say)."""
+        self._environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        self._environment |= environment
+        self._recorder = recorder
+
+    def run(self, command: Command) -> Completed:
+        """Run a command and return how it ended, whatever its exit code.
+
+        Raises CommandTimedOut at its deadline, after its whole process group was stopped, and HostError when
+        it cannot be started.
+        """
+        began = time.monotonic()
+        try:
+            process = subprocess.Popen(  # noqa: S603 - a list, built by our own code, without a shell
+                command.argv,
+                cwd=command.directory,
+                env=self._environment,
+                stdin=subprocess.PIPE if command.stdin is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._recorder.command_stopped(command, str(error))
+            missing = error.filename or command.argv[0]
+            raise HostError(
+                f"`{command}` could not be started: {error.strerror}: {missing}",
+                f"make sure that {command.argv[0]} is installed and that {command.directory or 'its folder'} exists",
+            ) from None
+        try:
+            stdout, stderr = process.communicate(command.stdin, timeout=command.deadline)
+        except subprocess.TimeoutExpired:
+            _stop(process)
+            self._recorder.command_stopped(command, f"stopped at its deadline of {command.deadline:g} s")
+            raise CommandTimedOut(
+                f"`{command}` did not end within {command.deadline:g} s and was stopped",
+                "look at the production host (is the engine answering?), or raise its value under [deadlines]",
+            ) from None
+        except BaseException:
+            # Ctrl-C and the like: nothing that we began may go on behind our back.
+            _stop(process)
+            self._recorder.command_stopped(command, "interrupted")
+            raise
+        completed = Completed(command, process.returncode, stdout, stderr, time.monotonic() - began)
+        self._recorder.command_ended(completed)
+        return completed
+
+    def check(self, command: Command) -> Completed:
+        """Run a command that must exit 0. Raises CommandFailed with its last words when it does not."""
+        completed = self.run(command)
+        if completed.exit_code != 0:
+            raise CommandFailed(
+                f"`{command}` ended with exit code {completed.exit_code}: {completed.last_words}",
+                "its whole output is in the record",
+            )
+        return completed
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for how, patience in ((signal.SIGTERM, 5), (signal.SIGKILL, 5)):
+        try:
+            os.killpg(process.pid, how)
+            process.communicate(timeout=patience)
+        except subprocess.TimeoutExpired:
+            continue
+        except ProcessLookupError:
+            pass
+        return

@@ -1,0 +1,160 @@
+"""What happened, in the order in which it happened: an append-only file that shows any later change.
+
+One JSON object a line. Its last member is the SHA-256 of all bytes of the line before that member, and `previous`
+repeats the hash of the line above, so every byte of the file is covered. docs/journal.md describes the format.
+"""
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from runbook.errors import JournalError
+from runbook.incident.redaction import Redactor
+
+FORMAT = 1
+FIRST_PREVIOUS = "0" * 64
+_SEAL = b',"sha256":"'
+
+Entry = dict[str, Any]
+
+
+def utc_now() -> str:
+    """Return the time now as `2026-01-31T23:59:59.123456Z`."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class Journal:
+    """The open journal of one incident."""
+
+    def __init__(self, path: Path, redactor: Redactor) -> None:
+        """Create the journal at `path`, which must not exist. Raises JournalError when it cannot be written."""
+        self.path = path
+        self.entries: list[Entry] = []
+        self.redactor = redactor
+        self._previous = FIRST_PREVIOUS
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            _sync_directory(path.parent)
+        except OSError as error:
+            raise JournalError(
+                f"the journal {path} cannot be created ({error.strerror})",
+                "nothing was changed; make room or mend the permissions, then start again",
+            ) from error
+
+    @property
+    def head(self) -> str:
+        """The hash of the newest entry: who knows it can tell whether the journal is whole."""
+        return self._previous
+
+    def write(self, kind: str, *, sync: bool = False, **facts: Any) -> Entry:
+        """Append one entry, redacted; with `sync`, return only when it is on the disk.
+
+        Raises JournalError when it cannot be written: without a journal nothing may be changed.
+        """
+        entry: Entry = {"seq": len(self.entries), "time": utc_now(), "kind": kind}
+        entry |= self.redactor.value(facts)
+        entry["previous"] = self._previous
+        line, self._previous = _seal(entry)
+        try:
+            _write_all(self._file, line)
+            if sync:
+                os.fsync(self._file)
+        except OSError as error:
+            raise JournalError(
+                f"the journal {self.path} cannot be written ({error.strerror})",
+                "nothing more is changed without a journal; make room, then look at production",
+            ) from error
+        self.entries.append(entry)
+        return entry
+
+    def close(self) -> None:
+        """Put everything on the disk and let go of the file."""
+        os.fsync(self._file)
+        os.close(self._file)
+
+
+def _seal(entry: Entry) -> tuple[bytes, str]:
+    body = json.dumps(entry, ensure_ascii=True, separators=(",", ":")).encode("ascii")[:-1]
+    digest = hashlib.sha256(body).hexdigest()
+    return body + _SEAL + digest.encode("ascii") + b'"}\n', digest
+
+
+def _write_all(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def _sync_directory(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What `verify` found: the entries that can be believed, the head's hash, and what is wrong, if anything."""
+
+    entries: tuple[Entry, ...]
+    head: str
+    problem: str | None
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether every line is as it was written, to the closing entry."""
+        return self.problem is None
+
+
+def verify(path: Path) -> Verified:
+    """Read the journal at `path` and check every byte of it.
+
+    Raises JournalError only when the file cannot be read at all.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise JournalError(f"the journal {path} cannot be read ({error.strerror})", "check the path") from error
+    entries: list[Entry] = []
+    previous = FIRST_PREVIOUS
+    for number, found in enumerate(_lines(data), start=1):
+        entry, problem = _check(found, previous, len(entries))
+        if problem is not None or entry is None:
+            return Verified(tuple(entries), previous, f"line {number}: {problem}")
+        entries.append(entry)
+        previous = hashlib.sha256(found[: found.rindex(_SEAL)]).hexdigest()
+    if not entries:
+        return Verified((), previous, "the journal is empty")
+    if entries[-1]["kind"] != "closed":
+        return Verified(
+            tuple(entries),
+            previous,
+            f"line {len(entries)} is the last and is not the closing entry: the tail was cut, or the run was killed",
+        )
+    return Verified(tuple(entries), previous, None)
+
+
+def _lines(data: bytes) -> list[bytes]:
+    return re.findall(rb"[^\n]*\n|[^\n]+\Z", data)
+
+
+def _check(line: bytes, previous: str, sequence: int) -> tuple[Entry | None, str | None]:
+    if not line.endswith(b"\n"):
+        return None, "ends without a line break: it was cut, or was being written when the run died"
+    body, seal, tail = line.rpartition(_SEAL)
+    if not seal or tail != hashlib.sha256(body).hexdigest().encode("ascii") + b'"}\n':
+        return None, "was changed after it was written (its hash does not fit its content)"
+    try:
+        entry: Entry = json.loads(line)
+    except ValueError:
+        return None, "is not JSON"
+    if entry.get("previous") != previous or entry.get("seq") != sequence:
+        return None, "does not follow the line above it (a line was removed, added, or moved)"
+    return entry, None

@@ -1,0 +1,226 @@
+"""What a journal tells, put in the order in which people ask: the incident as the record's templates need it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from runbook.incident.journal import Entry
+from runbook.sentence import Outcome
+
+_DETAILS = ("command", "exchange", "look", "change")
+
+
+@dataclass
+class Sentence:
+    """One sentence as it went: what it says, how it ended, and everything that was run and seen under it."""
+
+    keyword: str
+    text: str
+    place: str
+    began: str
+    outcome: str = Outcome.INTERRUPTED
+    detail: str = "the run ended while this sentence was open"
+    seconds: float | None = None
+    details: list[Entry] = field(default_factory=list)
+
+    @property
+    def changes(self) -> list[Entry]:
+        """Its changes, in their last state."""
+        last: dict[str, Entry] = {}
+        for entry in self.details:
+            if entry["kind"] == "change":
+                last[entry["summary"]] = entry
+        return list(last.values())
+
+    @property
+    def changed_production(self) -> bool:
+        """Tell whether it began to change something for real."""
+        return any(entry["state"] in ("begun", "done") for entry in self.changes)
+
+
+@dataclass
+class Scenario:
+    """One scenario: its sentences, or the reason why it was left out."""
+
+    chapter: str
+    name: str
+    outcome: str = Outcome.INTERRUPTED
+    reason: str = ""
+    sentences: list[Sentence] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of before and after: what, how it was, how it is, and whether it changed."""
+
+    name: str
+    before: str
+    after: str | None
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether before and after differ."""
+        return self.after is not None and self.before != self.after
+
+
+class Story:
+    """The incident that a journal tells about; works on journals that break off as well."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.opened: Mapping[str, Any] = entries[0] if entries and entries[0]["kind"] == "opened" else {}
+        closed = [entry for entry in entries if entry["kind"] == "closed"]
+        self.closed: Mapping[str, Any] = closed[-1] if closed else {}
+        self.facts = {entry["name"]: entry["value"] for entry in entries if entry["kind"] == "fact"}
+        self.decisions = _latest_decisions(entries)
+        self.scenarios: list[Scenario] = []
+        self.began = str(entries[0]["time"]) if entries else ""
+        self.ended = str(entries[-1]["time"]) if entries else ""
+        for entry in entries:
+            self._tell(entry)
+
+    def _tell(self, entry: Entry) -> None:
+        kind = entry["kind"]
+        if kind == "scenario left out":
+            left_out = Scenario(entry["feature"], entry["scenario"], Outcome.NOT_APPLICABLE, entry["reason"])
+            self.scenarios.append(left_out)
+        elif kind == "scenario began":
+            self.scenarios.append(Scenario(entry["feature"], entry["scenario"]))
+        elif kind == "scenario ended" and self.scenarios:
+            self.scenarios[-1].outcome = entry["outcome"]
+        elif kind == "sentence began" and self.scenarios:
+            opened = Sentence(entry["keyword"], entry["text"], entry["place"], entry["time"])
+            self.scenarios[-1].sentences.append(opened)
+        elif (sentence := self._open_sentence()) is None:
+            return
+        elif kind == "sentence ended":
+            sentence.outcome, sentence.detail = entry["outcome"], entry["detail"]
+            sentence.seconds = entry["seconds"]
+        elif kind in _DETAILS:
+            sentence.details.append(entry)
+
+    def _open_sentence(self) -> Sentence | None:
+        if not self.scenarios or not self.scenarios[-1].sentences:
+            return None
+        newest = self.scenarios[-1].sentences[-1]
+        return newest if newest.seconds is None else None
+
+    @property
+    def chapters(self) -> dict[str, list[Scenario]]:
+        """The scenarios by chapter, in the order in which they ran."""
+        chapters: dict[str, list[Scenario]] = {}
+        for scenario in self.scenarios:
+            chapters.setdefault(scenario.chapter, []).append(scenario)
+        return chapters
+
+    @property
+    def sentences(self) -> list[Sentence]:
+        """Every sentence that began."""
+        return [sentence for scenario in self.scenarios for sentence in scenario.sentences]
+
+    @property
+    def failed(self) -> list[Sentence]:
+        """The sentences that did not pass, and were not merely planned."""
+        return [s for s in self.sentences if s.outcome not in (Outcome.PASSED, Outcome.PLANNED)]
+
+    @property
+    def headline(self) -> str:
+        """How it ended, in words."""
+        outcome = self.closed.get("outcome")
+        if self.failed and outcome != "passed":
+            sentence = self.failed[0]
+            word = {Outcome.INTERRUPTED: "Interrupted", Outcome.INCONCLUSIVE: "Stopped, not known"}.get(
+                Outcome(sentence.outcome), "Stopped"
+            )
+            return f"{word} at: {sentence.keyword} {sentence.text}"
+        if outcome is None:
+            return "Interrupted: the run ended without closing its journal"
+        if outcome == "planned":
+            return "A plan: nothing was changed"
+        if outcome != "passed":
+            return f"Ended: {outcome}"
+        if self.opened.get("type") == "validation":
+            return f"Validated: {self._tag('running') or 'the running release'} is known good"
+        return f"Over: production runs {self._tag('target') or 'the target'} again"
+
+    @property
+    def tone(self) -> str:
+        """`good`, `plan` or `bad`: how the headline is coloured."""
+        return {"passed": "good", "planned": "plan"}.get(str(self.closed.get("outcome")), "bad")
+
+    def _tag(self, fact: str) -> str:
+        return str(self.facts.get(fact, {}).get("tag", ""))
+
+    @property
+    def from_to(self) -> tuple[str, str]:
+        """The failed release's tag and the target's; empty where there is none."""
+        before = self.facts.get("before", {})
+        return ", ".join(before.get("tags", [])), self._tag("target")
+
+    @property
+    def seconds(self) -> float:
+        """How long the run took, by the journal's own times."""
+        return seconds_between(self.began, self.ended)
+
+    @property
+    def gate_closed_seconds(self) -> float | None:
+        """From the first moment at which the gate may have been closed to the first at which it was open again."""
+        times = {}
+        for sentence in self.sentences:
+            for entry in sentence.details:
+                if entry["kind"] == "change" and entry["state"] in ("begun", "done"):
+                    times[entry["summary"], entry["state"]] = entry["time"]
+        paused = times.get(("user traffic is paused", "begun"))
+        resumed = times.get(("user traffic is resumed", "done"))
+        return seconds_between(paused, resumed) if paused and resumed else None
+
+    @property
+    def before_and_after(self) -> list[Row]:
+        """What a rollback changes and what it must not, side by side."""
+        before, after = self.facts.get("before"), self.facts.get("after")
+        if not isinstance(before, Mapping):
+            return []
+        later = after if isinstance(after, Mapping) else None
+        first, second = _rows(before), _rows(later) if later else {}
+        names = list(dict.fromkeys([*first, *second]))
+        return [Row(name, first.get(name, "-"), second.get(name, "-") if later else None) for name in names]
+
+
+def seconds_between(began: str, ended: str) -> float:
+    """The seconds between two UTC times as the journal writes them."""
+    return (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
+
+
+def _latest_decisions(entries: Sequence[Entry]) -> list[Entry]:
+    return list({entry["question"]: entry for entry in entries if entry["kind"] == "decision"}.values())
+
+
+def _rows(snapshot: Mapping[str, Any]) -> dict[str, str]:
+    rows = {"release": ", ".join(snapshot["tags"])}
+    rows |= {f"digest of {service}": digest for service, digest in sorted(snapshot["digests"].items())}
+    rows["schema revision"] = _words(snapshot["schema"])
+    rows["traffic gate"] = _words(snapshot["gate"])
+    rows["readiness"] = _readiness(snapshot["readiness"])
+    for container in snapshot["containers"]:
+        rows[f"container {container['name']}"] = (
+            f"{container['id'][:12]} {container['state']}, {container['health']}, {container['restarts']} restarts"
+        )
+    errors = snapshot["log_errors"]
+    rows["errors in recent logs"] = str(sum(errors.values())) if isinstance(errors, Mapping) else _words(errors)
+    env_file = snapshot["env_file"]
+    rows |= {f"env file {key}": str(env_file[key]) for key in env_file if key != "path"}
+    return rows
+
+
+def _readiness(readiness: Any) -> str:
+    if not isinstance(readiness, Mapping):
+        return _words(readiness)
+    answer = readiness["answer"]
+    if not isinstance(answer, Mapping):
+        return _words(answer)
+    bad = [str(name) for name, value in answer.items() if value is False]
+    return f"HTTP {readiness['status']}{': not ' + ', not '.join(bad) if bad else ', all true'}"
+
+
+def _words(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

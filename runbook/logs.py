@@ -1,0 +1,112 @@
+"""Which errors recent logs show, counted by what they say and not by when."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runbook.errors import Inconclusive
+from runbook.production import Production
+from runbook.sentence import Expectation, Seen
+from runbook.settings import LogSettings
+
+_PREFIX = re.compile(r"^(?P<container>[\w.-]+)\s*\|\s?(?P<line>.*)$")
+_ERROR = re.compile(
+    r"""\b(?:ERROR|CRITICAL|FATAL|PANIC)\b | ^(?:\w+\.)*\w*(?:Error|Exception)(?:: |$)
+        | "(?:level|severity|levelname)"\s*:\s*"(?:error|critical|fatal|panic)" """,
+    re.VERBOSE,
+)
+# What differs between two occurrences of one error: times, addresses, ids, counts.
+_VARIABLE = (
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
+    (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
+    (re.compile(r"\b(?:0x)?[0-9a-f]{8,}\b", re.IGNORECASE), "<id>"),
+    (re.compile(r"\d+"), "<n>"),
+)
+_LONGEST_SIGNATURE = 200
+
+
+@dataclass(frozen=True)
+class LogErrors:
+    """Errors in logs: how often each signature (service and message, without its variable parts) occurred."""
+
+    counts: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """How many errors there are in all."""
+        return sum(self.counts.values())
+
+    def new_against(self, before: Mapping[str, int]) -> list[str]:
+        """The signatures that were not among `before`, most frequent first."""
+        new = [signature for signature in self.counts if signature not in before]
+        return sorted(new, key=lambda signature: -self.counts[signature])
+
+
+def errors_in(text: str, ignore: tuple[str, ...] = ()) -> LogErrors:
+    """Count the errors in what `docker compose logs` printed; lines that match a pattern of `ignore` are left out."""
+    harmless = [re.compile(pattern) for pattern in ignore]
+    counts: Counter[str] = Counter()
+    for raw in text.splitlines():
+        prefixed = _PREFIX.match(raw)
+        container, line = (prefixed["container"], prefixed["line"]) if prefixed else ("", raw)
+        if _ERROR.search(line) and not any(pattern.search(line) for pattern in harmless):
+            counts[signature_of(_service(container), line)] += 1
+    return LogErrors(dict(counts))
+
+
+def signature_of(service: str, line: str) -> str:
+    """The line without what differs from one occurrence to the next, with its service in front."""
+    text = line.strip()
+    for pattern, word in _VARIABLE:
+        text = pattern.sub(word, text)
+    return f"{service}: {text}"[:_LONGEST_SIGNATURE]
+
+
+def _service(container: str) -> str:
+    # `docker compose logs` writes service-1, or project-service-1 with a container_name of its own.
+    return re.sub(r"-\d+$", "", container)
+
+
+class Logs:
+    """The logs of the application's services."""
+
+    def __init__(self, production: Production, settings: LogSettings) -> None:
+        self._production = production
+        self._settings = settings
+
+    def recent(self) -> LogErrors:
+        """The errors of the last `logs.window`, in containers that exist now. Raises Inconclusive when unreadable."""
+        answer = self._production.host.run(
+            self._production.compose("logs", "--no-color", "--since", self._settings.window, *self._settings.services)
+        )
+        if answer.exit_code != 0:
+            raise Inconclusive(
+                f"the logs of {', '.join(self._settings.services)} cannot be read: {answer.last_words}",
+                "does the logging driver keep logs on the host?",
+            )
+        return errors_in(answer.text, self._settings.ignore)
+
+    def no_new_errors(self, before: Mapping[str, int] | None) -> Expectation:
+        """That the logs of the containers that run now show no error which was not there before the switch.
+
+        Without a `before` (no switch in this run), that they show no error at all. The switch made new containers,
+        whose logs begin with it, so what they show is what came after.
+        """
+
+        def look() -> Seen:
+            now = self.recent()
+            new = now.new_against(before or {})
+            known = now.total - sum(now.counts[signature] for signature in new)
+            counted = f"{now.total} errors in the last {self._settings.window}"
+            if before is not None:
+                counted = (
+                    f"{sum(before.values())} errors before the switch; {now.total} after it, {known} of them known"
+                )
+            return Seen(not new, f"{counted}{': new: ' if new else ''}{'; '.join(new[:5])}")
+
+        return Expectation(
+            "no new errors in recent logs" if before is not None else "no errors in recent logs",
+            look,
+            "read the logs; an error known to be harmless goes under logs.ignore",
+        )

@@ -1,0 +1,1 @@
+"""Migrations: what an image's code expects, what the database is at, and whether the two can live together."""

@@ -1,0 +1,189 @@
+"""The Compose project on the production host: what runs there, and the commands that would change it."""
+
+import json
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from runbook.containers import Container
+from runbook.errors import CommandFailed, ProductionError
+from runbook.host import Command, Completed, Host
+from runbook.release import ImageName, Release
+from runbook.settings import Deadlines, Project, ServiceCommand
+
+
+class Production:
+    """The Compose project, asked and changed through the `docker` command on its host."""
+
+    def __init__(self, host: Host, project: Project, deadlines: Deadlines) -> None:
+        self.host = host
+        self.project = project
+        self._deadlines = deadlines
+        self.directory = str(project.directory)
+
+    @cached_property
+    def _compose(self) -> tuple[str, ...]:
+        files = [part for file in self.project.compose_files for part in ("-f", file)]
+        return ("docker", "compose", "-p", self.project.name, "--env-file", self.project.env_file, *files)
+
+    def command(self, *argv: str, deadline: float | None = None, stdin: bytes | None = None) -> Command:
+        """A command in the project's directory; `deadline` is in seconds."""
+        return Command(argv, deadline or self._deadlines.command, self.directory, stdin)
+
+    def compose(self, *arguments: str, deadline: float | None = None, stdin: bytes | None = None) -> Command:
+        """A `docker compose` command on this project; `deadline` is in seconds."""
+        return self.command(*self._compose, *arguments, deadline=deadline, stdin=stdin)
+
+    def containers(self) -> list[Container]:
+        """Every container of the project's services, running or not, by name. One-off containers are left out."""
+        label = f"label=com.docker.compose.project={self.project.name}"
+        services = "label=com.docker.compose.oneoff=False"
+        listed = self.host.check(
+            self.command("docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", label, "--filter", services)
+        )
+        ids = listed.text.split()
+        if not ids:
+            return []
+        # Between the two commands a container may go; what is left is still the truth.
+        inspected = self.host.run(
+            Command(
+                ("docker", "inspect", "--type", "container", *ids),
+                self._deadlines.command,
+                secret_output=True,
+            )
+        )
+        found = [Container.parse(item) for item in _json_list(inspected)]
+        return sorted(found, key=lambda container: container.name)
+
+    def running(self) -> list[Container]:
+        """The project's containers. Raises ProductionError when the project isn't up where the settings say."""
+        containers = self.containers()
+        if not any(container.state in ("running", "restarting") for container in containers):
+            others = ", ".join(self.projects_on_host()) or "none"
+            raise ProductionError(
+                f"the Compose project {self.project.name} is not running on this host (projects that are: {others})",
+                "check project.name and host in the settings, or bring the project up first",
+            )
+        strangers = {container.directory for container in containers} - {self.directory}
+        if strangers:
+            raise ProductionError(
+                f"the project {self.project.name} was brought up from {', '.join(sorted(strangers))},"
+                f" and the settings say {self.directory}",
+                "set project.directory to the folder that production is really run from",
+            )
+        return containers
+
+    def of_services(self, services: Iterable[str]) -> list[Container]:
+        """The containers of `services`. Raises ProductionError when one of them has none."""
+        wanted = set(services)
+        found = [container for container in self.running() if container.service in wanted]
+        missing = wanted - {container.service for container in found}
+        if missing:
+            raise ProductionError(
+                f"no container of {', '.join(sorted(missing))} in the project {self.project.name}",
+                "check project.services, or bring the service up",
+            )
+        return found
+
+    def projects_on_host(self) -> list[str]:
+        """The Compose projects with a running container on this host."""
+        listed = self.host.check(self.command("docker", "ps", "--format", '{{.Label "com.docker.compose.project"}}'))
+        return sorted({name for name in listed.text.split() if name})
+
+    def images_with_tag(self, tag: str | None = None) -> dict[str, ImageName]:
+        """The image that Compose would run for each service, with `tag` in the env file's place.
+
+        Compose itself is asked, so overrides, defaults and anchors in the file count. Raises ProductionError when a
+        service's image does not depend on the tag.
+        """
+        prefix = ("env", f"{self.project.tag_variable}={tag}") if tag else ()
+        command = self.compose("config", "--format", "json")
+        asked = Command((*prefix, *command.argv), command.deadline, command.directory, secret_output=True)
+        answer = self.host.run(asked)
+        if answer.exit_code != 0:
+            raise ProductionError(
+                f"Compose cannot read the project in {self.directory}: {answer.last_words}",
+                f"run `{command}` there and mend what it says",
+            )
+        services: dict[str, Any] = json.loads(answer.text)["services"]
+        unknown = set(self.project.services) - set(services)
+        if unknown:
+            raise ProductionError(
+                f"the Compose file has no service {', '.join(sorted(unknown))} (it has {', '.join(sorted(services))})",
+                "check project.services in the settings",
+            )
+        images = {name: ImageName.parse(str(services[name].get("image", ""))) for name in self.project.services}
+        loose = sorted(name for name, image in images.items() if tag and image.tag != tag)
+        if loose:
+            raise ProductionError(
+                f"the image of {', '.join(loose)} does not follow {self.project.tag_variable}:"
+                f" it stays {images[loose[0]]} whatever the tag",
+                f"let the Compose file say image: NAME:${{{self.project.tag_variable}}}",
+            )
+        return images
+
+    def config_hashes(self) -> dict[str, str]:
+        """The hash of each service as the files have it now; a container carries the hash that it was made with."""
+        answer = self.host.check(self.compose("config", "--hash", "*"))
+        pairs = (line.split() for line in answer.text.splitlines())
+        return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+
+    def image_id(self, reference: str) -> str | None:
+        """The id under which the host holds the image `reference`, or None when it does not."""
+        answer = self.host.run(self.command("docker", "image", "inspect", "--format", "{{json .Id}}", reference))
+        return str(json.loads(answer.text)) if answer.exit_code == 0 else None
+
+    def digests_of(self, reference: str) -> list[str]:
+        """The registry digests, `name@sha256:…`, by which the host knows an image; empty when it does not."""
+        answer = self.host.run(
+            self.command("docker", "image", "inspect", "--format", "{{json .RepoDigests}}", reference)
+        )
+        return [str(digest) for digest in json.loads(answer.text) or []] if answer.exit_code == 0 else []
+
+    def pulling(self, release: Release) -> Command:
+        """The command that fetches the images of `release`; nothing that runs changes by it."""
+        command = self.compose("pull", "--quiet", *self.project.services, deadline=self._deadlines.pull)
+        prefix = ("env", f"{self.project.tag_variable}={release.tag}")
+        return Command((*prefix, *command.argv), command.deadline, command.directory)
+
+    def bringing_up(self) -> Command:
+        """The command that recreates the rolled-back services on what the env file says, and no other service.
+
+        Nothing is pulled or built at this point: the images were fetched, and compared, before.
+        """
+        return self.compose(
+            "up", "-d", "--no-deps", "--no-build", "--pull", "never", *self.project.services,
+            deadline=self._deadlines.healthy,
+        )  # fmt: skip
+
+    def inside(self, call: ServiceCommand) -> Command:
+        """The settings' command, in its service's container or on the host."""
+        if call.service is None:
+            return self.command(*call.command)
+        return self.compose("exec", "-T", call.service, *call.command)
+
+    def free_bytes(self) -> dict[str, int]:
+        """Free space, in bytes, where the project lies and where the engine keeps its images."""
+        root = self.host.check(self.command("docker", "info", "--format", "{{.DockerRootDir}}")).text.strip()
+        places = {"project": self.directory, "engine": root}
+        free = {}
+        for name, path in places.items():
+            answer = self.host.run(self.command("df", "--output=avail", "-B1", "--", path))
+            lines = answer.text.split()
+            if answer.exit_code == 0 and lines and lines[-1].isdigit():
+                free[f"{name} ({path})"] = int(lines[-1])
+            elif name == "project":
+                raise CommandFailed(
+                    f"the free space of {path} cannot be read: {answer.last_words}", "check project.directory"
+                )
+        return free
+
+
+def _json_list(completed: Completed) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(completed.text)
+    except ValueError:
+        raise CommandFailed(
+            f"`{completed.command}` printed no JSON: {completed.last_words}", "is the engine answering?"
+        ) from None
+    return list(found)

@@ -1,0 +1,91 @@
+"""What a release is: a tag, the image and digest of each service, and the Alembic head that its code expects."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runbook.errors import ProductionError, TargetError
+
+# The grammar of image names (https://pkg.go.dev/github.com/distribution/reference).
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def checked_tag(tag: str) -> str:
+    """Return `tag` when it can be one. Raises TargetError otherwise."""
+    if not _TAG.fullmatch(tag):
+        raise TargetError(
+            f"{tag!r} cannot be an image tag (letters, digits, . _ - and at most 128 of them)",
+            "check the spelling",
+        )
+    return tag
+
+
+@dataclass(frozen=True)
+class ImageName:
+    """An image reference in its parts: `registry/repository:tag`, as Compose resolved it."""
+
+    registry: str
+    repository: str
+    tag: str
+
+    @classmethod
+    def parse(cls, reference: str) -> "ImageName":
+        """Split a reference; no registry means `docker.io`. Raises ProductionError when it has no tag."""
+        name, at, _ = reference.partition("@")
+        first, slash, rest = name.partition("/")
+        if slash and (("." in first) or (":" in first) or first == "localhost"):
+            registry, path = first, rest
+        else:
+            registry, path = "docker.io", name if slash else f"library/{name}"
+        repository, colon, tag = path.rpartition(":")
+        if not colon or at:
+            raise ProductionError(
+                f"the image {reference} names no tag that could be exchanged",
+                "let the Compose file take the tag from the env file: image: NAME:${IMAGE_TAG}",
+            )
+        return cls(registry, repository, tag)
+
+    @property
+    def name(self) -> str:
+        """The reference without its tag."""
+        return f"{self.registry}/{self.repository}"
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.tag}"
+
+    def at(self, digest: str) -> str:
+        """The reference by digest, which no one can move."""
+        return f"{self.name}@{digest}"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release: its tag, and for each service its image and that image's digest."""
+
+    tag: str
+    images: Mapping[str, ImageName]
+    digests: Mapping[str, str]
+
+    def pinned(self, service: str) -> str:
+        """The image of `service`, named by digest."""
+        return self.images[service].at(self.digests[service])
+
+    def facts(self) -> dict[str, object]:
+        """The release as the journal keeps it."""
+        images = {service: str(image) for service, image in self.images.items()}
+        return {"tag": self.tag, "images": images, "digests": dict(self.digests)}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> "Release":
+        """The release that `facts` were written from."""
+        images = {service: ImageName.parse(image) for service, image in facts["images"].items()}
+        return cls(facts["tag"], images, dict(facts["digests"]))
+
+
+def checked_digest(digest: str, origin: str) -> str:
+    """Return `digest` when it is one. Raises ProductionError, naming `origin`, otherwise."""
+    if not _DIGEST.fullmatch(digest):
+        raise ProductionError(f"{origin} gave {digest[:80]!r} where a sha256 digest was expected", "ask it by hand")
+    return digest

@@ -1,0 +1,75 @@
+"""What sentences are made of: a change that converges when repeated, and an expectation with a deadline."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runbook.host import Command
+
+
+class Outcome(StrEnum):
+    """How a sentence, a scenario or an incident can end. There is no other way."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+    PLANNED = "planned"
+    NOT_APPLICABLE = "not applicable"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Request:
+    """Something sent that is not a command (an announcement, a ticket): what it says, and how it is sent.
+
+    `send` returns the receipt, in words.
+    """
+
+    text: str
+    send: Callable[[], str]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def never() -> str | None:
+    """Say that nothing has been done yet: for changes that must be carried out each time."""
+    return None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change, described before it is made.
+
+    `already` looks whether it is so already, and returns the evidence in words, or None. With `keeps_production`
+    set it changes nothing that runs and nothing that the next start would read, so a plan may carry it out.
+    """
+
+    summary: str
+    actions: tuple[Command | Request, ...]
+    already: Callable[[], str | None] = never
+    keeps_production: bool = False
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one look saw: whether it is what was expected, and what it was, in words."""
+
+    ok: bool
+    seen: str
+    #: It is not so, and waiting cannot make it so.
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Something that must be so within `deadline` seconds, looked at every `interval` seconds; 0 means one look.
+
+    `next_step` tells what to do when it is not.
+    """
+
+    expected: str
+    look: Callable[[], Seen]
+    next_step: str
+    deadline: float = 0.0
+    interval: float = 0.5

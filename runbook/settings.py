@@ -1,0 +1,248 @@
+"""What the settings file says, typed. `docs/settings.md` shows every key with its meaning."""
+
+import os
+import re
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+from runbook.errors import SettingsError
+
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")]
+UrlPath = Annotated[str, StringConstraints(pattern=r"^/\S*$")]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+# The names that Compose itself accepts (https://docs.docker.com/compose/how-tos/project-name/).
+ProjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class Section(BaseModel):
+    """A table of the settings file: unknown keys are refused, values cannot change later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class SecretSource(Section):
+    """Where a secret is found: exactly one of an environment variable, a file, or a key of the env file.
+
+    The settings file itself never holds one, so it can be committed.
+    """
+
+    env: VariableName | None = None
+    file: Path | None = None
+    env_file: VariableName | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(source is not None for source in (self.env, self.file, self.env_file)) != 1:
+            raise ValueError('expected exactly one of { env = "NAME" }, { file = "PATH" }, { env_file = "KEY" }')
+        return self
+
+    def describe(self) -> str:
+        """Name the place, never the value."""
+        if self.env:
+            return f"environment variable {self.env}"
+        return f"file {self.file}" if self.file else f"{self.env_file} of the env file"
+
+    def resolve(self, env_file: dict[str, str]) -> SecretStr:
+        """Fetch the secret; `env_file` is what production's env file says now.
+
+        Raises SettingsError when the place is empty or cannot be read.
+        """
+        value: str | None
+        if self.file:
+            try:
+                value = self.file.read_text(encoding="utf-8").strip("\r\n")
+            except OSError as error:
+                raise SettingsError(
+                    f"the secret in {self.describe()} cannot be read ({error.strerror})",
+                    "put the secret there, readable by you alone (chmod 600)",
+                ) from None
+        elif self.env:
+            value = os.environ.get(self.env)
+        else:
+            value = env_file.get(self.env_file or "")
+        if not value:
+            raise SettingsError(
+                f"no secret in {self.describe()}", "put it there, or name another place in the settings"
+            )
+        return SecretStr(value)
+
+
+class Project(Section):
+    """The Compose project on the production host."""
+
+    name: ProjectName
+    directory: PurePosixPath
+    compose_files: tuple[Word, ...] = ("docker-compose.yml",)
+    env_file: Word = ".env"
+    tag_variable: VariableName = "IMAGE_TAG"
+    services: tuple[Word, ...] = Field(default=("api", "jobs"), min_length=1)
+
+    @field_validator("directory")
+    @classmethod
+    def _absolute(cls, directory: PurePosixPath) -> PurePosixPath:
+        if not directory.is_absolute():
+            raise ValueError("expected an absolute path on the production host")
+        return directory
+
+
+class HostSettings(Section):
+    """The production host: what its commands see, and how much room it needs."""
+
+    environment: dict[VariableName, str] = Field(default_factory=dict)
+    minimum_free_gib: Annotated[float, Field(ge=0)] = 2.0
+
+
+class RegistrySettings(Section):
+    """The image registry that releases are pulled from."""
+
+    url: HttpUrl
+    username: Word | None = None
+    password: SecretSource | None = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("expected both username and password, or neither")
+        return self
+
+
+class DatabaseSettings(Section):
+    """The PostgreSQL that the migrations belong to, asked from inside its own container."""
+
+    service: Word = "db"
+    user: Word
+    name: Word
+
+
+class MigrationSettings(Section):
+    """Where the application's Alembic lives inside its image."""
+
+    service: Word = "api"
+    config: Word = "alembic.ini"
+    python: Word = "python3"
+
+
+class ServiceCommand(Section):
+    """A command run inside a running service's container, or on the host when no service is named."""
+
+    service: Word | None = None
+    command: tuple[Word, ...] = Field(min_length=1)
+
+
+class TrafficSettings(Section):
+    """The public address, and what pauses and resumes its traffic."""
+
+    public_url: HttpUrl
+    check_path: UrlPath = "/"
+    release_header: Word | None = None
+    pause: ServiceCommand
+    resume: ServiceCommand
+    state: ServiceCommand
+
+
+class HealthSettings(Section):
+    """How the api says that it lives and that it is ready."""
+
+    service: Word = "api"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    liveness_path: UrlPath = "/healthz"
+    readiness_path: UrlPath = "/readyz"
+
+
+class MetricsSettings(Section):
+    """The metrics page on the public address, and the token that opens it."""
+
+    path: UrlPath = "/metrics"
+    token: SecretSource
+
+
+class LogSettings(Section):
+    """Which logs are read for errors, and which errors are known and harmless."""
+
+    services: tuple[Word, ...] = Field(default=("api", "jobs"), min_length=1)
+    window: Annotated[str, StringConstraints(pattern=r"^\d+[smh]$")] = "10m"
+    ignore: tuple[str, ...] = ()
+
+    @field_validator("ignore")
+    @classmethod
+    def _patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is not a regular expression ({error})") from None
+        return patterns
+
+
+class AnnouncementSettings(Section):
+    """The incident channel, as an Apprise URL (https://github.com/caronc/apprise/wiki)."""
+
+    url: SecretSource
+
+
+class TicketSettings(Section):
+    """The issue tracker, by GitHub's REST API (https://docs.github.com/rest/issues/issues)."""
+
+    api_url: HttpUrl = "https://api.github.com"
+    repository: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
+    token: SecretSource
+    labels: tuple[Word, ...] = ("rollback",)
+
+
+class Deadlines(Section):
+    """How long things may take, in seconds."""
+
+    command: Seconds = 60
+    pull: Seconds = 600
+    healthy: Seconds = 120
+    stable: Seconds = 5
+    http: Seconds = 5
+    public: Seconds = 30
+
+
+class RecordSettings(Section):
+    """Secrets that redaction cannot find by itself."""
+
+    secret_variables: tuple[VariableName, ...] = ()
+
+
+class Settings(Section):
+    """The whole settings file."""
+
+    kind: Literal["rollback-runbook/1"] = "rollback-runbook/1"
+    project: Project
+    host: HostSettings = HostSettings()
+    registry: RegistrySettings
+    database: DatabaseSettings
+    migrations: MigrationSettings = MigrationSettings()
+    traffic: TrafficSettings
+    health: HealthSettings = HealthSettings()
+    metrics: MetricsSettings
+    logs: LogSettings = LogSettings()
+    announcement: AnnouncementSettings
+    ticket: TicketSettings
+    deadlines: Deadlines = Deadlines()
+    record: RecordSettings = RecordSettings()
+
+    def secret_sources(self) -> dict[str, SecretSource]:
+        """Every secret that the settings name, by a name that may be shown."""
+        sources = {
+            "metrics token": self.metrics.token,
+            "announcement address": self.announcement.url,
+            "ticket token": self.ticket.token,
+        }
+        if self.registry.password:
+            sources["registry password"] = self.registry.password
+        return sources

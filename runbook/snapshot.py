@@ -1,0 +1,71 @@
+"""What production is at one moment, for the record and for the comparison afterwards."""
+
+from collections.abc import Callable
+from typing import Any
+
+from runbook.errors import RunbookError
+from runbook.incident.journal import utc_now
+from runbook.migrations.database import revisions_of
+from runbook.release import ImageName
+from runbook.toolbox import Toolbox
+
+
+def take(tools: Toolbox) -> dict[str, Any]:
+    """Look at everything that a rollback may change, or must not.
+
+    What cannot be looked at is written down as `unknown: …`; a broken production is what one comes to see.
+    Raises ProductionError when the project is not there at all.
+    """
+    containers = tools.production.running()
+    variable = tools.settings.project.tag_variable
+    env_file = tools.env_file.read()
+    return {
+        "at": utc_now(),
+        "containers": [container.facts() for container in containers],
+        "digests": {
+            container.service: _digest(tools, container.image_name, container.image_id)
+            for container in containers
+            if container.service in tools.settings.project.services
+        },
+        "tags": sorted(
+            {
+                _tag(container.image_name)
+                for container in containers
+                if container.service in tools.settings.project.services
+            }
+        ),
+        "env_file": {
+            "path": env_file.path,
+            "sha256": env_file.fingerprint,
+            "mode": env_file.mode,
+            "owner": f"{env_file.owner}:{env_file.group}",
+            variable: env_file.values.get(variable, "(not set)"),
+        },
+        "schema": _or_unknown(lambda: list(revisions_of(tools.production, tools.settings.database))),
+        "readiness": _or_unknown(tools.health.readiness),
+        "gate": _or_unknown(tools.gate.state),
+        "log_errors": _or_unknown(lambda: dict(tools.logs.recent().counts)),
+    }
+
+
+def _or_unknown(look: Callable[[], Any]) -> Any:
+    try:
+        return look()
+    except RunbookError as error:
+        return f"unknown: {error.seen}"
+
+
+def _tag(image_name: str) -> str:
+    try:
+        return ImageName.parse(image_name).tag
+    except RunbookError:
+        return image_name
+
+
+def _digest(tools: Toolbox, image_name: str, image_id: str) -> str:
+    """The registry digest of a running image; its id when the host has none (it was built there, say)."""
+    name = image_name.rpartition(":")[0]
+    for digest in tools.production.digests_of(image_id):
+        if digest.startswith(f"{name}@"):
+            return digest.partition("@")[2]
+    return f"unknown: only the local id {image_id}"

@@ -1,0 +1,227 @@
+"""The release to return to: chosen with its evidence, pinned by digest, fetched, and put in the env file."""
+
+from runbook.errors import RegistryError, RegistryRefused, ReleaseNotFound, RunbookError, TargetError
+from runbook.host_files import FOLDER
+from runbook.known_good import Candidate
+from runbook.registry import Registry
+from runbook.release import ImageName, Release
+from runbook.sentence import Change, Expectation, Seen
+from runbook.toolbox import Toolbox
+
+
+def identify(tools: Toolbox, failed_tags: list[str], asked_for: str | None) -> Release:
+    """Choose the target and pin its digests, and put on record what spoke for it and what was passed over.
+
+    Raises TargetError, or RegistryError when the registry says no or has no such tag. A registry that is down stops
+    nothing if the images are on the host.
+    """
+    choice = tools.known_good.choose(failed_tags, asked_for)
+    candidate = choice.chosen
+    images = tools.production.images_with_tag(candidate.tag)
+    evidence = [candidate.evidence]
+    digests = {}
+    for service, image in images.items():
+        digest, origin = _pin(tools, service, image, candidate)
+        digests[service] = digest
+        evidence.append(f"{service}: {image} is {digest}, {origin}")
+    evidence += [f"passed over {reason}" for reason in choice.passed_over]
+    release = Release(candidate.tag, images, digests)
+    tools.incident.decide("Which release is returned to?", candidate.tag, evidence)
+    tools.incident.learn("target", release.facts())
+    return release
+
+
+def pinned(tools: Toolbox) -> Release:
+    """The target of this incident. Raises TargetError when none was pinned."""
+    facts = tools.incident.facts.get("target")
+    if facts is None:
+        raise TargetError("no target is pinned in this incident", "run chapter 1 first: `pytest features`")
+    return Release.from_facts(facts)
+
+
+def meant_to_run(tools: Toolbox) -> Release:
+    """The release that runs now; in a plan, behind changes that were only planned, the target that would run."""
+    return pinned(tools) if tools.incident.planned_changes else running_release(tools)
+
+
+def running_release(tools: Toolbox) -> Release:
+    """The release that runs now: the tag that the env file names, with the digests that containers really run.
+
+    Raises TargetError when containers run another tag than the env file names, or images that no registry gave.
+    """
+    tag = tools.env_file.read().value_of(tools.settings.project.tag_variable)
+    images = tools.production.images_with_tag(tag)
+    digests = {}
+    for container in tools.production.of_services(images):
+        image = images[container.service]
+        known = [
+            found for found in tools.production.digests_of(container.image_id) if found.startswith(f"{image.name}@")
+        ]
+        if container.image_name != str(image) or not known:
+            raise TargetError(
+                f"{container.name} runs {container.image_name}, and the env file says {image}",
+                "bring production and its env file together first",
+            )
+        digests[container.service] = known[0].partition("@")[2]
+    return Release(tag, images, digests)
+
+
+def _pin(tools: Toolbox, service: str, image: ImageName, candidate: Candidate) -> tuple[str, str]:
+    _same_registry(tools.registry, image)
+    known = candidate.digests.get(service)
+    try:
+        digest = tools.registry.digest(image)
+        origin = "says the registry"
+    except (RegistryRefused, ReleaseNotFound):
+        raise
+    except RegistryError as error:
+        on_host = [found for found in tools.production.digests_of(str(image)) if found.startswith(f"{image.name}@")]
+        if not on_host:
+            raise RegistryError(
+                f"{error.seen}; and {image} is not on the host",
+                "mend the way to the registry, then try again",
+            ) from None
+        digest = on_host[0].partition("@")[2]
+        origin = f"says the host's own copy, because {error.seen}"
+    if known is not None and known != digest:
+        raise TargetError(
+            f"{image} is {digest} today, and was {known} when it passed its validation: the tag was moved",
+            "find out who moved it; name another release with --to TAG",
+        )
+    return digest, origin
+
+
+def _same_registry(registry: Registry, image: ImageName) -> None:
+    aliases = {"docker.io": "registry-1.docker.io"}
+    if aliases.get(image.registry, image.registry) != registry.host:
+        raise RegistryError(
+            f"Compose takes {image} from {image.registry}, and the settings name the registry {registry.host}",
+            "set registry.url to the registry that production pulls from",
+        )
+
+
+def fetching(tools: Toolbox, release: Release) -> Change:
+    """The change that brings the target's images onto the host; nothing that runs changes by it."""
+
+    def already() -> str | None:
+        held = _not_held(tools, release)
+        return None if held else f"the host holds {', '.join(release.pinned(service) for service in release.digests)}"
+
+    return Change(
+        f"the images of {release.tag} are fetched",
+        (tools.production.pulling(release),),
+        already,
+        keeps_production=True,
+    )
+
+
+def fetched(tools: Toolbox, release: Release) -> Expectation:
+    """That on the host the target's tag stands for the pinned digest, for each service."""
+
+    def look() -> Seen:
+        problems = _not_held(tools, release)
+        held = ", ".join(release.pinned(service) for service in release.digests)
+        return Seen(not problems, "; ".join(problems) or f"the host holds {held}")
+
+    return Expectation(
+        f"the images of {release.tag} on the host at the pinned digests",
+        look,
+        "the tag was moved while it was fetched: find out by whom",
+    )
+
+
+def _not_held(tools: Toolbox, release: Release) -> list[str]:
+    problems = []
+    for service, image in release.images.items():
+        pinned = tools.production.image_id(release.pinned(service))
+        tagged = tools.production.image_id(str(image))
+        if pinned is None:
+            problems.append(f"the host does not hold {release.pinned(service)}")
+        elif tagged != pinned:
+            problems.append(f"on the host {image} is another image than {release.pinned(service)}")
+    return problems
+
+
+def kept_copy(tools: Toolbox) -> str:
+    """Where the env file from before the switch is kept, beside production's own state on the host."""
+    return f"{tools.production.directory}/{FOLDER}/{tools.incident.name}.env"
+
+
+def naming_in_env_file(tools: Toolbox, release: Release) -> Change:
+    """The change that makes the env file name the target, and keeps a copy of it as it was."""
+    variable = tools.settings.project.tag_variable
+    env_file = tools.env_file.read()
+    content = env_file.with_value(variable, release.tag)
+
+    def already() -> str | None:
+        now = tools.env_file.read().values.get(variable)
+        return f"{env_file.path} says {variable}={release.tag}" if now == release.tag else None
+
+    folder = tools.production.command(
+        "mkdir", "--parents", "--mode=700", "--", f"{tools.production.directory}/{FOLDER}"
+    )
+    return Change(
+        f"{env_file.path} says {variable}={release.tag} (was {env_file.values.get(variable)})",
+        (folder, *tools.env_file.replacing(env_file, content, kept_copy(tools))),
+        already,
+    )
+
+
+def named_in_env_file(tools: Toolbox, release: Release) -> Expectation:
+    """That Compose takes the target from its files alone, and that the env file differs in that one value only."""
+    variable = tools.settings.project.tag_variable
+
+    def look() -> Seen:
+        images = tools.production.images_with_tag()
+        wrong = [
+            f"Compose would start {image}" for service, image in images.items() if image != release.images[service]
+        ]
+        if wrong:
+            return Seen(ok=False, seen="; ".join(wrong))
+        now = tools.env_file.read()
+        try:
+            before = tools.env_file.at(kept_copy(tools)).read()
+        except RunbookError:
+            return Seen(ok=True, seen=f"{now.path} names {release.tag}, and was not changed by this incident")
+        same = before.with_value(variable, release.tag) == now.content
+        kept = (before.mode, before.owner, before.group) == (now.mode, now.owner, now.group)
+        return Seen(
+            same and kept,
+            f"{now.path} names {release.tag}; all its other bytes are {'as before' if same else 'NOT as before'};"
+            f" mode {now.mode}, owner {now.owner}:{now.group}{'' if kept else ', which was different before'}",
+        )
+
+    return Expectation(
+        f"Compose to start {release.tag} from its files alone, with nothing else changed in the env file",
+        look,
+        f"compare the env file with {kept_copy(tools)} on the host",
+    )
+
+
+def failed_digests_known(tools: Toolbox) -> Expectation:
+    """That it was written down, before the switch, which digests the failed release ran on."""
+    failed = _failed_digests(tools)
+    shown = ", ".join(f"{service} {digest}" for service, digest in failed.items())
+    return Expectation(
+        "the failed release's registry digests on record",
+        lambda: Seen(bool(failed), shown or "none was known to the registry", final=True),
+        "the failed release ran images that came from no registry: take care that nobody deploys them again",
+    )
+
+
+def quarantining_failed(tools: Toolbox) -> Change:
+    """The change that keeps the failed release from coming back unnoticed."""
+    tag = ", ".join(tools.incident.facts["before"]["tags"])
+    return tools.known_good.quarantining(_failed_digests(tools), tag, tools.incident.name)
+
+
+def _failed_digests(tools: Toolbox) -> dict[str, str]:
+    target = set(pinned(tools).digests.values())
+    before: dict[str, str] = tools.incident.facts["before"]["digests"]
+    return {s: d for s, d in before.items() if d.startswith("sha256:") and d not in target}
+
+
+def entering_in_ledger(tools: Toolbox) -> Change:
+    """The change that enters the release which passed its validation in the ledger of known-good releases."""
+    facts = tools.incident.facts
+    return tools.known_good.entering(Release.from_facts(facts["running"]), tools.incident.name)
