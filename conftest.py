@@ -1,0 +1,13 @@
+"""Which plugins make pytest behave as a runbook, and which modules hold its sentences."""
+
+pytest_plugins = [
+    "harness.options",
+    "harness.collecting",
+    "harness.running",
+    "harness.sentences",
+    "harness.page",
+    "rehearsal.plugin",
+    "steps.identify_target",
+    "steps.roll_back_application",
+    "steps.post_rollback_validation",
+]

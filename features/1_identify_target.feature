@@ -1,0 +1,23 @@
+Feature: 1. Identify the rollback target
+  When to use it: a production deploy went bad, and the release before it worked.
+  Who may run it: whoever may deploy to production.
+  What it cannot undo: nothing; it looks, and it fetches images, which changes nothing that runs.
+
+  @provides:production-seen
+  Scenario: Production is written down as it is
+    Given the application is deployed on the production host
+    And the production host has room for another release
+    And the env file decides which release runs
+    Then production before any change is on record
+
+  @needs:production-seen @provides:target-pinned
+  Scenario: The last known-good release becomes the target
+    Given a known-good release other than the running one
+    When the images of the target are fetched
+    Then the production host holds the target at its pinned digests
+
+  @needs:target-pinned @provides:schema-fits
+  Scenario: The target can live with the schema of the database
+    Given the schema revision of the database
+    And the migrations that the target knows
+    Then no migration stands between the target and the database

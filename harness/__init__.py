@@ -1,0 +1,1 @@
+"""What makes pytest behave as a runbook."""

@@ -1,0 +1,66 @@
+"""Which feature files are run, in which order, and what must have passed before each scenario."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from harness.compat import FeatureFile, collect_feature
+from harness.options import runs_features
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect a `.feature` file."""
+    if file_path.suffix == ".feature" and runs_features(parent.config):
+        return collect_feature(parent, file_path)
+    return None
+
+
+def pytest_bdd_apply_tag(tag: str, function: Callable[..., object]) -> object:
+    """Turn `@needs:NAME` and its like into a mark with an argument; leave other tags to pytest-bdd."""
+    name, colon, argument = tag.partition(":")
+    if not colon:
+        return None
+    getattr(pytest.mark, name)(argument)(function)
+    return True
+
+
+def named(item: pytest.Item, mark: str) -> list[str]:
+    """The arguments of a scenario's `mark:` tags, sorted: tags are a set in pytest-bdd."""
+    return sorted(str(found.args[0]) for found in item.iter_markers(mark) if found.args)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put scenarios in the order of their file names, then of their lines."""
+    if runs_features(config):
+        position = {item: index for index, item in enumerate(items)}
+        items.sort(key=lambda item: (item.path.name, position[item]))
+
+
+def missing_needs(items: Iterable[pytest.Item]) -> list[str]:
+    """Say, a line each, which selected scenario needs one that was not selected."""
+    items = list(items)
+    provided = {name for item in items for name in named(item, "provides")}
+    return [
+        f"{item.name!r} needs {need!r}"
+        for item in items
+        for need in named(item, "needs")
+        if isinstance(item.parent, FeatureFile) and need not in provided
+    ]
+
+
+class Needs:
+    """Which scenarios passed in this run, by the name that they provide."""
+
+    def __init__(self, selected: Iterable[pytest.Item]) -> None:
+        self._selected = {name for item in selected for name in named(item, "provides")}
+        self._passed: set[str] = set()
+
+    def passed(self, item: pytest.Item) -> None:
+        """Note that a scenario passed, or in a plan could be planned to its end."""
+        self._passed.update(named(item, "provides"))
+
+    def unmet(self, item: pytest.Item) -> list[str]:
+        """Name what `item` needs and did not pass; `after:` counts only if it was selected at all."""
+        needs = named(item, "needs") + [name for name in named(item, "after") if name in self._selected]
+        return [name for name in needs if name not in self._passed]

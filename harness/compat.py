@@ -1,0 +1,87 @@
+"""Every private touch of pytest and pytest-bdd. tests/harness/test_compat.py fails when one of them moves."""
+
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+from _pytest.terminal import TerminalReporter
+from pytest_bdd import scenario
+from pytest_bdd.feature import get_feature
+from pytest_bdd.parser import Feature
+
+
+class FeatureFile(pytest.Module):
+    """A feature file, collected as if it were a Python module with one test function a scenario."""
+
+    @property
+    def feature(self) -> Feature:
+        """The parsed file."""
+        return get_feature(str(self.path.parent), self.path.name)
+
+    def _getobj(self) -> types.ModuleType:
+        module = types.ModuleType(self.path.stem)
+        module.__file__ = str(self.path)
+        module.__doc__ = self.feature.description
+        return module
+
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        """Yield the scenarios in the order of the file, under their own names."""
+        for name in self.feature.scenarios:
+            bind = scenario(self.path.name, name, features_base_dir=str(self.path.parent))
+            function = bind(_nothing_more)
+            setattr(self.obj, name, function)
+            yield from self._genfunctions(name, function)
+
+
+def _nothing_more() -> None:
+    """Do nothing after the last sentence: a scenario is its sentences."""
+
+
+def collect_feature(parent: pytest.Collector, path: Path) -> FeatureFile:
+    """Make the collector of a feature file."""
+    collector: FeatureFile = FeatureFile.from_parent(parent, path=path)
+    return collector
+
+
+class QuietReporter(TerminalReporter):  # type: ignore[misc]  # final by annotation, and the only way in
+    """pytest's terminal reporter without its dots: the sentences are the progress, the summary stays."""
+
+    def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
+        """Print nothing: the scenario's own line follows."""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count the report for the summary, print nothing."""
+        self._tests_ran = True
+        status = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
+        self._add_stats(status[0], [report])
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Print nothing: the runbook tells what it runs."""
+
+
+def install_quiet_reporter(config: pytest.Config, redact: Callable[[str], str]) -> QuietReporter:
+    """Put the quiet reporter in the place of pytest's own, and everything that it writes through `redact`."""
+    standard = config.pluginmanager.getplugin("terminalreporter")
+    if standard is not None:
+        config.pluginmanager.unregister(standard)
+    reporter = QuietReporter(config)
+    writer = reporter._tw  # noqa: SLF001 - pytest offers no way to filter what it prints
+    writer._file = _Redacting(writer._file, redact)  # noqa: SLF001 - the same
+    config.pluginmanager.register(reporter, "terminalreporter")
+    return reporter
+
+
+class _Redacting:
+    """A text stream that strikes secrets out of each piece written to it."""
+
+    def __init__(self, stream: TextIO, redact: Callable[[str], str]) -> None:
+        self._stream = stream
+        self._redact = redact
+
+    def write(self, text: str) -> int:
+        return self._stream.write(self._redact(text))
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)

@@ -1,0 +1,133 @@
+"""What a run of the runbook is asked to do: its command-line options, and what follows from them."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from runbook.errors import RunbookError, SettingsError
+from runbook.incident.incident import Mode
+from runbook.release import checked_tag
+from runbook.settings import Settings
+from runbook.settings_file import load
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the runbook's options to pytest's."""
+    group = parser.getgroup("runbook", "rollback runbook (pytest features)")
+    group.addoption(
+        "--execute",
+        metavar="PROJECT",
+        help="change production; PROJECT is the name of its Compose project, typed as the confirmation",
+    )
+    group.addoption("--to", metavar="TAG", help="return to this release, whatever the ledger says")
+    group.addoption("--settings", metavar="PATH", help="the settings file (default: runbook.toml)")
+    group.addoption("--reports", metavar="DIR", default="reports", help="where records land (default: reports)")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What this run of pytest does to which production, and where its record lands."""
+
+    settings: Settings
+    mode: Mode
+    kind: str
+    asked_for: str | None
+    incident: str
+    folder: Path
+
+    @property
+    def journal(self) -> Path:
+        """The journal of this run."""
+        return self.folder / "journal.jsonl"
+
+    @property
+    def page(self) -> Path:
+        """The page that is made from it."""
+        return self.folder / "record.html"
+
+
+#: The run, when this pytest runs the runbook; missing when it runs the project's own tests.
+RUN = pytest.StashKey[Run]()
+#: The settings file of a rehearsal's practice production; set before the run is read.
+REHEARSED = pytest.StashKey[Path]()
+
+
+def runs_features(config: pytest.Config) -> bool:
+    """Tell whether this pytest was started on feature files."""
+    paths = [config.invocation_params.dir / re.split(r"::", argument)[0] for argument in config.args]
+    return any(path.suffix == ".feature" or (path.is_dir() and any(path.glob("*.feature"))) for path in paths)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the settings and the options, before any other plugin opens a file. Refuses with exit code 4."""
+    if config.option.collectonly or config.option.help or not runs_features(config):
+        _refuse_execute_elsewhere(config)
+        return
+    # In our own tests a warning is an error. At 3 a.m. a library's deprecation must not stop a rollback half way.
+    config.addinivalue_line("filterwarnings", "default")
+    config.option.disable_warnings = True
+    try:
+        config.stash[RUN] = read_run(config)
+    except RunbookError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _refuse_execute_elsewhere(config: pytest.Config) -> None:
+    if config.option.execute and not config.option.collectonly:
+        raise pytest.UsageError("--execute without feature files → type `pytest features --execute PROJECT`")
+
+
+def read_run(config: pytest.Config) -> Run:
+    """Make out what the command line and the settings ask for.
+
+    Raises SettingsError for settings that cannot be read or a project name that is not theirs, and TargetError
+    for a tag that cannot be one.
+    """
+    rehearsed = config.stash.get(REHEARSED, None)
+    given = config.option.settings
+    path = rehearsed or (Path(given) if given else config.rootpath / "runbook.toml")
+    settings = load(path)
+    execute = settings.project.name if rehearsed else config.option.execute
+    if execute is not None and execute != settings.project.name:
+        raise SettingsError(
+            f"--execute {execute}, but the settings are for the project {settings.project.name}",
+            f"if that is the one, type --execute {settings.project.name}",
+        )
+    asked_for = checked_tag(config.option.to) if config.option.to else None
+    kind = "rehearsal" if rehearsed else _kind(config.option.markexpr, execute)
+    folder, incident = _fresh_folder(config.invocation_params.dir / config.option.reports, settings.project.name, kind)
+    mode = Mode.PLAN if execute is None else Mode.EXECUTE
+    return Run(settings, mode, kind, asked_for, incident, folder)
+
+
+def _kind(selected: str, execute: str | None) -> str:
+    for mark, kind in (
+        ("emergency", "emergency"),
+        ("post_deploy", "validation"),
+        ("pre_deploy", "validation"),
+    ):
+        if mark in selected:
+            return kind
+    return "rollback" if execute else "plan"
+
+
+def _fresh_folder(reports: Path, project: str, kind: str) -> tuple[Path, str]:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for again in range(100):
+        incident = f"{stamp}-{project}-{kind}{f'-{again + 1}' if again else ''}"
+        folder = reports / incident
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise SettingsError(
+                f"the record's folder {folder} cannot be made ({error.strerror})",
+                "name another one with --reports DIR",
+            ) from None
+        return folder, incident
+    raise SettingsError(f"too many records of {stamp} in {reports}", "wait a second and try again")

@@ -1,0 +1,107 @@
+"""What the terminal shows while the runbook runs: a line for each sentence, with the time and the outcome."""
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+from _pytest.capture import CaptureManager
+from _pytest.terminal import TerminalReporter
+
+from harness.options import Run
+from runbook.incident.incident import Incident, Mode
+from runbook.sentence import Outcome
+
+_MARKS = {
+    Outcome.PASSED: ("ok", {"green": True}),
+    Outcome.FAILED: ("FAILED", {"red": True, "bold": True}),
+    Outcome.INCONCLUSIVE: ("UNKNOWN", {"yellow": True, "bold": True}),
+    Outcome.PLANNED: ("plan", {"cyan": True}),
+    Outcome.NOT_APPLICABLE: ("left out", {"yellow": True}),
+    Outcome.INTERRUPTED: ("STOPPED", {"red": True, "bold": True}),
+}
+_WIDTH = 68
+
+
+class Progress:
+    """Writes the progress of one run through pytest's terminal reporter."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._terminal: TerminalReporter = config.pluginmanager.getplugin("terminalreporter")
+        self._capture: CaptureManager = config.pluginmanager.getplugin("capturemanager")
+        self._chapter = ""
+        self._sentence = ""
+        self._failures: list[str] = []
+
+    def opened(self, run: Run) -> None:
+        """Say what this run is and whether it may change production."""
+        does = {
+            Mode.PLAN: "changes nothing (a plan)" if run.kind == "plan" else "changes nothing",
+            Mode.EXECUTE: "CHANGES this production",
+        }[run.mode]
+        self._line(f"{run.kind.upper()} of {run.settings.project.name} — {does}", bold=True)
+        self._line(f"incident {run.incident}")
+
+    def scenario_began(self, chapter: str, scenario: str) -> None:
+        """Show the chapter when it is a new one, and the scenario."""
+        if chapter != self._chapter:
+            self._chapter = chapter
+            self._line("")
+            self._line(chapter, bold=True)
+        self._line(f"  {scenario}")
+
+    def left_out(self, chapter: str, scenario: str, reason: str) -> None:
+        """Show a scenario that is not run, and why."""
+        self.scenario_began(chapter, scenario)
+        self._line(f"    left out: {reason}", yellow=True)
+
+    def sentence_began(self, keyword: str, text: str) -> None:
+        """Remember the sentence; on a terminal, show it while it runs."""
+        self._sentence = f"{keyword:<5} {text}"
+        with self._uncaptured() as terminal:
+            if terminal.isatty:
+                terminal.rewrite(f"{_now()}     ....    {self._sentence}", erase=True)
+
+    def sentence_ended(self, outcome: Outcome, detail: str, seconds: float) -> None:
+        """Show how the sentence ended; what it saw when that is more than a formality."""
+        mark, colour = _MARKS[outcome]
+        with self._uncaptured() as terminal:
+            if terminal.isatty:
+                terminal.rewrite("", erase=True)
+                terminal.write("\r")
+            terminal.write(f"{_now()}     ")
+            terminal.write(f"{mark:<8}", **colour)
+            terminal.write(f"{self._sentence:<{_WIDTH}} {seconds:6.1f} s\n")
+            for line in textwrap.wrap(detail, 96, break_long_words=False, break_on_hyphens=False):
+                if outcome is not Outcome.PASSED:
+                    terminal.write(f"{'':22}{line}\n", **colour)
+        if outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.INTERRUPTED):
+            self._failures.append(f"{self._sentence.strip()}: {detail}")
+
+    def closed(self, ending: str, incident: Incident) -> None:
+        """Say what production is now, in the last lines that people read."""
+        self._line("")
+        changes = incident.changes_made
+        after = incident.facts.get("after")
+        self._line(f"{ending.upper()}: {len(changes)} changes made", bold=True)
+        if isinstance(after, dict):
+            self._line(f"  runs {', '.join(after['tags'])}; traffic gate {after['gate']}; schema {after['schema']}")
+        elif not changes:
+            self._line("  production is as it was")
+        elif after:
+            self._line(f"  production: {after}", red=True)
+
+    def _line(self, text: str, **markup: bool) -> None:
+        with self._uncaptured() as terminal:
+            terminal.write_line(text, **markup)
+
+    @contextmanager
+    def _uncaptured(self) -> Iterator[TerminalReporter]:
+        # While a sentence runs, pytest captures what it prints; the progress is not part of that.
+        with self._capture.global_and_fixture_disabled():
+            yield self._terminal
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%H:%M:%SZ")

@@ -1,0 +1,167 @@
+"""The beginning and the end of a run: production is looked for, the incident is opened, and closed whatever happens."""
+
+import getpass
+import importlib.metadata
+import os
+import platform
+import signal
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from harness.collecting import Needs, missing_needs
+from harness.compat import install_quiet_reporter
+from harness.options import RUN, Run
+from harness.progress import Progress
+from runbook import snapshot
+from runbook.errors import RunbookError
+from runbook.host import Command, Completed, Host
+from runbook.incident.incident import Incident
+from runbook.incident.journal import FORMAT, Journal
+from runbook.incident.redaction import Redactor
+from runbook.production import Production
+from runbook.toolbox import Toolbox, redactor_for
+
+
+class Conduct:
+    """What the hooks of one run share: the open incident, its tools, what passed, and the progress on the terminal."""
+
+    def __init__(self, run: Run, redactor: Redactor, progress: Progress, needs: Needs) -> None:
+        self.run = run
+        self.progress = progress
+        self.needs = needs
+        self.incident = Incident(run.incident, run.mode, Journal(run.journal, redactor))
+        self.worst: int = 0
+        self._tools: Toolbox | None = None
+
+    @property
+    def tools(self) -> Toolbox:
+        """The parts of this production; made on first use, when the journal can tell about it."""
+        if self._tools is None:
+            self._tools = Toolbox(self.run.settings, self.incident)
+        return self._tools
+
+
+CONDUCT = pytest.StashKey[Conduct]()
+REDACTOR = pytest.StashKey[Redactor]()
+
+
+class _OffTheRecord:
+    """Takes the commands of the look before the incident is opened; a refused run leaves no record."""
+
+    def command_ended(self, completed: Completed) -> None:
+        """Let it go."""
+
+    def command_stopped(self, command: Command, why: str) -> None:
+        """Let it go."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Take over the terminal, so that nothing is printed unredacted."""
+    run = config.stash.get(RUN, None)
+    if run is None:
+        return
+    config.option.no_header = True
+    config.option.reportchars = ""
+    config.stash[REDACTOR] = redactor = redactor_for(run.settings)
+    install_quiet_reporter(config, redactor.text)
+    for how in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(how, _interrupt)
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    raise KeyboardInterrupt(f"stopped by {signal.Signals(number).name}")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    """Look for production and open the incident; close it whatever happens in between."""
+    run = session.config.stash.get(RUN, None)
+    if run is None or not session.items:
+        return (yield)
+    _refuse(session, run)
+    progress = Progress(session.config)
+    conduct = Conduct(run, session.config.stash[REDACTOR], progress, Needs(session.items))
+    session.config.stash[CONDUCT] = conduct
+    progress.opened(run)
+    conduct.incident.journal.write("opened", sync=True, **_opening(run, session))
+    ending = "interrupted"
+    try:
+        result = yield
+        ending = "failed" if session.testsfailed else "planned" if conduct.incident.planned_changes else "passed"
+        return result
+    finally:
+        _close(conduct, ending)
+
+
+def _refuse(session: pytest.Session, run: Run) -> None:
+    """Raise UsageError, which ends pytest with code 4, when this run may not begin."""
+    missing = missing_needs(session.items)
+    if missing:
+        raise pytest.UsageError(f"{'; '.join(missing)}, which was not selected → select what it needs as well")
+    try:
+        production = Production(
+            Host(run.settings.host.environment, _OffTheRecord()), run.settings.project, run.settings.deadlines
+        )
+        production.running()
+    except RunbookError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _opening(run: Run, session: pytest.Session) -> dict[str, Any]:
+    packages = ("pytest", "pytest-bdd", "pytest-html", "httpx", "apprise")
+    return {
+        "format": FORMAT,
+        "incident": run.incident,
+        "project": run.settings.project.name,
+        "directory": str(run.settings.project.directory),
+        "type": run.kind,
+        "mode": run.mode,
+        "asked_for": run.asked_for,
+        "operator": getpass.getuser(),
+        "operator_host": socket.gethostname(),
+        "process": os.getpid(),
+        "scenarios": [item.nodeid for item in session.items],
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in packages},
+    }
+
+
+def _close(conduct: Conduct, ending: str) -> None:
+    incident = conduct.incident
+    if incident.changes_made and "after" not in incident.facts:
+        # Something was changed and the run did not come to its end: what production is now must be known.
+        try:
+            incident.learn("after", snapshot.take(conduct.tools))
+        except RunbookError as error:
+            incident.learn("after", f"unknown: {error.seen}")
+    incident.journal.write("closed", sync=True, outcome=ending, changes_made=incident.changes_made)
+    incident.journal.close()
+    conduct.progress.closed(ending, incident)
+
+
+@pytest.fixture
+def tools(request: pytest.FixtureRequest) -> Toolbox:
+    """The parts of this production."""
+    return request.config.stash[CONDUCT].tools
+
+
+@pytest.fixture
+def asked_for(request: pytest.FixtureRequest) -> str | None:
+    """The release that was asked for by name, if any."""
+    return request.config.stash[CONDUCT].run.asked_for
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Print the record's path as the very last line; leave no empty folder behind a refused run."""
+    run = config.stash.get(RUN, None)
+    if run is None:
+        return
+    if run.page.exists():
+        print(run.page)  # noqa: T201 - the last line of the terminal is this path, by contract
+    elif run.folder.is_dir() and not any(run.folder.iterdir()):
+        run.folder.rmdir()

@@ -1,0 +1,129 @@
+"""What happens around each scenario and each sentence: it is put on record, and shown, as it begins and as it ends."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_bdd.parser import Feature, Scenario, Step
+
+from harness.running import CONDUCT, REDACTOR, Conduct
+from runbook.errors import RunbookError
+from runbook.incident.incident import outcome_of
+from runbook.sentence import Outcome
+
+_BEGAN = pytest.StashKey[float]()
+_OPEN_SENTENCE = pytest.StashKey[bool]()
+_OUTCOMES = pytest.StashKey[list[Outcome]]()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave a scenario out whose needs did not pass, and say so on record."""
+    conduct = item.config.stash.get(CONDUCT, None)
+    if conduct is None:
+        return
+    unmet = conduct.needs.unmet(item)
+    if unmet:
+        reason = f"needs {', '.join(unmet)}, which did not pass"
+        conduct.incident.journal.write(
+            "scenario left out",
+            scenario=item.name,
+            feature=_chapter(item),
+            outcome=Outcome.NOT_APPLICABLE,
+            reason=reason,
+        )
+        conduct.progress.left_out(_chapter(item), item.name, reason)
+        pytest.skip(reason)
+
+
+def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
+    """Open the scenario on record."""
+    conduct = _conduct(request)
+    if conduct is None:
+        return
+    request.node.stash[_OUTCOMES] = []
+    conduct.incident.journal.write(
+        "scenario began", scenario=scenario.name, feature=feature.name, description=feature.description
+    )
+    conduct.progress.scenario_began(feature.name or "", scenario.name)
+
+
+def pytest_bdd_before_step(request: pytest.FixtureRequest, scenario: Scenario, step: Step) -> None:
+    """Open the sentence on record, before anything in it happens."""
+    conduct = _conduct(request)
+    if conduct is None:
+        return
+    request.node.stash[_BEGAN] = time.monotonic()
+    request.node.stash[_OPEN_SENTENCE] = True
+    conduct.incident.sentence_began(
+        {
+            "keyword": step.type.capitalize(),
+            "text": step.name,
+            "scenario": scenario.name,
+            "place": f"{Path(scenario.feature.filename).name}:{step.line_number}",
+        }
+    )
+    conduct.progress.sentence_began(step.type.capitalize(), step.name)
+
+
+def pytest_bdd_after_step(request: pytest.FixtureRequest) -> None:
+    """Close the sentence on record: it came to its end."""
+    _end_sentence(request.node, None)
+
+
+def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: BaseException) -> None:
+    """Close the sentence on record: it raised."""
+    _end_sentence(request.node, exception)
+
+
+def _end_sentence(item: pytest.Item, error: BaseException | None) -> None:
+    conduct = item.config.stash.get(CONDUCT, None)
+    if conduct is None or not item.stash.get(_OPEN_SENTENCE, False):
+        return
+    item.stash[_OPEN_SENTENCE] = False
+    seconds = time.monotonic() - item.stash[_BEGAN]
+    outcome, detail = conduct.incident.sentence_ended(seconds, error)
+    item.stash[_OUTCOMES].append(outcome)
+    conduct.progress.sentence_ended(outcome, detail, seconds)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Close what is still open, tell later scenarios how this one ended, and keep secrets out of the report."""
+    conduct = item.config.stash.get(CONDUCT, None)
+    if conduct is None:
+        return (yield)
+    error = call.excinfo.value if call.excinfo else None
+    if call.when == "call":
+        # What no step hook saw: pytest.exit, Ctrl-C, an error in a hook.
+        _end_sentence(item, error)
+        _end_scenario(conduct, item, error)
+    report: pytest.TestReport = yield
+    redactor = item.config.stash[REDACTOR]
+    if isinstance(error, RunbookError):
+        report.longrepr = redactor.text(str(error))
+    elif report.longrepr is not None and not isinstance(report.longrepr, tuple):
+        report.longrepr = redactor.text(str(report.longrepr))
+    report.sections = [(name, redactor.text(text)) for name, text in report.sections]
+    return report
+
+
+def _end_scenario(conduct: Conduct, item: pytest.Item, error: BaseException | None) -> None:
+    outcomes = item.stash.get(_OUTCOMES, [])
+    outcome = Outcome.PLANNED if Outcome.PLANNED in outcomes else Outcome.PASSED
+    if error is not None:
+        outcome = outcome_of(error)
+    elif not outcomes:
+        outcome = Outcome.INCONCLUSIVE
+    else:
+        conduct.needs.passed(item)
+    conduct.incident.journal.write("scenario ended", scenario=item.name, outcome=outcome)
+
+
+def _conduct(request: pytest.FixtureRequest) -> Conduct | None:
+    return request.config.stash.get(CONDUCT, None)
+
+
+def _chapter(item: pytest.Item) -> str:
+    feature = getattr(item.parent, "feature", None)
+    return str(getattr(feature, "name", "") or item.path.stem)

@@ -1,0 +1,57 @@
+"""Chapter 1: production is written down, the target is found and pinned, the migrations are judged."""
+
+from pytest_bdd import given, then, when
+
+from runbook import rollback, snapshot, target
+from runbook.migrations import schema
+from runbook.toolbox import Toolbox
+
+
+@given("the application is deployed on the production host")
+def application_deployed(tools: Toolbox) -> None:
+    tools.incident.verify(rollback.project_running(tools))
+
+
+@given("the production host has room for another release")
+def room_on_host(tools: Toolbox) -> None:
+    tools.incident.verify(rollback.room_on_host(tools))
+
+
+@given("the env file decides which release runs")
+def tag_in_env_file(tools: Toolbox) -> None:
+    tools.incident.verify(rollback.tag_in_env_file(tools))
+
+
+@then("production before any change is on record")
+def production_on_record(tools: Toolbox) -> None:
+    tools.incident.learn("before", snapshot.take(tools))
+
+
+@given("a known-good release other than the running one")
+def known_good_release(tools: Toolbox, asked_for: str | None) -> None:
+    target.identify(tools, tools.incident.facts["before"]["tags"], asked_for)
+
+
+@when("the images of the target are fetched")
+def images_fetched(tools: Toolbox) -> None:
+    tools.incident.carry_out(target.fetching(tools, target.pinned(tools)), tools.host)
+
+
+@then("the production host holds the target at its pinned digests")
+def images_held(tools: Toolbox) -> None:
+    tools.incident.expect(target.fetched(tools, target.pinned(tools)))
+
+
+@given("the schema revision of the database")
+def schema_revision(tools: Toolbox) -> None:
+    schema.read_revision(tools)
+
+
+@given("the migrations that the target knows")
+def target_migrations(tools: Toolbox) -> None:
+    schema.read_target(tools, target.pinned(tools))
+
+
+@then("no migration stands between the target and the database")
+def schema_fits(tools: Toolbox) -> None:
+    tools.incident.expect(schema.fits(tools))

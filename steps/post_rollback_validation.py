@@ -1,0 +1,66 @@
+"""Chapter 5: what runs is validated, becomes known good, and people are told."""
+
+from pytest_bdd import given, then, when
+
+from runbook import target, telling
+from runbook.toolbox import Toolbox
+
+
+@then("the running release is not in quarantine")
+def not_in_quarantine(tools: Toolbox) -> None:
+    tools.incident.expect(tools.known_good.not_quarantined(target.meant_to_run(tools).digests))
+
+
+@then("the public address serves the running release")
+def serves_running(tools: Toolbox) -> None:
+    tools.incident.expect(tools.gate.serving(target.meant_to_run(tools).tag))
+
+
+@then("metrics are scraped with the token")
+def metrics_scraped(tools: Toolbox) -> None:
+    tools.incident.expect(tools.metrics.scraped_with_token())
+
+
+@then("metrics are refused without the token")
+def metrics_refused(tools: Toolbox) -> None:
+    tools.incident.expect(tools.metrics.refused_without_token())
+
+
+@then("recent logs show no new errors")
+def logs_clean(tools: Toolbox) -> None:
+    tools.incident.expect(tools.logs.no_new_errors(tools.incident.errors_before()))
+
+
+@given("the running release on its registry digests")
+def running_release(tools: Toolbox) -> None:
+    tools.incident.learn("running", target.meant_to_run(tools).facts())
+
+
+@when("the running release is entered in the ledger")
+def entered_in_ledger(tools: Toolbox) -> None:
+    tools.incident.carry_out(target.entering_in_ledger(tools), tools.host)
+
+
+@then("the ledger names the running release")
+def ledger_names_it(tools: Toolbox) -> None:
+    tools.incident.expect(tools.known_good.entered(tools.incident.facts["running"]["tag"], tools.incident.name))
+
+
+@given("production after the rollback is on record")
+def after_on_record(tools: Toolbox) -> None:
+    telling.write_down_after(tools)
+
+
+@when("the rollback is announced in the incident channel")
+def announced(tools: Toolbox) -> None:
+    tools.incident.carry_out(telling.announcing(tools), tools.host)
+
+
+@when("a ticket for the forward-fix is opened")
+def ticket_opened(tools: Toolbox) -> None:
+    tools.incident.carry_out(telling.opening_ticket(tools), tools.host)
+
+
+@then("the ticket can be found in the tracker")
+def ticket_found(tools: Toolbox) -> None:
+    tools.incident.expect(tools.tracker.listed(tools.incident.name))

@@ -1,0 +1,89 @@
+"""Chapter 2: behind a closed gate the target takes the failed release's place, proves itself, and users return."""
+
+from pytest_bdd import given, then, when
+
+from runbook import rollback, target
+from runbook.toolbox import Toolbox
+
+
+@given("a pinned target")
+def pinned_target(tools: Toolbox) -> None:
+    tools.incident.verify(target.fetched(tools, target.pinned(tools)))
+
+
+@when("user traffic is paused")
+def traffic_paused(tools: Toolbox) -> None:
+    tools.incident.carry_out(tools.gate.pausing(), tools.host)
+
+
+@when("the env file is made to name the target")
+def env_file_names_target(tools: Toolbox) -> None:
+    tools.incident.carry_out(target.naming_in_env_file(tools, target.pinned(tools)), tools.host)
+
+
+@when("the application is brought up on the target")
+def brought_up(tools: Toolbox) -> None:
+    tools.incident.carry_out(rollback.bringing_up(tools, target.pinned(tools)), tools.host)
+
+
+@then("every application container runs the pinned digest")
+def pinned_digest_runs(tools: Toolbox) -> None:
+    tools.incident.expect(tools.health.on_pinned_images(target.pinned(tools)))
+
+
+@then("every application container stays healthy")
+def stays_healthy(tools: Toolbox) -> None:
+    tools.incident.expect(tools.health.containers_healthy())
+
+
+@then("all other services kept their containers")
+def others_kept(tools: Toolbox) -> None:
+    tools.incident.expect(rollback.others_kept(tools, tools.incident.facts["before"]["containers"]))
+
+
+@then("users are still kept out")
+def users_kept_out(tools: Toolbox) -> None:
+    tools.incident.expect(tools.gate.keeping_users_out())
+
+
+@then("the api is live behind the gate")
+@then("the api is live")
+def api_live(tools: Toolbox) -> None:
+    tools.incident.expect(tools.health.live())
+
+
+@then("the api is ready behind the gate")
+@then("the api is ready")
+def api_ready(tools: Toolbox) -> None:
+    tools.incident.expect(tools.health.ready())
+
+
+@then("the files on the production host describe what runs")
+def files_describe(tools: Toolbox) -> None:
+    tools.incident.expect(target.named_in_env_file(tools, target.pinned(tools)))
+    tools.incident.expect(rollback.files_agree_with_containers(tools))
+
+
+@when("user traffic is resumed")
+def traffic_resumed(tools: Toolbox) -> None:
+    tools.incident.carry_out(tools.gate.resuming(), tools.host)
+
+
+@then("the traffic gate is open")
+def gate_open(tools: Toolbox) -> None:
+    tools.incident.expect(tools.gate.being("open"))
+
+
+@then("the public address serves the target")
+def serves_target(tools: Toolbox) -> None:
+    tools.incident.expect(tools.gate.serving(target.pinned(tools).tag))
+
+
+@given("the digests of the failed release")
+def failed_digests(tools: Toolbox) -> None:
+    tools.incident.verify(target.failed_digests_known(tools))
+
+
+@when("the failed release is quarantined")
+def quarantined(tools: Toolbox) -> None:
+    tools.incident.carry_out(target.quarantining_failed(tools), tools.host)
