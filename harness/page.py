@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -55,12 +54,3 @@ def pytest_html_results_table_row(cells: list[str]) -> None:
         start, end = '<td class="col-testId">', "</td>"
         if cell.startswith(start):
             cells[number] = start + escape(cell[len(start) : -len(end)]) + end
-
-
-@pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
-    """Let a refused run leave no page: it touched nothing, so there is nothing to record."""
-    html = session.config.pluginmanager.getplugin("html_report")
-    if RUN in session.config.stash and CONDUCT not in session.config.stash and html is not None:
-        session.config.pluginmanager.unregister(html)
-    return (yield)

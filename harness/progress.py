@@ -73,24 +73,30 @@ class Progress:
             terminal.write(f"{_now()}     ")
             terminal.write(f"{mark:<8}", **colour)
             terminal.write(f"{self._sentence:<{_WIDTH}} {seconds:6.1f} s\n")
-            for line in textwrap.wrap(detail, 96, break_long_words=False, break_on_hyphens=False):
-                if outcome is not Outcome.PASSED:
+            if outcome is not Outcome.PASSED:
+                for line in _laid_out(outcome, detail):
                     terminal.write(f"{'':22}{line}\n", **colour)
         if outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.INTERRUPTED):
             self._failures.append(f"{self._sentence.strip()}: {detail}")
 
-    def closed(self, ending: str, incident: Incident) -> None:
-        """Say what production is now, in the last lines that people read."""
+    def closed(self, run: Run, ending: str, incident: Incident) -> None:
+        """Say what production is now and what to type next, in the last lines that people read."""
         self._line("")
         changes = incident.changes_made
         after = incident.facts.get("after")
-        self._line(f"{ending.upper()}: {len(changes)} changes made", bold=True)
+        colour = {"passed": "green", "planned": "cyan"}.get(ending, "red")
+        self._line(f"{ending.upper()}: {len(changes) or 'no'} changes made to production", bold=True, **{colour: True})
+        for change in changes:
+            self._line(f"  - {change}")
         if isinstance(after, dict):
-            self._line(f"  runs {', '.join(after['tags'])}; traffic gate {after['gate']}; schema {after['schema']}")
-        elif not changes:
-            self._line("  production is as it was")
+            schema = after["schema"] if isinstance(after["schema"], str) else ", ".join(after["schema"])
+            self._line(f"  production runs {', '.join(after['tags'])}; traffic gate {after['gate']}; schema {schema}")
         elif after:
             self._line(f"  production: {after}", red=True)
+        elif not changes:
+            self._line("  production is as it was")
+        for line in _what_next(run, ending, incident):
+            self._line(f"  {line}", bold=True)
 
     def _line(self, text: str, **markup: bool) -> None:
         with self._uncaptured() as terminal:
@@ -101,6 +107,26 @@ class Progress:
         # While a sentence runs, pytest captures what it prints; the progress is not part of that.
         with self._capture.global_and_fixture_disabled():
             yield self._terminal
+
+
+def _laid_out(outcome: Outcome, detail: str) -> list[str]:
+    if outcome is Outcome.PLANNED:
+        return detail.splitlines()  # commands stay in one piece, so that they can be copied
+    return textwrap.wrap(detail, 96, break_long_words=False, break_on_hyphens=False)
+
+
+def _what_next(run: Run, ending: str, incident: Incident) -> list[str]:
+    target = incident.facts.get("target", {}).get("tag")
+    again = f"pytest features --to {target}" if target else "pytest features"
+    name = run.settings.project.name
+    if ending == "planned":
+        return [f"to carry it out, type: {again} --execute {name}"]
+    if ending in ("passed", "planned") or not incident.changes_made:
+        return []
+    return [
+        "production is between two releases; users may be kept out (see the traffic gate above)",
+        f"to go on, type: {again} --execute {name}    (what is done already is not done twice)",
+    ]
 
 
 def _now() -> str:

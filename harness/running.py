@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.collecting import Needs, missing_needs
-from harness.compat import install_quiet_reporter
+from harness.compat import drop_page, install_quiet_reporter
 from harness.options import RUN, Run
 from harness.progress import Progress
 from runbook import snapshot
@@ -82,7 +82,11 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     run = session.config.stash.get(RUN, None)
     if run is None or not session.items:
         return (yield)
-    _refuse(session, run)
+    try:
+        _refuse(session, run)
+    except pytest.UsageError:
+        drop_page(session.config)
+        raise
     progress = Progress(session.config)
     conduct = Conduct(run, session.config.stash[REDACTOR], progress, Needs(session.items))
     session.config.stash[CONDUCT] = conduct
@@ -140,7 +144,7 @@ def _close(conduct: Conduct, ending: str) -> None:
             incident.learn("after", f"unknown: {error.seen}")
     incident.journal.write("closed", sync=True, outcome=ending, changes_made=incident.changes_made)
     incident.journal.close()
-    conduct.progress.closed(ending, incident)
+    conduct.progress.closed(conduct.run, ending, incident)
 
 
 @pytest.fixture

@@ -39,14 +39,14 @@ class KnownGood:
     def choose(self, failed_tags: Sequence[str], asked_for: str | None) -> Choice:
         """Choose the target: the release asked for, otherwise the newest one on the ledger that is not the failed one.
 
-        Raises TargetError when there is none, or the one asked for is the one that failed.
+        Raises TargetError when there is none.
         """
         if asked_for is not None:
             checked_tag(asked_for)
-            if asked_for in failed_tags:
-                raise TargetError(f"{asked_for} is the release that runs now", "name another one with --to TAG")
             known = [line for line in self._ledger.read() if line.get("tag") == asked_for]
             word = f"; on the ledger since {known[-1].get('validated_at')}" if known else "; not on the ledger"
+            # So that a run which broke off can be repeated: what is done already is found done.
+            word += "; it runs now" if asked_for in failed_tags else ""
             return Choice(Candidate(asked_for, {}, f"asked for by name (--to {asked_for}){word}"), ())
         quarantined = {str(line.get("digest")) for line in self._quarantine.read()}
         passed_over = []
@@ -92,10 +92,11 @@ class KnownGood:
     def quarantining(self, digests: Mapping[str, str], tag: str, incident: str) -> Change:
         """The change that marks the failed release's digests, so that post-deploy validation refuses them."""
         known = {str(line.get("digest")) for line in self._quarantine.read()}
-        joined = ",".join(sorted(set(digests.values())))
 
         def already() -> str | None:
-            return f"{tag} is in quarantine" if joined and set(digests.values()) <= known else None
+            if not digests:
+                return "no other release than the target ran"
+            return f"{tag} is in quarantine" if set(digests.values()) <= known else None
 
         lines = [
             {"tag": tag, "service": service, "digest": digest, "incident": incident, "since": utc_now()}

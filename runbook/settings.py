@@ -68,6 +68,10 @@ class SecretSource(Section):
                     f"the secret in {self.describe()} cannot be read ({error.strerror})",
                     "put the secret there, readable by you alone (chmod 600)",
                 ) from None
+            except UnicodeDecodeError:
+                raise SettingsError(
+                    f"the secret in {self.describe()} is not text", "put it there as UTF-8 text, and nothing else"
+                ) from None
         elif self.env:
             value = os.environ.get(self.env)
         else:

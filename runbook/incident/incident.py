@@ -102,7 +102,7 @@ class Incident:
             return
         if self.mode is Mode.PLAN and (self.planned_changes or not change.keeps_production):
             self.planned_changes += 1
-            self._conclude(Outcome.PLANNED, f"would run: {'; '.join(actions)}" if actions else "would do nothing")
+            self._conclude(Outcome.PLANNED, "\n".join(("would do:", *actions)))
             self.journal.write("change", summary=change.summary, state="planned", actions=actions)
             return
         self.journal.write("change", summary=change.summary, state="begun", actions=actions, sync=True)
@@ -163,7 +163,7 @@ class Incident:
 
     def _conclude(self, outcome: Outcome, detail: str) -> None:
         self._sentence_outcome = outcome
-        self._sentence_detail = f"{self._sentence_detail}; {detail}" if self._sentence_detail else detail
+        self._sentence_detail = f"{self._sentence_detail}\n{detail}" if self._sentence_detail else detail
 
     def sentence_began(self, facts: Mapping[str, Any]) -> None:
         """Open a sentence; on the disk before anything in it happens."""

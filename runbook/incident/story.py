@@ -175,6 +175,11 @@ class Story:
         return seconds_between(paused, resumed) if paused and resumed else None
 
     @property
+    def looked_after(self) -> bool:
+        """Tell whether production was looked at once more after the changes."""
+        return isinstance(self.facts.get("after"), Mapping)
+
+    @property
     def before_and_after(self) -> list[Row]:
         """What a rollback changes and what it must not, side by side."""
         before, after = self.facts.get("before"), self.facts.get("after")
@@ -219,7 +224,7 @@ def _readiness(readiness: Any) -> str:
     if not isinstance(answer, Mapping):
         return _words(answer)
     bad = [str(name) for name, value in answer.items() if value is False]
-    return f"HTTP {readiness['status']}{': not ' + ', not '.join(bad) if bad else ', all true'}"
+    return f"HTTP {readiness['status']}{': false for ' + ', '.join(bad) if bad else ', all true'}"
 
 
 def _words(value: Any) -> str:

@@ -1,0 +1,124 @@
+"""The record, opened in a real Chromium: it reads without JavaScript, fits a phone, asks nobody for anything."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from docs.picture import ARGUMENTS, CHROMIUM
+from runbook.incident.incident import Incident, Mode
+from runbook.incident.journal import Journal
+from runbook.incident.record import render
+from runbook.incident.redaction import Redactor
+
+SNAPSHOT = {
+    "at": "2026-01-01T00:00:00.000000Z",
+    "containers": [],
+    "digests": {"api": "sha256:" + "a" * 64},
+    "tags": ["2025-12-18-rc1"],
+    "env_file": {"path": "/srv/shop/.env", "sha256": "b" * 64, "mode": "640", "owner": "0:0"},
+    "schema": ["0003"],
+    "readiness": {"status": 503, "answer": {"ready": False, "jobs": False}},
+    "gate": "open",
+    "log_errors": {"api: KeyError": 3},
+}
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    """A record with a passed sentence, a failed one, and long, hostile output."""
+    journal = Journal(tmp_path / "reports/incident/journal.jsonl", Redactor())
+    incident = Incident("incident", Mode.EXECUTE, journal)
+    journal.write("opened", type="rollback", mode="execute", project="shop", operator="on-call", operator_host="laptop")
+    journal.write("scenario began", scenario="Users return", feature="2. Roll back", description="")
+    for text, error in (
+        ("user traffic is resumed", None),
+        ("the gate is open", ValueError("<b>boom</b> " + "x" * 400)),
+    ):
+        incident.sentence_began({"keyword": "When", "text": text, "scenario": "Users return", "place": "2.feature:9"})
+        journal.write(
+            "command",
+            command="docker inspect " + "y" * 300,
+            directory=None,
+            stdin_bytes=None,
+            exit_code=0,
+            seconds=0.1,
+            stdout={"bytes": 40, "kept": "<script>document.title='owned'</script>" + "z" * 500},
+            stderr={"bytes": 0, "kept": ""},
+        )
+        incident.sentence_ended(0.1, error)
+    incident.learn("before", SNAPSHOT)
+    journal.write("scenario ended", scenario="Users return", outcome="failed")
+    journal.write("closed", outcome="failed", changes_made=[])
+    journal.close()
+    return render(journal.path)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium of Debian's."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield chromium
+        chromium.close()
+    # Playwright leaves its event loop set; later tests must not find it.
+    asyncio.set_event_loop(None)
+
+
+def opened(browser: Browser, record: Path, **context: object) -> Page:
+    page = browser.new_context(**context).new_page()
+    page.goto(record.as_uri())
+    return page
+
+
+def test_reads_without_javascript(browser: Browser, record: Path) -> None:
+    """With JavaScript off, the outcome, what stopped it and every sentence are there to read."""
+    page = opened(browser, record, java_script_enabled=False)
+    assert "Stopped at: When the gate is open" in page.inner_text("h1")
+    text = page.inner_text("article")
+    assert "user traffic is resumed" in text
+    assert "boom" in text
+
+
+def test_fits_a_phone(browser: Browser, record: Path) -> None:
+    """At 380 pixels nothing has to be scrolled sideways, long words included."""
+    page = opened(browser, record, viewport={"width": 380, "height": 800})
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 380
+
+
+def test_asks_nobody(browser: Browser, record: Path) -> None:
+    """Opening it makes no request but the one for the page itself."""
+    page = browser.new_context().new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(record.as_uri())
+    assert asked == [record.as_uri()]
+
+
+def test_output_stays_text(browser: Browser, record: Path) -> None:
+    """A script in a command's output is shown and not run."""
+    page = opened(browser, record)
+    assert page.title() == "incident"
+    assert page.locator("article script, article b:has-text('boom')").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out(browser: Browser, record: Path, scheme: str) -> None:
+    """In light and in dark, body text has a contrast of at least 7 to its ground (WCAG 2.2, AAA)."""
+    page = opened(browser, record, color_scheme=scheme)
+    ratio = page.evaluate(
+        """() => {
+            const style = getComputedStyle(document.querySelector('article'));
+            const light = colour => {
+                const [r, g, b] = colour.match(/[\\d.]+/g).map(Number).map(v => v / 255)
+                    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+            };
+            const [a, b] = [light(style.color), light(style.backgroundColor)].sort((x, y) => y - x);
+            return (a + 0.05) / (b + 0.05);
+        }"""
+    )
+    assert ratio >= 7
