@@ -1,0 +1,1 @@
+"""The practice production: a real deployment in small, with releases that go wrong on purpose."""

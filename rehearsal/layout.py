@@ -1,0 +1,250 @@
+"""The working folder of one rehearsal: the server as a team has it, the world outside, the settings."""
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from rehearsal.releases import HERE
+
+DEPLOYER = "deploy"
+ANNOUNCER = "runbook"
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Passwords and tokens, new for every rehearsal."""
+
+    registry_password: str
+    ticket_token: str
+    announce_password: str
+    database_password: str
+    metrics_token: str
+    user_token: str
+
+    @classmethod
+    def draw(cls) -> "Secrets":
+        """Draw all of them at random. The database's has characters that need quoting somewhere."""
+        return cls(
+            registry_password=secrets.token_urlsafe(18),
+            ticket_token=f"ghp_{secrets.token_hex(18)}",
+            announce_password=secrets.token_urlsafe(18),
+            database_password=f"{secrets.token_urlsafe(9)}$+/{secrets.token_urlsafe(9)}",
+            metrics_token=secrets.token_urlsafe(24),
+            user_token=secrets.token_urlsafe(24),
+        )
+
+    def all(self) -> list[str]:
+        """Return every secret, also in the form in which an address or a header carries it."""
+        login = base64.b64encode(f"{DEPLOYER}:{self.registry_password}".encode()).decode()
+        return [*vars(self).values(), quote(self.database_password, safe=""), login]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a rehearsal's files lie, and at which loopback ports it is found."""
+
+    folder: Path
+    gateway_port: int
+    registry_port: int
+    desk_port: int
+
+    @property
+    def name(self) -> str:
+        """The rehearsal's name, which is its Compose project's name too."""
+        return self.folder.name
+
+    @property
+    def server(self) -> Path:
+        """The production host's folder: docker-compose.yml and .env, and nothing of ours."""
+        return self.folder / "server"
+
+    @property
+    def env_file(self) -> Path:
+        """The team's env file."""
+        return self.server / ".env"
+
+    @property
+    def outside(self) -> Path:
+        """The folder of the world outside production."""
+        return self.folder / "outside"
+
+    @property
+    def docker_config(self) -> Path:
+        """The folder of docker's client configuration."""
+        return self.folder / "docker-config"
+
+    @property
+    def settings(self) -> Path:
+        """The settings file that points the suite at this production."""
+        return self.folder / "runbook.toml"
+
+    @property
+    def registry(self) -> str:
+        """The registry's host and port, as image names have it."""
+        return f"127.0.0.1:{self.registry_port}"
+
+
+def write_layout(
+    layout: Layout, drawn: Secrets, images: dict[str, str], *, tag: str, plugin_dirs: Sequence[Path] = ()
+) -> None:
+    """Write the working folder, which must exist and be empty; `images` has the shared images' references.
+
+    `plugin_dirs` are further folders in which docker finds its compose plugin.
+    """
+    for folder in (layout.server, layout.outside):
+        folder.mkdir(mode=0o755)
+    for folder in (layout.docker_config, layout.folder / "secrets"):
+        folder.mkdir(mode=0o700)
+    _write(layout.server / "docker-compose.yml", compose_file("server", images), 0o644)
+    _write(layout.env_file, env_text(layout, drawn, tag), 0o640)
+    _write(layout.outside / "docker-compose.yml", compose_file("outside", images), 0o644)
+    _write(layout.outside / ".env", outside_env_text(layout, drawn), 0o600)
+    _write(layout.docker_config / "config.json", docker_config_text(layout, drawn, plugin_dirs), 0o600)
+    kept = {
+        "registry_password": drawn.registry_password,
+        "ticket_token": drawn.ticket_token,
+        "announce_url": f"json://{ANNOUNCER}:{drawn.announce_password}@127.0.0.1:{layout.desk_port}/announcements",
+    }
+    for name, value in kept.items():
+        _write(layout.folder / "secrets" / name, f"{value}\n", 0o600)
+    _write(layout.settings, settings_text(layout), 0o644)
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    """Write a file that has its mode from the first byte on, whatever the umask."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        os.fchmod(opened.fileno(), mode)
+        opened.write(text)
+
+
+def compose_file(which: str, images: dict[str, str]) -> str:
+    """Return the Compose file of `server` or `outside`, with the shared images' references filled in."""
+    text = (HERE / which / "docker-compose.yml").read_text()
+    for part, reference in images.items():
+        text = text.replace(f'"@{part}@"', reference)
+    return text
+
+
+def env_text(layout: Layout, drawn: Secrets, tag: str) -> str:
+    """Return the team's env file, grown over the years as such files are."""
+    password = quote(drawn.database_password, safe="")
+    return f"""\
+# Production of the shop. CI writes IMAGE_TAG; for anything else ask the platform team first.
+COMPOSE_PROJECT_NAME={layout.name}
+
+# --- release ---
+REGISTRY={layout.registry}
+#IMAGE_TAG=2025-12-11-rc2
+IMAGE_TAG={tag}  # set by CI on every deploy
+
+export GATEWAY_PORT={layout.gateway_port}
+
+# --- database (password rotated 2025-11-03; it has signs in it, keep the single quotes!) ---
+POSTGRES_PASSWORD='{drawn.database_password}'
+DATABASE_URL="postgresql+psycopg://shop:{password}@db:5432/shop"
+
+
+# --- tokens ---
+METRICS_TOKEN={drawn.metrics_token}
+USER_TOKEN="{drawn.user_token}"   # customers' back office
+
+EXPORT_MODE=on
+"""
+
+
+def outside_env_text(layout: Layout, drawn: Secrets) -> str:
+    """Return the env file of the world outside."""
+    return f"""\
+COMPOSE_PROJECT_NAME={layout.name}-outside
+REHEARSAL={layout.name}
+FOLDER='{layout.folder}'
+REGISTRY_PORT={layout.registry_port}
+REGISTRY_USER={DEPLOYER}
+REGISTRY_PASSWORD={drawn.registry_password}
+DESK_PORT={layout.desk_port}
+DESK_USER={ANNOUNCER}
+DESK_PASSWORD={drawn.announce_password}
+TICKET_TOKEN={drawn.ticket_token}
+"""
+
+
+def docker_config_text(layout: Layout, drawn: Secrets, plugin_dirs: Sequence[Path]) -> str:
+    """Return docker's client configuration: the registry's password, and where the compose plugin lies."""
+    login = base64.b64encode(f"{DEPLOYER}:{drawn.registry_password}".encode()).decode()
+    config: dict[str, object] = {"auths": {layout.registry: {"auth": login}}}
+    if plugin_dirs:
+        config["cliPluginsExtraDirs"] = [str(folder) for folder in plugin_dirs]
+    return json.dumps(config, indent=2) + "\n"
+
+
+def settings_text(layout: Layout) -> str:
+    """Return the suite's settings for this production, as a user would write them."""
+    environment = {"DOCKER_CONFIG": str(layout.docker_config)}
+    if "DOCKER_HOST" in os.environ:
+        environment["DOCKER_HOST"] = os.environ["DOCKER_HOST"]
+    variables = ", ".join(f"{name} = {json.dumps(value)}" for name, value in environment.items())
+
+    def secret(name: str) -> str:
+        return json.dumps(str(layout.folder / "secrets" / name))
+
+    return f"""\
+[project]
+name = "{layout.name}"
+directory = {json.dumps(str(layout.server))}
+compose_files = ["docker-compose.yml"]
+env_file = ".env"
+tag_variable = "IMAGE_TAG"
+services = ["api", "jobs"]
+
+[host]
+environment = {{ {variables} }}
+
+[registry]
+url = "http://{layout.registry}"
+username = "{DEPLOYER}"
+password = {{ file = {secret("registry_password")} }}
+
+[database]
+service = "db"
+user = "shop"
+name = "shop"
+
+[migrations]
+service = "api"
+config = "alembic.ini"
+
+[traffic]
+public_url = "http://127.0.0.1:{layout.gateway_port}"
+check_path = "/orders"
+release_header = "X-Release"
+pause = {{ service = "gateway", command = ["gate", "close"] }}
+resume = {{ service = "gateway", command = ["gate", "open"] }}
+state = {{ service = "gateway", command = ["gate", "state"] }}
+
+[health]
+service = "api"
+port = 8000
+liveness_path = "/healthz"
+readiness_path = "/readyz"
+
+[metrics]
+path = "/metrics"
+token = {{ env_file = "METRICS_TOKEN" }}
+
+[logs]
+services = ["api", "jobs"]
+
+[announcement]
+url = {{ file = {secret("announce_url")} }}
+
+[ticket]
+api_url = "http://127.0.0.1:{layout.desk_port}/api/v3"
+repository = "shop/shop"
+token = {{ file = {secret("ticket_token")} }}
+labels = ["rollback"]
+"""

@@ -1,0 +1,41 @@
+"""Locks by which rehearsals and `down` keep out of each other's way."""
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from rehearsal.errors import RehearsalError
+from rehearsal.stages import Stages
+
+LOCK = "lock"  # in a rehearsal's folder; held while it runs
+PAUSE = 0.2  # seconds
+
+
+def try_lock(path: Path) -> IO[str] | None:
+    """Take a lock and return the open file that holds it until it is closed, or None when another has it."""
+    held = path.open("a")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        held.close()
+        return None
+    return held
+
+
+@contextmanager
+def waiting_for(path: Path, what: str, stages: Stages, *, timeout: float) -> Iterator[None]:
+    """Hold a lock inside a with-block; wait for it, and say so, for up to `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    held = try_lock(path)
+    if held is None:
+        stages(f"waiting for another rehearsal, which {what}")
+    while held is None:
+        if time.monotonic() > deadline:
+            raise RehearsalError(f"another rehearsal still {what} after {timeout:.0f} s; try again when it is done")
+        time.sleep(PAUSE)
+        held = try_lock(path)
+    with held:
+        yield

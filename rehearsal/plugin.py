@@ -1,0 +1,90 @@
+"""`pytest features --rehearse INCIDENT`: the whole runbook against a throwaway production with a planted fault."""
+
+import subprocess
+import sys
+from functools import partial
+
+import pytest
+
+from harness.options import REHEARSED, runs_features
+from rehearsal.engine import plugin_dirs
+from rehearsal.errors import RehearsalError
+from rehearsal.incidents import find_incident
+from rehearsal.practice import Practice
+
+_PRACTICE = pytest.StashKey[Practice]()
+_VALIDATION_DEADLINE = 180.0  # seconds
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the rehearsal's options to pytest's."""
+    group = parser.getgroup("runbook")
+    group.addoption("--rehearse", metavar="INCIDENT", help="raise a practice production, break it, and roll it back")
+    group.addoption("--rehearse-keep", action="store_true", help="leave the practice production up afterwards")
+    group.addoption("--rehearse-port", type=int, metavar="N", help="the port of its gateway (default: a free one)")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Raise the practice production and plant the incident, before the runbook reads its settings."""
+    name = config.option.rehearse
+    if name is None or config.option.collectonly:
+        return
+    if config.option.execute or config.option.settings:
+        raise pytest.UsageError("--rehearse brings its own production → leave out --execute and --settings")
+    if not runs_features(config):
+        raise pytest.UsageError("--rehearse without feature files → type `pytest features --rehearse INCIDENT`")
+    practice = None
+    try:
+        incident = find_incident(name)
+        with _on_terminal(config):
+            practice = Practice(
+                config.rootpath, _say, plugin_dirs=plugin_dirs(), gateway_port=config.option.rehearse_port
+            )
+            config.stash[_PRACTICE] = practice
+            incident.plant(practice, partial(_validate, config))
+    except RehearsalError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.stash[REHEARSED] = practice.settings
+
+
+def _validate(config: pytest.Config, practice: Practice) -> None:
+    """Do what CI does after a deploy: validate the live release, which enters it in the ledger of known-good ones."""
+    command = [
+        sys.executable, "-m", "pytest", str(config.rootpath / "features"), "-m", "post_deploy",
+        "--settings", str(practice.settings), "--reports", config.option.reports,
+    ]  # fmt: skip
+    done = subprocess.run(  # noqa: PLW1510 - the exit code is looked at below
+        command,
+        cwd=config.invocation_params.dir,
+        capture_output=True,
+        text=True,
+        timeout=_VALIDATION_DEADLINE,
+    )
+    if done.returncode != 0:
+        raise RehearsalError("the live release did not pass its own validation", done.stdout + done.stderr)
+    practice.stages(f"validated: {done.stdout.strip().splitlines()[-1]}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Take the practice production down, or leave it up and say where it is; before the last line is printed."""
+    practice = config.stash.get(_PRACTICE, None)
+    if practice is None:
+        return
+    if config.option.rehearse_keep and REHEARSED in config.stash:
+        for line in practice.addresses():
+            _say(line)
+        return
+    try:
+        practice.take_down()
+    except RehearsalError as error:
+        _say(f"rehearsal: {error}")
+
+
+def _on_terminal(config: pytest.Config) -> "pytest.CaptureManager":  # type: ignore[name-defined]
+    return config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - the terminal is what it is for

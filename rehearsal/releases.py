@@ -1,0 +1,40 @@
+"""What a release is made of: the application's one source, and the few files that the release changes."""
+
+import shutil
+from pathlib import Path
+
+from rehearsal.errors import RehearsalError
+
+HERE = Path(__file__).parent
+APPLICATION = HERE / "application"
+RELEASES = HERE / "releases"
+ABOUT = "release.toml"
+LEFT_OUT = shutil.ignore_patterns("__pycache__", ".*", "ruff.toml")
+
+
+def known_tags(releases: Path = RELEASES) -> list[str]:
+    """Return the tags of all releases that can be built, oldest first."""
+    return sorted(about.parent.name for about in releases.glob(f"*/{ABOUT}"))
+
+
+def assemble(tag: str, into: Path, *, application: Path = APPLICATION, releases: Path = RELEASES) -> None:
+    """Copy the source of a release into an empty or missing folder.
+
+    The release's files replace the application's, or come in addition. Files that everybody may read are
+    made so whatever the umask was when this project was checked out: the image's user is not root.
+    Raises RehearsalError for a tag that no release has.
+    """
+    if tag not in known_tags(releases):
+        known = ", ".join(known_tags(releases))
+        raise RehearsalError(f"no release is called {tag}; there are: {known}")
+    shutil.copytree(application, into, ignore=LEFT_OUT, dirs_exist_ok=True)
+    shutil.copytree(releases / tag, into, ignore=LEFT_OUT, dirs_exist_ok=True)
+    (into / ABOUT).unlink()
+    make_readable(into)
+
+
+def make_readable(folder: Path) -> None:
+    """Give everything in a folder the modes that git knows: 755 for folders and programs, 644 for files."""
+    for path in [folder, *folder.rglob("*")]:
+        program = path.is_dir() or path.stat().st_mode & 0o100
+        path.chmod(0o755 if program else 0o644)

@@ -1,0 +1,114 @@
+"""One practice production on which `regression` was planted, planned for and rolled back, for every test here."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal.engine import plugin_dirs
+from rehearsal.incidents import find_incident
+from rehearsal.practice import Practice
+
+ROOT = Path(__file__).parents[2]
+RUN_DEADLINE = 240  # seconds, for one run of the runbook
+
+
+@dataclass
+class Ran:
+    """One run of `pytest features`: its exit code, what the terminal showed, and its journal when it left one."""
+
+    exit_code: int
+    terminal: str
+    folder: Path | None = None
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        assert self.folder is not None, self.terminal
+        return [json.loads(line) for line in (self.folder / "journal.jsonl").read_text().splitlines()]
+
+    def of_kind(self, kind: str) -> list[dict[str, Any]]:
+        return [entry for entry in self.entries if entry["kind"] == kind]
+
+    def fact(self, name: str) -> Any:
+        return [entry["value"] for entry in self.of_kind("fact") if entry["name"] == name][-1]
+
+
+@dataclass
+class Rehearsed:
+    """The practice production, what it was before the rollback, and the runs that were made on it."""
+
+    practice: Practice
+    reports: Path
+    env_before: bytes = b""
+    stat_before: os.stat_result | None = None
+    ids_before: dict[str, str] = field(default_factory=dict)
+    plan: Ran | None = None
+    ids_after_plan: dict[str, str] = field(default_factory=dict)
+    env_after_plan: bytes = b""
+    rollback: Ran | None = None
+
+    def run(self, *arguments: str, settings: Path | None = None) -> Ran:
+        """Run the runbook on this production, as a person would."""
+        known = set(self.reports.iterdir()) if self.reports.exists() else set()
+        chosen = settings or self.practice.settings
+        argv = [sys.executable, "-m", "pytest", "features", "--settings", str(chosen)]
+        # A tag that somebody exported must not decide anything; it is there in every run.
+        environment = os.environ | {"IMAGE_TAG": "exported-by-somebody"}
+        done = subprocess.run(
+            [*argv, "--reports", str(self.reports), *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=RUN_DEADLINE,
+            check=False,
+        )
+        new = set(self.reports.iterdir()) - known if self.reports.exists() else set()
+        return Ran(done.returncode, done.stdout, new.pop() if new else None)
+
+    def ids(self) -> dict[str, str]:
+        """The container ids of production and of the outside world, by name."""
+        listed = docker("ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}}").splitlines()
+        pairs = dict(line.split() for line in listed)
+        return {name: identity for name, identity in pairs.items() if name.startswith(f"{self.practice.name}-")}
+
+    @property
+    def env_file(self) -> Path:
+        return self.practice.server / ".env"
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
+    """A production on which `regression` was planted, planned for, and rolled back."""
+    incident = find_incident("regression")
+    practice = Practice(ROOT, print, plugin_dirs=plugin_dirs())
+    here = Rehearsed(practice, tmp_path_factory.mktemp("records") / "reports")
+    try:
+        practice.raise_up(incident.live)
+        validated = here.run("-m", "post_deploy")
+        assert validated.exit_code == 0, validated.terminal
+        practice.deploy(incident.failed)
+        incident.wait_for_symptom(practice)
+        here.env_before, here.stat_before, here.ids_before = (
+            here.env_file.read_bytes(),
+            here.env_file.stat(),
+            here.ids(),
+        )
+        here.plan = here.run()
+        here.env_after_plan, here.ids_after_plan = here.env_file.read_bytes(), here.ids()
+        here.rollback = here.run("--execute", practice.name)
+        yield here
+    finally:
+        practice.take_down()

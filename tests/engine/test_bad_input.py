@@ -1,0 +1,153 @@
+"""Bad input is refused in one clear line, with an exit code that is not 0, before production is touched."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.conftest import ROOT, Ran, Rehearsed
+
+SETTINGS_REFUSED = 4
+
+
+@pytest.fixture
+def untouched(rehearsed: Rehearsed) -> Iterator[Rehearsed]:
+    """Production, which must have the same containers and env file after the test as before it."""
+    ids, env_file = rehearsed.ids(), rehearsed.env_file.read_bytes()
+    yield rehearsed
+    assert rehearsed.ids() == ids
+    assert rehearsed.env_file.read_bytes() == env_file
+
+
+def execute(here: Rehearsed, settings: Path | None = None, *arguments: str) -> Ran:
+    return here.run("--execute", here.practice.name, *arguments, settings=settings)
+
+
+def edited(here: Rehearsed, folder: Path, *changes: tuple[str, str]) -> Path:
+    text = here.practice.settings.read_text()
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    path = folder / "runbook.toml"
+    path.write_text(text)
+    return path
+
+
+def one_line(ran: Ran, *words: str) -> None:
+    """Assert that one line of the terminal holds all the words."""
+    assert [line for line in ran.terminal.splitlines() if all(word in line for word in words)], ran.terminal
+
+
+def changes_begun(ran: Ran) -> list[str]:
+    return [entry["summary"] for entry in ran.of_kind("change") if entry["state"] == "begun"]
+
+
+def test_no_settings_file(untouched: Rehearsed, tmp_path: Path) -> None:
+    """A settings file that is not there is named, with the way to make one."""
+    ran = execute(untouched, tmp_path / "runbook.toml")
+    assert ran.exit_code == SETTINGS_REFUSED
+    one_line(ran, "ERROR: no settings file at", "docs/runbook.example.toml")
+    assert ran.folder is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param(
+            ("tag_variable", "tag_varable"), ["project.tag_varable: unknown key", "tag_variable"], id="unknown key"
+        ),
+        pytest.param(("port = 8000", 'port = "http"'), ["health.port"], id="wrong type"),
+    ],
+)
+def test_settings_that_mean_nothing(
+    untouched: Rehearsed, tmp_path: Path, change: tuple[str, str], words: list[str]
+) -> None:
+    """An unknown key or a wrong type is named with its table."""
+    ran = execute(untouched, edited(untouched, tmp_path, change))
+    assert ran.exit_code == SETTINGS_REFUSED
+    one_line(ran, "ERROR:", *words)
+    assert ran.folder is None
+
+
+def test_wrong_project_name(untouched: Rehearsed) -> None:
+    """--execute with a name that is not the settings' is refused, and the right one is shown."""
+    ran = untouched.run("--execute", "shop-production")
+    assert ran.exit_code == SETTINGS_REFUSED
+    one_line(ran, "ERROR:", "shop-production", untouched.practice.name)
+
+
+def test_project_that_is_not_running(untouched: Rehearsed, tmp_path: Path) -> None:
+    """A project that the host does not run is refused, and those that it runs are named."""
+    name = untouched.practice.name
+    settings = edited(untouched, tmp_path, (f'name = "{name}"', 'name = "shop-elsewhere"'))
+    ran = untouched.run("--execute", "shop-elsewhere", settings=settings)
+    assert ran.exit_code == SETTINGS_REFUSED
+    one_line(ran, "ERROR:", "shop-elsewhere is not running", name)
+    assert ran.folder is None
+
+
+def test_tag_that_the_registry_does_not_have(untouched: Rehearsed) -> None:
+    """A tag that is not in the registry is said, with those that are."""
+    ran = execute(untouched, None, "--to", "2025-12-01-rc9")
+    assert ran.exit_code == 1
+    one_line(ran, "has no shop/api:2025-12-01-rc9", "2025-12-15-rc1")
+    assert changes_begun(ran) == []
+
+
+def test_registry_refusing_the_password(untouched: Rehearsed, tmp_path: Path) -> None:
+    """A wrong password is said, by the user's name, and the password is shown nowhere."""
+    wrong = tmp_path / "password"
+    wrong.write_text("not-the-password\n")
+    right = untouched.practice.folder / "secrets/registry_password"
+    ran = execute(untouched, edited(untouched, tmp_path, (str(right), str(wrong))), "--to", "2025-12-18-rc1")
+    assert ran.exit_code == 1
+    one_line(ran, "refuses the user deploy (HTTP 401)", "registry.password")
+    assert changes_begun(ran) == []
+    assert "not-the-password" not in ran.terminal + (ran.folder / "journal.jsonl").read_text()
+
+
+def test_env_file_without_the_tag(untouched: Rehearsed, tmp_path: Path) -> None:
+    """An env file that does not set the tag is said before anything else is looked at."""
+    ran = execute(untouched, edited(untouched, tmp_path, ('"IMAGE_TAG"', '"RELEASE_TAG"')), "--to", "2025-12-18-rc1")
+    assert ran.exit_code == 1
+    one_line(ran, "does not set RELEASE_TAG")
+    assert changes_begun(ran) == []
+
+
+def test_disk_nearly_full(untouched: Rehearsed, tmp_path: Path) -> None:
+    """Too little room on the host is said with the room that there is."""
+    settings = edited(untouched, tmp_path, ("[host]", "[host]\nminimum_free_gib = 1000000.0"))
+    ran = execute(untouched, settings, "--to", "2025-12-18-rc1")
+    assert ran.exit_code == 1
+    one_line(ran, "at least 1e+06 GiB free", "GiB free for project")
+    assert changes_begun(ran) == []
+
+
+@pytest.mark.usefixtures("untouched")
+def test_port_that_is_taken() -> None:
+    """A rehearsal on a port that something listens on is refused in one line, before anything is raised."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        done = subprocess.run(
+            [ROOT / "script/rehearse", "--port", str(port)], capture_output=True, text=True, timeout=120, check=False
+        )
+    assert done.returncode == SETTINGS_REFUSED
+    assert [line for line in done.stderr.splitlines() if "ERROR" in line and str(port) in line]
+
+
+def test_registry_down_with_the_image_on_the_host(untouched: Rehearsed) -> None:
+    """A registry that is down stops no rollback whose images are on the host, and the record says so (trap 8)."""
+    registry = f"{untouched.practice.name}-outside-registry-1"
+    subprocess.run(["docker", "stop", registry], check=True, capture_output=True, timeout=60)
+    try:
+        plan = untouched.run("--to", "2025-12-18-rc1")
+        nowhere = untouched.run("--to", "2025-12-01-rc9")
+    finally:
+        subprocess.run(["docker", "start", registry], check=True, capture_output=True, timeout=60)
+    assert plan.exit_code == 0, plan.terminal
+    evidence = " ".join(plan.of_kind("decision")[0]["evidence"])
+    assert "says the host's own copy, because the registry" in evidence
+    assert nowhere.exit_code == 1
+    one_line(nowhere, "cannot be reached", "is not on the host")

@@ -1,0 +1,230 @@
+"""The incident `regression`, judged by the engine, the files and the HTTP answers, not by the runbook's own word."""
+
+import base64
+import json
+import subprocess
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import testinfra
+
+from tests.engine.conftest import ROOT, Rehearsed, docker
+
+TARGET, FAILED = "2025-12-15-rc1", "2025-12-18-rc1"
+VERIFY = [str(ROOT / ".venv/bin/python"), "-m", "runbook", "verify"]
+
+
+def registry_digest(here: Rehearsed, service: str, tag: str) -> str:
+    password = (here.practice.folder / "secrets/registry_password").read_text().strip()
+    answer = httpx.head(
+        f"{here.practice.registry_url}/v2/shop/{service}/manifests/{tag}",
+        auth=("deploy", password),
+        headers={"Accept": "application/vnd.docker.distribution.manifest.v2+json"},
+        trust_env=False,
+    )
+    return answer.headers["docker-content-digest"]
+
+
+def env_value(here: Rehearsed, key: str) -> str:
+    lines = here.env_file.read_text().splitlines()
+    line = next(line for line in lines if line.removeprefix("export ").startswith(f"{key}="))
+    return line.partition("=")[2].strip("'\"")
+
+
+def test_plan_changes_nothing(rehearsed: Rehearsed) -> None:
+    """A plan leaves every container and every byte of the env file as it was, and exits 0."""
+    assert rehearsed.plan is not None
+    assert rehearsed.plan.exit_code == 0, rehearsed.plan.terminal
+    assert rehearsed.ids_after_plan == rehearsed.ids_before
+    assert rehearsed.env_after_plan == rehearsed.env_before
+    assert not [
+        e for e in rehearsed.plan.of_kind("change") if e["state"] in ("begun", "done") and "fetched" not in e["summary"]
+    ]
+
+
+def test_plan_shows_the_commands(rehearsed: Rehearsed) -> None:
+    """A plan names the commands that it would run and the command that carries it out."""
+    assert rehearsed.plan is not None
+    assert "gate close" in rehearsed.plan.terminal
+    assert "up -d --no-deps --no-build --pull never api jobs" in rehearsed.plan.terminal
+    assert f"--to {TARGET} --execute {rehearsed.practice.name}" in rehearsed.plan.terminal
+
+
+def test_rollback_passes(rehearsed: Rehearsed) -> None:
+    """The rollback ends 0, says so, and its last line is the path of its record."""
+    assert rehearsed.rollback is not None
+    assert rehearsed.rollback.exit_code == 0, rehearsed.rollback.terminal
+    last = rehearsed.rollback.terminal.strip().splitlines()[-1]
+    assert Path(last) == rehearsed.rollback.folder / "record.html"
+    assert "12 passed" in rehearsed.rollback.terminal
+
+
+def test_api_and_jobs_run_the_registrys_digest(rehearsed: Rehearsed) -> None:
+    """The engine shows api and jobs on the image that the registry gives for the target."""
+    for service in ("api", "jobs"):
+        container = f"{rehearsed.practice.name}-{service}-1"
+        image = docker("inspect", "--format", "{{.Image}}", container)
+        digests = json.loads(docker("image", "inspect", "--format", "{{json .RepoDigests}}", image))
+        assert registry_digest(rehearsed, service, TARGET) in {digest.partition("@")[2] for digest in digests}
+        assert registry_digest(rehearsed, service, FAILED) not in {digest.partition("@")[2] for digest in digests}
+
+
+def test_other_services_kept_their_containers(rehearsed: Rehearsed) -> None:
+    """Database, gateway, registry and desk are the containers from before; api and jobs are new ones."""
+    now = rehearsed.ids()
+    new = {name for name in now if now[name] != rehearsed.ids_before.get(name)}
+    name = rehearsed.practice.name
+    assert new == {f"{name}-api-1", f"{name}-jobs-1"}
+    assert now.keys() == rehearsed.ids_before.keys()
+
+
+def test_env_file_differs_in_one_value_only(rehearsed: Rehearsed) -> None:
+    """The env file names the target; every other byte, its mode and its owner are as before."""
+    now, stat = rehearsed.env_file.read_bytes(), rehearsed.env_file.stat()
+    assert rehearsed.stat_before is not None
+    assert now != rehearsed.env_before
+    changed = [
+        (old, new) for old, new in zip(rehearsed.env_before.splitlines(), now.splitlines(), strict=True) if old != new
+    ]
+    assert len(changed) == 1
+    old, new = changed[0]
+    assert old.replace(FAILED.encode(), TARGET.encode()) == new
+    assert (stat.st_mode, stat.st_uid, stat.st_gid) == (
+        rehearsed.stat_before.st_mode,
+        rehearsed.stat_before.st_uid,
+        rehearsed.stat_before.st_gid,
+    )
+
+
+def test_testinfra_agrees_on_the_host(rehearsed: Rehearsed) -> None:
+    """Seen by testinfra: the env file's mode, and nothing half-written beside it."""
+    host = testinfra.get_host("local://")
+    assert host.file(str(rehearsed.env_file)).mode == 0o640
+    assert not host.file(f"{rehearsed.env_file}.new").exists
+    assert host.file(str(rehearsed.practice.server / ".runbook")).mode == 0o700
+
+
+def test_plain_compose_up_changes_nothing(rehearsed: Rehearsed) -> None:
+    """`docker compose up -d`, typed by a person in the project's folder, keeps every container."""
+    before = rehearsed.ids()
+    rehearsed.practice.engine.compose(rehearsed.practice.server, "up", "--detach")
+    assert rehearsed.ids() == before
+
+
+def test_users_are_served_by_the_target(rehearsed: Rehearsed) -> None:
+    """Through the gateway, orders can be read and placed, and the answers are the target's."""
+    answer = rehearsed.practice.ask("/orders")
+    assert (answer.status_code, answer.headers["X-Release"]) == (200, TARGET)
+    order = {"customer": "Eve", "item": "mug", "quantity": 1, "currency": "EUR"}
+    assert httpx.post(f"{rehearsed.practice.gateway_url}/orders", json=order, trust_env=False).status_code == 201
+    ready = rehearsed.practice.ask("/readyz").json()
+    assert ready["ready"] is ready["jobs"] is ready["database"] is ready["migrations_current"] is True
+
+
+def test_desk_received_announcement_and_ticket(rehearsed: Rehearsed) -> None:
+    """The desk holds one announcement, with the journal's head of that moment, and one ticket, of this incident."""
+    assert rehearsed.rollback is not None
+    incident = rehearsed.rollback.of_kind("opened")[0]["incident"]
+    announcements = httpx.get(f"{rehearsed.practice.desk_url}/announcements", trust_env=False).json()
+    assert len(announcements) == 1
+    assert incident in json.dumps(announcements[0])
+    heads = {entry["previous"] for entry in rehearsed.rollback.entries}
+    assert any(head in json.dumps(announcements[0]) for head in heads)
+    token = (rehearsed.practice.folder / "secrets/ticket_token").read_text().strip()
+    issues = httpx.get(
+        f"{rehearsed.practice.desk_url}/api/v3/repos/shop/shop/issues",
+        headers={"Authorization": f"Bearer {token}"},
+        trust_env=False,
+    ).json()
+    assert [incident in issue["body"] for issue in issues] == [True]
+
+
+def test_errors_are_counted_apart(rehearsed: Rehearsed) -> None:
+    """The failed release's errors are on record as from before the switch, and none counts as new."""
+    assert rehearsed.rollback is not None
+    before = rehearsed.rollback.fact("before")["log_errors"]
+    assert sum(before.values()) > 0
+    assert any("KeyError" in signature or "ERROR" in signature for signature in before)
+    assert sum(rehearsed.rollback.fact("after")["log_errors"].values()) == 0
+
+
+def test_gate_was_closed_while_the_target_started(rehearsed: Rehearsed) -> None:
+    """By the journal: gate closed, then env file, then up, then readiness, and only then the gate is opened."""
+    assert rehearsed.rollback is not None
+    begun = [entry["summary"] for entry in rehearsed.rollback.of_kind("change") if entry["state"] == "begun"]
+    order = ["user traffic is paused", "says IMAGE_TAG=", "brought up on", "user traffic is resumed", "quarantined"]
+    places = [next(n for n, summary in enumerate(begun) if word in summary) for word in order]
+    assert places == sorted(places)
+
+
+def test_failed_release_is_quarantined_and_target_in_the_ledger(rehearsed: Rehearsed) -> None:
+    """On the host, the failed digests are in quarantine and the newest line of the ledger is the target's."""
+    folder = rehearsed.practice.server / ".runbook"
+    quarantine = [json.loads(line) for line in (folder / "quarantine.jsonl").read_text().splitlines()]
+    failed = {registry_digest(rehearsed, service, FAILED) for service in ("api", "jobs")}
+    assert {line["digest"] for line in quarantine} == failed
+    ledger = [json.loads(line) for line in (folder / "known_good.jsonl").read_text().splitlines()]
+    assert ledger[-1]["tag"] == TARGET
+    assert ledger[-1]["validated_by"] == rehearsed.rollback.of_kind("opened")[0]["incident"]
+
+
+def test_journal_verifies_and_tells_any_change(rehearsed: Rehearsed, tmp_path: Path) -> None:
+    """`python -m runbook verify` passes on the journal, and fails after one byte is changed or the last line is cut."""
+    assert rehearsed.rollback is not None
+    journal = rehearsed.rollback.folder / "journal.jsonl"
+    assert subprocess.run([*VERIFY, str(journal)], check=False).returncode == 0
+    data = journal.read_bytes()
+    copy = tmp_path / "journal.jsonl"
+    for place in (0, len(data) // 3, len(data) - 30, len(data) - 1):
+        copy.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        assert subprocess.run([*VERIFY, str(copy)], check=False, capture_output=True).returncode == 1, place
+    copy.write_bytes(b"".join(data.splitlines(keepends=True)[:-1]))
+    assert subprocess.run([*VERIFY, str(copy)], check=False, capture_output=True).returncode == 1
+
+
+def encodings(secret: str) -> set[str]:
+    """The four encodings, made here by other means than the redactor's."""
+    raw = secret.encode()
+    inside = {base64.b64encode(b"x" * n + raw + b"y" * 3).decode()[4:-8] for n in range(3)}
+    return {
+        secret,
+        quote(secret, safe=""),
+        json.dumps(secret)[1:-1],
+        base64.b64encode(raw).decode().rstrip("="),
+    } | inside
+
+
+def test_no_secret_is_written_anywhere(rehearsed: Rehearsed) -> None:
+    """No password and no token stands in any file of the records or on the terminal, in any of the four encodings."""
+    secrets = {path.name: path.read_text().strip() for path in (rehearsed.practice.folder / "secrets").iterdir()}
+    secrets |= {key: env_value(rehearsed, key) for key in ("METRICS_TOKEN", "POSTGRES_PASSWORD", "USER_TOKEN")}
+    assert len(secrets) >= 6
+    written = {str(path): path.read_text() for path in rehearsed.reports.rglob("*") if path.is_file()}
+    assert len(written) >= 6
+    written |= {"plan": rehearsed.plan.terminal, "rollback": rehearsed.rollback.terminal}
+    for name, secret in secrets.items():
+        for form in encodings(secret):
+            assert [place for place, text in written.items() if form in text] == [], f"{name} leaked"
+
+
+def test_repeated_run_finds_everything_done(rehearsed: Rehearsed) -> None:
+    """Typed again for the same target, the rollback changes no container, and ends 0."""
+    before = rehearsed.ids()
+    again = rehearsed.run("--to", TARGET, "--execute", rehearsed.practice.name)
+    assert again.exit_code == 0, again.terminal
+    assert rehearsed.ids() == before
+    states = {entry["summary"]: entry["state"] for entry in again.of_kind("change")}
+    assert [state for summary, state in states.items() if "brought up" in summary] == ["already so"]
+
+
+def test_post_deploy_refuses_the_quarantined_release(rehearsed: Rehearsed) -> None:
+    """When CI deploys the failed tag again, post-deploy validation fails and says in which incident it failed."""
+    rehearsed.practice.deploy(FAILED)
+    validation = rehearsed.run("-m", "post_deploy")
+    assert validation.exit_code == 1
+    assert "quarantine" in validation.terminal
+    assert f"{FAILED} failed in incident" in validation.terminal
+    rolled_back = rehearsed.run("--execute", rehearsed.practice.name)
+    assert rolled_back.exit_code == 0, rolled_back.terminal
+    assert rehearsed.practice.ask("/orders").headers["X-Release"] == TARGET

@@ -1,0 +1,127 @@
+"""What releases are made of, and CI's edit that brings one into the env file."""
+
+from pathlib import Path
+
+import pytest
+
+from rehearsal.env_file import set_tag
+from rehearsal.errors import RehearsalError
+from rehearsal.images import content_hash
+from rehearsal.incidents import INCIDENTS, find_incident
+from rehearsal.releases import APPLICATION, RELEASES, assemble, known_tags
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """An application and two releases."""
+    return write(
+        tmp_path,
+        {
+            "application/app/a.py": "a",
+            "application/app/b.py": "b",
+            "application/app/__pycache__/a.pyc": "x",
+            "application/ruff.toml": "x",
+            "releases/one/release.toml": "",
+            "releases/two/release.toml": "",
+            "releases/two/app/b.py": "changed",
+            "releases/two/migrations/versions/0004.py": "new",
+        },
+    )
+
+
+def test_a_release_is_the_application_with_its_own_files_over_it(source: Path, tmp_path: Path) -> None:
+    """Files of a release replace the application's or come in addition; what is no source is left out."""
+    for tag in ("one", "two"):
+        assemble(tag, tmp_path / tag, application=source / "application", releases=source / "releases")
+    assert files_of(tmp_path / "one") == {"app/a.py": "a", "app/b.py": "b"}
+    assert files_of(tmp_path / "two") == {
+        "app/a.py": "a",
+        "app/b.py": "changed",
+        "migrations/versions/0004.py": "new",
+    }
+
+
+def test_everybody_may_read_an_assembled_release(source: Path, tmp_path: Path) -> None:
+    """A checkout under a strict umask gives the same image: its user, who is not root, reads every file."""
+    (source / "application/app/a.py").chmod(0o600)
+    assemble("two", tmp_path / "two", application=source / "application", releases=source / "releases")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "two").rglob("*")}
+    assert modes["a.py"] == 0o644
+    assert modes["app"] == 0o755
+
+
+def test_an_unknown_release_is_refused_with_those_that_there_are(source: Path, tmp_path: Path) -> None:
+    """The line names the tag and the known ones."""
+    with pytest.raises(RehearsalError, match="no release is called three; there are: one, two"):
+        assemble("three", tmp_path / "three", releases=source / "releases")
+
+
+def test_a_release_changes_only_what_it_has_to() -> None:
+    """No file of a release is a plain copy of the application's."""
+    for tag in known_tags():
+        for path in (RELEASES / tag).rglob("*.py"):
+            original = APPLICATION / path.relative_to(RELEASES / tag)
+            assert not original.exists() or original.read_bytes() != path.read_bytes(), path
+
+
+def test_every_incident_has_its_releases() -> None:
+    """The releases that an incident names can be built, and its name finds it."""
+    for name, incident in INCIDENTS.items():
+        assert {incident.live, incident.failed} <= set(known_tags())
+        assert find_incident(name) is incident
+
+
+def test_an_unknown_incident_is_refused_with_those_that_there_are() -> None:
+    """The line names the incidents that can be rehearsed."""
+    with pytest.raises(RehearsalError, match="no incident is called 'fire'; there are: regression"):
+        find_incident("fire")
+
+
+def test_ci_changes_the_tag_and_nothing_else(tmp_path: Path) -> None:
+    """The comment behind the value, the commented-out line, mode and owner stay."""
+    env_file = tmp_path / ".env"
+    env_file.write_bytes(b"#IMAGE_TAG=old\nA='x'\nIMAGE_TAG=one  # by CI\nexport B=IMAGE_TAG=one\r\n")
+    env_file.chmod(0o640)
+    before = env_file.stat()
+    set_tag(env_file, "2025-12-18-rc1")
+    assert env_file.read_bytes() == (
+        b"#IMAGE_TAG=old\nA='x'\nIMAGE_TAG=2025-12-18-rc1  # by CI\nexport B=IMAGE_TAG=one\r\n"
+    )
+    after = env_file.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert list(tmp_path.iterdir()) == [env_file]
+
+
+@pytest.mark.parametrize("text", ["", "#IMAGE_TAG=one\n", "IMAGE_TAG=one\nIMAGE_TAG=two\n"])
+def test_ci_refuses_an_env_file_that_is_not_clear(tmp_path: Path, text: str) -> None:
+    """No line that sets the tag, or two of them, is an error and changes nothing."""
+    env_file = write(tmp_path, {".env": text}) / ".env"
+    with pytest.raises(RehearsalError, match="lines set IMAGE_TAG, expected 1"):
+        set_tag(env_file, "three")
+    assert env_file.read_text() == text
+
+
+def test_a_tag_of_an_image_follows_what_the_image_is_made_of(tmp_path: Path) -> None:
+    """Content, names and programs' modes change the hash; caches and the order of reading do not."""
+    folder = write(tmp_path / "part", {"Dockerfile": "FROM x", "start": "go"})
+    first = content_hash([folder], "base")
+    write(folder, {"__pycache__/x.pyc": "x", ".ruff_cache/x": "x"})
+    assert content_hash([folder], "base") == first
+    assert content_hash([folder], "another base") != first
+    (folder / "start").chmod(0o755)
+    second = content_hash([folder], "base")
+    assert second != first
+    (folder / "start").write_text("went")
+    assert content_hash([folder], "base") not in {first, second}
