@@ -6,7 +6,7 @@ import apprise
 from pydantic import SecretStr
 
 from runbook.errors import Inconclusive, SettingsError
-from runbook.sentence import Change, Request
+from runbook.sentence import Change, Reach, Request
 
 # Apprise logs the addresses that it sends to, and those hold passwords.
 logging.getLogger("apprise").setLevel(logging.CRITICAL)
@@ -41,4 +41,6 @@ class Channel:
                 )
             return f"accepted by the incident channel ({self.service}): {title}"
 
-        return Change("the rollback is announced", (Request(f"announce: {title}\n{message}", send),))
+        return Change(
+            "the rollback is announced", (Request(f"announce: {title}\n{message}", send),), reach=Reach.PEOPLE
+        )

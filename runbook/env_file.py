@@ -66,9 +66,11 @@ class EnvFile:
             )
         self.value_of(key)
         pieces = [binding.original.string for binding in _bindings(self.content)]
+        # The parser drops a byte order mark; what it does not give back is put in front again.
+        mark = self.content[: len(self.content) - len(_encode("".join(pieces)))]
         place = max(n for n, binding in enumerate(_bindings(self.content)) if binding.key == key)
         pieces[place] = _replace_value(pieces[place], value, key, self.path)
-        return _encode("".join(pieces))
+        return mark + _encode("".join(pieces))
 
 
 def _decode(content: bytes) -> str:

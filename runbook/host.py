@@ -1,5 +1,6 @@
 """How a command runs on the production host: with a deadline, with a clean environment, and on record."""
 
+import contextlib
 import os
 import shlex
 import signal
@@ -134,12 +135,15 @@ class Host:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    for how, patience in ((signal.SIGTERM, 5), (signal.SIGKILL, 5)):
-        try:
-            os.killpg(process.pid, how)
-            process.communicate(timeout=patience)
-        except subprocess.TimeoutExpired:
-            continue
-        except ProcessLookupError:
-            pass
-        return
+    with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        os.killpg(process.pid, signal.SIGTERM)
+        process.communicate(timeout=5)
+    # What is left of its group did not listen.
+    with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=1)
+    # Who fled from the group may still hold the other ends of its pipes; that must not hold us.
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()

@@ -9,7 +9,7 @@ from runbook.host_files import HostLines
 from runbook.incident.journal import utc_now
 from runbook.production import Production
 from runbook.release import Release, checked_tag
-from runbook.sentence import Change, Expectation, Seen
+from runbook.sentence import Change, Expectation, Reach, Seen
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class KnownGood:
         return Change(
             f"{release.tag} is entered in the ledger of known-good releases",
             self._ledger.appending(line),
-            keeps_production=True,
+            reach=Reach.NOTES,
         )
 
     def entered(self, tag: str, incident: str) -> Expectation:
@@ -103,7 +103,7 @@ class KnownGood:
             for service, digest in sorted(digests.items())
             if digest not in known
         ]
-        return Change(f"{tag} is quarantined", self._quarantine.appending(*lines), already)
+        return Change(f"{tag} is quarantined", self._quarantine.appending(*lines), already, Reach.NOTES)
 
     def not_quarantined(self, digests: Mapping[str, str]) -> Expectation:
         """That none of the digests which run now failed before."""

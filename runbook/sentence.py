@@ -7,6 +7,18 @@ from enum import StrEnum
 from runbook.host import Command
 
 
+class Reach(StrEnum):
+    """What a change touches.
+
+    `production`: what runs, or what the next start would read. `notes`: images on the host, and the runbook's own
+    files there; a plan may carry such a change out as long as it has planned no other. `people`: what they read.
+    """
+
+    PRODUCTION = "production"
+    NOTES = "notes"
+    PEOPLE = "people"
+
+
 class Outcome(StrEnum):
     """How a sentence, a scenario or an incident can end. There is no other way."""
 
@@ -41,14 +53,13 @@ def never() -> str | None:
 class Change:
     """A change, described before it is made.
 
-    `already` looks whether it is so already, and returns the evidence in words, or None. With `keeps_production`
-    set it changes nothing that runs and nothing that the next start would read, so a plan may carry it out.
+    `already` looks whether it is so already, and returns the evidence in words, or None.
     """
 
     summary: str
     actions: tuple[Command | Request, ...]
     already: Callable[[], str | None] = never
-    keeps_production: bool = False
+    reach: Reach = Reach.PRODUCTION
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from runbook.host_files import FOLDER
 from runbook.known_good import Candidate
 from runbook.registry import Registry
 from runbook.release import ImageName, Release
-from runbook.sentence import Change, Expectation, Seen
+from runbook.sentence import Change, Expectation, Reach, Seen
 from runbook.toolbox import Toolbox
 
 
@@ -111,7 +111,7 @@ def fetching(tools: Toolbox, release: Release) -> Change:
         f"the images of {release.tag} are fetched",
         (tools.production.pulling(release),),
         already,
-        keeps_production=True,
+        reach=Reach.NOTES,
     )
 
 

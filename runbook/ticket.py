@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from runbook.errors import Inconclusive
 from runbook.probes import Answer, Prober
-from runbook.sentence import Change, Expectation, Request, Seen
+from runbook.sentence import Change, Expectation, Reach, Request, Seen
 from runbook.settings import TicketSettings
 
 
@@ -46,7 +46,9 @@ class Tracker:
             issue = self._ask("POST", "", content, 201).json()
             return f"ticket #{issue.get('number')}: {issue.get('html_url')}"
 
-        return Change("the follow-up ticket is opened", (Request(f"open ticket: {title}\n{body}", send),), already)
+        return Change(
+            "the follow-up ticket is opened", (Request(f"open ticket: {title}\n{body}", send),), already, Reach.PEOPLE
+        )
 
     def listed(self, incident: str) -> Expectation:
         """That the tracker lists the ticket of `incident`."""

@@ -9,7 +9,7 @@ from runbook.errors import CheckFailed, Inconclusive
 from runbook.host import Command, Completed, Host
 from runbook.incident.journal import Journal
 from runbook.probes import Answer
-from runbook.sentence import Change, Expectation, Outcome
+from runbook.sentence import Change, Expectation, Outcome, Reach
 from runbook.waiting import wait_for
 
 #: As much of one stream of a command's output as the journal keeps, in characters: the last ones, which hold the error.
@@ -34,7 +34,7 @@ class Incident:
         self.facts: dict[str, Any] = {}
         #: Since a change was only planned, production is no longer what later sentences speak of.
         self.planned_changes = 0
-        #: Changes that were really begun, by their summary.
+        #: Changes to production that were really begun, by their summary.
         self.changes_made: list[str] = []
         self._sentence_outcome = Outcome.PASSED
         self._sentence_detail = ""
@@ -96,17 +96,18 @@ class Incident:
         action begins. Raises whatever the action raises.
         """
         actions = [str(action) for action in change.actions]
+        about = {"summary": change.summary, "reach": change.reach}
         if self.planned_changes == 0 and (evidence := change.already()):
             self._conclude(Outcome.PASSED, f"already so: {evidence}")
-            self.journal.write("change", summary=change.summary, state="already so", evidence=evidence, sync=True)
+            self.journal.write("change", state="already so", evidence=evidence, sync=True, **about)
             return
-        if self.mode is Mode.PLAN and (self.planned_changes or not change.keeps_production):
+        if self.mode is Mode.PLAN and (self.planned_changes or change.reach is not Reach.NOTES):
             self.planned_changes += 1
             self._conclude(Outcome.PLANNED, "\n".join(("would do:", *actions)))
-            self.journal.write("change", summary=change.summary, state="planned", actions=actions)
+            self.journal.write("change", state="planned", actions=actions, **about)
             return
-        self.journal.write("change", summary=change.summary, state="begun", actions=actions, sync=True)
-        if not change.keeps_production:
+        self.journal.write("change", state="begun", actions=actions, sync=True, **about)
+        if change.reach is Reach.PRODUCTION:
             self.changes_made.append(change.summary)
         began = time.monotonic()
         receipts = []
@@ -117,9 +118,7 @@ class Incident:
                 receipts.append(action.send())
         self._conclude(Outcome.PASSED, "; ".join(receipts) or change.summary)
         seconds = round(time.monotonic() - began, 3)
-        self.journal.write(
-            "change", summary=change.summary, state="done", seconds=seconds, receipts=receipts, sync=True
-        )
+        self.journal.write("change", state="done", seconds=seconds, receipts=receipts, sync=True, **about)
 
     def expect(self, expectation: Expectation) -> None:
         """Look until it is as expected, or, behind a change that was only planned, write down what would be looked at.

@@ -5,11 +5,10 @@ Redaction is by value: a secret is recognised wherever it turns up, plain or enc
 """
 
 import base64
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 #: Values shorter than this are ordinary words too often to be struck out everywhere.
 SHORTEST_SECRET = 6
@@ -50,19 +49,20 @@ class Redactor:
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self._labels: list[str] = []
         self._pattern: re.Pattern[str] | None = None
 
     def learn(self, name: str, secret: str) -> None:
-        """Remember `secret`; from now on it is written as `[secret NAME]`. Short values are left alone."""
-        if len(secret) < SHORTEST_SECRET:
-            return
-        for form in _forms(secret):
-            self._names.setdefault(form, name)
+        """Remember `secret`; from now on it is written as `[secret NAME]`. Short values are left alone.
+
+        Of a secret with several lines each line is one too: programs print line by line.
+        """
+        for part in (secret, *secret.splitlines()):
+            if len(" ".join(part.split())) >= SHORTEST_SECRET:
+                self._names.setdefault(part.strip(), name)
+                self._pattern = None
         if password := _password_of_url(secret):
             self.learn(name, password)
-        # Longest first, so that a secret that contains another one is struck out whole.
-        ordered = sorted(self._names, key=len, reverse=True)
-        self._pattern = re.compile("|".join(re.escape(form) for form in ordered))
 
     def learn_all(self, secrets: Iterable[tuple[str, str]]) -> None:
         """Remember every (name, secret)."""
@@ -72,8 +72,14 @@ class Redactor:
     def text(self, text: str) -> str:
         """Return `text` without any known secret."""
         if self._pattern is None:
-            return text
-        return self._pattern.sub(lambda found: f"[secret {self._names[found.group()]}]", text)
+            if not self._names:
+                return text
+            # Longest first, so that a secret that contains another one is struck out whole.
+            ordered = sorted(self._names, key=len, reverse=True)
+            self._labels = [f"[secret {self._names[secret]}]" for secret in ordered]
+            self._pattern = re.compile("|".join(f"({_pattern_of(secret)})" for secret in ordered))
+        # Each secret has one group, and nothing else has.
+        return self._pattern.sub(lambda found: self._labels[(found.lastindex or 0) - 1], text)
 
     def value(self, value: Any) -> Any:
         """Return a JSON-like value without any known secret, in keys as well as in values."""
@@ -86,21 +92,43 @@ class Redactor:
         return value
 
 
-def _forms(secret: str) -> set[str]:
-    once = json.dumps(secret)[1:-1]
-    forms = {
-        secret,
-        quote(secret),
-        quote(secret, safe=""),
-        quote_plus(secret),
-        once,
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        json.dumps(once)[1:-1],
-        once.replace("/", "\\/"),
-    }
-    forms |= {re.sub(r"%[0-9A-F]{2}", lambda code: code.group().lower(), form) for form in forms}
-    forms |= set(_base64_cores(secret.encode("utf-8")))
-    return {form for form in forms if len(form) >= SHORTEST_SECRET}
+def _pattern_of(secret: str) -> str:
+    """A pattern for every way in which programs write `secret`; they differ in which characters they escape."""
+    pieces = re.findall(r"\s+|\\+|.", secret)
+    cores = {core for core in _base64_cores(_bytes(secret)) if len(core) >= SHORTEST_SECRET}
+    return "|".join(("".join(map(_written, pieces)), *map(re.escape, sorted(cores))))
+
+
+def _written(piece: str) -> str:
+    # Every repetition has a bound, so that no output, however hostile, can keep the search busy.
+    if re.fullmatch(r"[A-Za-z0-9_.-]", piece):
+        return re.escape(piece)
+    if piece.startswith("\\"):
+        return rf"(?:\\|%5[cC]){{1,{8 * len(piece)}}}"
+    encoded = "|".join(f"{_percent(char)}|{_escaped(char)}" for char in sorted(set(piece)))
+    if piece.isspace():
+        # Messages fold white space, and break lines where there was a space.
+        return rf"(?:\s|\+|%20|\\{{1,8}}[nrt]|{encoded}){{1,99}}"
+    lost = "|\N{REPLACEMENT CHARACTER}" if "\udc80" <= piece <= "\udcff" else ""
+    return rf"(?:\\{{0,8}}{re.escape(piece)}|{encoded}{lost})"
+
+
+def _percent(char: str) -> str:
+    return "".join(f"%{_any_case(f'{byte:02x}')}" for byte in _bytes(char))
+
+
+def _escaped(char: str) -> str:
+    units = char.encode("utf-16-be", errors="surrogatepass").hex()
+    return "".join(rf"\\{{1,8}}u{_any_case(units[at : at + 4])}" for at in range(0, len(units), 4))
+
+
+def _any_case(digits: str) -> str:
+    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits)
+
+
+def _bytes(text: str) -> bytes:
+    # Environments and env files may hold bytes that are not UTF-8; Python keeps those as lone surrogates.
+    return text.encode("utf-8", errors="surrogateescape")
 
 
 def _base64_cores(secret: bytes) -> Iterator[str]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from runbook.incident.journal import Entry
-from runbook.sentence import Outcome
+from runbook.sentence import Outcome, Reach
 
 _DETAILS = ("command", "exchange", "look", "change")
 
@@ -35,8 +35,8 @@ class Sentence:
 
     @property
     def changed_production(self) -> bool:
-        """Tell whether it began to change something for real."""
-        return any(entry["state"] in ("begun", "done") for entry in self.changes)
+        """Tell whether it really began to change what runs, or what the next start would read."""
+        return any(e["state"] in ("begun", "done") and e["reach"] == Reach.PRODUCTION for e in self.changes)
 
 
 @dataclass

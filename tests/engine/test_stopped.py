@@ -1,0 +1,89 @@
+"""A rollback that is stopped half way says so, leaves users at the closed gate, and goes on when it is typed again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.engine.conftest import ROOT, Ran, Rehearsed, docker
+
+TARGET, FAILED = "2025-12-15-rc1", "2025-12-18-rc1"
+PATIENCE = 120  # seconds
+
+
+def wait_for_words(journal: Path, words: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not journal.exists() or words not in journal.read_text():
+        assert time.monotonic() < deadline, f"{words!r} was not written to {journal}"
+        time.sleep(0.05)
+
+
+def stopped(here: Rehearsed, words: str, how: signal.Signals) -> Ran:
+    """Start a rollback, send it a signal as soon as the journal holds `words`, and return how it ended."""
+    known = set(here.reports.iterdir())
+    argv = [sys.executable, "-m", "pytest", "features", "--settings", str(here.practice.settings)]
+    run = subprocess.Popen(
+        [*argv, "--reports", str(here.reports), "--execute", here.practice.name],
+        cwd=ROOT,
+        env=os.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + PATIENCE
+    while not (new := set(here.reports.iterdir()) - known):
+        assert time.monotonic() < deadline, "no record was begun"
+        time.sleep(0.05)
+    folder = new.pop()
+    wait_for_words(folder / "journal.jsonl", words)
+    run.send_signal(how)
+    terminal, _ = run.communicate(timeout=PATIENCE)
+    return Ran(run.returncode, terminal, folder)
+
+
+def gate(here: Rehearsed) -> str:
+    return docker("exec", f"{here.practice.name}-gateway-1", "gate", "state")
+
+
+def test_stopped_run_says_so_and_goes_on(rehearsed: Rehearsed) -> None:
+    """SIGTERM while the target starts: exit 2, record closed, gate closed, next command shown; typed, it finishes."""
+    rehearsed.practice.deploy(FAILED)
+    ran = stopped(rehearsed, "every application container stays healthy", signal.SIGTERM)
+    assert ran.exit_code == 2, ran.terminal
+    assert ran.entries[-1]["kind"] == "closed"
+    assert ran.entries[-1]["outcome"] == "interrupted"
+    assert "Interrupted at: Then every application container stays healthy" in (ran.folder / "record.html").read_text()
+    assert gate(rehearsed) == "closed"
+    assert rehearsed.practice.ask("/orders").status_code == 503
+    again = f"pytest features --to {TARGET} --execute {rehearsed.practice.name}"
+    assert [line for line in ran.terminal.splitlines() if again in line]
+    assert "traffic gate closed" in ran.terminal
+
+    finished = rehearsed.run("--to", TARGET, "--execute", rehearsed.practice.name)
+    assert finished.exit_code == 0, finished.terminal
+    assert gate(rehearsed) == "open"
+    assert rehearsed.practice.ask("/orders").headers["X-Release"] == TARGET
+    states = {entry["summary"]: entry["state"] for entry in finished.of_kind("change")}
+    assert states["user traffic is paused"] == "already so"
+
+
+def test_killed_run_leaves_a_journal_that_renders(rehearsed: Rehearsed) -> None:
+    """SIGKILL: the journal names the sentence in flight, verify says that it is not closed, render makes the page."""
+    rehearsed.practice.deploy(FAILED)
+    ran = stopped(rehearsed, "the application is brought up on the target", signal.SIGKILL)
+    assert ran.exit_code == -signal.SIGKILL
+    journal = str(ran.folder / "journal.jsonl")
+    verified = subprocess.run(
+        [sys.executable, "-m", "runbook", "verify", journal], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert verified.returncode == 1
+    assert "the run was killed" in verified.stdout
+    subprocess.run([sys.executable, "-m", "runbook", "render", journal], check=True, cwd=ROOT, capture_output=True)
+    page = (ran.folder / "record.html").read_text()
+    assert "Interrupted at: When the application is brought up on the target" in page
+    finished = rehearsed.run("--to", TARGET, "--execute", rehearsed.practice.name)
+    assert finished.exit_code == 0, finished.terminal
+    assert gate(rehearsed) == "open"
+    assert rehearsed.practice.ask("/orders").headers["X-Release"] == TARGET

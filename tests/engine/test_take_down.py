@@ -1,0 +1,70 @@
+"""`script/rehearse --down` removes what rehearsals made, leaves one that is running, and touches nothing else."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from rehearsal.engine import plugin_dirs
+from rehearsal.practice import Practice
+from tests.engine.conftest import ROOT, Rehearsed, docker
+
+BASE = "rollback-runbook/base:bookworm"
+STRANGER = "somebody-elses"
+
+
+@pytest.fixture
+def stranger() -> Iterator[None]:
+    """A container, a network, a volume and an image tag that no rehearsal made."""
+    docker("network", "create", STRANGER)
+    docker("volume", "create", STRANGER)
+    docker("tag", BASE, f"{STRANGER}:1")
+    docker("run", "--detach", "--name", STRANGER, "--network", STRANGER, f"{STRANGER}:1", "sleep", "600")
+    yield
+    docker("rm", "--force", STRANGER)
+    docker("network", "rm", STRANGER)
+    docker("volume", "rm", STRANGER)
+    docker("rmi", f"{STRANGER}:1")
+
+
+def everything() -> dict[str, set[str]]:
+    """What the engine holds, by name."""
+    listings = {
+        "containers": ("ps", "--all", "--format", "{{.Names}}"),
+        "networks": ("network", "ls", "--format", "{{.Name}}"),
+        "volumes": ("volume", "ls", "--format", "{{.Name}}"),
+        "images": ("images", "--format", "{{.Repository}}:{{.Tag}}"),
+    }
+    return {kind: set(docker(*arguments).splitlines()) for kind, arguments in listings.items()}
+
+
+@pytest.mark.usefixtures("stranger")
+def test_down_removes_one_rehearsal_and_nothing_else(rehearsed: Rehearsed) -> None:
+    """What the engine held before a rehearsal was raised is what it holds after that was removed."""
+    before = everything()
+    practice = Practice(ROOT, print, plugin_dirs=plugin_dirs())
+    practice.raise_up("2025-12-15-rc1")
+    assert any(practice.name in name for name in everything()["containers"])
+    practice.take_down()
+    after = everything()
+    assert after == before
+    assert not practice.folder.exists()
+    assert any(rehearsed.practice.name in name for name in after["containers"])
+
+
+@pytest.mark.usefixtures("stranger")
+@pytest.mark.skipif("CI" not in os.environ, reason="it would remove the rehearsals that a developer kept")
+def test_down_leaves_what_runs_and_what_is_not_ours(rehearsed: Rehearsed) -> None:
+    """A rehearsal that is running is left alone and named; what no rehearsal made is kept."""
+    done = subprocess.run(
+        [ROOT / "script/rehearse", "--down"], capture_output=True, text=True, timeout=180, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rehearsed.practice.name in done.stdout + done.stderr
+    left = everything()
+    assert STRANGER in left["containers"] & left["networks"] & left["volumes"]
+    assert {f"{STRANGER}:1", BASE} <= left["images"]
+    ours = {name for name in left["containers"] if name.startswith("shop-")}
+    assert all(name.startswith(rehearsed.practice.name) for name in ours)
+    assert rehearsed.practice.ask("/healthz").status_code == 200
