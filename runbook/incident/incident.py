@@ -96,7 +96,7 @@ class Incident:
         action begins. Raises whatever the action raises.
         """
         actions = [str(action) for action in change.actions]
-        about = {"summary": change.summary, "reach": change.reach}
+        about: dict[str, Any] = {"summary": change.summary, "reach": change.reach}
         if self.planned_changes == 0 and (evidence := change.already()):
             self._conclude(Outcome.PASSED, f"already so: {evidence}")
             self.journal.write("change", state="already so", evidence=evidence, sync=True, **about)
