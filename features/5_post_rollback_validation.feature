@@ -1,6 +1,6 @@
 Feature: 5. Post-rollback validation
   When to use it: after every rollback, and after every deploy.
-  Who may run it: whoever may deploy to production; the scenarios for every deploy only look, so CI runs them.
+  Who may run it: whoever may deploy to production; the scenarios for every deploy change nothing that runs, so CI runs them.
   What it cannot undo: an announcement that was read.
 
   @post_deploy @after:rolled-back @provides:live-and-ready

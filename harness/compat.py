@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import TextIO
 
 import pytest
+from _pytest.capture import CaptureManager
 from _pytest.terminal import TerminalReporter
 from pytest_bdd import scenario
 from pytest_bdd.feature import get_feature
 from pytest_bdd.parser import Feature
 from pytest_html.basereport import BaseReport  # type: ignore[import-untyped]
+
+__all__ = ["CaptureManager", "TerminalReporter"]  # for those who only name the types
 
 
 class FeatureFile(pytest.Module):

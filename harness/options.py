@@ -37,6 +37,7 @@ class Run:
     asked_for: str | None
     incident: str
     folder: Path
+    settings_given: str | None = None
 
     @property
     def journal(self) -> Path:
@@ -64,7 +65,8 @@ def runs_features(config: pytest.Config) -> bool:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings and the options, before any other plugin opens a file. Refuses with exit code 4."""
-    if config.option.collectonly or config.option.help or not runs_features(config):
+    only_asks = config.option.collectonly or config.option.help or config.option.markers
+    if only_asks or not runs_features(config):
         _refuse_execute_elsewhere(config)
         return
     # In our own tests a warning is an error. At 3 a.m. a library's deprecation must not stop a rollback half way.
@@ -101,18 +103,12 @@ def read_run(config: pytest.Config) -> Run:
     kind = "rehearsal" if rehearsed else _kind(config.option.markexpr, execute)
     folder, incident = _fresh_folder(config.invocation_params.dir / config.option.reports, settings.project.name, kind)
     mode = Mode.PLAN if execute is None else Mode.EXECUTE
-    return Run(settings, mode, kind, asked_for, incident, folder)
+    return Run(settings, mode, kind, asked_for, incident, folder, str(path) if rehearsed or given else None)
 
 
 def _kind(selected: str, execute: str | None) -> str:
-    for mark, kind in (
-        ("emergency", "emergency"),
-        ("post_deploy", "validation"),
-        ("pre_deploy", "validation"),
-    ):
-        if mark in selected:
-            return kind
-    return "rollback" if execute else "plan"
+    kinds = {"emergency": "emergency", "post_deploy": "validation", "pre_deploy": "validation"}
+    return kinds.get(selected.strip(), "rollback" if execute else "plan")
 
 
 def _fresh_folder(reports: Path, project: str, kind: str) -> tuple[Path, str]:

@@ -1,14 +1,14 @@
 """What the terminal shows while the runbook runs: a line for each sentence, with the time and the outcome."""
 
+import shlex
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
-from _pytest.capture import CaptureManager
-from _pytest.terminal import TerminalReporter
 
+from harness.compat import CaptureManager, TerminalReporter
 from harness.options import Run
 from runbook.incident.incident import Incident, Mode
 from runbook.sentence import Outcome
@@ -117,16 +117,18 @@ def _laid_out(outcome: Outcome, detail: str) -> list[str]:
 
 def _what_next(run: Run, ending: str, incident: Incident) -> list[str]:
     target = incident.facts.get("target", {}).get("tag")
-    again = f"pytest features --to {target}" if target else "pytest features"
-    name = run.settings.project.name
+    words = ["pytest features"]
+    words += [f"--settings {shlex.quote(run.settings_given)}"] if run.settings_given else []
+    words += [f"--to {target}"] if target else []
+    again = " ".join([*words, f"--execute {run.settings.project.name}"])
     if ending == "planned":
-        return [f"to carry it out, type: {again} --execute {name}"]
-    if ending in ("passed", "planned") or not incident.changes_made:
+        return [f"to carry it out, type: {again}"]
+    if ending == "passed" or not incident.changes_made:
         return []
-    return [
-        "production is between two releases; users may be kept out (see the traffic gate above)",
-        f"to go on, type: {again} --execute {name}    (what is done already is not done twice)",
-    ]
+    after = incident.facts.get("after")
+    served = isinstance(after, dict) and after["gate"] == "open" and after["tags"] == [target]
+    what = "users are served by the target; what failed comes after that" if served else "USERS MAY BE KEPT OUT"
+    return [what, f"to go on, type: {again}    (what is done already is not done twice)"]
 
 
 def _now() -> str:

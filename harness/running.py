@@ -1,5 +1,6 @@
 """The beginning and the end of a run: production is looked for, the incident is opened, and closed whatever happens."""
 
+import contextlib
 import getpass
 import importlib.metadata
 import os
@@ -16,7 +17,7 @@ from harness.compat import drop_page, install_quiet_reporter
 from harness.options import RUN, Run
 from harness.progress import Progress
 from runbook import snapshot
-from runbook.errors import RunbookError
+from runbook.errors import JournalError, RunbookError
 from runbook.host import Command, Completed, Host
 from runbook.incident.incident import Incident
 from runbook.incident.journal import FORMAT, Journal
@@ -80,21 +81,28 @@ def _interrupt(number: int, _frame: object) -> None:
 def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     """Look for production and open the incident; close it whatever happens in between."""
     run = session.config.stash.get(RUN, None)
-    if run is None or not session.items:
+    if run is None:
+        return (yield)
+    if not session.items:
+        drop_page(session.config)
         return (yield)
     try:
         _refuse(session, run)
-    except pytest.UsageError:
+        progress = Progress(session.config)
+        conduct = Conduct(run, session.config.stash[REDACTOR], progress, Needs(session.items))
+    except (pytest.UsageError, JournalError) as error:
         drop_page(session.config)
-        raise
-    progress = Progress(session.config)
-    conduct = Conduct(run, session.config.stash[REDACTOR], progress, Needs(session.items))
+        raise pytest.UsageError(str(error)) from None
     session.config.stash[CONDUCT] = conduct
     progress.opened(run)
     conduct.incident.journal.write("opened", sync=True, **_opening(run, session))
     ending = "interrupted"
     try:
         result = yield
+    except session.Failed:
+        ending = "failed"
+        raise
+    else:
         ending = "failed" if session.testsfailed else "planned" if conduct.incident.planned_changes else "passed"
         return result
     finally:
@@ -165,7 +173,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     run = config.stash.get(RUN, None)
     if run is None:
         return
-    if run.page.exists():
-        print(run.page)  # noqa: T201 - the last line of the terminal is this path, by contract
-    elif run.folder.is_dir() and not any(run.folder.iterdir()):
+    if run.journal.exists():
+        if run.page.exists():
+            print(run.page)  # noqa: T201 - the last line of the terminal is this path, by contract
+        return
+    run.page.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
         run.folder.rmdir()

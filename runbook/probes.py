@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import httpx
 
 from runbook.errors import Inconclusive
+from runbook.incident.redaction import beginning
 
 #: As much of an answer as is ever read, in bytes: what answers may be broken or hostile.
 LARGEST_BODY = 1 << 20
@@ -28,9 +29,9 @@ class Answer:
         """The body as JSON. Raises Inconclusive when it is not."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Inconclusive(
-                f"{self.url} answered {self.status} with something that is not JSON: {self.body[:80]!r}",
+                f"{self.url} answered {self.status} with something that is not JSON: {beginning(self.body, 80)!r}",
                 "look at the address by hand",
             ) from None
 

@@ -174,6 +174,8 @@ class Incident:
         outcome, detail = self._sentence_outcome, self._sentence_detail
         if error is not None:
             outcome, detail = outcome_of(error), str(error) or type(error).__name__
+        # Whoever shows it may break it into lines, and a broken secret is not recognised any more.
+        detail = self.journal.redactor.text(detail)
         self.journal.write("sentence ended", sync=True, outcome=outcome, detail=detail, seconds=round(seconds, 3))
         return outcome, detail
 

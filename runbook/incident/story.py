@@ -36,7 +36,10 @@ class Sentence:
     @property
     def changed_production(self) -> bool:
         """Tell whether it really began to change what runs, or what the next start would read."""
-        return any(e["state"] in ("begun", "done") and e["reach"] == Reach.PRODUCTION for e in self.changes)
+        return any(
+            e["state"] in ("begun", "done") and e.get("reach", Reach.PRODUCTION) == Reach.PRODUCTION
+            for e in self.changes
+        )
 
 
 @dataclass
@@ -160,7 +163,7 @@ class Story:
     @property
     def seconds(self) -> float:
         """How long the run took, by the journal's own times."""
-        return seconds_between(self.began, self.ended)
+        return seconds_between(self.began, self.ended) if self.began else 0.0
 
     @property
     def gate_closed_seconds(self) -> float | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from runbook.errors import Inconclusive
 from runbook.host import Command, Host
+from runbook.incident.redaction import beginning
 from runbook.settings import MigrationSettings
 
 _SCRIPT = Path(__file__).with_name("probe_script.py")
@@ -48,6 +49,6 @@ def migrations_in(host: Host, image: str, settings: MigrationSettings, deadline:
         return ImageMigrations(tuple(map(str, found["heads"])), builds_upon)
     except (ValueError, KeyError, TypeError, IndexError):
         raise Inconclusive(
-            f"the migrations in {image} cannot be read: it printed {answer.text[:80]!r}",
+            f"the migrations in {image} cannot be read: it printed {beginning(answer.text, 80)!r}",
             "check that migrations.python is a plain Python that prints nothing of its own",
         ) from None
