@@ -3,7 +3,7 @@
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
 from _pytest.capture import CaptureManager
@@ -60,6 +60,11 @@ class QuietReporter(TerminalReporter):  # type: ignore[misc]  # final by annotat
         self._tests_ran = True
         status = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
         self._add_stats(status[0], [report])
+
+    def write_sep(self, sep: str, title: str | None = None, *arguments: Any, **markup: Any) -> None:
+        """Leave out pytest-html's line with the path of its page: the record's path is the last line anyway."""
+        if title is None or not title.startswith("Generated html report:"):
+            super().write_sep(sep, title, *arguments, **markup)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Print nothing: the runbook tells what it runs."""

@@ -24,7 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--to", metavar="TAG", help="return to this release, whatever the ledger says")
     group.addoption("--settings", metavar="PATH", help="the settings file (default: runbook.toml)")
-    group.addoption("--reports", metavar="DIR", default="reports", help="where records land (default: reports)")
+    group.addoption(
+        "--reports", metavar="DIR", default="reports", help="where records land (default: reports, beside the features)"
+    )
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class Run:
     asked_for: str | None
     incident: str
     folder: Path
-    settings_given: str | None = None
+    settings_given: str | None
+    started_in: Path
+    features: str
 
     @property
     def journal(self) -> Path:
@@ -101,9 +105,19 @@ def read_run(config: pytest.Config) -> Run:
         )
     asked_for = checked_tag(config.option.to) if config.option.to else None
     kind = "rehearsal" if rehearsed else _kind(config.option.markexpr, execute)
-    folder, incident = _fresh_folder(config.invocation_params.dir / config.option.reports, settings.project.name, kind)
+    folder, incident = _fresh_folder(config.rootpath / config.option.reports, settings.project.name, kind)
     mode = Mode.PLAN if execute is None else Mode.EXECUTE
-    return Run(settings, mode, kind, asked_for, incident, folder, str(path) if rehearsed or given else None)
+    return Run(
+        settings=settings,
+        mode=mode,
+        kind=kind,
+        asked_for=asked_for,
+        incident=incident,
+        folder=folder,
+        settings_given=str(path) if rehearsed or given else None,
+        started_in=config.invocation_params.dir,
+        features=next(iter(config.args), "features").partition("::")[0],
+    )
 
 
 def _kind(selected: str, execute: str | None) -> str:

@@ -5,7 +5,6 @@ import getpass
 import importlib.metadata
 import os
 import platform
-import signal
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -14,8 +13,10 @@ import pytest
 
 from harness.collecting import Needs, missing_needs
 from harness.compat import drop_page, install_quiet_reporter
+from harness.ending import last_lines
 from harness.options import RUN, Run
 from harness.progress import Progress
+from harness.signals import Signals
 from runbook import snapshot
 from runbook.errors import JournalError, RunbookError
 from runbook.host import Command, Completed, Host
@@ -34,7 +35,7 @@ class Conduct:
         self.progress = progress
         self.needs = needs
         self.incident = Incident(run.incident, run.mode, Journal(run.journal, redactor))
-        self.worst: int = 0
+        self.ending: str | None = None
         self._tools: Toolbox | None = None
 
     @property
@@ -47,6 +48,7 @@ class Conduct:
 
 CONDUCT = pytest.StashKey[Conduct]()
 REDACTOR = pytest.StashKey[Redactor]()
+SIGNALS = pytest.StashKey[Signals]()
 
 
 class _OffTheRecord:
@@ -69,12 +71,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.reportchars = ""
     config.stash[REDACTOR] = redactor = redactor_for(run.settings)
     install_quiet_reporter(config, redactor.text)
-    for how in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(how, _interrupt)
-
-
-def _interrupt(number: int, _frame: object) -> None:
-    raise KeyboardInterrupt(f"stopped by {signal.Signals(number).name}")
+    config.stash[SIGNALS] = signals = Signals()
+    signals.install()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -85,6 +83,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         return (yield)
     if not session.items:
         drop_page(session.config)
+        Progress(session.config).closed(["NOTHING WAS SELECTED: nothing was looked at, and nothing was changed"])
         return (yield)
     try:
         _refuse(session, run)
@@ -106,14 +105,15 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         ending = "failed" if session.testsfailed else "planned" if conduct.incident.planned_changes else "passed"
         return result
     finally:
-        _close(conduct, ending)
+        session.config.stash[SIGNALS].closing = True
+        _close(conduct, ending, session.config.stash[SIGNALS].received)
 
 
 def _refuse(session: pytest.Session, run: Run) -> None:
     """Raise UsageError, which ends pytest with code 4, when this run may not begin."""
-    missing = missing_needs(session.items)
+    missing = missing_needs(session.config, session.items)
     if missing:
-        raise pytest.UsageError(f"{'; '.join(missing)}, which was not selected → select what it needs as well")
+        raise pytest.UsageError(f"{'; '.join(missing)}, which was not selected → run it without -k and -m")
     try:
         production = Production(
             Host(run.settings.host.environment, _OffTheRecord()), run.settings.project, run.settings.deadlines
@@ -142,8 +142,12 @@ def _opening(run: Run, session: pytest.Session) -> dict[str, Any]:
     }
 
 
-def _close(conduct: Conduct, ending: str) -> None:
+def _close(conduct: Conduct, ending: str, stopped_by: str | None) -> None:
     incident = conduct.incident
+    if incident.sentence_is_open:
+        # pytest reports no test that a signal stopped, so no other hook has closed it.
+        why = f"stopped by {stopped_by}" if stopped_by else "the run was ended while this sentence was open"
+        conduct.progress.sentence_ended(*incident.sentence_ended(KeyboardInterrupt(why)))
     if incident.changes_made and "after" not in incident.facts:
         # Something was changed and the run did not come to its end: what production is now must be known.
         try:
@@ -152,7 +156,7 @@ def _close(conduct: Conduct, ending: str) -> None:
             incident.learn("after", f"unknown: {error.seen}")
     incident.journal.write("closed", sync=True, outcome=ending, changes_made=incident.changes_made)
     incident.journal.close()
-    conduct.progress.closed(conduct.run, ending, incident)
+    conduct.ending = ending
 
 
 @pytest.fixture
@@ -169,10 +173,13 @@ def asked_for(request: pytest.FixtureRequest) -> str | None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Print the record's path as the very last line; leave no empty folder behind a refused run."""
+    """Print the last lines, the record's path as the very last; leave no empty folder behind a refused run."""
     run = config.stash.get(RUN, None)
     if run is None:
         return
+    conduct = config.stash.get(CONDUCT, None)
+    if conduct is not None and conduct.ending is not None:
+        conduct.progress.closed(last_lines(run, conduct.ending, conduct.incident))
     if run.journal.exists():
         if run.page.exists():
             print(run.page)  # noqa: T201 - the last line of the terminal is this path, by contract

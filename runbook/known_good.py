@@ -65,7 +65,8 @@ class KnownGood:
         why = f" ({'; '.join(passed_over)})" if passed_over else ""
         raise TargetError(
             f"no known-good release on the ledger {self._ledger.path}{why}",
-            "name the release to return to with --to TAG; CI fills the ledger with `pytest features -m post_deploy`",
+            "name the release to return to with --to TAG (to finish a run that broke off, the one it was returning to);"
+            " CI fills the ledger with `pytest features -m post_deploy`",
         )
 
     def entering(self, release: Release, incident: str) -> Change:

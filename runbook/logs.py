@@ -13,7 +13,8 @@ from runbook.settings import LogSettings
 _PREFIX = re.compile(r"^(?P<container>[\w.-]+)\s*\|\s?(?P<line>.*)$")
 _ERROR = re.compile(
     r"""\b(?:ERROR|CRITICAL|FATAL|PANIC)\b | ^(?:\w+\.)*\w*(?:Error|Exception)(?:: |$)
-        | "(?:level|severity|levelname)"\s*:\s*"(?:error|critical|fatal|panic)" """,
+        | "(?:level|severity|levelname)"\s*:\s*"(?:error|critical|fatal|panic)"
+        | \b(?:level|severity|lvl)="?(?:error|critical|fatal|panic)\b | ^panic:""",
     re.VERBOSE,
 )
 # What differs between two occurrences of one error: times, addresses, ids, counts.

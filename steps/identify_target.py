@@ -27,7 +27,7 @@ def production_on_record(tools: Toolbox) -> None:
     tools.incident.learn("before", snapshot.take(tools))
 
 
-@given("a known-good release other than the running one")
+@given("a release to return to")
 def known_good_release(tools: Toolbox, asked_for: str | None) -> None:
     target.identify(tools, tools.incident.facts["before"]["tags"], asked_for)
 

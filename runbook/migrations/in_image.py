@@ -47,7 +47,7 @@ def migrations_in(host: Host, image: str, settings: MigrationSettings, deadline:
         found: dict[str, Any] = json.loads(answer.text.splitlines()[-1])
         builds_upon = {str(item["revision"]): tuple(map(str, item["down"])) for item in found["revisions"]}
         return ImageMigrations(tuple(map(str, found["heads"])), builds_upon)
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         raise Inconclusive(
             f"the migrations in {image} cannot be read: it printed {beginning(answer.text, 80)!r}",
             "check that migrations.python is a plain Python that prints nothing of its own",
