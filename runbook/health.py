@@ -1,7 +1,7 @@
 """Whether the application lives and is ready, asked of each container directly, behind the gate."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from runbook.containers import Container
@@ -75,7 +75,11 @@ class Health:
 
     def ready(self) -> Expectation:
         """That every api container says it is ready: database, jobs and migrations."""
-        return self._every_api("ready", self._settings.readiness_path, not_ready_parts)
+
+        def objection(answer: Answer) -> str | None:
+            return not_ready_parts(answer, self._settings.required)
+
+        return self._every_api("ready", self._settings.readiness_path, objection)
 
     def readiness(self) -> dict[str, Any]:
         """What readiness says now, for the record: its status, and the JSON, or why there was none."""
@@ -111,13 +115,17 @@ class Health:
         return urls
 
 
-def not_ready_parts(answer: Answer) -> str | None:
-    """Name what a readiness answer calls false although its status is 200; None when there is nothing."""
+def not_ready_parts(answer: Answer, required: Sequence[str]) -> str | None:
+    """Say what speaks against a readiness answer of status 200; None when nothing does.
+
+    Each part of `required` must be true, and nothing may be false: what is missing or null is not known, and not good.
+    """
     said = answer.json()
     if not isinstance(said, Mapping):
         return f"answers {_short(answer.body)}, where a JSON object was expected"
     bad = [str(name) for name, value in said.items() if value is False]
-    return f"says that it is ready, and false for {', '.join(bad)}" if bad else None
+    bad += [f"{name} (is {said.get(name)!r})" for name in required if said.get(name) not in (True, False)]
+    return f"says that it is ready, and not true for {', '.join(bad)}" if bad else None
 
 
 def _short(text: str) -> str:

@@ -163,6 +163,7 @@ class HealthSettings(Section):
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     liveness_path: UrlPath = "/healthz"
     readiness_path: UrlPath = "/readyz"
+    required: tuple[Word, ...] = ("database", "jobs", "migrations_current")
 
 
 class MetricsSettings(Section):
@@ -210,6 +211,7 @@ class Deadlines(Section):
 
     command: Seconds = 60
     pull: Seconds = 600
+    up: Seconds = 180
     healthy: Seconds = 120
     stable: Seconds = 5
     http: Seconds = 5

@@ -16,6 +16,7 @@ from runbook.incident.redaction import Redactor, secrets_in
 from runbook.known_good import KnownGood
 from runbook.logs import Logs
 from runbook.metrics import Metrics
+from runbook.open_incident import OpenIncident
 from runbook.probes import Prober
 from runbook.production import Production
 from runbook.registry import Registry
@@ -59,6 +60,7 @@ class Toolbox:
         password = self._secret("registry password") if settings.registry.password else None
         self.registry = Registry(settings.registry.url, settings.registry.username, password, self.prober)
         self.known_good = KnownGood(self.production)
+        self.open_incident = OpenIncident(self.production)
         self.gate = TrafficGate(self.production, self.prober, settings.traffic, deadlines.public)
         self.health = Health(self.production, self.prober, settings.health, deadlines)
         self.logs = Logs(self.production, settings.logs, redactor.text)
