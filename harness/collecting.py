@@ -56,6 +56,13 @@ def missing_needs(config: pytest.Config, selected: Iterable[pytest.Item]) -> lis
     ]
 
 
+def empty_scenarios(selected: Iterable[pytest.Item]) -> list[str]:
+    """Name the selected scenarios without a sentence: pytest would count them as passed."""
+    return [
+        item.name for item in selected if isinstance(item.parent, FeatureFile) and not item.parent.sentences_of(item)
+    ]
+
+
 class Needs:
     """Which scenarios passed in this run, by the name that they provide."""
 

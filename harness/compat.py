@@ -24,6 +24,11 @@ class FeatureFile(pytest.Module):
         """The parsed file."""
         return get_feature(str(self.path.parent), self.path.name)
 
+    def sentences_of(self, item: pytest.Item) -> int:
+        """How many sentences a scenario of this file has; an outline without rows has none to run."""
+        scenario = self.feature.scenarios[getattr(item, "originalname", item.name)]
+        return 0 if scenario.templated and not any(scenario.examples) else len(scenario.steps)
+
     def _getobj(self) -> types.ModuleType:
         module = types.ModuleType(self.path.stem)
         module.__file__ = str(self.path)

@@ -11,6 +11,7 @@ import pytest
 from harness.compat import CaptureManager, TerminalReporter
 from harness.options import Run
 from runbook.incident.incident import Mode
+from runbook.incident.visible import visible
 from runbook.sentence import Outcome
 
 _MARKS = {
@@ -79,7 +80,7 @@ class Progress:
             took = f" {seconds:6.1f} s" if room >= len(self._sentence) else ""
             terminal.write(f"{self._sentence:<{min(room, _WIDTH) if took else 0}}{took}\n")
             if outcome is not Outcome.PASSED:
-                for line in self._laid_out(outcome, detail):
+                for line in self._laid_out(outcome, visible(detail)):
                     terminal.write(f"{'':{_INDENT}}{line}\n", **colour)
 
     def closed(self, lines: list[str]) -> None:
@@ -99,7 +100,7 @@ class Progress:
 
     def _line(self, text: str, **markup: bool) -> None:
         with self._uncaptured() as terminal:
-            terminal.write_line(text, **markup)
+            terminal.write_line(visible(text), **markup)
 
     @contextmanager
     def _uncaptured(self) -> Iterator[TerminalReporter]:

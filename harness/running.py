@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.collecting import Needs, missing_needs
+from harness.collecting import Needs, empty_scenarios, missing_needs
 from harness.compat import drop_page, install_quiet_reporter
 from harness.ending import last_lines
 from harness.options import RUN, Run
@@ -23,6 +23,7 @@ from runbook.host import Command, Completed, Host
 from runbook.incident.incident import Incident
 from runbook.incident.journal import FORMAT, Journal
 from runbook.incident.redaction import Redactor
+from runbook.incident.visible import visible
 from runbook.production import Production
 from runbook.toolbox import Toolbox, redactor_for
 
@@ -91,7 +92,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         conduct = Conduct(run, session.config.stash[REDACTOR], progress, Needs(session.items))
     except (pytest.UsageError, JournalError) as error:
         drop_page(session.config)
-        raise pytest.UsageError(session.config.stash[REDACTOR].text(str(error))) from None
+        raise pytest.UsageError(visible(session.config.stash[REDACTOR].text(str(error)))) from None
     session.config.stash[CONDUCT] = conduct
     progress.opened(run)
     conduct.incident.journal.write("opened", sync=True, **_opening(run, session))
@@ -111,6 +112,9 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
 
 def _refuse(session: pytest.Session, run: Run) -> None:
     """Raise UsageError, which ends pytest with code 4, when this run may not begin."""
+    empty = empty_scenarios(session.items)
+    if empty:
+        raise pytest.UsageError(f"no sentence in {', '.join(map(repr, empty))} → write one, or take it out")
     missing = missing_needs(session.config, session.items)
     if missing:
         raise pytest.UsageError(f"{'; '.join(missing)}, which was not selected → run it without -k and -m")

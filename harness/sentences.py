@@ -1,5 +1,7 @@
 """What happens around each scenario and each sentence: it is put on record, and shown, as it begins and as it ends."""
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from pytest_bdd.parser import Feature, Scenario, Step
 from harness.running import CONDUCT, REDACTOR, Conduct
 from runbook.errors import RunbookError
 from runbook.incident.incident import outcome_of
+from runbook.incident.visible import visible
 from runbook.sentence import Outcome
 
 _OUTCOMES = pytest.StashKey[list[Outcome]]()
@@ -61,6 +64,12 @@ def pytest_bdd_before_step(request: pytest.FixtureRequest, scenario: Scenario, s
     conduct.progress.sentence_began(step.type.capitalize(), step.name)
 
 
+def pytest_bdd_before_step_call(step: Step, step_func: Callable[..., object]) -> None:
+    """Refuse an `async def`: pytest-bdd would call it, await nothing, and count it as passed."""
+    if inspect.iscoroutinefunction(step_func):
+        raise TypeError(f"the sentence {step.name!r} is an async def, which nothing runs: write def")
+
+
 def pytest_bdd_after_step(request: pytest.FixtureRequest) -> None:
     """Close the sentence on record: it came to its end."""
     _end_sentence(request.node, None)
@@ -94,10 +103,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report: pytest.TestReport = yield
     redactor = item.config.stash[REDACTOR]
     if isinstance(error, RunbookError):
-        report.longrepr = redactor.text(str(error))
+        report.longrepr = visible(redactor.text(str(error)))
     elif report.longrepr is not None and not isinstance(report.longrepr, tuple):
-        report.longrepr = redactor.text(str(report.longrepr))
-    report.sections = [(name, redactor.text(text)) for name, text in report.sections]
+        report.longrepr = visible(redactor.text(str(report.longrepr)))
+    report.sections = [(name, visible(redactor.text(text))) for name, text in report.sections]
     return report
 
 

@@ -5,6 +5,7 @@ import os
 import shlex
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -89,16 +90,10 @@ class Host:
         it cannot be started.
         """
         began = time.monotonic()
+        starting = _Starting(command, self._environment)
         try:
-            process = subprocess.Popen(  # noqa: S603 - a list, built by our own code, without a shell
-                command.argv,
-                cwd=command.directory,
-                env=self._environment,
-                stdin=subprocess.PIPE if command.stdin is not None else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            process = starting.process()
+            stdout, stderr = process.communicate(command.stdin, timeout=command.deadline)
         except OSError as error:
             self._recorder.command_stopped(command, str(error))
             missing = error.filename or command.argv[0]
@@ -106,8 +101,6 @@ class Host:
                 f"`{command}` could not be started: {error.strerror}: {missing}",
                 f"make sure that {command.argv[0]} is installed and that {command.directory or 'its folder'} exists",
             ) from None
-        try:
-            stdout, stderr = process.communicate(command.stdin, timeout=command.deadline)
         except subprocess.TimeoutExpired:
             _stop(process)
             self._recorder.command_stopped(command, f"stopped at its deadline of {command.deadline:g} s")
@@ -117,7 +110,8 @@ class Host:
             ) from None
         except BaseException:
             # Ctrl-C and the like: nothing that we began may go on behind our back.
-            _stop(process)
+            if started := starting.outcome():
+                _stop(started)
             self._recorder.command_stopped(command, "interrupted")
             raise
         completed = Completed(command, process.returncode, stdout, stderr, time.monotonic() - began)
@@ -133,6 +127,49 @@ class Host:
                 "its whole output is in the record",
             )
         return completed
+
+
+class _Starting:
+    """Starts a command in a thread of its own: what a signal raises is raised in the main thread only.
+
+    So there is no moment at which a process was begun and nobody knows of it.
+    """
+
+    def __init__(self, command: Command, environment: Mapping[str, str]) -> None:
+        self._command = command
+        self._environment = environment
+        self._started: subprocess.Popen[bytes] | None = None
+        self._error: OSError | None = None
+        self._thread = threading.Thread(target=self._start)
+
+    def process(self) -> subprocess.Popen[bytes]:
+        """Start the process. Raises OSError when it cannot be started."""
+        self._thread.start()
+        self._thread.join()
+        if self._error is not None or self._started is None:
+            raise self._error or OSError("it did not start")
+        return self._started
+
+    def outcome(self) -> subprocess.Popen[bytes] | None:
+        """The process, if there is one, however far it came."""
+        if self._thread.ident is not None:
+            self._thread.join()
+        return self._started
+
+    def _start(self) -> None:
+        command = self._command
+        try:
+            self._started = subprocess.Popen(  # noqa: S603 - a list, built by our own code, without a shell
+                command.argv,
+                cwd=command.directory,
+                env=self._environment,
+                stdin=subprocess.PIPE if command.stdin is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._error = error
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -68,6 +68,7 @@ class KnownGood:
             elif barred := self.barred(candidate.digests.values()):
                 passed_over.append(f"{candidate.tag}: {barred}")
             else:
+                checked_tag(candidate.tag)
                 return Choice(candidate, tuple(passed_over))
         why = f" ({'; '.join(passed_over)})" if passed_over else ""
         raise TargetError(
@@ -153,4 +154,4 @@ def _candidate(line: Mapping[str, Any]) -> Candidate:
     digests = line.get("digests")
     known = {str(service): str(digest) for service, digest in digests.items()} if isinstance(digests, dict) else {}
     evidence = f"on the ledger: passed its own validation at {line.get('validated_at')} ({line.get('validated_by')})"
-    return Candidate(checked_tag(str(line.get("tag", ""))), known, evidence, str(line.get("validated_by")))
+    return Candidate(str(line.get("tag", "")), known, evidence, str(line.get("validated_by")))

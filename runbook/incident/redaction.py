@@ -13,6 +13,9 @@ from urllib.parse import unquote, urlsplit
 #: Values shorter than this are ordinary words too often to be struck out everywhere.
 SHORTEST_SECRET = 6
 
+# How deep a secret is looked for in strings inside of strings (JSON in JSON); each doubles the backslashes.
+_LEVELS = 3
+
 _SECRET_NAME = re.compile(
     r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|(API|ACCESS|PRIVATE|SIGNING|ENCRYPTION|SECRET)_?KEY|_KEY$|CREDENTIAL|DSN|AUTH$|SALT|COOKIE",
     re.IGNORECASE,
@@ -100,32 +103,49 @@ class Redactor:
 
 def _pattern_of(secret: str) -> str:
     """A pattern for every way in which programs write `secret`; they differ in which characters they escape."""
-    pieces = re.findall(r"\s+|\\+|.", secret)
-    cores = {core for core in _base64_cores(_bytes(secret)) if len(core) >= SHORTEST_SECRET}
-    return "|".join(("".join(map(_written, pieces)), *map(re.escape, sorted(cores))))
+    pieces = re.findall(r"\s+|.", secret)
+    written = ("".join(_written(piece, level) for piece in pieces) for level in range(_LEVELS + 1))
+    cores = (re.escape(core) for core in _base64_cores(_bytes(secret)) if len(core) >= SHORTEST_SECRET)
+    return "|".join(dict.fromkeys((*written, *cores)))
 
 
-def _written(piece: str) -> str:
-    # Every repetition has a bound, so that no output, however hostile, can keep the search busy.
+def _written(piece: str, level: int) -> str:
+    """A pattern for one character, or a run of white space, of a secret in a string in a string, `level` deep.
+
+    On each level there is next to no choice in how many backslashes stand for one: with more, some output could keep
+    the search busy for ever.
+    """
     if re.fullmatch(r"[A-Za-z0-9_.-]", piece):
         return re.escape(piece)
-    if piece.startswith("\\"):
-        return rf"(?:\\|%5[cC]){{1,{8 * len(piece)}}}"
-    encoded = "|".join(f"{_percent(char)}|{_escaped(char)}" for char in sorted(set(piece)))
+    slashes = [re.escape("\\" * 2**depth) for depth in range(level)]
+    escape = f"(?:{'|'.join(reversed(slashes))})"
+    numbers = "|".join(_numbers(char, escape if level else None) for char in sorted(set(piece)))
     if piece.isspace():
         # Messages fold white space, and break lines where there was a space.
-        return rf"(?:\s|\+|%20|\\{{1,8}}[nrt]|{encoded}){{1,99}}"
-    lost = "|\N{REPLACEMENT CHARACTER}" if "\udc80" <= piece <= "\udcff" else ""
-    return rf"(?:\\{{0,8}}{re.escape(piece)}|{encoded}{lost})"
+        named = rf"|{escape}[nrt]" if level else ""
+        return rf"(?:\s|\+|%20{named}|{numbers}){{1,99}}"
+    if piece == "\\":
+        itself = re.escape("\\" * 2**level)
+    elif piece == '"':
+        itself = f"(?:{re.escape(chr(92) * (2**level - 1))})?{piece}"
+    else:
+        itself = f"{escape}?{re.escape(piece)}" if level else re.escape(piece)
+    if piece == "'":
+        itself += "|'\"'\"'"  # how shells, and our own commands on record, write it
+    if "\udc80" <= piece <= "\udcff":
+        itself += "|\N{REPLACEMENT CHARACTER}"  # what is left of it where output was decoded
+    return f"(?:{itself}|{numbers})"
 
 
-def _percent(char: str) -> str:
-    return "".join(f"%{_any_case(f'{byte:02x}')}" for byte in _bytes(char))
-
-
-def _escaped(char: str) -> str:
-    units = char.encode("utf-16-be", errors="surrogatepass").hex()
-    return "".join(rf"\\{{1,8}}u{_any_case(units[at : at + 4])}" for at in range(0, len(units), 4))
+def _numbers(char: str, escape: str | None) -> str:
+    r"""Patterns for a character as numbers: `%C3%A4`, and inside of a string `\u00e4` or `\xc3\xa4` as well."""
+    digits = [_any_case(f"{byte:02x}") for byte in _bytes(char)]
+    ways = ["".join(f"%{pair}" for pair in digits)]
+    if escape is not None:
+        units = char.encode("utf-16-be", errors="surrogatepass").hex()
+        ways.append("".join(f"{escape}u{_any_case(units[at : at + 4])}" for at in range(0, len(units), 4)))
+        ways.append("".join(f"{escape}x{pair}" for pair in digits))
+    return "|".join(ways)
 
 
 def _any_case(digits: str) -> str:

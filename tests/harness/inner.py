@@ -1,0 +1,320 @@
+"""A small runbook project in a folder of its own: our harness, its own sentences, a `docker` that answers from files.
+
+These tests ask how pytest behaves; what the engine answers is the business of tests/engine.
+"""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runbook.incident.journal import verify
+
+ROOT = Path(__file__).parents[2]
+CANARY = "canary/4711 & sons"
+DEADLINE = 60  # seconds, for one run
+
+_CONTAINERS = ROOT / "tests" / "unit" / "inspected.json"
+_DOCKER = """#!/bin/sh
+here=$(dirname "$0")
+echo "$@" >> "$here/../asked-of-docker"
+case "$1 $2" in
+"ps --all") [ -e "$here/../down" ] || echo be92b629a43f ;;
+"ps --format") echo other-project ;;
+"inspect --type") cat "$here/../containers.json" ;;
+*) echo "this docker answers no $1 $2" >&2; exit 1 ;;
+esac
+"""
+_SETTINGS = """
+[project]
+name = "shop"
+directory = "{folder}"
+services = ["api"]
+
+[registry]
+url = "http://127.0.0.1:1"
+
+[database]
+user = "shop"
+name = "shop"
+
+[traffic]
+public_url = "http://127.0.0.1:1"
+check_path = "/orders"
+pause = {{ command = ["true"] }}
+resume = {{ command = ["true"] }}
+state = {{ command = ["echo", "open"] }}
+
+[metrics]
+token = {{ env_file = "METRICS_TOKEN" }}
+
+[announcement]
+url = {{ file = "{folder}/announce" }}
+
+[ticket]
+repository = "shop/shop"
+token = {{ env = "TICKET_TOKEN" }}
+
+[logs]
+services = ["api"]
+"""
+_SENTENCES = """
+import sys
+import time
+
+from pytest_bdd import given, then, when
+
+from runbook.errors import Inconclusive
+from runbook.host import Command
+from runbook.sentence import Change, Expectation, Reach, Seen
+
+CANARY = {canary!r}
+
+
+def expectation(look):
+    return Expectation("all well", look, "look by hand")
+
+
+@given("nothing")
+def nothing():
+    pass
+
+
+@given("the tools are at hand")
+def at_hand(tools):
+    pass
+
+
+@given("the metrics are at hand")
+def metrics_at_hand(tools):
+    assert tools.metrics
+
+
+@when("a file is made")
+def file_made(tools):
+    command = Command(("touch", "made"), 10, tools.production.directory)
+    tools.incident.carry_out(Change("a file is made", (command,)), tools.host)
+
+
+@when("a long command is run")
+def long_command(tools):
+    command = Command(("sh", "-c", "echo $$ > pid; sleep 60"), 50, tools.production.directory)
+    tools.incident.carry_out(Change("a long command is run", (command,)), tools.host)
+
+
+@when("a message is sent")
+def message_sent(tools):
+    command = Command(("touch", "sent"), 10, tools.production.directory)
+    tools.incident.carry_out(Change("a message is sent", (command,), reach=Reach.PEOPLE), tools.host)
+
+
+@then("all is well")
+def all_well(tools):
+    tools.incident.expect(expectation(lambda: Seen(ok=True, seen="all is well indeed")))
+
+
+@then("all is not well")
+def not_well(tools):
+    tools.incident.expect(expectation(lambda: Seen(ok=False, seen="nothing is well")))
+
+
+@then("nobody knows")
+def nobody_knows(tools):
+    def look():
+        raise Inconclusive("nobody answers", "ask again")
+
+    tools.incident.expect(expectation(look))
+
+
+@then("there is a bug")
+def bug(tools):
+    value = CANARY
+    raise ValueError(f"cannot parse {{value}} here")
+
+
+@then("there is a warning")
+def warning():
+    import warnings
+
+    warnings.warn("a library is deprecated", DeprecationWarning)
+
+
+@given("a secret is printed")
+def printed(tools):
+    print("stdout says", CANARY)
+    print("stderr says", CANARY, file=sys.stderr)
+
+
+@then("a secret fails")
+def secret_fails(tools):
+    print("stdout says", CANARY)
+    tools.incident.learn("said", CANARY)
+    tools.incident.expect(expectation(lambda: Seen(ok=False, seen=f"login with {{CANARY}} was refused")))
+
+
+@then("output is hostile")
+def hostile(tools):
+    said = "\\x1b]0;owned\\x07\\x1b[2J<script>alert(1)</script>\\N{{RIGHT-TO-LEFT OVERRIDE}}"
+    tools.incident.expect(expectation(lambda: Seen(ok=False, seen=said)))
+
+
+@then("the environment is shown")
+def environment_shown(tools):
+    import os
+
+    tools.incident.expect(expectation(lambda: Seen(ok=False, seen=str(dict(os.environ)))))
+
+
+@then("a coroutine is awaited")
+async def coroutine():
+    raise AssertionError("ran")
+"""
+
+
+@dataclass
+class Ran:
+    """One run: its exit code, what the terminal showed, and the folder of its record, if it left one."""
+
+    exit_code: int
+    terminal: str
+    folder: Path | None
+
+    @property
+    def lines(self) -> list[str]:
+        return self.terminal.splitlines()
+
+    @property
+    def page(self) -> str:
+        assert self.folder is not None, self.terminal
+        return (self.folder / "record.html").read_text(encoding="utf-8")
+
+    def entries(self, kind: str) -> list[dict[str, Any]]:
+        """The entries of that kind in its journal, which must be whole."""
+        assert self.folder is not None, self.terminal
+        found = verify(self.folder / "journal.jsonl")
+        assert found.whole, found.problem
+        return [entry for entry in found.entries if entry["kind"] == kind]
+
+    @property
+    def ending(self) -> str:
+        return str(self.entries("closed")[0]["outcome"])
+
+    @property
+    def scenarios(self) -> dict[str, str]:
+        """The outcome of each scenario, run or left out, in order."""
+        found = [*self.entries("scenario ended"), *self.entries("scenario left out")]
+        return {entry["scenario"]: entry["outcome"] for entry in sorted(found, key=lambda entry: entry["seq"])}
+
+
+class Zygote:
+    """The process from which runs are forked."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.harness.zygote"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, request: dict[str, Any], meanwhile: Callable[[int], None]) -> int:
+        """Fork a run and wait for its end; `meanwhile` gets its process id."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        meanwhile(int(self._process.stdout.readline()))
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate(timeout=DEADLINE)
+
+
+class Runbook:
+    """The project in `folder`."""
+
+    def __init__(self, folder: Path, zygote: Zygote) -> None:
+        self.folder = folder
+        self.search_path = f"{folder / 'bin'}:{os.environ['PATH']}"
+        self._zygote = zygote
+        self.server = folder / "server"
+        self.server.mkdir()
+        (folder / "features").mkdir()
+        (folder / "bin").mkdir()
+        (folder / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
+        plugins = [name for name in _plugins() if name.startswith("harness.")]
+        (folder / "conftest.py").write_text(f"pytest_plugins = {[*plugins, 'sentences']!r}\n")
+        (folder / "sentences.py").write_text(_SENTENCES.format(canary=CANARY))
+        (folder / "runbook.toml").write_text(_SETTINGS.format(folder=self.server))
+        (self.server / ".env").write_text(f'IMAGE_TAG=v1\nMETRICS_TOKEN="{CANARY}"\n')
+        (self.server / "announce").write_text("json://127.0.0.1:1/")
+        containers = json.loads(_CONTAINERS.read_text())[:1]
+        containers[0]["Config"]["Labels"]["com.docker.compose.project.working_dir"] = str(self.server)
+        containers[0]["NetworkSettings"]["Networks"] = {"x": {"IPAddress": "127.0.0.1"}}
+        (folder / "containers.json").write_text(json.dumps(containers))
+        docker = folder / "bin" / "docker"
+        docker.write_text(_DOCKER)
+        docker.chmod(0o755)
+
+    def feature(self, name: str, *scenarios: str) -> "Runbook":
+        """Write a feature file; each scenario is its lines."""
+        (self.folder / "features" / name).write_text("\n".join([f"Feature: {name}", *scenarios, ""]))
+        return self
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": self.search_path,
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.folder),
+            "TICKET_TOKEN": "ticket-canary",
+            "LANG": "C.UTF-8",
+        }
+
+    def run(
+        self,
+        *arguments: str,
+        meanwhile: Callable[[int], None] = lambda _process: None,
+        environment: dict[str, str] | None = None,
+    ) -> Ran:
+        """Run `pytest` with these arguments in this project."""
+        output = self.folder / "terminal.txt"
+        known = self.records
+        request = {
+            "folder": str(self.folder),
+            "output": str(output),
+            "arguments": arguments,
+            "environment": self.environment | (environment or {}),
+        }
+        exit_code = self._zygote.run(request, meanwhile)
+        new = [folder for folder in self.records if folder not in known]
+        assert len(new) <= 1
+        return Ran(exit_code, output.read_text(encoding="utf-8"), new[0] if new else None)
+
+    @property
+    def records(self) -> list[Path]:
+        reports = self.folder / "reports"
+        return sorted(reports.iterdir()) if reports.is_dir() else []
+
+    @property
+    def asked_of_docker(self) -> list[str]:
+        asked = self.folder / "asked-of-docker"
+        return asked.read_text().splitlines() if asked.exists() else []
+
+
+def scenario(name: str, *sentences: str, tags: str = "") -> str:
+    """The lines of a scenario."""
+    return "\n".join([f"  {tags}" if tags else "", f"  Scenario: {name}", *(f"    {text}" for text in sentences)])
+
+
+def _plugins() -> list[str]:
+    """The plugins that the project's own conftest.py names."""
+    module = ast.parse((ROOT / "conftest.py").read_text())
+    assignment = next(node for node in module.body if isinstance(node, ast.Assign))
+    return list(ast.literal_eval(assignment.value))

@@ -1,0 +1,108 @@
+"""Which scenarios are collected, under which names, and in which order."""
+
+import pytest
+
+from tests.harness.inner import Runbook, scenario
+
+FIRST = scenario("Zebra", "When a file is made", tags="@provides:zebra")
+SECOND = scenario("Aardvark", "Then all is well", tags="@needs:zebra @post_deploy")
+THIRD = scenario("Monkey", "Then all is well", tags="@post_deploy")
+IN_ORDER = [
+    "features/1_first.feature::Zebra",
+    "features/1_first.feature::Aardvark",
+    "features/2_second.feature::Monkey",
+]
+
+
+def project(runbook: Runbook) -> Runbook:
+    return runbook.feature("2_second.feature", THIRD).feature("1_first.feature", FIRST, SECOND)
+
+
+def ids(terminal: str) -> list[str]:
+    return [line for line in terminal.splitlines() if "::" in line]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        pytest.param(["features"], IN_ORDER, id="folder"),
+        pytest.param(["features/2_second.feature", "features/1_first.feature"], IN_ORDER, id="files-in-another-order"),
+        pytest.param(["features/1_first.feature"], IN_ORDER[:2], id="one-file"),
+        pytest.param(["features/1_first.feature::Aardvark"], IN_ORDER[1:2], id="one-scenario"),
+        pytest.param(["features", "-k", "Monkey"], IN_ORDER[2:], id="by-word"),
+        pytest.param(["features", "-m", "post_deploy"], IN_ORDER[1:], id="by-tag"),
+    ],
+)
+def test_scenarios_have_names_and_an_order(runbook: Runbook, arguments: list[str], expected: list[str]) -> None:
+    """A scenario's id is its file and its own name; they come by file name, then in the order of the file."""
+    ran = project(runbook).run(*arguments, "--collect-only", "-q")
+    assert ran.exit_code == 0, ran.terminal
+    assert ids(ran.terminal) == expected
+
+
+def test_collecting_needs_no_settings_and_asks_nobody(runbook: Runbook) -> None:
+    """--collect-only and --help work on a fresh checkout: no settings are read, no host is asked, no record is left."""
+    (project(runbook).folder / "runbook.toml").unlink()
+    assert runbook.run("features", "--collect-only", "--execute", "shop").exit_code == 0
+    helped = runbook.run("features", "--help")
+    assert helped.exit_code == 0
+    assert "--execute" in helped.terminal
+    assert runbook.asked_of_docker == []
+    assert runbook.records == []
+
+
+def test_scenarios_run_in_the_order_in_which_they_are_collected(runbook: Runbook) -> None:
+    """What is collected first runs first, and chapters are told in that order."""
+    ran = project(runbook).run("features", "--execute", "shop")
+    assert list(ran.scenarios) == ["Zebra", "Aardvark", "Monkey"]
+    assert ran.terminal.index("Zebra") < ran.terminal.index("Aardvark") < ran.terminal.index("Monkey")
+    assert ran.entries("opened")[0]["scenarios"] == IN_ORDER
+
+
+def test_own_tests_never_meet_features(runbook: Runbook) -> None:
+    """A bare `pytest` runs the project's own tests; feature files are not even collected, and nobody is asked."""
+    (project(runbook).folder / "tests").mkdir()
+    (runbook.folder / "tests" / "test_x.py").write_text("def test_x():\n    pass\n")
+    (runbook.folder / "tests" / "data").mkdir()
+    (runbook.folder / "tests" / "data" / "x.feature").write_bytes(
+        (runbook.folder / "features" / "1_first.feature").read_bytes()
+    )
+    (runbook.folder / "runbook.toml").unlink()
+    ran = runbook.run()
+    assert ran.exit_code == 0, ran.terminal
+    assert "1 passed" in ran.terminal
+    assert runbook.asked_of_docker == []
+    assert runbook.records == []
+
+
+def test_outline_runs_once_for_each_row(runbook: Runbook) -> None:
+    """A Scenario Outline is one scenario for each of its rows."""
+    outline = scenario("Several", "Then all is <how>").replace("Scenario:", "Scenario Outline:")
+    examples = "    Examples:\n      | how |\n      | well |\n      | not well |"
+    ran = runbook.feature("1.feature", f"{outline}\n{examples}").run("features", "--execute", "shop")
+    assert ran.exit_code == 1
+    assert [entry["outcome"] for entry in ran.entries("scenario ended")] == ["passed", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        pytest.param((), "plan", id="plan"),
+        pytest.param(("--execute", "shop"), "rollback", id="rollback"),
+        pytest.param(("-m", "post_deploy", "-k", "Monkey"), "validation", id="validation"),
+        pytest.param(("-m", "not emergency"), "plan", id="not-emergency"),
+    ],
+)
+def test_record_is_named_by_what_was_asked(runbook: Runbook, arguments: tuple[str, ...], kind: str) -> None:
+    """A record's folder names the time, the project and the kind of run."""
+    ran = project(runbook).run("features", *arguments)
+    assert ran.folder is not None, ran.terminal
+    assert ran.folder.name.endswith(f"Z-shop-{kind}")
+    assert ran.entries("opened")[0]["type"] == kind
+
+
+def test_record_can_land_elsewhere(runbook: Runbook) -> None:
+    """--reports names the folder in which records land."""
+    ran = project(runbook).run("features", "--reports", "elsewhere/records")
+    (record,) = (runbook.folder / "elsewhere" / "records").iterdir()
+    assert ran.lines[-1] == str(record / "record.html")

@@ -1,0 +1,198 @@
+"""How a run ends: exit code, terminal, journal and page agree, whatever happened in its sentences."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.harness.inner import DEADLINE, Runbook, scenario
+
+GOOD = scenario("Good", "Given nothing", "Then all is well", tags="@provides:good")
+CHANGING = scenario("Changing", "When a file is made", "Then all is well", tags="@provides:changed")
+FAILING = scenario("Failing", "When a file is made", "Then all is not well", tags="@provides:never")
+DEPENDENT = scenario("Dependent", "When a message is sent", tags="@needs:never @provides:sent")
+FURTHER = scenario("Further", "When a message is sent", tags="@needs:sent")
+AFTER = scenario("After", "Given nothing", tags="@after:never")
+EXECUTE = ("features", "--execute", "shop")
+
+
+def test_good_run_passes(runbook: Runbook) -> None:
+    """A run in which everything is so exits 0, closes its journal as passed, and leaves a page."""
+    ran = runbook.feature("1.feature", GOOD).run(*EXECUTE)
+    assert ran.exit_code == 0, ran.terminal
+    assert ran.ending == "passed"
+    assert ran.scenarios == {"Good": "passed"}
+    assert "all is well indeed" in ran.page
+    assert "PASSED: no changes were made to production" in ran.terminal
+
+
+def test_last_line_is_the_path_of_the_record(runbook: Runbook) -> None:
+    """The last line on the terminal is the record's path and nothing else."""
+    ran = runbook.feature("1.feature", GOOD).run(*EXECUTE)
+    assert ran.folder is not None
+    assert ran.lines[-1] == str(ran.folder / "record.html")
+
+
+def test_command_line_behaves_like_our_forked_runs(runbook: Runbook) -> None:
+    """`python -m pytest`, as people start it, ends like the runs of these tests."""
+    runbook.feature("1.feature", GOOD, FAILING)
+    forked = runbook.run(*EXECUTE)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *EXECUTE],
+        cwd=runbook.folder,
+        env=runbook.environment,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (forked.exit_code, "")
+    assert len(done.stdout.splitlines()) == len(forked.lines)
+    assert done.stdout.splitlines()[-1] == str(runbook.records[-1] / "record.html")
+
+
+def test_run_leaves_nothing_else_behind(runbook: Runbook) -> None:
+    """A run leaves its record; no cache folder, no empty file, nothing beside it."""
+    runbook.feature("1.feature", GOOD)
+    before = {path.name for path in runbook.folder.iterdir()}
+    ran = runbook.run(*EXECUTE)
+    new = {path.name for path in runbook.folder.iterdir()} - before
+    assert new - {"__pycache__"} == {"reports", "asked-of-docker", "terminal.txt"}
+    assert ran.folder is not None
+    assert sorted(path.name for path in ran.folder.iterdir()) == ["journal.jsonl", "record.html"]
+
+
+def test_plan_changes_nothing(runbook: Runbook) -> None:
+    """A plan writes down what it would do, does none of it, and exits 0."""
+    ran = runbook.feature("1.feature", CHANGING).run("features")
+    assert ran.exit_code == 0, ran.terminal
+    assert ran.ending == "planned"
+    assert not (runbook.server / "made").exists()
+    assert "touch made" in ran.terminal
+    assert "touch made" in ran.page
+    assert "A plan: nothing was changed" in ran.page
+    assert [entry["state"] for entry in ran.entries("change")] == ["planned"]
+    assert "--execute shop" in ran.terminal
+
+
+def test_execution_changes(runbook: Runbook) -> None:
+    """The same features with --execute make the change, and the last lines count it."""
+    ran = runbook.feature("1.feature", CHANGING).run(*EXECUTE)
+    assert ran.exit_code == 0, ran.terminal
+    assert (runbook.server / "made").exists()
+    assert ran.entries("closed")[0]["changes_made"] == ["a file is made"]
+    assert "1 change was made to production" in ran.terminal
+
+
+def test_failed_step_stops_what_needs_it(runbook: Runbook) -> None:
+    """A failed step ends the run with 1; what needs its scenario, directly or not, is left out and changes nothing."""
+    ran = runbook.feature("1.feature", FAILING, DEPENDENT, FURTHER, AFTER, GOOD).run(*EXECUTE)
+    assert ran.exit_code == 1
+    assert ran.ending == "failed"
+    assert ran.scenarios == {
+        "Failing": "failed",
+        "Dependent": "not applicable",
+        "Further": "not applicable",
+        "After": "not applicable",
+        "Good": "passed",
+    }
+    assert not (runbook.server / "sent").exists()
+    assert "left out: needs never, which did not pass" in ran.terminal
+    assert "Stopped at: Then all is not well" in ran.page
+    assert "expected all well; seen: nothing is well" in " ".join(ran.terminal.split())
+    assert "look by hand" in " ".join(ran.terminal.split())
+
+
+def test_scenario_is_not_held_up_by_what_was_not_selected(runbook: Runbook) -> None:
+    """`after:` waits only for what is part of the run; `needs:` does not let itself be stepped round."""
+    runbook.feature("1.feature", FAILING, AFTER)
+    ran = runbook.run(*EXECUTE, "-k", "After")
+    assert ran.exit_code == 0, ran.terminal
+    assert ran.scenarios == {"After": "passed"}
+
+
+def test_run_that_changed_something_and_failed_says_what_production_is(runbook: Runbook) -> None:
+    """After a failure behind a change the record tells what production is now, as far as it can be seen."""
+    ran = runbook.feature("1.feature", FAILING).run(*EXECUTE)
+    after = [entry["value"] for entry in ran.entries("fact") if entry["name"] == "after"]
+    assert len(after) == 1
+    assert after[0]["gate"] == "open"
+    assert after[0]["schema"].startswith("unknown: ")
+    assert "production runs" in ran.terminal
+
+
+def test_unknown_is_not_good(runbook: Runbook) -> None:
+    """What could not be looked at is inconclusive, and the run exits 1."""
+    ran = runbook.feature("1.feature", scenario("Unknown", "Then nobody knows")).run(*EXECUTE)
+    assert ran.exit_code == 1
+    assert ran.scenarios == {"Unknown": "inconclusive"}
+    assert ran.ending == "failed"
+    assert "UNKNOWN" in ran.terminal
+    assert "Stopped, not known at: Then nobody knows" in ran.page
+
+
+def test_bug_is_told_with_its_place_and_without_its_secret(runbook: Runbook) -> None:
+    """An exception that nobody foresaw fails the run, with its traceback in terminal and page, redacted."""
+    ran = runbook.feature("1.feature", scenario("Bug", "Given the tools are at hand", "Then there is a bug")).run(
+        *EXECUTE
+    )
+    assert ran.exit_code == 1
+    assert ran.scenarios == {"Bug": "failed"}
+    for shown in (ran.terminal, ran.page):
+        assert "sentences.py" in shown
+        assert "canary" not in shown
+        assert "cannot parse [secret METRICS_TOKEN] here" in shown
+
+
+def test_warning_of_a_library_does_not_stop_a_rollback(runbook: Runbook) -> None:
+    """In a run of the runbook a deprecation is not an error, though in our own tests it is."""
+    ran = runbook.feature("1.feature", scenario("Warned", "Then there is a warning")).run(*EXECUTE)
+    assert ran.exit_code == 0, ran.terminal
+
+
+def test_first_failure_can_end_the_run(runbook: Runbook) -> None:
+    """With -x the run ends at the first failure, with its journal closed as failed."""
+    ran = runbook.feature("1.feature", FAILING, GOOD).run(*EXECUTE, "-x")
+    assert ran.exit_code in (1, 2)
+    assert ran.ending == "failed"
+    assert ran.scenarios == {"Failing": "failed"}
+
+
+def test_missing_secret_is_told_by_its_place(runbook: Runbook) -> None:
+    """A secret that the tools need and that is not there fails the first sentence that uses them."""
+    (runbook.server / ".env").write_text("IMAGE_TAG=v1\n")
+    ran = runbook.feature("1.feature", scenario("Tools", "Given the metrics are at hand")).run(*EXECUTE)
+    assert ran.exit_code == 1
+    assert "no secret in METRICS_TOKEN of the env file" in " ".join(ran.terminal.split())
+    assert ran.scenarios == {"Tools": "failed"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(scenario("Empty"), id="empty-scenario"),
+        pytest.param(scenario("Async", "Then a coroutine is awaited"), id="async-sentence"),
+        pytest.param(
+            scenario("Outline", "Given nothing").replace("Scenario", "Scenario Outline")
+            + "\n    Examples:\n      | word |",
+            id="outline-without-rows",
+        ),
+        pytest.param(scenario("Undefined", "Given a sentence that nobody wrote"), id="undefined-sentence"),
+    ],
+)
+def test_nothing_done_is_no_green_line(runbook: Runbook, body: str) -> None:
+    """A scenario that does nothing (it is empty, or its sentence cannot run) never counts as passed."""
+    ran = runbook.feature("1.feature", body).run(*EXECUTE)
+    assert ran.exit_code != 0, ran.terminal
+    assert " ok " not in ran.terminal
+    if ran.folder is not None:
+        assert ran.ending == "failed"
+        assert "passed" not in ran.scenarios.values()
+
+
+def test_two_runs_in_one_second_have_two_records(runbook: Runbook) -> None:
+    """Runs that begin in the same second do not share a folder."""
+    runbook.feature("1.feature", GOOD)
+    folders = {runbook.run("features").folder for _ in range(3)}
+    assert len(folders) == 3
+    assert None not in folders

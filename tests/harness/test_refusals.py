@@ -1,0 +1,152 @@
+"""Runs that are refused: one line that says why, exit code 4, no record, and production untouched."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.harness.inner import Ran, Runbook, scenario
+
+CHANGING = scenario("Changing", "When a file is made", tags="@provides:changed")
+NEEDING = scenario("Needing", "When a file is made", tags="@needs:changed @provides:further")
+
+
+def project(runbook: Runbook) -> Runbook:
+    return runbook.feature("1.feature", CHANGING, NEEDING)
+
+
+def refusal(ran: Ran) -> str:
+    """The one line in which a run was refused."""
+    errors = [line for line in ran.lines if line.startswith("ERROR: ")]
+    assert ran.exit_code == 4, ran.terminal
+    assert len(errors) == 1, ran.terminal
+    assert "Traceback" not in ran.terminal
+    assert "→" in errors[0]
+    return errors[0]
+
+
+def without_settings(runbook: Runbook) -> None:
+    (runbook.folder / "runbook.toml").unlink()
+
+
+def with_unknown_key(runbook: Runbook) -> None:
+    settings = runbook.folder / "runbook.toml"
+    settings.write_text(settings.read_text().replace("check_path", "chek_path"))
+
+
+def with_wrong_type(runbook: Runbook) -> None:
+    settings = runbook.folder / "runbook.toml"
+    settings.write_text(settings.read_text().replace('name = "shop"', "name = 7", 1))
+
+
+def brought_down(runbook: Runbook) -> None:
+    (runbook.folder / "down").touch()
+
+
+def without_docker(runbook: Runbook) -> None:
+    runbook.search_path = str(runbook.server)
+
+
+def brought_up_elsewhere(runbook: Runbook) -> None:
+    containers = runbook.folder / "containers.json"
+    containers.write_text(containers.read_text().replace(str(runbook.server), "/srv/elsewhere"))
+
+
+def with_reports_in_the_way(runbook: Runbook) -> None:
+    (runbook.folder / "reports").write_text("")
+
+
+def as_it_is(_runbook: Runbook) -> None:
+    """Nothing is prepared: the arguments are the mistake."""
+
+
+@pytest.mark.parametrize(
+    ("prepare", "arguments", "said"),
+    [
+        pytest.param(without_settings, (), "no settings file at", id="no-settings"),
+        pytest.param(with_unknown_key, (), "unknown key; did you mean check_path?", id="unknown-key"),
+        pytest.param(with_wrong_type, (), "project.name", id="wrong-type"),
+        pytest.param(as_it_is, ("--settings", "none.toml"), "no settings file at none.toml", id="settings-elsewhere"),
+        pytest.param(as_it_is, ("--execute", "shp"), "the settings are for the project shop", id="another-name"),
+        pytest.param(as_it_is, ("--execute", ""), "the settings are for the project shop", id="empty-name"),
+        pytest.param(as_it_is, ("--to", "v1;reboot"), "cannot be an image tag", id="tag-that-is-none"),
+        pytest.param(brought_down, (), "is not running on this host (projects that are: other-project)", id="down"),
+        pytest.param(brought_up_elsewhere, (), "was brought up from /srv/elsewhere", id="brought-up-elsewhere"),
+        pytest.param(without_docker, (), "could not be started", id="no-docker"),
+        pytest.param(with_reports_in_the_way, (), "cannot be made", id="reports-in-the-way"),
+        pytest.param(as_it_is, ("-k", "Needing"), "'Needing' needs 'Changing'", id="without-what-it-needs"),
+        pytest.param(
+            as_it_is, ("--deselect", "features/1.feature::Changing"), "'Needing' needs 'Changing'", id="deselected"
+        ),
+    ],
+)
+def test_run_is_refused_in_one_line(
+    runbook: Runbook, prepare: Callable[[Runbook], None], arguments: tuple[str, ...], said: str
+) -> None:
+    """What cannot begin is told in one line; there is no record of it, and nothing was changed."""
+    prepare(project(runbook))
+    execute = () if "--execute" in arguments else ("--execute", "shop")
+    assert said in refusal(runbook.run("features", *execute, *arguments))
+    assert runbook.records == []
+    assert not (runbook.server / "made").exists()
+
+
+def test_plan_is_refused_like_an_execution(runbook: Runbook) -> None:
+    """A plan that could not be carried out is refused as well."""
+    assert "'Needing' needs 'Changing'" in refusal(project(runbook).run("features", "-k", "Needing"))
+    assert runbook.records == []
+
+
+def test_settings_are_read_before_anything_is_asked(runbook: Runbook) -> None:
+    """A mistake in the settings or in the arguments is told before production's host is asked anything."""
+    with_unknown_key(project(runbook))
+    refusal(runbook.run("features", "--execute", "shop"))
+    assert runbook.asked_of_docker == []
+
+
+def test_execute_belongs_to_features(runbook: Runbook) -> None:
+    """--execute without feature files is refused: a bare `pytest` never reaches production."""
+    (runbook.folder / "tests").mkdir()
+    (runbook.folder / "tests" / "test_x.py").write_text("def test_x():\n    pass\n")
+    project(runbook)
+    assert "pytest features --execute PROJECT" in refusal(runbook.run("tests", "--execute", "shop"))
+    assert runbook.asked_of_docker == []
+
+
+def test_scenario_without_a_sentence_is_refused_by_its_name(runbook: Runbook) -> None:
+    """An empty scenario is told before anything runs."""
+    runbook.feature("1.feature", CHANGING, scenario("Empty"))
+    assert "no sentence in 'Empty'" in refusal(runbook.run("features", "--execute", "shop"))
+    assert not (runbook.server / "made").exists()
+
+
+def test_need_that_nobody_provides_is_refused(runbook: Runbook) -> None:
+    """A misspelt name in a `@needs:` tag stops the run; it never opens the gate."""
+    runbook.feature("1.feature", CHANGING, scenario("Needing", "When a message is sent", tags="@needs:chnged"))
+    assert "'Needing' needs 'chnged'" in refusal(runbook.run("features", "--execute", "shop"))
+
+
+def test_tag_that_nobody_knows_stops_the_run(runbook: Runbook) -> None:
+    """A misspelt `@needs` is no tag of ours, and stops the run before anything is changed."""
+    runbook.feature("1.feature", CHANGING, scenario("Needing", "When a message is sent", tags="@need:changed"))
+    ran = runbook.run("features", "--execute", "shop")
+    assert ran.exit_code not in (0, 1, 5)
+    assert "need" in ran.terminal
+    assert not (runbook.server / "made").exists()
+
+
+def test_nothing_selected_is_no_success(runbook: Runbook) -> None:
+    """A selection that matches nothing says so, exits with another code than 0, and leaves no record."""
+    ran = project(runbook).run("features", "-k", "Nonsense")
+    assert ran.exit_code == 5
+    assert "NOTHING WAS SELECTED" in ran.terminal
+    assert ran.folder is None
+    assert runbook.asked_of_docker == []
+
+
+def test_refusal_does_not_show_a_secret(runbook: Runbook) -> None:
+    """What the host said when a run was refused is shown without the secrets that are known by then."""
+    docker = project(runbook).folder / "bin" / "docker"
+    docker.write_text('#!/bin/sh\necho "cannot connect with ticket-canary" >&2\nexit 1\n')
+    said = refusal(runbook.run("features"))
+    assert "ticket-canary" not in said
+    assert "cannot connect with [secret" in said

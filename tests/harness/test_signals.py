@@ -1,0 +1,68 @@
+"""Signals: whatever stops a run, its record is closed and says in which state production is."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.harness.inner import Runbook, scenario
+
+LONG = scenario("Long", "When a long command is run", "Then all is well")
+LATER = scenario("Later", "When a file is made")
+
+
+def after_file(path: Path, *signals: signal.Signals) -> Callable[[int], None]:
+    """Send the signals as soon as that file has content."""
+
+    def meanwhile(process: int) -> None:
+        until = time.monotonic() + 30
+        while not (path.exists() and path.read_text()) and time.monotonic() < until:
+            time.sleep(0.02)
+        for number in signals:
+            os.kill(process, number)
+            time.sleep(0.05)
+
+    return meanwhile
+
+
+@pytest.mark.parametrize(
+    "signals",
+    [
+        pytest.param([signal.SIGTERM], id="sigterm"),
+        pytest.param([signal.SIGHUP], id="connection-lost"),
+        pytest.param([signal.SIGINT], id="ctrl-c"),
+        pytest.param([signal.SIGINT, signal.SIGINT, signal.SIGTERM], id="impatient"),
+    ],
+)
+def test_stopped_run_closes_its_record(runbook: Runbook, signals: list[signal.Signals]) -> None:
+    """A run stopped in the middle of a change stops the command, closes journal and page, and exits 2."""
+    pid = runbook.server / "pid"
+    runbook.feature("1.feature", LONG, LATER)
+    ran = runbook.run("features", "--execute", "shop", meanwhile=after_file(pid, *signals))
+    assert ran.exit_code == 2, ran.terminal
+    assert ran.ending == "interrupted"
+    assert ran.entries("sentence ended")[-1]["outcome"] == "interrupted"
+    assert ran.entries("command")[-1] is not None
+    assert [entry["stopped"] for entry in ran.entries("command") if "stopped" in entry] == ["interrupted"]
+    assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+    assert not (runbook.server / "made").exists()
+    assert "Interrupted at: When a long command is run" in ran.page
+    assert ran.folder is not None
+    assert ran.lines[-1] == str(ran.folder / "record.html")
+    assert ran.entries("closed")[0]["changes_made"] == ["a long command is run"]
+    assert [entry["name"] for entry in ran.entries("fact")] == ["after"]
+
+
+def test_killed_run_leaves_a_journal_that_says_so(runbook: Runbook) -> None:
+    """A run that was killed leaves everything up to its last intent, and the page can be made from that."""
+    pid = runbook.server / "pid"
+    runbook.feature("1.feature", LONG)
+    ran = runbook.run("features", "--execute", "shop", meanwhile=after_file(pid, signal.SIGKILL))
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+    assert ran.exit_code == -signal.SIGKILL
+    assert ran.folder is not None
+    assert '"state":"begun"' in (ran.folder / "journal.jsonl").read_text().splitlines()[-1]
+    assert not (ran.folder / "record.html").exists()

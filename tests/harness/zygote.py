@@ -1,0 +1,57 @@
+"""Runs pytest in forked children, so that a test of the harness does not wait for imports: `python -m …zygote`.
+
+Each line of its standard input is a request in JSON; it answers with the child's process id, then its exit code.
+What a child sees of pytest, its plugins and ours is what `python -m pytest` would see: only libraries are loaded here.
+"""
+
+import gc
+import json
+import os
+import sys
+import traceback
+
+import apprise  # noqa: F401 - loaded for the children
+import gherkin.parser  # noqa: F401 - the same
+import parse_type  # noqa: F401 - the same
+import pytest
+
+import runbook.toolbox  # noqa: F401 - the same
+
+
+def child(request: dict[str, object]) -> None:
+    """Become the pytest that was asked for. Does not return."""
+    code = 99
+    try:
+        os.setsid()
+        os.chdir(str(request["folder"]))
+        output = os.open(str(request["output"]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for stream in (1, 2):
+            os.dup2(output, stream)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.environ.clear()
+        os.environ.update(request["environment"])  # type: ignore[arg-type,call-overload]
+        sys.path.insert(0, str(request["folder"]))
+        # Hypothesis loads itself at the end of each run, for a summary that no run has.
+        code = int(pytest.main(["-p", "no:hypothesispytest", *request["arguments"]]))  # type: ignore[misc]
+    except BaseException:  # noqa: BLE001 - whatever it was must be seen in the output, and must not go on in here
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def main() -> None:
+    """Serve requests until there are no more."""
+    gc.freeze()
+    for line in sys.stdin:
+        process = os.fork()
+        if process == 0:
+            child(json.loads(line))
+        print(process, flush=True)  # noqa: T201 - its answer
+        _, status = os.waitpid(process, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201 - its answer
+
+
+if __name__ == "__main__":
+    main()

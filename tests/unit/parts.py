@@ -1,0 +1,146 @@
+"""Small real parts that unit tests share: a recorder that listens, a host, a production, an HTTP server."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from runbook.host import Command, Completed, Host
+from runbook.probes import Answer, Prober
+from runbook.production import Production
+from runbook.settings import Deadlines, Project
+
+#: A settings file with nothing in it that could be left out.
+SETTINGS = """
+[project]
+name = "shop"
+directory = "/srv/shop"
+
+[registry]
+url = "https://registry.example"
+
+[database]
+user = "shop"
+name = "shop"
+
+[traffic]
+public_url = "https://shop.example"
+check_path = "/orders"
+pause = { command = ["touch", "closed"] }
+resume = { command = ["rm", "closed"] }
+state = { command = ["cat", "state"] }
+
+[metrics]
+token = { env = "METRICS_TOKEN" }
+
+[announcement]
+url = { env = "ANNOUNCEMENT_URL" }
+
+[ticket]
+repository = "shop/shop"
+token = { env = "TICKET_TOKEN" }
+"""
+
+
+@dataclass
+class Heard:
+    """Takes what the host and the prober report, in the incident's place."""
+
+    ended: list[Completed] = field(default_factory=list)
+    stopped: list[tuple[Command, str]] = field(default_factory=list)
+    exchanges: list[tuple[str, str, Any, Answer | str]] = field(default_factory=list)
+
+    def command_ended(self, completed: Completed) -> None:
+        self.ended.append(completed)
+
+    def command_stopped(self, command: Command, why: str) -> None:
+        self.stopped.append((command, why))
+
+    def exchanged(self, method: str, url: str, sent: Any, answer: Answer | str) -> None:
+        self.exchanges.append((method, url, sent, answer))
+
+
+def host(heard: Heard | None = None, environment: Mapping[str, str] | None = None) -> Host:
+    return Host(environment or {}, heard or Heard())
+
+
+def production(directory: Path, **project: Any) -> Production:
+    """A production in `directory` of this machine; `project` overrides its settings."""
+    given = {"name": "shop", "directory": str(directory)} | project
+    return Production(host(), Project.model_validate(given), Deadlines(command=10, pull=600, up=180))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as the server received it; header names in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the server answers; anything but bytes is sent as JSON."""
+
+    status: int = 200
+    body: Any = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Server:
+    """A loopback HTTP server and what it was asked."""
+
+    url: str
+    asked: list[Asked] = field(default_factory=list)
+
+
+@contextmanager
+def serving(answer: Callable[[Asked], Reply]) -> Iterator[Server]:
+    """An HTTP server on a loopback port that answers every request by `answer`."""
+    known: list[Asked] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = self.rfile.read(int(headers.get("content-length", 0)))
+            asked = Asked(self.command, self.path, headers, body)
+            known.append(asked)
+            reply = answer(asked)
+            content = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+            self.send_response(reply.status)
+            for name, value in {"Content-Length": str(len(content)), **reply.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+        do_GET = do_POST = do_HEAD = _answer  # noqa: N815 - the names that http.server calls
+
+        def log_message(self, *_arguments: object) -> None:
+            """Keep quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield Server(f"http://127.0.0.1:{server.server_port}", known)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def asking(deadline: float = 5.0, heard: Heard | None = None) -> Iterator[Prober]:
+    """A prober; `deadline` is in seconds for each exchange."""
+    prober = Prober(deadline, heard or Heard())
+    try:
+        yield prober
+    finally:
+        prober._client.close()

@@ -1,0 +1,76 @@
+"""A small journal that tells a whole rollback, for the tests of what is made from it."""
+
+from pathlib import Path
+from typing import Any
+
+from runbook.incident.journal import Journal
+from runbook.incident.redaction import Redactor
+
+INCIDENT = "20251218T030000Z-shop-rollback"
+
+
+def snapshot(word: str, tag: str, **more: Any) -> dict[str, Any]:
+    container = {
+        "id": "0123456789abcdef", "name": word, "service": "api", "image_id": word, "image_name": word,
+        "state": word, "health": word, "restarts": 0, "started_at": word,
+    }  # fmt: skip
+    return {
+        "at": "2025-12-18T03:00:00Z",
+        "containers": [container],
+        "digests": {"api": f"{word}-digest-of-{tag}"},
+        "tags": [tag],
+        "env_file": {"path": "/srv/shop/.env", "sha256": word, "mode": "640", "IMAGE_TAG": tag},
+        "schema": [word],
+        "readiness": {"status": 200, "answer": {word: False}},
+        "gate": word,
+        "log_errors": {word: 2},
+    } | more
+
+
+def told(folder: Path, word: str = "x", *, outcome: str | None = "passed", **opened: Any) -> Path:
+    """A journal in which every text that comes from outside is, or contains, `word`; closed unless `outcome` is None.
+
+    One sentence fails, one changes production, one is left out.
+    """
+    journal = Journal(folder / INCIDENT / "journal.jsonl", Redactor())
+    write = journal.write
+    facts = {"incident": INCIDENT, "project": word, "type": "rollback", "mode": "execute", "operator": word}
+    write("opened", **(facts | {"operator_host": word, "versions": {"python": word}} | opened))
+    write("scenario began", scenario=word, feature="1. Chapter", description=word)
+    write("sentence began", keyword="Given", text=f"first {word}", scenario=word, place=f"{word}:3")
+    write("fact", name="before", value=snapshot(word, "v2"))
+    write("fact", name="origin", value=snapshot(word, "v2"))
+    write("fact", name="target", value={"tag": "v1", "images": {}, "digests": {}})
+    write("decision", question=word, answer=word, evidence=[f"evidence {word}", word])
+    kept = {"bytes": 7, "kept": f"{word}\nsecond line"}
+    write(
+        "command", command=f"docker {word}", directory=word, stdin_bytes=3, exit_code=1, seconds=0.1,
+        stdout=kept, stderr={"bytes": 99999, "kept": word},
+    )  # fmt: skip
+    write("command", command=word, directory=word, stopped=word)
+    write("exchange", method="GET", url=word, sent=None, status=503, seconds=0.1, body=word, body_characters=9999)
+    write("exchange", method="GET", url=word, sent=None, error=word)
+    write("look", expected=word, deadline=30, state="so", seen=word, looks=2, seconds=0.5)
+    write("sentence ended", outcome="passed", detail=word, seconds=1.5)
+    _change(journal, "user traffic is paused", word)
+    _change(journal, "user traffic is resumed", word)
+    write("sentence began", keyword="When", text=f"planned {word}", scenario=word, place=f"{word}:7")
+    write("change", summary=word, reach="production", state="planned", actions=[word])
+    write("sentence ended", outcome="planned", detail=word, seconds=0.1)
+    write("sentence began", keyword="Then", text=f"last {word}", scenario=word, place=f"{word}:8")
+    write("sentence ended", outcome="failed", detail=f"expected this; seen {word}", seconds=0.1)
+    write("scenario ended", scenario=word, outcome="failed")
+    write("scenario left out", scenario=f"left out {word}", feature="2. Chapter", outcome="not applicable", reason=word)
+    write("fact", name="after", value=snapshot(word, "v1"))
+    if outcome is not None:
+        write("closed", outcome=outcome, changes_made=[word], reached=["rolled-back"])
+    journal.close()
+    return journal.path
+
+
+def _change(journal: Journal, summary: str, word: str) -> None:
+    about = {"summary": summary, "reach": "production"}
+    journal.write("sentence began", keyword="When", text=summary, scenario=word, place=f"{word}:5")
+    journal.write("change", state="begun", actions=[word], **about)
+    journal.write("change", state="done", seconds=0.1, receipts=[word], **about)
+    journal.write("sentence ended", outcome="passed", detail=word, seconds=0.1)

@@ -1,0 +1,74 @@
+"""Containers as the Docker Engine describes them (inspected.json: a real answer, shortened)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.containers import Container
+
+INSPECTED = json.loads(Path(__file__).with_name("inspected.json").read_text())
+RUNNING, EXITED, CREATED = INSPECTED
+
+
+def changed(found: dict[str, Any], **state: Any) -> Container:
+    return Container.parse(found | {"State": found["State"] | state})
+
+
+def test_running_container_is_read() -> None:
+    """A running container gives its service, the image that it really runs, its health, restarts and addresses."""
+    found = Container.parse(RUNNING)
+    assert (found.name, found.service, found.state, found.health) == ("shop-api-1", "api", "running", "healthy")
+    assert found.image_id == "sha256:1a9b2ea79f6b5ed5f4844ebabf510c853c09f1dda82c2ab9e46c28961b3d3c45"
+    assert found.image_name == "registry.example:5000/shop/api:2025-12-15-rc1"
+    assert found.restarts == 2
+    assert found.addresses == ("172.18.0.5", "172.19.0.3")
+    assert found.config_hash == "49bf034ede9218fc256dc59beedfa81cfd5ed3680c71ab657bdfbea8d49b1350"
+    assert found.directory == "/srv/shop"
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "exit_code"),
+    [pytest.param(EXITED, "exited", 3, id="exited"), pytest.param(CREATED, "created", 0, id="never-started")],
+)
+def test_container_that_does_not_run_is_read(found: dict[str, Any], state: str, exit_code: int) -> None:
+    """A container without health, labels or addresses is read as well, with its exit code."""
+    container = Container.parse(found)
+    assert (container.state, container.exit_code, container.health) == (state, exit_code, "none")
+    assert container.addresses == ()
+    assert (container.service, container.config_hash, container.directory) == ("", "", "")
+
+
+@pytest.mark.parametrize("missing", ["Labels", "Networks", "Health"])
+def test_null_where_the_engine_writes_null_is_read(missing: str) -> None:
+    """What the engine gives as null counts as empty."""
+    found = json.loads(json.dumps(RUNNING))
+    place = {"Labels": "Config", "Networks": "NetworkSettings", "Health": "State"}[missing]
+    found[place][missing] = None
+    assert Container.parse(found).name == "shop-api-1"
+
+
+@pytest.mark.parametrize(
+    ("container", "words"),
+    [
+        pytest.param(Container.parse(RUNNING), "shop-api-1 is running, healthy, 2 restarts", id="healthy"),
+        pytest.param(changed(RUNNING, Health=None), "shop-api-1 is running, 2 restarts", id="no-health-check"),
+        pytest.param(
+            changed(RUNNING, Status="restarting", ExitCode=1),
+            "shop-api-1 is restarting (exit code 1)",
+            id="crash-loop",
+        ),
+        pytest.param(Container.parse(EXITED), "shop-jobs-1 is exited (exit code 3)", id="exited"),
+    ],
+)
+def test_condition_in_words(container: Container, words: str) -> None:
+    """People read a container's condition in one line."""
+    assert container.one_line == words
+
+
+def test_facts_name_what_a_comparison_needs() -> None:
+    """What the journal keeps is enough to tell whether a container was replaced or restarted."""
+    facts = Container.parse(RUNNING).facts()
+    assert {"id", "image_id", "restarts", "started_at", "service", "name"} <= set(facts)
+    assert json.loads(json.dumps(facts)) == facts

@@ -1,0 +1,210 @@
+"""Commands on the production host: deadlines, a clean environment, and everything on record."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from runbook.errors import CommandFailed, CommandTimedOut, HostError
+from runbook.host import Command, Host
+from tests.unit.parts import Heard, host
+
+
+def shell(script: str, deadline: float = 10) -> Command:
+    return Command(("sh", "-c", script), deadline)
+
+
+def gone(pid: int) -> bool:
+    """Whether that process has ended (a zombie that nobody waited for has ended)."""
+    try:
+        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+
+
+def gone_within(pid: int, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not gone(pid) and time.monotonic() < until:
+        time.sleep(0.02)
+    return gone(pid)
+
+
+def test_command_ends_with_code_and_both_streams() -> None:
+    """A command gives its exit code and its two streams, as bytes, and is put on record once."""
+    heard = Heard()
+    done = host(heard).run(shell("printf 'out\\377'; printf err >&2; exit 7"))
+    assert (done.exit_code, done.stdout, done.stderr) == (7, b"out\xff", b"err")
+    assert done.text == "out\N{REPLACEMENT CHARACTER}"
+    assert heard.ended == [done]
+    assert heard.stopped == []
+
+
+def test_argv_reaches_the_command_as_it_is() -> None:
+    """No shell looks at the arguments: spaces, quotes and dollars arrive as they are."""
+    nasty = ("a b", "$HOME", "`id`", "'\"", "*", "")
+    done = host().run(Command((sys.executable, "-c", "import sys; print(sys.argv[1:])", *nasty), 10))
+    assert done.text.strip() == repr(list(nasty))
+
+
+def test_command_is_written_as_one_would_type_it() -> None:
+    """On record a command stands so that it can be pasted into a shell."""
+    assert str(Command(("psql", "--command", "SELECT 1"), 1)) == "psql --command 'SELECT 1'"
+
+
+def test_stdin_is_fed(tmp_path: Path) -> None:
+    """What is fed to a command arrives whole, also when it is more than a pipe holds."""
+    fed = bytes(range(256)) * 4096
+    host().check(Command(("dd", f"of={tmp_path / 'got'}", "status=none"), 10, stdin=fed))
+    assert (tmp_path / "got").read_bytes() == fed
+
+
+def test_without_stdin_nothing_is_read_from_the_terminal() -> None:
+    """A command that asks for input gets none, and does not wait for a person."""
+    assert host().run(Command(("cat",), 10)).stdout == b""
+
+
+def test_directory_is_where_it_runs(tmp_path: Path) -> None:
+    """A command runs in the directory that it names."""
+    assert host().run(Command(("pwd",), 10, str(tmp_path))).text.strip() == str(tmp_path.resolve())
+
+
+def test_exported_tag_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An IMAGE_TAG that the operator exported decides nothing; PATH, HOME and what the settings add are seen."""
+    monkeypatch.setenv("IMAGE_TAG", "exported-an-hour-ago")
+    monkeypatch.setenv("COMPOSE_FILE", "elsewhere.yml")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    seen = host(environment={"DOCKER_CONFIG": "/etc/shop"}).run(Command(("env",), 10)).text.splitlines()
+    assert not [line for line in seen if line.startswith(("IMAGE_TAG=", "COMPOSE_"))]
+    assert f"PATH={os.environ['PATH']}" in seen
+    assert "HOME=/home/somebody" in seen
+    assert "DOCKER_CONFIG=/etc/shop" in seen
+
+
+def test_check_raises_with_the_last_words() -> None:
+    """A command that must succeed and does not is told with its exit code and the last line that says something."""
+    with pytest.raises(CommandFailed, match="exit code 3: no space left") as caught:
+        host().check(shell("echo output; echo warning >&2; echo 'no space left' >&2; echo >&2; exit 3"))
+    assert "record" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        pytest.param("echo only here; exit 1", "only here", id="output-when-there-is-no-error"),
+        pytest.param("exit 1", "it said nothing", id="nothing"),
+    ],
+)
+def test_last_words_are_found(script: str, words: str) -> None:
+    """Whatever a failing command said last is what people are shown."""
+    assert host().run(shell(script)).last_words == words
+
+
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [
+        pytest.param(Command(("no-such-program-4711",), 5), "no-such-program-4711", id="program"),
+        pytest.param(Command(("true",), 5, "/no/such/folder"), "/no/such/folder", id="directory"),
+        pytest.param(Command(("/dev/null",), 5), "/dev/null", id="not-executable"),
+    ],
+)
+def test_what_cannot_start_is_told(command: Command, missing: str) -> None:
+    """A command that cannot be started is told by what is missing, and is on record as stopped."""
+    heard = Heard()
+    with pytest.raises(HostError, match=missing):
+        host(heard).run(command)
+    assert [stopped for stopped, _ in heard.stopped] == [command]
+    assert heard.ended == []
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param("echo $$ > PIDS; sleep 60", id="the-command"),
+        pytest.param("sh -c 'echo $$ > PIDS; sleep 60; true'; true", id="child-of-a-shell"),
+        pytest.param("sh -c \"trap '' TERM; echo \\$\\$ > PIDS; sleep 60; true\"; true", id="child-that-obeys-nobody"),
+        pytest.param(
+            "sh -c \"trap '' TERM; echo \\$\\$ > PIDS; sleep 60; true\" > /dev/null 2>&1 & sleep 60",
+            id="child-that-says-nothing",
+        ),
+    ],
+)
+def test_deadline_stops_the_whole_group(tmp_path: Path, script: str) -> None:
+    """At its deadline a command and all its children are stopped, by force when they do not listen, and soon."""
+    pids, heard = tmp_path / "pids", Heard()
+    command = shell(script.replace("PIDS", str(pids)), deadline=0.3)
+    began = time.monotonic()
+    with pytest.raises(CommandTimedOut, match=r"did not end within 0\.3 s") as caught:
+        host(heard).run(command)
+    assert time.monotonic() - began < 6.3
+    assert gone_within(int(pids.read_text()), 1)
+    assert "deadlines" in caught.value.next_step
+    assert [(stopped, why) for stopped, why in heard.stopped] == [(command, "stopped at its deadline of 0.3 s")]
+
+
+def test_child_that_fled_the_group_does_not_hold_us(tmp_path: Path) -> None:
+    """A grandchild in a session of its own that keeps the output open cannot hold the runbook beyond the deadline."""
+    pids = tmp_path / "pids"
+    began = time.monotonic()
+    try:
+        with pytest.raises(CommandTimedOut):
+            host().run(shell(f"setsid sh -c 'echo $$ > {pids}; sleep 60' & sleep 60", deadline=0.5))
+        assert time.monotonic() - began < 6.5
+    finally:
+        os.kill(int(pids.read_text()), signal.SIGKILL)
+
+
+def test_secret_output_is_marked_for_the_record(tmp_path: Path) -> None:
+    """A command with secret output still gives it to the caller; its record knows to keep it off."""
+    (tmp_path / "secret").write_text("canary")
+    heard = Heard()
+    command = Command(("cat", str(tmp_path / "secret")), 5, secret_output=True)
+    assert host(heard).run(command).text == "canary"
+    assert heard.ended[0].command.secret_output
+
+
+def test_ctrl_c_stops_the_command(tmp_path: Path) -> None:
+    """Ctrl-C while a command runs stops it, puts it on record, and goes on as Ctrl-C."""
+    pids, heard = tmp_path / "pids", Heard()
+    interrupt = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        host(heard).run(shell(f"echo $$ > {pids}; sleep 60"))
+    interrupt.join()
+    assert gone_within(int(pids.read_text()), 1)
+    assert [why for _, why in heard.stopped] == ["interrupted"]
+
+
+def test_command_survives_ctrl_c_of_the_terminal() -> None:
+    """A command has a session of its own: Ctrl-C at the terminal reaches it only through us."""
+    done = host().run(Command((sys.executable, "-c", "import os; print(os.getsid(0) == os.getpid())"), 10))
+    assert done.text.strip() == "True"
+
+
+def test_nothing_is_invented_for_commands() -> None:
+    """What is not in the runbook's own environment is not made up for commands."""
+    script = (
+        "from runbook.host import Command; from tests.unit.parts import host;"
+        "print(host().run(Command(('/usr/bin/env',), 5)).text)"
+    )
+    bare = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PYTHONPATH": str(Path(__file__).parents[2]), "IMAGE_TAG": "x"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    )
+    assert "IMAGE_TAG" not in bare.stdout
+    assert "PATH=" not in bare.stdout
+
+
+def test_two_hosts_do_not_share_an_environment() -> None:
+    """What one production's settings add is not seen by the commands of another."""
+    first, second = Host({"A": "1"}, Heard()), Host({"B": "2"}, Heard())
+    assert "A=1" in first.run(Command(("env",), 5)).text
+    assert "A=1" not in second.run(Command(("env",), 5)).text

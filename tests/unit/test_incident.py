@@ -1,0 +1,307 @@
+"""An incident: what is carried out, what is only planned, and what is kept before, during and after."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.errors import CheckFailed, CommandFailed, Inconclusive
+from runbook.host import Command, Host
+from runbook.incident.incident import KEPT_OUTPUT, Incident, Mode
+from runbook.incident.journal import Journal
+from runbook.incident.redaction import Redactor
+from runbook.probes import Answer
+from runbook.sentence import Change, Expectation, Outcome, Reach, Request, Seen
+
+CANARY = "canary-4711"
+
+
+def incident(folder: Path, mode: Mode = Mode.EXECUTE) -> Incident:
+    redactor = Redactor()
+    redactor.learn("TOKEN", CANARY)
+    return Incident("20251218T030000Z-shop-rollback", mode, Journal(folder / "journal.jsonl", redactor))
+
+
+def host_of(found: Incident) -> Host:
+    return Host({}, found)
+
+
+def entries(found: Incident, kind: str) -> list[dict[str, Any]]:
+    """The entries of that kind as they stand in the file."""
+    lines = found.journal.path.read_text(encoding="utf-8").splitlines()
+    return [entry for entry in map(json.loads, lines) if entry["kind"] == kind]
+
+
+def states(found: Incident) -> list[str]:
+    return [entry["state"] for entry in entries(found, "change")]
+
+
+def command(*argv: str) -> Command:
+    return Command(argv, 10)
+
+
+def change(*actions: Command | Request, already: Callable[[], str | None] = lambda: None, **more: Any) -> Change:
+    return Change("a file is made", actions, already, **more)
+
+
+def expectation(*looks: Seen | Exception, deadline: float = 0) -> Expectation:
+    """Something that is seen as those looks say, one after the other."""
+    left = list(looks)
+
+    def look() -> Seen:
+        found = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return Expectation("the api ready", look, "read its log", deadline, interval=0.01)
+
+
+def ended(found: Incident, error: BaseException | None = None) -> tuple[Outcome, str]:
+    outcome, detail, _ = found.sentence_ended(error)
+    return outcome, detail
+
+
+def test_executed_change_is_made_and_kept(tmp_path: Path) -> None:
+    """A change is made, and its intent, its commands and its end stand in the journal in that order."""
+    found = incident(tmp_path)
+    found.carry_out(change(command("touch", str(tmp_path / "made"))), host_of(found))
+    assert (tmp_path / "made").exists()
+    kinds = [(entry["kind"], entry.get("state")) for entry in found.journal.entries]
+    assert kinds == [("change", "begun"), ("command", None), ("change", "done")]
+    assert found.changes_made == ["a file is made"]
+    assert ended(found) == (Outcome.PASSED, "a file is made")
+
+
+def test_intent_is_in_the_file_before_the_action_begins(tmp_path: Path) -> None:
+    """The action itself, looking into the journal's file, finds its own intent there, and not yet its end."""
+    found = incident(tmp_path)
+    found.carry_out(
+        change(command("grep", "a file is made.*begun\\|begun.*a file is made", str(found.journal.path))),
+        host_of(found),
+    )
+    shown = entries(found, "command")[0]["stdout"]["kept"]
+    assert '"state":"begun"' in shown
+    assert '"state":"done"' not in shown
+
+
+def test_failing_action_leaves_the_change_begun(tmp_path: Path) -> None:
+    """When an action fails, what comes after it is not done, and the change stays begun for everyone to see."""
+    found = incident(tmp_path)
+    with pytest.raises(CommandFailed):
+        found.carry_out(change(command("false"), command("touch", str(tmp_path / "made"))), host_of(found))
+    assert states(found) == ["begun"]
+    assert not (tmp_path / "made").exists()
+    assert found.changes_made == ["a file is made"]
+
+
+@pytest.mark.parametrize("reach", [Reach.PRODUCTION, Reach.PEOPLE])
+def test_plan_runs_nothing(tmp_path: Path, reach: Reach) -> None:
+    """A plan writes down the exact commands and messages, and does none of them."""
+    found = incident(tmp_path, Mode.PLAN)
+    request = Request("announce: over", lambda: pytest.fail("sent in a plan"))
+    found.carry_out(change(command("touch", str(tmp_path / "a b")), request, reach=reach), host_of(found))
+    assert list(tmp_path.iterdir()) == [found.journal.path]
+    planned = entries(found, "change")
+    assert [(entry["state"], entry["actions"]) for entry in planned] == [
+        ("planned", [f"touch '{tmp_path}/a b'", "announce: over"])
+    ]
+    assert found.changes_made == []
+    outcome, detail = ended(found)
+    assert outcome is Outcome.PLANNED
+    assert f"touch '{tmp_path}/a b'" in detail
+
+
+def test_plan_makes_its_notes(tmp_path: Path) -> None:
+    """What touches only notes is done in a plan as well, and is no change to production."""
+    found = incident(tmp_path, Mode.PLAN)
+    found.carry_out(change(command("touch", str(tmp_path / "made")), reach=Reach.NOTES), host_of(found))
+    assert (tmp_path / "made").exists()
+    assert (found.changes_made, found.planned_changes) == ([], 0)
+    assert ended(found)[0] is Outcome.PASSED
+
+
+def test_plan_makes_no_notes_about_what_it_only_planned(tmp_path: Path) -> None:
+    """Behind a change that was only planned, notes are only planned too: they would not be true."""
+    found = incident(tmp_path, Mode.PLAN)
+    found.carry_out(change(command("touch", str(tmp_path / "first"))), host_of(found))
+    found.carry_out(change(command("touch", str(tmp_path / "note")), reach=Reach.NOTES), host_of(found))
+    assert states(found) == ["planned", "planned"]
+    assert not (tmp_path / "note").exists()
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_done_already_is_not_done_twice(tmp_path: Path, mode: Mode) -> None:
+    """What is so already is recorded as such, with the evidence, and not done again."""
+    found = incident(tmp_path, mode)
+    found.carry_out(
+        change(command("touch", str(tmp_path / "made")), already=lambda: "the gate is closed"), host_of(found)
+    )
+    assert not (tmp_path / "made").exists()
+    assert [(entry["state"], entry["evidence"]) for entry in entries(found, "change")] == [
+        ("already so", "the gate is closed")
+    ]
+    assert found.changes_made == []
+    assert ended(found) == (Outcome.PASSED, "already so: the gate is closed")
+
+
+def test_plan_does_not_ask_what_its_planned_changes_would_have_made_so(tmp_path: Path) -> None:
+    """Behind a planned change, what is so now says nothing about then: the next change is planned, unasked."""
+    found = incident(tmp_path, Mode.PLAN)
+    found.carry_out(change(command("true")), host_of(found))
+    found.carry_out(change(command("true"), already=lambda: "the gate is open"), host_of(found))
+    assert states(found) == ["planned", "planned"]
+
+
+def test_receipt_of_a_request_is_kept(tmp_path: Path) -> None:
+    """What was sent leaves its receipt in the journal and in the sentence."""
+    found = incident(tmp_path)
+    found.carry_out(change(Request("open ticket", lambda: "ticket #7")), host_of(found))
+    assert entries(found, "change")[-1]["receipts"] == ["ticket #7"]
+    assert ended(found) == (Outcome.PASSED, "ticket #7")
+
+
+def test_expectation_behind_a_planned_change_is_planned(tmp_path: Path) -> None:
+    """Behind a planned change nobody looks; what would be looked for, and for how long, is written down."""
+    found = incident(tmp_path, Mode.PLAN)
+    found.carry_out(change(command("true")), host_of(found))
+    found.expect(expectation(AssertionError("looked"), deadline=120))
+    look = entries(found, "look")[0]
+    assert (look["state"], look["expected"], look["deadline"]) == ("planned", "the api ready", 120)
+    assert "would check within 120 s: the api ready" in ended(found)[1]
+
+
+def test_plan_verifies_for_real(tmp_path: Path) -> None:
+    """What a plan can look at before any planned change, it looks at, and says no when it is not so."""
+    found = incident(tmp_path, Mode.PLAN)
+    with pytest.raises(CheckFailed):
+        found.expect(expectation(Seen(ok=False, seen="not ready")))
+
+
+def test_met_expectation_is_kept_with_what_was_seen(tmp_path: Path) -> None:
+    """What was seen, how often was looked and how long it took are kept."""
+    found = incident(tmp_path)
+    found.expect(expectation(Seen(ok=False, seen="starting"), Seen(ok=True, seen="api is ready"), deadline=5))
+    look = entries(found, "look")[0]
+    assert (look["state"], look["seen"], look["looks"]) == ("so", "api is ready", 2)
+    assert ended(found) == (Outcome.PASSED, "api is ready")
+
+
+def test_unmet_expectation_names_both_sides_and_the_next_step(tmp_path: Path) -> None:
+    """What is not so by its deadline fails with what was expected, what was seen, and what to do."""
+    found = incident(tmp_path)
+    with pytest.raises(CheckFailed, match="expected the api ready; seen: HTTP 503") as caught:
+        found.expect(expectation(Seen(ok=False, seen="HTTP 503")))
+    assert caught.value.next_step == "read its log"
+    assert entries(found, "look")[0]["state"] == "not so"
+    assert ended(found, caught.value)[0] is Outcome.FAILED
+
+
+def test_look_without_an_answer_is_not_a_no(tmp_path: Path) -> None:
+    """What could not be looked at is unknown in the journal, and inconclusive as an outcome."""
+    found = incident(tmp_path)
+    with pytest.raises(Inconclusive, match="the api ready; no answer") as caught:
+        found.expect(expectation(Inconclusive("no answer", "look by hand")))
+    assert entries(found, "look")[0]["state"] == "unknown"
+    assert ended(found, caught.value)[0] is Outcome.INCONCLUSIVE
+
+
+def test_interruption_is_neither_passed_nor_failed(tmp_path: Path) -> None:
+    """Ctrl-C in a sentence leaves it interrupted."""
+    assert ended(incident(tmp_path), KeyboardInterrupt())[0] is Outcome.INTERRUPTED
+
+
+def test_sentence_forgets_the_one_before(tmp_path: Path) -> None:
+    """Each sentence tells its own outcome and detail."""
+    found = incident(tmp_path, Mode.PLAN)
+    found.carry_out(change(command("true")), host_of(found))
+    found.sentence_began({"keyword": "Then", "text": "x", "scenario": "y", "place": "f:1"})
+    assert ended(found) == (Outcome.PASSED, "")
+
+
+def test_secret_is_struck_out_before_output_is_cut(tmp_path: Path) -> None:
+    """A secret that lies across the place where long output is cut leaves no half of itself."""
+    found = incident(tmp_path)
+    for inside in range(1, len(CANARY)):
+        output = tmp_path / f"output-{inside}"
+        output.write_text("x" * 100 + CANARY + "y" * (KEPT_OUTPUT - inside))
+        host_of(found).run(command("cat", str(output)))
+    for entry in entries(found, "command"):
+        kept = entry["stdout"]["kept"]
+        assert not any(CANARY[at:] + "y" in kept for at in range(len(CANARY) - 3))
+        assert len(kept) == KEPT_OUTPUT
+        assert entry["stdout"]["bytes"] == (tmp_path / entry["command"].split("/")[-1]).stat().st_size
+
+
+def test_secret_across_the_cut_of_an_answer_leaves_no_half(tmp_path: Path) -> None:
+    """The same for the body of an HTTP answer."""
+    found = incident(tmp_path)
+    for before in range(4096 - len(CANARY), 4096):
+        found.exchanged("GET", "http://x/", None, Answer("http://x/", 200, {}, "x" * before + CANARY, 0.1))
+    assert "canar" not in found.journal.path.read_text()
+
+
+def test_secret_output_stays_out_of_the_journal(tmp_path: Path) -> None:
+    """Of a command with secret output the journal keeps that it ran and how much it said, not what."""
+    found = incident(tmp_path)
+    secret = Command(("sh", "-c", "echo not-known-as-a-secret; echo trouble >&2"), 5, secret_output=True)
+    host_of(found).run(secret)
+    entry = entries(found, "command")[0]
+    assert "not-known-as-a-secret" not in json.dumps(entry["stdout"])
+    assert entry["stdout"]["bytes"] == len("not-known-as-a-secret\n")
+    assert entry["stderr"]["kept"] == "trouble\n"
+
+
+def test_what_is_fed_to_a_command_stays_out_of_the_journal(tmp_path: Path) -> None:
+    """Of what is fed to a command (an env file, say) only the size is kept."""
+    found = incident(tmp_path)
+    host_of(found).run(Command(("wc", "-c"), 5, stdin=b"not-known-as-a-secret"))
+    entry = entries(found, "command")[0]
+    assert entry["stdin_bytes"] == 21
+    assert "not-known" not in found.journal.path.read_text()
+
+
+def test_command_stopped_at_its_deadline_is_kept(tmp_path: Path) -> None:
+    """A command that was stopped stands in the journal with the reason."""
+    found = incident(tmp_path)
+    with pytest.raises(Exception, match="did not end within"):
+        host_of(found).run(Command(("sleep", "60"), 0.2))
+    assert entries(found, "command")[0]["stopped"] == "stopped at its deadline of 0.2 s"
+
+
+def test_detail_of_a_sentence_is_redacted_for_whoever_shows_it(tmp_path: Path) -> None:
+    """What a sentence ended with can be shown, cut into lines or not: no secret is in it."""
+    found = incident(tmp_path)
+    found.journal.redactor.learn("PHRASE", "correct horse battery staple")
+    _, detail = ended(found, CheckFailed(f"seen {CANARY} and correct horse battery staple", "-"))
+    assert CANARY not in detail
+    assert "battery" not in detail
+
+
+def test_decision_and_facts_are_kept(tmp_path: Path) -> None:
+    """Facts can be used by later sentences, and stand in the journal; so do decisions with their evidence."""
+    found = incident(tmp_path)
+    found.learn("target", {"tag": "v1"})
+    found.decide("Which release?", "v1", ["on the ledger"])
+    assert found.facts["target"] == {"tag": "v1"}
+    assert entries(found, "fact")[0]["value"] == {"tag": "v1"}
+    assert entries(found, "decision")[0]["evidence"] == ["on the ledger"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        pytest.param({"tags": ["v2"], "log_errors": {"api: x": 2}}, {"api: x": 2}, id="counted"),
+        pytest.param({"tags": ["v2"], "log_errors": "unknown: no logs"}, None, id="unknown"),
+        pytest.param({"tags": ["v1"], "log_errors": {"api: x": 2}}, None, id="the-target-itself"),
+        pytest.param({}, None, id="not-looked-at"),
+    ],
+)
+def test_errors_before_the_switch_are_never_guessed(tmp_path: Path, origin: dict[str, Any], expected: object) -> None:
+    """Errors before the switch are those counted in the failed release's logs; what was not counted is not known."""
+    found = incident(tmp_path)
+    found.learn("origin", origin)
+    found.learn("target", {"tag": "v1"})
+    assert found.errors_before() == expected

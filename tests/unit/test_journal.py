@@ -1,0 +1,252 @@
+"""The journal: what is written is on the disk, chained, and any later change of it is told."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runbook.errors import JournalError
+from runbook.incident.journal import Journal, verify
+from runbook.incident.redaction import Redactor
+
+ROOT = Path(__file__).parents[2]
+
+
+def written(folder: Path, *, closed: bool = True) -> Path:
+    """A small journal that says several kinds of things."""
+    path = folder / "reports" / "journal.jsonl"
+    journal = Journal(path, Redactor())
+    journal.write("opened", sync=True, project="shop")
+    journal.write("command", command="docker ps", stdout={"kept": 'ä\n"quoted" \\ </pre>'})
+    journal.write("fact", name="n", value=[1, None, True, {"a": "b"}])
+    if closed:
+        journal.write("closed", sync=True, outcome="passed")
+    journal.close()
+    return path
+
+
+def smallest(folder: Path) -> Path:
+    """A journal of two lines, to be tried byte by byte."""
+    journal = Journal(folder / "journal.jsonl", Redactor())
+    journal.write("opened", said=['ä"\\', 1])
+    journal.write("closed")
+    journal.close()
+    return journal.path
+
+
+def test_whole_journal_verifies(tmp_path: Path) -> None:
+    """A journal that was closed is whole, and gives its entries and its head back."""
+    path = written(tmp_path)
+    found = verify(path)
+    assert found.whole
+    assert [entry["kind"] for entry in found.entries] == ["opened", "command", "fact", "closed"]
+    assert found.entries[1]["stdout"]["kept"] == 'ä\n"quoted" \\ </pre>'
+    assert found.head == json.loads(path.read_text().splitlines()[-1])["sha256"]
+
+
+def test_each_entry_is_numbered_timed_and_chained(tmp_path: Path) -> None:
+    """Every line is JSON with its number, UTC time and the hash of the line above."""
+    entries = [json.loads(line) for line in written(tmp_path).read_text().splitlines()]
+    assert [entry["seq"] for entry in entries] == [0, 1, 2, 3]
+    assert [entry["previous"] for entry in entries[1:]] == [entry["sha256"] for entry in entries[:-1]]
+    assert all(entry["time"].endswith("Z") for entry in entries)
+    assert sorted(entry["time"] for entry in entries) == [entry["time"] for entry in entries]
+
+
+def test_head_is_known_while_the_journal_is_open(tmp_path: Path) -> None:
+    """The head that is announced is the hash of the newest line."""
+    journal = Journal(tmp_path / "journal.jsonl", Redactor())
+    journal.write("opened")
+    newest = json.loads(journal.path.read_text().splitlines()[-1])["sha256"]
+    assert journal.head == newest
+    journal.write("closed")
+    assert journal.head != newest
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(lambda byte: byte ^ 0x01, id="lowest-bit"),
+        pytest.param(lambda byte: byte ^ 0x20, id="letter-case"),
+        pytest.param(lambda byte: byte ^ 0x80, id="highest-bit"),
+        pytest.param(lambda byte: 0x0A if byte != 0x0A else 0x20, id="line-break"),
+        pytest.param(lambda byte: 0x0D if byte != 0x0D else 0x20, id="carriage-return"),
+    ],
+)
+def test_any_changed_byte_is_told(tmp_path: Path, other: Callable[[int], int]) -> None:
+    """A changed byte anywhere is told, by the line in which it stands."""
+    path = smallest(tmp_path)
+    data = path.read_bytes()
+    for place, byte in enumerate(data):
+        path.write_bytes(data[:place] + bytes([other(byte)]) + data[place + 1 :])
+        found = verify(path)
+        line = data[:place].count(b"\n") + 1
+        assert not found.whole, place
+        assert f"line {line}:" in str(found.problem), place
+        assert len(found.entries) == line - 1
+
+
+@pytest.mark.parametrize("byte", [b"\r", b"\n", b" "], ids=repr)
+def test_any_byte_put_in_is_told(tmp_path: Path, byte: bytes) -> None:
+    """A byte put in anywhere is told, also where JSON would not mind it."""
+    path = smallest(tmp_path)
+    data = path.read_bytes()
+    for place in range(len(data) + 1):
+        path.write_bytes(data[:place] + byte + data[place:])
+        assert not verify(path).whole, place
+
+
+def test_any_byte_taken_out_is_told(tmp_path: Path) -> None:
+    """A byte taken out anywhere is told."""
+    path = smallest(tmp_path)
+    data = path.read_bytes()
+    for place in range(len(data)):
+        path.write_bytes(data[:place] + data[place + 1 :])
+        assert not verify(path).whole, place
+
+
+def test_tail_cut_anywhere_is_told(tmp_path: Path) -> None:
+    """A journal cut at any byte is told, and what stands before the cut is still believed."""
+    path = smallest(tmp_path)
+    data = path.read_bytes()
+    for length in range(len(data)):
+        path.write_bytes(data[:length])
+        found = verify(path)
+        assert not found.whole, length
+        assert len(found.entries) == data[:length].count(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("rearranged", "line"),
+    [
+        pytest.param([0, 2, 1, 3], 2, id="swapped"),
+        pytest.param([0, 2, 3], 2, id="removed"),
+        pytest.param([1, 2, 3], 1, id="first-removed"),
+        pytest.param([0, 1, 1, 2, 3], 3, id="doubled"),
+        pytest.param([0, 1, 2, 3, 3], 5, id="closed-twice"),
+        pytest.param([0, 1, 2, 0, 3], 4, id="older-line-put-in"),
+        pytest.param([3], 1, id="only-the-last"),
+    ],
+)
+def test_moved_lines_are_told(tmp_path: Path, rearranged: list[int], line: int) -> None:
+    """Lines that each are whole, but do not stand where they stood, are told."""
+    path = written(tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[number] for number in rearranged))
+    found = verify(path)
+    assert f"line {line}: does not follow the line above it" in str(found.problem)
+    assert len(found.entries) == line - 1
+
+
+def test_line_of_another_journal_is_told(tmp_path: Path) -> None:
+    """A line that is whole in another journal does not fit into this one."""
+    mine, other = written(tmp_path / "a"), written(tmp_path / "b")
+    lines = mine.read_bytes().splitlines(keepends=True)
+    lines[2] = other.read_bytes().splitlines(keepends=True)[2]
+    mine.write_bytes(b"".join(lines))
+    assert "line 3: does not follow" in str(verify(mine).problem)
+
+
+def test_last_line_cut_is_told(tmp_path: Path) -> None:
+    """Without its closing entry a journal is not whole, and every line of it is believed."""
+    found = verify(written(tmp_path, closed=False))
+    assert "not the closing entry" in str(found.problem)
+    assert len(found.entries) == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"{}\n", b"not JSON\n", b"\xff\xfe\n", b"[]"], ids=repr)
+def test_what_is_no_journal_is_told(tmp_path: Path, content: bytes) -> None:
+    """A file that never was a journal is not whole."""
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(content)
+    found = verify(path)
+    assert not found.whole
+    assert found.entries == ()
+
+
+def test_journal_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    """Where there is no journal, its path is told."""
+    with pytest.raises(JournalError, match=str(tmp_path / "none.jsonl")):
+        verify(tmp_path / "none.jsonl")
+
+
+def test_journal_is_never_written_over(tmp_path: Path) -> None:
+    """A journal that exists is refused, and stays as it is."""
+    path = written(tmp_path)
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match="cannot be created"):
+        Journal(path, Redactor())
+    assert path.read_bytes() == before
+
+
+def test_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    """A journal in a place where none can be is refused before anything is done."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalError, match="cannot be created"):
+        Journal(tmp_path / "file" / "journal.jsonl", Redactor())
+
+
+def test_secrets_never_reach_the_file(tmp_path: Path) -> None:
+    """What is written was redacted before, in keys and in values; the journal's own words stay."""
+    redactor = Redactor()
+    redactor.learn("TOKEN", "canary-4711")
+    redactor.learn("WEAK_PASSWORD", "outcome")
+    journal = Journal(tmp_path / "journal.jsonl", redactor)
+    entry = journal.write("closed", outcome="passed", said={"canary-4711": ["x canary-4711 y"]})
+    journal.close()
+    assert b"canary-4711" not in journal.path.read_bytes()
+    assert entry["said"] == {"[secret TOKEN]": ["x [secret TOKEN] y"]}
+    assert entry["outcome"] == "passed"
+
+
+def test_text_that_is_not_unicode_can_be_read_again(tmp_path: Path) -> None:
+    """A lone surrogate, as a container's JSON or a file's bytes may hold, can be written, verified and printed."""
+    journal = Journal(tmp_path / "journal.jsonl", Redactor())
+    journal.write("closed", value={"\ud800": ["\udcff", "\U0001f600"]})
+    journal.close()
+    found = verify(journal.path)
+    assert found.whole
+    assert "\U0001f600" in str(found.entries[0]["value"])
+    json.dumps(found.entries, ensure_ascii=False).encode("utf-8")
+
+
+_FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from runbook.errors import JournalError
+from runbook.host import Command, Host
+from runbook.incident.incident import Incident, Mode
+from runbook.incident.journal import Journal
+from runbook.incident.redaction import Redactor
+from runbook.sentence import Change
+
+folder = Path(sys.argv[1])
+incident = Incident("i", Mode.EXECUTE, Journal(folder / "journal.jsonl", Redactor()))
+incident.journal.write("opened")
+resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "journal.jsonl").stat().st_size + 20,) * 2)
+try:
+    incident.carry_out(Change("s", (Command(("touch", str(folder / "changed")), 5),)), Host({}, incident))
+except JournalError as error:
+    print(error)
+"""
+
+
+def test_full_disk_stops_before_anything_is_changed(tmp_path: Path) -> None:
+    """When the intent does not fit on the disk any more, it is told, and what was intended is not done."""
+    done = subprocess.run(
+        [sys.executable, "-c", _FULL_DISK, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert "cannot be written" in done.stdout
+    assert not (tmp_path / "changed").exists()
+    found = verify(tmp_path / "journal.jsonl")
+    assert [entry["kind"] for entry in found.entries] == ["opened"]
+    assert "line 2: ends without a line break" in str(found.problem)

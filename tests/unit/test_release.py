@@ -1,0 +1,142 @@
+"""Releases: image names in their parts, tags and digests that can be trusted in commands."""
+
+import pytest
+
+from runbook.errors import ProductionError, TargetError
+from runbook.release import ImageName, Release, checked_digest, checked_tag
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+OTHER = "sha256:" + "f" * 64
+
+
+@pytest.mark.parametrize(
+    ("reference", "registry", "repository", "tag"),
+    [
+        pytest.param("shop:1", "docker.io", "library/shop", "1", id="official"),
+        pytest.param("acme/shop:1", "docker.io", "acme/shop", "1", id="hub"),
+        pytest.param("docker.io/acme/shop:1", "docker.io", "acme/shop", "1", id="hub-by-name"),
+        pytest.param("ghcr.io/acme/shop/api:1", "ghcr.io", "acme/shop/api", "1", id="host"),
+        pytest.param("localhost/shop:1", "localhost", "shop", "1", id="localhost"),
+        pytest.param("127.0.0.1:5000/shop/api:v1.2", "127.0.0.1:5000", "shop/api", "v1.2", id="port"),
+        pytest.param("registry:5000/shop:1", "registry:5000", "shop", "1", id="port-without-dot"),
+    ],
+)
+def test_image_name_is_split(reference: str, registry: str, repository: str, tag: str) -> None:
+    """A reference is split as Docker splits it."""
+    assert ImageName.parse(reference) == ImageName(registry, repository, tag)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["", "shop", "acme/shop", "registry:5000/shop", f"shop@{DIGEST}", f"shop:1@{DIGEST}", "shop:"],
+    ids=["empty", "official", "hub", "only-a-port", "digest", "tag-and-digest", "empty-tag"],
+)
+def test_image_without_a_tag_to_exchange_is_refused(reference: str) -> None:
+    """An image whose tag cannot be exchanged is told, with what the Compose file should say."""
+    with pytest.raises(ProductionError, match="names no tag") as caught:
+        ImageName.parse(reference)
+    assert "${IMAGE_TAG}" in caught.value.next_step
+
+
+def test_image_name_is_put_together_again() -> None:
+    """What was split can be written again, by tag and by digest."""
+    image = ImageName.parse("127.0.0.1:5000/shop/api:v1")
+    assert str(image) == "127.0.0.1:5000/shop/api:v1"
+    assert image.at(DIGEST) == f"127.0.0.1:5000/shop/api@{DIGEST}"
+
+
+@pytest.mark.parametrize(
+    ("reference", "known"),
+    [
+        pytest.param("ghcr.io/acme/api:1", f"ghcr.io/acme/api@{DIGEST}", id="host"),
+        pytest.param("acme/api:1", f"acme/api@{DIGEST}", id="hub-as-the-engine-writes-it"),
+        pytest.param("docker.io/acme/api:1", f"acme/api@{DIGEST}", id="hub-by-name"),
+        pytest.param("redis:7", f"redis@{DIGEST}", id="official-as-the-engine-writes-it"),
+        pytest.param("127.0.0.1:5000/api:1", f"127.0.0.1:5000/api@{DIGEST}", id="port"),
+    ],
+)
+def test_own_digest_is_found_among_those_of_the_host(reference: str, known: str) -> None:
+    """Of the digests by which the host knows an image, the one of its own repository is found, also for Docker Hub."""
+    others = [f"elsewhere.example/acme/api@{OTHER}", f"acme/api-old@{OTHER}"]
+    image = ImageName.parse(reference)
+    assert image.digest_among([*others, known]) == DIGEST
+    assert image.digest_among(others) is None
+    assert image.digest_among([]) is None
+
+
+@pytest.mark.parametrize(
+    ("reference", "written"),
+    [
+        pytest.param("acme/api:1", "docker.io/acme/api:1", id="hub"),
+        pytest.param("docker.io/acme/api:1", "acme/api:1", id="hub-by-name"),
+        pytest.param("redis:7", "docker.io/library/redis:7", id="official"),
+        pytest.param("127.0.0.1:5000/api:1", "127.0.0.1:5000/api:1", id="port"),
+    ],
+)
+def test_one_image_written_in_two_ways_is_one(reference: str, written: str) -> None:
+    """A container's image name means the same whether or not Docker left its default registry out."""
+    assert ImageName.parse(reference).means(written)
+
+
+@pytest.mark.parametrize(
+    "other", ["acme/api:2", "ghcr.io/acme/api:1", "api:1", "acme/api", f"acme/api@{DIGEST}", DIGEST, ""]
+)
+def test_another_image_is_another(other: str) -> None:
+    """Another tag, repository or registry, a digest or an id are not the same name."""
+    assert not ImageName.parse("acme/api:1").means(other)
+
+
+@pytest.mark.parametrize("tag", ["v1", "2025-12-18-rc1", "_x", "A.b-c_d", "a" * 128])
+def test_tags_pass(tag: str) -> None:
+    """Every tag that Docker accepts is accepted."""
+    assert checked_tag(tag) == tag
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "",
+        ".v1",
+        "-v1",
+        "a" * 129,
+        "v1\n",
+        "v1 ",
+        "v 1",
+        "a/b",
+        "a:b",
+        "../etc",
+        "$(id)",
+        "v1;id",
+        "é",
+        "v1\x00",
+        "--help",
+    ],
+    ids=ascii,
+)
+def test_what_cannot_be_a_tag_is_refused(tag: str) -> None:
+    """What could mean something else in a command or a path is no tag."""
+    with pytest.raises(TargetError, match="cannot be an image tag"):
+        checked_tag(tag)
+
+
+@pytest.mark.parametrize(
+    "digest",
+    ["", "latest", DIGEST[:-1], DIGEST + "0", DIGEST.upper(), DIGEST + "\n", " " + DIGEST, "sha512:" + "0" * 128],
+    ids=["empty", "word", "short", "long", "upper-case", "line-break", "blank", "sha512"],
+)
+def test_what_cannot_be_a_digest_is_refused(digest: str) -> None:
+    """A registry's answer that is no digest is told, with who gave it."""
+    with pytest.raises(ProductionError, match=r"registry\.example gave"):
+        checked_digest(digest, "registry.example")
+
+
+def test_digest_passes() -> None:
+    """A digest is given back as it is."""
+    assert checked_digest(DIGEST, "x") == DIGEST
+
+
+def test_release_survives_the_journal() -> None:
+    """A release read back from its facts is the same, down to the pinned references."""
+    release = Release("v1", {"api": ImageName.parse("ghcr.io/acme/api:v1")}, {"api": DIGEST})
+    assert Release.from_facts(release.facts()) == release
+    assert release.pinned("api") == f"ghcr.io/acme/api@{DIGEST}"

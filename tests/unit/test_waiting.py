@@ -1,0 +1,106 @@
+"""Waiting: look, and look again, until it is so or the deadline has passed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from runbook.errors import CommandFailed, Inconclusive
+from runbook.sentence import Expectation, Seen
+from runbook.waiting import Waited, wait_for
+
+NO = Seen(ok=False, seen="not yet")
+YES = Seen(ok=True, seen="there")
+UNKNOWN = Inconclusive("no answer", "look by hand")
+
+
+@dataclass
+class Time:
+    """A clock that only moves when somebody sleeps, or a look takes its time."""
+
+    now: float = 100.0
+    slept: list[float] = field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def waited(*looks: Seen | Exception, deadline: float, takes: float = 0.0) -> tuple[Waited, Time]:
+    """Wait through those looks, the last of which repeats for ever; each takes that many seconds."""
+    time = Time()
+
+    def sequence() -> Iterator[Seen | Exception]:
+        yield from looks
+        while True:
+            yield looks[-1]
+
+    answers = sequence()
+
+    def look() -> Seen:
+        time.now += takes
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    expectation = Expectation("it there", look, "wait", deadline, interval=0.5)
+    return wait_for(expectation, lambda: time.now, time.sleep), time
+
+
+@pytest.mark.parametrize("deadline", [0, 0.1, -1])
+def test_at_least_one_look_is_made(deadline: float) -> None:
+    """However short the deadline, one look is made, and it counts."""
+    assert waited(YES, deadline=deadline)[0].seen == YES
+    result, time = waited(NO, deadline=deadline)
+    assert (result.looks, result.seen.ok, time.slept) == (1, False, [])
+
+
+def test_it_ends_with_the_first_good_look() -> None:
+    """As soon as it is so, waiting ends."""
+    result, time = waited(NO, NO, YES, deadline=60)
+    assert (result.looks, result.seconds) == (3, 1.0)
+    assert time.slept == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("takes", [0.0, 0.3, 7.0])
+def test_deadline_is_kept(takes: float) -> None:
+    """No look begins after the deadline, however long looks take."""
+    result, _ = waited(NO, deadline=10, takes=takes)
+    assert result.seconds - takes <= 10
+    assert result.seconds + 0.5 + takes > 10
+    assert not result.seen.ok
+
+
+def test_what_cannot_become_so_is_not_waited_for() -> None:
+    """A look that says that waiting cannot help ends the waiting."""
+    result, time = waited(NO, Seen(ok=False, seen="never", final=True), YES, deadline=60)
+    assert (result.looks, result.seen.seen) == (2, "never")
+    assert time.slept == [0.5]
+
+
+def test_look_that_could_not_be_made_is_tried_again() -> None:
+    """A look without an answer is tried again, and forgotten when a later one sees it."""
+    result, _ = waited(UNKNOWN, UNKNOWN, YES, deadline=60)
+    assert (result.looks, result.seen, result.unknown) == (3, YES, None)
+
+
+def test_last_look_without_an_answer_is_not_known() -> None:
+    """When the last look had no answer, it is not known, whatever was seen before; and why is told."""
+    result, _ = waited(NO, UNKNOWN, deadline=2)
+    assert result.unknown is UNKNOWN
+    assert not result.seen.ok
+    assert result.seen.seen == "no answer"
+
+
+def test_last_look_that_saw_otherwise_is_known() -> None:
+    """When the last look saw that it is not so, that is what counts, whatever was unknown before."""
+    result, _ = waited(UNKNOWN, NO, deadline=2)
+    assert result.unknown is None
+    assert result.seen == NO
+
+
+def test_other_errors_are_not_waited_out() -> None:
+    """An error that is not about seeing ends the waiting at once."""
+    with pytest.raises(CommandFailed):
+        waited(CommandFailed("broken", "mend it"), YES, deadline=60)
