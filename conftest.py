@@ -9,5 +9,6 @@ pytest_plugins = [
     "rehearsal.plugin",
     "steps.identify_target",
     "steps.roll_back_application",
+    "steps.emergency_disablement",
     "steps.post_rollback_validation",
 ]

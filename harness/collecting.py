@@ -33,8 +33,19 @@ def named(item: pytest.Item, mark: str) -> list[str]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put scenarios in the order of their file names, then of their lines."""
     if runs_features(config):
+        _leave_out_by_default(config, items)
         position = {item: index for index, item in enumerate(items)}
         items.sort(key=lambda item: (item.path.name, position[item]))
+
+
+def _leave_out_by_default(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run what is only for emergencies, or only before a deploy, when it was asked for by its mark."""
+    if config.option.markexpr:
+        return
+    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in ("emergency", "pre_deploy"))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def missing_needs(items: Iterable[pytest.Item]) -> list[str]:

@@ -12,6 +12,7 @@ from runbook.incident.incident import Mode
 from runbook.release import checked_tag
 from runbook.settings import Settings
 from runbook.settings_file import load
+from runbook.toolbox import Wishes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,6 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="change production; PROJECT is the name of its Compose project, typed as the confirmation",
     )
     group.addoption("--to", metavar="TAG", help="return to this release, whatever the ledger says")
+    group.addoption("--disable", metavar="SWITCH", help="with -m emergency: the switch to turn off")
+    group.addoption("--enable", metavar="SWITCH", help="with -m emergency: the switch to turn on again")
     group.addoption("--settings", metavar="PATH", help="the settings file (default: runbook.toml)")
     group.addoption("--reports", metavar="DIR", default="reports", help="where records land (default: reports)")
 
@@ -34,7 +37,7 @@ class Run:
     settings: Settings
     mode: Mode
     kind: str
-    asked_for: str | None
+    wishes: Wishes
     incident: str
     folder: Path
 
@@ -97,11 +100,21 @@ def read_run(config: pytest.Config) -> Run:
             f"--execute {execute}, but the settings are for the project {settings.project.name}",
             f"if that is the one, type --execute {settings.project.name}",
         )
-    asked_for = checked_tag(config.option.to) if config.option.to else None
+    wishes = _wishes(config)
     kind = "rehearsal" if rehearsed else _kind(config.option.markexpr, execute)
     folder, incident = _fresh_folder(config.invocation_params.dir / config.option.reports, settings.project.name, kind)
     mode = Mode.PLAN if execute is None else Mode.EXECUTE
-    return Run(settings, mode, kind, asked_for, incident, folder)
+    return Run(settings, mode, kind, wishes, incident, folder)
+
+
+def _wishes(config: pytest.Config) -> Wishes:
+    option = config.option
+    if option.enable and option.disable:
+        raise SettingsError("--enable and --disable at once", "turn one switch, one way, at a time")
+    if (option.enable or option.disable) and "emergency" not in option.markexpr:
+        raise SettingsError("--enable and --disable turn a switch, and no emergency is selected", "add -m emergency")
+    target = checked_tag(option.to) if option.to else None
+    return Wishes(target, option.enable, option.disable)
 
 
 def _kind(selected: str, execute: str | None) -> str:

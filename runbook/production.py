@@ -122,9 +122,14 @@ class Production:
             )
         return images
 
-    def config_hashes(self) -> dict[str, str]:
-        """The hash of each service as the files have it now; a container carries the hash that it was made with."""
-        answer = self.host.check(self.compose("config", "--hash", "*"))
+    def config_hashes(self, tag: str | None = None) -> dict[str, str]:
+        """The hash of each service as the files have it now; a container carries the hash that it was made with.
+
+        With `tag`, as if the env file named that release.
+        """
+        prefix = ("env", f"{self.project.tag_variable}={tag}") if tag else ()
+        command = self.compose("config", "--hash", "*")
+        answer = self.host.check(Command((*prefix, *command.argv), command.deadline, command.directory))
         pairs = (line.split() for line in answer.text.splitlines())
         return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 

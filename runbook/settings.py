@@ -190,6 +190,18 @@ class LogSettings(Section):
         return patterns
 
 
+class SwitchSettings(Section):
+    """A kill switch: the variable that production takes it from, and the addresses that follow it."""
+
+    variable: VariableName
+    off: Word = "off"
+    on: Word = "on"
+    services: tuple[Word, ...] = Field(default=("api",), min_length=1)
+    paths: tuple[UrlPath, ...] = Field(min_length=1)
+    credential: SecretSource | None = None
+    disabled_statuses: tuple[int, ...] = Field(default=(404, 410), min_length=1)
+
+
 class AnnouncementSettings(Section):
     """The incident channel, as an Apprise URL (https://github.com/caronc/apprise/wiki)."""
 
@@ -235,6 +247,7 @@ class Settings(Section):
     health: HealthSettings = HealthSettings()
     metrics: MetricsSettings
     logs: LogSettings = LogSettings()
+    switches: dict[Word, SwitchSettings] = Field(default_factory=dict)
     announcement: AnnouncementSettings
     ticket: TicketSettings
     deadlines: Deadlines = Deadlines()
@@ -247,6 +260,9 @@ class Settings(Section):
             "announcement address": self.announcement.url,
             "ticket token": self.ticket.token,
         }
+        for name, switch in self.switches.items():
+            if switch.credential:
+                sources[f"credential of {name}"] = switch.credential
         if self.registry.password:
             sources["registry password"] = self.registry.password
         return sources

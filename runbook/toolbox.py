@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic import SecretStr
 
@@ -19,6 +21,7 @@ from runbook.probes import Prober
 from runbook.production import Production
 from runbook.registry import Registry
 from runbook.settings import Settings
+from runbook.switches import Switch, Users, choose
 from runbook.ticket import Tracker
 from runbook.traffic import TrafficGate
 
@@ -37,14 +40,27 @@ def redactor_for(settings: Settings) -> Redactor:
     return redactor
 
 
+@dataclass(frozen=True)
+class Wishes:
+    """What the person who runs the runbook asked for, beyond the settings.
+
+    `target` names the release to return to; `enable` and `disable` name a switch.
+    """
+
+    target: str | None = None
+    enable: str | None = None
+    disable: str | None = None
+
+
 class Toolbox:
     """The parts of one production, for one incident. Making it reads the env file, and resolves every secret.
 
     Raises SettingsError when a secret is missing, and EnvFileError when there is no env file.
     """
 
-    def __init__(self, settings: Settings, incident: Incident) -> None:
+    def __init__(self, settings: Settings, incident: Incident, wishes: Wishes) -> None:
         self.settings = settings
+        self.wishes = wishes
         self.incident = incident
         redactor = incident.journal.redactor
         deadlines = settings.deadlines
@@ -65,4 +81,23 @@ class Toolbox:
         self.metrics = Metrics(self.prober, metrics_url, secrets["metrics token"], deadlines.public)
         self.logs = Logs(self.production, settings.logs)
         self.channel = Channel(secrets["announcement address"], deadlines.http)
+        self._secrets = secrets
         self.tracker = Tracker(self.prober, settings.ticket, secrets["ticket token"], deadlines.public)
+
+    @cached_property
+    def switch(self) -> Switch:
+        """The switch that this run turns. Raises SettingsError when there is no such switch, or no saying which."""
+        wishes, settings = self.wishes, self.settings
+        name = choose(settings.switches, wishes.enable or wishes.disable)
+        return Switch(
+            self.production,
+            self.env_file,
+            settings.switches[name],
+            Users(
+                self.prober,
+                settings.traffic.public_url.rstrip("/"),
+                self._secrets.get(f"credential of {name}"),
+                settings.deadlines.public,
+            ),
+            on=wishes.enable is not None,
+        )

@@ -28,8 +28,8 @@ def production_on_record(tools: Toolbox) -> None:
 
 
 @given("a known-good release other than the running one")
-def known_good_release(tools: Toolbox, asked_for: str | None) -> None:
-    target.identify(tools, tools.incident.facts["before"]["tags"], asked_for)
+def known_good_release(tools: Toolbox) -> None:
+    target.identify(tools, tools.incident.facts["before"]["tags"], tools.wishes.target)
 
 
 @when("the images of the target are fetched")

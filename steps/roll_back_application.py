@@ -38,7 +38,8 @@ def stays_healthy(tools: Toolbox) -> None:
 
 @then("all other services kept their containers")
 def others_kept(tools: Toolbox) -> None:
-    tools.incident.expect(rollback.others_kept(tools, tools.incident.facts["before"]["containers"]))
+    before = tools.incident.facts["before"]["containers"]
+    tools.incident.expect(rollback.others_kept(tools, before, tools.settings.project.services))
 
 
 @then("users are still kept out")
