@@ -135,6 +135,7 @@ class MigrationSettings(Section):
 
     service: Word = "api"
     config: Word = "alembic.ini"
+    section: Word = "alembic"
     python: Word = "python3"
 
 

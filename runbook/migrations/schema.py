@@ -1,8 +1,11 @@
 """The verdict of one incident: what was read from the database and the target's image, and what follows from it."""
 
+import json
+
 from runbook.migrations import verdict
 from runbook.migrations.database import revisions_of
-from runbook.migrations.in_image import ImageMigrations, migrations_in
+from runbook.migrations.image_answer import to_json
+from runbook.migrations.in_image import ask_image, read_answer
 from runbook.release import Release
 from runbook.sentence import Expectation, Seen
 from runbook.toolbox import Toolbox
@@ -18,14 +21,9 @@ def read_target(tools: Toolbox, release: Release) -> None:
     """Put the target's revision graph on record, read from its own image. Raises Inconclusive when it does not tell."""
     settings = tools.settings.migrations
     image = release.pinned(settings.service)
-    found = migrations_in(tools.host, image, settings, tools.settings.deadlines.command)
-    tools.incident.learn(
-        "target migrations",
-        {
-            "heads": list(found.heads),
-            "builds_upon": {key: list(value) for key, value in found.builds_upon.items()},
-        },
-    )
+    found = ask_image(tools.host, image, settings, environment={}, span=None, deadline=tools.settings.deadlines.command)
+    found.read_graph()
+    tools.incident.learn("target migrations", to_json(found))
 
 
 def fits(tools: Toolbox) -> Expectation:
@@ -33,8 +31,7 @@ def fits(tools: Toolbox) -> Expectation:
 
     def look() -> Seen:
         facts = tools.incident.facts
-        graph = facts["target migrations"]
-        migrations = ImageMigrations(tuple(graph["heads"]), {key: tuple(v) for key, v in graph["builds_upon"].items()})
+        migrations = read_answer(json.dumps(facts["target migrations"]))
         found = verdict.assess(facts["schema"], migrations)
         tools.incident.learn("verdict", {"verdict": found.verdict, "evidence": list(found.evidence)})
         tools.incident.decide(
