@@ -3,7 +3,7 @@ Feature: 2. Roll back the application
   Who may run it: whoever may deploy to production.
   What it cannot undo: requests that users send while the traffic gate is closed are lost to them.
 
-  @needs:schema-fits @provides:target-running
+  @way:application @needs:way-decided @provides:target-running
   Scenario: The target replaces the failed release behind a closed gate
     Given a pinned target
     When user traffic is paused
@@ -13,7 +13,7 @@ Feature: 2. Roll back the application
     And every application container stays healthy
     And all other services kept their containers
 
-  @needs:target-running @provides:target-proven
+  @way:application @needs:target-running @provides:target-proven
   Scenario: The target proves itself before users return
     Given a pinned target
     Then users are still kept out
@@ -21,15 +21,9 @@ Feature: 2. Roll back the application
     And the api is ready behind the gate
     And the files on the production host describe what runs
 
-  @needs:target-proven @provides:rolled-back
+  @way:application @needs:target-proven @provides:rolled-back
   Scenario: Users return to the target
     Given a pinned target
     When user traffic is resumed
     Then the traffic gate is open
     And the public address serves the target
-
-  @needs:rolled-back @provides:failed-release-barred
-  Scenario: The failed release cannot come back unnoticed
-    Given the digests of the failed release
-    When the failed release is quarantined
-    Then the running release is not in quarantine

@@ -3,6 +3,12 @@ Feature: 5. Post-rollback validation
   Who may run it: whoever may deploy to production; the scenarios for every deploy only look, so CI runs them.
   What it cannot undo: an announcement that was read.
 
+  @needs:rolled-back @provides:failed-release-barred
+  Scenario: The failed release cannot come back unnoticed
+    Given the digests of the failed release
+    When the failed release is quarantined
+    Then the running release is not in quarantine
+
   @post_deploy @after:rolled-back @provides:live-and-ready
   Scenario: The application serves users
     Given the application is deployed on the production host

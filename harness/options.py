@@ -9,6 +9,7 @@ import pytest
 
 from runbook.errors import RunbookError, SettingsError
 from runbook.incident.incident import Mode
+from runbook.recovery import checked_verdict
 from runbook.release import checked_tag
 from runbook.settings import Settings
 from runbook.settings_file import load
@@ -24,6 +25,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="change production; PROJECT is the name of its Compose project, typed as the confirmation",
     )
     group.addoption("--to", metavar="TAG", help="return to this release, whatever the ledger says")
+    group.addoption("--forward-fix", metavar="TAG", help="go on with this release, whose migrations mend the schema")
+    group.addoption("--accept-loss", metavar="REVISION", help="the lowest revision that a downgrade may undo")
+    group.addoption(
+        "--verdict", metavar="VERDICT", help="a human's verdict where the runbook's is review: additive, breaking"
+    )
+    group.addoption("--because", metavar="REASON", help="why; goes into the record")
     group.addoption("--disable", metavar="SWITCH", help="with -m emergency: the switch to turn off")
     group.addoption("--enable", metavar="SWITCH", help="with -m emergency: the switch to turn on again")
     group.addoption("--settings", metavar="PATH", help="the settings file (default: runbook.toml)")
@@ -113,8 +120,17 @@ def _wishes(config: pytest.Config) -> Wishes:
         raise SettingsError("--enable and --disable at once", "turn one switch, one way, at a time")
     if (option.enable or option.disable) and "emergency" not in option.markexpr:
         raise SettingsError("--enable and --disable turn a switch, and no emergency is selected", "add -m emergency")
-    target = checked_tag(option.to) if option.to else None
-    return Wishes(target, option.enable, option.disable)
+    if option.to and option.forward_fix:
+        raise SettingsError("--to and --forward-fix at once", "go back with --to, or forward with --forward-fix")
+    return Wishes(
+        target=checked_tag(option.to) if option.to else None,
+        forward_fix=checked_tag(option.forward_fix) if option.forward_fix else None,
+        accept_loss=option.accept_loss,
+        verdict=checked_verdict(option.verdict, option.because),
+        because=option.because,
+        enable=option.enable,
+        disable=option.disable,
+    )
 
 
 def _kind(selected: str, execute: str | None) -> str:

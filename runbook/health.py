@@ -1,7 +1,7 @@
 """Whether the application lives and is ready, asked of each container directly, behind the gate."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from runbook.containers import Container
@@ -70,11 +70,21 @@ class Health:
 
     def live(self) -> Expectation:
         """That every api container says it is alive."""
-        return self._every_api("alive", self._settings.liveness_path, lambda _answer: None)
+        return self._every_api("alive", self._settings.liveness_path, bad_status)
 
-    def ready(self) -> Expectation:
-        """That every api container says it is ready: database, jobs and migrations."""
-        return self._every_api("ready", self._settings.readiness_path, not_ready_parts)
+    def ready(self, may_be_false: Collection[str] = ()) -> Expectation:
+        """That every api container says it is ready: database, jobs and migrations.
+
+        Parts in `may_be_false` may be false, and the answer's status is then not asked to be 200 (trap 4).
+        """
+        rule = (
+            f"ready, though {' and '.join(may_be_false)} may be false: the schema is newer" if may_be_false else "ready"
+        )
+
+        def objection(answer: Answer) -> str | None:
+            return not_ready(answer, may_be_false)
+
+        return self._every_api(rule, self._settings.readiness_path, objection)
 
     def readiness(self) -> dict[str, Any]:
         """What readiness says now, for the record: its status, and the JSON, or why there was none."""
@@ -89,7 +99,7 @@ class Health:
             good, seen = True, []
             for container, url in self._urls(path):
                 answer = self._prober.get(url)
-                against = objection(answer) if answer.status == 200 else f"HTTP {answer.status}: {_short(answer.body)}"
+                against = objection(answer)
                 good = good and against is None
                 seen.append(f"{container.name} {against or f'is {word}'}")
             return Seen(good, "; ".join(seen))
@@ -110,13 +120,29 @@ class Health:
         return urls
 
 
-def not_ready_parts(answer: Answer) -> str | None:
-    """Name what a readiness answer calls false although its status is 200; None when there is nothing."""
+def bad_status(answer: Answer) -> str | None:
+    """Say what the answer is when its status is not 200."""
+    return None if answer.status == 200 else f"HTTP {answer.status}: {_short(answer.body)}"
+
+
+def not_ready(answer: Answer, may_be_false: Collection[str] = ()) -> str | None:
+    """Say what a readiness answer objects to; None when it is good.
+
+    Good is status 200 with nothing false in its JSON object; or a part of `may_be_false` that is false, nothing else
+    false, and something true.
+    """
+    if answer.status not in (200, 503) or (answer.status == 503 and not may_be_false):
+        return bad_status(answer)
     said = answer.json()
     if not isinstance(said, Mapping):
         return f"answers {_short(answer.body)}, where a JSON object was expected"
     bad = [str(name) for name, value in said.items() if value is False]
-    return f"says that it is ready, and false for {', '.join(bad)}" if bad else None
+    worse = [name for name in bad if name not in may_be_false]
+    if worse:
+        return f"says {answer.status}, and false for {', '.join(worse)}"
+    if answer.status == 503 and (not bad or True not in said.values()):
+        return bad_status(answer)
+    return None
 
 
 def _short(text: str) -> str:

@@ -128,6 +128,9 @@ class DatabaseSettings(Section):
     service: Word = "db"
     user: Word
     name: Word
+    dump_directory: UrlPath = "/tmp"  # noqa: S108 - inside the database's container
+    lock_timeout: Seconds = 10.0
+    statement_timeout: Seconds = 300.0
 
 
 class MigrationSettings(Section):
@@ -164,6 +167,7 @@ class HealthSettings(Section):
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     liveness_path: UrlPath = "/healthz"
     readiness_path: UrlPath = "/readyz"
+    behind_schema_may_be_false: tuple[Word, ...] = ("ready", "migrations_current")
 
 
 class MetricsSettings(Section):
@@ -223,6 +227,8 @@ class Deadlines(Section):
 
     command: Seconds = 60
     pull: Seconds = 600
+    dump: Seconds = 1800
+    migrate: Seconds = 600
     healthy: Seconds = 120
     stable: Seconds = 5
     http: Seconds = 5

@@ -5,7 +5,6 @@ from typing import Any
 
 from runbook.errors import RunbookError
 from runbook.incident.journal import utc_now
-from runbook.migrations.database import revisions_of
 from runbook.release import ImageName
 from runbook.toolbox import Toolbox
 
@@ -41,7 +40,7 @@ def take(tools: Toolbox) -> dict[str, Any]:
             "owner": f"{env_file.owner}:{env_file.group}",
             variable: env_file.values.get(variable, "(not set)"),
         },
-        "schema": _or_unknown(lambda: list(revisions_of(tools.production, tools.settings.database))),
+        "schema": _or_unknown(lambda: list(tools.catalog.revisions())),
         "readiness": _or_unknown(tools.health.readiness),
         "gate": _or_unknown(tools.gate.state),
         "log_errors": _or_unknown(lambda: dict(tools.logs.recent().counts)),

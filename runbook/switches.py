@@ -7,12 +7,10 @@ from pydantic import SecretStr
 
 from runbook.containers import Container
 from runbook.env_file import EnvFileOnHost
-from runbook.errors import Inconclusive, ProductionError, SettingsError
-from runbook.host import Command
+from runbook.errors import Inconclusive, SettingsError
 from runbook.host_files import FOLDER
 from runbook.probes import Prober
 from runbook.production import Production
-from runbook.release import ImageName
 from runbook.sentence import Change, Expectation, Seen
 from runbook.settings import SwitchSettings
 
@@ -114,24 +112,11 @@ class Switch:
                 else None
             )
 
-        return Change(f"{', '.join(self._settings.services)} are redeployed on {running}", (pinned,), already)
-
-    def _running_tag(self) -> str:
-        tags = set()
-        for container in self._production.of_services(self._settings.services):
-            image = ImageName.parse(container.image_name)
-            if self._production.image_id(str(image)) != container.image_id:
-                raise ProductionError(
-                    f"{container.name} runs an image that {image} does not stand for any more",
-                    "tag that image again, or roll back to a release first",
-                )
-            tags.add(image.tag)
-        if len(tags) != 1:
-            raise ProductionError(
-                f"{', '.join(self._settings.services)} run different tags: {', '.join(sorted(tags))}",
-                "bring them to one release first",
-            )
-        return tags.pop()
+        return Change(
+            f"{', '.join(self._settings.services)} are redeployed on {running}",
+            (self._production.as_release(running, up),),
+            already,
+        )
 
     def same_images(self, before: Mapping[str, str]) -> Expectation:
         """That the services run the images that they ran before; `before` holds image ids by container name."""
@@ -193,7 +178,8 @@ class Switch:
                     )
                 headers = {"Authorization": f"Bearer {self._users.credential.get_secret_value()}"}
             statuses = {
-                path: self._users.prober.get(self._users.public_url + path, headers).status for path in self._settings.paths
+                path: self._users.prober.get(self._users.public_url + path, headers).status
+                for path in self._settings.paths
             }
             good = all(self._as_wanted(status, with_credentials=with_credentials) for status in statuses.values())
             return Seen(good, "; ".join(f"{path} answers {status}" for path, status in statuses.items()))

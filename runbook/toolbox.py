@@ -16,6 +16,8 @@ from runbook.incident.incident import Incident
 from runbook.incident.redaction import Redactor, secrets_in
 from runbook.known_good import KnownGood
 from runbook.logs import Logs
+from runbook.migrations.catalog import Catalog
+from runbook.migrations.restore_point import RestorePoint
 from runbook.metrics import Metrics
 from runbook.probes import Prober
 from runbook.production import Production
@@ -44,10 +46,15 @@ def redactor_for(settings: Settings) -> Redactor:
 class Wishes:
     """What the person who runs the runbook asked for, beyond the settings.
 
-    `target` names the release to return to; `enable` and `disable` name a switch.
+    `target` names the release to return to, `forward_fix` the one to go on with; `accept_loss` the lowest revision that
+    may be undone; `verdict` is a human's, given `because`; `enable` and `disable` name a switch.
     """
 
     target: str | None = None
+    forward_fix: str | None = None
+    accept_loss: str | None = None
+    verdict: str | None = None
+    because: str | None = None
     enable: str | None = None
     disable: str | None = None
 
@@ -71,6 +78,8 @@ class Toolbox:
         values = self.env_file.read().values
         secrets = {name: source.resolve(values) for name, source in settings.secret_sources().items()}
         redactor.learn_all((name, secret.get_secret_value()) for name, secret in secrets.items())
+        self.catalog = Catalog(self.production, settings.database)
+        self.restore_point = RestorePoint(self.production, settings.database, deadlines, incident.name)
         self.prober = Prober(deadlines.http, incident)
         password: SecretStr | None = secrets.get("registry password")
         self.registry = Registry(settings.registry.url, settings.registry.username, password, self.prober)

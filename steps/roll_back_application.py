@@ -2,7 +2,7 @@
 
 from pytest_bdd import given, then, when
 
-from runbook import rollback, target
+from runbook import recovery, rollback, target
 from runbook.toolbox import Toolbox
 
 
@@ -56,7 +56,7 @@ def api_live(tools: Toolbox) -> None:
 @then("the api is ready behind the gate")
 @then("the api is ready")
 def api_ready(tools: Toolbox) -> None:
-    tools.incident.expect(tools.health.ready())
+    tools.incident.expect(tools.health.ready(recovery.readiness_rule(tools)))
 
 
 @then("the files on the production host describe what runs")

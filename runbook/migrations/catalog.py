@@ -29,9 +29,22 @@ class Catalog:
         """The rows that `query` gives, as text. Raises Inconclusive when the database does not answer it."""
         answer = self._production.host.run(
             self._production.compose(
-                "exec", "-T", self._settings.service,
-                "psql", "--no-psqlrc", "--username", self._settings.user, "--dbname", self._settings.name,
-                "--set", "ON_ERROR_STOP=1", "--quiet", "--csv", "--tuples-only", "--command", query,
+                "exec",
+                "-T",
+                self._settings.service,
+                "psql",
+                "--no-psqlrc",
+                "--username",
+                self._settings.user,
+                "--dbname",
+                self._settings.name,
+                "--set",
+                "ON_ERROR_STOP=1",
+                "--quiet",
+                "--csv",
+                "--tuples-only",
+                "--command",
+                query,
             )  # fmt: skip
         )
         if answer.exit_code != 0:
@@ -56,6 +69,11 @@ class Catalog:
         for schema, table, column in self.ask(_COLUMNS):
             found.setdefault(table if schema == "public" else f"{schema}.{table}", set()).add(column)
         return found
+
+    def tables(self) -> list[str]:
+        """The names of the tables that hold data of their own, without their schema."""
+        query = "SELECT tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        return sorted({row[0] for row in self.ask(query)})
 
     def values_held(self, table: str, columns: Iterable[str]) -> Mapping[str, int]:
         """How many rows hold a value now: in all under `*`, and for each of `columns` under its name."""

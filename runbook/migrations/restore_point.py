@@ -17,9 +17,7 @@ class RestorePoint:
     `path` is where it is kept on the production host; restoring is a human's decision, and one command.
     """
 
-    def __init__(
-        self, production: Production, settings: DatabaseSettings, deadlines: Deadlines, incident: str
-    ) -> None:
+    def __init__(self, production: Production, settings: DatabaseSettings, deadlines: Deadlines, incident: str) -> None:
         self._production = production
         self._settings = settings
         self._deadlines = deadlines
@@ -65,7 +63,12 @@ class RestorePoint:
             size, digest = self.facts()
             listed = self._production.host.run(
                 self._production.compose(
-                    "exec", "-T", self._settings.service, "pg_restore", "--list", self._inside,
+                    "exec",
+                    "-T",
+                    self._settings.service,
+                    "pg_restore",
+                    "--list",
+                    self._inside,
                     deadline=self._deadlines.dump,
                 )  # fmt: skip
             )
