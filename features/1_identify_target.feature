@@ -12,7 +12,7 @@ Feature: 1. Identify the rollback target
 
   @needs:production-seen @provides:target-pinned
   Scenario: The last known-good release becomes the target
-    Given a known-good release other than the running one
+    Given a release to return to
     When the images of the target are fetched
     Then the production host holds the target at its pinned digests
 

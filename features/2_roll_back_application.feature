@@ -3,11 +3,23 @@ Feature: 2. Roll back the application
   Who may run it: whoever may deploy to production.
   What it cannot undo: requests that users send while the traffic gate is closed are lost to them.
 
-  @way:application @needs:way-decided @provides:target-running
-  Scenario: The target replaces the failed release behind a closed gate
+  @needs:way-decided @provides:failed-release-barred
+  Scenario: The failed release cannot come back unnoticed
+    Given the digests of the failed release
+    When the failed release is quarantined
+    Then the target is not in quarantine
+
+  @way:application @needs:failed-release-barred @provides:users-kept-out
+  Scenario: Users are kept out while the release is switched
     Given a pinned target
     When user traffic is paused
-    And the env file is made to name the target
+    Then the traffic gate is closed
+    And users are kept out
+
+  @way:application @needs:users-kept-out @provides:target-running
+  Scenario: The target replaces the failed release behind the closed gate
+    Given a pinned target
+    When the env file is made to name the target
     And the application is brought up on the target
     Then every application container runs the pinned digest
     And every application container stays healthy
@@ -16,9 +28,10 @@ Feature: 2. Roll back the application
   @way:application @needs:target-running @provides:target-proven
   Scenario: The target proves itself before users return
     Given a pinned target
-    Then users are still kept out
+    Then users are kept out
     And the api is live behind the gate
     And the api is ready behind the gate
+    And the env file names the target and is otherwise as before
     And the files on the production host describe what runs
 
   @way:application @needs:target-proven @provides:rolled-back

@@ -8,6 +8,9 @@ import pytest
 from harness.compat import FeatureFile, collect_feature
 from harness.options import runs_features
 
+#: The scenario that provides each name, of all that were collected.
+_PROVIDERS = pytest.StashKey[dict[str, str]]()
+
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect a `.feature` file."""
@@ -30,11 +33,14 @@ def named(item: pytest.Item, mark: str) -> list[str]:
     return sorted(str(found.args[0]) for found in item.iter_markers(mark) if found.args)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put scenarios in the order of their file names, then of their lines."""
     if runs_features(config):
-        _leave_out_by_default(config, items)
         position = {item: index for index, item in enumerate(items)}
+        # Before -k and -m take scenarios away: by name, so that a refusal can name what was not selected.
+        config.stash[_PROVIDERS] = {name: item.name for item in items for name in named(item, "provides")}
+        _leave_out_by_default(config, items)
         items.sort(key=lambda item: (item.path.name, position[item]))
 
 
@@ -48,13 +54,14 @@ def _leave_out_by_default(config: pytest.Config, items: list[pytest.Item]) -> No
         items[:] = [item for item in items if item not in left_out]
 
 
-def missing_needs(items: Iterable[pytest.Item]) -> list[str]:
-    """Say, a line each, which selected scenario needs one that was not selected."""
-    items = list(items)
-    provided = {name for item in items for name in named(item, "provides")}
+def missing_needs(config: pytest.Config, selected: Iterable[pytest.Item]) -> list[str]:
+    """Say, a line each, which selected scenario needs one that was not selected, by that one's own name."""
+    selected = list(selected)
+    provided = {name for item in selected for name in named(item, "provides")}
+    providers = config.stash.get(_PROVIDERS, {})
     return [
-        f"{item.name!r} needs {need!r}"
-        for item in items
+        f"{item.name!r} needs {providers.get(need, need)!r}"
+        for item in selected
         for need in named(item, "needs")
         if isinstance(item.parent, FeatureFile) and need not in provided
     ]

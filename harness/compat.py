@@ -3,14 +3,17 @@
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
+from _pytest.capture import CaptureManager
 from _pytest.terminal import TerminalReporter
 from pytest_bdd import scenario
 from pytest_bdd.feature import get_feature
 from pytest_bdd.parser import Feature
 from pytest_html.basereport import BaseReport  # type: ignore[import-untyped]
+
+__all__ = ["CaptureManager", "TerminalReporter"]  # for those who only name the types
 
 
 class FeatureFile(pytest.Module):
@@ -57,6 +60,11 @@ class QuietReporter(TerminalReporter):  # type: ignore[misc]  # final by annotat
         self._tests_ran = True
         status = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
         self._add_stats(status[0], [report])
+
+    def write_sep(self, sep: str, title: str | None = None, *arguments: Any, **markup: Any) -> None:
+        """Leave out pytest-html's line with the path of its page: the record's path is the last line anyway."""
+        if title is None or not title.startswith("Generated html report:"):
+            super().write_sep(sep, title, *arguments, **markup)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Print nothing: the runbook tells what it runs."""

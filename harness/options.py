@@ -34,7 +34,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--disable", metavar="SWITCH", help="with -m emergency: the switch to turn off")
     group.addoption("--enable", metavar="SWITCH", help="with -m emergency: the switch to turn on again")
     group.addoption("--settings", metavar="PATH", help="the settings file (default: runbook.toml)")
-    group.addoption("--reports", metavar="DIR", default="reports", help="where records land (default: reports)")
+    group.addoption(
+        "--reports", metavar="DIR", default="reports", help="where records land (default: reports, beside the features)"
+    )
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ class Run:
     wishes: Wishes
     incident: str
     folder: Path
+    settings_given: str | None
+    started_in: Path
+    features: str
 
     @property
     def journal(self) -> Path:
@@ -74,7 +79,8 @@ def runs_features(config: pytest.Config) -> bool:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings and the options, before any other plugin opens a file. Refuses with exit code 4."""
-    if config.option.collectonly or config.option.help or not runs_features(config):
+    only_asks = config.option.collectonly or config.option.help or config.option.markers
+    if only_asks or not runs_features(config):
         _refuse_execute_elsewhere(config)
         return
     # In our own tests a warning is an error. At 3 a.m. a library's deprecation must not stop a rollback half way.
@@ -109,9 +115,19 @@ def read_run(config: pytest.Config) -> Run:
         )
     wishes = _wishes(config)
     kind = "rehearsal" if rehearsed else _kind(config.option.markexpr, execute)
-    folder, incident = _fresh_folder(config.invocation_params.dir / config.option.reports, settings.project.name, kind)
+    folder, incident = _fresh_folder(config.rootpath / config.option.reports, settings.project.name, kind)
     mode = Mode.PLAN if execute is None else Mode.EXECUTE
-    return Run(settings, mode, kind, wishes, incident, folder)
+    return Run(
+        settings=settings,
+        mode=mode,
+        kind=kind,
+        wishes=wishes,
+        incident=incident,
+        folder=folder,
+        settings_given=str(path) if rehearsed or given else None,
+        started_in=config.invocation_params.dir,
+        features=next(iter(config.args), "features").partition("::")[0],
+    )
 
 
 def _wishes(config: pytest.Config) -> Wishes:
@@ -134,14 +150,8 @@ def _wishes(config: pytest.Config) -> Wishes:
 
 
 def _kind(selected: str, execute: str | None) -> str:
-    for mark, kind in (
-        ("emergency", "emergency"),
-        ("post_deploy", "validation"),
-        ("pre_deploy", "validation"),
-    ):
-        if mark in selected:
-            return kind
-    return "rollback" if execute else "plan"
+    kinds = {"emergency": "emergency", "post_deploy": "validation", "pre_deploy": "validation"}
+    return kinds.get(selected.strip(), "rollback" if execute else "plan")
 
 
 def _fresh_folder(reports: Path, project: str, kind: str) -> tuple[Path, str]:

@@ -30,6 +30,10 @@ def pytest_configure(config: pytest.Config) -> None:
     time.tzset()
 
 
+# pytest-html's own head has none; without it a phone shows the page as if it were a desk.
+_VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+
+
 def pytest_html_report_title(report: Any) -> None:
     """Name the page by its incident, where this is one."""
     run = report._config.stash.get(RUN, None) if hasattr(report, "_config") else None  # noqa: SLF001
@@ -43,7 +47,7 @@ def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> N
     if run is None or CONDUCT not in session.config.stash:
         return
     try:
-        prefix.append(record.body(run.journal))
+        prefix.append(_VIEWPORT + record.body(run.journal))
     except RunbookError as error:
         prefix.append(f"<p><strong>{escape(session.config.stash[REDACTOR].text(str(error)))}</strong></p>")
 

@@ -1,16 +1,16 @@
 """What the terminal shows while the runbook runs: a line for each sentence, with the time and the outcome."""
 
+import shutil
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
-from _pytest.capture import CaptureManager
-from _pytest.terminal import TerminalReporter
 
+from harness.compat import CaptureManager, TerminalReporter
 from harness.options import Run
-from runbook.incident.incident import Incident, Mode
+from runbook.incident.incident import Mode
 from runbook.sentence import Outcome
 
 _MARKS = {
@@ -22,6 +22,7 @@ _MARKS = {
     Outcome.INTERRUPTED: ("STOPPED", {"red": True, "bold": True}),
 }
 _WIDTH = 68
+_INDENT = 22
 
 
 class Progress:
@@ -32,14 +33,15 @@ class Progress:
         self._capture: CaptureManager = config.pluginmanager.getplugin("capturemanager")
         self._chapter = ""
         self._sentence = ""
-        self._failures: list[str] = []
 
     def opened(self, run: Run) -> None:
         """Say what this run is and whether it may change production."""
         does = {
-            Mode.PLAN: "changes nothing (a plan)" if run.kind == "plan" else "changes nothing",
+            Mode.PLAN: "changes nothing",
             Mode.EXECUTE: "CHANGES this production",
         }[run.mode]
+        with self._uncaptured() as terminal:
+            terminal.ensure_newline()
         self._line(f"{run.kind.upper()} of {run.settings.project.name} — {does}", bold=True)
         self._line(f"incident {run.incident}")
 
@@ -61,7 +63,7 @@ class Progress:
         self._sentence = f"{keyword:<5} {text}"
         with self._uncaptured() as terminal:
             if terminal.isatty:
-                terminal.rewrite(f"{_now()}     ....    {self._sentence}", erase=True)
+                terminal.rewrite(f"{_now()}     ....    {self._sentence}"[: self._width - 1], erase=True)
 
     def sentence_ended(self, outcome: Outcome, detail: str, seconds: float) -> None:
         """Show how the sentence ended; what it saw when that is more than a formality."""
@@ -72,31 +74,28 @@ class Progress:
                 terminal.write("\r")
             terminal.write(f"{_now()}     ")
             terminal.write(f"{mark:<8}", **colour)
-            terminal.write(f"{self._sentence:<{_WIDTH}} {seconds:6.1f} s\n")
+            # On a narrow screen one sentence a line matters more than how long it took.
+            room = self._width - _INDENT - 10
+            took = f" {seconds:6.1f} s" if room >= len(self._sentence) else ""
+            terminal.write(f"{self._sentence:<{min(room, _WIDTH) if took else 0}}{took}\n")
             if outcome is not Outcome.PASSED:
-                for line in _laid_out(outcome, detail):
-                    terminal.write(f"{'':22}{line}\n", **colour)
-        if outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.INTERRUPTED):
-            self._failures.append(f"{self._sentence.strip()}: {detail}")
+                for line in self._laid_out(outcome, detail):
+                    terminal.write(f"{'':{_INDENT}}{line}\n", **colour)
 
-    def closed(self, run: Run, ending: str, incident: Incident) -> None:
-        """Say what production is now and what to type next, in the last lines that people read."""
+    def closed(self, lines: list[str]) -> None:
+        """Write the last lines, the first of them in bold."""
         self._line("")
-        changes = incident.changes_made
-        after = incident.facts.get("after")
-        colour = {"passed": "green", "planned": "cyan"}.get(ending, "red")
-        self._line(f"{ending.upper()}: {len(changes) or 'no'} changes made to production", bold=True, **{colour: True})
-        for change in changes:
-            self._line(f"  - {change}")
-        if isinstance(after, dict):
-            schema = after["schema"] if isinstance(after["schema"], str) else ", ".join(after["schema"])
-            self._line(f"  production runs {', '.join(after['tags'])}; traffic gate {after['gate']}; schema {schema}")
-        elif after:
-            self._line(f"  production: {after}", red=True)
-        elif not changes:
-            self._line("  production is as it was")
-        for line in _what_next(run, ending, incident):
-            self._line(f"  {line}", bold=True)
+        for number, line in enumerate(lines):
+            self._line(line, bold=number == 0)
+
+    def _laid_out(self, outcome: Outcome, detail: str) -> list[str]:
+        if outcome is Outcome.PLANNED:
+            return detail.splitlines()  # commands stay in one piece, so that they can be copied
+        return textwrap.wrap(detail, self._width - _INDENT - 1, break_long_words=False, break_on_hyphens=False)
+
+    @property
+    def _width(self) -> int:
+        return max(60, shutil.get_terminal_size((120, 24)).columns if self._terminal.isatty else 120)
 
     def _line(self, text: str, **markup: bool) -> None:
         with self._uncaptured() as terminal:
@@ -107,26 +106,6 @@ class Progress:
         # While a sentence runs, pytest captures what it prints; the progress is not part of that.
         with self._capture.global_and_fixture_disabled():
             yield self._terminal
-
-
-def _laid_out(outcome: Outcome, detail: str) -> list[str]:
-    if outcome is Outcome.PLANNED:
-        return detail.splitlines()  # commands stay in one piece, so that they can be copied
-    return textwrap.wrap(detail, 96, break_long_words=False, break_on_hyphens=False)
-
-
-def _what_next(run: Run, ending: str, incident: Incident) -> list[str]:
-    target = incident.facts.get("target", {}).get("tag")
-    again = f"pytest features --to {target}" if target else "pytest features"
-    name = run.settings.project.name
-    if ending == "planned":
-        return [f"to carry it out, type: {again} --execute {name}"]
-    if ending in ("passed", "planned") or not incident.changes_made:
-        return []
-    return [
-        "production is between two releases; users may be kept out (see the traffic gate above)",
-        f"to go on, type: {again} --execute {name}    (what is done already is not done twice)",
-    ]
 
 
 def _now() -> str:

@@ -1,10 +1,10 @@
 """The beginning and the end of a run: production is looked for, the incident is opened, and closed whatever happens."""
 
+import contextlib
 import getpass
 import importlib.metadata
 import os
 import platform
-import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -14,10 +14,12 @@ import pytest
 
 from harness.collecting import Needs, missing_needs
 from harness.compat import drop_page, install_quiet_reporter
+from harness.ending import last_lines
 from harness.options import RUN, Run
 from harness.progress import Progress
+from harness.signals import Signals
 from runbook import snapshot
-from runbook.errors import RunbookError
+from runbook.errors import JournalError, RunbookError
 from runbook.host import Command, Completed, Host
 from runbook.incident.incident import Incident
 from runbook.incident.journal import FORMAT, Journal
@@ -34,7 +36,7 @@ class Conduct:
         self.progress = progress
         self.needs = needs
         self.incident = Incident(run.incident, run.mode, Journal(run.journal, redactor))
-        self.worst: int = 0
+        self.ending: str | None = None
         self._tools: Toolbox | None = None
 
     @property
@@ -47,6 +49,7 @@ class Conduct:
 
 CONDUCT = pytest.StashKey[Conduct]()
 REDACTOR = pytest.StashKey[Redactor]()
+SIGNALS = pytest.StashKey[Signals]()
 
 
 class _OffTheRecord:
@@ -69,44 +72,49 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.reportchars = ""
     config.stash[REDACTOR] = redactor = redactor_for(run.settings)
     install_quiet_reporter(config, redactor.text)
-    for how in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(how, _interrupt)
-
-
-def _interrupt(number: int, _frame: object) -> None:
-    raise KeyboardInterrupt(f"stopped by {signal.Signals(number).name}")
+    config.stash[SIGNALS] = signals = Signals()
+    signals.install()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     """Look for production and open the incident; close it whatever happens in between."""
     run = session.config.stash.get(RUN, None)
-    if run is None or not session.items:
+    if run is None:
+        return (yield)
+    if not session.items:
+        drop_page(session.config)
+        Progress(session.config).closed(["NOTHING WAS SELECTED: nothing was looked at, and nothing was changed"])
         return (yield)
     try:
         _refuse(session, run)
-    except pytest.UsageError:
+        progress = Progress(session.config)
+        conduct = Conduct(run, session.config.stash[REDACTOR], progress, Needs(session.items))
+    except (pytest.UsageError, JournalError) as error:
         drop_page(session.config)
-        raise
-    progress = Progress(session.config)
-    conduct = Conduct(run, session.config.stash[REDACTOR], progress, Needs(session.items))
+        raise pytest.UsageError(str(error)) from None
     session.config.stash[CONDUCT] = conduct
     progress.opened(run)
     conduct.incident.journal.write("opened", sync=True, **_opening(run, session))
     ending = "interrupted"
     try:
         result = yield
+    except session.Failed:
+        ending = "failed"
+        raise
+    else:
         ending = "failed" if session.testsfailed else "planned" if conduct.incident.planned_changes else "passed"
         return result
     finally:
-        _close(conduct, ending)
+        session.config.stash[SIGNALS].closing = True
+        _close(conduct, ending, session.config.stash[SIGNALS].received)
 
 
 def _refuse(session: pytest.Session, run: Run) -> None:
     """Raise UsageError, which ends pytest with code 4, when this run may not begin."""
-    missing = missing_needs(session.items)
+    missing = missing_needs(session.config, session.items)
     if missing:
-        raise pytest.UsageError(f"{'; '.join(missing)}, which was not selected → select what it needs as well")
+        raise pytest.UsageError(f"{'; '.join(missing)}, which was not selected → run it without -k and -m")
     try:
         production = Production(
             Host(run.settings.host.environment, _OffTheRecord()), run.settings.project, run.settings.deadlines
@@ -135,8 +143,12 @@ def _opening(run: Run, session: pytest.Session) -> dict[str, Any]:
     }
 
 
-def _close(conduct: Conduct, ending: str) -> None:
+def _close(conduct: Conduct, ending: str, stopped_by: str | None) -> None:
     incident = conduct.incident
+    if incident.sentence_is_open:
+        # pytest reports no test that a signal stopped, so no other hook has closed it.
+        why = f"stopped by {stopped_by}" if stopped_by else "the run was ended while this sentence was open"
+        conduct.progress.sentence_ended(*incident.sentence_ended(KeyboardInterrupt(why)))
     if incident.changes_made and "after" not in incident.facts:
         # Something was changed and the run did not come to its end: what production is now must be known.
         try:
@@ -145,7 +157,7 @@ def _close(conduct: Conduct, ending: str) -> None:
             incident.learn("after", f"unknown: {error.seen}")
     incident.journal.write("closed", sync=True, outcome=ending, changes_made=incident.changes_made)
     incident.journal.close()
-    conduct.progress.closed(conduct.run, ending, incident)
+    conduct.ending = ending
 
 
 @pytest.fixture
@@ -156,11 +168,17 @@ def tools(request: pytest.FixtureRequest) -> Toolbox:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Print the record's path as the very last line; leave no empty folder behind a refused run."""
+    """Print the last lines, the record's path as the very last; leave no empty folder behind a refused run."""
     run = config.stash.get(RUN, None)
     if run is None:
         return
-    if run.page.exists():
-        print(run.page)  # noqa: T201 - the last line of the terminal is this path, by contract
-    elif run.folder.is_dir() and not any(run.folder.iterdir()):
+    conduct = config.stash.get(CONDUCT, None)
+    if conduct is not None and conduct.ending is not None:
+        conduct.progress.closed(last_lines(run, conduct.ending, conduct.incident))
+    if run.journal.exists():
+        if run.page.exists():
+            print(run.page)  # noqa: T201 - the last line of the terminal is this path, by contract
+        return
+    run.page.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
         run.folder.rmdir()

@@ -1,6 +1,5 @@
 """What happens around each scenario and each sentence: it is put on record, and shown, as it begins and as it ends."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ from runbook.errors import RunbookError
 from runbook.incident.incident import outcome_of
 from runbook.sentence import Outcome
 
-_BEGAN = pytest.StashKey[float]()
-_OPEN_SENTENCE = pytest.StashKey[bool]()
 _OUTCOMES = pytest.StashKey[list[Outcome]]()
 
 
@@ -57,8 +54,6 @@ def pytest_bdd_before_step(request: pytest.FixtureRequest, scenario: Scenario, s
     conduct = _conduct(request)
     if conduct is None:
         return
-    request.node.stash[_BEGAN] = time.monotonic()
-    request.node.stash[_OPEN_SENTENCE] = True
     conduct.incident.sentence_began(
         {
             "keyword": step.type.capitalize(),
@@ -82,11 +77,9 @@ def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: BaseExcepti
 
 def _end_sentence(item: pytest.Item, error: BaseException | None) -> None:
     conduct = item.config.stash.get(CONDUCT, None)
-    if conduct is None or not item.stash.get(_OPEN_SENTENCE, False):
+    if conduct is None or not conduct.incident.sentence_is_open:
         return
-    item.stash[_OPEN_SENTENCE] = False
-    seconds = time.monotonic() - item.stash[_BEGAN]
-    outcome, detail = conduct.incident.sentence_ended(seconds, error)
+    outcome, detail, seconds = conduct.incident.sentence_ended(error)
     item.stash[_OUTCOMES].append(outcome)
     conduct.progress.sentence_ended(outcome, detail, seconds)
 

@@ -56,7 +56,7 @@ def _validate(config: pytest.Config, practice: Practice) -> None:
     ]  # fmt: skip
     done = subprocess.run(  # noqa: PLW1510 - the exit code is looked at below
         command,
-        cwd=config.invocation_params.dir,
+        cwd=config.rootpath,
         capture_output=True,
         text=True,
         timeout=_VALIDATION_DEADLINE,

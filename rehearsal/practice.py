@@ -165,12 +165,13 @@ class Practice:
     def addresses(self) -> list[str]:
         """Where everything is, a line each, for who wants to look around."""
         return [
-            f"{self.name} stays up; remove it with: script/rehearse --down",
+            f"{self.name} stays up:",
             f"  production     {self.gateway_url}/orders",
             f"  its folder     {self.server}",
             f"  registry       {self.registry_url}",
             f"  announcements  {self.desk_url}/announcements",
-            f"  settings       {self.settings}",
+            f"  a plan for it  .venv/bin/pytest features --settings {self.settings}",
+            f"  remove it      .venv/bin/python -m rehearsal down {self.name}",
         ]
 
     def take_down(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from runbook.containers import Container
 from runbook.errors import Inconclusive
+from runbook.incident.redaction import beginning
 from runbook.probes import Answer, Prober
 from runbook.production import Production
 from runbook.release import Release
@@ -146,4 +147,4 @@ def not_ready(answer: Answer, may_be_false: Collection[str] = ()) -> str | None:
 
 
 def _short(text: str) -> str:
-    return " ".join(text.split())[:200]
+    return beginning(text, 200)

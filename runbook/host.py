@@ -82,7 +82,8 @@ class Host:
     def __init__(self, environment: Mapping[str, str], recorder: Recorder) -> None:
         """`environment` is added to what commands see (docker's configuration folder, say)."""
         self._environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        self._environment |= environment
+        # What commands say is read here and there (`No such file or directory`): in English, as bytes are bytes.
+        self._environment |= {"LC_ALL": "C.UTF-8"} | dict(environment)
         self._recorder = recorder
 
     def run(self, command: Command) -> Completed:

@@ -1,6 +1,6 @@
 """Which release is known good, and which must not come back: the ledger and the quarantine on the production host."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +65,8 @@ class KnownGood:
         why = f" ({'; '.join(passed_over)})" if passed_over else ""
         raise TargetError(
             f"no known-good release on the ledger {self._ledger.path}{why}",
-            "name the release to return to with --to TAG; CI fills the ledger with `pytest features -m post_deploy`",
+            "name the release to return to with --to TAG (to finish a run that broke off, the one it was returning to);"
+            " CI fills the ledger with `pytest features -m post_deploy`",
         )
 
     def entering(self, release: Release, incident: str) -> Change:
@@ -95,7 +96,7 @@ class KnownGood:
 
         def already() -> str | None:
             if not digests:
-                return "no other release than the target ran"
+                return "there is no digest to put in quarantine"
             return f"{tag} is in quarantine" if set(digests.values()) <= known else None
 
         lines = [
@@ -103,17 +104,21 @@ class KnownGood:
             for service, digest in sorted(digests.items())
             if digest not in known
         ]
-        return Change(f"{tag} is quarantined", self._quarantine.appending(*lines), already, Reach.NOTES)
+        return Change(f"{tag} is quarantined", self._quarantine.appending(*lines), already)
+
+    def barred(self, digests: Collection[str]) -> str | None:
+        """Say when and in which incident one of the digests failed; None when none is in quarantine."""
+        lines = [line for line in self._quarantine.read() if line.get("digest") in digests]
+        if not lines:
+            return None
+        return f"{lines[-1].get('tag')} failed in incident {lines[-1].get('incident')} ({lines[-1].get('since')})"
 
     def not_quarantined(self, digests: Mapping[str, str]) -> Expectation:
         """That none of the digests which run now failed before."""
 
         def look() -> Seen:
-            lines = [line for line in self._quarantine.read() if line.get("digest") in digests.values()]
-            if not lines:
-                return Seen(ok=True, seen=f"none of {len(digests)} digests is in quarantine")
-            line = lines[-1]
-            return Seen(ok=False, seen=f"{line.get('tag')} failed in incident {line.get('incident')}", final=True)
+            barred = self.barred(digests.values())
+            return Seen(barred is None, barred or f"none of {len(digests)} digests is in quarantine", final=True)
 
         return Expectation(
             "a release that has not failed before",

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from runbook.errors import Inconclusive
@@ -13,7 +13,8 @@ from runbook.settings import LogSettings
 _PREFIX = re.compile(r"^(?P<container>[\w.-]+)\s*\|\s?(?P<line>.*)$")
 _ERROR = re.compile(
     r"""\b(?:ERROR|CRITICAL|FATAL|PANIC)\b | ^(?:\w+\.)*\w*(?:Error|Exception)(?:: |$)
-        | "(?:level|severity|levelname)"\s*:\s*"(?:error|critical|fatal|panic)" """,
+        | "(?:level|severity|levelname)"\s*:\s*"(?:error|critical|fatal|panic)"
+        | \b(?:level|severity|lvl)="?(?:error|critical|fatal|panic)\b | ^panic:""",
     re.VERBOSE,
 )
 # What differs between two occurrences of one error: times, addresses, ids, counts.
@@ -43,15 +44,18 @@ class LogErrors:
         return sorted(new, key=lambda signature: -self.counts[signature])
 
 
-def errors_in(text: str, ignore: tuple[str, ...] = ()) -> LogErrors:
-    """Count the errors in what `docker compose logs` printed; lines that match a pattern of `ignore` are left out."""
+def errors_in(text: str, ignore: tuple[str, ...] = (), redact: Callable[[str], str] = str) -> LogErrors:
+    """Count the errors in what `docker compose logs` printed; lines that match a pattern of `ignore` are left out.
+
+    `redact` sees each error before its numbers are taken out: without them a secret is not recognised any more.
+    """
     harmless = [re.compile(pattern) for pattern in ignore]
     counts: Counter[str] = Counter()
     for raw in text.splitlines():
         prefixed = _PREFIX.match(raw)
         container, line = (prefixed["container"], prefixed["line"]) if prefixed else ("", raw)
         if _ERROR.search(line) and not any(pattern.search(line) for pattern in harmless):
-            counts[signature_of(_service(container), line)] += 1
+            counts[signature_of(_service(container), redact(line))] += 1
     return LogErrors(dict(counts))
 
 
@@ -71,12 +75,15 @@ def _service(container: str) -> str:
 class Logs:
     """The logs of the application's services."""
 
-    def __init__(self, production: Production, settings: LogSettings) -> None:
+    def __init__(self, production: Production, settings: LogSettings, redact: Callable[[str], str]) -> None:
         self._production = production
         self._settings = settings
+        self._redact = redact
 
     def recent(self) -> LogErrors:
         """The errors of the last `logs.window`, in containers that exist now. Raises Inconclusive when unreadable."""
+        # `docker compose logs` of a service that is not there prints nothing and exits 0.
+        self._production.of_services(self._settings.services)
         answer = self._production.host.run(
             self._production.compose("logs", "--no-color", "--since", self._settings.window, *self._settings.services)
         )
@@ -85,7 +92,7 @@ class Logs:
                 f"the logs of {', '.join(self._settings.services)} cannot be read: {answer.last_words}",
                 "does the logging driver keep logs on the host?",
             )
-        return errors_in(answer.text, self._settings.ignore)
+        return errors_in(answer.text, self._settings.ignore, self._redact)
 
     def no_new_errors(self, before: Mapping[str, int] | None) -> Expectation:
         """That the logs of the containers that run now show no error which was not there before the switch.

@@ -1,6 +1,8 @@
 """How an HTTP address is asked: one request, a deadline, no proxy, on record."""
 
 import json
+import queue
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,6 +11,7 @@ from typing import Any, Protocol
 import httpx
 
 from runbook.errors import Inconclusive
+from runbook.incident.redaction import beginning
 
 #: As much of an answer as is ever read, in bytes: what answers may be broken or hostile.
 LARGEST_BODY = 1 << 20
@@ -28,9 +31,9 @@ class Answer:
         """The body as JSON. Raises Inconclusive when it is not."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Inconclusive(
-                f"{self.url} answered {self.status} with something that is not JSON: {self.body[:80]!r}",
+                f"{self.url} answered {self.status} with something that is not JSON: {beginning(self.body, 80)!r}",
                 "look at the address by hand",
             ) from None
 
@@ -73,7 +76,7 @@ class Prober:
         """
         try:
             answer = self._exchange(method, url, headers, body)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             why = str(error) or type(error).__name__
             self.recorder.exchanged(method, url, body, why)
             raise Inconclusive(
@@ -84,8 +87,29 @@ class Prober:
         return answer
 
     def _exchange(self, method: str, url: str, headers: Mapping[str, str] | None, body: Any) -> Answer:
+        """Exchange in a thread, and leave it behind at the deadline.
+
+        httpx's timeout is for each read: a server that drips its headers byte by byte would hold us for ever.
+        """
+        ended: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                ended.put(self._ask(method, url, headers, body))
+            except Exception as error:  # noqa: BLE001 - raised again below, where it is waited for
+                ended.put(error)
+
+        threading.Thread(target=ask, daemon=True).start()
+        try:
+            found = ended.get(timeout=self.deadline)
+        except queue.Empty:
+            raise httpx.ReadTimeout(f"the answer was not complete after {self.deadline:g} s") from None
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _ask(self, method: str, url: str, headers: Mapping[str, str] | None, body: Any) -> Answer:
         began = time.monotonic()
-        # httpx's timeout is for each read; a server that drips bytes would hold us for ever.
         with self._client.stream(method, url, headers=dict(headers or {}), json=body) as response:
             chunks, size = [], 0
             for chunk in response.iter_bytes():
@@ -94,7 +118,7 @@ class Prober:
                 if size > LARGEST_BODY:
                     break
                 if time.monotonic() - began > self.deadline:
-                    raise httpx.ReadTimeout(f"the answer was not complete after {self.deadline:g} s")
+                    raise httpx.ReadTimeout("nobody waits for it any more")
         text = b"".join(chunks)[:LARGEST_BODY].decode("utf-8", errors="replace")
         lowered = {name.lower(): value for name, value in response.headers.items()}
         return Answer(url, response.status_code, lowered, text, time.monotonic() - began)

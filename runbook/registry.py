@@ -8,7 +8,7 @@ authentication or the bearer tokens that Docker Hub, GHCR and GitLab hand out
 import base64
 import re
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from pydantic import SecretStr
 
@@ -64,11 +64,14 @@ class Registry:
                 return []
             self._expect_ok(answer)
             page: Any = answer.json()
-            tags += [str(tag) for tag in (page.get("tags") or [])]
+            listed = (page.get("tags") or []) if isinstance(page, dict) else None
+            if not isinstance(listed, list):
+                raise RegistryError(f"{answer.url} lists no tags", "ask it by hand")
+            tags += map(str, listed)
             following = re.search(r'<([^>]+)>;\s*rel="?next"?', answer.headers.get("link", ""))
             if not following:
                 break
-            linked = urlsplit(following[1])
+            linked = self._split(following[1])
             path = f"{linked.path}?{linked.query}"
         return sorted(tags)
 
@@ -101,20 +104,30 @@ class Registry:
         asked = dict(_CHALLENGE.findall(challenge))
         realm = asked.get("realm", "")
         # The password goes to the realm: never in the clear to a place that was not in the clear before.
-        if not realm.startswith("https://") and urlsplit(realm).hostname != urlsplit(self.url).hostname:
+        own, wanted = urlsplit(self.url), self._split(realm)
+        in_the_clear_before = (wanted.scheme, wanted.hostname) == ("http", own.hostname) and own.scheme == "http"
+        if wanted.scheme != "https" and not in_the_clear_before:
             raise RegistryRefused(
                 f"the registry {self.host} wants a token from {realm!r}", "that is not an https address"
             )
         query = {"service": asked.get("service", ""), "scope": f"repository:{repository}:pull"}
         answer = self._prober.send("GET", f"{realm}?{urlencode(query)}", self._basic(), secret_answer=True)
         token = answer.json() if answer.status == 200 else {}
-        found = token.get("token") or token.get("access_token") or ""
+        found = (token.get("token") or token.get("access_token")) if isinstance(token, dict) else None
         if not found:
             raise RegistryRefused(
                 f"the registry {self.host} gives the user {self._username or '(none)'} no token (HTTP {answer.status})",
                 "check registry.username and the secret that registry.password names",
             )
         return str(found)
+
+    def _split(self, address: str) -> SplitResult:
+        try:
+            return urlsplit(address)
+        except ValueError:
+            raise RegistryError(
+                f"the registry {self.host} sends us to {address!r}, which is no address", "ask the registry's owner"
+            ) from None
 
     def _expect_ok(self, answer: Answer) -> None:
         if answer.status != 200:

@@ -1,7 +1,7 @@
 """What a release is: a tag, the image and digest of each service, and the Alembic head that its code expects."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,13 +34,9 @@ class ImageName:
     def parse(cls, reference: str) -> "ImageName":
         """Split a reference; no registry means `docker.io`. Raises ProductionError when it has no tag."""
         name, at, _ = reference.partition("@")
-        first, slash, rest = name.partition("/")
-        if slash and (("." in first) or (":" in first) or first == "localhost"):
-            registry, path = first, rest
-        else:
-            registry, path = "docker.io", name if slash else f"library/{name}"
-        repository, colon, tag = path.rpartition(":")
-        if not colon or at:
+        registry, path = _registry_and_path(name)
+        repository, _, tag = path.rpartition(":")
+        if not repository or not tag or at:
             raise ProductionError(
                 f"the image {reference} names no tag that could be exchanged",
                 "let the Compose file take the tag from the env file: image: NAME:${IMAGE_TAG}",
@@ -58,6 +54,24 @@ class ImageName:
     def at(self, digest: str) -> str:
         """The reference by digest, which no one can move."""
         return f"{self.name}@{digest}"
+
+    def means(self, reference: str) -> bool:
+        """Tell whether `reference` is a way to write this name: Docker leaves `docker.io` and `library` out."""
+        name, _, tag = reference.rpartition(":")
+        return tag == self.tag and _registry_and_path(name) == (self.registry, self.repository)
+
+    def digest_among(self, known: Iterable[str]) -> str | None:
+        """Of the `name@digest` by which a host knows an image, the digest in this repository, if there is one."""
+        pairs = (found.partition("@") for found in known)
+        mine = (self.registry, self.repository)
+        return next((digest for name, _, digest in pairs if _registry_and_path(name) == mine), None)
+
+
+def _registry_and_path(name: str) -> tuple[str, str]:
+    first, slash, rest = name.partition("/")
+    if slash and (("." in first) or (":" in first) or first == "localhost"):
+        return first, rest
+    return "docker.io", name if slash else f"library/{name}"
 
 
 @dataclass(frozen=True)

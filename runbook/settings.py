@@ -153,7 +153,7 @@ class TrafficSettings(Section):
     """The public address, and what pauses and resumes its traffic."""
 
     public_url: HttpUrl
-    check_path: UrlPath = "/"
+    check_path: UrlPath
     release_header: Word | None = None
     pause: ServiceCommand
     resume: ServiceCommand
@@ -234,6 +234,12 @@ class Deadlines(Section):
     http: Seconds = 5
     public: Seconds = 30
 
+    @model_validator(mode="after")
+    def _steady_in_time(self) -> Self:
+        if self.stable >= self.healthy:
+            raise ValueError(f"stable ({self.stable:g}) must be shorter than healthy ({self.healthy:g})")
+        return self
+
 
 class RecordSettings(Section):
     """Secrets that redaction cannot find by itself."""
@@ -259,6 +265,13 @@ class Settings(Section):
     ticket: TicketSettings
     deadlines: Deadlines = Deadlines()
     record: RecordSettings = RecordSettings()
+
+    @model_validator(mode="after")
+    def _services_are_rolled_back(self) -> Self:
+        for key, service in (("migrations", self.migrations.service), ("health", self.health.service)):
+            if service not in self.project.services:
+                raise ValueError(f"{key}.service {service} is not among project.services")
+        return self
 
     def secret_sources(self) -> dict[str, SecretSource]:
         """Every secret that the settings name, by a name that may be shown."""

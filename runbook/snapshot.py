@@ -63,8 +63,8 @@ def _tag(image_name: str) -> str:
 
 def _digest(tools: Toolbox, image_name: str, image_id: str) -> str:
     """The registry digest of a running image; its id when the host has none (it was built there, say)."""
-    name = image_name.rpartition(":")[0]
-    for digest in tools.production.digests_of(image_id):
-        if digest.startswith(f"{name}@"):
-            return digest.partition("@")[2]
-    return f"unknown: only the local id {image_id}"
+    try:
+        digest = ImageName.parse(image_name).digest_among(tools.production.digests_of(image_id))
+    except RunbookError:
+        digest = None
+    return digest or f"unknown: only the local id {image_id}"

@@ -42,12 +42,13 @@ def announcement(incident: str, project: str, facts: Mapping[str, Any], head: st
 def ticket(project: str, facts: Mapping[str, Any]) -> tuple[str, str]:
     """Title and text of the follow-up ticket."""
     failed, target = _from_to(facts)
-    digests = facts.get("before", {}).get("digests", {})
+    target_digests = set(facts.get("target", {}).get("digests", {}).values())
+    digests = {s: d for s, d in facts.get("before", {}).get("digests", {}).items() if d not in target_digests}
     lines = [
         f"`{failed}` failed in production of `{project}`, which runs `{target}` since.",
         "",
         f"- Verdict on migrations: {_verdict(facts)}",
-        *(f"- `{service}` of the failed release: `{digest}` (in quarantine)" for service, digest in digests.items()),
+        *(f"- `{service}` of the failed release: `{digest}`" for service, digest in digests.items()),
         "",
         "To do: find the cause, ship a forward-fix under a new tag, and let its post-deploy validation pass.",
         "Do not deploy the failed tag again: post-deploy validation refuses its digests.",
@@ -56,8 +57,9 @@ def ticket(project: str, facts: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _from_to(facts: Mapping[str, Any]) -> tuple[str, str]:
-    failed = ", ".join(facts.get("before", {}).get("tags", [])) or "an unknown release"
-    return failed, str(facts.get("target", {}).get("tag", "an unknown release"))
+    target = str(facts.get("target", {}).get("tag", "an unknown release"))
+    failed = [tag for tag in facts.get("before", {}).get("tags", []) if tag != target]
+    return ", ".join(failed) or "the failed release", target
 
 
 def _verdict(facts: Mapping[str, Any]) -> str:

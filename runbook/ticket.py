@@ -44,6 +44,8 @@ class Tracker:
                 "labels": list(self._settings.labels),
             }
             issue = self._ask("POST", "", content, 201).json()
+            if not isinstance(issue, dict):
+                raise Inconclusive("the tracker gave no receipt for the ticket", "look for it in the tracker by hand")
             return f"ticket #{issue.get('number')}: {issue.get('html_url')}"
 
         return Change(

@@ -16,9 +16,9 @@ from runbook.incident.incident import Incident
 from runbook.incident.redaction import Redactor, secrets_in
 from runbook.known_good import KnownGood
 from runbook.logs import Logs
+from runbook.metrics import Metrics
 from runbook.migrations.catalog import Catalog
 from runbook.migrations.restore_point import RestorePoint
-from runbook.metrics import Metrics
 from runbook.probes import Prober
 from runbook.production import Production
 from runbook.registry import Registry
@@ -34,7 +34,8 @@ def redactor_for(settings: Settings) -> Redactor:
     Those of the env file are learned when it is read, which is before anything else is.
     """
     redactor = Redactor()
-    redactor.learn_all(secrets_in(os.environ, settings.record.secret_variables))
+    for variables in (os.environ, settings.host.environment):
+        redactor.learn_all(secrets_in(variables, settings.record.secret_variables))
     for name, source in settings.secret_sources().items():
         # A secret that is not there is reported by who needs it; what cannot be read cannot leak.
         with contextlib.suppress(RunbookError):
@@ -60,9 +61,9 @@ class Wishes:
 
 
 class Toolbox:
-    """The parts of one production, for one incident. Making it reads the env file, and resolves every secret.
+    """The parts of one production, for one incident. Making it reads the env file.
 
-    Raises SettingsError when a secret is missing, and EnvFileError when there is no env file.
+    Raises SettingsError when the registry's password is missing, and EnvFileError when there is no env file.
     """
 
     def __init__(self, settings: Settings, incident: Incident, wishes: Wishes) -> None:
@@ -75,38 +76,46 @@ class Toolbox:
         self.production = Production(self.host, settings.project, deadlines)
         path = str(settings.project.directory / settings.project.env_file)
         self.env_file = EnvFileOnHost(self.host, path, redactor, deadlines.command, settings.record.secret_variables)
-        values = self.env_file.read().values
-        secrets = {name: source.resolve(values) for name, source in settings.secret_sources().items()}
-        redactor.learn_all((name, secret.get_secret_value()) for name, secret in secrets.items())
+        self._env_values = self.env_file.read().values
         self.catalog = Catalog(self.production, settings.database)
         self.restore_point = RestorePoint(self.production, settings.database, deadlines, incident.name)
         self.prober = Prober(deadlines.http, incident)
-        password: SecretStr | None = secrets.get("registry password")
+        password = self._secret("registry password") if settings.registry.password else None
         self.registry = Registry(settings.registry.url, settings.registry.username, password, self.prober)
         self.known_good = KnownGood(self.production)
         self.gate = TrafficGate(self.production, self.prober, settings.traffic, deadlines.public)
         self.health = Health(self.production, self.prober, settings.health, deadlines)
-        metrics_url = settings.traffic.public_url.rstrip("/") + settings.metrics.path
-        self.metrics = Metrics(self.prober, metrics_url, secrets["metrics token"], deadlines.public)
-        self.logs = Logs(self.production, settings.logs)
-        self.channel = Channel(secrets["announcement address"], deadlines.http)
-        self._secrets = secrets
-        self.tracker = Tracker(self.prober, settings.ticket, secrets["ticket token"], deadlines.public)
+        self.logs = Logs(self.production, settings.logs, redactor.text)
+
+    # What is needed at the end is made only then: a missing ticket token must not stop a rollback as it begins.
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The metrics page. Raises SettingsError when its token is missing."""
+        url = self.settings.traffic.public_url.rstrip("/") + self.settings.metrics.path
+        return Metrics(self.prober, url, self._secret("metrics token"), self.settings.deadlines.public)
+
+    @cached_property
+    def channel(self) -> Channel:
+        """The incident channel. Raises SettingsError when its address is missing, or is none."""
+        return Channel(self._secret("announcement address"), self.settings.deadlines.http)
+
+    @cached_property
+    def tracker(self) -> Tracker:
+        """The issue tracker. Raises SettingsError when its token is missing."""
+        deadline = self.settings.deadlines.public
+        return Tracker(self.prober, self.settings.ticket, self._secret("ticket token"), deadline)
 
     @cached_property
     def switch(self) -> Switch:
         """The switch that this run turns. Raises SettingsError when there is no such switch, or no saying which."""
         wishes, settings = self.wishes, self.settings
         name = choose(settings.switches, wishes.enable or wishes.disable)
-        return Switch(
-            self.production,
-            self.env_file,
-            settings.switches[name],
-            Users(
-                self.prober,
-                settings.traffic.public_url.rstrip("/"),
-                self._secrets.get(f"credential of {name}"),
-                settings.deadlines.public,
-            ),
-            on=wishes.enable is not None,
-        )
+        credential = self._secret(f"credential of {name}") if settings.switches[name].credential else None
+        users = Users(self.prober, settings.traffic.public_url.rstrip("/"), credential, settings.deadlines.public)
+        return Switch(self.production, self.env_file, settings.switches[name], users, on=wishes.enable is not None)
+
+    def _secret(self, name: str) -> SecretStr:
+        secret = self.settings.secret_sources()[name].resolve(self._env_values)
+        self.incident.journal.redactor.learn(name, secret.get_secret_value())
+        return secret

@@ -56,9 +56,12 @@ class TrafficGate:
 
         def look() -> Seen:
             answer = self._prober.get(self._address)
-            from_application = (self._settings.release_header or "").lower() in answer.headers
+            header = (self._settings.release_header or "").lower()
+            from_application = header != "" and header in answer.headers
             seen = f"{self._address} answers {answer.status}{' from the application' if from_application else ''}"
-            return Seen(answer.status >= 500 and not from_application, seen)
+            # Without a header that tells who answers, an application's 500 must not pass for a closed gate.
+            kept_out = answer.status >= 500 if header else answer.status == 503
+            return Seen(kept_out and not from_application, seen)
 
         return Expectation(
             "the public address to keep users out",

@@ -27,9 +27,10 @@ def production_on_record(tools: Toolbox) -> None:
     tools.incident.learn("before", snapshot.take(tools))
 
 
-@given("a known-good release other than the running one")
+@given("a release to return to")
 def known_good_release(tools: Toolbox) -> None:
-    target.identify(tools, tools.incident.facts["before"]["tags"], tools.wishes.forward_fix or tools.wishes.target)
+    wished = tools.wishes.forward_fix or tools.wishes.target
+    target.identify(tools, tools.incident.facts["before"]["tags"], wished)
 
 
 @when("the images of the target are fetched")

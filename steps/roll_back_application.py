@@ -42,7 +42,12 @@ def others_kept(tools: Toolbox) -> None:
     tools.incident.expect(rollback.others_kept(tools, before, tools.settings.project.services))
 
 
-@then("users are still kept out")
+@then("the traffic gate is closed")
+def gate_closed(tools: Toolbox) -> None:
+    tools.incident.expect(tools.gate.being("closed"))
+
+
+@then("users are kept out")
 def users_kept_out(tools: Toolbox) -> None:
     tools.incident.expect(tools.gate.keeping_users_out())
 
@@ -59,9 +64,13 @@ def api_ready(tools: Toolbox) -> None:
     tools.incident.expect(tools.health.ready(recovery.readiness_rule(tools)))
 
 
+@then("the env file names the target and is otherwise as before")
+def env_file_otherwise_same(tools: Toolbox) -> None:
+    tools.incident.expect(target.named_in_env_file(tools, target.pinned(tools)))
+
+
 @then("the files on the production host describe what runs")
 def files_describe(tools: Toolbox) -> None:
-    tools.incident.expect(target.named_in_env_file(tools, target.pinned(tools)))
     tools.incident.expect(rollback.files_agree_with_containers(tools))
 
 
@@ -83,6 +92,11 @@ def serves_target(tools: Toolbox) -> None:
 @given("the digests of the failed release")
 def failed_digests(tools: Toolbox) -> None:
     tools.incident.verify(target.failed_digests_known(tools))
+
+
+@then("the target is not in quarantine")
+def target_not_quarantined(tools: Toolbox) -> None:
+    tools.incident.expect(tools.known_good.not_quarantined(target.pinned(tools).digests))
 
 
 @when("the failed release is quarantined")

@@ -38,6 +38,7 @@ class Incident:
         self.changes_made: list[str] = []
         self._sentence_outcome = Outcome.PASSED
         self._sentence_detail = ""
+        self._sentence_began: float | None = None
 
     # -- what the record keeps ---------------------------------------------------------------------------------
 
@@ -167,15 +168,25 @@ class Incident:
     def sentence_began(self, facts: Mapping[str, Any]) -> None:
         """Open a sentence; on the disk before anything in it happens."""
         self._sentence_outcome, self._sentence_detail = Outcome.PASSED, ""
+        self._sentence_began = time.monotonic()
         self.journal.write("sentence began", sync=True, **facts)
 
-    def sentence_ended(self, seconds: float, error: BaseException | None = None) -> tuple[Outcome, str]:
-        """Close the sentence that is open, and return its outcome and its detail in words."""
+    @property
+    def sentence_is_open(self) -> bool:
+        """Tell whether a sentence has begun and not ended."""
+        return self._sentence_began is not None
+
+    def sentence_ended(self, error: BaseException | None = None) -> tuple[Outcome, str, float]:
+        """Close the sentence that is open, and return its outcome, its detail in words, and its seconds."""
+        seconds = time.monotonic() - (self._sentence_began or time.monotonic())
+        self._sentence_began = None
         outcome, detail = self._sentence_outcome, self._sentence_detail
         if error is not None:
             outcome, detail = outcome_of(error), str(error) or type(error).__name__
+        # Whoever shows it may break it into lines, and a broken secret is not recognised any more.
+        detail = self.journal.redactor.text(detail)
         self.journal.write("sentence ended", sync=True, outcome=outcome, detail=detail, seconds=round(seconds, 3))
-        return outcome, detail
+        return outcome, detail, seconds
 
 
 def outcome_of(error: BaseException) -> Outcome:

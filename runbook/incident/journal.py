@@ -58,7 +58,7 @@ class Journal:
         Raises JournalError when it cannot be written: without a journal nothing may be changed.
         """
         entry: Entry = {"seq": len(self.entries), "time": utc_now(), "kind": kind}
-        entry |= self.redactor.value(facts)
+        entry |= _as_read_again({name: self.redactor.value(value) for name, value in facts.items()})
         entry["previous"] = self._previous
         line, self._previous = _seal(entry)
         try:
@@ -77,6 +77,13 @@ class Journal:
         """Put everything on the disk and let go of the file."""
         os.fsync(self._file)
         os.close(self._file)
+
+
+def _as_read_again(facts: Entry) -> Entry:
+    """`facts` in JSON's own types, and without lone surrogates, which JSON can carry and no page can."""
+    text = json.dumps(facts, ensure_ascii=False).encode("utf-16-le", errors="surrogatepass")
+    read: Entry = json.loads(text.decode("utf-16-le", errors="replace"))
+    return read
 
 
 def _seal(entry: Entry) -> tuple[bytes, str]:
@@ -132,7 +139,7 @@ def verify(path: Path) -> Verified:
         previous = hashlib.sha256(found[: found.rindex(_SEAL)]).hexdigest()
     if not entries:
         return Verified((), previous, "the journal is empty")
-    if entries[-1]["kind"] != "closed":
+    if entries[-1].get("kind") != "closed":
         return Verified(
             tuple(entries),
             previous,

@@ -44,6 +44,12 @@ def _password_of_url(value: str) -> str | None:
         return None
 
 
+def beginning(text: str, length: int) -> str:
+    """The beginning of `text`, on one line, cut at white space: half of a secret is not recognised any more."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else f"{line[: length + 1].rpartition(' ')[0]} …"
+
+
 class Redactor:
     """Strikes known secrets out of text, in plain, URL-encoded, base64 and JSON-escaped form."""
 

@@ -9,6 +9,8 @@ from runbook.incident.journal import Entry
 from runbook.sentence import Outcome, Reach
 
 _DETAILS = ("command", "exchange", "look", "change")
+#: What was asked more often than this within one sentence is shown once.
+_MOST_REPEATED = 3
 
 
 @dataclass
@@ -34,9 +36,27 @@ class Sentence:
         return list(last.values())
 
     @property
+    def shown(self) -> list[tuple[Entry, int]]:
+        """What is shown of it: each thing that was asked again and again once, as it was last, with how often."""
+        counts: dict[str, int] = {}
+        last: dict[str, int] = {}
+        keys = [_asked(entry) or str(number) for number, entry in enumerate(self.details)]
+        for number, key in enumerate(keys):
+            counts[key] = counts.get(key, 0) + 1
+            last[key] = number
+        return [
+            (entry, counts[key] if counts[key] > _MOST_REPEATED else 1)
+            for number, (key, entry) in enumerate(zip(keys, self.details, strict=True))
+            if counts[key] <= _MOST_REPEATED or last[key] == number
+        ]
+
+    @property
     def changed_production(self) -> bool:
         """Tell whether it really began to change what runs, or what the next start would read."""
-        return any(e["state"] in ("begun", "done") and e["reach"] == Reach.PRODUCTION for e in self.changes)
+        return any(
+            e["state"] in ("begun", "done") and e.get("reach", Reach.PRODUCTION) == Reach.PRODUCTION
+            for e in self.changes
+        )
 
 
 @dataclass
@@ -160,7 +180,7 @@ class Story:
     @property
     def seconds(self) -> float:
         """How long the run took, by the journal's own times."""
-        return seconds_between(self.began, self.ended)
+        return seconds_between(self.began, self.ended) if self.began else 0.0
 
     @property
     def gate_closed_seconds(self) -> float | None:
@@ -173,6 +193,27 @@ class Story:
         paused = times.get(("user traffic is paused", "begun"))
         resumed = times.get(("user traffic is resumed", "done"))
         return seconds_between(paused, resumed) if paused and resumed else None
+
+    @property
+    def users_kept_out(self) -> bool:
+        """Tell whether the traffic gate was closed when production was last looked at."""
+        last = self.facts.get("after", self.facts.get("before"))
+        return isinstance(last, Mapping) and last["gate"] == "closed"
+
+    @property
+    def left_unknown(self) -> bool:
+        """Tell whether something was changed and nobody looked at production afterwards."""
+        return not self.looked_after and any(sentence.changed_production for sentence in self.sentences)
+
+    @property
+    def log_errors(self) -> dict[str, Mapping[str, int]]:
+        """The errors in recent logs, by signature, before and after."""
+        found = {}
+        for when in ("before", "after"):
+            snapshot = self.facts.get(when)
+            if isinstance(snapshot, Mapping) and isinstance(snapshot["log_errors"], Mapping) and snapshot["log_errors"]:
+                found[when] = snapshot["log_errors"]
+        return found
 
     @property
     def looked_after(self) -> bool:
@@ -189,6 +230,12 @@ class Story:
         first, second = _rows(before), _rows(later) if later else {}
         names = list(dict.fromkeys([*first, *second]))
         return [Row(name, first.get(name, "-"), second.get(name, "-") if later else None) for name in names]
+
+
+def _asked(entry: Entry) -> str | None:
+    if entry["kind"] == "command":
+        return f"{entry['command']}"
+    return f"{entry['method']} {entry['url']}" if entry["kind"] == "exchange" else None
 
 
 def seconds_between(began: str, ended: str) -> float:

@@ -48,7 +48,7 @@ def record(tmp_path: Path) -> Path:
             stdout={"bytes": 40, "kept": "<script>document.title='owned'</script>" + "z" * 500},
             stderr={"bytes": 0, "kept": ""},
         )
-        incident.sentence_ended(0.1, error)
+        incident.sentence_ended(error)
     incident.learn("before", SNAPSHOT)
     journal.write("scenario ended", scenario="Users return", outcome="failed")
     journal.write("closed", outcome="failed", changes_made=[])

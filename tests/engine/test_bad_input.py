@@ -137,12 +137,20 @@ def test_port_that_is_taken() -> None:
     assert [line for line in done.stderr.splitlines() if "ERROR" in line and str(port) in line]
 
 
+def test_release_that_failed_before(untouched: Rehearsed) -> None:
+    """A release in quarantine is no target, not even by name, and the incident in which it failed is named."""
+    ran = execute(untouched, None, "--to", "2025-12-18-rc1")
+    assert ran.exit_code == 1
+    one_line(ran, "2025-12-18-rc1 is in quarantine", "failed in incident")
+    assert changes_begun(ran) == []
+
+
 def test_registry_down_with_the_image_on_the_host(untouched: Rehearsed) -> None:
     """A registry that is down stops no rollback whose images are on the host, and the record says so (trap 8)."""
     registry = f"{untouched.practice.name}-outside-registry-1"
     subprocess.run(["docker", "stop", registry], check=True, capture_output=True, timeout=60)
     try:
-        plan = untouched.run("--to", "2025-12-18-rc1")
+        plan = untouched.run("--to", "2025-12-15-rc1")
         nowhere = untouched.run("--to", "2025-12-01-rc9")
     finally:
         subprocess.run(["docker", "start", registry], check=True, capture_output=True, timeout=60)

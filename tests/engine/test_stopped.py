@@ -57,9 +57,9 @@ def test_stopped_run_says_so_and_goes_on(rehearsed: Rehearsed) -> None:
     assert "Interrupted at: Then every application container stays healthy" in (ran.folder / "record.html").read_text()
     assert gate(rehearsed) == "closed"
     assert rehearsed.practice.ask("/orders").status_code == 503
-    again = f"pytest features --to {TARGET} --execute {rehearsed.practice.name}"
+    again = f"--settings {rehearsed.practice.settings} --to {TARGET} --execute {rehearsed.practice.name}"
     assert [line for line in ran.terminal.splitlines() if again in line]
-    assert "traffic gate closed" in ran.terminal
+    assert "traffic gate closed (USERS ARE KEPT OUT)" in ran.terminal
 
     finished = rehearsed.run("--to", TARGET, "--execute", rehearsed.practice.name)
     assert finished.exit_code == 0, finished.terminal
