@@ -201,7 +201,7 @@ def ask_image(  # noqa: PLR0913 - the host, what is asked of which image, and by
 def _read(completed: Completed, marker: str, image: str) -> ImageMigrations:
     found = [line for line in completed.stdout.split(b"\n") if line.startswith(marker.encode() + b" ")]
     if completed.exit_code != 0 or len(found) != 1 or len(found[0]) > LONGEST_ANSWER:
-        said = f"it ended with exit code {completed.exit_code}: {completed.last_words[:400]}"
+        said = f"it ended with exit code {completed.exit_code}: {_complaint(completed)[:400]}"
         raise Inconclusive(
             f"the migrations in {image} cannot be read: {said}",
             "check that migrations.python is a plain Python, 3.8 or later, in that image",
@@ -213,6 +213,12 @@ def _read(completed: Completed, marker: str, image: str) -> ImageMigrations:
             f"the migrations in {image} cannot be read: its answer is not what was asked for ({error})",
             "look at that image: its Python does not do what ours does",
         ) from None
+
+
+def _complaint(completed: Completed) -> str:
+    """Docker's own words when the container could not begin, which stand before its advice; else the last words."""
+    lines = completed.stderr.decode("utf-8", errors="replace").splitlines()
+    return next((line for line in lines if line.startswith("docker: ")), completed.last_words)
 
 
 def read_answer(text: bytes | str) -> ImageMigrations:
