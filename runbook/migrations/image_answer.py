@@ -6,14 +6,15 @@ a limit, and what does not fit is refused as a whole.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any
 
 from annotated_types import MaxLen
 from pydantic import ConfigDict, StringConstraints, TypeAdapter
 
 _STRICT = ConfigDict(strict=True, extra="forbid")
 
-Name = Annotated[str, StringConstraints(pattern=r"^[\w.][\w.-]{0,254}$")]  # of a revision; safe on a command line
+# Of a revision; safe on a command line.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_.-]*$", max_length=255)]
 Word = Annotated[str, MaxLen(1000)]
 Text = Annotated[str, MaxLen(2 * 1024 * 1024)]
 Names = Annotated[tuple[Name, ...], MaxLen(1000)]
@@ -120,10 +121,11 @@ class Graph:
             raise ValueError("a revision stands there twice, or is named and not there")
 
 
-class Column(TypedDict):
+@dataclass(frozen=True)
+class Column:
     """A column that the code maps; `type` is in PostgreSQL's words, or `unknown`."""
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]  # how pydantic wants it in a TypedDict
+    __pydantic_config__ = _STRICT
 
     name: Word
     type: Word
@@ -133,22 +135,24 @@ class Column(TypedDict):
     server_default: bool
 
 
-class Table(TypedDict):
+@dataclass(frozen=True)
+class Table:
     """A table that the code maps."""
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]  # the same
+    __pydantic_config__ = _STRICT
 
     schema: Word | None
     name: Word
-    columns: Annotated[list[Column], MaxLen(2000)]
+    columns: Annotated[tuple[Column, ...], MaxLen(2000)]
 
 
-class Models(TypedDict):
+@dataclass(frozen=True)
+class Models:
     """All tables that the code maps, in the format of `assess --models`."""
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]  # the same
+    __pydantic_config__ = _STRICT
 
-    tables: Annotated[list[Table], MaxLen(20_000)]
+    tables: Annotated[tuple[Table, ...], MaxLen(20_000)]
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,6 @@ class Answer:
     problems: Annotated[tuple[Problem, ...], MaxLen(10_000)] = ()
 
 
-def to_json(answer: Answer) -> Any:
-    """The answer as JSON keeps it: in the journal, say."""
-    return TypeAdapter(type(answer)).dump_python(answer, mode="json")
+def to_json(part: Answer | Models) -> Any:
+    """An answer, or its models, as JSON keeps it: for the journal, say."""
+    return TypeAdapter(type(part)).dump_python(part, mode="json")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from runbook.errors import CommandTimedOut, Inconclusive
+from runbook.errors import CommandTimedOut, HostError, Inconclusive
 from runbook.host import Command, Completed, Host
 from runbook.incident.redaction import Redactor, secrets_in
 from runbook.migrations.image_answer import Answer, Graph, Problem, Step
@@ -180,14 +180,14 @@ def ask_image(  # noqa: PLR0913 - the host, what is asked of which image, and by
     probe = _probe(image, settings, environment, span, deadline)
     try:
         completed = host.run(probe.command)
-    except BaseException as error:
-        # Stopping the client does not stop the container.
-        host.run(Command(("docker", "rm", "--force", "--volumes", probe.container), _REMOVAL))
-        if isinstance(error, CommandTimedOut):
-            raise Inconclusive(
-                f"the image {image} did not tell its migrations within {deadline:g} s",
-                "raise deadlines.command, or look at what its Python does when it starts",
-            ) from None
+    except CommandTimedOut:
+        left = _remove(host, probe.container)
+        raise Inconclusive(
+            f"the image {image} did not tell its migrations within {deadline:g} s{left}",
+            "raise deadlines.command, or look at what its Python does when it starts",
+        ) from None
+    except BaseException:
+        _remove(host, probe.container)
         raise
     answer = _without_secrets(_read(completed, probe.marker, image), environment)
     if answer.graph is None and answer.models is None:
@@ -198,10 +198,21 @@ def ask_image(  # noqa: PLR0913 - the host, what is asked of which image, and by
     return answer
 
 
+def _remove(host: Host, container: str) -> str:
+    """Remove a container whose client was stopped, which does not stop it; return what is left to say when it fails."""
+    try:
+        done = host.run(Command(("docker", "rm", "--force", "--volumes", container), _REMOVAL))
+    except HostError as error:
+        return f", and its container {container} may still run: {error.seen}"
+    if done.exit_code == 0 or b"No such container" in done.stderr:
+        return ""
+    return f", and its container {container} could not be removed: {done.last_words}"
+
+
 def _read(completed: Completed, marker: str, image: str) -> ImageMigrations:
     found = [line for line in completed.stdout.split(b"\n") if line.startswith(marker.encode() + b" ")]
     if completed.exit_code != 0 or len(found) != 1 or len(found[0]) > LONGEST_ANSWER:
-        said = f"it ended with exit code {completed.exit_code}: {completed.last_words[:400]}"
+        said = f"it ended with exit code {completed.exit_code}: {_complaint(completed)[:400]}"
         raise Inconclusive(
             f"the migrations in {image} cannot be read: {said}",
             "check that migrations.python is a plain Python, 3.8 or later, in that image",
@@ -213,6 +224,12 @@ def _read(completed: Completed, marker: str, image: str) -> ImageMigrations:
             f"the migrations in {image} cannot be read: its answer is not what was asked for ({error})",
             "look at that image: its Python does not do what ours does",
         ) from None
+
+
+def _complaint(completed: Completed) -> str:
+    """Docker's own words when the container could not begin, which stand before its advice; else the last words."""
+    lines = completed.stderr.decode("utf-8", errors="replace").splitlines()
+    return next((line for line in lines if line.startswith("docker: ")), completed.last_words)
 
 
 def read_answer(text: bytes | str) -> ImageMigrations:

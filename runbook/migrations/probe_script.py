@@ -24,29 +24,27 @@ def main(request: dict[str, Any]) -> None:
 
 
 def answer(request: dict[str, Any], until: float) -> dict[str, Any]:
-    """Ask every question in its turn; each has an equal share of the time that is left."""
-    span = request["span"]
-    problems: list[dict[str, str]] = []
+    """Ask every question in its turn; each may take half of the time that is left, and the last one all of it."""
     questions: list[tuple[str, Callable[[], Any]]] = [
         ("graph", lambda: _graph(request)),
         ("models", lambda: models.read_models(_offline(request))),
     ]
-    if span:
+    if request["span"]:
         questions += [
             ("span", lambda: _span(request)),
             ("upgrade", lambda: _sql(request, up=True)),
             ("downgrade", lambda: _sql(request, up=False)),
         ]
     found: dict[str, Any] = {}
-    for place, (name, question) in enumerate(questions):
-        share = max((until - time.monotonic()) / (len(questions) - place), 0.5)
-        heard = isolation.ask(question, share)
+    problems: list[dict[str, str]] = []
+    for name, question in questions:
+        left = until - time.monotonic()
+        heard = isolation.ask(question, max(left if name == questions[-1][0] else left / 2, 0.5))
         found[name] = heard.get("answer")
         whys = [heard["why"]] if "why" in heard else found[name].pop("problems", [])
         problems += [{"what": name, "why": why} for why in whys]
-        if heard.get("fatal"):
-            break
-        if name == "span" and found[name] is None:  # no such range: no SQL of it either
+        # Without the range there is no SQL of it either.
+        if heard.get("fatal") or (name == "span" and found[name] is None):
             break
     return {**found, "problems": problems}
 
@@ -67,6 +65,8 @@ def _sql(request: dict[str, Any], *, up: bool) -> dict[str, Any]:
     lower, upper = request["span"]
     run = _offline(request)
     expected = graph.between(_upon(run.scripts), lower, upper)
+    kind = "upgrade" if up else "downgrade"
+    differing = [step["revision"] for step in graph.shapes(run.scripts, expected) if step[kind]["differs_offline"]]
     start, destination = (None if lower == "base" else lower, upper) if up else (upper, lower)
     problems = []
     text: str | None = None
@@ -77,9 +77,12 @@ def _sql(request: dict[str, Any], *, up: bool) -> dict[str, Any]:
     else:
         amiss = sorted(set(expected) ^ set(run.bodies))
         if amiss:
-            text = None
-            command = f"upgrade {upper}" if up else f"downgrade {lower}"
-            problems.append(f"`alembic {command}` would not run exactly that range: {', '.join(amiss)}")
+            place = upper if up else lower
+            problems.append(f"`alembic {kind} {place}` would not run exactly that range: {', '.join(amiss)}")
+        if differing:
+            names = ", ".join(differing)
+            problems.append(f"{kind}() of {names} asks whether Alembic only writes SQL, so it may do more than that")
+        text = None if problems else text
     return {"sql": text, "bodies": run.bodies, "problems": problems}
 
 

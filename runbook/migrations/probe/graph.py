@@ -12,7 +12,6 @@ from typing import Any, Iterable, Mapping, Sequence  # noqa: UP035 - Python 3.8 
 from runbook.migrations.probe.isolation import Fatal, Told, reason
 from runbook.migrations.probe.shapes import shape_of_function
 
-# What Alembic itself warns of, and goes on.
 ALEMBIC_WARNS = re.compile(r"present more than once|is not present")
 
 
@@ -58,7 +57,9 @@ def read_graph(scripts: Any) -> dict[str, Any]:
             heads, bases = sorted(scripts.get_heads()), sorted(scripts.get_bases())
         except Exception as error:
             raise Told("; ".join([*_warned(caught), reason(error)])) from error
-    return {"heads": heads, "bases": bases, "revisions": revisions, "problems": _warned(caught)}
+    if warned := _warned(caught):  # which of two files of one name counts is chance, and Alembic goes on
+        raise Told("; ".join(warned))
+    return {"heads": heads, "bases": bases, "revisions": revisions}
 
 
 def _warned(caught: Iterable[warnings.WarningMessage]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 from types import TracebackType
@@ -85,6 +86,7 @@ class Offline:
         return bool(self.metadata)
 
     def _kept(self, revision: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)  # Alembic prints its name
         def run(*arguments: Any, **options: Any) -> Any:
             begins = self.text.tell()
             result = function(*arguments, **options)
