@@ -11,6 +11,7 @@ from pglast import parse_sql
 from pglast.ast import A_Const, Integer, SelectStmt, TypeCast
 from pglast.parser import ParseError
 
+from runbook.migrations.expressions import is_a
 from runbook.migrations.findings import Verdict
 
 # Types by the Python value that every driver makes of them.
@@ -87,9 +88,7 @@ def of_tree(tree: Any) -> SqlType:
     if parts[0] == "pg_catalog":
         parts = parts[1:]
     name = parts[-1]
-    mods = tuple(
-        mod.val.ival if isinstance(mod, A_Const) and isinstance(mod.val, Integer) else -1 for mod in tree.typmods or ()
-    )
+    mods = tuple(map(_modifier, tree.typmods or ()))
     schema = parts[0] if len(parts) > 1 else None
     if tree.setof or tree.pct_type:
         return SqlType(name, mods, schema=schema or "%TYPE")
@@ -98,17 +97,21 @@ def of_tree(tree: Any) -> SqlType:
     return SqlType(SERIALS.get(name, name), mods, bool(tree.arrayBounds), schema)
 
 
+def _modifier(tree: Any) -> int:
+    return int(tree.val.ival or 0) if is_a(tree, A_Const) and is_a(tree.val, Integer) else -1
+
+
 def of_text(text: str) -> SqlType | None:
     """The type that a model declares, or None when PostgreSQL would not understand its name."""
     try:
         trees = parse_sql(f"SELECT NULL::{_SAME_WORDS.get(text.strip().lower(), text)}")
     except (ParseError, UnicodeEncodeError):
         return None
-    statement = trees[0].stmt if len(trees) == 1 else None
-    if "\0" in text or not isinstance(statement, SelectStmt) or len(statement.targetList or ()) != 1:
+    statement: Any = trees[0].stmt if len(trees) == 1 else None
+    if "\0" in text or not is_a(statement, SelectStmt) or len(statement.targetList or ()) != 1:
         return None
     cast = statement.targetList[0].val
-    if not isinstance(cast, TypeCast) or not isinstance(cast.arg, A_Const) or statement.fromClause:
+    if not is_a(cast, TypeCast) or not is_a(cast.arg, A_Const) or statement.fromClause:
         return None
     return of_tree(cast.typeName)
 
@@ -123,11 +126,11 @@ def change(old: SqlType, new: SqlType) -> tuple[Verdict, str]:
         return _within(old, new)
     if {old.family, new.family} in _NEAR:
         return Verdict.REVIEW, f"the code reads {_a(new.family)} where it expects {_a(old.family)}"
-    return (
-        Verdict.BREAKING,
+    reason = (
         f"the code reads {_a(new.family)} where it expects {_a(old.family)}, "
-        f"and PostgreSQL does not take or compare its {old} values as {new}",
+        f"and PostgreSQL does not take or compare its {old} values as {new}"
     )
+    return Verdict.BREAKING, reason
 
 
 def _within(old: SqlType, new: SqlType) -> tuple[Verdict, str]:
@@ -150,4 +153,4 @@ def _holds_all(old: SqlType, new: SqlType) -> bool:
 
 
 def _a(family: str) -> str:
-    return family if family in {"text", "bytes", "JSON"} else f"{'an' if family[0] in 'i' else 'a'} {family}"
+    return family if family in {"text", "bytes", "JSON"} else f"{'an' if family == 'integer' else 'a'} {family}"

@@ -5,6 +5,7 @@ A closed list: what is not on it may do anything. Functions are PostgreSQL's own
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 from pglast import ast
@@ -30,6 +31,7 @@ _PURE = _TOTAL | _STRICT | {
     "current_schema", "current_setting", "like_escape", "xmlcomment", "pg_sleep",
 }  # fmt: skip
 _COMPARISONS = {"=", "<>", "!=", "<", ">", "<=", ">="}
+_OF_PYTHON = {"=": eq, "<>": ne, "!=": ne, "<": lt, ">": gt, "<=": le, ">=": ge}
 _OPERATORS = _COMPARISONS | {"||", "+", "-", "*", "/", "%", "~~", "!~~", "~~*", "!~~*", "->", "->>", "#>", "#>>", "@>"}
 _WRITERS = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt, ast.IntoClause, ast.LockingClause)
 _CANNOT_FAIL = (
@@ -37,6 +39,11 @@ _CANNOT_FAIL = (
     ast.A_ArrayExpr, ast.String, ast.Integer, ast.Float, ast.Boolean, ast.CaseExpr, ast.CaseWhen, ast.MinMaxExpr,
     ast.BitString, ast.TypeName,
 )  # fmt: skip
+
+
+def is_a(node: Any, *kinds: type[ast.Node]) -> bool:
+    """Tell the class of a node and leave it Any: pglast types nearly every member as one that may be None."""
+    return isinstance(node, kinds)
 
 
 class CannotTell(Exception):
@@ -58,8 +65,8 @@ def walk(tree: Any, *, into: Callable[[Any], bool] = lambda _: True) -> Iterator
 
 def columns_in(tree: Any) -> list[str]:
     """The columns that an expression names, each once."""
-    refs = (node for node in walk(tree) if isinstance(node, ast.ColumnRef))
-    return list(dict.fromkeys(ref.fields[-1].sval for ref in refs if isinstance(ref.fields[-1], ast.String)))
+    refs: list[Any] = [node for node in walk(tree) if is_a(node, ast.ColumnRef)]
+    return list(dict.fromkeys(ref.fields[-1].sval for ref in refs if is_a(ref.fields[-1], ast.String)))
 
 
 def only_reads(tree: Any, *, but: Any = None) -> bool:
@@ -93,22 +100,22 @@ def _constant_cast(node: Any) -> bool:
 
 
 def _cast_to_text(node: Any) -> bool:
-    return isinstance(node, ast.TypeCast) and [part.sval for part in node.typeName.names][-1] == "text"
+    return is_a(node, ast.TypeCast) and node.typeName.names[-1].sval == "text"
 
 
-def never_null(tree: Any) -> bool:
+def never_null(tree: Any) -> bool:  # noqa: PLR0911 - one kind of expression a return
     """Tell whether a default always gives a value, and neither NULL nor an error."""
-    if isinstance(tree, ast.A_Const):
-        return not tree.isnull
-    if isinstance(tree, ast.SQLValueFunction | ast.A_ArrayExpr):
+    if is_a(tree, ast.A_Const):
+        return not bool(tree.isnull)
+    if is_a(tree, ast.SQLValueFunction, ast.A_ArrayExpr):
         return cannot_fail(tree)
-    if isinstance(tree, ast.TypeCast):
+    if is_a(tree, ast.TypeCast):
         return never_null(tree.arg) and (isinstance(tree.arg, ast.A_Const | ast.A_ArrayExpr) or _cast_to_text(tree))
-    if isinstance(tree, ast.FuncCall):
+    if is_a(tree, ast.FuncCall):
         if _function(tree) in _CLOCKS | {"nextval"}:
             return True
         return _function(tree) in _STRICT and bool(tree.args) and all(map(never_null, tree.args))
-    if isinstance(tree, ast.A_Expr) and tree.kind is A_Expr_Kind.AEXPR_OP and _operator(tree) in {"+", "-", "||"}:
+    if is_a(tree, ast.A_Expr) and tree.kind is A_Expr_Kind.AEXPR_OP and _operator(tree) in {"+", "-", "||"}:
         return never_null(tree.lexpr) and never_null(tree.rexpr)
     return False
 
@@ -122,7 +129,7 @@ def differs_each_time(tree: Any) -> bool:
 
 def constant(tree: Any) -> Any:
     """The Python value of a constant. Raises CannotTell for anything else."""
-    if isinstance(tree, ast.TypeCast) and isinstance(tree.arg, ast.A_Const):
+    if is_a(tree, ast.TypeCast) and is_a(tree.arg, ast.A_Const):
         if tree.typeName.names[-1].sval not in {"text", "varchar", "bool", "int2", "int4", "int8"}:
             raise CannotTell
         return constant(tree.arg)
@@ -143,18 +150,17 @@ def constant(tree: Any) -> Any:
 
 def holds(tree: Any, values: Mapping[str, Any]) -> bool | None:
     """The truth of a check for known column values: True, False, or None for NULL. Raises CannotTell otherwise."""
-    match tree:
-        case ast.NullTest():
-            null = _value(tree.arg, values) is None
-            return null if tree.nulltesttype is NullTestType.IS_NULL else not null
-        case ast.BoolExpr():
-            found = [holds(arg, values) for arg in tree.args]
-            if tree.boolop is BoolExprType.NOT_EXPR:
-                return None if found[0] is None else not found[0]
-            decisive = tree.boolop is BoolExprType.OR_EXPR
-            return decisive if decisive in found else None if None in found else not decisive
-        case ast.A_Expr():
-            return _compared(tree, values)
+    if is_a(tree, ast.NullTest):
+        null = _value(tree.arg, values) is None
+        return null if tree.nulltesttype is NullTestType.IS_NULL else not null
+    if is_a(tree, ast.BoolExpr):
+        found = [holds(arg, values) for arg in tree.args]
+        if tree.boolop is BoolExprType.NOT_EXPR:
+            return None if found[0] is None else not found[0]
+        decisive = tree.boolop is BoolExprType.OR_EXPR
+        return decisive if decisive in found else None if None in found else not decisive
+    if is_a(tree, ast.A_Expr):
+        return _compared(tree, values)
     value = _value(tree, values)
     if value is None or isinstance(value, bool):
         return value
@@ -183,19 +189,11 @@ def _pair(operator: str, left: Any, right: Any) -> bool | None:
         return None
     if type(left) is not type(right) or (isinstance(left, str) and operator not in {"=", "<>", "!="}):
         raise CannotTell  # a cast or a collation decides
-    return {
-        "=": left == right,
-        "<>": left != right,
-        "!=": left != right,
-        "<": left < right,
-        ">": left > right,
-        "<=": left <= right,
-        ">=": left >= right,
-    }[operator]
+    return bool(_OF_PYTHON[operator](left, right))
 
 
 def _value(tree: Any, values: Mapping[str, Any]) -> Any:
-    if isinstance(tree, ast.ColumnRef):
+    if is_a(tree, ast.ColumnRef):
         name = columns_in(tree)
         if len(tree.fields) != 1 or not name or name[0] not in values:
             raise CannotTell

@@ -11,6 +11,7 @@ from runbook.migrations.names import Unclear
 from runbook.migrations.net_change import Net
 from runbook.migrations.sql_statements import Statement
 
+STUMBLED = "its rule did not expect this form of it"
 Fold = Callable[[Net, Statement], None]
 
 _DYNAMIC = fold_objects.unclear("what it runs is not in the SQL as statements")
@@ -92,3 +93,5 @@ def _fold(net: Net, statement: Statement) -> None:
         net.find(statement, Verdict.REVIEW, words, str(error))
     except RecursionError:
         net.find(statement, Verdict.REVIEW, words, "it is nested too deeply to be judged")
+    except Exception as error:  # noqa: BLE001 - a rule that stumbles must not end a rollback, and is never good news
+        net.find(statement, Verdict.REVIEW, words, f"{STUMBLED} ({type(error).__name__})")

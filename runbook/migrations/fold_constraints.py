@@ -9,7 +9,7 @@ from typing import Any
 from pglast import ast
 from pglast.enums import ConstrType
 
-from runbook.migrations.expressions import cannot_fail, columns_in
+from runbook.migrations.expressions import cannot_fail, columns_in, is_a
 from runbook.migrations.findings import Verdict
 from runbook.migrations.names import Unclear, from_parts
 from runbook.migrations.net_change import Column, Constraint, Effect, Net, Table
@@ -39,9 +39,7 @@ def add_constraint(net: Net, table: Table, node: Any, statement: Statement, besi
     columns = [table.column(name) for name in named_columns] or beside
     made = Constraint(kind, "", columns, statement, check=node.raw_expr, nulls_equal=bool(node.nulls_not_distinct))
     words = [column.name for column in columns]
-    if kind == "primary key":
-        words = []
-    elif kind == "check" and len(words) > 1:
+    if kind == "primary key" or (kind == "check" and len(words) > 1):
         words = []
     made.name = node.conname or "_".join([table.name.name, *words, suffix])
     if node.indexname:
@@ -143,6 +141,6 @@ def is_not_null_check(constraint: Constraint) -> Column | None:
     tree = constraint.check
     if constraint.kind == "not null" and len(constraint.columns) == 1:
         return constraint.columns[0]
-    if not isinstance(tree, ast.NullTest) or tree.nulltesttype.name != "IS_NOT_NULL":
+    if not is_a(tree, ast.NullTest) or tree.nulltesttype.name != "IS_NOT_NULL":
         return None
     return constraint.columns[0] if isinstance(tree.arg, ast.ColumnRef) and len(constraint.columns) == 1 else None

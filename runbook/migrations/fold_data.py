@@ -7,7 +7,7 @@ from typing import Any
 
 from pglast import ast
 
-from runbook.migrations.expressions import only_reads, walk
+from runbook.migrations.expressions import is_a, only_reads, walk
 from runbook.migrations.findings import Verdict
 from runbook.migrations.names import BOOKKEEPING, Unclear
 from runbook.migrations.net_change import Net, Table
@@ -17,7 +17,7 @@ _SEARCH_PATH = "search_path"
 
 
 def write(net: Net, statement: Statement) -> None:
-    """INSERT, UPDATE, DELETE or MERGE."""
+    """INSERT, UPDATE, DELETE or MERGE; rows of a table that the range makes are no change beside the table."""
     node = statement.node
     pure = only_reads(node, but=node) and not _reads_written(node)
     if node.relation.relname == BOOKKEEPING and pure and not isinstance(node, ast.MergeStmt):
@@ -26,8 +26,6 @@ def write(net: Net, statement: Statement) -> None:
     if not pure:
         raise Unclear("it calls what no rule knows, which may change anything")
     if table.new and not (isinstance(node, ast.DeleteStmt) and _children(net, table)):
-        if not table.temporary:
-            net.find(statement, Verdict.ADDITIVE, table.name, "it changes rows of a table that the range itself made")
         return
     if isinstance(node, ast.UpdateStmt) and _only_new_columns(node, table):
         reason = "it fills columns that the range itself added, which the target's code does not read"
@@ -67,8 +65,9 @@ def truncate(net: Net, statement: Statement) -> None:
 def read(net: Net, statement: Statement) -> None:
     """SELECT: nothing when it only reads; the search path may change by it."""
     node = statement.node
-    for call in walk(node):
-        if isinstance(call, ast.FuncCall) and call.funcname[-1].sval == "set_config":
+    calls: list[Any] = [call for call in walk(node) if is_a(call, ast.FuncCall)]
+    for call in calls:
+        if call.funcname[-1].sval == "set_config":
             net.path_changed = True
     if node.targetList and all(_sets_session(target.val) for target in node.targetList) and not node.fromClause:
         return
@@ -79,10 +78,10 @@ def read(net: Net, statement: Statement) -> None:
 def _sets_session(node: Any) -> bool:
     """A set_config of a constant setting, as pg_dump writes it."""
     return (
-        isinstance(node, ast.FuncCall)
+        is_a(node, ast.FuncCall)
         and [part.sval for part in node.funcname] in (["pg_catalog", "set_config"], ["set_config"])
         and all(isinstance(arg, ast.A_Const) for arg in node.args or ())
-        and isinstance(node.args[0].val, ast.String)
+        and is_a(node.args[0].val, ast.String)
         and node.args[0].val.sval in SESSION | {_SEARCH_PATH}
     )
 

@@ -13,7 +13,7 @@ from runbook.migrations.expressions import only_reads
 from runbook.migrations.findings import Verdict
 from runbook.migrations.fold_constraints import drop_index, rename_constraint
 from runbook.migrations.names import BOOKKEEPING, Name, Unclear, from_parts, named
-from runbook.migrations.net_change import Effect, Net, Table
+from runbook.migrations.net_change import Effect, Net, Table, found
 from runbook.migrations.sql_statements import Statement
 
 _RELATIONS = {Kind.OBJECT_TABLE, Kind.OBJECT_VIEW, Kind.OBJECT_MATVIEW}
@@ -75,12 +75,13 @@ def _drop_one(net: Net, statement: Statement, item: Any) -> None:
         table.effects.append(Effect(statement, f"the code may count on {_words(kind)} {item[-1].sval}"))
     elif kind is Kind.OBJECT_STATISTIC_EXT:
         net.find(statement, Verdict.ADDITIVE, _shown(item), "statistics change how fast a query is, not what it gives")
-    elif kind is Kind.OBJECT_SEQUENCE or kind is Kind.OBJECT_TYPE:
+    elif kind in {Kind.OBJECT_SEQUENCE, Kind.OBJECT_TYPE, Kind.OBJECT_DOMAIN}:
         parts = item.names if isinstance(item, ast.TypeName) else item
-        key = (kind.name, _name(net, parts))
+        stored = Kind.OBJECT_TYPE if kind is Kind.OBJECT_DOMAIN else kind
+        key = (stored.name, _name(net, parts))
         if key not in net.made or cascade:
             raise Unclear(f"the target's code may name {_words(kind)} {_shown(parts)}")
-        net.made.discard(key)
+        del net.made[key]
     else:
         raise Unclear(f"no rule knows DROP of {_words(kind)}")
 
@@ -141,12 +142,14 @@ def on_table(reason: str, relation: str = "relation") -> Any:
 def make_type(net: Net, statement: Statement) -> None:
     """CREATE TYPE and CREATE DOMAIN: old columns do not have it yet."""
     node = statement.node
-    parts = getattr(node, "typeName", None) or getattr(node, "domainname", None)
-    name = net.name_of(node.typevar) if parts is None else _name(net, parts)
-    net.made.add((Kind.OBJECT_TYPE.name, name))
+    if isinstance(node, ast.CompositeTypeStmt):
+        name = net.name_of(node.typevar)
+    else:
+        name = _name(net, node.domainname if isinstance(node, ast.CreateDomainStmt) else node.typeName)
     if not isinstance(node, ast.CreateDomainStmt):
-        net.made.add(("plain", name))
-    net.find(statement, Verdict.ADDITIVE, name, "no column from before has a type that the range itself made")
+        net.plain_types.add(name)
+    reason = "no column from before has a type that the range itself made"
+    net.made[Kind.OBJECT_TYPE.name, name] = found(statement, Verdict.ADDITIVE, name, reason)
 
 
 def change_enum(net: Net, statement: Statement) -> None:
@@ -164,9 +167,11 @@ def make_sequence(net: Net, statement: Statement) -> None:
     """CREATE SEQUENCE."""
     node = statement.node
     name = net.name_of(node.sequence)
-    if not node.if_not_exists:
-        net.made.add((Kind.OBJECT_SEQUENCE.name, name))
-    net.find(statement, Verdict.ADDITIVE, name, "no default from before takes numbers from a new sequence")
+    made = found(statement, Verdict.ADDITIVE, name, "no default from before takes numbers from a new sequence")
+    if node.if_not_exists:
+        net.findings.append(made)
+    else:
+        net.made[Kind.OBJECT_SEQUENCE.name, name] = made
 
 
 def change_sequence(net: Net, statement: Statement) -> None:

@@ -17,8 +17,13 @@ from runbook.migrations.names import BOOKKEEPING, Unclear
 from runbook.migrations.net_change import Column, Default, Effect, Net, Table
 from runbook.migrations.sql_statements import Statement
 
-_IGNORED = {ConstrType.CONSTR_ATTR_DEFERRABLE, ConstrType.CONSTR_ATTR_NOT_DEFERRABLE,
-            ConstrType.CONSTR_ATTR_DEFERRED, ConstrType.CONSTR_ATTR_IMMEDIATE, ConstrType.CONSTR_ATTR_ENFORCED}  # fmt: skip
+_IGNORED = {
+    ConstrType.CONSTR_ATTR_DEFERRABLE,
+    ConstrType.CONSTR_ATTR_NOT_DEFERRABLE,
+    ConstrType.CONSTR_ATTR_DEFERRED,
+    ConstrType.CONSTR_ATTR_IMMEDIATE,
+    ConstrType.CONSTR_ATTR_ENFORCED,
+}
 
 
 def create_table(net: Net, statement: Statement) -> None:
@@ -27,13 +32,11 @@ def create_table(net: Net, statement: Statement) -> None:
     name = net.name_of(node.relation)
     if name.name == BOOKKEEPING:
         return
-    if node.if_not_exists and name not in net.current and not net.vacated(name):
+    if node.if_not_exists and not net.vacated(name):
         # It may have existed: what follows is judged as if it had.
-        net.table(name).effects.append(
-            Effect(statement, "the target's code maps this table, so it may exist already, in another form")
-        )
-        return
-    if node.if_not_exists and name in net.current:
+        if name not in net.current:
+            reason = "the target's code maps this table, so it may exist already, in another form"
+            net.table(name).effects.append(Effect(statement, reason))
         return
     elements = node.tableElts or ()
     plain = not (node.inhRelations or node.ofTypename) and all(
@@ -47,11 +50,15 @@ def create_table(net: Net, statement: Statement) -> None:
     for element in elements:
         if isinstance(element, ast.Constraint):
             add_constraint(net, table, element, statement, [])
-    for parent in node.inhRelations or ():
+    _inherit(net, statement)
+
+
+def _inherit(net: Net, statement: Statement) -> None:
+    for parent in statement.node.inhRelations or ():
         above = net.table(net.name_of(parent))
-        if node.partbound is None:
+        if statement.node.partbound is None:
             above.effects.append(Effect(statement, "its rows will be read with those of the table it inherits from"))
-        elif elements:
+        elif statement.node.tableElts:
             above.effects.append(Effect(statement, "rows written to the new partition must meet its own rules"))
 
 
@@ -236,7 +243,8 @@ _SUBCOMMANDS = {
         _harmless,
     ),
     **dict.fromkeys((At.AT_EnableTrig, At.AT_EnableAlwaysTrig, At.AT_EnableReplicaTrig, At.AT_DisableTrig,
-                     At.AT_EnableTrigAll, At.AT_DisableTrigAll, At.AT_EnableTrigUser, At.AT_DisableTrigUser), _TRIGGERS),
+                     At.AT_EnableTrigAll, At.AT_DisableTrigAll, At.AT_EnableTrigUser, At.AT_DisableTrigUser),
+                    _TRIGGERS),
     **dict.fromkeys((At.AT_EnableRowSecurity, At.AT_DisableRowSecurity, At.AT_ForceRowSecurity,
                      At.AT_NoForceRowSecurity), _POLICIES),
     At.AT_ChangeOwner: _seen("the code's role may lose its rights when the table has another owner"),

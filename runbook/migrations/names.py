@@ -41,7 +41,7 @@ def from_parts(parts: Any) -> Name:
 
 @dataclass(frozen=True)
 class Use:
-    """How the target's code uses a table: it maps it (`table`), it does not, or that is unknown (`unknown` says why)."""
+    """How the target's code uses a table: it maps it (`table`), or not, or nobody knows (`unknown` says why)."""
 
     table: MappedTable | None = None
     unknown: str = ""

@@ -139,7 +139,8 @@ class Net:
         self.current: dict[Name, Table] = {}
         self.findings: list[Finding] = []
         self.path_changed = False
-        self.made: set[tuple[str, Name]] = set()  # types, sequences, schemas, functions that the range makes
+        self.made: dict[tuple[str, Name], Finding] = {}  # types and sequences that the range makes
+        self.plain_types: set[Name] = set()  # those types of the range that are no domains
 
     def find(self, statement: Statement, verdict: Verdict, thing: object, reason: str) -> None:
         """Note a finding that stands whatever else the range does."""

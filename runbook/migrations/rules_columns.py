@@ -6,10 +6,10 @@ column's default, or NULL (https://www.postgresql.org/docs/current/sql-insert.ht
 
 from collections.abc import Iterator
 
-from runbook.migrations.column_types import change, of_text
+from runbook.migrations.column_types import SqlType, change, of_text
 from runbook.migrations.findings import Finding, Verdict
 from runbook.migrations.models import MappedColumn
-from runbook.migrations.names import Use
+from runbook.migrations.names import Use, named
 from runbook.migrations.net_change import Column, Default, Net, Table, found
 
 Judged = tuple[Verdict, str]
@@ -59,7 +59,7 @@ def _mapped(use: Use, origin: str | None) -> MappedColumn | None:
     return use.table.by_name.get(origin) if use.table is not None and origin is not None else None
 
 
-def added(net: Net, table: Table, column: Column, use: Use) -> Judged:
+def added(net: Net, table: Table, column: Column, use: Use) -> Judged:  # noqa: PLR0911 - one rule a return
     """A column that the range adds."""
     mapped = _mapped(use, column.name)
     if mapped is not None:
@@ -77,7 +77,7 @@ def added(net: Net, table: Table, column: Column, use: Use) -> Judged:
             Verdict.BREAKING,
             "it refuses NULL and has no default, so every INSERT by code that does not know it fails",
         )
-    if column.type is None or not (column.type.plain or (net_type(net, column))):
+    if column.type is None or not (column.type.plain or made_type(net, column)):
         return Verdict.REVIEW, f"the type {column.type} may be a domain that refuses what the column gets by itself"
     if column.default in {Default.UNSURE, Default.COMPUTED_UNSURE}:
         return Verdict.REVIEW, f"an INSERT that leaves it out gets {column.default.value}"
@@ -88,12 +88,10 @@ def added(net: Net, table: Table, column: Column, use: Use) -> Judged:
     return Verdict.ADDITIVE, "code that does not know it does not select it, and the database fills it on INSERT"
 
 
-def net_type(net: Net, column: Column) -> bool:
+def made_type(net: Net, column: Column) -> bool:
     """That the range itself makes the column's type, and that it is no domain."""
     kind = column.type
-    return kind is not None and any(
-        thing == "plain" and name.name == kind.name and name.schema == kind.schema for thing, name in net.made
-    )
+    return kind is not None and named(kind.schema, kind.name) in net.plain_types
 
 
 def left(table: Table, column: Column, use: Use) -> Judged:
@@ -115,9 +113,7 @@ def left(table: Table, column: Column, use: Use) -> Judged:
 
 def retyped(column: Column, mapped: MappedColumn | None, use: Use) -> Judged:
     """A column from before with another type."""
-    new = column.type
-    if new is None:
-        return Verdict.REVIEW, "its type is not known"
+    new = column.type or SqlType("unknown")
     if use.table is not None and mapped is None:
         if new.plain:
             return Verdict.ADDITIVE, "the target's code does not map it"

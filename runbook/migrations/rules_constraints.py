@@ -52,8 +52,8 @@ def _not_null(column: Column, use: Use) -> Judged:
 
 
 def _index(made: Constraint, use: Use) -> Judged:
-    mapped = [use.table.by_name[column.origin] for column in made.columns
-              if use.table is not None and column.origin in use.table.by_name]  # fmt: skip
+    by_name = use.table.by_name if use.table is not None else {}
+    mapped = [by_name[origin] for origin in (column.origin or "" for column in made.columns) if origin in by_name]
     types = [of_text(column.type) for column in mapped]
     if made.kind == "index" and any(found_type is not None and found_type.unbounded for found_type in types):
         return Verdict.ADDITIVE, "an index refuses no value but one longer than its page takes (about 2,700 bytes)"
@@ -149,11 +149,11 @@ def _deleting(made: Constraint, child: Use, table: Table) -> Judged | None:
                 Verdict.REVIEW,
                 f"deleting a row sets columns of {table.name} to their default, which may not be there",
             )
-    return (
-        Verdict.REVIEW,
-        f"rows that the failed release put in {table.name} keep the target's code from deleting the rows they point to "
-        "(additive if the code deletes none)",
+    reason = (
+        f"rows that the failed release put in {table.name} keep the target's code from deleting the rows that they "
+        "point to (additive if the code deletes none)"
     )
+    return Verdict.REVIEW, reason
 
 
 def _updating(made: Constraint, parent: Use) -> Judged | None:

@@ -4,6 +4,7 @@ Parsed with pglast, which is PostgreSQL's own grammar. That parser ends the whol
 thousand levels deep, and needs a second for about 4,000 statements; the limits below stand well before either.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,8 @@ from pglast import normalize, parse_sql
 from pglast.parser import ParseError, scan, split
 
 SHOWN = 240
+_COMMENTS = re.compile(r"(?:\s*--[^\n]*\n)*\s*")
+_SILENT = {"SQL_COMMENT", "C_COMMENT", "ASCII_59"}  # the last is the semicolon
 _ALWAYS_SHALLOW = 10_000  # characters; 5,000 levels at the most
 _DEEPEST = 5_000  # levels
 _LONGEST = 1_000_000  # characters of one statement
@@ -33,8 +36,8 @@ class Statement:
 
     @property
     def shown(self) -> str:
-        """The statement on one line, shortened, with control characters escaped."""
-        return shortened(self.text)
+        """The statement on one line, shortened, with control characters escaped, without the comments before it."""
+        return shortened(self.text[end.end() :] if (end := _COMMENTS.match(self.text)) else self.text)
 
 
 def shortened(text: str, most: int = SHOWN) -> str:
@@ -52,10 +55,25 @@ def statements_of(sql: str) -> Iterator[Statement]:
     parse = _Parser()
     readable, rest = _scannable(sql)
     count = 0
-    for count, place in enumerate(split(readable, with_parser=False, only_slices=True) if readable.strip() else (), 1):
-        yield replace(parse(readable[place]), place=count)
+    for count, part in enumerate(_parts(readable), 1):
+        yield replace(parse(part), place=count)
     if rest:
         yield Statement(rest[0], problem=rest[1], place=count + 1)
+
+
+def _parts(sql: str) -> Iterator[str]:
+    """The statements in `sql`, and whatever else stands between semicolons: the splitter passes over some of that."""
+    at = 0
+    for place in split(sql, with_parser=False, only_slices=True) if sql.strip() else ():
+        yield from _overlooked(sql[at : place.start])
+        yield sql[place]
+        at = place.stop
+    yield from _overlooked(sql[at:])
+
+
+def _overlooked(gap: str) -> Iterator[str]:
+    if gap.strip("; \t\r\n\f\v") and any(token.name not in _SILENT for token in scan(gap)):
+        yield gap
 
 
 def _unreadable(sql: str) -> str:

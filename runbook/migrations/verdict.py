@@ -28,7 +28,7 @@ def judge(upgrade_sql: str, models: Models | None, dialect: str = "postgresql") 
         reason = f"only PostgreSQL's SQL has rules, and this is {shortened(dialect, 40)}"
         return concluded([Finding(Verdict.REVIEW, shortened(upgrade_sql), "SQL", reason)])
     net = folded(statements_of(upgrade_sql))
-    return concluded((*net.findings, *judge_tables(net, models)))
+    return concluded((*net.findings, *net.made.values(), *judge_tables(net, models)))
 
 
 def assess(database: Sequence[str], target: ImageMigrations) -> Assessment:
