@@ -1,10 +1,12 @@
-"""Small migrations with the verdict that is right for each, and why, from PostgreSQL's semantics.
+"""The rows of `migrations_table.toml`, and what the target's code maps in them.
 
 `tests/unit/test_verdict_table.py` holds them against `judge`, and `tests/engine/test_verdict_against_postgres.py`
 against a real PostgreSQL: it makes the target's tables, runs the SQL, and then does what the target's code does.
 """
 
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from runbook.migrations.models import Models, from_object
@@ -12,6 +14,11 @@ from runbook.migrations.models import Models, from_object
 
 def column(name: str, kind: str, **flags: bool) -> dict[str, Any]:
     return {"name": name, "type": kind, "nullable": False} | flags
+
+
+def orders_with(more: dict[str, Any]) -> Models:
+    columns = [column("id", "INTEGER", primary_key=True, server_default=True), more]
+    return from_object({"tables": [{"schema": None, "name": "orders", "columns": columns}]})
 
 
 # What the target's code maps, in every row of the table unless it says otherwise.
@@ -66,353 +73,39 @@ CREATE SEQUENCE ticket_numbers;
 """
 
 
+# Other models, for rows that need them.
+MODELS: dict[str, Models | None] = {
+    "shop": SHOP,
+    "none": None,
+    "client default": orders_with(column("region", "TEXT", nullable=True, client_default=True)),
+    "server default": orders_with(column("region", "TEXT", nullable=True, server_default=True)),
+    "coupons": from_object(
+        {"tables": [{"schema": None, "name": "coupons", "columns": [column("id", "INTEGER", primary_key=True)]}]}
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Row:
-    """A migration. `silent` says why a breaking one breaks no single statement of the target's code; `unrunnable`
-    why PostgreSQL cannot be shown it; `then` is what the failed release writes before the rollback, and with it a
-    migration under review does break the target's code."""
+    """A migration, its right verdict, and why that is right.
+
+    `silent` says why a breaking one breaks no single statement of the target's code; `unrunnable` why PostgreSQL
+    cannot be shown it; `then` is what the failed release writes before the rollback: with it a migration under review
+    does break the target's code, and an additive one still does not.
+    """
 
     name: str
     verdict: str
     sql: str
     why: str
-    models: Models | None = SHOP
+    models: str = "shop"
     silent: str = ""
     unrunnable: str = ""
     then: str = ""
 
+    @property
+    def mapped(self) -> Models | None:
+        return MODELS[self.models]
 
-def _rows(verdict: str, *rows: tuple[Any, ...]) -> list[Row]:
-    return [Row(row[0], verdict, row[1], row[2], **(row[3] if len(row) > 3 else {})) for row in rows]
 
-
-UNCHANGED = _rows(
-    "unchanged",
-    ("empty", "", "No statement changes nothing."),
-    ("comments only", "-- Running upgrade a -> b\n/* nothing */\n", "A comment is no statement."),
-    (
-        "bookkeeping only",
-        "BEGIN;\n-- Running upgrade a -> b\nUPDATE alembic_version SET version_num='b' WHERE alembic_version.version_num = 'a';\nCOMMIT;",
-        "Alembic's own table is not the application's, and an empty migration changes no schema.",
-        {"unrunnable": "there is no alembic_version in the test's database"},
-    ),
-    (
-        "bookkeeping begun",
-        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num));"
-        "INSERT INTO alembic_version (version_num) VALUES ('b') RETURNING alembic_version.version_num;",
-        "Alembic's own table is not the application's.",
-    ),
-    ("table made and dropped", "CREATE TABLE scratch (id int); INSERT INTO scratch VALUES (1); DROP TABLE scratch;",
-     "Its rows went with it: after the range the schema is as it was.",
-     ),
-    ("column made and dropped", "ALTER TABLE orders ADD COLUMN tmp int NOT NULL DEFAULT 1; ALTER TABLE orders DROP COLUMN tmp;",
-     "After the range the table has the columns it had."),
-    ("column renamed and back", "ALTER TABLE orders RENAME note TO memo; ALTER TABLE orders RENAME memo TO note;",
-     "Renaming touches the catalog's name alone, and the name is what it was."),
-    ("table renamed and back", "ALTER TABLE orders RENAME TO o; ALTER TABLE o RENAME TO orders;",
-     "The name is what it was."),
-    ("constraint made and dropped",
-     "ALTER TABLE orders ADD CONSTRAINT few CHECK (quantity < 0) NOT VALID; ALTER TABLE orders DROP CONSTRAINT few;",
-     "A constraint that is gone refuses nothing."),
-    ("index made and dropped", "CREATE UNIQUE INDEX i ON orders (number); DROP INDEX i;",
-     "An index that is gone refuses nothing."),
-    ("settings", "SET lock_timeout = '5s'; SET statement_timeout = 0; SELECT 1;",
-     "They end with the session that set them."),
-    ("vacuum and lock", "BEGIN; LOCK TABLE orders IN SHARE MODE; COMMIT; ANALYZE orders;",
-     "A lock ends with its transaction, and statistics change no result."),
-    ("sequence made and dropped", "CREATE SEQUENCE s; DROP SEQUENCE s;", "Nothing could have used it."),
-)  # fmt: skip
-
-ADDITIVE = _rows(
-    "additive",
-    ("table created", "CREATE TABLE shipments (id serial PRIMARY KEY, at timestamptz NOT NULL);",
-     "Code that does not know a table neither reads nor writes it."),
-    ("table created, no models", "CREATE TABLE shipments (id serial PRIMARY KEY);",
-     "CREATE TABLE fails on a name that is taken, so no code can have used it before.", {"models": None}),
-    ("table in a new schema", "CREATE SCHEMA app; CREATE TABLE app.parcels (id int);",
-     "The search path does not lead there."),
-    ("constraints on a new table",
-     "CREATE TABLE tags (id int, word text); ALTER TABLE tags ADD CONSTRAINT w UNIQUE (word); ALTER TABLE tags ALTER word SET NOT NULL;",
-     "Constraints bind the writes to their own table, and the target's code does not write that one."),
-    ("index on a new table", "CREATE TABLE tags (word text); CREATE UNIQUE INDEX CONCURRENTLY u ON tags (lower(word));",
-     "The same holds for a unique index."),
-    ("rows in a new table", "CREATE TABLE tags (word text NOT NULL); INSERT INTO tags (word) VALUES ('a'), ('100%%');",
-     "The target's code does not read them."),
-    ("rows copied to a new table", "CREATE TABLE labels (o int, n text); INSERT INTO labels SELECT id, upper(number) FROM orders;",
-     "Reading a table leaves it as it was."),
-    ("new table points to orders, cascading",
-     "CREATE TABLE lines (id serial PRIMARY KEY, order_id int NOT NULL REFERENCES orders (id) ON DELETE CASCADE);",
-     "Deleting an order deletes its lines with it, so no delete of the target's code is refused.",
-     {"then": "INSERT INTO lines (order_id) SELECT id FROM orders"}),
-    ("new table points to orders, set null",
-     "CREATE TABLE lines (id serial PRIMARY KEY, order_id int REFERENCES orders (id) ON DELETE SET NULL);",
-     "Deleting an order leaves its lines pointing nowhere.",
-     {"then": "INSERT INTO lines (order_id) SELECT id FROM orders"}),
-    ("nullable column", "ALTER TABLE orders ADD COLUMN weight integer;", "An INSERT that leaves it out gives NULL."),
-    ("nullable column, no models", "ALTER TABLE orders ADD COLUMN weight integer;",
-     "That holds for every table and any code that names its columns.", {"models": None}),
-    ("column with a default", "ALTER TABLE orders ADD COLUMN weight integer NOT NULL DEFAULT 0;",
-     "An INSERT that leaves it out gives the default."),
-    ("column with a clock", "ALTER TABLE orders ADD seen timestamptz DEFAULT now() NOT NULL;", "now() is never NULL."),
-    ("column with a clock of UTC", "ALTER TABLE orders ADD seen timestamp DEFAULT timezone('utc', now()) NOT NULL;",
-     "timezone() of what is never NULL is never NULL."),
-    ("column with a random UUID", "ALTER TABLE orders ADD token uuid NOT NULL DEFAULT gen_random_uuid();",
-     "The database fills it on every INSERT."),
-    ("column with empty JSON", "ALTER TABLE orders ADD extra jsonb NOT NULL DEFAULT '{}'::jsonb;",
-     "The constant was checked when the column was made."),
-    ("identity column", "ALTER TABLE orders ADD COLUMN serial_no bigint GENERATED ALWAYS AS IDENTITY;",
-     "The database numbers the rows, and code that does not know the column gives it no value."),
-    ("serial column", "ALTER TABLE orders ADD COLUMN serial_no bigserial;", "serial is NOT NULL with a default."),
-    ("generated column", "ALTER TABLE orders ADD COLUMN shown text GENERATED ALWAYS AS (number || ' ' || status) STORED;",
-     "Joining texts never fails, and NULL is allowed."),
-    ("nullable, then required with default",
-     "ALTER TABLE orders ADD weight int; UPDATE orders SET weight = 1; ALTER TABLE orders ALTER weight SET DEFAULT 1; ALTER TABLE orders ALTER weight SET NOT NULL;",
-     "In the end an INSERT that leaves it out gives 1."),
-    ("required, then not", "ALTER TABLE legacy ADD weight int NOT NULL DEFAULT 1; ALTER TABLE orders ADD w int DEFAULT 3 NOT NULL; ALTER TABLE orders ALTER w DROP DEFAULT, ALTER w DROP NOT NULL;",
-     "In the end an INSERT that leaves it out gives NULL, which is allowed."),
-    ("new column backfilled", "ALTER TABLE orders ADD label text; UPDATE orders SET label = upper(number) WHERE note IS NULL;",
-     "The target's code does not read the new column."),
-    ("new column made unique", "ALTER TABLE orders ADD code text UNIQUE;",
-     "The target's code leaves it NULL, and NULLs never repeat each other."),
-    ("new random column made unique", "ALTER TABLE orders ADD token uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE;",
-     "Every row gets another value."),
-    ("new column with a check", "ALTER TABLE orders ADD weight int CHECK (weight > 0);",
-     "A check that gives NULL is met, and comparing NULL gives NULL."),
-    ("new column with default and check", "ALTER TABLE orders ADD kind text NOT NULL DEFAULT 'web' CHECK (kind IN ('web', 'shop'));",
-     "The default is one of the allowed values."),
-    ("new column of a new enum", "CREATE TYPE channel AS ENUM ('web', 'shop'); ALTER TABLE orders ADD channel channel DEFAULT 'web' NOT NULL;",
-     "The default was checked when the column was made."),
-    ("new column points to a new table",
-     "CREATE TABLE shops (id serial PRIMARY KEY); ALTER TABLE orders ADD shop_id int REFERENCES shops (id);",
-     "The target's code leaves it NULL, and NULL points nowhere, which is allowed."),
-    ("unmapped column dropped", "ALTER TABLE orders DROP COLUMN old_code;",
-     "The target's code neither selects nor inserts it."),
-    ("unmapped column renamed", "ALTER TABLE orders RENAME COLUMN old_code TO older_code;",
-     "The target's code does not name it."),
-    ("unmapped column's type", "ALTER TABLE orders ALTER old_rank TYPE bigint;",
-     "The target's code leaves it out; its default is converted with it."),
-    ("unmapped table dropped", "DROP TABLE IF EXISTS legacy;", "The target's code does not name it."),
-    ("unmapped table renamed", "ALTER TABLE legacy RENAME TO heritage;", "The target's code does not name it."),
-    ("unmapped table changed", "ALTER TABLE legacy ADD c int NOT NULL DEFAULT 1, ADD UNIQUE (label), ALTER label SET NOT NULL;",
-     "Its constraints bind writes that the target's code does not do."),
-    ("unmapped view dropped", "DROP VIEW order_numbers;", "The target's code does not map it."),
-    ("integer to bigint", "ALTER TABLE orders ALTER COLUMN quantity TYPE bigint;",
-     "bigint holds every integer, and drivers give both as the same kind of number."),
-    ("integer to bigint by cast", "ALTER TABLE orders ALTER quantity TYPE bigint USING quantity::bigint;",
-     "The cast keeps every value."),
-    ("varchar longer", "ALTER TABLE orders ALTER number TYPE varchar(40);", "Every text that fitted fits."),
-    ("varchar to text", "ALTER TABLE orders ALTER number TYPE text;", "text has no limit and compares like varchar."),
-    ("numeric wider", "ALTER TABLE orders ALTER total TYPE numeric(14, 2);", "Every number that fitted fits, with as many decimals."),
-    ("NOT NULL where code says so", "ALTER TABLE orders ALTER number SET NOT NULL;",
-     "The target's code itself declares that it never holds NULL."),
-    ("NOT NULL dropped where nullable", "ALTER TABLE orders ALTER note DROP NOT NULL;", "NULL is nothing new to the code there."),
-    ("default set", "ALTER TABLE orders ALTER note SET DEFAULT 'none';", "An INSERT that gives the column a value does not see it."),
-    ("default dropped that code does not use", "ALTER TABLE orders ALTER paid DROP DEFAULT;",
-     "The target's code gives the value itself."),
-    ("unique over the primary key", "ALTER TABLE orders ADD CONSTRAINT both_ways UNIQUE (id, customer_id);",
-     "id alone never repeats, so neither does the pair."),
-    ("constraint dropped", "ALTER TABLE customers DROP CONSTRAINT customers_email_known;",
-     "What was allowed still is."),
-    ("plain index", "CREATE INDEX ON orders (customer_id, status);", "An index that is not unique refuses nothing."),
-    ("index concurrently", "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON orders USING btree (created_at DESC) WHERE paid;",
-     "How it is built changes nothing, and its condition cannot fail."),
-    ("index over lower()", "CREATE INDEX i ON customers (lower(email));", "lower() never fails."),
-    ("index dropped", "DROP INDEX customers_name;", "Queries give the same rows without it."),
-    ("enum created", "CREATE TYPE size AS ENUM ('s', 'm'); ALTER TYPE size ADD VALUE 'l';", "No column has the type."),
-    ("sequence created", "CREATE SEQUENCE invoice_no START 100;", "No default takes numbers from it."),
-    ("view created", "CREATE VIEW open_orders AS SELECT id, number FROM orders WHERE NOT paid;", "A view leaves its tables as they are."),
-    ("materialized view", "CREATE MATERIALIZED VIEW per_day AS SELECT date_trunc('day', created_at) d, count(*) FROM orders GROUP BY 1;",
-     "It reads its tables and leaves them as they are."),
-    ("storage options", "ALTER TABLE orders SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.1), ALTER note SET STORAGE external, ALTER note SET STATISTICS 500;",
-     "How rows are stored changes no result."),
-    ("comment on a column", "COMMENT ON COLUMN orders.note IS 'a; DROP TABLE orders;';", "No query sees it; the semicolon is in a text."),
-    ("rights given", "GRANT SELECT ON orders TO PUBLIC;", "More rights take nothing away."),
-    ("extension", 'CREATE EXTENSION IF NOT EXISTS "plpgsql";', "It brings names that the code does not use."),
-    ("trigger function", "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;",
-     "Nothing calls it until a trigger is made."),
-    ("trigger on a new table",
-     "CREATE TABLE t (id int); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$; CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();",
-     "The target's code does not write that table."),
-    ("mixed case, added", 'ALTER TABLE "Mixed Case" ADD COLUMN "New One" int;', "An INSERT that leaves it out gives NULL."),
-    ("other case is another table", 'CREATE TABLE "Orders" (id int); DROP TABLE "Orders"; CREATE TABLE "Customers" (id int NOT NULL);',
-     "Quoted names keep their case: these are not the tables that the code maps."),
-    ("identity by default", "ALTER TABLE orders ALTER quantity ADD GENERATED BY DEFAULT AS IDENTITY;",
-     "BY DEFAULT takes any value that is given."),
-    ("public is the default schema", "ALTER TABLE public.orders ADD COLUMN weight int;", "It is the same table, and a nullable column."),
-    ("constraint validated", "ALTER TABLE customers VALIDATE CONSTRAINT customers_email_known;", "It refused new writes already."),
-    ("constraint and index renamed", "ALTER INDEX customers_name RENAME TO cn; ALTER TABLE customers RENAME CONSTRAINT customers_email_known TO k;",
-     "They do what they did, by another name."),
-    ("temporary table", "CREATE TABLE keep (id int); CREATE TEMP TABLE work (id int); INSERT INTO work SELECT id FROM orders; INSERT INTO keep SELECT id FROM work;",
-     "It ends with its session; the other is new."),
-    ("check of not null, then NOT NULL", "ALTER TABLE orders ADD CONSTRAINT nn CHECK (number IS NOT NULL) NOT VALID; ALTER TABLE orders VALIDATE CONSTRAINT nn; ALTER TABLE orders ALTER number SET NOT NULL; ALTER TABLE orders DROP CONSTRAINT nn;",
-     "It ends in a NOT NULL that the target's code itself declares."),
-)  # fmt: skip
-
-BREAKING = _rows(
-    "breaking",
-    ("table dropped", "DROP TABLE orders;", "relation does not exist."),
-    ("table dropped, cascading", "DROP TABLE public.orders CASCADE;", "relation does not exist, and with it went its views."),
-    ("table renamed", "ALTER TABLE customers RENAME TO clients;", "relation does not exist by the old name."),
-    ("table moved", "CREATE SCHEMA archive; ALTER TABLE customers SET SCHEMA archive;", "The search path does not lead there."),
-    ("table moved and renamed", "ALTER TABLE customers RENAME TO c1; ALTER TABLE c1 RENAME TO c2;", "No name leads back."),
-    ("column dropped", "ALTER TABLE orders DROP COLUMN note;", "column does not exist."),
-    ("column dropped, among others", "ALTER TABLE orders ADD COLUMN memo text, DROP COLUMN IF EXISTS total;", "column does not exist."),
-    ("column renamed", "ALTER TABLE orders RENAME COLUMN total TO amount;", "column does not exist by the old name."),
-    ("column replaced", "ALTER TABLE orders ADD amount numeric; UPDATE orders SET amount = total; ALTER TABLE orders DROP total;",
-     "column does not exist, wherever its values went."),
-    ("required column", "ALTER TABLE orders ADD COLUMN weight integer NOT NULL;", "Every INSERT leaves it NULL, which is refused."),
-    ("required column, DEFAULT NULL", "ALTER TABLE orders ADD weight int NOT NULL DEFAULT NULL;", "A default of NULL is none."),
-    ("required column, default dropped", "ALTER TABLE orders ADD weight int NOT NULL DEFAULT 0; ALTER TABLE orders ALTER weight DROP DEFAULT;",
-     "In the end there is no default, and every INSERT is refused."),
-    ("required in steps", "ALTER TABLE orders ADD weight int; UPDATE orders SET weight = 0; ALTER TABLE orders ALTER weight SET NOT NULL;",
-     "In the end every INSERT leaves it NULL, which is refused."),
-    ("required among harmless", "CREATE TABLE a (id int); ALTER TABLE orders ADD x int, ADD y int NOT NULL; CREATE INDEX ON orders (x);",
-     "One subcommand of many decides."),
-    ("breaking and uncertain", "DO $$ BEGIN END $$; ALTER TABLE orders DROP COLUMN note;", "A certain no stays one, whatever else is uncertain."),
-    ("breaking behind nonsense", "ALTER TABLE orders DROP COLUMN note; THIS IS NO SQL;", "The same.",
-     {"unrunnable": "PostgreSQL refuses it, too"}),
-    ("required by a check", "ALTER TABLE orders ADD weight int, ADD CONSTRAINT w CHECK (weight IS NOT NULL) NOT VALID;",
-     "NOT VALID spares the old rows, not a new write that leaves it NULL."),
-    ("check against its default", "ALTER TABLE orders ADD weight int DEFAULT 0; ALTER TABLE orders ADD CHECK (weight > 0) NOT VALID;",
-     "Every INSERT gets 0, which the check refuses."),
-    ("unique over a constant", "ALTER TABLE orders ADD slot int NOT NULL DEFAULT 0 UNIQUE;", "The second INSERT repeats the first one's 0."),
-    ("NULLs that repeat", "ALTER TABLE orders ADD slot int UNIQUE NULLS NOT DISTINCT;", "The second INSERT repeats the first one's NULL."),
-    ("NOT NULL on a nullable column", "UPDATE orders SET note = '' WHERE note IS NULL; ALTER TABLE orders ALTER note SET NOT NULL;",
-     "The target's code writes NULL there."),
-    ("NOT NULL by a check", "ALTER TABLE orders ADD CONSTRAINT has_note CHECK (note IS NOT NULL) NOT VALID;", "The target's code writes NULL there."),
-    ("default dropped", "ALTER TABLE orders ALTER status DROP DEFAULT;", "The target's code leaves it out, and NULL is refused."),
-    ("identity dropped", "ALTER TABLE customers ALTER id DROP DEFAULT;", "The target's code leaves the key to the database."),
-    ("identity always", "ALTER TABLE orders ALTER quantity ADD GENERATED ALWAYS AS IDENTITY;", "A value of the code's own is refused."),
-    ("integer to text", "ALTER TABLE orders ALTER quantity TYPE text;", "text = integer has no operator, and the code would read texts."),
-    ("text to integer", "ALTER TABLE orders ALTER number TYPE integer USING 1;", "Texts are not taken for numbers."),
-    ("boolean to text", "ALTER TABLE orders ALTER paid TYPE text;", "text = boolean has no operator."),
-    ("timestamp to integer", "ALTER TABLE orders ALTER created_at TYPE bigint USING extract(epoch FROM created_at);", "A timestamp is not taken for a number."),
-    ("boolean to integer", "ALTER TABLE orders ALTER paid TYPE int USING paid::int;", "integer = boolean has no operator."),
-    ("columns swapped", "ALTER TABLE orders RENAME note TO x; ALTER TABLE orders RENAME number TO note; ALTER TABLE orders RENAME x TO number;",
-     "Each name leads to the other's values.", {}),
-    ("table rebuilt without a column",
-     "ALTER TABLE customers RENAME TO c_old; CREATE TABLE customers (id serial PRIMARY KEY, email varchar(255) NOT NULL);",
-     "column name does not exist."),
-    ("table rebuilt with a required column",
-     "DROP TABLE customers; CREATE TABLE customers (id serial PRIMARY KEY, email varchar(255) NOT NULL, name text, region text NOT NULL);",
-     "Every INSERT leaves region NULL, which is refused."),
-    ("mixed case, dropped", 'ALTER TABLE "Mixed Case" DROP COLUMN "Some Name";', "column does not exist."),
-    ("column made computed", "ALTER TABLE customers DROP COLUMN name; ALTER TABLE customers ADD COLUMN name text GENERATED ALWAYS AS (email || '') STORED;",
-     "A computed column takes no value from an INSERT."),
-    ("column of a mapped view or table dropped, if it exists", "ALTER TABLE IF EXISTS ONLY orders DROP COLUMN IF EXISTS quantity CASCADE;",
-     "IF EXISTS drops it all the same when it is there."),
-)  # fmt: skip
-
-REVIEW = _rows(
-    "review",
-    ("column dropped, no models", "ALTER TABLE orders DROP COLUMN note;", "Nobody knows whether the code uses it.", {"models": None}),
-    ("table dropped, no models", "DROP TABLE orders;", "Nobody knows whether the code uses it.", {"models": None}),
-    ("required column, no models", "ALTER TABLE orders ADD c int NOT NULL;", "Nobody knows whether the code inserts there.", {"models": None}),
-    ("new table points to orders", "CREATE TABLE lines (id serial PRIMARY KEY, order_id int NOT NULL REFERENCES orders (id));",
-     "NO ACTION refuses to delete an order that a line points to.",
-     {"then": "INSERT INTO lines (order_id) SELECT id FROM orders"}),
-    ("new column points to a mapped table", "ALTER TABLE customers ADD last_order int REFERENCES orders (id);",
-     "NO ACTION refuses to delete an order that a customer points to.",
-     {"then": "INSERT INTO customers (email, last_order) SELECT 'x', max(id) FROM orders"}),
-    ("cascade into a mapped table", "ALTER TABLE orders ADD owner int REFERENCES customers (id) ON DELETE CASCADE;",
-     "Deleting a customer would silently delete orders."),
-    ("unique on an old column", "ALTER TABLE orders ADD CONSTRAINT n UNIQUE (number);", "Whether the code repeats numbers is not in the SQL.",
-     {"then": "INSERT INTO orders (number, quantity, paid, created_at) VALUES (repeat('n', 19) || '1', 1, true, now())"}),
-    ("unique index on an old column", "CREATE UNIQUE INDEX CONCURRENTLY n ON customers (email);", "The same."),
-    ("partial unique index", "CREATE UNIQUE INDEX n ON orders (number) WHERE NOT paid;", "The same, for some rows."),
-    ("unique index over an expression", "CREATE UNIQUE INDEX n ON customers (lower(email));", "The same, for what lower() gives."),
-    ("check on an old column", "ALTER TABLE orders ADD CONSTRAINT q CHECK (quantity BETWEEN 1 AND 99) NOT VALID;", "Whether the code writes others is not in the SQL."),
-    ("foreign key on an old column", "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers (id) ON DELETE CASCADE NOT VALID;",
-     "Whether the code points only to customers that are there is not in the SQL."),
-    ("exclusion", "ALTER TABLE orders ADD EXCLUDE (number WITH =);", "Whether the code repeats numbers is not in the SQL."),
-    ("primary key exchanged", "ALTER TABLE customers DROP CONSTRAINT customers_pkey; ALTER TABLE customers ADD PRIMARY KEY (email);",
-     "Whether the code repeats addresses is not in the SQL."),
-    ("varchar shorter", "ALTER TABLE orders ALTER number TYPE varchar(10) USING left(number, 10);", "A longer text is refused."),
-    ("text limited", "ALTER TABLE orders ALTER note TYPE varchar(50);", "A longer text is refused."),
-    ("numeric with fewer digits", "ALTER TABLE orders ALTER total TYPE numeric(6, 2);", "A greater number is refused."),
-    ("numeric with other decimals", "ALTER TABLE orders ALTER total TYPE numeric(10, 4);", "As many digits, of which more are decimals: greater numbers are refused."),
-    ("timestamp with time zone", "ALTER TABLE orders ALTER created_at TYPE timestamptz;", "Drivers give an aware time where the code expects a naive one."),
-    ("text to enum", "ALTER TABLE customers ALTER name TYPE mood USING 'glad';", "Only the enum's words are taken, and whether the code writes others is not in the SQL."),
-    ("text to json", "ALTER TABLE customers ALTER name TYPE jsonb USING to_jsonb(name);", "Texts that are no JSON are refused."),
-    ("values computed anew", "ALTER TABLE orders ALTER quantity TYPE bigint USING quantity * 100;", "The values mean something else now."),
-    ("NOT NULL dropped", "ALTER TABLE orders ALTER number DROP NOT NULL;", "The code may read NULL where it expects a text."),
-    ("NOT NULL on an unmapped column", "ALTER TABLE orders ALTER old_code SET NOT NULL;", "Whether it has a default is not in the SQL."),
-    ("NOT NULL where the client has a default", "ALTER TABLE orders ALTER region SET NOT NULL;", "A default does not keep code from writing NULL.",
-     {"models": from_object({"tables": [{"schema": None, "name": "orders", "columns": [
-         column("id", "INTEGER", primary_key=True, server_default=True),
-         column("region", "TEXT", nullable=True, client_default=True)]}]}), "unrunnable": "other models"}),
-    ("default dropped, nullable", "ALTER TABLE orders ALTER region DROP DEFAULT;", "The code would find NULL where it counts on the default.",
-     {"models": from_object({"tables": [{"schema": None, "name": "orders", "columns": [
-         column("id", "INTEGER", primary_key=True, server_default=True),
-         column("region", "TEXT", nullable=True, server_default=True)]}]}), "unrunnable": "other models"}),
-    ("default dropped, unmapped", "ALTER TABLE orders ALTER old_rank DROP DEFAULT;", "If it refuses NULL, every INSERT of the code is refused."),
-    ("default by an unknown function", "CREATE FUNCTION rank() RETURNS int LANGUAGE sql AS 'SELECT NULL::int'; ALTER TABLE orders ADD r int DEFAULT rank() NOT NULL;",
-     "What it gives is not in the SQL, and may be NULL."),
-    ("generated by what may fail", "ALTER TABLE orders ADD per numeric GENERATED ALWAYS AS (total / quantity) STORED;", "Dividing by zero fails the INSERT."),
-    ("generated and required", "ALTER TABLE orders ADD s text NOT NULL GENERATED ALWAYS AS (note || number) STORED;", "NULL || text is NULL, which is refused.",
-     ),
-    ("column of a domain", "CREATE DOMAIN grade AS int NOT NULL; ALTER TABLE orders ADD g grade DEFAULT 1;", "A domain may refuse NULL and more."),
-    ("unknown type", "ALTER TABLE orders ADD m mood;", "The type may be a domain, for all that the SQL says."),
-    ("index over what may fail", "CREATE INDEX i ON customers ((email::int)) WHERE id < 0;", "PostgreSQL computes it on every write."),
-    ("table made if not there", "CREATE TABLE IF NOT EXISTS orders (id int);", "What is there is not in the SQL."),
-    ("mapped name made", "CREATE TABLE coupons (id serial PRIMARY KEY);", "The code maps a table that its own schema did not have.",
-     {"models": from_object({"tables": [{"schema": None, "name": "coupons", "columns": [column("id", "INTEGER", primary_key=True)]}]}),
-      "unrunnable": "other models"}),
-    ("table of that name elsewhere", "CREATE SCHEMA app; CREATE TABLE app.orders (id int);", "A search path may lead to it before public."),
-    ("table of that name elsewhere dropped", "DROP TABLE app.orders;", "The search path decides whether the code uses it.", {"unrunnable": "there is none"}),
-    ("search path changed", "SET search_path TO app, public; ALTER TABLE orders DROP COLUMN note;", "Which orders is meant depends on the path."),
-    ("search path emptied", "SELECT pg_catalog.set_config('search_path', '', false); CREATE TABLE public.t (id int); ALTER TABLE legacy ADD x int;",
-     "Unqualified names lead elsewhere.", {"unrunnable": "legacy is not found"}),
-    ("renamed, with a view in its place",
-     "ALTER TABLE customers RENAME TO clients; CREATE VIEW customers AS SELECT id, email, name FROM clients;",
-     "A simple view can be read and written; whether this one can is not certain."),
-    ("table rebuilt", "CREATE TABLE c2 (id serial PRIMARY KEY, email varchar(255) NOT NULL, name text); INSERT INTO c2 SELECT * FROM customers; DROP TABLE customers; ALTER TABLE c2 RENAME TO customers;",
-     "Whether rows, numbers and rights came along is not certain."),
-    ("column made anew", "ALTER TABLE customers DROP COLUMN name; ALTER TABLE customers ADD COLUMN name text;", "The values are gone."),
-    ("rows updated", "UPDATE orders SET status = 'open' WHERE status = 'new';", "The code may not know the values."),
-    ("rows inserted", "INSERT INTO customers (email) VALUES ('house@example.org');", "The code reads rows that it did not write."),
-    ("rows deleted", "DELETE FROM orders WHERE paid;", "The code may count on them."),
-    ("rows merged", "MERGE INTO customers c USING legacy l ON c.id = l.id WHEN MATCHED THEN UPDATE SET name = l.label;", "The same."),
-    ("truncated", "TRUNCATE orders, legacy RESTART IDENTITY;", "The code may count on them."),
-    ("copied in", "COPY customers (email) FROM '/dev/null';", "What comes in is not in the SQL."),
-    ("delete hidden in bookkeeping", "WITH gone AS (DELETE FROM orders RETURNING id) UPDATE alembic_version SET version_num = 'x' WHERE 1 = 0;",
-     "Only a plain change of alembic_version is bookkeeping.", {"unrunnable": "there is no alembic_version in the test's database"}),
-    ("function hidden in bookkeeping", "INSERT INTO alembic_version (version_num) VALUES (drop_everything());", "A function may do anything.",
-     {"unrunnable": "there is no such function"}),
-    ("bookkeeping dropped", "DROP TABLE alembic_version;", "Alembic takes the database for empty.", {"unrunnable": "there is none"}),
-    ("a table named like it", "INSERT INTO alembic_versions (x) VALUES (1);", "That is another table.", {"unrunnable": "there is none"}),
-    ("DO block", "DO $$ BEGIN EXECUTE 'ALTER TABLE orders ' || 'DROP COLUMN note'; END $$;", "What it runs is text."),
-    ("unknown function called", "SELECT setval('orders_id_seq', 1, false);", "The next INSERT repeats a key."),
-    ("enum value added", "ALTER TYPE mood ADD VALUE 'calm';", "The code may read a word that it does not know."),
-    ("enum value renamed", "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue';", "The code may write a word that is gone."),
-    ("trigger", "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$; CREATE TRIGGER t BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION no();",
-     "A trigger may refuse or change a write."),
-    ("rule", "CREATE RULE r AS ON DELETE TO orders DO INSTEAD NOTHING;", "The code's DELETE deletes nothing."),
-    ("row security", "ALTER TABLE orders ENABLE ROW LEVEL SECURITY;", "A role that does not own the table sees no row."),
-    ("policy", "CREATE POLICY p ON orders USING (paid);", "Some rows are no longer seen."),
-    ("rights taken", "REVOKE INSERT ON orders FROM PUBLIC;", "The code's role may lose what it needs."),
-    ("owner", "ALTER TABLE orders OWNER TO CURRENT_USER;", "The code's role may lose its rights with it."),
-    ("function replaced", "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';", "Code, defaults and triggers may call it."),
-    ("view replaced", "CREATE OR REPLACE VIEW order_numbers AS SELECT id AS order_id, 1 AS one FROM orders;", "Nobody knows whether the code reads it.", {"models": None}),
-    ("view dropped, no models", "DROP VIEW order_numbers;", "Nobody knows whether the code reads it.", {"models": None}),
-    ("dropped with what depends on it", "DROP TABLE legacy CASCADE;", "What goes with it is not in the SQL."),
-    ("inheritance", "CREATE TABLE big_orders (extra int) INHERITS (orders);", "Its rows are read with those of orders."),
-    ("schema renamed", "CREATE SCHEMA a; ALTER SCHEMA a RENAME TO b;", "No rule knows what is in it."),
-    ("schema dropped", "CREATE SCHEMA a; DROP SCHEMA a CASCADE;", "No rule knows what is in it."),
-    ("sequence restarted", "ALTER SEQUENCE orders_id_seq RESTART WITH 1;", "The next INSERT repeats a key."),
-    ("sequence dropped", "DROP SEQUENCE ticket_numbers;", "The code may ask it for numbers."),
-    ("domain changed", "CREATE DOMAIN d AS int; ALTER DOMAIN d ADD CHECK (VALUE > 0);", "Columns of the domain may refuse what the code writes."),
-    ("type dropped", "DROP TYPE mood;", "The code may cast to it."),
-    ("replica identity", "ALTER TABLE orders REPLICA IDENTITY NOTHING;", "A published table then refuses UPDATE and DELETE."),
-    ("unknown setting", "SET session_replication_role = replica;", "What it does to later statements no rule knows."),
-    ("rolled back", "BEGIN; ALTER TABLE orders ADD x int; ROLLBACK;", "What is taken back no rule follows."),
-    ("psql's own command", "\\connect other\nALTER TABLE orders ADD COLUMN x int;", "It is no SQL.", {"unrunnable": "no SQL"}),
-    ("a NUL byte", "SELECT 1;\0DROP TABLE orders;", "PostgreSQL's parser sees nothing behind it.", {"unrunnable": "no SQL"}),
-    ("an open quote", "ALTER TABLE orders ADD COLUMN x int; SELECT 'oh", "The rest cannot be read.", {"unrunnable": "no SQL"}),
-    ("no SQL", "upgrade head", "It cannot be read.", {"unrunnable": "no SQL"}),
-    ("storage option unknown", "ALTER VIEW order_numbers SET (security_barrier = true); ALTER TABLE orders SET (user_catalog_table = true);", "No rule knows it."),
-    ("publication", "CREATE PUBLICATION p FOR TABLE orders;", "A published table without a key refuses UPDATE and DELETE."),
-    ("system setting", "ALTER SYSTEM SET work_mem = '4MB';", "It outlives the session.", {"unrunnable": "it would outlive the row"}),
-)  # fmt: skip
-
-ROWS = UNCHANGED + ADDITIVE + BREAKING + REVIEW
+ROWS = [Row(**row) for row in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))["row"]]
