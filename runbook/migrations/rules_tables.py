@@ -34,7 +34,7 @@ def _made(net: Net, table: Table, models: Models | None) -> Iterator[Finding]:
     use = use_of(models, table.name)
     statement = table.made or Statement("")
     thing = "view" if table.view else "table"
-    if models is None or use.certain_none:
+    if use.certain_none or (models is None and table.name.schema is None):
         if not table.temporary:
             yield found(
                 statement, Verdict.ADDITIVE, table.name, f"code that does not know the new {thing} does not use it"

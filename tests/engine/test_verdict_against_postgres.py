@@ -1,0 +1,86 @@
+"""The verdicts, held against a real PostgreSQL: what is called additive works, and what is called breaking does not."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from runbook.migrations.verdict import Verdict, judge
+from tests.engine.old_code import failures, rows, tables
+from tests.engine.postgres_cluster import Cluster, cluster
+from tests.unit.migrations_table import BESIDE, ROWS, SHOP, Row
+from tests.unit.migrations_writing import migrations
+
+RUNNABLE = [row for row in ROWS if not row.unrunnable and row.models in {"shop", "none"}]
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL with the target's database, once with rows and once without, and one to make anew for each row."""
+    with cluster() as running:
+        for name in ("filled", "bare", "it"):
+            running.must("postgres", f"CREATE DATABASE {name}")
+        running.must("filled", _EMPTY + _BARE + rows(SHOP))
+        running.must("bare", _EMPTY + _BARE)
+        yield running
+
+
+# Takes away whatever a row has left; making a database anew takes ten times as long.
+_EMPTY = """
+SET client_min_messages = error;
+DO $$ DECLARE it record; BEGIN
+  FOR it IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$)' LOOP
+    EXECUTE format('DROP SCHEMA %I CASCADE', it.nspname);
+  END LOOP;
+  FOR it IN SELECT pubname FROM pg_publication LOOP EXECUTE format('DROP PUBLICATION %I', it.pubname); END LOOP;
+END $$;
+CREATE SCHEMA public;
+"""
+_BARE = tables(SHOP) + BESIDE
+
+
+def migrate(postgres: Cluster, row: Row) -> None:
+    """Run the upgrade of a row, on rows if they allow it, else on empty tables."""
+    for filled in (rows(SHOP), ""):
+        postgres.must("it", _EMPTY + _BARE + filled)
+        done = postgres.psql("it", row.sql)
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0, f"PostgreSQL refuses the migration: {done.stderr}"
+    if row.then:
+        postgres.must("it", row.then)
+
+
+@pytest.mark.parametrize("row", RUNNABLE, ids=lambda row: f"{row.verdict}: {row.name}")
+def test_the_table_holds(postgres: Cluster, row: Row) -> None:
+    """After an additive migration nothing of the target's code is refused; after a breaking one something is."""
+    migrate(postgres, row)
+    refused = failures(postgres, "it", SHOP)
+    if row.verdict in {"unchanged", "additive"}:
+        assert refused == [], row.why
+    elif row.verdict == "breaking" or row.then:
+        assert refused or row.silent, row.why
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sql=migrations())
+def test_what_is_called_additive_works(postgres: Cluster, sql: str) -> None:
+    """A random migration that PostgreSQL accepts and `judge` calls additive refuses nothing of the target's code."""
+    verdict = judge(sql, SHOP).verdict
+    event(str(verdict))
+    if verdict in {Verdict.UNCHANGED, Verdict.ADDITIVE}:
+        for template in ("filled", "bare"):
+            script = f"BEGIN;\n{sql}"
+            if postgres.psql(template, f"BEGIN;\n{sql}\nROLLBACK;").returncode == 0:
+                refused = failures(postgres, template, SHOP, first=script, last="ROLLBACK;")
+                event("accepted")
+                assert refused == [], sql
+                break
+
+
+def test_names_are_cut_as_postgres_cuts_them(postgres: Cluster) -> None:
+    """PostgreSQL cuts a name after 63 bytes, and so does the reading of models."""
+    told = postgres.must("bare", f"SELECT octet_length(CAST('{'ä' * 40}' AS name)::text)")
+    assert re.fullmatch(r"62\n", told)
