@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from runbook.migrations.fold import STUMBLED
 from runbook.migrations.verdict import Verdict, judge
 from tests.engine.old_code import failures, rows, tables
 from tests.engine.postgres_cluster import Cluster, cluster
@@ -64,20 +65,28 @@ def test_the_table_holds(postgres: Cluster, row: Row) -> None:
         assert refused or row.silent, row.why
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(sql=migrations())
-def test_what_is_called_additive_works(postgres: Cluster, sql: str) -> None:
-    """A random migration that PostgreSQL accepts and `judge` calls additive refuses nothing of the target's code."""
-    verdict = judge(sql, SHOP).verdict
-    event(str(verdict))
-    if verdict in {Verdict.UNCHANGED, Verdict.ADDITIVE}:
-        for template in ("filled", "bare"):
-            script = f"BEGIN;\n{sql}"
-            if postgres.psql(template, f"BEGIN;\n{sql}\nROLLBACK;").returncode == 0:
-                refused = failures(postgres, template, SHOP, first=script, last="ROLLBACK;")
-                event("accepted")
-                assert refused == [], sql
-                break
+def accepted(postgres: Cluster, database: str, statements: list[str]) -> str:
+    """Those of some statements, in their order, that PostgreSQL accepts one after the other."""
+    script = ["BEGIN;"]
+    for statement in statements:
+        script.append(f"SAVEPOINT s;\n{statement};\n\\echo @@ :ERROR\n\\if :ERROR\nROLLBACK TO s;\n\\endif")
+    told = postgres.psql(database, "\n".join([*script, "ROLLBACK;"]), stop=False).stdout
+    taken = [line.split()[-1] == "false" for line in told.splitlines() if line.startswith("@@")]
+    return "".join(f"{each};\n" for each, good in zip(statements, taken, strict=True) if good)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(statements=migrations(), database=st.sampled_from(["filled", "bare"]))
+def test_a_random_migration(postgres: Cluster, statements: list[str], database: str) -> None:
+    """After what `judge` calls additive nothing of the target's code is refused; after breaking something is."""
+    sql = accepted(postgres, database, statements)
+    found = judge(sql, SHOP)
+    event(str(found.verdict))
+    assert not any(STUMBLED in each.reason for each in found.findings)
+    if found.verdict is Verdict.REVIEW:
+        return
+    refused = failures(postgres, database, SHOP, first=f"BEGIN;\n{sql}", last="ROLLBACK;")
+    assert bool(refused) == (found.verdict is Verdict.BREAKING), (sql, refused, found.evidence)
 
 
 def test_names_are_cut_as_postgres_cuts_them(postgres: Cluster) -> None:

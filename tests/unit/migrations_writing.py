@@ -54,6 +54,6 @@ _STATEMENTS = st.one_of(
 )  # fmt: skip
 
 
-def migrations() -> st.SearchStrategy[str]:
-    """One to five statements, as one script."""
-    return st.lists(_STATEMENTS, min_size=1, max_size=5).map(lambda found: "".join(f"{each};\n" for each in found))
+def migrations() -> st.SearchStrategy[list[str]]:
+    """One to six statements."""
+    return st.lists(_STATEMENTS, min_size=1, max_size=6)
