@@ -3,7 +3,7 @@ Feature: 2. Roll back the application
   Who may run it: whoever may deploy to production.
   What it cannot undo: requests that users send while the traffic gate is closed are lost to them.
 
-  @needs:way-decided @provides:failed-release-barred
+  @way:application @needs:way-decided @provides:failed-release-barred
   Scenario: The failed release cannot come back unnoticed
     Given the digests of the failed release
     When the failed release is quarantined

@@ -12,7 +12,8 @@ Feature: 3. Handle migrations
   @way:downgrade @needs:loss-accepted @provides:restore-point
   Scenario: Nothing is undone before the database can be restored
     Given a working downgrade for every revision to undo
-    When user traffic is paused
+    When the failed release is quarantined
+    And user traffic is paused
     And the application is stopped
     And a restore point is taken
     Then the restore point reads back
@@ -36,7 +37,8 @@ Feature: 3. Handle migrations
   @way:forward-fix @needs:way-decided @provides:fix-migrated
   Scenario: The forward-fix brings the schema on
     Given a pinned target
-    When user traffic is paused
+    When the failed release is quarantined
+    And user traffic is paused
     And the schema is migrated with the image of the forward-fix
     Then the database is at the head of the forward-fix
 
@@ -52,9 +54,10 @@ Feature: 3. Handle migrations
   @way:downgrade @way:forward-fix @needs:target-on-schema @provides:target-proven-on-schema
   Scenario: Application and schema prove themselves before users return
     Given a pinned target
-    Then users are still kept out
+    Then users are kept out
     And the api is live behind the gate
     And the api is ready behind the gate
+    And the env file names the target and is otherwise as before
     And the files on the production host describe what runs
 
   @way:downgrade @way:forward-fix @needs:target-proven-on-schema @provides:rolled-back

@@ -99,7 +99,7 @@ class Production:
     def services(self, tag: str | None = None) -> dict[str, dict[str, Any]]:
         """Every service as Compose itself reads the files, with `tag` in the env file's place.
 
-        Overrides, defaults and anchors count, because Compose is asked. Raises ProductionError when it cannot read them.
+        Overrides, defaults and anchors count, as Compose is asked. Raises ProductionError when it cannot read them.
         """
         command = self.compose("config", "--format", "json")
         answer = self.host.run(replace(self.as_release(tag, command), secret_output=True))

@@ -94,12 +94,9 @@ class Switch:
 
     def redeploying(self) -> Change:
         """The change that recreates the switch's services on the release that runs now, whatever the env file's tag."""
-        running = self._running_tag()
+        running = self._production.running_tag(self._settings.services)
         up = self._production.compose(
             "up", "-d", "--no-deps", "--no-build", "--pull", "never", *self._settings.services
-        )
-        pinned = Command(
-            ("env", f"{self._production.project.tag_variable}={running}", *up.argv), up.deadline, up.directory
         )
 
         def already() -> str | None:
@@ -164,8 +161,8 @@ class Switch:
     def felt_by_users(self, *, with_credentials: bool) -> Expectation:
         """That the switch's addresses answer users as its position says, with or without credentials.
 
-        Off means one of `disabled_statuses`; a 401 proves nothing, because it says who asks and not what is on. On means
-        that who has credentials is served, and who has none gets anything but a server's error.
+        Off means one of `disabled_statuses`; a 401 proves nothing, because it says who asks and not what is on. On
+        means that who has credentials is served, and who has none gets anything but a server's error.
         """
         who = "with" if with_credentials else "without"
 

@@ -1,4 +1,4 @@
-"""Whether an image migrates when it starts: on a newer database such an image dies at "Can't locate revision" (trap 3)."""
+"""Whether an image migrates when it starts: on a newer database it dies at "Can't locate revision" (trap 3)."""
 
 import json
 from typing import Any

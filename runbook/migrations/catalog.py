@@ -45,7 +45,7 @@ class Catalog:
                 "--tuples-only",
                 "--command",
                 query,
-            )  # fmt: skip
+            )
         )
         if answer.exit_code != 0:
             raise Inconclusive(

@@ -1,4 +1,4 @@
-"""How the schema goes back: with the failed release's image, to the target's head, and believed only when it is seen."""
+"""How the schema goes back: with the failed release's image, to the target's head, believed only when it is seen."""
 
 from runbook.errors import Inconclusive
 from runbook.migrations import loss, schema
@@ -94,7 +94,7 @@ def at_target_head(tools: Toolbox) -> Expectation:
 
 
 def as_target_maps(tools: Toolbox) -> Expectation:
-    """That the catalog has every table and column that the target's code maps: a downgrade may exit 0 and undo nothing."""
+    """That the catalog has all that the target's code maps: a downgrade may exit 0 and undo nothing (trap 9)."""
     models = schema.of(tools).target.models
 
     def look() -> Seen:

@@ -1,7 +1,8 @@
-"""What a downgrade would destroy: the tables and columns that its SQL drops, and how many rows hold values in them now."""
+"""What a downgrade would destroy: the tables and columns that its SQL drops, and how many rows hold values there."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from pglast import ast, parse_sql
 from pglast.enums import AlterTableType, ObjectType
@@ -37,10 +38,10 @@ def dropped(downgrade_sql: str) -> list[tuple[str, str | None]]:
         raise Inconclusive(
             f"the downgrade's SQL cannot be parsed ({error})", "read the migration; hold production as it is until then"
         ) from None
-    return [drop for raw in statements or () for drop in _drops(raw.stmt) if drop[0] != _BOOKKEEPING]
+    return [drop for raw in statements for drop in _drops(raw.stmt) if drop[0] != _BOOKKEEPING]
 
 
-def _drops(statement: ast.Node) -> Iterator[tuple[str, str | None]]:
+def _drops(statement: Any) -> Iterator[tuple[str, str | None]]:
     if isinstance(statement, ast.DropStmt) and statement.removeType == ObjectType.OBJECT_TABLE:
         for names in statement.objects:
             yield _name([name.sval for name in names]), None

@@ -70,7 +70,7 @@ class RestorePoint:
                     "--list",
                     self._inside,
                     deadline=self._deadlines.dump,
-                )  # fmt: skip
+                )
             )
             inside = self._hash_inside()
             if listed.exit_code != 0 or inside is None:
