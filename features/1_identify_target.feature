@@ -8,6 +8,7 @@ Feature: 1. Identify the rollback target
     Given the application is deployed on the production host
     And the production host has room for another release
     And the env file decides which release runs
+    And the env file can be replaced
     Then production before any change is on record
 
   @needs:production-seen @provides:target-pinned

@@ -6,8 +6,10 @@ Feature: 2. Roll back the application
   @way:application @needs:way-decided @provides:failed-release-barred
   Scenario: The failed release cannot come back unnoticed
     Given the digests of the failed release
-    When the failed release is quarantined
-    Then the target is not in quarantine
+    When the rollback is written down on the production host
+    And the failed release is quarantined
+    Then the failed release is in quarantine
+    And the target is not in quarantine
 
   @way:application @needs:failed-release-barred @provides:users-kept-out
   Scenario: Users are kept out while the release is switched

@@ -12,7 +12,8 @@ Feature: 3. Handle migrations
   @way:downgrade @needs:loss-accepted @provides:restore-point
   Scenario: Nothing is undone before the database can be restored
     Given a working downgrade for every revision to undo
-    When the failed release is quarantined
+    When the rollback is written down on the production host
+    And the failed release is quarantined
     And user traffic is paused
     And the application is stopped
     And a restore point is taken
@@ -37,7 +38,8 @@ Feature: 3. Handle migrations
   @way:forward-fix @needs:way-decided @provides:fix-migrated
   Scenario: The forward-fix brings the schema on
     Given a pinned target
-    When the failed release is quarantined
+    When the rollback is written down on the production host
+    And the failed release is quarantined
     And user traffic is paused
     And the schema is migrated with the image of the forward-fix
     Then the database is at the head of the forward-fix

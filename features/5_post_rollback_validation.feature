@@ -6,7 +6,9 @@ Feature: 5. Post-rollback validation
   @post_deploy @after:rolled-back @provides:live-and-ready
   Scenario: The application serves users
     Given the application is deployed on the production host
+    And the running release on its registry digests
     Then the running release is not in quarantine
+    And every application container stays healthy
     And the api is live
     And the api is ready
     And the public address serves the running release
@@ -33,4 +35,5 @@ Feature: 5. Post-rollback validation
     Given production after the rollback is on record
     When the rollback is announced in the incident channel
     And a ticket for the forward-fix is opened
+    And the rollback is closed on the production host
     Then the ticket can be found in the tracker

@@ -72,13 +72,13 @@ class Needs:
 
     def __init__(self, selected: Iterable[pytest.Item]) -> None:
         self._selected = {name for item in selected for name in named(item, "provides")}
-        self._passed: set[str] = set()
+        self.reached: set[str] = set()
 
     def passed(self, item: pytest.Item) -> None:
         """Note that a scenario passed, or in a plan could be planned to its end."""
-        self._passed.update(named(item, "provides"))
+        self.reached.update(named(item, "provides"))
 
     def unmet(self, item: pytest.Item) -> list[str]:
         """Name what `item` needs and did not pass; `after:` counts only if it was selected at all."""
         needs = named(item, "needs") + [name for name in named(item, "after") if name in self._selected]
-        return [name for name in needs if name not in self._passed]
+        return [name for name in needs if name not in self.reached]

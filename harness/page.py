@@ -34,6 +34,12 @@ def pytest_configure(config: pytest.Config) -> None:
 _VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 
 
+def pytest_metadata(metadata: dict[str, Any], config: pytest.Config) -> None:
+    """Keep pytest-html's table of the environment empty: it takes CI variables as they are, secrets and all."""
+    if RUN in config.stash:
+        metadata.clear()
+
+
 def pytest_html_report_title(report: Any) -> None:
     """Name the page by its incident, where this is one."""
     run = report._config.stash.get(RUN, None) if hasattr(report, "_config") else None  # noqa: SLF001

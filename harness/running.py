@@ -92,7 +92,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         conduct = Conduct(run, session.config.stash[REDACTOR], progress, Needs(session.items))
     except (pytest.UsageError, JournalError) as error:
         drop_page(session.config)
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(session.config.stash[REDACTOR].text(str(error))) from None
     session.config.stash[CONDUCT] = conduct
     progress.opened(run)
     conduct.incident.journal.write("opened", sync=True, **_opening(run, session))
@@ -134,7 +134,7 @@ def _opening(run: Run, session: pytest.Session) -> dict[str, Any]:
         "type": run.kind,
         "mode": run.mode,
         "asked_for": asdict(run.wishes),
-        "operator": getpass.getuser(),
+        "operator": _operator(),
         "operator_host": socket.gethostname(),
         "process": os.getpid(),
         "scenarios": [item.nodeid for item in session.items],
@@ -143,7 +143,23 @@ def _opening(run: Run, session: pytest.Session) -> dict[str, Any]:
     }
 
 
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without an account
+        return f"user {os.getuid()}"
+
+
 def _close(conduct: Conduct, ending: str, stopped_by: str | None) -> None:
+    conduct.ending = ending
+    try:
+        _close_journal(conduct, ending, stopped_by)
+    except JournalError as error:
+        # The last lines must be printed all the same: a full disk tells nobody whether users are served.
+        conduct.ending = f"{ending}; and {error}"
+
+
+def _close_journal(conduct: Conduct, ending: str, stopped_by: str | None) -> None:
     incident = conduct.incident
     if incident.sentence_is_open:
         # pytest reports no test that a signal stopped, so no other hook has closed it.
@@ -155,9 +171,9 @@ def _close(conduct: Conduct, ending: str, stopped_by: str | None) -> None:
             incident.learn("after", snapshot.take(conduct.tools))
         except RunbookError as error:
             incident.learn("after", f"unknown: {error.seen}")
-    incident.journal.write("closed", sync=True, outcome=ending, changes_made=incident.changes_made)
+    reached = sorted(conduct.needs.reached)
+    incident.journal.write("closed", sync=True, outcome=ending, changes_made=incident.changes_made, reached=reached)
     incident.journal.close()
-    conduct.ending = ending
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ class Signals:
     def install(self) -> None:
         """Take the signals over for this process."""
         for number in _NAMES:
-            signal.signal(number, self._handle)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+                signal.signal(number, self._handle)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         name = _NAMES[signal.Signals(number)]

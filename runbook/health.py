@@ -78,12 +78,12 @@ class Health:
 
         Parts in `may_be_false` may be false, and the answer's status is then not asked to be 200 (trap 4).
         """
-        rule = (
-            f"ready, though {' and '.join(may_be_false)} may be false: the schema is newer" if may_be_false else "ready"
-        )
+        rule = "ready"
+        if may_be_false:
+            rule = f"ready, though {' and '.join(may_be_false)} may be false, because the schema is newer"
 
         def objection(answer: Answer) -> str | None:
-            return not_ready(answer, may_be_false)
+            return not_ready(answer, self._settings.required, may_be_false)
 
         return self._every_api(rule, self._settings.readiness_path, objection)
 
@@ -126,24 +126,21 @@ def bad_status(answer: Answer) -> str | None:
     return None if answer.status == 200 else f"HTTP {answer.status}: {_short(answer.body)}"
 
 
-def not_ready(answer: Answer, may_be_false: Collection[str] = ()) -> str | None:
-    """Say what a readiness answer objects to; None when it is good.
+def not_ready(answer: Answer, required: Collection[str], may_be_false: Collection[str] = ()) -> str | None:
+    """Say what speaks against a readiness answer; None when nothing does.
 
-    Good is status 200 with nothing false in its JSON object; or a part of `may_be_false` that is false, nothing else
-    false, and something true.
+    Its status must be 200, or 503 where something may be false. Each part of `required` must be true, and nothing may be
+    false, but for those in `may_be_false`: what is missing or null is not known, and not good.
     """
-    if answer.status not in (200, 503) or (answer.status == 503 and not may_be_false):
+    if answer.status != 200 and not (answer.status == 503 and may_be_false):
         return bad_status(answer)
     said = answer.json()
     if not isinstance(said, Mapping):
         return f"answers {_short(answer.body)}, where a JSON object was expected"
     bad = [str(name) for name, value in said.items() if value is False]
-    worse = [name for name in bad if name not in may_be_false]
-    if worse:
-        return f"says {answer.status}, and false for {', '.join(worse)}"
-    if answer.status == 503 and (not bad or True not in said.values()):
-        return bad_status(answer)
-    return None
+    bad = [name for name in bad if name not in may_be_false]
+    bad += [f"{name} (is {said.get(name)!r})" for name in required if said.get(name) not in (True, False)]
+    return f"answers {answer.status}, and not true for {', '.join(bad)}" if bad else None
 
 
 def _short(text: str) -> str:

@@ -1,7 +1,7 @@
 """Which release is known good, and which must not come back: the ledger and the quarantine on the production host."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runbook.errors import TargetError
@@ -19,6 +19,7 @@ class Candidate:
     tag: str
     digests: Mapping[str, str]
     evidence: str
+    validated_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,34 +40,39 @@ class KnownGood:
     def choose(self, failed_tags: Sequence[str], asked_for: str | None) -> Choice:
         """Choose the target: the release asked for, otherwise the newest one on the ledger that is not the failed one.
 
-        Raises TargetError when there is none.
+        Raises TargetError when there is none, or when the release that failed was itself just returned to.
         """
+        ledger = [_candidate(line) for line in self._ledger.read()]
         if asked_for is not None:
             checked_tag(asked_for)
-            known = [line for line in self._ledger.read() if line.get("tag") == asked_for]
-            word = f"; on the ledger since {known[-1].get('validated_at')}" if known else "; not on the ledger"
-            # So that a run which broke off can be repeated: what is done already is found done.
-            word += "; it runs now" if asked_for in failed_tags else ""
-            return Choice(Candidate(asked_for, {}, f"asked for by name (--to {asked_for}){word}"), ())
-        quarantined = {str(line.get("digest")) for line in self._quarantine.read()}
+            known = [candidate for candidate in ledger if candidate.tag == asked_for]
+            word = f"asked for by name (--to {asked_for})"
+            if known:
+                # Its digests count as well: a name that was typed must not let a moved tag through.
+                return Choice(replace(known[-1], evidence=f"{word}; {known[-1].evidence}"), ())
+            return Choice(Candidate(asked_for, {}, f"{word}; not on the ledger"), ())
+        rollbacks = {line.get("incident") for line in self._quarantine.read()}
+        if ledger and ledger[-1].tag in failed_tags and ledger[-1].validated_by in rollbacks:
+            raise TargetError(
+                f"{ledger[-1].tag} runs now, and is itself what incident {ledger[-1].validated_by} returned to",
+                "if it must go further back, name the release with --to TAG",
+            )
         passed_over = []
         seen: set[str] = set()
-        for line in reversed(self._ledger.read()):
-            candidate = _candidate(line)
+        for candidate in reversed(ledger):
             if candidate.tag in seen:
                 continue
             seen.add(candidate.tag)
             if candidate.tag in failed_tags:
-                passed_over.append(f"{candidate.tag}: it is the release that runs now")
-            elif quarantined & set(candidate.digests.values()):
-                passed_over.append(f"{candidate.tag}: quarantined after it failed")
+                passed_over.append(f"{candidate.tag}: it is the release that failed")
+            elif barred := self.barred(candidate.digests.values()):
+                passed_over.append(f"{candidate.tag}: {barred}")
             else:
                 return Choice(candidate, tuple(passed_over))
         why = f" ({'; '.join(passed_over)})" if passed_over else ""
         raise TargetError(
             f"no known-good release on the ledger {self._ledger.path}{why}",
-            "name the release to return to with --to TAG (to finish a run that broke off, the one it was returning to);"
-            " CI fills the ledger with `pytest features -m post_deploy`",
+            "name the release to return to with --to TAG; CI fills the ledger with `pytest features -m post_deploy`",
         )
 
     def entering(self, release: Release, incident: str) -> Change:
@@ -107,11 +113,27 @@ class KnownGood:
         return Change(f"{tag} is quarantined", self._quarantine.appending(*lines), already)
 
     def barred(self, digests: Collection[str]) -> str | None:
-        """Say when and in which incident one of the digests failed; None when none is in quarantine."""
-        lines = [line for line in self._quarantine.read() if line.get("digest") in digests]
-        if not lines:
-            return None
-        return f"{lines[-1].get('tag')} failed in incident {lines[-1].get('incident')} ({lines[-1].get('since')})"
+        """Say when and in which incident these images failed together; None when they did not.
+
+        A release failed when all digests that were put in quarantine with it are among its own: a release that mends
+        the api may well share the image of the jobs.
+        """
+        failed: dict[tuple[Any, Any], list[dict[str, Any]]] = {}
+        for line in self._quarantine.read():
+            failed.setdefault((line.get("tag"), line.get("incident")), []).append(line)
+        for (tag, incident), lines in reversed(failed.items()):
+            if {line.get("digest") for line in lines} <= set(digests):
+                return f"{tag} failed in incident {incident} ({lines[-1].get('since')})"
+        return None
+
+    def in_quarantine(self, digests: Mapping[str, str]) -> Expectation:
+        """That the failed release's digests are in quarantine; nothing to look at where none was known."""
+
+        def look() -> Seen:
+            barred = self.barred(digests.values()) if digests else "no digest was known"
+            return Seen(barred is not None, barred or "not in quarantine")
+
+        return Expectation("the failed release in quarantine", look, "see to it that CI cannot deploy it again")
 
     def not_quarantined(self, digests: Mapping[str, str]) -> Expectation:
         """That none of the digests which run now failed before."""
@@ -131,4 +153,4 @@ def _candidate(line: Mapping[str, Any]) -> Candidate:
     digests = line.get("digests")
     known = {str(service): str(digest) for service, digest in digests.items()} if isinstance(digests, dict) else {}
     evidence = f"on the ledger: passed its own validation at {line.get('validated_at')} ({line.get('validated_by')})"
-    return Candidate(checked_tag(str(line.get("tag", ""))), known, evidence)
+    return Candidate(checked_tag(str(line.get("tag", ""))), known, evidence, str(line.get("validated_by")))

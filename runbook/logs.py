@@ -25,6 +25,7 @@ _VARIABLE = (
     (re.compile(r"\d+"), "<n>"),
 )
 _LONGEST_SIGNATURE = 200
+_MOST_LINES = "5000"  # of each container: a release that floods its log must not delay its own rollback
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,9 @@ class Logs:
         # `docker compose logs` of a service that is not there prints nothing and exits 0.
         self._production.of_services(self._settings.services)
         answer = self._production.host.run(
-            self._production.compose("logs", "--no-color", "--since", self._settings.window, *self._settings.services)
+            self._production.compose(
+                "logs", "--no-color", "--tail", _MOST_LINES, "--since", self._settings.window, *self._settings.services
+            )
         )
         if answer.exit_code != 0:
             raise Inconclusive(

@@ -14,7 +14,7 @@ from runbook.errors import Inconclusive
 from runbook.incident.redaction import beginning
 
 #: As much of an answer as is ever read, in bytes: what answers may be broken or hostile.
-LARGEST_BODY = 1 << 20
+LARGEST_BODY = 8 << 20
 
 
 @dataclass(frozen=True)

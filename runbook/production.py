@@ -187,7 +187,7 @@ class Production:
         """
         return self.compose(
             "up", "-d", "--no-deps", "--no-build", "--pull", "never", *self.project.services,
-            deadline=self._deadlines.healthy,
+            deadline=self._deadlines.up,
         )  # fmt: skip
 
     def stopping(self) -> Command:

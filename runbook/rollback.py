@@ -1,8 +1,10 @@
 """The switch from the failed release to the target, and what must be so around it."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
+from runbook.host_files import FOLDER
 from runbook.release import Release
 from runbook.sentence import Change, Expectation, Seen
 from runbook.toolbox import Toolbox
@@ -40,6 +42,26 @@ def room_on_host(tools: Toolbox) -> Expectation:
     )
 
 
+def replaceable_env_file(tools: Toolbox) -> Expectation:
+    """That the env file can be replaced by this user, and would keep its owner: found out before users are kept out."""
+
+    def look() -> Seen:
+        env_file = tools.env_file.read()
+        folder = str(PurePosixPath(env_file.path).parent)
+        user = tools.host.check(tools.production.command("id", "-u")).text.strip()
+        writable = tools.host.run(tools.production.command("test", "-w", folder)).exit_code == 0
+        notes = f"{tools.production.directory}/{FOLDER}"
+        there = tools.host.run(tools.production.command("test", "-e", notes)).exit_code == 0
+        ours = not there or tools.host.run(tools.production.command("test", "-w", notes)).exit_code == 0
+        keeps_owner = user in ("0", env_file.owner)
+        seen = f"user {user}, env file of {env_file.owner}, {folder} {'writable' if writable else 'NOT writable'}"
+        return Seen(writable and ours and keeps_owner, seen if ours else f"{seen}, {notes} NOT writable")
+
+    return Expectation(
+        "an env file that this user can replace without changing its owner", look, "run this as the user who deploys"
+    )
+
+
 def tag_in_env_file(tools: Toolbox) -> Expectation:
     """That the env file sets the tag, and that Compose takes every rolled-back service's image from it."""
     variable = tools.settings.project.tag_variable
@@ -47,7 +69,10 @@ def tag_in_env_file(tools: Toolbox) -> Expectation:
     def look() -> Seen:
         tag = tools.env_file.read().value_of(variable)
         images = tools.production.images_with_tag(tag)
-        return Seen(ok=True, seen=f"{variable}={tag}: {', '.join(map(str, images.values()))}")
+        own = tools.production.images_with_tag()
+        # Compose reads the file by rules of its own: what it makes of it is what counts.
+        same = own == images
+        return Seen(same, f"{variable}={tag}; Compose would start {', '.join(map(str, own.values()))}")
 
     return Expectation(f"{variable} of the env file to decide which release runs", look, "name the tag in the env file")
 
@@ -81,7 +106,8 @@ def others_kept(tools: Toolbox, before: Sequence[Mapping[str, Any]], changed_ser
         now = {c.id: c for c in tools.production.containers() if c.service not in rolled_back}
         changed = [str(item["name"]) for key, item in was.items() if key not in now]
         changed += [container.name for key, container in now.items() if key not in was]
-        changed += [now[key].name for key in was.keys() & now.keys() if now[key].restarts != was[key]["restarts"]]
+        calm = [key for key in was.keys() & now.keys() if was[key]["restarts"] == 0]
+        changed += [now[key].name for key in calm if now[key].restarts]
         kept = ", ".join(sorted(container.name for container in now.values())) or "none"
         return Seen(
             not changed,

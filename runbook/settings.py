@@ -168,6 +168,7 @@ class HealthSettings(Section):
     liveness_path: UrlPath = "/healthz"
     readiness_path: UrlPath = "/readyz"
     behind_schema_may_be_false: tuple[Word, ...] = ("ready", "migrations_current")
+    required: tuple[Word, ...] = ("database", "jobs", "migrations_current")
 
 
 class MetricsSettings(Section):
@@ -229,6 +230,7 @@ class Deadlines(Section):
     pull: Seconds = 600
     dump: Seconds = 1800
     migrate: Seconds = 600
+    up: Seconds = 180
     healthy: Seconds = 120
     stable: Seconds = 5
     http: Seconds = 5

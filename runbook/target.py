@@ -1,6 +1,6 @@
 """The release to return to: chosen with its evidence, pinned by digest, fetched, and put in the env file."""
 
-from runbook.errors import RegistryError, RegistryRefused, ReleaseNotFound, RunbookError, TargetError
+from runbook.errors import CheckFailed, RegistryError, RegistryRefused, ReleaseNotFound, RunbookError, TargetError
 from runbook.host_files import FOLDER
 from runbook.known_good import Candidate
 from runbook.registry import Registry
@@ -9,16 +9,28 @@ from runbook.sentence import Change, Expectation, Reach, Seen
 from runbook.toolbox import Toolbox
 
 
-def identify(tools: Toolbox, failed_tags: list[str], asked_for: str | None) -> Release:
+def identify(tools: Toolbox, asked_for: str | None) -> Release:
     """Choose the target and pin its digests, and put on record what spoke for it and what was passed over.
 
-    Raises TargetError, or RegistryError when the registry says no or has no such tag. A registry that is down stops
-    nothing if the images are on the host.
+    A rollback that broke off is gone on with: what failed is what that one found, and its target is this one's, unless
+    another was asked for. Raises TargetError, or RegistryError when the registry says no or has no such tag. A registry
+    that is down stops nothing if the images are on the host.
     """
-    choice = tools.known_good.choose(failed_tags, asked_for)
+    before = tools.incident.facts["before"]
+    under_way = tools.open_incident.concerning(before["tags"])
+    origin = under_way["before"] if under_way else before
+    tools.incident.learn("origin", {key: origin[key] for key in ("tags", "digests", "log_errors")})
+    choice = tools.known_good.choose(origin["tags"], asked_for or (under_way["target"] if under_way else None))
     candidate = choice.chosen
+    if under_way is None and before["tags"] == [candidate.tag] and before["gate"] == "open":
+        raise TargetError(
+            f"{candidate.tag} runs already, and no rollback is under way: there is nothing to do",
+            "validate it with `pytest features -m post_deploy`, or name another release with --to TAG",
+        )
     images = tools.production.images_with_tag(candidate.tag)
     evidence = [candidate.evidence]
+    if under_way:
+        evidence.append(f"incident {under_way['incident']} was on its way to {under_way['target']} and broke off")
     digests = {}
     for service, image in images.items():
         digest, origin = _pin(tools, service, image, candidate)
@@ -66,6 +78,23 @@ def running_release(tools: Toolbox) -> Release:
             )
         digests[container.service] = digest
     return Release(tag, images, digests)
+
+
+def note_running(tools: Toolbox) -> None:
+    """Put on record which release is validated, and in which containers; it must still be that one at the end.
+
+    Raises CheckFailed when another one came between.
+    """
+    release = meant_to_run(tools)
+    containers = tools.production.of_services(tools.settings.project.services)
+    now = release.facts() | {"containers": sorted(container.id for container in containers)}
+    validated = tools.incident.facts.get("running")
+    if validated is not None and validated["containers"] != now["containers"]:
+        raise CheckFailed(
+            f"{validated['tag']} was validated, and {release.tag} runs in other containers since",
+            "somebody deployed meanwhile: validate again",
+        )
+    tools.incident.learn("running", now)
 
 
 def _pin(tools: Toolbox, service: str, image: ImageName, candidate: Candidate) -> tuple[str, str]:
@@ -211,14 +240,25 @@ def failed_digests_known(tools: Toolbox) -> Expectation:
 
 def quarantining_failed(tools: Toolbox) -> Change:
     """The change that keeps the failed release from coming back unnoticed."""
-    tag = ", ".join(tools.incident.facts["before"]["tags"])
+    tag = ", ".join(tools.incident.facts["origin"]["tags"])
     return tools.known_good.quarantining(_failed_digests(tools), tag, tools.incident.name)
+
+
+def failed_in_quarantine(tools: Toolbox) -> Expectation:
+    """That the failed release is in quarantine now."""
+    return tools.known_good.in_quarantine(_failed_digests(tools))
+
+
+def opening_incident(tools: Toolbox) -> Change:
+    """The change that writes down, on the host, what failed and what is returned to."""
+    origin = tools.incident.facts["origin"]
+    return tools.open_incident.opening(tools.incident.name, origin, pinned(tools).tag)
 
 
 def _failed_digests(tools: Toolbox) -> dict[str, str]:
     target = set(pinned(tools).digests.values())
-    before: dict[str, str] = tools.incident.facts["before"]["digests"]
-    return {s: d for s, d in before.items() if d.startswith("sha256:") and d not in target}
+    failed: dict[str, str] = tools.incident.facts["origin"]["digests"]
+    return {s: d for s, d in failed.items() if d.startswith("sha256:") and d not in target}
 
 
 def entering_in_ledger(tools: Toolbox) -> Change:

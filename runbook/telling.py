@@ -43,7 +43,7 @@ def ticket(project: str, facts: Mapping[str, Any]) -> tuple[str, str]:
     """Title and text of the follow-up ticket."""
     failed, target = _from_to(facts)
     target_digests = set(facts.get("target", {}).get("digests", {}).values())
-    digests = {s: d for s, d in facts.get("before", {}).get("digests", {}).items() if d not in target_digests}
+    digests = {s: d for s, d in facts.get("origin", {}).get("digests", {}).items() if d not in target_digests}
     lines = [
         f"`{failed}` failed in production of `{project}`, which runs `{target}` since.",
         "",
@@ -58,7 +58,7 @@ def ticket(project: str, facts: Mapping[str, Any]) -> tuple[str, str]:
 
 def _from_to(facts: Mapping[str, Any]) -> tuple[str, str]:
     target = str(facts.get("target", {}).get("tag", "an unknown release"))
-    failed = [tag for tag in facts.get("before", {}).get("tags", []) if tag != target]
+    failed = [tag for tag in facts.get("origin", {}).get("tags", []) if tag != target]
     return ", ".join(failed) or "the failed release", target
 
 

@@ -19,6 +19,7 @@ from runbook.logs import Logs
 from runbook.metrics import Metrics
 from runbook.migrations.catalog import Catalog
 from runbook.migrations.restore_point import RestorePoint
+from runbook.open_incident import OpenIncident
 from runbook.probes import Prober
 from runbook.production import Production
 from runbook.registry import Registry
@@ -83,6 +84,7 @@ class Toolbox:
         password = self._secret("registry password") if settings.registry.password else None
         self.registry = Registry(settings.registry.url, settings.registry.username, password, self.prober)
         self.known_good = KnownGood(self.production)
+        self.open_incident = OpenIncident(self.production)
         self.gate = TrafficGate(self.production, self.prober, settings.traffic, deadlines.public)
         self.health = Health(self.production, self.prober, settings.health, deadlines)
         self.logs = Logs(self.production, settings.logs, redactor.text)

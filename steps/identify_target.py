@@ -22,6 +22,11 @@ def tag_in_env_file(tools: Toolbox) -> None:
     tools.incident.verify(rollback.tag_in_env_file(tools))
 
 
+@given("the env file can be replaced")
+def env_file_replaceable(tools: Toolbox) -> None:
+    tools.incident.verify(rollback.replaceable_env_file(tools))
+
+
 @then("production before any change is on record")
 def production_on_record(tools: Toolbox) -> None:
     tools.incident.learn("before", snapshot.take(tools))
@@ -29,8 +34,7 @@ def production_on_record(tools: Toolbox) -> None:
 
 @given("a release to return to")
 def known_good_release(tools: Toolbox) -> None:
-    wished = tools.wishes.forward_fix or tools.wishes.target
-    target.identify(tools, tools.incident.facts["before"]["tags"], wished)
+    target.identify(tools, tools.wishes.forward_fix or tools.wishes.target)
 
 
 @when("the images of the target are fetched")

@@ -33,7 +33,7 @@ def logs_clean(tools: Toolbox) -> None:
 
 @given("the running release on its registry digests")
 def running_release(tools: Toolbox) -> None:
-    tools.incident.learn("running", target.meant_to_run(tools).facts())
+    target.note_running(tools)
 
 
 @when("the running release is entered in the ledger")
@@ -59,6 +59,11 @@ def announced(tools: Toolbox) -> None:
 @when("a ticket for the forward-fix is opened")
 def ticket_opened(tools: Toolbox) -> None:
     tools.incident.carry_out(telling.opening_ticket(tools), tools.host)
+
+
+@when("the rollback is closed on the production host")
+def closed(tools: Toolbox) -> None:
+    tools.incident.carry_out(tools.open_incident.closing(), tools.host)
 
 
 @then("the ticket can be found in the tracker")

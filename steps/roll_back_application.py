@@ -94,6 +94,16 @@ def failed_digests(tools: Toolbox) -> None:
     tools.incident.verify(target.failed_digests_known(tools))
 
 
+@when("the rollback is written down on the production host")
+def written_down(tools: Toolbox) -> None:
+    tools.incident.carry_out(target.opening_incident(tools), tools.host)
+
+
+@then("the failed release is in quarantine")
+def failed_quarantined(tools: Toolbox) -> None:
+    tools.incident.expect(target.failed_in_quarantine(tools))
+
+
 @then("the target is not in quarantine")
 def target_not_quarantined(tools: Toolbox) -> None:
     tools.incident.expect(tools.known_good.not_quarantined(target.pinned(tools).digests))

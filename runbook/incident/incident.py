@@ -48,8 +48,11 @@ class Incident:
         self.journal.write("fact", name=name, value=value)
 
     def errors_before(self) -> Mapping[str, int] | None:
-        """The errors in the logs before the switch, by signature; None when this run did not switch releases."""
-        counts = self.facts.get("before", {}).get("log_errors")
+        """The errors in the failed release's logs, by signature; None where no other release than the target failed."""
+        origin, target = self.facts.get("origin", {}), self.facts.get("target", {})
+        if not origin or origin["tags"] == [target.get("tag")]:
+            return None
+        counts = origin["log_errors"]
         return counts if isinstance(counts, Mapping) else None
 
     def decide(self, question: str, answer: str, evidence: list[str]) -> None:

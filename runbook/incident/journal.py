@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from runbook.incident.redaction import Redactor
 FORMAT = 1
 FIRST_PREVIOUS = "0" * 64
 _SEAL = b',"sha256":"'
+_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 Entry = dict[str, Any]
 
@@ -60,9 +62,13 @@ class Journal:
         entry: Entry = {"seq": len(self.entries), "time": utc_now(), "kind": kind}
         entry |= _as_read_again({name: self.redactor.value(value) for name, value in facts.items()})
         entry["previous"] = self._previous
-        line, self._previous = _seal(entry)
+        line, seal = _seal(entry)
+        # A signal between the bytes and the count of them would make the next line look as if one were missing.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             _write_all(self._file, line)
+            self._previous = seal
+            self.entries.append(entry)
             if sync:
                 os.fsync(self._file)
         except OSError as error:
@@ -70,7 +76,8 @@ class Journal:
                 f"the journal {self.path} cannot be written ({error.strerror})",
                 "nothing more is changed without a journal; make room, then look at production",
             ) from error
-        self.entries.append(entry)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         return entry
 
     def close(self) -> None:

@@ -4,10 +4,12 @@ import os
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from runbook.errors import JournalError
 from runbook.incident.journal import Verified, verify
 from runbook.incident.story import Story
+from runbook.incident.visible import visible
 
 _TEMPLATES = Path(__file__).with_name("templates")
 STYLE = _TEMPLATES / "record.css"
@@ -54,12 +56,18 @@ def _environment() -> Environment:
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["clock"] = _clock
     environment.filters["duration"] = _duration
     return environment
+
+
+def _finalize(value: object) -> object:
+    # What is Markup already (the style, a macro's HTML) is ours, or went through here before.
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _clock(time: str) -> str:

@@ -155,18 +155,24 @@ class Story:
             return f"{word} at: {sentence.keyword} {sentence.text}"
         if outcome is None:
             return "Interrupted: the run ended without closing its journal"
-        if outcome == "planned":
+        if self.opened.get("mode") == "plan" and self.opened.get("type") != "validation":
             return "A plan: nothing was changed"
-        if outcome != "passed":
-            return f"Ended: {outcome}"
-        if self.opened.get("type") == "validation":
-            return f"Validated: {self._tag('running') or 'the running release'} is known good"
-        return f"Over: production runs {self._tag('target') or 'the target'} again"
+        return self._what_was_reached() if outcome == "passed" else f"Ended: {outcome}"
+
+    def _what_was_reached(self) -> str:
+        reached = self.closed.get("reached", [])
+        if "rolled-back" in reached:
+            return f"Over: production runs {self._tag('target')} again"
+        if "known-good" in reached:
+            return f"Validated: {self._tag('running')} is known good"
+        return "Not a whole rollback: only a part of the runbook was run"
 
     @property
     def tone(self) -> str:
         """`good`, `plan` or `bad`: how the headline is coloured."""
-        return {"passed": "good", "planned": "plan"}.get(str(self.closed.get("outcome")), "bad")
+        whole = {"rolled-back", "known-good"} & set(self.closed.get("reached", []))
+        tones = {"passed": "good" if whole else "plan", "planned": "plan"}
+        return tones.get(str(self.closed.get("outcome")), "bad")
 
     def _tag(self, fact: str) -> str:
         return str(self.facts.get(fact, {}).get("tag", ""))
@@ -174,8 +180,8 @@ class Story:
     @property
     def from_to(self) -> tuple[str, str]:
         """The failed release's tag and the target's; empty where there is none."""
-        before = self.facts.get("before", {})
-        return ", ".join(before.get("tags", [])), self._tag("target")
+        failed = self.facts.get("origin", self.facts.get("before", {}))
+        return ", ".join(failed.get("tags", [])), self._tag("target")
 
     @property
     def seconds(self) -> float:
@@ -271,7 +277,7 @@ def _readiness(readiness: Any) -> str:
     if not isinstance(answer, Mapping):
         return _words(answer)
     bad = [str(name) for name, value in answer.items() if value is False]
-    return f"HTTP {readiness['status']}{': false for ' + ', '.join(bad) if bad else ', all true'}"
+    return f"HTTP {readiness['status']}{': false for ' + ', '.join(bad) if bad else ''}"
 
 
 def _words(value: Any) -> str:

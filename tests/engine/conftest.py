@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from rehearsal.engine import plugin_dirs
@@ -51,6 +53,7 @@ class Rehearsed:
     plan: Ran | None = None
     ids_after_plan: dict[str, str] = field(default_factory=dict)
     env_after_plan: bytes = b""
+    plan_without_registry: Ran | None = None
     rollback: Ran | None = None
 
     def run(self, *arguments: str, settings: Path | None = None) -> Ran:
@@ -78,6 +81,21 @@ class Rehearsed:
         listed = docker("ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}}").splitlines()
         pairs = dict(line.split() for line in listed)
         return {name: identity for name, identity in pairs.items() if name.startswith(f"{self.practice.name}-")}
+
+    @contextmanager
+    def registry_down(self) -> Iterator[None]:
+        """Stop the registry meanwhile; the container stays the same one."""
+        name = f"{self.practice.name}-outside-registry-1"
+        docker("stop", name)
+        try:
+            yield
+        finally:
+            docker("start", name)
+            self.practice.wait_for(self._registry_answers, "the registry answering", 20)
+
+    def _registry_answers(self) -> str | None:
+        status = httpx.get(f"{self.practice.registry_url}/v2/", trust_env=False).status_code
+        return None if status == 401 else f"HTTP {status}"
 
     @property
     def env_file(self) -> Path:
@@ -108,6 +126,9 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
         )
         here.plan = here.run()
         here.env_after_plan, here.ids_after_plan = here.env_file.read_bytes(), here.ids()
+        # By now the target's images are on the host.
+        with here.registry_down():
+            here.plan_without_registry = here.run()
         here.rollback = here.run("--execute", practice.name)
         yield here
     finally:

@@ -32,6 +32,10 @@ def env_value(here: Rehearsed, key: str) -> str:
     return line.partition("=")[2].strip("'\"")
 
 
+def announcements(here: Rehearsed) -> list[dict[str, object]]:
+    return httpx.get(f"{here.practice.desk_url}/announcements", trust_env=False).json()
+
+
 def test_plan_changes_nothing(rehearsed: Rehearsed) -> None:
     """A plan leaves every container and every byte of the env file as it was, and exits 0."""
     assert rehearsed.plan is not None
@@ -126,11 +130,11 @@ def test_desk_received_announcement_and_ticket(rehearsed: Rehearsed) -> None:
     """The desk holds one announcement, with the journal's head of that moment, and one ticket, of this incident."""
     assert rehearsed.rollback is not None
     incident = rehearsed.rollback.of_kind("opened")[0]["incident"]
-    announcements = httpx.get(f"{rehearsed.practice.desk_url}/announcements", trust_env=False).json()
-    assert len(announcements) == 1
-    assert incident in json.dumps(announcements[0])
+    told = announcements(rehearsed)
+    assert len(told) == 1
+    assert incident in json.dumps(told[0])
     heads = {entry["previous"] for entry in rehearsed.rollback.entries}
-    assert any(head in json.dumps(announcements[0]) for head in heads)
+    assert any(head in json.dumps(told[0]) for head in heads)
     token = (rehearsed.practice.folder / "secrets/ticket_token").read_text().strip()
     issues = httpx.get(
         f"{rehearsed.practice.desk_url}/api/v3/repos/shop/shop/issues",
@@ -208,14 +212,17 @@ def test_no_secret_is_written_anywhere(rehearsed: Rehearsed) -> None:
             assert [place for place, text in written.items() if form in text] == [], f"{name} leaked"
 
 
-def test_repeated_run_finds_everything_done(rehearsed: Rehearsed) -> None:
-    """Typed again for the same target, the rollback changes no container, and ends 0."""
-    before = rehearsed.ids()
-    again = rehearsed.run("--to", TARGET, "--execute", rehearsed.practice.name)
-    assert again.exit_code == 0, again.terminal
+def test_repeated_run_does_nothing(rehearsed: Rehearsed) -> None:
+    """Typed again after the rollback, with or without the target's name, it keeps nobody out and goes no further."""
+    before, told = rehearsed.ids(), announcements(rehearsed)
+    named = rehearsed.run("--to", TARGET, "--execute", rehearsed.practice.name)
+    plain = rehearsed.run("--execute", rehearsed.practice.name)
+    assert (named.exit_code, plain.exit_code) == (1, 1)
+    assert "runs already, and no rollback is under way" in " ".join(named.terminal.split())
+    assert "is itself what incident" in " ".join(plain.terminal.split())
     assert rehearsed.ids() == before
-    states = {entry["summary"]: entry["state"] for entry in again.of_kind("change")}
-    assert [state for summary, state in states.items() if "brought up" in summary] == ["already so"]
+    assert announcements(rehearsed) == told
+    assert not [e for ran in (named, plain) for e in ran.of_kind("change") if e["state"] == "begun"]
 
 
 def test_post_deploy_refuses_the_quarantined_release(rehearsed: Rehearsed) -> None:

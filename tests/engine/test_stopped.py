@@ -1,5 +1,6 @@
 """A rollback that is stopped half way says so, leaves users at the closed gate, and goes on when it is typed again."""
 
+import json
 import os
 import signal
 import subprocess
@@ -43,12 +44,28 @@ def stopped(here: Rehearsed, words: str, how: signal.Signals) -> Ran:
     return Ran(run.returncode, terminal, folder)
 
 
+def failed_passed_its_validation(here: Rehearsed) -> None:
+    """Make the host remember what it would if the failed release had passed its own validation: the usual case."""
+    folder = here.practice.server / ".runbook"
+    lines = [json.loads(line) for line in (folder / "known_good.jsonl").read_text().splitlines()]
+    target = next(line for line in lines if line["tag"] == TARGET)
+    failed = {
+        "tag": FAILED,
+        "digests": here.rollback.fact("origin")["digests"],
+        "validated_by": "ci",
+        "validated_at": "now",
+    }
+    (folder / "known_good.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (target, target | failed)))
+    (folder / "quarantine.jsonl").unlink()
+
+
 def gate(here: Rehearsed) -> str:
     return docker("exec", f"{here.practice.name}-gateway-1", "gate", "state")
 
 
 def test_stopped_run_says_so_and_goes_on(rehearsed: Rehearsed) -> None:
-    """SIGTERM while the target starts: exit 2, record closed, gate closed, next command shown; typed, it finishes."""
+    """SIGTERM while the target starts: exit 2, record closed, gate closed, next command shown; repeated, it finishes."""
+    failed_passed_its_validation(rehearsed)
     rehearsed.practice.deploy(FAILED)
     ran = stopped(rehearsed, "every application container stays healthy", signal.SIGTERM)
     assert ran.exit_code == 2, ran.terminal
@@ -61,12 +78,16 @@ def test_stopped_run_says_so_and_goes_on(rehearsed: Rehearsed) -> None:
     assert [line for line in ran.terminal.splitlines() if again in line]
     assert "traffic gate closed (USERS ARE KEPT OUT)" in ran.terminal
 
-    finished = rehearsed.run("--to", TARGET, "--execute", rehearsed.practice.name)
+    # The very command that was typed first: what runs now is the target, and it must not be taken for what failed.
+    finished = rehearsed.run("--execute", rehearsed.practice.name)
     assert finished.exit_code == 0, finished.terminal
     assert gate(rehearsed) == "open"
     assert rehearsed.practice.ask("/orders").headers["X-Release"] == TARGET
     states = {entry["summary"]: entry["state"] for entry in finished.of_kind("change")}
     assert states["user traffic is paused"] == "already so"
+    assert states[f"{FAILED} is quarantined"] == "already so"
+    assert finished.fact("origin")["tags"] == [FAILED]
+    assert not (rehearsed.practice.server / ".runbook/open_incident.json").exists()
 
 
 def test_killed_run_leaves_a_journal_that_renders(rehearsed: Rehearsed) -> None:

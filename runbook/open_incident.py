@@ -1,0 +1,84 @@
+"""The rollback that is under way, written down on the production host: who comes next goes on from it.
+
+A run looks at production when it begins. When an earlier one broke off half way, what it finds running is not what
+failed any more; only what was written down before the switch can tell.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from runbook.errors import Inconclusive
+from runbook.host_files import FOLDER
+from runbook.incident.journal import utc_now
+from runbook.production import Production
+from runbook.sentence import Change
+
+#: What is kept of production as it was before the first switch.
+_KEPT = ("tags", "digests", "log_errors")
+
+
+class OpenIncident:
+    """The note of the rollback under way, `.runbook/open_incident.json` in the project's directory."""
+
+    def __init__(self, production: Production) -> None:
+        self._production = production
+        self._folder = f"{production.directory}/{FOLDER}"
+        self.path = f"{self._folder}/open_incident.json"
+
+    def read(self) -> dict[str, Any] | None:
+        """What was written down, or None when no rollback is under way. Raises Inconclusive when it can't be read."""
+        answer = self._production.host.run(self._production.command("cat", "--", self.path))
+        if answer.exit_code != 0 and "No such file or directory" in answer.last_words:
+            return None
+        try:
+            found: dict[str, Any] = json.loads(answer.text) if answer.exit_code == 0 else {}
+            so = {"incident", "since", "target", "before"} <= set(found) and set(_KEPT) <= set(found["before"])
+        except (ValueError, TypeError, RecursionError):
+            so = False
+        if not so:
+            raise Inconclusive(
+                f"{self.path} cannot be read: {answer.last_words}", "look at it; remove it if no rollback is under way"
+            )
+        return found
+
+    def concerning(self, running_tags: list[str]) -> dict[str, Any] | None:
+        """The same, when it speaks of what runs now; a note about other releases is left over and says nothing."""
+        found = self.read()
+        if found is None or not set(running_tags) <= {*found["before"]["tags"], found["target"]}:
+            return None
+        return found
+
+    def opening(self, incident: str, origin: Mapping[str, Any], target: str) -> Change:
+        """The change that writes down what failed and what is returned to, before anything is switched."""
+        note = {
+            "incident": incident,
+            "since": utc_now(),
+            "target": target,
+            "before": {key: origin[key] for key in _KEPT},
+        }
+
+        def already() -> str | None:
+            found = self.read()
+            same = found is not None and found["target"] == target and found["before"]["tags"] == origin["tags"]
+            return f"incident {found['incident']} is open since {found['since']}" if found and same else None
+
+        content = (json.dumps(note, sort_keys=True) + "\n").encode("utf-8")
+        return Change(
+            f"the rollback to {target} is written down on the production host",
+            (
+                self._production.command("mkdir", "--parents", "--mode=700", "--", self._folder),
+                self._production.command("dd", f"of={self.path}.new", "conv=fsync", "status=none", stdin=content),
+                self._production.command("mv", "--force", "--", f"{self.path}.new", self.path),
+            ),
+            already,
+        )
+
+    def closing(self) -> Change:
+        """The change that takes the note away: users are back, and people know."""
+
+        def already() -> str | None:
+            return None if self.read() else "no rollback is under way"
+
+        removing = self._production.command("rm", "--force", "--", self.path)
+        return Change("the rollback is closed on the production host", (removing,), already)
