@@ -1,14 +1,51 @@
-"""The incidents that can be rehearsed: which release is live, which one goes wrong, and how users notice."""
+"""The incidents that can be rehearsed: which release is live, which one goes wrong, and how the runbook must end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
-import httpx
-
+from rehearsal import symptoms
+from rehearsal.database import columns, content_hash, sql
 from rehearsal.errors import RehearsalError
 from rehearsal.practice import Practice
 
 LIVE = "2025-12-15-rc1"
+KEPT = "orders"  # the table that nobody but customers writes
+
+
+class End(StrEnum):
+    """How a rehearsal must end."""
+
+    ROLLED_BACK = "rolled back"
+    HELD = "held"
+    FIXED_FORWARD = "fixed forward"
+    SWITCHED_OFF = "switched off"
+
+
+@dataclass(frozen=True)
+class Planted:
+    """What a planted incident left in the database, for who judges the end.
+
+    `columns`      the columns of `orders` that the live release knows
+    `last_id`      the last order from before the failed deploy
+    `content`      the content hash of all orders by then, over those columns
+    `placed`       the orders that the failed release took, as it answered
+    """
+
+    columns: tuple[str, ...]
+    last_id: int
+    content: str
+    placed: tuple[Mapping[str, Any], ...]
+
+    @property
+    def before(self) -> str:
+        """The SQL condition that finds the orders from before the failed deploy."""
+        return f"id <= {self.last_id}"
+
+    def content_now(self, practice: Practice, *, database: str = "shop") -> str:
+        """Return the content hash now of the orders from before; it equals `content` when all are unchanged."""
+        return content_hash(practice, KEPT, self.columns, where=self.before, database=database)
 
 
 @dataclass(frozen=True)
@@ -16,6 +53,9 @@ class Incident:
     """A release that goes wrong over a live one.
 
     `wait_for_symptom` waits until users meet the fault, and raises RehearsalError when they do not.
+    `arguments` are what a person would add to `pytest features` for it; `expected` is how that must end.
+    `orders` are those that customers get through while the failed release is live. `fix` is the release that
+    corrects it, in the registry and not deployed.
     """
 
     name: str
@@ -23,28 +63,32 @@ class Incident:
     live: str
     failed: str
     wait_for_symptom: Callable[[Practice], None]
+    expected: End = End.ROLLED_BACK
+    arguments: tuple[str, ...] = ()
+    orders: Sequence[dict[str, object]] = ()
+    fix: str | None = None
 
-    def plant(self, practice: Practice, validate: Callable[[Practice], None]) -> None:
-        """Raise the live release, `validate` it, deploy the failed one over it, and wait for the fault to show."""
+    def plant(self, practice: Practice, validate: Callable[[Practice], None]) -> Planted:
+        """Raise the live release, `validate` it, and let it go wrong. Raises RehearsalError."""
         practice.raise_up(self.live)
         validate(practice)
+        return self.go_wrong(practice)
+
+    def go_wrong(self, practice: Practice) -> Planted:
+        """Deploy the failed release over the live one, and wait for the fault to show. Raises RehearsalError."""
+        known = tuple(columns(practice, KEPT))
+        last_id = int(sql(practice, f"SELECT max(id) FROM {KEPT}")[0])  # noqa: S608 - our own name
+        content = content_hash(practice, KEPT, known)
         practice.deploy(self.failed)
+        placed: list[dict[str, Any]] = []
+        if self.orders:
+            practice.wait_ready(self.failed)
+            placed = practice.place_orders(self.orders)
         self.wait_for_symptom(practice)
         practice.stages(f"the fault shows: {self.story}")
-
-
-def orders_fail_and_jobs_die(practice: Practice) -> None:
-    """Wait until orders answer 500 and readiness says that the jobs are gone; at most 30 seconds."""
-
-    def look() -> str | None:
-        orders, readiness = practice.ask("/orders"), practice.ask("/readyz")
-        if orders.status_code != httpx.codes.INTERNAL_SERVER_ERROR:
-            return f"/orders: {orders.status_code}"
-        if readiness.status_code != httpx.codes.SERVICE_UNAVAILABLE or readiness.json()["jobs"]:
-            return f"/readyz: {readiness.status_code} {readiness.text[:200]}"
-        return None
-
-    practice.wait_for(look, "/orders answering 500 and /readyz 503 for want of jobs", 30)
+        if self.fix:
+            practice.publish(self.fix)
+        return Planted(known, last_id, content, tuple(placed))
 
 
 INCIDENTS = {
@@ -55,7 +99,14 @@ INCIDENTS = {
             story="orders answer 500 and the jobs crash in a loop; no migration is involved",
             live=LIVE,
             failed="2025-12-18-rc1",
-            wait_for_symptom=orders_fail_and_jobs_die,
+            wait_for_symptom=symptoms.orders_fail_and_jobs_die,
+        ),
+        Incident(
+            name="additive-migration",
+            story="orders answer 500; the release brought a nullable column and a table, which can stay",
+            live=LIVE,
+            failed="2025-12-19-rc1",
+            wait_for_symptom=symptoms.orders_fail,
         ),
     )
 }

@@ -1,0 +1,49 @@
+"""How users notice that a release went wrong: each waits until the fault shows, and raises RehearsalError if not."""
+
+from http import HTTPStatus
+
+import httpx
+
+from rehearsal.practice import Practice
+
+PATIENCE = 30.0  # seconds
+
+
+def orders_fail_and_jobs_die(practice: Practice) -> None:
+    """Wait until orders answer 500 and readiness says that the jobs are gone."""
+
+    def look() -> str | None:
+        return status_apart(practice, "/orders", HTTPStatus.INTERNAL_SERVER_ERROR) or readiness_apart(
+            practice, HTTPStatus.SERVICE_UNAVAILABLE, jobs=False
+        )
+
+    practice.wait_for(look, "/orders answering 500 and /readyz 503 for want of jobs", PATIENCE)
+
+
+def orders_fail(practice: Practice) -> None:
+    """Wait until orders answer 500 while readiness has nothing to complain of."""
+
+    def look() -> str | None:
+        return status_apart(practice, "/orders", HTTPStatus.INTERNAL_SERVER_ERROR) or readiness_apart(
+            practice, HTTPStatus.OK, jobs=True
+        )
+
+    practice.wait_for(look, "/orders answering 500 and /readyz 200", PATIENCE)
+
+
+def status_apart(practice: Practice, path: str, status: HTTPStatus) -> str | None:
+    """Return None when an address answers with a status, else what was seen."""
+    answer = practice.ask(path)
+    return None if answer.status_code == status else f"{path}: {_seen(answer)}"
+
+
+def readiness_apart(practice: Practice, status: HTTPStatus, **parts: bool) -> str | None:
+    """Return None when readiness answers with a status and these parts of it, else what was seen."""
+    answer = practice.ask("/readyz")
+    if answer.status_code == status and parts.items() <= answer.json().items():
+        return None
+    return f"/readyz: {_seen(answer)}"
+
+
+def _seen(answer: httpx.Response) -> str:
+    return f"{answer.status_code} {answer.text[:200]}"
