@@ -12,6 +12,12 @@ from rehearsal.practice import Practice
 
 LIVE = "2025-12-15-rc1"
 KEPT = "orders"  # the table that nobody but customers writes
+# Only the release with notes takes these, and each of these customers once.
+NEW_CUSTOMERS: tuple[dict[str, object], ...] = (
+    {"customer": "Eve", "item": "grinder", "quantity": 1, "currency": "EUR", "note": "a present: no bill, please"},
+    {"customer": "Fynn", "item": "coffee", "quantity": 6, "currency": "CHF", "note": "ring at the back door"},
+    {"customer": "Gül", "item": "mug", "quantity": 2, "currency": "GBP"},
+)
 
 
 class End(StrEnum):
@@ -107,6 +113,15 @@ INCIDENTS = {
             live=LIVE,
             failed="2025-12-19-rc1",
             wait_for_symptom=symptoms.orders_fail,
+        ),
+        Incident(
+            name="breaking-migration",
+            story="who ordered before cannot order again; a column of orders was moved away and one was renamed",
+            live=LIVE,
+            failed="2025-12-20-rc1",
+            wait_for_symptom=symptoms.known_customers_are_refused,
+            arguments=("--accept-loss", "0004_customers"),
+            orders=NEW_CUSTOMERS,
         ),
     )
 }

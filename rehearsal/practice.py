@@ -145,18 +145,21 @@ class Practice:
         Raises RehearsalError when an order is not taken.
         """
         placed: list[dict[str, Any]] = []
-        with httpx.Client(base_url=self.gateway_url, timeout=5, trust_env=False) as client:
-            for order in orders:
-                answer = client.post("/orders", json=order)
-                if answer.status_code != httpx.codes.CREATED:
-                    raise RehearsalError(f"POST /orders: saw {answer.status_code}, expected 201", answer.text)
-                placed.append(answer.json())
+        for order in orders:
+            answer = self.post("/orders", order)
+            if answer.status_code != httpx.codes.CREATED:
+                raise RehearsalError(f"POST /orders: saw {answer.status_code}, expected 201", answer.text)
+            placed.append(answer.json())
         self.stages(f"{len(orders)} orders placed")
         return placed
 
     def ask(self, path: str) -> httpx.Response:
         """Ask production at its public address; httpx.HTTPError says that no answer came within 5 seconds."""
         return httpx.get(f"{self.gateway_url}{path}", timeout=5, trust_env=False)
+
+    def post(self, path: str, body: object) -> httpx.Response:
+        """Send JSON to production at its public address; raises httpx.HTTPError as `ask` does."""
+        return httpx.post(f"{self.gateway_url}{path}", json=body, timeout=5, trust_env=False)
 
     def wait_for(self, look: Callable[[], str | None], expected: str, timeout: float) -> None:
         """Look again and again, for `timeout` seconds, until `look` returns None in place of what it saw.

@@ -31,6 +31,20 @@ def orders_fail(practice: Practice) -> None:
     practice.wait_for(look, "/orders answering 500 and /readyz 200", PATIENCE)
 
 
+def known_customers_are_refused(practice: Practice) -> None:
+    """Wait until an order of somebody who ordered before answers 500, while readiness has nothing to complain of."""
+
+    def look() -> str | None:
+        again = practice.ask("/orders").json()[-1]
+        order = {key: again[key] for key in ("customer", "item", "quantity", "currency")}
+        answer = practice.post("/orders", order)
+        if answer.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
+            return f"POST /orders: {_seen(answer)}"
+        return readiness_apart(practice, HTTPStatus.OK, migrations_current=True)
+
+    practice.wait_for(look, "POST /orders answering 500 to who ordered before, and /readyz 200", PATIENCE)
+
+
 def status_apart(practice: Practice, path: str, status: HTTPStatus) -> str | None:
     """Return None when an address answers with a status, else what was seen."""
     answer = practice.ask(path)
