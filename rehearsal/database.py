@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from rehearsal.practice import Practice
 
@@ -9,10 +10,10 @@ DATABASE = "shop"
 
 
 def sql(practice: Practice, statement: str, *, database: str = DATABASE) -> list[str]:
-    """Run one statement and return its lines, columns apart by tabs. Raises RehearsalError."""
-    words = ("psql", "--no-psqlrc", "--username", "shop", "--dbname", database, "--set", "ON_ERROR_STOP=1")
+    """Run one statement as the superuser and return its lines, columns apart by tabs. Raises RehearsalError."""
+    words = ("psql", "--no-psqlrc", "--username", "postgres", "--dbname", database, "--set", "ON_ERROR_STOP=1")
     plain = ("--quiet", "--no-align", "--tuples-only", "--field-separator", "\t", "--command", statement)
-    return practice.engine.compose(practice.server, "exec", "--no-TTY", "db", *words, *plain).splitlines()
+    return _in_container(practice, *words, *plain).splitlines()
 
 
 def tables(practice: Practice, *, database: str = DATABASE) -> list[str]:
@@ -58,6 +59,19 @@ def content_hash(
     names = names or columns(practice, table, database=database)
     found = rows(practice, table, names, where=where, database=database)
     return hashlib.sha256("\n".join(["\t".join(names), *found]).encode()).hexdigest()
+
+
+def restore(practice: Practice, dump: Path, database: str) -> None:
+    """Restore a dump in pg_dump's own format into a database that is made for it. Raises RehearsalError."""
+    inside = f"/tmp/{database}.dump"  # noqa: S108 - the container's own
+    practice.engine.compose(practice.server, "cp", str(dump), f"db:{inside}")
+    user = ("--username", "postgres")
+    _in_container(practice, "createdb", *user, "--template", "template0", database)
+    _in_container(practice, "pg_restore", *user, "--no-owner", "--exit-on-error", "--dbname", database, inside)
+
+
+def _in_container(practice: Practice, *command: str) -> str:
+    return practice.engine.compose(practice.server, "exec", "--no-TTY", "db", *command)
 
 
 def _quoted(name: str) -> str:

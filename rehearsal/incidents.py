@@ -123,6 +123,14 @@ INCIDENTS = {
             arguments=("--accept-loss", "0004_customers"),
             orders=NEW_CUSTOMERS,
         ),
+        Incident(
+            name="irreversible-migration",
+            story="orders in pounds, francs and dollars show in euro; their currency was dropped, for good",
+            live=LIVE,
+            failed="2025-12-21-rc1",
+            wait_for_symptom=symptoms.currencies_are_lost,
+            expected=End.HELD,
+        ),
     )
 }
 

@@ -126,7 +126,7 @@ class Practice:
             self._build(tag)
             self._push(tag)
 
-    def wait_ready(self, tag: str, timeout: float = 30.0) -> None:
+    def wait_ready(self, tag: str, timeout: float = 60.0) -> None:
         """Wait until users get answers from a release that says it is ready. Raises RehearsalError."""
 
         def ready() -> str | None:

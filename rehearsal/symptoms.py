@@ -6,7 +6,7 @@ import httpx
 
 from rehearsal.practice import Practice
 
-PATIENCE = 30.0  # seconds
+PATIENCE = 60.0  # seconds; far more than it takes, for machines that have much else to do
 
 
 def orders_fail_and_jobs_die(practice: Practice) -> None:
@@ -43,6 +43,18 @@ def known_customers_are_refused(practice: Practice) -> None:
         return readiness_apart(practice, HTTPStatus.OK, migrations_current=True)
 
     practice.wait_for(look, "POST /orders answering 500 to who ordered before, and /readyz 200", PATIENCE)
+
+
+def currencies_are_lost(practice: Practice) -> None:
+    """Wait until every order is shown in euro, whatever it was placed in; readiness has nothing to complain of."""
+
+    def look() -> str | None:
+        currencies = {order["currency"] for order in practice.ask("/orders").json()}
+        if currencies != {"EUR"}:
+            return f"/orders: currencies {', '.join(sorted(currencies))}"
+        return readiness_apart(practice, HTTPStatus.OK, migrations_current=True)
+
+    practice.wait_for(look, "/orders showing euro only, and /readyz 200", PATIENCE)
 
 
 def status_apart(practice: Practice, path: str, status: HTTPStatus) -> str | None:
