@@ -1,6 +1,7 @@
 """The incidents that can be rehearsed: which release is live, which one goes wrong, and how the runbook must end."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from rehearsal import symptoms
 from rehearsal.database import columns, content_hash, sql
 from rehearsal.errors import RehearsalError
+from rehearsal.load import Load
 from rehearsal.practice import Practice
 
 LIVE = "2025-12-15-rc1"
@@ -61,7 +63,7 @@ class Incident:
     `wait_for_symptom` waits until users meet the fault, and raises RehearsalError when they do not.
     `arguments` are what a person would add to `pytest features` for it; `expected` is how that must end.
     `orders` are those that customers get through while the failed release is live. `fix` is the release that
-    corrects it, in the registry and not deployed.
+    corrects it, in the registry and not deployed. `asked_for` is the path that strangers ask for meanwhile.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Incident:
     arguments: tuple[str, ...] = ()
     orders: Sequence[dict[str, object]] = ()
     fix: str | None = None
+    asked_for: str | None = None
 
     def plant(self, practice: Practice, validate: Callable[[Practice], None]) -> Planted:
         """Raise the live release, `validate` it, and let it go wrong. Raises RehearsalError."""
@@ -95,6 +98,16 @@ class Incident:
         if self.fix:
             practice.publish(self.fix)
         return Planted(known, last_id, content, tuple(placed))
+
+    @contextmanager
+    def strangers(self, practice: Practice) -> Iterator[Load | None]:
+        """Ask for `asked_for` inside a with-block, 20 times a second; yields what counts the answers."""
+        if self.asked_for is None:
+            yield None
+            return
+        with Load(practice.gateway_url + self.asked_for, per_second=20) as load:
+            yield load
+        practice.stages(f"{self.asked_for} was asked for by strangers: {load}")
 
 
 INCIDENTS = {
@@ -130,6 +143,16 @@ INCIDENTS = {
             failed="2025-12-21-rc1",
             wait_for_symptom=symptoms.currencies_are_lost,
             expected=End.HELD,
+        ),
+        Incident(
+            name="export-leak",
+            story="the export of orders answers without credentials, and somebody asks 20 times a second",
+            live=LIVE,
+            failed="2025-12-22-rc1",
+            wait_for_symptom=symptoms.export_leaks,
+            expected=End.SWITCHED_OFF,
+            arguments=("-m", "emergency"),
+            asked_for=symptoms.EXPORT,
         ),
     )
 }

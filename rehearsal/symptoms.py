@@ -6,6 +6,7 @@ import httpx
 
 from rehearsal.practice import Practice
 
+EXPORT = "/exports/orders.csv"
 PATIENCE = 60.0  # seconds; far more than it takes, for machines that have much else to do
 
 
@@ -55,6 +56,18 @@ def currencies_are_lost(practice: Practice) -> None:
         return readiness_apart(practice, HTTPStatus.OK, migrations_current=True)
 
     practice.wait_for(look, "/orders showing euro only, and /readyz 200", PATIENCE)
+
+
+def export_leaks(practice: Practice) -> None:
+    """Wait until the export gives all orders to whoever asks, while readiness has nothing to complain of."""
+
+    def look() -> str | None:
+        answer = practice.ask(EXPORT)
+        if answer.status_code != HTTPStatus.OK or "Ada" not in answer.text:
+            return f"{EXPORT}: {_seen(answer)}"
+        return readiness_apart(practice, HTTPStatus.OK, migrations_current=True)
+
+    practice.wait_for(look, f"{EXPORT} answering 200 without a token, and /readyz 200", PATIENCE)
 
 
 def status_apart(practice: Practice, path: str, status: HTTPStatus) -> str | None:
