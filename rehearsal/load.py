@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -104,10 +105,8 @@ class Load:
             while not self._stop.wait(max(0.0, turn - time.monotonic())) and time.monotonic() < began + self._longest:
                 at = datetime.now(UTC)
                 status: int | None = None
-                try:
+                with suppress(httpx.HTTPError):
                     status = client.get(self._url).status_code
-                except httpx.HTTPError:
-                    pass
                 self._asked.append(Asked(at, datetime.now(UTC), status))
                 behind = max(0.0, time.monotonic() - turn)
                 turn += self._pause * (1 + behind // self._pause)
