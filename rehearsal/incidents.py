@@ -154,6 +154,25 @@ INCIDENTS = {
             arguments=("-m", "emergency"),
             asked_for=symptoms.EXPORT,
         ),
+        Incident(
+            name="forward-fix",
+            story="who ordered before cannot order again; a release that corrects it is in the registry",
+            live=LIVE,
+            failed="2025-12-20-rc1",
+            wait_for_symptom=symptoms.known_customers_are_refused,
+            expected=End.FIXED_FORWARD,
+            arguments=("--forward-fix", "2025-12-20-rc2"),
+            orders=NEW_CUSTOMERS,
+            fix="2025-12-20-rc2",
+        ),
+        Incident(
+            name="migrate-on-boot",
+            story="orders answer 500; the live release before it migrates when it starts, and cannot start again",
+            live="2025-12-16-rc1",
+            failed="2025-12-19-rc2",
+            wait_for_symptom=symptoms.orders_fail,
+            expected=End.HELD,
+        ),
     )
 }
 
