@@ -17,7 +17,7 @@ from rehearsal.errors import RehearsalError
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 MOST_PER_SECOND = 50.0
 LONGEST = 900.0  # seconds
-ASKERS = 4  # so that a slow answer does not hold up the next request
+ASKERS = 8  # so that a slow answer does not hold up the next request
 PATIENCE = 2.0  # seconds, for one answer
 
 
