@@ -106,19 +106,19 @@ def ask(  # noqa: PLR0913 - what a test may want to differ
 ) -> ImageMigrations:
     chosen = settings or MigrationSettings(config=f"{project}/alembic.ini")
     found = ask_image(host(heard), image, chosen, environment=environment or {}, span=span, deadline=deadline)
-    assert containers() == []
+    assert containers(image) == []
     return found
 
 
-def containers(*filters: str) -> list[str]:
-    """The names of probing containers that this module's images still have, running or not."""
+def containers(image: str) -> list[str]:
+    """The names of the containers that still ask `image`, running or not."""
     listed = subprocess.run(
-        ["docker", "ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}} {{.Image}}", *filters],
+        ["docker", "ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Image}} {{.Names}}"],
         capture_output=True,
         text=True,
         check=True,
     )
-    return [line for line in listed.stdout.splitlines() if "probe-test" in line]
+    return [line for line in listed.stdout.splitlines() if line.startswith(f"{image} ")]
 
 
 def problems(found: ImageMigrations) -> set[str]:
@@ -345,7 +345,7 @@ def test_image_that_never_answers_is_stopped(images: Images) -> None:
     with pytest.raises(Inconclusive, match="did not tell its migrations within 6 s"):
         ask(images.tags["stuck"], "normal", deadline=6, heard=heard)
     assert time.monotonic() - began < 60
-    assert containers() == []
+    assert containers(images.tags["stuck"]) == []
     assert heard.ended[-1].command.argv[:3] == ("docker", "rm", "--force")
 
 
@@ -363,7 +363,7 @@ def test_interrupt_leaves_no_container(images: Images) -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert containers() == []
+    assert containers(images.tags["stuck"]) == []
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_image_that_can_tell_nothing(images: Images, stage: str, config: str, py
     tag = images.tags.get(stage, "rollback-runbook/probe-test-missing:none")
     with pytest.raises(Inconclusive, match=words):
         ask(tag, "", settings=MigrationSettings(config=config, python=python))
-    assert containers() == []
+    assert containers(tag) == []
 
 
 def test_practice_application(images: Images) -> None:
