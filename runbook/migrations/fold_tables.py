@@ -177,7 +177,10 @@ def _add_identity(_net: Net, table: Table, command: Any, statement: Statement) -
 
 
 def _drop_identity(_net: Net, table: Table, command: Any, statement: Statement) -> None:
-    set_default(table.column(command.name), None, statement)
+    column = table.column(command.name)
+    if command.missing_ok and column.default not in {Default.IDENTITY, Default.IDENTITY_ALWAYS}:
+        raise Unclear(f"whether {command.name} was an identity column, and so loses its numbers, is not in the SQL")
+    set_default(column, None, statement)
 
 
 def _identity(node: Any) -> Default:
