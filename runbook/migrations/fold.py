@@ -8,13 +8,46 @@ from runbook.migrations import fold_data, fold_objects, fold_tables
 from runbook.migrations.findings import Verdict
 from runbook.migrations.fold_constraints import create_index
 from runbook.migrations.names import Unclear
-from runbook.migrations.net_change import Net
+from runbook.migrations.net_change import Effect, Net
 from runbook.migrations.sql_statements import Statement
 
 STUMBLED = "its rule did not expect this form of it"
 Fold = Callable[[Net, Statement], None]
 
-_DYNAMIC = fold_objects.unclear("what it runs is not in the SQL as statements")
+
+def _on_table(reason: str, relation: str = "relation") -> Fold:
+    """A rule for what only matters if the target's code uses the table it is done to."""
+
+    def fold(net: Net, statement: Statement) -> None:
+        table = net.table(net.name_of(getattr(statement.node, relation)))
+        table.effects.append(Effect(statement, reason))
+
+    return fold
+
+
+def _nothing(_net: Net, _statement: Statement) -> None:
+    """A statement that leaves everything as it was."""
+
+
+def _additive(thing: str, reason: str) -> Fold:
+    """A rule for what is harmless wherever it is done."""
+
+    def fold(net: Net, statement: Statement) -> None:
+        net.find(statement, Verdict.ADDITIVE, thing, reason)
+
+    return fold
+
+
+def _unclear(reason: str) -> Fold:
+    """A rule for what a human must look at, with a better reason than that no rule knows it."""
+
+    def fold(_net: Net, _statement: Statement) -> None:
+        raise Unclear(reason)
+
+    return fold
+
+
+_DYNAMIC = _unclear("what it runs is not in the SQL as statements")
 _RULES: dict[type[ast.Node], Fold] = {
     ast.CreateStmt: fold_tables.create_table,
     ast.AlterTableStmt: fold_tables.alter_table,
@@ -41,31 +74,29 @@ _RULES: dict[type[ast.Node], Fold] = {
     ast.AlterSeqStmt: fold_objects.change_sequence,
     ast.CreateSchemaStmt: fold_objects.make_schema,
     ast.CreateFunctionStmt: fold_objects.make_function,
-    ast.CreateTrigStmt: fold_objects.on_table("a trigger runs on the code's writes and may change or refuse them"),
-    ast.RuleStmt: fold_objects.on_table("a rule rewrites the code's queries"),
-    ast.CreatePolicyStmt: fold_objects.on_table("a policy decides which rows the code's role sees and writes", "table"),
-    ast.AlterPolicyStmt: fold_objects.on_table("a policy decides which rows the code's role sees and writes", "table"),
+    ast.CreateTrigStmt: _on_table("a trigger runs on the code's writes and may change or refuse them"),
+    ast.RuleStmt: _on_table("a rule rewrites the code's queries"),
+    ast.CreatePolicyStmt: _on_table("a policy decides which rows the code's role sees and writes", "table"),
+    ast.AlterPolicyStmt: _on_table("a policy decides which rows the code's role sees and writes", "table"),
     ast.GrantStmt: fold_objects.grant,
-    ast.CreateExtensionStmt: fold_objects.additive(
-        "extension", "a new extension brings names that the code does not use"
-    ),
-    ast.CreateStatsStmt: fold_objects.additive("statistics", "they change how fast a query is, not what it gives"),
-    ast.CommentStmt: fold_objects.additive("comment", "no query of the code sees a comment"),
-    ast.ReindexStmt: fold_objects.nothing,
-    ast.VacuumStmt: fold_objects.nothing,
-    ast.ClusterStmt: fold_objects.nothing,
-    ast.LockStmt: fold_objects.nothing,
-    ast.CheckPointStmt: fold_objects.nothing,
-    ast.ConstraintsSetStmt: fold_objects.nothing,
-    ast.VariableShowStmt: fold_objects.nothing,
+    ast.CreateExtensionStmt: _additive("extension", "a new extension brings names that the code does not use"),
+    ast.CreateStatsStmt: _additive("statistics", "they change how fast a query is, not what it gives"),
+    ast.CommentStmt: _additive("comment", "no query of the code sees a comment"),
+    ast.ReindexStmt: _nothing,
+    ast.VacuumStmt: _nothing,
+    ast.ClusterStmt: _nothing,
+    ast.LockStmt: _nothing,
+    ast.CheckPointStmt: _nothing,
+    ast.ConstraintsSetStmt: _nothing,
+    ast.VariableShowStmt: _nothing,
     ast.TransactionStmt: fold_objects.transaction,
     ast.DoStmt: _DYNAMIC,
     ast.CallStmt: _DYNAMIC,
     ast.ExecuteStmt: _DYNAMIC,
     ast.PrepareStmt: _DYNAMIC,
-    ast.CopyStmt: fold_objects.unclear("the rows that COPY brings are not judged"),
-    ast.AlterOwnerStmt: fold_objects.unclear("the code's role may lose its rights when something has another owner"),
-    ast.AlterDomainStmt: fold_objects.unclear("columns of that domain may refuse what the code writes"),
+    ast.CopyStmt: _unclear("the rows that COPY brings are not judged"),
+    ast.AlterOwnerStmt: _unclear("the code's role may lose its rights when something has another owner"),
+    ast.AlterDomainStmt: _unclear("columns of that domain may refuse what the code writes"),
 }
 
 

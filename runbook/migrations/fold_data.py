@@ -19,7 +19,7 @@ _SEARCH_PATH = "search_path"
 def write(net: Net, statement: Statement) -> None:
     """INSERT, UPDATE, DELETE or MERGE; rows of a table that the range makes are no change beside the table."""
     node = statement.node
-    pure = only_reads(node, but=node) and not _reads_written(node)
+    pure = _pure(net, node)
     if node.relation.relname == BOOKKEEPING and pure and not isinstance(node, ast.MergeStmt):
         return
     table = net.table(net.name_of(node.relation))
@@ -41,11 +41,12 @@ def _children(net: Net, table: Table) -> bool:
     return any(made.parent is table for other in net.tables if not other.new for made in other.constraints)
 
 
-def _reads_written(node: Any) -> bool:
-    return any(
-        isinstance(found, ast.CommonTableExpr) and not isinstance(found.ctequery, ast.SelectStmt)
-        for found in walk(node)
-    )
+def _pure(net: Net, node: Any) -> bool:
+    """That a statement changes nothing but the rows that it names; found out once for statements of one tree."""
+    known = net.pure.get(id(node))
+    if known is None:
+        known = net.pure[id(node)] = (node, only_reads(node, but=node))
+    return known[1]
 
 
 def _only_new_columns(node: Any, table: Table) -> bool:

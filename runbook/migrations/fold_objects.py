@@ -129,16 +129,6 @@ def refresh(net: Net, statement: Statement) -> None:
     table.effects.append(Effect(statement, "the code reads other rows from it than before"))
 
 
-def on_table(reason: str, relation: str = "relation") -> Any:
-    """A rule for what only matters if the target's code uses the table it is done to."""
-
-    def fold(net: Net, statement: Statement) -> None:
-        table = net.table(net.name_of(getattr(statement.node, relation)))
-        table.effects.append(Effect(statement, reason))
-
-    return fold
-
-
 def make_type(net: Net, statement: Statement) -> None:
     """CREATE TYPE and CREATE DOMAIN: old columns do not have it yet."""
     node = statement.node
@@ -217,28 +207,6 @@ def transaction(_net: Net, statement: Statement) -> None:
         Transaction.TRANS_STMT_ROLLBACK_PREPARED, Transaction.TRANS_STMT_COMMIT_PREPARED,
     }:  # fmt: skip
         raise Unclear("what it takes back, or leaves open, no rule follows")
-
-
-def nothing(_net: Net, _statement: Statement) -> None:
-    """A statement that leaves everything as it was."""
-
-
-def additive(thing: str, reason: str) -> Any:
-    """A rule for what is harmless wherever it is done."""
-
-    def fold(net: Net, statement: Statement) -> None:
-        net.find(statement, Verdict.ADDITIVE, thing, reason)
-
-    return fold
-
-
-def unclear(reason: str) -> Any:
-    """A rule for what a human must look at, with a better reason than that no rule knows it."""
-
-    def fold(_net: Net, _statement: Statement) -> None:
-        raise Unclear(reason)
-
-    return fold
 
 
 def _name(net: Net, parts: Any) -> Name:

@@ -7,23 +7,15 @@ from typing import Any
 
 from pglast import ast
 from pglast.enums import AlterTableType as At
-from pglast.enums import ConstrType, ObjectType
+from pglast.enums import ObjectType
 
-from runbook.migrations.column_types import SERIALS, of_tree
-from runbook.migrations.expressions import cannot_fail, columns_in, never_null
+from runbook.migrations import fold_columns
 from runbook.migrations.findings import Verdict
+from runbook.migrations.fold_columns import add_column
 from runbook.migrations.fold_constraints import add_constraint, drop_constraint
 from runbook.migrations.names import BOOKKEEPING, Unclear
-from runbook.migrations.net_change import Column, Default, Effect, Net, Table
+from runbook.migrations.net_change import Effect, Net, Table
 from runbook.migrations.sql_statements import Statement
-
-_IGNORED = {
-    ConstrType.CONSTR_ATTR_DEFERRABLE,
-    ConstrType.CONSTR_ATTR_NOT_DEFERRABLE,
-    ConstrType.CONSTR_ATTR_DEFERRED,
-    ConstrType.CONSTR_ATTR_IMMEDIATE,
-    ConstrType.CONSTR_ATTR_ENFORCED,
-}
 
 
 def create_table(net: Net, statement: Statement) -> None:
@@ -62,44 +54,6 @@ def _inherit(net: Net, statement: Statement) -> None:
             above.effects.append(Effect(statement, "rows written to the new partition must meet its own rules"))
 
 
-def add_column(net: Net, table: Table, node: Any, statement: Statement) -> None:
-    """A column definition, with the constraints written beside it."""
-    column = Column(node.colname, None, by={"added": statement})
-    column.default = Default.NONE
-    column.not_null = False
-    if node.typeName is not None:
-        column.type = of_tree(node.typeName)
-        if node.typeName.names[-1].sval in SERIALS:
-            column.not_null, column.default = True, Default.IDENTITY
-    table.add(column)
-    for constraint in node.constraints or ():
-        match constraint.contype:
-            case ConstrType.CONSTR_NOTNULL:
-                column.not_null = True
-            case ConstrType.CONSTR_NULL:
-                column.not_null = False
-            case ConstrType.CONSTR_DEFAULT:
-                set_default(column, constraint.raw_expr, statement)
-            case ConstrType.CONSTR_IDENTITY:
-                column.not_null = True
-                column.default = _identity(constraint)
-            case ConstrType.CONSTR_GENERATED:
-                sure = cannot_fail(constraint.raw_expr)
-                column.default = Default.COMPUTED if sure else Default.COMPUTED_UNSURE
-            case kind if kind not in _IGNORED:
-                add_constraint(net, table, constraint, statement, [column])
-
-
-def set_default(column: Column, tree: Any, statement: Statement) -> None:
-    """SET DEFAULT and, without an expression, DROP DEFAULT. A default of NULL is none."""
-    column.by["default"] = statement
-    column.default_tree = tree
-    if tree is None or (isinstance(tree, ast.A_Const) and tree.isnull):
-        column.default = Default.NONE
-    else:
-        column.default = Default.SURE if never_null(tree) else Default.UNSURE
-
-
 def alter_table(net: Net, statement: Statement) -> None:
     """ALTER TABLE, subcommand by subcommand."""
     node = statement.node
@@ -129,59 +83,6 @@ def _alter_index(net: Net, statement: Statement) -> None:
         }:
             raise Unclear(f"no rule knows {command.subtype.name} on an index")
     net.find(statement, Verdict.ADDITIVE, statement.node.relation.relname, "how an index is stored changes no result")
-
-
-def _add(net: Net, table: Table, command: Any, statement: Statement) -> None:
-    name = command.def_.colname
-    if command.missing_ok and name in table.columns:
-        return
-    add_column(net, table, command.def_, statement)
-    if command.missing_ok:
-        table.columns[name].by["if missing"] = statement
-
-
-def _drop(_net: Net, table: Table, command: Any, statement: Statement) -> None:
-    if command.missing_ok and command.name not in table.columns and (table.new or command.name in table.gone):
-        return
-    new = table.column(command.name).origin is None
-    table.drop(command.name, statement)
-    if command.behavior.name == "DROP_CASCADE" and not new:
-        raise Unclear("CASCADE drops whatever depends on it, which the SQL does not tell")
-
-
-def _default(_net: Net, table: Table, command: Any, statement: Statement) -> None:
-    set_default(table.column(command.name), command.def_, statement)
-
-
-def _nullability(_net: Net, table: Table, command: Any, statement: Statement) -> None:
-    column = table.column(command.name)
-    column.not_null = command.subtype is At.AT_SetNotNull
-    column.by["not null"] = statement
-
-
-def _type(_net: Net, table: Table, command: Any, statement: Statement) -> None:
-    column = table.column(command.name)
-    column.type = of_tree(command.def_.typeName)
-    using = command.def_.raw_default
-    while isinstance(using, ast.TypeCast):
-        using = using.arg
-    plain = using is None or (isinstance(using, ast.ColumnRef) and columns_in(using) == [command.name])
-    column.rewritten = column.rewritten or not plain or command.def_.collClause is not None
-    column.by["type"] = statement
-
-
-def _add_identity(_net: Net, table: Table, command: Any, statement: Statement) -> None:
-    column = table.column(command.name)
-    column.default = _identity(command.def_)
-    column.by["default"] = statement
-
-
-def _drop_identity(_net: Net, table: Table, command: Any, statement: Statement) -> None:
-    set_default(table.column(command.name), None, statement)
-
-
-def _identity(node: Any) -> Default:
-    return Default.IDENTITY_ALWAYS if node.generated_when == "a" else Default.IDENTITY
 
 
 def _constraint(net: Net, table: Table, command: Any, statement: Statement) -> None:
@@ -225,14 +126,14 @@ _TRIGGERS = _seen("triggers that fire or no longer fire change what the code's w
 _POLICIES = _seen("row security decides which rows the code's role sees and writes")
 # The subcommands that have a rule; every other is for a human.
 _SUBCOMMANDS = {
-    At.AT_AddColumn: _add,
-    At.AT_DropColumn: _drop,
-    At.AT_ColumnDefault: _default,
-    At.AT_SetNotNull: _nullability,
-    At.AT_DropNotNull: _nullability,
-    At.AT_AlterColumnType: _type,
-    At.AT_AddIdentity: _add_identity,
-    At.AT_DropIdentity: _drop_identity,
+    At.AT_AddColumn: fold_columns.add,
+    At.AT_DropColumn: fold_columns.drop,
+    At.AT_ColumnDefault: fold_columns.default,
+    At.AT_SetNotNull: fold_columns.nullability,
+    At.AT_DropNotNull: fold_columns.nullability,
+    At.AT_AlterColumnType: fold_columns.retype,
+    At.AT_AddIdentity: fold_columns.add_identity,
+    At.AT_DropIdentity: fold_columns.drop_identity,
     At.AT_AddConstraint: _constraint,
     At.AT_DropConstraint: _drop_named,
     At.AT_AttachPartition: _attach,

@@ -140,6 +140,9 @@ class Net:
         self.findings: list[Finding] = []
         self.path_changed = False
         self.made: dict[tuple[str, Name], Finding] = {}  # types and sequences that the range makes
+        self.pure: dict[
+            int, tuple[Any, bool]
+        ] = {}  # by the id of a statement's tree, kept so that the id stays its own
         self.plain_types: set[Name] = set()  # those types of the range that are no domains
 
     def find(self, statement: Statement, verdict: Verdict, thing: object, reason: str) -> None:

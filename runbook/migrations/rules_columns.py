@@ -161,12 +161,14 @@ def redefaulted(column: Column, mapped: MappedColumn | None, use: Use) -> Judged
     default = column.default
     if default in {Default.UNSURE, Default.COMPUTED_UNSURE}:
         return Verdict.REVIEW, "an INSERT that leaves it out gets what an expression gives, if it does not fail"
-    if default is Default.IDENTITY_ALWAYS and not (use.table is not None and mapped is None):
+    if default is Default.IDENTITY_ALWAYS and (mapped is not None or use.unknown):
         if mapped is not None and mapped.server_default and not mapped.client_default:
             return Verdict.REVIEW, "PostgreSQL refuses a value of the code's own for it, should the code ever give one"
         return Verdict.BREAKING, "the target's code gives it a value, and PostgreSQL refuses any but its own"
     if default is not Default.NONE:
-        return Verdict.ADDITIVE, "only an INSERT that leaves it out sees the default, and still gets a value"
+        if mapped is not None and (mapped.client_default or not mapped.server_default):
+            return Verdict.ADDITIVE, "the target's code gives it a value itself, so it never sees the default"
+        return Verdict.REVIEW, "an INSERT that leaves it out gets another value, which may be taken or refused there"
     return undefaulted(column, mapped, use)
 
 

@@ -14,7 +14,6 @@ from pglast.parser import ParseError, scan, split
 
 SHOWN = 240
 _COMMENTS = re.compile(r"(?:\s*--[^\n]*\n)*\s*")
-_SILENT = {"SQL_COMMENT", "C_COMMENT", "ASCII_59"}  # the last is the semicolon
 _ALWAYS_SHALLOW = 10_000  # characters; 5,000 levels at the most
 _DEEPEST = 5_000  # levels
 _LONGEST = 1_000_000  # characters of one statement
@@ -44,14 +43,13 @@ def shortened(text: str, most: int = SHOWN) -> str:
     """`text` on one line of at most `most` characters, safe to print to a terminal."""
     line = " ".join(text[: most * 4].split())
     line = line if len(line) <= most and len(text) <= most * 4 else line[: most - 1] + "…"
+    if line.isprintable():
+        return line
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
 
 
 def statements_of(sql: str) -> Iterator[Statement]:
     """Cut `sql` into statements; what cannot be read comes as a statement with a problem."""
-    if problem := _unreadable(sql):
-        yield Statement(sql, problem=problem)
-        return
     parse = _Parser()
     readable, rest = _scannable(sql)
     count = 0
@@ -72,34 +70,35 @@ def _parts(sql: str) -> Iterator[str]:
 
 
 def _overlooked(gap: str) -> Iterator[str]:
-    if gap.strip("; \t\r\n\f\v") and any(token.name not in _SILENT for token in scan(gap)):
+    if gap.strip("; \t\r\n\f\v"):
         yield gap
 
 
-def _unreadable(sql: str) -> str:
-    if "\0" in sql:
-        return "the SQL holds a NUL byte, behind which PostgreSQL's parser sees nothing"
-    try:
-        sql.encode()
-    except UnicodeEncodeError:
-        return "the SQL is not Unicode text"
-    return ""
+# NUL ends a text for PostgreSQL's parser, and a lone surrogate cannot be given to it.
+_UNREADABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def _scannable(sql: str) -> tuple[str, tuple[str, str] | None]:
     """`sql` up to what cannot even be cut into statements (an open quote), and the rest with the reason."""
     readable = sql
     rest: tuple[str, str] | None = None
-    while True:
+
+    def cut(at: int, reason: str) -> None:
+        nonlocal readable, rest
+        end = max(readable.rfind(";", 0, at), 0)
+        readable, rest = sql[:end], (sql[end:].lstrip(";"), reason)
+
+    if found := _UNREADABLE.search(sql):
+        cut(found.start(), f"it holds {found.group()!a}, behind which PostgreSQL's parser sees nothing")
+    while readable:
         try:
             split(readable, with_parser=False, only_slices=True)
         except ParseError as error:
             at = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], int) else 0
-            cut = max(readable.rfind(";", 0, min(at, len(readable))), 0)
-            rest = (sql[cut:].lstrip(";"), f"PostgreSQL's parser refuses it: {_said(error)}")
-            readable = readable[:cut]
+            cut(min(at, len(readable)), f"PostgreSQL's parser refuses it: {_said(error)}")
         else:
-            return readable, rest
+            break
+    return readable, rest
 
 
 class _Parser:

@@ -67,10 +67,8 @@ def test_the_table_holds(postgres: Cluster, row: Row) -> None:
 
 def accepted(postgres: Cluster, database: str, statements: list[str]) -> str:
     """Those of some statements, in their order, that PostgreSQL accepts one after the other."""
-    script = ["BEGIN;"]
-    for statement in statements:
-        script.append(f"SAVEPOINT s;\n{statement};\n\\echo @@ :ERROR\n\\if :ERROR\nROLLBACK TO s;\n\\endif")
-    told = postgres.psql(database, "\n".join([*script, "ROLLBACK;"]), stop=False).stdout
+    tried = (f"SAVEPOINT s;\n{each};\n\\echo @@ :ERROR\n\\if :ERROR\nROLLBACK TO s;\n\\endif" for each in statements)
+    told = postgres.psql(database, "\n".join(["BEGIN;", *tried, "ROLLBACK;"]), stop=False).stdout
     taken = [line.split()[-1] == "false" for line in told.splitlines() if line.startswith("@@")]
     return "".join(f"{each};\n" for each, good in zip(statements, taken, strict=True) if good)
 

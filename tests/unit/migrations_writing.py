@@ -8,7 +8,8 @@ _COLUMNS = st.sampled_from(["id", "number", "status", "quantity", "total", "note
 _NEW = st.sampled_from(["n1", "n2", "n3"])
 _TYPES = st.sampled_from(["integer", "bigint", "text", "varchar(10)", "varchar(300)", "numeric(12,2)", "numeric",
                           "boolean", "timestamptz", "uuid", "jsonb", "mood", "date", "serial"])  # fmt: skip
-_DEFAULTS = st.sampled_from(["", "", "DEFAULT NULL", "DEFAULT now()", "DEFAULT 0", "DEFAULT 'a'", "DEFAULT gen_random_uuid()",
+_DEFAULTS = st.sampled_from(["", "", "DEFAULT NULL", "DEFAULT now()", "DEFAULT 0", "DEFAULT 'a'",
+                             "DEFAULT gen_random_uuid()",
                              "DEFAULT false", "DEFAULT '{}'", "DEFAULT 1 + 1", "DEFAULT lower('A')"])  # fmt: skip
 _BESIDE = st.sampled_from(["", "NOT NULL", "UNIQUE", "CHECK (n1 > 0)", "CHECK (n2 IS NOT NULL)", "CHECK (n1 IN (0, 1))",
                            "REFERENCES customers", "REFERENCES orders ON DELETE CASCADE", "NULL",
@@ -17,7 +18,7 @@ _EXPRESSIONS = st.sampled_from(["lower({})", "({} || 'x')", "({}::text)", "({} +
 
 
 def _filled(form: str, **parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    return st.builds(lambda **chosen: form.format(**chosen), **parts)
+    return st.builds(form.format, **parts)
 
 
 _STATEMENTS = st.one_of(
@@ -25,7 +26,8 @@ _STATEMENTS = st.one_of(
     _filled("ALTER TABLE {t} ADD COLUMN {n} {k} {b} {d}", t=_TABLES, n=_NEW, k=_TYPES, d=_DEFAULTS, b=_BESIDE),
     _filled("ALTER TABLE {t} ADD COLUMN {n} text GENERATED ALWAYS AS ({c} || 'x') STORED {b}",
             t=_TABLES, n=_NEW, c=_COLUMNS, b=_BESIDE),
-    _filled("ALTER TABLE {t} ADD COLUMN {n} integer GENERATED ALWAYS AS ({c} * 2) STORED", t=_TABLES, n=_NEW, c=_COLUMNS),
+    _filled("ALTER TABLE {t} ADD COLUMN {n} integer GENERATED ALWAYS AS ({c} * 2) STORED",
+            t=_TABLES, n=_NEW, c=_COLUMNS),
     _filled("ALTER TABLE {t} ADD COLUMN {n} bigint GENERATED {w} AS IDENTITY",
             t=_TABLES, n=_NEW, w=st.sampled_from(["ALWAYS", "BY DEFAULT"])),
     _filled("ALTER TABLE {t} DROP COLUMN {c}", t=_TABLES, c=_COLUMNS),
@@ -46,7 +48,8 @@ _STATEMENTS = st.one_of(
     st.builds(lambda table, form, column: f"CREATE INDEX ON {table} ({form.replace('{}', column)})",
               _TABLES, _EXPRESSIONS, _COLUMNS),
     _filled("DROP INDEX IF EXISTS {n}", n=_NEW),
-    st.sampled_from(["CREATE TABLE fresh (id serial PRIMARY KEY, n1 int, label text)", "DROP TABLE fresh", "DROP TABLE legacy",
+    st.sampled_from(["CREATE TABLE fresh (id serial PRIMARY KEY, n1 int, label text)", "DROP TABLE fresh",
+                     "DROP TABLE legacy",
                      "CREATE TABLE fresh (id int PRIMARY KEY, n1 int REFERENCES orders ON DELETE CASCADE)",
                      "INSERT INTO fresh (id) VALUES (1)", "DROP VIEW order_numbers", "UPDATE orders SET n1 = 1",
                      "CREATE VIEW fresh AS SELECT 1 AS n1", "COMMENT ON TABLE orders IS 'x'", "DROP TYPE mood",

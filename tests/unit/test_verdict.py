@@ -1,5 +1,6 @@
 """`judge` on anything at all: it never crashes, knows its limits, and nothing unknown makes a verdict better."""
 
+import json
 import time
 
 import pytest
@@ -36,6 +37,7 @@ UNKNOWN = st.sampled_from(
     ]
 )
 KNOWN = [SHOP, None]
+PIECES = [";", "'", '"', "$$", "--", "/*", "*/", "\\", "DROP", "TABLE", "orders", "x", "(", ")", ",", "1"]
 
 
 @settings(max_examples=300, deadline=None)
@@ -57,10 +59,7 @@ def test_any_sequence_has_a_verdict(rows: list[object], models: object) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(
-    sql=st.text(max_size=200)
-    | st.lists(st.sampled_from("; ' \" $$ -- /* */ \\ DROP TABLE orders x ( ) , 1".split())).map(" ".join)
-)
+@given(sql=st.text(max_size=200) | st.lists(st.sampled_from(PIECES)).map(" ".join))
 def test_any_text_has_a_verdict(sql: str) -> None:
     """No text whatsoever makes it crash, and no finding carries a control character."""
     found = judge(sql, SHOP)
@@ -75,7 +74,7 @@ def test_any_text_has_a_verdict(sql: str) -> None:
     ],
 )
 def test_five_megabytes(sql: str) -> None:
-    """Five million characters are judged in seconds; what is beyond the limits is for review, and is not passed over."""
+    """Five million characters are judged in seconds; what is beyond the limits is for review, not passed over."""
     text = "".join(sql.format(n) for n in range(5_000_000 // len(sql)))
     began = time.monotonic()
     found = judge(text + "ALTER TABLE orders DROP COLUMN note;", SHOP)
@@ -86,7 +85,8 @@ def test_five_megabytes(sql: str) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "INSERT INTO orders (number) VALUES " + ",".join(f"('n{n}')" for n in range(400_000)),
+        "INSERT INTO orders VALUES ('n')" + ", ('n')" * 600_000,
+        "INSERT INTO orders VALUES ('n')" + ", ('n')" * 100_000,
         "SELECT 1" + "+1" * 2_000_000,
         "SELECT 1" + "+1" * 100_000,
         "SELECT a" + "::int" * 150_000,
@@ -174,5 +174,5 @@ def test_types_that_are_none(text: str) -> None:
 
 def test_long_names_are_cut_as_postgres_cuts_them() -> None:
     """PostgreSQL keeps 63 bytes of a name; so does the reading of models."""
-    models = from_json('{"tables": [{"name": "%s", "columns": []}]}' % ("ä" * 40))  # noqa: UP031 - braces all over
+    models = from_json(json.dumps({"tables": [{"name": "ä" * 40, "columns": []}]}))
     assert judge(f'DROP TABLE "{"ä" * 40}"', models).verdict is Verdict.BREAKING
