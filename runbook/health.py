@@ -129,8 +129,8 @@ def bad_status(answer: Answer) -> str | None:
 def not_ready(answer: Answer, required: Collection[str], may_be_false: Collection[str] = ()) -> str | None:
     """Say what speaks against a readiness answer; None when nothing does.
 
-    Its status must be 200, or 503 where something may be false. Each part of `required` must be true, and nothing may be
-    false, but for those in `may_be_false`: what is missing or null is not known, and not good.
+    Its status must be 200, or 503 where something may be false. Each part of `required` must be true, and nothing may
+    be false, but for those in `may_be_false`: what is missing or null is not known, and not good.
     """
     if answer.status != 200 and not (answer.status == 503 and may_be_false):
         return bad_status(answer)

@@ -105,11 +105,10 @@ def as_target_maps(tools: Toolbox) -> Expectation:
             )
         there = tools.catalog.columns()
         missing, mapped = [], 0
-        for table in models["tables"]:
-            inside = table["schema"] not in (None, "public")
-            name = f"{table['schema']}.{table['name']}" if inside else table["name"]
-            mapped += len(table["columns"])
-            missing += [f"{name}.{c['name']}" for c in table["columns"] if c["name"] not in there.get(name, set())]
+        for table in models.tables:
+            name = table.name if table.schema in (None, "public") else f"{table.schema}.{table.name}"
+            mapped += len(table.columns)
+            missing += [f"{name}.{c.name}" for c in table.columns if c.name not in there.get(name, set())]
         seen = f"the catalog lacks {', '.join(missing)}" if missing else f"all {mapped} mapped columns are there"
         return Seen(not missing, seen, final=True)
 

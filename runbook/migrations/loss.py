@@ -43,11 +43,11 @@ def dropped(downgrade_sql: str) -> list[tuple[str, str | None]]:
 
 def _drops(statement: Any) -> Iterator[tuple[str, str | None]]:
     if isinstance(statement, ast.DropStmt) and statement.removeType == ObjectType.OBJECT_TABLE:
-        for names in statement.objects:
+        for names in statement.objects or ():
             yield _name([name.sval for name in names]), None
-    elif isinstance(statement, ast.AlterTableStmt):
+    elif isinstance(statement, ast.AlterTableStmt) and statement.relation is not None:
         relation = statement.relation
-        table = _name([part for part in (relation.schemaname, relation.relname) if part])
+        table = _name([str(part) for part in (relation.schemaname, relation.relname) if part])
         for command in statement.cmds or ():
             if command.subtype == AlterTableType.AT_DropColumn:
                 yield table, command.name
