@@ -5,6 +5,8 @@ from enum import StrEnum
 from runbook.errors import TargetError
 from runbook.migrations import boot, schema
 from runbook.migrations.findings import Assessment, Finding, Verdict
+from runbook.migrations.image_answer import to_json
+from runbook.migrations.models import from_object
 from runbook.migrations.verdict import judge
 from runbook.sentence import Change, Expectation, Seen
 from runbook.target import pinned
@@ -32,7 +34,8 @@ def assess(tools: Toolbox) -> Assessment:
             why = failed.why("span")
         reason = f"the SQL from {head} to {at} could not be read from the failed release's image: {why}"
         return Assessment(Verdict.REVIEW, (Finding(Verdict.REVIEW, "", "", reason),))
-    return judge(failed.upgrade.sql, known.target.models)
+    models = from_object(to_json(known.target.models)) if known.target.models is not None else None
+    return judge(failed.upgrade.sql, models)
 
 
 def decide(tools: Toolbox) -> Expectation:
