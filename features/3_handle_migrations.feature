@@ -22,7 +22,8 @@ Feature: 3. Handle migrations
   @way:downgrade @needs:restore-point @provides:schema-back
   Scenario: The schema goes back to what the target knows
     Given a working downgrade for every revision to undo
-    When the schema is downgraded with the image of the failed release
+    When the dump inside the database's container is removed
+    And the schema is downgraded with the image of the failed release
     Then the database is at the head of the target
     And the schema is what the code of the target maps
 

@@ -19,7 +19,7 @@ Feature: 4. Emergency disablement of exports and reports
     And the api is live
     And the api is ready
 
-  @emergency @needs:switch-turned
+  @emergency @needs:switch-turned @provides:switch-felt
   Scenario: Users feel the switch, and nothing else
     Given the application is deployed on the production host
     Then users without credentials feel the switch

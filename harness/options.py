@@ -114,7 +114,9 @@ def read_run(config: pytest.Config) -> Run:
             f"if that is the one, type --execute {settings.project.name}",
         )
     wishes = _wishes(config)
-    kind = "rehearsal" if rehearsed else _kind(config.option.markexpr, execute)
+    kind = _kind(config.option.markexpr, execute)
+    if rehearsed:
+        kind = "emergency-rehearsal" if kind == "emergency" else "rehearsal"
     folder, incident = _fresh_folder(config.rootpath / config.option.reports, settings.project.name, kind)
     mode = Mode.PLAN if execute is None else Mode.EXECUTE
     return Run(

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from runbook.errors import TargetError
+from runbook.errors import Inconclusive, TargetError
 from runbook.migrations import boot, schema
 from runbook.migrations.findings import Assessment, Finding, Verdict
 from runbook.migrations.image_answer import to_json
@@ -87,10 +87,35 @@ def starts_on_newer_schema(tools: Toolbox) -> Expectation:
 
 
 def readiness_rule(tools: Toolbox) -> tuple[str, ...]:
-    """Which parts of readiness may be false: those that only say that the schema is newer, after an additive rollback."""
-    if tools.incident.facts.get("verdict", {}).get("verdict") == Verdict.ADDITIVE:
-        return tools.settings.health.behind_schema_may_be_false
-    return ()
+    """Which parts of readiness may be false now (trap 4); the rule and what it rests on go into the record.
+
+    Those that only say that the schema is newer, where the database is at a revision that the running image does not
+    know, and the verdict of this incident, or the ledger, says that the release can live with it.
+    """
+    facts, behind = tools.incident.facts, tools.settings.health.behind_schema_may_be_false
+    additive = facts.get("verdict", {}).get("verdict") == Verdict.ADDITIVE
+    if tools.incident.planned_changes:
+        return behind if additive and facts.get("way") == Way.APPLICATION else ()
+    try:
+        database, image = tools.catalog.revisions(), schema.ask_running(tools)
+        unknown = [revision for revision in database if not image.knows(revision)]
+        heads = ", ".join(image.heads)
+    except Inconclusive as error:
+        return _ruled(tools, (), f"whether the schema is newer is not known: {error.seen}")
+    at = f"the database is at {', '.join(database)}; the running image's head is {heads}"
+    if not unknown:
+        return _ruled(tools, (), at)
+    tag = tools.env_file.read().values.get(tools.settings.project.tag_variable, "")
+    if additive or tools.known_good.validated_with(tag, database):
+        word = "the verdict of this incident" if additive else f"the ledger, where {tag} passed with this schema,"
+        return _ruled(tools, behind, at, f"{word} says that its code can live with that")
+    return _ruled(tools, (), at, "nothing says that its code can live with that")
+
+
+def _ruled(tools: Toolbox, may_be_false: tuple[str, ...], *evidence: str) -> tuple[str, ...]:
+    answer = f"all but {', '.join(may_be_false)}" if may_be_false else "everything that it names"
+    tools.incident.decide("What must be true for the api to be ready?", answer, list(evidence))
+    return may_be_false
 
 
 def migrating(tools: Toolbox) -> Change:

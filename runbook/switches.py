@@ -59,6 +59,7 @@ class Switch:
         self._users = users
         self._on = on
         self.value = settings.on if on else settings.off
+        self.variable = settings.variable
         self.services = settings.services
 
     def set_in_env_file(self) -> Expectation:

@@ -263,5 +263,8 @@ def _failed_digests(tools: Toolbox) -> dict[str, str]:
 
 def entering_in_ledger(tools: Toolbox) -> Change:
     """The change that enters the release which passed its validation in the ledger of known-good releases."""
-    facts = tools.incident.facts
-    return tools.known_good.entering(Release.from_facts(facts["running"]), tools.incident.name)
+    try:
+        at = tools.catalog.revisions()
+    except RunbookError:  # a database without Alembic, say: the release is known good all the same
+        at = None
+    return tools.known_good.entering(Release.from_facts(tools.incident.facts["running"]), tools.incident.name, at)

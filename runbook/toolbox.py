@@ -79,7 +79,7 @@ class Toolbox:
         self.env_file = EnvFileOnHost(self.host, path, redactor, deadlines.command, settings.record.secret_variables)
         self._env_values = self.env_file.read().values
         self.catalog = Catalog(self.production, settings.database)
-        self.restore_point = RestorePoint(self.production, settings.database, deadlines, incident.name)
+        self.restore_point = RestorePoint(self.production, settings.database, deadlines, incident)
         self.prober = Prober(deadlines.http, incident)
         password = self._secret("registry password") if settings.registry.password else None
         self.registry = Registry(settings.registry.url, settings.registry.username, password, self.prober)
@@ -115,7 +115,9 @@ class Toolbox:
         name = choose(settings.switches, wishes.enable or wishes.disable)
         credential = self._secret(f"credential of {name}") if settings.switches[name].credential else None
         users = Users(self.prober, settings.traffic.public_url.rstrip("/"), credential, settings.deadlines.public)
-        return Switch(self.production, self.env_file, settings.switches[name], users, on=wishes.enable is not None)
+        switch = Switch(self.production, self.env_file, settings.switches[name], users, on=wishes.enable is not None)
+        self.incident.learn("switch", {"name": name, "variable": switch.variable, "value": switch.value})
+        return switch
 
     def _secret(self, name: str) -> SecretStr:
         secret = self.settings.secret_sources()[name].resolve(self._env_values)

@@ -32,6 +32,11 @@ def restore_point_reads_back(tools: Toolbox) -> None:
     tools.incident.expect(tools.restore_point.reads_back(tuple(tools.catalog.tables())))
 
 
+@when("the dump inside the database's container is removed")
+def dump_inside_removed(tools: Toolbox) -> None:
+    tools.incident.carry_out(tools.restore_point.tidying(), tools.host)
+
+
 @when("the schema is downgraded with the image of the failed release")
 def downgraded(tools: Toolbox) -> None:
     tools.incident.carry_out(downgrade.undoing(tools), tools.host)

@@ -149,6 +149,8 @@ class Story:
         outcome = self.closed.get("outcome")
         if self.failed and outcome != "passed":
             sentence = self.failed[0]
+            if self.held and sentence.outcome != Outcome.INTERRUPTED:
+                return f"Production is held as it is: {sentence.detail.partition(' → ')[0]}"
             word = {Outcome.INTERRUPTED: "Interrupted", Outcome.INCONCLUSIVE: "Stopped, not known"}.get(
                 Outcome(sentence.outcome), "Stopped"
             )
@@ -159,8 +161,19 @@ class Story:
             return "A plan: nothing was changed"
         return self._what_was_reached() if outcome == "passed" else f"Ended: {outcome}"
 
+    @property
+    def held(self) -> bool:
+        """Tell whether a run that might have changed production stopped before it changed anything."""
+        validation = self.opened.get("type") == "validation"
+        return self.opened.get("mode") == "execute" and not validation and self.closed.get("changes_made") == []
+
     def _what_was_reached(self) -> str:
         reached = self.closed.get("reached", [])
+        if "switch-felt" in reached:
+            switch = self.facts.get("switch", {})
+            return f"Switched: {switch.get('variable')}={switch.get('value')}"
+        if "rolled-back" in reached and self.facts.get("way") == "forward-fix":
+            return f"Over: production went forward to {self._tag('target')}"
         if "rolled-back" in reached:
             return f"Over: production runs {self._tag('target')} again"
         if "known-good" in reached:
@@ -170,7 +183,7 @@ class Story:
     @property
     def tone(self) -> str:
         """`good`, `plan` or `bad`: how the headline is coloured."""
-        whole = {"rolled-back", "known-good"} & set(self.closed.get("reached", []))
+        whole = {"rolled-back", "known-good", "switch-felt"} & set(self.closed.get("reached", []))
         tones = {"passed": "good" if whole else "plan", "planned": "plan"}
         return tones.get(str(self.closed.get("outcome")), "bad")
 

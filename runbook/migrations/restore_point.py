@@ -4,6 +4,7 @@ import re
 
 from runbook.errors import CheckFailed, Inconclusive
 from runbook.host_files import FOLDER
+from runbook.incident.incident import Incident
 from runbook.production import Production
 from runbook.sentence import Change, Expectation, Seen
 from runbook.settings import DatabaseSettings, Deadlines
@@ -17,13 +18,16 @@ class RestorePoint:
     `path` is where it is kept on the production host; restoring is a human's decision, and one command.
     """
 
-    def __init__(self, production: Production, settings: DatabaseSettings, deadlines: Deadlines, incident: str) -> None:
+    def __init__(
+        self, production: Production, settings: DatabaseSettings, deadlines: Deadlines, incident: Incident
+    ) -> None:
         self._production = production
         self._settings = settings
         self._deadlines = deadlines
-        self._inside = f"{settings.dump_directory.rstrip('/')}/{incident}.dump"
+        self._incident = incident
+        self._inside = f"{settings.dump_directory.rstrip('/')}/{incident.name}.dump"
         self._folder = f"{production.directory}/{FOLDER}"
-        self.path = f"{self._folder}/{incident}.dump"
+        self.path = f"{self._folder}/{incident.name}.dump"
 
     def taking(self) -> Change:
         """The change that takes the dump and brings it to the host; one that is there whole already counts.
@@ -79,12 +83,25 @@ class RestorePoint:
             missing = sorted(set(tables) - held)
             good = inside == digest and not missing
             lacks = f"; no data of {', '.join(missing)}" if missing else ""
+            if good:
+                self._incident.learn("restore point", {"path": self.path, "size": size, "sha256": digest})
             differs = "" if inside == digest else "; it is not the one inside the container"
             return Seen(good, f"{self.path}: {size} bytes, sha256 {digest}, {len(held)} tables{lacks}{differs}")
 
         return Expectation(
             "a restore point that lists every table", look, "nothing was undone yet; free disk space and go on"
         )
+
+    def tidying(self) -> Change:
+        """The change that takes the dump inside the database's container away; the one on the host stays."""
+        inside = ("exec", "-T", self._settings.service)
+
+        def already() -> str | None:
+            answer = self._production.host.run(self._production.compose(*inside, "test", "!", "-e", self._inside))
+            return f"there is no {self._inside}" if answer.exit_code == 0 else None
+
+        removing = self._production.compose(*inside, "rm", "--force", "--", self._inside)
+        return Change("the dump inside the database's container is removed", (removing,), already)
 
     def facts(self) -> tuple[int, str]:
         """Size in bytes and SHA-256 of the dump on the host. Raises CheckFailed when it is not there."""

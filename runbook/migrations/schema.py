@@ -57,11 +57,27 @@ def read_failed(tools: Toolbox) -> None:
     known = of(tools)
     if known.same or tools.wishes.forward_fix:
         return
-    service = tools.settings.migrations.service
-    container = tools.production.of_services([service])[0]
     span = (known.target_head, known.database[0]) if len(known.database) == 1 else None
-    found = _ask(tools, container.image_id, None, span)
+    found = _ask(tools, _failed_image(tools), None, span)
     tools.incident.learn("failed migrations", to_json(found))
+
+
+def _failed_image(tools: Toolbox) -> str:
+    """The failed release's image, by its digest on record: where an earlier run broke off it may not run any more."""
+    service, origin = tools.settings.migrations.service, tools.incident.facts["origin"]
+    digest = str(origin["digests"].get(service, ""))
+    pinned = tools.production.images_with_tag(origin["tags"][0])[service].at(digest) if origin["tags"] else ""
+    if digest.startswith("sha256:") and tools.production.image_id(pinned):
+        return pinned
+    return tools.production.of_services([service])[0].image_id
+
+
+def ask_running(tools: Toolbox) -> ImageMigrations:
+    """What the image that runs now knows of its revisions. Raises Inconclusive when it does not tell them."""
+    container = tools.production.of_services([tools.settings.migrations.service])[0]
+    found = _ask(tools, container.image_id, None, None)
+    found.read_graph()
+    return found
 
 
 def of(tools: Toolbox) -> Schema:

@@ -64,7 +64,7 @@ def gate(here: Rehearsed) -> str:
 
 
 def test_stopped_run_says_so_and_goes_on(rehearsed: Rehearsed) -> None:
-    """SIGTERM while the target starts: exit 2, record closed, gate closed, next command shown; repeated, it finishes."""
+    """SIGTERM while the target starts: exit 2, record and gate closed, next command shown; repeated, it finishes."""
     failed_passed_its_validation(rehearsed)
     rehearsed.practice.deploy(FAILED)
     ran = stopped(rehearsed, "every application container stays healthy", signal.SIGTERM)
