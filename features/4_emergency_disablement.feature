@@ -7,6 +7,7 @@ Feature: 4. Emergency disablement of exports and reports
   Scenario: Production is written down before the switch is turned
     Given the application is deployed on the production host
     And the env file sets the switch
+    And the env file can be replaced
     Then production before any change is on record
 
   @emergency @needs:emergency-seen @provides:switch-turned

@@ -75,7 +75,7 @@ class KnownGood:
             "name the release to return to with --to TAG; CI fills the ledger with `pytest features -m post_deploy`",
         )
 
-    def entering(self, release: Release, incident: str, schema: Sequence[str] | None) -> Change:
+    def entering(self, release: Release, incident: str, schema: Sequence[str] | None = None) -> Change:
         """The change that enters `release`, which passed its own validation in `incident`, in the ledger.
 
         `schema` is the database's revisions that it passed with, None when they are not known.
