@@ -80,8 +80,8 @@ class KnownGood:
 
         `schema` is the database's revisions that it passed with, None when they are not known.
         """
-        at = list(schema) if schema else None
-        line = release.facts() | {"schema": at, "validated_at": utc_now(), "validated_by": incident}
+        at = {"schema": list(schema)} if schema else {}
+        line = release.facts() | at | {"validated_at": utc_now(), "validated_by": incident}
         return Change(
             f"{release.tag} is entered in the ledger of known-good releases",
             self._ledger.appending(line),

@@ -30,6 +30,7 @@ class Loss:
 def dropped(downgrade_sql: str) -> list[tuple[str, str | None]]:
     """The (table, column) that `downgrade_sql` drops, in its order; the column is None for a whole table.
 
+    A table that is emptied, or that rows are deleted from, counts as whole.
     Raises Inconclusive when the SQL cannot be parsed: what it would destroy is not known then.
     """
     try:
@@ -45,12 +46,20 @@ def _drops(statement: Any) -> Iterator[tuple[str, str | None]]:
     if isinstance(statement, ast.DropStmt) and statement.removeType == ObjectType.OBJECT_TABLE:
         for names in statement.objects or ():
             yield _name([name.sval for name in names]), None
+    elif isinstance(statement, ast.TruncateStmt):
+        for relation in statement.relations or ():
+            yield _of(relation), None
+    elif isinstance(statement, ast.DeleteStmt) and statement.relation is not None:
+        yield _of(statement.relation), None
     elif isinstance(statement, ast.AlterTableStmt) and statement.relation is not None:
-        relation = statement.relation
-        table = _name([str(part) for part in (relation.schemaname, relation.relname) if part])
+        table = _of(statement.relation)
         for command in statement.cmds or ():
             if command.subtype == AlterTableType.AT_DropColumn:
                 yield table, command.name
+
+
+def _of(relation: Any) -> str:
+    return _name([str(part) for part in (relation.schemaname, relation.relname) if part])
 
 
 def _name(parts: list[str]) -> str:
