@@ -65,6 +65,8 @@ def restore(practice: Practice, dump: Path, database: str) -> None:
     """Restore a dump in pg_dump's own format into a database that is made for it. Raises RehearsalError."""
     inside = f"/tmp/{database}.dump"  # noqa: S108 - the container's own
     practice.engine.compose(practice.server, "cp", str(dump), f"db:{inside}")
+    # A restore point is readable by its owner alone, and the database's user in the container is another one.
+    practice.engine.compose(practice.server, "exec", "--no-TTY", "--user", "root", "db", "chmod", "644", inside)
     user = ("--username", "postgres")
     _in_container(practice, "createdb", *user, "--template", "template0", database)
     _in_container(practice, "pg_restore", *user, "--no-owner", "--exit-on-error", "--dbname", database, inside)
