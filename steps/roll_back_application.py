@@ -2,7 +2,7 @@
 
 from pytest_bdd import given, then, when
 
-from runbook import recovery, rollback, target
+from runbook import recovery, rollback, target, target_in_env_file
 from runbook.toolbox import Toolbox
 
 
@@ -18,7 +18,7 @@ def traffic_paused(tools: Toolbox) -> None:
 
 @when("the env file is made to name the target")
 def env_file_names_target(tools: Toolbox) -> None:
-    tools.incident.carry_out(target.naming_in_env_file(tools, target.pinned(tools)), tools.host)
+    tools.incident.carry_out(target_in_env_file.naming(tools, target.pinned(tools)), tools.host)
 
 
 @when("the application is brought up on the target")
@@ -66,7 +66,7 @@ def api_ready(tools: Toolbox) -> None:
 
 @then("the env file names the target and is otherwise as before")
 def env_file_otherwise_same(tools: Toolbox) -> None:
-    tools.incident.expect(target.named_in_env_file(tools, target.pinned(tools)))
+    tools.incident.expect(target_in_env_file.named(tools, target.pinned(tools)))
 
 
 @then("the files on the production host describe what runs")

@@ -189,7 +189,7 @@ class TestAdditiveMigration:
         finally:
             ledger.write_text(kept)
         assert validated.exit_code == 1
-        assert "not true for ready, migrations_current" in words(validated)
+        assert "expected every api container ready; seen" in words(validated)
         assert "nothing says that its code can live with that" in page(validated)
 
 
