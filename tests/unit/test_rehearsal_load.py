@@ -67,7 +67,8 @@ def test_it_ends_by_itself(server: ThreadingHTTPServer) -> None:
     """Nobody has to stop it for the requests to end."""
     load = Load(address(server), per_second=50, longest=0.3)
     load.start()
-    time.sleep(0.8)
+    for thread in load._threads:
+        thread.join(20)
     total = len(load.asked)
     assert 0 < total <= 30
     time.sleep(0.2)
