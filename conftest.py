@@ -9,5 +9,7 @@ pytest_plugins = [
     "rehearsal.plugin",
     "steps.identify_target",
     "steps.roll_back_application",
+    "steps.handle_migrations",
+    "steps.emergency_disablement",
     "steps.post_rollback_validation",
 ]

@@ -17,8 +17,10 @@ Feature: 1. Identify the rollback target
     When the images of the target are fetched
     Then the production host holds the target at its pinned digests
 
-  @needs:target-pinned @provides:schema-fits
-  Scenario: The target can live with the schema of the database
+  @needs:target-pinned @provides:way-decided
+  Scenario: The migrations between target and database decide the way back
     Given the schema revision of the database
     And the migrations that the target knows
-    Then no migration stands between the target and the database
+    And the migrations that the failed release brought
+    Then the verdict names the way back
+    And the target can start on the schema that it will find

@@ -40,7 +40,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         position = {item: index for index, item in enumerate(items)}
         # Before -k and -m take scenarios away: by name, so that a refusal can name what was not selected.
         config.stash[_PROVIDERS] = {name: item.name for item in items for name in named(item, "provides")}
+        _leave_out_by_default(config, items)
         items.sort(key=lambda item: (item.path.name, position[item]))
+
+
+def _leave_out_by_default(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run what is only for emergencies, or only before a deploy, when it was asked for by its mark."""
+    if config.option.markexpr:
+        return
+    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in ("emergency", "pre_deploy"))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def missing_needs(config: pytest.Config, selected: Iterable[pytest.Item]) -> list[str]:

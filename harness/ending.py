@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.options import Run
 from runbook.incident.incident import Incident
+from runbook.toolbox import Wishes
 
 
 def last_lines(run: Run, ending: str, incident: Incident) -> list[str]:
@@ -37,17 +38,32 @@ def _state(snapshot: Mapping[str, Any]) -> str:
 def _next(run: Run, ending: str, incident: Incident, after: Any) -> list[str]:
     target = incident.facts.get("target", {}).get("tag")
     name = run.settings.project.name
-    again = _command(run, *(["--to", target] if target else []), "--execute", name)
+    wishes = _wished(run.wishes)
+    to = ["--to", target] if target and not run.wishes.forward_fix and "emergency" not in run.kind else []
+    marks = ["-m", "emergency"] if "emergency" in run.kind else []
+    again = _command(run, *marks, *to, *wishes, "--execute", name)
     closed = isinstance(after, Mapping) and after["gate"] == "closed"
     if ending == "planned":
         return [f"to carry it out, type: {again}"]
     if ending == "passed" or not (incident.changes_made or closed):
         return []
-    other = _command(run, "--to", "TAG", "--execute", name)
-    return [
-        f"to go on, type: {again}    (what is done already is not done twice)",
-        f"to return to another release instead: {other}",
-    ]
+    go_on = f"to go on, type: {again}    (what is done already is not done twice)"
+    if marks:
+        return [go_on]
+    return [go_on, f"to return to another release instead: {_command(run, '--to', 'TAG', '--execute', name)}"]
+
+
+def _wished(wishes: Wishes) -> list[str]:
+    """The options that were typed, but for the target, which the incident knows."""
+    given = {
+        "--forward-fix": wishes.forward_fix,
+        "--accept-loss": wishes.accept_loss,
+        "--verdict": wishes.verdict,
+        "--because": wishes.because,
+        "--enable": wishes.enable,
+        "--disable": wishes.disable,
+    }
+    return [word for option, value in given.items() if value for word in (option, value)]
 
 
 def _command(run: Run, *options: str) -> str:

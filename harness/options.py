@@ -9,9 +9,11 @@ import pytest
 
 from runbook.errors import RunbookError, SettingsError
 from runbook.incident.incident import Mode
+from runbook.recovery import checked_verdict
 from runbook.release import checked_tag
 from runbook.settings import Settings
 from runbook.settings_file import load
+from runbook.toolbox import Wishes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,6 +25,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="change production; PROJECT is the name of its Compose project, typed as the confirmation",
     )
     group.addoption("--to", metavar="TAG", help="return to this release, whatever the ledger says")
+    group.addoption("--forward-fix", metavar="TAG", help="go on with this release, whose migrations mend the schema")
+    group.addoption("--accept-loss", metavar="REVISION", help="the lowest revision that a downgrade may undo")
+    group.addoption(
+        "--verdict", metavar="VERDICT", help="a human's verdict where the runbook's is review: additive, breaking"
+    )
+    group.addoption("--because", metavar="REASON", help="why; goes into the record")
+    group.addoption("--disable", metavar="SWITCH", help="with -m emergency: the switch to turn off")
+    group.addoption("--enable", metavar="SWITCH", help="with -m emergency: the switch to turn on again")
     group.addoption("--settings", metavar="PATH", help="the settings file (default: runbook.toml)")
     group.addoption(
         "--reports", metavar="DIR", default="reports", help="where records land (default: reports, beside the features)"
@@ -36,7 +46,7 @@ class Run:
     settings: Settings
     mode: Mode
     kind: str
-    asked_for: str | None
+    wishes: Wishes
     incident: str
     folder: Path
     settings_given: str | None
@@ -103,20 +113,41 @@ def read_run(config: pytest.Config) -> Run:
             f"--execute {execute}, but the settings are for the project {settings.project.name}",
             f"if that is the one, type --execute {settings.project.name}",
         )
-    asked_for = checked_tag(config.option.to) if config.option.to else None
-    kind = "rehearsal" if rehearsed else _kind(config.option.markexpr, execute)
+    wishes = _wishes(config)
+    kind = _kind(config.option.markexpr, execute)
+    if rehearsed:
+        kind = "emergency-rehearsal" if kind == "emergency" else "rehearsal"
     folder, incident = _fresh_folder(config.rootpath / config.option.reports, settings.project.name, kind)
     mode = Mode.PLAN if execute is None else Mode.EXECUTE
     return Run(
         settings=settings,
         mode=mode,
         kind=kind,
-        asked_for=asked_for,
+        wishes=wishes,
         incident=incident,
         folder=folder,
         settings_given=str(path) if rehearsed or given else None,
         started_in=config.invocation_params.dir,
         features=next(iter(config.args), "features").partition("::")[0],
+    )
+
+
+def _wishes(config: pytest.Config) -> Wishes:
+    option = config.option
+    if option.enable and option.disable:
+        raise SettingsError("--enable and --disable at once", "turn one switch, one way, at a time")
+    if (option.enable or option.disable) and "emergency" not in option.markexpr:
+        raise SettingsError("--enable and --disable turn a switch, and no emergency is selected", "add -m emergency")
+    if option.to and option.forward_fix:
+        raise SettingsError("--to and --forward-fix at once", "go back with --to, or forward with --forward-fix")
+    return Wishes(
+        target=checked_tag(option.to) if option.to else None,
+        forward_fix=checked_tag(option.forward_fix) if option.forward_fix else None,
+        accept_loss=option.accept_loss,
+        verdict=checked_verdict(option.verdict, option.because),
+        because=option.because,
+        enable=option.enable,
+        disable=option.disable,
     )
 
 

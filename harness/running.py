@@ -7,6 +7,7 @@ import os
 import platform
 import socket
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -43,7 +44,7 @@ class Conduct:
     def tools(self) -> Toolbox:
         """The parts of this production; made on first use, when the journal can tell about it."""
         if self._tools is None:
-            self._tools = Toolbox(self.run.settings, self.incident)
+            self._tools = Toolbox(self.run.settings, self.incident, self.run.wishes)
         return self._tools
 
 
@@ -136,7 +137,7 @@ def _opening(run: Run, session: pytest.Session) -> dict[str, Any]:
         "directory": str(run.settings.project.directory),
         "type": run.kind,
         "mode": run.mode,
-        "asked_for": run.asked_for,
+        "asked_for": asdict(run.wishes),
         "operator": _operator(),
         "operator_host": socket.gethostname(),
         "process": os.getpid(),
@@ -183,12 +184,6 @@ def _close_journal(conduct: Conduct, ending: str, stopped_by: str | None) -> Non
 def tools(request: pytest.FixtureRequest) -> Toolbox:
     """The parts of this production."""
     return request.config.stash[CONDUCT].tools
-
-
-@pytest.fixture
-def asked_for(request: pytest.FixtureRequest) -> str | None:
-    """The release that was asked for by name, if any."""
-    return request.config.stash[CONDUCT].run.asked_for
 
 
 @pytest.hookimpl(trylast=True)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pytest_bdd.parser import Feature, Scenario, Step
 
+from harness.collecting import named
 from harness.running import CONDUCT, REDACTOR, Conduct
 from runbook.errors import RunbookError
 from runbook.incident.incident import outcome_of
@@ -23,8 +24,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if conduct is None:
         return
     unmet = conduct.needs.unmet(item)
-    if unmet:
-        reason = f"needs {', '.join(unmet)}, which did not pass"
+    ways, way = named(item, "way"), conduct.incident.facts.get("way")
+    reason = f"needs {', '.join(unmet)}, which did not pass" if unmet else ""
+    if ways and way is not None and way not in ways:
+        reason = f"is for the way back {' or '.join(ways)}, and this one is {way}"
+    if reason:
         conduct.incident.journal.write(
             "scenario left out",
             scenario=item.name,

@@ -239,6 +239,12 @@ token = {{ env_file = "METRICS_TOKEN" }}
 [logs]
 services = ["api", "jobs"]
 
+[switches.exports]
+variable = "EXPORT_MODE"
+services = ["api", "jobs"]
+paths = ["/exports/orders.csv", "/reports/daily"]
+credential = {{ env_file = "USER_TOKEN" }}
+
 [announcement]
 url = {{ file = {secret("announce_url")} }}
 

@@ -2,22 +2,31 @@
 
 import subprocess
 import sys
+from contextlib import ExitStack
 from functools import partial
+from typing import cast
 
 import pytest
 
 from harness.options import REHEARSED, runs_features
 from rehearsal.engine import plugin_dirs
 from rehearsal.errors import RehearsalError
-from rehearsal.incidents import find_incident
+from rehearsal.incidents import Incident, find_incident
+from rehearsal.load import Load
 from rehearsal.practice import Practice
 
+#: The planted incident's strangers, who count how they are answered; missing when nobody asks.
+STRANGERS = pytest.StashKey[Load]()
+_PARSER = pytest.StashKey[pytest.Parser]()
 _PRACTICE = pytest.StashKey[Practice]()
+_MEANWHILE = pytest.StashKey[ExitStack]()
 _VALIDATION_DEADLINE = 180.0  # seconds
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the rehearsal's options to pytest's."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the rehearsal's options to pytest's, and keep the parser for the arguments that an incident brings."""
+    config = cast("pytest.Config", pluginmanager.get_plugin("pytestconfig"))
+    config.stash[_PARSER] = parser
     group = parser.getgroup("runbook")
     group.addoption("--rehearse", metavar="INCIDENT", help="raise a practice production, break it, and roll it back")
     group.addoption("--rehearse-keep", action="store_true", help="leave the practice production up afterwards")
@@ -34,18 +43,43 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--rehearse brings its own production → leave out --execute and --settings")
     if not runs_features(config):
         raise pytest.UsageError("--rehearse without feature files → type `pytest features --rehearse INCIDENT`")
-    practice = None
     try:
         incident = find_incident(name)
+        take_arguments(config, incident)
         with _on_terminal(config):
             practice = Practice(
                 config.rootpath, _say, plugin_dirs=plugin_dirs(), gateway_port=config.option.rehearse_port
             )
             config.stash[_PRACTICE] = practice
             incident.plant(practice, partial(_validate, config))
+        _let_strangers_ask(config, practice, incident)
     except RehearsalError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[REHEARSED] = practice.settings
+
+
+def take_arguments(config: pytest.Config, incident: Incident) -> None:
+    """Add the arguments that an incident brings to those that were typed; what was typed counts.
+
+    Raises RehearsalError for an argument that no plugin knows.
+    """
+    parser = config.stash[_PARSER]
+    plain, _ = parser.parse_known_and_unknown_args([])
+    wanted, unknown = parser.parse_known_and_unknown_args(incident.arguments)
+    if unknown:
+        raise RehearsalError(f"the incident {incident.name} wants {' '.join(unknown)}, which no plugin knows")
+    for name, value in vars(wanted).items():
+        default = getattr(plain, name)
+        if value != default and getattr(config.option, name) == default:
+            setattr(config.option, name, value)
+
+
+def _let_strangers_ask(config: pytest.Config, practice: Practice, incident: Incident) -> None:
+    """Begin what goes on beside the runbook until pytest ends."""
+    meanwhile = config.stash[_MEANWHILE] = ExitStack()
+    strangers = meanwhile.enter_context(incident.strangers(practice))
+    if strangers:
+        config.stash[STRANGERS] = strangers
 
 
 def _validate(config: pytest.Config, practice: Practice) -> None:
@@ -72,6 +106,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     practice = config.stash.get(_PRACTICE, None)
     if practice is None:
         return
+    if _MEANWHILE in config.stash:
+        config.stash[_MEANWHILE].close()
     if config.option.rehearse_keep and REHEARSED in config.stash:
         for line in practice.addresses():
             _say(line)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -108,9 +109,7 @@ class Practice:
 
         Raises RehearsalError.
         """
-        if tag not in self._published:
-            self._build(tag)
-            self._push(tag)
+        self.publish(tag)
         set_tag(self._layout.env_file, tag)
         self._compose("pull", "--quiet", "api", "jobs")
         self._compose("run", "--rm", "--no-TTY", "api", "alembic", "upgrade", "head")
@@ -118,7 +117,16 @@ class Practice:
         self._compose("up", "--detach")
         self.stages(f"{tag}: deployed")
 
-    def wait_ready(self, tag: str, timeout: float = 30.0) -> None:
+    def publish(self, tag: str) -> None:
+        """Build a release and push it to the registry, unless it is there; nothing is deployed.
+
+        Raises RehearsalError.
+        """
+        if tag not in self._published:
+            self._build(tag)
+            self._push(tag)
+
+    def wait_ready(self, tag: str, timeout: float = 60.0) -> None:
         """Wait until users get answers from a release that says it is ready. Raises RehearsalError."""
 
         def ready() -> str | None:
@@ -131,18 +139,27 @@ class Practice:
         self.wait_for(ready, f"release {tag} ready", timeout)
         self.stages(f"{tag}: ready")
 
-    def place_orders(self, orders: Sequence[dict[str, object]] = FIRST_ORDERS) -> None:
-        """Order as customers do, at the public address. Raises RehearsalError when an order is not taken."""
-        with httpx.Client(base_url=self.gateway_url, timeout=5, trust_env=False) as client:
-            for order in orders:
-                answer = client.post("/orders", json=order)
-                if answer.status_code != httpx.codes.CREATED:
-                    raise RehearsalError(f"POST /orders: saw {answer.status_code}, expected 201", answer.text)
+    def place_orders(self, orders: Sequence[dict[str, object]] = FIRST_ORDERS) -> list[dict[str, Any]]:
+        """Order as customers do, at the public address, and return the orders as it answered.
+
+        Raises RehearsalError when an order is not taken.
+        """
+        placed: list[dict[str, Any]] = []
+        for order in orders:
+            answer = self.post("/orders", order)
+            if answer.status_code != httpx.codes.CREATED:
+                raise RehearsalError(f"POST /orders: saw {answer.status_code}, expected 201", answer.text)
+            placed.append(answer.json())
         self.stages(f"{len(orders)} orders placed")
+        return placed
 
     def ask(self, path: str) -> httpx.Response:
         """Ask production at its public address; httpx.HTTPError says that no answer came within 5 seconds."""
         return httpx.get(f"{self.gateway_url}{path}", timeout=5, trust_env=False)
+
+    def post(self, path: str, body: object) -> httpx.Response:
+        """Send JSON to production at its public address; raises httpx.HTTPError as `ask` does."""
+        return httpx.post(f"{self.gateway_url}{path}", json=body, timeout=5, trust_env=False)
 
     def wait_for(self, look: Callable[[], str | None], expected: str, timeout: float) -> None:
         """Look again and again, for `timeout` seconds, until `look` returns None in place of what it saw.

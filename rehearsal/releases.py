@@ -1,6 +1,7 @@
 """What a release is made of: the application's one source, and the few files that the release changes."""
 
 import shutil
+import tomllib
 from pathlib import Path
 
 from rehearsal.errors import RehearsalError
@@ -17,6 +18,20 @@ def known_tags(releases: Path = RELEASES) -> list[str]:
     return sorted(about.parent.name for about in releases.glob(f"*/{ABOUT}"))
 
 
+def layers(tag: str, releases: Path = RELEASES) -> list[Path]:
+    """Return the folders that make a release, in the order in which they lie over the application.
+
+    `upon` in release.toml names the releases whose files it takes over; its own folder comes last.
+    Raises RehearsalError for a tag that no release has.
+    """
+    if tag not in known_tags(releases):
+        known = ", ".join(known_tags(releases))
+        raise RehearsalError(f"no release is called {tag}; there are: {known}")
+    about = tomllib.loads((releases / tag / ABOUT).read_text())
+    below = [folder for other in about.get("upon", []) for folder in layers(other, releases)]
+    return [*below, releases / tag]
+
+
 def assemble(tag: str, into: Path, *, application: Path = APPLICATION, releases: Path = RELEASES) -> None:
     """Copy the source of a release into an empty or missing folder.
 
@@ -24,11 +39,8 @@ def assemble(tag: str, into: Path, *, application: Path = APPLICATION, releases:
     made so whatever the umask was when this project was checked out: the image's user is not root.
     Raises RehearsalError for a tag that no release has.
     """
-    if tag not in known_tags(releases):
-        known = ", ".join(known_tags(releases))
-        raise RehearsalError(f"no release is called {tag}; there are: {known}")
-    shutil.copytree(application, into, ignore=LEFT_OUT, dirs_exist_ok=True)
-    shutil.copytree(releases / tag, into, ignore=LEFT_OUT, dirs_exist_ok=True)
+    for folder in (application, *layers(tag, releases)):
+        shutil.copytree(folder, into, ignore=LEFT_OUT, dirs_exist_ok=True)
     (into / ABOUT).unlink()
     make_readable(into)
 

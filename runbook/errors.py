@@ -10,6 +10,7 @@ RunbookError
 ├── RegistryError        the image registry could not be asked
 │   ├── RegistryRefused    it does not accept the user name and password
 │   └── ReleaseNotFound    it answers, and has no such tag
+├── ModelsError          what the target's code maps, or the SQL to judge, is not what it should be
 ├── TargetError          no release that could be returned to, or not the one asked for
 ├── CheckFailed          a sentence was looked at until its deadline and was not true
 ├── Inconclusive         a sentence could not be looked at; never counted as good news
@@ -69,6 +70,10 @@ class RegistryRefused(RegistryError):
 
 class ReleaseNotFound(RegistryError):
     """The registry answers, and has no such tag."""
+
+
+class ModelsError(RunbookError):
+    """What the target's code maps, or the SQL to judge, cannot be read."""
 
 
 class TargetError(RunbookError):

@@ -1,7 +1,7 @@
 """Whether the application lives and is ready, asked of each container directly, behind the gate."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from runbook.containers import Container
@@ -71,15 +71,21 @@ class Health:
 
     def live(self) -> Expectation:
         """That every api container says it is alive."""
-        return self._every_api("alive", self._settings.liveness_path, lambda _answer: None)
+        return self._every_api("alive", self._settings.liveness_path, bad_status)
 
-    def ready(self) -> Expectation:
-        """That every api container says it is ready: database, jobs and migrations."""
+    def ready(self, may_be_false: Collection[str] = ()) -> Expectation:
+        """That every api container says it is ready: database, jobs and migrations.
+
+        Parts in `may_be_false` may be false, and the answer's status is then not asked to be 200 (trap 4).
+        """
+        rule = "ready"
+        if may_be_false:
+            rule = f"ready, though {' and '.join(may_be_false)} may be false, because the schema is newer"
 
         def objection(answer: Answer) -> str | None:
-            return not_ready_parts(answer, self._settings.required)
+            return not_ready(answer, self._settings.required, may_be_false)
 
-        return self._every_api("ready", self._settings.readiness_path, objection)
+        return self._every_api(rule, self._settings.readiness_path, objection)
 
     def readiness(self) -> dict[str, Any]:
         """What readiness says now, for the record: its status, and the JSON, or why there was none."""
@@ -94,7 +100,7 @@ class Health:
             good, seen = True, []
             for container, url in self._urls(path):
                 answer = self._prober.get(url)
-                against = objection(answer) if answer.status == 200 else f"HTTP {answer.status}: {_short(answer.body)}"
+                against = objection(answer)
                 good = good and against is None
                 seen.append(f"{container.name} {against or f'is {word}'}")
             return Seen(good, "; ".join(seen))
@@ -115,17 +121,26 @@ class Health:
         return urls
 
 
-def not_ready_parts(answer: Answer, required: Sequence[str]) -> str | None:
-    """Say what speaks against a readiness answer of status 200; None when nothing does.
+def bad_status(answer: Answer) -> str | None:
+    """Say what the answer is when its status is not 200."""
+    return None if answer.status == 200 else f"HTTP {answer.status}: {_short(answer.body)}"
 
-    Each part of `required` must be true, and nothing may be false: what is missing or null is not known, and not good.
+
+def not_ready(answer: Answer, required: Collection[str], may_be_false: Collection[str] = ()) -> str | None:
+    """Say what speaks against a readiness answer; None when nothing does.
+
+    Its status must be 200, or 503 where something may be false. Each part of `required` must be true, and nothing may
+    be false, but for those in `may_be_false`: what is missing or null is not known, and not good.
     """
+    if answer.status != 200 and not (answer.status == 503 and may_be_false):
+        return bad_status(answer)
     said = answer.json()
     if not isinstance(said, Mapping):
         return f"answers {_short(answer.body)}, where a JSON object was expected"
     bad = [str(name) for name, value in said.items() if value is False]
+    bad = [name for name in bad if name not in may_be_false]
     bad += [f"{name} (is {said.get(name)!r})" for name in required if said.get(name) not in (True, False)]
-    return f"says that it is ready, and not true for {', '.join(bad)}" if bad else None
+    return f"answers {answer.status}, and not true for {', '.join(bad)}" if bad else None
 
 
 def _short(text: str) -> str:

@@ -18,13 +18,16 @@ from runbook.errors import CommandFailed, CommandTimedOut, HostError
 _PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "SSH_AUTH_SOCK", "DOCKER_HOST", "DOCKER_CONTEXT",
               "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "XDG_RUNTIME_DIR")  # fmt: skip
 
+_AFTERMATH = 60.0  # seconds, for what must be run after a command was stopped
+
 
 @dataclass(frozen=True)
 class Command:
     """A command on the production host.
 
     `argv` is what runs, without a shell; `deadline` is in seconds; `stdin` is fed to it and never recorded;
-    `secret_output` keeps the output off the record as well (an env file's content, say).
+    `secret_output` keeps the output off the record as well (an env file's content, say). `if_stopped` is run when the
+    command had to be stopped: stopping a docker client does not stop the container that it began.
     """
 
     argv: tuple[str, ...]
@@ -32,6 +35,7 @@ class Command:
     directory: str | None = None
     stdin: bytes | None = None
     secret_output: bool = False
+    if_stopped: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Write it as a person would type it."""
@@ -102,7 +106,7 @@ class Host:
                 f"make sure that {command.argv[0]} is installed and that {command.directory or 'its folder'} exists",
             ) from None
         except subprocess.TimeoutExpired:
-            _stop(process)
+            self._stop(process, command)
             self._recorder.command_stopped(command, f"stopped at its deadline of {command.deadline:g} s")
             raise CommandTimedOut(
                 f"`{command}` did not end within {command.deadline:g} s and was stopped",
@@ -111,12 +115,17 @@ class Host:
         except BaseException:
             # Ctrl-C and the like: nothing that we began may go on behind our back.
             if started := starting.outcome():
-                _stop(started)
+                self._stop(started, command)
             self._recorder.command_stopped(command, "interrupted")
             raise
         completed = Completed(command, process.returncode, stdout, stderr, time.monotonic() - began)
         self._recorder.command_ended(completed)
         return completed
+
+    def _stop(self, process: subprocess.Popen[bytes], command: Command) -> None:
+        _stop(process)
+        if command.if_stopped:
+            self.run(Command(command.if_stopped, _AFTERMATH, command.directory))
 
     def check(self, command: Command) -> Completed:
         """Run a command that must exit 0. Raises CommandFailed with its last words when it does not."""

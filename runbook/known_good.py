@@ -76,14 +76,23 @@ class KnownGood:
             "name the release to return to with --to TAG; CI fills the ledger with `pytest features -m post_deploy`",
         )
 
-    def entering(self, release: Release, incident: str) -> Change:
-        """The change that enters `release`, which passed its own validation in `incident`, in the ledger."""
-        line = release.facts() | {"validated_at": utc_now(), "validated_by": incident}
+    def entering(self, release: Release, incident: str, schema: Sequence[str] | None = None) -> Change:
+        """The change that enters `release`, which passed its own validation in `incident`, in the ledger.
+
+        `schema` is the database's revisions that it passed with, None when they are not known.
+        """
+        at = {"schema": list(schema)} if schema else {}
+        line = release.facts() | at | {"validated_at": utc_now(), "validated_by": incident}
         return Change(
             f"{release.tag} is entered in the ledger of known-good releases",
             self._ledger.appending(line),
             reach=Reach.NOTES,
         )
+
+    def validated_with(self, tag: str, schema: Sequence[str]) -> bool:
+        """Tell whether a release passed its validation on a database at these very revisions."""
+        at = sorted(schema)
+        return any(line.get("tag") == tag and sorted(line.get("schema") or []) == at for line in self._ledger.read())
 
     def entered(self, tag: str, incident: str) -> Expectation:
         """That the newest line of the ledger is the one for `tag`, by `incident`."""

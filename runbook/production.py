@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -90,22 +91,32 @@ class Production:
         listed = self.host.check(self.command("docker", "ps", "--format", '{{.Label "com.docker.compose.project"}}'))
         return sorted({name for name in listed.text.split() if name})
 
-    def images_with_tag(self, tag: str | None = None) -> dict[str, ImageName]:
-        """The image that Compose would run for each service, with `tag` in the env file's place.
-
-        Compose itself is asked, so overrides, defaults and anchors in the file count. Raises ProductionError when a
-        service's image does not depend on the tag.
-        """
+    def as_release(self, tag: str | None, command: Command) -> Command:
+        """The same command, with `tag` in the place of the env file's; None leaves the env file's."""
         prefix = ("env", f"{self.project.tag_variable}={tag}") if tag else ()
+        return replace(command, argv=(*prefix, *command.argv))
+
+    def services(self, tag: str | None = None) -> dict[str, dict[str, Any]]:
+        """Every service as Compose itself reads the files, with `tag` in the env file's place.
+
+        Overrides, defaults and anchors count, as Compose is asked. Raises ProductionError when it cannot read them.
+        """
         command = self.compose("config", "--format", "json")
-        asked = Command((*prefix, *command.argv), command.deadline, command.directory, secret_output=True)
-        answer = self.host.run(asked)
+        answer = self.host.run(replace(self.as_release(tag, command), secret_output=True))
         if answer.exit_code != 0:
             raise ProductionError(
                 f"Compose cannot read the project in {self.directory}: {answer.last_words}",
                 f"run `{command}` there and mend what it says",
             )
-        services: dict[str, Any] = json.loads(answer.text)["services"]
+        services: dict[str, dict[str, Any]] = json.loads(answer.text)["services"]
+        return services
+
+    def images_with_tag(self, tag: str | None = None) -> dict[str, ImageName]:
+        """The image that Compose would run for each service, with `tag` in the env file's place.
+
+        Raises ProductionError when a service's image does not depend on the tag.
+        """
+        services = self.services(tag)
         unknown = set(self.project.services) - set(services)
         if unknown:
             raise ProductionError(
@@ -122,9 +133,33 @@ class Production:
             )
         return images
 
-    def config_hashes(self) -> dict[str, str]:
-        """The hash of each service as the files have it now; a container carries the hash that it was made with."""
-        answer = self.host.check(self.compose("config", "--hash", "*"))
+    def running_tag(self, services: Iterable[str]) -> str:
+        """The one tag that the containers of `services` were made from, and that stands for their images still.
+
+        Raises ProductionError when there are several, or when the tag was moved since.
+        """
+        tags = set()
+        for container in self.of_services(services):
+            image = ImageName.parse(container.image_name)
+            if self.image_id(str(image)) != container.image_id:
+                raise ProductionError(
+                    f"{container.name} runs an image that {image} does not stand for any more",
+                    "tag that image again, or roll back to a release first",
+                )
+            tags.add(image.tag)
+        if len(tags) != 1:
+            raise ProductionError(
+                f"{', '.join(services)} run different tags: {', '.join(sorted(tags))}",
+                "bring them to one release first",
+            )
+        return tags.pop()
+
+    def config_hashes(self, tag: str | None = None) -> dict[str, str]:
+        """The hash of each service as the files have it now; a container carries the hash that it was made with.
+
+        With `tag`, as if the env file named that release.
+        """
+        answer = self.host.check(self.as_release(tag, self.compose("config", "--hash", "*")))
         pairs = (line.split() for line in answer.text.splitlines())
         return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
@@ -142,9 +177,8 @@ class Production:
 
     def pulling(self, release: Release) -> Command:
         """The command that fetches the images of `release`; nothing that runs changes by it."""
-        command = self.compose("pull", "--quiet", *self.project.services, deadline=self._deadlines.pull)
-        prefix = ("env", f"{self.project.tag_variable}={release.tag}")
-        return Command((*prefix, *command.argv), command.deadline, command.directory)
+        pull = self.compose("pull", "--quiet", *self.project.services, deadline=self._deadlines.pull)
+        return self.as_release(release.tag, pull)
 
     def bringing_up(self) -> Command:
         """The command that recreates the rolled-back services on what the env file says, and no other service.
@@ -155,6 +189,24 @@ class Production:
             "up", "-d", "--no-deps", "--no-build", "--pull", "never", *self.project.services,
             deadline=self._deadlines.up,
         )  # fmt: skip
+
+    def stopping(self) -> Command:
+        """The command that stops the rolled-back services and leaves their containers."""
+        return self.compose("stop", *self.project.services, deadline=self._deadlines.healthy)
+
+    def once(
+        self, tag: str, service: str, name: str, *argv: str, environment: Iterable[str], deadline: float
+    ) -> Command:
+        """The command that runs `argv` once in a new container of `service`, from release `tag`, and removes it.
+
+        `name` is the container's name; `environment` holds `NAME=VALUE`, no secrets, since they stand in the argv.
+        """
+        variables = [part for variable in environment for part in ("--env", variable)]
+        run = self.compose(
+            "run", "--rm", "--no-deps", "--no-TTY", "--pull", "never", "--name", name, *variables, service, *argv,
+            deadline=deadline,
+        )  # fmt: skip
+        return replace(self.as_release(tag, run), if_stopped=("docker", "rm", "--force", name))
 
     def inside(self, call: ServiceCommand) -> Command:
         """The settings' command, in its service's container or on the host."""

@@ -97,9 +97,9 @@ def bringing_up(tools: Toolbox, release: Release) -> Change:
     return Change(f"{services} are brought up on {release.tag}", (production.bringing_up(),), already)
 
 
-def others_kept(tools: Toolbox, before: Sequence[Mapping[str, Any]]) -> Expectation:
-    """That the services which were not rolled back have the containers that they had, without a restart since."""
-    rolled_back = set(tools.settings.project.services)
+def others_kept(tools: Toolbox, before: Sequence[Mapping[str, Any]], changed_services: Sequence[str]) -> Expectation:
+    """That the services which were not to be changed have the containers that they had, without a restart since."""
+    rolled_back = set(changed_services)
 
     def look() -> Seen:
         was = {str(item["id"]): item for item in before if item["service"] not in rolled_back}

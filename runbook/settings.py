@@ -1,21 +1,12 @@
 """What the settings file says, typed. `docs/settings.md` shows every key with its meaning."""
 
-import os
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from runbook.errors import SettingsError
+from runbook.secret_source import SecretSource, Section, VariableName
 
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")]
@@ -23,64 +14,6 @@ UrlPath = Annotated[str, StringConstraints(pattern=r"^/\S*$")]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 # The names that Compose itself accepts (https://docs.docker.com/compose/how-tos/project-name/).
 ProjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-
-
-class Section(BaseModel):
-    """A table of the settings file: unknown keys are refused, values cannot change later."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class SecretSource(Section):
-    """Where a secret is found: exactly one of an environment variable, a file, or a key of the env file.
-
-    The settings file itself never holds one, so it can be committed.
-    """
-
-    env: VariableName | None = None
-    file: Path | None = None
-    env_file: VariableName | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if sum(source is not None for source in (self.env, self.file, self.env_file)) != 1:
-            raise ValueError('expected exactly one of { env = "NAME" }, { file = "PATH" }, { env_file = "KEY" }')
-        return self
-
-    def describe(self) -> str:
-        """Name the place, never the value."""
-        if self.env:
-            return f"environment variable {self.env}"
-        return f"file {self.file}" if self.file else f"{self.env_file} of the env file"
-
-    def resolve(self, env_file: dict[str, str]) -> SecretStr:
-        """Fetch the secret; `env_file` is what production's env file says now.
-
-        Raises SettingsError when the place is empty or cannot be read.
-        """
-        value: str | None
-        if self.file:
-            try:
-                value = self.file.read_text(encoding="utf-8").strip("\r\n")
-            except OSError as error:
-                raise SettingsError(
-                    f"the secret in {self.describe()} cannot be read ({error.strerror})",
-                    "put the secret there, readable by you alone (chmod 600)",
-                ) from None
-            except UnicodeDecodeError:
-                raise SettingsError(
-                    f"the secret in {self.describe()} is not text", "put it there as UTF-8 text, and nothing else"
-                ) from None
-        elif self.env:
-            value = os.environ.get(self.env)
-        else:
-            value = env_file.get(self.env_file or "")
-        if not value:
-            raise SettingsError(
-                f"no secret in {self.describe()}", "put it there, or name another place in the settings"
-            )
-        return SecretStr(value)
 
 
 class Project(Section):
@@ -128,6 +61,9 @@ class DatabaseSettings(Section):
     service: Word = "db"
     user: Word
     name: Word
+    dump_directory: UrlPath = "/tmp"  # noqa: S108 - inside the database's container
+    lock_timeout: Seconds = 10.0
+    statement_timeout: Seconds = 300.0
 
 
 class MigrationSettings(Section):
@@ -135,6 +71,7 @@ class MigrationSettings(Section):
 
     service: Word = "api"
     config: Word = "alembic.ini"
+    section: Word = "alembic"
     python: Word = "python3"
 
 
@@ -163,6 +100,7 @@ class HealthSettings(Section):
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     liveness_path: UrlPath = "/healthz"
     readiness_path: UrlPath = "/readyz"
+    behind_schema_may_be_false: tuple[Word, ...] = ("ready", "migrations_current")
     required: tuple[Word, ...] = ("database", "jobs", "migrations_current")
 
 
@@ -191,6 +129,18 @@ class LogSettings(Section):
         return patterns
 
 
+class SwitchSettings(Section):
+    """A kill switch: the variable that production takes it from, and the addresses that follow it."""
+
+    variable: VariableName
+    off: Word = "off"
+    on: Word = "on"
+    services: tuple[Word, ...] = Field(default=("api",), min_length=1)
+    paths: tuple[UrlPath, ...] = Field(min_length=1)
+    credential: SecretSource | None = None
+    disabled_statuses: tuple[int, ...] = Field(default=(404, 410), min_length=1)
+
+
 class AnnouncementSettings(Section):
     """The incident channel, as an Apprise URL (https://github.com/caronc/apprise/wiki)."""
 
@@ -211,6 +161,8 @@ class Deadlines(Section):
 
     command: Seconds = 60
     pull: Seconds = 600
+    dump: Seconds = 1800
+    migrate: Seconds = 600
     up: Seconds = 180
     healthy: Seconds = 120
     stable: Seconds = 5
@@ -243,6 +195,7 @@ class Settings(Section):
     health: HealthSettings = HealthSettings()
     metrics: MetricsSettings
     logs: LogSettings = LogSettings()
+    switches: dict[Word, SwitchSettings] = Field(default_factory=dict)
     announcement: AnnouncementSettings
     ticket: TicketSettings
     deadlines: Deadlines = Deadlines()
@@ -262,6 +215,9 @@ class Settings(Section):
             "announcement address": self.announcement.url,
             "ticket token": self.ticket.token,
         }
+        for name, switch in self.switches.items():
+            if switch.credential:
+                sources[f"credential of {name}"] = switch.credential
         if self.registry.password:
             sources["registry password"] = self.registry.password
         return sources

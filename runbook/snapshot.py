@@ -5,7 +5,6 @@ from typing import Any
 
 from runbook.errors import RunbookError
 from runbook.incident.journal import utc_now
-from runbook.migrations.database import revisions_of
 from runbook.release import ImageName
 from runbook.toolbox import Toolbox
 
@@ -17,7 +16,7 @@ def take(tools: Toolbox) -> dict[str, Any]:
     Raises ProductionError when the project is not there at all.
     """
     containers = tools.production.running()
-    variable = tools.settings.project.tag_variable
+    variables = [tools.settings.project.tag_variable, *(s.variable for s in tools.settings.switches.values())]
     env_file = tools.env_file.read()
     return {
         "at": utc_now(),
@@ -39,9 +38,9 @@ def take(tools: Toolbox) -> dict[str, Any]:
             "sha256": env_file.fingerprint,
             "mode": env_file.mode,
             "owner": f"{env_file.owner}:{env_file.group}",
-            variable: env_file.values.get(variable, "(not set)"),
+            **{name: env_file.values.get(name, "(not set)") for name in variables},
         },
-        "schema": _or_unknown(lambda: list(revisions_of(tools.production, tools.settings.database))),
+        "schema": _or_unknown(lambda: list(tools.catalog.revisions())),
         "readiness": _or_unknown(tools.health.readiness),
         "gate": _or_unknown(tools.gate.state),
         "log_errors": _or_unknown(lambda: dict(tools.logs.recent().counts)),

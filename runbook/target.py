@@ -1,7 +1,6 @@
-"""The release to return to: chosen with its evidence, pinned by digest, fetched, and put in the env file."""
+"""The release to return to: chosen with its evidence, pinned by digest, and fetched."""
 
 from runbook.errors import CheckFailed, RegistryError, RegistryRefused, ReleaseNotFound, RunbookError, TargetError
-from runbook.host_files import FOLDER
 from runbook.known_good import Candidate
 from runbook.registry import Registry
 from runbook.release import ImageName, Release
@@ -173,63 +172,6 @@ def _not_held(tools: Toolbox, release: Release) -> list[str]:
     return problems
 
 
-def kept_copy(tools: Toolbox) -> str:
-    """Where the env file from before the switch is kept, beside production's own state on the host."""
-    return f"{tools.production.directory}/{FOLDER}/{tools.incident.name}.env"
-
-
-def naming_in_env_file(tools: Toolbox, release: Release) -> Change:
-    """The change that makes the env file name the target, and keeps a copy of it as it was."""
-    variable = tools.settings.project.tag_variable
-    env_file = tools.env_file.read()
-    content = env_file.with_value(variable, release.tag)
-
-    def already() -> str | None:
-        now = tools.env_file.read().values.get(variable)
-        return f"{env_file.path} says {variable}={release.tag}" if now == release.tag else None
-
-    folder = tools.production.command(
-        "mkdir", "--parents", "--mode=700", "--", f"{tools.production.directory}/{FOLDER}"
-    )
-    return Change(
-        f"{env_file.path} says {variable}={release.tag} (was {env_file.values.get(variable)})",
-        (folder, *tools.env_file.replacing(env_file, content, kept_copy(tools))),
-        already,
-    )
-
-
-def named_in_env_file(tools: Toolbox, release: Release) -> Expectation:
-    """That Compose takes the target from its files alone, and that the env file differs in that one value only."""
-    variable = tools.settings.project.tag_variable
-
-    def look() -> Seen:
-        images = tools.production.images_with_tag()
-        wrong = [
-            f"Compose would start {image}" for service, image in images.items() if image != release.images[service]
-        ]
-        if wrong:
-            return Seen(ok=False, seen="; ".join(wrong))
-        now = tools.env_file.read()
-        try:
-            before = tools.env_file.at(kept_copy(tools)).read()
-        except RunbookError:
-            return Seen(ok=True, seen=f"{now.path} names {release.tag}, and was not changed by this incident")
-        same = before.with_value(variable, release.tag) == now.content
-        found: dict[str, str] = tools.incident.facts["before"]["env_file"]
-        kept = (found["mode"], found["owner"]) == (now.mode, f"{now.owner}:{now.group}")
-        return Seen(
-            same and kept,
-            f"{now.path} names {release.tag}; all its other bytes are {'as before' if same else 'NOT as before'};"
-            f" mode {now.mode}, owner {now.owner}:{now.group}{'' if kept else ', which was different before'}",
-        )
-
-    return Expectation(
-        f"Compose to start {release.tag} from its files alone, with nothing else changed in the env file",
-        look,
-        f"compare the env file with {kept_copy(tools)} on the host",
-    )
-
-
 def failed_digests_known(tools: Toolbox) -> Expectation:
     """What is on record of the digests that the failed release ran on. None is no reason to leave it running."""
     failed = _failed_digests(tools)
@@ -263,5 +205,8 @@ def _failed_digests(tools: Toolbox) -> dict[str, str]:
 
 def entering_in_ledger(tools: Toolbox) -> Change:
     """The change that enters the release which passed its validation in the ledger of known-good releases."""
-    facts = tools.incident.facts
-    return tools.known_good.entering(Release.from_facts(facts["running"]), tools.incident.name)
+    try:
+        at = tools.catalog.revisions()
+    except RunbookError:  # a database without Alembic, say: the release is known good all the same
+        at = None
+    return tools.known_good.entering(Release.from_facts(tools.incident.facts["running"]), tools.incident.name, at)

@@ -30,13 +30,15 @@ def opening_ticket(tools: Toolbox) -> Change:
 def announcement(incident: str, project: str, facts: Mapping[str, Any], head: str) -> tuple[str, str]:
     """Title and text of the announcement; `head` is the journal's head hash, so that a copy lies outside the record."""
     failed, target = _from_to(facts)
+    done = "went forward" if _forward(facts) else "was rolled back"
     lines = [
-        f"{project} was rolled back from {failed} to {target}.",
-        f"Verdict on migrations: {_verdict(facts)}.",
+        f"{project} {done} from {failed} to {target}.",
+        *_schema(facts),
         "The application is live and ready, and users are served.",
         f"Incident {incident}, journal head {head}.",
     ]
-    return f"{project}: rolled back to {target}", "\n".join(lines)
+    title = "gone forward" if _forward(facts) else "rolled back"
+    return f"{project}: {title} to {target}", "\n".join(lines)
 
 
 def ticket(project: str, facts: Mapping[str, Any]) -> tuple[str, str]:
@@ -47,20 +49,54 @@ def ticket(project: str, facts: Mapping[str, Any]) -> tuple[str, str]:
     lines = [
         f"`{failed}` failed in production of `{project}`, which runs `{target}` since.",
         "",
-        f"- Verdict on migrations: {_verdict(facts)}",
+        *(f"- {line}" for line in _schema(facts)),
         *(f"- `{service}` of the failed release: `{digest}`" for service, digest in digests.items()),
         "",
-        "To do: find the cause, ship a forward-fix under a new tag, and let its post-deploy validation pass.",
+        *_to_do(facts),
         "Do not deploy the failed tag again: post-deploy validation refuses its digests.",
     ]
-    return f"Forward-fix for {failed} ({project})", "\n".join(lines)
+    title = f"Follow-up to {failed}, mended by {target}" if _forward(facts) else f"Forward-fix for {failed}"
+    return f"{title} ({project})", "\n".join(lines)
+
+
+def _schema(facts: Mapping[str, Any]) -> list[str]:
+    """What became of the schema, and where what was in it is kept."""
+    way, now = facts.get("way"), _heads(facts)
+    if way == "forward-fix":
+        return [f"The schema was migrated on to {now}, which the new release brought."]
+    verdict = f"Verdict on migrations: {facts.get('verdict', {}).get('verdict', 'unknown')}."
+    if way == "downgrade":
+        point = facts.get("restore point", {})
+        kept = (
+            f"Restore point from before, on the production host: {point.get('path', 'unknown')},"
+            f" {point.get('size', 'unknown')} bytes, sha256 {point.get('sha256', 'unknown')}."
+        )
+        return [verdict, f"The schema was downgraded to {now}.", kept]
+    if facts.get("verdict", {}).get("verdict") == "additive":
+        return [verdict, f"The schema stays at {', '.join(facts.get('schema', [])) or 'unknown'}."]
+    return [verdict]
+
+
+def _to_do(facts: Mapping[str, Any]) -> list[str]:
+    if _forward(facts):
+        return ["To do: find the cause, and reconcile what the failed release wrote with what should be there."]
+    to_do = "To do: find the cause, ship a forward-fix under a new tag, and let its post-deploy validation pass."
+    if facts.get("way") != "downgrade":
+        return [to_do]
+    losses = "; ".join(map(str, facts.get("loss", []))) or "unknown"
+    return [to_do, f"Reconcile the data drift: the downgrade destroyed what only the restore point has ({losses})."]
+
+
+def _forward(facts: Mapping[str, Any]) -> bool:
+    return facts.get("way") == "forward-fix"
+
+
+def _heads(facts: Mapping[str, Any]) -> str:
+    graph = facts.get("target migrations", {}).get("graph") or {}
+    return ", ".join(graph.get("heads", [])) or "the head of the target"
 
 
 def _from_to(facts: Mapping[str, Any]) -> tuple[str, str]:
     target = str(facts.get("target", {}).get("tag", "an unknown release"))
     failed = [tag for tag in facts.get("origin", {}).get("tags", []) if tag != target]
     return ", ".join(failed) or "the failed release", target
-
-
-def _verdict(facts: Mapping[str, Any]) -> str:
-    return str(facts.get("verdict", {}).get("verdict", "unknown"))

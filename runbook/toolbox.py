@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from dataclasses import dataclass
 from functools import cached_property
 
 from pydantic import SecretStr
@@ -16,11 +17,14 @@ from runbook.incident.redaction import Redactor, secrets_in
 from runbook.known_good import KnownGood
 from runbook.logs import Logs
 from runbook.metrics import Metrics
+from runbook.migrations.catalog import Catalog
+from runbook.migrations.restore_point import RestorePoint
 from runbook.open_incident import OpenIncident
 from runbook.probes import Prober
 from runbook.production import Production
 from runbook.registry import Registry
 from runbook.settings import Settings
+from runbook.switches import Switch, Users, choose
 from runbook.ticket import Tracker
 from runbook.traffic import TrafficGate
 
@@ -40,14 +44,32 @@ def redactor_for(settings: Settings) -> Redactor:
     return redactor
 
 
+@dataclass(frozen=True)
+class Wishes:
+    """What the person who runs the runbook asked for, beyond the settings.
+
+    `target` names the release to return to, `forward_fix` the one to go on with; `accept_loss` the lowest revision that
+    may be undone; `verdict` is a human's, given `because`; `enable` and `disable` name a switch.
+    """
+
+    target: str | None = None
+    forward_fix: str | None = None
+    accept_loss: str | None = None
+    verdict: str | None = None
+    because: str | None = None
+    enable: str | None = None
+    disable: str | None = None
+
+
 class Toolbox:
     """The parts of one production, for one incident. Making it reads the env file.
 
     Raises SettingsError when the registry's password is missing, and EnvFileError when there is no env file.
     """
 
-    def __init__(self, settings: Settings, incident: Incident) -> None:
+    def __init__(self, settings: Settings, incident: Incident, wishes: Wishes) -> None:
         self.settings = settings
+        self.wishes = wishes
         self.incident = incident
         redactor = incident.journal.redactor
         deadlines = settings.deadlines
@@ -56,6 +78,8 @@ class Toolbox:
         path = str(settings.project.directory / settings.project.env_file)
         self.env_file = EnvFileOnHost(self.host, path, redactor, deadlines.command, settings.record.secret_variables)
         self._env_values = self.env_file.read().values
+        self.catalog = Catalog(self.production, settings.database)
+        self.restore_point = RestorePoint(self.production, settings.database, deadlines, incident)
         self.prober = Prober(deadlines.http, incident)
         password = self._secret("registry password") if settings.registry.password else None
         self.registry = Registry(settings.registry.url, settings.registry.username, password, self.prober)
@@ -83,6 +107,17 @@ class Toolbox:
         """The issue tracker. Raises SettingsError when its token is missing."""
         deadline = self.settings.deadlines.public
         return Tracker(self.prober, self.settings.ticket, self._secret("ticket token"), deadline)
+
+    @cached_property
+    def switch(self) -> Switch:
+        """The switch that this run turns. Raises SettingsError when there is no such switch, or no saying which."""
+        wishes, settings = self.wishes, self.settings
+        name = choose(settings.switches, wishes.enable or wishes.disable)
+        credential = self._secret(f"credential of {name}") if settings.switches[name].credential else None
+        users = Users(self.prober, settings.traffic.public_url.rstrip("/"), credential, settings.deadlines.public)
+        switch = Switch(self.production, self.env_file, settings.switches[name], users, on=wishes.enable is not None)
+        self.incident.learn("switch", {"name": name, "variable": switch.variable, "value": switch.value})
+        return switch
 
     def _secret(self, name: str) -> SecretStr:
         secret = self.settings.secret_sources()[name].resolve(self._env_values)

@@ -84,6 +84,17 @@ class TrafficGate:
         wanted = f"{self._address} to answer users{f' from {tag}' if header else ''}"
         return Expectation(wanted, look, "look at the gateway's and the api's logs", self._deadline)
 
+    def answering(self) -> Expectation:
+        """That the public address answers well, from whichever release."""
+
+        def look() -> Seen:
+            answer = self._prober.get(self._address)
+            return Seen(answer.status < 400, f"{self._address} answers {answer.status}")
+
+        return Expectation(
+            f"{self._address} to answer users", look, "look at the gateway's and the api's logs", self._deadline
+        )
+
     @property
     def _address(self) -> str:
         return self._settings.public_url.rstrip("/") + self._settings.check_path

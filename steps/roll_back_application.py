@@ -2,7 +2,7 @@
 
 from pytest_bdd import given, then, when
 
-from runbook import rollback, target
+from runbook import recovery, rollback, target, target_in_env_file
 from runbook.toolbox import Toolbox
 
 
@@ -18,7 +18,7 @@ def traffic_paused(tools: Toolbox) -> None:
 
 @when("the env file is made to name the target")
 def env_file_names_target(tools: Toolbox) -> None:
-    tools.incident.carry_out(target.naming_in_env_file(tools, target.pinned(tools)), tools.host)
+    tools.incident.carry_out(target_in_env_file.naming(tools, target.pinned(tools)), tools.host)
 
 
 @when("the application is brought up on the target")
@@ -38,7 +38,8 @@ def stays_healthy(tools: Toolbox) -> None:
 
 @then("all other services kept their containers")
 def others_kept(tools: Toolbox) -> None:
-    tools.incident.expect(rollback.others_kept(tools, tools.incident.facts["before"]["containers"]))
+    before = tools.incident.facts["before"]["containers"]
+    tools.incident.expect(rollback.others_kept(tools, before, tools.settings.project.services))
 
 
 @then("the traffic gate is closed")
@@ -60,12 +61,12 @@ def api_live(tools: Toolbox) -> None:
 @then("the api is ready behind the gate")
 @then("the api is ready")
 def api_ready(tools: Toolbox) -> None:
-    tools.incident.expect(tools.health.ready())
+    tools.incident.expect(tools.health.ready(recovery.readiness_rule(tools)))
 
 
 @then("the env file names the target and is otherwise as before")
 def env_file_otherwise_same(tools: Toolbox) -> None:
-    tools.incident.expect(target.named_in_env_file(tools, target.pinned(tools)))
+    tools.incident.expect(target_in_env_file.named(tools, target.pinned(tools)))
 
 
 @then("the files on the production host describe what runs")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from runbook.incident.comparison import Row, compared
 from runbook.incident.journal import Entry
 from runbook.sentence import Outcome, Reach
 
@@ -68,20 +69,6 @@ class Scenario:
     outcome: str = Outcome.INTERRUPTED
     reason: str = ""
     sentences: list[Sentence] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of before and after: what, how it was, how it is, and whether it changed."""
-
-    name: str
-    before: str
-    after: str | None
-
-    @property
-    def changed(self) -> bool:
-        """Tell whether before and after differ."""
-        return self.after is not None and self.before != self.after
 
 
 class Story:
@@ -149,6 +136,8 @@ class Story:
         outcome = self.closed.get("outcome")
         if self.failed and outcome != "passed":
             sentence = self.failed[0]
+            if self.held and sentence.outcome != Outcome.INTERRUPTED:
+                return f"Production is held as it is: {sentence.detail.partition(' → ')[0]}"
             word = {Outcome.INTERRUPTED: "Interrupted", Outcome.INCONCLUSIVE: "Stopped, not known"}.get(
                 Outcome(sentence.outcome), "Stopped"
             )
@@ -159,8 +148,19 @@ class Story:
             return "A plan: nothing was changed"
         return self._what_was_reached() if outcome == "passed" else f"Ended: {outcome}"
 
+    @property
+    def held(self) -> bool:
+        """Tell whether a run that might have changed production stopped before it changed anything."""
+        validation = self.opened.get("type") == "validation"
+        return self.opened.get("mode") == "execute" and not validation and self.closed.get("changes_made") == []
+
     def _what_was_reached(self) -> str:
         reached = self.closed.get("reached", [])
+        if "switch-felt" in reached:
+            switch = self.facts.get("switch", {})
+            return f"Switched: {switch.get('variable')}={switch.get('value')}"
+        if "rolled-back" in reached and self.facts.get("way") == "forward-fix":
+            return f"Over: production went forward to {self._tag('target')}"
         if "rolled-back" in reached:
             return f"Over: production runs {self._tag('target')} again"
         if "known-good" in reached:
@@ -170,7 +170,7 @@ class Story:
     @property
     def tone(self) -> str:
         """`good`, `plan` or `bad`: how the headline is coloured."""
-        whole = {"rolled-back", "known-good"} & set(self.closed.get("reached", []))
+        whole = {"rolled-back", "known-good", "switch-felt"} & set(self.closed.get("reached", []))
         tones = {"passed": "good" if whole else "plan", "planned": "plan"}
         return tones.get(str(self.closed.get("outcome")), "bad")
 
@@ -232,10 +232,7 @@ class Story:
         before, after = self.facts.get("before"), self.facts.get("after")
         if not isinstance(before, Mapping):
             return []
-        later = after if isinstance(after, Mapping) else None
-        first, second = _rows(before), _rows(later) if later else {}
-        names = list(dict.fromkeys([*first, *second]))
-        return [Row(name, first.get(name, "-"), second.get(name, "-") if later else None) for name in names]
+        return compared(before, after if isinstance(after, Mapping) else None)
 
 
 def _asked(entry: Entry) -> str | None:
@@ -251,34 +248,3 @@ def seconds_between(began: str, ended: str) -> float:
 
 def _latest_decisions(entries: Sequence[Entry]) -> list[Entry]:
     return list({entry["question"]: entry for entry in entries if entry["kind"] == "decision"}.values())
-
-
-def _rows(snapshot: Mapping[str, Any]) -> dict[str, str]:
-    rows = {"release": ", ".join(snapshot["tags"])}
-    rows |= {f"digest of {service}": digest for service, digest in sorted(snapshot["digests"].items())}
-    rows["schema revision"] = _words(snapshot["schema"])
-    rows["traffic gate"] = _words(snapshot["gate"])
-    rows["readiness"] = _readiness(snapshot["readiness"])
-    for container in snapshot["containers"]:
-        rows[f"container {container['name']}"] = (
-            f"{container['id'][:12]} {container['state']}, {container['health']}, {container['restarts']} restarts"
-        )
-    errors = snapshot["log_errors"]
-    rows["errors in recent logs"] = str(sum(errors.values())) if isinstance(errors, Mapping) else _words(errors)
-    env_file = snapshot["env_file"]
-    rows |= {f"env file {key}": str(env_file[key]) for key in env_file if key != "path"}
-    return rows
-
-
-def _readiness(readiness: Any) -> str:
-    if not isinstance(readiness, Mapping):
-        return _words(readiness)
-    answer = readiness["answer"]
-    if not isinstance(answer, Mapping):
-        return _words(answer)
-    bad = [str(name) for name, value in answer.items() if value is False]
-    return f"HTTP {readiness['status']}{': false for ' + ', '.join(bad) if bad else ''}"
-
-
-def _words(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,54 +1,250 @@
-"""What the migrations inside an image are: asked of the image itself, without a network and without a database."""
+"""What an image knows of its migrations and its models: asked of the image itself, without network and database."""
 
 import json
+import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from runbook.errors import Inconclusive
-from runbook.host import Command, Host
-from runbook.incident.redaction import beginning
+from pydantic import TypeAdapter, ValidationError
+
+from runbook.errors import CommandTimedOut, HostError, Inconclusive
+from runbook.host import Command, Completed, Host
+from runbook.incident.redaction import Redactor, secrets_in
+from runbook.migrations.image_answer import Answer, Graph, Problem, Step
+from runbook.migrations.probe.graph import between, with_ancestors
+from runbook.migrations.probe.isolation import Told
 from runbook.settings import MigrationSettings
 
-_SCRIPT = Path(__file__).with_name("probe_script.py")
+#: On every container that asks an image; none outlives the question.
+LABEL = "io.rollback-runbook.probe"
+LONGEST_ANSWER = 48 * 1024 * 1024  # bytes
+_SHARE = 0.8  # of the deadline; the rest is for the container to start and to end
+_REMOVAL = 30.0  # seconds
+_HERE = Path(__file__).parent
+#: What is sent, in the order in which each finds the ones before it.
+_PARTS = ("probe.isolation", "probe.shapes", "probe.graph", "probe.offline", "probe.models", "probe_script")
+# The parts import each other by their names here. Once all are there the names go, lest they hide the image's own.
+_LOADER = """
+import json, sys, types
+sent = json.loads({sent})
+for name in ["runbook", "runbook.migrations", "runbook.migrations.probe", *sent["parts"]]:
+    module = sys.modules[name] = types.ModuleType(name)
+    module.__path__ = []
+    exec(compile(sent["parts"].get(name, ""), "<" + name + ">", "exec", dont_inherit=True), module.__dict__)
+    if "." in name:
+        setattr(sys.modules[name.rpartition(".")[0]], name.rpartition(".")[2], module)
+for name in [name for name in sys.modules if name.partition(".")[0] == "runbook"]:
+    del sys.modules[name]
+module.main(sent["request"])
+"""
 
 
 @dataclass(frozen=True)
-class ImageMigrations:
-    """The revision graph of an image: its heads, and for each revision those it builds upon."""
+class ImageMigrations(Answer):
+    """What an image told of its migrations and its models, and what follows from it.
 
-    heads: tuple[str, ...]
-    builds_upon: Mapping[str, tuple[str, ...]]
+    Whatever needs the revision graph raises Inconclusive when the image could not tell it.
+    """
+
+    def read_graph(self) -> Graph:
+        """The revision graph. Raises Inconclusive with the reason why there is none."""
+        if self.graph is None:
+            raise Inconclusive(
+                f"the migrations in the image cannot be read: {self.why('graph')}",
+                "check migrations.config, migrations.section and migrations.python in the settings",
+            )
+        return self.graph
+
+    def why(self, what: str) -> str:
+        """The reasons why `what` (graph, models, span, upgrade, downgrade) could not be read, or not wholly."""
+        return "; ".join(problem.why for problem in self.problems if problem.what == what) or "the image did not say"
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The revisions that no other builds upon."""
+        return self.read_graph().heads
+
+    @property
+    def builds_upon(self) -> Mapping[str, tuple[str, ...]]:
+        """Each revision with those that must be there before it."""
+        return {item.revision: (*item.down, *item.depends_on) for item in self.read_graph().revisions}
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The revisions of the range that was asked for, newest first. Raises Inconclusive without a range."""
+        if self.span is None:
+            raise Inconclusive(
+                f"the range of migrations cannot be read: {self.why('span')}",
+                "ship a forward-fix, or look at the image",
+            )
+        return self.span.steps
 
     def knows(self, revision: str) -> bool:
         """Tell whether the image has that revision; Alembic in it fails on a database at any other."""
         return revision in self.builds_upon
 
+    def continues(self, *database: str) -> bool:
+        """Tell whether `alembic upgrade head` in this image starts from the database's revisions.
 
-def probing(image: str, settings: MigrationSettings, deadline: float) -> Command:
-    """The command that asks `image` (by digest) for its revisions; `deadline` is in seconds."""
+        It does when all of them lead to the one head of the image, or are it.
+        """
+        graph = self.read_graph()
+        return (
+            len(graph.heads) == 1
+            and bool(database)
+            and set(database) <= with_ancestors(graph.heads[0], self.builds_upon)
+        )
+
+    def revisions_to_undo(self, lower: str, upper: str) -> tuple[str, ...]:
+        """What must be undone to come from `upper` back to `lower` (or `base`), newest first.
+
+        Raises Inconclusive when the image lacks one of them, or `upper` does not build upon `lower`.
+        """
+        try:
+            return tuple(between(self.builds_upon, lower, upper))
+        except Told as error:
+            raise Inconclusive(str(error), "name a target whose revision this image's migrations build upon") from None
+
+
+@dataclass(frozen=True)
+class _Probe:
+    command: Command
+    container: str
+    marker: str
+
+
+def probing(
+    image: str,
+    settings: MigrationSettings,
+    *,
+    environment: Mapping[str, str],
+    span: tuple[str, str] | None,
+    deadline: float,
+) -> Command:
+    """The command that asks `image` (by digest or id); `deadline` is in seconds.
+
+    `environment` is that of the service; its secrets travel on standard input, which is never recorded.
+    """
+    return _probe(image, settings, environment, span, deadline).command
+
+
+def _probe(
+    image: str,
+    settings: MigrationSettings,
+    environment: Mapping[str, str],
+    span: tuple[str, str] | None,
+    deadline: float,
+) -> _Probe:
+    container, marker = f"rollback-runbook-probe-{secrets.token_hex(8)}", secrets.token_hex(16)
+    request = {
+        "marker": marker,
+        "seconds": deadline * _SHARE,
+        "config": settings.config,
+        "section": settings.section,
+        "dialect": "postgresql",
+        "environment": dict(environment),
+        "span": list(span) if span else None,
+    }
+    parts = {f"runbook.migrations.{part}": _source(part) for part in _PARTS}
+    program = _LOADER.format(sent=ascii(json.dumps({"parts": parts, "request": request})))
     argv = (
-        "docker", "run", "--rm", "--interactive", "--network", "none", "--pull", "never",
-        "--entrypoint", settings.python, image, "-", settings.config,
+        "docker", "run", "--rm", "--interactive", "--name", container, "--label", f"{LABEL}=1",
+        "--network", "none", "--pull", "never", "--log-driver", "none", "--no-healthcheck",
+        # Root in the image may need to read files of another user; nothing else that root can do is needed.
+        "--cap-drop", "ALL", "--cap-add", "DAC_OVERRIDE", "--security-opt", "no-new-privileges",
+        "--pids-limit", "256", "--memory", "1g", "--entrypoint", settings.python, image, "-",
     )  # fmt: skip
-    return Command(argv, deadline, stdin=_SCRIPT.read_bytes())
+    command = Command(argv, deadline, stdin=program.encode("ascii"), secret_output=True)
+    return _Probe(command, container, marker)
 
 
-def migrations_in(host: Host, image: str, settings: MigrationSettings, deadline: float) -> ImageMigrations:
-    """Ask `image` for its revisions. Raises Inconclusive when it does not tell."""
-    answer = host.run(probing(image, settings, deadline))
-    if answer.exit_code != 0:
+def _source(part: str) -> str:
+    return _HERE.joinpath(*part.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+
+
+def ask_image(  # noqa: PLR0913 - the host, what is asked of which image, and by when
+    host: Host,
+    image: str,
+    settings: MigrationSettings,
+    *,
+    environment: Mapping[str, str],
+    span: tuple[str, str] | None,
+    deadline: float,
+) -> ImageMigrations:
+    """Ask `image` for its revisions, its models and, for a span (lower, upper), its functions and its SQL.
+
+    What it could not tell stands in `problems`. Raises Inconclusive when it could tell neither revisions nor models.
+    The container is gone afterwards, whatever happened.
+    """
+    probe = _probe(image, settings, environment, span, deadline)
+    try:
+        completed = host.run(probe.command)
+    except CommandTimedOut:
+        left = _remove(host, probe.container)
         raise Inconclusive(
-            f"the migrations in {image} cannot be read: {answer.last_words}",
-            "check migrations.config and migrations.python in the settings",
+            f"the image {image} did not tell its migrations within {deadline:g} s{left}",
+            "raise deadlines.command, or look at what its Python does when it starts",
+        ) from None
+    except BaseException:
+        _remove(host, probe.container)
+        raise
+    answer = _without_secrets(_read(completed, probe.marker, image), environment)
+    if answer.graph is None and answer.models is None:
+        raise Inconclusive(
+            f"the migrations in {image} cannot be read: {answer.why('graph')}",
+            "check migrations.config, migrations.section and migrations.python in the settings",
+        )
+    return answer
+
+
+def _remove(host: Host, container: str) -> str:
+    """Remove a container whose client was stopped, which does not stop it; return what is left to say when it fails."""
+    try:
+        done = host.run(Command(("docker", "rm", "--force", "--volumes", container), _REMOVAL))
+    except HostError as error:
+        return f", and its container {container} may still run: {error.seen}"
+    if done.exit_code == 0 or b"No such container" in done.stderr:
+        return ""
+    return f", and its container {container} could not be removed: {done.last_words}"
+
+
+def _read(completed: Completed, marker: str, image: str) -> ImageMigrations:
+    found = [line for line in completed.stdout.split(b"\n") if line.startswith(marker.encode() + b" ")]
+    if completed.exit_code != 0 or len(found) != 1 or len(found[0]) > LONGEST_ANSWER:
+        said = f"it ended with exit code {completed.exit_code}: {_complaint(completed)[:400]}"
+        raise Inconclusive(
+            f"the migrations in {image} cannot be read: {said}",
+            "check that migrations.python is a plain Python, 3.8 or later, in that image",
         )
     try:
-        found: dict[str, Any] = json.loads(answer.text.splitlines()[-1])
-        builds_upon = {str(item["revision"]): tuple(map(str, item["down"])) for item in found["revisions"]}
-        return ImageMigrations(tuple(map(str, found["heads"])), builds_upon)
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return read_answer(found[0][len(marker) :])
+    except ValueError as error:
         raise Inconclusive(
-            f"the migrations in {image} cannot be read: it printed {beginning(answer.text, 80)!r}",
-            "check that migrations.python is a plain Python that prints nothing of its own",
+            f"the migrations in {image} cannot be read: its answer is not what was asked for ({error})",
+            "look at that image: its Python does not do what ours does",
         ) from None
+
+
+def _complaint(completed: Completed) -> str:
+    """Docker's own words when the container could not begin, which stand before its advice; else the last words."""
+    lines = completed.stderr.decode("utf-8", errors="replace").splitlines()
+    return next((line for line in lines if line.startswith("docker: ")), completed.last_words)
+
+
+def read_answer(text: bytes | str) -> ImageMigrations:
+    """Read an answer in JSON, from an image or from the journal. Raises ValueError when it isn't one."""
+    try:
+        return TypeAdapter(ImageMigrations).validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{place}: {first['msg']}"[:200]) from None
+
+
+def _without_secrets(answer: ImageMigrations, environment: Mapping[str, str]) -> ImageMigrations:
+    """An answer whose reasons quote no secret of the service: a URL in a driver's complaint, say."""
+    redactor = Redactor()
+    redactor.learn_all(secrets_in(environment))
+    problems = tuple(Problem(problem.what, redactor.text(problem.why)) for problem in answer.problems)
+    return replace(answer, problems=problems)

@@ -1,53 +1,101 @@
-"""The verdict of one incident: what was read from the database and the target's image, and what follows from it."""
+"""What one incident knows of migrations: asked of the database and of both images, and kept for the verdict."""
 
-from runbook.migrations import verdict
-from runbook.migrations.database import revisions_of
-from runbook.migrations.in_image import ImageMigrations, migrations_in
+import json
+from dataclasses import dataclass
+
+from runbook.errors import Inconclusive
+from runbook.migrations.image_answer import to_json
+from runbook.migrations.in_image import ImageMigrations, ask_image, read_answer
 from runbook.release import Release
-from runbook.sentence import Expectation, Seen
 from runbook.toolbox import Toolbox
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The database's revisions, what the target's image knows, and what the failed release's image knows of the range.
+
+    `failed` is None where there is no range: the database is where the target expects it.
+    """
+
+    database: tuple[str, ...]
+    target: ImageMigrations
+    failed: ImageMigrations | None
+
+    @property
+    def same(self) -> bool:
+        """Tell whether the database is at the very revisions that the target expects."""
+        return set(self.database) == set(self.target.heads)
+
+    @property
+    def target_head(self) -> str:
+        """The one revision to go back to. Raises Inconclusive when the target has several heads."""
+        if len(self.target.heads) != 1:
+            raise Inconclusive(
+                f"the target's image has {len(self.target.heads)} heads: {', '.join(self.target.heads)}",
+                "merge them in a forward-fix; a downgrade would be ambiguous",
+            )
+        return self.target.heads[0]
 
 
 def read_revision(tools: Toolbox) -> None:
     """Put the database's revisions on record. Raises Inconclusive when the database does not tell."""
-    found = revisions_of(tools.production, tools.settings.database)
-    tools.incident.learn("schema", list(found))
+    tools.incident.learn("schema", list(tools.catalog.revisions()))
 
 
 def read_target(tools: Toolbox, release: Release) -> None:
-    """Put the target's revision graph on record, read from its own image. Raises Inconclusive when it does not tell."""
+    """Put on record what the target's image knows. Raises Inconclusive when it does not tell its revisions."""
+    found = _ask(tools, release.pinned(tools.settings.migrations.service), release.tag, None)
+    found.read_graph()
+    tools.incident.learn("target migrations", to_json(found))
+
+
+def read_failed(tools: Toolbox) -> None:
+    """Put on record what the failed release's image knows of the range from the target's head to the database.
+
+    Nothing is asked where there is no range. Raises Inconclusive when the image does not tell.
+    """
+    known = of(tools)
+    if known.same or tools.wishes.forward_fix:
+        return
+    span = (known.target_head, known.database[0]) if len(known.database) == 1 else None
+    found = _ask(tools, _failed_image(tools), None, span)
+    tools.incident.learn("failed migrations", to_json(found))
+
+
+def _failed_image(tools: Toolbox) -> str:
+    """The failed release's image, by its digest on record: where an earlier run broke off it may not run any more."""
+    service, origin = tools.settings.migrations.service, tools.incident.facts["origin"]
+    digest = str(origin["digests"].get(service, ""))
+    pinned = tools.production.images_with_tag(origin["tags"][0])[service].at(digest) if origin["tags"] else ""
+    if digest.startswith("sha256:") and tools.production.image_id(pinned):
+        return pinned
+    return tools.production.of_services([service])[0].image_id
+
+
+def ask_running(tools: Toolbox) -> ImageMigrations:
+    """What the image that runs now knows of its revisions. Raises Inconclusive when it does not tell them."""
+    container = tools.production.of_services([tools.settings.migrations.service])[0]
+    found = _ask(tools, container.image_id, None, None)
+    found.read_graph()
+    return found
+
+
+def of(tools: Toolbox) -> Schema:
+    """What was put on record so far. Raises Inconclusive when chapter 1 was not run."""
+    facts = tools.incident.facts
+    if "schema" not in facts or "target migrations" not in facts:
+        raise Inconclusive("the migrations were not looked at in this incident", "run chapter 1: `pytest features`")
+    failed = facts.get("failed migrations")
+    return Schema(
+        tuple(facts["schema"]),
+        read_answer(json.dumps(facts["target migrations"])),
+        None if failed is None else read_answer(json.dumps(failed)),
+    )
+
+
+def _ask(tools: Toolbox, image: str, tag: str | None, span: tuple[str, str] | None) -> ImageMigrations:
     settings = tools.settings.migrations
-    image = release.pinned(settings.service)
-    found = migrations_in(tools.host, image, settings, tools.settings.deadlines.command)
-    tools.incident.learn(
-        "target migrations",
-        {
-            "heads": list(found.heads),
-            "builds_upon": {key: list(value) for key, value in found.builds_upon.items()},
-        },
-    )
-
-
-def fits(tools: Toolbox) -> Expectation:
-    """That the verdict lets the application go back and the schema stay."""
-
-    def look() -> Seen:
-        facts = tools.incident.facts
-        graph = facts["target migrations"]
-        migrations = ImageMigrations(tuple(graph["heads"]), {key: tuple(v) for key, v in graph["builds_upon"].items()})
-        found = verdict.assess(facts["schema"], migrations)
-        tools.incident.learn("verdict", {"verdict": found.verdict, "evidence": list(found.evidence)})
-        tools.incident.decide(
-            "Can the target's code live with the database's schema?", found.verdict, list(found.evidence)
-        )
-        return Seen(
-            found.verdict is verdict.Verdict.UNCHANGED,
-            f"verdict {found.verdict}: {'; '.join(found.evidence)}",
-            final=True,
-        )
-
-    return Expectation(
-        "the verdict unchanged",
-        look,
-        "a human must decide: ship a forward-fix, or name a target with the same migrations with --to TAG",
-    )
+    service = tools.production.services(tag)[settings.service]
+    environment = {name: str(value) for name, value in (service.get("environment") or {}).items() if value is not None}
+    deadline = tools.settings.deadlines.command
+    return ask_image(tools.host, image, settings, environment=environment, span=span, deadline=deadline)

@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
+from rehearsal.database import columns, content_hash, sql, tables
 from rehearsal.engine import plugin_dirs
-from rehearsal.incidents import find_incident
+from rehearsal.incidents import Planted, find_incident
 from rehearsal.practice import Practice
 
 ROOT = Path(__file__).parents[2]
@@ -105,6 +106,44 @@ class Rehearsed:
 def docker(*arguments: str) -> str:
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60, check=True)
     return done.stdout.strip()
+
+
+@contextmanager
+def planted(name: str, folder: Path) -> Iterator[tuple[Rehearsed, Planted]]:
+    """A production of its own on which an incident was planted; its records land in `folder`."""
+    practice = Practice(ROOT, print, plugin_dirs=plugin_dirs())
+    here = Rehearsed(practice, folder / "reports")
+
+    def validate(_: Practice) -> None:
+        validated = here.run("-m", "post_deploy")
+        assert validated.exit_code == 0, validated.terminal
+
+    try:
+        yield here, find_incident(name).plant(practice, validate)
+    finally:
+        practice.take_down()
+
+
+def state(here: Rehearsed) -> dict[str, object]:
+    """Everything of production that a run may not change when it is to change nothing."""
+    practice = here.practice
+    notes = practice.server / ".runbook"
+    stat = here.env_file.stat()
+    return {
+        "containers": here.ids(),
+        "started": {name: docker("inspect", "--format", "{{.State.StartedAt}}", name) for name in here.ids()},
+        "env file": (here.env_file.read_bytes(), stat.st_ino, stat.st_mode, stat.st_mtime_ns),
+        "gate": docker("exec", f"{practice.name}-gateway-1", "gate", "state"),
+        "revision": sql(practice, "SELECT version_num FROM alembic_version ORDER BY 1"),
+        "schema": {table: columns(practice, table) for table in tables(practice)},
+        "orders": content_hash(practice, "orders"),
+        "notes": {path.name: path.read_bytes() for path in notes.iterdir()},
+    }
+
+
+def running(here: Rehearsed, service: str) -> str:
+    """The tag of the image that a service's container runs, by the engine."""
+    return docker("inspect", "--format", "{{.Config.Image}}", f"{here.practice.name}-{service}-1").rpartition(":")[2]
 
 
 @pytest.fixture(scope="session")

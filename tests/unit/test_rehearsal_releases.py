@@ -7,8 +7,7 @@ import pytest
 from rehearsal.env_file import set_tag
 from rehearsal.errors import RehearsalError
 from rehearsal.images import content_hash
-from rehearsal.incidents import INCIDENTS, find_incident
-from rehearsal.releases import APPLICATION, RELEASES, assemble, known_tags
+from rehearsal.releases import APPLICATION, assemble, known_tags, layers
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:
@@ -37,6 +36,8 @@ def source(tmp_path: Path) -> Path:
             "releases/two/release.toml": "",
             "releases/two/app/b.py": "changed",
             "releases/two/migrations/versions/0004.py": "new",
+            "releases/three/release.toml": 'upon = ["two"]',
+            "releases/three/app/a.py": "corrected",
         },
     )
 
@@ -46,8 +47,19 @@ def test_a_release_is_the_application_with_its_own_files_over_it(source: Path, t
     for tag in ("one", "two"):
         assemble(tag, tmp_path / tag, application=source / "application", releases=source / "releases")
     assert files_of(tmp_path / "one") == {"app/a.py": "a", "app/b.py": "b"}
+    assert layers("one", source / "releases") == [source / "releases/one"]
     assert files_of(tmp_path / "two") == {
         "app/a.py": "a",
+        "app/b.py": "changed",
+        "migrations/versions/0004.py": "new",
+    }
+
+
+def test_a_release_can_build_upon_another(source: Path, tmp_path: Path) -> None:
+    """The files of the release below come first, its own over them."""
+    assemble("three", tmp_path / "three", application=source / "application", releases=source / "releases")
+    assert files_of(tmp_path / "three") == {
+        "app/a.py": "corrected",
         "app/b.py": "changed",
         "migrations/versions/0004.py": "new",
     }
@@ -64,29 +76,18 @@ def test_everybody_may_read_an_assembled_release(source: Path, tmp_path: Path) -
 
 def test_an_unknown_release_is_refused_with_those_that_there_are(source: Path, tmp_path: Path) -> None:
     """The line names the tag and the known ones."""
-    with pytest.raises(RehearsalError, match="no release is called three; there are: one, two"):
-        assemble("three", tmp_path / "three", releases=source / "releases")
+    with pytest.raises(RehearsalError, match="no release is called four; there are: one, three, two"):
+        assemble("four", tmp_path / "four", releases=source / "releases")
 
 
 def test_a_release_changes_only_what_it_has_to() -> None:
-    """No file of a release is a plain copy of the application's."""
+    """No file of a release is a plain copy of what lies below it."""
     for tag in known_tags():
-        for path in (RELEASES / tag).rglob("*.py"):
-            original = APPLICATION / path.relative_to(RELEASES / tag)
-            assert not original.exists() or original.read_bytes() != path.read_bytes(), path
-
-
-def test_every_incident_has_its_releases() -> None:
-    """The releases that an incident names can be built, and its name finds it."""
-    for name, incident in INCIDENTS.items():
-        assert {incident.live, incident.failed} <= set(known_tags())
-        assert find_incident(name) is incident
-
-
-def test_an_unknown_incident_is_refused_with_those_that_there_are() -> None:
-    """The line names the incidents that can be rehearsed."""
-    with pytest.raises(RehearsalError, match="no incident is called 'fire'; there are: regression"):
-        find_incident("fire")
+        *below, own = layers(tag)
+        for path in (path for path in own.rglob("*") if path.is_file() and path.name != "release.toml"):
+            originals = [folder / path.relative_to(own) for folder in (APPLICATION, *below)]
+            found = [original for original in originals if original.exists()]
+            assert not found or found[-1].read_bytes() != path.read_bytes(), path
 
 
 def test_ci_changes_the_tag_and_nothing_else(tmp_path: Path) -> None:

@@ -39,7 +39,9 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, told_to_stop)
     signal.signal(signal.SIGINT, told_to_stop)
-    log.info("the worker of release %s starts", SETTINGS.release)
+    log.info(
+        "the worker of release %s starts; exports are %s", SETTINGS.release, "on" if SETTINGS.exports_on else "off"
+    )
     while not stop.is_set():
         try:
             work()

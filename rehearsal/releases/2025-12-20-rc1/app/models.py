@@ -1,0 +1,53 @@
+"""The tables as the code knows them."""
+
+from datetime import date, datetime
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, String, func
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class Base(DeclarativeBase):
+    """What all tables share: the metadata that Alembic compares with the database."""
+
+
+class Customer(Base):
+    """Somebody who orders."""
+
+    __tablename__ = "customers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+
+
+class Order(Base):
+    """One order of a customer."""
+
+    __tablename__ = "orders"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
+    item: Mapped[str] = mapped_column(String(200))
+    pieces: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    placed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), index=True)
+    note: Mapped[str | None] = mapped_column(String(500))
+    customer: Mapped[Customer] = relationship(lazy="joined")
+
+
+class DailyTotal(Base):
+    """What was ordered on one day, in UTC."""
+
+    __tablename__ = "daily_totals"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    orders: Mapped[int]
+    euro_cents: Mapped[int] = mapped_column(BigInteger)
+
+
+class Heartbeat(Base):
+    """When a worker last finished its work."""
+
+    __tablename__ = "heartbeats"
+
+    worker: Mapped[str] = mapped_column(String(50), primary_key=True)
+    beaten_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

@@ -1,0 +1,126 @@
+"""How the schema goes back: with the failed release's image, to the target's head, believed only when it is seen."""
+
+from runbook.errors import Inconclusive
+from runbook.migrations import loss, schema
+from runbook.migrations.image_answer import Step
+from runbook.sentence import Change, Expectation, Seen
+from runbook.toolbox import Toolbox
+
+_HELD = "production is held as it is: only a forward-fix (--forward-fix TAG) or the restore point helps"
+
+
+def usable(tools: Toolbox) -> Expectation:
+    """That every revision to undo has a `downgrade()` that surely does something."""
+
+    def look() -> Seen:
+        steps = _steps(tools)
+        bad = [f"downgrade() of {step.revision} is {step.downgrade.shape}" for step in steps if not step.undoes]
+        good = f"to undo, in this order: {', '.join(step.revision for step in steps)}"
+        return Seen(bool(steps) and not bad, "; ".join(bad) or good, final=True)
+
+    return Expectation("a working downgrade for every revision to undo", look, _HELD)
+
+
+def loss_accepted(tools: Toolbox) -> Expectation:
+    """That what the downgrade destroys is named, and accepted with the lowest revision that it undoes."""
+    known = schema.of(tools)
+    lowest = _steps(tools)[-1].revision
+
+    def look() -> Seen:
+        sql = known.failed.downgrade.sql if known.failed and known.failed.downgrade else None
+        if sql is None:
+            why = known.failed.why("downgrade") if known.failed else "it was not asked for"
+            raise Inconclusive(f"the downgrade's SQL could not be read: {why}", _HELD)
+        losses = [str(item) for item in loss.named(sql, tools.catalog)] or ["no table and no column"]
+        tools.incident.learn("loss", losses)
+        accepted = tools.wishes.accept_loss == lowest
+        answer = f"accepted by name (--accept-loss {lowest})" if accepted else "not accepted"
+        tools.incident.decide("May the downgrade destroy this?", answer, losses)
+        return Seen(accepted, f"would be destroyed: {'; '.join(losses)}; {answer}", final=True)
+
+    return Expectation(
+        f"the loss accepted with --accept-loss {lowest}",
+        look,
+        f"if that may be lost, add --accept-loss {lowest}; a restore point is taken first",
+    )
+
+
+def stopping(tools: Toolbox) -> Change:
+    """The change that stops the application, so that nothing reads or writes while the schema goes back."""
+
+    def already() -> str | None:
+        containers = tools.production.of_services(tools.settings.project.services)
+        stopped = all(container.state in ("exited", "created") for container in containers)
+        return "; ".join(container.one_line for container in containers) if stopped else None
+
+    services = ", ".join(tools.settings.project.services)
+    return Change(f"{services} are stopped", (tools.production.stopping(),), already)
+
+
+def undoing(tools: Toolbox) -> Change:
+    """The change that downgrades the schema to the target's head, in isolation, with the failed release's image.
+
+    The target's image has no such revisions (trap 2). Locks and statements have time limits, so that a lock that
+    somebody holds ends the downgrade and not the night (PGOPTIONS, libpq's environment).
+    """
+    known, database = schema.of(tools), tools.settings.database
+    settings, head = tools.settings.migrations, known.target_head
+    tag = tools.production.running_tag([settings.service])
+    limits = f"-c lock_timeout={database.lock_timeout:g}s -c statement_timeout={database.statement_timeout:g}s"
+    command = tools.production.once(
+        tag,
+        settings.service,
+        f"{tools.settings.project.name}-downgrade",
+        "alembic", "--config", settings.config, "--name", settings.section, "downgrade", head,
+        environment=[f"PGOPTIONS={limits}"],
+        deadline=tools.settings.deadlines.migrate,
+    )  # fmt: skip
+
+    def already() -> str | None:
+        return f"the database is at {head}" if set(tools.catalog.revisions()) == {head} else None
+
+    return Change(f"the schema is downgraded to {head} with the image of {tag}", (command,), already)
+
+
+def at_target_head(tools: Toolbox) -> Expectation:
+    """That the database says it is at the target's head."""
+    head = schema.of(tools).target_head
+
+    def look() -> Seen:
+        revisions = tools.catalog.revisions()
+        return Seen(set(revisions) == {head}, f"the database is at {', '.join(revisions)}")
+
+    return Expectation(f"the database at {head}", look, "read the downgrade's output; the restore point is there")
+
+
+def as_target_maps(tools: Toolbox) -> Expectation:
+    """That the catalog has all that the target's code maps: a downgrade may exit 0 and undo nothing (trap 9)."""
+    models = schema.of(tools).target.models
+
+    def look() -> Seen:
+        if models is None:
+            raise Inconclusive(
+                f"the target's models could not be read: {schema.of(tools).target.why('models')}",
+                "compare the schema by hand; the restore point is there",
+            )
+        there = tools.catalog.columns()
+        missing, mapped = [], 0
+        for table in models.tables:
+            name = table.name if table.schema in (None, "public") else f"{table.schema}.{table.name}"
+            mapped += len(table.columns)
+            missing += [f"{name}.{c.name}" for c in table.columns if c.name not in there.get(name, set())]
+        seen = f"the catalog lacks {', '.join(missing)}" if missing else f"all {mapped} mapped columns are there"
+        return Seen(not missing, seen, final=True)
+
+    return Expectation(
+        "every table and column that the target's code maps",
+        look,
+        "the downgrade undid nothing, or not all: ship a forward-fix, or restore the restore point",
+    )
+
+
+def _steps(tools: Toolbox) -> tuple[Step, ...]:
+    failed = schema.of(tools).failed
+    if failed is None:
+        raise Inconclusive("the failed release's image was not asked", "run chapter 1: `pytest features`")
+    return failed.steps

@@ -1,0 +1,164 @@
+"""How one question is asked, so that the code of an image can spoil the answer to that question and to no other.
+
+Each question runs in a process of its own. What code prints there reaches nobody as an answer; whether it hangs,
+exits, forks or is killed, the next question is asked all the same, and what happened is said in one line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import sysconfig
+import time
+import traceback
+from pathlib import Path
+from typing import Any, Callable  # noqa: UP035 - Python 3.8 cannot subscript the newer ones
+
+LONGEST_ANSWER = 8 * 1024 * 1024  # bytes
+LAST_WORDS = 2000  # bytes
+LONGEST_REASON = 400  # characters
+_PIECE = 65536  # bytes
+
+
+class Told(Exception):
+    """A reason in words that need no name of an exception before them."""
+
+
+class Fatal(Told):
+    """A reason for which no other question can be answered either."""
+
+
+def ask(question: Callable[[], Any], seconds: float) -> dict[str, Any]:
+    """Return {"answer": …}, or {"why": …} with the reason why there is none, and "fatal" when it is a Fatal."""
+    answers, answers_end = os.pipe()
+    words, words_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(answers)
+        os.close(words)
+        _answer(question, answers_end, words_end)
+    os.close(answers_end)
+    os.close(words_end)
+    try:
+        return _listen(child, answers, words, time.monotonic() + seconds, seconds)
+    finally:
+        os.close(answers)
+        os.close(words)
+
+
+def _answer(question: Callable[[], Any], answers: int, words: int) -> None:
+    """Be the process that answers; never returns."""
+    try:
+        os.setsid()
+        myself = os.getpid()
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for source, place in ((nothing, 0), (words, 1), (words, 2)):
+            os.dup2(source, place)
+        try:
+            found: dict[str, Any] = {"answer": question()}
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: it is what migrations may do
+            found = {"why": reason(error), "fatal": isinstance(error, Fatal)}
+        if os.getpid() != myself:  # code of the image forked, and this is its copy of us
+            os._exit(0)
+        text = json.dumps(found).encode()
+        while text:
+            text = text[os.write(answers, text) :]
+    finally:
+        os._exit(0)
+
+
+def _listen(child: int, answers: int, words: int, until: float, seconds: float) -> dict[str, Any]:
+    heard = b""
+    said = b""
+    status = None
+    open_ends = [answers, words]
+    while answers in open_ends and len(heard) <= LONGEST_ANSWER:
+        left = until - time.monotonic()
+        if left <= 0:
+            break
+        ready = select.select(open_ends, [], [], min(left, 0.2))[0]
+        for end in ready:
+            piece = os.read(end, _PIECE)
+            if not piece:
+                open_ends.remove(end)
+            elif end == answers:
+                heard += piece
+            else:
+                said = (said + piece)[-LAST_WORDS:]
+        # A process that it left behind may hold the pipes open: once the child is gone, what is in them is all.
+        if not ready and status is not None:
+            break
+        status = _ended(child) if status is None else status
+    status = _stop(child, status)
+    if len(heard) > LONGEST_ANSWER:
+        return {"why": f"the answer is longer than {LONGEST_ANSWER >> 20} MiB"}
+    try:
+        found: dict[str, Any] = json.loads(heard.decode())
+    except ValueError:
+        return {"why": _how_it_ended(status, until, seconds) + _last_line(said)}
+    return found
+
+
+def _ended(child: int) -> int | None:
+    pid, status = os.waitpid(child, os.WNOHANG)
+    return status if pid else None
+
+
+def _stop(child: int, status: int | None) -> int:
+    """Return how the process ended, or kill it if it has not; nothing that it began is left either way."""
+    patience = time.monotonic() + 0.2  # seconds: one that has answered ends by itself
+    while status is None and time.monotonic() < patience:
+        time.sleep(0.002)
+        status = _ended(child)
+    for kill in (os.killpg, os.kill) if status is None else (os.killpg,):
+        try:
+            kill(child, signal.SIGKILL)
+        except OSError:
+            continue
+    return os.waitpid(child, 0)[1] if status is None else status
+
+
+def _how_it_ended(status: int, until: float, seconds: float) -> str:
+    if time.monotonic() >= until:
+        return f"it did not end within {seconds:.0f} s"
+    if os.WIFSIGNALED(status):
+        return f"it was killed by signal {os.WTERMSIG(status)}"
+    return f"it ended itself, with exit code {os.WEXITSTATUS(status)}, before the answer"
+
+
+def _last_line(said: bytes) -> str:
+    lines = said.decode("utf-8", "replace").strip().splitlines()
+    return f"; it last said: {lines[-1].strip()[:LONGEST_REASON]}" if lines else ""
+
+
+def reason(error: BaseException) -> str:
+    """Say in one line what went wrong, and where in the image's own code."""
+    words = " ".join(str(error).split())[:LONGEST_REASON]
+    if isinstance(error, Told):
+        return words
+    if isinstance(error, SystemExit):
+        words = f"it called sys.exit({error.code!r})"
+    else:
+        words = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    return words + _where(error)
+
+
+def _where(error: BaseException) -> str:
+    libraries = [sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")]
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = frame.filename
+        foreign = any(path.startswith(library + os.sep) for library in libraries) or "-packages" + os.sep in path
+        if not foreign and not path.startswith("<"):
+            inside = os.path.relpath(path) if path.startswith(f"{Path.cwd()}{os.sep}") else path
+            return f" ({inside}, line {frame.lineno})"
+    return ""
+
+
+def say(marker: str, found: dict[str, Any]) -> None:
+    """Print the answer to everything, on a line of its own that begins with the caller's marker."""
+    line = f"\n{marker} {json.dumps(found)}\n"
+    sys.stdout.write(line)
+    sys.stdout.flush()

@@ -1,0 +1,129 @@
+"""How a project's env.py is run in Alembic's offline mode, without a database, and what is kept of it."""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+from types import TracebackType
+from typing import Any, Callable  # noqa: UP035 - Python 3.8 cannot subscript the newer ones
+
+from runbook.migrations.probe.isolation import Told
+
+LONGEST_SQL = 2 * 1024 * 1024  # characters
+_ASKS = re.compile(r"\s*(SELECT|WITH|SHOW|TABLE|VALUES|EXPLAIN)\b|.*\bRETURNING\b", re.IGNORECASE | re.DOTALL)
+
+
+class Text(io.StringIO):
+    """What Alembic writes, up to a limit."""
+
+    def write(self, text: str) -> int:
+        """Keep `text`. Raises Told when that becomes too much."""
+        if self.tell() + len(text) > LONGEST_SQL:
+            raise Told(f"the SQL is longer than {LONGEST_SQL >> 20} Mi characters")
+        return super().write(text)
+
+
+class Offline:
+    """One run of env.py: the SQL that was written, by revision too, and the metadata that was handed over."""
+
+    def __init__(self, config: Any, scripts: Any, dialect: str) -> None:
+        self.config = config
+        self.scripts = scripts
+        self.dialect = dialect
+        self.text = Text()
+        self.bodies: dict[str, str] = {}
+        self.metadata: list[Any] = []
+        self.configured = 0
+        self.runs = 0
+        self.questions: list[str] = []
+
+    def run(self, start: str | None, destination: str | None, steps: Callable[[Any], list[Any]]) -> None:
+        """Run env.py; `steps` chooses the migrations, given the revision that it starts from."""
+        from alembic.runtime.environment import (  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
+            EnvironmentContext,
+        )
+
+        def choose(revision: Any, context: Any) -> list[Any]:
+            self.runs += 1
+            self._watch(context.connection)
+            chosen = steps(revision)
+            for step in chosen:
+                step.migration_fn = self._kept(step.revision.revision, step.migration_fn)
+            return chosen
+
+        environment = EnvironmentContext(
+            self.config, self.scripts, fn=choose, as_sql=True, starting_rev=start, destination_rev=destination
+        )
+        configure = environment.configure
+
+        def configure_without_database(*_connection: Any, **options: Any) -> Any:
+            self.configured += 1
+            self._take(options.get("target_metadata"))
+            # Only the dialect of the URL counts when SQL is written, and a placeholder has none.
+            for name in ("connection", "url", "dialect_name", "output_buffer"):
+                options.pop(name, None)
+            options.setdefault("literal_binds", True)
+            return configure(dialect_name=self.dialect, output_buffer=self.text, **options)
+
+        # On the instance: that is where Alembic's module `context` looks, in every version.
+        environment.configure = configure_without_database
+        with environment:
+            self.scripts.run_env()
+
+    def _take(self, metadata: Any) -> None:
+        if metadata is not None:
+            several = isinstance(metadata, (list, tuple, set, frozenset))
+            self.metadata += [item for item in (metadata if several else [metadata]) if item not in self.metadata]
+
+    def take_left_behind(self, error: BaseException) -> bool:
+        """Take `target_metadata` from the env.py that raised `error`, and tell whether there was one."""
+        trace: TracebackType | None = error.__traceback__
+        while trace is not None and not self.metadata:
+            if trace.tb_frame.f_globals.get("__name__") == "env_py":
+                self._take(trace.tb_frame.f_globals.get("target_metadata"))
+            trace = trace.tb_next
+        return bool(self.metadata)
+
+    def _kept(self, revision: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)  # Alembic prints its name
+        def run(*arguments: Any, **options: Any) -> Any:
+            begins = self.text.tell()
+            result = function(*arguments, **options)
+            self.bodies[revision] = self.text.getvalue()[begins:].strip()
+            return result
+
+        return run
+
+    def _watch(self, connection: Any) -> None:
+        """Note what a migration asks of the stand-in for a connection, which has no answers."""
+        execute = connection.execute
+
+        def watched(statement: Any, *arguments: Any, **options: Any) -> Any:
+            # Tables and the like are written as they are; only a question has no answer.
+            words = " ".join(str(statement).split()) if hasattr(statement, "compile") else repr(statement)
+            if getattr(statement, "is_select", False) or _ASKS.match(words):
+                self.questions.append(words[:200])
+            return execute(statement, *arguments, **options)
+
+        connection.execute = watched
+
+
+def sql_of(offline: Offline, start: str | None, destination: str, *, up: bool) -> tuple[str, dict[str, str]]:
+    """Return the SQL of a range, and of each of its revisions. Raises Told when it isn't all of it.
+
+    The first is as Alembic prints it, with the statements on its own table `alembic_version`.
+    """
+
+    def steps(revision: Any) -> list[Any]:
+        revisions = offline.scripts._upgrade_revs if up else offline.scripts._downgrade_revs  # noqa: SLF001 - `alembic upgrade` is made of it
+        return list(revisions(destination, revision))
+
+    offline.run(start, destination, steps)
+    if offline.questions:
+        raise Told(f"a migration asks the database, so its SQL depends on the data: {offline.questions[0]}")
+    if not offline.configured:
+        raise Told("env.py never called context.configure() in offline mode")
+    if offline.runs != 1:
+        raise Told(f"env.py ran the migrations {offline.runs} times, not once")
+    return offline.text.getvalue(), offline.bodies

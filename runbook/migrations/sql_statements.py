@@ -1,0 +1,161 @@
+r"""SQL text, cut into statements and parsed, or the reason why a part of it cannot be.
+
+Parsed with pglast, which is PostgreSQL's own grammar. That parser ends the whole process on a text nested some ten
+thousand levels deep, and needs a second for about 4,000 statements; the limits below stand well before either.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pglast import normalize, parse_sql
+from pglast.parser import ParseError, scan, split
+
+SHOWN = 240
+_COMMENTS = re.compile(r"(?:\s*--[^\n]*\n)*\s*")
+_ALWAYS_SHALLOW = 10_000  # characters; 5,000 levels at the most
+_DEEPEST = 5_000  # levels
+_LONGEST = 1_000_000  # characters of one statement
+_MOST = 20_000  # statements that differ in more than their data
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement: its text, and its syntax tree, or why there is none.
+
+    `node` is one of pglast's nodes. It is Any because rules are chosen by its class in a table, where a checker of
+    types cannot follow.
+    """
+
+    text: str
+    node: Any = None
+    problem: str = ""
+    place: int = 0
+
+    @property
+    def shown(self) -> str:
+        """The statement on one line, shortened, with control characters escaped, without the comments before it."""
+        return shortened(self.text[end.end() :] if (end := _COMMENTS.match(self.text)) else self.text)
+
+
+def shortened(text: str, most: int = SHOWN) -> str:
+    """`text` on one line of at most `most` characters, safe to print to a terminal."""
+    line = " ".join(text[: most * 4].split())
+    line = line if len(line) <= most and len(text) <= most * 4 else line[: most - 1] + "…"
+    if line.isprintable():
+        return line
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
+
+
+def statements_of(sql: str) -> Iterator[Statement]:
+    """Cut `sql` into statements; what cannot be read comes as a statement with a problem."""
+    parse = _Parser()
+    readable, rest = _scannable(sql)
+    count = 0
+    for count, part in enumerate(_parts(readable), 1):
+        yield replace(parse(part), place=count)
+    if rest:
+        yield Statement(rest[0], problem=rest[1], place=count + 1)
+
+
+def _parts(sql: str) -> Iterator[str]:
+    """The statements in `sql`, and whatever else stands between semicolons: the splitter passes over some of that."""
+    at = 0
+    for place in split(sql, with_parser=False, only_slices=True) if sql.strip() else ():
+        yield from _overlooked(sql[at : place.start])
+        yield sql[place]
+        at = place.stop
+    yield from _overlooked(sql[at:])
+
+
+def _overlooked(gap: str) -> Iterator[str]:
+    if gap.strip("; \t\r\n\f\v"):
+        yield gap
+
+
+# NUL ends a text for PostgreSQL's parser, and a lone surrogate cannot be given to it.
+_UNREADABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def _scannable(sql: str) -> tuple[str, tuple[str, str] | None]:
+    """`sql` up to what cannot even be cut into statements (an open quote), and the rest with the reason."""
+    readable = sql
+    rest: tuple[str, str] | None = None
+
+    def cut(at: int, reason: str) -> None:
+        nonlocal readable, rest
+        end = max(readable.rfind(";", 0, at), 0)
+        readable, rest = sql[:end], (sql[end:].lstrip(";"), reason)
+
+    if found := _UNREADABLE.search(sql):
+        cut(found.start(), f"it holds {found.group()!a}, behind which PostgreSQL's parser sees nothing")
+    while readable:
+        try:
+            split(readable, with_parser=False, only_slices=True)
+        except ParseError as error:
+            at = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], int) else 0
+            cut(min(at, len(readable)), f"PostgreSQL's parser refuses it: {_said(error)}")
+        else:
+            break
+    return readable, rest
+
+
+class _Parser:
+    """Parses statement by statement; those that differ only in their data are parsed once."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Statement] = {}
+
+    def __call__(self, text: str) -> Statement:
+        if len(text) > _LONGEST:
+            return Statement(text, problem=f"a statement of {len(text):,} characters is too long to be judged")
+        try:
+            key = _without_data(text)
+            if key not in self.known:
+                if len(self.known) >= _MOST:
+                    return Statement(text, problem=f"more than {_MOST:,} statements are too many to be judged")
+                self.known[key] = self._parsed(key)
+            found = self.known[key]
+        except ParseError as error:
+            hint = "; psql's own commands cannot be judged" if text.lstrip().startswith("\\") else ""
+            return Statement(text, problem=f"PostgreSQL's parser refuses it: {_said(error)}{hint}")
+        return Statement(text, found.node, found.problem)
+
+    @staticmethod
+    def _parsed(text: str) -> Statement:
+        if len(text) > _ALWAYS_SHALLOW and _levels(text) > _DEEPEST:
+            return Statement(text, problem=f"it is nested more than {_DEEPEST:,} levels deep")
+        trees = parse_sql(text)
+        if len(trees) != 1:
+            return Statement(text, problem="it is not one statement") if trees else Statement(text)
+        return Statement(text, trees[0].stmt)
+
+
+def _without_data(text: str) -> str:
+    """The text under which a statement's tree is kept: changes of data with `$1` in place of their constants."""
+    shallow = len(text) <= _ALWAYS_SHALLOW
+    return normalize(text) if shallow and text.lstrip()[:6].upper() in {"INSERT", "UPDATE", "DELETE"} else text
+
+
+def _levels(text: str) -> int:
+    """An upper bound for how deep the tree of `text` is: siblings are what a comma parts, all else may nest."""
+    levels, most = [0], [0]
+    for token in scan(text):
+        mark = text[token.start : token.end + 1] if token.end == token.start else ""
+        if mark in {"(", "["}:
+            levels.append(0)
+            most.append(0)
+        elif mark in {")", "]"} and len(levels) > 1:
+            inner = max(most.pop(), levels.pop())
+            levels[-1] += inner + 1
+        elif mark == ",":
+            most[-1] = max(most[-1], levels[-1])
+            levels[-1] = 0
+        else:
+            levels[-1] += 1
+    return sum(map(max, levels, most))
+
+
+def _said(error: ParseError) -> str:
+    return shortened(str(error.args[0]) if error.args else str(error), 160)

@@ -1,0 +1,160 @@
+"""Which way back applies, and why: the verdict on the migrations, or what a human decided in its place."""
+
+from enum import StrEnum
+
+from runbook.errors import Inconclusive, TargetError
+from runbook.migrations import boot, schema
+from runbook.migrations.findings import Assessment, Finding, Verdict
+from runbook.migrations.image_answer import to_json
+from runbook.migrations.models import from_object
+from runbook.migrations.verdict import judge
+from runbook.sentence import Change, Expectation, Seen
+from runbook.target import pinned
+from runbook.toolbox import Toolbox
+
+
+class Way(StrEnum):
+    """The ways back: only the application, the schema first, or forward with a release that mends the schema."""
+
+    APPLICATION = "application"
+    DOWNGRADE = "downgrade"
+    FORWARD_FIX = "forward-fix"
+
+
+def assess(tools: Toolbox) -> Assessment:
+    """Judge the range from the target's head to the database's revision as one net change."""
+    known = schema.of(tools)
+    at, head = ", ".join(known.database), ", ".join(known.target.heads)
+    if known.same:
+        return Assessment(Verdict.UNCHANGED, ())
+    failed = known.failed
+    if failed is None or failed.upgrade is None or failed.upgrade.sql is None:
+        why = failed.why("upgrade") if failed else "the failed release's image was not asked"
+        if failed and failed.span is None:
+            why = failed.why("span")
+        reason = f"the SQL from {head} to {at} could not be read from the failed release's image: {why}"
+        return Assessment(Verdict.REVIEW, (Finding(Verdict.REVIEW, "", "", reason),))
+    models = from_object(to_json(known.target.models)) if known.target.models is not None else None
+    return judge(failed.upgrade.sql, models)
+
+
+def decide(tools: Toolbox) -> Expectation:
+    """That one way back applies. What only a human can tell stops here, with what must be decided."""
+
+    def look() -> Seen:
+        if tools.wishes.forward_fix:
+            return _forward(tools)
+        found = assess(tools)
+        verdict, evidence = found.verdict, list(found.evidence)
+        if verdict is Verdict.REVIEW and tools.wishes.verdict:
+            verdict = Verdict(tools.wishes.verdict)
+            evidence.insert(0, f"decided by a human: {tools.wishes.because}")
+        known = schema.of(tools)
+        evidence.append(
+            f"the database is at {', '.join(known.database)}; the target expects {', '.join(known.target.heads)}"
+        )
+        tools.incident.learn("verdict", {"verdict": verdict, "evidence": evidence})
+        tools.incident.decide("Can the target's code live with the database's schema?", verdict, evidence)
+        ways = {Verdict.BREAKING: Way.DOWNGRADE, Verdict.REVIEW: None}
+        way = ways.get(verdict, Way.APPLICATION)
+        if way is not None:
+            tools.incident.learn("way", way)
+        return Seen(way is not None, f"verdict {verdict}: {'; '.join(evidence)}", final=True)
+
+    return Expectation(
+        "a verdict that names the way back",
+        look,
+        'read the statements, then decide: --verdict additive|breaking --because "…", or --forward-fix TAG',
+    )
+
+
+def _forward(tools: Toolbox) -> Seen:
+    known = schema.of(tools)
+    at = ", ".join(known.database)
+    continues = known.target.continues(*known.database)
+    seen = f"its migrations {'continue' if continues else 'do not continue'} the database's revision {at}"
+    tools.incident.decide("Can the forward-fix go on from here?", "yes" if continues else "no", [seen])
+    if continues:
+        tools.incident.learn("way", Way.FORWARD_FIX)
+    return Seen(continues, f"{tools.wishes.forward_fix}: {seen}", final=True)
+
+
+def starts_on_newer_schema(tools: Toolbox) -> Expectation:
+    """That the target can start on a database that is newer than it knows; nothing to look at where it is not newer."""
+    if schema.of(tools).same or tools.incident.facts.get("way") != Way.APPLICATION:
+        return Expectation("a target that can start", lambda: Seen(ok=True, seen="the schema is one that it knows"), "")
+    return boot.migrates_not_at_start(tools, pinned(tools))
+
+
+def readiness_rule(tools: Toolbox) -> tuple[str, ...]:
+    """Which parts of readiness may be false now (trap 4); the rule and what it rests on go into the record.
+
+    Those that only say that the schema is newer, where the database is at a revision that the running image does not
+    know, and the verdict of this incident, or the ledger, says that the release can live with it.
+    """
+    facts, behind = tools.incident.facts, tools.settings.health.behind_schema_may_be_false
+    additive = facts.get("verdict", {}).get("verdict") == Verdict.ADDITIVE
+    if tools.incident.planned_changes:
+        return behind if additive and facts.get("way") == Way.APPLICATION else ()
+    try:
+        database, image = tools.catalog.revisions(), schema.ask_running(tools)
+        unknown = [revision for revision in database if not image.knows(revision)]
+        heads = ", ".join(image.heads)
+    except Inconclusive as error:
+        return _ruled(tools, (), f"whether the schema is newer is not known: {error.seen}")
+    at = f"the database is at {', '.join(database)}; the running image's head is {heads}"
+    if not unknown:
+        return _ruled(tools, (), at)
+    tag = tools.env_file.read().values.get(tools.settings.project.tag_variable, "")
+    if additive or tools.known_good.validated_with(tag, database):
+        word = "the verdict of this incident" if additive else f"the ledger, where {tag} passed with this schema,"
+        return _ruled(tools, behind, at, f"{word} says that its code can live with that")
+    return _ruled(tools, (), at, "nothing says that its code can live with that")
+
+
+def _ruled(tools: Toolbox, may_be_false: tuple[str, ...], *evidence: str) -> tuple[str, ...]:
+    answer = f"all but {', '.join(may_be_false)}" if may_be_false else "everything that it names"
+    tools.incident.decide("What must be true for the api to be ready?", answer, list(evidence))
+    return may_be_false
+
+
+def migrating(tools: Toolbox) -> Change:
+    """The change that brings the schema to the forward-fix's head, in isolation, before the application follows."""
+    settings, release = tools.settings.migrations, pinned(tools)
+    heads = schema.of(tools).target.heads
+    command = tools.production.once(
+        release.tag,
+        settings.service,
+        f"{tools.settings.project.name}-upgrade",
+        "alembic", "--config", settings.config, "--name", settings.section, "upgrade", "head",
+        environment=[],
+        deadline=tools.settings.deadlines.migrate,
+    )  # fmt: skip
+
+    def already() -> str | None:
+        return f"the database is at {', '.join(heads)}" if set(tools.catalog.revisions()) == set(heads) else None
+
+    return Change(f"the schema is migrated to {', '.join(heads)} with {release.tag}", (command,), already)
+
+
+def migrated(tools: Toolbox) -> Expectation:
+    """That the database says it is at the head of the release that is rolled out."""
+    heads = set(schema.of(tools).target.heads)
+
+    def look() -> Seen:
+        revisions = tools.catalog.revisions()
+        return Seen(set(revisions) == heads, f"the database is at {', '.join(revisions)}")
+
+    return Expectation(f"the database at {', '.join(sorted(heads))}", look, "read the migration's output")
+
+
+def checked_verdict(verdict: str | None, because: str | None) -> str | None:
+    """A human's verdict, when it is one and comes with a reason. Raises TargetError otherwise."""
+    if verdict is None:
+        return None
+    if verdict not in (Verdict.ADDITIVE, Verdict.BREAKING) or not (because or "").strip():
+        raise TargetError(
+            f"--verdict {verdict}{'' if because else ' without --because'}",
+            'type --verdict additive|breaking --because "why you know"',
+        )
+    return verdict

@@ -1,0 +1,64 @@
+"""The target in the env file: one value changed, a copy kept, and every other byte as before."""
+
+from runbook.errors import RunbookError
+from runbook.host_files import FOLDER
+from runbook.release import Release
+from runbook.sentence import Change, Expectation, Seen
+from runbook.toolbox import Toolbox
+
+
+def kept_copy(tools: Toolbox) -> str:
+    """Where the env file from before the switch is kept, beside production's own state on the host."""
+    return f"{tools.production.directory}/{FOLDER}/{tools.incident.name}.env"
+
+
+def naming(tools: Toolbox, release: Release) -> Change:
+    """The change that makes the env file name the target, and keeps a copy of it as it was."""
+    variable = tools.settings.project.tag_variable
+    env_file = tools.env_file.read()
+    content = env_file.with_value(variable, release.tag)
+
+    def already() -> str | None:
+        now = tools.env_file.read().values.get(variable)
+        return f"{env_file.path} says {variable}={release.tag}" if now == release.tag else None
+
+    folder = tools.production.command(
+        "mkdir", "--parents", "--mode=700", "--", f"{tools.production.directory}/{FOLDER}"
+    )
+    return Change(
+        f"{env_file.path} says {variable}={release.tag} (was {env_file.values.get(variable)})",
+        (folder, *tools.env_file.replacing(env_file, content, kept_copy(tools))),
+        already,
+    )
+
+
+def named(tools: Toolbox, release: Release) -> Expectation:
+    """That Compose takes the target from its files alone, and that the env file differs in that one value only."""
+    variable = tools.settings.project.tag_variable
+
+    def look() -> Seen:
+        images = tools.production.images_with_tag()
+        wrong = [
+            f"Compose would start {image}" for service, image in images.items() if image != release.images[service]
+        ]
+        if wrong:
+            return Seen(ok=False, seen="; ".join(wrong))
+        now = tools.env_file.read()
+        try:
+            before = tools.env_file.at(kept_copy(tools)).read()
+        except RunbookError:
+            return Seen(ok=True, seen=f"{now.path} names {release.tag}, and was not changed by this incident")
+        same = before.with_value(variable, release.tag) == now.content
+        found: dict[str, str] = tools.incident.facts["before"]["env_file"]
+        kept = (found["mode"], found["owner"]) == (now.mode, f"{now.owner}:{now.group}")
+        return Seen(
+            same and kept,
+            f"{now.path} names {release.tag}; all its other bytes are {'as before' if same else 'NOT as before'};"
+            f" mode {now.mode}, owner {now.owner}:{now.group}{'' if kept else ', which was different before'}",
+        )
+
+    return Expectation(
+        f"Compose to start {release.tag} from its files alone, with nothing else changed in the env file",
+        look,
+        f"compare the env file with {kept_copy(tools)} on the host",
+    )

@@ -1,0 +1,53 @@
+"""Chapter 4: a switch is turned, seen inside the container, and felt by users."""
+
+from pytest_bdd import given, then, when
+
+from runbook import rollback
+from runbook.toolbox import Toolbox
+
+
+@given("the env file sets the switch")
+def env_file_sets_switch(tools: Toolbox) -> None:
+    tools.incident.verify(tools.switch.set_in_env_file())
+
+
+@when("the switch is turned in the env file")
+def switch_turned(tools: Toolbox) -> None:
+    tools.incident.carry_out(tools.switch.turning(tools.incident.name), tools.host)
+
+
+@when("the services of the switch are redeployed on the release that runs now")
+def redeployed(tools: Toolbox) -> None:
+    tools.incident.carry_out(tools.switch.redeploying(), tools.host)
+
+
+@then("the services of the switch run the images that they ran before")
+def same_images(tools: Toolbox) -> None:
+    before = tools.incident.facts["before"]["containers"]
+    tools.incident.expect(tools.switch.same_images({item["name"]: item["image_id"] for item in before}))
+
+
+@then("the switch is seen inside their containers")
+def seen_inside(tools: Toolbox) -> None:
+    tools.incident.expect(tools.switch.seen_inside())
+
+
+@then("users without credentials feel the switch")
+def felt_without(tools: Toolbox) -> None:
+    tools.incident.expect(tools.switch.felt_by_users(with_credentials=False))
+
+
+@then("users with credentials feel the switch")
+def felt_with(tools: Toolbox) -> None:
+    tools.incident.expect(tools.switch.felt_by_users(with_credentials=True))
+
+
+@then("the rest of the application answers users")
+def rest_answers(tools: Toolbox) -> None:
+    tools.incident.expect(tools.gate.answering())
+
+
+@then("the services without the switch kept their containers")
+def others_kept(tools: Toolbox) -> None:
+    before = tools.incident.facts["before"]["containers"]
+    tools.incident.expect(rollback.others_kept(tools, before, tools.switch.services))

@@ -1,0 +1,77 @@
+"""Chapter 3: the schema goes back behind a restore point, or forward with a fix."""
+
+from pytest_bdd import given, then, when
+
+from runbook import recovery
+from runbook.migrations import downgrade, schema
+from runbook.toolbox import Toolbox
+
+
+@given("a working downgrade for every revision to undo")
+def working_downgrade(tools: Toolbox) -> None:
+    tools.incident.verify(downgrade.usable(tools))
+
+
+@then("the loss is named and accepted")
+def loss_accepted(tools: Toolbox) -> None:
+    tools.incident.expect(downgrade.loss_accepted(tools))
+
+
+@when("the application is stopped")
+def application_stopped(tools: Toolbox) -> None:
+    tools.incident.carry_out(downgrade.stopping(tools), tools.host)
+
+
+@when("a restore point is taken")
+def restore_point_taken(tools: Toolbox) -> None:
+    tools.incident.carry_out(tools.restore_point.taking(), tools.host)
+
+
+@then("the restore point reads back")
+def restore_point_reads_back(tools: Toolbox) -> None:
+    tools.incident.expect(tools.restore_point.reads_back(tuple(tools.catalog.tables())))
+
+
+@when("the dump inside the database's container is removed")
+def dump_inside_removed(tools: Toolbox) -> None:
+    tools.incident.carry_out(tools.restore_point.tidying(), tools.host)
+
+
+@when("the schema is downgraded with the image of the failed release")
+def downgraded(tools: Toolbox) -> None:
+    tools.incident.carry_out(downgrade.undoing(tools), tools.host)
+
+
+@then("the database is at the head of the target")
+def at_target_head(tools: Toolbox) -> None:
+    tools.incident.expect(downgrade.at_target_head(tools))
+
+
+@then("the schema is what the code of the target maps")
+def as_target_maps(tools: Toolbox) -> None:
+    tools.incident.expect(downgrade.as_target_maps(tools))
+
+
+@when("the schema is migrated with the image of the forward-fix")
+def migrated_forward(tools: Toolbox) -> None:
+    tools.incident.carry_out(recovery.migrating(tools), tools.host)
+
+
+@then("the database is at the head of the forward-fix")
+def at_fix_head(tools: Toolbox) -> None:
+    tools.incident.expect(recovery.migrated(tools))
+
+
+@given("the migrations that the failed release brought")
+def failed_migrations(tools: Toolbox) -> None:
+    schema.read_failed(tools)
+
+
+@then("the verdict names the way back")
+def way_decided(tools: Toolbox) -> None:
+    tools.incident.expect(recovery.decide(tools))
+
+
+@then("the target can start on the schema that it will find")
+def can_start(tools: Toolbox) -> None:
+    tools.incident.expect(recovery.starts_on_newer_schema(tools))

@@ -1,0 +1,129 @@
+# ruff: noqa: S608 - writing SQL is what it is for, and the names are the tests' own
+"""The target's code, as far as a database sees it: what an ORM does with the tables and columns that it maps.
+
+It selects every mapped column, inserts rows with all of them, with only what must be there, and with NULL for what may
+be NULL, updates each column, compares each with a value of its declared type, and deletes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from runbook.migrations.column_types import of_text
+from runbook.migrations.models import MappedColumn, MappedTable, Models
+from tests.engine.postgres_cluster import Cluster
+
+_MARK = "@@"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A statement of the target's code that PostgreSQL refused."""
+
+    operation: str
+    message: str
+
+
+def tables(models: Models) -> str:
+    """The SQL that makes the target's tables."""
+    return "".join(
+        f"{f'CREATE SCHEMA IF NOT EXISTS {quoted(table.schema)};' if table.schema else ''}"
+        f"CREATE TABLE {_name(table)} ({', '.join(_column(column) for column in table.columns)});"
+        for table in models.tables
+    )
+
+
+def rows(models: Models) -> str:
+    """The SQL that puts two rows in each of the target's tables."""
+    return "".join(f"{_insert(table, n)};" for table in models.tables for n in (1, 2))
+
+
+def failures(cluster: Cluster, database: str, models: Models, *, first: str = "", last: str = "") -> list[Failure]:
+    """Do everything that the target's code does, and tell what was refused.
+
+    `first` and `last` are SQL for the same session; inside a transaction each statement has a savepoint of its own.
+    """
+    script = [first]
+    inside = bool(first)
+    for number, (what, sql) in enumerate(operations(models)):
+        script.append(f"SAVEPOINT s{number};" if inside else "")
+        script.append(f"{sql};")
+        script.append(f"\\echo {_MARK} :ERROR {_MARK} '{what}' {_MARK} :LAST_ERROR_MESSAGE")
+        if inside:
+            script.append(f"\\if :ERROR\nROLLBACK TO s{number};\n\\endif")
+    script.append(last)
+    done = cluster.psql(database, "\n".join(script), stop=False)
+    told = [line.split(_MARK) for line in done.stdout.splitlines() if line.startswith(_MARK)]
+    assert len(told) == len(list(operations(models))), done.stderr
+    return [Failure(line[2].strip(), line[3].strip()) for line in told if line[1].strip() == "true"]
+
+
+def operations(models: Models) -> Iterator[tuple[str, str]]:
+    """Name and SQL of everything that the target's code does."""
+    for table in models.tables:
+        where, every = _name(table), ", ".join(quoted(column.name) for column in table.columns)
+        yield f"select {table.name}", f"CREATE TEMP TABLE seen AS SELECT {every} FROM {where} LIMIT 0; DROP TABLE seen"
+        yield f"read {table.name}", f"SELECT count(*) FROM (SELECT {every} FROM {where}) t"
+        for n in (3, 4):
+            yield f"insert all of {table.name}", _insert(table, n)
+            yield f"insert little into {table.name}", _insert(table, n + 10, nulls=True)
+        for column in table.columns:
+            name = quoted(column.name)
+            if of_text(column.type) is not None and "json" not in column.type.lower():
+                yield f"compare {column.name}", f"SELECT count(*) FROM {where} WHERE {name} = {_value(column, 3)}"
+            if column.primary_key:
+                continue
+            yield f"update {column.name}", f"UPDATE {where} SET {name} = {_value(column, 9)}"
+            if column.nullable:
+                yield f"empty {column.name}", f"UPDATE {where} SET {name} = NULL"
+    for table in models.tables:
+        yield f"delete from {table.name}", f"DELETE FROM {_name(table)}"
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _name(table: MappedTable) -> str:
+    return f"{quoted(table.schema)}.{quoted(table.name)}" if table.schema else quoted(table.name)
+
+
+def _column(column: MappedColumn) -> str:
+    default = ""
+    if column.server_default and column.primary_key and column.type == "INTEGER":
+        return f"{quoted(column.name)} serial PRIMARY KEY"
+    if column.server_default:
+        default = f" DEFAULT {_value(column, 0)}"
+    null = "" if column.nullable else " NOT NULL"
+    return f"{quoted(column.name)} {column.type}{default}{null}{' PRIMARY KEY' if column.primary_key else ''}"
+
+
+def _insert(table: MappedTable, n: int, *, nulls: bool = False) -> str:
+    given = [column for column in table.columns if not column.server_default or not (column.primary_key or nulls)]
+    values = ["NULL" if nulls and column.nullable else _value(column, n) for column in given]
+    columns = ", ".join(quoted(column.name) for column in given)
+    if not given:
+        return f"INSERT INTO {_name(table)} DEFAULT VALUES"
+    return f"INSERT INTO {_name(table)} ({columns}) VALUES ({', '.join(values)})"
+
+
+def _value(column: MappedColumn, n: int) -> str:
+    """A value such as the code writes, typed as drivers type it; as large as the type allows where that may matter."""
+    kind = of_text(column.type)
+    family = kind.family if kind is not None else None
+    text = (
+        {
+            "integer": str(({"int2": 32_000, "int4": 2_147_483_000, "int8": 9_000_000_000}).get(kind.name, 0) + n),
+            "number": f"{'9' * min((kind.mods[0] - kind.mods[1] if len(kind.mods) > 1 else 8), 8)}.{n % 10}",
+            "truth value": "true" if n % 2 else "false",
+            "date": f"2020-01-{n + 1:02}",
+            "moment": f"2020-01-{n + 1:02} 10:00:00",
+            "time of day": f"10:00:{n:02}",
+            "duration": f"{n} days",
+            "JSON": f'{{"n": {n}}}',
+            "bytes": f"\\x0{n % 10}",
+            "UUID": f"00000000-0000-0000-0000-{n:012}",
+        }.get(family or "", ("n" * ((kind.mods[0] if kind and kind.mods else 40) - 2))[:80] + f"{n:02}")
+        if kind
+        else str(n)
+    )
+    return f"CAST('{text}' AS {column.type})"

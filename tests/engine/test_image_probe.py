@@ -1,0 +1,396 @@
+"""The image probe on real images: current versions, Debian's old ones, and migration projects good and bad."""
+
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from rehearsal.engine import Engine
+from rehearsal.images import BASE_IMAGE, SHARED, build_parts, plan_parts
+from rehearsal.releases import HERE as REHEARSAL
+from rehearsal.stages import Stages
+from runbook.errors import Inconclusive
+from runbook.migrations.image_answer import Shape, to_json
+from runbook.migrations.in_image import LABEL, ImageMigrations, ask_image
+from runbook.settings import MigrationSettings
+from tests.unit.parts import Heard, host
+
+PROJECTS = Path(__file__).parent / "migration_projects"
+TEST_LABEL = "io.rollback-runbook.probe-test"
+DEADLINE = 120.0  # seconds; this machine may be busy
+SECRET = "open-sesame-9"
+
+DOCKERFILE = """
+ARG CURRENT
+FROM {base} AS bare
+LABEL {label}
+COPY add-packages /usr/local/sbin/
+RUN add-packages python3
+FROM bare AS old
+RUN add-packages python3-alembic python3-sqlalchemy
+WORKDIR /srv
+COPY projects .
+FROM {current} AS current
+LABEL {label}
+WORKDIR /srv
+COPY projects .
+FROM {current} AS stuck
+LABEL {label}
+ENV PYTHONPATH=/stuck
+COPY stuck /stuck
+FROM {current} AS practice
+LABEL {label}
+WORKDIR /srv/app
+COPY application .
+"""
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of this module, by stage of the Dockerfile."""
+
+    tags: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
+    """Images with all projects on current and on old versions, built here and removed at the end."""
+    engine = Engine(tmp_path_factory.mktemp("docker"))
+    plan = plan_parts(engine)
+    build_parts(engine, plan, "probe-test", Stages(print))
+    token = uuid.uuid4().hex[:12]
+    context = tmp_path_factory.mktemp("context")
+    shutil.copytree(PROJECTS, context / "projects")
+    shutil.copytree(REHEARSAL / "application", context / "application")
+    shutil.copy(SHARED / "add-packages", context)
+    (context / "stuck").mkdir()
+    (context / "stuck" / "sitecustomize.py").write_text("import time\ntime.sleep(1000)\n")
+    for path in context.rglob("*"):
+        path.chmod(0o755 if path.is_dir() or path.name == "add-packages" else 0o644)
+    text = DOCKERFILE.format(base=BASE_IMAGE, current=plan.tags["runtime"], label=f"{TEST_LABEL}={token}")
+    (context / "Dockerfile").write_text(text)
+    tags = {}
+    try:
+        for stage in ("bare", "old", "current", "stuck", "practice"):
+            tag = f"rollback-runbook/probe-test-{stage}:{token}"
+            engine.docker("build", "--force-rm", "--target", stage, "--tag", tag, str(context), timeout=600)
+            tags[stage] = tag
+        yield Images(tags)
+    finally:
+        if tags:
+            engine.docker("image", "rm", "--force", *tags.values(), timeout=120)
+
+
+@pytest.fixture(params=["current", "old"])
+def image(images: Images, request: pytest.FixtureRequest) -> str:
+    """The image with all projects: once with current versions, once with old ones."""
+    return images.tags[request.param]
+
+
+def ask(  # noqa: PLR0913 - what a test may want to differ
+    image: str,
+    project: str,
+    span: tuple[str, str] | None = None,
+    *,
+    settings: MigrationSettings | None = None,
+    environment: dict[str, str] | None = None,
+    deadline: float = DEADLINE,
+    heard: Heard | None = None,
+) -> ImageMigrations:
+    chosen = settings or MigrationSettings(config=f"{project}/alembic.ini")
+    found = ask_image(host(heard), image, chosen, environment=environment or {}, span=span, deadline=deadline)
+    assert containers(image) == []
+    return found
+
+
+def containers(image: str) -> list[str]:
+    """The names of the containers that still ask `image`, running or not."""
+    listed = subprocess.run(
+        ["docker", "ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Image}} {{.Names}}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [line for line in listed.stdout.splitlines() if line.startswith(f"{image} ")]
+
+
+def problems(found: ImageMigrations) -> set[str]:
+    return {problem.what for problem in found.problems}
+
+
+def test_normal_project_is_read_wholly(image: str) -> None:
+    """Versions, graph, both functions, SQL both ways and the columns that the code maps, as they are."""
+    found = ask(image, "normal", ("0001", "0003"), environment={"PYTHONPATH": "/nowhere"})
+    graph = found.read_graph()
+    if "old" in image:
+        assert graph.versions["sqlalchemy"] == "1.4.46"
+        assert graph.versions["alembic"].startswith("1.8.1")
+    else:
+        assert graph.versions["sqlalchemy"].startswith("2.")
+    assert (graph.heads, graph.bases) == (("0003",), ("0001",))
+    assert [item.revision for item in graph.revisions] == ["0003", "0002", "0001"]
+    assert graph.revisions[1].title == "The second, \N{LATIN SMALL LETTER U WITH DIAERESIS}mlaut and all."
+    assert graph.revisions[1].file == "0002_second.py"
+    assert [step.revision for step in found.steps] == ["0003", "0002"]
+    assert all(step.undoes for step in found.steps)
+    assert found.steps[0].downgrade.operations == ("drop_index",)
+    assert found.upgrade is not None
+    assert found.upgrade.sql is not None
+    assert "-- Running upgrade 0001 -> 0002" in found.upgrade.sql
+    assert found.upgrade.bodies == {
+        "0002": "ALTER TABLE things ADD COLUMN label VARCHAR(20) DEFAULT 'none' NOT NULL;\n\n"
+        "UPDATE things SET label='it''s';",
+        "0003": "CREATE INDEX things_label ON things (label);",
+    }
+    assert found.downgrade is not None
+    assert found.downgrade.bodies == {
+        "0003": "DROP INDEX things_label;",
+        "0002": "ALTER TABLE things DROP COLUMN label;",
+    }
+    assert problems(found) == {"models"}
+    assert "things.odd cannot be named: ValueError: odd" in found.why("models")
+
+
+def test_mapped_columns_say_who_fills_them(image: str) -> None:
+    """A type in PostgreSQL's words, the name in the database, and whether code or database fills the column."""
+    found = ask(image, "normal")
+    assert found.span is None
+    assert found.models is not None
+    tables = {(table.schema, table.name): table for table in found.models.tables}
+    assert set(tables) == {(None, "things"), ("other", "links")}
+    seen = {
+        column.name: (column.type, column.nullable, column.client_default, column.server_default)
+        for column in tables[None, "things"].columns
+    }
+    assert seen == {
+        "id": ("INTEGER", False, False, True),
+        "label": ("VARCHAR(20)", False, False, True),
+        "in_the_database": ("NUMERIC(10, 2)", True, True, False),
+        "made": ("TIMESTAMP WITH TIME ZONE", True, True, False),
+        "colour": ("colour", True, False, False),
+        "extra": ("JSONB", True, False, False),
+        "tags": ("TEXT[]", True, False, False),
+        "number": ("INTEGER", False, False, True),
+        "identity": ("INTEGER", False, False, True),
+        "twice": ("INTEGER", True, False, True),
+        "filled": ("TEXT", False, False, True),
+        "odd": ("unknown", True, False, False),
+    }
+    keys = [(column.primary_key, column.server_default) for column in tables["other", "links"].columns]
+    assert keys == [(True, False), (True, False)]
+    assert to_json(found.models)["tables"][0]["schema"] == "other"
+
+
+def test_merge_counts_both_branches(image: str) -> None:
+    """A range over a merge has both branches; what `alembic downgrade` would leave behind is said."""
+    whole = ask(image, "merge", ("a0", "m1"))
+    assert {step.revision for step in whole.steps} == {"m1", "m", "a1", "b1"}
+    assert all(step.undoes for step in whole.steps), "a merge undoes nothing because it does nothing"
+    assert whole.problems == ()
+    half = ask(image, "merge", ("a1", "m1"))
+    assert {step.revision for step in half.steps} == {"m1", "m", "b1"}
+    assert half.upgrade is not None
+    assert half.upgrade.sql is not None
+    assert half.downgrade is not None
+    assert half.downgrade.sql is None
+    assert "`alembic downgrade a1` would not run exactly that range: b1" in half.why("downgrade")
+
+
+def test_branches_and_dependencies(image: str) -> None:
+    """Labels, several heads, and what a revision depends on across branches."""
+    found = ask(image, "merge", ("x0", "x1"))
+    by_name = {item.revision: item for item in found.read_graph().revisions}
+    assert set(found.heads) == {"m1", "x1"}
+    assert by_name["x1"].depends_on == ("a1",)
+    assert by_name["x0"].labels == ("side",)
+    assert by_name["m"].down == ("a1", "b1")
+    assert {step.revision for step in found.steps} == {"x1", "a1", "a0"}
+    assert not found.continues("a0"), "two heads: `upgrade head` would refuse"
+    assert set(found.revisions_to_undo("a1", "m1")) == {"m1", "m", "b1"}
+
+
+def test_shapes_of_downgrades(image: str) -> None:
+    """Each way to write a downgrade is told from a real one."""
+    found = ask(image, "shapes", ("base", "s09"))
+    assert {step.revision: step.downgrade.shape for step in found.steps} == {
+        "s01": Shape.REAL,
+        "s02": Shape.MISSING,
+        "s03": Shape.EMPTY,
+        "s04": Shape.EMPTY,
+        "s05": Shape.EMPTY,
+        "s06": Shape.RAISES,
+        "s07": Shape.RAISES,
+        "s08": Shape.CONDITIONAL,
+        "s09": Shape.EMPTY,
+    }
+    assert [step.revision for step in found.steps if step.undoes] == ["s01"]
+    assert found.upgrade is not None
+    assert len(found.upgrade.bodies) == 9
+    assert "has no attribute 'downgrade'" in found.why("downgrade")
+
+
+@pytest.mark.parametrize(
+    ("project", "span", "expected"),
+    [
+        ("broken_env", ("base", "0001"), {"models": "'DATABASE_URL'", "upgrade": "env.py, line 7", "downgrade": "Key"}),
+        ("connects", ("base", "0001"), {"models": "taken all the same", "upgrade": "OSError", "downgrade": "OSError"}),
+        ("no_metadata", ("base", "0001"), {"models": "env.py gives Alembic no target_metadata"}),
+        ("no_models", ("base", "0001"), {"models": "has no tables"}),
+        ("asks", ("0001", "0002"), {"upgrade": "asks the database, so its SQL depends on the data: SELECT count"}),
+        ("asks", ("0002", "0003"), {"upgrade": "0003_walks.py, line 13"}),
+        ("asks", ("0003", "0004"), {"upgrade": "upgrade() of 0004 asks whether Alembic only writes SQL"}),
+        ("leaves", ("0001", "0002"), {"upgrade": "exit code 0, before the answer; it last said: giving up",
+                                      "downgrade": "it called sys.exit(0)"}),
+        ("several_databases", ("base", "0001"), {"upgrade": "2 times", "downgrade": "2 times"}),
+        ("normal", ("0003", "9999"), {"models": "odd", "span": "the image has no revision 9999"}),
+        ("normal", ("0003", "0001"), {"models": "odd", "span": "revision 0001 does not build upon 0003"}),
+        ("twice", None, {"graph": "Revision 0002 is present more than once"}),
+        ("torn", None, {"graph": "Revision 0002 referenced from"}),
+        ("misspelt", None, {"graph": "SyntaxError"}),
+    ],
+)  # fmt: skip
+def test_what_could_not_be_read_is_said(
+    image: str, project: str, span: tuple[str, str] | None, expected: dict[str, str]
+) -> None:
+    """Each trouble is named with its place, costs nothing else, and leaves no half SQL."""
+    found = ask(image, project, span)
+    assert problems(found) == set(expected)
+    for what, words in expected.items():
+        assert words in found.why(what)
+        if what in ("upgrade", "downgrade"):
+            sql = getattr(found, what)
+            assert sql is None or sql.sql is None
+    if "graph" in expected:
+        assert found.models is not None, "models need no graph"
+        with pytest.raises(Inconclusive, match=r"cannot be read: .*(0002|Syntax)"):
+            found.knows("0001")
+
+
+def test_tables_of_an_env_that_connects_are_known(image: str) -> None:
+    """An env.py without an offline mode spoils the SQL; its tables were there before it connected."""
+    found = ask(image, "connects")
+    assert found.models is not None
+    assert [table.name for table in found.models.tables] == ["things"]
+
+
+def test_noise_is_not_an_answer(image: str) -> None:
+    """What the code prints, even an answer of the right form, even into the container's own output, is no answer."""
+    heard = Heard()
+    found = ask(image, "noisy", ("base", "0001"), heard=heard)
+    assert found.heads == ("0001",)
+    assert found.upgrade is not None
+    assert found.upgrade.bodies["0001"].startswith("CREATE TABLE things")
+    assert found.problems == ()
+    assert b'"fake"' in heard.ended[0].stdout + heard.ended[0].stderr, "the planted noise reached us"
+
+
+def test_forks_do_not_answer_twice(image: str) -> None:
+    """A migration that forks, or leaves a process behind, changes neither the answer nor the time it takes."""
+    found = ask(image, "forks", ("0001", "0002"))
+    assert found.upgrade is not None
+    assert found.upgrade.bodies["0002"] == "ALTER TABLE things ADD COLUMN n INTEGER;"
+    assert found.problems == ()
+
+
+def test_migration_that_never_ends_costs_its_own_sql(image: str) -> None:
+    """The questions share the deadline: one that hangs, or prints for ever, is said, and the rest is answered."""
+    began = time.monotonic()
+    found = ask(image, "never_ends", ("0001", "0002"), deadline=40)
+    assert time.monotonic() - began < 40
+    assert found.heads == ("0002",)
+    assert found.models is not None
+    assert "it last said: I wait for a lock" in found.why("upgrade")
+    assert "it last said: again" in found.why("downgrade")
+
+
+def test_other_places_and_sections(image: str) -> None:
+    """Another file, section and folders, several collections of tables; a table mapped twice is said and joined."""
+    found = ask(
+        image,
+        "elsewhere",
+        ("0001", "0002"),
+        settings=MigrationSettings(config="elsewhere/settings.ini", section="shop"),
+    )
+    assert found.heads == ("0002",)
+    assert found.models is not None
+    assert {(table.schema, table.name) for table in found.models.tables} == {(None, "things"), ("second", "others")}
+    note = next(c for t in found.models.tables if t.name == "things" for c in t.columns if c.name == "note")
+    assert not note.client_default
+    assert "mapped twice" in found.why("models")
+
+
+def test_secrets_of_the_service_stay_secret(image: str) -> None:
+    """The service's environment reaches env.py, and no argument, no record and no reason shows it."""
+    heard = Heard()
+    url = f"postgresql://shop:{SECRET}@db/shop"
+    found = ask(image, "broken_env", ("base", "0001"), environment={"DATABASE_URL": url}, heard=heard)
+    assert "RuntimeError: cannot reach postgresql://shop:[secret DATABASE_URL]@db/shop" in found.why("models")
+    (done,) = heard.ended
+    assert done.command.secret_output
+    assert SECRET not in str(done.command)
+    assert SECRET.encode() not in done.stderr
+
+
+def test_image_that_never_answers_is_stopped(images: Images) -> None:
+    """At the deadline the container is gone, not only the client."""
+    heard = Heard()
+    began = time.monotonic()
+    with pytest.raises(Inconclusive, match="did not tell its migrations within 6 s"):
+        ask(images.tags["stuck"], "normal", deadline=6, heard=heard)
+    assert time.monotonic() - began < 60
+    assert containers(images.tags["stuck"]) == []
+    assert heard.ended[-1].command.argv[:3] == ("docker", "rm", "--force")
+
+
+def test_interrupt_leaves_no_container(images: Images) -> None:
+    """Ctrl-C while an image is asked: the container is gone as well."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 4)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ask(images.tags["stuck"], "normal")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert containers(images.tags["stuck"]) == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "config", "python", "words"),
+    [
+        ("bare", "alembic.ini", "python3", r"cannot import Alembic: No module named 'alembic'"),
+        ("current", "alembic.ini", "python3", r"there is no file alembic\.ini in /srv"),
+        ("current", "normal/models.py", "python3", r"normal/models\.py, section \[alembic\]: "),
+        ("current", "normal/alembic.ini", "python9", r"exit code 127: .*python9"),
+        ("current", "normal/alembic.ini", "sh", r"exit code \d+"),
+        ("no such stage", "alembic.ini", "python3", r"exit code 125: .*[Nn]o such image"),
+    ],
+)
+def test_image_that_can_tell_nothing(images: Images, stage: str, config: str, python: str, words: str) -> None:
+    """Without Alembic, its file, a Python or an image, one line says which of them is missing."""
+    tag = images.tags.get(stage, "rollback-runbook/probe-test-missing:none")
+    with pytest.raises(Inconclusive, match=words):
+        ask(tag, "", settings=MigrationSettings(config=config, python=python))
+    assert containers(tag) == []
+
+
+def test_practice_application(images: Images) -> None:
+    """The practice application is read without any problem, as the user that it runs as."""
+    found = ask(images.tags["practice"], "", ("base", "0003_heartbeats"), settings=MigrationSettings())
+    assert found.problems == ()
+    assert found.models is not None
+    assert {table.name for table in found.models.tables} == {"orders", "daily_totals", "heartbeats"}
+    assert found.continues("0001_orders")
+    assert not found.continues("0004_unknown")
+    assert found.revisions_to_undo("0001_orders", "0003_heartbeats") == ("0003_heartbeats", "0002_daily_totals")

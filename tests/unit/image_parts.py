@@ -1,0 +1,38 @@
+"""What images of the tests know of migrations: linear histories with usable downgrades, unless told otherwise."""
+
+from collections.abc import Sequence
+
+from runbook.migrations.image_answer import Function, Graph, Problem, Revision, Shape, Span, Sql, Step
+from runbook.migrations.in_image import ImageMigrations
+
+
+def graph(*revisions: str) -> Graph:
+    """A history of revisions, oldest first, each on the one before."""
+    below = (None, *revisions)
+    items = [
+        Revision(name, (down,) if down else (), (), (), "", "") for name, down in zip(revisions, below, strict=False)
+    ]
+    return Graph({}, (revisions[-1],), (revisions[0],), tuple(reversed(items)))
+
+
+def step(revision: str, downgrade: Shape = Shape.REAL) -> Step:
+    """A revision that does something, and how its downgrade is."""
+    return Step(revision, Function(Shape.REAL, (), False, False), Function(downgrade, (), False, False))  # noqa: FBT003
+
+
+def image(
+    *revisions: str,
+    steps: Sequence[Step] = (),
+    up: str | None = None,
+    down: str | None = None,
+    problems: Sequence[Problem] = (),
+) -> ImageMigrations:
+    """An image with a history; `steps`, newest first, and the SQL `up` and `down` are of a range in it."""
+    span = Span(revisions[0], revisions[-1], tuple(steps)) if steps else None
+    return ImageMigrations(
+        graph=graph(*revisions),
+        span=span,
+        upgrade=None if up is None else Sql(up, {}),
+        downgrade=None if down is None else Sql(down, {}),
+        problems=tuple(problems),
+    )

@@ -1,0 +1,39 @@
+"""Parts of an incident that unit tests share: an open incident in a folder, and a `docker` that answers by a script."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from runbook.host import Host
+from runbook.incident.incident import Incident, Mode
+from runbook.incident.journal import Journal
+from runbook.incident.redaction import Redactor
+from runbook.production import Production
+from runbook.settings import Deadlines, Project
+
+DEADLINES = Deadlines(command=10, dump=20, migrate=30, up=40, healthy=50)
+COMPOSE = ("docker", "compose", "-p", "shop", "--env-file", ".env", "-f", "docker-compose.yml")
+
+
+def incident(folder: Path, mode: Mode = Mode.EXECUTE) -> Incident:
+    """An incident whose journal lies in `folder`."""
+    return Incident("20251218T030000Z-shop-rollback", mode, Journal(folder / "journal.jsonl", Redactor()))
+
+
+def production(folder: Path, found: Incident, answers: Mapping[str, str] | None = None) -> Production:
+    """A production in `folder`, where `docker` is a script.
+
+    It prints the answer of the first key that stands in its arguments, and exits 1 when there is none.
+    """
+    binaries = folder / "bin"
+    binaries.mkdir(exist_ok=True)
+    cases = "".join(
+        f"  *{shlex.quote(words)}*) printf '%s' {shlex.quote(answer)}; exit 0;;\n"
+        for words, answer in (answers or {}).items()
+    )
+    script = binaries / "docker"
+    script.write_text(f'#!/bin/sh\ncase "$*" in\n{cases}esac\necho "no answer to $*" >&2; exit 1\n')
+    script.chmod(0o755)
+    host = Host({"PATH": f"{binaries}:/usr/bin:/bin"}, found)
+    project = Project.model_validate({"name": "shop", "directory": str(folder)})
+    return Production(host, project, DEADLINES)

@@ -1,0 +1,69 @@
+"""The record's headline for every end that the runbook can have."""
+
+from typing import Any
+
+import pytest
+
+from runbook.incident.story import Story
+
+STOPPED = "expected a working downgrade; seen: it is empty → ship a forward-fix"
+
+
+def story(
+    *, kind: str = "rollback", mode: str = "execute", facts: dict[str, Any] | None = None, **closed: Any
+) -> Story:
+    opened = {"kind": "opened", "time": "2025-12-18T03:00:00Z", "type": kind, "mode": mode}
+    known = [{"kind": "fact", "time": "2025-12-18T03:00:01Z", "name": n, "value": v} for n, v in (facts or {}).items()]
+    stopped: list[dict[str, Any]] = []
+    if closed["outcome"] == "failed":
+        stopped = [
+            {"kind": "scenario began", "time": "", "feature": "3", "scenario": "s"},
+            {"kind": "sentence began", "time": "", "keyword": "Given", "text": "a downgrade", "place": "3:1"},
+            {"kind": "sentence ended", "time": "", "outcome": "failed", "detail": STOPPED, "seconds": 1.0},
+        ]
+    last = {"kind": "closed", "time": "2025-12-18T03:01:00Z", "changes_made": [], "reached": []} | closed
+    return Story([opened, *known, *stopped, last])
+
+
+def test_rolled_back() -> None:
+    """A whole rollback runs the target again."""
+    found = story(outcome="passed", reached=["rolled-back"], facts={"target": {"tag": "v1"}, "way": "downgrade"})
+    assert (found.headline, found.tone) == ("Over: production runs v1 again", "good")
+
+
+def test_gone_forward() -> None:
+    """A forward-fix never ran before, and is not called again."""
+    found = story(outcome="passed", reached=["rolled-back"], facts={"target": {"tag": "v3"}, "way": "forward-fix"})
+    assert (found.headline, found.tone) == ("Over: production went forward to v3", "good")
+
+
+def test_switched() -> None:
+    """An emergency says which value was set."""
+    facts = {"switch": {"name": "exports", "variable": "EXPORT_MODE", "value": "off"}}
+    found = story(kind="emergency", outcome="passed", reached=["switch-turned", "switch-felt"], facts=facts)
+    assert (found.headline, found.tone) == ("Switched: EXPORT_MODE=off", "good")
+
+
+def test_switch_that_users_were_not_seen_to_feel_is_not_switched() -> None:
+    """A value in the env file alone is no headline."""
+    assert "Switched" not in story(kind="emergency", outcome="passed", reached=["switch-turned"]).headline
+
+
+def test_held() -> None:
+    """What stopped before anything was changed holds production as it is, and says why."""
+    found = story(outcome="failed")
+    assert found.headline == "Production is held as it is: expected a working downgrade; seen: it is empty"
+    assert found.tone == "bad"
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param({"changes_made": ["user traffic is paused"]}, id="changed"),
+        pytest.param({"mode": "plan"}, id="plan"),
+        pytest.param({"kind": "validation"}, id="validation"),
+    ],
+)
+def test_not_held(how: dict[str, Any]) -> None:
+    """A run that has changed something, or never could, is stopped and not held."""
+    assert story(outcome="failed", **how).headline == "Stopped at: Given a downgrade"

@@ -1,0 +1,72 @@
+"""What people are told, by the way that production went."""
+
+from typing import Any
+
+import pytest
+
+from runbook.telling import announcement, ticket
+
+POINT = {"path": "/srv/shop/.runbook/i-1.dump", "size": 4711, "sha256": "ab" * 32}
+FACTS: dict[str, Any] = {
+    "origin": {"tags": ["v2"], "digests": {"api": "sha256:aa"}},
+    "target": {"tag": "v1", "digests": {}},
+    "schema": ["r2"],
+    "target migrations": {"graph": {"heads": ["r1"]}},
+}
+APPLICATION = FACTS | {"way": "application", "verdict": {"verdict": "additive"}}
+DOWNGRADE = FACTS | {
+    "way": "downgrade",
+    "verdict": {"verdict": "breaking"},
+    "restore point": POINT,
+    "loss": ["column orders.note: 2 rows hold values"],
+}
+FORWARD = FACTS | {
+    "way": "forward-fix",
+    "target": {"tag": "v3", "digests": {}},
+    "target migrations": {"graph": {"heads": ["r3"]}},
+}
+
+
+def told(facts: dict[str, Any]) -> str:
+    return "\n".join(announcement("i-1", "shop", facts, "0" * 64) + ticket("shop", facts))
+
+
+@pytest.mark.parametrize(
+    ("facts", "words", "not_words"),
+    [
+        pytest.param(
+            APPLICATION, ["was rolled back from v2 to v1", "The schema stays at r2"], ["downgraded", "drift"], id="app"
+        ),
+        pytest.param(
+            DOWNGRADE,
+            [
+                "was rolled back from v2 to v1",
+                "The schema was downgraded to r1",
+                POINT["path"],
+                "4711 bytes",
+                POINT["sha256"],
+                "Reconcile the data drift",
+                "column orders.note: 2 rows hold values",
+            ],
+            ["stays at"],
+            id="downgrade",
+        ),
+        pytest.param(
+            FORWARD,
+            ["went forward from v2 to v3", "gone forward to v3", "migrated on to r3", "Follow-up to v2, mended by v3"],
+            ["rolled back", "restore point", "ship a forward-fix"],
+            id="forward",
+        ),
+    ],
+)
+def test_people_read_which_way_it_went(facts: dict[str, Any], words: list[str], not_words: list[str]) -> None:
+    """Announcement and ticket say the way, what became of the schema, and what is left to do; and no other way's."""
+    text = told(facts)
+    assert [word for word in words if word not in text] == []
+    assert [word for word in not_words if word in text] == []
+
+
+def test_what_is_not_on_record_is_said_to_be_unknown() -> None:
+    """A downgrade whose restore point is not on record says so."""
+    text = told(FACTS | {"way": "downgrade"})
+    assert "on the production host: unknown, unknown bytes, sha256 unknown" in text
