@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from runbook.errors import Inconclusive
-from runbook.health import not_ready_parts
+from runbook.health import not_ready
 from runbook.incident.redaction import beginning
 from runbook.probes import LARGEST_BODY, Answer
 from tests.unit.parts import Heard, Reply, asking, serving
@@ -206,7 +206,7 @@ def test_body_that_is_not_json_is_not_known(body: str) -> None:
 )
 def test_readiness_that_does_not_say_yes_is_not_ready(body: str, objection: str | None) -> None:
     """A readiness answer of 200 counts only when each required part is true and none is false."""
-    said = not_ready_parts(answer(body), ("database", "jobs"))
+    said = not_ready(answer(body), ("database", "jobs"))
     assert (said is None) if objection is None else (objection in str(said))
 
 
