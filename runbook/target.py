@@ -29,6 +29,7 @@ def identify(tools: Toolbox, asked_for: str | None) -> Release:
     images = tools.production.images_with_tag(candidate.tag)
     evidence = [candidate.evidence]
     if under_way:
+        tools.restore_point.remember(under_way["incident"])
         evidence.append(f"incident {under_way['incident']} was on its way to {under_way['target']} and broke off")
     digests = {}
     for service, image in images.items():

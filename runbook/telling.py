@@ -65,13 +65,15 @@ def _schema(facts: Mapping[str, Any]) -> list[str]:
     if way == "forward-fix":
         return [f"The schema was migrated on to {now}, which the new release brought."]
     verdict = f"Verdict on migrations: {facts.get('verdict', {}).get('verdict', 'unknown')}."
+    point = facts.get("restore point", {})
+    kept = (
+        f"Restore point from before, on the production host: {point.get('path', 'unknown')},"
+        f" {point.get('size', 'unknown')} bytes, sha256 {point.get('sha256', 'unknown')}."
+    )
     if way == "downgrade":
-        point = facts.get("restore point", {})
-        kept = (
-            f"Restore point from before, on the production host: {point.get('path', 'unknown')},"
-            f" {point.get('size', 'unknown')} bytes, sha256 {point.get('sha256', 'unknown')}."
-        )
         return [verdict, f"The schema was downgraded to {now}.", kept]
+    if point:
+        return [verdict, "An earlier run, which broke off, downgraded the schema, or was about to.", kept]
     if facts.get("verdict", {}).get("verdict") == "additive":
         return [verdict, f"The schema stays at {', '.join(facts.get('schema', [])) or 'unknown'}."]
     return [verdict]
@@ -81,9 +83,9 @@ def _to_do(facts: Mapping[str, Any]) -> list[str]:
     if _forward(facts):
         return ["To do: find the cause, and reconcile what the failed release wrote with what should be there."]
     to_do = "To do: find the cause, ship a forward-fix under a new tag, and let its post-deploy validation pass."
-    if facts.get("way") != "downgrade":
+    if facts.get("way") != "downgrade" and "restore point" not in facts:
         return [to_do]
-    losses = "; ".join(map(str, facts.get("loss", []))) or "unknown"
+    losses = "; ".join(map(str, facts.get("loss", []))) or "see the record of the run that took it"
     return [to_do, f"Reconcile the data drift: the downgrade destroyed what only the restore point has ({losses})."]
 
 

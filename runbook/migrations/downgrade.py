@@ -6,7 +6,7 @@ from runbook.migrations.image_answer import Step
 from runbook.sentence import Change, Expectation, Seen
 from runbook.toolbox import Toolbox
 
-_HELD = "production is held as it is: only a forward-fix (--forward-fix TAG) or the restore point helps"
+_HELD = "production is held as it is: only a forward-fix (--forward-fix TAG) or a backup from before that deploy helps"
 
 
 def usable(tools: Toolbox) -> Expectation:

@@ -64,7 +64,7 @@ class RestorePoint:
         """
 
         def look() -> Seen:
-            size, digest = self.facts()
+            size, digest = self.facts(self.path)
             listed = self._production.host.run(
                 self._production.compose(
                     "exec",
@@ -103,15 +103,22 @@ class RestorePoint:
         removing = self._production.compose(*inside, "rm", "--force", "--", self._inside)
         return Change("the dump inside the database's container is removed", (removing,), already)
 
-    def facts(self) -> tuple[int, str]:
-        """Size in bytes and SHA-256 of the dump on the host. Raises CheckFailed when it is not there."""
-        stat = self._production.host.run(self._production.command("stat", "--format=%s", "--", self.path))
+    def remember(self, earlier: str) -> None:
+        """Put the restore point of an earlier incident, which this one goes on from, on record; if it took one."""
+        path = f"{self._folder}/{earlier}.dump"
+        if self._production.host.run(self._production.command("test", "-s", path)).exit_code == 0:
+            size, digest = self.facts(path)
+            self._incident.learn("restore point", {"path": path, "size": size, "sha256": digest})
+
+    def facts(self, path: str) -> tuple[int, str]:
+        """Size in bytes and SHA-256 of a dump on the host. Raises CheckFailed when it is not there."""
+        stat = self._production.host.run(self._production.command("stat", "--format=%s", "--", path))
         hashed = self._production.host.run(
-            self._production.command("sha256sum", "--", self.path, deadline=self._deadlines.dump)
+            self._production.command("sha256sum", "--", path, deadline=self._deadlines.dump)
         )
         digest = hashed.text[:64]
         if stat.exit_code != 0 or not _SHA256.fullmatch(digest):
-            raise CheckFailed(f"there is no restore point at {self.path}", "it must be taken before anything is undone")
+            raise CheckFailed(f"there is no restore point at {path}", "it must be taken before anything is undone")
         return int(stat.text), digest
 
     def _hash_inside(self) -> str | None:

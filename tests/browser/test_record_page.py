@@ -51,7 +51,7 @@ def record(tmp_path: Path) -> Path:
         incident.sentence_ended(error)
     incident.learn("before", SNAPSHOT)
     journal.write("scenario ended", scenario="Users return", outcome="failed")
-    journal.write("closed", outcome="failed", changes_made=[])
+    journal.write("closed", outcome="failed", changes_made=["user traffic is resumed"])
     journal.close()
     return render(journal.path)
 

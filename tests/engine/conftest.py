@@ -124,6 +124,15 @@ def planted(name: str, folder: Path) -> Iterator[tuple[Rehearsed, Planted]]:
         practice.take_down()
 
 
+@pytest.fixture(scope="class")
+def scene(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Rehearsed, Planted]]:
+    """The production of the class's incident."""
+    with planted(request.cls.incident, tmp_path_factory.mktemp(request.cls.incident)) as found:
+        yield found
+
+
 def state(here: Rehearsed) -> dict[str, object]:
     """Everything of production that a run may not change when it is to change nothing."""
     practice = here.practice

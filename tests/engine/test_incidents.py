@@ -1,61 +1,13 @@
-"""Each incident but `regression`, judged by engine, database and HTTP, and not by the runbook's own word."""
+"""Incidents that end on another release, judged by engine, database and HTTP, and not by the runbook's own word."""
 
 import hashlib
-import json
-from collections.abc import Iterator
-from pathlib import Path
-
-import httpx
-import pytest
 
 from rehearsal.database import columns, restore, rows, sql, tables
-from rehearsal.incidents import NEW_CUSTOMERS, Planted, find_incident
-from tests.engine.conftest import Ran, Rehearsed, docker, planted, running, state
+from rehearsal.incidents import NEW_CUSTOMERS
+from tests.engine.conftest import docker, running, state
+from tests.engine.judging import Scene, arguments, held, page, told, words
 
 LIVE = "2025-12-15-rc1"
-Scene = tuple[Rehearsed, Planted]
-
-
-@pytest.fixture(scope="class")
-def scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """The production of the class's incident."""
-    with planted(request.cls.incident, tmp_path_factory.mktemp(request.cls.incident)) as found:
-        yield found
-
-
-def arguments(name: str, here: Rehearsed) -> tuple[str, ...]:
-    return (*find_incident(name).arguments, "--execute", here.practice.name)
-
-
-def page(ran: Ran) -> str:
-    assert ran.folder is not None, ran.terminal
-    return (ran.folder / "record.html").read_text()
-
-
-def words(ran: Ran) -> str:
-    """What the terminal showed, on one line."""
-    return " ".join(ran.terminal.split())
-
-
-def told(here: Rehearsed) -> tuple[str, str]:
-    """The newest announcement and the newest ticket, as the desk received them."""
-    token = (here.practice.folder / "secrets/ticket_token").read_text().strip()
-    issues = httpx.get(
-        f"{here.practice.desk_url}/api/v3/repos/shop/shop/issues",
-        headers={"Authorization": f"Bearer {token}"},
-        trust_env=False,
-    ).json()
-    announced = httpx.get(f"{here.practice.desk_url}/announcements", trust_env=False).json()
-    return json.dumps(announced[-1]), f"{issues[0]['title']}\n{issues[0]['body']}"
-
-
-def held(here: Rehearsed, before: dict[str, object], ran: Ran, *expected: str) -> None:
-    """Assert that a run ended 1, said why in so many words, and left production as it was."""
-    assert ran.exit_code == 1, ran.terminal
-    for word in expected:
-        assert word in words(ran), ran.terminal
-    assert state(here) == before
-    assert "no changes were made to production" in ran.terminal
 
 
 class TestBreakingMigration:
@@ -193,69 +145,6 @@ class TestAdditiveMigration:
         assert "nothing says that its code can live with that" in page(validated)
 
 
-class TestIrreversibleMigration:
-    """A column was dropped, and `downgrade()` is `pass`."""
-
-    incident = "irreversible-migration"
-
-    def test_held(self, scene: Scene) -> None:
-        """Nothing at all changes, and the reason is said on terminal and page."""
-        here, _ = scene
-        before = state(here)
-        ran = here.run(*arguments(self.incident, here))
-        held(here, before, ran, "downgrade() of 0004_euro_only is empty", "--forward-fix TAG")
-        assert before["gate"] == "open"
-        assert "Production is held as it is: expected a working downgrade" in page(ran)
-
-    def test_database_that_does_not_answer(self, scene: Scene, tmp_path: Path) -> None:
-        """A database that cannot be asked stops the run before anything changes."""
-        here, _ = scene
-        before = state(here)
-        settings = tmp_path / "runbook.toml"
-        text = here.practice.settings.read_text()
-        assert 'user = "shop"' in text
-        settings.write_text(text.replace('user = "shop"', 'user = "nobody"'))
-        ran = here.run("--execute", here.practice.name, settings=settings)
-        held(here, before, ran, "the database shop does not answer")
-
-    def test_database_at_two_heads(self, scene: Scene) -> None:
-        """A database at two revisions is a human's decision, and nothing changes."""
-        here, _ = scene
-        sql(here.practice, "INSERT INTO alembic_version VALUES ('0003_heartbeats')")
-        try:
-            before = state(here)
-            ran = here.run("--execute", here.practice.name)
-            held(here, before, ran, "verdict review", "--verdict additive|breaking")
-        finally:
-            sql(here.practice, "DELETE FROM alembic_version WHERE version_num = '0003_heartbeats'")
-
-    def test_image_without_alembic(self, scene: Scene, tmp_path: Path) -> None:
-        """An image in which no migrations are found is said, with the settings to check."""
-        here, _ = scene
-        before = state(here)
-        settings = tmp_path / "runbook.toml"
-        text = here.practice.settings.read_text()
-        assert 'config = "alembic.ini"' in text
-        settings.write_text(text.replace("alembic.ini", "nowhere.ini"))
-        ran = here.run("--execute", here.practice.name, settings=settings)
-        held(here, before, ran, "cannot be read", "migrations.config")
-
-
-class TestMigrateOnBoot:
-    """The live release before the failed one migrates when it starts, and would die on the newer schema."""
-
-    incident = "migrate-on-boot"
-
-    def test_held(self, scene: Scene) -> None:
-        """It's found out before the gate closes, and nothing at all changes."""
-        here, _ = scene
-        before = state(here)
-        ran = here.run(*arguments(self.incident, here))
-        held(here, before, ran, "api migrates in ./entrypoint", "--forward-fix TAG")
-        assert before["gate"] == "open"
-        assert "Production is held as it is: expected a target that does not migrate" in page(ran)
-
-
 class TestForwardFix:
     """A release that mends the failed one's migration is in the registry."""
 
@@ -288,86 +177,3 @@ class TestForwardFix:
         announced, ticket = told(here)
         assert f"went forward from 2025-12-20-rc1 to {fix}" in announced
         assert "migrated on to 0005_orders_by_customer" in ticket
-
-
-class TestExportLeak:
-    """The export answers strangers, who ask 20 times a second while it is switched off."""
-
-    incident = "export-leak"
-
-    def statuses(self, here: Rehearsed) -> dict[str, set[int]]:
-        """How exports and reports answer, without credentials and with."""
-        line = next(line for line in here.env_file.read_text().splitlines() if "USER_TOKEN=" in line)
-        token = line.partition("=")[2].split("#")[0].strip().strip("'\"")
-        found = {}
-        for who, headers in (("stranger", {}), ("user", {"Authorization": f"Bearer {token}"})):
-            found[who] = {
-                httpx.get(here.practice.gateway_url + path, headers=headers, trust_env=False, timeout=5).status_code
-                for path in ("/exports/orders.csv", "/reports/daily")
-            }
-        return found
-
-    def inside(self, here: Rehearsed) -> list[str]:
-        return [
-            docker("exec", f"{here.practice.name}-{service}-1", "printenv", "EXPORT_MODE")
-            for service in ("api", "jobs")
-        ]
-
-    def image_ids(self, here: Rehearsed) -> list[str]:
-        names = [f"{here.practice.name}-{service}-1" for service in ("api", "jobs")]
-        return [docker("inspect", "--format", "{{.Image}}", name) for name in names]
-
-    def test_unknown_switch(self, scene: Scene) -> None:
-        """A switch that no setting names is refused with those that there are, and nothing changes."""
-        here, _ = scene
-        before = state(here)
-        ran = here.run("-m", "emergency", "--disable", "imports", "--execute", here.practice.name)
-        held(here, before, ran, "no switch imports in the settings (there are: exports)")
-
-    def test_plan_changes_nothing(self, scene: Scene) -> None:
-        """A plan shows how it would be switched off, and the leak goes on."""
-        here, _ = scene
-        before = state(here)
-        plan = here.run("-m", "emergency")
-        assert plan.exit_code == 0, plan.terminal
-        assert state(here) == before
-        assert f"-m emergency --execute {here.practice.name}" in words(plan)
-        assert 200 in self.statuses(here)["stranger"]
-
-    def test_switched_off(self, scene: Scene) -> None:
-        """Exports and reports are 404 for everybody, on the same release, whatever the env file's tag says."""
-        here, _ = scene
-        ids, images = here.ids(), self.image_ids(here)
-        # Somebody has prepared the next deploy: the tag in the env file is not the one that runs (trap 1).
-        text = here.env_file.read_text()
-        here.env_file.write_text(text.replace("IMAGE_TAG=2025-12-22-rc1", f"IMAGE_TAG={LIVE}"))
-        prepared = here.env_file.read_bytes()
-        with find_incident(self.incident).strangers(here.practice) as load:
-            ran = here.run(*arguments(self.incident, here))
-            felt = self.statuses(here)
-        assert ran.exit_code == 0, ran.terminal
-        assert felt == {"stranger": {404}, "user": {404}}
-        assert here.practice.ask("/orders").status_code == 200
-        assert self.inside(here) == ["off", "off"]
-        assert self.image_ids(here) == images
-        now = here.ids()
-        assert {name for name in now if now[name] != ids[name]} == {
-            f"{here.practice.name}-{s}-1" for s in ("api", "jobs")
-        }
-        assert here.env_file.read_bytes() == prepared.replace(b"EXPORT_MODE=on", b"EXPORT_MODE=off")
-        first = load.first(404)
-        assert first is not None
-        assert load.count(200) > 0
-        assert load.count(200, since=first.answered_at) == 0
-        assert "Switched: EXPORT_MODE=off" in page(ran)
-
-    def test_switched_on_again(self, scene: Scene) -> None:
-        """--enable takes it back: users with credentials are served, on the same release."""
-        here, _ = scene
-        images = self.image_ids(here)
-        ran = here.run("-m", "emergency", "--enable", "exports", "--execute", here.practice.name)
-        assert ran.exit_code == 0, ran.terminal
-        assert self.statuses(here)["user"] == {200}
-        assert self.inside(here) == ["on", "on"]
-        assert self.image_ids(here) == images
-        assert "Switched: EXPORT_MODE=on" in page(ran)

@@ -21,12 +21,12 @@ def wait_for_words(journal: Path, words: str) -> None:
         time.sleep(0.05)
 
 
-def stopped(here: Rehearsed, words: str, how: signal.Signals) -> Ran:
+def stopped(here: Rehearsed, words: str, how: signal.Signals, *arguments: str) -> Ran:
     """Start a rollback, send it a signal as soon as the journal holds `words`, and return how it ended."""
     known = set(here.reports.iterdir())
     argv = [sys.executable, "-m", "pytest", "features", "--settings", str(here.practice.settings)]
     run = subprocess.Popen(
-        [*argv, "--reports", str(here.reports), "--execute", here.practice.name],
+        [*argv, "--reports", str(here.reports), *arguments, "--execute", here.practice.name],
         cwd=ROOT,
         env=os.environ,
         stdout=subprocess.PIPE,

@@ -86,6 +86,20 @@ def test_reads_back(tmp_path: Path) -> None:
     assert f"{len(DUMP)} bytes, sha256 {digest}, 2 tables" in seen.seen
 
 
+def test_restore_point_of_an_earlier_incident_is_remembered(tmp_path: Path) -> None:
+    """A dump that an earlier run took comes onto this record; where it took none, nothing does."""
+    (tmp_path / ".runbook").mkdir()
+    (tmp_path / ".runbook/i-1.dump").write_bytes(DUMP)
+    found = incident(tmp_path)
+    settings = DatabaseSettings(user="shop", name="sales")
+    point = RestorePoint(production(tmp_path, found), settings, DEADLINES, found)
+    point.remember("i-0")
+    assert "restore point" not in found.facts
+    point.remember("i-1")
+    path, digest = f"{tmp_path}/.runbook/i-1.dump", hashlib.sha256(DUMP).hexdigest()
+    assert found.facts["restore point"] == {"path": path, "size": len(DUMP), "sha256": digest}
+
+
 @pytest.mark.parametrize(
     ("tables", "inside", "words"),
     [

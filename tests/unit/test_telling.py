@@ -66,6 +66,14 @@ def test_people_read_which_way_it_went(facts: dict[str, Any], words: list[str], 
     assert [word for word in not_words if word in text] == []
 
 
+def test_restore_point_of_a_run_that_broke_off_is_told() -> None:
+    """Who goes on after the downgrade goes back with the images alone, and people still read where the data is."""
+    text = told(APPLICATION | {"verdict": {"verdict": "unchanged"}, "restore point": POINT})
+    assert "An earlier run, which broke off" in text
+    assert POINT["path"] in text
+    assert "Reconcile the data drift" in text
+
+
 def test_what_is_not_on_record_is_said_to_be_unknown() -> None:
     """A downgrade whose restore point is not on record says so."""
     text = told(FACTS | {"way": "downgrade"})

@@ -1,0 +1,45 @@
+"""How a run on a planted incident is judged: what it said, what people were told, and that it changed nothing."""
+
+import json
+
+import httpx
+
+from rehearsal.incidents import Planted, find_incident
+from tests.engine.conftest import Ran, Rehearsed, state
+
+Scene = tuple[Rehearsed, Planted]
+
+
+def arguments(name: str, here: Rehearsed) -> tuple[str, ...]:
+    return (*find_incident(name).arguments, "--execute", here.practice.name)
+
+
+def page(ran: Ran) -> str:
+    assert ran.folder is not None, ran.terminal
+    return (ran.folder / "record.html").read_text()
+
+
+def words(ran: Ran) -> str:
+    """What the terminal showed, on one line."""
+    return " ".join(ran.terminal.split())
+
+
+def told(here: Rehearsed) -> tuple[str, str]:
+    """The newest announcement and the newest ticket, as the desk received them."""
+    token = (here.practice.folder / "secrets/ticket_token").read_text().strip()
+    issues = httpx.get(
+        f"{here.practice.desk_url}/api/v3/repos/shop/shop/issues",
+        headers={"Authorization": f"Bearer {token}"},
+        trust_env=False,
+    ).json()
+    announced = httpx.get(f"{here.practice.desk_url}/announcements", trust_env=False).json()
+    return json.dumps(announced[-1]), f"{issues[0]['title']}\n{issues[0]['body']}"
+
+
+def held(here: Rehearsed, before: dict[str, object], ran: Ran, *expected: str) -> None:
+    """Assert that a run ended 1, said why in so many words, and left production as it was."""
+    assert ran.exit_code == 1, ran.terminal
+    for word in expected:
+        assert word in words(ran), ran.terminal
+    assert state(here) == before
+    assert "no changes were made to production" in ran.terminal

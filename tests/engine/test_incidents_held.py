@@ -1,0 +1,70 @@
+"""Incidents whose right end is "held, and here is why": nothing of production changes, down to the file's inode."""
+
+from pathlib import Path
+
+from rehearsal.database import sql
+from tests.engine.conftest import state
+from tests.engine.judging import Scene, arguments, held, page
+
+
+class TestIrreversibleMigration:
+    """A column was dropped, and `downgrade()` is `pass`."""
+
+    incident = "irreversible-migration"
+
+    def test_held(self, scene: Scene) -> None:
+        """Nothing at all changes, and the reason is said on terminal and page."""
+        here, _ = scene
+        before = state(here)
+        ran = here.run(*arguments(self.incident, here))
+        held(here, before, ran, "downgrade() of 0004_euro_only is empty", "--forward-fix TAG")
+        assert before["gate"] == "open"
+        assert "Production is held as it is: expected a working downgrade" in page(ran)
+
+    def test_database_that_does_not_answer(self, scene: Scene, tmp_path: Path) -> None:
+        """A database that cannot be asked stops the run before anything changes."""
+        here, _ = scene
+        before = state(here)
+        settings = tmp_path / "runbook.toml"
+        text = here.practice.settings.read_text()
+        assert 'user = "shop"' in text
+        settings.write_text(text.replace('user = "shop"', 'user = "nobody"'))
+        ran = here.run("--execute", here.practice.name, settings=settings)
+        held(here, before, ran, "the database shop does not answer")
+
+    def test_database_at_two_heads(self, scene: Scene) -> None:
+        """A database at two revisions is a human's decision, and nothing changes."""
+        here, _ = scene
+        sql(here.practice, "INSERT INTO alembic_version VALUES ('0003_heartbeats')")
+        try:
+            before = state(here)
+            ran = here.run("--execute", here.practice.name)
+            held(here, before, ran, "verdict review", "--verdict additive|breaking")
+        finally:
+            sql(here.practice, "DELETE FROM alembic_version WHERE version_num = '0003_heartbeats'")
+
+    def test_image_without_alembic(self, scene: Scene, tmp_path: Path) -> None:
+        """An image in which no migrations are found is said, with the settings to check."""
+        here, _ = scene
+        before = state(here)
+        settings = tmp_path / "runbook.toml"
+        text = here.practice.settings.read_text()
+        assert 'config = "alembic.ini"' in text
+        settings.write_text(text.replace("alembic.ini", "nowhere.ini"))
+        ran = here.run("--execute", here.practice.name, settings=settings)
+        held(here, before, ran, "cannot be read", "migrations.config")
+
+
+class TestMigrateOnBoot:
+    """The live release before the failed one migrates when it starts, and would die on the newer schema."""
+
+    incident = "migrate-on-boot"
+
+    def test_held(self, scene: Scene) -> None:
+        """It's found out before the gate closes, and nothing at all changes."""
+        here, _ = scene
+        before = state(here)
+        ran = here.run(*arguments(self.incident, here))
+        held(here, before, ran, "api migrates in ./entrypoint", "--forward-fix TAG")
+        assert before["gate"] == "open"
+        assert "Production is held as it is: expected a target that does not migrate" in page(ran)
