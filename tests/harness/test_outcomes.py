@@ -128,7 +128,7 @@ def test_unknown_is_not_good(runbook: Runbook) -> None:
     assert ran.scenarios == {"Unknown": "inconclusive"}
     assert ran.ending == "failed"
     assert "UNKNOWN" in ran.terminal
-    assert "Stopped, not known at: Then nobody knows" in ran.page
+    assert "Production is held as it is:" in ran.page
 
 
 def test_bug_is_told_with_its_place_and_without_its_secret(runbook: Runbook) -> None:
