@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rehearsal.engine import Engine
+from rehearsal.errors import RehearsalError
 
 BUILD_TIMEOUT = 600.0  # seconds, one image on a slow line
 # Without it BuildKit adds a statement of origin, and the registry then holds an index instead of one image.
@@ -16,4 +17,11 @@ def build(engine: Engine, folder: Path, tag: str, options: Sequence[tuple[str, s
     Raises RehearsalError.
     """
     words = [word for option in options for word in option]
-    engine.docker(*("build", "--force-rm", "--tag", tag, *words, str(folder)), timeout=BUILD_TIMEOUT, more=PLAIN_IMAGES)
+    command = ("build", "--force-rm", "--tag", tag, *words, str(folder))
+    try:
+        engine.docker(*command, timeout=BUILD_TIMEOUT, more=PLAIN_IMAGES)
+    except RehearsalError as error:
+        # The classic builder's cache: a rehearsal beside this one was taken down, and its layers with it.
+        if "unknown parent image" not in error.tail:
+            raise
+        engine.docker(*command, timeout=BUILD_TIMEOUT, more=PLAIN_IMAGES)
