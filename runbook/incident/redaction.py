@@ -139,17 +139,13 @@ def _written(piece: str, level: int) -> str:
 
 def _numbers(char: str, escape: str | None) -> str:
     r"""Patterns for a character as numbers: `%C3%A4`, and inside of a string `\u00e4` or `\xc3\xa4` as well."""
-    digits = [_any_case(f"{byte:02x}") for byte in _bytes(char)]
+    digits = [f"{byte:02x}" for byte in _bytes(char)]
     ways = ["".join(f"%{pair}" for pair in digits)]
     if escape is not None:
         units = char.encode("utf-16-be", errors="surrogatepass").hex()
-        ways.append("".join(f"{escape}u{_any_case(units[at : at + 4])}" for at in range(0, len(units), 4)))
+        ways.append("".join(f"{escape}u{units[at : at + 4]}" for at in range(0, len(units), 4)))
         ways.append("".join(f"{escape}x{pair}" for pair in digits))
-    return "|".join(ways)
-
-
-def _any_case(digits: str) -> str:
-    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits)
+    return f"(?i:{'|'.join(ways)})"
 
 
 def _bytes(text: str) -> bytes:
