@@ -1,6 +1,8 @@
 """One test for each private touch in harness/compat.py: when pytest or a plugin moves it, the test says which."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from _pytest.capture import CaptureManager
@@ -39,17 +41,10 @@ def test_feature_file_is_a_module_of_scenarios(runbook: Runbook) -> None:
 )
 def test_sentences_are_counted(tmp_path: Path, body: str, sentences: int) -> None:
     """pytest_bdd's parsed scenario: its steps, whether it is an outline, and its rows."""
-
-    class Item:
-        name = originalname = "X"
-
-    class File:
-        feature = get_feature(str(tmp_path), "x.feature") if (tmp_path / "x.feature").exists() else None
-
     (tmp_path / "x.feature").write_text(f"Feature: X\n  {body}\n")
-    file = File()
-    file.feature = get_feature(str(tmp_path), "x.feature")
-    assert compat.FeatureFile.sentences_of(file, Item()) == sentences  # type: ignore[arg-type]
+    file: Any = SimpleNamespace(feature=get_feature(str(tmp_path), "x.feature"))
+    item: Any = SimpleNamespace(name="X", originalname="X")
+    assert compat.FeatureFile.sentences_of(file, item) == sentences
 
 
 def test_quiet_reporter_prints_no_dots_and_counts(ran: Ran) -> None:

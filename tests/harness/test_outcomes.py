@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -190,9 +191,16 @@ def test_nothing_done_is_no_green_line(runbook: Runbook, body: str) -> None:
         assert "passed" not in ran.scenarios.values()
 
 
-def test_two_runs_in_one_second_have_two_records(runbook: Runbook) -> None:
-    """Runs that begin in the same second do not share a folder."""
+def test_run_never_shares_a_record_with_another(runbook: Runbook) -> None:
+    """Where a record of the same second is there already, a run makes one of its own and leaves that one alone."""
     runbook.feature("1.feature", GOOD)
-    folders = {runbook.run("features").folder for _ in range(3)}
-    assert len(folders) == 3
-    assert None not in folders
+    reports = runbook.folder / "reports"
+    for seconds in range(60):
+        stamp = datetime.now(UTC) + timedelta(seconds=seconds)
+        (reports / f"{stamp:%Y%m%dT%H%M%SZ}-shop-plan").mkdir(parents=True)
+    ran = runbook.run("features")
+    assert ran.exit_code == 0, ran.terminal
+    assert ran.folder is not None
+    assert ran.folder.name.endswith("-shop-plan-2")
+    assert ran.entries("opened")[0]["incident"] == ran.folder.name
+    assert [path for path in runbook.records if list(path.iterdir())] == [ran.folder]

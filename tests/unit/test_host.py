@@ -126,7 +126,6 @@ def test_what_cannot_start_is_told(command: Command, missing: str) -> None:
     [
         pytest.param("echo $$ > PIDS; sleep 60", id="the-command"),
         pytest.param("sh -c 'echo $$ > PIDS; sleep 60; true'; true", id="child-of-a-shell"),
-        pytest.param("sh -c \"trap '' TERM; echo \\$\\$ > PIDS; sleep 60; true\"; true", id="child-that-obeys-nobody"),
         pytest.param(
             "sh -c \"trap '' TERM; echo \\$\\$ > PIDS; sleep 60; true\" > /dev/null 2>&1 & sleep 60",
             id="child-that-says-nothing",
@@ -146,16 +145,22 @@ def test_deadline_stops_the_whole_group(tmp_path: Path, script: str) -> None:
     assert [(stopped, why) for stopped, why in heard.stopped] == [(command, "stopped at its deadline of 0.3 s")]
 
 
-def test_child_that_fled_the_group_does_not_hold_us(tmp_path: Path) -> None:
-    """A grandchild in a session of its own that keeps the output open cannot hold the runbook beyond the deadline."""
-    pids = tmp_path / "pids"
+def test_children_that_obey_nobody_do_not_hold_us(tmp_path: Path) -> None:
+    """A child that ignores SIGTERM is killed; one that fled with our pipes, into a session of its own, is left."""
+    stubborn, fled = tmp_path / "stubborn", tmp_path / "fled"
+    script = (
+        f"sh -c \"trap '' TERM; echo \\$\\$ > {stubborn}; sleep 60; true\" &"
+        f"setsid sh -c 'echo $$ > {fled}; sleep 60' & sleep 60"
+    )
     began = time.monotonic()
     try:
         with pytest.raises(CommandTimedOut):
-            host().run(shell(f"setsid sh -c 'echo $$ > {pids}; sleep 60' & sleep 60", deadline=0.5))
+            host().run(shell(script, deadline=0.5))
         assert time.monotonic() - began < 6.5
+        assert gone_within(int(stubborn.read_text()), 1)
+        assert not gone(int(fled.read_text()))
     finally:
-        os.kill(int(pids.read_text()), signal.SIGKILL)
+        os.kill(int(fled.read_text()), signal.SIGKILL)
 
 
 def test_secret_output_is_marked_for_the_record(tmp_path: Path) -> None:

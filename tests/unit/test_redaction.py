@@ -255,7 +255,7 @@ def test_url_that_cannot_be_read_teaches_nothing() -> None:
 
 
 def test_much_text_is_quick() -> None:
-    """A megabyte of log is searched for fifty secrets in the time of a sentence, not of an incident."""
+    """A log of some hundred kilobytes is searched for fifty secrets in the time of a sentence, not of an incident."""
     redactor = Redactor()
     redactor.learn_all((f"TOKEN_{n}", f"s3cr3t/{n}+value=with&signs {n}") for n in range(50))
     redactor.learn("SIGNING_KEY", "\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7/+VJ"] * 40))

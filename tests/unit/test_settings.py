@@ -113,6 +113,7 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, key: str, wo
     assert words in said
     assert CANARY not in said
     assert "\n" not in said
+    assert "0 more" not in said
 
 
 def test_not_toml_names_the_line(tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""The last lines: what was changed, what production is now, and what to type next."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.ending import last_lines
+from harness.options import Run
+from runbook.incident.incident import Mode
+from runbook.settings_file import load
+from runbook.toolbox import Wishes
+from tests.unit.parts import SETTINGS
+from tests.unit.telling import snapshot
+
+
+@dataclass
+class Ended:
+    """What the last lines read of an incident."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    changes_made: list[str] = field(default_factory=list)
+
+
+def lines(folder: Path, ending: str, ended: Ended, **more: Any) -> str:
+    """The last lines of a run that ended like this, in one text; `more` says more about the run."""
+    (folder / "runbook.toml").write_text(SETTINGS)
+    usual: dict[str, Any] = {"kind": "rollback", "wishes": Wishes(), "settings_given": None}
+    run = Run(
+        settings=load(folder / "runbook.toml"),
+        mode=Mode.EXECUTE,
+        incident="i-1",
+        folder=folder,
+        started_in=folder,
+        features="features",
+        **(usual | more),
+    )
+    return "\n".join(last_lines(run, ending, ended))  # type: ignore[arg-type]
+
+
+def after(**more: Any) -> dict[str, Any]:
+    return {"after": snapshot("running", "v1", gate="open", schema=["c3"]) | more, "target": {"tag": "v1"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "counted"),
+    [
+        pytest.param([], "PASSED: no changes were made to production", id="none"),
+        pytest.param(["a"], "PASSED: 1 change was made to production\n  - a", id="one"),
+        pytest.param(["a", "b"], "PASSED: 2 changes were made to production\n  - a\n  - b", id="two"),
+    ],
+)
+def test_changes_are_counted_and_named(tmp_path: Path, changes: list[str], counted: str) -> None:
+    """The first line says how it ended and how many changes were made; each is named."""
+    assert lines(tmp_path, "passed", Ended(after(), changes)).startswith(counted)
+
+
+def test_plan_says_how_to_carry_it_out(tmp_path: Path) -> None:
+    """A plan ends with the command that carries exactly this plan out, target and settings included."""
+    said = lines(tmp_path, "planned", Ended({"target": {"tag": "v1"}}), settings_given="/etc/shop/my runbook.toml")
+    assert said.endswith("features --settings '/etc/shop/my runbook.toml' --to v1 --execute shop")
+
+
+def test_what_was_asked_for_is_asked_for_again(tmp_path: Path) -> None:
+    """What a person typed besides (an accepted loss, a verdict with its reason) stands in the command to type next."""
+    asked = Wishes(accept_loss="c3", verdict="additive", because="no one's rows")
+    said = lines(tmp_path, "planned", Ended({"target": {"tag": "v1"}}), wishes=asked)
+    assert "--to v1 --accept-loss c3 --verdict additive --because 'no one'\"'\"'s rows' --execute shop" in said
+
+
+def test_emergency_goes_on_as_an_emergency(tmp_path: Path) -> None:
+    """A switch that was not turned to its end is turned on with the same words, and nothing is rolled back by them."""
+    asked = Wishes(disable="exports")
+    said = lines(tmp_path, "failed", Ended(after(), ["EXPORT_MODE=off"]), wishes=asked, kind="emergency")
+    assert "features -m emergency --disable exports --execute shop" in said
+    assert "--to" not in said
+
+
+@pytest.mark.parametrize("ending", ["failed", "interrupted"])
+def test_broken_off_run_says_how_to_go_on(tmp_path: Path, ending: str) -> None:
+    """A run that changed something and did not end well says how to go on, and how to go elsewhere."""
+    said = lines(tmp_path, ending, Ended(after(), ["user traffic is paused"]))
+    assert "to go on, type:" in said
+    assert "--to v1 --execute shop" in said
+    assert "--to TAG --execute shop" in said
+
+
+def test_run_that_changed_nothing_needs_no_next_step(tmp_path: Path) -> None:
+    """A run that failed before it changed anything says what production is, and asks for nothing."""
+    said = lines(tmp_path, "failed", Ended({"before": snapshot("running", "v2", gate="open", schema=["x", "y"])}))
+    assert "production runs v2; traffic gate open; schema x, y" in said
+    assert "type:" not in said
+
+
+def test_closed_gate_is_shouted(tmp_path: Path) -> None:
+    """That users are kept out stands in the last lines, also when this run did not close the gate."""
+    closed = snapshot("running", "v2", gate="closed")
+    assert "USERS ARE KEPT OUT" in lines(tmp_path, "failed", Ended({"before": closed}))
+    assert "to go on, type:" in lines(tmp_path, "failed", Ended({"before": closed}))
+    assert "USERS ARE KEPT OUT" not in lines(tmp_path, "passed", Ended(after(), ["a"]))
+
+
+def test_ailing_containers_are_named(tmp_path: Path) -> None:
+    """A container that does not run, or is unhealthy, is named."""
+    container = snapshot("x", "v1")["containers"][0] | {"name": "shop-jobs-1", "state": "restarting", "health": "none"}
+    said = lines(tmp_path, "failed", Ended(after(containers=[container]), ["a"]))
+    assert "shop-jobs-1 is restarting, none" in said
+    unhealthy = container | {"name": "shop-api-1", "state": "running", "health": "unhealthy"}
+    healthy = container | {"name": "shop-db-1", "state": "running", "health": "healthy"}
+    said = lines(tmp_path, "failed", Ended(after(containers=[unhealthy, healthy]), ["a"]))
+    assert "shop-api-1 is running, unhealthy" in said
+    assert "shop-db-1" not in said
+
+
+def test_unknown_state_is_said_to_be_unknown(tmp_path: Path) -> None:
+    """When nobody could look at production after the changes, that is said, and nothing older is shown for it."""
+    facts = {"before": snapshot("running", "v2", gate="open"), "after": "unknown: no engine"}
+    said = lines(tmp_path, "interrupted", Ended(facts, ["a"]))
+    assert "what production is now is not known: unknown: no engine" in said
+    assert "production runs v2" not in said
