@@ -1,6 +1,7 @@
 """The journal: what is written is on the disk, chained, and any later change of it is told."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -250,3 +251,54 @@ def test_full_disk_stops_before_anything_is_changed(tmp_path: Path) -> None:
     found = verify(tmp_path / "journal.jsonl")
     assert [entry["kind"] for entry in found.entries] == ["opened"]
     assert "line 2: ends without a line break" in str(found.problem)
+
+
+_INTERRUPTED = """
+import sys, threading, time
+from pathlib import Path
+from runbook.incident.journal import Journal
+from runbook.incident.redaction import Redactor
+from runbook.threads import signals_held
+
+journal = Journal(Path(sys.argv[1]), Redactor())
+stop = threading.Event()
+
+def beside():
+    while not stop.is_set():
+        journal.write("beside")
+        time.sleep(0.0002)  # a thread that never rests would keep the lock from all others
+
+with signals_held():
+    thread = threading.Thread(target=beside)
+    thread.start()
+stopped = 0
+while stopped < int(sys.argv[2]):
+    try:
+        print("go on", flush=True)
+        while True:
+            journal.write("here")
+    except KeyboardInterrupt:
+        stopped += 1
+stop.set()
+thread.join(10)
+journal.write("closed")
+journal.close()
+print("alive" if thread.is_alive() else "ended", flush=True)
+"""
+
+
+def test_two_threads_write_through_many_interrupts(tmp_path: Path) -> None:
+    """However often Ctrl-C comes between two writing threads, every line is whole and nobody is locked out."""
+    times = 200
+    path = tmp_path / "journal.jsonl"
+    with subprocess.Popen(
+        [sys.executable, "-c", _INTERRUPTED, str(path), str(times)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(times):
+            assert process.stdout.readline() == "go on\n"
+            process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "ended\n"
+    found = verify(path)
+    assert found.whole, found.problem
+    assert {entry["kind"] for entry in found.entries} == {"here", "beside", "closed"}
