@@ -56,6 +56,12 @@ SIGNALS = pytest.StashKey[Signals]()
 class _OffTheRecord:
     """Takes the commands of the look before the incident is opened; a refused run leaves no record."""
 
+    def command_began(self, command: Command) -> None:
+        """Let it go."""
+
+    def command_said(self, command: Command, line: str) -> None:
+        """Let it go."""
+
     def command_ended(self, completed: Completed) -> None:
         """Let it go."""
 

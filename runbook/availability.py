@@ -178,7 +178,7 @@ class AvailabilityProber:
                 ended = self._ended.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 # Only now: an answer that lies here and was not yet looked at is an answer.
-                turned = any([self._settle(probe) for probe in self._overdue()])
+                turned = sum(self._settle(probe) for probe in self._overdue()) > 0
             else:
                 if ended is None:
                     return

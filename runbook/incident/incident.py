@@ -8,7 +8,9 @@ from typing import Any
 from runbook.errors import CheckFailed, Inconclusive
 from runbook.host import Command, Completed, Host
 from runbook.incident.journal import Journal
+from runbook.incident.listener import Listener
 from runbook.probes import Answer
+from runbook.pull_progress import without_bars
 from runbook.sentence import Change, Expectation, Outcome, Reach
 from runbook.waiting import wait_for
 
@@ -31,6 +33,7 @@ class Incident:
         self.name = name
         self.mode = mode
         self.journal = journal
+        self.listener = Listener()
         self.facts: dict[str, Any] = {}
         #: Since a change was only planned, production is no longer what later sentences speak of.
         self.planned_changes = 0
@@ -59,8 +62,17 @@ class Incident:
         """Keep a decision with the evidence it rests on."""
         self.journal.write("decision", question=question, answer=answer, evidence=evidence)
 
+    def command_began(self, command: Command) -> None:
+        """Tell that a command begins (the host calls this)."""
+        self.listener.command_began(command)
+
+    def command_said(self, command: Command, line: str) -> None:
+        """Tell what a talking command said (the host calls this); it is kept when the command has ended."""
+        self.listener.command_said(command, line)
+
     def command_ended(self, completed: Completed) -> None:
         """Keep a command that ended (the host calls this)."""
+        self.listener.command_ended(completed)
         secret = completed.command.secret_output
         self.journal.write(
             "command",
@@ -70,7 +82,7 @@ class Incident:
             exit_code=completed.exit_code,
             seconds=round(completed.seconds, 3),
             stdout=self._kept(completed.stdout, secret=secret),
-            stderr=self._kept(completed.stderr, secret=False),
+            stderr=self._kept(completed.stderr, secret=False, talked=completed.command.talks),
         )
 
     def command_stopped(self, command: Command, why: str) -> None:
@@ -103,16 +115,20 @@ class Incident:
         about: dict[str, Any] = {"summary": change.summary, "reach": change.reach}
         if self.planned_changes == 0 and (evidence := change.already()):
             self._conclude(Outcome.PASSED, f"already so: {evidence}")
+            self.listener.changed(change.summary, change.reach, "already so")
             self.journal.write("change", state="already so", evidence=evidence, sync=True, **about)
             return
         if self.mode is Mode.PLAN and (self.planned_changes or change.reach is not Reach.NOTES):
             self.planned_changes += 1
             self._conclude(Outcome.PLANNED, "\n".join(("would do:", *actions)))
+            self.listener.changed(change.summary, change.reach, "planned")
             self.journal.write("change", state="planned", actions=actions, **about)
             return
         self.journal.write("change", state="begun", actions=actions, sync=True, **about)
         if change.reach is Reach.PRODUCTION:
             self.changes_made.append(change.summary)
+        commands = [action for action in change.actions if isinstance(action, Command)]
+        self.listener.changing(change.summary, change.reach, sum(command.deadline for command in commands))
         began = time.monotonic()
         receipts = []
         for action in change.actions:
@@ -123,6 +139,7 @@ class Incident:
         self._conclude(Outcome.PASSED, "; ".join(receipts) or change.summary)
         seconds = round(time.monotonic() - began, 3)
         self.journal.write("change", state="done", seconds=seconds, receipts=receipts, sync=True, **about)
+        self.listener.changed(change.summary, change.reach, "done")
 
     def expect(self, expectation: Expectation) -> None:
         """Look until it is as expected, or, behind a change that was only planned, write down what would be looked at.
@@ -138,6 +155,7 @@ class Incident:
 
     def verify(self, expectation: Expectation) -> None:
         """Look until it is as expected, in a plan as well. Raises as `expect` does."""
+        self.listener.expecting(expectation.expected, expectation.deadline)
         waited = wait_for(expectation)
         self.journal.write(
             "look",
@@ -157,11 +175,14 @@ class Incident:
             )
         self._conclude(Outcome.PASSED, waited.seen.seen)
 
-    def _kept(self, stream: bytes, *, secret: bool) -> dict[str, Any]:
+    def _kept(self, stream: bytes, *, secret: bool, talked: bool = False) -> dict[str, Any]:
         if secret:
             return {"bytes": len(stream), "kept": "(kept off the record)"}
+        text = stream.decode("utf-8", errors="replace")
+        if talked:
+            text = "".join(without_bars(text.splitlines(keepends=True)))
         # Struck out before it is cut: half of a secret is not recognised any more.
-        text = self.journal.redactor.text(stream.decode("utf-8", errors="replace"))
+        text = self.journal.redactor.text(text)
         return {"bytes": len(stream), "kept": text[-KEPT_OUTPUT:]}
 
     def _conclude(self, outcome: Outcome, detail: str) -> None:
