@@ -17,8 +17,10 @@ from harness.compat import drop_page, install_quiet_reporter
 from harness.ending import last_lines
 from harness.options import RUN, Run
 from harness.progress import Progress
+from harness.screen import colour_of
 from harness.signals import Signals
 from runbook import snapshot
+from runbook.availability import AvailabilityProber
 from runbook.errors import JournalError, RunbookError
 from runbook.host import Command, Completed, Host
 from runbook.incident.incident import Incident
@@ -37,6 +39,8 @@ class Conduct:
         self.progress = progress
         self.needs = needs
         self.incident = Incident(run.incident, run.mode, Journal(run.journal, redactor))
+        self.incident.listener = progress
+        self.availability = AvailabilityProber.of(run.settings, self.incident.journal)
         self.ending: str | None = None
         self._tools: Toolbox | None = None
 
@@ -77,6 +81,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     config.option.no_header = True
     config.option.reportchars = ""
+    config.option.color = colour_of(config.option.color, os.environ, no_color=config.option.no_color)
     config.stash[REDACTOR] = redactor = redactor_for(run.settings)
     install_quiet_reporter(config, redactor.text)
     config.stash[SIGNALS] = signals = Signals()
@@ -101,10 +106,11 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         drop_page(session.config)
         raise pytest.UsageError(visible(session.config.stash[REDACTOR].text(str(error)))) from None
     session.config.stash[CONDUCT] = conduct
-    progress.opened(run)
     conduct.incident.journal.write("opened", sync=True, **_opening(run, session))
     ending = "interrupted"
     try:
+        conduct.availability.start()
+        progress.opened(run, lambda: conduct.availability.summary)
         result = yield
     except session.Failed:
         ending = "failed"
@@ -167,6 +173,9 @@ def _close(conduct: Conduct, ending: str, stopped_by: str | None) -> None:
     except JournalError as error:
         # The last lines must be printed all the same: a full disk tells nobody whether users are served.
         conduct.ending = f"{ending}; and {error}"
+    finally:
+        conduct.availability.stop()
+        conduct.progress.ended()
 
 
 def _close_journal(conduct: Conduct, ending: str, stopped_by: str | None) -> None:
@@ -181,6 +190,7 @@ def _close_journal(conduct: Conduct, ending: str, stopped_by: str | None) -> Non
             incident.learn("after", snapshot.take(conduct.tools))
         except RunbookError as error:
             incident.learn("after", f"unknown: {error.seen}")
+    conduct.availability.stop()
     reached = sorted(conduct.needs.reached)
     incident.journal.write("closed", sync=True, outcome=ending, changes_made=incident.changes_made, reached=reached)
     incident.journal.close()
@@ -199,6 +209,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if run is None:
         return
     conduct = config.stash.get(CONDUCT, None)
+    if conduct is not None:
+        conduct.progress.ended()
     if conduct is not None and conduct.ending is not None:
         conduct.progress.closed(last_lines(run, conduct.ending, conduct.incident))
     if run.journal.exists():
