@@ -59,6 +59,7 @@ class Progress(Listener):
         self._sentence = ""
         self._changes: list[tuple[Reach, str]] = []
         self._commands: list[Completed] = []
+        self._has_deadline = False
         self._availability: Callable[[], Availability | None] = lambda: None
         self.now = Now()
 
@@ -113,7 +114,7 @@ class Progress(Listener):
     def sentence_began(self, keyword: str, text: str) -> None:
         """Remember the sentence; on a terminal, show it while it runs."""
         self._sentence = self._clean(f"{keyword:<5} {text}")
-        self._changes, self._commands = [], []
+        self._changes, self._commands, self._has_deadline = [], [], False
         now = self.now
         now.began = time.monotonic()
         now.deadline, now.changes_production, now.doing, now.command, now.pull = 0.0, False, "", "", None
@@ -162,13 +163,17 @@ class Progress(Listener):
     def expecting(self, expected: str, deadline: float) -> None:
         """Show what is waited for, and until when."""
         self.now.doing = self._clean(f"expecting {expected}")
-        self.now.count(deadline)
+        self._count(deadline)
 
     def changing(self, summary: str, reach: Reach, deadline: float) -> None:
         """Show what is being done, and by when it must be over."""
         self._changes.append((reach, "begun"))
         self.now.doing = self._clean(summary)
         self.now.changes_production = self.now.changes_production or reach is Reach.PRODUCTION
+        self._count(deadline)
+
+    def _count(self, deadline: float) -> None:
+        self._has_deadline = deadline > 0
         self.now.count(deadline)
 
     def changed(self, summary: str, reach: Reach, state: str) -> None:
@@ -178,8 +183,8 @@ class Progress(Listener):
             self._changes.append((reach, state))
 
     def command_began(self, command: Command) -> None:
-        """Show the command; its deadline where there is no other."""
-        if not self.now.deadline:
+        """Show the command, and its deadline where there is no longer one."""
+        if not self._has_deadline:
             self.now.count(command.deadline)
         self.now.pull = PullProgress() if command.talks else None
         self.now.command = self._clean(str(command))
