@@ -77,6 +77,12 @@ class QuietReporter(TerminalReporter):  # type: ignore[misc]  # final by annotat
         if title is None or not title.startswith("Generated html report:"):
             super().write_sep(sep, title, *arguments, **markup)
 
+    def pytest_collection(self) -> None:
+        """Print nothing: `collecting ...` would stand before our first line."""
+
+    def report_collect(self, final: bool = False) -> None:  # noqa: FBT001, FBT002 - as pytest has it
+        """Print nothing: the runbook tells what it runs."""
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Print nothing: the runbook tells what it runs."""
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TextIO
@@ -28,6 +29,8 @@ _LOOKS = {
     Style.CHANGE: "bold magenta",
 }
 _INDENT = " " * 14
+_DRAW_EVERY = 0.125  # seconds
+_END_WITHIN = 2.0  # seconds
 _MOST_LAYERS = 8
 _LEVELS = "▁▂▃▄▅▆▇█"
 _CROSS = "\N{MULTIPLICATION SIGN}"
@@ -73,11 +76,15 @@ class LiveView:
         self._live = Live(
             console=self._console,
             get_renderable=self._draw,
-            refresh_per_second=8,
+            auto_refresh=False,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
+        # rich works out where to draw before it draws, and another thread may have drawn meanwhile.
+        self._one_draws = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._draw_again_and_again, name="live view", daemon=True)
 
     @property
     def width(self) -> int:
@@ -91,11 +98,15 @@ class LiveView:
 
     def start(self) -> None:
         """Begin to draw, in a thread that hears no signals."""
+        self._live.start()
         with signals_held():
-            self._live.start()
+            self._thread.start()
 
     def stop(self) -> None:
         """Take the live part away, and show the cursor again."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(_END_WITHIN)  # a terminal that is held (Ctrl-S) must not hold us
         self._live.stop()
         self._file.close()
 
@@ -104,7 +115,13 @@ class LiveView:
         text = Text()
         for piece, style in line:
             text.append(piece, _LOOKS[style])
-        self._console.print(text, soft_wrap=True)
+        with self._one_draws:
+            self._console.print(text, soft_wrap=True)
+
+    def _draw_again_and_again(self) -> None:
+        while not self._stopping.wait(_DRAW_EVERY):
+            with self._one_draws:
+                self._live.refresh()
 
     def _draw(self) -> Group:
         now = time.monotonic()
@@ -140,7 +157,7 @@ class LiveView:
         yield state
         for text in (what.doing, f"$ {what.command}" if what.command else ""):
             if text:
-                yield Text(f"{_INDENT}{text}", "dim")
+                yield Text(f"{_INDENT}{text}")
         yield from self._layers(width)
 
     def _layers(self, width: int) -> Iterator[Text]:
@@ -163,9 +180,8 @@ class LiveView:
             return
         yield Text("─" * width, "dim")
         line = Text.assemble("public address  ", _state(seen, now))
-        down = seen.down(now)
-        if down:
-            line.append(f"  down {down:.0f} s in all", _LOOKS[Style.BAD])
+        if seen.down_before:
+            line.append(f"  down {seen.down(now):.0f} s in all", _LOOKS[Style.BAD])
         room = width - line.cell_len - 2
         if room >= 8:
             line.append("  ")

@@ -20,6 +20,27 @@ SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+def screen_after(written: str) -> list[str]:
+    """The lines that a terminal of any height shows in the end; knows the few movements that a live view makes."""
+    lines, row, column = [""], 0, 0
+    for piece in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", written):
+        if piece == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif piece == "\r":
+            column = 0
+        elif piece.endswith("A"):
+            row -= int(piece[2:-1] or 1)
+        elif piece == "\x1b[2K":
+            lines[row] = ""
+        elif not piece.startswith("\x1b"):
+            lines[row] = lines[row][:column].ljust(column) + piece + lines[row][column + len(piece) :]
+            column += len(piece)
+        elif not piece.endswith(("m", "h", "l")):
+            raise AssertionError(f"a movement that no test knows: {piece!r}")
+    return [line.rstrip() for line in lines]
+
+
 class Terminal:
     """A run of pytest on a terminal, and everything that it wrote there so far."""
 

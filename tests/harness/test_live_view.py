@@ -1,11 +1,20 @@
 """The live view, on a real terminal: it moves, it marks what changes production, and it leaves nothing behind."""
 
+import contextlib
+import os
+import pty
 import re
+import sys
+import threading
 
 import pytest
 
+from harness import live
+from harness.now import Now
+from harness.screen import Style
+from runbook.availability import Availability
 from tests.harness.inner import CANARY, Runbook, scenario
-from tests.harness.terminal import HIDE_CURSOR, SHOW_CURSOR, on_terminal
+from tests.harness.terminal import HIDE_CURSOR, SHOW_CURSOR, on_terminal, screen_after
 
 EXECUTE = ("features", "--execute", "shop")
 LONG = scenario("Long", "When a long command is run", "Then all is well")
@@ -76,6 +85,37 @@ def test_finished_sentences_stay(runbook: Runbook) -> None:
     assert "▲ CHANGED When  a file is made" in terminal.text
     assert "ok      Then  all is well" in terminal.text
     assert terminal.text.splitlines()[-1] == str(runbook.records[-1] / "record.html")
+
+
+def test_no_finished_line_is_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the live part grows and shrinks while lines are finished, all of them stay, and nothing else does."""
+    monkeypatch.setattr(live, "_DRAW_EVERY", 0.0)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    controller, terminal = pty.openpty()
+    written: list[bytes] = []
+
+    def read() -> None:
+        with contextlib.suppress(OSError):
+            while data := os.read(controller, 65536):
+                written.append(data)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    now = Now()
+    view = live.LiveView(os.fdopen(terminal, "w"), now, lambda: Availability("http://x/"), colour=True)
+    view.start()
+    told = [f"line {number}" for number in range(300)]
+    for number, line in enumerate(told):
+        now.sentence = "" if number % 3 else "a sentence"
+        now.doing = "" if number % 2 else "something"
+        view.line([(line, Style.GOOD)])
+    view.stop()
+    sys.setswitchinterval(before)
+    reader.join()
+    os.close(controller)
+    shown = screen_after(b"".join(written).decode())
+    assert [line for line in shown if line] == told
 
 
 def test_pull_is_shown_by_layer(slow: Runbook) -> None:
