@@ -74,8 +74,8 @@ class LiveView:
             legacy_windows=False,
         )
         self._live = Live(
+            self,
             console=self._console,
-            get_renderable=self._draw,
             auto_refresh=False,
             transient=True,
             redirect_stdout=False,
@@ -123,7 +123,7 @@ class LiveView:
             with self._one_draws:
                 self._live.refresh()
 
-    def _draw(self) -> Group:
+    def __rich__(self) -> Group:
         now = time.monotonic()
         width = self._console.size.width - 1
         lines = [*self._sentence(now, width), *self._users(now, width)]

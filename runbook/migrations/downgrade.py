@@ -1,7 +1,7 @@
 """How the schema goes back: with the failed release's image, to the target's head, believed only when it is seen."""
 
 from runbook.errors import Inconclusive
-from runbook.migrations import loss, schema
+from runbook.migrations import schema
 from runbook.migrations.image_answer import Step
 from runbook.sentence import Change, Expectation, Seen
 from runbook.toolbox import Toolbox
@@ -31,6 +31,8 @@ def loss_accepted(tools: Toolbox) -> Expectation:
         if sql is None:
             why = known.failed.why("downgrade") if known.failed else "it was not asked for"
             raise Inconclusive(f"the downgrade's SQL could not be read: {why}", _HELD)
+        from runbook.migrations import loss  # noqa: PLC0415 - loads PostgreSQL's grammar, for which nobody should wait
+
         losses = [str(item) for item in loss.named(sql, tools.catalog)] or ["no table and no column"]
         tools.incident.learn("loss", losses)
         accepted = tools.wishes.accept_loss == lowest
