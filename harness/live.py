@@ -21,7 +21,6 @@ from runbook.threads import signals_held
 _LOOKS = {
     Style.PLAIN: "",
     Style.HEADING: "bold",
-    Style.FAINT: "dim",
     Style.GOOD: "green",
     Style.PLANNED: "cyan",
     Style.WARNING: "bold yellow",

@@ -1,7 +1,6 @@
 """What is said while the runbook runs: a line for each sentence as it ends, and what goes on until then."""
 
 import os
-import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from harness.compat import CaptureManager, QuietReporter, live_terminal
+from harness.layout import broken, command_lines
 from harness.now import Now
 from harness.options import Run
 from harness.screen import Line, PlainScreen, Screen, Style, allows_live_view
@@ -38,6 +38,7 @@ _DONE = {
 }
 _WIDTH = 68
 _INDENT = 22
+_DETAIL_INDENT = 14
 _SHOWN_OUTPUT = 10  # lines
 
 
@@ -135,14 +136,12 @@ class Progress(Listener):
             self._screen.line([*head, (f"{text:<{min(room, _WIDTH)}} {seconds:6.1f} s", Style.PLAIN)])
         else:
             # On a narrow screen the sentence matters more than how long it took.
-            first, *others = self._broken(text)
+            first, *others = broken(text, self._screen.width - _INDENT - 7) if self._screen.breaks_lines else [text]
             self._screen.line([*head, (first, Style.PLAIN)])
-            self._indent([f"      {line}" for line in others], Style.PLAIN)
-        if not passed or outcome is Outcome.PLANNED:
-            self._indent(self._laid_out(outcome, detail), style)
-        elif self._plan or self._verbosity > 0:
-            self._indent(
-                [line for part in self._clean(detail).splitlines() for line in self._broken(part)], Style.FAINT
+            self._indent([f"      {line}" for line in others], Style.PLAIN, _INDENT)
+        if not passed or outcome is Outcome.PLANNED or self._plan or self._verbosity > 0:
+            self._details(
+                outcome, self._clean(detail), style if not passed or outcome is Outcome.PLANNED else Style.PLAIN
             )
         if self._verbosity > 0:
             self._show_commands()
@@ -206,11 +205,11 @@ class Progress(Listener):
         for command, done in last.items():
             often = f", {times[command]} times" if times[command] > 1 else ""
             self._indent(
-                [f"$ {self._clean(command)}  (exit {done.exit_code}, {done.seconds:.1f} s{often})"], Style.FAINT
+                [f"$ {self._clean(command)}  (exit {done.exit_code}, {done.seconds:.1f} s{often})"], Style.PLAIN
             )
             if self._verbosity > 1 and not done.command.secret_output:
                 said = (done.stdout + done.stderr).decode("utf-8", errors="replace")
-                self._indent([f"  {line}" for line in self._clean(said).splitlines()[-_SHOWN_OUTPUT:]], Style.FAINT)
+                self._indent([f"  {line}" for line in self._clean(said).splitlines()[-_SHOWN_OUTPUT:]], Style.PLAIN)
 
     # -- lines -------------------------------------------------------------------------------------------------
 
@@ -223,21 +222,21 @@ class Progress(Listener):
             self._shown_scenario = self._scenario
             self._say(f"  {self._scenario}")
 
-    def _laid_out(self, outcome: Outcome, detail: str) -> list[str]:
-        text = self._clean(detail)
-        if outcome is Outcome.PLANNED:
-            return text.splitlines()  # commands stay in one piece, so that they can be copied
-        return textwrap.wrap(text, self._screen.width - _INDENT - 1, break_long_words=False, break_on_hyphens=False)
-
-    def _broken(self, text: str) -> list[str]:
+    def _details(self, outcome: Outcome, detail: str, style: Style) -> None:
+        head, _, commands = detail.partition("\n")
+        room = self._screen.width - _DETAIL_INDENT - 1
         if not self._screen.breaks_lines:
-            return [text]
-        width = self._screen.width - _INDENT - 7
-        return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
+            # In a log a failure is broken, which people read, and nothing else, which programs may look for.
+            passed = outcome in (Outcome.PASSED, Outcome.PLANNED)
+            self._indent(detail.splitlines() if passed else broken(detail, room), style)
+        elif outcome is Outcome.PLANNED and commands:
+            self._indent([head, *(line for text in commands.splitlines() for line in command_lines(text, room))], style)
+        else:
+            self._indent(broken(detail, room), style)
 
-    def _indent(self, lines: list[str], style: Style) -> None:
+    def _indent(self, lines: list[str], style: Style, indent: int = _DETAIL_INDENT) -> None:
         for line in lines:
-            self._screen.line([(f"{'':{_INDENT}}{line}", style)])
+            self._screen.line([(f"{'':{indent}}{line}", style)])
 
     def _say(self, text: str, style: Style = Style.PLAIN) -> None:
         self._screen.line([(self._clean(text), style)])

@@ -16,7 +16,6 @@ class Style(Enum):
 
     PLAIN = ()
     HEADING = ("bold",)
-    FAINT = ("light",)
     GOOD = ("green",)
     PLANNED = ("cyan",)
     WARNING = ("yellow", "bold")

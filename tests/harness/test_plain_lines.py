@@ -44,7 +44,7 @@ def test_plan_shows_facts_and_commands(runbook: Runbook) -> None:
     feature = scenario("Plan", "Then all is well", "When a file is made", "Then all is well")
     ran = runbook.feature("1.feature", feature).run("features")
     assert [mark for sign, mark, *_ in sentences(ran.lines) if sign == "▲"] == ["plan"]
-    told = [line.strip() for line in ran.lines if line.startswith(" " * 22)]
+    told = [line.strip() for line in ran.lines if line.startswith(" " * 14)]
     assert told == ["all is well indeed", "would do:", "touch made", "would check: all well"]
 
 
