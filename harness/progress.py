@@ -94,7 +94,7 @@ class Progress(Listener):
         self._say("")
         if (seen := self._availability()) is not None:
             now = time.monotonic()
-            self._say(in_words(seen, now), Style.BAD if seen.down_since is not None else Style.PLAIN)
+            self._say(seen.in_words(now), Style.BAD if seen.down_since is not None else Style.PLAIN)
         for number, line in enumerate(lines):
             self._say(line, Style.PLAIN if number else Style.HEADING)
 
@@ -244,18 +244,6 @@ class Progress(Listener):
     def _clean(self, text: str) -> str:
         # Before anything is cut or broken: half of a secret is not recognised any more.
         return visible(self._redact(text))
-
-
-def in_words(seen: Availability, now: float) -> str:
-    """What the probes have seen, for the end of a run."""
-    if seen.error:
-        return f"the public address was not probed to the end: {seen.error}"
-    if not seen.probes:
-        return "the public address gave no answer to any probe, and the run was shorter than their deadline"
-    down = seen.down(now)
-    still = ", and is DOWN now" if seen.down_since is not None else ""
-    outages = f"; users were without service for {down:.1f} s{still}" if down else ""
-    return f"the public address answered {seen.good} of {seen.probes} probes well{outages}"
 
 
 def _clock() -> str:
