@@ -20,7 +20,7 @@ from harness.progress import Progress
 from harness.screen import colour_of
 from harness.signals import Signals
 from runbook import snapshot
-from runbook.availability import AvailabilityProber
+from runbook.availability_prober import AvailabilityProber
 from runbook.errors import JournalError, RunbookError
 from runbook.host import Command, Completed, Host
 from runbook.incident.incident import Incident

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from runbook.availability import NO_ANSWER, Availability, AvailabilityProber, Probe
+from runbook.availability import NO_ANSWER, Availability, Probe
+from runbook.availability_prober import AvailabilityProber
 from runbook.incident.journal import Journal, verify
 from runbook.incident.redaction import Redactor
 from tests.unit.parts import Asked, Reply, serving
