@@ -1,6 +1,6 @@
 """Which feature files are run, in which order, and what must have passed before each scenario."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import pytest
@@ -54,10 +54,13 @@ def _leave_out_by_default(config: pytest.Config, items: list[pytest.Item]) -> No
         items[:] = [item for item in items if item not in left_out]
 
 
-def missing_needs(config: pytest.Config, selected: Iterable[pytest.Item]) -> list[str]:
-    """Say, a line each, which selected scenario needs one that was not selected, by that one's own name."""
+def missing_needs(config: pytest.Config, selected: Iterable[pytest.Item], passed: Collection[str]) -> list[str]:
+    """Say, a line each, which selected scenario needs one that was not selected, by that one's own name.
+
+    `passed` are the names that passed in this incident before.
+    """
     selected = list(selected)
-    provided = {name for item in selected for name in named(item, "provides")}
+    provided = {name for item in selected for name in named(item, "provides")} | set(passed)
     providers = config.stash.get(_PROVIDERS, {})
     return [
         f"{item.name!r} needs {providers.get(need, need)!r}"
@@ -75,15 +78,25 @@ def empty_scenarios(selected: Iterable[pytest.Item]) -> list[str]:
 
 
 class Needs:
-    """Which scenarios passed in this run, by the name that they provide."""
+    """Which scenarios passed in this incident, by the name that they provide."""
 
-    def __init__(self, selected: Iterable[pytest.Item]) -> None:
+    def __init__(self, selected: Iterable[pytest.Item], earlier: Collection[str] = ()) -> None:
+        """`earlier` are the names that passed in earlier runs of this incident."""
         self._selected = {name for item in selected for name in named(item, "provides")}
-        self.reached: set[str] = set()
+        self._earlier = frozenset(earlier)
+        # What is run again must pass again: production may have moved since.
+        self.reached = set(self._earlier - self._selected)
 
     def passed(self, item: pytest.Item) -> None:
         """Note that a scenario passed, or in a plan could be planned to its end."""
         self.reached.update(named(item, "provides"))
+
+    def passed_before(self, item: pytest.Item) -> bool:
+        """Tell whether an earlier run came past the point up to which `item` is run (`@until:`)."""
+        past = bool(self._earlier.intersection(named(item, "until")))
+        if past:
+            self.reached |= self._earlier.intersection(named(item, "provides"))
+        return past
 
     def unmet(self, item: pytest.Item) -> list[str]:
         """Name what `item` needs and did not pass; `after:` counts only if it was selected at all."""

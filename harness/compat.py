@@ -29,6 +29,10 @@ class FeatureFile(pytest.Module):
         scenario = self.feature.scenarios[getattr(item, "originalname", item.name)]
         return 0 if scenario.templated and not any(scenario.examples) else len(scenario.steps)
 
+    def position_of(self, item: pytest.Item) -> int:
+        """Which scenario of this file it is, the first being 1."""
+        return list(self.feature.scenarios).index(getattr(item, "originalname", item.name)) + 1
+
     def _getobj(self) -> types.ModuleType:
         module = types.ModuleType(self.path.stem)
         module.__file__ = str(self.path)

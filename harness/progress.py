@@ -44,7 +44,11 @@ class Progress:
         with self._uncaptured() as terminal:
             terminal.ensure_newline()
         self._line(f"{run.kind.upper()} of {run.settings.project.name} — {does}", bold=True)
-        self._line(f"incident {run.incident}")
+        self._line(f"incident {run.incident}{', gone on with' if run.earlier else ''}")
+
+    def note(self, text: str) -> None:
+        """Show something that is no sentence."""
+        self._line(f"{_now()}     {text}", yellow=True)
 
     def scenario_began(self, chapter: str, scenario: str) -> None:
         """Show the chapter when it is a new one, and the scenario."""

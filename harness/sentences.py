@@ -9,8 +9,10 @@ import pytest
 from pytest_bdd.parser import Feature, Scenario, Step
 
 from harness.collecting import named
-from harness.running import CONDUCT, REDACTOR, Conduct
-from runbook.errors import RunbookError
+from harness.conduct import Conduct
+from harness.overriding import sentence_id
+from harness.running import CONDUCT, REDACTOR, SIGNALS
+from runbook.errors import JournalError, LockLost, RunbookError
 from runbook.incident.incident import outcome_of
 from runbook.incident.visible import visible
 from runbook.sentence import Outcome
@@ -23,11 +25,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     conduct = item.config.stash.get(CONDUCT, None)
     if conduct is None:
         return
+    passed = conduct.needs.passed_before(item)
     unmet = conduct.needs.unmet(item)
     ways, way = named(item, "way"), conduct.incident.facts.get("way")
     reason = f"needs {', '.join(unmet)}, which did not pass" if unmet else ""
     if ways and way is not None and way not in ways:
         reason = f"is for the way back {' or '.join(ways)}, and this one is {way}"
+    if passed:
+        reason = "passed already in this incident"
     if reason:
         conduct.incident.journal.write(
             "scenario left out",
@@ -57,8 +62,11 @@ def pytest_bdd_before_step(request: pytest.FixtureRequest, scenario: Scenario, s
     conduct = _conduct(request)
     if conduct is None:
         return
+    number = next(index for index, other in enumerate(scenario.steps, 1) if other is step)
+    request.config.stash[SIGNALS].sentence_began(conduct.run.settings.deadlines.sentence)
     conduct.incident.sentence_began(
         {
+            "id": sentence_id(scenario.feature.filename, request.node.parent.position_of(request.node), number),
             "keyword": step.type.capitalize(),
             "text": step.name,
             "scenario": scenario.name,
@@ -88,6 +96,7 @@ def _end_sentence(item: pytest.Item, error: BaseException | None) -> None:
     conduct = item.config.stash.get(CONDUCT, None)
     if conduct is None or not conduct.incident.sentence_is_open:
         return
+    item.config.stash[SIGNALS].sentence_ended()
     outcome, detail, seconds = conduct.incident.sentence_ended(error)
     item.stash[_OUTCOMES].append(outcome)
     conduct.progress.sentence_ended(outcome, detail, seconds)
@@ -100,6 +109,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if conduct is None:
         return (yield)
     error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, JournalError | LockLost):
+        # Without a journal, or without the lock, nothing more may be changed: not by the scenarios that come either.
+        item.session.shouldfail = error.seen
     if call.when == "call":
         # What no step hook saw: pytest.exit, Ctrl-C, an error in a hook.
         _end_sentence(item, error)
@@ -123,7 +135,8 @@ def _end_scenario(conduct: Conduct, item: pytest.Item, error: BaseException | No
         outcome = Outcome.INCONCLUSIVE
     else:
         conduct.needs.passed(item)
-    conduct.incident.journal.write("scenario ended", scenario=item.name, outcome=outcome)
+    provides = named(item, "provides")
+    conduct.incident.journal.write("scenario ended", scenario=item.name, outcome=outcome, provides=provides)
 
 
 def _conduct(request: pytest.FixtureRequest) -> Conduct | None:

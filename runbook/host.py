@@ -70,11 +70,27 @@ class Completed:
 class Recorder(Protocol):
     """What keeps the commands: the incident."""
 
+    def command_began(self, command: Command, process: int) -> None:
+        """Keep that a command was started, as which process."""
+
     def command_ended(self, completed: Completed) -> None:
         """Keep a command that ended."""
 
     def command_stopped(self, command: Command, why: str) -> None:
         """Keep a command that did not end by itself, or never began."""
+
+
+class OffTheRecord:
+    """Keeps no commands: for what is looked at before there is a record, and for signs of life."""
+
+    def command_began(self, command: Command, process: int) -> None:
+        """Let it go."""
+
+    def command_ended(self, completed: Completed) -> None:
+        """Let it go."""
+
+    def command_stopped(self, command: Command, why: str) -> None:
+        """Let it go."""
 
 
 class Host:
@@ -97,6 +113,7 @@ class Host:
         starting = _Starting(command, self._environment)
         try:
             process = starting.process()
+            self._recorder.command_began(command, process.pid)
             stdout, stderr = process.communicate(command.stdin, timeout=command.deadline)
         except OSError as error:
             self._recorder.command_stopped(command, str(error))

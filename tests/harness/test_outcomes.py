@@ -119,7 +119,7 @@ def test_run_that_changed_something_and_failed_says_what_production_is(runbook: 
     assert len(after) == 1
     assert after[0]["gate"] == "open"
     assert after[0]["schema"].startswith("unknown: ")
-    assert "production runs" in ran.terminal
+    assert "production now:" in ran.terminal
 
 
 def test_unknown_is_not_good(runbook: Runbook) -> None:

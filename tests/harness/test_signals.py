@@ -64,5 +64,7 @@ def test_killed_run_leaves_a_journal_that_says_so(runbook: Runbook) -> None:
     os.kill(int(pid.read_text()), signal.SIGKILL)
     assert ran.exit_code == -signal.SIGKILL
     assert ran.folder is not None
-    assert '"state":"begun"' in (ran.folder / "journal.jsonl").read_text().splitlines()[-1]
+    intent, begun = (ran.folder / "journal.jsonl").read_text().splitlines()[-2:]
+    assert '"state":"begun"' in intent
+    assert '"kind":"command began"' in begun
     assert not (ran.folder / "record.html").exists()
