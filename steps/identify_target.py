@@ -29,7 +29,7 @@ def env_file_replaceable(tools: Toolbox) -> None:
 
 @then("production before any change is on record")
 def production_on_record(tools: Toolbox) -> None:
-    tools.incident.learn("before", snapshot.take(tools))
+    snapshot.write_down_before(tools)
 
 
 @given("a release to return to")

@@ -76,6 +76,11 @@ class Incident(Witness):
         self.facts[name] = value
         self.journal.write("fact", name=name, value=value)
 
+    def confirm(self, name: str) -> None:
+        """Say that the fact `name`, which an earlier run of this incident put on record, is what counts."""
+        self.journal.write("confirmed", name=name)
+        self._conclude(Outcome.PASSED, f"as an earlier run of this incident found: {name}")
+
     def errors_before(self) -> Mapping[str, int] | None:
         """The errors in the failed release's logs, by signature; None where no other release than the target failed."""
         origin, target = self.facts.get("origin", {}), self.facts.get("target", {})

@@ -10,9 +10,9 @@ import pytest
 from runbook.errors import CheckFailed, CommandFailed, Inconclusive
 from runbook.host import Command, Host
 from runbook.incident.incident import Incident, Mode
-from runbook.incident.witness import KEPT_OUTPUT
 from runbook.incident.journal import Journal
 from runbook.incident.redaction import Redactor
+from runbook.incident.witness import KEPT_OUTPUT
 from runbook.probes import Answer
 from runbook.sentence import Change, Expectation, Outcome, Reach, Request, Seen
 
