@@ -44,6 +44,11 @@ class Request:
         return self.text
 
 
+def not_known_yet(what: str) -> str:
+    """What a planned message says in the place of `what`, which only the execution can know."""
+    return f"[{what}, not known yet]"
+
+
 def never() -> str | None:
     """Say that nothing has been done yet: for changes that must be carried out each time."""
     return None

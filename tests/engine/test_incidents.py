@@ -5,7 +5,7 @@ import hashlib
 from rehearsal.database import columns, restore, rows, sql, tables
 from rehearsal.incidents import NEW_CUSTOMERS
 from tests.engine.conftest import docker, running, state
-from tests.engine.judging import Scene, arguments, held, page, told, words
+from tests.engine.judging import Scene, held, page, planned_and_executed, told, words
 
 LIVE = "2025-12-15-rc1"
 
@@ -60,8 +60,7 @@ class TestBreakingMigration:
         others = {name: i for name, i in here.ids().items() if "-api-" not in name and "-jobs-" not in name}
         held_by_failed = rows(here.practice, "orders", where=f"NOT ({left.before})")
         assert len(held_by_failed) == len(NEW_CUSTOMERS) == len(left.placed)
-        ran = here.run(*arguments(self.incident, here))
-        assert ran.exit_code == 0, ran.terminal
+        _, ran = planned_and_executed(here, self.incident)
 
         assert (running(here, "api"), running(here, "jobs")) == (LIVE, LIVE)
         assert others.items() <= here.ids().items()
@@ -107,8 +106,7 @@ class TestAdditiveMigration:
         """The target serves users on the newer schema; nothing of the schema or of its rows has changed."""
         here, left = scene
         before = state(here)
-        ran = here.run(*arguments(self.incident, here))
-        assert ran.exit_code == 0, ran.terminal
+        _, ran = planned_and_executed(here, self.incident)
         now = state(here)
         for same in ("revision", "schema", "orders", "gate"):
             assert now[same] == before[same], same
@@ -163,8 +161,7 @@ class TestForwardFix:
         here, left = scene
         fix = "2025-12-20-rc2"
         orders = here.practice.ask("/orders").json()
-        ran = here.run(*arguments(self.incident, here))
-        assert ran.exit_code == 0, ran.terminal
+        _, ran = planned_and_executed(here, self.incident)
         assert (running(here, "api"), running(here, "jobs")) == (fix, fix)
         assert sql(here.practice, "SELECT version_num FROM alembic_version") == ["0005_orders_by_customer"]
         assert here.practice.ask("/orders").json() == orders
