@@ -12,6 +12,7 @@ RunbookError
 │   └── ReleaseNotFound    it answers, and has no such tag
 ├── ModelsError          what the target's code maps, or the SQL to judge, is not what it should be
 ├── TargetError          no release that could be returned to, or not the one asked for
+├── SentenceError        a sentence did what its keyword does not allow
 ├── CheckFailed          a sentence was looked at until its deadline and was not true
 ├── Inconclusive         a sentence could not be looked at; never counted as good news
 └── JournalError         the journal cannot be written, or is not whole
@@ -78,6 +79,10 @@ class ModelsError(RunbookError):
 
 class TargetError(RunbookError):
     """There is no release that could be returned to, or not the one asked for."""
+
+
+class SentenceError(RunbookError):
+    """A sentence did what its keyword does not allow: the steps are wrong, not production."""
 
 
 class CheckFailed(RunbookError):
