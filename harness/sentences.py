@@ -1,6 +1,5 @@
 """What happens around each scenario and each sentence: it is put on record, and shown, as it begins and as it ends."""
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from harness.running import CONDUCT, REDACTOR, SIGNALS
 from runbook.errors import JournalError, LockLost, RunbookError
 from runbook.incident.incident import outcome_of
 from runbook.incident.visible import visible
-from runbook.sentence import Outcome
+from runbook.sentence import Outcome, is_change
 
 _OUTCOMES = pytest.StashKey[list[Outcome]]()
 
@@ -45,6 +44,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(reason)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
     """Open the scenario on record."""
     conduct = _conduct(request)
@@ -57,7 +57,10 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature,
     conduct.progress.scenario_began(feature.name or "", scenario.name)
 
 
-def pytest_bdd_before_step(request: pytest.FixtureRequest, scenario: Scenario, step: Step) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_bdd_before_step(
+    request: pytest.FixtureRequest, scenario: Scenario, step: Step, step_func: Callable[..., object]
+) -> None:
     """Open the sentence on record, before anything in it happens."""
     conduct = _conduct(request)
     if conduct is None:
@@ -71,20 +74,20 @@ def pytest_bdd_before_step(request: pytest.FixtureRequest, scenario: Scenario, s
             "text": step.name,
             "scenario": scenario.name,
             "place": f"{Path(scenario.feature.filename).name}:{step.line_number}",
-        }
+        },
+        may_change=is_change(step_func),
     )
     conduct.progress.sentence_began(step.type.capitalize(), step.name)
 
 
-def pytest_bdd_before_step_call(step: Step, step_func: Callable[..., object]) -> None:
-    """Refuse an `async def`: pytest-bdd would call it, await nothing, and count it as passed."""
-    if inspect.iscoroutinefunction(step_func):
-        raise TypeError(f"the sentence {step.name!r} is an async def, which nothing runs: write def")
-
-
-def pytest_bdd_after_step(request: pytest.FixtureRequest) -> None:
-    """Close the sentence on record: it came to its end."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_bdd_after_step(request: pytest.FixtureRequest) -> Any:
+    """Close the sentence on record, when it and every other plugin came to their end, and it did something at all."""
+    result = yield
+    if (conduct := _conduct(request)) is not None:
+        conduct.incident.check_sentence()
     _end_sentence(request.node, None)
+    return result
 
 
 def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: BaseException) -> None:

@@ -15,6 +15,7 @@ RunbookError
 ├── LockHeld             another run changes this production, or one that died did not let go of it
 ├── LockLost             the lock of this run was taken away: nothing more is changed
 ├── SentenceTimedOut     a sentence took longer than any sentence may
+├── SentenceError        a sentence did what its keyword does not allow
 ├── CheckFailed          a sentence was looked at until its deadline and was not true
 ├── Inconclusive         a sentence could not be looked at; never counted as good news
 └── JournalError         the journal cannot be written, or is not whole
@@ -93,6 +94,10 @@ class LockLost(RunbookError):
 
 class SentenceTimedOut(RunbookError):
     """A sentence took longer than any sentence may."""
+
+
+class SentenceError(RunbookError):
+    """A sentence did what its keyword does not allow: the steps are wrong, not production."""
 
 
 class CheckFailed(RunbookError):

@@ -3,8 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from runbook.host import Command
+
+_Function = TypeVar("_Function", bound=Callable[..., object])
+_CHANGES = "__changes_production__"
+
+
+def changes(function: _Function) -> _Function:
+    """Declare that the sentence of this function makes a change: a When, and only a When, is one."""
+    setattr(function, _CHANGES, True)
+    return function
+
+
+def is_change(function: Callable[..., object]) -> bool:
+    """Tell whether a sentence's function is declared a change."""
+    return getattr(function, _CHANGES, False) is True
 
 
 class Reach(StrEnum):

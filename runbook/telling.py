@@ -6,14 +6,19 @@ from typing import Any
 from runbook import snapshot
 from runbook.incident.incident import Mode
 from runbook.recovery import Way
-from runbook.sentence import Change, not_known_yet
+from runbook.sentence import Change, Expectation, Seen, not_known_yet
 from runbook.toolbox import Toolbox
 
 
-def write_down_after(tools: Toolbox) -> None:
-    """Put production as it is after the rollback on record; in a plan there is no such production."""
-    if not tools.incident.planned_changes:
-        tools.incident.learn("after", snapshot.take(tools))
+def written_down_after(tools: Toolbox) -> Expectation:
+    """That production as it is after the rollback is on record; in a plan there is no such production yet."""
+
+    def look() -> Seen:
+        after = snapshot.take(tools)
+        tools.incident.learn("after", after)
+        return Seen(ok=True, seen=f"production runs {', '.join(after['tags'])}")
+
+    return Expectation("production after the rollback on record", look, "look at production by hand")
 
 
 def announcing(tools: Toolbox) -> Change:

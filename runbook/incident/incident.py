@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from runbook.errors import CheckFailed, Inconclusive
+from runbook.errors import CheckFailed, Inconclusive, SentenceError
 from runbook.host import Command, Host
 from runbook.incident.journal import Entry, Journal
 from runbook.incident.witness import Witness
@@ -58,6 +58,9 @@ class Incident(Witness):
         self._sentence_outcome = Outcome.PASSED
         self._sentence_detail = ""
         self._sentence_began: float | None = None
+        self._sentence_may_change = False
+        #: What the open sentence did that goes on record: looks, facts, decisions, changes.
+        self._sentence_did: set[str] = set()
 
     def go_on_from(self, entries: Sequence[Entry]) -> None:
         """Take up what earlier runs of this incident pinned, decided, changed and told."""
@@ -73,11 +76,13 @@ class Incident(Witness):
 
     def learn(self, name: str, value: Any) -> None:
         """Keep a fact under `name`, for later sentences and for the record."""
+        self._sentence_did.add("fact")
         self.facts[name] = value
         self.journal.write("fact", name=name, value=value)
 
     def confirm(self, name: str) -> None:
         """Say that the fact `name`, which an earlier run of this incident put on record, is what counts."""
+        self._sentence_did.add("fact")
         self.journal.write("confirmed", name=name)
         self._conclude(Outcome.PASSED, f"as an earlier run of this incident found: {name}")
 
@@ -91,6 +96,7 @@ class Incident(Witness):
 
     def decide(self, question: str, answer: str, evidence: list[str]) -> None:
         """Keep a decision with the evidence it rests on."""
+        self._sentence_did.add("decision")
         self.journal.write("decision", question=question, answer=answer, evidence=evidence)
 
     # -- what sentences do -------------------------------------------------------------------------------------
@@ -99,8 +105,14 @@ class Incident(Witness):
         """Make a change, or, in a plan, write down exactly what would be done.
 
         What is so already is recorded as such and not done again. The intent is on the disk before the first
-        action begins. Raises whatever the action raises.
+        action begins. Raises SentenceError in a sentence that may not change anything, and whatever the action raises.
         """
+        if self.sentence_is_open and not self._sentence_may_change:
+            raise SentenceError(
+                f"a sentence that is not declared a change was about to make one: {change.summary}",
+                "bind it to When and mark its function with @changes",
+            )
+        self._sentence_did.add("change")
         actions = [str(action) for action in change.actions]
         about: dict[str, Any] = {"summary": change.summary, "reach": change.reach}
         if self.planned_changes == 0 and (evidence := self._already(change)):
@@ -138,6 +150,7 @@ class Incident(Witness):
         Raises CheckFailed when it is not so by the deadline, and Inconclusive when it could not be looked at.
         """
         if self.planned_changes:
+            self._sentence_did.add("look")
             within = f" within {expectation.deadline:g} s" if expectation.deadline else ""
             self._conclude(Outcome.PLANNED, f"would check{within}: {expectation.expected}")
             self.journal.write("look", expected=expectation.expected, deadline=expectation.deadline, state="planned")
@@ -146,6 +159,7 @@ class Incident(Witness):
 
     def verify(self, expectation: Expectation) -> None:
         """Look until it is as expected, in a plan as well. Raises as `expect` does."""
+        self._sentence_did.add("look")
         waited = wait_for(expectation)
         self.journal.write(
             "look",
@@ -182,9 +196,13 @@ class Incident(Witness):
         self._sentence_outcome = outcome
         self._sentence_detail = f"{self._sentence_detail}\n{detail}" if self._sentence_detail else detail
 
-    def sentence_began(self, facts: Mapping[str, Any]) -> None:
-        """Open a sentence, with its `id`, `keyword` and `text`; on the disk before anything in it happens."""
+    def sentence_began(self, facts: Mapping[str, Any], *, may_change: bool = False) -> None:
+        """Open a sentence, with its `id`, `keyword` and `text`; on the disk before anything in it happens.
+
+        Only one that may change carries out changes.
+        """
         self._sentence_outcome, self._sentence_detail = Outcome.PASSED, ""
+        self._sentence_may_change, self._sentence_did = may_change, set()
         self._sentence_id = str(facts["id"])
         self.journal.write("sentence began", sync=True, **facts)
         self._sentence_began = time.monotonic()
@@ -193,6 +211,19 @@ class Incident(Witness):
     def sentence_is_open(self) -> bool:
         """Tell whether a sentence has begun and not ended."""
         return self._sentence_began is not None
+
+    def check_sentence(self) -> None:
+        """Raise Inconclusive when the open sentence has done nothing yet: that it came to its end proves nothing."""
+        if self._sentence_may_change and "change" not in self._sentence_did:
+            raise Inconclusive(
+                "nothing was done: the sentence came to its end without a change, done, planned or already so",
+                "have its function hand a Change to carry_out",
+            )
+        if not self._sentence_did:
+            raise Inconclusive(
+                "it looked at nothing: the sentence came to its end without a look, a fact or a decision on record",
+                "have its function hand an Expectation to verify or expect",
+            )
 
     def sentence_ended(self, error: BaseException | None = None) -> tuple[Outcome, str, float]:
         """Close the sentence that is open, and return its outcome, its detail in words, and its seconds."""

@@ -71,7 +71,7 @@ from pytest_bdd import given, then, when
 
 from runbook.errors import Inconclusive
 from runbook.host import Command
-from runbook.sentence import Change, Expectation, Reach, Seen
+from runbook.sentence import Change, Expectation, Reach, Seen, changes
 
 CANARY = {canary!r}
 
@@ -80,34 +80,33 @@ def expectation(look):
     return Expectation("all well", look, "look by hand")
 
 
-@given("nothing")
-def nothing():
-    pass
-
-
-@given("the tools are at hand")
-def at_hand(tools):
-    pass
+@given("something to begin with")
+def begun(tools):
+    tools.incident.learn("begun", "with something")
 
 
 @given("the metrics are at hand")
 def metrics_at_hand(tools):
     assert tools.metrics
+    tools.incident.learn("metrics", "at hand")
 
 
 @when("a file is made")
+@changes
 def file_made(tools):
     command = Command(("touch", "made"), 10, tools.production.directory)
     tools.incident.carry_out(Change("a file is made", (command,)), tools.host)
 
 
 @when("a long command is run")
+@changes
 def long_command(tools):
     command = Command(("sh", "-c", "echo $$ > pid; sleep 60"), 50, tools.production.directory)
     tools.incident.carry_out(Change("a long command is run", (command,)), tools.host)
 
 
 @when("a message is sent")
+@changes
 def message_sent(tools):
     command = Command(("touch", "sent"), 10, tools.production.directory)
     tools.incident.carry_out(Change("a message is sent", (command,), reach=Reach.PEOPLE), tools.host)
@@ -138,16 +137,18 @@ def bug(tools):
 
 
 @then("there is a warning")
-def warning():
+def warning(tools):
     import warnings
 
     warnings.warn("a library is deprecated", DeprecationWarning)
+    all_well(tools)
 
 
 @given("a secret is printed")
 def printed(tools):
     print("stdout says", CANARY)
     print("stderr says", CANARY, file=sys.stderr)
+    begun(tools)
 
 
 @then("a secret fails")

@@ -12,7 +12,7 @@ from pytest_bdd.feature import get_feature
 from harness import compat
 from tests.harness.inner import CANARY, Ran, Runbook, scenario
 
-GOOD = scenario("Good", "Given nothing", "Then all is well")
+GOOD = scenario("Good", "Given something to begin with", "Then all is well")
 BAD = scenario("Bad", "Then all is not well")
 
 

@@ -8,12 +8,12 @@ import pytest
 
 from tests.harness.inner import DEADLINE, Runbook, scenario
 
-GOOD = scenario("Good", "Given nothing", "Then all is well", tags="@provides:good")
+GOOD = scenario("Good", "Given something to begin with", "Then all is well", tags="@provides:good")
 CHANGING = scenario("Changing", "When a file is made", "Then all is well", tags="@provides:changed")
 FAILING = scenario("Failing", "When a file is made", "Then all is not well", tags="@provides:never")
 DEPENDENT = scenario("Dependent", "When a message is sent", tags="@needs:never @provides:sent")
 FURTHER = scenario("Further", "When a message is sent", tags="@needs:sent")
-AFTER = scenario("After", "Given nothing", tags="@after:never")
+AFTER = scenario("After", "Given something to begin with", tags="@after:never")
 EXECUTE = ("features", "--execute", "shop")
 
 
@@ -134,7 +134,7 @@ def test_unknown_is_not_good(runbook: Runbook) -> None:
 
 def test_bug_is_told_with_its_place_and_without_its_secret(runbook: Runbook) -> None:
     """An exception that nobody foresaw fails the run, with its traceback in terminal and page, redacted."""
-    ran = runbook.feature("1.feature", scenario("Bug", "Given the tools are at hand", "Then there is a bug")).run(
+    ran = runbook.feature("1.feature", scenario("Bug", "Given something to begin with", "Then there is a bug")).run(
         *EXECUTE
     )
     assert ran.exit_code == 1
@@ -174,7 +174,7 @@ def test_missing_secret_is_told_by_its_place(runbook: Runbook) -> None:
         pytest.param(scenario("Empty"), id="empty-scenario"),
         pytest.param(scenario("Async", "Then a coroutine is awaited"), id="async-sentence"),
         pytest.param(
-            scenario("Outline", "Given nothing").replace("Scenario", "Scenario Outline")
+            scenario("Outline", "Given something to begin with").replace("Scenario", "Scenario Outline")
             + "\n    Examples:\n      | word |",
             id="outline-without-rows",
         ),
