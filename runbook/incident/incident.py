@@ -68,7 +68,7 @@ class Incident(Witness):
             if entry["kind"] == "fact" and entry["name"] in _PINNED:
                 self.facts[entry["name"]] = entry["value"]
             elif entry["kind"] == "change" and entry["reach"] == Reach.PRODUCTION and entry["state"] == "begun":
-                self.changes_made.append(entry["summary"])
+                self._note_change(entry["summary"])
             elif entry["kind"] == "change" and entry["reach"] == Reach.PEOPLE and entry["state"] == "done":
                 self._told[entry["summary"]] = entry["time"]
 
@@ -127,7 +127,7 @@ class Incident(Witness):
         self.before_change()
         self.journal.write("change", state="begun", actions=actions, sync=True, **about)
         if change.reach is Reach.PRODUCTION:
-            self.changes_made.append(change.summary)
+            self._note_change(change.summary)
         began = time.monotonic()
         receipts = []
         with self.acting():
@@ -139,6 +139,10 @@ class Incident(Witness):
         self._conclude(Outcome.PASSED, "; ".join(receipts) or change.summary)
         seconds = round(time.monotonic() - began, 3)
         self.journal.write("change", state="done", seconds=seconds, receipts=receipts, sync=True, **about)
+
+    def _note_change(self, summary: str) -> None:
+        if summary not in self.changes_made:
+            self.changes_made.append(summary)
 
     def _already(self, change: Change) -> str | None:
         told = self._told.get(change.summary)

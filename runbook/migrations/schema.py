@@ -61,13 +61,14 @@ def read_target(tools: Toolbox, release: Release) -> None:
 def read_failed(tools: Toolbox) -> None:
     """Put on record what the failed release's image knows of the range from the target's head to the database.
 
-    Nothing is asked where there is no range. Raises Inconclusive when the image does not tell.
+    Nothing is asked, and null put on record, where there is no range. Raises Inconclusive when the image does not tell.
     """
     known = of(tools)
     if decided(tools) and "failed migrations" in tools.incident.facts:
         tools.incident.confirm("failed migrations")
         return
     if known.same or tools.wishes.forward_fix:
+        tools.incident.learn("failed migrations", None)
         return
     span = (known.target_head, known.database[0]) if len(known.database) == 1 else None
     found = _ask(tools, _failed_image(tools), None, span)
