@@ -44,7 +44,7 @@ class Progress:
         with self._uncaptured() as terminal:
             terminal.ensure_newline()
         self._line(f"{run.kind.upper()} of {run.settings.project.name} — {does}", bold=True)
-        self._line(f"incident {run.incident}{', gone on with' if run.earlier else ''}")
+        self._line(f"incident {run.incident}{', resumed' if run.earlier else ''}")
 
     def note(self, text: str) -> None:
         """Show something that is no sentence."""

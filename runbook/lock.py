@@ -17,11 +17,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from runbook.errors import Inconclusive, LockHeld, LockLost, RunbookError
-from runbook.host import Command, Completed
-from runbook.host_files import FOLDER
+from runbook.host import Command
+from runbook.host_files import FOLDER, HostLines
 from runbook.incident.journal import utc_now
 from runbook.process import boot, start_of
 from runbook.production import Production
+from runbook.sentence import Change, Reach
 
 #: Seconds between two signs of life, and how long none may be seen before a lock counts as abandoned.
 SIGN_OF_LIFE = 5.0
@@ -139,7 +140,7 @@ class Lock:
         content = (json.dumps(asdict(holder), sort_keys=True) + "\n").encode("ascii")
         # Noted before: a signal may come between the deed and its notice.
         self.holder, self._mine = holder, hashlib.sha256(content).hexdigest()
-        if not self._if_still(held.seal if held else _FREE, "put", content):
+        if not self._done(self._if_still(held.seal if held else _FREE, "put", content)):
             now = self.look()
             raise LockHeld(
                 f"somebody took the lock at this very moment: {now or 'and let go of it again'}",
@@ -149,7 +150,7 @@ class Lock:
 
     def keep(self) -> None:
         """Give a sign of life. Raises LockLost when the lock is another's by now, and nothing may be changed."""
-        if not self._if_still(self._mine, "touch"):
+        if not self._done(self._if_still(self._mine, "touch")):
             raise LockLost(
                 f"the lock of this run was taken away: {self._now_held()}",
                 "somebody forced it: find out who is at work, then go on with --resume",
@@ -158,21 +159,28 @@ class Lock:
     def release(self) -> None:
         """Let go of it, if it is this run's. What is another's by now is left alone."""
         if self.holder is not None:
-            self._if_still(self._mine, "remove")
+            self._done(self._if_still(self._mine, "remove"))
         self._mine, self.holder = _FREE, None
 
-    def force(self, held: Held) -> None:
-        """Take it from `held`. Raises LockHeld when it is another's by now."""
-        if not self._if_still(held.seal, "remove"):
-            raise LockHeld(f"the lock changed hands meanwhile: {self._now_held()}", "look again before forcing it")
+    def forcing(self, held: Held, incident: str, why: str) -> Change:
+        """The change that takes the lock away from `held`, and from nobody else, and says so beside it on the host."""
+        line = {"at": utc_now(), "by": operator(), "why": why, "incident": incident, "held": asdict(held.holder)}
+        return Change(
+            f"the lock of incident {held.holder.incident} is taken away",
+            (*HostLines(self._production, "unlocked.jsonl").appending(line), self._if_still(held.seal, "remove")),
+            reach=Reach.NOTES,
+        )
 
     def _now_held(self) -> str:
         return str(self.look() or "nobody holds it")
 
-    def _if_still(self, seen: str, then: str, content: bytes | None = None) -> bool:
+    def _if_still(self, seen: str, then: str, content: bytes | None = None) -> Command:
         guarded = ("flock", "--exclusive", "--wait", "10", f"{self.path}.guard", "sh", "-c", _COMPARE_AND, "sh")
-        command: Command = self._production.command(*guarded, self.path, seen, then, stdin=content)
-        answer: Completed = self._production.host.run(command)
+        return self._production.command(*guarded, self.path, seen, then, stdin=content)
+
+    def _done(self, command: Command) -> bool:
+        """Run such a command, and tell whether the lock was as it had been seen."""
+        answer = self._production.host.run(command)
         if answer.exit_code not in (0, _NOT_AS_SEEN):
             raise Inconclusive(
                 f"the lock {self.path} cannot be changed: {answer.last_words}",

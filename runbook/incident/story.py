@@ -27,7 +27,7 @@ class Story:
         """The scenarios by chapter, in the order in which they ran; a run that went on has chapters of its own."""
         chapters: dict[str, list[Scenario]] = {}
         for scenario in self.scenarios:
-            again = f", gone on with at {self.resumed[scenario.run - 1]['time'][11:19]}" if scenario.run else ""
+            again = f", resumed at {self.resumed[scenario.run - 1]['time'][11:19]}" if scenario.run else ""
             chapters.setdefault(f"{scenario.chapter}{again}", []).append(scenario)
         return chapters
 
@@ -77,12 +77,14 @@ class Story:
             return f"Over: production runs {self._tag('target')} again"
         if "known-good" in reached:
             return f"Validated: {self._tag('running')} is known good"
+        if "unlocked" in reached:
+            return "The lock was taken away"
         return "Not a whole rollback: only a part of the runbook was run"
 
     @property
     def tone(self) -> str:
         """`good`, `plan` or `bad`: how the headline is coloured."""
-        whole = {"rolled-back", "known-good", "switch-felt"} & set(self.closed.get("reached", []))
+        whole = {"rolled-back", "known-good", "switch-felt", "unlocked"} & set(self.closed.get("reached", []))
         tones = {"passed": "good" if whole else "plan", "planned": "plan"}
         return tones.get(str(self.closed.get("outcome")), "bad")
 
