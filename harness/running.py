@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.collecting import Needs, empty_scenarios, missing_needs
+from harness.collecting import Needs, left_out_by_default, missing_needs
 from harness.compat import drop_page, install_quiet_reporter
 from harness.ending import last_lines
 from harness.options import RUN, Run
@@ -85,7 +85,8 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         return (yield)
     if not session.items:
         drop_page(session.config)
-        Progress(session.config).closed(["NOTHING WAS SELECTED: nothing was looked at, and nothing was changed"])
+        nothing = "NOTHING WAS SELECTED: nothing was looked at, and nothing was changed"
+        Progress(session.config).closed([nothing, *left_out_by_default(session.config)])
         return (yield)
     try:
         _refuse(session, run)
@@ -113,9 +114,6 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
 
 def _refuse(session: pytest.Session, run: Run) -> None:
     """Raise UsageError, which ends pytest with code 4, when this run may not begin."""
-    empty = empty_scenarios(session.items)
-    if empty:
-        raise pytest.UsageError(f"no sentence in {', '.join(map(repr, empty))} → write one, or take it out")
     missing = missing_needs(session.config, session.items)
     if missing:
         raise pytest.UsageError(f"{'; '.join(missing)}, which was not selected → run it without -k and -m")
