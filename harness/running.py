@@ -26,6 +26,7 @@ from runbook.incident.journal import FORMAT, Journal
 from runbook.incident.redaction import Redactor
 from runbook.incident.visible import visible
 from runbook.production import Production
+from runbook.sentence import Outcome
 from runbook.toolbox import Toolbox, redactor_for
 
 
@@ -37,6 +38,8 @@ class Conduct:
         self.progress = progress
         self.needs = needs
         self.incident = Incident(run.incident, run.mode, Journal(run.journal, redactor))
+        #: How each scenario ended, by its id.
+        self.ended: dict[str, Outcome] = {}
         self.ending: str | None = None
         self._tools: Toolbox | None = None
 
@@ -105,7 +108,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         ending = "failed"
         raise
     else:
-        ending = "failed" if session.testsfailed else "planned" if conduct.incident.planned_changes else "passed"
+        ending = _came_to(session, conduct)
         return result
     finally:
         session.config.stash[SIGNALS].closing = True
@@ -124,6 +127,15 @@ def _refuse(session: pytest.Session, run: Run) -> None:
         production.running()
     except RunbookError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _came_to(session: pytest.Session, conduct: Conduct) -> str:
+    """How a run that came to its end ended: well only if every scenario says so on record, and one was really run."""
+    outcomes = [conduct.ended.get(item.nodeid, Outcome.INCONCLUSIVE) for item in session.items]
+    good = (Outcome.PASSED, Outcome.PLANNED)
+    if not set(outcomes) & set(good) or set(outcomes) - {*good, Outcome.NOT_APPLICABLE}:
+        session.testsfailed = session.testsfailed or 1  # what pytest's exit code is made from
+    return "failed" if session.testsfailed else "planned" if conduct.incident.planned_changes else "passed"
 
 
 def _opening(run: Run, session: pytest.Session) -> dict[str, Any]:
