@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from harness.collecting import Needs, empty_scenarios, missing_needs
+from harness.collecting import Needs, left_out_by_default, missing_needs
 from harness.compat import drop_page, install_quiet_reporter
 from harness.conduct import Conduct
 from harness.ending import last_lines
@@ -21,6 +21,7 @@ from runbook.incident.incident import Mode
 from runbook.incident.redaction import Redactor
 from runbook.incident.visible import visible
 from runbook.production import Production
+from runbook.sentence import Outcome
 from runbook.toolbox import Toolbox, redactor_for
 
 CONDUCT = pytest.StashKey[Conduct]()
@@ -49,7 +50,8 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     if run is None:
         return (yield)
     if not session.items:
-        Progress(session.config).closed(["NOTHING WAS SELECTED: nothing was looked at, and nothing was changed"])
+        nothing = "NOTHING WAS SELECTED: nothing was looked at, and nothing was changed"
+        Progress(session.config).closed([nothing, *left_out_by_default(session.config)])
         return (yield)
     with ExitStack() as until_closed:
         try:
@@ -72,7 +74,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
             ending = "failed"
             raise
         else:
-            ending = "failed" if session.testsfailed else "planned" if conduct.incident.planned_changes else "passed"
+            ending = _came_to(session, conduct)
             return result
         finally:
             signals.close()
@@ -81,9 +83,6 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
 
 def _refuse(session: pytest.Session, run: Run) -> Production:
     """Look for production, off the record; raise UsageError or RunbookError when this run may not begin."""
-    empty = empty_scenarios(session.items)
-    if empty:
-        raise pytest.UsageError(f"no sentence in {', '.join(map(repr, empty))} → write one, or take it out")
     passed = run.earlier.passed if run.earlier else frozenset()
     missing = missing_needs(session.config, session.items, passed)
     if missing:
@@ -110,6 +109,15 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     except OSError as error:
         conduct = session.config.stash[CONDUCT]
         conduct.ending = f"{conduct.ending}; and the page cannot be written ({error.strerror})"
+
+
+def _came_to(session: pytest.Session, conduct: Conduct) -> str:
+    """How a run that came to its end ended: well only if every scenario says so on record, and one was really run."""
+    outcomes = [conduct.ended.get(item.nodeid, Outcome.INCONCLUSIVE) for item in session.items]
+    good = (Outcome.PASSED, Outcome.PLANNED)
+    if not set(outcomes) & set(good) or set(outcomes) - {*good, Outcome.NOT_APPLICABLE}:
+        session.testsfailed = session.testsfailed or 1  # what pytest's exit code is made from
+    return "failed" if session.testsfailed else "planned" if conduct.incident.planned_changes else "passed"
 
 
 @pytest.fixture
