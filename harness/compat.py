@@ -120,7 +120,12 @@ def drop_page(config: pytest.Config) -> None:
     """Let pytest-html write no page in this run: it was refused, so there is nothing to record."""
     for plugin in list(config.pluginmanager.get_plugins()):
         if isinstance(plugin, BaseReport):
-            config.pluginmanager.unregister(plugin)
+            # Unregistering would come too late for the hook that is being called.
+            plugin._generate_report = _no_page  # noqa: SLF001 - pytest-html offers no way to write none
+
+
+def _no_page(*_: object, **__: object) -> None:
+    """Write nothing."""
 
 
 class _Redacting:

@@ -203,7 +203,7 @@ class Ran:
 
     @property
     def ending(self) -> str:
-        return str(self.entries("closed")[0]["outcome"])
+        return str(self.entries("closed")[-1]["outcome"])
 
     @property
     def scenarios(self) -> dict[str, str]:
