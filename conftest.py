@@ -3,6 +3,7 @@
 pytest_plugins = [
     "harness.options",
     "harness.collecting",
+    "harness.refusing",
     "harness.running",
     "harness.sentences",
     "harness.page",

@@ -1,15 +1,27 @@
 """Which feature files are run, in which order, and what must have passed before each scenario."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.compat import FeatureFile, collect_feature
+from harness.chapters import chapter_order
+from harness.compat import FeatureFile, collect_feature, install_contents_reporter
 from harness.options import runs_features
 
 #: The scenario that provides each name, of all that were collected.
 _PROVIDERS = pytest.StashKey[dict[str, str]]()
+#: How many scenarios were left out because nobody asked for their mark.
+_LEFT_OUT = pytest.StashKey[Counter[str]]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let `--collect-only` read like a table of contents."""
+    if config.option.collectonly and runs_features(config):
+        install_contents_reporter(config)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -33,25 +45,48 @@ def named(item: pytest.Item, mark: str) -> list[str]:
     return sorted(str(found.args[0]) for found in item.iter_markers(mark) if found.args)
 
 
+def place_of(item: pytest.Item) -> tuple[Any, ...]:
+    """Where a scenario stands in the runbook: its file by number and name, then its line there, then its row."""
+    place = item.parent.place_in_file(item) if isinstance(item.parent, FeatureFile) else ()
+    return (*chapter_order(item.path), *place)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put scenarios in the order of their file names, then of their lines."""
     if runs_features(config):
-        position = {item: index for index, item in enumerate(items)}
         # Before -k and -m take scenarios away: by name, so that a refusal can name what was not selected.
         config.stash[_PROVIDERS] = {name: item.name for item in items for name in named(item, "provides")}
         _leave_out_by_default(config, items)
-        items.sort(key=lambda item: (item.path.name, position[item]))
+        items.sort(key=place_of)
 
 
 def _leave_out_by_default(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run what is only for emergencies, or only before a deploy, when it was asked for by its mark."""
+    """Run what is no part of a rollback only when it was asked for by its mark."""
     if config.option.markexpr:
         return
-    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in ("emergency", "pre_deploy"))]
+    left_out = {item: mark for item in items if (mark := _asked_for_by(item))}
+    config.stash[_LEFT_OUT] = Counter(left_out.values())
     if left_out:
-        config.hook.pytest_deselected(items=left_out)
+        config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
+
+
+def _asked_for_by(item: pytest.Item) -> str | None:
+    """The mark by which this scenario must be asked for, if it is no part of a rollback."""
+    for mark in ("emergency", "pre_deploy"):
+        if item.get_closest_marker(mark):
+            return mark
+    tied = any(named(item, mark) for mark in ("needs", "after", "way"))
+    return "post_deploy" if item.get_closest_marker("post_deploy") and not tied else None
+
+
+def left_out_by_default(config: pytest.Config) -> list[str]:
+    """Say, a line for each mark, what was left out because nobody asked for it, and how to ask."""
+    return [
+        f"{count} {'scenario' if count == 1 else 'scenarios'} left out, for -m {mark} only → add -m {mark}"
+        for mark, count in config.stash.get(_LEFT_OUT, Counter()).items()
+    ]
 
 
 def missing_needs(config: pytest.Config, selected: Iterable[pytest.Item], passed: Collection[str]) -> list[str]:
@@ -67,13 +102,6 @@ def missing_needs(config: pytest.Config, selected: Iterable[pytest.Item], passed
         for item in selected
         for need in named(item, "needs")
         if isinstance(item.parent, FeatureFile) and need not in provided
-    ]
-
-
-def empty_scenarios(selected: Iterable[pytest.Item]) -> list[str]:
-    """Name the selected scenarios without a sentence: pytest would count them as passed."""
-    return [
-        item.name for item in selected if isinstance(item.parent, FeatureFile) and not item.parent.sentences_of(item)
     ]
 
 

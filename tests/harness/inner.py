@@ -268,6 +268,12 @@ class Runbook:
         (self.folder / "features" / name).write_text("\n".join([f"Feature: {name}", *scenarios, ""]))
         return self
 
+    def sentences(self, code: str) -> "Runbook":
+        """Add sentences to those that are there."""
+        with (self.folder / "sentences.py").open("a") as file:
+            file.write(f"\n\n{code}\n")
+        return self
+
     @property
     def environment(self) -> dict[str, str]:
         return {
@@ -283,8 +289,11 @@ class Runbook:
         *arguments: str,
         meanwhile: Callable[[int], None] = lambda _process: None,
         environment: dict[str, str] | None = None,
+        allow_unused: bool = True,
     ) -> Ran:
-        """Run `pytest` with these arguments in this project."""
+        """Run `pytest` with these arguments in this project, whose sentences are not all used."""
+        if allow_unused:
+            arguments = (*arguments, "--allow-unused")
         output = self.folder / "terminal.txt"
         known = self.records
         request = {
