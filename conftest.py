@@ -5,6 +5,7 @@ pytest_plugins = [
     "harness.collecting",
     "harness.refusing",
     "harness.running",
+    "harness.reporting",
     "harness.sentences",
     "harness.page",
     "rehearsal.plugin",

@@ -21,6 +21,7 @@ from runbook.incident.journal import FORMAT, Journal, utc_now
 from runbook.incident.left_behind import settle
 from runbook.incident.redaction import Redactor
 from runbook.lock import operator
+from runbook.sentence import Outcome
 from runbook.toolbox import Toolbox
 
 _PACKAGES = ("pytest", "pytest-bdd", "pytest-html", "httpx", "apprise")
@@ -37,6 +38,8 @@ class Conduct:
         self.incident = Incident(run.incident, run.mode, Journal(run.journal, redactor, go_on=run.earlier is not None))
         if run.earlier is not None:
             self.incident.go_on_from(run.earlier.entries)
+        #: How each scenario ended, by its id.
+        self.ended: dict[str, Outcome] = {}
         #: How the run ended: one word for the journal, and with what went wrong at the very end; None until then.
         self.outcome: str | None = None
         self.ending: str | None = None

@@ -21,6 +21,7 @@ from runbook.incident.incident import Mode
 from runbook.incident.redaction import Redactor
 from runbook.incident.visible import visible
 from runbook.production import Production
+from runbook.sentence import Outcome
 from runbook.toolbox import Toolbox, redactor_for
 
 CONDUCT = pytest.StashKey[Conduct]()
@@ -73,11 +74,21 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
             ending = "failed"
             raise
         else:
-            ending = "failed" if session.testsfailed else "planned" if conduct.incident.planned_changes else "passed"
+            ending = _came_to(session, conduct)
             return result
         finally:
             signals.close()
             conduct.close(ending, signals.received)
+
+
+def _came_to(session: pytest.Session, conduct: Conduct) -> str:
+    """How a run that came to its end ended: well only if every scenario says so on record, and one was really run."""
+    outcomes = {conduct.ended.get(item.nodeid, Outcome.INCONCLUSIVE) for item in session.items}
+    good = {outcome for outcome in outcomes if outcome.is_good}
+    nothing_ran = not good and conduct.run.earlier is None
+    if nothing_ran or outcomes - good - {Outcome.NOT_APPLICABLE}:
+        session.testsfailed = session.testsfailed or 1  # what pytest's exit code is made from
+    return "failed" if session.testsfailed else "planned" if conduct.incident.planned_changes else "passed"
 
 
 def _refuse(session: pytest.Session, run: Run) -> Production:

@@ -1,8 +1,13 @@
 """One test for each private touch in harness/compat.py: when pytest or a plugin moves it, the test says which."""
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from _pytest.capture import CaptureManager
 from _pytest.terminal import TerminalReporter
+from pytest_bdd.feature import get_feature
 
 from harness import compat
 from tests.harness.inner import CANARY, Ran, Runbook, scenario
@@ -22,6 +27,24 @@ def test_feature_file_is_a_module_of_scenarios(runbook: Runbook) -> None:
     collected = runbook.feature("1.feature", GOOD, BAD).run("features", "--collect-only").terminal
     for line in ("<FeatureFile 1.feature>", "<Function Good>", "<Function Bad>"):
         assert line in collected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("Scenario: X\n    Given a\n    Then b", id="scenario"),
+        pytest.param("Background:\n    Given a\n  Scenario: X\n    Then b", id="background"),
+        pytest.param(
+            "Scenario Outline: X\n    Given a\n    Then <b>\n    Examples:\n      | b |\n      | 1 |", id="outline"
+        ),
+    ],
+)
+def test_sentences_are_counted(tmp_path: Path, body: str) -> None:
+    """pytest_bdd's parsed scenario: its steps, with those of the background."""
+    (tmp_path / "x.feature").write_text(f"Feature: X\n  {body}\n")
+    file: Any = SimpleNamespace(feature=get_feature(str(tmp_path), "x.feature"))
+    item: Any = SimpleNamespace(name="X", originalname="X")
+    assert compat.FeatureFile.sentences_of(file, item) == 2
 
 
 def test_scenario_knows_its_place_in_its_file(runbook: Runbook) -> None:
