@@ -47,7 +47,8 @@ def named(item: pytest.Item, mark: str) -> list[str]:
 
 def place_of(item: pytest.Item) -> tuple[Any, ...]:
     """Where a scenario stands in the runbook: its file by number and name, then its line there, then its row."""
-    place = item.parent.place_in_file(item) if isinstance(item.parent, FeatureFile) else ()
+    file = item.parent
+    place = (file.position_of(item), file.row_of(item)) if isinstance(file, FeatureFile) else ()
     return (*chapter_order(item.path), *place)
 
 

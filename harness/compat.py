@@ -27,15 +27,18 @@ class FeatureFile(pytest.Module):
         """The parsed file."""
         return get_feature(str(self.path.parent), self.path.name)
 
-    def place_in_file(self, item: pytest.Item) -> tuple[int, int]:
-        """Where a scenario of this file stands among the others, and which row of its outline it is."""
-        name, call = getattr(item, "originalname", item.name), getattr(item, "callspec", None)
-        row = call.indices.get("_pytest_bdd_example", 0) if call else 0
-        return list(self.feature.scenarios).index(name), row
+    def sentences_of(self, item: pytest.Item) -> int:
+        """How many sentences a scenario of this file has."""
+        return len(self.feature.scenarios[getattr(item, "originalname", item.name)].steps)
 
     def sentences_of(self, item: pytest.Item) -> int:
         """How many sentences a scenario of this file has."""
         return len(self.feature.scenarios[getattr(item, "originalname", item.name)].steps)
+
+    def row_of(self, item: pytest.Item) -> int:
+        """Which row of its outline a scenario is made from, the first being 0."""
+        call = getattr(item, "callspec", None)
+        return int(call.indices.get("_pytest_bdd_example", 0)) if call else 0
 
     def _getobj(self) -> types.ModuleType:
         module = types.ModuleType(self.path.stem)

@@ -7,7 +7,7 @@ import pytest
 
 from harness.chapters import Runbook, chapter_order
 from harness.collecting import place_of
-from harness.compat import FeatureFile, drop_page
+from harness.compat import FeatureFile
 from harness.compat_features import definitions_of, read_chapter
 from harness.options import runs_features
 from harness.rules import broken
@@ -61,15 +61,14 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         return (yield)
     chapters = [read_chapter(path) for path in _feature_files(session.config)]
     runbook = Runbook(chapters, definitions_of(session))
-    _refuse(session, broken(runbook, _marks(session.config), allow_unused=session.config.option.allow_unused))
+    _refuse(broken(runbook, _marks(session.config), allow_unused=session.config.option.allow_unused))
     result = yield
-    _refuse(session, _shuffled(session.items))
+    _refuse(_shuffled(session.items))
     return result
 
 
-def _refuse(session: pytest.Session, problems: Sequence[str]) -> None:
+def _refuse(problems: Sequence[str]) -> None:
     if problems:
-        drop_page(session.config)
         raise pytest.UsageError(*map(visible, problems))
 
 

@@ -10,7 +10,6 @@ from harness.running import CONDUCT
 from runbook.errors import CheckFailed, Inconclusive
 from runbook.sentence import Outcome
 
-GOOD = (Outcome.PASSED, Outcome.PLANNED)
 _IN_FLIGHT = pytest.StashKey[pytest.Item]()
 
 
@@ -34,7 +33,7 @@ def meant(error: BaseException | None) -> BaseException | None:
 
 def outcome_of_scenario(outcomes: list[Outcome]) -> Outcome:
     """How a scenario ended, by its sentences and by what went wrong around them; without any, nothing is known."""
-    bad = [outcome for outcome in outcomes if outcome not in GOOD]
+    bad = [outcome for outcome in outcomes if not outcome.is_good]
     if bad or not outcomes:
         return bad[0] if bad else Outcome.INCONCLUSIVE
     return Outcome.PLANNED if Outcome.PLANNED in outcomes else Outcome.PASSED
@@ -50,11 +49,19 @@ def make_failed(report: pytest.TestReport, why: str) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Remember the scenario that runs: pytest reports none that a signal or pytest.exit stopped."""
+    """Remember the scenario that runs: pytest reports none that a signal, pytest.exit or a plugin took away."""
     item.session.stash[_IN_FLIGHT] = item
     result = yield
     del item.session.stash[_IN_FLIGHT]
+    conduct = item.config.stash.get(CONDUCT, None)
+    if conduct is not None and item.nodeid not in conduct.ended:
+        _report(item, "a plugin took this scenario away: none of its sentences was run")
     return result
+
+
+def _report(item: pytest.Item, why: str) -> None:
+    report = pytest.TestReport(item.nodeid, item.location, {}, "failed", why, "call")
+    item.config.hook.pytest_runtest_logreport(report=report)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -65,10 +72,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     item = session.stash.get(_IN_FLIGHT, None)
     if item is not None:
-        why = "the run was ended in this scenario; the record tells in which sentence"
-        report = pytest.TestReport(item.nodeid, item.location, {}, "failed", why, "call")
         with contextlib.suppress(Exception):  # a plugin that fails in here may have ended the run to begin with
-            session.config.hook.pytest_runtest_logreport(report=report)
-    if conduct.ending not in GOOD and session.exitstatus == pytest.ExitCode.OK:
-        interrupted = conduct.outcome == Outcome.INTERRUPTED
+            _report(item, "the run was ended in this scenario; the record tells in which sentence")
+    if conduct.ending not in ("passed", "planned") and session.exitstatus == pytest.ExitCode.OK:
+        interrupted = conduct.ending == Outcome.INTERRUPTED
         session.exitstatus = pytest.ExitCode.INTERRUPTED if interrupted else pytest.ExitCode.TESTS_FAILED

@@ -140,14 +140,16 @@ def _needs(scenarios: list[Scenario]) -> Iterator[str]:
     in_rings = [scenario for ring in rings for scenario in ring]
     for number, scenario in enumerate(scenarios):
         for tag in scenario.tags:
-            if tag.name not in ("needs", "after") or not tag.argument:
+            if tag.name not in ("needs", "after", "until") or not tag.argument:
                 continue
             found = [provider for provider in providers.get(tag.argument, []) if provider.may_meet(scenario)]
             if not found:
                 yield (
-                    f"{tag.place}: {scenario.name!r} needs {tag.argument!r}, which no scenario provides on its way → "
-                    f"mend the name, or write @provides:{tag.argument}"
+                    f"{tag.place}: {tag} of {scenario.name!r} names what no scenario provides on its way → mend the "
+                    f"name, or write @provides:{tag.argument}"
                 )
+            elif tag.name == "until":
+                continue  # it speaks of what comes later
             elif late := [p for p in found if p not in scenarios[:number] and p not in in_rings]:
                 yield (
                     f"{tag.place}: {scenario.name!r} needs {tag.argument!r}, which only comes later, at "

@@ -81,6 +81,16 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
             conduct.close(ending, signals.received)
 
 
+def _came_to(session: pytest.Session, conduct: Conduct) -> str:
+    """How a run that came to its end ended: well only if every scenario says so on record, and one was really run."""
+    outcomes = {conduct.ended.get(item.nodeid, Outcome.INCONCLUSIVE) for item in session.items}
+    good = {outcome for outcome in outcomes if outcome.is_good}
+    nothing_ran = not good and conduct.run.earlier is None
+    if nothing_ran or outcomes - good - {Outcome.NOT_APPLICABLE}:
+        session.testsfailed = session.testsfailed or 1  # what pytest's exit code is made from
+    return "failed" if session.testsfailed else "planned" if conduct.incident.planned_changes else "passed"
+
+
 def _refuse(session: pytest.Session, run: Run) -> Production:
     """Look for production, off the record; raise UsageError or RunbookError when this run may not begin."""
     passed = run.earlier.passed if run.earlier else frozenset()

@@ -10,7 +10,7 @@ from pytest_bdd.parser import Feature, Scenario, Step
 from harness.collecting import named
 from harness.conduct import Conduct
 from harness.overriding import sentence_id
-from harness.reporting import GOOD, make_failed, meant, outcome_of_scenario
+from harness.reporting import make_failed, meant, outcome_of_scenario
 from harness.running import CONDUCT, REDACTOR, SIGNALS
 from runbook.errors import JournalError, LockLost, RunbookError, SentenceError
 from runbook.incident.incident import outcome_of
@@ -109,9 +109,7 @@ def _end_sentence(item: pytest.Item, error: BaseException | None) -> None:
         return
     item.config.stash[SIGNALS].sentence_ended()
     outcome, detail, seconds = conduct.incident.sentence_ended(meant(error))
-    # What could not be checked, and ended without an error all the same, is what a person vouched for.
-    vouched = error is None and outcome is Outcome.INCONCLUSIVE
-    item.stash[_OUTCOMES].append(Outcome.PASSED if vouched else outcome)
+    item.stash[_OUTCOMES].append(outcome)
     conduct.progress.sentence_ended(outcome, detail, seconds)
 
 
@@ -131,7 +129,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.when == "teardown":
         _end_scenario(conduct, item, outcome)
     report: pytest.TestReport = yield
-    if not report.failed and (error is not None or (call.when == "call" and outcome not in GOOD)):
+    if not report.failed and (error is not None or (call.when == "call" and not outcome.is_good)):
         make_failed(report, str(error or "nothing is known of this scenario: none of its sentences came to an end"))
     redactor = item.config.stash[REDACTOR]
     if isinstance(error, RunbookError):
@@ -152,12 +150,11 @@ def _note_error(conduct: Conduct, item: pytest.Item, error: BaseException) -> No
 
 def _end_scenario(conduct: Conduct, item: pytest.Item, outcome: Outcome) -> None:
     conduct.ended[item.nodeid] = outcome
-    if outcome in GOOD:
+    if outcome.is_good:
         conduct.needs.passed(item)
     if _OUTCOMES in item.stash:
-        conduct.incident.journal.write(
-            "scenario ended", scenario=item.name, outcome=outcome, provides=named(item, "provides")
-        )
+        provides = named(item, "provides")
+        conduct.incident.journal.write("scenario ended", scenario=item.name, outcome=outcome, provides=provides)
 
 
 def _conduct(request: pytest.FixtureRequest) -> Conduct | None:

@@ -44,6 +44,11 @@ class Outcome(StrEnum):
     NOT_APPLICABLE = "not applicable"
     INTERRUPTED = "interrupted"
 
+    @property
+    def is_good(self) -> bool:
+        """Tell whether what ended like this came to its end, and well: all others are no good news."""
+        return self in (Outcome.PASSED, Outcome.PLANNED)
+
 
 @dataclass(frozen=True)
 class Request:

@@ -24,6 +24,24 @@ def test_feature_file_is_a_module_of_scenarios(runbook: Runbook) -> None:
         assert line in collected
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("Scenario: X\n    Given a\n    Then b", id="scenario"),
+        pytest.param("Background:\n    Given a\n  Scenario: X\n    Then b", id="background"),
+        pytest.param(
+            "Scenario Outline: X\n    Given a\n    Then <b>\n    Examples:\n      | b |\n      | 1 |", id="outline"
+        ),
+    ],
+)
+def test_sentences_are_counted(tmp_path: Path, body: str) -> None:
+    """pytest_bdd's parsed scenario: its steps, with those of the background."""
+    (tmp_path / "x.feature").write_text(f"Feature: X\n  {body}\n")
+    file: Any = SimpleNamespace(feature=get_feature(str(tmp_path), "x.feature"))
+    item: Any = SimpleNamespace(name="X", originalname="X")
+    assert compat.FeatureFile.sentences_of(file, item) == 2
+
+
 def test_scenario_knows_its_place_in_its_file(runbook: Runbook) -> None:
     """callspec.indices and originalname: rows of an outline run in their order, behind what stands above them."""
     outline = scenario("Several", "Then all is <how>").replace("Scenario:", "Scenario Outline:")

@@ -197,14 +197,17 @@ def refusals(ran: Ran) -> list[str]:
         pytest.param(
             scenario("Bad", "Then all is well", tags="@needs:godo"),
             "",
-            r"1\.feature:2: 'Bad' needs 'godo', which no scenario provides on its way → mend the name",
+            r"1\.feature:2: @needs:godo of 'Bad' names what no scenario provides on its way → mend the name",
             id="need-that-nobody-provides",
         ),
-        pytest.param(
-            scenario("Bad", "Then all is well", tags="@after:godo"),
-            "",
-            r"1\.feature:2: 'Bad' needs 'godo', which no scenario provides",
-            id="after-that-nobody-provides",
+        *(
+            pytest.param(
+                scenario("Bad", "Then all is well", tags=f"@{tag}:godo"),
+                "",
+                rf"1\.feature:2: @{tag}:godo of 'Bad' names what no scenario provides",
+                id=f"{tag}-that-nobody-provides",
+            )
+            for tag in ("after", "until")
         ),
         pytest.param(
             "\n".join(
@@ -214,7 +217,7 @@ def refusals(ran: Ran) -> list[str]:
                 ]
             ),
             "",
-            r"'Bad' needs 'one', which no scenario provides on its way",
+            r"@needs:one of 'Bad' names what no scenario provides on its way",
             id="need-on-another-way",
         ),
         pytest.param(
