@@ -31,9 +31,9 @@ class FeatureFile(pytest.Module):
         """How many sentences a scenario of this file has."""
         return len(self.feature.scenarios[getattr(item, "originalname", item.name)].steps)
 
-    def sentences_of(self, item: pytest.Item) -> int:
-        """How many sentences a scenario of this file has."""
-        return len(self.feature.scenarios[getattr(item, "originalname", item.name)].steps)
+    def position_of(self, item: pytest.Item) -> int:
+        """Which scenario of this file it is, the first being 1."""
+        return list(self.feature.scenarios).index(getattr(item, "originalname", item.name)) + 1
 
     def row_of(self, item: pytest.Item) -> int:
         """Which row of its outline a scenario is made from, the first being 0."""

@@ -20,7 +20,7 @@ def sentence_id(feature: str, scenario: int, sentence: int) -> str:
 def refuse_overrides(run: Run, selected: Iterable[pytest.Item]) -> None:
     """Raise UsageError for an id that no selected sentence has, or that was known in the incident gone on with."""
     there = {
-        sentence_id(item.path.name, item.parent.place_in_file(item)[0] + 1, number + 1)
+        sentence_id(item.path.name, item.parent.position_of(item), number + 1)
         for item in selected
         if isinstance(item.parent, FeatureFile)
         for number in range(item.parent.sentences_of(item))

@@ -121,15 +121,6 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
         conduct.ending = f"{conduct.ending}; and the page cannot be written ({error.strerror})"
 
 
-def _came_to(session: pytest.Session, conduct: Conduct) -> str:
-    """How a run that came to its end ended: well only if every scenario says so on record, and one was really run."""
-    outcomes = [conduct.ended.get(item.nodeid, Outcome.INCONCLUSIVE) for item in session.items]
-    good = (Outcome.PASSED, Outcome.PLANNED)
-    if not set(outcomes) & set(good) or set(outcomes) - {*good, Outcome.NOT_APPLICABLE}:
-        session.testsfailed = session.testsfailed or 1  # what pytest's exit code is made from
-    return "failed" if session.testsfailed else "planned" if conduct.incident.planned_changes else "passed"
-
-
 @pytest.fixture
 def tools(request: pytest.FixtureRequest) -> Toolbox:
     """The parts of this production."""

@@ -75,9 +75,7 @@ def pytest_bdd_before_step(
     request.config.stash[SIGNALS].sentence_began(conduct.run.settings.deadlines.sentence)
     conduct.incident.sentence_began(
         {
-            "id": sentence_id(
-                scenario.feature.filename, request.node.parent.place_in_file(request.node)[0] + 1, number
-            ),
+            "id": sentence_id(scenario.feature.filename, request.node.parent.position_of(request.node), number),
             "keyword": step.type.capitalize(),
             "text": step.name,
             "scenario": scenario.name,

@@ -1,8 +1,13 @@
 """One test for each private touch in harness/compat.py: when pytest or a plugin moves it, the test says which."""
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from _pytest.capture import CaptureManager
 from _pytest.terminal import TerminalReporter
+from pytest_bdd.feature import get_feature
 
 from harness import compat
 from tests.harness.inner import CANARY, Ran, Runbook, scenario
