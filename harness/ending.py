@@ -9,7 +9,9 @@ from typing import Any
 
 from harness.conduct import Conduct
 from harness.options import Run
+from harness.way_back import recovery_lines
 from runbook.incident.incident import Mode
+from runbook.incident.story import Story
 from runbook.toolbox import Wishes
 
 _DIGEST = len("sha256:") + 12
@@ -31,6 +33,9 @@ def last_lines(conduct: Conduct) -> list[str]:
         lines.append(f"  what production is now is not known: {after or 'nobody could look'}")
     if conduct.lock is not None:
         lines.append(f"    lock      {conduct.lock.state}")
+    if not changes and conduct.run.kind != "validation":
+        failed = Story(incident.journal.entries).failed
+        lines += [f"  {line}" for line in recovery_lines(incident.facts, failed[0] if failed else None)]
     lines += [f"  {line}" for line in _next(conduct)]
     return lines
 

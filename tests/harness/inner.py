@@ -194,12 +194,17 @@ class Ran:
         assert self.folder is not None, self.terminal
         return (self.folder / "record.html").read_text(encoding="utf-8")
 
-    def entries(self, kind: str) -> list[dict[str, Any]]:
-        """The entries of that kind in its journal, which must be whole."""
+    @property
+    def journal(self) -> list[dict[str, Any]]:
+        """The entries of its journal, which must be whole."""
         assert self.folder is not None, self.terminal
         found = verify(self.folder / "journal.jsonl")
         assert found.whole, found.problem
-        return [entry for entry in found.entries if entry["kind"] == kind]
+        return list(found.entries)
+
+    def entries(self, kind: str) -> list[dict[str, Any]]:
+        """Those of that kind."""
+        return [entry for entry in self.journal if entry["kind"] == kind]
 
     @property
     def ending(self) -> str:

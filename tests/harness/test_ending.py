@@ -23,6 +23,7 @@ class Ended:
     facts: dict[str, Any] = field(default_factory=dict)
     changes_made: list[str] = field(default_factory=list)
     mode: Mode = Mode.EXECUTE
+    journal: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(entries=[]))
 
 
 def lines(folder: Path, ending: str, ended: Ended, lock: str = "released", **more: Any) -> str:
