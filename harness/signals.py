@@ -3,6 +3,7 @@
 import signal
 import sys
 from types import FrameType
+from typing import Any
 
 from runbook.errors import SentenceTimedOut
 
@@ -19,22 +20,31 @@ class Signals:
         self.received: str | None = None
         self._closing = False
         self._deadline = 0.0
+        self._clock_was: Any = None
 
     def install(self) -> None:
         """Take the signals over for this process."""
         for number in _NAMES:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
                 signal.signal(number, self._handle)
-        signal.signal(signal.SIGALRM, self._sentence_is_late)
 
     def sentence_began(self, deadline: float) -> None:
-        """End the sentence that begins with SentenceTimedOut when it takes longer than `deadline` seconds."""
+        """End the sentence that begins with SentenceTimedOut when it takes longer than `deadline` seconds.
+
+        A process has one such clock: where a plugin (pytest-timeout) runs it already, its deadline holds.
+        """
+        if signal.getitimer(signal.ITIMER_REAL)[0] > 0:
+            return
         self._deadline = deadline
+        self._clock_was = signal.signal(signal.SIGALRM, self._sentence_is_late)
         signal.setitimer(signal.ITIMER_REAL, deadline)
 
     def sentence_ended(self) -> None:
-        """Stop the clock."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        """Stop the clock, if it is ours."""
+        if self._clock_was is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._clock_was)
+            self._clock_was = None
 
     def close(self) -> None:
         """From here on nothing interrupts: the record is closed, and production looked at."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runbook.incident.story import Sentence
+from runbook.incident.timeline import Sentence
 from runbook.recovery import Way
 from runbook.sentence import Outcome
 

@@ -11,7 +11,7 @@ from runbook.incident.incident import Incident, Mode
 from runbook.sentence import Change, Expectation, Seen, changes, is_change
 from tests.unit.incident_parts import incident
 
-FACTS = {"keyword": "x", "text": "x", "scenario": "x", "place": "f:1"}
+FACTS = {"id": "1.1.1", "keyword": "x", "text": "x", "scenario": "x", "place": "f:1"}
 
 
 def making(folder: Path) -> Change:
