@@ -49,7 +49,8 @@ def state(snapshot: Mapping[str, Any]) -> list[str]:
         digest = snapshot["digests"].get(item["service"])
         if digest is not None or item["state"] != "running" or item["health"] == "unhealthy":
             health = "" if item["health"] == "none" else f", {item['health']}"
-            runs = f" {digest[:_DIGEST]}" if digest else ""
+            known = digest is not None and digest.startswith("sha256:")
+            runs = f" {digest[:_DIGEST] if known else 'of unknown digest'}" if digest else ""
             lines.append(f"{item['service']:<9}{runs} {item['state']}{health}")
     users = {"closed": "closed (USERS ARE KEPT OUT)", "open": "open (users are let in)"}
     return [*lines, f"gate      {users.get(gate, gate)}", f"schema    {schema}"]

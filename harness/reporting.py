@@ -75,5 +75,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         with contextlib.suppress(Exception):  # a plugin that fails in here may have ended the run to begin with
             _report(item, "the run was ended in this scenario; the record tells in which sentence")
     if conduct.ending not in ("passed", "planned") and session.exitstatus == pytest.ExitCode.OK:
-        interrupted = conduct.ending == Outcome.INTERRUPTED
+        interrupted = conduct.outcome == Outcome.INTERRUPTED
         session.exitstatus = pytest.ExitCode.INTERRUPTED if interrupted else pytest.ExitCode.TESTS_FAILED

@@ -251,7 +251,10 @@ def main() -> int:
         for moment in (moment for moment in moments if moment not in done):
             kill = campaign.kill_at(moment)
             kept.append(kill)
-            print(f"{kill.seconds:6.1f} s  {moment:<10} {'ok' if not kill.problems else 'WRONG':<6} {kill.where}", flush=True)
+            print(
+                f"{kill.seconds:6.1f} s  {moment:<10} {'ok' if not kill.problems else 'WRONG':<6} {kill.where}",
+                flush=True,
+            )
             if given.report:
                 with given.report.open("a") as report:
                     report.write(json.dumps(asdict(kill)) + "\n")

@@ -315,7 +315,7 @@ class Runbook:
     @property
     def records(self) -> list[Path]:
         reports = self.folder / "reports"
-        return sorted(reports.iterdir()) if reports.is_dir() else []
+        return sorted(path for path in reports.iterdir() if path.is_dir()) if reports.is_dir() else []
 
     @property
     def asked_of_docker(self) -> list[str]:
