@@ -15,9 +15,13 @@ from pathlib import Path
 import pytest
 
 from runbook.incident.record import render
+from runbook.settings import Deadlines
 from tests.harness.inner import Ran, Runbook, scenario
 
 WRONG = "it goes wrong"
+DEADLINES = "\n".join(
+    f"{name} = {0.5 if name == 'stable' else 1}" for name in Deadlines.model_fields if name != "sentence"
+)
 EXECUTE = ("features", "--execute", "shop", "--junitxml", "junit.xml")
 BAD = scenario("Bad", f"Then {WRONG}", tags="@provides:bad")
 LATER = scenario("Later", "When a file is made", tags="@needs:bad")
@@ -175,6 +179,16 @@ def test_scenario_that_is_run_again_does_not_make_up_for_it(runbook: Runbook) ->
     assert (ran.exit_code, ran.ending) == (1, "failed")
     assert ran.scenarios["Bad"] == "failed"
     assert ran.scenarios["Later"] == "not applicable"
+
+
+def test_sentence_at_its_deadline_is_green_nowhere(runbook: Runbook) -> None:
+    """A sentence that does not end is ended by its deadline, whatever it waits for."""
+    settings = runbook.folder / "runbook.toml"
+    settings.write_text(f"{settings.read_text()}\n[deadlines]\n{DEADLINES}\nsentence = 1\n")
+    runbook.sentences(step("time.sleep(30)")).feature("1.feature", BAD, LATER)
+    ran = runbook.run(*EXECUTE)
+    assert green_places(ran, runbook.folder / "junit.xml") == []
+    assert ran.scenarios["Bad"] == "failed"
 
 
 @pytest.mark.parametrize("method", ["signal", "thread"])

@@ -130,6 +130,19 @@ def test_unknown_is_not_good(runbook: Runbook) -> None:
     assert "Production is held as it is:" in ran.page
 
 
+def test_unknown_that_a_person_vouches_for_does_not_stop(runbook: Runbook) -> None:
+    """With --override and its reason the scenario passes and what needs it runs; the sentence stays inconclusive."""
+    unknown = scenario("Unknown", "Then nobody knows", "And all is well", tags="@provides:known")
+    runbook.feature("1.feature", unknown, scenario("Later", "When a file is made", tags="@needs:known"))
+    ran = runbook.run(*EXECUTE, "--override", "1.1.1", "--because", "seen on the wall")
+    assert ran.exit_code == 0, ran.terminal
+    assert ran.scenarios == {"Unknown": "passed", "Later": "passed"}
+    assert [entry["outcome"] for entry in ran.entries("sentence ended")] == ["inconclusive", "passed", "passed"]
+    assert "not checked, but vouched for: 1.1.1" in ran.terminal
+    other = runbook.run(*EXECUTE, "--override", "1.1.2", "--because", "seen on the wall")
+    assert other.scenarios == {"Unknown": "inconclusive", "Later": "not applicable"}
+
+
 def test_bug_is_told_with_its_place_and_without_its_secret(runbook: Runbook) -> None:
     """An exception that nobody foresaw fails the run, with its traceback in terminal and page, redacted."""
     ran = runbook.feature("1.feature", scenario("Bug", "Given something to begin with", "Then there is a bug")).run(
