@@ -3,7 +3,9 @@
 pytest_plugins = [
     "harness.options",
     "harness.collecting",
+    "harness.refusing",
     "harness.running",
+    "harness.reporting",
     "harness.sentences",
     "harness.page",
     "rehearsal.plugin",

@@ -1,3 +1,4 @@
+@until:rolled-back
 Feature: 2. Roll back the application
   When to use it: the target is pinned, and its code can live with the schema of the database.
   Who may run it: whoever may deploy to production.

@@ -1,3 +1,4 @@
+@until:rolled-back
 Feature: 3. Handle migrations
   When to use it: the target's code cannot live with the schema that the failed release left.
   Who may run it: whoever may deploy to production; a loss of data is accepted by name, by the person who runs it.

@@ -1,10 +1,11 @@
 """Every private touch of pytest, pytest-bdd and pytest-html; tests/harness/test_compat.py has a test for each."""
 
 import contextlib
+import itertools
 import os
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -15,6 +16,8 @@ from pytest_bdd import scenario
 from pytest_bdd.feature import get_feature
 from pytest_bdd.parser import Feature
 from pytest_html.basereport import BaseReport  # type: ignore[import-untyped]
+
+from runbook.incident.visible import visible
 
 __all__ = ["CaptureManager", "TerminalReporter"]  # for those who only name the types
 
@@ -28,9 +31,17 @@ class FeatureFile(pytest.Module):
         return get_feature(str(self.path.parent), self.path.name)
 
     def sentences_of(self, item: pytest.Item) -> int:
-        """How many sentences a scenario of this file has; an outline without rows has none to run."""
-        scenario = self.feature.scenarios[getattr(item, "originalname", item.name)]
-        return 0 if scenario.templated and not any(scenario.examples) else len(scenario.steps)
+        """How many sentences a scenario of this file has."""
+        return len(self.feature.scenarios[getattr(item, "originalname", item.name)].steps)
+
+    def position_of(self, item: pytest.Item) -> int:
+        """Which scenario of this file it is, the first being 1."""
+        return list(self.feature.scenarios).index(getattr(item, "originalname", item.name)) + 1
+
+    def row_of(self, item: pytest.Item) -> int:
+        """Which row of its outline a scenario is made from, the first being 0."""
+        call = getattr(item, "callspec", None)
+        return int(call.indices.get("_pytest_bdd_example", 0)) if call else 0
 
     def _getobj(self) -> types.ModuleType:
         module = types.ModuleType(self.path.stem)
@@ -87,12 +98,33 @@ class QuietReporter(TerminalReporter):  # type: ignore[misc]  # final by annotat
         """Print nothing: the runbook tells what it runs."""
 
 
-def install_quiet_reporter(config: pytest.Config, redact: Callable[[str], str]) -> QuietReporter:
-    """Put the quiet reporter in the place of pytest's own, and everything that it writes through `redact`."""
+class ContentsReporter(TerminalReporter):  # type: ignore[misc]  # the same
+    """pytest's terminal reporter, whose `--collect-only -q` has the chapters' names as headings."""
+
+    def _printcollecteditems(self, items: Sequence[pytest.Item]) -> None:
+        if self.config.get_verbosity(pytest.Config.VERBOSITY_TEST_CASES) != -1:
+            super()._printcollecteditems(items)
+            return
+        for chapter, scenarios in itertools.groupby(items, key=lambda item: item.parent):
+            self.write_line(f"\n{visible(chapter.feature.name)}" if isinstance(chapter, FeatureFile) else "", bold=True)
+            super()._printcollecteditems(list(scenarios))
+
+
+def install_contents_reporter(config: pytest.Config) -> None:
+    """Put the reporter of the table of contents in the place of pytest's own."""
+    config.pluginmanager.register(ContentsReporter(_without_reporter(config)), "terminalreporter")
+
+
+def _without_reporter(config: pytest.Config) -> pytest.Config:
     standard = config.pluginmanager.getplugin("terminalreporter")
     if standard is not None:
         config.pluginmanager.unregister(standard)
-    reporter = QuietReporter(config)
+    return config
+
+
+def install_quiet_reporter(config: pytest.Config, redact: Callable[[str], str]) -> QuietReporter:
+    """Put the quiet reporter in the place of pytest's own, and everything that it writes through `redact`."""
+    reporter = QuietReporter(_without_reporter(config))
     reporter.redact = redact
     writer = reporter._tw  # noqa: SLF001 - pytest offers no way to filter what it prints
     writer._file = _Redacting(writer._file, redact)  # noqa: SLF001 - the same
@@ -104,7 +136,12 @@ def drop_page(config: pytest.Config) -> None:
     """Let pytest-html write no page in this run: it was refused, so there is nothing to record."""
     for plugin in list(config.pluginmanager.get_plugins()):
         if isinstance(plugin, BaseReport):
-            config.pluginmanager.unregister(plugin)
+            # Unregistering would come too late for the hook that is being called.
+            plugin._generate_report = _no_page  # noqa: SLF001 - pytest-html offers no way to write none
+
+
+def _no_page(*_: object, **__: object) -> None:
+    """Write nothing."""
 
 
 def live_terminal(config: pytest.Config) -> TextIO:

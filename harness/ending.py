@@ -7,50 +7,76 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.conduct import Conduct
 from harness.options import Run
-from runbook.incident.incident import Incident
+from harness.way_back import recovery_lines
+from runbook.incident.incident import Mode
+from runbook.incident.story import Story
 from runbook.toolbox import Wishes
 
+_DIGEST = len("sha256:") + 12
 
-def last_lines(run: Run, ending: str, incident: Incident) -> list[str]:
+
+def last_lines(conduct: Conduct) -> list[str]:
     """Everything that a person under stress must know when the run is over, most important last."""
+    incident, ending = conduct.incident, str(conduct.ending)
     changes = incident.changes_made
     counted = "1 change was" if len(changes) == 1 else f"{len(changes) or 'no'} changes were"
     lines = [f"{ending.upper()}: {counted} made to production", *(f"  - {change}" for change in changes)]
+    vouched = sorted(incident.facts.get("overrides", {}))
+    if vouched:
+        lines.append(f"  not checked, but vouched for: {', '.join(vouched)}")
     after = incident.facts.get("after", None if changes else incident.facts.get("before"))
     if isinstance(after, Mapping):
-        lines.append(f"  production runs {_state(after)}")
+        lines += ["  production now:", *(f"    {line}" for line in state(after))]
     elif changes:
-        lines.append(f"  what production is now is not known: {after}")
-    lines += [f"  {line}" for line in _next(run, ending, incident, after)]
+        lines.append(f"  what production is now is not known: {after or 'nobody could look'}")
+    if conduct.lock is not None:
+        lines.append(f"    lock      {conduct.lock.state}")
+    if not changes and conduct.run.kind != "validation":
+        failed = Story(incident.journal.entries).failed
+        lines += [f"  {line}" for line in recovery_lines(incident.facts, failed[0] if failed else None)]
+    lines += [f"  {line}" for line in _next(conduct)]
     return lines
 
 
-def _state(snapshot: Mapping[str, Any]) -> str:
+def state(snapshot: Mapping[str, Any]) -> list[str]:
+    """What production is, a line for each thing that matters at 3 a.m."""
     schema = snapshot["schema"] if isinstance(snapshot["schema"], str) else ", ".join(snapshot["schema"])
-    down = [item for item in snapshot["containers"] if item["state"] != "running" or item["health"] == "unhealthy"]
-    ailing = "".join(f"; {item['name']} is {item['state']}, {item['health']}" for item in down)
     gate = snapshot["gate"]
-    users = " (USERS ARE KEPT OUT)" if gate == "closed" else ""
-    return f"{', '.join(snapshot['tags'])}; traffic gate {gate}{users}; schema {schema}{ailing}"
+    lines = [f"release   {', '.join(snapshot['tags'])}"]
+    for item in snapshot["containers"]:
+        digest = snapshot["digests"].get(item["service"])
+        if digest is not None or item["state"] != "running" or item["health"] == "unhealthy":
+            health = "" if item["health"] == "none" else f", {item['health']}"
+            known = digest is not None and digest.startswith("sha256:")
+            runs = f" {digest[:_DIGEST] if known else 'of unknown digest'}" if digest else ""
+            lines.append(f"{item['service']:<9}{runs} {item['state']}{health}")
+    users = {"closed": "closed (USERS ARE KEPT OUT)", "open": "open (users are let in)"}
+    return [*lines, f"gate      {users.get(gate, gate)}", f"schema    {schema}"]
 
 
-def _next(run: Run, ending: str, incident: Incident, after: Any) -> list[str]:
-    target = incident.facts.get("target", {}).get("tag")
+def _next(conduct: Conduct) -> list[str]:
+    run, incident = conduct.run, conduct.incident
     name = run.settings.project.name
-    wishes = _wished(run.wishes)
-    to = ["--to", target] if target and not run.wishes.forward_fix and "emergency" not in run.kind else []
-    marks = ["-m", "emergency"] if "emergency" in run.kind else []
-    again = _command(run, *marks, *to, *wishes, "--execute", name)
-    closed = isinstance(after, Mapping) and after["gate"] == "closed"
-    if ending == "planned":
-        return [f"to carry it out, type: {again}"]
-    if ending == "passed" or not (incident.changes_made or closed):
+    if conduct.outcome == "planned":
+        return [f"to carry it out, type: {_command(run, *_plan_again(conduct), '--execute', name)}"]
+    if conduct.outcome == "passed" or incident.mode is Mode.PLAN:
         return []
-    go_on = f"to go on, type: {again}    (what is done already is not done twice)"
-    if marks:
-        return [go_on]
-    return [go_on, f"to return to another release instead: {_command(run, '--to', 'TAG', '--execute', name)}"]
+    marks = ["-m", "emergency"] if "emergency" in run.kind else []
+    go_on = _command(run, *marks, "--resume", run.incident, "--execute", name)
+    lines = [f"to go on, type: {go_on}    (what is done already is not done twice)"]
+    if not marks and incident.changes_made:
+        lines.append(f"to return to another release instead: {_command(run, '--to', 'TAG', '--execute', name)}")
+    return lines
+
+
+def _plan_again(conduct: Conduct) -> list[str]:
+    run = conduct.run
+    target = conduct.incident.facts.get("target", {}).get("tag")
+    emergency = "emergency" in run.kind
+    to = ["--to", target] if target and not run.wishes.forward_fix and not emergency else []
+    return [*(["-m", "emergency"] if emergency else []), *to, *_wished(run.wishes)]
 
 
 def _wished(wishes: Wishes) -> list[str]:
@@ -70,4 +96,5 @@ def _command(run: Run, *options: str) -> str:
     pytest = Path(sys.prefix) / "bin/pytest"
     program = os.path.relpath(pytest, run.started_in) if pytest.is_file() else "pytest"
     settings = ["--settings", run.settings_given] if run.settings_given else []
-    return shlex.join([program, run.features, *settings, *options])
+    reports = ["--reports", run.reports_given] if run.reports_given else []
+    return shlex.join([program, run.features, *settings, *reports, *options])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.resuming import Earlier, read_earlier
 from runbook.errors import RunbookError, SettingsError
 from runbook.incident.incident import Mode
 from runbook.recovery import checked_verdict
@@ -14,6 +15,8 @@ from runbook.release import checked_tag
 from runbook.settings import Settings
 from runbook.settings_file import load
 from runbook.toolbox import Wishes
+
+_REPORTS = "reports"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,6 +26,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--execute",
         metavar="PROJECT",
         help="change production; PROJECT is the name of its Compose project, typed as the confirmation",
+    )
+    group.addoption("--resume", metavar="INCIDENT", help="go on with an incident that broke off; with --execute")
+    group.addoption(
+        "--override",
+        metavar="SENTENCE-ID",
+        action="append",
+        default=[],
+        help="go on although this sentence could not be checked; with --because",
     )
     group.addoption("--to", metavar="TAG", help="return to this release, whatever the ledger says")
     group.addoption("--forward-fix", metavar="TAG", help="go on with this release, whose migrations mend the schema")
@@ -36,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--no-color", action="store_true", help="no colours on the terminal; the same as --color=no")
     group.addoption("--settings", metavar="PATH", help="the settings file (default: runbook.toml)")
     group.addoption(
-        "--reports", metavar="DIR", default="reports", help="where records land (default: reports, beside the features)"
+        "--reports", metavar="DIR", default=_REPORTS, help="where records land (default: reports, beside the features)"
     )
 
 
@@ -51,8 +62,10 @@ class Run:
     incident: str
     folder: Path
     settings_given: str | None
+    reports_given: str | None
     started_in: Path
     features: str
+    earlier: Earlier | None
 
     @property
     def journal(self) -> Path:
@@ -118,7 +131,14 @@ def read_run(config: pytest.Config) -> Run:
     kind = _kind(config.option.markexpr, execute)
     if rehearsed:
         kind = "emergency-rehearsal" if kind == "emergency" else "rehearsal"
-    folder, incident = _fresh_folder(config.rootpath / config.option.reports, settings.project.name, kind)
+    reports, resumed = config.rootpath / config.option.reports, config.option.resume
+    earlier = None
+    if resumed is not None:
+        folder, incident = _folder_of(reports, resumed, settings.project.name, execute), resumed
+        earlier = read_earlier(folder, settings, wishes, emergency=kind == "emergency")
+        kind, wishes = earlier.kind, earlier.wishes
+    else:
+        folder, incident = _fresh_folder(reports, settings.project.name, kind)
     mode = Mode.PLAN if execute is None else Mode.EXECUTE
     return Run(
         settings=settings,
@@ -128,9 +148,19 @@ def read_run(config: pytest.Config) -> Run:
         incident=incident,
         folder=folder,
         settings_given=str(path) if rehearsed or given else None,
+        reports_given=config.option.reports if config.option.reports != _REPORTS else None,
         started_in=config.invocation_params.dir,
         features=next(iter(config.args), "features").partition("::")[0],
+        earlier=earlier,
     )
+
+
+def _folder_of(reports: Path, incident: str, project: str, execute: str | None) -> Path:
+    if execute is None:
+        raise SettingsError("--resume without --execute: going on changes production", f"add --execute {project}")
+    if Path(incident).name != incident:
+        raise SettingsError(f"--resume {incident} is no incident's name", "type the name of its folder in reports/")
+    return reports / incident
 
 
 def _wishes(config: pytest.Config) -> Wishes:
@@ -139,6 +169,8 @@ def _wishes(config: pytest.Config) -> Wishes:
         raise SettingsError("--enable and --disable at once", "turn one switch, one way, at a time")
     if (option.enable or option.disable) and "emergency" not in option.markexpr:
         raise SettingsError("--enable and --disable turn a switch, and no emergency is selected", "add -m emergency")
+    if option.override and not (option.because or "").strip():
+        raise SettingsError("--override without --because", 'say how you know: --because "…"; it goes into the record')
     if option.to and option.forward_fix:
         raise SettingsError("--to and --forward-fix at once", "go back with --to, or forward with --forward-fix")
     return Wishes(
@@ -149,6 +181,7 @@ def _wishes(config: pytest.Config) -> Wishes:
         because=option.because,
         enable=option.enable,
         disable=option.disable,
+        override=tuple(option.override),
     )
 
 

@@ -1,5 +1,6 @@
 """What is said while the runbook runs: a line for each sentence as it ends, and what goes on until then."""
 
+import math
 import os
 import time
 from collections import Counter
@@ -61,6 +62,7 @@ class Progress(Listener):
         self._changes: list[tuple[Reach, str]] = []
         self._commands: list[Completed] = []
         self._has_deadline = False
+        self._ended_at = math.inf
         self._availability: Callable[[], Availability | None] = lambda: None
         self.now = Now()
 
@@ -74,7 +76,7 @@ class Progress(Listener):
         self._plain.begin()
         self._say(f"{run.kind.upper()} of {run.settings.project.name} — {does}", Style.HEADING)
         if self._verbosity >= 0:
-            self._say(f"incident {run.incident}")
+            self._say(f"incident {run.incident}{', resumed' if run.earlier else ''}")
             self._say(f"{SIGN} marks every sentence that {'would change' if self._plan else 'changes'} production")
         if allows_live_view(self._config, self._terminal, os.environ):
             from harness.live import LiveView  # noqa: PLC0415 - a log needs no rich
@@ -85,6 +87,7 @@ class Progress(Listener):
 
     def ended(self) -> None:
         """End the live view, if there is one, and leave the terminal as it was. May be called again."""
+        self._ended_at = min(self._ended_at, time.monotonic())
         if self._end_live is not None:
             self._screen, end, self._end_live = self._plain, self._end_live, None
             end()
@@ -93,10 +96,13 @@ class Progress(Listener):
         """Write the last lines, the first of them in bold, after what was measured of the public address."""
         self._say("")
         if (seen := self._availability()) is not None:
-            now = time.monotonic()
-            self._say(seen.in_words(now), Style.BAD if seen.down_since is not None else Style.PLAIN)
+            self._say(seen.in_words(self._ended_at), Style.BAD if seen.down_since is not None else Style.PLAIN)
         for number, line in enumerate(lines):
             self._say(line, Style.PLAIN if number else Style.HEADING)
+
+    def note(self, text: str) -> None:
+        """Show something that is no sentence."""
+        self._say(f"{_clock()}     {text}", Style.WARNING)
 
     # -- scenarios and sentences -------------------------------------------------------------------------------
 

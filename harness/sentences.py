@@ -1,6 +1,5 @@
 """What happens around each scenario and each sentence: it is put on record, and shown, as it begins and as it ends."""
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,16 @@ import pytest
 from pytest_bdd.parser import Feature, Scenario, Step
 
 from harness.collecting import named
-from harness.running import CONDUCT, REDACTOR, Conduct
-from runbook.errors import RunbookError
+from harness.conduct import Conduct
+from harness.overriding import sentence_id
+from harness.reporting import make_failed, meant, outcome_of_scenario
+from harness.running import CONDUCT, REDACTOR, SIGNALS
+from runbook.errors import JournalError, LockLost, RunbookError, SentenceError
 from runbook.incident.incident import outcome_of
 from runbook.incident.visible import visible
-from runbook.sentence import Outcome
+from runbook.sentence import Outcome, is_change
 
+#: How the sentences of a scenario ended, and what went wrong around them.
 _OUTCOMES = pytest.StashKey[list[Outcome]]()
 
 
@@ -23,11 +26,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     conduct = item.config.stash.get(CONDUCT, None)
     if conduct is None:
         return
+    passed = conduct.needs.passed_before(item)
     unmet = conduct.needs.unmet(item)
     ways, way = named(item, "way"), conduct.incident.facts.get("way")
     reason = f"needs {', '.join(unmet)}, which did not pass" if unmet else ""
     if ways and way is not None and way not in ways:
         reason = f"is for the way back {' or '.join(ways)}, and this one is {way}"
+    if passed:
+        reason = "passed already in this incident"
     if reason:
         conduct.incident.journal.write(
             "scenario left out",
@@ -37,46 +43,57 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             reason=reason,
         )
         conduct.progress.left_out(_chapter(item), item.name, reason)
+        conduct.ended[item.nodeid] = Outcome.NOT_APPLICABLE
         pytest.skip(reason)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
     """Open the scenario on record."""
-    conduct = _conduct(request)
-    if conduct is None:
-        return
-    request.node.stash[_OUTCOMES] = []
-    conduct.incident.journal.write(
-        "scenario began", scenario=scenario.name, feature=feature.name, description=feature.description
-    )
-    conduct.progress.scenario_began(feature.name or "", scenario.name)
+    if (conduct := _conduct(request)) is not None:
+        _begin_scenario(conduct, request.node, scenario.name, feature.description)
 
 
-def pytest_bdd_before_step(request: pytest.FixtureRequest, scenario: Scenario, step: Step) -> None:
+def _begin_scenario(conduct: Conduct, item: pytest.Item, name: str, description: str) -> None:
+    if _OUTCOMES in item.stash:
+        raise SentenceError(f"{name!r} was run already, and something runs it again", "leave that plugin out")
+    item.stash[_OUTCOMES] = []
+    chapter = _chapter(item)
+    conduct.incident.journal.write("scenario began", scenario=name, feature=chapter, description=description)
+    conduct.progress.scenario_began(chapter, name)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_bdd_before_step(
+    request: pytest.FixtureRequest, scenario: Scenario, step: Step, step_func: Callable[..., object]
+) -> None:
     """Open the sentence on record, before anything in it happens."""
     conduct = _conduct(request)
     if conduct is None:
         return
+    number = next(index for index, other in enumerate(scenario.steps, 1) if other is step)
+    request.config.stash[SIGNALS].sentence_began(conduct.run.settings.deadlines.sentence)
     conduct.incident.sentence_began(
         {
+            "id": sentence_id(scenario.feature.filename, request.node.parent.position_of(request.node), number),
             "keyword": step.type.capitalize(),
             "text": step.name,
             "scenario": scenario.name,
             "place": f"{Path(scenario.feature.filename).name}:{step.line_number}",
-        }
+        },
+        may_change=is_change(step_func),
     )
     conduct.progress.sentence_began(step.type.capitalize(), step.name)
 
 
-def pytest_bdd_before_step_call(step: Step, step_func: Callable[..., object]) -> None:
-    """Refuse an `async def`: pytest-bdd would call it, await nothing, and count it as passed."""
-    if inspect.iscoroutinefunction(step_func):
-        raise TypeError(f"the sentence {step.name!r} is an async def, which nothing runs: write def")
-
-
-def pytest_bdd_after_step(request: pytest.FixtureRequest) -> None:
-    """Close the sentence on record: it came to its end."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_bdd_after_step(request: pytest.FixtureRequest) -> Any:
+    """Close the sentence on record, when it and every other plugin came to their end, and it did something at all."""
+    result = yield
+    if (conduct := _conduct(request)) is not None:
+        conduct.incident.check_sentence()
     _end_sentence(request.node, None)
+    return result
 
 
 def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: BaseException) -> None:
@@ -88,23 +105,32 @@ def _end_sentence(item: pytest.Item, error: BaseException | None) -> None:
     conduct = item.config.stash.get(CONDUCT, None)
     if conduct is None or not conduct.incident.sentence_is_open:
         return
-    outcome, detail, seconds = conduct.incident.sentence_ended(error)
-    item.stash[_OUTCOMES].append(outcome)
+    item.config.stash[SIGNALS].sentence_ended()
+    outcome, detail, seconds = conduct.incident.sentence_ended(meant(error))
+    # What could not be checked, and ended without an error all the same, is what a person vouched for.
+    vouched = error is None and outcome is Outcome.INCONCLUSIVE
+    item.stash[_OUTCOMES].append(Outcome.PASSED if vouched else outcome)
     conduct.progress.sentence_ended(outcome, detail, seconds)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     """Close what is still open, tell later scenarios how this one ended, and keep secrets out of the report."""
     conduct = item.config.stash.get(CONDUCT, None)
-    if conduct is None:
+    if conduct is None or conduct.ended.get(item.nodeid) is Outcome.NOT_APPLICABLE:
         return (yield)
-    error = call.excinfo.value if call.excinfo else None
-    if call.when == "call":
-        # What no step hook saw: pytest.exit, Ctrl-C, an error in a hook.
-        _end_sentence(item, error)
-        _end_scenario(conduct, item, error)
+    error = meant(call.excinfo.value) if call.excinfo else None
+    if isinstance(error, JournalError | LockLost):
+        # Without a journal, or without the lock, nothing more may be changed: not by the scenarios that come either.
+        item.session.shouldfail = error.seen
+    if error is not None:
+        _note_error(conduct, item, error)
+    outcome = outcome_of_scenario(item.stash.get(_OUTCOMES, []))
+    if call.when == "teardown":
+        _end_scenario(conduct, item, outcome)
     report: pytest.TestReport = yield
+    if not report.failed and (error is not None or (call.when == "call" and not outcome.is_good)):
+        make_failed(report, str(error or "nothing is known of this scenario: none of its sentences came to an end"))
     redactor = item.config.stash[REDACTOR]
     if isinstance(error, RunbookError):
         report.longrepr = visible(redactor.text(str(error)))
@@ -114,16 +140,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
-def _end_scenario(conduct: Conduct, item: pytest.Item, error: BaseException | None) -> None:
-    outcomes = item.stash.get(_OUTCOMES, [])
-    outcome = Outcome.PLANNED if Outcome.PLANNED in outcomes else Outcome.PASSED
-    if error is not None:
-        outcome = outcome_of(error)
-    elif not outcomes:
-        outcome = Outcome.INCONCLUSIVE
-    else:
+def _note_error(conduct: Conduct, item: pytest.Item, error: BaseException) -> None:
+    if _OUTCOMES not in item.stash:  # it went wrong before the scenario began: in a fixture, or in another plugin
+        _begin_scenario(conduct, item, item.name, "")
+    # What no step hook saw: pytest.exit, Ctrl-C, an error in a hook.
+    _end_sentence(item, error)
+    item.stash[_OUTCOMES].append(outcome_of(error))
+
+
+def _end_scenario(conduct: Conduct, item: pytest.Item, outcome: Outcome) -> None:
+    conduct.ended[item.nodeid] = outcome
+    if outcome.is_good:
         conduct.needs.passed(item)
-    conduct.incident.journal.write("scenario ended", scenario=item.name, outcome=outcome)
+    if _OUTCOMES in item.stash:
+        provides = named(item, "provides")
+        conduct.incident.journal.write("scenario ended", scenario=item.name, outcome=outcome, provides=provides)
 
 
 def _conduct(request: pytest.FixtureRequest) -> Conduct | None:

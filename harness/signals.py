@@ -1,8 +1,11 @@
-"""What Ctrl-C, SIGTERM and SIGHUP do: the first one ends the run, later ones wait until the record is closed."""
+"""What Ctrl-C, SIGTERM, SIGHUP and a sentence's deadline do; once the record is being closed, nothing interrupts."""
 
 import signal
 import sys
 from types import FrameType
+from typing import Any
+
+from runbook.errors import SentenceTimedOut
 
 _NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 
@@ -15,7 +18,9 @@ class Signals:
 
     def __init__(self) -> None:
         self.received: str | None = None
-        self.closing = False
+        self._closing = False
+        self._deadline = 0.0
+        self._clock_was: Any = None
 
     def install(self) -> None:
         """Take the signals over for this process."""
@@ -23,9 +28,39 @@ class Signals:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
                 signal.signal(number, self._handle)
 
+    def sentence_began(self, deadline: float) -> None:
+        """End the sentence that begins with SentenceTimedOut when it takes longer than `deadline` seconds.
+
+        A process has one such clock: where a plugin (pytest-timeout) runs it already, its deadline holds.
+        """
+        if signal.getitimer(signal.ITIMER_REAL)[0] > 0:
+            return
+        self._deadline = deadline
+        self._clock_was = signal.signal(signal.SIGALRM, self._sentence_is_late)
+        signal.setitimer(signal.ITIMER_REAL, deadline)
+
+    def sentence_ended(self) -> None:
+        """Stop the clock, if it is ours."""
+        if self._clock_was is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._clock_was)
+            self._clock_was = None
+
+    def close(self) -> None:
+        """From here on nothing interrupts: the record is closed, and production looked at."""
+        self._closing = True
+        self.sentence_ended()
+
+    def _sentence_is_late(self, _number: int, _frame: FrameType | None) -> None:
+        if not self._closing:
+            raise SentenceTimedOut(
+                f"the sentence did not end within {self._deadline:g} s",
+                "look at the production host, or raise deadlines.sentence",
+            )
+
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         name = _NAMES[signal.Signals(number)]
-        if self.received or self.closing:
+        if self.received or self._closing:
             print(f"\n{name}: closing the record first; SIGKILL would leave it open", file=sys.stderr)  # noqa: T201 - said at once
             return
         self.received = name

@@ -1,17 +1,17 @@
-"""`python -m runbook verify JOURNAL` checks a journal; `render JOURNAL` makes its page; `assess` judges migrations."""
+"""`python -m runbook`: check a journal, make its page, judge migrations, free a lock."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from runbook import assess_command
+from runbook import assess_command, unlock_command
 from runbook.errors import ModelsError, RunbookError
 from runbook.incident.journal import verify
 from runbook.incident.record import render
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 when all is well, 1 when the journal is not whole, 2 for misuse.
+    """Run one command and return its exit code: 0 when all is well, 1 when it is not, 2 for misuse.
 
     `assess` returns 3 for breaking and 4 for review.
     """
@@ -19,30 +19,39 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     checking = commands.add_parser("verify", help="tell whether a journal is as it was written, to its closing entry")
     checking.add_argument("journal", type=Path)
+    checking.set_defaults(run=_verify)
     rendering = commands.add_parser("render", help="make the page of a journal, also of one that broke off")
     rendering.add_argument("journal", type=Path)
-    assess_command.add_options(
-        commands.add_parser("assess", help="judge whether old code can live with new migrations")
-    )
+    rendering.set_defaults(run=_render)
+    assessing = commands.add_parser("assess", help="judge whether old code can live with new migrations")
+    assess_command.add_options(assessing)
+    assessing.set_defaults(run=assess_command.assess)
+    unlocking = commands.add_parser("unlock", help="say who holds the lock of a production, or force it away")
+    unlock_command.add_options(unlocking)
+    unlocking.set_defaults(run=_unlock)
     chosen = parser.parse_args(arguments)
     try:
-        if chosen.command == "assess":
-            return assess_command.assess(chosen)
-        if chosen.command == "render":
-            print(render(chosen.journal))  # noqa: T201 - this is the command line
-            return 0
-        found = verify(chosen.journal)
-    except ModelsError as error:
-        print(f"runbook: {error}", file=sys.stderr)  # noqa: T201 - this is the command line
-        return 2
+        return int(chosen.run(chosen))
     except RunbookError as error:
         print(f"runbook: {error}", file=sys.stderr)  # noqa: T201 - this is the command line
-        return 1
-    if found.whole:
-        print(f"whole: {len(found.entries)} entries, head {found.head}")  # noqa: T201 - this is the command line
-        return 0
-    print(f"NOT whole: {found.problem}")  # noqa: T201 - this is the command line
-    return 1
+        return 2 if isinstance(error, ModelsError) else 1
+
+
+def _verify(chosen: argparse.Namespace) -> int:
+    found = verify(chosen.journal)
+    said = f"whole: {len(found.entries)} entries, head {found.head}" if found.whole else f"NOT whole: {found.problem}"
+    print(said)  # noqa: T201 - this is the command line
+    return 0 if found.whole else 1
+
+
+def _render(chosen: argparse.Namespace) -> int:
+    print(render(chosen.journal))  # noqa: T201 - this is the command line
+    return 0
+
+
+def _unlock(chosen: argparse.Namespace) -> int:
+    print(unlock_command.unlock(chosen))  # noqa: T201 - this is the command line
+    return 0
 
 
 if __name__ == "__main__":

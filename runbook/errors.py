@@ -12,6 +12,10 @@ RunbookError
 │   └── ReleaseNotFound    it answers, and has no such tag
 ├── ModelsError          what the target's code maps, or the SQL to judge, is not what it should be
 ├── TargetError          no release that could be returned to, or not the one asked for
+├── LockHeld             another run changes this production, or one that died did not let go of it
+├── LockLost             the lock of this run was taken away: nothing more is changed
+├── SentenceTimedOut     a sentence took longer than any sentence may
+├── SentenceError        a sentence did what its keyword does not allow
 ├── CheckFailed          a sentence was looked at until its deadline and was not true
 ├── Inconclusive         a sentence could not be looked at; never counted as good news
 └── JournalError         the journal cannot be written, or is not whole
@@ -78,6 +82,22 @@ class ModelsError(RunbookError):
 
 class TargetError(RunbookError):
     """There is no release that could be returned to, or not the one asked for."""
+
+
+class LockHeld(RunbookError):
+    """Another run changes this production, or one that died did not let go of it."""
+
+
+class LockLost(RunbookError):
+    """The lock of this run was taken away: nothing more is changed."""
+
+
+class SentenceTimedOut(RunbookError):
+    """A sentence took longer than any sentence may."""
+
+
+class SentenceError(RunbookError):
+    """A sentence did what its keyword does not allow: the steps are wrong, not production."""
 
 
 class CheckFailed(RunbookError):

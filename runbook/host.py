@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runbook.errors import CommandFailed, CommandTimedOut, HostError
+from runbook.threads import let_signals_in
 
 # What a command sees of the operator's shell. Compose prefers shell variables to the env file, so an
 # IMAGE_TAG that somebody exported an hour ago would silently decide which release comes up.
@@ -73,8 +74,8 @@ class Completed:
 class Recorder(Protocol):
     """What keeps the commands: the incident."""
 
-    def command_began(self, command: Command) -> None:
-        """Take note that a command begins."""
+    def command_began(self, command: Command, process: int) -> None:
+        """Keep that a command was started, as which process."""
 
     def command_said(self, command: Command, line: str) -> None:
         """Take note of a line that a talking command said on standard error; the last ones may be left out."""
@@ -84,6 +85,22 @@ class Recorder(Protocol):
 
     def command_stopped(self, command: Command, why: str) -> None:
         """Keep a command that did not end by itself, or never began."""
+
+
+class OffTheRecord:
+    """Keeps no commands: for what is looked at before there is a record, and for signs of life."""
+
+    def command_began(self, command: Command, process: int) -> None:
+        """Let it go."""
+
+    def command_said(self, command: Command, line: str) -> None:
+        """Let it go."""
+
+    def command_ended(self, completed: Completed) -> None:
+        """Let it go."""
+
+    def command_stopped(self, command: Command, why: str) -> None:
+        """Let it go."""
 
 
 class Host:
@@ -103,10 +120,10 @@ class Host:
         it cannot be started.
         """
         began = time.monotonic()
-        self._recorder.command_began(command)
         starting = _Starting(command, self._environment)
         try:
             process = starting.process()
+            self._recorder.command_began(command, process.pid)
             stdout, stderr = self._hear_out(process, command)
         except OSError as error:
             self._recorder.command_stopped(command, str(error))
@@ -195,6 +212,7 @@ class _Starting:
 
     def _start(self) -> None:
         command = self._command
+        let_signals_in()  # a thread beside the main one may have started this one
         try:
             self._started = subprocess.Popen(  # noqa: S603 - a list, built by our own code, without a shell
                 command.argv,

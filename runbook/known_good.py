@@ -76,16 +76,28 @@ class KnownGood:
             "name the release to return to with --to TAG; CI fills the ledger with `pytest features -m post_deploy`",
         )
 
-    def entering(self, release: Release, incident: str, schema: Sequence[str] | None = None) -> Change:
+    def entering(
+        self, release: Release, incident: str, schema: Sequence[str] | None, vouched: Mapping[str, Any]
+    ) -> Change:
         """The change that enters `release`, which passed its own validation in `incident`, in the ledger.
 
-        `schema` is the database's revisions that it passed with, None when they are not known.
+        `schema` is the database's revisions that it passed with, None when they are not known; `vouched` holds the
+        checks that could not be made and that a person vouched for.
         """
         at = {"schema": list(schema)} if schema else {}
         line = release.facts() | at | {"validated_at": utc_now(), "validated_by": incident}
+        if vouched:
+            line["vouched_for"] = vouched
+
+        def already() -> str | None:
+            newest = (self._ledger.read() or [{}])[-1]
+            same = (newest.get("digests"), newest.get("validated_by")) == (line["digests"], incident)
+            return f"this incident entered {release.tag} at {newest['validated_at']}" if same else None
+
         return Change(
             f"{release.tag} is entered in the ledger of known-good releases",
             self._ledger.appending(line),
+            already,
             reach=Reach.NOTES,
         )
 
@@ -163,4 +175,6 @@ def _candidate(line: Mapping[str, Any]) -> Candidate:
     digests = line.get("digests")
     known = {str(service): str(digest) for service, digest in digests.items()} if isinstance(digests, dict) else {}
     evidence = f"on the ledger: passed its own validation at {line.get('validated_at')} ({line.get('validated_by')})"
+    if line.get("vouched_for"):
+        evidence += f"; not checked, but vouched for: {', '.join(sorted(line['vouched_for']))}"
     return Candidate(str(line.get("tag", "")), known, evidence, str(line.get("validated_by")))

@@ -44,6 +44,8 @@ def decide(tools: Toolbox) -> Expectation:
     """That one way back applies. What only a human can tell stops here, with what must be decided."""
 
     def look() -> Seen:
+        if schema.decided(tools):
+            return _decided_before(tools)
         if tools.wishes.forward_fix:
             return _forward(tools)
         found = assess(tools)
@@ -66,8 +68,24 @@ def decide(tools: Toolbox) -> Expectation:
     return Expectation(
         "a verdict that names the way back",
         look,
-        'read the statements, then decide: --verdict additive|breaking --because "…", or --forward-fix TAG',
+        "somebody migrated the database meanwhile: find out, then begin anew without --resume"
+        if schema.decided(tools)
+        else 'read the statements, then decide: --verdict additive|breaking --because "…", or --forward-fix TAG',
     )
+
+
+def _decided_before(tools: Toolbox) -> Seen:
+    """Hold the way that an earlier run of this incident decided on against where the database is by now."""
+    known, way = schema.of(tools), str(tools.incident.facts["way"])
+    now = tuple(tools.incident.facts["schema found again"])
+    expected = {known.database}
+    if way in (Way.DOWNGRADE, Way.FORWARD_FIX):
+        expected.add(tuple(known.target.heads))
+    if way == Way.DOWNGRADE and known.failed is not None:
+        # Each revision is undone for itself, so a downgrade can stop between two of them.
+        expected |= {(step.revision,) for step in known.failed.steps}
+    seen = f"the way back is {way}, as decided before; the database is at {', '.join(now)}"
+    return Seen(set(now) in [set(each) for each in expected], seen, final=True)
 
 
 def _forward(tools: Toolbox) -> Seen:

@@ -3,8 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from runbook.host import Command
+
+_Function = TypeVar("_Function", bound=Callable[..., object])
+_CHANGES = "__changes_production__"
+
+
+def changes(function: _Function) -> _Function:
+    """Declare that the sentence of this function makes a change: a When, and only a When, is one."""
+    setattr(function, _CHANGES, True)
+    return function
+
+
+def is_change(function: Callable[..., object]) -> bool:
+    """Tell whether a sentence's function is declared a change."""
+    return getattr(function, _CHANGES, False) is True
 
 
 class Reach(StrEnum):
@@ -29,6 +44,11 @@ class Outcome(StrEnum):
     NOT_APPLICABLE = "not applicable"
     INTERRUPTED = "interrupted"
 
+    @property
+    def is_good(self) -> bool:
+        """Tell whether what ended like this came to its end, and well: all others are no good news."""
+        return self in (Outcome.PASSED, Outcome.PLANNED)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -42,6 +62,11 @@ class Request:
 
     def __str__(self) -> str:
         return self.text
+
+
+def not_known_yet(what: str) -> str:
+    """What a planned message says in the place of `what`, which only the execution can know."""
+    return f"[{what}, not known yet]"
 
 
 def never() -> str | None:

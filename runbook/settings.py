@@ -174,6 +174,14 @@ class Deadlines(Section):
     stable: Seconds = 5
     http: Seconds = 5
     public: Seconds = 30
+    sentence: Seconds = 3600
+
+    @model_validator(mode="after")
+    def _sentence_is_longest(self) -> Self:
+        longest = max(self.command, self.pull, self.dump, self.migrate, self.up, self.healthy, self.public)
+        if self.sentence < longest:
+            raise ValueError(f"sentence ({self.sentence:g}) must not be shorter than any of the others ({longest:g})")
+        return self
 
     @model_validator(mode="after")
     def _steady_in_time(self) -> Self:

@@ -12,9 +12,12 @@ def identify(tools: Toolbox, asked_for: str | None) -> Release:
     """Choose the target and pin its digests, and put on record what spoke for it and what was passed over.
 
     A rollback that broke off is gone on with: what failed is what that one found, and its target is this one's, unless
-    another was asked for. Raises TargetError, or RegistryError when the registry says no or has no such tag. A registry
-    that is down stops nothing if the images are on the host.
+    another was asked for. The target of an incident that is resumed stays what it is. Raises TargetError, or
+    RegistryError when the registry says no or has no such tag. A registry that is down stops nothing if the images are
+    on the host.
     """
+    if "target" in tools.incident.facts:
+        return _still_pinned(tools)
     before = tools.incident.facts["before"]
     under_way = tools.open_incident.concerning(before["tags"])
     origin = under_way["before"] if under_way else before
@@ -44,6 +47,18 @@ def identify(tools: Toolbox, asked_for: str | None) -> Release:
     release = Release(candidate.tag, images, digests)
     tools.incident.decide("Which release is returned to?", candidate.tag, evidence)
     tools.incident.learn("target", release.facts())
+    return release
+
+
+def _still_pinned(tools: Toolbox) -> Release:
+    release = pinned(tools)
+    if barred := tools.known_good.barred(release.digests.values()):
+        raise TargetError(
+            f"{release.tag}, the target of this incident, is in quarantine by now: {barred}",
+            "begin anew with another release: --to TAG",
+        )
+    digests = [f"{service}: {digest}" for service, digest in release.digests.items()]
+    tools.incident.decide("Does this incident still go to the same release?", release.tag, ["pinned before", *digests])
     return release
 
 
@@ -210,4 +225,6 @@ def entering_in_ledger(tools: Toolbox) -> Change:
         at = tools.catalog.revisions()
     except RunbookError:  # a database without Alembic, say: the release is known good all the same
         at = None
-    return tools.known_good.entering(Release.from_facts(tools.incident.facts["running"]), tools.incident.name, at)
+    incident = tools.incident
+    release, vouched = Release.from_facts(incident.facts["running"]), incident.facts.get("overrides", {})
+    return tools.known_good.entering(release, incident.name, at, vouched)

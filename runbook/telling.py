@@ -4,27 +4,44 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbook import snapshot
-from runbook.sentence import Change
+from runbook.incident.incident import Mode
+from runbook.recovery import Way
+from runbook.sentence import Change, Expectation, Seen, not_known_yet
 from runbook.toolbox import Toolbox
 
 
-def write_down_after(tools: Toolbox) -> None:
-    """Put production as it is after the rollback on record; in a plan there is no such production."""
-    if not tools.incident.planned_changes:
-        tools.incident.learn("after", snapshot.take(tools))
+def written_down_after(tools: Toolbox) -> Expectation:
+    """That production as it is after the rollback is on record; in a plan there is no such production yet."""
+
+    def look() -> Seen:
+        after = snapshot.take(tools)
+        tools.incident.learn("after", after)
+        return Seen(ok=True, seen=f"production runs {', '.join(after['tags'])}")
+
+    return Expectation("production after the rollback on record", look, "look at production by hand")
 
 
 def announcing(tools: Toolbox) -> Change:
     """The change that posts the announcement, with the journal's head as it stands then."""
     incident = tools.incident
-    title, text = announcement(incident.name, tools.settings.project.name, incident.facts, incident.journal.head)
+    head = not_known_yet("hash") if incident.mode is Mode.PLAN else incident.journal.head
+    title, text = announcement(incident.name, tools.settings.project.name, _facts(tools), head)
     return tools.channel.announcing(title, text)
 
 
 def opening_ticket(tools: Toolbox) -> Change:
     """The change that opens the ticket of this incident."""
-    title, body = ticket(tools.settings.project.name, tools.incident.facts)
+    title, body = ticket(tools.settings.project.name, _facts(tools))
     return tools.tracker.opening(tools.incident.name, title, body)
+
+
+def _facts(tools: Toolbox) -> Mapping[str, Any]:
+    """The facts of the incident; in a plan with the restore point that would be taken."""
+    facts = tools.incident.facts
+    if tools.incident.mode is not Mode.PLAN or facts.get("way") != Way.DOWNGRADE:
+        return facts
+    point = {"path": tools.restore_point.path, "size": not_known_yet("size"), "sha256": not_known_yet("hash")}
+    return facts | {"restore point": point}
 
 
 def announcement(incident: str, project: str, facts: Mapping[str, Any], head: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM}
 
 
 @contextmanager
@@ -12,7 +12,7 @@ def signals_held() -> Iterator[None]:
     """Hold signals back from this thread, and for good from the threads that are started meanwhile.
 
     A signal may be delivered to any thread that lets it in, and Python then raises in the main one, whatever that one
-    holds back. Processes inherit this too: start none in here.
+    holds back.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
@@ -20,3 +20,8 @@ def signals_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def let_signals_in() -> None:
+    """Let this thread take signals again: a process inherits what the thread that starts it holds back."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

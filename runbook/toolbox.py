@@ -49,7 +49,8 @@ class Wishes:
     """What the person who runs the runbook asked for, beyond the settings.
 
     `target` names the release to return to, `forward_fix` the one to go on with; `accept_loss` the lowest revision that
-    may be undone; `verdict` is a human's, given `because`; `enable` and `disable` name a switch.
+    may be undone; `verdict` is a human's, given `because`; `enable` and `disable` name a switch. `override` holds the
+    ids of sentences that a human vouches for, if they cannot be checked, `because`.
     """
 
     target: str | None = None
@@ -59,6 +60,7 @@ class Wishes:
     because: str | None = None
     enable: str | None = None
     disable: str | None = None
+    override: tuple[str, ...] = ()
 
 
 class Toolbox:

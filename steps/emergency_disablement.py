@@ -3,6 +3,7 @@
 from pytest_bdd import given, then, when
 
 from runbook import rollback
+from runbook.sentence import changes
 from runbook.toolbox import Toolbox
 
 
@@ -12,11 +13,13 @@ def env_file_sets_switch(tools: Toolbox) -> None:
 
 
 @when("the switch is turned in the env file")
+@changes
 def switch_turned(tools: Toolbox) -> None:
     tools.incident.carry_out(tools.switch.turning(tools.incident.name), tools.host)
 
 
 @when("the services of the switch are redeployed on the release that runs now")
+@changes
 def redeployed(tools: Toolbox) -> None:
     tools.incident.carry_out(tools.switch.redeploying(), tools.host)
 

@@ -4,6 +4,7 @@ from pytest_bdd import given, then, when
 
 from runbook import recovery
 from runbook.migrations import downgrade, schema
+from runbook.sentence import changes
 from runbook.toolbox import Toolbox
 
 
@@ -18,11 +19,13 @@ def loss_accepted(tools: Toolbox) -> None:
 
 
 @when("the application is stopped")
+@changes
 def application_stopped(tools: Toolbox) -> None:
     tools.incident.carry_out(downgrade.stopping(tools), tools.host)
 
 
 @when("a restore point is taken")
+@changes
 def restore_point_taken(tools: Toolbox) -> None:
     tools.incident.carry_out(tools.restore_point.taking(), tools.host)
 
@@ -33,11 +36,13 @@ def restore_point_reads_back(tools: Toolbox) -> None:
 
 
 @when("the dump inside the database's container is removed")
+@changes
 def dump_inside_removed(tools: Toolbox) -> None:
     tools.incident.carry_out(tools.restore_point.tidying(), tools.host)
 
 
 @when("the schema is downgraded with the image of the failed release")
+@changes
 def downgraded(tools: Toolbox) -> None:
     tools.incident.carry_out(downgrade.undoing(tools), tools.host)
 
@@ -53,6 +58,7 @@ def as_target_maps(tools: Toolbox) -> None:
 
 
 @when("the schema is migrated with the image of the forward-fix")
+@changes
 def migrated_forward(tools: Toolbox) -> None:
     tools.incident.carry_out(recovery.migrating(tools), tools.host)
 

@@ -4,6 +4,7 @@ from pytest_bdd import given, then, when
 
 from runbook import rollback, snapshot, target
 from runbook.migrations import schema
+from runbook.sentence import changes
 from runbook.toolbox import Toolbox
 
 
@@ -29,7 +30,7 @@ def env_file_replaceable(tools: Toolbox) -> None:
 
 @then("production before any change is on record")
 def production_on_record(tools: Toolbox) -> None:
-    tools.incident.learn("before", snapshot.take(tools))
+    snapshot.write_down_before(tools)
 
 
 @given("a release to return to")
@@ -38,6 +39,7 @@ def known_good_release(tools: Toolbox) -> None:
 
 
 @when("the images of the target are fetched")
+@changes
 def images_fetched(tools: Toolbox) -> None:
     tools.incident.carry_out(target.fetching(tools, target.pinned(tools)), tools.host)
 

@@ -3,6 +3,7 @@
 from pytest_bdd import given, then, when
 
 from runbook import target, telling
+from runbook.sentence import changes
 from runbook.toolbox import Toolbox
 
 
@@ -37,6 +38,7 @@ def running_release(tools: Toolbox) -> None:
 
 
 @when("the running release is entered in the ledger")
+@changes
 def entered_in_ledger(tools: Toolbox) -> None:
     tools.incident.carry_out(target.entering_in_ledger(tools), tools.host)
 
@@ -48,20 +50,23 @@ def ledger_names_it(tools: Toolbox) -> None:
 
 @given("production after the rollback is on record")
 def after_on_record(tools: Toolbox) -> None:
-    telling.write_down_after(tools)
+    tools.incident.expect(telling.written_down_after(tools))
 
 
 @when("the rollback is announced in the incident channel")
+@changes
 def announced(tools: Toolbox) -> None:
     tools.incident.carry_out(telling.announcing(tools), tools.host)
 
 
 @when("a ticket for the forward-fix is opened")
+@changes
 def ticket_opened(tools: Toolbox) -> None:
     tools.incident.carry_out(telling.opening_ticket(tools), tools.host)
 
 
 @when("the rollback is closed on the production host")
+@changes
 def closed(tools: Toolbox) -> None:
     tools.incident.carry_out(tools.open_incident.closing(), tools.host)
 

@@ -3,6 +3,7 @@
 from pytest_bdd import given, then, when
 
 from runbook import recovery, rollback, target, target_in_env_file
+from runbook.sentence import changes
 from runbook.toolbox import Toolbox
 
 
@@ -12,16 +13,19 @@ def pinned_target(tools: Toolbox) -> None:
 
 
 @when("user traffic is paused")
+@changes
 def traffic_paused(tools: Toolbox) -> None:
     tools.incident.carry_out(tools.gate.pausing(), tools.host)
 
 
 @when("the env file is made to name the target")
+@changes
 def env_file_names_target(tools: Toolbox) -> None:
     tools.incident.carry_out(target_in_env_file.naming(tools, target.pinned(tools)), tools.host)
 
 
 @when("the application is brought up on the target")
+@changes
 def brought_up(tools: Toolbox) -> None:
     tools.incident.carry_out(rollback.bringing_up(tools, target.pinned(tools)), tools.host)
 
@@ -75,6 +79,7 @@ def files_describe(tools: Toolbox) -> None:
 
 
 @when("user traffic is resumed")
+@changes
 def traffic_resumed(tools: Toolbox) -> None:
     tools.incident.carry_out(tools.gate.resuming(), tools.host)
 
@@ -95,6 +100,7 @@ def failed_digests(tools: Toolbox) -> None:
 
 
 @when("the rollback is written down on the production host")
+@changes
 def written_down(tools: Toolbox) -> None:
     tools.incident.carry_out(target.opening_incident(tools), tools.host)
 
@@ -110,5 +116,6 @@ def target_not_quarantined(tools: Toolbox) -> None:
 
 
 @when("the failed release is quarantined")
+@changes
 def quarantined(tools: Toolbox) -> None:
     tools.incident.carry_out(target.quarantining_failed(tools), tools.host)

@@ -1,22 +1,34 @@
 """One run on one production: it carries out changes, holds expectations against what is seen, and keeps both."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from runbook.errors import CheckFailed, Inconclusive
-from runbook.host import Command, Completed, Host
-from runbook.incident.journal import Journal
-from runbook.incident.listener import Listener
-from runbook.probes import Answer
-from runbook.pull_progress import without_bars
+from runbook.errors import CheckFailed, Inconclusive, SentenceError
+from runbook.host import Command, Host
+from runbook.incident.journal import Entry, Journal
+from runbook.incident.witness import Witness
 from runbook.sentence import Change, Expectation, Outcome, Reach
 from runbook.waiting import wait_for
 
-#: As much of one stream of a command's output as the journal keeps, in characters: the last ones, which hold the error.
-KEPT_OUTPUT = 64 * 1024
-_KEPT_BODY = 4 * 1024
+#: What an incident that is gone on with takes from its journal; everything else is looked at afresh.
+_PINNED = frozenset(
+    (
+        "before",
+        "origin",
+        "target",
+        "schema",
+        "target migrations",
+        "failed migrations",
+        "verdict",
+        "way",
+        "loss",
+        "restore point",
+        "switch",
+        "overrides",
+    )
+)
 
 
 class Mode(StrEnum):
@@ -26,29 +38,53 @@ class Mode(StrEnum):
     EXECUTE = "execute"
 
 
-class Incident:
+class Incident(Witness):
     """One run on one production."""
 
     def __init__(self, name: str, mode: Mode, journal: Journal) -> None:
+        super().__init__(journal)
         self.name = name
         self.mode = mode
-        self.journal = journal
-        self.listener = Listener()
         self.facts: dict[str, Any] = {}
         #: Since a change was only planned, production is no longer what later sentences speak of.
         self.planned_changes = 0
         #: Changes to production that were really begun, by their summary.
         self.changes_made: list[str] = []
+        #: Called before anything is changed; raises when this run may change nothing any more.
+        self.before_change: Callable[[], None] = _nothing
+        #: When each message was sent by an earlier run of this incident, by the change's summary.
+        self._told: dict[str, str] = {}
+        self._sentence_id = ""
         self._sentence_outcome = Outcome.PASSED
         self._sentence_detail = ""
         self._sentence_began: float | None = None
+        self._sentence_may_change = False
+        #: What the open sentence did that goes on record: looks, facts, decisions, changes.
+        self._sentence_did: set[str] = set()
+
+    def go_on_from(self, entries: Sequence[Entry]) -> None:
+        """Take up what earlier runs of this incident pinned, decided, changed and told."""
+        for entry in entries:
+            if entry["kind"] == "fact" and entry["name"] in _PINNED:
+                self.facts[entry["name"]] = entry["value"]
+            elif entry["kind"] == "change" and entry["reach"] == Reach.PRODUCTION and entry["state"] == "begun":
+                self._note_change(entry["summary"])
+            elif entry["kind"] == "change" and entry["reach"] == Reach.PEOPLE and entry["state"] == "done":
+                self._told[entry["summary"]] = entry["time"]
 
     # -- what the record keeps ---------------------------------------------------------------------------------
 
     def learn(self, name: str, value: Any) -> None:
         """Keep a fact under `name`, for later sentences and for the record."""
+        self._sentence_did.add("fact")
         self.facts[name] = value
         self.journal.write("fact", name=name, value=value)
+
+    def confirm(self, name: str) -> None:
+        """Say that the fact `name`, which an earlier run of this incident put on record, is what counts."""
+        self._sentence_did.add("fact")
+        self.journal.write("confirmed", name=name)
+        self._conclude(Outcome.PASSED, f"as an earlier run of this incident found: {name}")
 
     def errors_before(self) -> Mapping[str, int] | None:
         """The errors in the failed release's logs, by signature; None where no other release than the target failed."""
@@ -60,48 +96,8 @@ class Incident:
 
     def decide(self, question: str, answer: str, evidence: list[str]) -> None:
         """Keep a decision with the evidence it rests on."""
+        self._sentence_did.add("decision")
         self.journal.write("decision", question=question, answer=answer, evidence=evidence)
-
-    def command_began(self, command: Command) -> None:
-        """Tell that a command begins (the host calls this)."""
-        self.listener.command_began(command)
-
-    def command_said(self, command: Command, line: str) -> None:
-        """Tell what a talking command said (the host calls this); it is kept when the command has ended."""
-        self.listener.command_said(command, line)
-
-    def command_ended(self, completed: Completed) -> None:
-        """Keep a command that ended (the host calls this)."""
-        self.listener.command_ended(completed)
-        secret = completed.command.secret_output
-        self.journal.write(
-            "command",
-            command=str(completed.command),
-            directory=completed.command.directory,
-            stdin_bytes=len(completed.command.stdin) if completed.command.stdin is not None else None,
-            exit_code=completed.exit_code,
-            seconds=round(completed.seconds, 3),
-            stdout=self._kept(completed.stdout, secret=secret),
-            stderr=self._kept(completed.stderr, secret=False, talked=completed.command.talks),
-        )
-
-    def command_stopped(self, command: Command, why: str) -> None:
-        """Keep a command that did not end by itself, or never began (the host calls this)."""
-        self.journal.write("command", command=str(command), directory=command.directory, stopped=why)
-
-    def exchanged(self, method: str, url: str, sent: Any, answer: Answer | str) -> None:
-        """Keep an HTTP exchange, or the reason why there was none (the prober calls this). Headers are not kept."""
-        facts: dict[str, Any] = {"method": method, "url": url, "sent": sent}
-        if isinstance(answer, str):
-            facts["error"] = answer
-        else:
-            facts |= {
-                "status": answer.status,
-                "seconds": round(answer.seconds, 3),
-                "body": self.journal.redactor.text(answer.body)[:_KEPT_BODY],
-                "body_characters": len(answer.body),
-            }
-        self.journal.write("exchange", **facts)
 
     # -- what sentences do -------------------------------------------------------------------------------------
 
@@ -109,11 +105,17 @@ class Incident:
         """Make a change, or, in a plan, write down exactly what would be done.
 
         What is so already is recorded as such and not done again. The intent is on the disk before the first
-        action begins. Raises whatever the action raises.
+        action begins. Raises SentenceError in a sentence that may not change anything, and whatever the action raises.
         """
+        if self.sentence_is_open and not self._sentence_may_change:
+            raise SentenceError(
+                f"a sentence that is not declared a change was about to make one: {change.summary}",
+                "bind it to When and mark its function with @changes",
+            )
+        self._sentence_did.add("change")
         actions = [str(action) for action in change.actions]
         about: dict[str, Any] = {"summary": change.summary, "reach": change.reach}
-        if self.planned_changes == 0 and (evidence := change.already()):
+        if self.planned_changes == 0 and (evidence := self._already(change)):
             self._conclude(Outcome.PASSED, f"already so: {evidence}")
             self.listener.changed(change.summary, change.reach, "already so")
             self.journal.write("change", state="already so", evidence=evidence, sync=True, **about)
@@ -124,22 +126,32 @@ class Incident:
             self.listener.changed(change.summary, change.reach, "planned")
             self.journal.write("change", state="planned", actions=actions, **about)
             return
+        self.before_change()
         self.journal.write("change", state="begun", actions=actions, sync=True, **about)
         if change.reach is Reach.PRODUCTION:
-            self.changes_made.append(change.summary)
+            self._note_change(change.summary)
         commands = [action for action in change.actions if isinstance(action, Command)]
         self.listener.changing(change.summary, change.reach, sum(command.deadline for command in commands))
         began = time.monotonic()
         receipts = []
-        for action in change.actions:
-            if isinstance(action, Command):
-                host.check(action)
-            else:
-                receipts.append(action.send())
+        with self.acting():
+            for action in change.actions:
+                if isinstance(action, Command):
+                    host.check(action)
+                else:
+                    receipts.append(action.send())
         self._conclude(Outcome.PASSED, "; ".join(receipts) or change.summary)
         seconds = round(time.monotonic() - began, 3)
         self.journal.write("change", state="done", seconds=seconds, receipts=receipts, sync=True, **about)
         self.listener.changed(change.summary, change.reach, "done")
+
+    def _note_change(self, summary: str) -> None:
+        if summary not in self.changes_made:
+            self.changes_made.append(summary)
+
+    def _already(self, change: Change) -> str | None:
+        told = self._told.get(change.summary)
+        return f"an earlier run of this incident did it at {told}" if told else change.already()
 
     def expect(self, expectation: Expectation) -> None:
         """Look until it is as expected, or, behind a change that was only planned, write down what would be looked at.
@@ -147,6 +159,7 @@ class Incident:
         Raises CheckFailed when it is not so by the deadline, and Inconclusive when it could not be looked at.
         """
         if self.planned_changes:
+            self._sentence_did.add("look")
             within = f" within {expectation.deadline:g} s" if expectation.deadline else ""
             self._conclude(Outcome.PLANNED, f"would check{within}: {expectation.expected}")
             self.journal.write("look", expected=expectation.expected, deadline=expectation.deadline, state="planned")
@@ -155,6 +168,7 @@ class Incident:
 
     def verify(self, expectation: Expectation) -> None:
         """Look until it is as expected, in a plan as well. Raises as `expect` does."""
+        self._sentence_did.add("look")
         self.listener.expecting(expectation.expected, expectation.deadline)
         waited = wait_for(expectation)
         self.journal.write(
@@ -167,7 +181,8 @@ class Incident:
             seconds=round(waited.seconds, 3),
         )
         if waited.unknown:
-            raise Inconclusive(f"expected {expectation.expected}; {waited.unknown.seen}", waited.unknown.next_step)
+            self._vouched_for(expectation.expected, waited.unknown)
+            return
         if not waited.seen.ok:
             after = f" after {waited.seconds:.0f} s" if waited.seconds >= 1 else ""
             raise CheckFailed(
@@ -175,30 +190,50 @@ class Incident:
             )
         self._conclude(Outcome.PASSED, waited.seen.seen)
 
-    def _kept(self, stream: bytes, *, secret: bool, talked: bool = False) -> dict[str, Any]:
-        if secret:
-            return {"bytes": len(stream), "kept": "(kept off the record)"}
-        text = stream.decode("utf-8", errors="replace")
-        if talked:
-            text = "".join(without_bars(text.splitlines(keepends=True)))
-        # Struck out before it is cut: half of a secret is not recognised any more.
-        text = self.journal.redactor.text(text)
-        return {"bytes": len(stream), "kept": text[-KEPT_OUTPUT:]}
+    def _vouched_for(self, expected: str, unknown: Inconclusive) -> None:
+        """Go on if a person vouched for this sentence (`--override`); raise Inconclusive otherwise."""
+        override = self.facts.get("overrides", {}).get(self._sentence_id)
+        if override is None:
+            raise Inconclusive(
+                f"expected {expected}; {unknown.seen}",
+                f'{unknown.next_step}; or, if you know that it is so: --override {self._sentence_id} --because "…"',
+            )
+        word = f"{override['by']} vouches for it: {override['because']}"
+        self.decide(f"{self._sentence_id}: may the run go on although this is not known?", "yes", [word, unknown.seen])
+        self._conclude(Outcome.INCONCLUSIVE, f"expected {expected}; {unknown.seen}; {word}")
 
     def _conclude(self, outcome: Outcome, detail: str) -> None:
         self._sentence_outcome = outcome
         self._sentence_detail = f"{self._sentence_detail}\n{detail}" if self._sentence_detail else detail
 
-    def sentence_began(self, facts: Mapping[str, Any]) -> None:
-        """Open a sentence; on the disk before anything in it happens."""
+    def sentence_began(self, facts: Mapping[str, Any], *, may_change: bool = False) -> None:
+        """Open a sentence, with its `id`, `keyword` and `text`; on the disk before anything in it happens.
+
+        Only one that may change carries out changes.
+        """
         self._sentence_outcome, self._sentence_detail = Outcome.PASSED, ""
-        self._sentence_began = time.monotonic()
+        self._sentence_may_change, self._sentence_did = may_change, set()
+        self._sentence_id = str(facts["id"])
         self.journal.write("sentence began", sync=True, **facts)
+        self._sentence_began = time.monotonic()
 
     @property
     def sentence_is_open(self) -> bool:
         """Tell whether a sentence has begun and not ended."""
         return self._sentence_began is not None
+
+    def check_sentence(self) -> None:
+        """Raise Inconclusive when the open sentence has done nothing yet: that it came to its end proves nothing."""
+        if self._sentence_may_change and "change" not in self._sentence_did:
+            raise Inconclusive(
+                "nothing was done: the sentence came to its end without a change, done, planned or already so",
+                "have its function hand a Change to carry_out",
+            )
+        if not self._sentence_did:
+            raise Inconclusive(
+                "it looked at nothing: the sentence came to its end without a look, a fact or a decision on record",
+                "have its function hand an Expectation to verify or expect",
+            )
 
     def sentence_ended(self, error: BaseException | None = None) -> tuple[Outcome, str, float]:
         """Close the sentence that is open, and return its outcome, its detail in words, and its seconds."""
@@ -211,6 +246,10 @@ class Incident:
         detail = self.journal.redactor.text(detail)
         self.journal.write("sentence ended", sync=True, outcome=outcome, detail=detail, seconds=round(seconds, 3))
         return outcome, detail, seconds
+
+
+def _nothing() -> None:
+    """Let the change be made."""
 
 
 def outcome_of(error: BaseException) -> Outcome:

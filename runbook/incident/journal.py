@@ -4,6 +4,8 @@ One JSON object a line. Its last member is the SHA-256 of all bytes of the line 
 repeats the hash of the line above, so every byte of the file is covered. docs/journal.md describes the format.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -21,6 +23,8 @@ from runbook.threads import signals_held
 FORMAT = 1
 FIRST_PREVIOUS = "0" * 64
 _SEAL = b',"sha256":"'
+#: Kept free beside the journal, in bytes: on a full disk the record can still be closed, and its page written.
+RESERVED = 4 * 1024 * 1024
 
 Entry = dict[str, Any]
 
@@ -33,22 +37,52 @@ def utc_now() -> str:
 class Journal:
     """The open journal of one incident. Several threads may write to it."""
 
-    def __init__(self, path: Path, redactor: Redactor) -> None:
-        """Create the journal at `path`, which must not exist. Raises JournalError when it cannot be written."""
+    def __init__(self, path: Path, redactor: Redactor, *, go_on: bool = False) -> None:
+        """Create the journal at `path`, which must not exist; or, to `go_on`, open the one of a run that ended or died.
+
+        A last line that a dying run did not finish is cut off: nothing was done on its word. Raises JournalError when
+        it cannot be written, when another run is writing it, and when it is not as it was written.
+        """
         self.path = path
-        self.entries: list[Entry] = []
         self.redactor = redactor
+        self.entries: list[Entry] = []
         self._previous = FIRST_PREVIOUS
+        self._size = 0
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+            self._reserve: int | None = _reserved(path.with_name(".reserve"))
+            flags = 0 if go_on else os.O_CREAT | os.O_EXCL
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | flags, 0o644)
             _sync_directory(path.parent)
+            # Two writers would break the chain; the kernel lets go of this lock when a run dies, however it dies.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JournalError(f"another run is writing the journal {path}", "wait until it has ended") from None
         except OSError as error:
             raise JournalError(
-                f"the journal {path} cannot be created ({error.strerror})",
+                f"the journal {path} cannot be opened ({error.strerror})",
                 "nothing was changed; make room or mend the permissions, then start again",
             ) from error
+        if go_on:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        found = verify(self.path)
+        data = self.path.read_bytes()
+        whole = b"".join(_lines(data)[: len(found.entries)])
+        if b"\n" in data[len(whole) :] or not found.entries:
+            raise JournalError(
+                f"the journal {self.path} is not as it was written: {found.problem}",
+                "nothing can be gone on with from it; begin anew without --resume",
+            )
+        os.ftruncate(self._file, len(whole))
+        self.entries, self._previous, self._size = list(found.entries), found.head, len(whole)
+
+    def _make_room(self) -> None:
+        if self._reserve is not None:
+            os.close(self._reserve)
+            self._reserve = None
 
     @property
     def head(self) -> str:
@@ -71,10 +105,17 @@ class Journal:
             try:
                 _write_all(self._file, line)
                 self._previous = seal
+                self._size += len(line)
                 self.entries.append(entry)
                 if sync:
                     os.fsync(self._file)
             except OSError as error:
+                # Half a line would spoil what comes after it; and what comes now is only the closing, unless it is a
+                # thread beside the run that could not write: that one must not use up the room for the closing.
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._file, self._size)
+                    if threading.current_thread() is threading.main_thread():
+                        self._make_room()
                 raise JournalError(
                     f"the journal {self.path} cannot be written ({error.strerror})",
                     "nothing more is changed without a journal; make room, then look at production",
@@ -83,6 +124,7 @@ class Journal:
 
     def close(self) -> None:
         """Put everything on the disk and let go of the file."""
+        self._make_room()
         os.fsync(self._file)
         os.close(self._file)
 
@@ -104,6 +146,18 @@ def _write_all(file: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
+
+
+def _reserved(path: Path) -> int:
+    """Take up space on the disk, in a file without a name: it is free again when it is closed, or when the run dies."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        path.unlink()
+        os.posix_fallocate(file, 0, RESERVED)
+    except OSError:
+        os.close(file)
+        raise
+    return file
 
 
 def _sync_directory(directory: Path) -> None:

@@ -1,74 +1,13 @@
 """What a journal tells, put in the order in which people ask: the incident as the record's templates need it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from runbook.incident.comparison import Row, compared
 from runbook.incident.journal import Entry
-from runbook.sentence import Outcome, Reach
-
-_DETAILS = ("command", "exchange", "look", "change")
-#: What was asked more often than this within one sentence is shown once.
-_MOST_REPEATED = 3
-
-
-@dataclass
-class Sentence:
-    """One sentence as it went: what it says, how it ended, and everything that was run and seen under it."""
-
-    keyword: str
-    text: str
-    place: str
-    began: str
-    outcome: str = Outcome.INTERRUPTED
-    detail: str = "the run ended while this sentence was open"
-    seconds: float | None = None
-    details: list[Entry] = field(default_factory=list)
-
-    @property
-    def changes(self) -> list[Entry]:
-        """Its changes, in their last state."""
-        last: dict[str, Entry] = {}
-        for entry in self.details:
-            if entry["kind"] == "change":
-                last[entry["summary"]] = entry
-        return list(last.values())
-
-    @property
-    def shown(self) -> list[tuple[Entry, int]]:
-        """What is shown of it: each thing that was asked again and again once, as it was last, with how often."""
-        counts: dict[str, int] = {}
-        last: dict[str, int] = {}
-        keys = [_asked(entry) or str(number) for number, entry in enumerate(self.details)]
-        for number, key in enumerate(keys):
-            counts[key] = counts.get(key, 0) + 1
-            last[key] = number
-        return [
-            (entry, counts[key] if counts[key] > _MOST_REPEATED else 1)
-            for number, (key, entry) in enumerate(zip(keys, self.details, strict=True))
-            if counts[key] <= _MOST_REPEATED or last[key] == number
-        ]
-
-    @property
-    def changed_production(self) -> bool:
-        """Tell whether it really began to change what runs, or what the next start would read."""
-        return any(
-            e["state"] in ("begun", "done") and e.get("reach", Reach.PRODUCTION) == Reach.PRODUCTION
-            for e in self.changes
-        )
-
-
-@dataclass
-class Scenario:
-    """One scenario: its sentences, or the reason why it was left out."""
-
-    chapter: str
-    name: str
-    outcome: str = Outcome.INTERRUPTED
-    reason: str = ""
-    sentences: list[Sentence] = field(default_factory=list)
+from runbook.incident.timeline import Scenario, Sentence, Timeline
+from runbook.sentence import Outcome
 
 
 class Story:
@@ -76,48 +15,20 @@ class Story:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.opened: Mapping[str, Any] = entries[0] if entries and entries[0]["kind"] == "opened" else {}
-        closed = [entry for entry in entries if entry["kind"] == "closed"]
-        self.closed: Mapping[str, Any] = closed[-1] if closed else {}
+        timeline = Timeline(entries)
+        self.scenarios, self.resumed, self.closed = timeline.scenarios, timeline.resumed, timeline.closed
         self.facts = {entry["name"]: entry["value"] for entry in entries if entry["kind"] == "fact"}
         self.decisions = _latest_decisions(entries)
-        self.scenarios: list[Scenario] = []
         self.began = str(entries[0]["time"]) if entries else ""
         self.ended = str(entries[-1]["time"]) if entries else ""
-        for entry in entries:
-            self._tell(entry)
-
-    def _tell(self, entry: Entry) -> None:
-        kind = entry["kind"]
-        if kind == "scenario left out":
-            left_out = Scenario(entry["feature"], entry["scenario"], Outcome.NOT_APPLICABLE, entry["reason"])
-            self.scenarios.append(left_out)
-        elif kind == "scenario began":
-            self.scenarios.append(Scenario(entry["feature"], entry["scenario"]))
-        elif kind == "scenario ended" and self.scenarios:
-            self.scenarios[-1].outcome = entry["outcome"]
-        elif kind == "sentence began" and self.scenarios:
-            opened = Sentence(entry["keyword"], entry["text"], entry["place"], entry["time"])
-            self.scenarios[-1].sentences.append(opened)
-        elif (sentence := self._open_sentence()) is None:
-            return
-        elif kind == "sentence ended":
-            sentence.outcome, sentence.detail = entry["outcome"], entry["detail"]
-            sentence.seconds = entry["seconds"]
-        elif kind in _DETAILS:
-            sentence.details.append(entry)
-
-    def _open_sentence(self) -> Sentence | None:
-        if not self.scenarios or not self.scenarios[-1].sentences:
-            return None
-        newest = self.scenarios[-1].sentences[-1]
-        return newest if newest.seconds is None else None
 
     @property
     def chapters(self) -> dict[str, list[Scenario]]:
-        """The scenarios by chapter, in the order in which they ran."""
+        """The scenarios by chapter, in the order in which they ran; a run that went on has chapters of its own."""
         chapters: dict[str, list[Scenario]] = {}
         for scenario in self.scenarios:
-            chapters.setdefault(scenario.chapter, []).append(scenario)
+            again = f", resumed at {self.resumed[scenario.run - 1]['time'][11:19]}" if scenario.run else ""
+            chapters.setdefault(f"{scenario.chapter}{again}", []).append(scenario)
         return chapters
 
     @property
@@ -127,8 +38,9 @@ class Story:
 
     @property
     def failed(self) -> list[Sentence]:
-        """The sentences that did not pass, and were not merely planned."""
-        return [s for s in self.sentences if s.outcome not in (Outcome.PASSED, Outcome.PLANNED)]
+        """The sentences of the newest run that did not pass, and were not merely planned."""
+        newest = [sentence for each in self.scenarios if each.run == len(self.resumed) for sentence in each.sentences]
+        return [sentence for sentence in newest if sentence.outcome not in (Outcome.PASSED, Outcome.PLANNED)]
 
     @property
     def headline(self) -> str:
@@ -165,12 +77,14 @@ class Story:
             return f"Over: production runs {self._tag('target')} again"
         if "known-good" in reached:
             return f"Validated: {self._tag('running')} is known good"
+        if "unlocked" in reached:
+            return "The lock was taken away"
         return "Not a whole rollback: only a part of the runbook was run"
 
     @property
     def tone(self) -> str:
         """`good`, `plan` or `bad`: how the headline is coloured."""
-        whole = {"rolled-back", "known-good", "switch-felt"} & set(self.closed.get("reached", []))
+        whole = {"rolled-back", "known-good", "switch-felt", "unlocked"} & set(self.closed.get("reached", []))
         tones = {"passed": "good" if whole else "plan", "planned": "plan"}
         return tones.get(str(self.closed.get("outcome")), "bad")
 
@@ -233,12 +147,6 @@ class Story:
         if not isinstance(before, Mapping):
             return []
         return compared(before, after if isinstance(after, Mapping) else None)
-
-
-def _asked(entry: Entry) -> str | None:
-    if entry["kind"] == "command":
-        return f"{entry['command']}"
-    return f"{entry['method']} {entry['url']}" if entry["kind"] == "exchange" else None
 
 
 def seconds_between(began: str, ended: str) -> float:

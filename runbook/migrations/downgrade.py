@@ -4,6 +4,7 @@ from runbook.errors import Inconclusive
 from runbook.migrations import schema
 from runbook.migrations.image_answer import Step
 from runbook.sentence import Change, Expectation, Seen
+from runbook.target import pinned
 from runbook.toolbox import Toolbox
 
 _HELD = "production is held as it is: only a forward-fix (--forward-fix TAG) or a backup from before that deploy helps"
@@ -31,11 +32,11 @@ def loss_accepted(tools: Toolbox) -> Expectation:
         if sql is None:
             why = known.failed.why("downgrade") if known.failed else "it was not asked for"
             raise Inconclusive(f"the downgrade's SQL could not be read: {why}", _HELD)
-        from runbook.migrations import loss  # noqa: PLC0415 - loads PostgreSQL's grammar, for which nobody should wait
-
-        losses = [str(item) for item in loss.named(sql, tools.catalog)] or ["no table and no column"]
-        tools.incident.learn("loss", losses)
         accepted = tools.wishes.accept_loss == lowest
+        named = tools.incident.facts.get("loss")
+        # Behind a downgrade there is nothing left to count: what was accepted before it stays what was accepted.
+        losses = named if named and accepted and _undone(tools) else _losses(sql, tools)
+        tools.incident.learn("loss", losses)
         answer = f"accepted by name (--accept-loss {lowest})" if accepted else "not accepted"
         tools.incident.decide("May the downgrade destroy this?", answer, losses)
         return Seen(accepted, f"would be destroyed: {'; '.join(losses)}; {answer}", final=True)
@@ -47,13 +48,30 @@ def loss_accepted(tools: Toolbox) -> Expectation:
     )
 
 
+def _losses(sql: str, tools: Toolbox) -> list[str]:
+    from runbook.migrations import loss  # noqa: PLC0415 - loads PostgreSQL's grammar, for which nobody should wait
+
+    return [str(item) for item in loss.named(sql, tools.catalog)] or ["no table and no column"]
+
+
+def _undone(tools: Toolbox) -> bool:
+    return tuple(tools.catalog.revisions()) != schema.of(tools).database
+
+
 def stopping(tools: Toolbox) -> Change:
     """The change that stops the application, so that nothing reads or writes while the schema goes back."""
+    known, target = schema.of(tools), pinned(tools)
+    images = {service: tools.production.image_id(target.pinned(service)) for service in target.digests}
 
     def already() -> str | None:
         containers = tools.production.of_services(tools.settings.project.services)
         stopped = all(container.state in ("exited", "created") for container in containers)
-        return "; ".join(container.one_line for container in containers) if stopped else None
+        shown = "; ".join(container.one_line for container in containers)
+        # On its own schema the target may run: what had to stop for the downgrade has stopped, and is gone.
+        switched = set(tools.catalog.revisions()) == {known.target_head} and all(
+            container.image_id == images.get(container.service) for container in containers
+        )
+        return f"{shown}{', on the schema of the target' if switched else ''}" if stopped or switched else None
 
     services = ", ".join(tools.settings.project.services)
     return Change(f"{services} are stopped", (tools.production.stopping(),), already)

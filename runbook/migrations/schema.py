@@ -37,13 +37,22 @@ class Schema:
         return self.target.heads[0]
 
 
+def decided(tools: Toolbox) -> bool:
+    """Tell whether the way back was decided before, in this incident: what it rests on stays as it was seen then."""
+    return "way" in tools.incident.facts
+
+
 def read_revision(tools: Toolbox) -> None:
     """Put the database's revisions on record. Raises Inconclusive when the database does not tell."""
-    tools.incident.learn("schema", list(tools.catalog.revisions()))
+    name = "schema found again" if decided(tools) else "schema"
+    tools.incident.learn(name, list(tools.catalog.revisions()))
 
 
 def read_target(tools: Toolbox, release: Release) -> None:
     """Put on record what the target's image knows. Raises Inconclusive when it does not tell its revisions."""
+    if decided(tools):
+        tools.incident.confirm("target migrations")
+        return
     found = _ask(tools, release.pinned(tools.settings.migrations.service), release.tag, None)
     found.read_graph()
     tools.incident.learn("target migrations", to_json(found))
@@ -52,10 +61,14 @@ def read_target(tools: Toolbox, release: Release) -> None:
 def read_failed(tools: Toolbox) -> None:
     """Put on record what the failed release's image knows of the range from the target's head to the database.
 
-    Nothing is asked where there is no range. Raises Inconclusive when the image does not tell.
+    Nothing is asked, and null put on record, where there is no range. Raises Inconclusive when the image does not tell.
     """
     known = of(tools)
+    if decided(tools) and "failed migrations" in tools.incident.facts:
+        tools.incident.confirm("failed migrations")
+        return
     if known.same or tools.wishes.forward_fix:
+        tools.incident.learn("failed migrations", None)
         return
     span = (known.target_head, known.database[0]) if len(known.database) == 1 else None
     found = _ask(tools, _failed_image(tools), None, span)

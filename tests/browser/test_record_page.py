@@ -37,7 +37,9 @@ def record(tmp_path: Path) -> Path:
         ("user traffic is resumed", None),
         ("the gate is open", ValueError("<b>boom</b> " + "x" * 400)),
     ):
-        incident.sentence_began({"keyword": "When", "text": text, "scenario": "Users return", "place": "2.feature:9"})
+        incident.sentence_began(
+            {"id": "1.1.1", "keyword": "When", "text": text, "scenario": "Users return", "place": "2.feature:9"}
+        )
         journal.write(
             "command",
             command="docker inspect " + "y" * 300,

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,17 +57,17 @@ class Rehearsed:
     plan_without_registry: Ran | None = None
     rollback: Ran | None = None
 
-    def run(self, *arguments: str, settings: Path | None = None) -> Ran:
+    def run(self, *arguments: str, settings: Path | None = None, environment: Mapping[str, str] | None = None) -> Ran:
         """Run the runbook on this production, as a person would."""
         known = set(self.reports.iterdir()) if self.reports.exists() else set()
         chosen = settings or self.practice.settings
         argv = [sys.executable, "-m", "pytest", "features", "--settings", str(chosen)]
         # A tag that somebody exported must not decide anything; it is there in every run.
-        environment = os.environ | {"IMAGE_TAG": "exported-by-somebody"}
+        variables = os.environ | {"IMAGE_TAG": "exported-by-somebody"} | dict(environment or {})
         done = subprocess.run(
             [*argv, "--reports", str(self.reports), *arguments],
             cwd=ROOT,
-            env=environment,
+            env=variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -146,7 +146,8 @@ def state(here: Rehearsed) -> dict[str, object]:
         "revision": sql(practice, "SELECT version_num FROM alembic_version ORDER BY 1"),
         "schema": {table: columns(practice, table) for table in tables(practice)},
         "orders": content_hash(practice, "orders"),
-        "notes": {path.name: path.read_bytes() for path in notes.iterdir()},
+        # The lock is changed under its guard, an empty file that stays.
+        "notes": {path.name: path.read_bytes() for path in notes.iterdir() if path.name != "lock.guard"},
     }
 
 

@@ -1,11 +1,13 @@
 """How a run on a planted incident is judged: what it said, what people were told, and that it changed nothing."""
 
 import json
+import shlex
 
 import httpx
 
 from rehearsal.incidents import Planted, find_incident
 from tests.engine.conftest import Ran, Rehearsed, state
+from tests.same_commands import differences
 
 Scene = tuple[Rehearsed, Planted]
 
@@ -43,3 +45,39 @@ def held(here: Rehearsed, before: dict[str, object], ran: Ran, *expected: str) -
         assert word in words(ran), ran.terminal
     assert state(here) == before
     assert "no changes were made to production" in ran.terminal
+
+
+def shown_by(plan: Ran, here: Rehearsed) -> list[str]:
+    """The arguments that a plan says to type to carry it out, without those that every run here has."""
+    line = next(line for line in plan.terminal.splitlines() if "--execute" in line)
+    typed = shlex.split(line.partition("type:")[2])
+    given = typed.index("--settings")
+    assert typed[given + 1] == str(here.practice.settings)
+    return typed[given + 2 :]
+
+
+def planned_and_executed(here: Rehearsed, name: str, recovery: str) -> Ran:
+    """Plan an incident's recovery, then carry out what the plan says to type; both must do and say the same.
+
+    `recovery` is what the plan's last lines must say.
+    """
+    plan = here.run(*find_incident(name).arguments)
+    assert plan.exit_code == 0, plan.terminal
+    assert recovery in words(plan), plan.terminal
+    executed = here.run(*shown_by(plan, here))
+    assert executed.exit_code == 0, executed.terminal
+    apart = differences(plan.entries, executed.entries)
+    assert not apart, "\n".join(apart)
+    return executed
+
+
+def planned_and_held(here: Rehearsed, name: str) -> Ran:
+    """Plan an incident's recovery, then try to carry it out; both must stop at one sentence, with the same words."""
+    plan = here.run(*find_incident(name).arguments)
+    executed = here.run(*arguments(name, here))
+    for ran in (plan, executed):
+        assert ran.exit_code == 1, ran.terminal
+        assert "production is held as it is, at:" in ran.terminal
+    apart = differences(plan.entries, executed.entries)
+    assert not apart, "\n".join(apart)
+    return executed

@@ -5,7 +5,7 @@ import hashlib
 from rehearsal.database import columns, restore, rows, sql, tables
 from rehearsal.incidents import NEW_CUSTOMERS
 from tests.engine.conftest import docker, running, state
-from tests.engine.judging import Scene, arguments, held, page, told, words
+from tests.engine.judging import Scene, held, page, planned_and_executed, told, words
 
 LIVE = "2025-12-15-rc1"
 
@@ -60,8 +60,8 @@ class TestBreakingMigration:
         others = {name: i for name, i in here.ids().items() if "-api-" not in name and "-jobs-" not in name}
         held_by_failed = rows(here.practice, "orders", where=f"NOT ({left.before})")
         assert len(held_by_failed) == len(NEW_CUSTOMERS) == len(left.placed)
-        ran = here.run(*arguments(self.incident, here))
-        assert ran.exit_code == 0, ran.terminal
+        recovery = "the schema is downgraded from 0004_customers to 0003_heartbeats, then the application goes to"
+        ran = planned_and_executed(here, self.incident, f"way back: {recovery} {LIVE} because the verdict")
 
         assert (running(here, "api"), running(here, "jobs")) == (LIVE, LIVE)
         assert others.items() <= here.ids().items()
@@ -107,8 +107,8 @@ class TestAdditiveMigration:
         """The target serves users on the newer schema; nothing of the schema or of its rows has changed."""
         here, left = scene
         before = state(here)
-        ran = here.run(*arguments(self.incident, here))
-        assert ran.exit_code == 0, ran.terminal
+        recovery = f"way back: the application alone, to {LIVE}; the schema stays at 0004_discounts because the verdict"
+        ran = planned_and_executed(here, self.incident, recovery)
         now = state(here)
         for same in ("revision", "schema", "orders", "gate"):
             assert now[same] == before[same], same
@@ -163,8 +163,8 @@ class TestForwardFix:
         here, left = scene
         fix = "2025-12-20-rc2"
         orders = here.practice.ask("/orders").json()
-        ran = here.run(*arguments(self.incident, here))
-        assert ran.exit_code == 0, ran.terminal
+        recovery = f"way: forward to {fix}; the schema is migrated on to 0005_orders_by_customer"
+        ran = planned_and_executed(here, self.incident, recovery)
         assert (running(here, "api"), running(here, "jobs")) == (fix, fix)
         assert sql(here.practice, "SELECT version_num FROM alembic_version") == ["0005_orders_by_customer"]
         assert here.practice.ask("/orders").json() == orders

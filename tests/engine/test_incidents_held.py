@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rehearsal.database import sql
 from tests.engine.conftest import state
-from tests.engine.judging import Scene, arguments, held, page
+from tests.engine.judging import Scene, held, page, planned_and_held
 
 
 class TestIrreversibleMigration:
@@ -16,7 +16,7 @@ class TestIrreversibleMigration:
         """Nothing at all changes, and the reason is said on terminal and page."""
         here, _ = scene
         before = state(here)
-        ran = here.run(*arguments(self.incident, here))
+        ran = planned_and_held(here, self.incident)
         held(here, before, ran, "downgrade() of 0004_euro_only is empty", "--forward-fix TAG")
         assert before["gate"] == "open"
         assert "Production is held as it is: expected a working downgrade" in page(ran)
@@ -64,7 +64,7 @@ class TestMigrateOnBoot:
         """It's found out before the gate closes, and nothing at all changes."""
         here, _ = scene
         before = state(here)
-        ran = here.run(*arguments(self.incident, here))
+        ran = planned_and_held(here, self.incident)
         held(here, before, ran, "api migrates in ./entrypoint", "--forward-fix TAG")
         assert before["gate"] == "open"
         assert "Production is held as it is: expected a target that does not migrate" in page(ran)

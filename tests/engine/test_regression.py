@@ -10,6 +10,7 @@ import httpx
 import testinfra
 
 from tests.engine.conftest import ROOT, Rehearsed, docker
+from tests.same_commands import differences
 
 TARGET, FAILED = "2025-12-15-rc1", "2025-12-18-rc1"
 VERIFY = [str(ROOT / ".venv/bin/python"), "-m", "runbook", "verify"]
@@ -53,6 +54,15 @@ def test_plan_shows_the_commands(rehearsed: Rehearsed) -> None:
     assert "gate close" in rehearsed.plan.terminal
     assert "up -d --no-deps --no-build --pull never api jobs" in rehearsed.plan.terminal
     assert f"--to {TARGET} --execute {rehearsed.practice.name}" in rehearsed.plan.terminal
+
+
+def test_execution_does_what_the_plan_said(rehearsed: Rehearsed) -> None:
+    """Sentence by sentence, command by command; also by the plan that was made while the registry was down."""
+    assert rehearsed.rollback is not None
+    assert rehearsed.rollback.exit_code == 0, rehearsed.rollback.terminal
+    for plan in (rehearsed.plan, rehearsed.plan_without_registry):
+        assert plan is not None
+        assert differences(plan.entries, rehearsed.rollback.entries) == []
 
 
 def test_rollback_passes(rehearsed: Rehearsed) -> None:

@@ -71,7 +71,7 @@ from pytest_bdd import given, then, when
 
 from runbook.errors import Inconclusive
 from runbook.host import Command
-from runbook.sentence import Change, Expectation, Reach, Seen
+from runbook.sentence import Change, Expectation, Reach, Seen, changes
 
 CANARY = {canary!r}
 
@@ -80,34 +80,33 @@ def expectation(look):
     return Expectation("all well", look, "look by hand")
 
 
-@given("nothing")
-def nothing():
-    pass
-
-
-@given("the tools are at hand")
-def at_hand(tools):
-    pass
+@given("something to begin with")
+def begun(tools):
+    tools.incident.learn("begun", "with something")
 
 
 @given("the metrics are at hand")
 def metrics_at_hand(tools):
     assert tools.metrics
+    tools.incident.learn("metrics", "at hand")
 
 
 @when("a file is made")
+@changes
 def file_made(tools):
     command = Command(("touch", "made"), 10, tools.production.directory)
     tools.incident.carry_out(Change("a file is made", (command,)), tools.host)
 
 
 @when("a long command is run")
+@changes
 def long_command(tools):
     command = Command(("sh", "-c", "echo $$ > pid; sleep 60"), 50, tools.production.directory)
     tools.incident.carry_out(Change("a long command is run", (command,)), tools.host)
 
 
 @when("a message is sent")
+@changes
 def message_sent(tools):
     command = Command(("touch", "sent"), 10, tools.production.directory)
     tools.incident.carry_out(Change("a message is sent", (command,), reach=Reach.PEOPLE), tools.host)
@@ -138,16 +137,18 @@ def bug(tools):
 
 
 @then("there is a warning")
-def warning():
+def warning(tools):
     import warnings
 
     warnings.warn("a library is deprecated", DeprecationWarning)
+    all_well(tools)
 
 
 @given("a secret is printed")
 def printed(tools):
     print("stdout says", CANARY)
     print("stderr says", CANARY, file=sys.stderr)
+    begun(tools)
 
 
 @then("a secret fails")
@@ -193,16 +194,21 @@ class Ran:
         assert self.folder is not None, self.terminal
         return (self.folder / "record.html").read_text(encoding="utf-8")
 
-    def entries(self, kind: str) -> list[dict[str, Any]]:
-        """The entries of that kind in its journal, which must be whole."""
+    @property
+    def journal(self) -> list[dict[str, Any]]:
+        """The entries of its journal, which must be whole."""
         assert self.folder is not None, self.terminal
         found = verify(self.folder / "journal.jsonl")
         assert found.whole, found.problem
-        return [entry for entry in found.entries if entry["kind"] == kind]
+        return list(found.entries)
+
+    def entries(self, kind: str) -> list[dict[str, Any]]:
+        """Those of that kind."""
+        return [entry for entry in self.journal if entry["kind"] == kind]
 
     @property
     def ending(self) -> str:
-        return str(self.entries("closed")[0]["outcome"])
+        return str(self.entries("closed")[-1]["outcome"])
 
     @property
     def scenarios(self) -> dict[str, str]:
@@ -267,6 +273,12 @@ class Runbook:
         (self.folder / "features" / name).write_text("\n".join([f"Feature: {name}", *scenarios, ""]))
         return self
 
+    def sentences(self, code: str) -> "Runbook":
+        """Add sentences to those that are there."""
+        with (self.folder / "sentences.py").open("a") as file:
+            file.write(f"\n\n{code}\n")
+        return self
+
     @property
     def environment(self) -> dict[str, str]:
         return {
@@ -282,8 +294,11 @@ class Runbook:
         *arguments: str,
         meanwhile: Callable[[int], None] = lambda _process: None,
         environment: dict[str, str] | None = None,
+        allow_unused: bool = True,
     ) -> Ran:
-        """Run `pytest` with these arguments in this project."""
+        """Run `pytest` with these arguments in this project, whose sentences are not all used."""
+        if allow_unused:
+            arguments = (*arguments, "--allow-unused")
         output = self.folder / "terminal.txt"
         known = self.records
         request = {
@@ -300,7 +315,7 @@ class Runbook:
     @property
     def records(self) -> list[Path]:
         reports = self.folder / "reports"
-        return sorted(reports.iterdir()) if reports.is_dir() else []
+        return sorted(path for path in reports.iterdir() if path.is_dir()) if reports.is_dir() else []
 
     @property
     def asked_of_docker(self) -> list[str]:

@@ -6,7 +6,7 @@ from tests.harness.inner import Runbook, scenario
 
 FIRST = scenario("Zebra", "When a file is made", tags="@provides:zebra")
 SECOND = scenario("Aardvark", "Then all is well", tags="@needs:zebra @post_deploy")
-THIRD = scenario("Monkey", "Then all is well", tags="@post_deploy")
+THIRD = scenario("Monkey", "Then all is well", tags="@post_deploy @after:zebra")
 IN_ORDER = [
     "features/1_first.feature::Zebra",
     "features/1_first.feature::Aardvark",
@@ -38,6 +38,52 @@ def test_scenarios_have_names_and_an_order(runbook: Runbook, arguments: list[str
     ran = project(runbook).run(*arguments, "--collect-only", "-q")
     assert ran.exit_code == 0, ran.terminal
     assert ids(ran.terminal) == expected
+
+
+def test_tenth_chapter_comes_after_the_ninth(runbook: Runbook) -> None:
+    """Chapters go by the number that their names begin with, then by name; those without a number come last."""
+    for name in ("10_tenth", "9_ninth", "9_also", "appendix", "02_second"):
+        runbook.feature(f"{name}.feature", scenario(name, "Then all is well"))
+    collected = ids(runbook.run("features", "--collect-only", "-q").terminal)
+    assert [one.partition("::")[2] for one in collected] == ["02_second", "9_also", "9_ninth", "10_tenth", "appendix"]
+
+
+BY_DEFAULT = [
+    scenario("Rolling back", "When a file is made", tags="@way:application @provides:done"),
+    scenario("Emergency", "Then all is well", tags="@emergency"),
+    scenario("Before", "Then all is well", tags="@pre_deploy"),
+    scenario("Every deploy", "Then all is well", tags="@post_deploy"),
+    scenario("Also after it", "Then all is well", tags="@post_deploy @after:done"),
+]
+
+
+def test_what_is_no_part_of_a_rollback_is_left_out(runbook: Runbook) -> None:
+    """By default a run leaves out emergencies, checks before a deploy, and those that are for every deploy only."""
+    runbook.feature("1.feature", *BY_DEFAULT)
+    collected = ids(runbook.run("features", "--collect-only", "-q").terminal)
+    assert collected == ["features/1.feature::Rolling back", "features/1.feature::Also after it"]
+    for mark, name in (("emergency", "Emergency"), ("pre_deploy", "Before"), ("post_deploy", "Every deploy")):
+        asked_for = ids(runbook.run("features", "-m", mark, "--collect-only", "-q").terminal)
+        assert asked_for[0] == f"features/1.feature::{name}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(
+            ("features/4.feature",), "1 scenario left out, for -m emergency only → add -m emergency", id="file"
+        ),
+        pytest.param(("features/4.feature::Emergency",), "→ add -m emergency", id="scenario"),
+        pytest.param(("features", "-k", "Emergency"), "→ add -m emergency", id="word"),
+    ],
+)
+def test_nothing_selected_says_how_to_ask(runbook: Runbook, arguments: tuple[str, ...], said: str) -> None:
+    """Who names the emergency chapter and nothing else is told the mark without which it does not run."""
+    ran = runbook.feature("4.feature", BY_DEFAULT[1]).feature("1.feature", FIRST).run(*arguments)
+    assert ran.exit_code == 5
+    assert "NOTHING WAS SELECTED" in ran.terminal
+    assert said in ran.terminal
+    assert ran.folder is None
 
 
 def test_collecting_needs_no_settings_and_asks_nobody(runbook: Runbook) -> None:

@@ -13,7 +13,7 @@ from harness import compat
 from tests.harness.inner import CANARY, Ran, Runbook, scenario
 from tests.harness.terminal import on_terminal
 
-GOOD = scenario("Good", "Given nothing", "Then all is well")
+GOOD = scenario("Good", "Given something to begin with", "Then all is well")
 BAD = scenario("Bad", "Then all is not well")
 
 
@@ -31,21 +31,39 @@ def test_feature_file_is_a_module_of_scenarios(runbook: Runbook) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "sentences"),
+    "body",
     [
-        pytest.param("Scenario: X\n    Given a\n    Then b", 2, id="scenario"),
-        pytest.param("Scenario: X", 0, id="empty"),
-        pytest.param("Background:\n    Given a\n  Scenario: X\n    Then b", 2, id="background"),
-        pytest.param("Scenario Outline: X\n    Given <a>\n    Examples:\n      | a |\n      | 1 |", 1, id="outline"),
-        pytest.param("Scenario Outline: X\n    Given <a>\n    Examples:\n      | a |", 0, id="outline-without-rows"),
+        pytest.param("Scenario: X\n    Given a\n    Then b", id="scenario"),
+        pytest.param("Background:\n    Given a\n  Scenario: X\n    Then b", id="background"),
+        pytest.param(
+            "Scenario Outline: X\n    Given a\n    Then <b>\n    Examples:\n      | b |\n      | 1 |", id="outline"
+        ),
     ],
 )
-def test_sentences_are_counted(tmp_path: Path, body: str, sentences: int) -> None:
-    """pytest_bdd's parsed scenario: its steps, whether it is an outline, and its rows."""
+def test_sentences_are_counted(tmp_path: Path, body: str) -> None:
+    """pytest_bdd's parsed scenario: its steps, with those of the background."""
     (tmp_path / "x.feature").write_text(f"Feature: X\n  {body}\n")
     file: Any = SimpleNamespace(feature=get_feature(str(tmp_path), "x.feature"))
     item: Any = SimpleNamespace(name="X", originalname="X")
-    assert compat.FeatureFile.sentences_of(file, item) == sentences
+    assert compat.FeatureFile.sentences_of(file, item) == 2
+
+
+def test_scenario_knows_its_place_in_its_file(runbook: Runbook) -> None:
+    """callspec.indices and originalname: rows of an outline run in their order, behind what stands above them."""
+    outline = scenario("Several", "Then all is <how>").replace("Scenario:", "Scenario Outline:")
+    examples = "    Examples:\n      | how |\n      | well |\n      | not well |"
+    ran = runbook.feature("1.feature", BAD, f"{outline}\n{examples}", GOOD).run("features")
+    assert [entry["scenario"] for entry in ran.entries("scenario ended")] == [
+        "Bad", "Several[well]", "Several[not well]", "Good",
+    ]  # fmt: skip
+
+
+def test_contents_have_the_chapters_as_headings(runbook: Runbook) -> None:
+    """TerminalReporter._printcollecteditems: `--collect-only -q` reads like a table of contents, ids can be copied."""
+    runbook.feature("1.feature", GOOD).feature("2.feature", BAD)
+    ran = runbook.run("features", "--collect-only", "-q")
+    assert ran.lines[:6] == ["", "1.feature", "features/1.feature::Good", "", "2.feature", "features/2.feature::Bad"]
+    assert runbook.run("features", "--collect-only", "-qq").lines[0] == "features/1.feature: 1"
 
 
 def test_quiet_reporter_prints_no_dots_and_counts(ran: Ran) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,12 +22,20 @@ class Ended:
 
     facts: dict[str, Any] = field(default_factory=dict)
     changes_made: list[str] = field(default_factory=list)
+    mode: Mode = Mode.EXECUTE
+    journal: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(entries=[]))
 
 
-def lines(folder: Path, ending: str, ended: Ended, **more: Any) -> str:
+def lines(folder: Path, ending: str, ended: Ended, lock: str = "released", **more: Any) -> str:
     """The last lines of a run that ended like this, in one text; `more` says more about the run."""
     (folder / "runbook.toml").write_text(SETTINGS)
-    usual: dict[str, Any] = {"kind": "rollback", "wishes": Wishes(), "settings_given": None}
+    usual: dict[str, Any] = {
+        "kind": "rollback",
+        "wishes": Wishes(),
+        "settings_given": None,
+        "reports_given": None,
+        "earlier": None,
+    }
     run = Run(
         settings=load(folder / "runbook.toml"),
         mode=Mode.EXECUTE,
@@ -36,7 +45,8 @@ def lines(folder: Path, ending: str, ended: Ended, **more: Any) -> str:
         features="features",
         **(usual | more),
     )
-    return "\n".join(last_lines(run, ending, ended))  # type: ignore[arg-type]
+    conduct = SimpleNamespace(run=run, incident=ended, outcome=ending, ending=ending, lock=SimpleNamespace(state=lock))
+    return "\n".join(last_lines(conduct))  # type: ignore[arg-type]
 
 
 def after(**more: Any) -> dict[str, Any]:
@@ -70,27 +80,51 @@ def test_what_was_asked_for_is_asked_for_again(tmp_path: Path) -> None:
 
 
 def test_emergency_goes_on_as_an_emergency(tmp_path: Path) -> None:
-    """A switch that was not turned to its end is turned on with the same words, and nothing is rolled back by them."""
+    """A switch that was not turned to its end is gone on with as an emergency; planned, as what was asked for."""
     asked = Wishes(disable="exports")
     said = lines(tmp_path, "failed", Ended(after(), ["EXPORT_MODE=off"]), wishes=asked, kind="emergency")
-    assert "features -m emergency --disable exports --execute shop" in said
+    assert "features -m emergency --resume i-1 --execute shop" in said
     assert "--to" not in said
+    planned = lines(tmp_path, "planned", Ended(mode=Mode.PLAN), wishes=asked, kind="emergency")
+    assert planned.endswith("features -m emergency --disable exports --execute shop")
 
 
 @pytest.mark.parametrize("ending", ["failed", "interrupted"])
 def test_broken_off_run_says_how_to_go_on(tmp_path: Path, ending: str) -> None:
     """A run that changed something and did not end well says how to go on, and how to go elsewhere."""
-    said = lines(tmp_path, ending, Ended(after(), ["user traffic is paused"]))
+    said = lines(tmp_path, ending, Ended(after(), ["user traffic is paused"]), reports_given="/srv/records")
     assert "to go on, type:" in said
-    assert "--to v1 --execute shop" in said
+    assert "features --reports /srv/records --resume i-1 --execute shop" in said
     assert "--to TAG --execute shop" in said
 
 
-def test_run_that_changed_nothing_needs_no_next_step(tmp_path: Path) -> None:
-    """A run that failed before it changed anything says what production is, and asks for nothing."""
+def test_run_that_changed_nothing_says_what_production_is(tmp_path: Path) -> None:
+    """A run that failed before it changed anything says what production is, and how to go on once that is mended."""
     said = lines(tmp_path, "failed", Ended({"before": snapshot("running", "v2", gate="open", schema=["x", "y"])}))
-    assert "production runs v2; traffic gate open; schema x, y" in said
-    assert "type:" not in said
+    assert "release   v2\n" in said
+    assert "gate      open (users are let in)\n" in said
+    assert "schema    x, y\n" in said
+    assert "--resume i-1 --execute shop" in said
+    assert "--to TAG" not in said
+
+
+def test_failed_plan_asks_for_nothing(tmp_path: Path) -> None:
+    """A plan that failed cannot be gone on with: it is made again when what it said is mended."""
+    before = {"before": snapshot("running", "v2", gate="closed")}
+    assert "type:" not in lines(tmp_path, "failed", Ended(before, mode=Mode.PLAN), kind="plan")
+
+
+def test_digest_that_runs_is_shown(tmp_path: Path) -> None:
+    """Each service that is rolled back has a line with the digest that runs, short enough to compare by eye."""
+    digests = {"api": "sha256:" + "0123456789ab" * 5 + "0123"}
+    said = lines(tmp_path, "failed", Ended(after(digests=digests), ["a"]))
+    assert "api       sha256:0123456789ab running" in said
+
+
+@pytest.mark.parametrize("state", ["released", "NOT RELEASED: the host does not answer"])
+def test_lock_is_told(tmp_path: Path, state: str) -> None:
+    """What became of the lock stands in the last lines."""
+    assert f"lock      {state}" in lines(tmp_path, "failed", Ended(after(), ["a"]), lock=state)
 
 
 def test_closed_gate_is_shouted(tmp_path: Path) -> None:
@@ -103,14 +137,14 @@ def test_closed_gate_is_shouted(tmp_path: Path) -> None:
 
 def test_ailing_containers_are_named(tmp_path: Path) -> None:
     """A container that does not run, or is unhealthy, is named."""
-    container = snapshot("x", "v1")["containers"][0] | {"name": "shop-jobs-1", "state": "restarting", "health": "none"}
-    said = lines(tmp_path, "failed", Ended(after(containers=[container]), ["a"]))
-    assert "shop-jobs-1 is restarting, none" in said
-    unhealthy = container | {"name": "shop-api-1", "state": "running", "health": "unhealthy"}
-    healthy = container | {"name": "shop-db-1", "state": "running", "health": "healthy"}
-    said = lines(tmp_path, "failed", Ended(after(containers=[unhealthy, healthy]), ["a"]))
-    assert "shop-api-1 is running, unhealthy" in said
-    assert "shop-db-1" not in said
+    container = snapshot("x", "v1")["containers"][0] | {"service": "jobs", "state": "restarting", "health": "none"}
+    said = lines(tmp_path, "failed", Ended(after(containers=[container], digests={}), ["a"]))
+    assert "jobs      restarting" in said
+    unhealthy = container | {"service": "api", "state": "running", "health": "unhealthy"}
+    healthy = container | {"service": "db", "state": "running", "health": "healthy"}
+    said = lines(tmp_path, "failed", Ended(after(containers=[unhealthy, healthy], digests={}), ["a"]))
+    assert "api       running, unhealthy" in said
+    assert "db " not in said
 
 
 def test_unknown_state_is_said_to_be_unknown(tmp_path: Path) -> None:
@@ -118,4 +152,4 @@ def test_unknown_state_is_said_to_be_unknown(tmp_path: Path) -> None:
     facts = {"before": snapshot("running", "v2", gate="open"), "after": "unknown: no engine"}
     said = lines(tmp_path, "interrupted", Ended(facts, ["a"]))
     assert "what production is now is not known: unknown: no engine" in said
-    assert "production runs v2" not in said
+    assert "release   " not in said

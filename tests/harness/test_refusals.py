@@ -112,28 +112,6 @@ def test_execute_belongs_to_features(runbook: Runbook) -> None:
     assert runbook.asked_of_docker == []
 
 
-def test_scenario_without_a_sentence_is_refused_by_its_name(runbook: Runbook) -> None:
-    """An empty scenario is told before anything runs."""
-    runbook.feature("1.feature", CHANGING, scenario("Empty"))
-    assert "no sentence in 'Empty'" in refusal(runbook.run("features", "--execute", "shop"))
-    assert not (runbook.server / "made").exists()
-
-
-def test_need_that_nobody_provides_is_refused(runbook: Runbook) -> None:
-    """A misspelt name in a `@needs:` tag stops the run; it never opens the gate."""
-    runbook.feature("1.feature", CHANGING, scenario("Needing", "When a message is sent", tags="@needs:chnged"))
-    assert "'Needing' needs 'chnged'" in refusal(runbook.run("features", "--execute", "shop"))
-
-
-def test_tag_that_nobody_knows_stops_the_run(runbook: Runbook) -> None:
-    """A misspelt `@needs` is no tag of ours, and stops the run before anything is changed."""
-    runbook.feature("1.feature", CHANGING, scenario("Needing", "When a message is sent", tags="@need:changed"))
-    ran = runbook.run("features", "--execute", "shop")
-    assert ran.exit_code not in (0, 1, 5)
-    assert "need" in ran.terminal
-    assert not (runbook.server / "made").exists()
-
-
 def test_nothing_selected_is_no_success(runbook: Runbook) -> None:
     """A selection that matches nothing says so, exits with another code than 0, and leaves no record."""
     ran = project(runbook).run("features", "-k", "Nonsense")

@@ -6,8 +6,8 @@ import pytest
 
 from tests.harness.inner import CANARY, Ran, Runbook, scenario
 
-FAILING = scenario("Failing", "Given the tools are at hand", "Then a secret fails")
-PASSING = scenario("Passing", "Given the tools are at hand", "And a secret is printed")
+FAILING = scenario("Failing", "Given something to begin with", "Then a secret fails")
+PASSING = scenario("Passing", "Given something to begin with", "And a secret is printed")
 #: Where the secret is kept on purpose.
 KEPT = {"sentences.py", ".env", "features"}
 
@@ -89,7 +89,7 @@ def test_output_of_others_does_not_act_on_the_page(runbook: Runbook) -> None:
 
 def test_record_does_not_name_the_local_time(runbook: Runbook) -> None:
     """Wherever the operator sits, the page knows UTC only: at no moment does it name the day of another zone."""
-    runbook.feature("1.feature", scenario("Good", "Given nothing"))
+    runbook.feature("1.feature", scenario("Good", "Given something to begin with"))
     for zone, hours in (("UTC-14", 14), ("UTC+12", -12)):
         ran = runbook.run("features", environment={"TZ": zone})
         began = datetime.fromisoformat(ran.entries("opened")[0]["time"])

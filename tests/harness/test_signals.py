@@ -65,5 +65,25 @@ def test_killed_run_leaves_a_journal_that_says_so(runbook: Runbook) -> None:
     assert ran.exit_code == -signal.SIGKILL
     assert ran.folder is not None
     lines = (ran.folder / "journal.jsonl").read_text().splitlines()
-    assert '"state":"begun"' in [line for line in lines if '"kind":"availability"' not in line][-1]
+    intent, begun = [line for line in lines if '"kind":"availability"' not in line][-2:]
+    assert '"state":"begun"' in intent
+    assert '"kind":"command began"' in begun
     assert not (ran.folder / "record.html").exists()
+
+
+def test_sentence_that_never_ends_is_ended(runbook: Runbook) -> None:
+    """A sentence that hangs outside of any command fails at deadlines.sentence; the run goes on to its end."""
+    sentences = runbook.folder / "sentences.py"
+    sentences.write_text(
+        sentences.read_text() + '\n\n@then("this takes for ever")\ndef for_ever():\n    time.sleep(60)\n'
+    )
+    settings = runbook.folder / "runbook.toml"
+    short = "\n".join(f"{name} = 1" for name in ("command", "pull", "dump", "migrate", "up", "public", "sentence"))
+    settings.write_text(settings.read_text() + f"\n[deadlines]\n{short}\nhealthy = 1\nstable = 0.5\n")
+    ran = runbook.feature("1.feature", scenario("Hangs", "Then this takes for ever")).run(
+        "features", "--execute", "shop"
+    )
+    assert ran.exit_code == 1
+    assert ran.scenarios == {"Hangs": "failed"}
+    assert "the sentence did not end within 1 s" in ran.terminal
+    assert "raise deadlines.sentence" in ran.page

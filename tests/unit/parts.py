@@ -56,7 +56,7 @@ class Heard:
     said: list[str] = field(default_factory=list)
     exchanges: list[tuple[str, str, Any, Answer | str]] = field(default_factory=list)
 
-    def command_began(self, command: Command) -> None:
+    def command_began(self, command: Command, _process: int) -> None:
         self.began.append(command)
 
     def command_said(self, _command: Command, line: str) -> None:

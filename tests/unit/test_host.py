@@ -12,6 +12,7 @@ import pytest
 
 from runbook.errors import CommandFailed, CommandTimedOut, HostError
 from runbook.host import Command, Host
+from runbook.threads import signals_held
 from tests.unit.parts import Heard, host
 
 
@@ -262,3 +263,17 @@ def test_command_that_does_not_talk_is_not_heard() -> None:
     heard = Heard()
     host(heard).run(shell("echo one >&2; sleep 0.4; echo two >&2"))
     assert heard.said == []
+
+
+def test_command_of_a_thread_beside_hears_signals() -> None:
+    """What a thread starts that hears no signals does not inherit that: it can be stopped like any other."""
+    found: list[str] = []
+
+    def beside() -> None:
+        found.append(host().run(shell("grep SigBlk /proc/self/status")).text)
+
+    with signals_held():
+        thread = threading.Thread(target=beside)
+        thread.start()
+    thread.join()
+    assert found[0].split() == ["SigBlk:", "0" * 16]

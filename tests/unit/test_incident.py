@@ -9,10 +9,11 @@ import pytest
 
 from runbook.errors import CheckFailed, CommandFailed, Inconclusive
 from runbook.host import Command, Completed, Host
-from runbook.incident.incident import KEPT_OUTPUT, Incident, Mode
+from runbook.incident.incident import Incident, Mode
 from runbook.incident.journal import Journal
 from runbook.incident.listener import Listener
 from runbook.incident.redaction import Redactor
+from runbook.incident.witness import KEPT_OUTPUT
 from runbook.probes import Answer
 from runbook.sentence import Change, Expectation, Outcome, Reach, Request, Seen
 
@@ -71,7 +72,7 @@ def test_executed_change_is_made_and_kept(tmp_path: Path) -> None:
     found.carry_out(change(command("touch", str(tmp_path / "made"))), host_of(found))
     assert (tmp_path / "made").exists()
     kinds = [(entry["kind"], entry.get("state")) for entry in found.journal.entries]
-    assert kinds == [("change", "begun"), ("command", None), ("change", "done")]
+    assert kinds == [("change", "begun"), ("command began", None), ("command", None), ("change", "done")]
     assert found.changes_made == ["a file is made"]
     assert ended(found) == (Outcome.PASSED, "a file is made")
 
@@ -218,7 +219,7 @@ def test_sentence_forgets_the_one_before(tmp_path: Path) -> None:
     """Each sentence tells its own outcome and detail."""
     found = incident(tmp_path, Mode.PLAN)
     found.carry_out(change(command("true")), host_of(found))
-    found.sentence_began({"keyword": "Then", "text": "x", "scenario": "y", "place": "f:1"})
+    found.sentence_began({"id": "1.1.1", "keyword": "Then", "text": "x", "scenario": "y", "place": "f:1"})
     assert ended(found) == (Outcome.PASSED, "")
 
 

@@ -1,6 +1,7 @@
 """The journal: what is written is on the disk, chained, and any later change of it is told."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import JournalError
-from runbook.incident.journal import Journal, verify
+from runbook.incident.journal import RESERVED, Journal, verify
 from runbook.incident.redaction import Redactor
 
 ROOT = Path(__file__).parents[2]
@@ -179,7 +180,7 @@ def test_journal_is_never_written_over(tmp_path: Path) -> None:
     """A journal that exists is refused, and stays as it is."""
     path = written(tmp_path)
     before = path.read_bytes()
-    with pytest.raises(JournalError, match="cannot be created"):
+    with pytest.raises(JournalError, match="cannot be opened"):
         Journal(path, Redactor())
     assert path.read_bytes() == before
 
@@ -187,7 +188,7 @@ def test_journal_is_never_written_over(tmp_path: Path) -> None:
 def test_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     """A journal in a place where none can be is refused before anything is done."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(JournalError, match="cannot be created"):
+    with pytest.raises(JournalError, match="cannot be opened"):
         Journal(tmp_path / "file" / "journal.jsonl", Redactor())
 
 
@@ -250,7 +251,86 @@ def test_full_disk_stops_before_anything_is_changed(tmp_path: Path) -> None:
     assert not (tmp_path / "changed").exists()
     found = verify(tmp_path / "journal.jsonl")
     assert [entry["kind"] for entry in found.entries] == ["opened"]
-    assert "line 2: ends without a line break" in str(found.problem)
+    # Nothing of the line that did not fit is left, so that the record can be closed when there is room again.
+    assert "line 1 is the last" in str(found.problem)
+
+
+def test_journal_is_gone_on_with(tmp_path: Path) -> None:
+    """A journal that was closed, or left open by a killed run, is appended to, and the chain holds across."""
+    path = tmp_path / "journal.jsonl"
+    first = Journal(path, Redactor())
+    first.write("opened")
+    first.write("closed")
+    first.close()
+    again = Journal(path, Redactor(), go_on=True)
+    assert [entry["kind"] for entry in again.entries] == ["opened", "closed"]
+    again.write("resumed")
+    again.write("closed")
+    again.close()
+    found = verify(path)
+    assert found.whole, found.problem
+    assert [entry["seq"] for entry in found.entries] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("torn", [b"{", b'{"seq":1,"time":"2026', b"\x00\x00\x00"])
+def test_line_that_a_dying_run_did_not_finish_is_cut_off(tmp_path: Path, torn: bytes) -> None:
+    """Half a line at the end was nobody's intent; the lines above it stay to the byte."""
+    path = tmp_path / "journal.jsonl"
+    first = Journal(path, Redactor())
+    first.write("opened")
+    first.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole + torn)
+    again = Journal(path, Redactor(), go_on=True)
+    again.write("closed")
+    again.close()
+    assert path.read_bytes().startswith(whole)
+    assert verify(path).whole
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda lines: [lines[0].replace(b"opened", b"0pened"), *lines[1:]], id="edited"),
+        pytest.param(lambda lines: lines[:1] + lines[2:], id="line-taken-out"),
+        pytest.param(lambda _lines: [], id="empty"),
+        pytest.param(lambda lines: [*lines, b"nonsense\n"], id="line-added"),
+    ],
+)
+def test_changed_journal_is_not_gone_on_with(tmp_path: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
+    """What was changed after it was written is not built upon, and not touched."""
+    path = tmp_path / "journal.jsonl"
+    first = Journal(path, Redactor())
+    for kind in ("opened", "fact", "closed"):
+        first.write(kind)
+    first.close()
+    changed = b"".join(change(path.read_bytes().splitlines(keepends=True)))
+    path.write_bytes(changed)
+    with pytest.raises(JournalError, match="not as it was written"):
+        Journal(path, Redactor(), go_on=True)
+    assert path.read_bytes() == changed
+
+
+def test_journal_has_one_writer(tmp_path: Path) -> None:
+    """A journal that a living run writes cannot be gone on with by another; when that run is over, it can."""
+    path = tmp_path / "journal.jsonl"
+    first = Journal(path, Redactor())
+    first.write("opened")
+    with pytest.raises(JournalError, match="another run is writing"):
+        Journal(path, Redactor(), go_on=True)
+    first.close()
+    Journal(path, Redactor(), go_on=True).close()
+
+
+def test_room_is_reserved_and_given_back(tmp_path: Path) -> None:
+    """While a journal is open, room for its closing is taken on the disk, in a file that nobody sees."""
+    before = os.statvfs(tmp_path).f_bfree
+    journal = Journal(tmp_path / "journal.jsonl", Redactor())
+    journal.write("opened")
+    held = os.statvfs(tmp_path)
+    assert (before - held.f_bfree) * held.f_frsize > RESERVED * 0.5
+    assert [each.name for each in tmp_path.iterdir()] == ["journal.jsonl"]
+    journal.close()
 
 
 _INTERRUPTED = """

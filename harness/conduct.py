@@ -1,0 +1,133 @@
+"""One run of the runbook between its first entry and its last: the incident, its lock, its tools, and how it ends."""
+
+import importlib.metadata
+import os
+import platform
+import socket
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from harness.collecting import Needs
+from harness.locking import RunLock
+from harness.options import Run
+from harness.progress import Progress
+from runbook import snapshot
+from runbook.availability_prober import AvailabilityProber
+from runbook.errors import JournalError, RunbookError
+from runbook.incident.incident import Incident
+from runbook.incident.journal import FORMAT, Journal, utc_now
+from runbook.incident.left_behind import settle
+from runbook.incident.redaction import Redactor
+from runbook.lock import operator
+from runbook.sentence import Outcome
+from runbook.toolbox import Toolbox
+
+_PACKAGES = ("pytest", "pytest-bdd", "pytest-html", "httpx", "apprise")
+
+
+class Conduct:
+    """What the hooks of one run share: the open incident, its tools, what passed, and the progress on the terminal."""
+
+    def __init__(self, run: Run, redactor: Redactor, progress: Progress, needs: Needs) -> None:
+        """Open the journal. Raises JournalError when that is not possible."""
+        self.run = run
+        self.progress = progress
+        self.needs = needs
+        self.incident = Incident(run.incident, run.mode, Journal(run.journal, redactor, go_on=run.earlier is not None))
+        self.incident.listener = progress
+        self.availability = AvailabilityProber.of(run.settings, self.incident.journal)
+        if run.earlier is not None:
+            self.incident.go_on_from(run.earlier.entries)
+        #: How each scenario ended, by its id.
+        self.ended: dict[str, Outcome] = {}
+        #: How the run ended: one word for the journal, and with what went wrong at the very end; None until then.
+        self.outcome: str | None = None
+        self.ending: str | None = None
+        self.lock: RunLock | None = None
+        self._tools: Toolbox | None = None
+
+    @property
+    def tools(self) -> Toolbox:
+        """The parts of this production; made on first use, when the journal can tell about it."""
+        if self._tools is None:
+            self._tools = Toolbox(self.run.settings, self.incident, self.run.wishes)
+        return self._tools
+
+    def open(self, items: Sequence[pytest.Item], lock: RunLock | None) -> None:
+        """Put on record who begins, or goes on with, what; wait for what a killed run left at work."""
+        self.progress.opened(self.run, lambda: self.availability.summary)
+        begun = {**_opening(self.run, items), "lock": lock.facts if lock else None}
+        if self.run.earlier is None:
+            self.incident.journal.write("opened", sync=True, format=FORMAT, **begun)
+        else:
+            self.incident.journal.write("resumed", sync=True, **begun)
+            settle(self.incident.journal, self.progress.note)
+        self.availability.start()
+        if self.run.wishes.override:
+            self._vouch()
+        if lock is not None:
+            self.lock = lock
+            self.incident.before_change = lock.keep
+
+    def _vouch(self) -> None:
+        word = {"by": operator(), "because": self.run.wishes.because, "at": utc_now()}
+        before = self.incident.facts.get("overrides", {})
+        self.incident.learn("overrides", before | dict.fromkeys(self.run.wishes.override, word))
+
+    def close(self, ending: str, stopped_by: str | None) -> None:
+        """Close what is open, look at production once more, and write the last entry. Raises nothing."""
+        self.outcome = self.ending = ending
+        try:
+            self._close_sentence(stopped_by)
+            self._look_after()
+        except RunbookError as error:
+            self.ending = f"{ending}; and {error}"
+        self.availability.stop()
+        self.progress.ended()
+        try:
+            incident = self.incident
+            reached = sorted(self.needs.reached)
+            made = list(incident.changes_made)
+            incident.journal.write("closed", sync=True, outcome=ending, changes_made=made, reached=reached)
+            incident.journal.close()
+        except (JournalError, OSError) as error:
+            # The last lines must be printed all the same: a full disk tells nobody whether users are served.
+            self.ending = f"{ending}; and {error}"
+
+    def _close_sentence(self, stopped_by: str | None) -> None:
+        if self.incident.sentence_is_open:
+            # pytest reports no test that a signal stopped, so no other hook has closed it.
+            why = f"stopped by {stopped_by}" if stopped_by else "the run was ended while this sentence was open"
+            self.progress.sentence_ended(*self.incident.sentence_ended(KeyboardInterrupt(why)))
+
+    def _look_after(self) -> None:
+        incident = self.incident
+        if not incident.changes_made or "after" in incident.facts:
+            return
+        # Something was changed and the run did not come to its end: what production is now must be known.
+        try:
+            incident.learn("after", snapshot.take(self.tools))
+        except JournalError:
+            raise
+        except RunbookError as error:
+            incident.learn("after", f"unknown: {error.seen}")
+
+
+def _opening(run: Run, items: Sequence[pytest.Item]) -> dict[str, Any]:
+    return {
+        "incident": run.incident,
+        "project": run.settings.project.name,
+        "directory": str(run.settings.project.directory),
+        "type": run.kind,
+        "mode": run.mode,
+        "asked_for": asdict(run.wishes),
+        "operator": operator(),
+        "operator_host": socket.gethostname(),
+        "process": os.getpid(),
+        "scenarios": [item.nodeid for item in items],
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }

@@ -1,0 +1,96 @@
+"""What `--resume INCIDENT` goes on from: the journal of an earlier run, and what it still allows."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from runbook.errors import JournalError, SettingsError
+from runbook.incident.journal import Entry, verify
+from runbook.settings import Settings
+from runbook.toolbox import Wishes
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The runs of an incident so far: their entries, the kind of incident, and what was wished for."""
+
+    entries: tuple[Entry, ...]
+    kind: str
+    wishes: Wishes
+
+    @property
+    def passed(self) -> frozenset[str]:
+        """The names that scenarios provide which passed, when they ran last."""
+        last = {e["scenario"]: e for e in self.entries if e["kind"] == "scenario ended"}
+        return frozenset(name for e in last.values() if e["outcome"] == "passed" for name in e["provides"])
+
+    def unknown(self, sentence: str) -> bool:
+        """Tell whether the sentence of that id was inconclusive when it ran last."""
+        outcomes, open_id = {}, ""
+        for entry in self.entries:
+            if entry["kind"] == "sentence began":
+                open_id = entry["id"]
+            elif entry["kind"] == "sentence ended":
+                outcomes[open_id] = entry["outcome"]
+        return outcomes.get(sentence) == "inconclusive"
+
+
+def read_earlier(folder: Path, settings: Settings, given: Wishes, *, emergency: bool) -> Earlier:
+    """Read what the incident in `folder` came to, with the wishes of then and those `given` now.
+
+    Raises SettingsError when it cannot be gone on with, and JournalError when its journal was changed.
+    """
+    name, journal = folder.name, folder / "journal.jsonl"
+    if not journal.is_file():
+        raise SettingsError(
+            f"--resume {name}, and there is no journal of that incident in {folder.parent} ({_newest(folder.parent)})",
+            "name the folder with --reports, or copy it here from the machine that ran it",
+        )
+    entries = verify(journal).entries
+    opened: Mapping[str, Any] = entries[0] if entries else {}
+    if opened.get("kind") != "opened":
+        raise JournalError(f"the journal {journal} is not as it was written", "begin anew without --resume")
+    project = settings.project.name
+    if (opened["project"], opened["directory"]) != (project, str(settings.project.directory)):
+        raise SettingsError(
+            f"incident {name} is about {opened['project']} in {opened['directory']}, and the settings are for {project}"
+            f" in {settings.project.directory}",
+            "name the right settings with --settings",
+        )
+    if opened["mode"] != "execute":
+        raise SettingsError(f"incident {name} was a plan: it changed nothing", f"type --execute {project} alone")
+    if entries[-1]["kind"] == "closed" and entries[-1]["outcome"] == "passed":
+        raise SettingsError(f"incident {name} is over: it passed", "there is nothing to go on with")
+    kind = str(opened["type"])
+    if ("emergency" in kind) is not emergency:
+        mark = "with -m emergency" if "emergency" in kind else "without -m emergency"
+        raise SettingsError(f"incident {name} is of the kind {kind}", f"go on with it {mark}")
+    wishes = _joined([entry["asked_for"] for entry in entries if entry["kind"] in ("opened", "resumed")], given)
+    _refuse_other_target(name, entries, given, project)
+    return Earlier(entries, kind, wishes)
+
+
+def _newest(reports: Path) -> str:
+    found = sorted((path.parent.name for path in reports.glob("*/journal.jsonl")), reverse=True)
+    return f"there are: {', '.join(found[:3])}{', …' if len(found) > 3 else ''}" if found else "there is none"
+
+
+def _joined(asked: Sequence[Mapping[str, Any]], given: Wishes) -> Wishes:
+    """What was asked for at first and later, the newest word on each thing; what is vouched for is asked each time."""
+    joined: dict[str, Any] = {}
+    for wishes in (*asked, {field.name: getattr(given, field.name) for field in fields(Wishes)}):
+        joined |= {name: value for name, value in wishes.items() if value}
+    return Wishes(**(joined | {"override": given.override}))
+
+
+def _refuse_other_target(name: str, entries: Sequence[Entry], given: Wishes, project: str) -> None:
+    pinned = [e["value"]["tag"] for e in entries if e["kind"] == "fact" and e["name"] == "target"]
+    other = given.target or given.forward_fix
+    if pinned and other and other != pinned[-1]:
+        option = "--to" if given.target else "--forward-fix"
+        raise SettingsError(
+            f"incident {name} goes to {pinned[-1]}, and {option} names {other}",
+            f"leave that out, or begin anew: pytest features {shlex.join([option, other, '--execute', project])}",
+        )

@@ -1,0 +1,97 @@
+"""What was run and asked, put on record as it happens: the host and the prober report to it."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from runbook.host import Command, Completed
+from runbook.incident.journal import Journal
+from runbook.incident.listener import Listener
+from runbook.probes import Answer
+from runbook.process import start_of
+from runbook.pull_progress import without_bars
+
+#: As much of one stream of a command's output as the journal keeps, in characters: the last ones, which hold the error.
+KEPT_OUTPUT = 64 * 1024
+_KEPT_BODY = 4 * 1024
+
+
+class Witness:
+    """Keeps commands and HTTP exchanges in the journal of one incident, redacted."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        #: Who is told besides.
+        self.listener = Listener()
+        self._acting = False
+
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """Meanwhile commands change something, and are put on record as they begin too: a run may die under one."""
+        self._acting = True
+        try:
+            yield
+        finally:
+            self._acting = False
+
+    def command_began(self, command: Command, process: int) -> None:
+        """Keep a command that changes something as it begins (the host calls this): a run may die under it."""
+        self.listener.command_began(command)
+        if self._acting:
+            self.journal.write(
+                "command began",
+                sync=True,
+                command=str(command),
+                process=process,
+                started=start_of(process),
+                host=socket.gethostname(),
+                deadline=command.deadline,
+            )
+
+    def command_said(self, command: Command, line: str) -> None:
+        """Tell what a talking command said (the host calls this); it is kept when the command has ended."""
+        self.listener.command_said(command, line)
+
+    def command_ended(self, completed: Completed) -> None:
+        """Keep a command that ended (the host calls this)."""
+        self.listener.command_ended(completed)
+        secret = completed.command.secret_output
+        self.journal.write(
+            "command",
+            command=str(completed.command),
+            directory=completed.command.directory,
+            stdin_bytes=len(completed.command.stdin) if completed.command.stdin is not None else None,
+            exit_code=completed.exit_code,
+            seconds=round(completed.seconds, 3),
+            stdout=self._kept(completed.stdout, secret=secret),
+            stderr=self._kept(completed.stderr, secret=False, talked=completed.command.talks),
+        )
+
+    def command_stopped(self, command: Command, why: str) -> None:
+        """Keep a command that did not end by itself, or never began (the host calls this)."""
+        self.journal.write("command", command=str(command), directory=command.directory, stopped=why)
+
+    def exchanged(self, method: str, url: str, sent: Any, answer: Answer | str) -> None:
+        """Keep an HTTP exchange, or the reason why there was none (the prober calls this). Headers are not kept."""
+        facts: dict[str, Any] = {"method": method, "url": url, "sent": sent}
+        if isinstance(answer, str):
+            facts["error"] = answer
+        else:
+            facts |= {
+                "status": answer.status,
+                "seconds": round(answer.seconds, 3),
+                "body": self.journal.redactor.text(answer.body)[:_KEPT_BODY],
+                "body_characters": len(answer.body),
+            }
+        self.journal.write("exchange", **facts)
+
+    def _kept(self, stream: bytes, *, secret: bool, talked: bool = False) -> dict[str, Any]:
+        if secret:
+            return {"bytes": len(stream), "kept": "(kept off the record)"}
+        text = stream.decode("utf-8", errors="replace")
+        if talked:
+            text = "".join(without_bars(text.splitlines(keepends=True)))
+        # Struck out before it is cut: half of a secret is not recognised any more.
+        text = self.journal.redactor.text(text)
+        return {"bytes": len(stream), "kept": text[-KEPT_OUTPUT:]}

@@ -1,0 +1,270 @@
+"""Kills a rollback of `regression` at one moment after the other, goes on with it, and compares how it ended.
+
+    python -m tests.engine.kill_campaign --every --report kills.jsonl
+    python -m tests.engine.kill_campaign --sample 10 --seed 7
+
+One practice production serves them all; before each kill it is brought back to where the incident began. With
+`--report`, moments that stand in that file already are left out, so that a campaign can be done in pieces.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from rehearsal.incidents import find_incident
+from tests.engine import same_end
+from tests.engine.conftest import ROOT, Ran, Rehearsed, docker, planted
+from tests.engine.killer import VARIABLE
+
+INCIDENT = find_incident("regression")
+KINDS = ("began", "ended", "middle", "last")
+PATIENCE = 90  # seconds, for what a killed run left at work to end
+#: Steady for a second is enough here; it saves half of each run.
+_HASTE = "\n[deadlines]\nstable = 1\n"
+
+
+@dataclass
+class Kill:
+    """One kill: at which moment, in which sentence or change, and what came of it; `problems` is empty if all is well.
+
+    `left` are the commands that were at work still when the run was dead; `announced` is how often people were told.
+    """
+
+    moment: str
+    where: str
+    problems: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    announced: int = 0
+    killed: bool = False
+    resumed: bool = False
+    same: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run that nobody killed: its sentences, its changes with the seconds that they took, and where it ended."""
+
+    sentences: list[str]
+    changes: list[tuple[str, float]]
+    end: dict[str, Any]
+
+
+class Campaign:
+    """Kills on one production, which must have been broken by `regression`."""
+
+    def __init__(self, here: Rehearsed, seed: int) -> None:
+        self._here = here
+        self._seed = seed
+        self._settings = here.reports.parent / "kill_campaign.toml"
+        self._settings.write_text(here.practice.settings.read_text() + _HASTE)
+        ledger = here.practice.server / ".runbook/known_good.jsonl"
+        self._ledger = ledger.read_text().splitlines(keepends=True)[0]
+        self._start: dict[str, Any] | None = None
+        self.undisturbed = self._undisturbed()
+
+    def moments(self) -> list[str]:
+        """Every moment, in the order of a run."""
+        sentences = range(1, len(self.undisturbed.sentences) + 1)
+        changes = range(1, len(self.undisturbed.changes) + 1)
+        by_kind = {"began": sentences, "ended": sentences, "middle": changes, "last": changes}
+        return [f"{kind}:{number}" for kind in KINDS for number in by_kind[kind]]
+
+    def kill_at(self, moment: str) -> Kill:
+        """Kill a run at that moment, look at what it left, go on with it, and compare its end."""
+        began = time.monotonic()
+        self.reset()
+        kind, _, number = moment.partition(":")
+        where, seconds = self._place(moment, kind, int(number))
+        kill = Kill(moment, where)
+        others = same_end.end_of(self._here, "")["others"]
+        ran = self._run({VARIABLE: f"{moment}:{seconds}"}, "-p", "tests.engine.killer", *self._execute)
+        kill.left = same_end.strays(self._here)
+        kill.killed = ran.exit_code == -9 and ran.folder is not None
+        if ran.folder is None or not kill.killed:
+            kill.problems.append(f"not killed: exit code {ran.exit_code}\n{ran.terminal}")
+        else:
+            kill.problems += _problems_of_the_record(ran, where, kind)
+            self._resume(kill, ran.folder, others)
+        kill.seconds = round(time.monotonic() - began, 1)
+        return kill
+
+    def reset(self) -> None:
+        """Bring production back to where the incident began: the failed release runs, and nobody has done anything."""
+        here, practice = self._here, self._here.practice
+        practice.wait_for(lambda: "; ".join(same_end.strays(here)) or None, "nothing at work any more", PATIENCE)
+        notes = practice.server / ".runbook"
+        for path in notes.iterdir():
+            path.unlink()
+        (notes / "known_good.jsonl").write_text(self._ledger)
+        for path in practice.server.glob(".env.*"):
+            path.unlink()
+        practice.engine.compose(practice.server, "rm", "--stop", "--force", "api", "jobs")
+        practice.deploy(INCIDENT.failed)
+        docker("exec", f"{practice.name}-gateway-1", "gate", "open")
+        # The target has to be fetched again, so that this too can be killed in its middle.
+        registry = practice.registry_url.removeprefix("http://")
+        docker("image", "rm", "--force", *(f"{registry}/shop/{name}:{INCIDENT.live}" for name in ("api", "jobs")))
+        INCIDENT.wait_for_symptom(practice)
+        start = same_end.end_of(here, "no incident")
+        start = {key: start[key] for key in ("env file", "files", "gate", "revision", "schema", "orders", "notes")}
+        if apart := same_end.differences(self._start or start, start):
+            raise RuntimeError(f"production is not where it began: {apart}")
+        self._start = start
+
+    @property
+    def _execute(self) -> tuple[str, str]:
+        return "--execute", self._here.practice.name
+
+    def _run(self, environment: dict[str, str], *arguments: str) -> Ran:
+        return self._here.run(*arguments, settings=self._settings, environment=environment)
+
+    def _undisturbed(self) -> Undisturbed:
+        self.reset()
+        ran = self._run({}, *self._execute)
+        if ran.exit_code != 0 or ran.folder is None:
+            raise RuntimeError(f"the undisturbed run did not pass\n{ran.terminal}")
+        sentences = [f"{entry['keyword']} {entry['text']}" for entry in ran.of_kind("sentence began")]
+        changes = [(e["summary"], e["seconds"]) for e in ran.of_kind("change") if e["state"] == "done"]
+        return Undisturbed(sentences, changes, same_end.end_of(self._here, ran.folder.name))
+
+    def _place(self, moment: str, kind: str, number: int) -> tuple[str, float]:
+        if kind in ("began", "ended"):
+            return self.undisturbed.sentences[number - 1], 0.0
+        summary, seconds = self.undisturbed.changes[number - 1]
+        drawn = random.Random(f"{self._seed} {moment}").uniform(0.02, 0.98)  # noqa: S311 - no secret
+        return summary, round(drawn * seconds, 4)
+
+    def _resume(self, kill: Kill, folder: Path, others: Any) -> None:
+        ran = self._run({}, "--resume", folder.name, *self._execute)
+        kill.resumed = ran.exit_code == 0
+        if not kill.resumed:
+            kill.problems.append(f"not resumed: exit code {ran.exit_code}\n{ran.terminal}")
+        verified = _runbook("verify", folder / "journal.jsonl")
+        if kill.resumed and verified.returncode != 0:
+            kill.problems.append(f"the journal of both runs: {verified.stdout}")
+        kinds = [entry["kind"] for entry in Ran(0, "", folder).entries]
+        if kinds.count("resumed") != 1:
+            kill.problems.append(f"{kinds.count('resumed')} entries of the kind `resumed` in the journal")
+        expected = self.undisturbed.end | {"others": others}
+        apart = same_end.differences(expected, same_end.end_of(self._here, folder.name))
+        kill.same = not apart
+        kill.problems += apart
+        kill.announced = same_end.announcements(self._here, folder.name)
+
+
+def _problems_of_the_record(ran: Ran, where: str, kind: str) -> Iterator[str]:
+    """Say what is not right about the record of a run that was killed there."""
+    assert ran.folder is not None
+    verified = _runbook("verify", ran.folder / "journal.jsonl")
+    if verified.returncode != 1 or "the run was killed" not in verified.stdout:
+        yield f"verify: {verified.returncode} {verified.stdout}"
+    open_sentence = ""
+    for entry in ran.entries:
+        if entry["kind"] == "sentence began":
+            open_sentence = f"{entry['keyword']} {entry['text']}"
+        elif entry["kind"] == "sentence ended":
+            open_sentence = ""
+    begun = [entry["summary"] for entry in ran.of_kind("change") if entry["state"] == "begun"]
+    expected = {"began": open_sentence == where, "ended": open_sentence == ""}
+    if not expected.get(kind, bool(open_sentence) and begun[-1:] == [where]):
+        yield f"in flight by the journal: {open_sentence!r}, last change {begun[-1:]}"
+    rendered = _runbook("render", ran.folder / "journal.jsonl")
+    page = _Page((ran.folder / "record.html").read_text(encoding="utf-8") if rendered.returncode == 0 else "")
+    said = f"Interrupted at: {open_sentence}" if open_sentence else "Interrupted: "
+    if not any(said in heading for heading in page.headings):
+        yield f"render: {rendered.returncode} {rendered.stderr}; the page's headings: {page.headings}"
+
+
+def _runbook(*arguments: object) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "runbook", *map(str, arguments)]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+class _Page(HTMLParser):
+    """The headings of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.headings: list[str] = []
+        self._inside = False
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("h1", "h2"):
+            self.headings.append("")
+            self._inside = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = self._inside and tag not in ("h1", "h2")
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.headings[-1] += data
+
+
+def table(kills: Iterable[Kill]) -> str:
+    """How many were killed, resumed, and came to the same end; and what went wrong."""
+    kills = list(kills)
+    rows = [f"{'moment':<8}{'tried':>6}{'killed':>8}{'resumed':>9}{'same end':>10}{'all well':>10}"]
+    for kind in (*KINDS, ""):
+        of_kind = [kill for kill in kills if kill.moment.startswith(kind)]
+        counts = [sum(values) for values in zip(*((k.killed, k.resumed, k.same, not k.problems) for k in of_kind))]
+        killed, resumed, same, well = counts or [0, 0, 0, 0]
+        rows.append(f"{kind or 'all':<8}{len(of_kind):>6}{killed:>8}{resumed:>9}{same:>10}{well:>10}")
+    wrong = [f"{kill.moment} ({kill.where}): {problem}" for kill in kills for problem in kill.problems]
+    return "\n".join([*rows, *wrong])
+
+
+def main() -> int:
+    """Run a campaign; 0 if every kill was gone on with to the same end."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--every", action="store_true", help="every moment; otherwise a sample")
+    parser.add_argument("--sample", type=int, default=5, metavar="N", help="how many moments, drawn at random")
+    parser.add_argument("--only", nargs="*", metavar="MOMENT", help="these moments, as in began:12")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="for what is drawn at random")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="keeps a line of JSON for each kill")
+    given = parser.parse_args()
+    kept = [Kill(**json.loads(line)) for line in given.report.read_text().splitlines()] if _there(given.report) else []
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="kill-campaign-"))
+        here, _ = stack.enter_context(planted(INCIDENT.name, folder))
+        campaign = Campaign(here, given.seed)
+        moments = campaign.moments()
+        print(f"{len(campaign.undisturbed.sentences)} sentences, {len(campaign.undisturbed.changes)} changes")
+        if not given.every:
+            drawn = random.Random(given.seed).sample(moments, min(given.sample, len(moments)))  # noqa: S311 - no secret
+            moments = given.only or drawn
+        done = {kill.moment for kill in kept}
+        for moment in (moment for moment in moments if moment not in done):
+            kill = campaign.kill_at(moment)
+            kept.append(kill)
+            print(
+                f"{kill.seconds:6.1f} s  {moment:<10} {'ok' if not kill.problems else 'WRONG':<6} {kill.where}",
+                flush=True,
+            )
+            if given.report:
+                with given.report.open("a") as report:
+                    report.write(json.dumps(asdict(kill)) + "\n")
+    print(table(kept))
+    return int(any(kill.problems for kill in kept))
+
+
+def _there(path: Path | None) -> bool:
+    return path is not None and path.exists()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,135 @@
+"""Production in everything that matters when a run is over, in such a form that two ends can be compared."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from rehearsal.database import columns, content_hash, sql, tables
+from tests.engine.conftest import Rehearsed, docker
+
+_SWITCHED = ("api", "jobs")
+_VOLATILE = {"validated_at", "since"}
+
+
+def end_of(here: Rehearsed, incident: str) -> dict[str, Any]:
+    """Production now, with the name of `incident` taken out of it; two runs that did the same give the same."""
+    practice, server = here.practice, here.practice.server
+    stat = here.env_file.stat()
+    containers = _inspected(here)
+    return {
+        "services": {name: _facts(found) for name, found in containers.items() if _service(found) in _SWITCHED},
+        "others": {name: _identity(found) for name, found in containers.items() if _service(found) not in _SWITCHED},
+        "networks and volumes": _things(here),
+        "env file": (_sha256(here.env_file), oct(stat.st_mode), stat.st_uid, stat.st_gid),
+        "files": sorted(path.name.replace(incident, "INCIDENT") for path in server.iterdir()),
+        "gate": docker("exec", f"{practice.name}-gateway-1", "gate", "state"),
+        "revision": sql(practice, "SELECT version_num FROM alembic_version ORDER BY 1"),
+        "schema": {table: columns(practice, table) for table in tables(practice)},
+        "orders": content_hash(practice, "orders"),
+        "notes": _notes(server / ".runbook", incident),
+        "tickets": sum(incident in issue["body"] for issue in _issues(here)),
+        "announced": announcements(here, incident) > 0,
+        "users": _users(here),
+        "left at work": strays(here),
+    }
+
+
+def differences(expected: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
+    """Say in which points two ends are not the same."""
+    return [f"{key}: expected {expected[key]}, seen {seen[key]}" for key in expected if expected[key] != seen[key]]
+
+
+def announcements(here: Rehearsed, incident: str) -> int:
+    """How often the incident was announced."""
+    received = httpx.get(f"{here.practice.desk_url}/announcements", trust_env=False).json()
+    return sum(incident in json.dumps(announcement) for announcement in received)
+
+
+def strays(here: Rehearsed) -> list[str]:
+    """The commands on this production that run now."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        line = b" ".join(words).decode(errors="replace").strip()
+        if here.practice.name in line:
+            found.append(line)
+    return sorted(found)
+
+
+def _inspected(here: Rehearsed) -> dict[str, Any]:
+    ids = [
+        identity
+        for project in (here.practice.name, f"{here.practice.name}-outside")
+        for identity in docker(
+            "ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={project}"
+        ).split()
+    ]
+    return {found["Name"].lstrip("/"): found for found in json.loads(docker("inspect", *ids))}
+
+
+def _service(found: Mapping[str, Any]) -> str:
+    return str(found["Config"]["Labels"]["com.docker.compose.service"])
+
+
+def _facts(found: Mapping[str, Any]) -> dict[str, Any]:
+    labels, state = found["Config"]["Labels"], found["State"]
+    return {
+        "image": found["Image"],
+        "image name": found["Config"]["Image"],
+        "config": labels["com.docker.compose.config-hash"],
+        "one-off": labels["com.docker.compose.oneoff"],
+        "state": (state["Status"], state["Health"]["Status"], found["RestartCount"]),
+    }
+
+
+def _identity(found: Mapping[str, Any]) -> tuple[object, ...]:
+    return found["Id"], found["State"]["StartedAt"], found["RestartCount"], found["State"]["Status"]
+
+
+def _things(here: Rehearsed) -> list[str]:
+    label = f"label=com.docker.compose.project={here.practice.name}"
+    return [
+        *docker("network", "ls", "--filter", label, "--format", "network {{.Name}}").splitlines(),
+        *sorted(docker("volume", "ls", "--filter", label, "--format", "volume {{.Name}}").splitlines()),
+    ]
+
+
+def _notes(folder: Path, incident: str) -> dict[str, object]:
+    """What the runbook keeps on the host; lines without their times, copies by their hash."""
+    found: dict[str, object] = {}
+    for path in sorted(folder.iterdir()):
+        name = path.name.replace(incident, "INCIDENT")
+        if path.suffix == ".jsonl":
+            lines = [json.loads(line.replace(incident, "INCIDENT")) for line in path.read_text().splitlines()]
+            found[name] = [{key: line[key] for key in line.keys() - _VOLATILE} for line in lines]
+        else:
+            found[name] = (_sha256(path), oct(path.stat().st_mode))
+    return found
+
+
+def _issues(here: Rehearsed) -> list[dict[str, Any]]:
+    token = (here.practice.folder / "secrets/ticket_token").read_text().strip()
+    url = f"{here.practice.desk_url}/api/v3/repos/shop/shop/issues?state=all&per_page=100"
+    headers = {"Authorization": f"Bearer {token}"}
+    found: list[dict[str, Any]] = []
+    while url:
+        answer = httpx.get(url, headers=headers, trust_env=False)
+        found += answer.json()
+        url = answer.links.get("next", {}).get("url", "")
+    return found
+
+
+def _users(here: Rehearsed) -> dict[str, object]:
+    orders, ready = here.practice.ask("/orders"), here.practice.ask("/readyz")
+    return {"orders": (orders.status_code, orders.headers.get("X-Release")), "ready": ready.json()}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,81 @@
+"""The disk with the records fills up in the middle of a run: the record is closed all the same, and says so."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runbook.incident.journal import RESERVED, verify
+from tests.harness.conftest import zygote
+from tests.harness.inner import Runbook, Zygote, scenario
+
+__all__ = ["zygote"]  # the fixture, for pytest
+
+FILLING = scenario("Filling", "When the disk fills up", "Then all is well", tags="@provides:filled")
+LATER = scenario("Later", "When a file is made", tags="@provides:made")
+_FILL = """
+
+@when("the disk fills up")
+@changes
+def disk_fills_up(tools):
+    fill = "dd if=/dev/zero of=reports/.filler bs=4096 2>/dev/null; true"
+    command = Command(("sh", "-c", fill), 50, {folder!r})
+    tools.incident.carry_out(Change("the disk fills up", (command,)), tools.host)
+"""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, zygote: Zygote) -> Iterator[Runbook]:
+    """A runbook whose reports lie on a disk of its own that holds little more than the reserve."""
+    runbook = Runbook(tmp_path, zygote)
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    size = RESERVED + 2 * 1024 * 1024
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(reports)], check=True)
+    sentences = tmp_path / "sentences.py"
+    sentences.write_text(sentences.read_text() + _FILL.format(folder=str(tmp_path)))
+    yield runbook
+    subprocess.run(["umount", str(reports)], check=True)
+
+
+def test_record_is_closed_on_a_full_disk(small_disk: Runbook) -> None:
+    """The sentence fails, nothing more is changed, the journal is whole, the page is there, and production is told."""
+    small_disk.feature("1.feature", FILLING, LATER)
+    ran = small_disk.run("features", "--execute", "shop")
+    assert ran.exit_code == 1, ran.terminal
+    folder = next(path.parent for path in (small_disk.folder / "reports").glob("*/journal.jsonl"))
+    found = verify(folder / "journal.jsonl")
+    assert found.whole, found.problem
+    outcomes = {entry["scenario"]: entry["outcome"] for entry in found.entries if entry["kind"] == "scenario ended"}
+    assert outcomes == {"Filling": "failed"}
+    assert not (small_disk.server / "made").exists()
+    assert "No space left on device" in ran.terminal
+    assert "production now:" in ran.terminal
+    assert "lock      released" in ran.terminal
+    assert "--resume" in ran.terminal
+    page = (folder / "record.html").read_text()
+    assert "No space left on device" in page
+
+
+def test_incident_goes_on_when_there_is_room_again(small_disk: Runbook) -> None:
+    """With room again the same incident is resumed and comes to its end."""
+    small_disk.feature("1.feature", FILLING, LATER)
+    small_disk.run("features", "--execute", "shop")
+    (small_disk.folder / "reports" / ".filler").unlink()
+    small_disk.feature("1.feature", FILLING.replace("the disk fills up", "a file is made"), LATER)
+    name = next((small_disk.folder / "reports").glob("*/journal.jsonl")).parent.name
+    ran = small_disk.run("features", "--resume", name, "--execute", "shop")
+    assert ran.exit_code == 0, ran.terminal
+
+
+def test_run_that_could_not_be_closed_is_not_begun(small_disk: Runbook) -> None:
+    """Where there is no room for the record, nothing is begun: one line says so."""
+    small_disk.feature("1.feature", FILLING, LATER)
+    subprocess.run(
+        ["dd", "if=/dev/zero", f"of={small_disk.folder}/reports/.filler", "bs=4096"], capture_output=True, check=False
+    )
+    ran = small_disk.run("features", "--execute", "shop")
+    assert ran.exit_code == 4, ran.terminal
+    assert "→" in ran.terminal
+    assert not (small_disk.server / "made").exists()

@@ -1,0 +1,124 @@
+"""One test for each private touch in harness/compat_features.py: when pytest-bdd moves it, the test says which."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.chapters import Tag
+from harness.compat_features import definitions_of, read_chapter
+
+FEATURE = """@of_feature
+Feature: X
+  Background:
+    Given a background
+  Scenario: Twin
+    Given something
+  @needs:this
+  Scenario: Twin
+    Given something else
+    And a table
+      | a |
+  @of_rule
+  Rule: R
+    Background:
+      Given a background of the rule
+    Scenario Outline: Several
+      Then it is <how>
+      @of_rows
+      Examples:
+        | how |
+        | good |
+        | bad |
+  Scenario Outline: None
+    Then it is <how>
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.feature").write_text(FEATURE)
+    return tmp_path / "x.feature"
+
+
+def test_scenarios_are_kept_as_they_stand(path: Path) -> None:
+    """FeatureParser.parse_scenario: two scenarios of one name are two, each with its line."""
+    found = read_chapter(path).scenarios
+    assert [(scenario.name, scenario.place) for scenario in found] == [
+        ("Twin", "x.feature:5"),
+        ("Twin", "x.feature:8"),
+        ("Several", "x.feature:16"),
+        ("None", "x.feature:23"),
+    ]
+
+
+def test_sentences_are_those_that_will_run(path: Path) -> None:
+    """ScenarioTemplate.render: with both backgrounds, with every row, and with what stands below them."""
+    found = read_chapter(path).scenarios
+    assert [str(sentence) for sentence in found[2].sentences] == [
+        'Given "a background"',
+        'Given "a background of the rule"',
+        'Then "it is good"',
+        'Then "it is bad"',
+    ]
+    assert found[1].sentences[-1].attached == {"datatable"}
+    assert found[1].sentences[-1].place == "x.feature:10"
+
+
+def test_tags_have_their_lines(path: Path) -> None:
+    """FeatureParser._parse_feature_file: the tags of feature, rule, scenario and examples, each with its place."""
+    found = read_chapter(path).scenarios
+    assert found[1].tags == (Tag("of_feature", None, "x.feature:1"), Tag("needs", "this", "x.feature:7"))
+    assert [(str(tag), tag.of_examples) for tag in found[2].tags] == [
+        ("@of_feature", False),
+        ("@of_rule", False),
+        ("@of_rows", True),
+    ]
+
+
+def test_outlines_are_known(path: Path) -> None:
+    """gherkin.dialect.DIALECTS, and the raw examples: how often an outline runs, and that one has no rows."""
+    found = read_chapter(path).scenarios
+    assert [(scenario.runs, scenario.without_rows) for scenario in found] == [
+        (1, ()),
+        (1, ()),
+        (2, ()),
+        (1, ("x.feature:23",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "why"),
+    [
+        pytest.param("", "x.feature:1", "no Feature", id="empty"),
+        pytest.param(
+            "Feature: X\n  Scenario: A\n    Given b\nFeature: Y\n", "x.feature:4", "Multiple features", id="two"
+        ),
+    ],
+)
+def test_unreadable_file_is_returned_with_its_reason(path: Path, content: str, place: str, why: str) -> None:
+    """GherkinParseError, and the KeyError of a file without a feature."""
+    path.write_text(content)
+    found = read_chapter(path)
+    assert found.place == place
+    assert why in (found.unreadable or "")
+
+
+def test_definitions_are_those_of_the_steps(request: pytest.FixtureRequest) -> None:
+    """get_fixture_names, getfixturedefs, step_function_context_registry: every @given, @when and @then is found."""
+    steps = [
+        (path, number)
+        for path in sorted((request.config.rootpath / "steps").glob("*.py"))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if line.startswith(("@given(", "@when(", "@then("))
+    ]
+    found: Any = definitions_of(request.session)
+    assert len(found) == len(steps)
+    assert {definition.place.partition(":")[0] for definition in found} == {
+        str(path.relative_to(request.config.rootpath)) for path, _ in steps
+    }
+    (paused,) = (definition for definition in found if definition.words == "user traffic is paused")
+    assert (paused.kind, paused.is_change, paused.arguments) == ("when", True, {"tools"})
+    assert paused.matches("user traffic is paused")
+    assert not paused.matches("user traffic is resumed")

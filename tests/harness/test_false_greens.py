@@ -1,0 +1,256 @@
+"""No false greens: what goes wrong in whichever way is green nowhere, neither for people nor for machines.
+
+docs/harness.md has the same table for people.
+"""
+
+import json
+import os
+import re
+import signal
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runbook.incident.record import render
+from runbook.settings import Deadlines
+from tests.harness.inner import Ran, Runbook, scenario
+
+WRONG = "it goes wrong"
+DEADLINES = "\n".join(
+    f"{name} = {0.5 if name == 'stable' else 1}" for name in Deadlines.model_fields if name != "sentence"
+)
+EXECUTE = ("features", "--execute", "shop", "--junitxml", "junit.xml")
+BAD = scenario("Bad", f"Then {WRONG}", tags="@provides:bad")
+LATER = scenario("Later", "When a file is made", tags="@needs:bad")
+
+
+def step(code: str, *, looks: str = "all_well(tools)", arguments: str = "tools") -> str:
+    """A sentence that looks, and sees that all is well, and then does this."""
+    return f"@then({WRONG!r})\ndef goes_wrong({arguments}):\n    {looks}\n    {code}"
+
+
+def plugin(hook: str, code: str = "raise ValueError('a plugin is broken')") -> str:
+    """A plugin with that hook, beside a sentence in which nothing goes wrong."""
+    return f"{step('pass')}\n\n\ndef {hook}:\n    {code}"
+
+
+def fixture(code: str, *, of_step: bool = False) -> str:
+    """A fixture like this, around the scenario or asked for by its sentence, in which nothing goes wrong."""
+    sentence = step("pass", arguments="tools, around" if of_step else "tools")
+    return f"import pytest\n\n@pytest.fixture(autouse={not of_step})\ndef around():\n    {code}\n\n\n{sentence}"
+
+
+def green_places(ran: Ran, junit: Path) -> list[str]:
+    """Every place in which such a run looks as if all were well."""
+    assert ran.folder is not None, ran.terminal
+    page = ran.folder / "record.html"
+    text = (page if page.exists() else render(ran.folder / "journal.jsonl")).read_text(encoding="utf-8")
+    entries = [json.loads(line) for line in (ran.folder / "journal.jsonl").read_text(encoding="utf-8").splitlines()]
+    ended = {
+        entry.get("scenario"): entry["outcome"]
+        for entry in entries
+        if entry["kind"].startswith("scenario ") and "outcome" in entry
+    }
+    good = ("passed", "planned")
+    greens = {
+        "exit code": ran.exit_code == 0,
+        "journal: the run": entries[-1].get("outcome") in good,
+        "journal: the scenario": ended.get("Bad") in good,
+        "page": 'class="rb-head rb-bad"' not in text,
+        "what needs it ran": ended.get("Later") in good,
+        "last lines": bool(re.search(r"^(PASSED|PLANNED):", ran.terminal, re.MULTILINE)),
+    }
+    if junit.exists():
+        suites = ET.parse(junit).getroot()  # noqa: S314 - our own file
+        greens["JUnit"] = not suites.findall(".//failure") and not suites.findall(".//error")
+    return [place for place, is_green in greens.items() if is_green]
+
+
+IN_STEP = {
+    "skip": step("import pytest; pytest.skip('later')"),
+    "skip-of-unittest": step("import unittest; raise unittest.SkipTest('later')"),
+    "import-or-skip": step("import pytest; pytest.importorskip('no_such_module')"),
+    "xfail": step("import pytest; pytest.xfail('known')"),
+    "fail": step("import pytest; pytest.fail('known')"),
+    "failed-assertion": step("assert tools is None"),
+    "exception-group": step("raise ExceptionGroup('many', [ValueError('one')])"),
+    "sys-exit": step("sys.exit(0)"),
+    "pytest-exit": step("import pytest; pytest.exit('enough')"),
+    "pytest-exit-with-0": step("import pytest; pytest.exit('enough', returncode=0)"),
+    "keyboard-interrupt": step("raise KeyboardInterrupt"),
+    "generator-exit": step("raise GeneratorExit"),
+    "own-base-exception": step("raise type('Odd', (BaseException,), {})('odd')"),
+    "command-at-its-deadline": step("tools.host.check(Command(('sleep', '30'), 0.2))"),
+    "deadline-of-a-look": step("tools.incident.expect(Expectation('x', lambda: Seen(False, 'y'), 'z', 0.2, 0.1))"),
+    "warning-made-an-error": step("import warnings; warnings.simplefilter('error'); warnings.warn('odd')"),
+    "returns-false": step("return False", looks="pass"),
+    "looks-at-nothing": step("pass", looks="pass"),
+    "changes-undeclared": step("tools.incident.carry_out(Change('x', (Command(('true',), 1),)), tools.host)"),
+    "missing-fixture": step("pass", arguments="tools, no_such_fixture"),
+    "stop-asked-for": step("request.session.shouldstop = 'enough'; raise ValueError", arguments="tools, request"),
+    "failure-caught-by-nobody": step("raise StopIteration"),
+}
+AROUND_STEP = {
+    **{
+        f"hook-{hook.partition('(')[0].removeprefix('pytest_')}": plugin(hook)
+        for hook in (
+            "pytest_bdd_before_scenario()",
+            "pytest_bdd_before_step()",
+            "pytest_bdd_before_step_call()",
+            "pytest_bdd_after_step()",
+            "pytest_bdd_after_scenario()",
+            "pytest_runtest_logstart()",
+            "pytest_runtest_setup()",
+            "pytest_runtest_call()",
+            "pytest_runtest_teardown()",
+            "pytest_runtest_makereport()",
+            "pytest_runtest_logreport()",
+            "pytest_fixture_setup()",
+        )
+    },
+    "hook-step_error": f"{step('raise ValueError')}\n\n\ndef pytest_bdd_step_error():\n    raise KeyError('broken')",
+    "plugin-skips": plugin("pytest_runtest_setup()", "import pytest; pytest.skip('not today')"),
+    "plugin-skips-after": plugin("pytest_bdd_after_step()", "import pytest; pytest.skip('not today')"),
+    "plugin-runs-nothing": plugin("pytest_runtest_protocol()", "return True"),
+    "plugin-calls-nothing": plugin("pytest_pyfunc_call()", "return True"),
+    "plugin-exits-with-0": plugin("pytest_runtest_teardown()", "import pytest; pytest.exit('enough', returncode=0)"),
+    "fixture-setup": fixture("raise ValueError('broken')"),
+    "fixture-skips": fixture("import pytest; pytest.skip('not today')"),
+    "fixture-teardown": fixture("yield\n    raise ValueError('broken')"),
+    "fixture-teardown-skips": fixture("yield\n    import pytest; pytest.skip('not today')"),
+    "fixture-of-the-step": fixture("yield\n    raise ValueError('broken')", of_step=True),
+}
+
+
+@pytest.mark.parametrize("sentences", [pytest.param(code, id=name) for name, code in (IN_STEP | AROUND_STEP).items()])
+def test_what_goes_wrong_is_green_nowhere(runbook: Runbook, sentences: str) -> None:
+    """Exit code, terminal, journal, page and JUnit agree that it went wrong, and nothing that needs it is run."""
+    runbook.sentences(sentences).feature("1.feature", BAD, LATER)
+    ran = runbook.run(*EXECUTE)
+    assert green_places(ran, runbook.folder / "junit.xml") == []
+    assert not (runbook.server / "made").exists()
+
+
+@pytest.mark.parametrize("sentences", [pytest.param(code, id=name) for name, code in IN_STEP.items()])
+def test_sentence_that_goes_wrong_is_not_shown_as_ok(runbook: Runbook, sentences: str) -> None:
+    """The terminal shows no `ok` for the sentence, in a plan either; the record has another outcome for it."""
+    ran = runbook.sentences(sentences).feature("1.feature", BAD).run("features")
+    assert ran.exit_code != 0
+    assert not re.search(rf"\b(ok|plan) +Then +{WRONG}", ran.terminal), ran.terminal
+    assert [entry["outcome"] for entry in ran.entries("sentence ended")] not in (["passed"], ["planned"])
+
+
+def test_when_that_changes_nothing_is_green_nowhere(runbook: Runbook) -> None:
+    """A When that hands no Change to carry_out has not been done, whatever it looked at."""
+    runbook.sentences(f"@when({WRONG!r})\n@changes\ndef goes_wrong(tools):\n    all_well(tools)")
+    ran = runbook.feature("1.feature", BAD.replace("Then", "When"), LATER).run(*EXECUTE)
+    assert green_places(ran, runbook.folder / "junit.xml") == []
+    assert "nothing was done: the sentence came to its end without a change" in " ".join(ran.terminal.split())
+
+
+@pytest.mark.parametrize(
+    "arguments", [("-x",), ("--maxfail=1",), ("--tb=no",), ("-q",), ("--no-summary",), ("-W", "error")]
+)
+def test_options_do_not_make_it_green(runbook: Runbook, arguments: tuple[str, ...]) -> None:
+    """Options that end a run early, or let it say less, change nothing about how it ended."""
+    runbook.sentences(IN_STEP["skip"]).feature("1.feature", BAD, LATER)
+    assert green_places(runbook.run(*EXECUTE, *arguments), runbook.folder / "junit.xml") == []
+
+
+def test_later_scenario_does_not_make_up_for_it(runbook: Runbook) -> None:
+    """A run with one good scenario and one that nobody ran is not good."""
+    code = "return True if 'Bad' in item.nodeid else None"
+    runbook.sentences(plugin("pytest_runtest_protocol(item)", code))
+    runbook.feature("1.feature", BAD, scenario("Good", "Then all is well"))
+    ran = runbook.run(*EXECUTE)
+    assert ran.scenarios == {"Good": "passed"}
+    assert (ran.exit_code, ran.ending) == (1, "failed")
+
+
+def test_scenario_that_is_run_again_does_not_make_up_for_it(runbook: Runbook) -> None:
+    """A plugin that runs a failed scenario once more cannot turn it into a good one."""
+    again = "from _pytest.runner import runtestprotocol\n    runtestprotocol(item, nextitem=nextitem, log=False)"
+    failing_once = step("assert hasattr(sys, 'again') or setattr(sys, 'again', 1)")
+    hook = f"def pytest_runtest_protocol(item, nextitem):\n    {again}"
+    ran = runbook.sentences(f"{failing_once}\n\n\n{hook}").feature("1.feature", BAD, LATER).run(*EXECUTE)
+    assert (ran.exit_code, ran.ending) == (1, "failed")
+    assert ran.scenarios["Bad"] == "failed"
+    assert ran.scenarios["Later"] == "not applicable"
+
+
+def test_sentence_at_its_deadline_is_green_nowhere(runbook: Runbook) -> None:
+    """A sentence that does not end is ended by its deadline, whatever it waits for."""
+    settings = runbook.folder / "runbook.toml"
+    settings.write_text(f"{settings.read_text()}\n[deadlines]\n{DEADLINES}\nsentence = 1\n")
+    runbook.sentences(step("time.sleep(30)")).feature("1.feature", BAD, LATER)
+    ran = runbook.run(*EXECUTE)
+    assert green_places(ran, runbook.folder / "junit.xml") == []
+    assert ran.scenarios["Bad"] == "failed"
+
+
+@pytest.mark.parametrize("method", ["signal", "thread"])
+def test_timeout_of_a_plugin_is_green_nowhere(runbook: Runbook, method: str) -> None:
+    """pytest-timeout in a sentence: its first method fails it, its other one kills the process in the middle."""
+    runbook.sentences(step("time.sleep(30)")).feature("1.feature", BAD, LATER)
+    ran = runbook.run(*EXECUTE, "-p", "timeout", "--timeout", "1", "--timeout-method", method)
+    assert green_places(ran, runbook.folder / "junit.xml") == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_aborted_run_is_green_nowhere(runbook: Runbook, number: signal.Signals) -> None:
+    """Ctrl-C, SIGTERM, a lost connection and SIGKILL in the middle of a sentence."""
+    waiting = "open(tools.production.directory + '/here', 'w').close(); time.sleep(30)"
+    runbook.sentences(step(waiting)).feature("1.feature", BAD, LATER)
+    ran = runbook.run(*EXECUTE, meanwhile=when_there(runbook.server / "here", number))
+    assert green_places(ran, runbook.folder / "junit.xml") == []
+
+
+def when_there(path: Path, number: signal.Signals) -> Callable[[int], None]:
+    """Send that signal as soon as the file is there."""
+
+    def meanwhile(process: int) -> None:
+        until = time.monotonic() + 30
+        while not path.exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        os.kill(process, number)
+
+    return meanwhile
+
+
+def test_process_that_ends_itself_is_green_on_no_record(runbook: Runbook) -> None:
+    """os._exit(0) leaves no code of ours a chance at the exit code; the record says that it was broken off."""
+    ran = runbook.sentences(step("import os; os._exit(0)")).feature("1.feature", BAD, LATER).run(*EXECUTE)
+    assert green_places(ran, runbook.folder / "junit.xml") == ["exit code"]
+    assert "to carry it out" not in ran.terminal
+
+
+def test_nothing_to_run_is_not_green(runbook: Runbook) -> None:
+    """An empty folder of features ends with another code than 0, and with --execute it is refused."""
+    assert runbook.run("features").exit_code == 5
+    assert runbook.run("features", "--execute", "shop").exit_code == 4
+
+
+def test_gate_is_not_stepped_round(runbook: Runbook) -> None:
+    """What is deselected, or lies in a file that is ignored, is missed by what needs it."""
+    runbook.feature("1.feature", scenario("First", "When a file is made", tags="@provides:bad"))
+    runbook.feature("2.feature", LATER)
+    for arguments in (["--deselect", "features/1.feature::First"], ["--ignore", "features/1.feature"], ["-k", "Later"]):
+        ran = runbook.run(*EXECUTE, *arguments)
+        assert ran.exit_code == 4, ran.terminal
+        assert not (runbook.server / "made").exists()
+
+
+@pytest.mark.parametrize("style", ["short", "line", "no", "native", "long", "auto"])
+def test_traceback_styles_are_redacted(runbook: Runbook, style: str) -> None:
+    """With every --tb, and in JUnit's XML, a secret in an error is struck out."""
+    runbook.feature("1.feature", scenario("Bug", "Given something to begin with", "Then there is a bug"))
+    ran = runbook.run(*EXECUTE, f"--tb={style}", "-o", "junit_logging=all")
+    junit = (runbook.folder / "junit.xml").read_text()
+    assert ran.exit_code == 1
+    for shown in (ran.terminal, ran.page, junit):
+        assert "canary" not in shown
+    assert "cannot parse [secret METRICS_TOKEN] here" in junit
+    assert ("cannot parse [secret METRICS_TOKEN] here" in ran.terminal.partition("= FAILURES =")[2]) == (style != "no")

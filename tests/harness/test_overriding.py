@@ -1,0 +1,90 @@
+"""Three-state checks: what could not be checked stops what needs it, unless a person vouches for it by name."""
+
+import getpass
+
+import pytest
+
+from tests.harness.inner import Ran, Runbook, scenario
+from tests.harness.test_refusals import refusal
+
+KNOWN = scenario("Known", "Then all is well", tags="@provides:known")
+UNKNOWN = scenario("Unknown", "Then all is well", "And nobody knows", tags="@needs:known @provides:seen")
+MAKING = scenario("Making", "When a file is made", tags="@needs:seen @provides:made")
+BAD = scenario("Bad", "Then all is not well", tags="@provides:bad")
+EXECUTE = ("--execute", "shop")
+ID = "1.2.2"
+VOUCHED = ("--override", ID, "--because", "I looked by hand")
+
+
+def run(runbook: Runbook, *arguments: str) -> Ran:
+    return runbook.feature("1_first.feature", KNOWN, UNKNOWN, MAKING).run("features", *EXECUTE, *arguments)
+
+
+def test_unknown_stops_what_needs_it_and_names_the_way_on(runbook: Runbook) -> None:
+    """An inconclusive sentence stops what depends on it, and says by which id a person could vouch for it."""
+    ran = run(runbook)
+    assert ran.exit_code == 1
+    assert ran.scenarios == {"Known": "passed", "Unknown": "inconclusive", "Making": "not applicable"}
+    assert not (runbook.server / "made").exists()
+    assert f'--override {ID} --because "…"' in " ".join(ran.terminal.split())
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_person_can_vouch_for_it(runbook: Runbook, resumed: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """With --override the run goes on; the sentence stays inconclusive, and who gave which reason is on record."""
+    resume = ("--resume", str((run(runbook).folder or runbook.folder).name)) if resumed else ()
+    earlier = runbook.records[-1:] if resumed else []
+    ran = run(runbook, *resume, *VOUCHED)
+    ran.folder = ran.folder or earlier[0]
+    assert ran.exit_code == 0, ran.terminal
+    assert (runbook.server / "made").exists()
+    sentences = {entry["id"]: entry for entry in ran.entries("sentence began")}
+    assert sentences[ID]["text"] == "nobody knows"
+    last = [entry["outcome"] for entry in ran.entries("sentence ended")]
+    assert "inconclusive" in last
+    (decision,) = [entry for entry in ran.entries("decision") if entry["question"].startswith(ID)]
+    assert decision["evidence"][0] == f"{getpass.getuser()} vouches for it: I looked by hand"
+    assert "nobody answers" in decision["evidence"][1]
+    assert f"not checked, but vouched for: {ID}" in ran.terminal
+    assert "vouches for it: I looked by hand" in ran.page
+    assert "UNKNOWN" in ran.terminal
+
+
+def test_what_is_known_to_be_bad_is_not_overridden(runbook: Runbook) -> None:
+    """A check that was made and failed stays failed, whoever vouches for it."""
+    ran = runbook.feature("1_first.feature", BAD).run(
+        "features", *EXECUTE, "--override", "1.1.1", "--because", "it is well"
+    )
+    assert ran.exit_code == 1
+    assert ran.scenarios == {"Bad": "failed"}
+
+
+def test_override_is_given_for_one_sentence(runbook: Runbook) -> None:
+    """Who vouches for one sentence does not vouch for another."""
+    other = scenario("Other", "Then nobody knows", tags="@provides:other")
+    runbook.feature("1_first.feature", KNOWN, UNKNOWN, other)
+    ran = runbook.run("features", *EXECUTE, *VOUCHED)
+    assert ran.exit_code == 1
+    assert ran.scenarios == {"Known": "passed", "Unknown": "passed", "Other": "inconclusive"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(("--override", ID), "--override without --because", id="without-reason"),
+        pytest.param(("--override", ID, "--because", "  "), "--override without --because", id="blank-reason"),
+        pytest.param(("--override", "9.9.9", "--because", "x"), "no sentence of this run has that id", id="nonsense"),
+    ],
+)
+def test_override_that_cannot_be_meant_is_refused(runbook: Runbook, arguments: tuple[str, ...], said: str) -> None:
+    """An override needs a reason, and a sentence that is there."""
+    assert said in refusal(run(runbook, *arguments))
+    assert not (runbook.server / "made").exists()
+
+
+def test_sentence_that_was_known_is_not_overridden_when_resumed(runbook: Runbook) -> None:
+    """In an incident that is gone on with, only what was inconclusive there can be vouched for."""
+    ran = run(runbook)
+    name = str((ran.folder or runbook.folder).name)
+    said = refusal(run(runbook, "--resume", name, "--override", "1.1.1", "--because", "x"))
+    assert "was not inconclusive" in said

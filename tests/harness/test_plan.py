@@ -1,0 +1,111 @@
+"""A plan and the execution that follows it: the same sentences, the same commands, by the same code."""
+
+import pytest
+
+from tests.harness.inner import Runbook, scenario
+from tests.same_commands import commands, differences
+
+SENTENCES = """
+from pathlib import Path
+
+from runbook.incident.incident import Mode
+from runbook.sentence import Request, not_known_yet
+
+
+@when("a note is left")
+@changes
+def note_left(tools):
+    note = Path(tools.production.directory, "note")
+    names = (f"note-of-{tools.incident.name}", "note")
+    commands = tuple(Command(("touch", name), 10, tools.production.directory) for name in names)
+    already = lambda: "there is a note" if note.exists() else None
+    tools.incident.carry_out(Change("a note is left", commands, already, Reach.NOTES), tools.host)
+
+
+@when("people are told what is known by then")
+@changes
+def people_told(tools):
+    head = not_known_yet("hash") if tools.incident.mode is Mode.PLAN else tools.incident.journal.head
+    told = Request(f"say: {tools.incident.name}, head {head}.", lambda: "said")
+    tools.incident.carry_out(Change("people are told", (told,), reach=Reach.PEOPLE), tools.host)
+
+
+@when("a plan says one thing and its execution does another")
+@changes
+def two_faced(tools):
+    command = Command(("touch", f"made-to-{tools.incident.mode}"), 10, tools.production.directory)
+    tools.incident.carry_out(Change("a file is made", (command,)), tools.host)
+"""
+
+LOOKING = scenario("Looking", "Given something to begin with", "Then all is well", tags="@provides:seen")
+CHANGING = scenario(
+    "Changing",
+    "When a file is made",
+    "Then all is well",
+    "When a message is sent",
+    "And people are told what is known by then",
+    tags="@needs:seen",
+)
+FEATURES = ("1.feature", LOOKING, CHANGING)
+EXECUTE = ("features", "--execute", "shop")
+
+
+@pytest.fixture
+def runbook(runbook: Runbook) -> Runbook:
+    """The small project, with sentences of these tests."""
+    with (runbook.folder / "sentences.py").open("a") as sentences:
+        sentences.write(SENTENCES)
+    return runbook
+
+
+def test_execution_does_what_the_plan_said(runbook: Runbook) -> None:
+    """Every command and message of the plan is the execution's, in the plan's order, and no other."""
+    runbook.feature(*FEATURES)
+    plan, execution = runbook.run("features"), runbook.run(*EXECUTE)
+    assert (plan.exit_code, execution.exit_code) == (0, 0), plan.terminal + execution.terminal
+    assert differences(plan.journal, execution.journal) == []
+    assert commands(plan.journal) == ["touch made", "touch sent", "say: INCIDENT, head [hash, not known yet]."]
+    assert commands(execution.journal)[:2] == ["touch made", "touch sent"]
+
+
+def test_what_a_plan_may_do_is_done_once(runbook: Runbook) -> None:
+    """What a plan carries out for real, because nothing that runs changes by it, the execution finds done."""
+    runbook.feature("1.feature", scenario("Noting", "When a note is left", "And a file is made"))
+    plan, execution = runbook.run("features"), runbook.run(*EXECUTE)
+    assert [entry["state"] for entry in execution.entries("change")] == ["already so", "begun", "done"]
+    assert differences(plan.journal, execution.journal) == []
+
+
+def test_held_plan_stops_where_its_execution_does(runbook: Runbook) -> None:
+    """A plan that cannot be carried out says at which sentence it would stop, and why, in the execution's words."""
+    runbook.feature("1.feature", scenario("Holding", "Then all is not well", "When a file is made"))
+    plan, execution = runbook.run("features"), runbook.run(*EXECUTE)
+    assert (plan.exit_code, execution.exit_code) == (1, 1)
+    assert differences(plan.journal, execution.journal) == []
+    for ran in (plan, execution):
+        assert "  production is held as it is, at: Then all is not well" in ran.lines
+        assert "    what helps: look by hand" in ran.lines
+
+
+def test_plan_that_lies_is_found_out(runbook: Runbook) -> None:
+    """The comparison of these tests, and of those on the engine, sees a command that is not the planned one."""
+    runbook.feature(
+        "1.feature", scenario("Lying", "When a plan says one thing and its execution does another", "Then all is well")
+    )
+    plan, execution = runbook.run("features"), runbook.run(*EXECUTE)
+    assert (plan.exit_code, execution.exit_code) == (0, 0)
+    assert differences(plan.journal, execution.journal) == [
+        "a file is made: planned ['touch made-to-plan'], executed ['touch made-to-execute']"
+    ]
+
+
+def test_drift_between_plan_and_execution_is_told(runbook: Runbook) -> None:
+    """What somebody else did between the two is not done again, and counts as a difference."""
+    runbook.feature("1.feature", scenario("Late", "When a file is made", "And a note is left"))
+    plan = runbook.run("features")
+    (runbook.server / "note").touch()
+    execution = runbook.run(*EXECUTE)
+    assert execution.exit_code == 0, execution.terminal
+    assert differences(plan.journal, execution.journal) == [
+        "a note is left: planned in the plan, already so in the execution"
+    ]

@@ -1,0 +1,224 @@
+"""--resume: the same incident goes on in the same journal; what is not its own, or is over, is refused."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from runbook.incident.journal import verify
+from tests.harness.inner import Ran, Runbook, scenario
+from tests.harness.test_refusals import refusal
+from tests.harness.test_signals import after_file
+
+MADE = scenario("Made", "When a file is made", "Then all is well", tags="@provides:made")
+SWITCH = scenario("Switch", "When a long command is run", tags="@needs:made @provides:switched")
+TOLD = scenario("Told", "When a message is sent", tags="@needs:switched @provides:told")
+ENDS_BADLY = scenario("Bad", "Then all is not well", tags="@needs:told @provides:good")
+EXECUTE = ("--execute", "shop")
+
+
+def broken_off(runbook: Runbook, how: signal.Signals = signal.SIGTERM) -> Ran:
+    """A run that was stopped in the middle of its second change."""
+    runbook.feature("1.feature", MADE, SWITCH, TOLD)
+    pid = runbook.server / "pid"
+    ran = runbook.run("features", *EXECUTE, meanwhile=after_file(pid, how))
+    if how is signal.SIGKILL:
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+    assert ran.folder is not None
+    return ran
+
+
+def name_of(ran: Ran) -> str:
+    assert ran.folder is not None
+    return ran.folder.name
+
+
+def resumed(runbook: Runbook, ran: Ran, *arguments: str) -> Ran:
+    """Go on with it; the long command is a short one by now."""
+    sentences = runbook.folder / "sentences.py"
+    sentences.write_text(sentences.read_text().replace("sleep 60", "true"))
+    again = runbook.run("features", "--resume", name_of(ran), *EXECUTE, *arguments)
+    again.folder = ran.folder
+    return again
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_incident_goes_on_where_it_stopped(runbook: Runbook, how: signal.Signals) -> None:
+    """Stopped or killed, an incident goes on in its own journal, which is whole at the end and tells of both runs."""
+    ran = broken_off(runbook, how)
+    again = resumed(runbook, ran)
+    assert again.exit_code == 0, again.terminal
+    assert again.ending == "passed"
+    assert [entry["operator"] for entry in again.entries("resumed")] != []
+    outcomes = [(entry["scenario"], entry["outcome"]) for entry in again.entries("scenario ended")]
+    assert outcomes[-3:] == [("Made", "passed"), ("Switch", "passed"), ("Told", "passed")]
+    assert again.entries("closed")[-1]["reached"] == ["made", "switched", "told"]
+    assert again.lines[-1] == str(ran.folder / "record.html" if ran.folder else "")
+    assert "Interrupted" not in again.page.partition("Timeline")[0]
+    assert "resumed at" in again.page
+
+
+def test_dead_run_is_followed_by_nobody_else(runbook: Runbook) -> None:
+    """After SIGKILL the lock is seen to be abandoned: another incident is refused, with the command that goes on."""
+    ran = broken_off(runbook, signal.SIGKILL)
+    said = refusal(runbook.run("features", *EXECUTE))
+    assert "its process is gone" in said
+    assert f"--resume {name_of(ran)} --execute shop" in said
+    assert resumed(runbook, ran).exit_code == 0
+    assert not (runbook.server / ".runbook" / "lock").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+def test_lock_is_let_go_of_when_a_run_is_stopped(runbook: Runbook, how: signal.Signals) -> None:
+    """Every ending that lets code run frees the lock, and says so."""
+    ran = broken_off(runbook, how)
+    assert "lock      released" in ran.terminal
+    assert not (runbook.server / ".runbook" / "lock").exists()
+
+
+def test_command_that_was_left_at_work_is_waited_for(runbook: Runbook) -> None:
+    """A change that a killed run began may still be at work: it is let come to its end before anything else begins."""
+    sentences = runbook.folder / "sentences.py"
+    sentences.write_text(sentences.read_text().replace("sleep 60", "sleep 3; echo ended > ended"))
+    runbook.feature("1.feature", MADE, SWITCH, TOLD)
+    ran = runbook.run("features", *EXECUTE, meanwhile=after_file(runbook.server / "pid", signal.SIGKILL))
+    assert not (runbook.server / "ended").exists()
+    again = resumed(runbook, ran)
+    assert (runbook.server / "ended").exists()
+    (left,) = again.entries("left behind")
+    assert left["how"] == "came to its end"
+    assert "which the run that died has left at work" in again.terminal
+
+
+def test_need_that_passed_before_counts(runbook: Runbook) -> None:
+    """With -k on a resumed incident the journal says what has passed; without --resume nothing does."""
+    ran = broken_off(runbook)
+    assert "'Switch' needs 'Made'" in refusal(runbook.run("features", *EXECUTE, "-k", "Switch"))
+    again = resumed(runbook, ran, "-k", "Switch")
+    assert again.exit_code == 0, again.terminal
+    last = verify(Path(str(ran.folder)) / "journal.jsonl").entries
+    assert last[-1]["reached"] == ["made", "switched"]
+
+
+def test_need_that_did_not_pass_before_does_not_count(runbook: Runbook) -> None:
+    """What was under way when the run stopped has not passed."""
+    ran = broken_off(runbook)
+    again = runbook.run("features", "--resume", name_of(ran), *EXECUTE, "-k", "Told")
+    assert "'Told' needs 'Switch'" in refusal(again)
+
+
+def test_what_passed_before_must_pass_again(runbook: Runbook) -> None:
+    """A scenario that is part of the resumed run is looked at afresh, and its failure stops what needs it."""
+    ran = broken_off(runbook)
+    runbook.feature("1.feature", MADE.replace("all is well", "all is not well"), SWITCH, TOLD)
+    again = resumed(runbook, ran)
+    assert again.exit_code == 1
+    assert "left out: needs made, which did not pass" in again.terminal
+
+
+def test_people_are_told_once(runbook: Runbook) -> None:
+    """A message that was sent before the run broke off is not sent a second time."""
+    runbook.feature("1.feature", MADE, SWITCH.replace("a long command is run", "a file is made"), TOLD, ENDS_BADLY)
+    ran = runbook.run("features", *EXECUTE)
+    assert ran.exit_code == 1
+    (runbook.server / "sent").unlink()
+    again = resumed(runbook, ran)
+    assert not (runbook.server / "sent").exists()
+    states = [entry["state"] for entry in again.entries("change") if entry["summary"] == "a message is sent"]
+    assert states == ["begun", "done", "already so"]
+
+
+def test_facts_of_before_are_those_of_the_first_run(runbook: Runbook) -> None:
+    """What production was before the first change is not overwritten by what a resumed run finds."""
+    see = scenario("Seen", "Then production before any change is on record", tags="@provides:seen")
+    sentences = runbook.folder / "sentences.py"
+    sentences.write_text(
+        sentences.read_text()
+        + '\n\n@then("production before any change is on record")\ndef before(tools):\n'
+        + "    from runbook import snapshot\n    snapshot.write_down_before(tools)\n"
+    )
+    runbook.feature("1.feature", see, MADE, SWITCH, TOLD)
+    ran = runbook.run("features", *EXECUTE, meanwhile=after_file(runbook.server / "pid", signal.SIGTERM))
+    again = resumed(runbook, ran)
+    names = [entry["name"] for entry in again.entries("fact")]
+    assert names.count("before") == 1
+    assert "found again" in names
+
+
+def plan(runbook: Runbook) -> str:
+    ran = runbook.feature("1.feature", MADE).run("features")
+    return name_of(ran)
+
+
+def over(runbook: Runbook) -> str:
+    ran = runbook.feature("1.feature", MADE).run("features", *EXECUTE)
+    return name_of(ran)
+
+
+def nothing(runbook: Runbook) -> str:
+    runbook.feature("1.feature", MADE)
+    return "20260101T000000Z-shop-rollback"
+
+
+def edited(runbook: Runbook) -> str:
+    ran = broken_off(runbook)
+    journal = Path(str(ran.folder)) / "journal.jsonl"
+    journal.write_text(journal.read_text().replace('"seq":3', '"seq": 3'))
+    return name_of(ran)
+
+
+def of_another_folder(runbook: Runbook) -> str:
+    ran = broken_off(runbook)
+    settings = runbook.folder / "runbook.toml"
+    settings.write_text(settings.read_text().replace(f'directory = "{runbook.server}"', 'directory = "/srv/other"'))
+    return name_of(ran)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "arguments", "said"),
+    [
+        pytest.param(plan, EXECUTE, "was a plan", id="plan"),
+        pytest.param(over, EXECUTE, "is over: it passed", id="over"),
+        pytest.param(nothing, EXECUTE, "there is no journal of that incident", id="unknown"),
+        pytest.param(edited, EXECUTE, "not as it was written", id="edited"),
+        pytest.param(of_another_folder, EXECUTE, "name the right settings", id="other-production"),
+        pytest.param(lambda runbook: name_of(broken_off(runbook)), (), "add --execute shop", id="without-execute"),
+        pytest.param(
+            lambda runbook: name_of(broken_off(runbook)),
+            (*EXECUTE, "-m", "emergency"),
+            "without -m emergency",
+            id="kind",
+        ),
+        pytest.param(lambda runbook: f"../{nothing(runbook)}", EXECUTE, "is no incident's name", id="path"),
+    ],
+)
+def test_what_cannot_be_gone_on_with_is_refused(
+    runbook: Runbook, prepare: "pytest.FixtureRequest", arguments: tuple[str, ...], said: str
+) -> None:
+    """The refusal says why, the record stays as it was, and nothing is changed."""
+    name = prepare(runbook)  # type: ignore[operator]
+    record = runbook.folder / "reports" / name
+    kept = {path.name: path.read_bytes() for path in record.iterdir()} if record.is_dir() else {}
+    assert said in refusal(runbook.run("features", "--resume", name, *arguments))
+    assert {path.name: path.read_bytes() for path in record.iterdir()} == kept if kept else not record.exists()
+
+
+def test_other_target_is_another_incident(runbook: Runbook) -> None:
+    """An incident goes where it was going; who wants to go elsewhere is told the command for that."""
+    ran = broken_off(runbook)
+    journal = Path(str(ran.folder)) / "journal.jsonl"
+    asked = json.loads(journal.read_text().splitlines()[0])["asked_for"]
+    assert asked["target"] is None
+    pinned = scenario("Pinned", "Given the target is v1", tags="@provides:pinned")
+    sentences = runbook.folder / "sentences.py"
+    sentences.write_text(
+        sentences.read_text()
+        + '\n\n@given("the target is v1")\ndef pinned(tools):\n    tools.incident.learn("target", {"tag": "v1"})\n'
+    )
+    runbook.feature("1.feature", pinned, ENDS_BADLY.replace("@needs:told ", ""))
+    ran = runbook.run("features", *EXECUTE)
+    said = refusal(runbook.run("features", "--resume", name_of(ran), *EXECUTE, "--to", "v2"))
+    assert "goes to v1, and --to names v2" in said
+    assert "begin anew: pytest features --to v2 --execute shop" in said

@@ -1,0 +1,101 @@
+"""What the last lines say of the recovery: which one applies and why, or that production is held."""
+
+from typing import Any
+
+import pytest
+
+from harness.way_back import recovery_lines
+from runbook.incident.story import Sentence
+
+FACTS: dict[str, Any] = {
+    "target": {"tag": "v1"},
+    "schema": ["r2"],
+    "target migrations": {"graph": {"heads": ["r1"]}},
+}
+ADDITIVE = FACTS | {"way": "application", "verdict": {"verdict": "additive", "evidence": ["table gifts: is new"]}}
+BREAKING = FACTS | {
+    "way": "downgrade",
+    "verdict": {"verdict": "breaking", "evidence": ["orders.note: was dropped"]},
+    "loss": ["table gifts: 2 rows hold values"],
+}
+REVIEW = FACTS | {"verdict": {"verdict": "review", "evidence": ["DO $$: cannot be judged"]}}
+FORWARD = FACTS | {"way": "forward-fix", "target": {"tag": "v3"}, "target migrations": {"graph": {"heads": ["r3"]}}}
+SWITCH = {"switch": {"name": "exports", "variable": "EXPORT_MODE", "value": "off"}}
+
+
+def stopped(outcome: str = "failed", detail: str = "expected this; seen: that → ship a fix") -> Sentence:
+    return Sentence("Given", "a working downgrade", "3:9", "2025-12-18T03:00:00Z", outcome, detail, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("facts", "first", "evidence"),
+    [
+        pytest.param(
+            ADDITIVE,
+            "way back: the application alone, to v1; the schema stays at r2",
+            "is additive: - table gifts: is new",
+            id="application",
+        ),
+        pytest.param(
+            BREAKING,
+            "way back: the schema is downgraded from r2 to r1, then the application goes to v1",
+            "is breaking: - orders.note: was dropped",
+            id="downgrade",
+        ),
+        pytest.param(
+            FORWARD,
+            "way: forward to v3; the schema is migrated on to r3",
+            "its migrations continue the database's revision r2",
+            id="forward-fix",
+        ),
+        pytest.param(
+            SWITCH, "recovery: the switch exports is turned (EXPORT_MODE=off)", "release and schema", id="off"
+        ),
+    ],
+)
+def test_recovery_is_named_with_its_evidence(facts: dict[str, Any], first: str, evidence: str) -> None:
+    """The first line names the recovery, what follows says why; nothing says that production is held."""
+    lines = recovery_lines(facts, None)
+    assert lines[0].startswith(first)
+    assert evidence in " ".join(" ".join(lines).split())
+    assert "held" not in " ".join(lines)
+
+
+def test_loss_is_named_before_it_is_accepted() -> None:
+    """A downgrade says what it destroys."""
+    assert "    - table gifts: 2 rows hold values" in recovery_lines(BREAKING, None)
+
+
+@pytest.mark.parametrize("facts", [FACTS, REVIEW, BREAKING], ids=["no-verdict", "review", "breaking"])
+def test_held_production_says_what_is_missing(facts: dict[str, Any]) -> None:
+    """Where the run stopped, the last lines name the sentence, what was seen, and what helps, most important last."""
+    assert recovery_lines(facts, stopped())[-3:] == [
+        "production is held as it is, at: Given a working downgrade",
+        "  expected this; seen: that",
+        "  what helps: ship a fix",
+    ]
+
+
+def test_undecided_verdict_shows_its_evidence() -> None:
+    """Where only a human can decide, the last lines say on what; and name no way back."""
+    said = "\n".join(recovery_lines(REVIEW, stopped()))
+    assert "DO $$: cannot be judged" in said
+    assert "way back" not in said
+
+
+def test_interrupted_run_decided_nothing() -> None:
+    """A run that somebody stopped does not say that production is held for a reason."""
+    assert recovery_lines({}, stopped("interrupted", "stopped by Ctrl-C")) == ["stopped at: Given a working downgrade"]
+
+
+def test_long_evidence_is_cut_and_says_so() -> None:
+    """Evidence that would push everything else off the screen is cut, and what is left out is counted."""
+    many = ADDITIVE | {"verdict": {"verdict": "additive", "evidence": [f"column c{n}: is new" for n in range(30)]}}
+    lines = recovery_lines(many, None)
+    assert len(lines) < 10
+    assert lines[-1] == "    - and 26 more, in the record"
+
+
+def test_nothing_known_is_nothing_said() -> None:
+    """A run that decided no way back, and did not stop, says nothing about one."""
+    assert recovery_lines({"before": {}}, None) == []

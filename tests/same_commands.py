@@ -1,0 +1,115 @@
+"""Holds a plan against the execution that followed it, by their journals: sentence by sentence, command by command.
+
+What counts as the same, and what does not, is described in docs/journal.md, "A plan and its execution".
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
+
+Entry = dict[str, Any]
+
+#: What a planned message says in the place of what is known only when it is sent (runbook/sentence.py).
+_NOT_KNOWN_YET = re.compile(r"\\\[[^\]]*,\\ not\\ known\\ yet\\\]")
+#: A plan's state of a change, and the one that its execution may have. A plan fetches the target's images for real.
+_STATES = {("planned", "done"), ("done", "already so"), ("already so", "already so")}
+#: Facts on which the way back is decided: the plan's are real.
+_DECIDING = ("origin tags", "target", "schema", "verdict", "way", "loss", "switch")
+
+
+@dataclass
+class Change:
+    """One change: its state in the end, and its commands and messages; none for one that was so already."""
+
+    summary: str
+    state: str
+    actions: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Told:
+    """What one run did, in order: a line for each sentence, look and scenario left out, and the changes apart."""
+
+    lines: list[str] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def told(entries: Sequence[Entry]) -> Told:
+    """Read a journal, with the incident's own name taken out of it."""
+    found = Told()
+    for entry in _anonymous(entries):
+        kind = entry["kind"]
+        if kind == "sentence began":
+            found.lines.append(f"{entry['scenario']}: {entry['keyword']} {entry['text']}")
+        elif kind == "scenario left out":
+            found.lines.append(f"{entry['scenario']}: left out, {entry['reason']}")
+        elif kind == "look":
+            found.lines.append(f"    look: {entry['expected']} within {entry['deadline']} s")
+        elif kind == "change":
+            _change(found, entry)
+        elif kind == "sentence ended" and entry["outcome"] not in ("passed", "planned"):
+            found.lines.append(f"    {entry['outcome']}: {entry['detail']}")
+        elif kind == "fact":
+            value = entry["value"]
+            name, value = ("origin tags", value["tags"]) if entry["name"] == "origin" else (entry["name"], value)
+            found.facts[name] = value
+    return found
+
+
+def _change(found: Told, entry: Entry) -> None:
+    if entry["state"] == "done":
+        found.changes[-1].state = "done"
+        return
+    found.lines.append(f"    change: {entry['summary']} ({entry['reach']})")
+    found.changes.append(Change(entry["summary"], entry["state"], entry.get("actions", [])))
+
+
+def _anonymous(entries: Sequence[Entry]) -> Iterator[Entry]:
+    name = next(entry["incident"] for entry in entries if entry["kind"] == "opened")
+
+    def without(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace(name, "INCIDENT")
+        if isinstance(value, list):
+            return [without(item) for item in value]
+        return {key: without(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+    return (without(entry) for entry in entries)
+
+
+def differences(plan: Sequence[Entry], execution: Sequence[Entry]) -> list[str]:
+    """Say in which points the execution was not what the plan had said; nothing when it was."""
+    planned, executed = told(plan), told(execution)
+    found = [
+        f"line {number}: planned {said!r}, executed {did!r}"
+        for number, (said, did) in enumerate(zip_longest(planned.lines, executed.lines), start=1)
+        if said != did
+    ]
+    found += [
+        f"fact {name}: planned {planned.facts.get(name)}, executed {executed.facts.get(name)}"
+        for name in _DECIDING
+        if planned.facts.get(name) != executed.facts.get(name)
+    ]
+    if len(planned.changes) != len(executed.changes):
+        return [*found, f"{len(planned.changes)} changes planned, {len(executed.changes)} executed"]
+    for said, did in zip(planned.changes, executed.changes, strict=True):
+        if (said.state, did.state) not in _STATES:
+            found.append(f"{said.summary}: {said.state} in the plan, {did.state} in the execution")
+        elif said.state == "planned" and not _same_actions(said.actions, did.actions):
+            found.append(f"{said.summary}: planned {said.actions}, executed {did.actions}")
+    return found
+
+
+def commands(entries: Sequence[Entry]) -> list[str]:
+    """Every command and message of a run's changes, in order, whether it was carried out or only planned."""
+    return [action for change in told(entries).changes for action in change.actions]
+
+
+def _same_actions(planned: Sequence[str], executed: Sequence[str]) -> bool:
+    return len(planned) == len(executed) and all(
+        re.fullmatch(_NOT_KNOWN_YET.sub(r"\\S+", re.escape(said)), did) is not None
+        for said, did in zip(planned, executed, strict=True)
+    )
