@@ -1,10 +1,13 @@
 """Every private touch of pytest, pytest-bdd and pytest-html; tests/harness/test_compat.py has a test for each."""
 
+import contextlib
 import itertools
+import os
+import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import pytest
 from _pytest.capture import CaptureManager
@@ -68,6 +71,9 @@ def collect_feature(parent: pytest.Collector, path: Path) -> FeatureFile:
 class QuietReporter(TerminalReporter):  # type: ignore[misc]  # final by annotation, and the only way in
     """pytest's terminal reporter without its dots: the sentences are the progress, the summary stays."""
 
+    #: What strikes secrets out of everything that is shown.
+    redact: Callable[[str], str]
+
     def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
         """Print nothing: the scenario's own line follows."""
 
@@ -81,6 +87,12 @@ class QuietReporter(TerminalReporter):  # type: ignore[misc]  # final by annotat
         """Leave out pytest-html's line with the path of its page: the record's path is the last line anyway."""
         if title is None or not title.startswith("Generated html report:"):
             super().write_sep(sep, title, *arguments, **markup)
+
+    def pytest_collection(self) -> None:
+        """Print nothing: `collecting ...` would stand before our first line."""
+
+    def report_collect(self, final: bool = False) -> None:  # noqa: FBT001, FBT002 - as pytest has it
+        """Print nothing: the runbook tells what it runs."""
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Print nothing: the runbook tells what it runs."""
@@ -113,6 +125,7 @@ def _without_reporter(config: pytest.Config) -> pytest.Config:
 def install_quiet_reporter(config: pytest.Config, redact: Callable[[str], str]) -> QuietReporter:
     """Put the quiet reporter in the place of pytest's own, and everything that it writes through `redact`."""
     reporter = QuietReporter(_without_reporter(config))
+    reporter.redact = redact
     writer = reporter._tw  # noqa: SLF001 - pytest offers no way to filter what it prints
     writer._file = _Redacting(writer._file, redact)  # noqa: SLF001 - the same
     config.pluginmanager.register(reporter, "terminalreporter")
@@ -131,15 +144,42 @@ def _no_page(*_: object, **__: object) -> None:
     """Write nothing."""
 
 
+def live_terminal(config: pytest.Config) -> TextIO:
+    """Open the real terminal for writing, also while pytest captures descriptor 1, behind the same redaction.
+
+    Called while nothing is captured; the file is the caller's to close.
+    """
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        own = os.dup(1)
+    encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
+    file = os.fdopen(own, "w", encoding=encoding, errors="replace")
+    return cast("TextIO", _Redacting(file, reporter.redact))
+
+
 class _Redacting:
-    """A text stream that strikes secrets out of each piece written to it."""
+    """A text stream that strikes secrets out of each piece written to it.
+
+    A terminal that went away (its window was closed, the other end of the pipe has ended) takes nothing more, and stops
+    nothing: a run that has begun must close its record all the same.
+    """
 
     def __init__(self, stream: TextIO, redact: Callable[[str], str]) -> None:
         self._stream = stream
         self._redact = redact
 
     def write(self, text: str) -> int:
-        return self._stream.write(self._redact(text))
+        with contextlib.suppress(OSError):
+            self._stream.write(self._redact(text))
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.close()
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)

@@ -15,6 +15,7 @@ from harness.locking import RunLock
 from harness.options import Run
 from harness.progress import Progress
 from runbook import snapshot
+from runbook.availability_prober import AvailabilityProber
 from runbook.errors import JournalError, RunbookError
 from runbook.incident.incident import Incident
 from runbook.incident.journal import FORMAT, Journal, utc_now
@@ -36,6 +37,8 @@ class Conduct:
         self.progress = progress
         self.needs = needs
         self.incident = Incident(run.incident, run.mode, Journal(run.journal, redactor, go_on=run.earlier is not None))
+        self.incident.listener = progress
+        self.availability = AvailabilityProber.of(run.settings, self.incident.journal)
         if run.earlier is not None:
             self.incident.go_on_from(run.earlier.entries)
         #: How each scenario ended, by its id.
@@ -55,12 +58,14 @@ class Conduct:
 
     def open(self, items: Sequence[pytest.Item], lock: RunLock | None) -> None:
         """Put on record who begins, or goes on with, what; wait for what a killed run left at work."""
+        self.progress.opened(self.run, lambda: self.availability.summary)
         begun = {**_opening(self.run, items), "lock": lock.facts if lock else None}
         if self.run.earlier is None:
             self.incident.journal.write("opened", sync=True, format=FORMAT, **begun)
         else:
             self.incident.journal.write("resumed", sync=True, **begun)
             settle(self.incident.journal, self.progress.note)
+        self.availability.start()
         if self.run.wishes.override:
             self._vouch()
         if lock is not None:
@@ -80,6 +85,8 @@ class Conduct:
             self._look_after()
         except RunbookError as error:
             self.ending = f"{ending}; and {error}"
+        self.availability.stop()
+        self.progress.ended()
         try:
             incident = self.incident
             reached = sorted(self.needs.reached)

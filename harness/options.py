@@ -44,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--because", metavar="REASON", help="why; goes into the record")
     group.addoption("--disable", metavar="SWITCH", help="with -m emergency: the switch to turn off")
     group.addoption("--enable", metavar="SWITCH", help="with -m emergency: the switch to turn on again")
+    group.addoption("--no-color", action="store_true", help="no colours on the terminal; the same as --color=no")
     group.addoption("--settings", metavar="PATH", help="the settings file (default: runbook.toml)")
     group.addoption(
         "--reports", metavar="DIR", default=_REPORTS, help="where records land (default: reports, beside the features)"

@@ -1,6 +1,7 @@
 """The beginning and the end of a run: production is looked for, the incident is opened, and closed whatever happens."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -14,6 +15,7 @@ from harness.locking import RunLock
 from harness.options import RUN, Run
 from harness.overriding import refuse_overrides
 from harness.progress import Progress
+from harness.screen import colour_of
 from harness.signals import Signals
 from runbook.errors import RunbookError
 from runbook.host import Host, OffTheRecord
@@ -37,6 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     config.option.no_header = True
     config.option.reportchars = ""
+    config.option.color = colour_of(config.option.color, os.environ, no_color=config.option.no_color)
     config.stash[REDACTOR] = redactor = redactor_for(run.settings)
     install_quiet_reporter(config, redactor.text)
     config.stash[SIGNALS] = signals = Signals()
@@ -67,7 +70,6 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         signals = session.config.stash[SIGNALS]
         ending = "interrupted"
         try:
-            conduct.progress.opened(run)
             conduct.open(session.items, lock)
             result = yield
         except (session.Failed, RunbookError):
@@ -134,6 +136,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if run is None:
         return
     conduct = config.stash.get(CONDUCT, None)
+    if conduct is not None:
+        conduct.progress.ended()
     if conduct is not None and conduct.ending is not None:
         conduct.progress.closed(last_lines(conduct))
         print(run.page if run.page.exists() else run.journal)  # noqa: T201 - the last line is this path, by contract

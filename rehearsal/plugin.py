@@ -4,21 +4,22 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from harness.options import REHEARSED, runs_features
-from rehearsal.engine import plugin_dirs
 from rehearsal.errors import RehearsalError
-from rehearsal.incidents import Incident, find_incident
-from rehearsal.load import Load
-from rehearsal.practice import Practice
+
+# What a rehearsal is made of is loaded when there is one: a real run is waited for.
+if TYPE_CHECKING:
+    from rehearsal.incidents import Incident
+    from rehearsal.practice import Practice
 
 #: The planted incident's strangers, who count how they are answered; missing when nobody asks.
-STRANGERS = pytest.StashKey[Load]()
+STRANGERS = pytest.StashKey["Load"]()
 _PARSER = pytest.StashKey[pytest.Parser]()
-_PRACTICE = pytest.StashKey[Practice]()
+_PRACTICE = pytest.StashKey["Practice"]()
 _MEANWHILE = pytest.StashKey[ExitStack]()
 _VALIDATION_DEADLINE = 180.0  # seconds
 
@@ -43,6 +44,10 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--rehearse brings its own production → leave out --execute and --settings")
     if not runs_features(config):
         raise pytest.UsageError("--rehearse without feature files → type `pytest features --rehearse INCIDENT`")
+    from rehearsal.engine import plugin_dirs  # noqa: PLC0415
+    from rehearsal.incidents import find_incident  # noqa: PLC0415
+    from rehearsal.practice import Practice  # noqa: PLC0415
+
     try:
         incident = find_incident(name)
         take_arguments(config, incident)
@@ -58,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[REHEARSED] = practice.settings
 
 
-def take_arguments(config: pytest.Config, incident: Incident) -> None:
+def take_arguments(config: pytest.Config, incident: "Incident") -> None:
     """Add the arguments that an incident brings to those that were typed; what was typed counts.
 
     Raises RehearsalError for an argument that no plugin knows.
@@ -74,7 +79,7 @@ def take_arguments(config: pytest.Config, incident: Incident) -> None:
             setattr(config.option, name, value)
 
 
-def _let_strangers_ask(config: pytest.Config, practice: Practice, incident: Incident) -> None:
+def _let_strangers_ask(config: pytest.Config, practice: "Practice", incident: "Incident") -> None:
     """Begin what goes on beside the runbook until pytest ends."""
     meanwhile = config.stash[_MEANWHILE] = ExitStack()
     strangers = meanwhile.enter_context(incident.strangers(practice))
@@ -82,7 +87,7 @@ def _let_strangers_ask(config: pytest.Config, practice: Practice, incident: Inci
         config.stash[STRANGERS] = strangers
 
 
-def _validate(config: pytest.Config, practice: Practice) -> None:
+def _validate(config: pytest.Config, practice: "Practice") -> None:
     """Do what CI does after a deploy: validate the live release, which enters it in the ledger of known-good ones."""
     command = [
         sys.executable, "-m", "pytest", str(config.rootpath / "features"), "-m", "post_deploy",

@@ -2,7 +2,6 @@
 
 import logging
 
-import apprise
 from pydantic import SecretStr
 
 from runbook.errors import Inconclusive, SettingsError
@@ -17,6 +16,9 @@ class Channel:
 
     def __init__(self, url: SecretStr, deadline: float) -> None:
         """`deadline` is in seconds. Raises SettingsError when Apprise does not know such an address."""
+        # Loading it takes a while, and nobody is told anything before the end.
+        import apprise  # noqa: PLC0415
+
         self._sender = apprise.Apprise()
         asset = apprise.AppriseAsset(async_mode=False)
         timed = url.get_secret_value()

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runbook.errors import CommandFailed, CommandTimedOut, HostError
+from runbook.threads import let_signals_in
 
 # What a command sees of the operator's shell. Compose prefers shell variables to the env file, so an
 # IMAGE_TAG that somebody exported an hour ago would silently decide which release comes up.
 _PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "SSH_AUTH_SOCK", "DOCKER_HOST", "DOCKER_CONTEXT",
               "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "XDG_RUNTIME_DIR")  # fmt: skip
 
+_EARSHOT = 0.2  # seconds between two looks at what a talking command has said
 _AFTERMATH = 60.0  # seconds, for what must be run after a command was stopped
 
 
@@ -27,7 +29,8 @@ class Command:
 
     `argv` is what runs, without a shell; `deadline` is in seconds; `stdin` is fed to it and never recorded;
     `secret_output` keeps the output off the record as well (an env file's content, say). `if_stopped` is run when the
-    command had to be stopped: stopping a docker client does not stop the container that it began.
+    command had to be stopped: stopping a docker client does not stop the container that it began. One that `talks`
+    tells on standard error how far it is, and whoever listens hears each line as it comes, if it is not fed.
     """
 
     argv: tuple[str, ...]
@@ -36,6 +39,7 @@ class Command:
     stdin: bytes | None = None
     secret_output: bool = False
     if_stopped: tuple[str, ...] = ()
+    talks: bool = False
 
     def __str__(self) -> str:
         """Write it as a person would type it."""
@@ -73,6 +77,9 @@ class Recorder(Protocol):
     def command_began(self, command: Command, process: int) -> None:
         """Keep that a command was started, as which process."""
 
+    def command_said(self, command: Command, line: str) -> None:
+        """Take note of a line that a talking command said on standard error; the last ones may be left out."""
+
     def command_ended(self, completed: Completed) -> None:
         """Keep a command that ended."""
 
@@ -84,6 +91,9 @@ class OffTheRecord:
     """Keeps no commands: for what is looked at before there is a record, and for signs of life."""
 
     def command_began(self, command: Command, process: int) -> None:
+        """Let it go."""
+
+    def command_said(self, command: Command, line: str) -> None:
         """Let it go."""
 
     def command_ended(self, completed: Completed) -> None:
@@ -114,7 +124,7 @@ class Host:
         try:
             process = starting.process()
             self._recorder.command_began(command, process.pid)
-            stdout, stderr = process.communicate(command.stdin, timeout=command.deadline)
+            stdout, stderr = self._hear_out(process, command)
         except OSError as error:
             self._recorder.command_stopped(command, str(error))
             missing = error.filename or command.argv[0]
@@ -138,6 +148,24 @@ class Host:
         completed = Completed(command, process.returncode, stdout, stderr, time.monotonic() - began)
         self._recorder.command_ended(completed)
         return completed
+
+    def _hear_out(self, process: subprocess.Popen[bytes], command: Command) -> tuple[bytes, bytes]:
+        # What is fed to a process does not survive that communicate() is called again.
+        if not command.talks or command.stdin is not None:
+            return process.communicate(command.stdin, timeout=command.deadline)
+        until = time.monotonic() + command.deadline
+        heard = 0
+        while True:
+            try:
+                return process.communicate(timeout=min(_EARSHOT, until - time.monotonic()))
+            except subprocess.TimeoutExpired as so_far:
+                if time.monotonic() >= until:
+                    raise
+                said = so_far.stderr or b""
+                whole = said.rfind(b"\n") + 1
+                for line in said[heard:whole].decode("utf-8", errors="replace").splitlines():
+                    self._recorder.command_said(command, line)
+                heard = max(heard, whole)
 
     def _stop(self, process: subprocess.Popen[bytes], command: Command) -> None:
         _stop(process)
@@ -184,6 +212,7 @@ class _Starting:
 
     def _start(self) -> None:
         command = self._command
+        let_signals_in()  # a thread beside the main one may have started this one
         try:
             self._started = subprocess.Popen(  # noqa: S603 - a list, built by our own code, without a shell
                 command.argv,

@@ -23,6 +23,7 @@ from runbook.incident.journal import utc_now
 from runbook.process import boot, start_of
 from runbook.production import Production
 from runbook.sentence import Change, Reach
+from runbook.threads import signals_held
 
 #: Seconds between two signs of life, and how long none may be seen before a lock counts as abandoned.
 SIGN_OF_LIFE = 5.0
@@ -199,7 +200,8 @@ class Heartbeat:
 
     def __enter__(self) -> Self:
         """Begin."""
-        self._thread.start()
+        with signals_held():
+            self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -12,6 +12,7 @@ import httpx
 
 from runbook.errors import Inconclusive
 from runbook.incident.redaction import beginning
+from runbook.threads import signals_held
 
 #: As much of an answer as is ever read, in bytes: what answers may be broken or hostile.
 LARGEST_BODY = 8 << 20
@@ -99,7 +100,8 @@ class Prober:
             except Exception as error:  # noqa: BLE001 - raised again below, where it is waited for
                 ended.put(error)
 
-        threading.Thread(target=ask, daemon=True).start()
+        with signals_held():
+            threading.Thread(target=ask, daemon=True).start()
         try:
             found = ended.get(timeout=self.deadline)
         except queue.Empty:

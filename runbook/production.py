@@ -177,8 +177,8 @@ class Production:
 
     def pulling(self, release: Release) -> Command:
         """The command that fetches the images of `release`; nothing that runs changes by it."""
-        pull = self.compose("pull", "--quiet", *self.project.services, deadline=self._deadlines.pull)
-        return self.as_release(release.tag, pull)
+        pull = self.compose("pull", *self.project.services, deadline=self._deadlines.pull)
+        return replace(self.as_release(release.tag, pull), talks=True)
 
     def bringing_up(self) -> Command:
         """The command that recreates the rolled-back services on what the env file says, and no other service.

@@ -7,7 +7,6 @@ from runbook.migrations import boot, schema
 from runbook.migrations.findings import Assessment, Finding, Verdict
 from runbook.migrations.image_answer import to_json
 from runbook.migrations.models import from_object
-from runbook.migrations.verdict import judge
 from runbook.sentence import Change, Expectation, Seen
 from runbook.target import pinned
 from runbook.toolbox import Toolbox
@@ -35,6 +34,9 @@ def assess(tools: Toolbox) -> Assessment:
         reason = f"the SQL from {head} to {at} could not be read from the failed release's image: {why}"
         return Assessment(Verdict.REVIEW, (Finding(Verdict.REVIEW, "", "", reason),))
     models = from_object(to_json(known.target.models)) if known.target.models is not None else None
+    # PostgreSQL's grammar takes a while to load, and the first sentence is waited for.
+    from runbook.migrations.verdict import judge  # noqa: PLC0415
+
     return judge(failed.upgrade.sql, models)
 
 

@@ -88,9 +88,15 @@ class TrafficSettings(Section):
     public_url: HttpUrl
     check_path: UrlPath
     release_header: Word | None = None
+    probe_interval: Annotated[float, Field(ge=0, le=60)] = 0.25
     pause: ServiceCommand
     resume: ServiceCommand
     state: ServiceCommand
+
+    @property
+    def address(self) -> str:
+        """The public address that is asked to see whether users are served."""
+        return self.public_url.rstrip("/") + self.check_path
 
 
 class HealthSettings(Section):

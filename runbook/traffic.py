@@ -97,4 +97,4 @@ class TrafficGate:
 
     @property
     def _address(self) -> str:
-        return self._settings.public_url.rstrip("/") + self._settings.check_path
+        return self._settings.address

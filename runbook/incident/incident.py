@@ -117,17 +117,21 @@ class Incident(Witness):
         about: dict[str, Any] = {"summary": change.summary, "reach": change.reach}
         if self.planned_changes == 0 and (evidence := self._already(change)):
             self._conclude(Outcome.PASSED, f"already so: {evidence}")
+            self.listener.changed(change.summary, change.reach, "already so")
             self.journal.write("change", state="already so", evidence=evidence, sync=True, **about)
             return
         if self.mode is Mode.PLAN and (self.planned_changes or change.reach is not Reach.NOTES):
             self.planned_changes += 1
             self._conclude(Outcome.PLANNED, "\n".join(("would do:", *actions)))
+            self.listener.changed(change.summary, change.reach, "planned")
             self.journal.write("change", state="planned", actions=actions, **about)
             return
         self.before_change()
         self.journal.write("change", state="begun", actions=actions, sync=True, **about)
         if change.reach is Reach.PRODUCTION:
             self._note_change(change.summary)
+        commands = [action for action in change.actions if isinstance(action, Command)]
+        self.listener.changing(change.summary, change.reach, sum(command.deadline for command in commands))
         began = time.monotonic()
         receipts = []
         with self.acting():
@@ -139,6 +143,7 @@ class Incident(Witness):
         self._conclude(Outcome.PASSED, "; ".join(receipts) or change.summary)
         seconds = round(time.monotonic() - began, 3)
         self.journal.write("change", state="done", seconds=seconds, receipts=receipts, sync=True, **about)
+        self.listener.changed(change.summary, change.reach, "done")
 
     def _note_change(self, summary: str) -> None:
         if summary not in self.changes_made:
@@ -164,6 +169,7 @@ class Incident(Witness):
     def verify(self, expectation: Expectation) -> None:
         """Look until it is as expected, in a plan as well. Raises as `expect` does."""
         self._sentence_did.add("look")
+        self.listener.expecting(expectation.expected, expectation.deadline)
         waited = wait_for(expectation)
         self.journal.write(
             "look",

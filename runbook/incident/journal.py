@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-import signal
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +18,11 @@ from typing import Any
 
 from runbook.errors import JournalError
 from runbook.incident.redaction import Redactor
+from runbook.threads import signals_held
 
 FORMAT = 1
 FIRST_PREVIOUS = "0" * 64
 _SEAL = b',"sha256":"'
-_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM}
 #: Kept free beside the journal, in bytes: on a full disk the record can still be closed, and its page written.
 RESERVED = 4 * 1024 * 1024
 
@@ -35,7 +35,7 @@ def utc_now() -> str:
 
 
 class Journal:
-    """The open journal of one incident."""
+    """The open journal of one incident. Several threads may write to it."""
 
     def __init__(self, path: Path, redactor: Redactor, *, go_on: bool = False) -> None:
         """Create the journal at `path`, which must not exist; or, to `go_on`, open the one of a run that ended or died.
@@ -48,6 +48,7 @@ class Journal:
         self.entries: list[Entry] = []
         self._previous = FIRST_PREVIOUS
         self._size = 0
+        self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._reserve: int | None = _reserved(path.with_name(".reserve"))
@@ -93,30 +94,32 @@ class Journal:
 
         Raises JournalError when it cannot be written: without a journal nothing may be changed.
         """
-        entry: Entry = {"seq": len(self.entries), "time": utc_now(), "kind": kind}
-        entry |= _as_read_again({name: self.redactor.value(value) for name, value in facts.items()})
-        entry["previous"] = self._previous
-        line, seal = _seal(entry)
-        # A signal between the bytes and the count of them would make the next line look as if one were missing.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        try:
-            _write_all(self._file, line)
-            self._previous = seal
-            self._size += len(line)
-            self.entries.append(entry)
-            if sync:
-                os.fsync(self._file)
-        except OSError as error:
-            # Half a line would spoil what comes after it; and what comes now is only the closing.
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._file, self._size)
-                self._make_room()
-            raise JournalError(
-                f"the journal {self.path} cannot be written ({error.strerror})",
-                "nothing more is changed without a journal; make room, then look at production",
-            ) from error
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        told = _as_read_again({name: self.redactor.value(value) for name, value in facts.items()})
+        # A signal between the bytes and the count of them would make the next line look as if one were missing, and
+        # between lock and release it would keep all others from writing.
+        with signals_held(), self._lock:
+            entry: Entry = {"seq": len(self.entries), "time": utc_now(), "kind": kind}
+            entry |= told
+            entry["previous"] = self._previous
+            line, seal = _seal(entry)
+            try:
+                _write_all(self._file, line)
+                self._previous = seal
+                self._size += len(line)
+                self.entries.append(entry)
+                if sync:
+                    os.fsync(self._file)
+            except OSError as error:
+                # Half a line would spoil what comes after it; and what comes now is only the closing, unless it is a
+                # thread beside the run that could not write: that one must not use up the room for the closing.
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._file, self._size)
+                    if threading.current_thread() is threading.main_thread():
+                        self._make_room()
+                raise JournalError(
+                    f"the journal {self.path} cannot be written ({error.strerror})",
+                    "nothing more is changed without a journal; make room, then look at production",
+                ) from error
         return entry
 
     def close(self) -> None:

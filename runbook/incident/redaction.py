@@ -6,6 +6,7 @@ Redaction is by value: a secret is recognised wherever it turns up, plain or enc
 
 import base64
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -54,12 +55,12 @@ def beginning(text: str, length: int) -> str:
 
 
 class Redactor:
-    """Strikes known secrets out of text, in plain, URL-encoded, base64 and JSON-escaped form."""
+    """Strikes known secrets out of text, in plain, URL-encoded, base64 and JSON-escaped form; from any thread."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
-        self._labels: list[str] = []
-        self._pattern: re.Pattern[str] | None = None
+        self._lock = threading.Lock()
+        self._compiled: tuple[re.Pattern[str], list[str]] | None = None
 
     def learn(self, name: str, secret: str) -> None:
         """Remember `secret`; from now on it is written as `[secret NAME]`. Short values are left alone.
@@ -68,8 +69,9 @@ class Redactor:
         """
         for part in (secret, *secret.splitlines()):
             if len(" ".join(part.split())) >= SHORTEST_SECRET:
-                self._names.setdefault(part.strip(), name)
-                self._pattern = None
+                with self._lock:
+                    self._names.setdefault(part.strip(), name)
+                    self._compiled = None
         if password := _password_of_url(secret):
             self.learn(name, password)
 
@@ -80,15 +82,20 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return `text` without any known secret."""
-        if self._pattern is None:
-            if not self._names:
-                return text
-            # Longest first, so that a secret that contains another one is struck out whole.
-            ordered = sorted(self._names, key=len, reverse=True)
-            self._labels = [f"[secret {self._names[secret]}]" for secret in ordered]
-            self._pattern = re.compile("|".join(f"({_pattern_of(secret)})" for secret in ordered))
+        if not self._names:
+            return text
+        with self._lock:
+            if self._compiled is None:
+                self._compiled = self._compile()
+            pattern, labels = self._compiled
         # Each secret has one group, and nothing else has.
-        return self._pattern.sub(lambda found: self._labels[(found.lastindex or 0) - 1], text)
+        return pattern.sub(lambda found: labels[(found.lastindex or 0) - 1], text)
+
+    def _compile(self) -> tuple[re.Pattern[str], list[str]]:
+        # Longest first, so that a secret that contains another one is struck out whole.
+        ordered = sorted(self._names, key=len, reverse=True)
+        labels = [f"[secret {self._names[secret]}]" for secret in ordered]
+        return re.compile("|".join(f"({_pattern_of(secret)})" for secret in ordered)), labels
 
     def value(self, value: Any) -> Any:
         """Return a JSON-like value without any known secret, in keys as well as in values."""

@@ -7,8 +7,10 @@ from typing import Any
 
 from runbook.host import Command, Completed
 from runbook.incident.journal import Journal
+from runbook.incident.listener import Listener
 from runbook.probes import Answer
 from runbook.process import start_of
+from runbook.pull_progress import without_bars
 
 #: As much of one stream of a command's output as the journal keeps, in characters: the last ones, which hold the error.
 KEPT_OUTPUT = 64 * 1024
@@ -20,6 +22,8 @@ class Witness:
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
+        #: Who is told besides.
+        self.listener = Listener()
         self._acting = False
 
     @contextmanager
@@ -33,6 +37,7 @@ class Witness:
 
     def command_began(self, command: Command, process: int) -> None:
         """Keep a command that changes something as it begins (the host calls this): a run may die under it."""
+        self.listener.command_began(command)
         if self._acting:
             self.journal.write(
                 "command began",
@@ -44,8 +49,13 @@ class Witness:
                 deadline=command.deadline,
             )
 
+    def command_said(self, command: Command, line: str) -> None:
+        """Tell what a talking command said (the host calls this); it is kept when the command has ended."""
+        self.listener.command_said(command, line)
+
     def command_ended(self, completed: Completed) -> None:
         """Keep a command that ended (the host calls this)."""
+        self.listener.command_ended(completed)
         secret = completed.command.secret_output
         self.journal.write(
             "command",
@@ -55,7 +65,7 @@ class Witness:
             exit_code=completed.exit_code,
             seconds=round(completed.seconds, 3),
             stdout=self._kept(completed.stdout, secret=secret),
-            stderr=self._kept(completed.stderr, secret=False),
+            stderr=self._kept(completed.stderr, secret=False, talked=completed.command.talks),
         )
 
     def command_stopped(self, command: Command, why: str) -> None:
@@ -76,9 +86,12 @@ class Witness:
             }
         self.journal.write("exchange", **facts)
 
-    def _kept(self, stream: bytes, *, secret: bool) -> dict[str, Any]:
+    def _kept(self, stream: bytes, *, secret: bool, talked: bool = False) -> dict[str, Any]:
         if secret:
             return {"bytes": len(stream), "kept": "(kept off the record)"}
+        text = stream.decode("utf-8", errors="replace")
+        if talked:
+            text = "".join(without_bars(text.splitlines(keepends=True)))
         # Struck out before it is cut: half of a secret is not recognised any more.
-        text = self.journal.redactor.text(stream.decode("utf-8", errors="replace"))
+        text = self.journal.redactor.text(text)
         return {"bytes": len(stream), "kept": text[-KEPT_OUTPUT:]}

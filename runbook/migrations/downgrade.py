@@ -1,7 +1,7 @@
 """How the schema goes back: with the failed release's image, to the target's head, believed only when it is seen."""
 
 from runbook.errors import Inconclusive
-from runbook.migrations import loss, schema
+from runbook.migrations import schema
 from runbook.migrations.image_answer import Step
 from runbook.sentence import Change, Expectation, Seen
 from runbook.target import pinned
@@ -49,6 +49,8 @@ def loss_accepted(tools: Toolbox) -> Expectation:
 
 
 def _losses(sql: str, tools: Toolbox) -> list[str]:
+    from runbook.migrations import loss  # noqa: PLC0415 - loads PostgreSQL's grammar, for which nobody should wait
+
     return [str(item) for item in loss.named(sql, tools.catalog)] or ["no table and no column"]
 
 

@@ -11,6 +11,7 @@ from pytest_bdd.feature import get_feature
 
 from harness import compat
 from tests.harness.inner import CANARY, Ran, Runbook, scenario
+from tests.harness.terminal import on_terminal
 
 GOOD = scenario("Good", "Given something to begin with", "Then all is well")
 BAD = scenario("Bad", "Then all is not well")
@@ -99,6 +100,25 @@ def test_progress_is_shown_while_output_is_captured(runbook: Runbook) -> None:
     assert "ok      Given a secret is printed" in ran.terminal
     assert "stdout says" not in ran.terminal
     assert CANARY not in ran.terminal
+
+
+def test_collecting_says_nothing_on_a_terminal(runbook: Runbook) -> None:
+    """TerminalReporter.pytest_collection and report_collect: no `collecting ...` before our first line."""
+    with on_terminal(runbook.feature("1.feature", GOOD), "features") as terminal:
+        assert terminal.finish() == 0
+    assert "PLAN of shop" in terminal.text
+    assert "collecting" not in terminal.text
+
+
+def test_real_terminal_is_reached_while_output_is_captured(runbook: Runbook) -> None:
+    """CaptureManager and descriptor 1: the live view draws on the terminal during a sentence, behind the redaction."""
+    feature = scenario("Secret ticket-canary", "Given a secret is printed", "Then all is well")
+    with on_terminal(runbook.feature("1.feature", feature), "features") as terminal:
+        assert terminal.finish() == 0
+    assert "Secret [secret TICKET_TOKEN]" in terminal.text
+    assert "ok      Given a secret is printed" in terminal.text
+    assert "canary" not in terminal.written
+    assert "stdout says" not in terminal.text
 
 
 def test_types_are_those_of_pytest() -> None:

@@ -52,10 +52,15 @@ class Heard:
 
     ended: list[Completed] = field(default_factory=list)
     stopped: list[tuple[Command, str]] = field(default_factory=list)
+    began: list[Command] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
     exchanges: list[tuple[str, str, Any, Answer | str]] = field(default_factory=list)
 
-    def command_began(self, command: Command, process: int) -> None:
-        """Its end is what these tests ask for."""
+    def command_began(self, command: Command, _process: int) -> None:
+        self.began.append(command)
+
+    def command_said(self, _command: Command, line: str) -> None:
+        self.said.append(line)
 
     def command_ended(self, completed: Completed) -> None:
         self.ended.append(completed)

@@ -12,6 +12,7 @@ import pytest
 
 from runbook.errors import CommandFailed, CommandTimedOut, HostError
 from runbook.host import Command, Host
+from runbook.threads import signals_held
 from tests.unit.parts import Heard, host
 
 
@@ -213,3 +214,66 @@ def test_two_hosts_do_not_share_an_environment() -> None:
     first, second = Host({"A": "1"}, Heard()), Host({"B": "2"}, Heard())
     assert "A=1" in first.run(Command(("env",), 5)).text
     assert "A=1" not in second.run(Command(("env",), 5)).text
+
+
+def talking(script: str, deadline: float = 10, stdin: bytes | None = None) -> Command:
+    return Command(("sh", "-c", script), deadline, stdin=stdin, talks=True)
+
+
+class Watch(Heard):
+    """Notes when each line was heard."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moments: list[float] = []
+
+    def command_said(self, command: Command, line: str) -> None:
+        super().command_said(command, line)
+        self.moments.append(time.monotonic())
+
+
+def test_talking_command_is_heard_while_it_runs() -> None:
+    """Each whole line of standard error is heard once, in order, long before the command ends; all of it is kept."""
+    heard = Watch()
+    script = "echo one >&2; printf 'tw' >&2; sleep 0.5; echo o >&2; echo not heard; sleep 0.6; printf rest >&2"
+    done = host(heard).run(talking(script))
+    assert heard.said == ["one", "two"]
+    assert heard.began == [done.command]
+    assert heard.moments[0] < heard.moments[1] - 0.2
+    assert heard.moments[1] < time.monotonic() - 0.2
+    assert (done.stdout, done.stderr) == (b"not heard\n", b"one\ntwo\nrest")
+
+
+def test_talking_command_is_fed_and_held_to_its_deadline() -> None:
+    """What is fed to it arrives whole; at its deadline it is stopped like any other."""
+    heard = Heard()
+    fed = b"x" * 300_000
+    done = host(heard).run(talking("sleep 0.5; echo up >&2; wc -c", stdin=fed))
+    assert done.text.strip() == str(len(fed))
+    began = time.monotonic()
+    with pytest.raises(CommandTimedOut, match=r"did not end within 0\.5 s"):
+        host(heard).run(talking("echo on >&2; sleep 30", deadline=0.5))
+    assert time.monotonic() - began < 5
+    assert heard.said[-1] == "on"
+    assert [why for _, why in heard.stopped] == ["stopped at its deadline of 0.5 s"]
+
+
+def test_command_that_does_not_talk_is_not_heard() -> None:
+    """Other commands are not listened to; their output is read in one piece at their end."""
+    heard = Heard()
+    host(heard).run(shell("echo one >&2; sleep 0.4; echo two >&2"))
+    assert heard.said == []
+
+
+def test_command_of_a_thread_beside_hears_signals() -> None:
+    """What a thread starts that hears no signals does not inherit that: it can be stopped like any other."""
+    found: list[str] = []
+
+    def beside() -> None:
+        found.append(host().run(shell("grep SigBlk /proc/self/status")).text)
+
+    with signals_held():
+        thread = threading.Thread(target=beside)
+        thread.start()
+    thread.join()
+    assert found[0].split() == ["SigBlk:", "0" * 16]

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from runbook.errors import CheckFailed, CommandFailed, Inconclusive
-from runbook.host import Command, Host
+from runbook.host import Command, Completed, Host
 from runbook.incident.incident import Incident, Mode
 from runbook.incident.journal import Journal
+from runbook.incident.listener import Listener
 from runbook.incident.redaction import Redactor
 from runbook.incident.witness import KEPT_OUTPUT
 from runbook.probes import Answer
@@ -306,3 +307,56 @@ def test_errors_before_the_switch_are_never_guessed(tmp_path: Path, origin: dict
     found.learn("origin", origin)
     found.learn("target", {"tag": "v1"})
     assert found.errors_before() == expected
+
+
+class Attentive(Listener):
+    """Notes everything that it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    def expecting(self, expected: str, deadline: float) -> None:
+        self.told.append(("expecting", expected, deadline))
+
+    def changing(self, summary: str, reach: Reach, deadline: float) -> None:
+        self.told.append(("changing", summary, reach, deadline))
+
+    def changed(self, summary: str, reach: Reach, state: str) -> None:
+        self.told.append(("changed", summary, reach, state))
+
+    def command_began(self, command: Command) -> None:
+        self.told.append(("began", str(command)))
+
+    def command_said(self, command: Command, line: str) -> None:
+        self.told.append(("said", str(command), line))
+
+    def command_ended(self, completed: Completed) -> None:
+        self.told.append(("ended", str(completed.command), completed.exit_code))
+
+
+def test_listener_is_told_what_is_done_and_by_when(tmp_path: Path) -> None:
+    """Who listens hears of a change with the deadlines of its commands, of each command, and of a look."""
+    found = incident(tmp_path)
+    found.listener = attentive = Attentive()
+    long = Command(("sh", "-c", "echo pulling >&2; sleep 0.4"), 10, talks=True)
+    change = Change("it is fetched", (long, Command(("true",), 5)))
+    found.carry_out(change, Host({}, found))
+    found.verify(Expectation("all well", lambda: Seen(ok=True, seen="it is"), "look", deadline=7))
+    assert attentive.told == [
+        ("changing", "it is fetched", Reach.PRODUCTION, 15),
+        ("began", str(long)),
+        ("said", str(long), "pulling"),
+        ("ended", str(long), 0),
+        ("began", "true"),
+        ("ended", "true", 0),
+        ("changed", "it is fetched", Reach.PRODUCTION, "done"),
+        ("expecting", "all well", 7),
+    ]
+
+
+def test_bars_of_a_pull_are_not_kept(tmp_path: Path) -> None:
+    """Of a talking command the record keeps what it said, but for the lines that only say how far it is."""
+    found = incident(tmp_path)
+    said = "echo 'aaaaaaaaaaaa Downloading [=>  ]  1MB/2MB' >&2; echo 'aaaaaaaaaaaa Pull complete' >&2"
+    Host({}, found).run(Command(("sh", "-c", said), 10, talks=True))
+    assert found.journal.entries[-1]["stderr"]["kept"] == "aaaaaaaaaaaa Pull complete\n"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -330,3 +331,54 @@ def test_room_is_reserved_and_given_back(tmp_path: Path) -> None:
     assert (before - held.f_bfree) * held.f_frsize > RESERVED * 0.5
     assert [each.name for each in tmp_path.iterdir()] == ["journal.jsonl"]
     journal.close()
+
+
+_INTERRUPTED = """
+import sys, threading, time
+from pathlib import Path
+from runbook.incident.journal import Journal
+from runbook.incident.redaction import Redactor
+from runbook.threads import signals_held
+
+journal = Journal(Path(sys.argv[1]), Redactor())
+stop = threading.Event()
+
+def beside():
+    while not stop.is_set():
+        journal.write("beside")
+        time.sleep(0.0002)  # a thread that never rests would keep the lock from all others
+
+with signals_held():
+    thread = threading.Thread(target=beside)
+    thread.start()
+stopped = 0
+while stopped < int(sys.argv[2]):
+    try:
+        print("go on", flush=True)
+        while True:
+            journal.write("here")
+    except KeyboardInterrupt:
+        stopped += 1
+stop.set()
+thread.join(10)
+journal.write("closed")
+journal.close()
+print("alive" if thread.is_alive() else "ended", flush=True)
+"""
+
+
+def test_two_threads_write_through_many_interrupts(tmp_path: Path) -> None:
+    """However often Ctrl-C comes between two writing threads, every line is whole and nobody is locked out."""
+    times = 200
+    path = tmp_path / "journal.jsonl"
+    with subprocess.Popen(
+        [sys.executable, "-c", _INTERRUPTED, str(path), str(times)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(times):
+            assert process.stdout.readline() == "go on\n"
+            process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "ended\n"
+    found = verify(path)
+    assert found.whole, found.problem
+    assert {entry["kind"] for entry in found.entries} == {"here", "beside", "closed"}

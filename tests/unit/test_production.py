@@ -43,13 +43,13 @@ def elsewhere() -> Production:
     [
         pytest.param(
             shop().pulling(release("v1")),
-            ("env", "IMAGE_TAG=v1", *PREFIX, "pull", "--quiet", "api", "jobs"),
+            ("env", "IMAGE_TAG=v1", *PREFIX, "pull", "api", "jobs"),
             600,
             id="pull",
         ),
         pytest.param(
             elsewhere().pulling(release("v1")),
-            ("env", "VERSION=v1", *ELSEWHERE_PREFIX, "pull", "--quiet", "web", "worker"),
+            ("env", "VERSION=v1", *ELSEWHERE_PREFIX, "pull", "web", "worker"),
             600,
             id="pull-elsewhere",
         ),

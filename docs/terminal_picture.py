@@ -1,0 +1,64 @@
+"""Take a picture of a terminal at the moment at which it shows certain words, with the command that shows them.
+
+    .venv/bin/python docs/terminal_picture.py docs/live_execution.png "brought up on the target" -- script/rehearse
+
+The command runs in tmux, to its end. docs/live_view.md has the commands of the pictures there.
+"""
+
+import io
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
+
+COLUMNS, LINES = 104, 40
+DEADLINE = 600.0  # seconds
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+PAGE = """<!doctype html><meta charset="utf-8"><style>{stylesheet}
+body {{ margin: 0; background: {background}; color: {foreground}; display: inline-block; padding: 14px 18px }}
+pre {{ margin: 0; font: 14px/1.28 "DejaVu Sans Mono", "Liberation Mono", monospace }}</style><pre>{code}</pre>"""
+
+
+def screen(words: str, command: list[str], server: str) -> str:
+    """Run the command in tmux, and return the screen as it was when it first showed the words, escapes and all."""
+    tmux = ["tmux", "-L", server, "-f", "/dev/null"]
+    size = ["-x", str(COLUMNS), "-y", str(LINES)]
+    subprocess.run([*tmux, "new-session", "-d", *size, f"{shlex.join(command)}; sleep 5"], check=True)  # noqa: S603
+    found, until = "", time.monotonic() + DEADLINE
+    while time.monotonic() < until:
+        shown = subprocess.run(  # noqa: S603
+            [*tmux, "capture-pane", "-e", "-p"], capture_output=True, text=True, check=False
+        )
+        if shown.returncode != 0:
+            break
+        if not found and words in Text.from_ansi(shown.stdout).plain:
+            found = shown.stdout
+        time.sleep(0.1)
+    if not found:
+        sys.exit(f"the terminal never showed {words!r}")
+    return found
+
+
+def take(picture: Path, words: str, command: list[str]) -> None:
+    """Write a PNG of the terminal as it was when it first showed the words."""
+    console = Console(record=True, width=COLUMNS, file=io.StringIO())
+    console.print(Text.from_ansi(screen(words, command, picture.stem).rstrip()), soft_wrap=True)
+    page = console.export_html(theme=MONOKAI, code_format=PAGE)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        shown = browser.new_page(viewport={"width": 1100, "height": 400})
+        shown.set_content(page)
+        shown.locator("body").screenshot(path=picture)
+        browser.close()
+
+
+if __name__ == "__main__":
+    divider = sys.argv.index("--")
+    take(Path(sys.argv[1]), sys.argv[2], sys.argv[divider + 1 :])

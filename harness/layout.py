@@ -1,0 +1,30 @@
+"""How long text is broken into lines of a terminal, so that it stays readable, and commands can still be copied."""
+
+import shlex
+import textwrap
+
+
+def broken(text: str, width: int) -> list[str]:
+    """The lines of `text`, none longer than `width`: broken between words, and inside of a word that is longer."""
+    return [line for part in text.splitlines() for line in textwrap.wrap(part, width, break_on_hyphens=False) or [""]]
+
+
+def command_lines(command: str, width: int) -> list[str]:
+    r"""A command over several lines, as a shell takes it: broken between its words, with a ` \` at each break.
+
+    A word that is longer than a line stays in one piece, and so does what is no command.
+    """
+    try:
+        words = [shlex.quote(word) for word in shlex.split(command)]
+    except ValueError:
+        return [command]
+    if " ".join(words) != command or "\n" in command:
+        return [command]
+    lines = [""]
+    for word in words:
+        if lines[-1] and len(lines[-1]) + len(word) + 3 > width:
+            lines[-1] += " \\"
+            lines.append(f"  {word}")
+        else:
+            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return lines

@@ -1,0 +1,106 @@
+"""Where the run's lines are written: plainly, through pytest's own terminal reporter, one after the other."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import Enum
+from typing import Protocol
+
+import pytest
+
+from harness.compat import CaptureManager, TerminalReporter
+
+
+class Style(Enum):
+    """What a piece of a line is, which decides how it looks; each value is pytest's markup for it."""
+
+    PLAIN = ()
+    HEADING = ("bold",)
+    GOOD = ("green",)
+    PLANNED = ("cyan",)
+    WARNING = ("yellow", "bold")
+    BAD = ("red", "bold")
+    CHANGE = ("purple", "bold")
+
+
+Line = list[tuple[str, Style]]
+
+
+class Screen(Protocol):
+    """Takes finished lines. Their text is redacted and harmless already."""
+
+    @property
+    def width(self) -> int:
+        """How many characters fit in a line."""
+
+    @property
+    def breaks_lines(self) -> bool:
+        """Tell whether text longer than a line should be broken: a log is better off without."""
+
+    def line(self, line: Line) -> None:
+        """Write one line."""
+
+
+class PlainScreen:
+    """Lines as in a log: in CI, in a pipe, and on a terminal before and after the live view."""
+
+    def __init__(self, terminal: TerminalReporter, capture: CaptureManager) -> None:
+        self._terminal = terminal
+        self._capture = capture
+
+    @property
+    def width(self) -> int:
+        """The terminal's width; 120 where there is none."""
+        return terminal_width(1, 120) if self._terminal.isatty else 120
+
+    @property
+    def breaks_lines(self) -> bool:
+        """Only a terminal has an edge."""
+        return bool(self._terminal.isatty)
+
+    def line(self, line: Line) -> None:
+        """Write one line, at once: whoever follows a pipe is to see it when it happens."""
+        with self._uncaptured() as terminal:
+            for text, style in line:
+                terminal.write(text, **dict.fromkeys(style.value, True))
+            terminal.write("\n", flush=True)
+
+    def begin(self) -> None:
+        """Begin on a line of our own."""
+        with self._uncaptured() as terminal:
+            terminal.ensure_newline()
+
+    @contextmanager
+    def _uncaptured(self) -> Iterator[TerminalReporter]:
+        # While a sentence runs, pytest captures what it prints; the progress is not part of that.
+        with self._capture.global_and_fixture_disabled():
+            yield self._terminal
+
+
+def terminal_width(file: int, otherwise: int) -> int:
+    """How many columns the terminal behind that file descriptor has, but no less than 40."""
+    try:
+        return max(40, os.get_terminal_size(file).columns or otherwise)
+    except OSError:
+        return otherwise
+
+
+def allows_live_view(config: pytest.Config, terminal: TerminalReporter, environment: Mapping[str, str]) -> bool:
+    """Tell whether lines may be drawn over: on a terminal that can do it, that nobody else writes to, and not in CI."""
+    option = config.option
+    others_write = option.capture == "no" or option.usepdb or option.trace or option.setupshow
+    able = bool(terminal.isatty) and environment.get("TERM", "dumb") not in ("dumb", "unknown")
+    return able and not others_write and not in_ci(environment)
+
+
+def in_ci(environment: Mapping[str, str]) -> bool:
+    """Tell whether this runs in CI, by the two variables that CI systems have agreed on."""
+    return bool(environment.get("CI") or environment.get("BUILD_NUMBER"))
+
+
+def colour_of(given: str, environment: Mapping[str, str], *, no_color: bool) -> str:
+    """The value for pytest's --color: as given; no colour in CI, unless a variable asks for it."""
+    if no_color:
+        return "no"
+    asked = environment.get("FORCE_COLOR") or environment.get("PY_COLORS") == "1"
+    return "no" if given == "auto" and in_ci(environment) and not asked else given

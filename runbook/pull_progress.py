@@ -1,0 +1,73 @@
+"""What `docker compose pull` says when its output is no terminal: how far each layer of each image is.
+
+Compose prints a line for each event, as `b10e47bbf76c Downloading [=====>     ]  8.327MB/75.02MB`.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_LAYER = re.compile(
+    r"^\s*(?P<id>[0-9a-f]{12}) (?P<state>Pulling fs layer|Waiting|Downloading|Verifying Checksum|Download complete"
+    r"|Extracting|Pull complete|Already exists)\s*"
+    r"(?P<bar>\[[=> ]*\]\s*(?P<done>[\d.]+[kMGT]?B)(/(?P<of>[\d.]+[kMGT]?B))?)?"
+)
+_UNITS = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
+_HERE = ("Pull complete", "Already exists")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer: what is done with it now, how many bytes of that are done, and of how many; None where nobody said."""
+
+    id: str
+    state: str
+    done: float | None = None
+    of: float | None = None
+
+    @property
+    def here(self) -> bool:
+        """Tell whether the layer is on the host."""
+        return self.state in _HERE
+
+    @property
+    def share(self) -> float | None:
+        """How much of what is done with it now is done, from 0 to 1."""
+        return min(1.0, self.done / self.of) if self.done is not None and self.of else None
+
+
+class PullProgress:
+    """The layers of one pull, in the order in which they were first named."""
+
+    def __init__(self) -> None:
+        self._layers: dict[str, Layer] = {}
+
+    def hear(self, line: str) -> None:
+        """Take one line; what is not about a layer is let go."""
+        found = _LAYER.match(line)
+        if found is None:
+            return
+        name = found["id"]
+        if name in self._layers and self._layers[name].here:
+            return  # two images that share it tell twice
+        self._layers[name] = Layer(name, found["state"], _bytes(found["done"]), _bytes(found["of"]))
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer that was named, as it was last."""
+        return tuple(self._layers.values())
+
+
+def without_bars(lines: Iterable[str]) -> list[str]:
+    """The lines but for those that only say how far a layer is: they would drown the others on record."""
+    return [line for line in lines if not ((found := _LAYER.match(line)) and found["bar"])]
+
+
+def _bytes(written: str | None) -> float | None:
+    if written is None:
+        return None
+    number, unit = re.fullmatch(r"([\d.]+)([kMGT]?B)", written).groups()  # type: ignore[union-attr]  # as _LAYER wants it
+    try:
+        return float(number) * _UNITS[unit]
+    except ValueError:  # two dots
+        return None
