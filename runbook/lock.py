@@ -176,7 +176,7 @@ class Lock:
         return str(self.look() or "nobody holds it")
 
     def _if_still(self, seen: str, then: str, content: bytes | None = None) -> Command:
-        guarded = ("flock", "--exclusive", "--wait", "10", f"{self.path}.guard", "sh", "-c", _COMPARE_AND, "sh")
+        guarded = ("flock", "--exclusive", "--wait", "10", self._folder, "sh", "-c", _COMPARE_AND, "sh")
         return self._production.command(*guarded, self.path, seen, then, stdin=content)
 
     def _done(self, command: Command) -> bool:

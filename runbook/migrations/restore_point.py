@@ -65,6 +65,10 @@ class RestorePoint:
 
         def look() -> Seen:
             size, digest = self.facts(self.path)
+            known = self._incident.facts.get("restore point", {})
+            if (known.get("path"), known.get("sha256")) == (self.path, digest):
+                # The one inside may be removed by then; it was compared, and listed, before.
+                return Seen(ok=True, seen=f"{self.path}: {size} bytes, sha256 {digest}, as it was read back before")
             listed = self._production.host.run(
                 self._production.compose(
                     "exec",

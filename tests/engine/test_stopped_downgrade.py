@@ -1,9 +1,9 @@
-"""A rollback of a breaking migration that is stopped after the downgrade goes on when it is typed again."""
+"""A rollback of a breaking migration that is stopped around the downgrade goes on, with its journal and without."""
 
 import signal
 
 from rehearsal.database import sql
-from tests.engine.conftest import running
+from tests.engine.conftest import docker, running
 from tests.engine.judging import Scene, arguments, told
 from tests.engine.test_stopped import gate, stopped
 
@@ -23,7 +23,7 @@ class TestStoppedDowngrade:
         assert first.exit_code == 2, first.terminal
         assert sql(here.practice, "SELECT version_num FROM alembic_version") == ["0003_heartbeats"]
         assert gate(here) == "closed"
-        assert "--accept-loss 0004_customers --execute" in " ".join(first.terminal.split())
+        assert f"--resume {first.folder.name} --execute" in " ".join(first.terminal.split())
         (dump,) = (here.practice.server / ".runbook").glob("*.dump")
         content = dump.read_bytes()
 
@@ -38,3 +38,29 @@ class TestStoppedDowngrade:
         announced, ticket = told(here)
         assert str(dump) in announced
         assert "Reconcile the data drift" in ticket
+
+
+class TestKilledDowngrade:
+    """The run is killed while the schema goes back."""
+
+    incident = "breaking-migration"
+
+    def test_resumed_with_what_was_accepted_before(self, scene: Scene) -> None:
+        """--resume alone ends the rollback: way, loss and restore point are those of the run that died."""
+        here, left = scene
+        words = '"state":"begun","actions":["env IMAGE_TAG='
+        first = stopped(here, words, signal.SIGKILL, "--accept-loss", "0004_customers")
+        assert first.exit_code == -signal.SIGKILL
+        second = here.run("--resume", first.folder.name, "--execute", here.practice.name)
+        assert second.exit_code == 0, second.terminal
+        second.folder = first.folder
+        assert (running(here, "api"), running(here, "jobs")) == (LIVE, LIVE)
+        assert sql(here.practice, "SELECT version_num FROM alembic_version") == ["0003_heartbeats"]
+        assert gate(here) == "open"
+        assert left.content_now(here.practice) == left.content
+        (dump,) = (here.practice.server / ".runbook").glob("*.dump")
+        assert second.fact("restore point")["path"] == str(dump)
+        assert second.fact("way") == "downgrade"
+        losses = [entry["value"] for entry in second.of_kind("fact") if entry["name"] == "loss"]
+        assert losses[0] == losses[-1]
+        assert docker("ps", "--all", "--quiet", "--filter", f"name={here.practice.name}-downgrade") == ""
