@@ -95,7 +95,7 @@ def on_terminal(
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest", *arguments],
+        [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest", "--allow-unused", *arguments],
         cwd=runbook.folder,
         env=runbook.environment | {"TERM": "xterm-256color"} | (environment or {}),
         stdin=terminal,

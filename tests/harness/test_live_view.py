@@ -23,8 +23,8 @@ WORDY = "a sentence that goes on and on until it does not fit on a line of a nar
 SLOW = f"""
 
 @given("{WORDY}")
-def wordy():
-    pass
+def wordy(tools):
+    tools.incident.learn("words", "many")
 
 """
 SLOW += """
@@ -40,6 +40,7 @@ def well_in_a_while(tools):
 
 
 @when("images are fetched")
+@changes
 def fetched(tools):
     lines = ["aaaaaaaaaaaa Downloading [=>  ]  2.5MB/10MB", "bbbbbbbbbbbb Pull complete"]
     script = "".join(f"echo '{line}' >&2; " for line in lines) + "sleep 1"
@@ -58,7 +59,7 @@ def slow(runbook: Runbook) -> Runbook:
 
 def test_elapsed_time_moves_against_the_deadline(slow: Runbook) -> None:
     """While a sentence runs its elapsed time is drawn again and again, beside its deadline and what is waited for."""
-    slow.feature("1.feature", scenario("Slow", "Given the tools are at hand", "Then it becomes well in a while"))
+    slow.feature("1.feature", scenario("Slow", "Given the metrics are at hand", "Then it becomes well in a while"))
     with on_terminal(slow, *EXECUTE) as terminal:
         assert terminal.finish() == 0, terminal.text
     shown = re.findall(r"(\d\.\d) s of 20 s", terminal.text)
@@ -74,8 +75,8 @@ def test_change_to_production_is_marked(runbook: Runbook) -> None:
     with on_terminal(runbook.feature("1.feature", LONG), *EXECUTE) as terminal:
         terminal.until("PRODUCTION IS BEING CHANGED")
         terminal.until("s of 50 s")
-        assert "▲ now     When  a long command is run" in terminal.text
-        assert "$ sh -c 'echo $$ > pid; sleep 60'" in terminal.text
+        terminal.until("▲ now     When  a long command is run")
+        terminal.until("$ sh -c 'echo $$ > pid; sleep 60'")
 
 
 def test_finished_sentences_stay(runbook: Runbook) -> None:

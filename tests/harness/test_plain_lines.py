@@ -11,8 +11,8 @@ from runbook.incident.journal import verify
 from tests.harness.inner import DEADLINE, Runbook, scenario
 
 EXECUTE = ("features", "--execute", "shop")
-GOOD = scenario("Good", "Given nothing", "Then all is well")
-CHANGING = scenario("Changing", "Given nothing", "When a file is made", "Then all is well")
+GOOD = scenario("Good", "Given something to begin with", "Then all is well")
+CHANGING = scenario("Changing", "Given something to begin with", "When a file is made", "Then all is well")
 SENDING = scenario("Sending", "When a message is sent")
 BAD = scenario("Bad", "Then all is not well")
 SENTENCE = re.compile(r"^\d\d:\d\d:\d\dZ   (.) (.{8})(Given|When |Then ) (.+?) +\d+\.\d s$")
@@ -27,7 +27,7 @@ def test_each_sentence_is_one_line_with_utc(runbook: Runbook) -> None:
     """In a pipe each sentence is one line, with the time, a sign where production was changed, and its outcome."""
     ran = runbook.feature("1.feature", CHANGING, SENDING, BAD).run(*EXECUTE, environment={"TZ": "UTC-9"})
     assert sentences(ran.lines) == [
-        ("", "ok", "Given", "nothing"),
+        ("", "ok", "Given", "something to begin with"),
         ("▲", "CHANGED", "When", "a file is made"),
         ("", "ok", "Then", "all is well"),
         ("", "sent", "When", "a message is sent"),
@@ -52,7 +52,7 @@ def test_change_that_was_so_already_is_told(runbook: Runbook) -> None:
     """A change that found nothing to do is no change, and its line says so."""
     with (runbook.folder / "sentences.py").open("a") as file:
         file.write(
-            '\n\n@when("it was so")\ndef was_so(tools):\n'
+            '\n\n@when("it was so")\n@changes\ndef was_so(tools):\n'
             '    change = Change("it is so", (), lambda: "it is")\n'
             "    tools.incident.carry_out(change, tools.host)\n"
         )
@@ -81,6 +81,7 @@ def test_verbose_run_says_what_was_seen_and_run(runbook: Runbook) -> None:
             '\n\n@then("it is looked at")\ndef looked_at(tools):\n'
             '    command = Command(("sh", "-c", "echo seen by a command"), 10)\n'
             "    tools.host.check(command)\n    tools.host.check(command)\n"
+            '    tools.incident.learn("looked", "twice")\n'
         )
     runbook.feature("1.feature", GOOD, scenario("Look", "Then it is looked at"))
     verbose = runbook.run(*EXECUTE, "-v")
@@ -116,9 +117,9 @@ def test_colour_is_as_asked_for(
 
 def test_lines_come_when_they_happen(runbook: Runbook) -> None:
     """Who follows a pipe sees a sentence when it ended, and not when the run is over."""
-    runbook.feature("1.feature", scenario("Long", "Given nothing", "When a long command is run"))
+    runbook.feature("1.feature", scenario("Long", "Given something to begin with", "When a long command is run"))
     with subprocess.Popen(
-        [sys.executable, "-m", "pytest", *EXECUTE],
+        [sys.executable, "-m", "pytest", "--allow-unused", *EXECUTE],
         cwd=runbook.folder,
         env=runbook.environment,
         stdout=subprocess.PIPE,
@@ -126,7 +127,7 @@ def test_lines_come_when_they_happen(runbook: Runbook) -> None:
     ) as process:
         assert process.stdout is not None
         seen = ""
-        while "Given nothing" not in seen:
+        while "something to begin with" not in seen:
             line = process.stdout.readline()
             assert line, seen
             seen += line
@@ -139,7 +140,7 @@ def test_pipe_that_is_closed_stops_nothing(runbook: Runbook) -> None:
     """With `| head -1` the run goes on to its end all the same, and closes its record."""
     runbook.feature("1.feature", CHANGING)
     with subprocess.Popen(
-        [sys.executable, "-m", "pytest", *EXECUTE],
+        [sys.executable, "-m", "pytest", "--allow-unused", *EXECUTE],
         cwd=runbook.folder,
         env=runbook.environment,
         stdout=subprocess.PIPE,
