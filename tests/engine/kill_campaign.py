@@ -88,7 +88,7 @@ class Campaign:
         kind, _, number = moment.partition(":")
         where, seconds = self._place(moment, kind, int(number))
         kill = Kill(moment, where)
-        others = same_end.end_of(self._here, "")["others"]
+        others = same_end.others(self._here)
         ran = self._run({VARIABLE: f"{moment}:{seconds}"}, "-p", "tests.engine.killer", *self._execute)
         kill.left = same_end.strays(self._here)
         kill.killed = ran.exit_code == -9 and ran.folder is not None

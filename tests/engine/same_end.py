@@ -19,10 +19,9 @@ def end_of(here: Rehearsed, incident: str) -> dict[str, Any]:
     """Production now, with the name of `incident` taken out of it; two runs that did the same give the same."""
     practice, server = here.practice, here.practice.server
     stat = here.env_file.stat()
-    containers = _inspected(here)
     return {
-        "services": {name: _facts(found) for name, found in containers.items() if _service(found) in _SWITCHED},
-        "others": {name: _identity(found) for name, found in containers.items() if _service(found) not in _SWITCHED},
+        "services": {name: _facts(found) for name, found in _inspected(here).items() if _service(found) in _SWITCHED},
+        "others": others(here),
         "networks and volumes": _things(here),
         "env file": (_sha256(here.env_file), oct(stat.st_mode), stat.st_uid, stat.st_gid),
         "files": sorted(path.name.replace(incident, "INCIDENT") for path in server.iterdir()),
@@ -36,6 +35,12 @@ def end_of(here: Rehearsed, incident: str) -> dict[str, Any]:
         "users": _users(here),
         "left at work": strays(here),
     }
+
+
+def others(here: Rehearsed) -> dict[str, tuple[object, ...]]:
+    """The containers that no rollback touches: id, start, restarts and state of each."""
+    found = _inspected(here).items()
+    return {name: _identity(container) for name, container in found if _service(container) not in _SWITCHED}
 
 
 def differences(expected: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
