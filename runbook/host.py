@@ -1,18 +1,14 @@
 """How a command runs on the production host: with a deadline, with a clean environment, and on record."""
 
-import contextlib
 import os
 import shlex
-import signal
-import subprocess
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from runbook.errors import CommandFailed, CommandTimedOut, HostError
-from runbook.threads import let_signals_in
+from runbook.started import Started
 
 # What a command sees of the operator's shell. Compose prefers shell variables to the env file, so an
 # IMAGE_TAG that somebody exported an hour ago would silently decide which release comes up.
@@ -30,7 +26,7 @@ class Command:
     `argv` is what runs, without a shell; `deadline` is in seconds; `stdin` is fed to it and never recorded;
     `secret_output` keeps the output off the record as well (an env file's content, say). `if_stopped` is run when the
     command had to be stopped: stopping a docker client does not stop the container that it began. One that `talks`
-    tells on standard error how far it is, and whoever listens hears each line as it comes, if it is not fed.
+    tells on standard error how far it is, and whoever listens hears each line as it comes.
     """
 
     argv: tuple[str, ...]
@@ -119,12 +115,16 @@ class Host:
         Raises CommandTimedOut at its deadline, after its whole process group was stopped, and HostError when
         it cannot be started.
         """
+        with Started(command.argv, self._environment, command.directory, command.stdin) as started:
+            return self._carry_through(command, started)
+
+    def _carry_through(self, command: Command, started: Started) -> Completed:
         began = time.monotonic()
-        starting = _Starting(command, self._environment)
         try:
-            process = starting.process()
-            self._recorder.command_began(command, process.pid)
-            stdout, stderr = self._hear_out(process, command)
+            self._recorder.command_began(command, started.begin())
+            in_time = self._heard_out(command, started, began + command.deadline)
+            if not in_time:
+                self._stop(started, command)
         except OSError as error:
             self._recorder.command_stopped(command, str(error))
             missing = error.filename or command.argv[0]
@@ -132,44 +132,38 @@ class Host:
                 f"`{command}` could not be started: {error.strerror}: {missing}",
                 f"make sure that {command.argv[0]} is installed and that {command.directory or 'its folder'} exists",
             ) from None
-        except subprocess.TimeoutExpired:
-            self._stop(process, command)
+        except BaseException:
+            # Ctrl-C and the like: nothing that we began may go on behind our back.
+            self._stop(started, command)
+            self._recorder.command_stopped(command, "interrupted")
+            raise
+        if not in_time:
             self._recorder.command_stopped(command, f"stopped at its deadline of {command.deadline:g} s")
             raise CommandTimedOut(
                 f"`{command}` did not end within {command.deadline:g} s and was stopped",
                 "look at the production host (is the engine answering?), or raise its value under [deadlines]",
-            ) from None
-        except BaseException:
-            # Ctrl-C and the like: nothing that we began may go on behind our back.
-            if started := starting.outcome():
-                self._stop(started, command)
-            self._recorder.command_stopped(command, "interrupted")
-            raise
-        completed = Completed(command, process.returncode, stdout, stderr, time.monotonic() - began)
+            )
+        completed = Completed(command, started.exit_code, *started.said(), time.monotonic() - began)
         self._recorder.command_ended(completed)
         return completed
 
-    def _hear_out(self, process: subprocess.Popen[bytes], command: Command) -> tuple[bytes, bytes]:
-        # What is fed to a process does not survive that communicate() is called again.
-        if not command.talks or command.stdin is not None:
-            return process.communicate(command.stdin, timeout=command.deadline)
-        until = time.monotonic() + command.deadline
+    def _heard_out(self, command: Command, started: Started, until: float) -> bool:
+        """Wait for its end until then, and pass on what it says if it talks; tell whether it ended."""
+        if not command.talks:
+            return started.ended_within(until - time.monotonic())
         heard = 0
-        while True:
-            try:
-                return process.communicate(timeout=min(_EARSHOT, until - time.monotonic()))
-            except subprocess.TimeoutExpired as so_far:
-                if time.monotonic() >= until:
-                    raise
-                said = so_far.stderr or b""
-                whole = said.rfind(b"\n") + 1
-                for line in said[heard:whole].decode("utf-8", errors="replace").splitlines():
-                    self._recorder.command_said(command, line)
-                heard = max(heard, whole)
+        while not started.ended_within(min(_EARSHOT, until - time.monotonic())):
+            if time.monotonic() >= until:
+                return False
+            said = started.said()[1]
+            whole = said.rfind(b"\n") + 1
+            for line in said[heard:whole].decode("utf-8", errors="replace").splitlines():
+                self._recorder.command_said(command, line)
+            heard = max(heard, whole)
+        return True
 
-    def _stop(self, process: subprocess.Popen[bytes], command: Command) -> None:
-        _stop(process)
-        if command.if_stopped:
+    def _stop(self, started: Started, command: Command) -> None:
+        if started.stop() and command.if_stopped:
             self.run(Command(command.if_stopped, _AFTERMATH, command.directory))
 
     def check(self, command: Command) -> Completed:
@@ -181,62 +175,3 @@ class Host:
                 "its whole output is in the record",
             )
         return completed
-
-
-class _Starting:
-    """Starts a command in a thread of its own: what a signal raises is raised in the main thread only.
-
-    So there is no moment at which a process was begun and nobody knows of it.
-    """
-
-    def __init__(self, command: Command, environment: Mapping[str, str]) -> None:
-        self._command = command
-        self._environment = environment
-        self._started: subprocess.Popen[bytes] | None = None
-        self._error: OSError | None = None
-        self._thread = threading.Thread(target=self._start)
-
-    def process(self) -> subprocess.Popen[bytes]:
-        """Start the process. Raises OSError when it cannot be started."""
-        self._thread.start()
-        self._thread.join()
-        if self._error is not None or self._started is None:
-            raise self._error or OSError("it did not start")
-        return self._started
-
-    def outcome(self) -> subprocess.Popen[bytes] | None:
-        """The process, if there is one, however far it came."""
-        if self._thread.ident is not None:
-            self._thread.join()
-        return self._started
-
-    def _start(self) -> None:
-        command = self._command
-        let_signals_in()  # a thread beside the main one may have started this one
-        try:
-            self._started = subprocess.Popen(  # noqa: S603 - a list, built by our own code, without a shell
-                command.argv,
-                cwd=command.directory,
-                env=self._environment,
-                stdin=subprocess.PIPE if command.stdin is not None else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._error = error
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-        os.killpg(process.pid, signal.SIGTERM)
-        process.communicate(timeout=5)
-    # What is left of its group did not listen.
-    with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(timeout=1)
-    # Who fled from the group may still hold the other ends of its pipes; that must not hold us.
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()

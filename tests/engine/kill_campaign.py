@@ -9,26 +9,21 @@ One practice production serves them all; before each kill it is brought back to 
 
 import argparse
 import json
-import os
 import random
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 from rehearsal.incidents import find_incident
-from tests.engine import same_end
-from tests.engine.conftest import ROOT, Ran, Rehearsed, docker, planted
+from tests.engine import killed_record, same_end
+from tests.engine.conftest import Ran, Rehearsed, docker, planted
 from tests.engine.killer import VARIABLE
 
 INCIDENT = find_incident("regression")
-KINDS = ("began", "ended", "middle", "last")
+KINDS = ("began", "ended", "middle", "last", "crash")
 PATIENCE = 90  # seconds, for what a killed run left at work to end
 #: Steady for a second is enough here; it saves half of each run.
 _HASTE = "\n[deadlines]\nstable = 1\n"
@@ -78,7 +73,7 @@ class Campaign:
         """Every moment, in the order of a run."""
         sentences = range(1, len(self.undisturbed.sentences) + 1)
         changes = range(1, len(self.undisturbed.changes) + 1)
-        by_kind = {"began": sentences, "ended": sentences, "middle": changes, "last": changes}
+        by_kind = {"began": sentences, "ended": sentences, "middle": changes, "last": changes, "crash": changes}
         return [f"{kind}:{number}" for kind in KINDS for number in by_kind[kind]]
 
     def kill_at(self, moment: str) -> Kill:
@@ -95,7 +90,7 @@ class Campaign:
         if ran.folder is None or not kill.killed:
             kill.problems.append(f"not killed: exit code {ran.exit_code}\n{ran.terminal}")
         else:
-            kill.problems += _problems_of_the_record(ran, where, kind)
+            kill.problems += killed_record.problems(ran, where, kind)
             self._resume(kill, ran.folder, others)
         kill.seconds = round(time.monotonic() - began, 1)
         return kill
@@ -151,7 +146,7 @@ class Campaign:
         kill.resumed = ran.exit_code == 0
         if not kill.resumed:
             kill.problems.append(f"not resumed: exit code {ran.exit_code}\n{ran.terminal}")
-        verified = _runbook("verify", folder / "journal.jsonl")
+        verified = killed_record.runbook("verify", folder / "journal.jsonl")
         if kill.resumed and verified.returncode != 0:
             kill.problems.append(f"the journal of both runs: {verified.stdout}")
         kinds = [entry["kind"] for entry in Ran(0, "", folder).entries]
@@ -164,65 +159,14 @@ class Campaign:
         kill.announced = same_end.announcements(self._here, folder.name)
 
 
-def _problems_of_the_record(ran: Ran, where: str, kind: str) -> Iterator[str]:
-    """Say what is not right about the record of a run that was killed there."""
-    assert ran.folder is not None
-    verified = _runbook("verify", ran.folder / "journal.jsonl")
-    if verified.returncode != 1 or "the run was killed" not in verified.stdout:
-        yield f"verify: {verified.returncode} {verified.stdout}"
-    open_sentence = ""
-    for entry in ran.entries:
-        if entry["kind"] == "sentence began":
-            open_sentence = f"{entry['keyword']} {entry['text']}"
-        elif entry["kind"] == "sentence ended":
-            open_sentence = ""
-    begun = [entry["summary"] for entry in ran.of_kind("change") if entry["state"] == "begun"]
-    expected = {"began": open_sentence == where, "ended": open_sentence == ""}
-    if not expected.get(kind, bool(open_sentence) and begun[-1:] == [where]):
-        yield f"in flight by the journal: {open_sentence!r}, last change {begun[-1:]}"
-    rendered = _runbook("render", ran.folder / "journal.jsonl")
-    page = _Page((ran.folder / "record.html").read_text(encoding="utf-8") if rendered.returncode == 0 else "")
-    said = f"Interrupted at: {open_sentence}" if open_sentence else "Interrupted: "
-    if not any(said in heading for heading in page.headings):
-        yield f"render: {rendered.returncode} {rendered.stderr}; the page's headings: {page.headings}"
-
-
-def _runbook(*arguments: object) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "runbook", *map(str, arguments)]
-    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-
-
-class _Page(HTMLParser):
-    """The headings of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.headings: list[str] = []
-        self._inside = False
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("h1", "h2"):
-            self.headings.append("")
-            self._inside = True
-
-    def handle_endtag(self, tag: str) -> None:
-        self._inside = self._inside and tag not in ("h1", "h2")
-
-    def handle_data(self, data: str) -> None:
-        if self._inside:
-            self.headings[-1] += data
-
-
 def table(kills: Iterable[Kill]) -> str:
     """How many were killed, resumed, and came to the same end; and what went wrong."""
     kills = list(kills)
     rows = [f"{'moment':<8}{'tried':>6}{'killed':>8}{'resumed':>9}{'same end':>10}{'all well':>10}"]
     for kind in (*KINDS, ""):
         of_kind = [kill for kill in kills if kill.moment.startswith(kind)]
-        counts = [sum(values) for values in zip(*((k.killed, k.resumed, k.same, not k.problems) for k in of_kind))]
-        killed, resumed, same, well = counts or [0, 0, 0, 0]
+        killed, resumed = sum(kill.killed for kill in of_kind), sum(kill.resumed for kill in of_kind)
+        same, well = sum(kill.same for kill in of_kind), sum(not kill.problems for kill in of_kind)
         rows.append(f"{kind or 'all':<8}{len(of_kind):>6}{killed:>8}{resumed:>9}{same:>10}{well:>10}")
     wrong = [f"{kill.moment} ({kill.where}): {problem}" for kill in kills for problem in kill.problems]
     return "\n".join([*rows, *wrong])
@@ -237,33 +181,37 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="for what is drawn at random")
     parser.add_argument("--report", type=Path, metavar="FILE", help="keeps a line of JSON for each kill")
     given = parser.parse_args()
-    kept = [Kill(**json.loads(line)) for line in given.report.read_text().splitlines()] if _there(given.report) else []
-    with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="kill-campaign-"))
-        here, _ = stack.enter_context(planted(INCIDENT.name, folder))
+    kept = _kept(given.report)
+    with planted(INCIDENT.name, Path(tempfile.mkdtemp(prefix="kill-campaign-"))) as (here, _):
         campaign = Campaign(here, given.seed)
-        moments = campaign.moments()
-        print(f"{len(campaign.undisturbed.sentences)} sentences, {len(campaign.undisturbed.changes)} changes")
-        if not given.every:
-            drawn = random.Random(given.seed).sample(moments, min(given.sample, len(moments)))  # noqa: S311 - no secret
-            moments = given.only or drawn
+        _say(f"{len(campaign.undisturbed.sentences)} sentences, {len(campaign.undisturbed.changes)} changes")
         done = {kill.moment for kill in kept}
-        for moment in (moment for moment in moments if moment not in done):
+        for moment in [moment for moment in _chosen(given, campaign.moments()) if moment not in done]:
             kill = campaign.kill_at(moment)
             kept.append(kill)
-            print(
-                f"{kill.seconds:6.1f} s  {moment:<10} {'ok' if not kill.problems else 'WRONG':<6} {kill.where}",
-                flush=True,
-            )
+            _say(f"{kill.seconds:6.1f} s  {moment:<10} {'ok' if not kill.problems else 'WRONG':<6} {kill.where}")
             if given.report:
                 with given.report.open("a") as report:
                     report.write(json.dumps(asdict(kill)) + "\n")
-    print(table(kept))
+    _say(table(kept))
     return int(any(kill.problems for kill in kept))
 
 
-def _there(path: Path | None) -> bool:
-    return path is not None and path.exists()
+def _chosen(given: argparse.Namespace, moments: list[str]) -> list[str]:
+    if given.every:
+        return moments
+    drawn = random.Random(given.seed).sample(moments, min(given.sample, len(moments)))  # noqa: S311 - no secret
+    return given.only or sorted(drawn, key=moments.index)
+
+
+def _kept(report: Path | None) -> list[Kill]:
+    if report is None or not report.exists():
+        return []
+    return [Kill(**json.loads(line)) for line in report.read_text().splitlines()]
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - the terminal is what it is for
 
 
 if __name__ == "__main__":

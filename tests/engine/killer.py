@@ -6,11 +6,15 @@ began:N       sentence N is on record as begun, and nothing in it has happened
 ended:N       sentence N is on record as ended, and nothing has happened since
 middle:N:S    the intent of change N is on record since S seconds; at its end, should it be over by then
 last:N        everything in change N is done, and nothing of that is on record
+crash:N:S     as `middle`, and the commands that it has begun die with it, as when the machine loses its power
 """
 
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +22,26 @@ import pytest
 from runbook.incident.journal import Entry, Journal
 
 VARIABLE = "RUNBOOK_KILL_AT"
+_PROCESS = os.getpid()
 
 
-def kill() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def kill(*, with_children: bool = False) -> None:
+    children = list(_children()) if with_children else []
+    # Somebody else has to do it: of its children's end this process must not hear.
+    if not children or os.fork() == 0:
+        for process in (_PROCESS, *children):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL) if process == _PROCESS else os.killpg(process, signal.SIGKILL)
+        os._exit(0)
+
+
+def _children() -> Iterator[int]:
+    """The commands that this process has begun; each leads a process group of its own."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent, group = stat.read_text().rpartition(")")[2].split()[1:3]
+            if parent == str(_PROCESS) and group == stat.parent.name:
+                yield int(group)
 
 
 class Killer:
@@ -36,7 +56,11 @@ class Killer:
 
     def before(self, kind: str, state: str | None) -> None:
         """Strike before an entry is written, if this is the moment."""
-        if self.kind in ("middle", "last") and (kind, state) == ("change", "done") and self._changes == self.number:
+        if (
+            self.kind in ("middle", "last", "crash")
+            and (kind, state) == ("change", "done")
+            and self._changes == self.number
+        ):
             kill()
 
     def after(self, kind: str, state: str | None) -> None:
@@ -47,8 +71,8 @@ class Killer:
             kill()
         if (kind, state) == ("change", "begun"):
             self._changes += 1
-            if self.kind == "middle" and self._changes == self.number:
-                timer = threading.Timer(self.seconds or 0, kill)
+            if self.kind in ("middle", "crash") and self._changes == self.number:
+                timer = threading.Timer(self.seconds or 0, kill, kwargs={"with_children": self.kind == "crash"})
                 timer.daemon = True
                 timer.start()
 
@@ -64,4 +88,4 @@ def pytest_configure() -> None:
         killer.after(kind, facts.get("state"))
         return entry
 
-    Journal.write = watched  # type: ignore[method-assign]  # the one place where everything comes by
+    Journal.write = watched  # type: ignore[method-assign,assignment]  # the one place where everything comes by

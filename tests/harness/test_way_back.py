@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from harness.way_back import recovery_lines
-from runbook.incident.story import Sentence
+from runbook.incident.timeline import Sentence
 
 FACTS: dict[str, Any] = {
     "target": {"tag": "v1"},

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from runbook.incident.left_behind import settle
 from runbook.incident.redaction import Redactor
 from runbook.process import start_of
 from runbook.sentence import Change
+
+ROOT = Path(__file__).parents[2]
 
 
 def journal(folder: Path, script: str, deadline: float, **more: Any) -> tuple[Journal, subprocess.Popen[bytes]]:
@@ -86,3 +89,22 @@ def test_reading_is_not_put_on_record_as_it_begins(tmp_path: Path) -> None:
     Host({}, incident).run(Command(("true",), 5))
     assert [entry["kind"] for entry in incident.journal.entries] == ["command"]
     assert "process" not in json.dumps(incident.journal.entries)
+
+
+def test_command_outlives_its_run(tmp_path: Path) -> None:
+    """When the run is killed under a command, the command comes to its end, also if it has something to say."""
+    script = f"echo begun; touch {tmp_path}/begun; sleep 0.5; echo still here; echo and here >&2; touch {tmp_path}/done"
+    command = f"Command(('sh', '-c', {script!r}), 20)"
+    code = f"from tests.unit.parts import Command, host; host().run({command})"
+    run = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
+    assert there_within(tmp_path / "begun", 20)
+    run.kill()
+    run.wait()
+    assert there_within(tmp_path / "done", 10)
+
+
+def there_within(path: Path, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return path.exists()

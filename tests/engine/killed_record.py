@@ -1,0 +1,60 @@
+"""What is not right about the record of a run that was killed: its journal, and the page that is made from it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+from tests.engine.conftest import ROOT, Ran
+
+
+def problems(ran: Ran, where: str, kind: str) -> Iterator[str]:
+    """Say what is not right about the record of a run that was killed there."""
+    assert ran.folder is not None
+    verified = runbook("verify", ran.folder / "journal.jsonl")
+    if verified.returncode != 1 or "the run was killed" not in verified.stdout:
+        yield f"verify: {verified.returncode} {verified.stdout}"
+    open_sentence = ""
+    for entry in ran.entries:
+        if entry["kind"] == "sentence began":
+            open_sentence = f"{entry['keyword']} {entry['text']}"
+        elif entry["kind"] == "sentence ended":
+            open_sentence = ""
+    begun = [entry["summary"] for entry in ran.of_kind("change") if entry["state"] == "begun"]
+    expected = {"began": open_sentence == where, "ended": open_sentence == ""}
+    if not expected.get(kind, bool(open_sentence) and begun[-1:] == [where]):
+        yield f"in flight by the journal: {open_sentence!r}, last change {begun[-1:]}"
+    rendered = runbook("render", ran.folder / "journal.jsonl")
+    page = _Page((ran.folder / "record.html").read_text(encoding="utf-8") if rendered.returncode == 0 else "")
+    said = f"Interrupted at: {open_sentence}" if open_sentence else "Interrupted: "
+    if not any(said in heading for heading in page.headings):
+        yield f"render: {rendered.returncode} {rendered.stderr}; the page's headings: {page.headings}"
+
+
+def runbook(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run one of the runbook's own commands."""
+    argv = [sys.executable, "-m", "runbook", *map(str, arguments)]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+class _Page(HTMLParser):
+    """The headings of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.headings: list[str] = []
+        self._inside = False
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, _attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("h1", "h2"):
+            self.headings.append("")
+            self._inside = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = self._inside and tag not in ("h1", "h2")
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.headings[-1] += data
