@@ -1,10 +1,12 @@
 """What `docker inspect` says of a container, as far as a rollback cares."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 _PROJECT_LABEL = "com.docker.compose."
+_WORKING_NAME = re.compile(r"[0-9a-f]{12}_.")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,14 @@ class Container:
             config_hash=str(labels.get(f"{_PROJECT_LABEL}config-hash", "")),
             directory=str(labels.get(f"{_PROJECT_LABEL}project.working_dir", "")),
         )
+
+    @property
+    def half_replaced(self) -> bool:
+        """Tell whether it still has the name under which Compose makes it, the old container's id before its own.
+
+        An `up` that was cut short leaves such a name, and later ones keep it: only a recreation gives it its own again.
+        """
+        return _WORKING_NAME.match(self.name) is not None
 
     @property
     def one_line(self) -> str:

@@ -180,15 +180,21 @@ class Production:
         pull = self.compose("pull", *self.project.services, deadline=self._deadlines.pull)
         return replace(self.as_release(release.tag, pull), talks=True)
 
-    def bringing_up(self) -> Command:
-        """The command that recreates the rolled-back services on what the env file says, and no other service.
+    def half_replaced(self, services: Iterable[str]) -> bool:
+        """Tell whether an `up` that was cut short has left a container of `services` under a name not its own."""
+        wanted = set(services)
+        return any(container.half_replaced for container in self.containers() if container.service in wanted)
 
-        Nothing is pulled or built at this point: the images were fetched, and compared, before.
+    def bringing_up(self, services: Iterable[str], *, anew: bool = False) -> Command:
+        """The command that brings `services` to what the env file says, and touches no other service.
+
+        Those that are there already stay, but for `anew`. Nothing is pulled or built at this point: the images were
+        fetched, and compared, before.
         """
+        how = ("--force-recreate",) if anew else ()
         return self.compose(
-            "up", "-d", "--no-deps", "--no-build", "--pull", "never", *self.project.services,
-            deadline=self._deadlines.up,
-        )  # fmt: skip
+            "up", "-d", "--no-deps", "--no-build", "--pull", "never", *how, *services, deadline=self._deadlines.up
+        )
 
     def stopping(self) -> Command:
         """The command that stops the rolled-back services and leaves their containers."""

@@ -80,8 +80,11 @@ def tag_in_env_file(tools: Toolbox) -> Expectation:
 def bringing_up(tools: Toolbox, release: Release) -> Change:
     """The change that recreates the services on the target and on nothing else; done already when they run it."""
     production = tools.production
+    anew = production.half_replaced(release.digests)
 
     def already() -> str | None:
+        if anew:
+            return None
         images = {service: production.image_id(release.pinned(service)) for service in release.digests}
         hashes = production.config_hashes()
         containers = production.of_services(release.digests)
@@ -94,7 +97,9 @@ def bringing_up(tools: Toolbox, release: Release) -> Change:
         return f"{', '.join(container.name for container in containers)} run {release.tag} already" if so else None
 
     services = ", ".join(release.digests)
-    return Change(f"{services} are brought up on {release.tag}", (production.bringing_up(),), already)
+    return Change(
+        f"{services} are brought up on {release.tag}", (production.bringing_up(release.digests, anew=anew),), already
+    )
 
 
 def others_kept(tools: Toolbox, before: Sequence[Mapping[str, Any]], changed_services: Sequence[str]) -> Expectation:

@@ -96,11 +96,12 @@ class Switch:
     def redeploying(self) -> Change:
         """The change that recreates the switch's services on the release that runs now, whatever the env file's tag."""
         running = self._production.running_tag(self._settings.services)
-        up = self._production.compose(
-            "up", "-d", "--no-deps", "--no-build", "--pull", "never", *self._settings.services
-        )
+        anew = self._production.half_replaced(self._settings.services)
+        up = self._production.bringing_up(self._settings.services, anew=anew)
 
         def already() -> str | None:
+            if anew:
+                return None
             hashes = self._production.config_hashes(running)
             containers = self._production.of_services(self._settings.services)
             so = all(c.state == "running" and c.config_hash == hashes.get(c.service) for c in containers)

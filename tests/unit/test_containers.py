@@ -72,3 +72,17 @@ def test_facts_name_what_a_comparison_needs() -> None:
     facts = Container.parse(RUNNING).facts()
     assert {"id", "image_id", "restarts", "started_at", "service", "name"} <= set(facts)
     assert json.loads(json.dumps(facts)) == facts
+
+
+@pytest.mark.parametrize(
+    ("name", "half"),
+    [
+        pytest.param("/577c8d674acd_shop-api-1", True, id="as-compose-makes-it"),
+        pytest.param("/shop-api-1", False, id="its-own"),
+        pytest.param("/cafe_shop-api-1", False, id="a-short-word-before-it"),
+        pytest.param("/shop-577c8d674acd_api-1", False, id="somewhere-else"),
+    ],
+)
+def test_container_left_by_an_interrupted_up_is_told_by_its_name(name: str, *, half: bool) -> None:
+    """The id of the old container before the name is what Compose writes there, and nothing else looks like it."""
+    assert Container.parse(RUNNING | {"Name": name}).half_replaced is half

@@ -54,13 +54,19 @@ def elsewhere() -> Production:
             id="pull-elsewhere",
         ),
         pytest.param(
-            shop().bringing_up(),
+            shop().bringing_up(("api", "jobs")),
             (*PREFIX, "up", "-d", "--no-deps", "--no-build", "--pull", "never", "api", "jobs"),
             180,
             id="up",
         ),
         pytest.param(
-            elsewhere().bringing_up(),
+            shop().bringing_up(("api",), anew=True),
+            (*PREFIX, "up", "-d", "--no-deps", "--no-build", "--pull", "never", "--force-recreate", "api"),
+            180,
+            id="up-anew",
+        ),
+        pytest.param(
+            elsewhere().bringing_up(("web", "worker")),
             (*ELSEWHERE_PREFIX, "up", "-d", "--no-deps", "--no-build", "--pull", "never", "web", "worker"),
             180,
             id="up-elsewhere",
@@ -95,4 +101,4 @@ def test_command_is_exactly_this(command: Command, argv: tuple[str, ...], deadli
 
 def test_up_takes_the_tag_from_the_env_file_only() -> None:
     """Nothing but the env file decides what comes up, so that the next `up`, or a reboot, brings up the same."""
-    assert not [word for word in shop().bringing_up().argv if "IMAGE_TAG" in word]
+    assert not [word for word in shop().bringing_up(("api",)).argv if "IMAGE_TAG" in word]

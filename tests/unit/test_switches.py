@@ -34,6 +34,7 @@ def switch(
     (folder / ".env").write_bytes(env)
     site = production(folder, found, answers)
     site.running_tag = lambda _services: "v2"  # type: ignore[method-assign]
+    site.half_replaced = lambda _services: False  # type: ignore[method-assign]
     env_file = EnvFileOnHost(site.host, str(folder / ".env"), Redactor(), 10, ())
     return Switch(site, env_file, EXPORTS, Users(Prober(5, found), url, SecretStr(TOKEN), 1), on=on)
 
