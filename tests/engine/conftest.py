@@ -146,8 +146,7 @@ def state(here: Rehearsed) -> dict[str, object]:
         "revision": sql(practice, "SELECT version_num FROM alembic_version ORDER BY 1"),
         "schema": {table: columns(practice, table) for table in tables(practice)},
         "orders": content_hash(practice, "orders"),
-        # The lock is changed under its guard, an empty file that stays.
-        "notes": {path.name: path.read_bytes() for path in notes.iterdir() if path.name != "lock.guard"},
+        "notes": {path.name: path.read_bytes() for path in notes.iterdir()},
     }
 
 

@@ -12,7 +12,7 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,8 +76,11 @@ class Campaign:
         by_kind = {"began": sentences, "ended": sentences, "middle": changes, "last": changes, "crash": changes}
         return [f"{kind}:{number}" for kind in KINDS for number in by_kind[kind]]
 
-    def kill_at(self, moment: str) -> Kill:
-        """Kill a run at that moment, look at what it left, go on with it, and compare its end."""
+    def kill_at(self, moment: str, meanwhile: Callable[[], object] = lambda: None) -> Kill:
+        """Kill a run at that moment, look at what it left, go on with it, and compare its end.
+
+        `meanwhile` is called before it is gone on with.
+        """
         began = time.monotonic()
         self.reset()
         kind, _, number = moment.partition(":")
@@ -91,6 +94,7 @@ class Campaign:
             kill.problems.append(f"not killed: exit code {ran.exit_code}\n{ran.terminal}")
         else:
             kill.problems += killed_record.problems(ran, where, kind)
+            meanwhile()
             self._resume(kill, ran.folder, others)
         kill.seconds = round(time.monotonic() - began, 1)
         return kill

@@ -7,12 +7,14 @@ ended:N       sentence N is on record as ended, and nothing has happened since
 middle:N:S    the intent of change N is on record since S seconds; at its end, should it be over by then
 last:N        everything in change N is done, and nothing of that is on record
 crash:N:S     as `middle`, and the commands that it has begun die with it, as when the machine loses its power
+
+In the place of N, words of a sentence or of a change name the first one that has them.
 """
 
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -48,33 +50,34 @@ class Killer:
     """Counts what is written down, and strikes."""
 
     def __init__(self, moment: str) -> None:
-        self.kind, number, *seconds = moment.split(":")
-        self.number = int(number)
-        self.seconds = float(seconds[0]) if seconds else None
-        self._sentences = 0
-        self._changes = 0
+        self.kind, self.place, *seconds = moment.split(":")
+        self.seconds = float(seconds[0]) if seconds else 0.0
+        self._of = "sentence" if self.kind in ("began", "ended") else "change"
+        self._count = 0
+        self._here = False
 
     def before(self, kind: str, state: str | None) -> None:
         """Strike before an entry is written, if this is the moment."""
-        if (
-            self.kind in ("middle", "last", "crash")
-            and (kind, state) == ("change", "done")
-            and self._changes == self.number
-        ):
+        if self._of == "change" and self._here and (kind, state) == ("change", "done"):
             kill()
 
-    def after(self, kind: str, state: str | None) -> None:
+    def after(self, kind: str, facts: Mapping[str, Any]) -> None:
         """Strike when an entry is written, if this is the moment."""
-        if kind == "sentence began":
-            self._sentences += 1
-        if (kind, self._sentences) == (f"sentence {self.kind}", self.number):
+        begins = (kind, facts.get("state")) == (
+            ("sentence began", None) if self._of == "sentence" else ("change", "begun")
+        )
+        if begins:
+            self._count += 1
+            words = str(facts.get("text") or facts.get("summary"))
+            self._here = self.place == str(self._count) or (not self.place.isdigit() and self.place in words)
+        if not self._here:
+            return
+        if kind == f"sentence {self.kind}":
             kill()
-        if (kind, state) == ("change", "begun"):
-            self._changes += 1
-            if self.kind in ("middle", "crash") and self._changes == self.number:
-                timer = threading.Timer(self.seconds or 0, kill, kwargs={"with_children": self.kind == "crash"})
-                timer.daemon = True
-                timer.start()
+        if begins and self.kind in ("middle", "crash"):
+            timer = threading.Timer(self.seconds, kill, kwargs={"with_children": self.kind == "crash"})
+            timer.daemon = True
+            timer.start()
 
 
 @pytest.hookimpl
@@ -85,7 +88,7 @@ def pytest_configure() -> None:
     def watched(journal: Journal, kind: str, *, sync: bool = False, **facts: Any) -> Entry:
         killer.before(kind, facts.get("state"))
         entry = write(journal, kind, sync=sync, **facts)
-        killer.after(kind, facts.get("state"))
+        killer.after(kind, facts)
         return entry
 
     Journal.write = watched  # type: ignore[method-assign,assignment]  # the one place where everything comes by

@@ -1,7 +1,7 @@
 """A rollback that is stopped half way says so, leaves users at the closed gate, and is gone on with from anywhere.
 
-With the journal an incident is resumed (tests/engine/test_killed.py); without it, as from another laptop, the command
-that was typed first goes on from the note on the production host.
+With the journal an incident is resumed (tests/engine/test_stopped_by_sigkill.py); without it, as from another laptop,
+the command that was typed first goes on from the note on the production host.
 """
 
 import json

@@ -5,6 +5,8 @@ import signal
 from rehearsal.database import sql
 from tests.engine.conftest import docker, running
 from tests.engine.judging import Scene, arguments, told
+from tests.engine.killer import VARIABLE
+from tests.engine.same_end import strays
 from tests.engine.test_stopped import gate, stopped
 
 LIVE = "2025-12-15-rc1"
@@ -64,3 +66,34 @@ class TestKilledDowngrade:
         losses = [entry["value"] for entry in second.of_kind("fact") if entry["name"] == "loss"]
         assert losses[0] == losses[-1]
         assert docker("ps", "--all", "--quiet", "--filter", f"name={here.practice.name}-downgrade") == ""
+
+
+class TestCrashedDowngrade:
+    """The run is killed under the downgrade, and docker's client with it; the container that does it is not."""
+
+    incident = "breaking-migration"
+
+    def test_goes_on_as_the_same_incident(self, scene: Scene) -> None:
+        """Resumed, the incident ends as it would have: rows, schema, one restore point, and nothing left at work."""
+        here, left = scene
+        moment = {VARIABLE: "crash:the schema is downgraded:0.4"}
+        killed = here.run("-p", "tests.engine.killer", *arguments(self.incident, here), environment=moment)
+        assert killed.exit_code == -signal.SIGKILL, killed.terminal
+        assert gate(here) == "closed"
+        (dump,) = (here.practice.server / ".runbook").glob("*.dump")
+        content = dump.read_bytes()
+
+        resumed = here.run("--resume", killed.folder.name, "--execute", here.practice.name)
+        assert resumed.exit_code == 0, resumed.terminal
+        assert (running(here, "api"), running(here, "jobs")) == (LIVE, LIVE)
+        assert gate(here) == "open"
+        assert here.practice.ask("/orders").headers["X-Release"] == LIVE
+        assert sql(here.practice, "SELECT version_num FROM alembic_version") == ["0003_heartbeats"]
+        assert left.content_now(here.practice) == left.content
+        assert list((here.practice.server / ".runbook").glob("*.dump")) == [dump]
+        assert dump.read_bytes() == content
+        assert strays(here) == []
+        assert f"{here.practice.name}-downgrade" not in here.ids()
+        announced, ticket = told(here)
+        assert str(dump) in announced
+        assert killed.folder.name in ticket

@@ -1,0 +1,51 @@
+"""SIGKILL at a few moments of a rollback: the record names the step in flight, `--resume` ends as if nothing had been.
+
+`python -m tests.engine.kill_campaign --every` does the same at every moment.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engine.conftest import Rehearsed, docker
+from tests.engine.kill_campaign import Campaign
+
+
+@pytest.fixture(scope="module")
+def campaign(rehearsed: Rehearsed) -> Iterator[Campaign]:
+    """Kills on the production that the other tests have done with."""
+    yield Campaign(rehearsed, seed=1)
+    rehearsed.practice.wait_ready("2025-12-15-rc1")
+
+
+def moment(campaign: Campaign, kind: str, words: str) -> str:
+    """The moment of that kind at the sentence or change that has these words."""
+    places = (
+        campaign.undisturbed.sentences if kind in ("began", "ended") else [s for s, _ in campaign.undisturbed.changes]
+    )
+    return f"{kind}:{next(number for number, place in enumerate(places, start=1) if words in place)}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        pytest.param("middle", "are brought up on", id="under-compose"),
+        pytest.param("crash", "are brought up on", id="with-compose"),
+        pytest.param("last", "the follow-up ticket is opened", id="told-and-not-noted"),
+    ],
+)
+def test_killed_rollback_comes_to_the_same_end(campaign: Campaign, kind: str, words: str) -> None:
+    """Journal, page and production are as they must be after the kill, and after the incident was gone on with."""
+    kill = campaign.kill_at(moment(campaign, kind, words))
+    assert kill.problems == []
+    assert (kill.killed, kill.resumed, kill.same) == (True, True, True)
+
+
+def test_container_half_replaced_gets_its_own_name_again(campaign: Campaign, rehearsed: Rehearsed) -> None:
+    """What an `up` leaves that was cut short between two containers is put right when the incident is gone on with."""
+    name = f"{rehearsed.practice.name}-api-1"
+    kill = campaign.kill_at(
+        moment(campaign, "began", "every application container runs the pinned digest"),
+        lambda: docker("rename", name, f"0123456789ab_{name}"),
+    )
+    assert kill.problems == []
