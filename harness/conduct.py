@@ -73,7 +73,9 @@ class Conduct:
             self.incident.before_change = lock.keep
 
     def _vouch(self) -> None:
-        word = {"by": operator(), "because": self.run.wishes.because, "at": utc_now()}
+        # It goes into the ledger on the host as well.
+        because = self.incident.journal.redactor.text(str(self.run.wishes.because))
+        word = {"by": operator(), "because": because, "at": utc_now()}
         before = self.incident.facts.get("overrides", {})
         self.incident.learn("overrides", before | dict.fromkeys(self.run.wishes.override, word))
 

@@ -55,6 +55,7 @@ def _forced(settings: Settings, held: Held, why: str, reports: Path) -> str:
     incident_name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}-unlock"
     journal = Journal(reports / incident_name / "journal.jsonl", redactor_for(settings))
     incident = Incident(incident_name, Mode.EXECUTE, journal)
+    why = journal.redactor.text(why)  # it is written on the host as well
     host = Host(settings.host.environment, incident)
     lock = Lock(Production(host, settings.project, settings.deadlines))
     journal.write(
