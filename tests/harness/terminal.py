@@ -92,6 +92,7 @@ def on_terminal(
 
     def own_terminal() -> None:
         os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # as in the zygote
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     process = subprocess.Popen(

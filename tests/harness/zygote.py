@@ -7,6 +7,7 @@ What a child sees of pytest, its plugins and ours is what `python -m pytest` wou
 import gc
 import json
 import os
+import signal
 import sys
 import traceback
 
@@ -23,6 +24,8 @@ def child(request: dict[str, object]) -> None:
     code = 99
     try:
         os.setsid()
+        # A shell starts what stands behind `&` with Ctrl-C ignored, and we heed that; these tests press it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.chdir(str(request["folder"]))
         output = os.open(str(request["output"]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
