@@ -6,6 +6,7 @@ import platform
 import socket
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from harness.progress import Progress
 from runbook import snapshot
 from runbook.availability_prober import AvailabilityProber
 from runbook.errors import JournalError, RunbookError
-from runbook.incident.incident import Incident
+from runbook.incident.incident import Incident, Mode
 from runbook.incident.journal import FORMAT, Journal, utc_now
 from runbook.incident.left_behind import settle
 from runbook.incident.redaction import Redactor
@@ -40,10 +41,19 @@ class Conduct:
         self.incident.listener = progress
         self.availability = AvailabilityProber.of(run.settings, self.incident.journal)
         if run.earlier is not None:
+            if len(self.incident.journal.entries) != len(run.earlier.entries):
+                self.abandon()
+                raise JournalError(
+                    f"another run went on with {run.incident} at this very moment",
+                    "look at how it ended, then try again",
+                )
             self.incident.go_on_from(run.earlier.entries)
         #: How each scenario ended, by its id.
         self.ended: dict[str, Outcome] = {}
+        #: Why scenarios need not run any more: they `passed` before, or are for another `way` back.
+        self.settled: dict[str, str] = {}
         #: How the run ended: one word for the journal, and with what went wrong at the very end; None until then.
+        self.items: list[str] = []
         self.outcome: str | None = None
         self.ending: str | None = None
         self.lock: RunLock | None = None
@@ -56,9 +66,14 @@ class Conduct:
             self._tools = Toolbox(self.run.settings, self.incident, self.run.wishes)
         return self._tools
 
+    def abandon(self) -> None:
+        """Let go of the journal of a run that is refused."""
+        self.incident.journal.close()
+
     def open(self, items: Sequence[pytest.Item], lock: RunLock | None) -> None:
         """Put on record who begins, or goes on with, what; wait for what a killed run left at work."""
         self.progress.opened(self.run, lambda: self.availability.summary)
+        self.items = [item.nodeid for item in items]
         begun = {**_opening(self.run, items), "lock": lock.facts if lock else None}
         if self.run.earlier is None:
             self.incident.journal.write("opened", sync=True, format=FORMAT, **begun)
@@ -82,22 +97,38 @@ class Conduct:
     def close(self, ending: str, stopped_by: str | None) -> None:
         """Close what is open, look at production once more, and write the last entry. Raises nothing."""
         self.outcome = self.ending = ending
-        try:
-            self._close_sentence(stopped_by)
-            self._look_after()
-        except RunbookError as error:
-            self.ending = f"{ending}; and {error}"
-        self.availability.stop()
-        self.progress.ended()
-        try:
-            incident = self.incident
-            reached = sorted(self.needs.reached)
-            made = list(incident.changes_made)
-            incident.journal.write("closed", sync=True, outcome=ending, changes_made=made, reached=reached)
-            incident.journal.close()
-        except (JournalError, OSError) as error:
-            # The last lines must be printed all the same: a full disk tells nobody whether users are served.
-            self.ending = f"{ending}; and {error}"
+        # Each of these on its own: a full disk, or a bug, must not keep the next from being done, nor the last lines.
+        for step in (partial(self._close_sentence, stopped_by), self._look_after, self.availability.stop, self._close):
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001 - whatever it was, it goes into the last lines
+                self.ending = f"{self.ending}; and {error}"
+
+    @property
+    def remaining(self) -> list[str]:
+        """The scenarios that the incident began with, and that neither passed in it nor need to run any more."""
+        earlier = self.run.earlier
+        first = earlier.entries[0]["scenarios"] if earlier else list(self.items)
+        passed = {item for item, outcome in self.ended.items() if outcome is Outcome.PASSED} | set(self.settled)
+        before = earlier.passed_scenarios if earlier else frozenset()
+        return [
+            item
+            for item in first
+            if item not in passed and not (item not in self.ended and item.rpartition("::")[2] in before)
+        ]
+
+    def _close(self) -> None:
+        journal = self.incident.journal
+        journal.make_room()
+        journal.write(
+            "closed",
+            sync=True,
+            outcome=self.outcome,
+            changes_made=list(self.incident.changes_made),
+            reached=sorted(self.needs.reached),
+            remaining=self.remaining,
+        )
+        journal.close()
 
     def _close_sentence(self, stopped_by: str | None) -> None:
         if self.incident.sentence_is_open:
@@ -107,7 +138,8 @@ class Conduct:
 
     def _look_after(self) -> None:
         incident = self.incident
-        if not incident.changes_made or "after" in incident.facts:
+        seen = "after" in incident.facts or (not incident.changes_made and "before" in incident.facts)
+        if seen or incident.mode is Mode.PLAN:
             return
         # Something was changed and the run did not come to its end: what production is now must be known.
         try:

@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,8 @@ def last_lines(conduct: Conduct) -> list[str]:
     changes = incident.changes_made
     counted = "1 change was" if len(changes) == 1 else f"{len(changes) or 'no'} changes were"
     lines = [f"{ending.upper()}: {counted} made to production", *(f"  - {change}" for change in changes)]
-    vouched = sorted(incident.facts.get("overrides", {}))
-    if vouched:
-        lines.append(f"  not checked, but vouched for: {', '.join(vouched)}")
+    if incident.vouched:
+        lines.append(f"  not checked, but vouched for: {', '.join(sorted(incident.vouched))}")
     after = incident.facts.get("after", None if changes else incident.facts.get("before"))
     if isinstance(after, Mapping):
         lines += ["  production now:", *(f"    {line}" for line in state(after))]
@@ -61,11 +61,14 @@ def _next(conduct: Conduct) -> list[str]:
     name = run.settings.project.name
     if conduct.outcome == "planned":
         return [f"to carry it out, type: {_command(run, *_plan_again(conduct), '--execute', name)}"]
-    if conduct.outcome == "passed" or incident.mode is Mode.PLAN:
+    left = len(conduct.remaining) if run.earlier else 0
+    if incident.mode is Mode.PLAN or (conduct.outcome == "passed" and not left):
         return []
     marks = ["-m", "emergency"] if "emergency" in run.kind else []
-    go_on = _command(run, *marks, "--resume", run.incident, "--execute", name)
-    lines = [f"to go on, type: {go_on}    (what is done already is not done twice)"]
+    # Without the word of -k: what a part was chosen for is over, the incident is not.
+    go_on = _command(replace(run, keyword=""), *marks, "--resume", run.incident, "--execute", name)
+    passed = f"{left} scenarios of this incident are left; " if conduct.outcome == "passed" else ""
+    lines = [f"{passed}to go on (what is done already is not done twice), type:", f"  {go_on}"]
     if not marks and incident.changes_made:
         lines.append(f"to return to another release instead: {_command(run, '--to', 'TAG', '--execute', name)}")
     return lines
@@ -97,4 +100,5 @@ def _command(run: Run, *options: str) -> str:
     program = os.path.relpath(pytest, run.started_in) if pytest.is_file() else "pytest"
     settings = ["--settings", run.settings_given] if run.settings_given else []
     reports = ["--reports", run.reports_given] if run.reports_given else []
-    return shlex.join([program, run.features, *settings, *reports, *options])
+    keyword = ["-k", run.keyword] if run.keyword else []
+    return shlex.join([program, *run.features, *keyword, *settings, *reports, *options])

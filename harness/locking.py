@@ -1,8 +1,7 @@
-"""The lock as a run holds it: taken before anything is opened, kept with signs of life, let go of at every ending."""
+"""The lock as a run holds it: taken before anything is begun, kept with signs of life, let go of at every ending."""
 
 from dataclasses import asdict
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from runbook.errors import RunbookError
 from runbook.lock import Heartbeat, Held, Lock
@@ -10,7 +9,7 @@ from runbook.production import Production
 
 
 class RunLock:
-    """Holds the lock of a production for one run, as a context."""
+    """Holds the lock of a production for one run."""
 
     def __init__(self, production: Production, incident: str) -> None:
         """`production` should be one whose commands stay off the record."""
@@ -22,27 +21,26 @@ class RunLock:
         #: What became of it, in words.
         self.state = "not taken"
 
-    def __enter__(self) -> Self:
-        """Take it. Raises LockHeld when another run has it."""
-        try:
-            self._taken_over = self._lock.take(self._incident, self._project)
-            self._heartbeat.__enter__()
-        except BaseException:
-            self._release()
-            raise
+    def take(self) -> None:
+        """Take it, and begin to give signs of life. Raises LockHeld when another run has it."""
+        self._taken_over = self._lock.take(self._incident, self._project)
+        self._heartbeat.start()
         self.state = "held"
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Let go of it; never raises, since what it would say belongs to the last lines."""
-        self._heartbeat.__exit__(kind, error, traceback)
-        self._release()
 
     def keep(self) -> None:
         """Make sure that it is this run's still. Raises LockLost when it is not."""
         self._lock.keep()
+
+    def release(self) -> None:
+        """Let go of it, however far `take` came; never raises, since what it would say belongs to the last lines."""
+        self._heartbeat.stop()
+        if self._lock.holder is None:
+            return
+        try:
+            ours = self._lock.release()
+            self.state = "released" if ours else "TAKEN AWAY: another run may be at work"
+        except RunbookError as error:
+            self.state = f"NOT RELEASED: {error}"
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -53,10 +51,3 @@ class RunLock:
             "holder": asdict(holder) if holder else None,
             "taken_over_from": asdict(taken_over.holder) if taken_over else None,
         }
-
-    def _release(self) -> None:
-        try:
-            self._lock.release()
-            self.state = "released"
-        except RunbookError as error:
-            self.state = f"NOT RELEASED: {error}"

@@ -64,7 +64,9 @@ class Run:
     settings_given: str | None
     reports_given: str | None
     started_in: Path
-    features: str
+    #: What was typed to choose scenarios by: paths, and a word for -k.
+    features: tuple[str, ...]
+    keyword: str
     earlier: Earlier | None
 
     @property
@@ -128,6 +130,11 @@ def read_run(config: pytest.Config) -> Run:
             f"if that is the one, type --execute {settings.project.name}",
         )
     wishes = _wishes(config)
+    if execute is not None and config.option.markexpr.strip() not in ("", "emergency"):
+        raise SettingsError(
+            f"--execute with -m {config.option.markexpr!r}: a validation changes nothing, and a rollback is one whole",
+            "leave out --execute, or -m; only -m emergency goes with it",
+        )
     kind = _kind(config.option.markexpr, execute)
     if rehearsed:
         kind = "emergency-rehearsal" if kind == "emergency" else "rehearsal"
@@ -150,7 +157,8 @@ def read_run(config: pytest.Config) -> Run:
         settings_given=str(path) if rehearsed or given else None,
         reports_given=config.option.reports if config.option.reports != _REPORTS else None,
         started_in=config.invocation_params.dir,
-        features=next(iter(config.args), "features").partition("::")[0],
+        features=tuple(config.args),
+        keyword=config.option.keyword,
         earlier=earlier,
     )
 

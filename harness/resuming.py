@@ -1,5 +1,6 @@
 """What `--resume INCIDENT` goes on from: the journal of an earlier run, and what it still allows."""
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -10,6 +11,9 @@ from runbook.errors import JournalError, SettingsError
 from runbook.incident.journal import Entry, verify
 from runbook.settings import Settings
 from runbook.toolbox import Wishes
+
+_RESUMABLE = ("rollback", "emergency", "rehearsal", "emergency-rehearsal")
+_RESUMABLE_NAME = re.compile(rf"-({'|'.join(_RESUMABLE)})(-[0-9]+)?$")
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,22 @@ class Earlier:
     @property
     def passed(self) -> frozenset[str]:
         """The names that scenarios provide which passed, when they ran last."""
-        last = {e["scenario"]: e for e in self.entries if e["kind"] == "scenario ended"}
-        return frozenset(name for e in last.values() if e["outcome"] == "passed" for name in e["provides"])
+        return frozenset(name for provided in self._passed().values() for name in provided)
+
+    @property
+    def passed_scenarios(self) -> frozenset[str]:
+        """The scenarios that passed, when they ran last, by name."""
+        return frozenset(self._passed())
+
+    def _passed(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for entry in self.entries:
+            if entry["kind"] == "scenario began":
+                # One that began again and came to no end has not passed any more.
+                found.pop(entry["scenario"], None)
+            elif entry["kind"] == "scenario ended" and entry["outcome"] == "passed":
+                found[entry["scenario"]] = entry["provides"]
+        return found
 
     def unknown(self, sentence: str) -> bool:
         """Tell whether the sentence of that id was inconclusive when it ran last."""
@@ -61,27 +79,50 @@ def read_earlier(folder: Path, settings: Settings, given: Wishes, *, emergency: 
         )
     if opened["mode"] != "execute":
         raise SettingsError(f"incident {name} was a plan: it changed nothing", f"type --execute {project} alone")
-    if entries[-1]["kind"] == "closed" and entries[-1]["outcome"] == "passed":
-        raise SettingsError(f"incident {name} is over: it passed", "there is nothing to go on with")
+    last = entries[-1]
+    if last["kind"] == "closed" and last["outcome"] == "passed" and not last["remaining"]:
+        raise SettingsError(
+            f"incident {name} is over: it passed", f"for another one, type --execute {project} without --resume"
+        )
     kind = str(opened["type"])
+    if kind not in _RESUMABLE:
+        raise SettingsError(f"incident {name} is of the kind {kind}, which is not gone on with", "begin anew")
     if ("emergency" in kind) is not emergency:
         mark = "with -m emergency" if "emergency" in kind else "without -m emergency"
         raise SettingsError(f"incident {name} is of the kind {kind}", f"go on with it {mark}")
-    wishes = _joined([entry["asked_for"] for entry in entries if entry["kind"] in ("opened", "resumed")], given)
+    asked = [entry["asked_for"] for entry in entries if entry["kind"] in ("opened", "resumed")]
+    if "emergency" in kind:
+        _refuse_other_switch(name, _joined(asked, Wishes()), given)
     _refuse_other_target(name, entries, given, project)
-    return Earlier(entries, kind, wishes)
+    return Earlier(entries, kind, _joined(asked, given))
+
+
+#: Each of these wishes takes the place of the other.
+_INSTEAD = {"enable": "disable", "disable": "enable", "target": "forward_fix", "forward_fix": "target"}
+
+
+def _refuse_other_switch(name: str, asked: Wishes, given: Wishes) -> None:
+    if (given.enable or given.disable) and (given.enable, given.disable) != (asked.enable, asked.disable):
+        raise SettingsError(
+            f"incident {name} turns one switch, one way, and --enable or --disable asks for another",
+            "leave that out, or begin anew without --resume",
+        )
 
 
 def _newest(reports: Path) -> str:
-    found = sorted((path.parent.name for path in reports.glob("*/journal.jsonl")), reverse=True)
+    journals = [path.parent.name for path in reports.glob("*/journal.jsonl")]
+    found = sorted((name for name in journals if _RESUMABLE_NAME.search(name)), reverse=True)
     return f"there are: {', '.join(found[:3])}{', …' if len(found) > 3 else ''}" if found else "there is none"
 
 
 def _joined(asked: Sequence[Mapping[str, Any]], given: Wishes) -> Wishes:
-    """What was asked for at first and later, the newest word on each thing; what is vouched for is asked each time."""
+    """What was asked for at first and later, the newest word on each thing; an override is on record as a fact."""
     joined: dict[str, Any] = {}
     for wishes in (*asked, {field.name: getattr(given, field.name) for field in fields(Wishes)}):
-        joined |= {name: value for name, value in wishes.items() if value}
+        for name, value in wishes.items():
+            if value:
+                joined.pop(_INSTEAD.get(name, ""), None)
+                joined[name] = value
     return Wishes(**(joined | {"override": given.override}))
 
 

@@ -59,11 +59,9 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     with ExitStack() as until_closed:
         try:
             production = _refuse(session, run)
-            lock = RunLock(production, run.incident) if run.mode is Mode.EXECUTE else None
-            if lock is not None:
-                until_closed.enter_context(lock)
             needs = Needs(session.items, run.earlier.passed if run.earlier else ())
             conduct = Conduct(run, session.config.stash[REDACTOR], Progress(session.config), needs)
+            lock = _locked(production, conduct, until_closed) if run.mode is Mode.EXECUTE else None
         except (pytest.UsageError, RunbookError) as error:
             raise pytest.UsageError(visible(session.config.stash[REDACTOR].text(str(error)))) from None
         session.config.stash[CONDUCT] = conduct
@@ -83,11 +81,23 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
             conduct.close(ending, signals.received)
 
 
+def _locked(production: Production, conduct: Conduct, until_closed: ExitStack) -> RunLock:
+    # The journal first: it is this incident's alone, and a lock that is taken must not be let go of for its sake.
+    lock = RunLock(production, conduct.run.incident)
+    until_closed.callback(lock.release)
+    try:
+        lock.take()
+    except BaseException:
+        conduct.abandon()
+        raise
+    return lock
+
+
 def _came_to(session: pytest.Session, conduct: Conduct) -> str:
     """How a run that came to its end ended: well only if every scenario says so on record, and one was really run."""
     outcomes = {conduct.ended.get(item.nodeid, Outcome.INCONCLUSIVE) for item in session.items}
     good = {outcome for outcome in outcomes if outcome.is_good}
-    nothing_ran = not good and conduct.run.earlier is None
+    nothing_ran = not good and "passed" not in conduct.settled.values()
     if nothing_ran or outcomes - good - {Outcome.NOT_APPLICABLE}:
         session.testsfailed = session.testsfailed or 1  # what pytest's exit code is made from
     return "failed" if session.testsfailed else "planned" if conduct.incident.planned_changes else "passed"
@@ -140,7 +150,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         conduct.progress.ended()
     if conduct is not None and conduct.ending is not None:
         conduct.progress.closed(last_lines(conduct))
-        print(run.page if run.page.exists() else run.journal)  # noqa: T201 - the last line is this path, by contract
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print(run.page if run.page.exists() else run.journal)  # noqa: T201 - the last line is this path, by contract
     elif run.earlier is None:
         # What a journal that could not be opened left: an empty one, or none.
         run.journal.unlink(missing_ok=True)

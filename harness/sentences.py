@@ -34,6 +34,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         reason = f"is for the way back {' or '.join(ways)}, and this one is {way}"
     if passed:
         reason = "passed already in this incident"
+        conduct.settled[item.nodeid] = "passed"
+    elif reason and not unmet:
+        conduct.settled[item.nodeid] = "way"
     if reason:
         conduct.incident.journal.write(
             "scenario left out",
@@ -92,6 +95,8 @@ def pytest_bdd_after_step(request: pytest.FixtureRequest) -> Any:
     result = yield
     if (conduct := _conduct(request)) is not None:
         conduct.incident.check_sentence()
+        if (late := request.config.stash[SIGNALS].late) is not None:
+            raise late  # whoever caught it when it was raised
     _end_sentence(request.node, None)
     return result
 

@@ -1,7 +1,8 @@
 """What Ctrl-C, SIGTERM, SIGHUP and a sentence's deadline do; once the record is being closed, nothing interrupts."""
 
+import contextlib
+import os
 import signal
-import sys
 from types import FrameType
 from typing import Any
 
@@ -20,6 +21,8 @@ class Signals:
         self.received: str | None = None
         self._closing = False
         self._deadline = 0.0
+        #: The open sentence came to its deadline; it stays so, whoever caught what was raised.
+        self.late: SentenceTimedOut | None = None
         self._clock_was: Any = None
 
     def install(self) -> None:
@@ -33,6 +36,7 @@ class Signals:
 
         A process has one such clock: where a plugin (pytest-timeout) runs it already, its deadline holds.
         """
+        self.late = None
         if signal.getitimer(signal.ITIMER_REAL)[0] > 0:
             return
         self._deadline = deadline
@@ -53,15 +57,18 @@ class Signals:
 
     def _sentence_is_late(self, _number: int, _frame: FrameType | None) -> None:
         if not self._closing:
-            raise SentenceTimedOut(
+            self.late = SentenceTimedOut(
                 f"the sentence did not end within {self._deadline:g} s",
                 "look at the production host, or raise deadlines.sentence",
             )
+            raise self.late
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         name = _NAMES[signal.Signals(number)]
         if self.received or self._closing:
-            print(f"\n{name}: closing the record first; SIGKILL would leave it open", file=sys.stderr)  # noqa: T201 - said at once
+            # Not by print: the terminal may be gone, and what is being printed when it comes must not be disturbed.
+            with contextlib.suppress(OSError):
+                os.write(2, f"\n{name}: closing the record first; SIGKILL would leave it open\n".encode())
             return
         self.received = name
         raise KeyboardInterrupt(f"stopped by {name}")

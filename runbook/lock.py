@@ -14,7 +14,7 @@ import socket
 import threading
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any
 
 from runbook.errors import Inconclusive, LockHeld, LockLost, RunbookError
 from runbook.host import Command
@@ -157,11 +157,11 @@ class Lock:
                 "somebody forced it: find out who is at work, then go on with --resume",
             )
 
-    def release(self) -> None:
-        """Let go of it, if it is this run's. What is another's by now is left alone."""
-        if self.holder is not None:
-            self._done(self._if_still(self._mine, "remove"))
+    def release(self) -> bool:
+        """Let go of it, if it is this run's, and tell whether it was. What is another's by now is left alone."""
+        ours = self.holder is not None and self._done(self._if_still(self._mine, "remove"))
         self._mine, self.holder = _FREE, None
+        return ours
 
     def forcing(self, held: Held, incident: str, why: str) -> Change:
         """The change that takes the lock away from `held`, and from nobody else, and says so beside it on the host."""
@@ -198,16 +198,16 @@ class Heartbeat:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lock", daemon=True)
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         """Begin."""
         with signals_held():
             self._thread.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        """End; the lock stays taken."""
+    def stop(self) -> None:
+        """End, if it was begun; the lock stays taken."""
         self._over.set()
-        self._thread.join(SIGN_OF_LIFE)
+        if self._thread.is_alive():
+            self._thread.join(SIGN_OF_LIFE)
 
     def _beat(self) -> None:
         while not self._over.wait(SIGN_OF_LIFE):

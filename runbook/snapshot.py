@@ -10,11 +10,11 @@ from runbook.toolbox import Toolbox
 
 
 def write_down_before(tools: Toolbox) -> None:
-    """Put production as it is before any change on record; of an incident that is gone on with, as it is found now.
+    """Put production as it is before any change on record; of an incident that changed something, as it is found now.
 
     What it was before the first change stands in the journal already, and cannot be seen any more.
     """
-    tools.incident.learn("found again" if "before" in tools.incident.facts else "before", take(tools))
+    tools.incident.learn("found again" if tools.incident.changes_made else "before", take(tools))
 
 
 def take(tools: Toolbox) -> dict[str, Any]:

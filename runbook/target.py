@@ -51,7 +51,16 @@ def identify(tools: Toolbox, asked_for: str | None) -> Release:
 
 
 def _still_pinned(tools: Toolbox) -> Release:
-    release = pinned(tools)
+    release, facts = pinned(tools), tools.incident.facts
+    origin, now = facts["origin"], facts.get("found again", facts["before"])
+    known = {service: {origin["digests"].get(service), digest} for service, digest in release.digests.items()}
+    others = set(now["tags"]) - {*origin["tags"], release.tag}
+    others |= {digest for service, digest in now["digests"].items() if digest not in known.get(service, {digest})}
+    if others:
+        raise TargetError(
+            f"another release runs since this incident broke off: {', '.join(sorted(others))}",
+            "if it must be rolled back, begin anew without --resume; if it is the remedy, leave it",
+        )
     if barred := tools.known_good.barred(release.digests.values()):
         raise TargetError(
             f"{release.tag}, the target of this incident, is in quarantine by now: {barred}",
@@ -226,5 +235,5 @@ def entering_in_ledger(tools: Toolbox) -> Change:
     except RunbookError:  # a database without Alembic, say: the release is known good all the same
         at = None
     incident = tools.incident
-    release, vouched = Release.from_facts(incident.facts["running"]), incident.facts.get("overrides", {})
-    return tools.known_good.entering(release, incident.name, at, vouched)
+    release = Release.from_facts(incident.facts["running"])
+    return tools.known_good.entering(release, incident.name, at, incident.vouched)

@@ -1,6 +1,5 @@
 """The target in the env file: one value changed, a copy kept, and every other byte as before."""
 
-from runbook.errors import RunbookError
 from runbook.host_files import FOLDER
 from runbook.release import Release
 from runbook.sentence import Change, Expectation, Seen
@@ -44,10 +43,10 @@ def named(tools: Toolbox, release: Release) -> Expectation:
         if wrong:
             return Seen(ok=False, seen="; ".join(wrong))
         now = tools.env_file.read()
-        try:
-            before = tools.env_file.at(kept_copy(tools)).read()
-        except RunbookError:
+        there = tools.host.run(tools.production.command("test", "-e", kept_copy(tools)))
+        if there.exit_code == 1:
             return Seen(ok=True, seen=f"{now.path} names {release.tag}, and was not changed by this incident")
+        before = tools.env_file.at(kept_copy(tools)).read()
         same = before.with_value(variable, release.tag) == now.content
         found: dict[str, str] = tools.incident.facts["before"]["env_file"]
         kept = (found["mode"], found["owner"]) == (now.mode, f"{now.owner}:{now.group}")

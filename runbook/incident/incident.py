@@ -55,6 +55,8 @@ class Incident(Witness):
         #: When each message was sent by an earlier run of this incident, by the change's summary.
         self._told: dict[str, str] = {}
         self._sentence_id = ""
+        #: Who vouched for which sentence that could not be checked in this run, and why; by the sentence's id.
+        self.vouched: dict[str, Any] = {}
         self._sentence_outcome = Outcome.PASSED
         self._sentence_detail = ""
         self._sentence_began: float | None = None
@@ -71,6 +73,9 @@ class Incident(Witness):
                 self._note_change(entry["summary"])
             elif entry["kind"] == "change" and entry["reach"] == Reach.PEOPLE and entry["state"] == "done":
                 self._told[entry["summary"]] = entry["time"]
+        if not self.changes_made:
+            # Nothing is lost by looking again: what is there is what was there before any change.
+            self.facts.pop("before", None)
 
     # -- what the record keeps ---------------------------------------------------------------------------------
 
@@ -126,7 +131,7 @@ class Incident(Witness):
             self.listener.changed(change.summary, change.reach, "planned")
             self.journal.write("change", state="planned", actions=actions, **about)
             return
-        self.before_change()
+        self.before_change()  # before the intent as well: what may not be begun is not on record as begun
         self.journal.write("change", state="begun", actions=actions, sync=True, **about)
         if change.reach is Reach.PRODUCTION:
             self._note_change(change.summary)
@@ -136,6 +141,7 @@ class Incident(Witness):
         receipts = []
         with self.acting():
             for action in change.actions:
+                self.before_change()
                 if isinstance(action, Command):
                     host.check(action)
                 else:
@@ -198,6 +204,7 @@ class Incident(Witness):
                 f"expected {expected}; {unknown.seen}",
                 f'{unknown.next_step}; or, if you know that it is so: --override {self._sentence_id} --because "…"',
             )
+        self.vouched[self._sentence_id] = override
         word = f"{override['by']} vouches for it: {override['because']}"
         self.decide(f"{self._sentence_id}: may the run go on although this is not known?", "yes", [word, unknown.seen])
         self._conclude(Outcome.INCONCLUSIVE, f"expected {expected}; {unknown.seen}; {word}")

@@ -62,7 +62,7 @@ class Journal:
         except OSError as error:
             raise JournalError(
                 f"the journal {path} cannot be opened ({error.strerror})",
-                "nothing was changed; make room or mend the permissions, then start again",
+                "this run changed nothing; make room or mend the permissions, then start again",
             ) from error
         if go_on:
             self._go_on()
@@ -79,7 +79,8 @@ class Journal:
         os.ftruncate(self._file, len(whole))
         self.entries, self._previous, self._size = list(found.entries), found.head, len(whole)
 
-    def _make_room(self) -> None:
+    def make_room(self) -> None:
+        """Give the reserved space back: what is written from here on is the closing."""
         if self._reserve is not None:
             os.close(self._reserve)
             self._reserve = None
@@ -115,7 +116,7 @@ class Journal:
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._file, self._size)
                     if threading.current_thread() is threading.main_thread():
-                        self._make_room()
+                        self.make_room()
                 raise JournalError(
                     f"the journal {self.path} cannot be written ({error.strerror})",
                     "nothing more is changed without a journal; make room, then look at production",
@@ -124,7 +125,7 @@ class Journal:
 
     def close(self) -> None:
         """Put everything on the disk and let go of the file."""
-        self._make_room()
+        self.make_room()
         os.fsync(self._file)
         os.close(self._file)
 

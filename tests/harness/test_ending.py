@@ -22,6 +22,7 @@ class Ended:
 
     facts: dict[str, Any] = field(default_factory=dict)
     changes_made: list[str] = field(default_factory=list)
+    vouched: dict[str, Any] = field(default_factory=dict)
     mode: Mode = Mode.EXECUTE
     journal: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(entries=[]))
 
@@ -42,10 +43,13 @@ def lines(folder: Path, ending: str, ended: Ended, lock: str = "released", **mor
         incident="i-1",
         folder=folder,
         started_in=folder,
-        features="features",
+        features=("features",),
+        keyword="",
         **(usual | more),
     )
-    conduct = SimpleNamespace(run=run, incident=ended, outcome=ending, ending=ending, lock=SimpleNamespace(state=lock))
+    conduct = SimpleNamespace(
+        run=run, incident=ended, outcome=ending, ending=ending, remaining=[], lock=SimpleNamespace(state=lock)
+    )
     return "\n".join(last_lines(conduct))  # type: ignore[arg-type]
 
 
@@ -93,7 +97,7 @@ def test_emergency_goes_on_as_an_emergency(tmp_path: Path) -> None:
 def test_broken_off_run_says_how_to_go_on(tmp_path: Path, ending: str) -> None:
     """A run that changed something and did not end well says how to go on, and how to go elsewhere."""
     said = lines(tmp_path, ending, Ended(after(), ["user traffic is paused"]), reports_given="/srv/records")
-    assert "to go on, type:" in said
+    assert "to go on (what is done already is not done twice), type:" in said
     assert "features --reports /srv/records --resume i-1 --execute shop" in said
     assert "--to TAG --execute shop" in said
 
@@ -131,7 +135,7 @@ def test_closed_gate_is_shouted(tmp_path: Path) -> None:
     """That users are kept out stands in the last lines, also when this run did not close the gate."""
     closed = snapshot("running", "v2", gate="closed")
     assert "USERS ARE KEPT OUT" in lines(tmp_path, "failed", Ended({"before": closed}))
-    assert "to go on, type:" in lines(tmp_path, "failed", Ended({"before": closed}))
+    assert "to go on (what is done already is not done twice), type:" in lines(tmp_path, "failed", Ended({"before": closed}))
     assert "USERS ARE KEPT OUT" not in lines(tmp_path, "passed", Ended(after(), ["a"]))
 
 

@@ -150,10 +150,12 @@ def test_signs_of_life_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     lock.take("i-1", "shop")
     content = path(tmp_path).read_bytes()
     os.utime(path(tmp_path), (0, 0))
-    with Heartbeat(lock):
-        deadline = time.monotonic() + 10
-        while path(tmp_path).stat().st_mtime == 0 and time.monotonic() < deadline:
-            time.sleep(0.02)
+    heartbeat = Heartbeat(lock)
+    heartbeat.start()
+    deadline = time.monotonic() + 10
+    while path(tmp_path).stat().st_mtime == 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    heartbeat.stop()
     assert path(tmp_path).stat().st_mtime > 0
     assert path(tmp_path).read_bytes() == content
 

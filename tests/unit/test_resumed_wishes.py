@@ -1,0 +1,69 @@
+"""What is wished for when an incident is gone on with: the newest word, one switch, one way, one target."""
+
+from dataclasses import asdict
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.resuming import _joined, _refuse_other_switch
+from runbook.errors import SettingsError, TargetError
+from runbook.target import identify
+from runbook.toolbox import Wishes
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "joined"),
+    [
+        pytest.param([], Wishes(target="v1"), Wishes(target="v1"), id="given"),
+        pytest.param([Wishes(accept_loss="c3")], Wishes(), Wishes(accept_loss="c3"), id="kept"),
+        pytest.param([Wishes(because="a")], Wishes(because="b"), Wishes(because="b"), id="newest"),
+        pytest.param([Wishes(enable="exports")], Wishes(disable="exports"), Wishes(disable="exports"), id="switch"),
+        pytest.param([Wishes(forward_fix="v3")], Wishes(target="v1"), Wishes(target="v1"), id="target"),
+        pytest.param([Wishes(override=("1.1.1",))], Wishes(), Wishes(), id="overrides-are-facts"),
+    ],
+)
+def test_newest_word_counts(asked: list[Wishes], given: Wishes, joined: Wishes) -> None:
+    """Of two wishes that exclude each other only the newer one is left."""
+    assert _joined([asdict(wishes) for wishes in asked], given) == joined
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        pytest.param(Wishes(disable="exports"), Wishes(enable="exports"), id="other-way"),
+        pytest.param(Wishes(), Wishes(enable="exports"), id="bare-emergency-turned-round"),
+        pytest.param(Wishes(disable="exports"), Wishes(disable="reports"), id="other-switch"),
+    ],
+)
+def test_incident_turns_one_switch_one_way(asked: Wishes, given: Wishes) -> None:
+    """Another switch, or another way, is another incident."""
+    with pytest.raises(SettingsError, match="one switch, one way"):
+        _refuse_other_switch("i-1", asked, given)
+    _refuse_other_switch("i-1", asked, Wishes())
+    _refuse_other_switch("i-1", asked, asked)
+
+
+def tools(tag: str, digest: str) -> Any:
+    """What `identify` looks at of an incident from v2 to v1 that is gone on with, on a production that runs `tag`."""
+    facts = {
+        "before": {"tags": ["v2"], "digests": {"api": "sha256:2"}},
+        "found again": {"tags": [tag], "digests": {"api": digest}},
+        "origin": {"tags": ["v2"], "digests": {"api": "sha256:2"}},
+        "target": {"tag": "v1", "images": {"api": "registry.example/api:v1"}, "digests": {"api": "sha256:1"}},
+    }
+    incident = SimpleNamespace(facts=facts, decide=lambda *_: None)
+    return SimpleNamespace(incident=incident, known_good=SimpleNamespace(barred=lambda _digests: None))
+
+
+@pytest.mark.parametrize(("tag", "digest"), [("v2", "sha256:2"), ("v1", "sha256:1"), ("v1", "sha256:2")])
+def test_incident_goes_on_with_the_releases_that_it_knows(tag: str, digest: str) -> None:
+    """The failed release, the target, or something between the two: that is how an incident breaks off."""
+    assert identify(tools(tag, digest), None).tag == "v1"
+
+
+@pytest.mark.parametrize(("tag", "digest"), [("v3", "sha256:3"), ("v2", "sha256:9")])
+def test_release_of_somebody_else_is_not_rolled_back_unseen(tag: str, digest: str) -> None:
+    """Another release that was deployed meanwhile, also under an old tag, stops an incident that is gone on with."""
+    with pytest.raises(TargetError, match="another release runs since this incident broke off"):
+        identify(tools(tag, digest), None)
