@@ -23,7 +23,7 @@ from tests.engine.conftest import Ran, Rehearsed, docker, planted
 from tests.engine.killer import VARIABLE
 
 INCIDENT = find_incident("regression")
-KINDS = ("began", "ended", "middle", "last", "crash")
+KINDS = ("middle", "crash", "last", "began", "ended")
 PATIENCE = 90  # seconds, for what a killed run left at work to end
 #: Steady for a second is enough here; it saves half of each run.
 _HASTE = "\n[deadlines]\nstable = 1\n"

@@ -1,6 +1,7 @@
 """An incident: what is carried out, what is only planned, and what is kept before, during and after."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,22 @@ def test_unmet_expectation_names_both_sides_and_the_next_step(tmp_path: Path) ->
     assert caught.value.next_step == "read its log"
     assert entries(found, "look")[0]["state"] == "not so"
     assert ended(found, caught.value)[0] is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    ("deadline", "words"),
+    [pytest.param(1.0, "; seen after 1 s: HTTP 503", id="waited"), pytest.param(0, "; seen: HTTP 503", id="one-look")],
+)
+def test_only_waiting_is_told_in_seconds(tmp_path: Path, deadline: float, words: str) -> None:
+    """A look that took its time says what it saw in the same words each time: it was not waited for."""
+
+    def slow() -> Seen:
+        time.sleep(1.05)
+        return Seen(ok=False, seen="HTTP 503")
+
+    with pytest.raises(CheckFailed) as caught:
+        incident(tmp_path).expect(Expectation("the api ready", slow, "read its log", deadline))
+    assert caught.value.seen.endswith(words)
 
 
 def test_look_without_an_answer_is_not_a_no(tmp_path: Path) -> None:
