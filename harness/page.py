@@ -42,7 +42,7 @@ def pytest_metadata(metadata: dict[str, Any], config: pytest.Config) -> None:
 
 def pytest_html_report_title(report: Any) -> None:
     """Name the page by its incident, where this is one."""
-    run = report._config.stash.get(RUN, None) if hasattr(report, "_config") else None  # noqa: SLF001
+    run = report.config.stash.get(RUN, None)
     if run is not None:
         report.title = run.incident
 

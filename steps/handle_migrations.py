@@ -3,7 +3,7 @@
 from pytest_bdd import given, then, when
 
 from runbook import recovery
-from runbook.migrations import downgrade, schema
+from runbook.migrations import downgrade
 from runbook.sentence import changes
 from runbook.toolbox import Toolbox
 
@@ -66,18 +66,3 @@ def migrated_forward(tools: Toolbox) -> None:
 @then("the database is at the head of the forward-fix")
 def at_fix_head(tools: Toolbox) -> None:
     tools.incident.expect(recovery.migrated(tools))
-
-
-@given("the migrations that the failed release brought")
-def failed_migrations(tools: Toolbox) -> None:
-    schema.read_failed(tools)
-
-
-@then("the verdict names the way back")
-def way_decided(tools: Toolbox) -> None:
-    tools.incident.expect(recovery.decide(tools))
-
-
-@then("the target can start on the schema that it will find")
-def can_start(tools: Toolbox) -> None:
-    tools.incident.expect(recovery.starts_on_newer_schema(tools))

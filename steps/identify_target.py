@@ -2,7 +2,7 @@
 
 from pytest_bdd import given, then, when
 
-from runbook import rollback, snapshot, target
+from runbook import recovery, rollback, snapshot, target
 from runbook.migrations import schema
 from runbook.sentence import changes
 from runbook.toolbox import Toolbox
@@ -57,3 +57,18 @@ def schema_revision(tools: Toolbox) -> None:
 @given("the migrations that the target knows")
 def target_migrations(tools: Toolbox) -> None:
     schema.read_target(tools, target.pinned(tools))
+
+
+@given("the migrations that the failed release brought")
+def failed_migrations(tools: Toolbox) -> None:
+    schema.read_failed(tools)
+
+
+@then("the verdict names the way back")
+def way_decided(tools: Toolbox) -> None:
+    tools.incident.expect(recovery.decide(tools))
+
+
+@then("the target can start on the schema that it will find")
+def can_start(tools: Toolbox) -> None:
+    tools.incident.expect(recovery.starts_on_newer_schema(tools))

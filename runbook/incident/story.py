@@ -7,7 +7,13 @@ from typing import Any
 from runbook.incident.comparison import Row, compared
 from runbook.incident.journal import Entry
 from runbook.incident.timeline import Scenario, Sentence, Timeline
-from runbook.sentence import Outcome
+from runbook.sentence import Outcome, Reach
+
+#: What each run of an incident finds for itself; an earlier run's says nothing about the newest.
+_OF_ONE_RUN = ("after", "running")
+#: The facts that are production at one moment.
+_LOOKS = ("before", "found again", "after")
+_PAUSED, _RESUMED = "user traffic is paused", "user traffic is resumed"
 
 
 class Story:
@@ -17,7 +23,8 @@ class Story:
         self.opened: Mapping[str, Any] = entries[0] if entries and entries[0]["kind"] == "opened" else {}
         timeline = Timeline(entries)
         self.scenarios, self.resumed, self.closed = timeline.scenarios, timeline.resumed, timeline.closed
-        self.facts = {entry["name"]: entry["value"] for entry in entries if entry["kind"] == "fact"}
+        self.facts = _facts(entries)
+        self._seen_last, self._changed_since = _last_look(entries)
         self.decisions = _latest_decisions(entries)
         self.began = str(entries[0]["time"]) if entries else ""
         self.ended = str(entries[-1]["time"]) if entries else ""
@@ -104,26 +111,30 @@ class Story:
 
     @property
     def gate_closed_seconds(self) -> float | None:
-        """From the first moment at which the gate may have been closed to the first at which it was open again."""
-        times = {}
-        for sentence in self.sentences:
-            for entry in sentence.details:
-                if entry["kind"] == "change" and entry["state"] in ("begun", "done"):
-                    times[entry["summary"], entry["state"]] = entry["time"]
-        paused = times.get(("user traffic is paused", "begun"))
-        resumed = times.get(("user traffic is resumed", "done"))
-        return seconds_between(paused, resumed) if paused and resumed else None
+        """For how long users were kept out, over all runs; None if they never were, or if no end is on record.
+
+        Each time it is from when pausing began to when traffic was resumed, or was found so.
+        """
+        began, seconds = None, None
+        for entry in (entry for sentence in self.sentences for entry in sentence.details if entry["kind"] == "change"):
+            told = entry["summary"], entry["state"]
+            if told == (_PAUSED, "begun"):
+                began = began or entry["time"]
+            elif told in ((_RESUMED, "done"), (_RESUMED, "already so")) and began:
+                seconds = (seconds or 0.0) + seconds_between(began, entry["time"])
+                began = None
+        return None if began else seconds
 
     @property
     def users_kept_out(self) -> bool:
-        """Tell whether the traffic gate was closed when production was last looked at."""
-        last = self.facts.get("after", self.facts.get("before"))
-        return isinstance(last, Mapping) and last["gate"] == "closed"
+        """Tell whether the gate was closed when production was last looked at, and nobody began to open it since."""
+        opening = any(entry["summary"] == _RESUMED for entry in self._changed_since)
+        return self._seen_last.get("gate") == "closed" and not opening
 
     @property
     def left_unknown(self) -> bool:
         """Tell whether something was changed and nobody looked at production afterwards."""
-        return not self.looked_after and any(sentence.changed_production for sentence in self.sentences)
+        return not self.looked_after and bool(self._changed_since)
 
     @property
     def log_errors(self) -> dict[str, Mapping[str, int]]:
@@ -137,7 +148,7 @@ class Story:
 
     @property
     def looked_after(self) -> bool:
-        """Tell whether production was looked at once more after the changes."""
+        """Tell whether the newest run looked at production once more after its changes."""
         return isinstance(self.facts.get("after"), Mapping)
 
     @property
@@ -152,6 +163,28 @@ class Story:
 def seconds_between(began: str, ended: str) -> float:
     """The seconds between two UTC times as the journal writes them."""
     return (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
+
+
+def _facts(entries: Sequence[Entry]) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    for entry in entries:
+        if entry["kind"] == "resumed":
+            facts = {name: value for name, value in facts.items() if name not in _OF_ONE_RUN}
+        elif entry["kind"] == "fact":
+            facts[entry["name"]] = entry["value"]
+    return facts
+
+
+def _last_look(entries: Sequence[Entry]) -> tuple[Mapping[str, Any], list[Entry]]:
+    """Production as it was last seen, in whichever run, and what was changed on it since then."""
+    seen: Mapping[str, Any] = {}
+    changes: list[Entry] = []
+    for entry in entries:
+        if entry["kind"] == "fact" and entry["name"] in _LOOKS and isinstance(entry["value"], Mapping):
+            seen, changes = entry["value"], []
+        elif entry["kind"] == "change" and entry["state"] in ("begun", "done"):
+            changes += [entry] if entry.get("reach", Reach.PRODUCTION) == Reach.PRODUCTION else []
+    return seen, changes
 
 
 def _latest_decisions(entries: Sequence[Entry]) -> list[Entry]:

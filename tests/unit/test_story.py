@@ -42,6 +42,10 @@ def change(summary: str, state: str, reach: str = "production") -> Entry:
     return {"kind": "change", "summary": summary, "state": state, "reach": reach}
 
 
+def resumed() -> Entry:
+    return {"kind": "resumed", "operator": "x", "operator_host": "x"}
+
+
 def fact(name: str, value: Any) -> Entry:
     return {"kind": "fact", "name": name, "value": value}
 
@@ -138,12 +142,48 @@ def test_only_what_was_begun_on_production_counts_as_changed(state: str, reach: 
             [("user traffic is paused", "planned"), ("user traffic is resumed", "planned")], None, id="planned"
         ),
         pytest.param([], None, id="never-paused"),
+        pytest.param(
+            [
+                ("user traffic is paused", "begun"),
+                ("user traffic is paused", "begun"),
+                ("user traffic is resumed", "done"),
+            ],
+            4,
+            id="pausing-begun-twice-counts-from-the-first",
+        ),
+        pytest.param(
+            [
+                ("user traffic is paused", "begun"),
+                ("user traffic is resumed", "done"),
+                ("another thing", "done"),
+                ("user traffic is paused", "begun"),
+                ("user traffic is resumed", "done"),
+            ],
+            4,
+            id="paused-twice-and-open-between",
+        ),
+        pytest.param(
+            [
+                ("user traffic is paused", "begun"),
+                ("user traffic is resumed", "done"),
+                ("user traffic is paused", "begun"),
+            ],
+            None,
+            id="closed-again",
+        ),
+        pytest.param(
+            [
+                ("user traffic is paused", "begun"),
+                ("user traffic is resumed", "begun"),
+                ("user traffic is resumed", "already so"),
+            ],
+            4,
+            id="found-resumed",
+        ),
     ],
 )
-def test_time_without_service_runs_from_the_first_moment_to_the_last(
-    states: list[tuple[str, str]], seconds: float | None
-) -> None:
-    """Users count as kept out from when pausing began until resuming was done; otherwise nothing is claimed."""
+def test_time_without_service_is_that_of_the_closed_gate(states: list[tuple[str, str]], seconds: float | None) -> None:
+    """Users are kept out from when pausing began until resuming was done, each time; while it lasts, no end is told."""
     changes = [entry for summary, state in states for entry in (sentence(), change(summary, state))]
     assert story(opened(), scenario(), *changes).gate_closed_seconds == seconds
 
@@ -200,6 +240,56 @@ def test_changes_that_nobody_looked_at_leave_production_unknown() -> None:
     assert story(opened(), *changed).left_unknown
     assert not story(opened(), *changed, fact("after", snapshot("x", "v1"))).left_unknown
     assert not story(opened(), scenario(), sentence(), change("x", "planned")).left_unknown
+
+
+CLOSED_AFTER = fact("after", snapshot("x", "v2", gate="closed"))
+
+
+def test_run_that_resumed_traffic_and_was_killed_left_production_unknown() -> None:
+    """What the run before saw last is not what the resumed one left."""
+    found = story(
+        opened(), scenario(), sentence(), change("user traffic is paused", "begun"), CLOSED_AFTER, closed("failed"),
+        resumed(), fact("found again", snapshot("x", "v2", gate="closed")),
+        scenario(), sentence(), change("user traffic is resumed", "done"),
+    )  # fmt: skip
+    assert (found.users_kept_out, found.left_unknown, found.looked_after) == (False, True, False)
+
+
+def test_run_that_was_killed_before_it_did_anything_left_what_the_one_before_saw() -> None:
+    """A resumed run that changed nothing leaves users kept out as they were, and nothing unknown."""
+    found = story(
+        opened(), scenario(), sentence(), change("user traffic is paused", "begun"), CLOSED_AFTER, closed("failed"),
+        resumed(),
+    )  # fmt: skip
+    assert (found.users_kept_out, found.left_unknown) == (True, False)
+
+
+def test_what_a_killed_run_changed_stays_unknown_until_somebody_looks() -> None:
+    """A resumed run that was killed before its first look knows no more than the one before; its look tells."""
+    killed = [opened(), scenario(), sentence(), change("x", "begun"), resumed()]
+    assert story(*killed).left_unknown
+    assert not story(*killed, fact("found again", snapshot("x", "v2", gate="open"))).left_unknown
+
+
+def test_gate_that_was_found_closed_again_is_told() -> None:
+    """The look of a resumed run counts before it has looked after its changes."""
+    looks = (("before", "open"), ("found again", "closed"))
+    before, again = (fact(name, snapshot("x", "v2", gate=gate)) for name, gate in looks)
+    assert story(opened(), before, resumed(), again).users_kept_out
+    assert story(opened(), before, resumed(), again, scenario(), sentence(), change("x", "done")).users_kept_out
+
+
+def test_note_that_is_removed_after_the_last_look_leaves_nothing_unknown() -> None:
+    """A run looks after its changes once; the closing note that follows does not make that unknown."""
+    after = fact("after", snapshot("x", "v1", gate="open"))
+    found = story(opened(), scenario(), sentence(), change("x", "done"), after, sentence(), change("note", "done"))
+    assert not found.left_unknown
+
+
+def test_running_release_of_an_earlier_run_is_not_told() -> None:
+    """Which release was validated is for each run to find."""
+    found = story(opened(), fact("target", {"tag": "v1"}), fact("running", {"tag": "v1"}), resumed())
+    assert set(found.facts) == {"target"}
 
 
 def test_chapters_keep_their_order() -> None:
