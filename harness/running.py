@@ -24,7 +24,7 @@ from runbook.incident.redaction import Redactor
 from runbook.incident.visible import visible
 from runbook.production import Production
 from runbook.sentence import Outcome
-from runbook.toolbox import Toolbox, redactor_for
+from runbook.toolbox import Toolbox, learn_env_file, redactor_for
 
 CONDUCT = pytest.StashKey[Conduct]()
 REDACTOR = pytest.StashKey[Redactor]()
@@ -110,10 +110,10 @@ def _refuse(session: pytest.Session, run: Run) -> Production:
     if missing:
         raise pytest.UsageError(f"{'; '.join(missing)}, which was not selected → run it without -k and -m")
     refuse_overrides(run, session.items)
-    production = Production(
-        Host(run.settings.host.environment, OffTheRecord()), run.settings.project, run.settings.deadlines
-    )
+    host = Host(run.settings.host.environment, OffTheRecord())
+    production = Production(host, run.settings.project, run.settings.deadlines)
     production.running()
+    learn_env_file(run.settings, host, session.config.stash[REDACTOR])
     return production
 
 

@@ -32,7 +32,7 @@ from runbook.traffic import TrafficGate
 def redactor_for(settings: Settings) -> Redactor:
     """A redactor that knows the secrets of this process's environment and those that the settings keep in files.
 
-    Those of the env file are learned when it is read, which is before anything else is.
+    Those of the env file are learned when it is read: `learn_env_file`, before anything is written.
     """
     redactor = Redactor()
     for variables in (os.environ, settings.host.environment):
@@ -42,6 +42,14 @@ def redactor_for(settings: Settings) -> Redactor:
         with contextlib.suppress(RunbookError):
             redactor.learn(name, source.resolve({}).get_secret_value())
     return redactor
+
+
+def learn_env_file(settings: Settings, host: Host, redactor: Redactor) -> None:
+    """Let `redactor` learn the secrets of the env file. What cannot be read is told by who needs it."""
+    path = str(settings.project.directory / settings.project.env_file)
+    env_file = EnvFileOnHost(host, path, redactor, settings.deadlines.command, settings.record.secret_variables)
+    with contextlib.suppress(RunbookError):
+        env_file.read()
 
 
 @dataclass(frozen=True)

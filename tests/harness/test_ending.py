@@ -135,7 +135,7 @@ def test_closed_gate_is_shouted(tmp_path: Path) -> None:
     """That users are kept out stands in the last lines, also when this run did not close the gate."""
     closed = snapshot("running", "v2", gate="closed")
     assert "USERS ARE KEPT OUT" in lines(tmp_path, "failed", Ended({"before": closed}))
-    assert "to go on (what is done already is not done twice), type:" in lines(tmp_path, "failed", Ended({"before": closed}))
+    assert "--resume i-1" in lines(tmp_path, "failed", Ended({"before": closed}))
     assert "USERS ARE KEPT OUT" not in lines(tmp_path, "passed", Ended(after(), ["a"]))
 
 

@@ -4,7 +4,7 @@ import getpass
 
 import pytest
 
-from tests.harness.inner import Ran, Runbook, scenario
+from tests.harness.inner import CANARY, Ran, Runbook, scenario
 from tests.harness.test_refusals import refusal
 
 KNOWN = scenario("Known", "Then all is well", tags="@provides:known")
@@ -88,3 +88,13 @@ def test_sentence_that_was_known_is_not_overridden_when_resumed(runbook: Runbook
     name = str((ran.folder or runbook.folder).name)
     said = refusal(run(runbook, "--resume", name, "--override", "1.1.1", "--because", "x"))
     assert "was not inconclusive" in said
+
+
+def test_reason_is_redacted_from_the_first_entry_on(runbook: Runbook) -> None:
+    """A secret that only the env file has does not come out with the reason that somebody typed."""
+    ran = run(runbook, "--override", ID, "--because", f"curl with {CANARY} worked")
+    assert ran.exit_code == 0, ran.terminal
+    assert ran.folder is not None
+    for written in ((ran.folder / "journal.jsonl").read_text(), ran.page, ran.terminal):
+        assert "canary" not in written
+    assert "curl with [secret" in ran.page
