@@ -3,7 +3,7 @@
 import os
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -126,12 +126,9 @@ class Host:
             if not in_time:
                 self._stop(started, command)
         except OSError as error:
+            begun = self._stop(started, command)
             self._recorder.command_stopped(command, str(error))
-            missing = error.filename or command.argv[0]
-            raise HostError(
-                f"`{command}` could not be started: {error.strerror}: {missing}",
-                f"make sure that {command.argv[0]} is installed and that {command.directory or 'its folder'} exists",
-            ) from None
+            raise _lost_sight(command, error) if begun else _not_started(command, error) from None
         except BaseException:
             # Ctrl-C and the like: nothing that we began may go on behind our back.
             self._stop(started, command)
@@ -160,9 +157,12 @@ class Host:
             heard = max(heard, whole)
         return started.ended_within(until - time.monotonic())
 
-    def _stop(self, started: Started, command: Command) -> None:
-        if started.stop() and command.if_stopped:
-            self.run(Command(command.if_stopped, _AFTERMATH, command.directory))
+    def _stop(self, started: Started, command: Command) -> bool:
+        """End it, and what it has begun elsewhere; tell whether it had begun."""
+        begun = started.stop()
+        if begun and command.if_stopped:
+            self.run(aftermath(command.if_stopped, command.directory))
+        return begun
 
     def check(self, command: Command) -> Completed:
         """Run a command that must exit 0. Raises CommandFailed with its last words when it does not."""
@@ -173,3 +173,24 @@ class Host:
                 "its whole output is in the record",
             )
         return completed
+
+
+def aftermath(argv: Sequence[str], directory: str | None) -> Command:
+    """What is run after a command was stopped: its `if_stopped`."""
+    return Command(tuple(argv), _AFTERMATH, directory)
+
+
+def _not_started(command: Command, error: OSError) -> HostError:
+    missing = error.filename or command.argv[0]
+    return HostError(
+        f"`{command}` could not be started: {error.strerror}: {missing}",
+        f"make sure that {command.argv[0]} is installed, that {command.directory or 'its folder'} exists, and that this"
+        " machine has memory, processes and open files left",
+    )
+
+
+def _lost_sight(command: Command, error: OSError) -> HostError:
+    return HostError(
+        f"`{command}` was stopped, since it could not be followed: {error.strerror or error}",
+        "look at the production host, and at the memory and open files that this machine has left",
+    )

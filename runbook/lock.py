@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from runbook.errors import Inconclusive, LockHeld, LockLost, RunbookError
+from runbook.errors import Inconclusive, LockHeld, LockLost
 from runbook.host import Command
 from runbook.host_files import FOLDER, HostLines
 from runbook.incident.journal import utc_now
@@ -212,7 +212,8 @@ class Heartbeat:
     def _beat(self) -> None:
         while not self._over.wait(SIGN_OF_LIFE):
             # A lock that was lost, or a host that does not answer, is told before the next change, in the main thread.
-            with suppress(RunbookError):
+            # Nothing ends the beating: a machine short of memory, threads or files for a moment does not lose its lock.
+            with suppress(Exception):
                 self._lock.keep()
 
 

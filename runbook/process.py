@@ -15,8 +15,12 @@ def start_of(process: int) -> str | None:
 
 
 def boot() -> str:
-    """The id of this machine's boot, empty when it does not tell one."""
+    """The id of this machine's boot, with that of the PID namespace; empty when it does not tell one.
+
+    Containers have process numbers of their own, whose processes nobody outside can ask about by those numbers.
+    """
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot_id} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return ""

@@ -1,6 +1,7 @@
 """One command as a process: begun so that nobody loses sight of it, and so that it outlives a run that dies."""
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -10,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO, Self
 
-from runbook.threads import let_signals_in
+from runbook.threads import signals_held, signals_let_in
 
 _GRACE = 5.0  # seconds to end after SIGTERM
 
@@ -30,9 +31,11 @@ class Started:
         self._environment = environment
         self._directory = directory
         self._stdin = stdin
-        self._stdout, self._stderr = _memory(), _memory()
+        self._files: list[BinaryIO] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._error: OSError | None = None
+        self._beginning = threading.Lock()
+        self._called_off = False
         self._thread = threading.Thread(target=self._begin)
 
     def __enter__(self) -> Self:
@@ -41,12 +44,16 @@ class Started:
 
     def __exit__(self, *_: object) -> None:
         """Let go of what it said; the command itself is let be."""
-        for file in (self._stdout, self._stderr):
+        for file in self._files:
             file.close()
 
     def begin(self) -> int:
         """Begin, and return the process id. Raises OSError when it cannot be started."""
-        self._thread.start()
+        try:
+            with signals_held():
+                self._thread.start()
+        except RuntimeError as error:  # the machine has no thread left
+            raise OSError(errno.EAGAIN, str(error)) from None
         self._thread.join()
         if self._error is not None or self._process is None:
             raise self._error or OSError("it did not start")
@@ -77,13 +84,14 @@ class Started:
 
     def said(self) -> tuple[bytes, bytes]:
         """What it has said so far, on standard output and on standard error."""
-        return _all_of(self._stdout), _all_of(self._stderr)
+        stdout, stderr = self._files
+        return _all_of(stdout), _all_of(stderr)
 
     def stop(self) -> bool:
-        """End it with all that it began, by force if it does not listen; False if it never began."""
-        if self._thread.ident is not None:
-            self._thread.join()
-        process = self._process
+        """End it with all that it began, by force if it does not listen; False if it never began, nor ever will."""
+        with self._beginning:
+            self._called_off = True
+            process = self._process
         if process is None:
             return False
         with contextlib.suppress(ProcessLookupError):
@@ -102,20 +110,25 @@ class Started:
         return self._process
 
     def _begin(self) -> None:
-        let_signals_in()  # a thread beside the main one may have started this one
-        try:
-            with _memory(self._stdin or b"") as stdin:
-                self._process = subprocess.Popen(  # noqa: S603 - a list, built by our own code, without a shell
-                    self._argv,
-                    cwd=self._directory,
-                    env=self._environment,
-                    stdin=stdin if self._stdin is not None else subprocess.DEVNULL,
-                    stdout=self._stdout,
-                    stderr=self._stderr,
-                    start_new_session=True,
-                )
-        except OSError as error:
-            self._error = error
+        # Who stops it waits for this, or is first: then nothing begins behind their back.
+        with self._beginning:
+            if self._called_off:
+                return
+            try:
+                for _ in ("standard output", "standard error"):
+                    self._files.append(_memory())
+                with _memory(self._stdin or b"") as stdin, signals_let_in():
+                    self._process = subprocess.Popen(  # noqa: S603 - a list, built by our own code, without a shell
+                        self._argv,
+                        cwd=self._directory,
+                        env=self._environment,
+                        stdin=stdin if self._stdin is not None else subprocess.DEVNULL,
+                        stdout=self._files[0],
+                        stderr=self._files[1],
+                        start_new_session=True,
+                    )
+            except OSError as error:
+                self._error = error
 
 
 def _memory(content: bytes = b"") -> BinaryIO:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runbook.errors import Inconclusive
+from runbook.errors import HostError, Inconclusive
 from runbook.sentence import Expectation, Seen
 
 
@@ -25,8 +25,9 @@ def wait_for(
 ) -> Waited:
     """Look until the expectation is met, cannot be met any more, or its deadline has passed.
 
-    At least one look is made, however short the deadline. A look that could not be made (Inconclusive) is tried
-    again like one that saw the wrong thing; when it is the last one, `unknown` says why.
+    At least one look is made, however short the deadline. A look that could not be made (Inconclusive, or HostError: a
+    command that failed or timed out) is tried again like one that saw the wrong thing; when it is the last one,
+    `unknown` says why. All other errors are raised.
     """
     began = clock()
     looks = 0
@@ -35,8 +36,9 @@ def wait_for(
         unknown: Inconclusive | None = None
         try:
             seen = expectation.look()
-        except Inconclusive as error:
-            seen, unknown = Seen(ok=False, seen=error.seen), error
+        except (Inconclusive, HostError) as error:
+            unknown = Inconclusive(error.seen, error.next_step)
+            seen = Seen(ok=False, seen=error.seen)
         seconds = clock() - began
         if seen.ok or seen.final or seconds + expectation.interval > expectation.deadline:
             return Waited(seen, looks, seconds, unknown)

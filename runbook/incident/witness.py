@@ -9,7 +9,7 @@ from runbook.host import Command, Completed
 from runbook.incident.journal import Journal
 from runbook.incident.listener import Listener
 from runbook.probes import Answer
-from runbook.process import start_of
+from runbook.process import boot, start_of
 from runbook.pull_progress import without_bars
 
 #: As much of one stream of a command's output as the journal keeps, in characters: the last ones, which hold the error.
@@ -43,10 +43,13 @@ class Witness:
                 "command began",
                 sync=True,
                 command=str(command),
+                directory=command.directory,
                 process=process,
                 started=start_of(process),
                 host=socket.gethostname(),
+                boot=boot(),
                 deadline=command.deadline,
+                if_stopped=list(command.if_stopped),
             )
 
     def command_said(self, command: Command, line: str) -> None:

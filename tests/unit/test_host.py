@@ -1,6 +1,8 @@
 """Commands on the production host: deadlines, a clean environment, and everything on record."""
 
+import errno
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pytest
 
 from runbook.errors import CommandFailed, CommandTimedOut, HostError
 from runbook.host import Command, Host
+from runbook.started import Started
 from runbook.threads import signals_held
 from tests.unit.parts import Heard, host
 
@@ -120,6 +123,38 @@ def test_what_cannot_start_is_told(command: Command, missing: str) -> None:
         host(heard).run(command)
     assert [stopped for stopped, _ in heard.stopped] == [command]
     assert heard.ended == []
+
+
+def test_want_of_open_files_is_told() -> None:
+    """Where this machine has no file left to open, a command is said not to have started, like any other."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    next_free = os.dup(0)
+    os.close(next_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_free, limits[1]))
+    try:
+        with pytest.raises(HostError, match="could not be started: Too many open files"):
+            host().run(shell("true"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+class Deaf(Heard):
+    """A recorder whose terminal is away for a moment, when the first command begins."""
+
+    def command_began(self, command: Command, process: int) -> None:
+        super().command_began(command, process)
+        if len(self.began) == 1:
+            raise OSError(errno.EIO, "Input/output error")
+
+
+def test_command_that_cannot_be_followed_is_stopped(tmp_path: Path) -> None:
+    """An error of the system after the start stops the command and what it began, and is not called a failed start."""
+    heard, cleaned = Deaf(), tmp_path / "cleaned"
+    command = Command(("sleep", "60"), 60, if_stopped=("touch", str(cleaned)))
+    with pytest.raises(HostError, match="was stopped, since it could not be followed: Input/output error"):
+        host(heard).run(command)
+    assert cleaned.exists()
+    assert [stopped for stopped, _ in heard.stopped] == [command]
 
 
 @pytest.mark.parametrize(
@@ -277,3 +312,43 @@ def test_command_of_a_thread_beside_hears_signals() -> None:
         thread.start()
     thread.join()
     assert found[0].split() == ["SigBlk:", "0" * 16]
+
+
+def test_signals_that_are_held_back_are_not_taken_by_a_command_beside() -> None:
+    """However many commands a thread beside begins, a signal is not raised where the main thread holds it back."""
+    over = threading.Event()
+
+    def beside() -> None:
+        while not over.is_set():
+            host().run(Command(("true",), 5))
+
+    with signals_held():
+        thread = threading.Thread(target=beside)
+        thread.start()
+    raised_inside = False
+    try:
+        for _ in range(100):
+            inside = False
+            try:
+                with signals_held():
+                    inside = True
+                    os.kill(os.getpid(), signal.SIGINT)
+                    time.sleep(0.005)
+                    inside = False
+                time.sleep(0.005)
+            except KeyboardInterrupt:
+                raised_inside |= inside
+    finally:
+        over.set()
+        thread.join()
+    assert not raised_inside
+
+
+def test_nothing_begins_after_it_was_stopped(tmp_path: Path) -> None:
+    """A signal may come before the thread that begins a command has run: what was stopped then does not begin later."""
+    with Started(("touch", str(tmp_path / "begun")), os.environ, None, None) as started:
+        assert not started.stop()
+        with pytest.raises(OSError, match="did not start"):
+            started.begin()
+    time.sleep(0.2)
+    assert not (tmp_path / "begun").exists()

@@ -1,6 +1,7 @@
 """What a killed run left at work: waited for within its deadline, stopped then, and put on record."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from runbook.host import Command, Host
+from runbook.host import Command, Host, OffTheRecord
+from runbook.incident import left_behind as module
 from runbook.incident.incident import Incident, Mode
 from runbook.incident.journal import Journal
 from runbook.incident.left_behind import settle
@@ -26,13 +28,14 @@ def journal(folder: Path, script: str, deadline: float, **more: Any) -> tuple[Jo
     found = Journal(folder / "journal.jsonl", Redactor())
     incident = Incident("i", Mode.EXECUTE, found)
     with incident.acting():
-        incident.command_began(Command(("sh", "-c", script), deadline), process.pid)
+        after = ("touch", str(folder / "cleaned"))
+        incident.command_began(Command(("sh", "-c", script), deadline, if_stopped=after), process.pid)
     found.entries[-1] |= more
     return found, process
 
 
 def settled(found: Journal) -> list[dict[str, Any]]:
-    settle(found, lambda _text: None)
+    settle(found, lambda _text: None, Host({}, OffTheRecord()))
     return [entry for entry in found.entries if entry["kind"] == "left behind"]
 
 
@@ -43,6 +46,7 @@ def test_it_may_come_to_its_end(tmp_path: Path) -> None:
     assert (tmp_path / "ended").exists()
     assert entry["how"] == "came to its end"
     assert 0.3 < entry["seconds"] < 10
+    assert not (tmp_path / "cleaned").exists()
     process.wait()
 
 
@@ -57,16 +61,44 @@ def test_it_is_stopped_at_its_deadline(tmp_path: Path) -> None:
     while start_of(int(pid.read_text())) is not None and time.monotonic() < deadline:
         time.sleep(0.05)
     assert start_of(int(pid.read_text())) is None
+    assert (tmp_path / "cleaned").exists()
+
+
+def test_what_it_began_elsewhere_is_ended_though_it_is_gone(tmp_path: Path) -> None:
+    """A command that died with its run may have left a container at work: what is run after a stop is run."""
+    found, process = journal(tmp_path, "true", 20)
+    process.wait()
+    (entry,) = settled(found)
+    assert entry["how"] == "was gone"
+    assert (tmp_path / "cleaned").exists()
+    assert len(settled(found)) == 1
+
+
+def test_command_of_another_user_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that may not be stopped stops nobody: it is on record that it goes on."""
+
+    def refuse(_group: int, _number: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    found, process = journal(tmp_path, "sleep 60", 0.1)
+    monkeypatch.setattr(module, "_GRACE", 0.1)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "killpg", refuse)
+        (entry,) = settled(found)
+    assert entry["how"] == "could not be stopped"
+    process.kill()
+    process.wait()
 
 
 @pytest.mark.parametrize(
     "more",
     [
         pytest.param({"host": "elsewhere"}, id="on-another-machine"),
-        pytest.param({"started": "1"}, id="number-given-again"),
+        pytest.param({"boot": "another"}, id="before-the-machine-was-started-again"),
+        pytest.param({"started": "1", "if_stopped": []}, id="number-given-again"),
     ],
 )
-def test_strangers_are_left_alone(tmp_path: Path, more: dict[str, str]) -> None:
+def test_strangers_are_left_alone(tmp_path: Path, more: dict[str, Any]) -> None:
     """A process that only has the same number is not waited for, and never stopped."""
     found, process = journal(tmp_path, "sleep 60", 0.1, **more)
     assert settled(found) == []

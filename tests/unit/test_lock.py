@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -158,6 +159,42 @@ def test_signs_of_life_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     heartbeat.stop()
     assert path(tmp_path).stat().st_mtime > 0
     assert path(tmp_path).read_bytes() == content
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), RuntimeError("can't start new thread")])
+def test_signs_of_life_go_on_after_any_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Whatever went wrong with one sign of life, the next one is given."""
+    monkeypatch.setattr(module, "SIGN_OF_LIFE", 0.05)
+    lock = lock_of(tmp_path)
+    lock.take("i-1", "shop")
+    keep, kept = lock.keep, threading.Event()
+    answers = iter([error])
+
+    def short_of_everything() -> None:
+        for found in answers:
+            raise found
+        keep()
+        kept.set()
+
+    monkeypatch.setattr(lock, "keep", short_of_everything)
+    with Heartbeat(lock):
+        assert kept.wait(5)
+
+
+def test_process_in_another_container_cannot_be_asked_about(tmp_path: Path) -> None:
+    """In another PID namespace of the same machine the holder's number means nothing: only its silence tells."""
+    script = (
+        "import json; from dataclasses import asdict; from runbook.lock import Holder\n"
+        "print(json.dumps(asdict(Holder.me('i-1'))))"
+    )
+    apart = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", script]
+    made = subprocess.run(apart, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        pytest.skip(f"no PID namespace can be made here: {made.stderr}")
+    leave(tmp_path, Holder(**json.loads(made.stdout)))
+    held = lock_of(tmp_path).look()
+    assert held is not None
+    assert not held.abandoned
 
 
 def test_lock_that_was_taken_away_is_not_kept_nor_let_go_of(tmp_path: Path) -> None:

@@ -5,7 +5,17 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from runbook.errors import CommandFailed, Inconclusive
+from runbook.errors import (
+    CommandFailed,
+    CommandTimedOut,
+    HostError,
+    Inconclusive,
+    JournalError,
+    LockLost,
+    ProductionError,
+    RunbookError,
+    SentenceTimedOut,
+)
 from runbook.sentence import Expectation, Seen
 from runbook.waiting import Waited, wait_for
 
@@ -88,7 +98,7 @@ def test_look_that_could_not_be_made_is_tried_again() -> None:
 def test_last_look_without_an_answer_is_not_known() -> None:
     """When the last look had no answer, it is not known, whatever was seen before; and why is told."""
     result, _ = waited(NO, UNKNOWN, deadline=2)
-    assert result.unknown is UNKNOWN
+    assert str(result.unknown) == str(UNKNOWN)
     assert not result.seen.ok
     assert result.seen.seen == "no answer"
 
@@ -100,7 +110,19 @@ def test_last_look_that_saw_otherwise_is_known() -> None:
     assert result.seen == NO
 
 
-def test_other_errors_are_not_waited_out() -> None:
+@pytest.mark.parametrize("error", [CommandTimedOut("too slow", "look"), CommandFailed("broken", "mend it")])
+def test_host_that_could_not_be_asked_is_asked_again(error: HostError) -> None:
+    """A look whose command failed or timed out saw nothing: it is tried again, and not known if it is the last one."""
+    result, _ = waited(error, error, YES, deadline=60)
+    assert (result.looks, result.seen, result.unknown) == (3, YES, None)
+    result, _ = waited(NO, error, deadline=2)
+    assert isinstance(result.unknown, Inconclusive)
+    assert str(result.unknown) == str(error)
+    assert result.seen == Seen(ok=False, seen=error.seen)
+
+
+@pytest.mark.parametrize("kind", [LockLost, JournalError, SentenceTimedOut, ProductionError])
+def test_other_errors_are_not_waited_out(kind: type[RunbookError]) -> None:
     """An error that is not about seeing ends the waiting at once."""
-    with pytest.raises(CommandFailed):
-        waited(CommandFailed("broken", "mend it"), YES, deadline=60)
+    with pytest.raises(kind):
+        waited(kind("broken", "mend it"), YES, deadline=60)
