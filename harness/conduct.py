@@ -18,6 +18,7 @@ from harness.progress import Progress
 from runbook import snapshot
 from runbook.availability_prober import AvailabilityProber
 from runbook.errors import JournalError, RunbookError
+from runbook.host import Host
 from runbook.incident.incident import Incident, Mode
 from runbook.incident.journal import FORMAT, Journal, utc_now
 from runbook.incident.left_behind import settle
@@ -79,7 +80,8 @@ class Conduct:
             self.incident.journal.write("opened", sync=True, format=FORMAT, **begun)
         else:
             self.incident.journal.write("resumed", sync=True, **begun)
-            settle(self.incident.journal, self.progress.note)
+            host = Host(self.run.settings.host.environment, self.incident)
+            settle(self.incident.journal, self.progress.note, host)
         self.availability.start()
         if self.run.wishes.override:
             self._vouch()

@@ -177,8 +177,10 @@ def test_signs_of_life_go_on_after_any_error(tmp_path: Path, monkeypatch: pytest
         kept.set()
 
     monkeypatch.setattr(lock, "keep", short_of_everything)
-    with Heartbeat(lock):
-        assert kept.wait(5)
+    heartbeat = Heartbeat(lock)
+    heartbeat.start()
+    assert kept.wait(5)
+    heartbeat.stop()
 
 
 def test_process_in_another_container_cannot_be_asked_about(tmp_path: Path) -> None:
