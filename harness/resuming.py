@@ -41,7 +41,7 @@ class Earlier:
                 # One that began again and came to no end has not passed any more.
                 found.pop(entry["scenario"], None)
             elif entry["kind"] == "scenario ended" and entry["outcome"] == "passed":
-                found[entry["scenario"]] = entry["provides"]
+                found[entry["scenario"]] = entry.get("provides", [])
         return found
 
     def unknown(self, sentence: str) -> bool:
@@ -49,7 +49,7 @@ class Earlier:
         outcomes, open_id = {}, ""
         for entry in self.entries:
             if entry["kind"] == "sentence began":
-                open_id = entry["id"]
+                open_id = entry.get("id", "")
             elif entry["kind"] == "sentence ended":
                 outcomes[open_id] = entry["outcome"]
         return outcomes.get(sentence) == "inconclusive"
@@ -80,7 +80,7 @@ def read_earlier(folder: Path, settings: Settings, given: Wishes, *, emergency: 
     if opened["mode"] != "execute":
         raise SettingsError(f"incident {name} was a plan: it changed nothing", f"type --execute {project} alone")
     last = entries[-1]
-    if last["kind"] == "closed" and last["outcome"] == "passed" and not last["remaining"]:
+    if last["kind"] == "closed" and last["outcome"] == "passed" and not last.get("remaining"):
         raise SettingsError(
             f"incident {name} is over: it passed", f"for another one, type --execute {project} without --resume"
         )

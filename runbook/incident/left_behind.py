@@ -25,11 +25,11 @@ def settle(journal: Journal, waiting: Callable[[str], None], host: Host | None =
     its run, and what it began elsewhere, a container say, goes on. Raises HostError when that cannot be run.
     """
     left = _in_flight(journal.entries)
-    if left is None or not (_alive(left) or left["if_stopped"]):
+    if left is None or not (_alive(left) or left.get("if_stopped")):
         return
     began = time.monotonic()
     how = _ended(left, waiting)
-    if host is not None and left["if_stopped"] and how != _BY_ITSELF:
+    if host is not None and left.get("if_stopped") and how != _BY_ITSELF:
         host.run(aftermath(left["if_stopped"], left["directory"]))
     seconds = round(time.monotonic() - began, 3)
     journal.write("left behind", sync=True, command=left["command"], process=left["process"], how=how, seconds=seconds)
