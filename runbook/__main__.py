@@ -8,6 +8,7 @@ from runbook import assess_command, unlock_command
 from runbook.errors import ModelsError, RunbookError
 from runbook.incident.journal import verify
 from runbook.incident.record import render
+from runbook.incident.visible import visible
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return int(chosen.run(chosen))
     except RunbookError as error:
-        print(f"runbook: {error}", file=sys.stderr)  # noqa: T201 - this is the command line
+        print(visible(f"runbook: {error}"), file=sys.stderr)  # noqa: T201 - this is the command line
         return 2 if isinstance(error, ModelsError) else 1
 
 
@@ -50,7 +51,7 @@ def _render(chosen: argparse.Namespace) -> int:
 
 
 def _unlock(chosen: argparse.Namespace) -> int:
-    print(unlock_command.unlock(chosen))  # noqa: T201 - this is the command line
+    print(visible(unlock_command.unlock(chosen)))  # noqa: T201 - this is the command line
     return 0
 
 

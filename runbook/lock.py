@@ -9,7 +9,9 @@ import getpass
 import hashlib
 import json
 import os
+import re
 import secrets
+import shlex
 import socket
 import threading
 from contextlib import suppress
@@ -20,6 +22,7 @@ from runbook.errors import Inconclusive, LockHeld, LockLost
 from runbook.host import Command
 from runbook.host_files import FOLDER, HostLines
 from runbook.incident.journal import utc_now
+from runbook.incident.visible import visible
 from runbook.process import boot, start_of
 from runbook.production import Production
 from runbook.sentence import Change, Reach
@@ -29,14 +32,17 @@ from runbook.threads import signals_held
 SIGN_OF_LIFE = 5.0
 ABANDONED_AFTER = 30
 
+_EMERGENCY = re.compile(r"-emergency(-rehearsal)?(-[0-9]+)?\Z")
 _FREE = "none"
 _NOT_AS_SEEN = 75
+#: What the command of `Lock.forcing` says when the lock is another's by now.
+CHANGED_HANDS = "the lock is not as it was seen"
 # $1 the lock, $2 the SHA-256 of its content as it was seen, or `none`; $3 what to do if it is so still.
 _COMPARE_AND = """
 set -eu
 seen=none
 if [ -e "$1" ]; then seen=$(sha256sum < "$1"); seen=${seen%% *}; fi
-[ "$seen" = "$2" ] || exit 75
+[ "$seen" = "$2" ] || { echo "the lock is not as it was seen" >&2; exit 75; }
 case "$3" in
     put) cat > "$1.new"; sync -- "$1.new"; mv -f -- "$1.new" "$1" ;;
     touch) touch --no-create -- "$1" ;;
@@ -99,7 +105,8 @@ class Held:
         """Who, where, since when, in which incident, and the last sign of life."""
         holder = self.holder
         life = "its process is gone" if holder.gone else f"last sign of life {self.age} s ago"
-        return f"incident {holder.incident} of {holder.owner} on {holder.host}, since {holder.since[:19]}Z ({life})"
+        told = f"incident {holder.incident} of {holder.owner} on {holder.host}, since {holder.since[:19]}Z ({life})"
+        return visible(" ".join(told.split()))  # others wrote it
 
 
 class Lock:
@@ -164,11 +171,14 @@ class Lock:
         return ours
 
     def forcing(self, held: Held, incident: str, why: str) -> Change:
-        """The change that takes the lock away from `held`, and from nobody else, and says so beside it on the host."""
+        """The change that takes the lock away from `held`, and from nobody else, and then says so beside it there.
+
+        Its command fails with CHANGED_HANDS when the lock is another's by now.
+        """
         line = {"at": utc_now(), "by": operator(), "why": why, "incident": incident, "held": asdict(held.holder)}
         return Change(
             f"the lock of incident {held.holder.incident} is taken away",
-            (*HostLines(self._production, "unlocked.jsonl").appending(line), self._if_still(held.seal, "remove")),
+            (self._if_still(held.seal, "remove"), *HostLines(self._production, "unlocked.jsonl").appending(line)),
             reach=Reach.NOTES,
         )
 
@@ -225,6 +235,12 @@ def operator() -> str:
         return f"user {os.getuid()}"
 
 
+def going_on_with(incident: str, project: str) -> str:
+    """What to type to go on with an incident; the name tells one of chapter 4, which is asked for by its mark."""
+    marks = ["-m", "emergency"] if _EMERGENCY.search(incident) else []
+    return visible(shlex.join(["pytest", "features", *marks, "--resume", incident, "--execute", project]))
+
+
 def _refuse_unless_ours(held: Held, incident: str, project: str) -> None:
     name = held.holder.incident
     if not held.abandoned:
@@ -235,7 +251,7 @@ def _refuse_unless_ours(held: Held, incident: str, project: str) -> None:
     if name != incident:
         raise LockHeld(
             f"the lock was abandoned by {held}",
-            f"go on with that incident: pytest features --resume {name} --execute {project};"
+            f"go on with that incident: {going_on_with(name, project)};"
             ' or, if its journal is lost: python -m runbook unlock --force --why "…"',
         )
 

@@ -2,60 +2,102 @@
 
 import argparse
 import os
+import shlex
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runbook.errors import LockHeld, SettingsError
+from runbook.errors import CommandFailed, LockHeld, RunbookError, SettingsError
 from runbook.host import Host, OffTheRecord
 from runbook.incident.incident import Incident, Mode
 from runbook.incident.journal import FORMAT, Journal
 from runbook.incident.record import render
-from runbook.lock import Held, Lock, operator
+from runbook.incident.redaction import Redactor
+from runbook.lock import CHANGED_HANDS, Held, Lock, going_on_with, operator
 from runbook.production import Production
 from runbook.settings import Settings
 from runbook.settings_file import load
 from runbook.toolbox import redactor_for
 
+_SETTINGS = Path("runbook.toml")
+_REPORTS = Path("reports")
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what `unlock` is told on the command line."""
-    parser.add_argument("--settings", type=Path, default=Path("runbook.toml"), help="the settings file")
-    parser.add_argument("--reports", type=Path, default=Path("reports"), help="where records land")
+    parser.add_argument("--settings", type=Path, default=_SETTINGS, help="the settings file")
+    parser.add_argument("--reports", type=Path, default=_REPORTS, help="where records land")
     parser.add_argument("--force", action="store_true", help="take the lock away from who holds it; with --why")
     parser.add_argument("--why", metavar="REASON", help="why that is safe; goes into the record")
 
 
 def unlock(chosen: argparse.Namespace) -> str:
-    """Do what the options say, and return what there is to say.
+    """Do what the options say, and return what there is to say, without secrets.
 
-    Raises SettingsError, Inconclusive when the lock cannot be read, and LockHeld when it is held and not forced.
+    Raises SettingsError, Inconclusive when the lock cannot be read, and LockHeld when it is held and not forced, or
+    is another's when it is forced.
     """
     settings = load(chosen.settings)
+    redactor = redactor_for(settings)
+    try:
+        return redactor.text(_unlock(settings, redactor, chosen))
+    except RunbookError as error:
+        raise type(error)(redactor.text(error.seen), redactor.text(error.next_step)) from None
+
+
+def _unlock(settings: Settings, redactor: Redactor, chosen: argparse.Namespace) -> str:
     name = settings.project.name
     if chosen.force and not (chosen.why or "").strip():
         raise SettingsError("--force without --why", 'say why that is safe: --why "…"; it goes into the record')
-    held = Lock(
-        Production(Host(settings.host.environment, OffTheRecord()), settings.project, settings.deadlines)
-    ).look()
+    held = _lock(settings).look()
     if held is None:
         return f"nobody holds the lock of {name}"
     if not chosen.force:
-        resume = f"pytest features --resume {held.holder.incident} --execute {name}"
+        resume = going_on_with(held.holder.incident, name)
         raise LockHeld(
             f"the lock of {name} is held by {held}",
             f"{f'go on with it: {resume}' if held.abandoned else 'wait until it has ended'};"
-            ' or, if you know that nobody is at work: python -m runbook unlock --force --why "…"',
+            f" or, if you know that nobody is at work: {_typed(chosen)}"
+            ' --force --why "…"',
         )
-    return _forced(settings, held, str(chosen.why), chosen.reports)
+    return _forced(settings, held, redactor, chosen)
 
 
-def _forced(settings: Settings, held: Held, why: str, reports: Path) -> str:
+def _lock(settings: Settings) -> Lock:
+    """The lock, whose commands stay off the record."""
+    return Lock(Production(Host(settings.host.environment, OffTheRecord()), settings.project, settings.deadlines))
+
+
+def _typed(chosen: argparse.Namespace) -> str:
+    """What to type to ask about this very lock."""
+    places = (("--settings", chosen.settings, _SETTINGS), ("--reports", chosen.reports, _REPORTS))
+    given = [word for option, path, default in places if path != default for word in (option, str(path))]
+    return shlex.join(["python", "-m", "runbook", "unlock", *given])
+
+
+def _fresh_folder(reports: Path, project: str) -> Path:
+    stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    for again in range(1, 100):
+        folder = reports / f"{stamp}-{project}-unlock{f'-{again}' if again > 1 else ''}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise SettingsError(
+                f"the record's folder {folder} cannot be made ({error.strerror})", "name another one with --reports DIR"
+            ) from None
+        return folder
+    raise SettingsError(f"no record of {stamp} can be made in {reports}", "look at that folder, and try again")
+
+
+def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse.Namespace) -> str:
     name = settings.project.name
-    incident_name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}-unlock"
-    journal = Journal(reports / incident_name / "journal.jsonl", redactor_for(settings))
+    folder = _fresh_folder(chosen.reports, name)
+    incident_name = folder.name
+    journal = Journal(folder / "journal.jsonl", redactor)
     incident = Incident(incident_name, Mode.EXECUTE, journal)
-    why = journal.redactor.text(why)  # it is written on the host as well
+    why = redactor.text(chosen.why)  # it is written on the host as well
     host = Host(settings.host.environment, incident)
     lock = Lock(Production(host, settings.project, settings.deadlines))
     journal.write(
@@ -80,6 +122,14 @@ def _forced(settings: Settings, held: Held, why: str, reports: Path) -> str:
         incident.decide("May the lock be taken away from who holds it?", "yes", [f"{operator()}: {why}", str(held)])
         incident.carry_out(lock.forcing(held, incident_name, why), host)
         outcome = "passed"
+    except CommandFailed as error:
+        if CHANGED_HANDS not in error.seen:
+            raise
+        now = _lock(settings).look()
+        raise LockHeld(
+            f"the lock of {name} changed hands meanwhile: {f'it is held by {now}' if now else 'nobody holds it now'}",
+            f"find out who is at work, and look again: {_typed(chosen)}",
+        ) from None
     finally:
         reached = ["unlocked"] if outcome == "passed" else []
         journal.write("closed", sync=True, outcome=outcome, changes_made=[], reached=reached)

@@ -1,12 +1,15 @@
 """`python -m runbook unlock`: who holds the lock is told; it is taken away only by force, with a reason, on record."""
 
 import json
+import shlex
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from runbook.__main__ import main
+from runbook.incident.incident import Incident
 from runbook.incident.journal import verify
 from runbook.lock import Holder
 from tests.unit.parts import SETTINGS
@@ -84,3 +87,69 @@ def test_force_is_on_record(
     assert (line["incident"], line["held"]["incident"]) == (folder.name, "i-1")
     everything = capsys.readouterr().out + (folder / "journal.jsonl").read_text() + (folder / "record.html").read_text()
     assert SECRET not in everything + json.dumps(line)
+
+
+def test_text_from_the_host_is_cleaned(
+    settings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What stands in the lock moves nothing on the terminal and shows no secret, told, refused or forced."""
+    monkeypatch.setenv("TICKET_TOKEN", SECRET)
+    held(settings, owner=f"\x1b]0;title\x07 {SECRET}\nrunbook: all is well")
+    assert unlock(settings) == 1
+    assert unlock(settings, "--force", "--why", "it is lost") == 0
+    streams = capsys.readouterr()
+    assert "\\u001b]0;title\\u0007 [secret" in streams.out
+    assert "\\u001b]0;title\\u0007 [secret" in streams.err
+    assert SECRET not in streams.out + streams.err
+    assert "\x1b" not in streams.out + streams.err
+    assert "\nrunbook: all" not in streams.out + streams.err
+
+
+def test_lock_that_changed_hands_is_left(
+    settings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """When somebody else takes the lock while it is being forced, that one is named, and nothing is written down."""
+    lock = held(settings)
+    decide = Incident.decide
+
+    def late(incident: Incident, question: str, answer: str, evidence: list[str]) -> None:
+        leave(settings.with_name("server"), replace(Holder.me("i-2"), host="elsewhere"))
+        decide(incident, question, answer, evidence)
+
+    monkeypatch.setattr(Incident, "decide", late)
+    assert unlock(settings, "--force", "--why", "it is lost") == 1
+    assert "changed hands meanwhile: it is held by incident i-2" in capsys.readouterr().err
+    assert lock.exists()
+    assert not (lock.parent / "unlocked.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["i-shop-emergency", "i-shop-emergency-2"])
+def test_emergency_is_gone_on_with_by_its_mark(settings: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """For an incident of chapter 4 the command to type has its mark."""
+    held(settings, incident=name)
+    assert unlock(settings) == 1
+    assert f"pytest features -m emergency --resume {name} --execute shop" in capsys.readouterr().err
+
+
+def test_places_are_repeated_in_what_to_type(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command to type names the settings and the folder that were given, and leaves out what is so anyway."""
+    held(settings)
+    unlock(settings)
+    reports = settings.with_name("reports")
+    places = shlex.join(["--settings", str(settings), "--reports", str(reports)])
+    assert f"python -m runbook unlock {places} --force --why" in capsys.readouterr().err
+    main(["unlock", "--settings", str(settings)])
+    assert f"unlock {shlex.join(['--settings', str(settings)])} --force --why" in capsys.readouterr().err
+
+
+def test_second_record_of_one_second_gets_a_name_of_its_own(settings: Path) -> None:
+    """Where there is a record of that second already, the new one is numbered."""
+    held(settings)
+    reports, now = settings.with_name("reports"), datetime.now(UTC)
+    for second in range(60):
+        folder = reports / f"{now + timedelta(seconds=second):%Y%m%dT%H%M%SZ}-shop-unlock"
+        folder.mkdir(parents=True)
+        (folder / "journal.jsonl").touch()
+    assert unlock(settings, "--force", "--why", "it is lost") == 0
+    (record,) = reports.glob("*-shop-unlock-2")
+    assert verify(record / "journal.jsonl").whole
