@@ -66,10 +66,10 @@ class Availability:
             return f"the public address was not probed to the end: {self.error}"
         if not self.probes:
             return "the public address gave no answer to any probe, and the run was shorter than their deadline"
-        still = ", and is DOWN now" if self.down_since is not None else ""
+        still = "; it is DOWN now" if self.down_since is not None else ""
         down = self.down(now)
-        outages = f"; users were without service for {down:.1f} s{still}" if down else ""
-        return f"the public address answered {self.good} of {self.probes} probes well{outages}"
+        outages = f"; users were without service for {down:.1f} s" if down else ""
+        return f"the public address answered {self.good} of {self.probes} probes well{still}{outages}"
 
     def with_probe(self, probe: Probe) -> "Availability":
         """What is known with one probe more.

@@ -13,6 +13,7 @@ import httpx
 from runbook.availability import NO_ANSWER, Availability, Probe
 from runbook.errors import JournalError
 from runbook.incident.journal import Journal
+from runbook.incident.visible import visible
 from runbook.settings import Settings
 from runbook.threads import signals_held
 
@@ -91,7 +92,7 @@ class AvailabilityProber:
             ) as client:
                 self._ask_until_stopped(client)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not pass for an address that is up
-            self._break_off(f"{type(error).__name__}: {error}")
+            self._break_off(visible(" ".join(f"{type(error).__name__}: {error}".split())))
 
     def _ask_until_stopped(self, client: httpx.Client) -> None:
         due = time.monotonic()

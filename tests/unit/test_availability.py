@@ -161,6 +161,28 @@ def test_error_in_the_probing_is_told(tmp_path: Path) -> None:
     assert [batch["error"] for batch in batches(tmp_path)] == [seen.error]
 
 
+def test_error_in_the_probing_is_cleaned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words of an error come from outside: they move nothing on the terminal, and stay on one line."""
+
+    def broken(*_: object) -> None:
+        raise ValueError("odd \x1b]0;title\x07\nanswer")
+
+    monkeypatch.setattr(AvailabilityProber, "_ask_until_stopped", broken)
+    with probing(tmp_path, "http://127.0.0.1/") as prober:
+        seen = until(prober, lambda seen: seen.error is not None)
+    assert seen.error == "ValueError: odd \\u001b]0;title\\u0007 answer"
+
+
+def test_end_says_first_that_it_is_down() -> None:
+    """At the end an outage that is not over is told before how long outages were in all; one that is over is not."""
+    down = Availability("http://a").with_probe(Probe(10.0, 503, 0.1))
+    assert down.in_words(10.2) == (
+        "the public address answered 0 of 1 probes well; it is DOWN now; users were without service for 0.2 s"
+    )
+    up = down.with_probe(Probe(10.5, 200, 0.1))
+    assert up.in_words(11.0).endswith("answered 1 of 2 probes well; users were without service for 0.5 s")
+
+
 def test_stop_does_not_wait_for_an_address_that_hangs(tmp_path: Path) -> None:
     """However long a probe may wait, the end of the run does not wait for it."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
