@@ -17,7 +17,7 @@ from runbook.lock import CHANGED_HANDS, Held, Lock, going_on_with, operator
 from runbook.production import Production
 from runbook.settings import Settings
 from runbook.settings_file import load
-from runbook.toolbox import redactor_for
+from runbook.toolbox import learn_env_file, redactor_for
 
 _SETTINGS = Path("runbook.toml")
 _REPORTS = Path("reports")
@@ -39,6 +39,7 @@ def unlock(chosen: argparse.Namespace) -> str:
     """
     settings = load(chosen.settings)
     redactor = redactor_for(settings)
+    learn_env_file(settings, Host(settings.host.environment, OffTheRecord()), redactor)
     try:
         return redactor.text(_unlock(settings, redactor, chosen))
     except RunbookError as error:

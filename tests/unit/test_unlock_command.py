@@ -68,11 +68,9 @@ def test_force_needs_a_reason(settings: Path, why: tuple[str, ...], capsys: pyte
     assert lock.exists()
 
 
-def test_force_is_on_record(
-    settings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_force_is_on_record(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Forced, it is free; who did it and why stands in a record of its own and beside it on the host, redacted."""
-    monkeypatch.setenv("TICKET_TOKEN", SECRET)
+    (settings.with_name("server") / ".env").write_text(f'ORDERS_PASSWORD="{SECRET}"\n')
     lock = held(settings)
     assert unlock(settings, "--force", "--why", f"the laptop with {SECRET} is lost") == 0
     assert not lock.exists()
@@ -89,11 +87,9 @@ def test_force_is_on_record(
     assert SECRET not in everything + json.dumps(line)
 
 
-def test_text_from_the_host_is_cleaned(
-    settings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_text_from_the_host_is_cleaned(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What stands in the lock moves nothing on the terminal and shows no secret, told, refused or forced."""
-    monkeypatch.setenv("TICKET_TOKEN", SECRET)
+    (settings.with_name("server") / ".env").write_text(f'ORDERS_PASSWORD="{SECRET}"\n')
     held(settings, owner=f"\x1b]0;title\x07 {SECRET}\nrunbook: all is well")
     assert unlock(settings) == 1
     assert unlock(settings, "--force", "--why", "it is lost") == 0
