@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.engine.conftest import ROOT, RUN_DEADLINE, Rehearsed, docker
 
 TARGET, FAILED = "2025-12-15-rc1", "2025-12-18-rc1"
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".rehearsals", "reports", "__pycache__", ".*_cache")
+NOT_COPIED = shutil.ignore_patterns(".git", ".tools", ".venv", ".rehearsals", "reports", "__pycache__", ".*_cache")
 
 
 def working_copy(folder: Path) -> Path:

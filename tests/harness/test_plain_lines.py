@@ -165,7 +165,9 @@ def test_availability_is_on_record_and_in_the_end(runbook: Runbook) -> None:
     assert {status for entry in probes for status in entry["statuses"]} == {0}
     assert ran.entries("opened")[0]["seq"] < probes[0]["seq"]
     assert probes[-1]["seq"] < ran.entries("closed")[0]["seq"]
-    assert re.search(r"the public address answered 0 of \d+ probes well; users were without service", ran.terminal)
+    assert re.search(
+        r"the public address answered 0 of \d+ probes well; it is DOWN now; users were without service", ran.terminal
+    )
 
 
 def test_nothing_is_probed_where_nothing_is_run(runbook: Runbook) -> None:

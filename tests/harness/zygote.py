@@ -24,8 +24,10 @@ def child(request: dict[str, object]) -> None:
     code = 99
     try:
         os.setsid()
-        # A shell starts what stands behind `&` with Ctrl-C ignored, and we heed that; these tests press it.
+        # A shell starts what stands behind `&` with Ctrl-C ignored, and nohup its command with SIGHUP ignored. We heed
+        # that; these tests send both.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         os.chdir(str(request["folder"]))
         output = os.open(str(request["output"]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
