@@ -126,6 +126,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     if CONDUCT not in session.config.stash:
         drop_page(session.config)
         return (yield)
+    # The journal is closed and the lock is free by now: a terminal that takes nothing any more can hold up only us.
+    session.config.stash[CONDUCT].progress.ended()
     try:
         return (yield)
     except OSError as error:
