@@ -8,7 +8,8 @@ from contextlib import ExitStack
 import pytest
 
 from harness.collecting import Needs, left_out_by_default, missing_needs
-from harness.compat import drop_page, install_quiet_reporter
+from harness.compat import install_quiet_reporter
+from harness.compat_html import drop_page
 from harness.conduct import Conduct
 from harness.ending import last_lines
 from harness.locking import RunLock

@@ -1,5 +1,6 @@
 """The incident record: one HTML page, made from the journal alone."""
 
+import json
 import os
 from pathlib import Path
 
@@ -7,12 +8,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from runbook.errors import JournalError
+from runbook.incident.allowance import allowances
 from runbook.incident.journal import Verified, verify
+from runbook.incident.measured import unmeasured
 from runbook.incident.story import Story
+from runbook.incident.strip import strips
 from runbook.incident.visible import visible
 
 _TEMPLATES = Path(__file__).with_name("templates")
 STYLE = _TEMPLATES / "record.css"
+SCRIPT = _TEMPLATES / "record.js"
 
 
 def body(journal: Path) -> str:
@@ -43,11 +48,19 @@ def render(journal: Path) -> Path:
 
 def _context(journal: Path) -> dict[str, object]:
     verified: Verified = verify(journal)
+    story = Story(verified.entries)
     return {
-        "story": Story(verified.entries),
+        "story": story,
         "verified": verified,
         "journal": journal.name,
         "folder": journal.parent.name,
+        "strips": strips(story),
+        "unmeasured": unmeasured(story.measured),
+        "allowances": allowances(story.sentences),
+        "plan": None,
+        "follow": None,
+        "script": SCRIPT.read_text(encoding="utf-8"),
+        "parts": [],
     }
 
 
@@ -62,6 +75,8 @@ def _environment() -> Environment:
     )
     environment.filters["clock"] = _clock
     environment.filters["duration"] = _duration
+    environment.filters["offset"] = _offset
+    environment.filters["tojson_plain"] = _json
     return environment
 
 
@@ -81,3 +96,13 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
+
+
+def _offset(seconds: float) -> str:
+    """The seconds since the beginning, as `+75.3`."""
+    return f"+{seconds:.1f}"
+
+
+def _json(value: object) -> str:
+    """What was sent, as JSON; escaped like any other text when it is shown."""
+    return json.dumps(value, ensure_ascii=False, indent=2)
