@@ -1,0 +1,91 @@
+"""Every incident of which a folder of reports has a record, read afresh from the journals."""
+
+import os
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from runbook.errors import JournalError
+from runbook.incident.record import render
+from runbook.incident.summary import JOURNAL, State, Summary, one_line, summarize
+from runbook.incident.visible import visible
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The incidents, newest first, and what is not among them."""
+
+    summaries: list[Summary]
+    #: Name and reason of each folder that is no record.
+    left_out: list[tuple[str, str]]
+    #: UTC.
+    made: datetime
+
+    @property
+    def unread(self) -> list[Summary]:
+        """The incidents whose journals could not be read, or not in the time that there was."""
+        return [each for each in self.summaries if each.state is State.UNREADABLE]
+
+
+def read(reports: Path, seconds: float | None = None, *, pages: bool = False) -> Archive:
+    """Read every `<reports>/*/journal.jsonl`; after `seconds`, those that are left are only named.
+
+    The newest are read first. With `pages`, an incident without a page, whose run was killed, is given one, unless
+    a run is at work on it. A journal that is broken, half written or not one at all is named with what is wrong.
+    Raises JournalError when `reports` itself cannot be read.
+    """
+    deadline = None if seconds is None else time.monotonic() + seconds
+    try:
+        with os.scandir(reports) as found:
+            folders = [entry for entry in found if entry.is_symlink() or entry.is_dir()]
+    except OSError as error:
+        raise JournalError(
+            f"the folder of records {reports} cannot be read ({error.strerror})", "name the one in which records lie"
+        ) from None
+    summaries: list[Summary] = []
+    left_out: list[tuple[str, str]] = []
+    # The names begin with the time, so the newest come first.
+    for entry in sorted(folders, key=lambda entry: os.fsencode(entry.name), reverse=True):
+        folder = reports / entry.name
+        reason = _no_record(entry, folder)
+        if reason:
+            left_out.append((Summary(entry.name, State.UNREADABLE).name, reason))
+            continue
+        summaries.append(_summary(folder, deadline, pages=pages))
+    # What has no time of its own is sorted by its name's, and so are two of one moment.
+    summaries.sort(key=lambda each: (each.began or _stamp(each.name), each.name), reverse=True)
+    return Archive(summaries, left_out, datetime.now(UTC))
+
+
+def _no_record(entry: "os.DirEntry[str]", folder: Path) -> str:
+    if entry.is_symlink():
+        return "is a symbolic link; copy the folder itself here"
+    try:
+        os.lstat(folder / JOURNAL)
+    except FileNotFoundError:
+        return f"has no {JOURNAL}"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return ""
+
+
+def _summary(folder: Path, deadline: float | None, *, pages: bool) -> Summary:
+    if deadline is not None and time.monotonic() > deadline:
+        return Summary(folder.name, State.UNREADABLE, problem="not read: there was no time left")
+    try:
+        summary = summarize(folder, deadline)
+        if pages and not summary.has_page and summary.state in (State.WHOLE, State.NOT_WHOLE):
+            render(folder / JOURNAL)
+            summary = summarize(folder, deadline)
+    except JournalError as error:
+        return Summary(folder.name, State.UNREADABLE, problem=one_line(visible(error.seen)))
+    return summary
+
+
+def _stamp(name: str) -> str:
+    """`20260131T235959Z-shop-rollback` as the beginning of a time as the journal writes it; else empty."""
+    digits = name[:8] + name[9:15]
+    if len(digits) != 14 or not digits.isascii() or not digits.isdigit() or name[8] != "T":
+        return ""
+    return f"{name[:4]}-{name[4:6]}-{name[6:8]}T{name[9:11]}:{name[11:13]}:{name[13:15]}"
