@@ -2,14 +2,14 @@
 
 import os
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook.errors import JournalError
 from runbook.incident.record import render
 from runbook.incident.summary import JOURNAL, State, Summary, one_line, summarize
-from runbook.incident.visible import visible
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,13 @@ def _summary(folder: Path, deadline: float | None, *, pages: bool) -> Summary:
         return Summary(folder.name, State.UNREADABLE, problem="not read: there was no time left")
     try:
         summary = summarize(folder, deadline)
-        if pages and not summary.has_page and summary.state in (State.WHOLE, State.NOT_WHOLE):
-            render(folder / JOURNAL)
-            summary = summarize(folder, deadline)
     except JournalError as error:
-        return Summary(folder.name, State.UNREADABLE, problem=one_line(visible(error.seen)))
+        return Summary(folder.name, State.UNREADABLE, problem=one_line(error.seen))
+    if pages and not summary.has_page and summary.state in (State.WHOLE, State.NOT_WHOLE):
+        # A page that cannot be made, of whatever stands in such a journal, is missing from the index, and no more.
+        with suppress(Exception):
+            render(folder / JOURNAL)
+            return replace(summary, has_page=True)
     return summary
 
 

@@ -11,8 +11,8 @@ from runbook.incident.journal import Verified, verify
 from runbook.incident.story import Story
 from runbook.incident.visible import visible
 
-_TEMPLATES = Path(__file__).with_name("templates")
-STYLE = _TEMPLATES / "record.css"
+TEMPLATES = Path(__file__).with_name("templates")
+STYLE = TEMPLATES / "record.css"
 
 
 def body(journal: Path) -> str:
@@ -20,13 +20,13 @@ def body(journal: Path) -> str:
 
     Raises JournalError when the journal cannot be read.
     """
-    return _environment().get_template("body.html.jinja").render(_context(journal))
+    return environment().get_template("body.html.jinja").render(_context(journal))
 
 
 def page(journal: Path) -> str:
     """The record as a whole page of its own, for a run that could not write it. Raises JournalError as `body` does."""
     context = _context(journal) | {"style": STYLE.read_text(encoding="utf-8")}
-    return _environment().get_template("page.html.jinja").render(context)
+    return environment().get_template("page.html.jinja").render(context)
 
 
 def render(journal: Path) -> Path:
@@ -51,18 +51,19 @@ def _context(journal: Path) -> dict[str, object]:
     }
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+def environment() -> Environment:
+    found = Environment(
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["clock"] = _clock
-    environment.filters["duration"] = _duration
-    return environment
+    found.filters["clock"] = _clock
+    found.filters["duration"] = _duration
+    found.filters["axis"] = _axis
+    return found
 
 
 def _finalize(value: object) -> object:
@@ -81,3 +82,8 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
+
+
+def _axis(seconds: float) -> str:
+    """A round number of seconds, as short as can be."""
+    return f"{seconds:g} s" if seconds < 60 else f"{seconds / 60:g} min" if seconds < 7200 else f"{seconds / 3600:g} h"

@@ -1,0 +1,74 @@
+"""`reports/index.html`: every incident in one page, with what they show together."""
+
+import base64
+import hashlib
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from markupsafe import Markup
+
+from runbook.errors import JournalError
+from runbook.incident import charts
+from runbook.incident.archive import Archive, read
+from runbook.incident.record import STYLE, TEMPLATES, environment
+from runbook.incident.summary import GROUPS, State
+from runbook.incident.trends import trends
+
+INDEX = "index.html"
+_ENDINGS = ("succeeded", "failed", "plan or part", "under way")
+
+
+def page(archive: Archive) -> str:
+    """The index as a whole page of its own."""
+    shown = trends(archive.summaries, archive.made)
+    script = _text("index.js")
+    context = {
+        "archive": archive,
+        "trends": shown,
+        "recoveries": charts.recoveries(shown.recoveries),
+        "months": charts.months(shown),
+        "made": archive.made.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "kinds": _counted(GROUPS, [each.group for each in archive.summaries]),
+        "endings": _counted(_ENDINGS, [each.ending for each in archive.summaries]),
+        "projects": sorted({each.project for each in archive.summaries}),
+        "suspect": [each for each in archive.summaries if each.state in (State.NOT_WHOLE, State.UNREADABLE)],
+        "style": Markup(STYLE.read_text(encoding="utf-8") + _text("index.css")),  # noqa: S704 - our own files
+        "script": Markup(script),  # noqa: S704 - our own file
+        # Only this very script may run, and nothing may be loaded: whatever a journal says.
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
+    }
+    return environment().get_template("index.html.jinja").render(context)
+
+
+def write(reports: Path, seconds: float | None = None) -> tuple[Path, Archive]:
+    """Write `<reports>/index.html` in one step; return its path and what is in it. Incidents without a page get one.
+
+    After `seconds`, journals that are not read yet are only named. Raises JournalError when `reports` cannot be read
+    or the page not be written.
+    """
+    archive = read(reports, seconds, pages=True)
+    target = reports / INDEX
+    # Two runs may end at once: each writes a draft of its own.
+    draft = reports / f".{INDEX}.{secrets.token_hex(4)}"
+    try:
+        try:
+            draft.write_text(page(archive), encoding="utf-8")
+            os.replace(draft, target)  # noqa: PTH105 - Path.replace returns a path that nobody wants here
+        finally:
+            with suppress(FileNotFoundError):
+                draft.unlink()
+    except OSError as error:
+        raise JournalError(
+            f"{target} cannot be written ({error.strerror})", "make room, then: python -m runbook records"
+        ) from None
+    return target, archive
+
+
+def _counted(order: tuple[str, ...], found: list[str]) -> list[tuple[str, int]]:
+    return [(name, found.count(name)) for name in order if name in found]
+
+
+def _text(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
