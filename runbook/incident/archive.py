@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runbook.errors import JournalError
 from runbook.incident.record import render
-from runbook.incident.summary import JOURNAL, State, Summary, one_line, summarize
+from runbook.incident.summary import JOURNAL, PAGE, State, Summary, one_line, summarize
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,14 @@ class Archive:
     made: datetime
 
     @property
+    def suspect(self) -> list[Summary]:
+        """The incidents whose journals are not whole, or cannot be read."""
+        return [each for each in self.summaries if each.state in (State.NOT_WHOLE, State.UNREADABLE)]
+
+    @property
     def unread(self) -> list[Summary]:
-        """The incidents whose journals could not be read, or not in the time that there was."""
-        return [each for each in self.summaries if each.state is State.UNREADABLE]
+        """The incidents for which there was no time."""
+        return [each for each in self.summaries if each.state is State.NOT_READ]
 
 
 def read(reports: Path, seconds: float | None = None, *, pages: bool = False) -> Archive:
@@ -71,18 +76,24 @@ def _no_record(entry: "os.DirEntry[str]", folder: Path) -> str:
 
 
 def _summary(folder: Path, deadline: float | None, *, pages: bool) -> Summary:
-    if deadline is not None and time.monotonic() > deadline:
-        return Summary(folder.name, State.UNREADABLE, problem="not read: there was no time left")
     try:
         summary = summarize(folder, deadline)
+    except TimeoutError:
+        words = "Not read when this was made: there was no time left"
+        return Summary(folder.name, State.NOT_READ, headline=words, tone="plan", has_page=(folder / PAGE).is_file())
     except JournalError as error:
         return Summary(folder.name, State.UNREADABLE, problem=one_line(error.seen))
-    if pages and not summary.has_page and summary.state in (State.WHOLE, State.NOT_WHOLE):
+    due = pages and not summary.has_page and summary.state in (State.WHOLE, State.NOT_WHOLE)
+    if due and not _is_over(deadline):
         # A page that cannot be made, of whatever stands in such a journal, is missing from the index, and no more.
         with suppress(Exception):
             render(folder / JOURNAL)
             return replace(summary, has_page=True)
     return summary
+
+
+def _is_over(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() > deadline
 
 
 def _stamp(name: str) -> str:

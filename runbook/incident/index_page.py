@@ -13,11 +13,11 @@ from runbook.errors import JournalError
 from runbook.incident import charts
 from runbook.incident.archive import Archive, read
 from runbook.incident.record import STYLE, TEMPLATES, environment
-from runbook.incident.summary import GROUPS, State
+from runbook.incident.summary import GROUPS
 from runbook.incident.trends import trends
 
 INDEX = "index.html"
-_ENDINGS = ("succeeded", "failed", "plan or part", "under way")
+_ENDINGS = ("succeeded", "failed", "plan or part", "under way", "not read")
 
 
 def page(archive: Archive) -> str:
@@ -33,7 +33,6 @@ def page(archive: Archive) -> str:
         "kinds": _counted(GROUPS, [each.group for each in archive.summaries]),
         "endings": _counted(_ENDINGS, [each.ending for each in archive.summaries]),
         "projects": sorted({each.project for each in archive.summaries}),
-        "suspect": [each for each in archive.summaries if each.state in (State.NOT_WHOLE, State.UNREADABLE)],
         "style": Markup(STYLE.read_text(encoding="utf-8") + _text("index.css")),  # noqa: S704 - our own files
         "script": Markup(script),  # noqa: S704 - our own file
         # Only this very script may run, and nothing may be loaded: whatever a journal says.

@@ -52,6 +52,7 @@ def _context(journal: Path) -> dict[str, object]:
 
 
 def environment() -> Environment:
+    """What fills in the templates of every page: it escapes all, and shows what would conceal something."""
     found = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -60,8 +61,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters["clock"] = _clock
-    found.filters["duration"] = _duration
+    found.filters["clock"] = clock
+    found.filters["duration"] = duration
     found.filters["axis"] = _axis
     return found
 
@@ -71,12 +72,12 @@ def _finalize(value: object) -> object:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _clock(time: str) -> str:
+def clock(time: str) -> str:
     """`2026-01-31T23:59:59.123456Z` as `2026-01-31 23:59:59`."""
     return time[:19].replace("T", " ")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Seconds in words that a person says."""
     if seconds < 60:
         return f"{seconds:.1f} s"

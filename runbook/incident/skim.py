@@ -28,7 +28,7 @@ _FACTS_NOT_NEEDED = {b"target migrations", b"failed migrations", b"verdict", b"l
 
 @dataclass(frozen=True)
 class Skimmed:
-    """What was found: the entries that an index needs, of those that can be believed, and what is wrong, if anything."""
+    """What was found: of the entries that can be believed those that an index needs, and what is wrong, if anything."""
 
     entries: list[Entry]
     problem: str | None
@@ -41,8 +41,8 @@ class Skimmed:
 def skim(path: Path, deadline: float | None = None) -> Skimmed:
     """Read the journal at `path`; line by line, so a huge one takes time and not memory.
 
-    Raises JournalError when it cannot be read, is not a plain file, or is not read to its end at `deadline`
-    (of time.monotonic()).
+    Raises JournalError when it cannot be read or is not a plain file, and TimeoutError when it is not read to its end
+    at `deadline` (of time.monotonic()).
     """
     try:
         # Neither wait for a pipe's other end, nor read what a link points to, elsewhere.
@@ -68,8 +68,9 @@ def _read(file: BinaryIO, deadline: float | None) -> tuple[list[Entry], bytes, s
     entries: list[Entry] = []
     previous, kind = FIRST_PREVIOUS.encode("ascii"), b""
     for number, line in enumerate(_lines(file)):
+        # Also at its first line: a deadline may be over already.
         if deadline is not None and time.monotonic() > deadline:
-            raise JournalError("not read to its end: there was no time left", "python -m runbook records")
+            raise TimeoutError
         body, seal = line[:-_SEAL_LENGTH], line[-_SEAL_LENGTH:]
         digest = hashlib.sha256(body).hexdigest().encode("ascii")
         if not line.endswith(b"\n"):

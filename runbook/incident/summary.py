@@ -4,7 +4,7 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ class State(StrEnum):
     #: A run is writing it at this moment.
     UNDER_WAY = "under way"
     UNREADABLE = "unreadable"
+    #: There was no time left for it.
+    NOT_READ = "not read"
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,9 @@ class Summary:
 
     @property
     def ending(self) -> str:
-        """Its outcome in one of four words, to be chosen by."""
-        if self.state is State.UNDER_WAY:
-            return "under way"
+        """Its outcome in a word or three, to be chosen by."""
+        if self.state in (State.UNDER_WAY, State.NOT_READ):
+            return str(self.state)
         return {"good": "succeeded", "plan": "plan or part"}.get(self.tone, "failed")
 
 
@@ -92,15 +94,16 @@ def summarize(folder: Path, deadline: float | None = None) -> Summary:
     """What the journal in `folder` tells. Raises JournalError as `skim` does."""
     skimmed = skim(folder / JOURNAL, deadline)
     page = folder / PAGE
-    known = {"folder": folder.name, "size": skimmed.size, "has_page": page.is_file() and not page.is_symlink()}
+    has_page = page.is_file() and not page.is_symlink()
+    known = Summary(folder.name, State.UNREADABLE, skimmed.problem or "", size=skimmed.size, has_page=has_page)
     if not skimmed.entries:
-        return Summary(**known, state=State.UNREADABLE, problem=skimmed.problem or "it is empty")
+        return known
     try:
-        return Summary(**known, **_told(skimmed, folder.name))
+        return replace(known, **_told(skimmed, folder.name))
     # Whoever can write a file can write one whose chain is whole and whose entries have any members and types.
     except Exception as error:  # noqa: BLE001 - whatever stands in it, it is one line of an index
         why = f"its entries are not as this runbook writes them ({type(error).__name__})"
-        return Summary(**known, state=State.UNREADABLE, problem=why)
+        return replace(known, problem=why)
 
 
 def _told(skimmed: Skimmed, folder: str) -> dict[str, Any]:

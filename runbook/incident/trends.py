@@ -39,7 +39,8 @@ class Trends:
 def trends(summaries: Sequence[Summary], made: datetime) -> Trends:
     """The trends of `summaries`, in whatever order, as of `made` (UTC)."""
     dated = sorted((each for each in summaries if each.began), key=lambda each: each.began)
-    recoveries = [each for each in dated if each.group in ("rollback", "rehearsal") and each.state is not State.UNDER_WAY]
+    ended = [each for each in dated if each.state is not State.UNDER_WAY]
+    recoveries = [each for each in ended if each.group in ("rollback", "rehearsal")]
     months = _months(made)
     counts = {
         group: [sum(each.group == group and each.began[:7] == month for each in dated) for month in months]

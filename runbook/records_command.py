@@ -1,0 +1,125 @@
+"""`python -m runbook records`: every incident that is on record, in the terminal, and the index page made afresh."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from runbook.incident.archive import Archive
+from runbook.incident.index_page import write
+from runbook.incident.record import duration
+from runbook.incident.summary import PAGE, State, Summary
+from runbook.incident.trends import trends
+from runbook.paper import BAD, SOFT, TONES, Paper
+
+#: Columns of a terminal below which the less important ones are left out.
+_WIDE, _MEDIUM = 140, 90
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `records` is told on the command line."""
+    parser.add_argument("reports", type=Path, nargs="?", default=Path("reports"), help="where records lie")
+    parser.add_argument("--json", action="store_true", help="print a JSON object for each incident instead of words")
+
+
+def records(chosen: argparse.Namespace) -> int:
+    """Print the incidents, the newest last, and make the index page. Raises JournalError when that cannot be done."""
+    path, archive = write(chosen.reports)
+    if chosen.json:
+        for each in reversed(archive.summaries):
+            sys.stdout.write(json.dumps(_as_object(each)) + "\n")
+        return 0
+    paper = Paper()
+    if archive.summaries:
+        paper.table(_table(archive, paper.width))
+    _say_what_matters(archive, paper)
+    paper.line(str(path))
+    return 0
+
+
+def _table(archive: Archive, width: int) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    wide, medium = width >= _WIDE, width >= _MEDIUM
+    titles = ["Began (UTC)", "Kind", "Outcome"]
+    titles += ["Project", "From → to"] if wide else []
+    titles += ["Recovered in", "Without service"] if medium else []
+    titles += ["Took", "By"] if wide else []
+    for title in titles:
+        table.add_column(title, overflow="fold", min_width=10 if title == "Began (UTC)" else None)
+    for each in reversed(archive.summaries):
+        cells = [Text(each.began[:16].replace("T", " ") or "unknown"), Text(each.kind), _outcome(each)]
+        cells += [Text(each.project), Text(_way(each))] if wide else []
+        cells += [Text(recovered(each)), Text(_seconds(each.without_service))] if medium else []
+        cells += [Text(_seconds(each.took)), Text(each.operator)] if wide else []
+        table.add_row(*cells)
+    return table
+
+
+def _outcome(each: Summary) -> Text:
+    words = Text(each.headline, TONES.get(each.tone, ""))
+    if each.problem:
+        words += Text(f" [{each.state}: {each.problem}]", BAD)
+    if each.alarm:
+        words += Text(f" [{each.alarm}]", BAD)
+    return words + Text(f" ({each.name})", SOFT)
+
+
+def _way(each: Summary) -> str:
+    return f"{each.released or 'unknown'} → {each.target}" if each.target else each.released or "-"
+
+
+def recovered(each: Summary) -> str:
+    """In which time it brought users a production that works, in words."""
+    if each.time_to_recover is not None:
+        return duration(each.time_to_recover)
+    if not each.recovers:
+        return "-"
+    return "unknown" if each.ending == "succeeded" or each.state is State.UNREADABLE else "not reached"
+
+
+def _seconds(value: float | None) -> str:
+    return "unknown" if value is None else duration(value)
+
+
+def _say_what_matters(archive: Archive, paper: Paper) -> None:
+    found = trends(archive.summaries, archive.made)
+    paper.line()
+    if archive.suspect:
+        paper.line((f"{len(archive.suspect)} of {len(archive.summaries)} journals are not whole", BAD))
+    for name, reason in archive.left_out:
+        paper.line((f"left out: {name} {reason}", SOFT))
+    if found.last_rehearsal is None:
+        paper.line(("no rehearsal is on record: script/rehearse makes one", BAD))
+    else:
+        days = found.days_since_rehearsal
+        paper.line(
+            (f"last rehearsal: {days} days ago ({found.last_rehearsal.name})", BAD if found.rehearsal_due else "")
+        )
+
+
+def _as_object(each: Summary) -> dict[str, Any]:
+    return {
+        "folder": each.name,
+        "state": each.state,
+        "problem": each.problem or None,
+        "group": each.group,
+        "kind": each.kind,
+        "project": each.project,
+        "outcome": each.headline,
+        "ending": each.ending,
+        "from": each.released or None,
+        "to": each.target or None,
+        "began": each.began or None,
+        "took": each.took,
+        "time_to_recover": each.time_to_recover,
+        "without_service": each.without_service,
+        "operator": each.operator,
+        "resumed": each.resumed,
+        "alarm": each.alarm or None,
+        "size": each.size,
+        "page": PAGE if each.has_page else None,
+    }
