@@ -50,12 +50,15 @@ def skim(path: Path, deadline: float | None = None) -> Skimmed:
     except OSError as error:
         why = "is a symbolic link" if path.is_symlink() else f"cannot be read ({error.strerror})"
         raise JournalError(f"{path.name} {why}", "copy the journal itself there") from None
+    about = os.fstat(handle)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(handle)
+        raise JournalError(f"{path.name} is not a file", "remove it")
     with open(handle, "rb") as file:  # noqa: PTH123 - a handle has no path
-        about = os.fstat(handle)
-        if not stat.S_ISREG(about.st_mode):
-            raise JournalError(f"{path.name} is not a file", "remove it")
         try:
             entries, last, problem = _read(file, deadline)
+        except TimeoutError:
+            raise
         except OSError as error:
             raise JournalError(f"{path.name} cannot be read ({error.strerror})", "check the disk") from None
         if problem is None and last != b"closed":

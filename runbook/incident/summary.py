@@ -136,9 +136,11 @@ def _told(skimmed: Skimmed, folder: str) -> dict[str, Any]:
 
 
 def _kind(story: Story) -> dict[str, str]:
-    kind = story.kind if story.opened else "unknown"
+    kind = story.kind
     known = str(story.opened.get("type", "unknown")).removeprefix("emergency-")
     group = known if known in GROUPS else "unknown"
+    if group == "unknown":
+        kind = group
     if story.opened.get("mode") == "plan" and group == "emergency":
         group, kind = "plan", f"plan of an {kind}"
     return {"group": group, "kind": one_line(kind)}
