@@ -14,6 +14,7 @@ from runbook.incident.index_page import write
 from runbook.incident.record import duration
 from runbook.incident.summary import PAGE, State, Summary
 from runbook.incident.trends import trends
+from runbook.incident.visible import visible
 from runbook.paper import BAD, SOFT, TONES, Paper
 
 #: Columns of a terminal below which the less important ones are left out.
@@ -37,7 +38,7 @@ def records(chosen: argparse.Namespace) -> int:
     if archive.summaries:
         paper.table(_table(archive, paper.width))
     _say_what_matters(archive, paper)
-    paper.line(str(path))
+    sys.stdout.write(f"{visible(str(path))}\n")  # whole, on however narrow a terminal: it is to be copied
     return 0
 
 

@@ -192,7 +192,7 @@ def test_what_is_no_journal_is_named(tmp_path: Path, kind: str) -> None:
     ],
 )
 def test_entries_of_others_break_nothing(tmp_path: Path, entries: list[dict[str, object]]) -> None:
-    """A journal whose chain holds, and whose entries have other members and types than ours, is one line like others."""
+    """A journal whose chain holds, and whose entries have other members and types, is one line like others."""
     good = filed(tmp_path, WHEN, over())
     bad = filed(tmp_path, "2026-01-31T11:00:00", [*entries, closed("passed")], "bad")
     assert sorted(names(read(tmp_path))) == sorted([good.name, bad.name])
