@@ -144,7 +144,7 @@ def test_fits_a_phone(browser: Browser, index: Path, *, javascript: bool) -> Non
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1100, 380])
 def test_axe_finds_nothing(browser: Browser, index: Path, scheme: str, width: int) -> None:
-    """axe finds no violation, in light and dark, on a desk and on a phone, with everything unfolded."""
+    """There is no violation that axe finds, in light and dark, on a desk and on a phone, with everything unfolded."""
     page = show(browser, index, color_scheme=scheme, viewport={"width": width, "height": 900})
     page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     results = Axe().run(page)

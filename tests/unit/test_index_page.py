@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from runbook.errors import JournalError
 from runbook.incident import charts, index_page
 from runbook.incident.archive import read
-from runbook.incident.summary import Summary
+from runbook.incident.summary import State, Summary
 from runbook.incident.trends import Trends, trends
 from tests.unit.filed import closed, filed, opened, over
 
@@ -62,8 +63,8 @@ def test_unknown_is_called_unknown(tmp_path: Path) -> None:
     filed(tmp_path, "2026-01-01T10:00:00", [opened(), closed("failed")])
     filed(tmp_path, "2026-01-02T10:00:00", [opened("plan"), closed("planned")])
     text = shown(tmp_path)
-    assert "by anna shop – not reached unknown 1.0 s" in text
-    assert "by anna shop – – unknown 1.0 s" in text
+    assert "by anna shop - not reached unknown 1.0 s" in text
+    assert "by anna shop - - unknown 1.0 s" in text
 
 
 def test_page_links_to_the_record_or_to_the_journal(tmp_path: Path) -> None:
@@ -135,15 +136,16 @@ def test_recoveries_are_those_of_rollbacks_and_rehearsals(tmp_path: Path) -> Non
     assert [seconds for _, seconds in chart.lines] == [0, 60, 120]
 
 
-def test_chart_shows_as_many_as_it_can(tmp_path: Path) -> None:
+def test_chart_shows_as_many_as_it_can() -> None:
     """Of more rollbacks than fit, the newest are charted, and how many there are is said."""
-    made = [Summary(str(day), began=f"2026-01-{day:02}", group="rollback", state="whole") for day in range(1, 32)]  # type: ignore[arg-type]  # a StrEnum's value
+    days = [f"2026-01-{day:02}T10:00:00Z" for day in range(1, 32)]
+    made = [Summary(day, State.WHOLE, began=day, group="rollback") for day in days]
     shown_trends = trends(made, NOW)
     assert (len(shown_trends.recoveries), shown_trends.recoveries_known) == (30, 31)
-    assert shown_trends.recoveries[-1].began == "2026-01-31"
+    assert shown_trends.recoveries[-1].began == days[-1]
     bars = charts.recoveries(shown_trends.recoveries).bars
     assert all(bar.left + bar.width <= charts.WIDTH for bar in bars)
-    assert all(left.left + left.width <= right.left for left, right in zip(bars, bars[1:], strict=False))
+    assert all(left.left + left.width <= right.left for left, right in pairwise(bars))
 
 
 def test_incidents_are_counted_by_month_and_kind(tmp_path: Path) -> None:
