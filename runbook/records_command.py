@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from runbook.incident.visible import visible
 from runbook.paper import BAD, SOFT, TONES, Paper
 
 #: Columns of a terminal below which the less important ones are left out.
-_WIDE, _MEDIUM = 140, 90
+_WIDE, _MEDIUM = 160, 80
+#: Characters of a time that tell the minute.
+_MINUTE = len("2026-01-31T23:59")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -43,21 +46,30 @@ def records(chosen: argparse.Namespace) -> int:
 
 
 def _table(archive: Archive, width: int) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    """The table in as many columns as there is room for; the name of an incident is never left out."""
     wide, medium = width >= _WIDE, width >= _MEDIUM
-    titles = ["Began (UTC)", "Kind", "Outcome"]
-    titles += ["Project", "From → to"] if wide else []
-    titles += ["Recovered in", "Without service"] if medium else []
-    titles += ["Took", "By"] if wide else []
-    for title in titles:
-        table.add_column(title, overflow="fold", min_width=10 if title == "Began (UTC)" else None)
+    columns: dict[str, Callable[[Summary], str | Text]] = {"Began (UTC)": _began}
+    if medium:
+        columns["Kind"] = lambda each: each.kind if wide else each.group
+    columns["Outcome"] = _outcome if wide else _outcome_and_name
+    if wide:
+        columns |= {"Project": lambda each: each.project, "From → to": _way}
+    if medium:
+        columns |= {"Recovered in": recovered, "Without service": lambda each: _seconds(each.without_service)}
+    if wide:
+        columns |= {"Took": lambda each: _seconds(each.took), "By": lambda each: each.operator}
+        columns["Incident"] = lambda each: each.name
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in columns:
+        table.add_column(title, overflow="fold", min_width=_MINUTE if title == "Began (UTC)" and width >= 40 else None)
     for each in reversed(archive.summaries):
-        cells = [Text(each.began[:16].replace("T", " ") or "unknown"), Text(each.kind), _outcome(each)]
-        cells += [Text(each.project), Text(_way(each))] if wide else []
-        cells += [Text(recovered(each)), Text(_seconds(each.without_service))] if medium else []
-        cells += [Text(_seconds(each.took)), Text(each.operator)] if wide else []
-        table.add_row(*cells)
+        cells = [told(each) for told in columns.values()]
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
     return table
+
+
+def _began(each: Summary) -> str:
+    return each.began[:_MINUTE].replace("T", " ") or "unknown"
 
 
 def _outcome(each: Summary) -> Text:
@@ -66,7 +78,11 @@ def _outcome(each: Summary) -> Text:
         words += Text(f" [{each.state}: {each.problem}]", BAD)
     if each.alarm:
         words += Text(f" [{each.alarm}]", BAD)
-    return words + Text(f" ({each.name})", SOFT)
+    return words
+
+
+def _outcome_and_name(each: Summary) -> Text:
+    return _outcome(each) + Text(f"\n{each.name}", SOFT)
 
 
 def _way(each: Summary) -> str:

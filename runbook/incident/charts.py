@@ -11,7 +11,7 @@ _LEFT, _TOP, _BOTTOM = 44, 12, 118
 _ROW, _LABELS = 34, 84
 _WIDEST = 22.0
 #: What an axis may end with, in seconds.
-_ENDS = (10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400)
+_ENDS = (10, 20, 30, 60, 90, 120, 180, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400)
 
 
 @dataclass(frozen=True)

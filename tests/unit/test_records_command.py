@@ -41,8 +41,8 @@ def test_records_are_listed_newest_last(reports: Path, capsys: pytest.CaptureFix
     """Each incident is a line, the newest nearest to the prompt; what matters and the page's path follow."""
     lines = said(capsys, "records", reports).splitlines()
     assert [line[:16] for line in lines[1:4]] == ["2026-01-01 10:00", "2026-01-02 10:00", "2026-01-03 10:00"]
-    assert "Over: production runs v1 again (20260101T100000Z-shop-rollback)" in lines[1]
-    assert lines[1].split()[-6:] == ["30.0", "s", "unknown", "31.0", "s", "anna"]
+    assert "Over: production runs v1 again" in lines[1]
+    assert lines[1].split()[-7:] == ["30.0", "s", "unknown", "31.0", "s", "anna", "20260101T100000Z-shop-rollback"]
     assert "not whole" in lines[3]
     assert "1 of 3 journals are not whole" in lines
     assert "no rehearsal is on record: script/rehearse makes one" in lines
