@@ -19,7 +19,7 @@ from runbook.incident.visible import visible
 from runbook.paper import BAD, SOFT, TONES, Paper
 
 #: Columns of a terminal below which the less important ones are left out.
-_WIDE, _MEDIUM = 160, 80
+_WIDE, _MEDIUM = 190, 80
 #: Characters of a time that tell the minute.
 _MINUTE = len("2026-01-31T23:59")
 
@@ -112,10 +112,8 @@ def _say_what_matters(archive: Archive, paper: Paper) -> None:
     if found.last_rehearsal is None:
         paper.line(("no rehearsal is on record: script/rehearse makes one", BAD))
     else:
-        days = found.days_since_rehearsal
-        paper.line(
-            (f"last rehearsal: {days} days ago ({found.last_rehearsal.name})", BAD if found.rehearsal_due else "")
-        )
+        said = f"last rehearsal: {found.rehearsed_when} ({found.last_rehearsal.name})"
+        paper.line((said, BAD if found.rehearsal_due else ""))
 
 
 def _as_object(each: Summary) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from runbook.incident.summary import GROUPS, State, Summary
 
@@ -24,11 +24,17 @@ class Trends:
     months: list[str]
     #: For each kind that occurs, its number in each of these months.
     counts: dict[str, list[int]]
-    #: The newest incident on production, a rehearsal, or None.
+    #: The newest incident on production.
     last_incident: Summary | None
     last_rehearsal: Summary | None
     #: For how many days nobody has rehearsed; None if it is not known that anybody ever did.
     days_since_rehearsal: int | None
+
+    @property
+    def rehearsed_when(self) -> str:
+        """How long ago the last rehearsal was, in words."""
+        days = self.days_since_rehearsal
+        return "never" if days is None else {0: "today", 1: "yesterday"}.get(days, f"{days} days ago")
 
     @property
     def rehearsal_due(self) -> bool:
@@ -47,7 +53,7 @@ def trends(summaries: Sequence[Summary], made: datetime) -> Trends:
         for group in GROUPS
     }
     rehearsal = next((each for each in reversed(dated) if each.group == "rehearsal"), None)
-    since = made - datetime.fromisoformat(rehearsal.began).astimezone(UTC) if rehearsal else None
+    since = made.date() - datetime.fromisoformat(rehearsal.began).date() if rehearsal else None
     return Trends(
         recoveries[-_MOST_RECOVERIES:],
         len(recoveries),
