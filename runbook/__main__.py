@@ -6,8 +6,8 @@ from pathlib import Path
 
 from runbook import assess_command, unlock_command
 from runbook.errors import ModelsError, RunbookError
-from runbook.incident.journal import verify
 from runbook.incident.record import render
+from runbook.incident.verifying import verify
 from runbook.incident.visible import visible
 
 

@@ -7,8 +7,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from runbook.errors import JournalError
-from runbook.incident.journal import Verified, verify
 from runbook.incident.story import Story
+from runbook.incident.verifying import Verified, verify
 from runbook.incident.visible import visible
 
 _TEMPLATES = Path(__file__).with_name("templates")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook.incident.journal import verify
+from runbook.incident.verifying import verify
 
 ROOT = Path(__file__).parents[2]
 CANARY = "canary/4711 & sons"

@@ -11,8 +11,9 @@ import pytest
 
 from runbook.errors import JournalError
 from runbook.incident import record
-from runbook.incident.journal import Journal, verify
+from runbook.incident.journal import Journal
 from runbook.incident.redaction import Redactor
+from runbook.incident.verifying import verify
 from tests.unit.telling import INCIDENT, snapshot, told
 
 ROOT = Path(__file__).parents[2]
