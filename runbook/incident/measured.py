@@ -124,6 +124,11 @@ def moment(time: str) -> datetime:
     return datetime.fromisoformat(time)
 
 
+def seconds_between(began: str, ended: str) -> float:
+    """The seconds between two UTC times as the journal writes them."""
+    return (moment(ended) - moment(began)).total_seconds()
+
+
 def _add(run: Measured, entry: Entry) -> None:
     run.url = entry["url"]
     if "error" in entry:

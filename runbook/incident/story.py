@@ -6,7 +6,7 @@ from typing import Any
 
 from runbook.incident.comparison import Row, compared
 from runbook.incident.journal import Entry
-from runbook.incident.measured import Measured, measured, moment, without_service
+from runbook.incident.measured import Measured, measured, seconds_between, without_service
 from runbook.incident.timeline import Scenario, Sentence, Timeline
 from runbook.sentence import Outcome, Reach
 
@@ -196,11 +196,6 @@ class Story:
         if not isinstance(before, Mapping):
             return []
         return compared(before, after if isinstance(after, Mapping) else None)
-
-
-def seconds_between(began: str, ended: str) -> float:
-    """The seconds between two UTC times as the journal writes them."""
-    return (moment(ended) - moment(began)).total_seconds()
 
 
 def _facts(entries: Sequence[Entry]) -> dict[str, Any]:
