@@ -115,8 +115,8 @@ def largest_file(size: int) -> Iterator[None]:
 def test_output_that_does_not_fit_is_told_and_the_run_goes_on(tmp_path: Path) -> None:
     """On a full disk the entry says that there is no file and why, no half of one is left, and the end is kept."""
     found = incident(tmp_path)
-    with largest_file(20_000):
-        entry = asked(found, "é" * 12_000)
+    with largest_file(60_000):
+        entry = asked(found, "é" * 40_000)
         assert asked(found, "y" * 5000)["body_file"]["file"] == "output/0002-body.txt"
     assert entry["body"] == "é" * 4096
     assert entry["body_file"] == {"file_error": "File too large"}
