@@ -6,11 +6,15 @@ from pathlib import Path
 from runbook.errors import JournalError
 from runbook.incident.chain import FIRST_PREVIOUS, FORMAT, Entry, Line, lines_of
 from runbook.incident.damage import Damage, damages
+from runbook.incident.earlier import completed
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What `verify` found: the entries that can be believed, the head's hash, and what is wrong, if anything."""
+    """What `verify` found: the entries that can be believed, the head's hash, and what is wrong, if anything.
+
+    The entries of journals of earlier versions are in today's form (earlier.py).
+    """
 
     entries: tuple[Entry, ...]
     head: str
@@ -44,7 +48,7 @@ def verify(path: Path) -> Verified:
     found = damages(lines)
     first = next(found, None)
     believed = lines if first is None else lines[: first.believed]
-    entries = tuple(line.entry for line in believed if line.entry is not None)
+    entries = completed(tuple(line.entry for line in believed if line.entry is not None))
     head = believed[-1].digest if believed else FIRST_PREVIOUS
     size = sum(len(line.data) for line in believed)
     if first is None:
