@@ -6,10 +6,11 @@ from typing import Any
 
 from runbook import find_record
 from runbook.errors import JournalError
-from runbook.incident.journal import Entry, Verified, verify
+from runbook.incident.chain import Entry
 from runbook.incident.record import clock, duration
 from runbook.incident.story import Story
 from runbook.incident.timeline import Scenario, Sentence
+from runbook.incident.verifying import Verified, verify
 from runbook.paper import BAD, GOOD, PLAN, SOFT, STRONG, TONES, Paper
 
 _STYLES = {"passed": GOOD, "planned": PLAN, "failed": BAD, "interrupted": BAD, "inconclusive": BAD}

@@ -8,16 +8,18 @@ import re
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from runbook.errors import JournalError
-from runbook.incident.journal import FIRST_PREVIOUS, Entry
+from runbook.incident.chain import FIRST_PREVIOUS, FORMAT, Entry
+from runbook.incident.verifying import verify
 
 #: Longer than any line that the runbook writes, in bytes.
 LONGEST_LINE = 16 * 1024 * 1024
+#: A larger journal that is not whole is not read a second time, to find out more.
+_MOST_BYTES = 16 * 1024 * 1024
 # By the framing that docs/journal.md describes, these three stand first.
 _BEGINS = re.compile(rb'\{"seq":(\d+),"time":"[^"]*","kind":"([^"]*)"(?:,"name":"([^"]*)")?')
 _SEAL = b',"sha256":"'
@@ -41,8 +43,8 @@ class Skimmed:
 def skim(path: Path, deadline: float | None = None) -> Skimmed:
     """Read the journal at `path`; line by line, so a huge one takes time and not memory.
 
-    Raises JournalError when it cannot be read or is not a plain file, and TimeoutError when it is not read to its end
-    at `deadline` (of time.monotonic()).
+    Raises JournalError when it cannot be read, is not a plain file, or is of a newer format, and TimeoutError when it
+    is not read to its end at `deadline` (of time.monotonic()).
     """
     try:
         # Neither wait for a pipe's other end, nor read what a link points to, elsewhere.
@@ -63,7 +65,12 @@ def skim(path: Path, deadline: float | None = None) -> Skimmed:
             raise JournalError(f"{path.name} cannot be read ({error.strerror})", "check the disk") from None
         if problem is None and last != b"closed":
             problem = _no_end(last)
-        return Skimmed(entries, problem, problem is not None and _is_written(file), about.st_size)
+        at_work = problem is not None and _is_written(file)
+    if problem is not None and not at_work and about.st_size <= _MOST_BYTES:
+        # What happened to it, in the words of `verify`; that takes longer, and most journals are whole.
+        verified = verify(path)
+        return Skimmed(list(verified.entries), verified.problem, at_work, about.st_size)
+    return Skimmed(entries, problem, at_work, about.st_size)
 
 
 def _read(file: BinaryIO, deadline: float | None) -> tuple[list[Entry], bytes, str | None]:
@@ -88,11 +95,19 @@ def _read(file: BinaryIO, deadline: float | None) -> tuple[list[Entry], bytes, s
         kind, previous = begins[2], digest
         if kind in _NOT_NEEDED or (kind == b"fact" and begins[3] in _FACTS_NOT_NEEDED):
             continue
-        with suppress(ValueError, RecursionError):
+        try:
             entries.append(json.loads(line.decode("ascii")))
-            continue
-        return entries, kind, f"line {number + 1}: is not JSON"
+        except (ValueError, RecursionError):
+            return entries, kind, f"line {number + 1}: is not JSON"
+        if number == 0:
+            _refuse_newer(entries[0])
     return entries, kind, None
+
+
+def _refuse_newer(opened: Entry) -> None:
+    number = opened.get("format", FORMAT)
+    if not isinstance(number, int) or number > FORMAT:
+        raise JournalError(f"the journal is of format {number!r}, which is newer", "use the version that wrote it")
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from runbook.incident.journal import Entry
+from runbook.incident.chain import Entry
 from runbook.incident.skim import Skimmed, skim
 from runbook.incident.story import Story
 from runbook.incident.visible import visible

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.incident.journal import verify
+from runbook.incident.verifying import verify
 from tests.harness.inner import Ran, Runbook, scenario
 from tests.harness.test_refusals import refusal
 from tests.harness.test_signals import after_file

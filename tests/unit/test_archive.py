@@ -9,11 +9,12 @@ import pytest
 
 from runbook.errors import JournalError
 from runbook.incident.archive import Archive, read
-from runbook.incident.journal import Journal, verify
+from runbook.incident.journal import Journal
 from runbook.incident.redaction import Redactor
 from runbook.incident.skim import skim
 from runbook.incident.story import Story
 from runbook.incident.summary import State, Summary
+from runbook.incident.verifying import verify
 from tests.unit.filed import closed, filed, opened, over
 from tests.unit.telling import INCIDENT, told
 
@@ -211,6 +212,13 @@ def test_times_of_others_break_nothing(tmp_path: Path) -> None:
 def resealed(line: bytes) -> bytes:
     body = line.rpartition(b',"sha256"')[0]
     return body + b',"sha256":"' + hashlib.sha256(body).hexdigest().encode() + b'"}\n'
+
+
+def test_journal_of_a_newer_format_is_named(tmp_path: Path) -> None:
+    """A journal of a format that this version does not know is not guessed at."""
+    filed(tmp_path, WHEN, [opened(format=99), closed("passed")])
+    assert only(tmp_path).state is State.UNREADABLE
+    assert "format 99" in only(tmp_path).problem
 
 
 def test_folder_that_is_not_its_own_is_told(tmp_path: Path) -> None:
