@@ -10,7 +10,7 @@ from runbook.errors import RunbookError
 from runbook.incident import index_page
 
 #: Seconds for the reading of journals: nobody waits for an index at 3 a.m.
-_READING = 1.5
+_READING = 2.0
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
