@@ -6,11 +6,7 @@ import pytest
 
 from harness.options import RUN
 from harness.running import CONDUCT
-from runbook.errors import RunbookError
 from runbook.incident import index_page
-
-#: Seconds for the reading of journals: nobody waits for an index at 3 a.m.
-_READING = 2.0
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -21,8 +17,5 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     finally:
         if RUN in session.config.stash and CONDUCT in session.config.stash:
             conduct = session.config.stash[CONDUCT]
-            try:
-                index_page.write(conduct.run.folder.parent, _READING)
-            except Exception as error:  # noqa: BLE001 - the run is over, and this changes nothing of what came of it
-                why = error.seen if isinstance(error, RunbookError) else f"{type(error).__name__}: {error}"
-                conduct.progress.note(f"the index of all records is not made afresh: {why} → python -m runbook records")
+            if problem := index_page.refresh(conduct.run.folder.parent):
+                conduct.progress.note(problem)

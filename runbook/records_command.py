@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from runbook.incident.archive import Archive
+from runbook.incident.archive import Archive, read
 from runbook.incident.index_page import write
 from runbook.incident.record import duration
 from runbook.incident.summary import PAGE, State, Summary
@@ -31,16 +31,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def records(chosen: argparse.Namespace) -> int:
-    """Print the incidents, the newest last, and make the index page. Raises JournalError when that cannot be done."""
-    path, archive = write(chosen.reports)
+    """Print the incidents, the newest last, and make the index page.
+
+    Raises JournalError when they cannot be read, or, behind the list, when the page cannot be written.
+    """
+    archive = read(chosen.reports, pages=True)
     if chosen.json:
         for each in reversed(archive.summaries):
             sys.stdout.write(json.dumps(_as_object(each)) + "\n")
+        write(chosen.reports, archive)
         return 0
     paper = Paper()
     if archive.summaries:
         paper.table(_table(archive, paper.width))
     _say_what_matters(archive, paper)
+    path = write(chosen.reports, archive)
     sys.stdout.write(f"{visible(str(path))}\n")  # whole, on however narrow a terminal: it is to be copied
     return 0
 

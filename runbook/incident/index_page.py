@@ -4,12 +4,11 @@ import base64
 import hashlib
 import os
 import secrets
-from contextlib import suppress
 from pathlib import Path
 
 from markupsafe import Markup
 
-from runbook.errors import JournalError
+from runbook.errors import JournalError, RunbookError
 from runbook.incident import charts
 from runbook.incident.archive import Archive, read
 from runbook.incident.record import STYLE, TEMPLATES, environment
@@ -17,6 +16,8 @@ from runbook.incident.summary import GROUPS
 from runbook.incident.trends import trends
 
 INDEX = "index.html"
+#: Seconds for the reading of journals at the end of a run: nobody waits for an index at 3 a.m.
+_READING = 2.0
 _ENDINGS = ("succeeded", "failed", "plan or part", "under way", "not read")
 
 
@@ -41,13 +42,8 @@ def page(archive: Archive) -> str:
     return environment().get_template("index.html.jinja").render(context)
 
 
-def write(reports: Path, seconds: float | None = None) -> tuple[Path, Archive]:
-    """Write `<reports>/index.html` in one step; return its path and what is in it. Incidents without a page get one.
-
-    After `seconds`, journals that are not read yet are only named. Raises JournalError when `reports` cannot be read
-    or the page not be written.
-    """
-    archive = read(reports, seconds, pages=True)
+def write(reports: Path, archive: Archive) -> Path:
+    """Write `<reports>/index.html` in one step, and return its path. Raises JournalError when it cannot be written."""
     target = reports / INDEX
     # Two runs may end at once: each writes a draft of its own.
     draft = reports / f".{INDEX}.{secrets.token_hex(4)}"
@@ -56,13 +52,25 @@ def write(reports: Path, seconds: float | None = None) -> tuple[Path, Archive]:
             draft.write_text(page(archive), encoding="utf-8")
             os.replace(draft, target)  # noqa: PTH105 - Path.replace returns a path that nobody wants here
         finally:
-            with suppress(FileNotFoundError):
-                draft.unlink()
+            draft.unlink(missing_ok=True)
     except OSError as error:
         raise JournalError(
             f"{target} cannot be written ({error.strerror})", "make room, then: python -m runbook records"
         ) from None
-    return target, archive
+    return target
+
+
+def refresh(reports: Path) -> str:
+    """Make the index of `reports` afresh at the end of a run, in about two seconds at most; never raises.
+
+    Returns what there is to say if it cannot be made; else nothing.
+    """
+    try:
+        write(reports, read(reports, _READING, pages=True))
+    except Exception as error:  # noqa: BLE001 - the run is over, and an index changes nothing of what came of it
+        why = error.seen if isinstance(error, RunbookError) else f"{type(error).__name__}: {error}"
+        return f"the index of all records is not made afresh: {why} → python -m runbook records"
+    return ""
 
 
 def _counted(order: tuple[str, ...], found: list[str]) -> list[tuple[str, int]]:

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from docs.picture import ARGUMENTS, CHROMIUM
 from runbook.incident import index_page
+from runbook.incident.archive import read
 from tests.unit.filed import closed, filed, opened, over
 
 
@@ -25,8 +26,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     filed(reports, "2026-06-05T10:00:00", [opened("emergency"), *over()[1:-1]])
     filed(reports, "2026-07-05T10:00:00", over(after=30), "100% <b>?#é" + "x" * 150)
     (reports / "no record").mkdir()
-    path, _ = index_page.write(reports)
-    return path
+    return index_page.write(reports, read(reports, pages=True))
 
 
 @pytest.fixture(scope="module")

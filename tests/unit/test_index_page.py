@@ -37,7 +37,7 @@ class Page(HTMLParser):
 
 def shown(reports: Path) -> str:
     """The page's text before its script, with white space folded."""
-    index_page.write(reports)
+    index_page.write(reports, read(reports, pages=True))
     html = (reports / "index.html").read_text(encoding="utf-8")
     return " ".join(Page(html[html.index("<main") : html.index("</main>")]).text.split())
 
@@ -189,11 +189,11 @@ def test_page_needs_nothing_but_itself(tmp_path: Path) -> None:
 def test_page_is_written_in_one_step(tmp_path: Path) -> None:
     """The page takes the place of an older one, and leaves nothing else; where it cannot, the older one stays."""
     (tmp_path / "index.html").write_text("old")
-    path, _ = index_page.write(tmp_path)
+    path = index_page.write(tmp_path, read(tmp_path))
     assert path.read_text().startswith("<!DOCTYPE html>")
     assert [each.name for each in tmp_path.iterdir()] == ["index.html"]
     path.unlink()
     path.mkdir()
     with pytest.raises(JournalError, match=r"index\.html cannot be written"):
-        index_page.write(tmp_path)
+        index_page.write(tmp_path, read(tmp_path))
     assert [each.name for each in tmp_path.iterdir()] == ["index.html"]

@@ -67,6 +67,15 @@ def test_records_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert error.count("\n") == 1
 
 
+def test_records_are_listed_where_the_page_cannot_be_written(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The list comes before the page: that the page cannot be written is told behind it, with exit code 1."""
+    (reports / "index.html").mkdir()
+    assert main(["records", str(reports)]) == 1
+    shown = capsys.readouterr()
+    assert "20260103T100000Z-shop-rollback" in shown.out
+    assert "index.html cannot be written" in shown.err
+
+
 @pytest.mark.parametrize("columns", [40, 80, 100, 200])
 def test_records_fit_the_terminal(reports: Path, columns: int) -> None:
     """On a terminal of any width no line is longer than it, and nothing that is shown is cut off."""

@@ -74,7 +74,7 @@ def test_force_is_on_record(settings: Path, capsys: pytest.CaptureFixture[str]) 
     lock = held(settings)
     assert unlock(settings, "--force", "--why", f"the laptop with {SECRET} is lost") == 0
     assert not lock.exists()
-    (folder,) = settings.with_name("reports").iterdir()
+    (folder,) = settings.with_name("reports").glob("*/")
     found = verify(folder / "journal.jsonl")
     assert found.whole, found.problem
     (decision,) = [entry for entry in found.entries if entry["kind"] == "decision"]
