@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from runbook.errors import JournalError
 from runbook.incident.archive import Archive, read
@@ -13,7 +15,7 @@ from runbook.incident.journal import Journal
 from runbook.incident.redaction import Redactor
 from runbook.incident.skim import skim
 from runbook.incident.story import Story
-from runbook.incident.summary import State, Summary
+from runbook.incident.summary import State, Summary, one_line
 from runbook.incident.verifying import verify
 from tests.unit.filed import closed, filed, opened, over
 from tests.unit.telling import INCIDENT, told
@@ -111,6 +113,22 @@ def test_every_cut_is_told(tmp_path: Path) -> None:
         journal.write_bytes(whole[:length])
         assert only(tmp_path).state in (State.NOT_WHOLE, State.UNREADABLE), length
         assert only(tmp_path).problem, length
+
+
+@given(data=st.data())
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_changed_byte_is_told_as_verify_tells_it(tmp_path: Path, data: st.DataObject) -> None:
+    """Whatever byte of a journal is changed, the index says what `verify` says."""
+    journal = tmp_path / "i-1" / "journal.jsonl"
+    if not journal.exists():
+        filed(tmp_path, WHEN, over(), "i-1")
+        (tmp_path / "whole").write_bytes(journal.read_bytes())
+    changed = bytearray((tmp_path / "whole").read_bytes())
+    place = data.draw(st.integers(0, len(changed) - 1))
+    changed[place] ^= data.draw(st.integers(1, 255))
+    journal.write_bytes(changed)
+    assert only(tmp_path).problem == one_line(verify(journal).problem)
+    assert only(tmp_path).state in (State.NOT_WHOLE, State.UNREADABLE)
 
 
 def test_removed_and_moved_lines_are_told(tmp_path: Path) -> None:
