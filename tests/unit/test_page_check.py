@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook.incident import record
@@ -141,6 +141,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     return journal, journal.with_name("record.html").read_bytes()
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_changed_byte_of_the_record_is_told(whole: tuple[Path, bytes], data: st.DataObject) -> None:
     """Whichever byte of the record in the page is changed, the page is not what was made."""
