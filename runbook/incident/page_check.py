@@ -75,8 +75,17 @@ def _compared(found: bytes, journal: Path, verified: Verified) -> CheckedPage:
         return CheckedPage(Page.OTHER_EDITION, f"{words}; render it again to be sure")
     if head[1].decode() != verified.head:
         return _of_other_head(head[1].decode(), verified)
+    return _same(article, made_by, journal)
+
+
+def _same(article: bytes, made_by: re.Match[bytes], journal: Path) -> CheckedPage:
+    try:
+        made_now = record.body(journal)
+    except Exception as error:  # noqa: BLE001 - forged entries can lack anything, and this is no reason to end
+        words = f"{PAGE} cannot be compared: this version cannot make the page of this journal ({error!r})"
+        return CheckedPage(Page.OTHER_EDITION, words)
     same_edition = made_by[1].decode() == edition()
-    if article.replace(made_by[0], _named(edition()), 1) == _article(record.body(journal).encode("utf-8")):
+    if article.replace(made_by[0], _named(edition()), 1) == _article(made_now.encode("utf-8")):
         kind, by = (Page.FITS, "") if same_edition else (Page.FITS_OTHER_EDITION, ", made by another version")
         return CheckedPage(kind, f"what {PAGE} tells comes from this journal, to the byte{by}")
     if same_edition:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runbook.incident.page_check import Page, check_page
 from runbook.incident.verifying import verify
 from tests.journal_schema import problems
 
@@ -192,7 +193,10 @@ class Ran:
 
     @property
     def page(self) -> str:
+        """Its page, in which the record comes from its journal to the byte."""
         assert self.folder is not None, self.terminal
+        journal = self.folder / "journal.jsonl"
+        assert check_page(journal, verify(journal)).kind is Page.FITS
         return (self.folder / "record.html").read_text(encoding="utf-8")
 
     @property

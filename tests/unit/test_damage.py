@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook.errors import JournalError
@@ -215,6 +215,7 @@ def told(data: bytes) -> tuple[Damage | None, int, str]:
         return found.damage, len(found.entries), str(found.problem)
 
 
+@settings(max_examples=1000, deadline=None)
 @given(st.data())
 def test_any_damage_is_told(data: st.DataObject) -> None:
     """Whatever is done to its bytes, it is told, and no entry is believed that was not written there."""
@@ -228,6 +229,7 @@ def test_any_damage_is_told(data: st.DataObject) -> None:
     assert changed.startswith(b"".join(whole_lines()[:believed]))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 11), st.integers(0, 11), st.integers(0, 12))
 def test_damage_of_lines_is_named(one: int, two: int, place: int) -> None:
     """Wherever lines are exchanged, removed, doubled or cut off, that is what is told, with where it begins."""
@@ -246,6 +248,7 @@ def test_damage_of_lines_is_named(one: int, two: int, place: int) -> None:
         assert told(b"".join([*lines[:place], b"{}\n", *lines[place:]]))[:2] == (Damage.INSERTED, place)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10), st.data())
 def test_edited_line_is_named(number: int, data: st.DataObject) -> None:
     """Wherever a byte within a line is changed it is told as an edit of that line; hash and all, as a rewritten one."""

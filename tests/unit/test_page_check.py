@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook.incident import record
@@ -14,7 +14,7 @@ from runbook.incident.journal import Journal
 from runbook.incident.page_check import CheckedPage, Page, check_page
 from runbook.incident.redaction import Redactor
 from runbook.incident.verifying import verify
-from tests.unit.forging import lines_in, put, rewritten, sealed_anew
+from tests.unit.forging import lines_in, put, resealed, rewritten, sealed_anew
 from tests.unit.telling import told
 
 
@@ -107,6 +107,19 @@ def test_page_of_another_journal_is_told(tmp_path: Path) -> None:
     assert checked(journal).kind is Page.OTHER_JOURNAL
 
 
+def test_journal_of_which_no_page_can_be_made_is_told(tmp_path: Path) -> None:
+    """Entries that somebody forged may lack what a page needs: the check says so and comes to its end."""
+    journal = rendered(tmp_path)
+    head = verify(journal).head
+    lines = lines_in(journal)
+    nameless = [resealed(line, kind="sentence began") if b'"kind":"closed"' in line else line for line in lines]
+    put(journal, sealed_anew(nameless))
+    change_page(journal, lambda page: page.replace(head, verify(journal).head))
+    found = checked(journal)
+    assert not found.good
+    assert "cannot make the page of this journal" in found.words
+
+
 def test_page_from_before_a_resumed_run_is_told(tmp_path: Path) -> None:
     """A page that was made when the journal was shorter says at which entry, and what to do."""
     journal = rendered(tmp_path)
@@ -128,6 +141,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     return journal, journal.with_name("record.html").read_bytes()
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_changed_byte_of_the_record_is_told(whole: tuple[Path, bytes], data: st.DataObject) -> None:
     """Whichever byte of the record in the page is changed, the page is not what was made."""
