@@ -14,6 +14,7 @@ from harness.options import RUN
 from harness.running import REDACTOR
 from runbook.errors import RunbookError
 from runbook.incident import record
+from runbook.incident.templating import STYLE
 
 _SCRIPT = Path(__file__).with_name("pytest_html.js")
 
@@ -28,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     config.option.htmlpath = str(run.page)
     config.option.self_contained_html = True
-    config.option.css = [str(record.STYLE), str(Path(__file__).with_name("pytest_html.css"))]
+    config.option.css = [str(STYLE), str(Path(__file__).with_name("pytest_html.css"))]
     # pytest-html stamps local time; an incident record knows UTC only.
     os.environ["TZ"] = "UTC"
     time.tzset()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from runbook.errors import CommandFailed, LockHeld, RunbookError, SettingsError
 from runbook.host import Host, OffTheRecord
+from runbook.incident import index_page
 from runbook.incident.incident import Incident, Mode
 from runbook.incident.journal import FORMAT, Journal
 from runbook.incident.record import render
@@ -136,4 +137,5 @@ def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse
         journal.write("closed", sync=True, outcome=outcome, changes_made=[], reached=reached)
         journal.close()
         page = render(journal.path)
+        index_page.refresh(chosen.reports)
     return f"the lock of {name} is free; it was held by {held}\n{page}"

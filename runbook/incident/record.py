@@ -1,23 +1,16 @@
 """The incident record: one HTML page, made from the journal alone."""
 
-import json
 import os
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from runbook.errors import JournalError
 from runbook.incident.allowance import allowances
-from runbook.incident.journal import Verified, verify
+from runbook.incident.edition import edition
 from runbook.incident.measured import unmeasured
 from runbook.incident.story import Story
 from runbook.incident.strip import strips
-from runbook.incident.visible import visible
-
-_TEMPLATES = Path(__file__).with_name("templates")
-STYLE = _TEMPLATES / "record.css"
-SCRIPT = _TEMPLATES / "record.js"
+from runbook.incident.templating import SCRIPT, STYLE, environment
+from runbook.incident.verifying import Verified, verify
 
 
 def body(journal: Path) -> str:
@@ -25,13 +18,13 @@ def body(journal: Path) -> str:
 
     Raises JournalError when the journal cannot be read.
     """
-    return _environment().get_template("body.html.jinja").render(_context(journal))
+    return environment().get_template("body.html.jinja").render(_context(journal))
 
 
 def page(journal: Path) -> str:
     """The record as a whole page of its own, for a run that could not write it. Raises JournalError as `body` does."""
     context = _context(journal) | {"style": STYLE.read_text(encoding="utf-8")}
-    return _environment().get_template("page.html.jinja").render(context)
+    return environment().get_template("page.html.jinja").render(context)
 
 
 def render(journal: Path) -> Path:
@@ -52,57 +45,14 @@ def _context(journal: Path) -> dict[str, object]:
     return {
         "story": story,
         "verified": verified,
+        "edition": edition(),
         "journal": journal.name,
-        "folder": journal.parent.name,
+        # By its own name, so that the page stays the same when its folder is moved.
+        "folder": story.opened.get("incident", journal.parent.name),
         "strips": strips(story),
         "unmeasured": unmeasured(story.measured),
         "allowances": allowances(story.sentences),
         "plan": None,
         "follow": None,
         "script": SCRIPT.read_text(encoding="utf-8"),
-        "parts": [],
     }
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["clock"] = _clock
-    environment.filters["duration"] = _duration
-    environment.filters["offset"] = _offset
-    environment.filters["tojson_plain"] = _json
-    return environment
-
-
-def _finalize(value: object) -> object:
-    # What is Markup already (the style, a macro's HTML) is ours, or went through here before.
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _clock(time: str) -> str:
-    """`2026-01-31T23:59:59.123456Z` as `2026-01-31 23:59:59`."""
-    return time[:19].replace("T", " ")
-
-
-def _duration(seconds: float) -> str:
-    """Seconds in words that a person says."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s"
-
-
-def _offset(seconds: float) -> str:
-    """The seconds since the beginning, as `+75.3`."""
-    return f"+{seconds:.1f}"
-
-
-def _json(value: object) -> str:
-    """What was sent, as JSON; escaped like any other text when it is shown."""
-    return json.dumps(value, ensure_ascii=False, indent=2)

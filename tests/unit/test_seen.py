@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from runbook.incident.comparison import compared
-from runbook.incident.journal import verify
 from runbook.incident.story import Story
+from runbook.incident.verifying import verify
 from tests.unit.telling import snapshot, told
 from tests.unit.test_story import change, closed, fact, opened, resumed, scenario, sentence, story
 
