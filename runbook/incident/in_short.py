@@ -36,7 +36,10 @@ class ShortChange:
 
 @dataclass
 class ShortSentence:
-    """One sentence: where it stands, what it says, how it ended last, why it stopped if it did, and its changes."""
+    """One sentence: where it stands, what it says, how it ended last, why it stopped if it did, and its changes.
+
+    One that could not be checked, and that a person vouched for, is `inconclusive` and has no `detail`.
+    """
 
     scenario: str
     id: str
@@ -45,6 +48,11 @@ class ShortSentence:
     outcome: str = "interrupted"
     detail: str = ""
     changes: list[ShortChange] = field(default_factory=list)
+
+    @property
+    def stopped(self) -> bool:
+        """Tell whether the run, or at least its scenario, stopped here."""
+        return self.outcome not in ("passed", "planned") and not (self.outcome == "inconclusive" and not self.detail)
 
     @classmethod
     def from_journal(cls, found: Mapping[str, Any]) -> "ShortSentence":
@@ -80,6 +88,8 @@ def in_short(entries: Sequence[Entry]) -> list[ShortSentence]:
             stopped = entry["outcome"] not in ("passed", "planned")
             now.outcome, now.detail = entry["outcome"], entry["detail"][:_LONGEST_DETAIL] if stopped else ""
             now = None
+        elif kind == "scenario ended" and entry["outcome"] in ("passed", "planned"):
+            _went_on([sentence for sentence in found.values() if sentence.scenario == entry["scenario"]])
     return list(found.values())
 
 
@@ -98,6 +108,12 @@ def _changed(sentence: ShortSentence, of_this_run: list[ShortChange], entry: Ent
     else:
         sentence.changes.append(told)
     of_this_run.append(told)
+
+
+def _went_on(sentences: Sequence[ShortSentence]) -> None:
+    for sentence in sentences:
+        if sentence.outcome == "inconclusive":
+            sentence.detail = ""
 
 
 def _only_known(change: Mapping[str, Any]) -> dict[str, Any]:
