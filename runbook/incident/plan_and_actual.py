@@ -40,9 +40,9 @@ class ChangeHeld:
     """One change, as it was planned and as it was made.
 
     `sentence` is the sentence with its keyword, `id` its place as in `2.3.2`. `planned` and `actual` are the commands
-    and messages, each with its own incident's name; `evidence` shows what was so already. `lines` puts the two one
-    above the other where they differ, and is empty otherwise. `apart` tells whether this counts as a difference: what
-    the plan itself carried out (the fetching of images) is already so, and is not one.
+    and messages, each with its own incident's name; `evidence` says what showed that it was so already. `lines` puts
+    the two one above the other where they differ, and is empty otherwise. `apart` tells whether this counts as a
+    difference: what the plan itself carried out (the fetching of images) is already so, and is not one.
     """
 
     scenario: str
@@ -102,8 +102,9 @@ class PlanAndActual:
 
     @property
     def differences(self) -> int:
-        """In how many places it differs; what was not reached is no place of its own, the stop before it is one."""
-        changes = sum(change.apart and change.standing is not Standing.NOT_REACHED for change in self.changes)
+        """In how many places it differs; what was not reached behind a stop is no place of its own, the stop is one."""
+        no_place = Standing.NOT_REACHED if self.stopped else None
+        changes = sum(change.apart and change.standing is not no_place for change in self.changes)
         return changes + len(self.facts) + self._stopped_apart
 
     @property
@@ -199,7 +200,7 @@ def _held(
         standing=standing,
         planned=tuple(planned.actions) if planned else (),
         actual=tuple(actual.actions) if actual else (),
-        evidence=actual.evidence if actual else "",
+        evidence=_evidence(planned, actual),
         lines=tuple(_lines(said, did)) if standing is Standing.DIFFERS else (),
         apart=apart,
     )
@@ -220,6 +221,12 @@ def _standing(
     if not as_planned(planned.state, actual.state) or not same_actions(said, did):
         return Standing.DIFFERS, True
     return Standing.AS_PLANNED, False
+
+
+def _evidence(planned: ShortChange | None, actual: ShortChange | None) -> str:
+    if planned and actual and (planned.state, actual.state) == ("done", "done"):
+        return "the plan had carried it out, and it had to be done again"
+    return actual.evidence if actual else ""
 
 
 def _lines(planned: Sequence[str], actual: Sequence[str]) -> Iterator[Line]:
