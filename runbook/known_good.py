@@ -134,6 +134,17 @@ class KnownGood:
         ]
         return Change(f"{tag} is quarantined", self._quarantine.appending(*lines), already)
 
+    def quarantined(self, digests: Mapping[str, str]) -> dict[str, Any]:
+        """Those of `digests`, which are by service, that are in quarantine: the tag, since when, and in which file."""
+        lines = {str(line.get("digest")): line for line in reversed(self._quarantine.read())}
+        found = {service: lines[digest] for service, digest in sorted(digests.items()) if digest in lines}
+        return {
+            "tag": ", ".join(sorted({str(line.get("tag")) for line in found.values()})),
+            "digests": {service: line["digest"] for service, line in found.items()},
+            "since": min((str(line.get("since")) for line in found.values()), default=""),
+            "file": self._quarantine.path,
+        }
+
     def barred(self, digests: Collection[str]) -> str | None:
         """Say when and in which incident these images failed together; None when they did not.
 

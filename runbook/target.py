@@ -1,5 +1,7 @@
 """The release to return to: chosen with its evidence, pinned by digest, and fetched."""
 
+from dataclasses import replace
+
 from runbook.errors import CheckFailed, RegistryError, RegistryRefused, ReleaseNotFound, RunbookError, TargetError
 from runbook.known_good import Candidate
 from runbook.registry import Registry
@@ -212,8 +214,17 @@ def quarantining_failed(tools: Toolbox) -> Change:
 
 
 def failed_in_quarantine(tools: Toolbox) -> Expectation:
-    """That the failed release is in quarantine now."""
-    return tools.known_good.in_quarantine(_failed_digests(tools))
+    """That the failed release is in quarantine now; what is there of it goes on record."""
+    digests = _failed_digests(tools)
+    expectation = tools.known_good.in_quarantine(digests)
+
+    def look() -> Seen:
+        seen = expectation.look()
+        if seen.ok and digests:
+            tools.incident.learn("quarantined", tools.known_good.quarantined(digests))
+        return seen
+
+    return replace(expectation, look=look)
 
 
 def opening_incident(tools: Toolbox) -> Change:

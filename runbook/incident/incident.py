@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
 
@@ -120,6 +121,8 @@ class Incident(Witness):
         self._sentence_did.add("change")
         actions = [str(action) for action in change.actions]
         about: dict[str, Any] = {"summary": change.summary, "reach": change.reach}
+        if change.leaves or change.removes:
+            about |= {"leaves": list(map(asdict, change.leaves)), "removes": list(change.removes)}
         if self.planned_changes == 0 and (evidence := self._already(change)):
             self._conclude(Outcome.PASSED, f"already so: {evidence}")
             self.listener.changed(change.summary, change.reach, "already so")
