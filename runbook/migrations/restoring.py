@@ -41,6 +41,10 @@ class Restoring:
         return {"beside": self._beside(path, sha256, maker), "instead": self._instead(maker, facts)}
 
     @property
+    def _going_there(self) -> Step:
+        return _step("go to the project's directory", shlex.join(("cd", self._production.directory)))
+
+    @property
     def _restored(self) -> str:
         return f"{self._database.name}_restored"
 
@@ -52,7 +56,7 @@ class Restoring:
         restore = self._inside("pg_restore", "--username", maker, "--exit-on-error", "--dbname", database)
         make = self._inside("createdb", "--username", maker, "--owner", owner, "--template", "template0", database)
         return [
-            _step("go to the project's directory", shlex.join(("cd", self._production.directory))),
+            self._going_there,
             _step("make sure that the dump is the one of this record", check),
             _step(f"make an empty database beside the live one{instead}", make),
             _step("restore into it; the live one is not touched", f"{restore} < {shlex.quote(path)}"),
@@ -67,6 +71,7 @@ class Restoring:
         fits = f" ({schema}; {tags} ran on it)" if schema and tags else ""
         env_file = self._production.project.env_file
         return [
+            self._going_there,
             _step("keep users out", str(self._production.inside(self._traffic.pause))),
             _step("stop what uses the database", str(self._production.stopping())),
             _step(

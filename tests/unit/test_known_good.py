@@ -259,3 +259,11 @@ def test_quarantine_can_be_checked(tmp_path: Path) -> None:
     remembers = known_good(tmp_path, None, [quarantined(digest) for digest in digests("3").values()])
     assert wait_for(remembers.in_quarantine(digests("3"))).seen.ok
     assert not wait_for(remembers.in_quarantine(digests("1"))).seen.ok
+
+
+def test_what_is_in_quarantine_is_told(tmp_path: Path) -> None:
+    """The tag, the digests by service, since when, and the file in which that is written down."""
+    lines = [quarantined(digest) for digest in digests("3").values()]
+    told = known_good(tmp_path, None, lines).quarantined(digests("3") | {"other": "sha256:ff"})
+    assert (told["tag"], told["digests"], told["since"]) == ("v3", digests("3"), lines[0]["since"])
+    assert told["file"] == f"{tmp_path}/.runbook/quarantine.jsonl"

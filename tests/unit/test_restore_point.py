@@ -133,6 +133,7 @@ def test_how_it_takes_the_live_ones_place(tmp_path: Path) -> None:
     compose = " ".join(COMPOSE)
     psql = f"{compose} exec -T db psql --username shop --dbname postgres -c"
     assert [step["command"] for step in how_to["instead"]] == [
+        f"cd {tmp_path}",
         f"{compose} exec -T gateway gate close",
         f"{compose} stop api jobs",
         f"""{psql} 'ALTER DATABASE "sales" RENAME TO "sales_before_restore"'""",
@@ -141,7 +142,7 @@ def test_how_it_takes_the_live_ones_place(tmp_path: Path) -> None:
         "gate open",
     ]
     assert (
-        how_to["instead"][4]["why"] == "name a release that fits its schema (0004; v2 ran on it) in .env, then start it"
+        how_to["instead"][5]["why"] == "name a release that fits its schema (0004; v2 ran on it) in .env, then start it"
     )
 
 
