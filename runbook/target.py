@@ -1,6 +1,6 @@
 """The release to return to: chosen with its evidence, pinned by digest, and fetched."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from runbook.errors import CheckFailed, RegistryError, RegistryRefused, ReleaseNotFound, RunbookError, TargetError
 from runbook.known_good import Candidate
@@ -47,7 +47,8 @@ def identify(tools: Toolbox, asked_for: str | None) -> Release:
             f"{candidate.tag} is in quarantine: {barred}", "name another release with --to TAG, or ship a forward-fix"
         )
     release = Release(candidate.tag, images, digests)
-    tools.incident.decide("Which release is returned to?", candidate.tag, evidence)
+    passed_over = [asdict(each) for each in choice.passed_over]
+    tools.incident.decide("Which release is returned to?", candidate.tag, evidence, passed_over=passed_over)
     tools.incident.learn("target", release.facts())
     return release
 

@@ -100,10 +100,11 @@ class Incident(Witness):
         counts = origin["log_errors"]
         return counts if isinstance(counts, Mapping) else None
 
-    def decide(self, question: str, answer: str, evidence: list[str]) -> None:
-        """Keep a decision with the evidence it rests on."""
+    def decide(self, question: str, answer: str, evidence: list[str], **more: list[dict[str, Any]]) -> None:
+        """Keep a decision with the evidence it rests on; `more` are parts of it that the page shows by themselves."""
         self._sentence_did.add("decision")
-        self.journal.write("decision", question=question, answer=answer, evidence=evidence)
+        told: dict[str, Any] = {name: value for name, value in more.items() if value}
+        self.journal.write("decision", question=question, answer=answer, evidence=evidence, **told)
 
     # -- what sentences do -------------------------------------------------------------------------------------
 

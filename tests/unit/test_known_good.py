@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runbook.errors import Inconclusive, TargetError
-from runbook.known_good import KnownGood
+from runbook.known_good import KnownGood, PassedOver
 from runbook.release import ImageName, Release
 from runbook.sentence import Change, Reach
 from runbook.waiting import wait_for
@@ -63,9 +63,19 @@ def test_failed_release_is_passed_over_and_said_so(tmp_path: Path) -> None:
     choice = known_good(tmp_path, [line("v1"), line("v2"), line("v3")]).choose(["v2", "v3"], None)
     assert choice.chosen.tag == "v1"
     assert choice.passed_over == (
-        "v3: it is the release that failed",
-        "v2: it is the release that failed",
+        PassedOver("v3", "it is the release that failed"),
+        PassedOver("v2", "it is the release that failed"),
     )
+
+
+def test_what_the_ledger_would_have_given_is_passed_over_by_name(tmp_path: Path) -> None:
+    """Who names a release passes over the one that would have been chosen; where it is that one, nothing is."""
+    remembers = known_good(tmp_path, [line("v1"), line("v2"), line("v3")])
+    assert remembers.choose(["v3"], "v1").passed_over == (
+        PassedOver("v3", "it is the release that failed"),
+        PassedOver("v2", "known good, but v1 was asked for by name"),
+    )
+    assert remembers.choose(["v3"], "v2").passed_over == (PassedOver("v3", "it is the release that failed"),)
 
 
 def test_quarantined_release_is_passed_over_whatever_its_tag(tmp_path: Path) -> None:
@@ -74,7 +84,7 @@ def test_quarantined_release_is_passed_over_whatever_its_tag(tmp_path: Path) -> 
     failed = [quarantined(digest, tag="other") for digest in digests("3").values()]
     choice = known_good(tmp_path, ledger, failed).choose(["v9"], None)
     assert choice.chosen.tag == "v1"
-    assert choice.passed_over == ("v2: other failed in incident i-9 (2025-12-17T03:00:00Z)",)
+    assert list(map(str, choice.passed_over)) == ["v2: other failed in incident i-9 (2025-12-17T03:00:00Z)"]
 
 
 def test_release_that_shares_one_image_with_a_failed_one_is_not_barred(tmp_path: Path) -> None:
