@@ -1,11 +1,12 @@
 """What a journal tells, put in the order in which people ask: the incident as the record's templates need it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from runbook.incident.comparison import Row, compared
 from runbook.incident.journal import Entry
+from runbook.incident.measured import Measured, measured, seconds_between, without_service
 from runbook.incident.timeline import Scenario, Sentence, Timeline
 from runbook.sentence import Outcome, Reach
 
@@ -13,6 +14,9 @@ from runbook.sentence import Outcome, Reach
 _OF_ONE_RUN = ("after", "running")
 #: The facts that are production at one moment.
 _LOOKS = ("before", "found again", "after")
+#: The names under which scenarios say that users have a production again that works.
+_RECOVERED = {"rolled-back", "switch-felt"}
+_KINDS = {"plan": "plan of a rollback", "emergency-rehearsal": "rehearsal of an emergency"}
 _PAUSED, _RESUMED = "user traffic is paused", "user traffic is resumed"
 
 
@@ -26,6 +30,7 @@ class Story:
         self.facts = _facts(entries)
         self._seen_last, self._changed_since = _last_look(entries)
         self.decisions = _latest_decisions(entries)
+        self._entries = entries
         self.began = str(entries[0]["time"]) if entries else ""
         self.ended = str(entries[-1]["time"]) if entries else ""
 
@@ -110,6 +115,39 @@ class Story:
         return seconds_between(self.began, self.ended) if self.began else 0.0
 
     @property
+    def kind(self) -> str:
+        """What kind of incident it is, in words."""
+        kind = str(self.opened.get("type", "incident"))
+        return _KINDS.get(kind, kind)
+
+    @property
+    def rehearsed(self) -> bool:
+        """Tell whether it was practice, on a throwaway production."""
+        return "rehearsal" in str(self.opened.get("type", ""))
+
+    @cached_property
+    def measured(self) -> list[Measured]:
+        """What the probes of the public address were answered, run by run."""
+        return measured(self._entries)
+
+    @property
+    def without_service(self) -> float | None:
+        """For how many seconds users were without service, as measured; None when nothing was probed."""
+        return without_service(self.measured)
+
+    @property
+    def time_to_recover(self) -> float | None:
+        """The seconds from the incident's beginning until its way back, or its switch, was seen to work; None if never.
+
+        Over all its runs, the time between them included.
+        """
+        for entry in self._entries:
+            passed = entry["kind"] == "scenario ended" and entry["outcome"] == Outcome.PASSED
+            if passed and _RECOVERED & set(entry.get("provides", ())):
+                return seconds_between(self.began, entry["time"])
+        return None
+
+    @property
     def gate_closed_seconds(self) -> float | None:
         """For how long users were kept out, over all runs; None if they never were, or if no end is on record.
 
@@ -158,11 +196,6 @@ class Story:
         if not isinstance(before, Mapping):
             return []
         return compared(before, after if isinstance(after, Mapping) else None)
-
-
-def seconds_between(began: str, ended: str) -> float:
-    """The seconds between two UTC times as the journal writes them."""
-    return (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
 
 
 def _facts(entries: Sequence[Entry]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook.incident.journal import Entry
+from runbook.incident.measured import seconds_between
 from runbook.sentence import Outcome, Reach
 
 _DETAILS = ("command", "exchange", "look", "change")
@@ -20,6 +21,8 @@ class Sentence:
     text: str
     place: str
     began: str
+    #: The number of its first journal entry.
+    seq: int = 0
     outcome: str = Outcome.INTERRUPTED
     detail: str = "the run ended while this sentence was open"
     seconds: float | None = None
@@ -35,18 +38,22 @@ class Sentence:
         return list(last.values())
 
     @property
-    def shown(self) -> list[tuple[Entry, int]]:
-        """What is shown of it: each thing that was asked again and again once, as it was last, with how often."""
-        counts: dict[str, int] = {}
-        last: dict[str, int] = {}
-        keys = [_asked(entry) or str(number) for number, entry in enumerate(self.details)]
-        for number, key in enumerate(keys):
-            counts[key] = counts.get(key, 0) + 1
-            last[key] = number
+    def stopped(self) -> bool:
+        """Tell whether the incident stopped at it, or would have if nobody had vouched for it."""
+        return self.outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.INTERRUPTED)
+
+    @property
+    def shown(self) -> list[tuple[Entry, str]]:
+        """What is shown of it: each thing that was asked again and again once, as it was last, with all its answers."""
+        asked: dict[str, list[Entry]] = {}
+        for number, entry in enumerate(self.details):
+            asked.setdefault(_asked(entry) or str(number), []).append(entry)
+        folded = {id(entries[-1]): entries for entries in asked.values() if len(entries) > _MOST_REPEATED}
+        hidden = {id(entry) for entries in folded.values() for entry in entries[:-1]}
         return [
-            (entry, counts[key] if counts[key] > _MOST_REPEATED else 1)
-            for number, (key, entry) in enumerate(zip(keys, self.details, strict=True))
-            if counts[key] <= _MOST_REPEATED or last[key] == number
+            (entry, _answers(folded[id(entry)]) if id(entry) in folded else "")
+            for entry in self.details
+            if id(entry) not in hidden
         ]
 
     @property
@@ -114,7 +121,7 @@ class Timeline:
             scenario.outcome = entry["outcome"]
 
     def _sentence_began(self, entry: Entry) -> None:
-        self._open = Sentence(entry["keyword"], entry["text"], entry["place"], entry["time"])
+        self._open = Sentence(entry["keyword"], entry["text"], entry["place"], entry["time"], entry.get("seq", 0))
         for scenario in self.scenarios[-1:]:
             scenario.sentences.append(self._open)
 
@@ -138,3 +145,19 @@ def _asked(entry: Entry) -> str | None:
     if entry["kind"] == "command":
         return f"{entry['command']}"
     return f"{entry['method']} {entry['url']}" if entry["kind"] == "exchange" else None
+
+
+def _answers(entries: Sequence[Entry]) -> str:
+    """How often something was asked within one sentence, for how long, and what was answered how often."""
+    counts: dict[str, int] = {}
+    for entry in entries:
+        counts[_answer(entry)] = counts.get(_answer(entry), 0) + 1
+    seconds = seconds_between(entries[0]["time"], entries[-1]["time"])
+    told = ", ".join(f"{answer} ({count} times)" if count > 1 else f"{answer} (once)" for answer, count in counts.items())
+    return f"asked {len(entries)} times in {seconds:.1f} s: {told}"
+
+
+def _answer(entry: Entry) -> str:
+    if "error" in entry or "stopped" in entry:
+        return "no answer"
+    return f"HTTP {entry['status']}" if entry["kind"] == "exchange" else f"exit code {entry['exit_code']}"

@@ -1,0 +1,144 @@
+"""For how long users were without service, as the probes of the public address measured it, run by run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from runbook.availability import FIRST_BAD_STATUS, NO_ANSWER
+from runbook.incident.journal import Entry
+
+
+class Probed(NamedTuple):
+    """One probe on record: when it began (UTC), the status of its answer or NO_ANSWER, its latency in milliseconds."""
+
+    at: datetime
+    status: int
+    latency: int
+
+    @property
+    def good(self) -> bool:
+        """Tell whether a user would have been served."""
+        return NO_ANSWER < self.status < FIRST_BAD_STATUS
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A stretch of time in which no probe was good: from its first bad one to the next good one, or the run's end."""
+
+    began: datetime
+    ended: datetime
+    over: bool
+    #: What its probes were answered, NO_ANSWER among them.
+    statuses: tuple[int, ...]
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted."""
+        return (self.ended - self.began).total_seconds()
+
+
+@dataclass
+class Measured:
+    """What the probes of one run were answered, from its beginning to its last entry."""
+
+    began: datetime
+    ended: datetime
+    url: str = ""
+    interval: int = 0  # milliseconds
+    probes: list[Probed] = field(default_factory=list)
+    #: Why the probing broke off, if it did.
+    error: str | None = None
+
+    @cached_property
+    def outages(self) -> list[Outage]:
+        """The outages, in their order."""
+        outages: list[Outage] = []
+        bad: list[Probed] = []
+        for probe in self.probes:
+            if not probe.good:
+                bad.append(probe)
+            elif bad:
+                outages.append(_outage(bad, probe.at, over=True))
+                bad = []
+        if bad:
+            outages.append(_outage(bad, max(self.ended, bad[-1].at), over=False))
+        return outages
+
+    @property
+    def down_seconds(self) -> float:
+        """For how long users were without service in this run."""
+        return sum((outage.seconds for outage in self.outages), 0.0)
+
+    @property
+    def good(self) -> int:
+        """How many probes were good."""
+        return sum(probe.good for probe in self.probes)
+
+    @cached_property
+    def latencies(self) -> list[int]:
+        """The latencies of the good probes in milliseconds, shortest first."""
+        return sorted(probe.latency for probe in self.probes if probe.good)
+
+    def percentile(self, share: float) -> int | None:
+        """The latency that `share` (0 to 1) of the good probes did not exceed; None when there was none."""
+        last = len(self.latencies) - 1
+        return self.latencies[min(last, int(share * len(self.latencies)))] if self.latencies else None
+
+
+def measured(entries: Sequence[Entry]) -> list[Measured]:
+    """What was measured in each run of the incident; a run whose address was not probed has no probes."""
+    runs: list[Measured] = []
+    for entry in entries:
+        at = moment(entry["time"])
+        if not runs or entry["kind"] == "resumed":
+            runs.append(Measured(at, at))
+        run = runs[-1]
+        run.ended = max(run.ended, at)
+        if entry["kind"] == "availability":
+            _add(run, entry)
+    for run in runs:
+        # One that waited long for its answer stands behind those that began after it.
+        run.probes.sort()
+    return runs
+
+
+def without_service(runs: Sequence[Measured]) -> float | None:
+    """The seconds without service in all runs together; None when nothing was probed."""
+    return sum((run.down_seconds for run in runs), 0.0) if any(run.probes for run in runs) else None
+
+
+def unmeasured(runs: Sequence[Measured]) -> float:
+    """The seconds between runs of which nobody knows, since users were without service on at least one side."""
+    return sum(
+        (later.began - earlier.ended).total_seconds()
+        for earlier, later in pairwise(runs)
+        if (earlier.probes and not earlier.probes[-1].good) or (later.probes and not later.probes[0].good)
+    )
+
+
+def moment(time: str) -> datetime:
+    """A UTC time as the journal writes it."""
+    return datetime.fromisoformat(time)
+
+
+def seconds_between(began: str, ended: str) -> float:
+    """The seconds between two UTC times as the journal writes them."""
+    return (moment(ended) - moment(began)).total_seconds()
+
+
+def _add(run: Measured, entry: Entry) -> None:
+    run.url = entry["url"]
+    if "error" in entry:
+        run.error = entry["error"]
+        return
+    run.interval = entry["interval_ms"]
+    began = moment(entry["began"])
+    answers: zip[tuple[Any, Any, Any]] = zip(entry["offsets_ms"], entry["statuses"], entry["latencies_ms"], strict=True)
+    run.probes += [Probed(began + timedelta(milliseconds=at), status, latency) for at, status, latency in answers]
+
+
+def _outage(bad: Sequence[Probed], ended: datetime, *, over: bool) -> Outage:
+    return Outage(bad[0].at, ended, over, tuple(dict.fromkeys(probe.status for probe in bad)))

@@ -1,0 +1,93 @@
+"""What the probes on record say about how long users were without service."""
+
+import pytest
+
+from runbook.incident.journal import Entry
+from runbook.incident.measured import measured, unmeasured, without_service
+
+START = "2025-12-18T03:00:00.000000Z"
+
+
+def at(seconds: float) -> str:
+    return f"2025-12-18T03:{int(seconds) // 60:02d}:{seconds % 60:09.6f}Z"
+
+
+def batch(began: float, *statuses: int, latencies: tuple[int, ...] = (), every: float = 0.25) -> Entry:
+    return {
+        "kind": "availability",
+        "time": at(began + every * len(statuses)),
+        "url": "http://shop.example/orders",
+        "interval_ms": round(every * 1000),
+        "deadline_ms": 5000,
+        "began": at(began),
+        "offsets_ms": [round(every * 1000) * number for number in range(len(statuses))],
+        "statuses": list(statuses),
+        "latencies_ms": list(latencies) or [10] * len(statuses),
+    }
+
+
+def opened(seconds: float = 0.0) -> Entry:
+    return {"kind": "opened" if not seconds else "resumed", "time": at(seconds)}
+
+
+def closed(seconds: float) -> Entry:
+    return {"kind": "closed", "time": at(seconds)}
+
+
+def test_nothing_probed_is_not_nothing_down() -> None:
+    """Without probes it is unknown for how long users were without service, not nought."""
+    assert without_service(measured([opened(), closed(9)])) is None
+    assert without_service(measured([opened(), batch(0, 200), closed(9)])) == 0
+
+
+def test_outage_lasts_from_bad_to_good() -> None:
+    """An outage begins with its first bad probe and ends with the next good one, across batches."""
+    (run,) = measured([opened(), batch(0, 200, 503, 503), batch(0.75, 0, 200, 503, 200), closed(9)])
+    assert [(outage.seconds, outage.over, outage.statuses) for outage in run.outages] == [
+        (0.75, True, (503, 0)),
+        (0.25, True, (503,)),
+    ]
+    assert without_service([run]) == 1.0
+
+
+def test_outage_that_is_not_over_lasts_to_the_end_of_the_run() -> None:
+    """Who is still down when the run ends was down at least until then."""
+    (run,) = measured([opened(), batch(1, 200, 503), closed(9)])
+    assert [(outage.seconds, outage.over) for outage in run.outages] == [(7.75, False)]
+
+
+def test_late_probe_stands_where_it_began() -> None:
+    """A probe that waited for its deadline is written later than those behind it, and counts when it began."""
+    (run,) = measured([opened(), batch(0.5, 200, 200), batch(0.25, 0), closed(9)])
+    assert [outage.seconds for outage in run.outages] == [0.25]
+
+
+def test_time_between_runs_is_unmeasured() -> None:
+    """Between a killed run that left users out and the one that went on nobody measured; it is told apart."""
+    runs = measured([opened(), batch(0, 503), closed(2), opened(60), batch(60, 503, 200), closed(70)])
+    assert without_service(runs) == 2.25
+    assert unmeasured(runs) == 58
+    served = measured([opened(), batch(0, 200), closed(2), opened(60), batch(60, 200), closed(70)])
+    assert unmeasured(served) == 0
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.5, 6), (0.95, 10), (1, 10)])
+def test_latency_is_that_of_good_probes(share: float, expected: int) -> None:
+    """Percentiles are of answered probes only: a probe without an answer has no latency but its deadline."""
+    latencies = (5000, *range(1, 11))
+    (run,) = measured([opened(), batch(0, 0, *[200] * 10, latencies=latencies), closed(9)])
+    assert run.percentile(share) == expected
+
+
+def test_no_good_probe_has_no_latency() -> None:
+    """Where nothing was answered there is no latency to tell."""
+    (run,) = measured([opened(), batch(0, 503), closed(9)])
+    assert run.percentile(0.5) is None
+
+
+def test_probing_that_broke_off_says_why() -> None:
+    """An error of the prober is kept beside what it had measured by then."""
+    broken = {"kind": "availability", "time": at(3), "url": "http://shop.example/orders", "error": "OSError: no"}
+    (run,) = measured([opened(), batch(0, 200), broken, closed(9)])
+    assert run.error == "OSError: no"
+    assert run.good == 1
