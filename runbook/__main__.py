@@ -4,9 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from runbook import assess_command, unlock_command
+from runbook import assess_command, unlock_command, verify_command
 from runbook.errors import ModelsError, RunbookError
-from runbook.incident.journal import verify
 from runbook.incident.record import render
 from runbook.incident.visible import visible
 
@@ -18,8 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m runbook", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    checking = commands.add_parser("verify", help="tell whether a journal is as it was written, to its closing entry")
-    checking.add_argument("journal", type=Path)
+    checking = commands.add_parser("verify", help="tell whether a journal, its page and its outputs are as written")
+    verify_command.add_options(checking)
     checking.set_defaults(run=_verify)
     rendering = commands.add_parser("render", help="make the page of a journal, also of one that broke off")
     rendering.add_argument("journal", type=Path)
@@ -39,14 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _verify(chosen: argparse.Namespace) -> int:
-    found = verify(chosen.journal)
-    said = f"whole: {len(found.entries)} entries, head {found.head}" if found.whole else f"NOT whole: {found.problem}"
-    print(said)  # noqa: T201 - this is the command line
-    return 0 if found.whole else 1
+    good, said = verify_command.checked(chosen)
+    print(visible("\n".join(said)))  # noqa: T201 - this is the command line
+    return 0 if good else 1
 
 
 def _render(chosen: argparse.Namespace) -> int:
-    print(render(chosen.journal))  # noqa: T201 - this is the command line
+    print(render(verify_command.journal_in(chosen.journal)))  # noqa: T201 - this is the command line
     return 0
 
 

@@ -7,8 +7,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from runbook.errors import JournalError
-from runbook.incident.journal import Verified, verify
+from runbook.incident.edition import edition
 from runbook.incident.story import Story
+from runbook.incident.verifying import Verified, verify
 from runbook.incident.visible import visible
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -43,11 +44,14 @@ def render(journal: Path) -> Path:
 
 def _context(journal: Path) -> dict[str, object]:
     verified: Verified = verify(journal)
+    story = Story(verified.entries)
     return {
-        "story": Story(verified.entries),
+        "story": story,
         "verified": verified,
+        "edition": edition(),
         "journal": journal.name,
-        "folder": journal.parent.name,
+        # By its own name, so that the page stays the same when its folder is moved.
+        "folder": story.opened.get("incident", journal.parent.name),
     }
 
 

@@ -161,5 +161,3 @@ def _chapters(run: Measured, scenarios: Sequence[Scenario]) -> Iterator[Segment]
     for (chapter, began), end in zip(begun, ends, strict=True):
         x = _x(run, moment(began))
         yield Segment(x, round(max(end - x, 0.0), 1), chapter)
-
-

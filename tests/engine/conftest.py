@@ -17,6 +17,7 @@ from rehearsal.database import columns, content_hash, sql, tables
 from rehearsal.engine import plugin_dirs
 from rehearsal.incidents import Planted, find_incident
 from rehearsal.practice import Practice
+from tests.journal_schema import problems
 
 ROOT = Path(__file__).parents[2]
 RUN_DEADLINE = 240  # seconds, for one run of the runbook
@@ -74,8 +75,11 @@ class Rehearsed:
             timeout=RUN_DEADLINE,
             check=False,
         )
-        new = set(self.reports.iterdir()) - known if self.reports.exists() else set()
-        return Ran(done.returncode, done.stdout, new.pop() if new else None)
+        # Not the page of all records, which stands there too.
+        there = {path for path in self.reports.iterdir() if path.is_dir()} if self.reports.exists() else set()
+        ran = Ran(done.returncode, done.stdout, next(iter(there - known), None))
+        assert ran.folder is None or problems(ran.folder / "journal.jsonl") == []
+        return ran
 
     def ids(self) -> dict[str, str]:
         """The container ids of production and of the outside world, by name."""

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from runbook.incident.journal import verify
+from runbook.incident.verifying import verify
 from tests.harness.inner import Ran, Runbook, scenario
 from tests.harness.test_refusals import refusal
 from tests.harness.test_signals import after_file
+from tests.unit.forging import lines_in, put, resealed, sealed_anew
 
 MADE = scenario("Made", "When a file is made", "Then all is well", tags="@provides:made")
 SWITCH = scenario("Switch", "When a long command is run", tags="@needs:made @provides:switched")
@@ -169,6 +170,14 @@ def edited(runbook: Runbook) -> str:
     return name_of(ran)
 
 
+def of_a_newer_format(runbook: Runbook) -> str:
+    ran = broken_off(runbook)
+    journal = Path(str(ran.folder)) / "journal.jsonl"
+    lines = lines_in(journal)
+    put(journal, sealed_anew([resealed(lines[0], format=2), *lines[1:]]))
+    return name_of(ran)
+
+
 def of_another_folder(runbook: Runbook) -> str:
     ran = broken_off(runbook)
     settings = runbook.folder / "runbook.toml"
@@ -183,6 +192,7 @@ def of_another_folder(runbook: Runbook) -> str:
         pytest.param(over, EXECUTE, "is over: it passed", id="over"),
         pytest.param(nothing, EXECUTE, "there is no journal of that incident", id="unknown"),
         pytest.param(edited, EXECUTE, "not as it was written", id="edited"),
+        pytest.param(of_a_newer_format, EXECUTE, "is of format 2", id="newer-format"),
         pytest.param(of_another_folder, EXECUTE, "name the right settings", id="other-production"),
         pytest.param(lambda runbook: name_of(broken_off(runbook)), (), "add --execute shop", id="without-execute"),
         pytest.param(

@@ -11,8 +11,9 @@ import pytest
 
 from runbook.availability import NO_ANSWER, Availability, Probe
 from runbook.availability_prober import AvailabilityProber
-from runbook.incident.journal import Journal, verify
+from runbook.incident.journal import Journal
 from runbook.incident.redaction import Redactor
+from runbook.incident.verifying import verify
 from tests.unit.parts import Asked, Reply, serving
 
 INTERVAL = 0.02

@@ -11,8 +11,9 @@ import pytest
 
 from runbook.errors import JournalError
 from runbook.incident import record
-from runbook.incident.journal import Journal, verify
+from runbook.incident.journal import Journal
 from runbook.incident.redaction import Redactor
+from runbook.incident.verifying import verify
 from tests.unit.telling import INCIDENT, snapshot, told
 
 ROOT = Path(__file__).parents[2]
@@ -244,11 +245,13 @@ def runbook(*arguments: object) -> tuple[int, str, str]:
 
 
 def test_command_line_verifies(tmp_path: Path) -> None:
-    """`verify` ends with 0 for a whole journal and 1 for any other, in one line that says why."""
+    """`verify` ends with 0 for a whole journal and 1 for any other, in a line that says why, and one about the page."""
     journal = told(tmp_path)
-    code, said, errors = runbook("verify", journal)
-    assert (code, errors) == (0, "")
-    assert said == f"whole: {len(verify(journal).entries)} entries, head {verify(journal).head}\n"
+    whole = f"whole: {len(verify(journal).entries)} entries, head {verify(journal).head}\n"
+    assert runbook("verify", journal) == (0, f"{whole}page: there is no record.html beside the journal\n", "")
+    assert runbook("render", journal.parent)[0] == 0
+    fits = "page: what record.html tells comes from this journal, to the byte\n"
+    assert runbook("verify", journal.parent) == (0, whole + fits, "")
     change_byte(journal, 5)
     code, said, errors = runbook("verify", journal)
     assert (code, errors) == (1, "")

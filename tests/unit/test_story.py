@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from runbook.incident.journal import verify
 from runbook.incident.story import Story
+from runbook.incident.verifying import verify
 from tests.unit.telling import snapshot, told
 
 Entry = dict[str, Any]

@@ -10,7 +10,7 @@ import pytest
 
 from runbook.__main__ import main
 from runbook.incident.incident import Incident
-from runbook.incident.journal import verify
+from runbook.incident.verifying import verify
 from runbook.lock import Holder
 from tests.unit.parts import SETTINGS
 from tests.unit.test_lock import leave, path
