@@ -11,7 +11,8 @@ from typing import Any
 
 from runbook.errors import JournalError
 from runbook.incident.in_short import in_short
-from runbook.incident.journal import Entry, verify
+from runbook.incident.journal import Entry
+from runbook.incident.verifying import verify
 
 #: How old a plan may be to count as the one that is carried out.
 LONGEST_AGE = timedelta(hours=24)

@@ -8,7 +8,7 @@ from rehearsal.database import columns, restore, rows, sql, tables
 from rehearsal.env_file import set_tag
 from rehearsal.incidents import NEW_CUSTOMERS
 from runbook.incident.follow_ups import Step, follow_ups
-from runbook.incident.journal import verify
+from runbook.incident.verifying import verify
 from runbook.settings_file import load
 from tests.engine.conftest import Rehearsed, docker, running, state
 from tests.engine.judging import Scene, held, page, planned_and_executed, told, words

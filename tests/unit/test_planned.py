@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from runbook.incident.journal import verify
 from runbook.incident.planned import Sought, newest_plan
+from runbook.incident.verifying import verify
 from tests.unit.planned_journals import ASKED, SCENARIO, Deed, Run, written
 
 NOW = datetime.now(UTC)
