@@ -60,10 +60,21 @@ def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], go_on: str)
         yield ToDo(
             f"It stopped at “{sentence.keyword} {sentence.text}”. {f'What helps: {helps}.' if helps else ''}".strip()
         )
-    remaining = [str(item).rpartition("::")[2] for item in closed.get("remaining", [])]
+    remaining = [name for item in closed.get("remaining", []) if (name := _name(item)) not in _of_other_ways(entries)]
     if remaining or not closed:
         left = f": {', '.join(remaining)}" if remaining else ""
         yield ToDo(f"Go on with what is left{left}. What is done already is not done twice.", go_on)
+
+
+def _name(item: object) -> str:
+    """A scenario's own name, of the one that pytest gives it."""
+    return str(item).rpartition("::")[2]
+
+
+def _of_other_ways(entries: Sequence[Entry]) -> set[str]:
+    """The scenarios that are for another way back; some versions counted them among those that remain."""
+    left_out = [entry for entry in entries if entry["kind"] == "scenario left out"]
+    return {entry["scenario"] for entry in left_out if entry["reason"].startswith("is for the way back ")}
 
 
 def _checks(entries: Sequence[Entry]) -> Iterator[ToDo]:
