@@ -23,6 +23,7 @@ from runbook.host import Host, OffTheRecord
 from runbook.incident.incident import Mode
 from runbook.incident.redaction import Redactor
 from runbook.incident.visible import visible
+from runbook.operating import production_host
 from runbook.production import Production
 from runbook.sentence import Outcome
 from runbook.toolbox import Toolbox, learn_env_file, redactor_for
@@ -69,7 +70,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         signals = session.config.stash[SIGNALS]
         ending = "interrupted"
         try:
-            conduct.open(session.items, lock)
+            conduct.open(session.items, lock, production_host(production))
             result = yield
         except (session.Failed, RunbookError):
             ending = "failed"

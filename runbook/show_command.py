@@ -117,7 +117,11 @@ def _changes(story: Story, paper: Paper) -> None:
         return
     paper.heading("Before and after" if story.production.looked_after else "Production as it was found")
     for row in changed if story.production.looked_after else rows:
-        paper.line(f"{row.group.lower()}, {row.name}: ", row.before, *((" → ", (str(row.after), STRONG)) if row.changed else ()))
+        paper.line(
+            f"{row.group.lower()}, {row.name}: ",
+            row.before,
+            *((" → ", (str(row.after), STRONG)) if row.changed else ()),
+        )
     if story.production.looked_after:
         paper.line(
             (f"the same before and after: {', '.join(r.name for r in rows if not r.changed) or 'nothing'}", SOFT)

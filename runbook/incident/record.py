@@ -5,8 +5,11 @@ from pathlib import Path
 
 from runbook.errors import JournalError
 from runbook.incident.allowance import allowances
+from runbook.incident.approvals import approvals
 from runbook.incident.edition import edition
+from runbook.incident.follow_ups import follow_ups
 from runbook.incident.measured import unmeasured
+from runbook.incident.plan_and_actual import plan_and_actual
 from runbook.incident.story import Story
 from runbook.incident.strip import strips
 from runbook.incident.templating import SCRIPT, STYLE, environment
@@ -52,7 +55,8 @@ def _context(journal: Path) -> dict[str, object]:
         "strips": strips(story),
         "unmeasured": unmeasured(story.measured),
         "allowances": allowances(story.sentences),
-        "plan": None,
-        "follow": None,
+        "plan": plan_and_actual(verified.entries),
+        "follow": follow_ups(verified.entries),
+        "approvals": approvals(verified.entries),
         "script": SCRIPT.read_text(encoding="utf-8"),
     }

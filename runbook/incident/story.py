@@ -14,7 +14,12 @@ from runbook.sentence import Outcome
 _OF_ONE_RUN = ("after", "running")
 #: The names under which scenarios say that users have a production again that works.
 _RECOVERED = {"rolled-back", "switch-felt"}
-_KINDS = {"plan": "plan of a rollback", "emergency-rehearsal": "rehearsal of an emergency"}
+_KINDS = {
+    "plan": "plan of a rollback",
+    "rehearsal-plan": "plan in a rehearsal",
+    "emergency-rehearsal": "rehearsal of an emergency",
+    "emergency-rehearsal-plan": "plan in a rehearsal of an emergency",
+}
 
 
 class Story:

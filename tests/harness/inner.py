@@ -28,6 +28,7 @@ echo "$@" >> "$here/../asked-of-docker"
 case "$1 $2" in
 "ps --all") [ -e "$here/../down" ] || echo be92b629a43f ;;
 "ps --format") echo other-project ;;
+"info --format") echo prod-1 ;;
 "inspect --type") cat "$here/../containers.json" ;;
 *) echo "this docker answers no $1 $2" >&2; exit 1 ;;
 esac
@@ -277,6 +278,12 @@ class Runbook:
     def feature(self, name: str, *scenarios: str) -> "Runbook":
         """Write a feature file; each scenario is its lines."""
         (self.folder / "features" / name).write_text("\n".join([f"Feature: {name}", *scenarios, ""]))
+        return self
+
+    def plugin(self, name: str) -> "Runbook":
+        """Add one of the project's plugins to those that are there."""
+        conftest = self.folder / "conftest.py"
+        conftest.write_text(conftest.read_text().replace("'sentences'", f"{name!r}, 'sentences'"))
         return self
 
     def sentences(self, code: str) -> "Runbook":

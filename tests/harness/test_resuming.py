@@ -247,16 +247,28 @@ def test_part_of_an_incident_does_not_end_it(runbook: Runbook) -> None:
     assert "is over: it passed" in refusal(runbook.run("features", "--resume", name_of(ran), *EXECUTE))
 
 
+WAY = scenario("Way", "Given the way is application", tags="@provides:way")
+WAY_SENTENCE = '@given("the way is application")\ndef way(tools):\n    tools.incident.learn("way", "application")'
+
+
+def test_what_is_for_another_way_back_is_not_left(runbook: Runbook) -> None:
+    """Also the second scenario of another way, which needs the first, is not left: the incident is over."""
+    first = scenario("First", "When a file is made", tags="@way:downgrade @needs:way @provides:first")
+    second = scenario("Second", "When a file is made", tags="@way:downgrade @needs:first @provides:second")
+    runbook.sentences(WAY_SENTENCE).feature("1.feature", WAY, first, second)
+    ran = runbook.run("features", *EXECUTE)
+    assert [entry["reason"] for entry in ran.entries("scenario left out")] == [
+        "is for the way back downgrade, and this one is application"
+    ] * 2
+    assert ran.entries("closed")[-1]["remaining"] == []
+    assert "is over: it passed" in refusal(runbook.run("features", "--resume", name_of(ran), *EXECUTE))
+
+
 def test_resumed_run_that_ran_nothing_is_not_green(runbook: Runbook) -> None:
     """Where everything that was selected is for another way back, nothing was done, and nothing has passed."""
     other = scenario("Other", "When a file is made", tags="@way:downgrade @provides:other")
-    way = scenario("Way", "Given the way is application", tags="@provides:way")
-    sentences = runbook.folder / "sentences.py"
-    sentences.write_text(
-        sentences.read_text()
-        + '\n\n@given("the way is application")\ndef way(tools):\n    tools.incident.learn("way", "application")\n'
-    )
-    runbook.feature("1.feature", way, other, ENDS_BADLY.replace("@needs:told ", ""))
+    runbook.sentences(WAY_SENTENCE)
+    runbook.feature("1.feature", WAY, other, ENDS_BADLY.replace("@needs:told ", ""))
     ran = runbook.run("features", *EXECUTE)
     again = runbook.run("features", "--resume", name_of(ran), *EXECUTE, "-k", "Other")
     assert again.exit_code == 1, again.terminal

@@ -305,7 +305,10 @@ def test_index_and_page_tell_the_same(tmp_path: Path) -> None:
     some, every = Story(skim(journal).entries), Story(verify(journal).entries)
     for name in ("headline", "tone", "from_to", "kind", "began", "seconds", "time_to_recover", "without_service"):
         assert getattr(some, name) == getattr(every, name), name
-    assert (some.production.users_kept_out, some.production.left_unknown) == (every.production.users_kept_out, every.production.left_unknown)
+    assert (some.production.users_kept_out, some.production.left_unknown) == (
+        every.production.users_kept_out,
+        every.production.left_unknown,
+    )
     assert len(skim(journal).entries) < len(verify(journal).entries)
 
 
