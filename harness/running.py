@@ -2,13 +2,22 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
+from typing import Any, TextIO, cast
 
 import pytest
 
 from harness.collecting import Needs, left_out_by_default, missing_needs
-from harness.compat import drop_page, install_quiet_reporter
+from harness.compat import (
+    Redacting,
+    drop_page,
+    flush_terminal,
+    install_quiet_reporter,
+    through_terminal,
+)
 from harness.conduct import Conduct
 from harness.ending import last_lines
 from harness.locking import RunLock
@@ -19,8 +28,10 @@ from harness.screen import colour_of
 from harness.signals import Signals
 from runbook.errors import RunbookError
 from runbook.host import Host, OffTheRecord
+from runbook.incident.canary import refuse_leaks, texts_in
 from runbook.incident.incident import Mode
 from runbook.incident.redaction import Redactor
+from runbook.incident.tracebacks import redact_tracebacks
 from runbook.incident.visible import visible
 from runbook.production import Production
 from runbook.sentence import Outcome
@@ -42,6 +53,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.color = colour_of(config.option.color, os.environ, no_color=config.option.no_color)
     config.stash[REDACTOR] = redactor = redactor_for(run.settings)
     install_quiet_reporter(config, redactor.text)
+    if config.option.capture == "no":
+        # What sentences print goes straight to the terminal.
+        sys.stdout, sys.stderr = (
+            cast("TextIO", Redacting(stream, redactor.text, by_line=True)) for stream in (sys.stdout, sys.stderr)
+        )
+    redact_tracebacks(redactor.text)
     config.stash[SIGNALS] = signals = Signals()
     signals.install()
 
@@ -58,6 +75,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         return (yield)
     with ExitStack() as until_closed:
         try:
+            refuse_leaks(session.config.stash[REDACTOR], {"terminal": partial(_on_terminal, session.config)})
             production = _refuse(session, run)
             needs = Needs(session.items, run.earlier.passed if run.earlier else ())
             conduct = Conduct(run, session.config.stash[REDACTOR], Progress(session.config), needs)
@@ -79,6 +97,10 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         finally:
             signals.close()
             conduct.close(ending, signals.received)
+
+
+def _on_terminal(config: pytest.Config, value: Any) -> str:
+    return through_terminal(config, texts_in(value))
 
 
 def _locked(production: Production, conduct: Conduct, until_closed: ExitStack) -> RunLock:
@@ -133,6 +155,13 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     except OSError as error:
         conduct = session.config.stash[CONDUCT]
         conduct.ending = f"{conduct.ending}; and the page cannot be written ({error.strerror})"
+    finally:
+        flush_terminal(session.config)
+
+
+def pytest_enter_pdb(config: pytest.Config) -> None:
+    """Show what was written up to here: a person is asked now."""
+    flush_terminal(config)
 
 
 @pytest.fixture
