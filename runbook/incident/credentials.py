@@ -18,7 +18,7 @@ _SCHEME = "(?:basic|bearer|token|negotiate|ntlm|apikey|jwt)"
 _IN_HEADER = re.compile(
     rf"""(?<![a-z0-9])authorization
     (?:{_QUOTE}{{0,8}}+[ \t]{{0,8}}+[:=]|{_QUOTE}{{1,8}}+[ \t]{{0,8}}+,)     # `: `, or as a pair: `", "`
-    [ \t]{{0,8}}+[\[(]?+(?:b(?=["']))?+{_QUOTE}{{0,8}}+[ \t]{{0,8}}+
+    [ \t]{{0,8}}+(?!\[secret\ )[\[(]?+(?:b(?=["']))?+{_QUOTE}{{0,8}}+[ \t]{{0,8}}+
     (?:
       {_SCHEME}[ \t]{{1,8}}+(?!\[secret\ )(?P<one>[^\s"'\\<>]+)
       | (?!{_SCHEME}[ \t])(?!\[secret\ )(?P<rest>[^\r\n"'\\<>]+)

@@ -17,6 +17,7 @@ _STEERING = re.compile(
     rf"(?:\x1b|\\{{1,8}}(?:u001b|x1b|033|e))\[[0-?]*[ -/]*[@-~]|\x9b[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]|{HIDDEN.pattern}",
     re.IGNORECASE,
 )
+_STEERING_IN_STRINGS = re.compile(r"\\(?:u001b|x1b|033|e)\[", re.IGNORECASE)
 _UNSEEN = (re.compile(f"{COLOUR.pattern}|{HIDDEN.pattern}"), _STEERING)
 # A break in the middle of encoded text (base64 of coreutils and of openssl), perhaps with a log's name for the line.
 _BREAK = re.compile(r"(?:\r?\n|(?:\\{1,8}r)?\\{1,8}n)[ \t]{0,64}(?:[\w.-]{1,64} {0,64}\| ?)?(?=[A-Za-z0-9+/_=-])")
@@ -48,13 +49,22 @@ def views(text: str) -> Iterator[View]:
     """Yield `text` as it is, and then without what is not seen in it, in each way in which that can be understood."""
     yield View(text, [])
     seen = {text}
-    for spans in (*([found.span() for found in unseen.finditer(text)] for unseen in _UNSEEN), _breaks(text)):
+    for spans in (*_unseen(text), _breaks(text)):
         if spans and (view := View(text, spans)).text not in seen:
             seen.add(view.text)
             yield view
 
 
+def _unseen(text: str) -> Iterator[list[tuple[int, int]]]:
+    # These two are quick; the others are not, and hardly any text needs them.
+    if HIDDEN.search(text) or _STEERING_IN_STRINGS.search(text):
+        for unseen in _UNSEEN:
+            yield [found.span() for found in unseen.finditer(text)]
+
+
 def _breaks(text: str) -> list[tuple[int, int]]:
+    if "\n" not in text and "\\" not in text:
+        return []
     return [
         found.span()
         for found in _BREAK.finditer(text)

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from runbook.incident.credentials import credentials_in, is_authorization
 from runbook.incident.encodings import SHORTEST_SECRET, Secret
 from runbook.incident.hidden import views, without_split_pairs
+from runbook.incident.visible import COLOUR
 
 _SECRET_NAME = re.compile(
     r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|(API|ACCESS|PRIVATE|SIGNING|ENCRYPTION|SECRET)_?KEY|_KEY$|CREDENTIAL|DSN|AUTH$|SALT|COOKIE",
@@ -37,18 +38,17 @@ def secrets_in(variables: Mapping[str, str], also: Iterable[str] = ()) -> Iterat
     for name, value in variables.items():
         if name in listed or looks_secret(name):
             yield name, value
-        if password := _password_of_url(value):
+        for password in passwords_of_url(value):
             yield name, password
-            yield name, unquote(password)
 
 
-def _password_of_url(value: str) -> str | None:
-    if "://" not in value:
-        return None
+def passwords_of_url(value: str) -> tuple[str, ...]:
+    """The password in `value`, if that is a URL which has one: as it stands there, and decoded."""
     try:
-        return urlsplit(value).password
+        password = urlsplit(value).password if "://" in value else None
     except ValueError:
-        return None
+        return ()
+    return (password, unquote(password)) if password else ()
 
 
 def beginning(text: str, length: int) -> str:
@@ -70,12 +70,14 @@ class Redactor:
         Of a secret with several lines each line is one too: programs print line by line.
         """
         parts = {part.strip() for part in (secret, *secret.splitlines())}
+        parts |= {COLOUR.sub("", part) for part in parts}  # a page shows it without
         known = {part: Secret(name, part) for part in parts if len(" ".join(part.split())) >= SHORTEST_SECRET}
         with self._lock:
             # Anew: another thread may be going through the one that is there.
             self._secrets = known | dict(self._secrets)
-        if password := _password_of_url(secret):
-            self.learn(name, password)
+        for password in passwords_of_url(secret):
+            if password != secret:
+                self.learn(name, password)
 
     def learn_all(self, secrets: Iterable[tuple[str, str]]) -> None:
         """Remember every (name, secret)."""
