@@ -211,7 +211,10 @@ class Redacting:
 
     def flush(self) -> None:
         pending, self._pending = self._pending, []
-        text = self._redact("".join(pending))
+        try:
+            text = self._redact("".join(pending))
+        except Exception as error:  # noqa: BLE001 - what cannot be redacted is not shown, and stops nothing
+            text = f"(not shown: {type(error).__name__} in redaction)\n"
         with contextlib.suppress(OSError, ValueError):
             try:
                 self._stream.write(text)

@@ -26,7 +26,7 @@ from harness.overriding import refuse_overrides
 from harness.progress import Progress
 from harness.screen import colour_of
 from harness.signals import Signals
-from runbook.errors import RunbookError
+from runbook.errors import RedactionError, RunbookError
 from runbook.host import Host, OffTheRecord
 from runbook.incident.canary import refuse_leaks, texts_in
 from runbook.incident.incident import Mode
@@ -81,7 +81,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
             conduct = Conduct(run, session.config.stash[REDACTOR], Progress(session.config), needs)
             lock = _locked(production, conduct, until_closed) if run.mode is Mode.EXECUTE else None
         except (pytest.UsageError, RunbookError) as error:
-            raise pytest.UsageError(visible(session.config.stash[REDACTOR].text(str(error)))) from None
+            raise pytest.UsageError(_refusal(error, session.config.stash[REDACTOR])) from None
         session.config.stash[CONDUCT] = conduct
         signals = session.config.stash[SIGNALS]
         ending = "interrupted"
@@ -97,6 +97,11 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         finally:
             signals.close()
             conduct.close(ending, signals.received)
+
+
+def _refusal(error: Exception, redactor: Redactor) -> str:
+    # What is said of a redactor that does not work cannot go through it, and quotes nobody.
+    return str(error) if isinstance(error, RedactionError) else visible(redactor.text(str(error)))
 
 
 def _on_terminal(config: pytest.Config, value: Any) -> str:

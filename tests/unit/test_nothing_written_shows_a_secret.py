@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -16,7 +17,7 @@ from typing import TextIO, cast
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from harness.compat import Redacting
@@ -236,7 +237,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Written]:
     found.journal.close()
 
 
-@settings(max_examples=int(os.environ.get("EX", "10000")), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(output=outputs())
 def test_secret_is_in_nothing_written(written: Written, output: Output) -> None:
     """It is in no byte of the journal, in no file beside it, and not on the terminal."""
@@ -246,3 +247,66 @@ def test_secret_is_in_nothing_written(written: Written, output: Output) -> None:
     for told in written.told_since():
         assert not output.is_shown_by(told), told
     assert not output.is_shown_by(on_terminal(output))
+
+
+class _Words(HTMLParser):
+    """Everything that a page shows or holds: its texts, and its attributes."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [tag, *(value or "" for _, value in attrs)]
+
+    def handle_data(self, data: str) -> None:
+        self.found.append(data)
+
+
+def words_of(page: str) -> str:
+    """What can be read on a page, one piece a line."""
+    words = _Words()
+    words.feed(page)
+    words.close()
+    return "\n".join(words.found)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(output=outputs())
+def test_secret_is_not_on_the_page(tmp_path_factory: pytest.TempPathFactory, output: Output) -> None:
+    """It is in nothing that the page shows or holds, where the output stands under a sentence."""
+    pages = []
+    for told in (output, Output(output.secret, LABEL, output.before, output.after, output.dots, (), is_base64=False)):
+        written = Written(tmp_path_factory.mktemp("page"))
+        written.incident.sentence_began(
+            {"id": "1.1.1", "keyword": "Given", "text": "it", "scenario": "S", "place": "1.feature:1"}
+        )
+        written.tell(told)
+        written.incident.sentence_ended(ValueError(str(told)))
+        written.journal.close()
+        pages.append(body(written.journal.path))
+    assume(not output.is_shown_by(words_of(pages[1])))
+    assert not output.is_shown_by(words_of(pages[0]))
+    assert not output.is_shown_by(pages[0])
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(output=outputs())
+def test_secret_is_not_in_the_live_view(output: Output) -> None:
+    """It is not in what is drawn while a command runs, nor in the lines that stay above it."""
+    redactor = Redactor()
+    redactor.learn("CANARY", output.secret)
+    cleaned = visible(redactor.text(f"{output.before}{output.written}{output.after}"))
+    with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as shown:
+        terminal = cast("TextIO", Redacting(cast("TextIO", shown), redactor.text))
+        live = LiveView(terminal, Now(sentence="Given it", doing=cleaned, command=cleaned), _nobody, colour=True)
+        live.line([(cleaned, Style.BAD), (cleaned, Style.GOOD)])
+        live._console.print(live)
+        terminal.flush()
+        shown.seek(0)
+        drawn = shown.read()
+    assert not output.is_shown_by(drawn)
+
+
+def _nobody() -> None:
+    """Nobody is probed."""

@@ -355,7 +355,7 @@ def test_password_in_any_url_is_struck_out(text: str, struck: str) -> None:
         ("Proxy-Authorization: Basic dTpw", "Proxy-Authorization: Basic [secret Authorization]"),
         ("curl -H 'Authorization: token x1' u", "curl -H 'Authorization: token [secret Authorization]' u"),
         ('{"Authorization": "Bearer x"}', '{"Authorization": "Bearer [secret Authorization]"}'),
-        (r'{\"authorization\":\"x\"}', r'{\"authorization\":\"[secret Authorization]\"}'),
+        (r"{\"authorization\":\"x\"}", r"{\"authorization\":\"[secret Authorization]\"}"),
         ("(b'Authorization', b'Bearer x')", "(b'Authorization', b'Bearer [secret Authorization]')"),
         ("Authorization: Digest a=1, b=2\nnext", "Authorization: [secret Authorization]\nnext"),
         ("HTTP_AUTHORIZATION=Bearer x", "HTTP_AUTHORIZATION=Bearer [secret Authorization]"),
