@@ -5,10 +5,11 @@ import pytest
 from tests.harness.inner import Runbook, scenario
 
 GOOD = scenario("Good", "Given something to begin with", "When a file is made")
+IMPORTS = "import runbook.incident.hidden\nfrom runbook.incident.redaction import Redactor"
 BROKEN = {
     "no-redaction-at-all": "Redactor.text = lambda self, text: text",
     "not-in-keys": "Redactor.value = lambda self, value: self.text(value) if isinstance(value, str) else value",
-    "not-in-colour": "import runbook.incident.redaction as r\nfrom runbook.incident.hidden import View\nr.views = lambda text: [View(text, [])]",
+    "not-in-colour": "runbook.incident.redaction.views = lambda text: [runbook.incident.hidden.View(text, [])]",
     "it-raises": "Redactor.text = lambda self, text: text / 0",
 }
 
@@ -17,7 +18,7 @@ BROKEN = {
 @pytest.mark.parametrize("arguments", [(), ("--execute", "shop")], ids=["plan", "execute"])
 def test_run_is_refused(runbook: Runbook, how: str, arguments: tuple[str, ...]) -> None:
     """Exit code 4, one line that says why, nothing done, and no journal."""
-    runbook.sentences(f"from runbook.incident.redaction import Redactor\n{BROKEN[how]}")
+    runbook.sentences(f"{IMPORTS}\n{BROKEN[how]}")
     ran = runbook.feature("1.feature", GOOD).run("features", *arguments)
     assert ran.exit_code == 4
     errors = [line for line in ran.lines if line.startswith("ERROR: ")]
@@ -33,7 +34,7 @@ def test_incident_is_not_gone_on_with(runbook: Runbook) -> None:
     first = runbook.run("features", "--execute", "shop")
     assert first.folder is not None
     before = (first.folder / "journal.jsonl").read_bytes()
-    runbook.sentences(f"from runbook.incident.redaction import Redactor\n{BROKEN['no-redaction-at-all']}")
+    runbook.sentences(f"{IMPORTS}\n{BROKEN['no-redaction-at-all']}")
     again = runbook.run("features", "--execute", "shop", "--resume", first.folder.name)
     assert again.exit_code == 4
     assert (first.folder / "journal.jsonl").read_bytes() == before
@@ -42,7 +43,8 @@ def test_incident_is_not_gone_on_with(runbook: Runbook) -> None:
 def test_terminal_alone_is_told(runbook: Runbook) -> None:
     """The terminal has its own way to the redactor, and it is tried as well."""
     runbook.sentences(
-        "import harness.compat\nharness.compat.Redacting.flush = lambda self: [self._stream.write(t) for t in self._pending]"
+        "from harness.compat import Redacting\n"
+        "Redacting.flush = lambda self: self._stream.write(''.join(self._pending))"
     )
     ran = runbook.feature("1.feature", GOOD).run("features")
     assert ran.exit_code == 4

@@ -138,7 +138,7 @@ def test_unredacted_ways_are_refused(runbook: Runbook, option: str) -> None:
     ],
 )
 def test_secret_of_a_plugin_does_not_get_out(runbook: Runbook, code: str) -> None:
-    """What plugins print and raise, at whichever moment, is redacted on the terminal, on the page and in JUnit's XML."""
+    """What plugins print and raise, at whichever moment, is redacted wherever pytest shows or writes it."""
     runbook.sentences(code).feature("1.feature", scenario("Good", "Given something to begin with"))
     runbook.run("features", "--junitxml=junit.xml", "-o", "junit_logging=all", "-rA", "-v")
     assert leaks(runbook) == []
