@@ -96,6 +96,9 @@ SECRETS = (
     st.one_of(
         st.text(st.characters(exclude_categories=["Cs"]), min_size=6, max_size=24),
         st.text(st.sampled_from("ab1 \"'\\/+%&<>\n\t-_=.:@[m\x1b\u200b\u00adäß漢😀"), min_size=6, max_size=24),
+        st.lists(st.sampled_from(["ab", "\x1b[31m", "\x1b[m", "\r\n", "cd ", "é", "x"]), min_size=4, max_size=12).map(
+            "".join
+        ),
         st.text(st.sampled_from("abcXYZ019_-./+="), min_size=6, max_size=64),
     )
     .map(str.strip)
