@@ -1,15 +1,18 @@
 """The private touches of pytest and pytest-bdd; tests/harness/test_compat.py has a test for each."""
 
+import atexit
 import contextlib
+import io
 import itertools
 import os
 import sys
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 import pytest
+from _pytest._code.code import ExceptionRepr
 from _pytest.capture import CaptureManager
 from _pytest.terminal import TerminalReporter
 from pytest_bdd import scenario
@@ -87,6 +90,13 @@ class QuietReporter(TerminalReporter):  # type: ignore[misc]  # final by annotat
         if title is None or not title.startswith("Generated html report:"):
             super().write_sep(sep, title, *arguments, **markup)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_internalerror(self, excrepr: ExceptionRepr) -> bool:
+        """Strike secrets out of an internal error for JUnit's XML too, which asks the same object."""
+        shown = visible(self.redact(str(excrepr)))
+        excrepr.toterminal = lambda tw: tw.line(shown)  # type: ignore[method-assign]  # pytest offers no other way
+        return bool(super().pytest_internalerror(excrepr))
+
     def pytest_collection(self) -> None:
         """Print nothing: `collecting ...` would stand before our first line."""
 
@@ -126,9 +136,28 @@ def install_quiet_reporter(config: pytest.Config, redact: Callable[[str], str]) 
     reporter = QuietReporter(_without_reporter(config))
     reporter.redact = redact
     writer = reporter._tw  # noqa: SLF001 - pytest offers no way to filter what it prints
-    writer._file = _Redacting(writer._file, redact)  # noqa: SLF001 - the same
+    writer._file = Redacting(writer._file, redact)  # noqa: SLF001 - the same
     config.pluginmanager.register(reporter, "terminalreporter")
     return reporter
+
+
+def flush_terminal(config: pytest.Config) -> None:
+    """Show at once what pytest has written so far."""
+    config.get_terminal_writer().flush()
+
+
+def through_terminal(config: pytest.Config, texts: Iterable[str]) -> str:
+    """What the terminal would show of `texts`, written in pieces by the very writer that writes to it."""
+    writer = config.get_terminal_writer()
+    shown = io.StringIO()
+    stream: Any = writer._file  # noqa: SLF001 - the same
+    stream.flush()
+    with stream.writing_to(shown):
+        for text in texts:
+            for at in range(0, len(text), 5):
+                writer.write(text[at : at + 5])
+            writer.flush()
+    return shown.getvalue()
 
 
 def live_terminal(config: pytest.Config) -> TextIO:
@@ -141,30 +170,58 @@ def live_terminal(config: pytest.Config) -> TextIO:
         own = os.dup(1)
     encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
     file = os.fdopen(own, "w", encoding=encoding, errors="replace")
-    return cast("TextIO", _Redacting(file, reporter.redact))
+    return cast("TextIO", Redacting(file, reporter.redact))
 
 
-class _Redacting:
-    """A text stream that strikes secrets out of each piece written to it.
+class Redacting:
+    """A text stream that strikes secrets out of what is written to it, at each flush as one text.
+
+    pytest and rich write in pieces, and a piece of a secret is not recognised; what was flushed is gone.
 
     A terminal that went away (its window was closed, the other end of the pipe has ended) takes nothing more, and stops
     nothing: a run that has begun must close its record all the same.
     """
 
-    def __init__(self, stream: TextIO, redact: Callable[[str], str]) -> None:
+    def __init__(self, stream: TextIO, redact: Callable[[str], str], *, by_line: bool = False) -> None:
+        """With `by_line`, what ends a line is flushed as well: for streams that programs print to."""
         self._stream = stream
         self._redact = redact
+        self._by_line = by_line
+        self._pending: list[str] = []
+        atexit.register(self.flush)
 
     def write(self, text: str) -> int:
-        with contextlib.suppress(OSError):
-            self._stream.write(self._redact(text))
+        self._pending.append(text)
+        if self._by_line and text.endswith("\n"):
+            self.flush()
         return len(text)
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError):
+        pending, self._pending = self._pending, []
+        try:
+            text = self._redact("".join(pending))
+        except Exception as error:  # noqa: BLE001 - what cannot be redacted is not shown, and stops nothing
+            text = f"(not shown: {type(error).__name__} in redaction)\n"
+        with contextlib.suppress(OSError, ValueError):
+            try:
+                self._stream.write(text)
+            except UnicodeEncodeError:
+                encoding = self._stream.encoding or "ascii"
+                self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
             self._stream.flush()
 
+    @contextlib.contextmanager
+    def writing_to(self, other: TextIO) -> Iterator[None]:
+        """Meanwhile, write to another stream."""
+        stream, self._stream = self._stream, other
+        try:
+            yield
+        finally:
+            self._stream = stream
+
     def close(self) -> None:
+        self.flush()
+        atexit.unregister(self.flush)
         with contextlib.suppress(OSError):
             self._stream.close()
 

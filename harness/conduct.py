@@ -140,6 +140,7 @@ class Conduct:
             changes_made=list(self.incident.changes_made),
             reached=sorted(self.needs.reached),
             remaining=self.remaining,
+            **({"trouble": journal.trouble} if journal.trouble else {}),
         )
         journal.close()
 

@@ -5,7 +5,9 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -71,7 +73,7 @@ class Progress(Listener):
     def opened(self, run: Run, availability: Callable[[], Availability | None]) -> None:
         """Say what this run is and whether it may change production; on a terminal, begin the live view."""
         self._plan = run.mode is Mode.PLAN
-        self._availability = availability
+        self._availability = availability = partial(self._cleaned, availability)
         does = "changes nothing" if self._plan else "CHANGES this production"
         self._plain.begin()
         self._say(f"{run.kind.upper()} of {run.settings.project.name} — {does}", Style.HEADING)
@@ -246,6 +248,10 @@ class Progress(Listener):
 
     def _say(self, text: str, style: Style = Style.PLAIN) -> None:
         self._screen.line([(self._clean(text), style)])
+
+    def _cleaned(self, availability: Callable[[], Availability | None]) -> Availability | None:
+        seen = availability()
+        return seen if seen is None or seen.error is None else replace(seen, error=self._clean(seen.error))
 
     def _clean(self, text: str) -> str:
         # Before anything is cut or broken: half of a secret is not recognised any more.

@@ -27,6 +27,9 @@ _OPTIONS = {
     "setuponly": "--setup-only",
     "setupplan": "--setup-plan",
 }
+#: Options with which pytest writes what it hears where no redaction stands, and what they are called.
+_UNREDACTED = {"debug": "--debug", "pastebin": "--pastebin", "log_file": "--log-file"}
+_AS_IT_IS = "it writes everything down as it is, secrets too"
 _IN_ORDER = "a runbook runs each scenario once, in its order, in one process"
 
 
@@ -48,10 +51,18 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         given.append("xdist")
     problems = [f"{flag}: {_IN_ORDER} → leave {flag} out" for flag in given]
+    problems += [f"{flag}: {_AS_IT_IS} → leave {flag} out" for flag in _written_as_it_is(config)]
     if config.pluginmanager.hasplugin("randomly") and config.getoption("randomly_reorganize", default=True):
         problems.append(f"pytest-randomly shuffles: {_IN_ORDER} → add -p no:randomly")
     if problems:
         raise pytest.UsageError(*problems)
+
+
+def _written_as_it_is(config: pytest.Config) -> list[str]:
+    given = [flag for name, flag in _UNREDACTED.items() if config.getoption(name, None)]
+    if config.getini("log_file") and "--log-file" not in given:
+        given.append("log_file")
+    return [*given, *(["--capture=tee-sys"] if config.option.capture == "tee-sys" else [])]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

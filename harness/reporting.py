@@ -3,13 +3,16 @@
 import contextlib
 import unittest
 from collections.abc import Generator
+from typing import Any, TypeVar
 
 import pytest
 
-from harness.running import CONDUCT
+from harness.running import CONDUCT, REDACTOR
 from runbook.errors import CheckFailed, Inconclusive
+from runbook.incident.visible import visible
 from runbook.sentence import Outcome
 
+_Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
 _IN_FLIGHT = pytest.StashKey[pytest.Item]()
 
 
@@ -45,6 +48,31 @@ def make_failed(report: pytest.TestReport, why: str) -> None:
     report.longrepr = why
     if hasattr(report, "wasxfail"):
         del report.wasxfail
+
+
+def without_secrets(config: pytest.Config, report: _Report) -> _Report:
+    """`report` with everything struck out that the page, the terminal and JUnit's XML must not show."""
+    redactor = config.stash[REDACTOR]
+
+    def clean(text: object) -> str:
+        return visible(redactor.text(str(text)))
+
+    if isinstance(report.longrepr, tuple):
+        path, line, why = report.longrepr
+        report.longrepr = path, line, clean(why)
+    elif report.longrepr is not None:
+        report.longrepr = clean(report.longrepr)
+    report.sections = [(name, clean(text)) for name, text in report.sections]
+    if isinstance(report, pytest.TestReport):
+        report.user_properties = [(clean(name), clean(value)) for name, value in report.user_properties]
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
+    """Keep secrets out of what is told of a module that cannot be loaded."""
+    report = yield
+    return without_secrets(collector.config, report) if REDACTOR in collector.config.stash else report
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

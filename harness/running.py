@@ -2,13 +2,16 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
+from typing import Any, TextIO, cast
 
 import pytest
 
 from harness.collecting import Needs, left_out_by_default, missing_needs
-from harness.compat import install_quiet_reporter
+from harness.compat import Redacting, flush_terminal, install_quiet_reporter, through_terminal
 from harness.compat_html import drop_page
 from harness.conduct import Conduct
 from harness.ending import last_lines
@@ -18,10 +21,12 @@ from harness.overriding import refuse_overrides
 from harness.progress import Progress
 from harness.screen import colour_of
 from harness.signals import Signals
-from runbook.errors import RunbookError
+from runbook.errors import RedactionError, RunbookError
 from runbook.host import Host, OffTheRecord
+from runbook.incident.canary import refuse_leaks, texts_in
 from runbook.incident.incident import Mode
 from runbook.incident.redaction import Redactor
+from runbook.incident.tracebacks import redact_tracebacks
 from runbook.incident.visible import visible
 from runbook.operating import production_host
 from runbook.production import Production
@@ -44,6 +49,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.color = colour_of(config.option.color, os.environ, no_color=config.option.no_color)
     config.stash[REDACTOR] = redactor = redactor_for(run.settings)
     install_quiet_reporter(config, redactor.text)
+    if config.option.capture == "no":
+        # What sentences print goes straight to the terminal.
+        sys.stdout, sys.stderr = (
+            cast("TextIO", Redacting(stream, redactor.text, by_line=True)) for stream in (sys.stdout, sys.stderr)
+        )
+    redact_tracebacks(redactor.text)
     config.stash[SIGNALS] = signals = Signals()
     signals.install()
 
@@ -60,12 +71,13 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         return (yield)
     with ExitStack() as until_closed:
         try:
+            refuse_leaks(session.config.stash[REDACTOR], {"terminal": partial(_on_terminal, session.config)})
             production = _refuse(session, run)
             needs = Needs(session.items, run.earlier.passed if run.earlier else ())
             conduct = Conduct(run, session.config.stash[REDACTOR], Progress(session.config), needs)
             lock = _locked(production, conduct, until_closed) if run.mode is Mode.EXECUTE else None
         except (pytest.UsageError, RunbookError) as error:
-            raise pytest.UsageError(visible(session.config.stash[REDACTOR].text(str(error)))) from None
+            raise pytest.UsageError(_refusal(error, session.config.stash[REDACTOR])) from None
         session.config.stash[CONDUCT] = conduct
         signals = session.config.stash[SIGNALS]
         ending = "interrupted"
@@ -81,6 +93,15 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         finally:
             signals.close()
             conduct.close(ending, signals.received)
+
+
+def _refusal(error: Exception, redactor: Redactor) -> str:
+    # What is said of a redactor that does not work cannot go through it, and quotes nobody.
+    return str(error) if isinstance(error, RedactionError) else visible(redactor.text(str(error)))
+
+
+def _on_terminal(config: pytest.Config, value: Any) -> str:
+    return through_terminal(config, texts_in(value))
 
 
 def _locked(production: Production, conduct: Conduct, until_closed: ExitStack) -> RunLock:
@@ -135,6 +156,13 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     except OSError as error:
         conduct = session.config.stash[CONDUCT]
         conduct.ending = f"{conduct.ending}; and the page cannot be written ({error.strerror})"
+    finally:
+        flush_terminal(session.config)
+
+
+def pytest_enter_pdb(config: pytest.Config) -> None:
+    """Show what was written up to here: a person is asked now."""
+    flush_terminal(config)
 
 
 @pytest.fixture

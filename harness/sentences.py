@@ -10,11 +10,10 @@ from pytest_bdd.parser import Feature, Scenario, Step
 from harness.collecting import named
 from harness.conduct import Conduct
 from harness.overriding import sentence_id
-from harness.reporting import make_failed, meant, outcome_of_scenario
-from harness.running import CONDUCT, REDACTOR, SIGNALS
+from harness.reporting import make_failed, meant, outcome_of_scenario, without_secrets
+from harness.running import CONDUCT, SIGNALS
 from runbook.errors import JournalError, LockLost, RunbookError, SentenceError
 from runbook.incident.incident import outcome_of
-from runbook.incident.visible import visible
 from runbook.sentence import Outcome, is_change
 
 #: How the sentences of a scenario ended, and what went wrong around them.
@@ -123,8 +122,10 @@ def _end_sentence(item: pytest.Item, error: BaseException | None) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     """Close what is still open, tell later scenarios how this one ended, and keep secrets out of the report."""
     conduct = item.config.stash.get(CONDUCT, None)
-    if conduct is None or conduct.ended.get(item.nodeid) is Outcome.NOT_APPLICABLE:
+    if conduct is None:
         return (yield)
+    if conduct.ended.get(item.nodeid) is Outcome.NOT_APPLICABLE:
+        return without_secrets(item.config, (yield))
     error = meant(call.excinfo.value) if call.excinfo else None
     if isinstance(error, JournalError | LockLost):
         # Without a journal, or without the lock, nothing more may be changed: not by the scenarios that come either.
@@ -137,13 +138,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report: pytest.TestReport = yield
     if not report.failed and (error is not None or (call.when == "call" and not outcome.is_good)):
         make_failed(report, str(error or "nothing is known of this scenario: none of its sentences came to an end"))
-    redactor = item.config.stash[REDACTOR]
     if isinstance(error, RunbookError):
-        report.longrepr = visible(redactor.text(str(error)))
-    elif report.longrepr is not None and not isinstance(report.longrepr, tuple):
-        report.longrepr = visible(redactor.text(str(report.longrepr)))
-    report.sections = [(name, visible(redactor.text(text))) for name, text in report.sections]
-    return report
+        report.longrepr = str(error)
+    return without_secrets(item.config, report)
 
 
 def _note_error(conduct: Conduct, item: pytest.Item, error: BaseException) -> None:

@@ -18,6 +18,7 @@ RunbookError
 ├── SentenceError        a sentence did what its keyword does not allow
 ├── CheckFailed          a sentence was looked at until its deadline and was not true
 ├── Inconclusive         a sentence could not be looked at; never counted as good news
+├── RedactionError       a made-up secret was not struck out: nothing real is trusted to it
 └── JournalError         the journal cannot be written, or is not whole
 
 Each carries two sentences: what was seen against what was expected, and what to type or to do next.
@@ -106,6 +107,10 @@ class CheckFailed(RunbookError):
 
 class Inconclusive(RunbookError):
     """A sentence could not be looked at; that is never good news."""
+
+
+class RedactionError(RunbookError):
+    """Redaction does not work in this process: a made-up secret came out."""
 
 
 class JournalError(RunbookError):

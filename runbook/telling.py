@@ -25,14 +25,14 @@ def announcing(tools: Toolbox) -> Change:
     """The change that posts the announcement, with the journal's head as it stands then."""
     incident = tools.incident
     head = not_known_yet("hash") if incident.mode is Mode.PLAN else incident.journal.head
-    title, text = announcement(incident.name, tools.settings.project.name, _facts(tools), head)
-    return tools.channel.announcing(title, text)
+    told = announcement(incident.name, tools.settings.project.name, _facts(tools), head)
+    return tools.channel.announcing(*map(incident.journal.redactor.text, told))
 
 
 def opening_ticket(tools: Toolbox) -> Change:
     """The change that opens the ticket of this incident."""
-    title, body = ticket(tools.settings.project.name, _facts(tools))
-    return tools.tracker.opening(tools.incident.name, title, body)
+    told = ticket(tools.settings.project.name, _facts(tools))
+    return tools.tracker.opening(tools.incident.name, *map(tools.incident.journal.redactor.text, told))
 
 
 def _facts(tools: Toolbox) -> Mapping[str, Any]:

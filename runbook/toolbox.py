@@ -24,6 +24,7 @@ from runbook.open_incident import OpenIncident
 from runbook.probes import Prober
 from runbook.production import Production
 from runbook.registry import Registry
+from runbook.registry_logins import registry_logins
 from runbook.settings import Settings
 from runbook.switches import Switch, Users, choose, position_of
 from runbook.ticket import Tracker
@@ -38,19 +39,27 @@ def redactor_for(settings: Settings) -> Redactor:
     redactor = Redactor()
     for variables in (os.environ, settings.host.environment):
         redactor.learn_all(secrets_in(variables, settings.record.secret_variables))
-    for name, source in settings.secret_sources().items():
-        # A secret that is not there is reported by who needs it; what cannot be read cannot leak.
-        with contextlib.suppress(RunbookError):
-            redactor.learn(name, source.resolve({}).get_secret_value())
+        redactor.learn_all(registry_logins({**os.environ, **variables}))
+    _learn_sources(settings, {}, redactor)
     return redactor
 
 
+def _learn_sources(settings: Settings, env_values: dict[str, str], redactor: Redactor) -> None:
+    for name, source in settings.secret_sources().items():
+        # A secret that is not there is reported by who needs it; what cannot be read cannot leak.
+        with contextlib.suppress(RunbookError):
+            redactor.learn(name, source.resolve(env_values).get_secret_value())
+
+
 def learn_env_file(settings: Settings, host: Host, redactor: Redactor) -> None:
-    """Let `redactor` learn the secrets of the env file. What cannot be read is told by who needs it."""
+    """Let `redactor` learn the secrets of the env file, and those that the settings say are in it.
+
+    What cannot be read is told by who needs it.
+    """
     path = str(settings.project.directory / settings.project.env_file)
     env_file = EnvFileOnHost(host, path, redactor, settings.deadlines.command, settings.record.secret_variables)
     with contextlib.suppress(RunbookError):
-        env_file.read()
+        _learn_sources(settings, env_file.read().values, redactor)
 
 
 @dataclass(frozen=True)

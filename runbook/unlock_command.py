@@ -4,6 +4,7 @@ import argparse
 import os
 import shlex
 import socket
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from runbook.incident.incident import Incident, Mode
 from runbook.incident.journal import FORMAT, Journal
 from runbook.incident.record import render
 from runbook.incident.redaction import Redactor
+from runbook.incident.tracebacks import redact_tracebacks
 from runbook.lock import CHANGED_HANDS, Held, Lock, going_on_with
 from runbook.operating import operator, operator_from, production_host
 from runbook.production import Production
@@ -41,6 +43,7 @@ def unlock(chosen: argparse.Namespace) -> str:
     """
     settings = load(chosen.settings)
     redactor = redactor_for(settings)
+    redact_tracebacks(redactor.text)
     learn_env_file(settings, Host(settings.host.environment, OffTheRecord()), redactor)
     try:
         return redactor.text(_unlock(settings, redactor, chosen))
@@ -103,7 +106,12 @@ def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse
     name = settings.project.name
     folder = _fresh_folder(chosen.reports, name)
     incident_name = folder.name
-    journal = Journal(folder / "journal.jsonl", redactor)
+    try:
+        journal = Journal(folder / "journal.jsonl", redactor)
+    except RunbookError:
+        with suppress(OSError):
+            folder.rmdir()
+        raise
     incident = Incident(incident_name, Mode.EXECUTE, journal)
     why = redactor.text(chosen.why)  # it is written on the host as well
     host = Host(settings.host.environment, incident)

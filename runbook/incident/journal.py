@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook.errors import JournalError
+from runbook.incident.canary import refuse_leaks
 from runbook.incident.chain import FIRST_PREVIOUS, FORMAT, Entry, seal
 from runbook.incident.redaction import Redactor
 from runbook.incident.verifying import verify
@@ -37,11 +38,15 @@ class Journal:
         """Create the journal at `path`, which must not exist; or, to `go_on`, open the one of a run that ended or died.
 
         A last line that a dying run did not finish is cut off: nothing was done on its word. Raises JournalError when
-        it cannot be written, when another run is writing it, and when it is not as it was written.
+        it cannot be written, when another run is writing it, and when it is not as it was written; and RedactionError,
+        before anything else, when secrets would get into it.
         """
+        refuse_leaks(redactor, {"journal": lambda value: json.loads(seal(_told(redactor, {"canary": value}))[0])})
         self.path = path
         self.redactor = redactor
         self.entries: list[Entry] = []
+        #: Why something could not be written, if that ever happened: who closes the journal puts it on record.
+        self.trouble: str | None = None
         self._previous = FIRST_PREVIOUS
         self._size = 0
         self._lock = threading.Lock()
@@ -90,7 +95,7 @@ class Journal:
 
         Raises JournalError when it cannot be written: without a journal nothing may be changed.
         """
-        told = _as_read_again({name: self.redactor.value(value) for name, value in facts.items()})
+        told = _told(self.redactor, facts)
         # A signal between the bytes and the count of them would make the next line look as if one were missing, and
         # between lock and release it would keep all others from writing.
         with signals_held(), self._lock:
@@ -106,6 +111,7 @@ class Journal:
                 if sync:
                     os.fsync(self._file)
             except OSError as error:
+                self.trouble = error.strerror or str(error)
                 # Half a line would spoil what comes after it; and what comes now is only the closing, unless it is a
                 # thread beside the run that could not write: that one must not use up the room for the closing.
                 with contextlib.suppress(OSError):
@@ -125,9 +131,10 @@ class Journal:
         os.close(self._file)
 
 
-def _as_read_again(facts: Entry) -> Entry:
-    """`facts` in JSON's own types, and without lone surrogates, which JSON can carry and no page can."""
-    text = json.dumps(facts, ensure_ascii=False).encode("utf-16-le", errors="surrogatepass")
+def _told(redactor: Redactor, facts: Entry) -> Entry:
+    """`facts` without secrets, in JSON's own types, without lone surrogates, which JSON can carry and no page can."""
+    told = {name: redactor.value(value) for name, value in facts.items()}
+    text = json.dumps(told, ensure_ascii=False).encode("utf-16-le", errors="surrogatepass")
     read: Entry = json.loads(text.decode("utf-16-le", errors="replace"))
     return read
 

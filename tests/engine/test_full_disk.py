@@ -72,8 +72,9 @@ def test_record_is_closed_on_a_full_disk(small_disk: Runbook) -> None:
     assert "production now:" in ran.terminal
     assert "lock      released" in ran.terminal
     assert "--resume" in ran.terminal
-    page = (folder / "record.html").read_text()
-    assert "No space left on device" in page
+    assert found.entries[-1]["trouble"] == "No space left on device"
+    head = (folder / "record.html").read_text().partition("</header>")[0]
+    assert "<strong>The journal could not be written:</strong> No space left on device" in head
 
 
 def test_output_that_does_not_fit_stops_nothing(small_disk: Runbook) -> None:

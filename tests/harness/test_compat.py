@@ -80,6 +80,36 @@ def test_everything_that_pytest_prints_is_redacted(runbook: Runbook) -> None:
     assert "Bad [secret" in ran.terminal
 
 
+def test_internal_error_is_redacted_for_everybody(runbook: Runbook) -> None:
+    """ExceptionRepr.toterminal: the terminal and JUnit's XML ask the same object, which shows itself redacted."""
+    runbook.sentences("def pytest_runtest_logfinish(): raise ValueError(CANARY)").feature("1.feature", GOOD)
+    ran = runbook.run("features", "--junitxml=junit.xml")
+    assert "INTERNALERROR> ValueError: [secret METRICS_TOKEN]" in ran.terminal
+    assert "ValueError: [secret METRICS_TOKEN]" in (runbook.folder / "junit.xml").read_text()
+
+
+def test_terminal_can_be_tried(runbook: Runbook) -> None:
+    """TerminalWriter._file: what would be shown is made by the writer of the terminal, and not shown."""
+    runbook.sentences("""
+def pytest_collection_finish(session):
+    from harness.compat import through_terminal
+
+    shown = through_terminal(session.config, ["one ", "ticket-canary"])
+    session.config.get_terminal_writer().line("tried: " + repr(shown))
+""")
+    ran = runbook.feature("1.feature", GOOD).run("features")
+    assert "tried: 'one [secret TICKET_TOKEN]'" in ran.terminal
+
+
+def test_terminal_that_cannot_write_a_character_writes_its_number(runbook: Runbook) -> None:
+    """TerminalWriter.write asks again with other characters, which comes too late for a stream that waits."""
+    ran = runbook.feature("1.feature", scenario("Schäden", "Then all is well")).run(
+        "features", environment={"PYTHONIOENCODING": "ascii"}
+    )
+    assert ran.exit_code == 0
+    assert "Sch" in ran.terminal
+
+
 def test_line_of_pytest_html_is_left_out(ran: Ran) -> None:
     """TerminalReporter.write_sep, and the words of pytest-html's line."""
     assert "html report" not in ran.terminal

@@ -96,3 +96,86 @@ def test_record_does_not_name_the_local_time(runbook: Runbook) -> None:
         there = began + timedelta(hours=hours)
         assert f"{began:%d-%b-%Y}" in ran.page
         assert f"{there:%d-%b-%Y} at {there:%H:}" not in ran.page
+
+
+def test_secret_is_not_written_in_two_pieces(runbook: Runbook) -> None:
+    """What pytest writes in pieces is redacted as one text."""
+    runbook.sentences("""
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write("one " + CANARY[:7])
+    terminalreporter.write(CANARY[7:] + " two\\n")
+""")
+    ran = runbook.feature("1.feature", PASSING).run("features")
+    assert "one [secret METRICS_TOKEN] two" in ran.terminal
+    assert CANARY not in ran.terminal
+
+
+def test_uncaptured_output_is_redacted(runbook: Runbook) -> None:
+    """With -s what a sentence prints goes to the terminal, and not as it is."""
+    ran = runbook.feature("1.feature", PASSING).run("features", "-s")
+    assert ran.exit_code == 0
+    assert "stdout says [secret METRICS_TOKEN]" in ran.terminal
+    assert "stderr says [secret METRICS_TOKEN]" in ran.terminal
+    assert leaks(runbook) == []
+
+
+@pytest.mark.parametrize("option", ["--capture=tee-sys", "--debug", "--log-file=log", "--pastebin=all"])
+def test_unredacted_ways_are_refused(runbook: Runbook, option: str) -> None:
+    """Options of pytest that write past all redaction are refused."""
+    ran = runbook.feature("1.feature", PASSING).run("features", option)
+    assert ran.exit_code == 4
+    assert "it writes everything down as it is, secrets too" in ran.terminal
+    assert leaks(runbook) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("def pytest_runtest_logfinish(): raise ValueError(CANARY)", id="internal-error"),
+        pytest.param("def pytest_runtest_setup(item): print(CANARY)", id="before-the-first-sentence"),
+        pytest.param("import pytest\ndef pytest_runtest_setup(item): pytest.skip(CANARY)", id="skipped"),
+        pytest.param("def pytest_runtest_setup(item): item.user_properties.append((CANARY, CANARY))", id="property"),
+    ],
+)
+def test_secret_of_a_plugin_does_not_get_out(runbook: Runbook, code: str) -> None:
+    """What plugins print and raise, at whichever moment, is redacted wherever pytest shows or writes it."""
+    runbook.sentences(code).feature("1.feature", scenario("Good", "Given something to begin with"))
+    runbook.run("features", "--junitxml=junit.xml", "-o", "junit_logging=all", "-rA", "-v")
+    assert leaks(runbook) == []
+
+
+def test_secret_of_a_module_that_cannot_be_loaded(runbook: Runbook) -> None:
+    """What is raised while the features are collected is redacted too."""
+    runbook.sentences(
+        "import os\ndef pytest_collect_file(file_path):\n    raise ValueError(os.environ['TICKET_TOKEN'])"
+    ).feature("1.feature", PASSING)
+    runbook.run("features", "--junitxml=junit.xml")
+    assert leaks(runbook) == []
+
+
+def test_secret_that_the_settings_alone_name(runbook: Runbook) -> None:
+    """A secret in the env file under a name that says nothing is known before it is used."""
+    environment = runbook.server / ".env"
+    environment.write_text(environment.read_text() + "WHERE_TO=canary-of-the-channel\n")
+    settings = runbook.folder / "runbook.toml"
+    text = settings.read_text().replace(f'{{ file = "{runbook.server}/announce" }}', '{ env_file = "WHERE_TO" }')
+    settings.write_text(text)
+    runbook.sentences("""
+@then("it is said")
+def said(tools):
+    tools.incident.learn("said", "canary-of-the-channel")
+""")
+    ran = runbook.feature("1.feature", scenario("Said", "Then it is said")).run("features")
+    assert ran.entries("fact")[0]["value"] == "[secret announcement address]"
+    assert leaks(runbook, "canary-of") == []
+
+
+def test_registry_login_does_not_get_out(runbook: Runbook) -> None:
+    """The login that docker keeps is known too."""
+    folder = runbook.folder / "features"  # where canaries may be
+    (folder / "config.json").write_text('{"auths": {"r.example": {"identitytoken": "canary-login"}}}')
+    ran = runbook.feature("1.feature", scenario("Environment", "Then the environment is shown")).run(
+        "features", environment={"DOCKER_CONFIG": str(folder), "SHOWN": "with canary-login"}
+    )
+    assert "with [secret registry login of r.example]" in ran.terminal
+    assert leaks(runbook, "canary-login") == []

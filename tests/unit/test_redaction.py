@@ -1,6 +1,7 @@
 """Redaction: a secret is recognised by its value, plain or encoded, wherever it turns up."""
 
 import base64
+import html
 import json
 import re
 import shlex
@@ -14,6 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from runbook.incident.redaction import Redactor, looks_secret, secrets_in
+from runbook.incident.visible import visible
 
 CANARY = "k@n\"ä\\ry/4711 +%<&>~!'(=)?"
 LABEL = "[secret CANARY]"
@@ -61,8 +63,11 @@ ENCODINGS: dict[str, Encoding] = {
     "json-go": go_json,
     "json-in-json": lambda text: json.dumps(json.dumps(text))[1:-1],
     "json-in-json-in-json": lambda text: json.dumps(json.dumps(json.dumps(text)))[1:-1],
+    "html": html.escape,
+    "html-but-quotes": lambda text: html.escape(text, quote=False),
     "shell": shlex.quote,
     "python": lambda text: repr(text)[1:-1],
+    "python-ascii": lambda text: ascii(text)[1:-1],
     "python-bytes": lambda text: repr(text.encode())[2:-1],
     "base64": base64_between(b"", b"", base64.b64encode),
     "base64-after-1": base64_between(b"x", b"tail", base64.b64encode),
@@ -70,6 +75,9 @@ ENCODINGS: dict[str, Encoding] = {
     "base64-after-3": base64_between(b"u:\x00", b"", base64.b64encode),
     "base64-basic-auth": base64_between(b"deploy:", b"", base64.b64encode),
     "base64-urlsafe": base64_between(b"\xfb\xff", b"??>", base64.urlsafe_b64encode),
+    "base64-of-json": lambda text: base64.b64encode(json.dumps({"password": text}).encode()).decode(),
+    "base64-in-json": lambda text: base64.b64encode(f"u:{text}".encode()).decode().replace("/", "\\/"),
+    "base64-in-url": lambda text: quote(base64.b64encode(f"u:{text}".encode()).decode(), safe=""),
     "base64-urlsafe-unpadded": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
 }
 each_encoding = pytest.mark.parametrize("encode", [pytest.param(how, id=name) for name, how in ENCODINGS.items()])
@@ -263,3 +271,140 @@ def test_much_text_is_quick() -> None:
     began = time.monotonic()
     assert redactor.text(log + "s3cr3t/7+value=with&signs 7").endswith("[secret TOKEN_7]")
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param("hunter\x1b[31m2-secret\x1b[0m", id="coloured"),
+        pytest.param("hu\x1b[01;31m\x1b[Knter2-secret\x1b[m\x1b[K", id="as-grep-marks-it"),
+        pytest.param("hu\\u001b[31mnter2-secret", id="coloured-in-json"),
+        pytest.param("\x00".join("hunter2-secret"), id="with-zero-bytes"),
+        pytest.param("hunter2\u00ad-secret", id="soft-hyphen"),
+        pytest.param("hunter2\u200b-se\u2060cret", id="without-width"),
+    ],
+)
+def test_secret_is_not_put_together_again(written: str) -> None:
+    """What nobody sees does not hide a secret: whoever takes it out later would show the whole."""
+    struck = knowing(TOKEN="hunter2-secret").text(f"a {written} b")
+    assert visible(struck).startswith("a [secret TOKEN]")
+    assert visible(struck).endswith(" b")
+
+
+def test_colours_around_a_secret_stay() -> None:
+    """On a terminal what is not secret keeps its look."""
+    assert knowing(TOKEN="hunter2-secret").text("\x1b[31mhunter2-secret\x1b[0m") == "\x1b[31m[secret TOKEN]\x1b[0m"
+
+
+def test_secret_within_a_colour_code_is_struck_out() -> None:
+    """A secret of digits is found where a page would take it for a colour, and leave it out."""
+    assert "123456" not in knowing(PIN_TOKEN="123456").text("\x1b[123456m")
+
+
+def test_halves_of_a_character_are_one() -> None:
+    """Two halves of a character, which the journal would join, are joined before."""
+    assert "key" not in knowing(TOKEN="key-\N{KEY}-key").text("key-\ud83d\udd11-key")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\\n", "\napi-1  | ", "\n    "], ids=repr)
+@pytest.mark.parametrize("width", [16, 64, 76])
+def test_base64_over_several_lines(width: int, end: str) -> None:
+    """Base64 is found as programs wrap it, also in a log with a name in front of each line."""
+    secret = "correct-horse-battery-staple-and-some-more-words-to-fill-two-lines-of-it"
+    encoded = base64.b64encode(f"deploy:{secret}".encode()).decode()
+    wrapped = end.join(encoded[at : at + width] for at in range(0, len(encoded), width))
+    struck = knowing(TOKEN=secret).text(f"x {wrapped} y")
+    assert "[secret TOKEN]" in struck
+    assert encoded[width : width + 8] not in struck
+
+
+def test_secrets_that_overlap_leave_nothing() -> None:
+    """Where one secret ends as another begins, neither is left in part."""
+    assert knowing(A="abcdefgh", B="fghijklm").text("x abcdefghijklm y") == "x [secret A] y"
+
+
+def test_bytes_that_are_not_utf8_may_become_one_character() -> None:
+    """Output that is decoded may have one character for several bytes of a secret."""
+    secret = b"pass\xe6\xbcword".decode(errors="surrogateescape")
+    assert "word" not in knowing(TOKEN=secret).text(b"pass\xe6\xbcword".decode(errors="replace"))
+
+
+@pytest.mark.parametrize(
+    ("text", "struck"),
+    [
+        ("postgres://shop:pw@db/shop", "postgres://shop:[secret of a URL]@db/shop"),
+        ("via https://ghp_abc@github.com/x.git", "via https://[secret of a URL]@github.com/x.git"),
+        ("redis://:p%40ss@cache:6379/0", "redis://:[secret of a URL]@cache:6379/0"),
+        ("amqp://a:b@c,amqp://d:e@f", "amqp://a:[secret of a URL]@c,amqp://d:[secret of a URL]@f"),
+        (r"https:\/\/bot:pw@host", r"https:\/\/bot:[secret of a URL]@host"),
+        ("ssh://git@host/x postgres://shop@db/shop", "ssh://git@host/x postgres://shop@db/shop"),
+        ("http://127.0.0.1:8000/@me mail a@b.example", "http://127.0.0.1:8000/@me mail a@b.example"),
+    ],
+)
+def test_password_in_any_url_is_struck_out(text: str, struck: str) -> None:
+    """A URL's password is struck out wherever the URL stands, though nobody named it; its place stays readable."""
+    assert Redactor().text(text) == struck
+    assert Redactor().text(struck) == struck
+
+
+@pytest.mark.parametrize(
+    ("text", "struck"),
+    [
+        ("Authorization: Bearer abc.def", "Authorization: Bearer [secret Authorization]"),
+        ("authorization:basic dTpw ok", "authorization:basic [secret Authorization] ok"),
+        ("Proxy-Authorization: Basic dTpw", "Proxy-Authorization: Basic [secret Authorization]"),
+        ("curl -H 'Authorization: token x1' u", "curl -H 'Authorization: token [secret Authorization]' u"),
+        ('{"Authorization": "Bearer x"}', '{"Authorization": "Bearer [secret Authorization]"}'),
+        (r"{\"authorization\":\"x\"}", r"{\"authorization\":\"[secret Authorization]\"}"),
+        ("(b'Authorization', b'Bearer x')", "(b'Authorization', b'Bearer [secret Authorization]')"),
+        ("Authorization: Digest a=1, b=2\nnext", "Authorization: [secret Authorization]\nnext"),
+        ("HTTP_AUTHORIZATION=Bearer x", "HTTP_AUTHORIZATION=Bearer [secret Authorization]"),
+        ("Author\x1b[1mization: Bearer x", "Author\x1b[1mization: Bearer [secret Authorization]"),
+        ("no authorization, try again", "no authorization, try again"),
+    ],
+)
+def test_authorization_header_is_struck_out(text: str, struck: str) -> None:
+    """What stands behind `Authorization` is struck out in whichever notation, and once."""
+    assert Redactor().text(text) == struck
+    assert Redactor().text(struck) == struck
+
+
+def test_authorization_member_is_struck_out() -> None:
+    """In an object the member of that name is a header too."""
+    sent = {"headers": {"X-Authorization": "Bearer passed"}}
+    assert Redactor().value(sent) == {"headers": {"X-Authorization": "Bearer [secret Authorization]"}}
+
+
+def test_hostile_output_teaches_nothing() -> None:
+    """What is struck out for its place alone is not learned: output could blank the whole record with it."""
+    redactor = Redactor()
+    redactor.text("Authorization: Bearer passed, https://u:rolled-back@h")
+    assert redactor.text("passed: rolled-back") == "passed: rolled-back"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        pytest.param("://" * 30000 + "u:" * 30000, id="addresses"),
+        pytest.param("://u:" + "@" * 60000 + "/", id="a-long-password"),
+        pytest.param("authorization" * 10000, id="headers"),
+        pytest.param("authorization:" + "\\" * 60000, id="quotes"),
+        pytest.param("authorization: basic " * 5000, id="schemes"),
+        pytest.param("\x1b[" * 40000, id="half-a-colour"),
+        pytest.param("\x1b[31m" * 20000, id="colours"),
+        pytest.param("\\" * 60000 + "n", id="backslashes"),
+        pytest.param(("A" * 16 + "\n") * 8000, id="wrapped"),
+        pytest.param("\n" * 60000, id="empty-lines"),
+        pytest.param("A" * 16 + "\n" + " " * 60000, id="indented"),
+        pytest.param("a" + "%20" * 30000, id="blanks-in-a-url"),
+        pytest.param("a" + "+" * 60000, id="blanks-in-a-form"),
+        pytest.param("a + " * 20000, id="the-secret-s-beginning"),
+        pytest.param("\N{REPLACEMENT CHARACTER}" * 60000, id="undecodable"),
+    ],
+)
+def test_no_text_takes_long(hostile: str) -> None:
+    """A text takes as long as it is, and no longer: whoever writes a log must not stop a rollback."""
+    redactor = knowing(A="a + + + + + b", B="\udce4\udcb8\udce4\udcb8\udce4\udcb8", C="a b c d e f g h")
+    began = time.monotonic()
+    redactor.text(hostile)
+    assert time.monotonic() - began < 5

@@ -1,0 +1,90 @@
+"""The canary: a run refuses to begin when a made-up secret comes out of what would be written."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.errors import RedactionError
+from runbook.incident import canary
+from runbook.incident.canary import refuse_leaks
+from runbook.incident.journal import Journal
+from runbook.incident.redaction import Redactor
+
+
+def letting_through(form: str, redactor: Redactor, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
+    """A way that strikes out everything but one form."""
+    told: dict[str, str] = {}
+    forms = canary._forms
+
+    def noted(secret: str, word: str) -> dict[str, tuple[str, str]]:
+        found = forms(secret, word)
+        told[form] = found[form][0]
+        return found
+
+    monkeypatch.setattr(canary, "_forms", noted)
+    return lambda value: value if told[form] in canary.texts_in(value["list"]).__next__() else redactor.value(value)
+
+
+def test_working_redaction_is_let_pass() -> None:
+    """Where nothing comes out, nothing is said, and the canary is forgotten."""
+    redactor = Redactor()
+    redactor.learn("TOKEN", "hunter2-secret")
+    refuse_leaks(redactor, {"journal": redactor.value})
+    assert [secret.name for secret in redactor._secrets.values()] == ["TOKEN"]
+
+
+@pytest.mark.parametrize("form", sorted(canary._forms('0123456789ab/"', "0123456789ab")))
+def test_each_form_that_comes_out_is_told(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One form that is not struck out is enough, and the message names it and where it was going."""
+    redactor = Redactor()
+    with pytest.raises(RedactionError, match=f"a secret came through, {form}, on its way to the page"):
+        refuse_leaks(redactor, {"page": letting_through(form, redactor, monkeypatch)})
+    assert not redactor._secrets
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param(lambda redactor, value: {"list": value["list"]} | redactor.value({"k": 1}), id="in-a-list"),
+        pytest.param(lambda redactor, value: {key: redactor.value(item) for key, item in value.items()}, id="in-a-key"),
+        pytest.param(lambda _, value: json.dumps(value), id="in-a-line-of-json"),
+    ],
+)
+def test_place_that_is_left_out_is_told(way: Callable[[Redactor, Any], Any]) -> None:
+    """Keys, and what is deep inside, are looked at as well."""
+    redactor = Redactor()
+    with pytest.raises(RedactionError):
+        refuse_leaks(redactor, {"journal": lambda value: way(redactor, value)})
+
+
+def test_way_that_fails_is_not_trusted() -> None:
+    """An error while the canary is sent through refuses the run as well."""
+
+    def broken(_value: object) -> object:
+        raise ZeroDivisionError
+
+    with pytest.raises(RedactionError, match="ZeroDivisionError when a secret was tried"):
+        refuse_leaks(Redactor(), {"journal": broken})
+
+
+def test_journal_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal that secrets would get into is not created."""
+    monkeypatch.setattr(Redactor, "text", lambda _self, text: text)
+    with pytest.raises(RedactionError, match="on its way to the journal"):
+        Journal(tmp_path / "reports" / "journal.jsonl", Redactor())
+    assert not list(tmp_path.iterdir())
+
+
+def test_journal_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is gone on with stays as it is."""
+    journal = Journal(tmp_path / "journal.jsonl", Redactor())
+    journal.write("opened")
+    journal.close()
+    before = journal.path.read_bytes()
+    monkeypatch.setattr(Redactor, "value", lambda _self, value: value)
+    with pytest.raises(RedactionError):
+        Journal(journal.path, Redactor(), go_on=True)
+    assert journal.path.read_bytes() == before
