@@ -205,10 +205,10 @@ def test_unknown_is_not_said_to_have_stayed() -> None:
 @pytest.mark.parametrize(
     ("kind", "way", "names"),
     [
-        pytest.param("rollback", "application", {"schema revision", "shop-db-1", "path", "mode"}, id="application"),
-        pytest.param("rollback", "downgrade", {"shop-db-1", "path", "mode"}, id="downgrade"),
+        pytest.param("rollback", "application", {"schema revision", "shop-db-1", "path", "mode", "owner"}, id="application"),
+        pytest.param("rollback", "downgrade", {"shop-db-1", "path", "mode", "owner"}, id="downgrade"),
         pytest.param(
-            "emergency", None, {"image tag", "digest of api", "schema revision", "shop-db-1", "path", "mode"},
+            "emergency", None, {"image tag", "digest of api", "schema revision", "shop-db-1", "path", "mode", "owner"},
             id="emergency",
         ),
     ],
