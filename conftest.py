@@ -8,6 +8,7 @@ pytest_plugins = [
     "harness.reporting",
     "harness.sentences",
     "harness.page",
+    "harness.archiving",
     "rehearsal.plugin",
     "steps.identify_target",
     "steps.roll_back_application",

@@ -1,4 +1,4 @@
-"""Every private touch of pytest, pytest-bdd and pytest-html; tests/harness/test_compat.py has a test for each."""
+"""The private touches of pytest and pytest-bdd; tests/harness/test_compat.py has a test for each."""
 
 import atexit
 import contextlib
@@ -18,7 +18,6 @@ from _pytest.terminal import TerminalReporter
 from pytest_bdd import scenario
 from pytest_bdd.feature import get_feature
 from pytest_bdd.parser import Feature
-from pytest_html.basereport import BaseReport  # type: ignore[import-untyped]
 
 from runbook.incident.visible import visible
 
@@ -159,18 +158,6 @@ def through_terminal(config: pytest.Config, texts: Iterable[str]) -> str:
                 writer.write(text[at : at + 5])
             writer.flush()
     return shown.getvalue()
-
-
-def drop_page(config: pytest.Config) -> None:
-    """Let pytest-html write no page in this run: it was refused, so there is nothing to record."""
-    for plugin in list(config.pluginmanager.get_plugins()):
-        if isinstance(plugin, BaseReport):
-            # Unregistering would come too late for the hook that is being called.
-            plugin._generate_report = _no_page  # noqa: SLF001 - pytest-html offers no way to write none
-
-
-def _no_page(*_: object, **__: object) -> None:
-    """Write nothing."""
 
 
 def live_terminal(config: pytest.Config) -> TextIO:

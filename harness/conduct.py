@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import platform
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -22,8 +22,9 @@ from runbook.host import Host
 from runbook.incident.incident import Incident, Mode
 from runbook.incident.journal import FORMAT, Journal, utc_now
 from runbook.incident.left_behind import settle
+from runbook.incident.planned import Sought, newest_plan
 from runbook.incident.redaction import Redactor
-from runbook.lock import operator
+from runbook.operating import operator, operator_from
 from runbook.sentence import Outcome
 from runbook.toolbox import Toolbox
 
@@ -71,23 +72,33 @@ class Conduct:
         """Let go of the journal of a run that is refused."""
         self.incident.journal.close()
 
-    def open(self, items: Sequence[pytest.Item], lock: RunLock | None) -> None:
-        """Put on record who begins, or goes on with, what; wait for what a killed run left at work."""
+    def open(
+        self, items: Sequence[pytest.Item], lock: RunLock | None, where: Mapping[str, str | None] | None = None
+    ) -> None:
+        """Put on record who begins, or goes on with, what and `where`; wait for what a killed run left at work."""
         self.progress.opened(self.run, lambda: self.availability.summary)
         self.items = [item.nodeid for item in items]
-        begun = {**_opening(self.run, items), "lock": lock.facts if lock else None}
+        begun = {**_opening(self.run, items), **(where or {}), "lock": lock.facts if lock else None}
         if self.run.earlier is None:
             self.incident.journal.write("opened", sync=True, format=FORMAT, **begun)
         else:
             self.incident.journal.write("resumed", sync=True, **begun)
             host = Host(self.run.settings.host.environment, self.incident)
             settle(self.incident.journal, self.progress.note, host)
+        self._put_plan_on_record()
         self.availability.start()
         if self.run.wishes.override:
             self._vouch()
         if lock is not None:
             self.lock = lock
             self.incident.before_change = lock.keep
+
+    def _put_plan_on_record(self) -> None:
+        """Keep what the plan of this incident said; the page shows it beside what was done."""
+        journal = self.incident.journal
+        if self.run.mode is Mode.EXECUTE and not any(entry["kind"] == "plan" for entry in journal.entries):
+            plan = newest_plan(self.run.folder.parent, Sought.by(journal.entries[0]))
+            journal.write("plan", sync=True, **plan)
 
     def _vouch(self) -> None:
         # It goes into the ledger on the host as well.
@@ -129,6 +140,7 @@ class Conduct:
             changes_made=list(self.incident.changes_made),
             reached=sorted(self.needs.reached),
             remaining=self.remaining,
+            **({"trouble": journal.trouble} if journal.trouble else {}),
         )
         journal.close()
 
@@ -161,6 +173,7 @@ def _opening(run: Run, items: Sequence[pytest.Item]) -> dict[str, Any]:
         "mode": run.mode,
         "asked_for": asdict(run.wishes),
         "operator": operator(),
+        "operator_from": operator_from(),
         "operator_host": socket.gethostname(),
         "process": os.getpid(),
         "scenarios": [item.nodeid for item in items],

@@ -82,8 +82,16 @@ class Run:
 
 #: The run, when this pytest runs the runbook; missing when it runs the project's own tests.
 RUN = pytest.StashKey[Run]()
-#: The settings file of a rehearsal's practice production; set before the run is read.
-REHEARSED = pytest.StashKey[Path]()
+#: The rehearsal that this run is of; set before the run is read.
+REHEARSED = pytest.StashKey["Rehearsed"]()
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """A rehearsal: the settings file of its practice production, and whether this run is the plan that comes first."""
+
+    settings: Path
+    plan: bool = False
 
 
 def runs_features(config: pytest.Config) -> bool:
@@ -121,9 +129,11 @@ def read_run(config: pytest.Config) -> Run:
     """
     rehearsed = config.stash.get(REHEARSED, None)
     given = config.option.settings
-    path = rehearsed or (Path(given) if given else config.rootpath / "runbook.toml")
+    path = rehearsed.settings if rehearsed else Path(given) if given else config.rootpath / "runbook.toml"
     settings = load(path)
-    execute = settings.project.name if rehearsed else config.option.execute
+    execute = config.option.execute
+    if rehearsed:
+        execute = None if rehearsed.plan else settings.project.name
     if execute is not None and execute != settings.project.name:
         raise SettingsError(
             f"--execute {execute}, but the settings are for the project {settings.project.name}",
@@ -137,7 +147,7 @@ def read_run(config: pytest.Config) -> Run:
         )
     kind = _kind(config.option.markexpr, execute)
     if rehearsed:
-        kind = "emergency-rehearsal" if kind == "emergency" else "rehearsal"
+        kind = f"{'emergency-' if kind == 'emergency' else ''}rehearsal{'-plan' if rehearsed.plan else ''}"
     reports, resumed = config.rootpath / config.option.reports, config.option.resume
     earlier = None
     if resumed is not None:

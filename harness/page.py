@@ -2,16 +2,21 @@
 
 import os
 import time
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.compat_html import lay_out_page
 from harness.options import RUN
-from harness.running import CONDUCT, REDACTOR
+from harness.running import REDACTOR
 from runbook.errors import RunbookError
 from runbook.incident import record
+from runbook.incident.templating import STYLE
+
+_SCRIPT = Path(__file__).with_name("pytest_html.js")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -24,20 +29,24 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     config.option.htmlpath = str(run.page)
     config.option.self_contained_html = True
-    config.option.css = [str(record.STYLE), str(Path(__file__).with_name("pytest_html.css"))]
+    config.option.css = [str(STYLE), str(Path(__file__).with_name("pytest_html.css"))]
     # pytest-html stamps local time; an incident record knows UTC only.
     os.environ["TZ"] = "UTC"
     time.tzset()
 
 
-# pytest-html's own head has none; without it a phone shows the page as if it were a desk.
-_VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">'
-
-
 def pytest_metadata(metadata: dict[str, Any], config: pytest.Config) -> None:
-    """Keep pytest-html's table of the environment empty: it takes CI variables as they are, secrets and all."""
+    """Keep Python and platform in pytest-html's environment, and nothing else: it takes CI variables, secrets too."""
     if RUN in config.stash:
+        kept = {name: metadata[name] for name in ("Python", "Platform") if name in metadata}
         metadata.clear()
+        metadata.update({name: escape(str(value)) for name, value in kept.items()})
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let the page begin with the record, made from the journal alone, and pytest-html's own parts follow."""
+    if RUN in session.config.stash:
+        lay_out_page(session.config, partial(_record, session.config), _SCRIPT.read_text(encoding="utf-8"))
 
 
 def pytest_html_report_title(report: Any) -> None:
@@ -47,15 +56,11 @@ def pytest_html_report_title(report: Any) -> None:
         report.title = run.incident
 
 
-def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> None:
-    """Put the record, made from the journal alone, above pytest-html's table."""
-    run = session.config.stash.get(RUN, None)
-    if run is None or CONDUCT not in session.config.stash:
-        return
+def _record(config: pytest.Config) -> str:
     try:
-        prefix.append(_VIEWPORT + record.body(run.journal))
+        return record.body(config.stash[RUN].journal)
     except RunbookError as error:
-        prefix.append(f"<p><strong>{escape(session.config.stash[REDACTOR].text(str(error)))}</strong></p>")
+        return f"<p><strong>{escape(config.stash[REDACTOR].text(str(error)))}</strong></p>"
 
 
 def pytest_html_results_table_row(cells: list[str]) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from runbook.errors import JournalError, SettingsError
-from runbook.incident.journal import Entry, verify
+from runbook.incident.chain import Entry
+from runbook.incident.verifying import verify
 from runbook.settings import Settings
 from runbook.toolbox import Wishes
 

@@ -11,13 +11,8 @@ from typing import Any, TextIO, cast
 import pytest
 
 from harness.collecting import Needs, left_out_by_default, missing_needs
-from harness.compat import (
-    Redacting,
-    drop_page,
-    flush_terminal,
-    install_quiet_reporter,
-    through_terminal,
-)
+from harness.compat import Redacting, flush_terminal, install_quiet_reporter, through_terminal
+from harness.compat_html import drop_page
 from harness.conduct import Conduct
 from harness.ending import last_lines
 from harness.locking import RunLock
@@ -33,6 +28,7 @@ from runbook.incident.incident import Mode
 from runbook.incident.redaction import Redactor
 from runbook.incident.tracebacks import redact_tracebacks
 from runbook.incident.visible import visible
+from runbook.operating import production_host
 from runbook.production import Production
 from runbook.sentence import Outcome
 from runbook.toolbox import Toolbox, learn_env_file, redactor_for
@@ -86,7 +82,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         signals = session.config.stash[SIGNALS]
         ending = "interrupted"
         try:
-            conduct.open(session.items, lock)
+            conduct.open(session.items, lock, production_host(production))
             result = yield
         except (session.Failed, RunbookError):
             ending = "failed"

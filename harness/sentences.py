@@ -28,13 +28,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     passed = conduct.needs.passed_before(item)
     unmet = conduct.needs.unmet(item)
     ways, way = named(item, "way"), conduct.incident.facts.get("way")
+    other_way = bool(ways) and way is not None and way not in ways
     reason = f"needs {', '.join(unmet)}, which did not pass" if unmet else ""
-    if ways and way is not None and way not in ways:
+    if other_way:
         reason = f"is for the way back {' or '.join(ways)}, and this one is {way}"
     if passed:
         reason = "passed already in this incident"
         conduct.settled[item.nodeid] = "passed"
-    elif reason and not unmet:
+    elif other_way:
         conduct.settled[item.nodeid] = "way"
     if reason:
         conduct.incident.journal.write(

@@ -244,6 +244,8 @@ variable = "EXPORT_MODE"
 services = ["api", "jobs"]
 paths = ["/exports/orders.csv", "/reports/daily"]
 credential = {{ env_file = "USER_TOKEN" }}
+owner = "the team that owns orders"
+remind_after = "24h"
 
 [announcement]
 url = {{ file = {secret("announce_url")} }}

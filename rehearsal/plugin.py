@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from harness.options import REHEARSED, runs_features
+from harness.options import REHEARSED, Rehearsed, runs_features
 from rehearsal.errors import RehearsalError
 
 # What a rehearsal is made of is loaded when there is one: a real run is waited for.
@@ -21,7 +23,19 @@ STRANGERS = pytest.StashKey["Load"]()
 _PARSER = pytest.StashKey[pytest.Parser]()
 _PRACTICE = pytest.StashKey["Practice"]()
 _MEANWHILE = pytest.StashKey[ExitStack]()
-_VALIDATION_DEADLINE = 180.0  # seconds
+_DEADLINE = 180.0  # seconds, for a validation, and for a plan
+#: What chooses the scenarios and the way back, by pytest's own names for it.
+_CHOICES = {
+    "markexpr": "-m",
+    "keyword": "-k",
+    "to": "--to",
+    "forward_fix": "--forward-fix",
+    "accept_loss": "--accept-loss",
+    "verdict": "--verdict",
+    "because": "--because",
+    "enable": "--enable",
+    "disable": "--disable",
+}
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -31,6 +45,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     group = parser.getgroup("runbook")
     group.addoption("--rehearse", metavar="INCIDENT", help="raise a practice production, break it, and roll it back")
     group.addoption("--rehearse-keep", action="store_true", help="leave the practice production up afterwards")
+    group.addoption("--rehearse-no-plan", action="store_true", help="roll back at once, without a plan before it")
+    group.addoption("--rehearse-plan", metavar="PATH", help="what a rehearsal itself runs first: a plan, as its own")
     group.addoption("--rehearse-port", type=int, metavar="N", help="the port of its gateway (default: a free one)")
 
 
@@ -38,6 +54,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_configure(config: pytest.Config) -> None:
     """Raise the practice production and plant the incident, before the runbook reads its settings."""
     name = config.option.rehearse
+    if config.option.rehearse_plan:
+        config.stash[REHEARSED] = Rehearsed(Path(config.option.rehearse_plan), plan=True)
     if name is None or config.option.collectonly:
         return
     if config.option.execute or config.option.settings:
@@ -57,10 +75,12 @@ def pytest_configure(config: pytest.Config) -> None:
             )
             config.stash[_PRACTICE] = practice
             incident.plant(practice, partial(_validate, config))
+            if not config.option.rehearse_no_plan:
+                _plan(config, practice)
         _let_strangers_ask(config, practice, incident)
     except RehearsalError as error:
         raise pytest.UsageError(str(error)) from None
-    config.stash[REHEARSED] = practice.settings
+    config.stash[REHEARSED] = Rehearsed(practice.settings)
 
 
 def take_arguments(config: pytest.Config, incident: "Incident") -> None:
@@ -89,20 +109,37 @@ def _let_strangers_ask(config: pytest.Config, practice: "Practice", incident: "I
 
 def _validate(config: pytest.Config, practice: "Practice") -> None:
     """Do what CI does after a deploy: validate the live release, which enters it in the ledger of known-good ones."""
-    command = [
-        sys.executable, "-m", "pytest", str(config.rootpath / "features"), "-m", "post_deploy",
-        "--settings", str(practice.settings), "--reports", config.option.reports,
-    ]  # fmt: skip
-    done = subprocess.run(  # noqa: PLW1510 - the exit code is looked at below
-        command,
-        cwd=config.rootpath,
-        capture_output=True,
-        text=True,
-        timeout=_VALIDATION_DEADLINE,
-    )
+    features, settings = str(config.rootpath / "features"), str(practice.settings)
+    done = _run(config, features, "-m", "post_deploy", "--settings", settings)
     if done.returncode != 0:
         raise RehearsalError("the live release did not pass its own validation", done.stdout + done.stderr)
     practice.stages(f"validated: {done.stdout.strip().splitlines()[-1]}")
+
+
+def _plan(config: pytest.Config, practice: "Practice") -> None:
+    """Plan first, as one does for real: the record then shows where the execution differed."""
+    choices = [
+        word for name, flag in _CHOICES.items() if (given := getattr(config.option, name)) for word in (flag, given)
+    ]
+    overrides = [word for given in config.option.override for word in ("--override", given)]
+    began = time.monotonic()
+    done = _run(config, *config.args, "--rehearse-plan", str(practice.settings), *choices, *overrides)
+    # A plan for what must be held ends with 1, and has its record.
+    if done.returncode not in (0, 1):
+        raise RehearsalError("no plan could be made", done.stdout + done.stderr)
+    practice.stages(f"planned in {time.monotonic() - began:.0f} s: {done.stdout.strip().splitlines()[-1]}")
+
+
+def _run(config: pytest.Config, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the runbook beside this run, with its record among this run's."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments, "--reports", config.option.reports],
+        cwd=config.invocation_params.dir,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=_DEADLINE,
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

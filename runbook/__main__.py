@@ -1,12 +1,11 @@
-"""`python -m runbook`: check a journal, make its page, judge migrations, free a lock."""
+"""`python -m runbook`: list, show and check records, make their pages, judge migrations, free a lock."""
 
 import argparse
+import os
 import sys
-from pathlib import Path
 
-from runbook import assess_command, unlock_command
+from runbook import assess_command, find_record, records_command, show_command, unlock_command, verify_command
 from runbook.errors import ModelsError, RunbookError
-from runbook.incident.journal import verify
 from runbook.incident.record import render
 from runbook.incident.visible import visible
 
@@ -18,12 +17,18 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m runbook", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    checking = commands.add_parser("verify", help="tell whether a journal is as it was written, to its closing entry")
-    checking.add_argument("journal", type=Path)
+    checking = commands.add_parser("verify", help="tell whether a journal, its page and its outputs are as written")
+    verify_command.add_options(checking)
     checking.set_defaults(run=_verify)
     rendering = commands.add_parser("render", help="make the page of a journal, also of one that broke off")
-    rendering.add_argument("journal", type=Path)
+    find_record.add_options(rendering)
     rendering.set_defaults(run=_render)
+    listing = commands.add_parser("records", help="list every incident on record, and make the page of them all")
+    records_command.add_options(listing)
+    listing.set_defaults(run=records_command.records)
+    showing = commands.add_parser("show", help="read a record in the terminal")
+    show_command.add_options(showing)
+    showing.set_defaults(run=show_command.show)
     assessing = commands.add_parser("assess", help="judge whether old code can live with new migrations")
     assess_command.add_options(assessing)
     assessing.set_defaults(run=assess_command.assess)
@@ -36,17 +41,20 @@ def main(arguments: list[str] | None = None) -> int:
     except RunbookError as error:
         print(visible(f"runbook: {error}"), file=sys.stderr)  # noqa: T201 - this is the command line
         return 2 if isinstance(error, ModelsError) else 1
+    except BrokenPipeError:
+        # Who reads has seen enough (`| head`); Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _verify(chosen: argparse.Namespace) -> int:
-    found = verify(chosen.journal)
-    said = f"whole: {len(found.entries)} entries, head {found.head}" if found.whole else f"NOT whole: {found.problem}"
-    print(said)  # noqa: T201 - this is the command line
-    return 0 if found.whole else 1
+    good, said = verify_command.checked(chosen)
+    print(visible("\n".join(said)))  # noqa: T201 - this is the command line
+    return 0 if good else 1
 
 
 def _render(chosen: argparse.Namespace) -> int:
-    print(render(chosen.journal))  # noqa: T201 - this is the command line
+    print(render(find_record.journal_of(chosen)))  # noqa: T201 - this is the command line
     return 0
 
 

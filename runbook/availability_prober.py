@@ -20,7 +20,7 @@ from runbook.threads import signals_held
 #: As many probes as a view may want to draw.
 RECENT = 480
 
-_FLUSH_EVERY = 5.0  # seconds
+_FLUSH_EVERY = 2.0  # seconds; what a run that is killed has not written is lost
 _LARGEST_BODY = 1024 * 1024
 #: So many threads at once, at most: a name server that hangs holds them longer than the deadline.
 _MOST_THREADS = 64

@@ -109,6 +109,11 @@ class Host:
         self._environment |= {"LC_ALL": "C.UTF-8"} | dict(environment)
         self._recorder = recorder
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What commands see."""
+        return self._environment
+
     def run(self, command: Command) -> Completed:
         """Run a command and return how it ended, whatever its exit code.
 

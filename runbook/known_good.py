@@ -23,11 +23,22 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class PassedOver:
+    """A candidate that was not chosen, by its tag, and why."""
+
+    candidate: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.candidate}: {self.why}"
+
+
+@dataclass(frozen=True)
 class Choice:
-    """The candidate that was chosen, and a sentence for each one that was passed over."""
+    """The candidate that was chosen, and those that were passed over."""
 
     chosen: Candidate
-    passed_over: tuple[str, ...]
+    passed_over: tuple[PassedOver, ...]
 
 
 class KnownGood:
@@ -40,23 +51,41 @@ class KnownGood:
     def choose(self, failed_tags: Sequence[str], asked_for: str | None) -> Choice:
         """Choose the target: the release asked for, otherwise the newest one on the ledger that is not the failed one.
 
-        Raises TargetError when there is none, or when the release that failed was itself just returned to.
+        Where one was asked for, the one that the ledger would have given is passed over, too. Raises TargetError when
+        there is none, or when the release that failed was itself just returned to.
         """
         ledger = [_candidate(line) for line in self._ledger.read()]
         if asked_for is not None:
             checked_tag(asked_for)
             known = [candidate for candidate in ledger if candidate.tag == asked_for]
             word = f"asked for by name (--to {asked_for})"
+            newest, passed_over = self._newest_good(ledger, failed_tags)
+            if newest is not None and newest.tag != asked_for:
+                passed_over.append(PassedOver(newest.tag, f"known good, but {asked_for} was asked for by name"))
             if known:
                 # Its digests count as well: a name that was typed must not let a moved tag through.
-                return Choice(replace(known[-1], evidence=f"{word}; {known[-1].evidence}"), ())
-            return Choice(Candidate(asked_for, {}, f"{word}; not on the ledger"), ())
+                return Choice(replace(known[-1], evidence=f"{word}; {known[-1].evidence}"), tuple(passed_over))
+            return Choice(Candidate(asked_for, {}, f"{word}; not on the ledger"), tuple(passed_over))
         rollbacks = {line.get("incident") for line in self._quarantine.read()}
         if ledger and ledger[-1].tag in failed_tags and ledger[-1].validated_by in rollbacks:
             raise TargetError(
                 f"{ledger[-1].tag} runs now, and is itself what incident {ledger[-1].validated_by} returned to",
                 "if it must go further back, name the release with --to TAG",
             )
+        newest, passed_over = self._newest_good(ledger, failed_tags)
+        if newest is not None:
+            checked_tag(newest.tag)
+            return Choice(newest, tuple(passed_over))
+        why = f" ({'; '.join(map(str, passed_over))})" if passed_over else ""
+        raise TargetError(
+            f"no known-good release on the ledger {self._ledger.path}{why}",
+            "name the release to return to with --to TAG; CI fills the ledger with `pytest features -m post_deploy`",
+        )
+
+    def _newest_good(
+        self, ledger: Sequence[Candidate], failed_tags: Sequence[str]
+    ) -> tuple[Candidate | None, list[PassedOver]]:
+        """The newest candidate that is not known to be bad, if any, and those that were passed over before it."""
         passed_over = []
         seen: set[str] = set()
         for candidate in reversed(ledger):
@@ -64,17 +93,12 @@ class KnownGood:
                 continue
             seen.add(candidate.tag)
             if candidate.tag in failed_tags:
-                passed_over.append(f"{candidate.tag}: it is the release that failed")
+                passed_over.append(PassedOver(candidate.tag, "it is the release that failed"))
             elif barred := self.barred(candidate.digests.values()):
-                passed_over.append(f"{candidate.tag}: {barred}")
+                passed_over.append(PassedOver(candidate.tag, barred))
             else:
-                checked_tag(candidate.tag)
-                return Choice(candidate, tuple(passed_over))
-        why = f" ({'; '.join(passed_over)})" if passed_over else ""
-        raise TargetError(
-            f"no known-good release on the ledger {self._ledger.path}{why}",
-            "name the release to return to with --to TAG; CI fills the ledger with `pytest features -m post_deploy`",
-        )
+                return candidate, passed_over
+        return None, passed_over
 
     def entering(
         self, release: Release, incident: str, schema: Sequence[str] | None, vouched: Mapping[str, Any]
@@ -133,6 +157,17 @@ class KnownGood:
             if digest not in known
         ]
         return Change(f"{tag} is quarantined", self._quarantine.appending(*lines), already)
+
+    def quarantined(self, digests: Mapping[str, str]) -> dict[str, Any]:
+        """Those of `digests`, which are by service, that are in quarantine: the tag, since when, and in which file."""
+        lines = {str(line.get("digest")): line for line in reversed(self._quarantine.read())}
+        found = {service: lines[digest] for service, digest in sorted(digests.items()) if digest in lines}
+        return {
+            "tag": ", ".join(sorted({str(line.get("tag")) for line in found.values()})),
+            "digests": {service: line["digest"] for service, line in found.items()},
+            "since": min((str(line.get("since")) for line in found.values()), default=""),
+            "file": self._quarantine.path,
+        }
 
     def barred(self, digests: Collection[str]) -> str | None:
         """Say when and in which incident these images failed together; None when they did not.

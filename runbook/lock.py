@@ -5,7 +5,6 @@ told by the host's own clock, and a laptop whose clock is wrong harms nobody. Ev
 is there with what was seen before, under flock(1), so that two who come at the same moment cannot both win.
 """
 
-import getpass
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ from runbook.host import Command
 from runbook.host_files import FOLDER, HostLines
 from runbook.incident.journal import utc_now
 from runbook.incident.visible import visible
+from runbook.operating import operator
 from runbook.process import boot, start_of
 from runbook.production import Production
 from runbook.sentence import Change, Reach
@@ -225,14 +225,6 @@ class Heartbeat:
             # Nothing ends the beating: a machine short of memory, threads or files for a moment does not lose its lock.
             with suppress(Exception):
                 self._lock.keep()
-
-
-def operator() -> str:
-    """The name of the user who runs this."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without an account
-        return f"user {os.getuid()}"
 
 
 def going_on_with(incident: str, project: str) -> str:

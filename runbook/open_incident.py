@@ -12,7 +12,7 @@ from runbook.errors import Inconclusive
 from runbook.host_files import FOLDER
 from runbook.incident.journal import utc_now
 from runbook.production import Production
-from runbook.sentence import Change
+from runbook.sentence import Change, Kept
 
 #: What is kept of production as it was before the first switch.
 _KEPT = ("tags", "digests", "log_errors")
@@ -72,6 +72,7 @@ class OpenIncident:
                 self._production.command("mv", "--force", "--", f"{self.path}.new", self.path),
             ),
             already,
+            leaves=(Kept(self.path, "the note of the rollback under way"),),
         )
 
     def closing(self) -> Change:
@@ -81,4 +82,4 @@ class OpenIncident:
             return None if self.read() else "no rollback is under way"
 
         removing = self._production.command("rm", "--force", "--", self.path)
-        return Change("the rollback is closed on the production host", (removing,), already)
+        return Change("the rollback is closed on the production host", (removing,), already, removes=(self.path,))

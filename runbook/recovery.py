@@ -1,6 +1,7 @@
 """Which way back applies, and why: the verdict on the migrations, or what a human decided in its place."""
 
 from enum import StrEnum
+from typing import Any
 
 from runbook.errors import Inconclusive, TargetError
 from runbook.migrations import boot, schema
@@ -48,17 +49,17 @@ def decide(tools: Toolbox) -> Expectation:
             return _decided_before(tools)
         if tools.wishes.forward_fix:
             return _forward(tools)
-        found = assess(tools)
+        found, known = assess(tools), schema.of(tools)
         verdict, evidence = found.verdict, list(found.evidence)
         if verdict is Verdict.REVIEW and tools.wishes.verdict:
             verdict = Verdict(tools.wishes.verdict)
             evidence.insert(0, f"decided by a human: {tools.wishes.because}")
-        known = schema.of(tools)
         evidence.append(
             f"the database is at {', '.join(known.database)}; the target expects {', '.join(known.target.heads)}"
         )
         tools.incident.learn("verdict", {"verdict": verdict, "evidence": evidence})
-        tools.incident.decide("Can the target's code live with the database's schema?", verdict, evidence)
+        question = "Can the target's code live with the database's schema?"
+        tools.incident.decide(question, verdict, evidence, findings=_told(found, known.upgrade_sql))
         ways = {Verdict.BREAKING: Way.DOWNGRADE, Verdict.REVIEW: None}
         way = ways.get(verdict, Way.APPLICATION)
         if way is not None:
@@ -72,6 +73,26 @@ def decide(tools: Toolbox) -> Expectation:
         if schema.decided(tools)
         else 'read the statements, then decide: --verdict additive|breaking --because "…", or --forward-fix TAG',
     )
+
+
+def _told(found: Assessment, sql: str) -> list[dict[str, Any]]:
+    """The findings for the record: which statement of which revision says what by which rule; the worst first."""
+    if not any(finding.statement for finding in found.findings):
+        return []
+    from runbook.migrations.sql_statements import revisions_of  # noqa: PLC0415 - loads PostgreSQL's grammar
+
+    revisions = revisions_of(sql)
+    return [
+        {
+            "verdict": finding.verdict,
+            "revision": revisions.get(finding.place),
+            "sql": finding.statement,
+            "object": finding.object,
+            "rule": finding.reason,
+            "times": finding.times,
+        }
+        for finding in sorted(found.findings, key=lambda finding: finding.verdict is not found.verdict)
+    ]
 
 
 def _decided_before(tools: Toolbox) -> Seen:

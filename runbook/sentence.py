@@ -75,16 +75,27 @@ def never() -> str | None:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A file that a change leaves on the production host: its path (`service:path` in a container), and what it is."""
+
+    path: str
+    what: str
+
+
+@dataclass(frozen=True)
 class Change:
     """A change, described before it is made.
 
-    `already` looks whether it is so already, and returns the evidence in words, or None.
+    `already` looks whether it is so already, and returns the evidence in words, or None. `leaves` are the files that
+    nobody removes afterwards but a person, or a later change that `removes` those paths.
     """
 
     summary: str
     actions: tuple[Command | Request, ...]
     already: Callable[[], str | None] = never
     reach: Reach = Reach.PRODUCTION
+    leaves: tuple[Kept, ...] = ()
+    removes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

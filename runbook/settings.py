@@ -145,6 +145,8 @@ class SwitchSettings(Section):
     paths: tuple[UrlPath, ...] = Field(min_length=1)
     credential: SecretSource | None = None
     disabled_statuses: tuple[int, ...] = Field(default=(404, 410), min_length=1)
+    owner: Word | None = None
+    remind_after: Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,3}[hd]$")] | None = None
 
 
 class AnnouncementSettings(Section):

@@ -6,6 +6,7 @@ from typing import Any
 from runbook.errors import RunbookError
 from runbook.incident.journal import utc_now
 from runbook.release import ImageName
+from runbook.switches import position_of
 from runbook.toolbox import Toolbox
 
 
@@ -47,6 +48,10 @@ def take(tools: Toolbox) -> dict[str, Any]:
             "mode": env_file.mode,
             "owner": f"{env_file.owner}:{env_file.group}",
             **{name: env_file.values.get(name, "(not set)") for name in variables},
+        },
+        "switches": {
+            name: position_of(switch, env_file.values.get(switch.variable, "(not set)"))
+            for name, switch in tools.settings.switches.items()
         },
         "schema": _or_unknown(lambda: list(tools.catalog.revisions())),
         "readiness": _or_unknown(tools.health.readiness),

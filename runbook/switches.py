@@ -11,7 +11,7 @@ from runbook.errors import Inconclusive, SettingsError
 from runbook.host_files import FOLDER
 from runbook.probes import Prober
 from runbook.production import Production
-from runbook.sentence import Change, Expectation, Seen
+from runbook.sentence import Change, Expectation, Kept, Seen
 from runbook.settings import SwitchSettings
 
 
@@ -25,6 +25,18 @@ def choose(switches: Mapping[str, SwitchSettings], asked_for: str | None) -> str
     if asked_for not in switches:
         raise SettingsError(f"no switch {asked_for} in the settings (there are: {known})", "check the spelling")
     return asked_for
+
+
+def position_of(switch: SwitchSettings, value: str) -> dict[str, str | None]:
+    """A switch in the position that `value` of its variable means, with who turns it on again and when to remind."""
+    states = {switch.off: "off", switch.on: "on"}
+    return {
+        "variable": switch.variable,
+        "value": value,
+        "state": states.get(value, "other"),
+        "owner": switch.owner,
+        "remind_after": switch.remind_after,
+    }
 
 
 @dataclass(frozen=True)
@@ -86,11 +98,13 @@ class Switch:
             return f"{env_file.path} says {self._settings.variable}={now}" if now == self.value else None
 
         folder = f"{self._production.directory}/{FOLDER}"
+        kept = f"{folder}/{incident}.env"
         making = self._production.command("mkdir", "--parents", "--mode=700", "--", folder)
         return Change(
             f"{env_file.path} says {self._settings.variable}={self.value}",
-            (making, *self._env_file.replacing(env_file, content, f"{folder}/{incident}.env")),
+            (making, *self._env_file.replacing(env_file, content, kept)),
             already,
+            leaves=(Kept(kept, "the env file as it was before, with its secrets"),),
         )
 
     def redeploying(self) -> Change:

@@ -1,5 +1,7 @@
 """The release to return to: chosen with its evidence, pinned by digest, and fetched."""
 
+from dataclasses import asdict, replace
+
 from runbook.errors import CheckFailed, RegistryError, RegistryRefused, ReleaseNotFound, RunbookError, TargetError
 from runbook.known_good import Candidate
 from runbook.registry import Registry
@@ -45,7 +47,8 @@ def identify(tools: Toolbox, asked_for: str | None) -> Release:
             f"{candidate.tag} is in quarantine: {barred}", "name another release with --to TAG, or ship a forward-fix"
         )
     release = Release(candidate.tag, images, digests)
-    tools.incident.decide("Which release is returned to?", candidate.tag, evidence)
+    passed_over = [asdict(each) for each in choice.passed_over]
+    tools.incident.decide("Which release is returned to?", candidate.tag, evidence, passed_over=passed_over)
     tools.incident.learn("target", release.facts())
     return release
 
@@ -212,8 +215,17 @@ def quarantining_failed(tools: Toolbox) -> Change:
 
 
 def failed_in_quarantine(tools: Toolbox) -> Expectation:
-    """That the failed release is in quarantine now."""
-    return tools.known_good.in_quarantine(_failed_digests(tools))
+    """That the failed release is in quarantine now; what is there of it goes on record."""
+    digests = _failed_digests(tools)
+    expectation = tools.known_good.in_quarantine(digests)
+
+    def look() -> Seen:
+        seen = expectation.look()
+        if seen.ok and digests:
+            tools.incident.learn("quarantined", tools.known_good.quarantined(digests))
+        return seen
+
+    return replace(expectation, look=look)
 
 
 def opening_incident(tools: Toolbox) -> Change:

@@ -2,7 +2,7 @@
 
 from runbook.host_files import FOLDER
 from runbook.release import Release
-from runbook.sentence import Change, Expectation, Seen
+from runbook.sentence import Change, Expectation, Kept, Seen
 from runbook.toolbox import Toolbox
 
 
@@ -28,6 +28,7 @@ def naming(tools: Toolbox, release: Release) -> Change:
         f"{env_file.path} says {variable}={release.tag} (was {env_file.values.get(variable)})",
         (folder, *tools.env_file.replacing(env_file, content, kept_copy(tools))),
         already,
+        leaves=(Kept(kept_copy(tools), "the env file as it was before, with its secrets"),),
     )
 
 

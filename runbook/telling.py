@@ -52,6 +52,7 @@ def announcement(incident: str, project: str, facts: Mapping[str, Any], head: st
         f"{project} {done} from {failed} to {target}.",
         *_schema(facts),
         "The application is live and ready, and users are served.",
+        *_switched_off(facts),
         f"Incident {incident}, journal head {head}.",
     ]
     title = "gone forward" if _forward(facts) else "rolled back"
@@ -70,6 +71,7 @@ def ticket(project: str, facts: Mapping[str, Any]) -> tuple[str, str]:
         *(f"- `{service}` of the failed release: `{digest}`" for service, digest in digests.items()),
         "",
         *_to_do(facts),
+        *_switched_off(facts),
         "Do not deploy the failed tag again: post-deploy validation refuses its digests.",
     ]
     title = f"Follow-up to {failed}, mended by {target}" if _forward(facts) else f"Forward-fix for {failed}"
@@ -104,6 +106,17 @@ def _to_do(facts: Mapping[str, Any]) -> list[str]:
         return [to_do]
     losses = "; ".join(map(str, facts.get("loss", []))) or "see the record of the run that took it"
     return [to_do, f"Reconcile the data drift: the downgrade destroyed what only the restore point has ({losses})."]
+
+
+def _switched_off(facts: Mapping[str, Any]) -> list[str]:
+    """What users still miss, and who gives it back."""
+    now = facts.get("after") or facts.get("found again") or facts.get("before") or {}
+    return [
+        f"Switched off: {name} ({switch['variable']}={switch['value']});"
+        f" {switch['owner'] or 'nobody is named who'} turns it on again."
+        for name, switch in sorted(now.get("switches", {}).items())
+        if switch["state"] == "off"
+    ]
 
 
 def _forward(facts: Mapping[str, Any]) -> bool:

@@ -19,13 +19,14 @@ from runbook.logs import Logs
 from runbook.metrics import Metrics
 from runbook.migrations.catalog import Catalog
 from runbook.migrations.restore_point import RestorePoint
+from runbook.migrations.restoring import Restoring
 from runbook.open_incident import OpenIncident
 from runbook.probes import Prober
 from runbook.production import Production
 from runbook.registry import Registry
 from runbook.registry_logins import registry_logins
 from runbook.settings import Settings
-from runbook.switches import Switch, Users, choose
+from runbook.switches import Switch, Users, choose, position_of
 from runbook.ticket import Tracker
 from runbook.traffic import TrafficGate
 
@@ -98,7 +99,8 @@ class Toolbox:
         self.env_file = EnvFileOnHost(self.host, path, redactor, deadlines.command, settings.record.secret_variables)
         self._env_values = self.env_file.read().values
         self.catalog = Catalog(self.production, settings.database)
-        self.restore_point = RestorePoint(self.production, settings.database, deadlines, incident)
+        restoring = Restoring(self.production, settings.database, settings.traffic)
+        self.restore_point = RestorePoint(self.production, settings.database, deadlines, incident, restoring)
         self.prober = Prober(deadlines.http, incident)
         password = self._secret("registry password") if settings.registry.password else None
         self.registry = Registry(settings.registry.url, settings.registry.username, password, self.prober)
@@ -135,7 +137,8 @@ class Toolbox:
         credential = self._secret(f"credential of {name}") if settings.switches[name].credential else None
         users = Users(self.prober, settings.traffic.public_url.rstrip("/"), credential, settings.deadlines.public)
         switch = Switch(self.production, self.env_file, settings.switches[name], users, on=wishes.enable is not None)
-        self.incident.learn("switch", {"name": name, "variable": switch.variable, "value": switch.value})
+        position = position_of(settings.switches[name], switch.value)
+        self.incident.learn("switch", {"name": name, **position})
         return switch
 
     def _secret(self, name: str) -> SecretStr:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from runbook.errors import CommandFailed, LockHeld, RunbookError, SettingsError
 from runbook.host import Host, OffTheRecord
+from runbook.incident import index_page
 from runbook.incident.incident import Incident, Mode
 from runbook.incident.journal import FORMAT, Journal
 from runbook.incident.record import render
 from runbook.incident.redaction import Redactor
 from runbook.incident.tracebacks import redact_tracebacks
-from runbook.lock import CHANGED_HANDS, Held, Lock, going_on_with, operator
+from runbook.lock import CHANGED_HANDS, Held, Lock, going_on_with
+from runbook.operating import operator, operator_from, production_host
 from runbook.production import Production
 from runbook.settings import Settings
 from runbook.settings_file import load
@@ -69,7 +71,12 @@ def _unlock(settings: Settings, redactor: Redactor, chosen: argparse.Namespace) 
 
 def _lock(settings: Settings) -> Lock:
     """The lock, whose commands stay off the record."""
-    return Lock(Production(Host(settings.host.environment, OffTheRecord()), settings.project, settings.deadlines))
+    return Lock(_quiet(settings))
+
+
+def _quiet(settings: Settings) -> Production:
+    """Production, whose commands stay off the record."""
+    return Production(Host(settings.host.environment, OffTheRecord()), settings.project, settings.deadlines)
 
 
 def _typed(chosen: argparse.Namespace) -> str:
@@ -120,7 +127,9 @@ def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse
         mode=incident.mode,
         asked_for={"because": why},
         operator=operator(),
+        operator_from=operator_from(),
         operator_host=socket.gethostname(),
+        **production_host(_quiet(settings)),
         process=os.getpid(),
         scenarios=[],
         versions={},
@@ -144,4 +153,5 @@ def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse
         journal.write("closed", sync=True, outcome=outcome, changes_made=[], reached=reached)
         journal.close()
         page = render(journal.path)
+        index_page.refresh(chosen.reports)
     return f"the lock of {name} is free; it was held by {held}\n{page}"

@@ -1,20 +1,18 @@
-"""Holds a plan against the execution that followed it, by their journals: sentence by sentence, command by command.
+"""Holds a plan against the execution that followed it, by their journals: sentence by sentence, look by look.
 
-What counts as the same, and what does not, is described in docs/journal.md, "A plan and its execution".
+It sees more than the page shows (`runbook/incident/plan_and_actual.py`): every look and every scenario left out. What
+counts as the same is in `runbook/incident/likeness.py`; docs/journal.md, "A plan and its execution", describes it.
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
+from runbook.incident.likeness import as_planned, same_actions, without_name
+
 Entry = dict[str, Any]
 
-#: What a planned message says in the place of what is known only when it is sent (runbook/sentence.py).
-_NOT_KNOWN_YET = re.compile(r"\\\[[^\]]*,\\ not\\ known\\ yet\\\]")
-#: A plan's state of a change, and the one that its execution may have. A plan fetches the target's images for real.
-_STATES = {("planned", "done"), ("done", "already so"), ("already so", "already so")}
 #: Facts on which the way back is decided: the plan's are real.
 _DECIDING = ("origin tags", "target", "schema", "verdict", "way", "loss", "switch")
 
@@ -40,7 +38,8 @@ class Told:
 def told(entries: Sequence[Entry]) -> Told:
     """Read a journal, with the incident's own name taken out of it."""
     found = Told()
-    for entry in _anonymous(entries):
+    name = next(entry["incident"] for entry in entries if entry["kind"] == "opened")
+    for entry in without_name(list(entries), name):
         kind = entry["kind"]
         if kind == "sentence began":
             found.lines.append(f"{entry['scenario']}: {entry['keyword']} {entry['text']}")
@@ -67,19 +66,6 @@ def _change(found: Told, entry: Entry) -> None:
     found.changes.append(Change(entry["summary"], entry["state"], entry.get("actions", [])))
 
 
-def _anonymous(entries: Sequence[Entry]) -> Iterator[Entry]:
-    name = next(entry["incident"] for entry in entries if entry["kind"] == "opened")
-
-    def without(value: Any) -> Any:
-        if isinstance(value, str):
-            return value.replace(name, "INCIDENT")
-        if isinstance(value, list):
-            return [without(item) for item in value]
-        return {key: without(item) for key, item in value.items()} if isinstance(value, dict) else value
-
-    return (without(entry) for entry in entries)
-
-
 def differences(plan: Sequence[Entry], execution: Sequence[Entry]) -> list[str]:
     """Say in which points the execution was not what the plan had said; nothing when it was."""
     planned, executed = told(plan), told(execution)
@@ -96,9 +82,9 @@ def differences(plan: Sequence[Entry], execution: Sequence[Entry]) -> list[str]:
     if len(planned.changes) != len(executed.changes):
         return [*found, f"{len(planned.changes)} changes planned, {len(executed.changes)} executed"]
     for said, did in zip(planned.changes, executed.changes, strict=True):
-        if (said.state, did.state) not in _STATES:
+        if not as_planned(said.state, did.state):
             found.append(f"{said.summary}: {said.state} in the plan, {did.state} in the execution")
-        elif said.state == "planned" and not _same_actions(said.actions, did.actions):
+        elif said.state == "planned" and not same_actions(said.actions, did.actions):
             found.append(f"{said.summary}: planned {said.actions}, executed {did.actions}")
     return found
 
@@ -106,10 +92,3 @@ def differences(plan: Sequence[Entry], execution: Sequence[Entry]) -> list[str]:
 def commands(entries: Sequence[Entry]) -> list[str]:
     """Every command and message of a run's changes, in order, whether it was carried out or only planned."""
     return [action for change in told(entries).changes for action in change.actions]
-
-
-def _same_actions(planned: Sequence[str], executed: Sequence[str]) -> bool:
-    return len(planned) == len(executed) and all(
-        re.fullmatch(_NOT_KNOWN_YET.sub(r"\\S+", re.escape(said)), did) is not None
-        for said, did in zip(planned, executed, strict=True)
-    )

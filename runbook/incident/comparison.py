@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 NOT_THERE = "not there"
 
@@ -16,6 +16,8 @@ class Row:
     before: str
     after: str | None
     must_stay: bool = False
+    #: Whether it is the same thing still: a container whose health is another is, one that was recreated is not.
+    same: bool = True
 
     @property
     def changed(self) -> bool:
@@ -25,12 +27,12 @@ class Row:
     @property
     def kept(self) -> bool:
         """Tell whether it must stay as it was, and did."""
-        return self.must_stay and self.after == self.before and not self.before.startswith("unknown")
+        return self.must_stay and self.after is not None and self.same and not self.before.startswith("unknown")
 
     @property
     def broken(self) -> bool:
         """Tell whether it must stay as it was, and is something else now."""
-        return self.must_stay and self.changed
+        return self.must_stay and self.after is not None and not self.same
 
 
 def compared(before: Mapping[str, Any], later: Mapping[str, Any] | None, must_stay: Collection[str] = ()) -> list[Row]:
@@ -43,49 +45,59 @@ def compared(before: Mapping[str, Any], later: Mapping[str, Any] | None, must_st
     names = dict.fromkeys([*first, *second])
     rows = []
     for group, name in sorted(names, key=lambda key: _GROUPS.index(key[0])):
-        was, duty = first.get((group, name), (NOT_THERE, ""))
-        now, _ = second.get((group, name), (NOT_THERE, "")) if later else (None, "")
-        rows.append(Row(group, name, was, now, duty in must_stay or duty == _ALWAYS))
+        was, now = first.get((group, name), _MISSING), second.get((group, name), _MISSING)
+        duty = was.duty in must_stay or was.duty == _ALWAYS
+        rows.append(Row(group, name, was.words, now.words if later else None, duty, was.identity == now.identity))
     return rows
 
 
 _ALWAYS = "always"
 _GROUPS = ("Release", "Containers", "Database", "Users", "Switches", "Env file", "Logs")
 
-_Lines = dict[tuple[str, str], tuple[str, str]]
+
+class _Line(NamedTuple):
+    """One thing in a snapshot: in words, by which name it is told to stay as it was, and what tells whether it did."""
+
+    group: str
+    name: str
+    words: str
+    duty: str = ""
+    identity: str = ""
 
 
-def _lines(snapshot: Mapping[str, Any]) -> _Lines:
-    """What a snapshot says, in words, by group and name; and by which name it is told to stay as it was."""
-    return {(group, name): (words, duty) for group, name, words, duty in _told(snapshot)}
+_MISSING = _Line("", "", NOT_THERE)
 
 
-def _told(snapshot: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    yield "Release", "image tag", ", ".join(snapshot["tags"]), "release"
+def _lines(snapshot: Mapping[str, Any]) -> dict[tuple[str, str], _Line]:
+    told = (line if line.identity else line._replace(identity=line.words) for line in _told(snapshot))
+    return {(line.group, line.name): line for line in told}
+
+
+def _told(snapshot: Mapping[str, Any]) -> Iterator[_Line]:
+    yield _Line("Release", "image tag", ", ".join(snapshot["tags"]), "release")
     for service, digest in sorted(snapshot["digests"].items()):
-        yield "Release", f"digest of {service}", digest, "release"
+        yield _Line("Release", f"digest of {service}", digest, "release")
     for container in snapshot["containers"]:
         duty = "" if container["service"] in snapshot["digests"] else "other containers"
-        name, health = container["name"], container["health"]
-        state = container["state"] if health == "none" else f"{container['state']}, {health}"
-        yield "Containers", name, container["id"][:12], duty
-        yield "Containers", f"{name}: state", state, ""
-        yield "Containers", f"{name}: restarts", str(container["restarts"]), ""
-    yield "Database", "schema revision", _words(snapshot["schema"]), "schema"
-    yield "Users", "traffic gate", _words(snapshot["gate"]), ""
-    yield "Users", "readiness", _readiness(snapshot["readiness"]), ""
+        restarts = f"{container['restarts']} restart{'' if container['restarts'] == 1 else 's'}"
+        identity = f"{container['id'][:12]}, {restarts}"
+        state = container["state"] if container["health"] == "none" else f"{container['state']}, {container['health']}"
+        yield _Line("Containers", container["name"], f"{identity}, {state}", duty, identity)
+    yield _Line("Database", "schema revision", _words(snapshot["schema"]), "schema")
+    yield _Line("Users", "traffic gate", _words(snapshot["gate"]))
+    yield _Line("Users", "readiness", _readiness(snapshot["readiness"]))
     for name, switch in sorted(snapshot.get("switches", {}).items()):
-        yield "Switches", name, f"{switch['state']} ({switch['variable']}={switch['value']})", "switches"
+        yield _Line("Switches", name, f"{switch['state']} ({switch['variable']}={switch['value']})", "switches")
     env_file = snapshot["env_file"]
     switches = {switch["variable"] for switch in snapshot.get("switches", {}).values()}
     for key, value in env_file.items():
         if key in _ENV_FILE:
-            yield "Env file", _ENV_FILE[key], str(value), _ALWAYS if key in ("path", "mode", "owner") else ""
+            yield _Line("Env file", _ENV_FILE[key], str(value), _ALWAYS if key in ("path", "mode", "owner") else "")
         else:
-            yield "Env file", key, str(value), "switches" if key in switches else ""
+            yield _Line("Env file", key, str(value), "switches" if key in switches else "")
     errors = snapshot["log_errors"]
     counted = str(sum(errors.values())) if isinstance(errors, Mapping) else _words(errors)
-    yield "Logs", "errors in recent logs", counted, ""
+    yield _Line("Logs", "errors in recent logs", counted)
 
 
 _ENV_FILE = {"path": "path", "sha256": "fingerprint (SHA-256)", "mode": "mode", "owner": "owner"}

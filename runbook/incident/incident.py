@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
 
@@ -99,10 +100,11 @@ class Incident(Witness):
         counts = origin["log_errors"]
         return counts if isinstance(counts, Mapping) else None
 
-    def decide(self, question: str, answer: str, evidence: list[str]) -> None:
-        """Keep a decision with the evidence it rests on."""
+    def decide(self, question: str, answer: str, evidence: list[str], **more: list[dict[str, Any]]) -> None:
+        """Keep a decision with the evidence it rests on; `more` are parts of it that the page shows by themselves."""
         self._sentence_did.add("decision")
-        self.journal.write("decision", question=question, answer=answer, evidence=evidence)
+        told: dict[str, Any] = {name: value for name, value in more.items() if value}
+        self.journal.write("decision", question=question, answer=answer, evidence=evidence, **told)
 
     # -- what sentences do -------------------------------------------------------------------------------------
 
@@ -120,6 +122,8 @@ class Incident(Witness):
         self._sentence_did.add("change")
         actions = [str(action) for action in change.actions]
         about: dict[str, Any] = {"summary": change.summary, "reach": change.reach}
+        if change.leaves or change.removes:
+            about |= {"leaves": list(map(asdict, change.leaves)), "removes": list(change.removes)}
         if self.planned_changes == 0 and (evidence := self._already(change)):
             self._conclude(Outcome.PASSED, f"already so: {evidence}")
             self.listener.changed(change.summary, change.reach, "already so")

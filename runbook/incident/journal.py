@@ -1,33 +1,29 @@
 """What happened, in the order in which it happened: an append-only file that shows any later change.
 
-One JSON object a line. Its last member is the SHA-256 of all bytes of the line before that member, and `previous`
-repeats the hash of the line above, so every byte of the file is covered. docs/journal.md describes the format.
+The framing and the hash rule are in chain.py, and what tells a change in verifying.py; docs/journal.md describes the
+format.
 """
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
-import re
 import threading
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from runbook.errors import JournalError
 from runbook.incident.canary import refuse_leaks
+from runbook.incident.chain import FIRST_PREVIOUS, FORMAT, Entry, seal
 from runbook.incident.redaction import Redactor
+from runbook.incident.verifying import verify
 from runbook.threads import signals_held
 
-FORMAT = 1
-FIRST_PREVIOUS = "0" * 64
-_SEAL = b',"sha256":"'
+__all__ = ["FORMAT", "RESERVED", "Entry", "Journal", "utc_now"]
+
 #: Kept free beside the journal, in bytes: on a full disk the record can still be closed, and its page written.
 RESERVED = 4 * 1024 * 1024
-
-Entry = dict[str, Any]
 
 
 def utc_now() -> str:
@@ -45,10 +41,12 @@ class Journal:
         it cannot be written, when another run is writing it, and when it is not as it was written; and RedactionError,
         before anything else, when secrets would get into it.
         """
-        refuse_leaks(redactor, {"journal": lambda value: json.loads(_seal(_told(redactor, {"canary": value}))[0])})
+        refuse_leaks(redactor, {"journal": lambda value: json.loads(seal(_told(redactor, {"canary": value}))[0])})
         self.path = path
         self.redactor = redactor
         self.entries: list[Entry] = []
+        #: Why something could not be written, if that ever happened: who closes the journal puts it on record.
+        self.trouble: str | None = None
         self._previous = FIRST_PREVIOUS
         self._size = 0
         self._lock = threading.Lock()
@@ -73,14 +71,13 @@ class Journal:
     def _go_on(self) -> None:
         found = verify(self.path)
         data = self.path.read_bytes()
-        whole = b"".join(_lines(data)[: len(found.entries)])
-        if b"\n" in data[len(whole) :] or not found.entries:
+        if b"\n" in data[found.size :] or not found.entries:
             raise JournalError(
                 f"the journal {self.path} is not as it was written: {found.problem}",
                 "nothing can be gone on with from it; begin anew without --resume",
             )
-        os.ftruncate(self._file, len(whole))
-        self.entries, self._previous, self._size = list(found.entries), found.head, len(whole)
+        os.ftruncate(self._file, found.size)
+        self.entries, self._previous, self._size = list(found.entries), found.head, found.size
 
     def make_room(self) -> None:
         """Give the reserved space back: what is written from here on is the closing."""
@@ -105,15 +102,16 @@ class Journal:
             entry: Entry = {"seq": len(self.entries), "time": utc_now(), "kind": kind}
             entry |= told
             entry["previous"] = self._previous
-            line, seal = _seal(entry)
+            line, digest = seal(entry)
             try:
                 _write_all(self._file, line)
-                self._previous = seal
+                self._previous = digest
                 self._size += len(line)
                 self.entries.append(entry)
                 if sync:
                     os.fsync(self._file)
             except OSError as error:
+                self.trouble = error.strerror or str(error)
                 # Half a line would spoil what comes after it; and what comes now is only the closing, unless it is a
                 # thread beside the run that could not write: that one must not use up the room for the closing.
                 with contextlib.suppress(OSError):
@@ -141,12 +139,6 @@ def _told(redactor: Redactor, facts: Entry) -> Entry:
     return read
 
 
-def _seal(entry: Entry) -> tuple[bytes, str]:
-    body = json.dumps(entry, ensure_ascii=True, separators=(",", ":")).encode("ascii")[:-1]
-    digest = hashlib.sha256(body).hexdigest()
-    return body + _SEAL + digest.encode("ascii") + b'"}\n', digest
-
-
 def _write_all(file: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
@@ -171,64 +163,3 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-@dataclass(frozen=True)
-class Verified:
-    """What `verify` found: the entries that can be believed, the head's hash, and what is wrong, if anything."""
-
-    entries: tuple[Entry, ...]
-    head: str
-    problem: str | None
-
-    @property
-    def whole(self) -> bool:
-        """Tell whether every line is as it was written, to the closing entry."""
-        return self.problem is None
-
-
-def verify(path: Path) -> Verified:
-    """Read the journal at `path` and check every byte of it.
-
-    Raises JournalError only when the file cannot be read at all.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise JournalError(f"the journal {path} cannot be read ({error.strerror})", "check the path") from error
-    entries: list[Entry] = []
-    previous = FIRST_PREVIOUS
-    for number, found in enumerate(_lines(data), start=1):
-        entry, problem = _check(found, previous, len(entries))
-        if problem is not None or entry is None:
-            return Verified(tuple(entries), previous, f"line {number}: {problem}")
-        entries.append(entry)
-        previous = hashlib.sha256(found[: found.rindex(_SEAL)]).hexdigest()
-    if not entries:
-        return Verified((), previous, "the journal is empty")
-    if entries[-1].get("kind") != "closed":
-        return Verified(
-            tuple(entries),
-            previous,
-            f"line {len(entries)} is the last and is not the closing entry: the tail was cut, or the run was killed",
-        )
-    return Verified(tuple(entries), previous, None)
-
-
-def _lines(data: bytes) -> list[bytes]:
-    return re.findall(rb"[^\n]*\n|[^\n]+\Z", data)
-
-
-def _check(line: bytes, previous: str, sequence: int) -> tuple[Entry | None, str | None]:
-    if not line.endswith(b"\n"):
-        return None, "ends without a line break: it was cut, or was being written when the run died"
-    body, seal, tail = line.rpartition(_SEAL)
-    if not seal or tail != hashlib.sha256(body).hexdigest().encode("ascii") + b'"}\n':
-        return None, "was changed after it was written (its hash does not fit its content)"
-    try:
-        entry: Entry = json.loads(line)
-    except ValueError:
-        return None, "is not JSON"
-    if entry.get("previous") != previous or entry.get("seq") != sequence:
-        return None, "does not follow the line above it (a line was removed, added, or moved)"
-    return entry, None

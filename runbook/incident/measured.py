@@ -26,7 +26,10 @@ class Probed(NamedTuple):
 
 @dataclass(frozen=True)
 class Outage:
-    """A stretch of time in which no probe was good: from its first bad one to the next good one, or the run's end."""
+    """A stretch of time in which no probe was good: from its first bad one to the next good one, or the run's end.
+
+    Of a run that died, nobody knows how it went on after the last probe on record.
+    """
 
     began: datetime
     ended: datetime
@@ -49,6 +52,8 @@ class Measured:
     url: str = ""
     interval: int = 0  # milliseconds
     probes: list[Probed] = field(default_factory=list)
+    #: Whether the run came to its end, and so put all probes on record.
+    closed: bool = False
     #: Why the probing broke off, if it did.
     error: str | None = None
 
@@ -64,7 +69,8 @@ class Measured:
                 outages.append(_outage(bad, probe.at, over=True))
                 bad = []
         if bad:
-            outages.append(_outage(bad, max(self.ended, bad[-1].at), over=False))
+            known = bad[-1].at + timedelta(milliseconds=self.interval)
+            outages.append(_outage(bad, self.ended if self.closed else min(known, self.ended), over=False))
         return outages
 
     @property
@@ -97,6 +103,7 @@ def measured(entries: Sequence[Entry]) -> list[Measured]:
             runs.append(Measured(at, at))
         run = runs[-1]
         run.ended = max(run.ended, at)
+        run.closed = entry["kind"] == "closed"
         if entry["kind"] == "availability":
             _add(run, entry)
     for run in runs:

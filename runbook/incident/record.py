@@ -3,16 +3,17 @@
 import os
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from runbook.errors import JournalError
-from runbook.incident.journal import Verified, verify
+from runbook.incident.allowance import allowances
+from runbook.incident.approvals import approvals
+from runbook.incident.edition import edition
+from runbook.incident.follow_ups import follow_ups
+from runbook.incident.measured import unmeasured
+from runbook.incident.plan_and_actual import plan_and_actual
 from runbook.incident.story import Story
-from runbook.incident.visible import visible
-
-_TEMPLATES = Path(__file__).with_name("templates")
-STYLE = _TEMPLATES / "record.css"
+from runbook.incident.strip import strips
+from runbook.incident.templating import SCRIPT, STYLE, environment
+from runbook.incident.verifying import Verified, verify
 
 
 def body(journal: Path) -> str:
@@ -20,13 +21,13 @@ def body(journal: Path) -> str:
 
     Raises JournalError when the journal cannot be read.
     """
-    return _environment().get_template("body.html.jinja").render(_context(journal))
+    return environment().get_template("body.html.jinja").render(_context(journal))
 
 
 def page(journal: Path) -> str:
     """The record as a whole page of its own, for a run that could not write it. Raises JournalError as `body` does."""
     context = _context(journal) | {"style": STYLE.read_text(encoding="utf-8")}
-    return _environment().get_template("page.html.jinja").render(context)
+    return environment().get_template("page.html.jinja").render(context)
 
 
 def render(journal: Path) -> Path:
@@ -43,41 +44,19 @@ def render(journal: Path) -> Path:
 
 def _context(journal: Path) -> dict[str, object]:
     verified: Verified = verify(journal)
+    story = Story(verified.entries)
     return {
-        "story": Story(verified.entries),
+        "story": story,
         "verified": verified,
+        "edition": edition(),
         "journal": journal.name,
-        "folder": journal.parent.name,
+        # By its own name, so that the page stays the same when its folder is moved.
+        "folder": story.opened.get("incident", journal.parent.name),
+        "strips": strips(story),
+        "unmeasured": unmeasured(story.measured),
+        "allowances": allowances(story.sentences),
+        "plan": plan_and_actual(verified.entries),
+        "follow": follow_ups(verified.entries),
+        "approvals": approvals(verified.entries),
+        "script": SCRIPT.read_text(encoding="utf-8"),
     }
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["clock"] = _clock
-    environment.filters["duration"] = _duration
-    return environment
-
-
-def _finalize(value: object) -> object:
-    # What is Markup already (the style, a macro's HTML) is ours, or went through here before.
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _clock(time: str) -> str:
-    """`2026-01-31T23:59:59.123456Z` as `2026-01-31 23:59:59`."""
-    return time[:19].replace("T", " ")
-
-
-def _duration(seconds: float) -> str:
-    """Seconds in words that a person says."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s"

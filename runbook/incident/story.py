@@ -4,20 +4,22 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from runbook.incident.comparison import Row, compared
 from runbook.incident.journal import Entry
 from runbook.incident.measured import Measured, measured, seconds_between, without_service
+from runbook.incident.seen import Production
 from runbook.incident.timeline import Scenario, Sentence, Timeline
-from runbook.sentence import Outcome, Reach
+from runbook.sentence import Outcome
 
 #: What each run of an incident finds for itself; an earlier run's says nothing about the newest.
 _OF_ONE_RUN = ("after", "running")
-#: The facts that are production at one moment.
-_LOOKS = ("before", "found again", "after")
 #: The names under which scenarios say that users have a production again that works.
 _RECOVERED = {"rolled-back", "switch-felt"}
-_KINDS = {"plan": "plan of a rollback", "emergency-rehearsal": "rehearsal of an emergency"}
-_PAUSED, _RESUMED = "user traffic is paused", "user traffic is resumed"
+_KINDS = {
+    "plan": "plan of a rollback",
+    "rehearsal-plan": "plan in a rehearsal",
+    "emergency-rehearsal": "rehearsal of an emergency",
+    "emergency-rehearsal-plan": "plan in a rehearsal of an emergency",
+}
 
 
 class Story:
@@ -28,7 +30,8 @@ class Story:
         timeline = Timeline(entries)
         self.scenarios, self.resumed, self.closed = timeline.scenarios, timeline.resumed, timeline.closed
         self.facts = _facts(entries)
-        self._seen_last, self._changed_since = _last_look(entries)
+        #: Production as it was seen.
+        self.production = Production(entries, self.facts, emergency="emergency" in str(self.opened.get("type", "")))
         self.decisions = _latest_decisions(entries)
         self._entries = entries
         self.began = str(entries[0]["time"]) if entries else ""
@@ -52,7 +55,7 @@ class Story:
     def failed(self) -> list[Sentence]:
         """The sentences of the newest run that did not pass, and were not merely planned."""
         newest = [sentence for each in self.scenarios if each.run == len(self.resumed) for sentence in each.sentences]
-        return [sentence for sentence in newest if sentence.outcome not in (Outcome.PASSED, Outcome.PLANNED)]
+        return [sentence for sentence in newest if sentence.stopped]
 
     @property
     def headline(self) -> str:
@@ -110,9 +113,28 @@ class Story:
         return ", ".join(failed.get("tags", [])), self._tag("target")
 
     @property
+    def died(self) -> bool:
+        """Tell whether the newest run never closed its journal: it was killed, or the end of the journal is missing."""
+        return bool(self.opened) and not self.closed
+
+    @property
+    def trouble(self) -> str:
+        """Why the journal could not be written at some moment, a full disk say; empty if it always could."""
+        return str(self.closed.get("trouble") or "")
+
+    @property
+    def vouched(self) -> list[Sentence]:
+        """The sentences that could not be checked, and that a person vouched for."""
+        return [s for each in self.scenarios if each.outcome == Outcome.PASSED for s in each.sentences if s.stopped]
+
+    @property
     def seconds(self) -> float:
         """How long the run took, by the journal's own times."""
         return seconds_between(self.began, self.ended) if self.began else 0.0
+
+    def offset(self, sentence: Sentence) -> float:
+        """How many seconds after the incident's beginning a sentence began."""
+        return seconds_between(self.began, sentence.began)
 
     @property
     def kind(self) -> str:
@@ -147,56 +169,6 @@ class Story:
                 return seconds_between(self.began, entry["time"])
         return None
 
-    @property
-    def gate_closed_seconds(self) -> float | None:
-        """For how long users were kept out, over all runs; None if they never were, or if no end is on record.
-
-        Each time it is from when pausing began to when traffic was resumed, or was found so.
-        """
-        began, seconds = None, None
-        for entry in (entry for sentence in self.sentences for entry in sentence.details if entry["kind"] == "change"):
-            told = entry["summary"], entry["state"]
-            if told == (_PAUSED, "begun"):
-                began = began or entry["time"]
-            elif told in ((_RESUMED, "done"), (_RESUMED, "already so")) and began:
-                seconds = (seconds or 0.0) + seconds_between(began, entry["time"])
-                began = None
-        return None if began else seconds
-
-    @property
-    def users_kept_out(self) -> bool:
-        """Tell whether the gate was closed when production was last looked at, and nobody began to open it since."""
-        opening = any(entry["summary"] == _RESUMED for entry in self._changed_since)
-        return self._seen_last.get("gate") == "closed" and not opening
-
-    @property
-    def left_unknown(self) -> bool:
-        """Tell whether something was changed and nobody looked at production afterwards."""
-        return not self.looked_after and bool(self._changed_since)
-
-    @property
-    def log_errors(self) -> dict[str, Mapping[str, int]]:
-        """The errors in recent logs, by signature, before and after."""
-        found = {}
-        for when in ("before", "after"):
-            snapshot = self.facts.get(when)
-            if isinstance(snapshot, Mapping) and isinstance(snapshot["log_errors"], Mapping) and snapshot["log_errors"]:
-                found[when] = snapshot["log_errors"]
-        return found
-
-    @property
-    def looked_after(self) -> bool:
-        """Tell whether the newest run looked at production once more after its changes."""
-        return isinstance(self.facts.get("after"), Mapping)
-
-    @property
-    def before_and_after(self) -> list[Row]:
-        """What a rollback changes and what it must not, side by side."""
-        before, after = self.facts.get("before"), self.facts.get("after")
-        if not isinstance(before, Mapping):
-            return []
-        return compared(before, after if isinstance(after, Mapping) else None)
-
 
 def _facts(entries: Sequence[Entry]) -> dict[str, Any]:
     facts: dict[str, Any] = {}
@@ -206,18 +178,6 @@ def _facts(entries: Sequence[Entry]) -> dict[str, Any]:
         elif entry["kind"] == "fact":
             facts[entry["name"]] = entry["value"]
     return facts
-
-
-def _last_look(entries: Sequence[Entry]) -> tuple[Mapping[str, Any], list[Entry]]:
-    """Production as it was last seen, in whichever run, and what was changed on it since then."""
-    seen: Mapping[str, Any] = {}
-    changes: list[Entry] = []
-    for entry in entries:
-        if entry["kind"] == "fact" and entry["name"] in _LOOKS and isinstance(entry["value"], Mapping):
-            seen, changes = entry["value"], []
-        elif entry["kind"] == "change" and entry["state"] in ("begun", "done"):
-            changes += [entry] if entry.get("reach", Reach.PRODUCTION) == Reach.PRODUCTION else []
-    return seen, changes
 
 
 def _latest_decisions(entries: Sequence[Entry]) -> list[Entry]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from runbook.incident.measured import Measured, moment
+from runbook.incident.measured import Measured, Outage, moment
+from runbook.incident.story import Story
 from runbook.incident.timeline import Scenario
 
 WIDTH = 1000
@@ -21,6 +22,7 @@ _BLIND = 4
 _LEAST_LATENCY, _DECADE = 1, 10  # milliseconds
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)  # seconds
 _MOST_TICKS = 8
+_MOST_MARKS = 300
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,26 @@ class Strip:
     ticks: tuple[tuple[float, str], ...]
     marks: tuple[Mark, ...]
     chapters: tuple[Segment, ...]
+    #: Each outage, and the sentence in which it ended, or the run with it.
+    outages: tuple[tuple[Outage, str], ...]
+
+    @property
+    def probes(self) -> int:
+        """How many probes it is drawn from."""
+        return len(self.measured.probes)
 
 
-def strip(run: Measured, scenarios: Sequence[Scenario]) -> Strip | None:
-    """The strip of a run, with the scenarios that belong to it; None when it was not probed."""
-    if not run.probes:
-        return None
+def strips(story: Story) -> list[Strip]:
+    """The strip of each run that was probed, with the scenarios that belong to it."""
+    return [
+        strip(run, [scenario for scenario in story.scenarios if scenario.run == number])
+        for number, run in enumerate(story.measured)
+        if run.probes
+    ]
+
+
+def strip(run: Measured, scenarios: Sequence[Scenario]) -> Strip:
+    """The strip of a run that was probed."""
     states, latencies = _columns(run)
     return Strip(
         measured=run,
@@ -72,6 +88,7 @@ def strip(run: Measured, scenarios: Sequence[Scenario]) -> Strip | None:
         ticks=tuple(_ticks(run)),
         marks=tuple(_marks(run, scenarios)),
         chapters=tuple(_chapters(run, scenarios)),
+        outages=tuple((outage, _during(outage.ended, scenarios)) for outage in run.outages),
     )
 
 
@@ -148,10 +165,19 @@ def _ticks(run: Measured) -> Iterator[tuple[float, str]]:
 
 
 def _marks(run: Measured, scenarios: Sequence[Scenario]) -> Iterator[Mark]:
-    for sentence in (sentence for scenario in scenarios for sentence in scenario.sentences):
+    sentences = [sentence for scenario in scenarios for sentence in scenario.sentences]
+    for sentence in sentences:
         kind = "stopped" if sentence.stopped else "change" if sentence.changed_production else "sentence"
-        label = f"{sentence.began[11:19]} {sentence.keyword} {sentence.text}"
-        yield Mark(_x(run, moment(sentence.began)), kind, label)
+        # In a very long record nobody can tell so many lines apart.
+        if kind != "sentence" or len(sentences) <= _MOST_MARKS:
+            label = f"{sentence.began[11:19]} {sentence.keyword} {sentence.text}"
+            yield Mark(_x(run, moment(sentence.began)), kind, label)
+
+
+def _during(at: datetime, scenarios: Sequence[Scenario]) -> str:
+    """The sentence that was open at a moment, or the last before it."""
+    begun = [s for scenario in scenarios for s in scenario.sentences if moment(s.began) <= at]
+    return f"{begun[-1].keyword} {begun[-1].text}" if begun else "before the first sentence"
 
 
 def _chapters(run: Measured, scenarios: Sequence[Scenario]) -> Iterator[Segment]:
@@ -161,5 +187,3 @@ def _chapters(run: Measured, scenarios: Sequence[Scenario]) -> Iterator[Segment]
     for (chapter, began), end in zip(begun, ends, strict=True):
         x = _x(run, moment(began))
         yield Segment(x, round(max(end - x, 0.0), 1), chapter)
-
-

@@ -153,7 +153,9 @@ def _answers(entries: Sequence[Entry]) -> str:
     for entry in entries:
         counts[_answer(entry)] = counts.get(_answer(entry), 0) + 1
     seconds = seconds_between(entries[0]["time"], entries[-1]["time"])
-    told = ", ".join(f"{answer} ({count} times)" if count > 1 else f"{answer} (once)" for answer, count in counts.items())
+    told = ", ".join(
+        f"{answer} ({count} times)" if count > 1 else f"{answer} (once)" for answer, count in counts.items()
+    )
     return f"asked {len(entries)} times in {seconds:.1f} s: {told}"
 
 

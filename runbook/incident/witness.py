@@ -8,6 +8,7 @@ from typing import Any
 from runbook.host import Command, Completed
 from runbook.incident.journal import Journal
 from runbook.incident.listener import Listener
+from runbook.incident.outputs import Outputs
 from runbook.probes import Answer
 from runbook.process import boot, start_of
 from runbook.pull_progress import without_bars
@@ -25,6 +26,7 @@ class Witness:
         #: Who is told besides.
         self.listener = Listener()
         self._acting = False
+        self._outputs = Outputs(journal.path)
 
     @contextmanager
     def acting(self) -> Iterator[None]:
@@ -67,8 +69,8 @@ class Witness:
             stdin_bytes=len(completed.command.stdin) if completed.command.stdin is not None else None,
             exit_code=completed.exit_code,
             seconds=round(completed.seconds, 3),
-            stdout=self._kept(completed.stdout, secret=secret),
-            stderr=self._kept(completed.stderr, secret=False, talked=completed.command.talks),
+            stdout=_off_the_record(completed.stdout) if secret else self._kept(completed.stdout, "stdout"),
+            stderr=self._kept(completed.stderr, "stderr", talked=completed.command.talks, whole=not secret),
         )
 
     def command_stopped(self, command: Command, why: str) -> None:
@@ -81,20 +83,27 @@ class Witness:
         if isinstance(answer, str):
             facts["error"] = answer
         else:
+            body = self.journal.redactor.text(answer.body)
             facts |= {
                 "status": answer.status,
                 "seconds": round(answer.seconds, 3),
-                "body": self.journal.redactor.text(answer.body)[:_KEPT_BODY],
+                "body": body[:_KEPT_BODY],
                 "body_characters": len(answer.body),
             }
+            if len(body) > _KEPT_BODY:
+                facts["body_file"] = self._outputs.keep(body, "body")
         self.journal.write("exchange", **facts)
 
-    def _kept(self, stream: bytes, *, secret: bool, talked: bool = False) -> dict[str, Any]:
-        if secret:
-            return {"bytes": len(stream), "kept": "(kept off the record)"}
+    def _kept(self, stream: bytes, name: str, *, talked: bool = False, whole: bool = True) -> dict[str, Any]:
+        """What the journal keeps of a stream: its end; and, unless it is not to be kept `whole`, where the rest is."""
         text = stream.decode("utf-8", errors="replace")
         if talked:
             text = "".join(without_bars(text.splitlines(keepends=True)))
         # Struck out before it is cut: half of a secret is not recognised any more.
         text = self.journal.redactor.text(text)
-        return {"bytes": len(stream), "kept": text[-KEPT_OUTPUT:]}
+        kept: dict[str, Any] = {"bytes": len(stream), "kept": text[-KEPT_OUTPUT:]}
+        return kept | self._outputs.keep(text, name) if whole and len(text) > KEPT_OUTPUT else kept
+
+
+def _off_the_record(stream: bytes) -> dict[str, Any]:
+    return {"bytes": len(stream), "kept": "(kept off the record)"}

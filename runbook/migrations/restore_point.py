@@ -5,8 +5,9 @@ import re
 from runbook.errors import CheckFailed, Inconclusive
 from runbook.host_files import FOLDER
 from runbook.incident.incident import Incident
+from runbook.migrations.restoring import Restoring
 from runbook.production import Production
-from runbook.sentence import Change, Expectation, Seen
+from runbook.sentence import Change, Expectation, Kept, Seen
 from runbook.settings import DatabaseSettings, Deadlines
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -15,16 +16,22 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 class RestorePoint:
     """The dump of one incident. It is made inside the database's own container, with that server's own tools.
 
-    `path` is where it is kept on the production host; restoring is a human's decision, and one command.
+    `path` is where it is kept on the production host. Restoring is a human's decision; the record says how.
     """
 
     def __init__(
-        self, production: Production, settings: DatabaseSettings, deadlines: Deadlines, incident: Incident
+        self,
+        production: Production,
+        settings: DatabaseSettings,
+        deadlines: Deadlines,
+        incident: Incident,
+        restoring: Restoring,
     ) -> None:
         self._production = production
         self._settings = settings
         self._deadlines = deadlines
         self._incident = incident
+        self._restoring = restoring
         self._inside = f"{settings.dump_directory.rstrip('/')}/{incident.name}.dump"
         self._folder = f"{production.directory}/{FOLDER}"
         self.path = f"{self._folder}/{incident.name}.dump"
@@ -50,6 +57,10 @@ class RestorePoint:
                 production.command("mv", "--force", "--", f"{self.path}.new", self.path),
             ),
             self._taken_already,
+            leaves=(
+                Kept(self.path, "the restore point: all data of the database"),
+                Kept(f"{database.service}:{self._inside}", "the dump inside the database's container"),
+            ),
         )  # fmt: skip
 
     def _taken_already(self) -> str | None:
@@ -88,7 +99,7 @@ class RestorePoint:
             good = inside == digest and not missing
             lacks = f"; no data of {', '.join(missing)}" if missing else ""
             if good:
-                self._incident.learn("restore point", {"path": self.path, "size": size, "sha256": digest})
+                self._put_on_record(self.path, size, digest)
             differs = "" if inside == digest else "; it is not the one inside the container"
             return Seen(good, f"{self.path}: {size} bytes, sha256 {digest}, {len(held)} tables{lacks}{differs}")
 
@@ -105,14 +116,23 @@ class RestorePoint:
             return f"there is no {self._inside}" if answer.exit_code == 0 else None
 
         removing = self._production.compose(*inside, "rm", "--force", "--", self._inside)
-        return Change("the dump inside the database's container is removed", (removing,), already)
+        return Change(
+            "the dump inside the database's container is removed",
+            (removing,),
+            already,
+            removes=(f"{self._settings.service}:{self._inside}",),
+        )
 
     def remember(self, earlier: str) -> None:
         """Put the restore point of an earlier incident, which this one goes on from, on record; if it took one."""
         path = f"{self._folder}/{earlier}.dump"
         if self._production.host.run(self._production.command("test", "-s", path)).exit_code == 0:
             size, digest = self.facts(path)
-            self._incident.learn("restore point", {"path": path, "size": size, "sha256": digest})
+            self._put_on_record(path, size, digest)
+
+    def _put_on_record(self, path: str, size: int, digest: str) -> None:
+        restore = self._restoring.how_to(path, digest, self._incident.facts)
+        self._incident.learn("restore point", {"path": path, "size": size, "sha256": digest, "restore": restore})
 
     def facts(self, path: str) -> tuple[int, str]:
         """Size in bytes and SHA-256 of a dump on the host. Raises CheckFailed when it is not there."""

@@ -27,6 +27,12 @@ class Schema:
         return set(self.database) == set(self.target.heads)
 
     @property
+    def upgrade_sql(self) -> str:
+        """The SQL that led from the target's head to the database's revision; empty where it is not known."""
+        upgrade = self.failed.upgrade if self.failed else None
+        return (upgrade.sql if upgrade else None) or ""
+
+    @property
     def target_head(self) -> str:
         """The one revision to go back to. Raises Inconclusive when the target has several heads."""
         if len(self.target.heads) != 1:

@@ -14,6 +14,7 @@ from pglast.parser import ParseError, scan, split
 
 SHOWN = 240
 _COMMENTS = re.compile(r"(?:\s*--[^\n]*\n)*\s*")
+_RUNNING = re.compile(r"^-- Running upgrade [^\n]*-> (\S+)", re.MULTILINE)
 _ALWAYS_SHALLOW = 10_000  # characters; 5,000 levels at the most
 _DEEPEST = 5_000  # levels
 _LONGEST = 1_000_000  # characters of one statement
@@ -57,6 +58,18 @@ def statements_of(sql: str) -> Iterator[Statement]:
         yield replace(parse(part), place=count)
     if rest:
         yield Statement(rest[0], problem=rest[1], place=count + 1)
+
+
+def revisions_of(sql: str) -> dict[int, str]:
+    """The revision to which each statement belongs, by the statement's place, as Alembic's own comments name it."""
+    found, revision = {}, None
+    for place, part in enumerate(_parts(_scannable(sql)[0]), 1):
+        comments = _COMMENTS.match(part)
+        named = _RUNNING.findall(comments.group() if comments else "")
+        revision = named[-1] if named else revision
+        if revision is not None:
+            found[place] = revision
+    return found
 
 
 def _parts(sql: str) -> Iterator[str]:

@@ -17,6 +17,7 @@ from rehearsal.database import columns, content_hash, sql, tables
 from rehearsal.engine import plugin_dirs
 from rehearsal.incidents import Planted, find_incident
 from rehearsal.practice import Practice
+from tests.journal_schema import problems
 
 ROOT = Path(__file__).parents[2]
 RUN_DEADLINE = 240  # seconds, for one run of the runbook
@@ -59,7 +60,7 @@ class Rehearsed:
 
     def run(self, *arguments: str, settings: Path | None = None, environment: Mapping[str, str] | None = None) -> Ran:
         """Run the runbook on this production, as a person would."""
-        known = set(self.reports.iterdir()) if self.reports.exists() else set()
+        known = set(self.reports.glob("*/"))
         chosen = settings or self.practice.settings
         argv = [sys.executable, "-m", "pytest", "features", "--settings", str(chosen)]
         # A tag that somebody exported must not decide anything; it is there in every run.
@@ -74,8 +75,9 @@ class Rehearsed:
             timeout=RUN_DEADLINE,
             check=False,
         )
-        new = set(self.reports.iterdir()) - known if self.reports.exists() else set()
-        return Ran(done.returncode, done.stdout, new.pop() if new else None)
+        ran = Ran(done.returncode, done.stdout, next(iter(set(self.reports.glob("*/")) - known), None))
+        assert ran.folder is None or problems(ran.folder / "journal.jsonl") == []
+        return ran
 
     def ids(self) -> dict[str, str]:
         """The container ids of production and of the outside world, by name."""

@@ -6,6 +6,7 @@ import shlex
 import httpx
 
 from rehearsal.incidents import Planted, find_incident
+from runbook.incident.plan_and_actual import PlanAndActual, plan_and_actual
 from tests.engine.conftest import Ran, Rehearsed, state
 from tests.same_commands import differences
 
@@ -68,7 +69,20 @@ def planned_and_executed(here: Rehearsed, name: str, recovery: str) -> Ran:
     assert executed.exit_code == 0, executed.terminal
     apart = differences(plan.entries, executed.entries)
     assert not apart, "\n".join(apart)
+    found = held_against_plan(executed, plan)
+    assert found.summary == f"As planned: {len(found.changes)} of {len(found.changes)} changes"
+    assert found.stopped is None
     return executed
+
+
+def held_against_plan(executed: Ran, plan: Ran) -> PlanAndActual:
+    """What the execution's own journal says of its plan; it must be that very one, and nothing may differ."""
+    found = plan_and_actual(executed.entries)
+    assert found is not None
+    assert plan.folder is not None
+    assert (found.plan, found.head) == (plan.folder.name, plan.entries[-1]["sha256"])
+    assert (found.differences, found.facts) == (0, ())
+    return found
 
 
 def planned_and_held(here: Rehearsed, name: str) -> Ran:
@@ -80,4 +94,7 @@ def planned_and_held(here: Rehearsed, name: str) -> Ran:
         assert "production is held as it is, at:" in ran.terminal
     apart = differences(plan.entries, executed.entries)
     assert not apart, "\n".join(apart)
+    found = held_against_plan(executed, plan)
+    assert found.summary.startswith("As planned: stopped where the plan did, ")
+    assert found.stopped == found.plan_stopped
     return executed

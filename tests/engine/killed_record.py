@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
+from tests import journal_schema
 from tests.engine.conftest import ROOT, Ran
 
 
@@ -14,6 +15,7 @@ def problems(ran: Ran, where: str, kind: str) -> Iterator[str]:
     verified = runbook("verify", ran.folder / "journal.jsonl")
     if verified.returncode != 1 or "the run was killed" not in verified.stdout:
         yield f"verify: {verified.returncode} {verified.stdout}"
+    yield from journal_schema.problems(ran.folder / "journal.jsonl")
     open_sentence = ""
     for entry in ran.entries:
         if entry["kind"] == "sentence began":

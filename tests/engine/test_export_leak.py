@@ -1,8 +1,12 @@
 """The incident `export-leak`: switched off, felt by everybody, on the release that runs, and switched on again."""
 
+from datetime import datetime, timedelta
+from pathlib import Path
+
 import httpx
 
 from rehearsal.incidents import find_incident
+from runbook.incident.follow_ups import follow_ups
 from tests.engine.conftest import Rehearsed, docker, state
 from tests.engine.judging import Scene, held, page, planned_and_executed, words
 
@@ -79,6 +83,11 @@ class TestExportLeak:
         assert load.count(200) > 0
         assert load.count(200, since=first.answered_at) == 0
         assert "Switched: EXPORT_MODE=off" in page(ran)
+        (off,) = follow_ups(ran.entries).switches_off
+        assert (off.name, off.value, off.owner) == ("exports", "off", "the team that owns orders")
+        assert datetime.fromisoformat(off.due) - datetime.fromisoformat(off.since) < timedelta(hours=24, seconds=1)
+        (kept,) = follow_ups(ran.entries).left_files
+        assert Path(kept.path).read_bytes() == prepared
 
     def test_switched_on_again(self, scene: Scene) -> None:
         """--enable takes it back: users with credentials are served, on the same release."""
@@ -90,3 +99,4 @@ class TestExportLeak:
         assert self.inside(here) == ["on", "on"]
         assert self.image_ids(here) == images
         assert "Switched: EXPORT_MODE=on" in page(ran)
+        assert follow_ups(ran.entries).switches_off == ()

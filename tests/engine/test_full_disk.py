@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from runbook.incident.journal import RESERVED, verify
+from runbook.incident.journal import RESERVED
+from runbook.incident.verifying import verify
 from tests.harness.conftest import zygote
 from tests.harness.inner import Runbook, Zygote, scenario
 
@@ -18,6 +19,7 @@ __all__ = ["zygote"]  # the fixture, for pytest
 
 FILLING = scenario("Filling", "When the disk fills up", "Then all is well", tags="@provides:filled")
 LATER = scenario("Later", "When a file is made", tags="@provides:made")
+TALKING = scenario("Talking", "When very much is said", "Then all is well", tags="@provides:said")
 # What it prints goes into the journal: more than may still fit into the last page that the journal has.
 _FILL = """
 
@@ -27,7 +29,15 @@ def disk_fills_up(tools):
     fill = "dd if=/dev/zero of=reports/.filler bs=4096 2>/dev/null; seq 4000"
     command = Command(("sh", "-c", fill), 50, {folder!r})
     tools.incident.carry_out(Change("the disk fills up", (command,)), tools.host)
+
+
+@when("very much is said")
+@changes
+def very_much_said(tools):
+    command = Command(("sh", "-c", "yes | head --bytes {much}"), 50, {folder!r})
+    tools.incident.carry_out(Change("very much is said", (command,)), tools.host)
 """
+_ROOM = 2 * 1024 * 1024  # bytes, besides the reserve
 
 
 @pytest.fixture
@@ -36,11 +46,11 @@ def small_disk(tmp_path: Path, zygote: Zygote) -> Iterator[Runbook]:
     runbook = Runbook(tmp_path, zygote)
     reports = tmp_path / "reports"
     reports.mkdir()
-    size = RESERVED + 2 * 1024 * 1024
+    size = RESERVED + _ROOM
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(reports)], check=True)
     try:
         sentences = tmp_path / "sentences.py"
-        sentences.write_text(sentences.read_text() + _FILL.format(folder=str(tmp_path)))
+        sentences.write_text(sentences.read_text() + _FILL.format(folder=str(tmp_path), much=_ROOM + 1))
         yield runbook
     finally:
         # Lazily: where a run hangs and is killed, a file may be open still.
@@ -62,8 +72,22 @@ def test_record_is_closed_on_a_full_disk(small_disk: Runbook) -> None:
     assert "production now:" in ran.terminal
     assert "lock      released" in ran.terminal
     assert "--resume" in ran.terminal
-    page = (folder / "record.html").read_text()
-    assert "No space left on device" in page
+    assert found.entries[-1]["trouble"] == "No space left on device"
+    head = (folder / "record.html").read_text().partition("</header>")[0]
+    assert "<strong>The journal could not be written:</strong> No space left on device" in head
+
+
+def test_output_that_does_not_fit_stops_nothing(small_disk: Runbook) -> None:
+    """Where the whole of an output does not fit, the record says so, keeps its end, and the run goes on to its end."""
+    small_disk.feature("1.feature", TALKING, LATER)
+    ran = small_disk.run("features", "--execute", "shop")
+    assert ran.exit_code == 0, ran.terminal
+    (said,) = [entry["stdout"] for entry in ran.entries("command") if "yes" in entry["command"]]
+    assert said["file_error"] == "No space left on device"
+    assert len(said["kept"]) == 65_536
+    assert ran.folder is not None
+    assert list((ran.folder / "output").iterdir()) == []
+    assert ran.page
 
 
 def test_incident_goes_on_when_there_is_room_again(small_disk: Runbook) -> None:

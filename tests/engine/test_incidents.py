@@ -1,10 +1,16 @@
 """Incidents that end on another release, judged by engine, database and HTTP, and not by the runbook's own word."""
 
 import hashlib
+import os
+import subprocess
 
 from rehearsal.database import columns, restore, rows, sql, tables
+from rehearsal.env_file import set_tag
 from rehearsal.incidents import NEW_CUSTOMERS
-from tests.engine.conftest import docker, running, state
+from runbook.incident.follow_ups import Step, follow_ups
+from runbook.incident.verifying import verify
+from runbook.settings_file import load
+from tests.engine.conftest import Rehearsed, docker, running, state
 from tests.engine.judging import Scene, held, page, planned_and_executed, told, words
 
 LIVE = "2025-12-15-rc1"
@@ -96,6 +102,42 @@ class TestBreakingMigration:
         assert "Reconcile the data drift" in ticket
         assert ran.fact("restore point")["sha256"] == digest
         assert "Over: production runs 2025-12-15-rc1 again" in page(ran)
+
+    def test_restore_point_comes_back_as_the_record_says(self, scene: Scene) -> None:
+        """The commands on record, typed as they stand: beside the live database first, then in its place."""
+        here, left = scene
+        journal = max(here.reports.glob("*-rollback/journal.jsonl"))
+        (point,) = follow_ups(verify(journal).entries).restore_points
+        live = {table: rows(here.practice, table) for table in ("orders", "alembic_version")}
+        typed(here, *point.beside)
+        assert {table: rows(here.practice, table) for table in live} == live
+        names = rows(here.practice, "customers", ["name"], database="shop_restored")
+        assert {str(order["customer"]) for order in NEW_CUSTOMERS} <= set(names)
+
+        failed = "2025-12-20-rc1"
+        (naming,) = (step for step in point.instead if failed in step.why)
+        assert "0004_customers" in naming.why
+        set_tag(here.env_file, failed)
+        typed(here, *point.instead)
+        here.practice.wait_ready(failed)
+        assert sql(here.practice, "SELECT version_num FROM alembic_version") == ["0004_customers"]
+        assert {order["id"] for order in left.placed} <= {order["id"] for order in here.practice.ask("/orders").json()}
+        aside = {table: rows(here.practice, table, database="shop_before_restore") for table in live}
+        assert aside == live
+
+
+def typed(here: Rehearsed, *steps: Step) -> None:
+    """Type the commands of a how-to one after the other in one shell, as somebody on the production host would."""
+    done = subprocess.run(
+        ["bash", "-e", "-c", "\n".join(step.command for step in steps)],
+        stdin=subprocess.DEVNULL,
+        env=os.environ | load(here.practice.settings).host.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 class TestAdditiveMigration:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook.incident.journal import verify
+from runbook.incident.page_check import Page, check_page
+from runbook.incident.verifying import verify
+from tests.journal_schema import problems
 
 ROOT = Path(__file__).parents[2]
 CANARY = "canary/4711 & sons"
@@ -26,6 +28,7 @@ echo "$@" >> "$here/../asked-of-docker"
 case "$1 $2" in
 "ps --all") [ -e "$here/../down" ] || echo be92b629a43f ;;
 "ps --format") echo other-project ;;
+"info --format") echo prod-1 ;;
 "inspect --type") cat "$here/../containers.json" ;;
 *) echo "this docker answers no $1 $2" >&2; exit 1 ;;
 esac
@@ -191,15 +194,19 @@ class Ran:
 
     @property
     def page(self) -> str:
+        """Its page, in which the record comes from its journal to the byte."""
         assert self.folder is not None, self.terminal
+        journal = self.folder / "journal.jsonl"
+        assert check_page(journal, verify(journal)).kind is Page.FITS
         return (self.folder / "record.html").read_text(encoding="utf-8")
 
     @property
     def journal(self) -> list[dict[str, Any]]:
-        """The entries of its journal, which must be whole."""
+        """The entries of its journal, which must be whole, and as the schema says."""
         assert self.folder is not None, self.terminal
         found = verify(self.folder / "journal.jsonl")
         assert found.whole, found.problem
+        assert problems(self.folder / "journal.jsonl", other_facts=True) == []
         return list(found.entries)
 
     def entries(self, kind: str) -> list[dict[str, Any]]:
@@ -271,6 +278,12 @@ class Runbook:
     def feature(self, name: str, *scenarios: str) -> "Runbook":
         """Write a feature file; each scenario is its lines."""
         (self.folder / "features" / name).write_text("\n".join([f"Feature: {name}", *scenarios, ""]))
+        return self
+
+    def plugin(self, name: str) -> "Runbook":
+        """Add one of the project's plugins to those that are there."""
+        conftest = self.folder / "conftest.py"
+        conftest.write_text(conftest.read_text().replace("'sentences'", f"{name!r}, 'sentences'"))
         return self
 
     def sentences(self, code: str) -> "Runbook":

@@ -110,19 +110,6 @@ def test_terminal_that_cannot_write_a_character_writes_its_number(runbook: Runbo
     assert "Sch" in ran.terminal
 
 
-def test_refused_run_has_no_page(runbook: Runbook) -> None:
-    """pytest_html.basereport.BaseReport: its plugin can be taken out before it writes."""
-    (runbook.folder / "down").touch()
-    assert runbook.feature("1.feature", GOOD).run("features").exit_code == 4
-    assert not list(runbook.folder.rglob("record.html"))
-
-
-def test_page_is_named_by_its_incident(ran: Ran) -> None:
-    """pytest_html.report_data.ReportData.config, public but in no document of pytest-html: whose page it is."""
-    assert ran.folder is not None
-    assert f'<title id="head-title">{ran.folder.name}</title>' in ran.page
-
-
 def test_line_of_pytest_html_is_left_out(ran: Ran) -> None:
     """TerminalReporter.write_sep, and the words of pytest-html's line."""
     assert "html report" not in ran.terminal

@@ -179,6 +179,16 @@ def test_missing_secret_is_told_by_its_place(runbook: Runbook) -> None:
     assert ran.scenarios == {"Tools": "failed"}
 
 
+def test_record_says_from_where_it_was_run(runbook: Runbook) -> None:
+    """Who runs it behind sudo, the address that they came from, and the host whose engine answered."""
+    runbook.feature("1.feature", GOOD)
+    environment = {"SUDO_USER": "ada", "SSH_CONNECTION": "203.0.113.7 50022 10.0.0.5 22", "DOCKER_CONTEXT": "prod"}
+    (opened,) = runbook.run("features", environment=environment).entries("opened")
+    assert opened["operator"].endswith(" (by sudo: ada)")
+    assert opened["operator_from"] == "203.0.113.7"
+    assert (opened["host"], opened["engine"]) == ("prod-1", "DOCKER_CONTEXT=prod")
+
+
 def test_run_never_shares_a_record_with_another(runbook: Runbook) -> None:
     """Where a record of the same second is there already, a run makes one of its own and leaves that one alone."""
     runbook.feature("1.feature", GOOD)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from runbook.incident.journal import verify
+from runbook.incident.verifying import verify
 from tests.harness.inner import DEADLINE, Runbook, scenario
 
 EXECUTE = ("features", "--execute", "shop")

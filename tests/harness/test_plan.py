@@ -2,6 +2,7 @@
 
 import pytest
 
+from runbook.incident.plan_and_actual import plan_and_actual
 from tests.harness.inner import Runbook, scenario
 from tests.same_commands import commands, differences
 
@@ -66,6 +67,43 @@ def test_execution_does_what_the_plan_said(runbook: Runbook) -> None:
     assert differences(plan.journal, execution.journal) == []
     assert commands(plan.journal) == ["touch made", "touch sent", "say: INCIDENT, head [hash, not known yet]."]
     assert commands(execution.journal)[:2] == ["touch made", "touch sent"]
+
+
+def test_execution_keeps_its_plan(runbook: Runbook) -> None:
+    """The execution's own journal holds what its plan said, so that its page can be made from it alone."""
+    runbook.feature(*FEATURES)
+    plan, execution = runbook.run("features"), runbook.run(*EXECUTE)
+    assert plan.entries("plan") == []
+    held = plan_and_actual(execution.journal)
+    assert held is not None
+    assert (held.plan, held.summary) == (plan.journal[0]["incident"], "As planned: 3 of 3 changes")
+    again = plan_and_actual(runbook.run(*EXECUTE).journal)
+    assert again is not None
+    assert again.summary.startswith("No plan to compare with: production was changed by incident ")
+
+
+def test_plan_that_lies_is_told_on_the_record(runbook: Runbook) -> None:
+    """What was done otherwise than planned stands in the journal of the execution, line by line."""
+    runbook.feature("1.feature", scenario("Lying", "When a plan says one thing and its execution does another"))
+    runbook.run("features")
+    held = plan_and_actual(runbook.run(*EXECUTE).journal)
+    assert held is not None
+    assert [str(line.text) for line in held.changes[0].lines] == ["touch made-to-plan", "touch made-to-execute"]
+    assert held.summary == "Differs from the plan in 1 place: 0 of 1 changes as planned"
+
+
+def test_rehearsal_plans_as_a_rehearsal(runbook: Runbook) -> None:
+    """The plan of a rehearsal changes nothing, says in its record that it is one, and is its execution's plan."""
+    settings = str(runbook.folder / "runbook.toml")
+    runbook.plugin("rehearsal.plugin").feature(*FEATURES)
+    plan = runbook.run("features", "--rehearse-plan", settings)
+    assert plan.exit_code == 0, plan.terminal
+    assert not (runbook.server / "made").exists()
+    assert (plan.journal[0]["type"], plan.journal[0]["mode"]) == ("rehearsal-plan", "plan")
+    assert "rehearsal" in plan.page
+    held = plan_and_actual(runbook.run(*EXECUTE).journal)
+    assert held is not None
+    assert held.plan == plan.journal[0]["incident"]
 
 
 def test_what_a_plan_may_do_is_done_once(runbook: Runbook) -> None:

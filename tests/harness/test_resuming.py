@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from runbook.incident.journal import verify
+from runbook.incident.verifying import verify
 from tests.harness.inner import Ran, Runbook, scenario
 from tests.harness.test_refusals import refusal
 from tests.harness.test_signals import after_file
+from tests.unit.forging import lines_in, put, resealed, sealed_anew
 
 MADE = scenario("Made", "When a file is made", "Then all is well", tags="@provides:made")
 SWITCH = scenario("Switch", "When a long command is run", tags="@needs:made @provides:switched")
@@ -169,6 +170,14 @@ def edited(runbook: Runbook) -> str:
     return name_of(ran)
 
 
+def of_a_newer_format(runbook: Runbook) -> str:
+    ran = broken_off(runbook)
+    journal = Path(str(ran.folder)) / "journal.jsonl"
+    lines = lines_in(journal)
+    put(journal, sealed_anew([resealed(lines[0], format=2), *lines[1:]]))
+    return name_of(ran)
+
+
 def of_another_folder(runbook: Runbook) -> str:
     ran = broken_off(runbook)
     settings = runbook.folder / "runbook.toml"
@@ -183,6 +192,7 @@ def of_another_folder(runbook: Runbook) -> str:
         pytest.param(over, EXECUTE, "is over: it passed", id="over"),
         pytest.param(nothing, EXECUTE, "there is no journal of that incident", id="unknown"),
         pytest.param(edited, EXECUTE, "not as it was written", id="edited"),
+        pytest.param(of_a_newer_format, EXECUTE, "is of format 2", id="newer-format"),
         pytest.param(of_another_folder, EXECUTE, "name the right settings", id="other-production"),
         pytest.param(lambda runbook: name_of(broken_off(runbook)), (), "add --execute shop", id="without-execute"),
         pytest.param(
@@ -237,16 +247,28 @@ def test_part_of_an_incident_does_not_end_it(runbook: Runbook) -> None:
     assert "is over: it passed" in refusal(runbook.run("features", "--resume", name_of(ran), *EXECUTE))
 
 
+WAY = scenario("Way", "Given the way is application", tags="@provides:way")
+WAY_SENTENCE = '@given("the way is application")\ndef way(tools):\n    tools.incident.learn("way", "application")'
+
+
+def test_what_is_for_another_way_back_is_not_left(runbook: Runbook) -> None:
+    """Also the second scenario of another way, which needs the first, is not left: the incident is over."""
+    first = scenario("First", "When a file is made", tags="@way:downgrade @needs:way @provides:first")
+    second = scenario("Second", "When a file is made", tags="@way:downgrade @needs:first @provides:second")
+    runbook.sentences(WAY_SENTENCE).feature("1.feature", WAY, first, second)
+    ran = runbook.run("features", *EXECUTE)
+    assert [entry["reason"] for entry in ran.entries("scenario left out")] == [
+        "is for the way back downgrade, and this one is application"
+    ] * 2
+    assert ran.entries("closed")[-1]["remaining"] == []
+    assert "is over: it passed" in refusal(runbook.run("features", "--resume", name_of(ran), *EXECUTE))
+
+
 def test_resumed_run_that_ran_nothing_is_not_green(runbook: Runbook) -> None:
     """Where everything that was selected is for another way back, nothing was done, and nothing has passed."""
     other = scenario("Other", "When a file is made", tags="@way:downgrade @provides:other")
-    way = scenario("Way", "Given the way is application", tags="@provides:way")
-    sentences = runbook.folder / "sentences.py"
-    sentences.write_text(
-        sentences.read_text()
-        + '\n\n@given("the way is application")\ndef way(tools):\n    tools.incident.learn("way", "application")\n'
-    )
-    runbook.feature("1.feature", way, other, ENDS_BADLY.replace("@needs:told ", ""))
+    runbook.sentences(WAY_SENTENCE)
+    runbook.feature("1.feature", WAY, other, ENDS_BADLY.replace("@needs:told ", ""))
     ran = runbook.run("features", *EXECUTE)
     again = runbook.run("features", "--resume", name_of(ran), *EXECUTE, "-k", "Other")
     assert again.exit_code == 1, again.terminal

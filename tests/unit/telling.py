@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from runbook.incident.journal import Journal
+from runbook.incident.journal import FORMAT, Journal
 from runbook.incident.redaction import Redactor
 
 INCIDENT = "20251218T030000Z-shop-rollback"
+ASKED_FOR: dict[str, Any] = {
+    **dict.fromkeys(("target", "forward_fix", "accept_loss", "verdict", "because", "enable", "disable")),
+    "override": [],
+}
 
 
 def snapshot(word: str, tag: str, **more: Any) -> dict[str, Any]:
@@ -19,7 +23,7 @@ def snapshot(word: str, tag: str, **more: Any) -> dict[str, Any]:
         "containers": [container],
         "digests": {"api": f"{word}-digest-of-{tag}"},
         "tags": [tag],
-        "env_file": {"path": "/srv/shop/.env", "sha256": word, "mode": "640", "IMAGE_TAG": tag},
+        "env_file": {"path": "/srv/shop/.env", "sha256": word, "mode": "640", "owner": word, "IMAGE_TAG": tag},
         "schema": [word],
         "readiness": {"status": 200, "answer": {word: False}},
         "gate": word,
@@ -35,11 +39,19 @@ def told(folder: Path, word: str = "x", *, outcome: str | None = "passed", **ope
     journal = Journal(folder / INCIDENT / "journal.jsonl", Redactor())
     write = journal.write
     facts = {"incident": INCIDENT, "project": word, "type": "rollback", "mode": "execute", "operator": word}
+    facts |= {
+        "format": FORMAT,
+        "directory": word,
+        "asked_for": ASKED_FOR,
+        "process": 7,
+        "lock": None,
+        "scenarios": [word],
+    }
     write("opened", **(facts | {"operator_host": word, "versions": {"python": word}} | opened))
     write("scenario began", scenario=word, feature="1. Chapter", description=word)
-    write("sentence began", keyword="Given", text=f"first {word}", scenario=word, place=f"{word}:3")
+    write("sentence began", id="1.1.1", keyword="Given", text=f"first {word}", scenario=word, place=f"{word}:3")
     write("fact", name="before", value=snapshot(word, "v2"))
-    write("fact", name="origin", value=snapshot(word, "v2"))
+    write("fact", name="origin", value={name: snapshot(word, "v2")[name] for name in ("tags", "digests", "log_errors")})
     write("fact", name="target", value={"tag": "v1", "images": {}, "digests": {}})
     write("decision", question=word, answer=word, evidence=[f"evidence {word}", word])
     kept = {"bytes": 7, "kept": f"{word}\nsecond line"}
@@ -54,12 +66,12 @@ def told(folder: Path, word: str = "x", *, outcome: str | None = "passed", **ope
     write("sentence ended", outcome="passed", detail=word, seconds=1.5)
     _change(journal, "user traffic is paused", word)
     _change(journal, "user traffic is resumed", word)
-    write("sentence began", keyword="When", text=f"planned {word}", scenario=word, place=f"{word}:7")
+    write("sentence began", id="1.1.4", keyword="When", text=f"planned {word}", scenario=word, place=f"{word}:7")
     write("change", summary=word, reach="production", state="planned", actions=[word])
     write("sentence ended", outcome="planned", detail=word, seconds=0.1)
-    write("sentence began", keyword="Then", text=f"last {word}", scenario=word, place=f"{word}:8")
+    write("sentence began", id="1.1.5", keyword="Then", text=f"last {word}", scenario=word, place=f"{word}:8")
     write("sentence ended", outcome="failed", detail=f"expected this; seen {word}", seconds=0.1)
-    write("scenario ended", scenario=word, outcome="failed")
+    write("scenario ended", scenario=word, outcome="failed", provides=[])
     write("scenario left out", scenario=f"left out {word}", feature="2. Chapter", outcome="not applicable", reason=word)
     write("fact", name="after", value=snapshot(word, "v1"))
     if outcome is not None:
@@ -70,7 +82,7 @@ def told(folder: Path, word: str = "x", *, outcome: str | None = "passed", **ope
 
 def _change(journal: Journal, summary: str, word: str) -> None:
     about = {"summary": summary, "reach": "production"}
-    journal.write("sentence began", keyword="When", text=summary, scenario=word, place=f"{word}:5")
+    journal.write("sentence began", id="1.1.2", keyword="When", text=summary, scenario=word, place=f"{word}:5")
     journal.write("change", state="begun", actions=[word], **about)
     journal.write("change", state="done", seconds=0.1, receipts=[word], **about)
     journal.write("sentence ended", outcome="passed", detail=word, seconds=0.1)

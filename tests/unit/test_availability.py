@@ -11,8 +11,10 @@ import pytest
 
 from runbook.availability import NO_ANSWER, Availability, Probe
 from runbook.availability_prober import AvailabilityProber
-from runbook.incident.journal import Journal, verify
+from runbook.incident.journal import Journal
 from runbook.incident.redaction import Redactor
+from runbook.incident.verifying import verify
+from tests.journal_schema import problems
 from tests.unit.parts import Asked, Reply, serving
 
 INTERVAL = 0.02
@@ -36,6 +38,8 @@ def probing(
 def batches(folder: Path) -> list[dict[str, Any]]:
     found = verify(folder / "journal.jsonl")
     assert found.whole, found.problem
+    # This journal was closed by the test alone.
+    assert [told for told in problems(folder / "journal.jsonl") if ": closed: " not in told] == []
     return [entry for entry in found.entries if entry["kind"] == "availability"]
 
 

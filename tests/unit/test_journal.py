@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import JournalError
-from runbook.incident.journal import RESERVED, Journal, verify
+from runbook.incident.journal import RESERVED, Journal
 from runbook.incident.redaction import Redactor
+from runbook.incident.verifying import verify
 
 ROOT = Path(__file__).parents[2]
 

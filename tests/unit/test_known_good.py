@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runbook.errors import Inconclusive, TargetError
-from runbook.known_good import KnownGood
+from runbook.known_good import KnownGood, PassedOver
 from runbook.release import ImageName, Release
 from runbook.sentence import Change, Reach
 from runbook.waiting import wait_for
@@ -63,9 +63,19 @@ def test_failed_release_is_passed_over_and_said_so(tmp_path: Path) -> None:
     choice = known_good(tmp_path, [line("v1"), line("v2"), line("v3")]).choose(["v2", "v3"], None)
     assert choice.chosen.tag == "v1"
     assert choice.passed_over == (
-        "v3: it is the release that failed",
-        "v2: it is the release that failed",
+        PassedOver("v3", "it is the release that failed"),
+        PassedOver("v2", "it is the release that failed"),
     )
+
+
+def test_what_the_ledger_would_have_given_is_passed_over_by_name(tmp_path: Path) -> None:
+    """Who names a release passes over the one that would have been chosen; where it is that one, nothing is."""
+    remembers = known_good(tmp_path, [line("v1"), line("v2"), line("v3")])
+    assert remembers.choose(["v3"], "v1").passed_over == (
+        PassedOver("v3", "it is the release that failed"),
+        PassedOver("v2", "known good, but v1 was asked for by name"),
+    )
+    assert remembers.choose(["v3"], "v2").passed_over == (PassedOver("v3", "it is the release that failed"),)
 
 
 def test_quarantined_release_is_passed_over_whatever_its_tag(tmp_path: Path) -> None:
@@ -74,7 +84,7 @@ def test_quarantined_release_is_passed_over_whatever_its_tag(tmp_path: Path) -> 
     failed = [quarantined(digest, tag="other") for digest in digests("3").values()]
     choice = known_good(tmp_path, ledger, failed).choose(["v9"], None)
     assert choice.chosen.tag == "v1"
-    assert choice.passed_over == ("v2: other failed in incident i-9 (2025-12-17T03:00:00Z)",)
+    assert list(map(str, choice.passed_over)) == ["v2: other failed in incident i-9 (2025-12-17T03:00:00Z)"]
 
 
 def test_release_that_shares_one_image_with_a_failed_one_is_not_barred(tmp_path: Path) -> None:
@@ -259,3 +269,11 @@ def test_quarantine_can_be_checked(tmp_path: Path) -> None:
     remembers = known_good(tmp_path, None, [quarantined(digest) for digest in digests("3").values()])
     assert wait_for(remembers.in_quarantine(digests("3"))).seen.ok
     assert not wait_for(remembers.in_quarantine(digests("1"))).seen.ok
+
+
+def test_what_is_in_quarantine_is_told(tmp_path: Path) -> None:
+    """The tag, the digests by service, since when, and the file in which that is written down."""
+    lines = [quarantined(digest) for digest in digests("3").values()]
+    told = known_good(tmp_path, None, lines).quarantined(digests("3") | {"other": "sha256:ff"})
+    assert (told["tag"], told["digests"], told["since"]) == ("v3", digests("3"), lines[0]["since"])
+    assert told["file"] == f"{tmp_path}/.runbook/quarantine.jsonl"

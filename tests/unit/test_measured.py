@@ -56,6 +56,13 @@ def test_outage_that_is_not_over_lasts_to_the_end_of_the_run() -> None:
     assert [(outage.seconds, outage.over) for outage in run.outages] == [(7.75, False)]
 
 
+def test_nobody_knows_how_it_went_on_after_a_run_died() -> None:
+    """Of a killed run an outage is known to its last probe on record, and no longer."""
+    look = {"kind": "look", "time": at(9)}
+    (run,) = measured([opened(), batch(1, 200, 503, 503), look])
+    assert [(outage.seconds, outage.over) for outage in run.outages] == [(0.5, False)]
+
+
 def test_late_probe_stands_where_it_began() -> None:
     """A probe that waited for its deadline is written later than those behind it, and counts when it began."""
     (run,) = measured([opened(), batch(0.5, 200, 200), batch(0.25, 0), closed(9)])

@@ -11,8 +11,10 @@ import pytest
 
 from runbook.errors import JournalError
 from runbook.incident import record
-from runbook.incident.journal import Journal, verify
+from runbook.incident.journal import Journal
 from runbook.incident.redaction import Redactor
+from runbook.incident.templating import SCRIPT
+from runbook.incident.verifying import verify
 from tests.unit.telling import INCIDENT, snapshot, told
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +39,8 @@ class Page(HTMLParser):
         self.text += " "
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        if self.elements[-1:] not in ([("script", ())], [("style", ())]):
+            self.text += data
 
     def handle_comment(self, data: str) -> None:
         self.elements.append(("comment", (data,)))
@@ -64,10 +67,9 @@ def test_page_tells_the_incident(tmp_path: Path) -> None:
     for expected in (
         "Over: production runs v1 again",
         "Project shop",
-        "From v2",
-        "To v1",
+        "from v2 to v1",
         "Run by WORD on WORD",
-        "WORD-digest-of-v2 changed WORD-digest-of-v1",
+        "WORD-digest-of-v2 WORD-digest-of-v1 changed",
         "evidence WORD",
         "docker WORD",
         "exit code 1",
@@ -141,11 +143,11 @@ def test_colours_of_a_terminal_are_left_out(tmp_path: Path, word: str) -> None:
 
 
 def test_page_needs_nothing_but_itself(tmp_path: Path) -> None:
-    """The page of its own holds its style, loads nothing, and runs nothing."""
+    """The page of its own holds its style and its script, loads nothing, and links to nowhere but into the record."""
     html = record.page(told(tmp_path))
-    assert not re.search(r"<(script|link|img|iframe)|url\(|@import|src=|href=", html)
-    assert html.startswith("<!DOCTYPE html>")
-    assert ".rb-head" in html
+    assert not re.search(r"<(link|img|iframe)|url\((?!#)|@import|src=", html)
+    assert re.findall(r"<script>\n?(.*?)</script>", html, re.DOTALL) == [SCRIPT.read_text(encoding="utf-8")]
+    assert all(link.startswith("#") for link in re.findall(r'href="([^"]*)"', html))
 
 
 def test_unclosed_journal_says_so_at_the_top(tmp_path: Path) -> None:
@@ -244,11 +246,13 @@ def runbook(*arguments: object) -> tuple[int, str, str]:
 
 
 def test_command_line_verifies(tmp_path: Path) -> None:
-    """`verify` ends with 0 for a whole journal and 1 for any other, in one line that says why."""
+    """`verify` ends with 0 for a whole journal and 1 for any other, in a line that says why, and one about the page."""
     journal = told(tmp_path)
-    code, said, errors = runbook("verify", journal)
-    assert (code, errors) == (0, "")
-    assert said == f"whole: {len(verify(journal).entries)} entries, head {verify(journal).head}\n"
+    whole = f"whole: {len(verify(journal).entries)} entries, head {verify(journal).head}\n"
+    assert runbook("verify", journal) == (0, f"{whole}page: there is no record.html beside the journal\n", "")
+    assert runbook("render", journal.parent)[0] == 0
+    fits = "page: what record.html tells comes from this journal, to the byte\n"
+    assert runbook("verify", journal.parent) == (0, whole + fits, "")
     change_byte(journal, 5)
     code, said, errors = runbook("verify", journal)
     assert (code, errors) == (1, "")

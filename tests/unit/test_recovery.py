@@ -65,6 +65,29 @@ def test_breaking_goes_by_downgrade(tmp_path: Path) -> None:
     assert parts.incident.facts["way"] == "downgrade"
 
 
+def decision(parts: Any) -> dict[str, Any]:
+    """The newest decision on record."""
+    return next(entry for entry in reversed(parts.incident.journal.entries) if entry["kind"] == "decision")
+
+
+def test_sql_that_decided_is_on_record(tmp_path: Path) -> None:
+    """The statements are told with their revision and the rule, the one that made the verdict first."""
+    first = "-- Running upgrade r1 -> r1a\n\nALTER TABLE orders ADD COLUMN a integer;\n\n"
+    parts = tools(tmp_path, f"BEGIN;\n\n{first}-- Running upgrade r1a -> r2\n\nCALL x();\n\nCOMMIT;\n")
+    recovery.decide(parts).look()
+    found = [(each["verdict"], each["revision"], each["sql"]) for each in decision(parts)["findings"]]
+    assert found == [("review", "r2", "CALL x()"), ("additive", "r1a", "ALTER TABLE orders ADD COLUMN a integer")]
+    assert all(each["rule"] for each in decision(parts)["findings"])
+
+
+@pytest.mark.parametrize("at", [("r1",), ("r2",)])
+def test_no_sql_no_findings(tmp_path: Path, at: tuple[str, ...]) -> None:
+    """Where nothing has to be judged, or nothing could be read, the evidence says so and there is no SQL to show."""
+    parts = tools(tmp_path, None, at=at)
+    recovery.decide(parts).look()
+    assert "findings" not in decision(parts)
+
+
 def test_database_where_the_target_expects_it_is_unchanged(tmp_path: Path) -> None:
     """A database at the target's head needs nothing but the application."""
     parts = tools(tmp_path, at=("r1",))

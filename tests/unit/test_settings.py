@@ -71,6 +71,15 @@ def test_no_file_says_where_the_example_is(tmp_path: Path) -> None:
             SETTINGS + "\n[deadlines]\nstable = 120\n", "deadlines", "shorter than healthy", id="never-stable"
         ),
         pytest.param(SETTINGS + '\n[logs]\nignore = ["("]\n', "logs.ignore", "regular expression", id="bad-pattern"),
+        *(
+            pytest.param(
+                SETTINGS + f'\n[switches.x]\nvariable = "X"\npaths = ["/x"]\nremind_after = "{value}"\n',
+                "switches.x.remind_after",
+                "pattern",
+                id=f"remind-after-{value}",
+            )
+            for value in ("tomorrow", "0h", "24", "1.5h", "2d ", "99999h")
+        ),
         pytest.param(changed('name = "shop"\n', ""), "project.name", "is missing", id="missing-key"),
         pytest.param(
             changed('directory = "/srv/shop"', 'directory = "srv/shop"'),

@@ -12,7 +12,7 @@ from runbook.host import Command
 from runbook.incident.redaction import Redactor
 from runbook.probes import Prober
 from runbook.settings import SwitchSettings
-from runbook.switches import Switch, Users, choose
+from runbook.switches import Switch, Users, choose, position_of
 from tests.unit.incident_parts import COMPOSE, incident, production
 from tests.unit.parts import Asked, Reply, serving
 
@@ -37,6 +37,19 @@ def switch(
     site.half_replaced = lambda _services: False  # type: ignore[method-assign]
     env_file = EnvFileOnHost(site.host, str(folder / ".env"), Redactor(), 10, ())
     return Switch(site, env_file, EXPORTS, Users(Prober(5, found), url, SecretStr(TOKEN), 1), on=on)
+
+
+@pytest.mark.parametrize(("value", "state"), [("off", "off"), ("on", "on"), ("", "other"), ("(not set)", "other")])
+def test_position_of_a_switch(value: str, state: str) -> None:
+    """What the variable's value means, with who turns it on again and when to be reminded."""
+    exports = EXPORTS.model_copy(update={"owner": "orders team", "remind_after": "2d"})
+    assert position_of(exports, value) == {
+        "variable": "EXPORT_MODE",
+        "value": value,
+        "state": state,
+        "owner": "orders team",
+        "remind_after": "2d",
+    }
 
 
 @pytest.mark.parametrize(("asked_for", "name"), [(None, "exports"), ("exports", "exports")])
@@ -65,6 +78,7 @@ def test_turning_changes_one_value(tmp_path: Path) -> None:
     change = turned.turning("i-1")
     assert change.summary == f"{tmp_path}/.env says EXPORT_MODE=off"
     assert change.already() is None
+    assert [kept.path for kept in change.leaves] == [f"{tmp_path}/.runbook/i-1.env"]
     for action in change.actions:
         assert isinstance(action, Command)
         turned._production.host.check(action)

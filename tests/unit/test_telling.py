@@ -78,3 +78,17 @@ def test_what_is_not_on_record_is_said_to_be_unknown() -> None:
     """A downgrade whose restore point is not on record says so."""
     text = told(FACTS | {"way": "downgrade"})
     assert "on the production host: unknown, unknown bytes, sha256 unknown" in text
+
+
+def test_switch_that_is_left_off_is_told() -> None:
+    """People read what users still miss and who gives it back; a switch that is on is no news."""
+    off = {"variable": "EXPORT_MODE", "value": "off", "state": "off", "owner": "the orders team"}
+    on = off | {"value": "on", "state": "on"}
+    before = {"switches": {"exports": off, "reports": on}}
+    facts = APPLICATION | {"before": before}
+    for text in (announcement("i-1", "shop", facts, "")[1], ticket("shop", facts)[1]):
+        assert "Switched off: exports (EXPORT_MODE=off); the orders team turns it on again." in text
+        assert "reports" not in text
+    nobody = {"switches": {"exports": off | {"owner": None}}}
+    assert "nobody is named who turns it on again" in told(APPLICATION | {"before": before, "after": nobody})
+    assert "Switched off" not in told(APPLICATION | {"before": before, "after": {"switches": {"exports": on}}})

@@ -10,8 +10,9 @@ import pytest
 
 from runbook.__main__ import main
 from runbook.incident.incident import Incident
-from runbook.incident.journal import verify
+from runbook.incident.verifying import verify
 from runbook.lock import Holder
+from tests.journal_schema import problems
 from tests.unit.parts import SETTINGS
 from tests.unit.test_lock import leave, path
 
@@ -74,9 +75,10 @@ def test_force_is_on_record(settings: Path, capsys: pytest.CaptureFixture[str]) 
     lock = held(settings)
     assert unlock(settings, "--force", "--why", f"the laptop with {SECRET} is lost") == 0
     assert not lock.exists()
-    (folder,) = settings.with_name("reports").iterdir()
+    (folder,) = settings.with_name("reports").glob("*/")
     found = verify(folder / "journal.jsonl")
     assert found.whole, found.problem
+    assert problems(folder / "journal.jsonl") == []
     (decision,) = [entry for entry in found.entries if entry["kind"] == "decision"]
     assert "the laptop with [secret" in decision["evidence"][0]
     assert [entry["state"] for entry in found.entries if entry["kind"] == "change"] == ["begun", "done"]

@@ -1,0 +1,97 @@
+"""Production as an incident saw it: before and after, who was kept out for how long, and what is not known of it."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from runbook.incident.comparison import Row, compared
+from runbook.incident.journal import Entry
+from runbook.incident.measured import seconds_between
+from runbook.sentence import Reach
+
+#: The facts that are production at one moment.
+_LOOKS = ("before", "found again", "after")
+_PAUSED, _RESUMED = "user traffic is paused", "user traffic is resumed"
+
+
+class Production:
+    """What a journal's entries, and the facts that they leave, tell of production."""
+
+    def __init__(self, entries: Sequence[Entry], facts: Mapping[str, Any], *, emergency: bool) -> None:
+        self._facts = facts
+        self._emergency = emergency
+        self._changes = [entry for entry in entries if entry["kind"] == "change"]
+        self._seen_last, self._changed_since = _last_look(entries)
+
+    @property
+    def looked_after(self) -> bool:
+        """Tell whether the newest run looked at production once more after its changes."""
+        return isinstance(self._facts.get("after"), Mapping)
+
+    @property
+    def before_and_after(self) -> list[Row]:
+        """What changed, and what must not have, side by side; without a look afterwards, production as it was found."""
+        before, after = self._facts.get("before"), self._facts.get("after")
+        if not isinstance(before, Mapping):
+            return []
+        return compared(before, after if isinstance(after, Mapping) else None, self._must_stay)
+
+    @property
+    def by_group(self) -> list[tuple[str, list[Row]]]:
+        """The same, by what the lines are about."""
+        return [(group, list(rows)) for group, rows in groupby(self.before_and_after, key=lambda row: row.group)]
+
+    @property
+    def _must_stay(self) -> tuple[str, ...]:
+        if self._emergency:
+            return "release", "schema", "other containers"
+        return ("other containers", "switches", *(("schema",) if self._facts.get("way") == "application" else ()))
+
+    @property
+    def gate_closed_seconds(self) -> float | None:
+        """For how long users were kept out, over all runs; None if they never were, or if no end is on record.
+
+        Each time it is from when pausing began to when traffic was resumed, or was found so.
+        """
+        began, seconds = None, None
+        for entry in self._changes:
+            told = entry["summary"], entry["state"]
+            if told == (_PAUSED, "begun"):
+                began = began or entry["time"]
+            elif told in ((_RESUMED, "done"), (_RESUMED, "already so")) and began:
+                seconds = (seconds or 0.0) + seconds_between(began, entry["time"])
+                began = None
+        return None if began else seconds
+
+    @property
+    def users_kept_out(self) -> bool:
+        """Tell whether the gate was closed when production was last looked at, and nobody began to open it since."""
+        opening = any(entry["summary"] == _RESUMED for entry in self._changed_since)
+        return self._seen_last.get("gate") == "closed" and not opening
+
+    @property
+    def left_unknown(self) -> bool:
+        """Tell whether something was changed and nobody looked at production afterwards."""
+        return not self.looked_after and bool(self._changed_since)
+
+    @property
+    def log_errors(self) -> dict[str, Mapping[str, int]]:
+        """The errors in recent logs, by signature, before and after."""
+        found = {}
+        for when in ("before", "after"):
+            snapshot = self._facts.get(when)
+            if isinstance(snapshot, Mapping) and isinstance(snapshot["log_errors"], Mapping) and snapshot["log_errors"]:
+                found[when] = snapshot["log_errors"]
+        return found
+
+
+def _last_look(entries: Sequence[Entry]) -> tuple[Mapping[str, Any], list[Entry]]:
+    """Production as it was last seen, in whichever run, and what was changed on it since then."""
+    seen: Mapping[str, Any] = {}
+    changes: list[Entry] = []
+    for entry in entries:
+        if entry["kind"] == "fact" and entry["name"] in _LOOKS and isinstance(entry["value"], Mapping):
+            seen, changes = entry["value"], []
+        elif entry["kind"] == "change" and entry["state"] in ("begun", "done"):
+            changes += [entry] if entry.get("reach", Reach.PRODUCTION) == Reach.PRODUCTION else []
+    return seen, changes

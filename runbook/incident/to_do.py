@@ -1,0 +1,98 @@
+"""What a person must still do, from how the incident ended, with what to type for it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbook.incident.in_short import in_short
+from runbook.incident.journal import Entry
+from runbook.lock import going_on_with
+
+_LOOKS = ("before", "found again", "after")
+#: What the changes of runbook/traffic.py make of the gate.
+_TURNED = {"user traffic is paused": "closed", "user traffic is resumed": "open"}
+
+
+@dataclass(frozen=True)
+class ToDo:
+    """Something that a person must do: in words, and what to type for it, if anything."""
+
+    text: str
+    command: str = ""
+
+
+def to_do(entries: Sequence[Entry]) -> Iterator[ToDo]:
+    """What is left to do, the most urgent first; nothing for a plan or a validation, which change nothing."""
+    opened: Mapping[str, Any] = entries[0] if entries else {}
+    if opened.get("mode") != "execute" or opened.get("type") == "unlock":
+        return
+    closed = entries[-1] if entries[-1]["kind"] == "closed" else {}
+    go_on = going_on_with(str(opened.get("incident", "")), str(opened.get("project", "")))
+    if _gate(entries) == "closed":
+        yield ToDo("Let users in: they are kept out by the traffic gate, as far as this record knows.", go_on)
+    yield from _unfinished(entries, closed, go_on)
+    yield from _checks(entries)
+
+
+def _gate(entries: Sequence[Entry]) -> str:
+    """The traffic gate as it was last seen, or as a change since then has left it or was about to."""
+    gate = ""
+    for entry in entries:
+        if entry["kind"] == "fact" and entry["name"] in _LOOKS and isinstance(entry["value"], Mapping):
+            gate = str(entry["value"].get("gate", ""))
+        elif entry["kind"] == "change" and entry["state"] in ("begun", "done"):
+            gate = _TURNED.get(entry["summary"], gate)
+    return gate
+
+
+def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], go_on: str) -> Iterator[ToDo]:
+    """What broke off, and how one goes on."""
+    sentences = in_short(entries)
+    for change in (change for sentence in sentences for change in sentence.changes if change.state == "begun"):
+        yield ToDo(f"Look at it: “{change.summary}” was begun and never finished, and may be half done.")
+    if not closed:
+        unlock = "python -m runbook unlock"
+        yield ToDo(
+            "The run never closed its journal: its lock may be left. See who holds it, before anything else.", unlock
+        )
+    for sentence in (sentence for sentence in sentences if sentence.stopped):
+        helps = sentence.detail.partition(" → ")[2]
+        yield ToDo(
+            f"It stopped at “{sentence.keyword} {sentence.text}”. {f'What helps: {helps}.' if helps else ''}".strip()
+        )
+    remaining = [name for item in closed.get("remaining", []) if (name := _name(item)) not in _of_other_ways(entries)]
+    if remaining or not closed:
+        left = f": {', '.join(remaining)}" if remaining else ""
+        yield ToDo(f"Go on with what is left{left}. What is done already is not done twice.", go_on)
+
+
+def _name(item: object) -> str:
+    """A scenario's own name, of the one that pytest gives it."""
+    return str(item).rpartition("::")[2]
+
+
+def _of_other_ways(entries: Sequence[Entry]) -> set[str]:
+    """The scenarios that are for another way back; some versions counted them among those that remain."""
+    left_out = [entry for entry in entries if entry["kind"] == "scenario left out"]
+    return {entry["scenario"] for entry in left_out if entry["reason"].startswith("is for the way back ")}
+
+
+def _checks(entries: Sequence[Entry]) -> Iterator[ToDo]:
+    """What nobody could check, and what was lost for good."""
+    overrides = _newest(entries, "overrides") or {}
+    for sentence in in_short(entries):
+        if sentence.outcome == "inconclusive" and not sentence.stopped and (word := overrides.get(sentence.id)):
+            yield ToDo(
+                f"Check “{sentence.keyword} {sentence.text}”: it could not be checked, and {word['by']} vouched for it"
+                f" ({word['because']})."
+            )
+    losses = "; ".join(map(str, _newest(entries, "loss") or []))
+    if _newest(entries, "way") == "downgrade" and _newest(entries, "restore point"):
+        yield ToDo(
+            "Reconcile the data: what the downgrade destroyed is in the restore point alone"
+            f"{f' ({losses})' if losses else ''}."
+        )
+
+
+def _newest(entries: Sequence[Entry], name: str) -> Any:
+    return next((e["value"] for e in reversed(entries) if e["kind"] == "fact" and e["name"] == name), None)

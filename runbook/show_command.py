@@ -1,0 +1,180 @@
+"""`python -m runbook show`: a record, read in the terminal."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from runbook import find_record
+from runbook.errors import JournalError
+from runbook.incident.chain import Entry
+from runbook.incident.story import Story
+from runbook.incident.templating import clock, duration
+from runbook.incident.timeline import Scenario, Sentence
+from runbook.incident.verifying import Verified, verify
+from runbook.paper import BAD, GOOD, PLAN, SOFT, STRONG, TONES, Paper
+
+_STYLES = {"passed": GOOD, "planned": PLAN, "failed": BAD, "interrupted": BAD, "inconclusive": BAD}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `show` is told on the command line."""
+    find_record.add_options(parser)
+    parser.add_argument("-v", "--verbose", action="store_true", help="with the commands, each with its entry's number")
+    parser.add_argument("--entry", type=int, metavar="N", help="one entry of the journal, whole")
+
+
+def show(chosen: argparse.Namespace) -> int:
+    """Print what the options name; return 1 when the journal is not whole. Raises JournalError when it is not there."""
+    verified = verify(find_record.journal_of(chosen))
+    paper = Paper()
+    if chosen.entry is not None:
+        _entry(_numbered(verified, chosen.entry), paper)
+    else:
+        _record(Story(verified.entries), verified, paper, verbose=chosen.verbose)
+    return 0 if verified.whole else 1
+
+
+def _numbered(verified: Verified, number: int) -> Entry:
+    if not 0 <= number < len(verified.entries):
+        last = len(verified.entries) - 1
+        raise JournalError(
+            f"there is no entry {number} that can be believed; the last one is {last}", "show -v gives the numbers"
+        )
+    return verified.entries[number]
+
+
+def _entry(entry: Entry, paper: Paper) -> None:
+    """Every member of an entry: what is short on a line of its own, and texts as they are."""
+    for name, value in _members(entry):
+        if isinstance(value, str) and "\n" in value:
+            paper.line((f"{name}:", STRONG))
+            paper.line(value.removesuffix("\n"), indent=2)
+        else:
+            paper.line((f"{name}: ", STRONG), "null" if value is None else str(value))
+
+
+def _members(value: Any, above: str = "") -> list[tuple[str, Any]]:
+    """The leaves of what JSON holds, each with its path."""
+    if isinstance(value, Mapping) and value:
+        return [leaf for name, each in value.items() for leaf in _members(each, f"{above}.{name}" if above else name)]
+    if isinstance(value, list) and value:
+        return [leaf for number, each in enumerate(value) for leaf in _members(each, f"{above}[{number}]")]
+    return [(above, value)]
+
+
+def _record(story: Story, verified: Verified, paper: Paper, *, verbose: bool) -> None:
+    paper.line((story.headline, TONES.get(story.tone, "") if verified.whole else BAD))
+    if not verified.whole:
+        paper.line((f"This journal is not whole: {verified.problem}", BAD))
+    if story.production.users_kept_out:
+        paper.line(("Users are kept out: the traffic gate was closed when production was last looked at", BAD))
+    if story.production.left_unknown:
+        paper.line(("How production was left is not known: nobody looked after the changes", BAD))
+    _facts(story, paper)
+    _changes(story, paper)
+    if story.decisions:
+        paper.heading("Decisions")
+        for decision in story.decisions:
+            paper.line(f"{decision['question']} ", (decision["answer"], STRONG))
+            for each in decision["evidence"]:
+                paper.line((each, SOFT), indent=4)
+    for chapter, scenarios in story.chapters.items():
+        paper.heading(chapter)
+        for scenario in scenarios:
+            _scenario(scenario, paper, verbose=verbose)
+    _left(story, verified, paper)
+
+
+def _facts(story: Story, paper: Paper) -> None:
+    failed, target = story.from_to
+    facts = {
+        "kind": story.kind + (", on a throwaway production" if story.rehearsed else ""),
+        "incident": story.opened.get("incident", "unknown"),
+        "project": story.opened.get("project", "unknown"),
+        "from": failed or "unknown",
+        "to": target,
+        "began": f"{clock(story.began)} UTC" if story.began else "unknown",
+        "ended": f"{clock(story.ended)} UTC" if story.closed else "it was not closed",
+        "took": duration(story.seconds),
+        "time to recover": "" if story.time_to_recover is None else duration(story.time_to_recover),
+        "without service": "not measured" if story.without_service is None else duration(story.without_service),
+        "run by": f"{story.opened.get('operator', 'unknown')} on {story.opened.get('operator_host', 'unknown')}",
+    }
+    paper.line()
+    for name, value in facts.items():
+        if value:
+            paper.line((f"{name:<16}", SOFT), str(value))
+    for run in story.resumed:
+        paper.line(
+            (f"{'resumed':<16}", SOFT), f"{clock(run['time'])} UTC by {run['operator']} on {run['operator_host']}"
+        )
+
+
+def _changes(story: Story, paper: Paper) -> None:
+    rows = story.production.before_and_after
+    changed = [row for row in rows if row.changed]
+    if not rows:
+        return
+    paper.heading("Before and after" if story.production.looked_after else "Production as it was found")
+    for row in changed if story.production.looked_after else rows:
+        paper.line(
+            f"{row.group.lower()}, {row.name}: ",
+            row.before,
+            *((" → ", (str(row.after), STRONG)) if row.changed else ()),
+        )
+    if story.production.looked_after:
+        paper.line(
+            (f"the same before and after: {', '.join(r.name for r in rows if not r.changed) or 'nothing'}", SOFT)
+        )
+
+
+def _scenario(scenario: Scenario, paper: Paper, *, verbose: bool) -> None:
+    if scenario.reason:
+        paper.line((f"  {scenario.name} (left out: it {scenario.reason})", SOFT))
+        return
+    paper.line(f"  {scenario.name}")
+    for sentence in scenario.sentences:
+        seconds = "" if sentence.seconds is None else f"{sentence.seconds:.1f} s"
+        outcome = (f"{sentence.outcome:<12}", _STYLES.get(sentence.outcome, ""))
+        changed = (" changed", PLAN) if sentence.changed_production else ""
+        paper.line(
+            (f"{sentence.began[11:19]} ", SOFT), outcome, (f"{seconds:>8}  ", SOFT),
+            f"{sentence.keyword} {sentence.text}", changed, indent=4,
+        )  # fmt: skip
+        if sentence.stopped and sentence.detail:
+            paper.line(sentence.detail, indent=8)
+        if verbose:
+            _details(sentence, paper)
+
+
+def _details(sentence: Sentence, paper: Paper) -> None:
+    """What was run and seen under a sentence, each with its entry's number, which --entry takes."""
+    for entry in sentence.details:
+        paper.line((f"[{entry['seq']}] ", SOFT), *_detail(entry), indent=8)
+
+
+def _detail(entry: Entry) -> tuple[str, tuple[str, str]]:
+    if entry["kind"] == "command":
+        ended = entry.get("stopped") or f"exit code {entry['exit_code']}, {entry['seconds']:.1f} s"
+        return f"$ {entry['command']}", (f"  ({ended})", SOFT)
+    if entry["kind"] == "exchange":
+        answer = entry.get("error") or f"HTTP {entry['status']}, {entry['seconds']:.1f} s"
+        return f"{entry['method']} {entry['url']}", (f"  ({answer})", SOFT)
+    if entry["kind"] == "look":
+        return "", (f"looked for {entry['expected']}: {entry['state']}, {entry.get('seen', 'not looked yet')}", SOFT)
+    return "", (f"change {entry['state']}: {entry['summary']}", SOFT)
+
+
+def _left(story: Story, verified: Verified, paper: Paper) -> None:
+    remaining = story.closed.get("remaining", [])
+    paper.heading("What is left")
+    if not story.closed:
+        paper.line("The run did not come to its end; what it would have done is not known from here.")
+    for each in remaining:
+        paper.line(f"- {each.rpartition('::')[2]}")
+    if story.closed and not remaining:
+        paper.line("Nothing that the runbook knows of.")
+    point = story.facts.get("restore point")
+    if isinstance(point, Mapping):
+        paper.line(f"Restore point: {point['path']}, {point['size']} bytes, sha256 {point['sha256']}")
+    paper.line((f"{len(verified.entries)} entries, head {verified.head}", SOFT))

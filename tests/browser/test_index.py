@@ -1,0 +1,183 @@
+"""The page of all incidents in a real Chromium: it reads without JavaScript; with it, it is filtered and sorted."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from docs.picture import ARGUMENTS, CHROMIUM
+from runbook.incident import index_page
+from runbook.incident.archive import read
+from tests.unit.filed import closed, filed, opened, over
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The index of seven records of every sort, one of them broken, one with a hostile name."""
+    reports = tmp_path_factory.mktemp("browser") / "reports of today"
+    filed(reports, "2026-01-05T10:00:00", over(after=100))
+    filed(reports, "2026-02-05T10:00:00", over(after=9))
+    filed(reports, "2026-03-05T10:00:00", [opened("plan"), closed("planned")])
+    filed(reports, "2026-04-05T10:00:00", [opened("rehearsal", operator="bert"), *over(after=20)[1:]])
+    filed(reports, "2026-05-05T10:00:00", [opened(project="desk"), closed("failed")])
+    filed(reports, "2026-06-05T10:00:00", [opened("emergency"), *over()[1:-1]])
+    filed(reports, "2026-07-05T10:00:00", over(after=30), "100% <b>?#é" + "x" * 150)
+    (reports / "no record").mkdir()
+    return index_page.write(reports, read(reports, pages=True))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium of Debian's."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield chromium
+        chromium.close()
+    # Playwright leaves its event loop set; later tests must not find it.
+    asyncio.set_event_loop(None)
+
+
+def show(browser: Browser, index: Path, **context: object) -> Page:
+    page = browser.new_context(**context).new_page()
+    page.goto(index.as_uri())
+    return page
+
+
+def months_shown(page: Page) -> list[str]:
+    """The months in which the incidents that are shown began, from the top."""
+    times = page.locator("tbody tr:visible time").evaluate_all("all => all.map(each => each.dateTime)")
+    return [time[5:7] for time in times]
+
+
+def chip(page: Page, name: str) -> Locator:
+    return page.get_by_role("checkbox", name=name)
+
+
+def heading(page: Page, name: str) -> Locator:
+    return page.get_by_role("columnheader", name=name)
+
+
+def test_reads_without_javascript(browser: Browser, index: Path) -> None:
+    """With JavaScript off every incident is there, newest first, and nothing is offered that does not work."""
+    page = show(browser, index, java_script_enabled=False)
+    assert [row[:10] for row in page.locator(".rb-records tbody tr").all_inner_texts()] == [
+        f"2026-0{month}-05" for month in range(7, 0, -1)
+    ]
+    assert not page.locator("form").is_visible()
+    assert page.locator(".rb-records button").count() == 0
+    assert "Nobody has rehearsed for more than 30 days" in page.inner_text("main")
+
+
+def test_links_open_the_record(browser: Browser, index: Path) -> None:
+    """Each row leads to its record, from the disk, whatever its folder is called."""
+    page = show(browser, index)
+    for row in range(7):
+        page.goto(index.as_uri())
+        page.locator(".rb-records tbody tr").nth(row).get_by_role("link").click()
+        assert page.url.endswith("/record.html")
+        assert page.locator("h1").is_visible()
+
+
+def test_kinds_outcomes_and_projects_filter(browser: Browser, index: Path) -> None:
+    """Each filter leaves what fits; several of one sort widen it, of different sorts narrow it; how many is said."""
+    page = show(browser, index)
+    status = page.get_by_role("status")
+    expect(status).to_have_text("7 of 7 records shown")
+    chip(page, "rollback").check()
+    assert months_shown(page) == ["07", "05", "02", "01"]
+    chip(page, "rehearsal").check()
+    assert months_shown(page) == ["07", "05", "04", "02", "01"]
+    chip(page, "failed").check()
+    assert months_shown(page) == ["05"]
+    expect(status).to_have_text("1 of 7 records shown")
+    page.get_by_label("Project").select_option("shop")
+    expect(status).to_have_text("0 of 7 records shown")
+    page.get_by_role("button", name="Show all").click()
+    expect(status).to_have_text("7 of 7 records shown")
+
+
+def test_text_filters(browser: Browser, index: Path) -> None:
+    """Every word that is typed must stand somewhere in the row, in whatever case."""
+    page = show(browser, index)
+    page.get_by_label("Text").fill("BERT 2026")
+    assert months_shown(page) == ["04"]
+    page.get_by_label("Text").fill("bert nobody")
+    assert months_shown(page) == []
+
+
+def test_headings_sort_by_number_and_unknown_comes_last(browser: Browser, index: Path) -> None:
+    """Times are sorted as numbers, either way; what is not known stands last both times, and a reader is told."""
+    page = show(browser, index)
+    button = heading(page, "Recovered in").get_by_role("button")
+    button.click()
+    assert months_shown(page)[:5] == ["01", "06", "07", "04", "02"]
+    expect(heading(page, "Recovered in")).to_have_attribute("aria-sort", "descending")
+    button.click()
+    assert months_shown(page)[:5] == ["02", "04", "07", "06", "01"]
+    expect(heading(page, "Recovered in")).to_have_attribute("aria-sort", "ascending")
+    assert page.locator("th[aria-sort]").count() == 1
+
+
+def test_keyboard_reaches_everything(browser: Browser, index: Path) -> None:
+    """A heading is sorted by, and a filter set, from the keyboard alone."""
+    page = show(browser, index)
+    heading(page, "Began").get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    assert months_shown(page) == ["01", "02", "03", "04", "05", "06", "07"]
+    chip(page, "plan 1").focus()
+    page.keyboard.press("Space")
+    assert months_shown(page) == ["03"]
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_fits_a_phone(browser: Browser, index: Path, *, javascript: bool) -> None:
+    """At 380 pixels nothing has to be scrolled sideways, long names included."""
+    page = show(browser, index, viewport={"width": 380, "height": 800}, java_script_enabled=javascript)
+    if javascript:
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 380
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1100, 380])
+def test_axe_finds_nothing(browser: Browser, index: Path, scheme: str, width: int) -> None:
+    """There is no violation that axe finds, in light and dark, on a desk and on a phone, with everything unfolded."""
+    page = show(browser, index, color_scheme=scheme, viewport={"width": width, "height": 900})
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_is_of_one_colour(browser: Browser, index: Path, scheme: str) -> None:
+    """What is outside of the text has its ground, in light and in dark."""
+    page = show(browser, index, color_scheme=scheme)
+    colours = [
+        page.evaluate(f"getComputedStyle(document.querySelector('{it}')).backgroundColor") for it in ("body", "main")
+    ]
+    assert colours[0] == colours[1]
+
+
+def test_asks_nobody(browser: Browser, index: Path) -> None:
+    """Opening it makes no request but the one for the page itself, and nothing is complained about."""
+    page = browser.new_context().new_page()
+    asked, complaints = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(index.as_uri())
+    chip(page, "rollback").check()
+    assert asked == [index.as_uri()]
+    assert complaints == []
+
+
+def test_prints(browser: Browser, index: Path) -> None:
+    """On paper the filters are left away, and every record is there."""
+    page = show(browser, index)
+    page.emulate_media(media="print")
+    assert not page.locator("form").is_visible()
+    assert page.locator(".rb-records tbody tr:visible").count() == 7
+    assert len(page.pdf(format="A4")) > 10_000

@@ -1,0 +1,68 @@
+"""One test for each private touch in harness/compat_html.py: when pytest-html moves it, the test says which."""
+
+import re
+from importlib.resources import files
+
+import pytest
+
+from harness.compat_html import REPLACED
+from tests.harness.inner import Ran, Runbook, scenario
+from tests.unit.test_record import Page
+
+GOOD = scenario("Good", "Given something to begin with", "Then all is well")
+BAD = scenario("Bad", "Then all is not well")
+
+
+@pytest.fixture
+def ran(runbook: Runbook) -> Ran:
+    """A run of one good and one bad scenario."""
+    return runbook.feature("1.feature", GOOD, BAD).run("features", "--execute", "shop")
+
+
+def test_refused_run_has_no_page(runbook: Runbook) -> None:
+    """pytest_html.basereport.BaseReport: its plugin can be taken out before it writes."""
+    (runbook.folder / "down").touch()
+    assert runbook.feature("1.feature", GOOD).run("features").exit_code == 4
+    assert not list(runbook.folder.rglob("record.html"))
+
+
+def test_page_is_named_by_its_incident(ran: Ran) -> None:
+    """pytest_html.report_data.ReportData.config, public but in no document of pytest-html: whose page it is."""
+    assert ran.folder is not None
+    assert f'<title id="head-title">{ran.folder.name}</title>' in ran.page
+
+
+@pytest.mark.parametrize(("written", "instead"), REPLACED, ids=[written for written, _ in REPLACED])
+def test_layout_has_each_part_once(written: str, instead: str) -> None:
+    """index.jinja2: what is laid out anew stands there, and once."""
+    template = files("pytest_html").joinpath("resources/index.jinja2").read_text(encoding="utf-8")
+    assert template.count(written) == 1, instead
+
+
+def test_record_is_read_before_the_report_of_pytest(ran: Ran) -> None:
+    """BaseReport._template: the record comes first in the page's own order, in a page that names its language."""
+    assert '<html lang="en">' in ran.page
+    record, environment, results = (ran.page.index(part) for part in ("<article ", 'id="environment"', 'id="results-'))
+    assert record < environment < results
+    assert ran.page.count("<h1>") == 1
+
+
+def test_boxes_have_names(ran: Ran) -> None:
+    """index.jinja2: each box of the filter says to those who hear the page what it filters."""
+    boxes = re.findall(r'<input [^>]*class="filter"[^>]*>', ran.page)
+    assert boxes
+    assert all("aria-label=" in box for box in boxes)
+
+
+def test_page_is_well_formed(ran: Ran) -> None:
+    """What is opened anew is closed: the page's own elements nest, from the record to the end."""
+    void = {"meta", "input", "img", "br", "link", "source"}
+    opened: list[str] = []
+    for tag, _ in Page(ran.page).elements:
+        if tag.removeprefix("/") in void or tag == "comment":
+            continue
+        if tag.startswith("/"):
+            assert opened.pop() == tag[1:]
+        else:
+            opened.append(tag)
+    assert opened == []

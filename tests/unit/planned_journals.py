@@ -1,0 +1,86 @@
+"""Small journals of a plan and of its execution, in a folder of records, for tests that hold one against the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runbook.incident.journal import Entry, Journal
+from runbook.incident.redaction import Redactor
+
+ASKED = {"target": None, "forward_fix": None, "accept_loss": None, "because": None, "override": []}
+DIGESTS = {"api": "sha256:1"}
+SCENARIO = "The switch"
+
+
+@dataclass
+class Deed:
+    """One change under a sentence: its words, its state in the end, its commands, its reach."""
+
+    summary: str
+    state: str
+    actions: tuple[str, ...] = ()
+    reach: str = "production"
+    evidence: str = "it is so"
+
+
+@dataclass
+class Run:
+    """One run: what it is, what was asked for, the facts that it found, its deeds, and how it was closed."""
+
+    name: str
+    mode: str
+    deeds: Sequence[Deed] = ()
+    asked: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    outcome: str | None = "passed"
+    stopped: str = ""
+    opened: dict[str, Any] = field(default_factory=dict)
+
+
+def written(reports: Path, run: Run, plan: dict[str, Any] | None = None) -> list[Entry]:
+    """Write the journal of a run into its folder and return its entries; `plan` is what it keeps of its plan."""
+    journal = Journal(reports / run.name / "journal.jsonl", Redactor())
+    opened = {
+        "format": 1, "incident": run.name, "project": "shop", "directory": "/srv/shop", "mode": run.mode,
+        "type": "plan" if run.mode == "plan" else "rollback", "asked_for": ASKED | run.asked, "operator": "ada",
+        "operator_host": "laptop", "scenarios": [SCENARIO],
+    }  # fmt: skip
+    journal.write("opened", **(opened | run.opened))
+    if plan is not None:
+        journal.write("plan", **plan)
+    told(journal, run)
+    if run.outcome is not None:
+        made = [deed.summary for deed in run.deeds if deed.state in ("done", "begun") and deed.reach == "production"]
+        journal.write("closed", outcome=run.outcome, changes_made=made, reached=[], remaining=[])
+    journal.close()
+    return journal.entries
+
+
+def told(journal: Journal, run: Run) -> None:
+    """Write what a run did: its facts, then each deed under a sentence of its own."""
+    journal.write("scenario began", scenario=SCENARIO, feature="2. Chapter", description="")
+    for name, value in ({"target": {"tag": "v1", "digests": DIGESTS}, "way": "application"} | run.facts).items():
+        journal.write("fact", name=name, value=value)
+    for number, deed in enumerate(run.deeds, start=1):
+        outcome = {"planned": "planned", "begun": "failed"}.get(deed.state, "passed")
+        _deed(journal, deed, f"2.1.{number}")
+        journal.write("sentence ended", outcome=outcome, detail="broke" if deed.state == "begun" else "", seconds=0.1)
+    if run.stopped:
+        journal.write("sentence began", id="2.1.9", keyword="Then", text="all is well", scenario=SCENARIO, place="f:9")
+        journal.write("sentence ended", outcome="failed", detail=run.stopped, seconds=0.1)
+    journal.write("scenario ended", scenario=SCENARIO, outcome="failed" if run.stopped else "passed", provides=[])
+
+
+def _deed(journal: Journal, deed: Deed, place: str) -> None:
+    journal.write(
+        "sentence began", id=place, keyword="When", text=deed.summary, scenario=SCENARIO, place=f"f:{place[-1]}"
+    )
+    about = {"summary": deed.summary, "reach": deed.reach}
+    if deed.state == "already so":
+        journal.write("change", state="already so", evidence=deed.evidence, **about)
+    else:
+        state = "planned" if deed.state == "planned" else "begun"
+        journal.write("change", state=state, actions=list(deed.actions), **about)
+    if deed.state == "done":
+        journal.write("change", state="done", seconds=0.1, receipts=[], **about)

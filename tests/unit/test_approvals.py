@@ -1,0 +1,66 @@
+"""Approvals: who decided what, when and why, each told once over all runs of an incident."""
+
+from typing import Any
+
+from runbook.incident.approvals import Approval, approvals
+from runbook.incident.journal import Entry
+
+
+def entry(kind: str, **facts: Any) -> Entry:
+    return {"kind": kind, "time": "2025-12-18T03:00:00Z", **facts}
+
+
+def opened(operator: str = "ada", kind: str = "opened", **wishes: Any) -> Entry:
+    return entry(kind, operator=operator, asked_for={"target": None, "verdict": None, "override": []} | wishes)
+
+
+def decision(answer: str, *evidence: str) -> Entry:
+    return entry("decision", question="?", answer=answer, evidence=list(evidence))
+
+
+def test_nothing_was_decided_by_hand() -> None:
+    """A run that was merely begun holds no decision of a person, and neither does a journal from before."""
+    assert approvals([opened()]) == []
+    assert approvals([entry("opened", asked_for=None)]) == []
+
+
+def test_each_is_told_once_with_who_typed_it_first() -> None:
+    """A resumed run repeats what was asked for before; it is still the word of whoever said it."""
+    first = opened(accept_loss="0004", target="v1")
+    second = opened("bob", "resumed", accept_loss="0004", target="v1", verdict="breaking", because="I read it")
+    told = approvals([first, second, decision("accepted by name (--accept-loss 0004)")])
+    assert [(each.option, each.by, each.because, each.used) for each in told] == [
+        ("--to v1", "ada", "", True),
+        ("--accept-loss 0004", "ada", "", True),
+        ("--verdict breaking", "bob", "I read it", False),
+    ]
+
+
+def test_verdict_that_counted() -> None:
+    """A human's verdict is used where the runbook's was review."""
+    (told,) = approvals([opened(verdict="additive", because="x"), decision("additive", "decided by a human: x")])
+    assert told.used
+
+
+def test_loss_that_was_not_asked_for() -> None:
+    """An accepted loss without a downgrade was not needed."""
+    (told,) = approvals([opened(accept_loss="0004")])
+    assert not told.used
+
+
+def test_override() -> None:
+    """The sentence that somebody vouched for, and whether that was needed in the end."""
+    word = {"by": "ada", "because": "I looked", "at": "2025-12-18T02:00:00Z"}
+    entries = [
+        opened(override=["5.1.2", "5.1.3"], because="I looked"),
+        entry("fact", name="overrides", value={"5.1.2": word, "5.1.3": word}),
+        entry("scenario began", scenario="S", feature="F"),
+        entry("sentence began", id="5.1.2", keyword="Then", text="metrics are scraped", scenario="S", place="f:1"),
+        entry("sentence ended", outcome="inconclusive", detail="ada vouches for it", seconds=1),
+        entry("scenario ended", scenario="S", outcome="passed", provides=[]),
+    ]
+    meaning = "this sentence could not be checked, and the run may go on"
+    assert approvals(entries) == [
+        Approval("--override 5.1.2", meaning, "ada", word["at"], "I looked", "Then metrics are scraped", used=True),
+        Approval("--override 5.1.3", meaning, "ada", word["at"], "I looked", "", used=False),
+    ]

@@ -1,0 +1,264 @@
+"""Follow-ups: what people were told, what was left switched, kept and unfinished, from the journal alone."""
+
+from typing import Any
+
+import pytest
+
+from runbook.incident.follow_ups import (
+    Announcement,
+    FollowUps,
+    LeftFile,
+    Quarantined,
+    RestorePoint,
+    Step,
+    SwitchOff,
+    Ticket,
+    follow_ups,
+)
+from runbook.incident.journal import Entry
+from runbook.incident.to_do import ToDo
+
+NAME = "20251218T030000Z-shop-rollback"
+HEAD = "ab" * 32
+OFF = {"variable": "EXPORT_MODE", "value": "off", "state": "off", "owner": "orders team", "remind_after": "2d"}
+ON = OFF | {"value": "on", "state": "on"}
+
+
+class Journal:
+    """Entries as a journal would have them, a minute apart."""
+
+    def __init__(self, **opened: Any) -> None:
+        self.entries: list[Entry] = []
+        facts = {"incident": NAME, "project": "shop", "mode": "execute", "type": "rollback"}
+        self.add("opened", **(facts | opened))
+
+    def add(self, kind: str, **facts: Any) -> "Journal":
+        time = f"2025-12-18T03:{len(self.entries):02}:00.000000Z"
+        self.entries.append({"seq": len(self.entries), "time": time, "kind": kind, **facts})
+        return self
+
+    def fact(self, name: str, value: Any) -> "Journal":
+        return self.add("fact", name=name, value=value)
+
+    def look(self, name: str, **about: Any) -> "Journal":
+        return self.fact(name, {"at": "2025-12-18T03:30:00.000000Z", "gate": "open", **about})
+
+    def change(self, summary: str, *states: str, reach: str = "production", **about: Any) -> "Journal":
+        for state in states:
+            members = {
+                "begun": ("actions",),
+                "planned": ("actions",),
+                "done": ("receipts",),
+                "already so": ("evidence",),
+            }
+            told = {name: about[name] for name in (*members[state], "leaves", "removes") if name in about}
+            self.add("change", state=state, summary=summary, reach=reach, **told)
+        return self
+
+    def sentence(self, text: str, outcome: str, detail: str = "") -> "Journal":
+        self.add("sentence began", id="2.1.1", keyword="Then", text=text, scenario="S", place="f:1")
+        return self.add("sentence ended", outcome=outcome, detail=detail, seconds=1)
+
+    def closed(self, outcome: str = "passed", remaining: tuple[str, ...] = ()) -> FollowUps:
+        self.add("closed", outcome=outcome, changes_made=[], reached=[], remaining=list(remaining))
+        return follow_ups(self.entries)
+
+
+def announced(journal: Journal, *states: str) -> Journal:
+    text = f"announce: shop: rolled back to v1\nIt is over.\nIncident {NAME}, journal head {HEAD}."
+    about = {"actions": [text], "receipts": ["accepted"], "evidence": "done before"}
+    return journal.change("the rollback is announced", *states, reach="people", **about)
+
+
+def ticketed(journal: Journal, *states: str, url: str = "https://tracker.example/shop/issues/7") -> Journal:
+    return journal.change(
+        "the follow-up ticket is opened", *states, reach="people",
+        actions=["open ticket: Forward-fix for v2\nFind the cause."],
+        receipts=[f"ticket #7: {url}"], evidence=f"ticket {url}",
+    )  # fmt: skip
+
+
+def test_announcement_as_sent() -> None:
+    """Title, text, receipt, when, and the head hash that lies with everybody who read it."""
+    told = announced(Journal(), "begun", "done").closed().announcement
+    assert told == Announcement(
+        "shop: rolled back to v1",
+        f"It is over.\nIncident {NAME}, journal head {HEAD}.",
+        "done",
+        "2025-12-18T03:02:00.000000Z",
+        "accepted",
+        HEAD,
+    )
+
+
+@pytest.mark.parametrize(
+    ("states", "state", "receipt"),
+    [
+        (("planned",), "planned", ""),
+        (("begun",), "begun", ""),
+        (("begun", "already so"), "done", "done before"),
+        (("begun", "done", "already so"), "done", "accepted"),
+    ],
+)
+def test_announcement_that_nobody_knows_of(states: tuple[str, ...], state: str, receipt: str) -> None:
+    """Begun is not sent, and one that a resumed run finds sent is; the first receipt stays."""
+    told = announced(Journal(), *states).closed().announcement
+    assert told is not None
+    assert (told.state, told.receipt) == (state, receipt)
+
+
+def test_ticket() -> None:
+    """Title, text, receipt and the address to go to."""
+    assert ticketed(Journal(), "begun", "done").closed().ticket == Ticket(
+        "Forward-fix for v2",
+        "Find the cause.",
+        "done",
+        "2025-12-18T03:02:00.000000Z",
+        "ticket #7: https://tracker.example/shop/issues/7",
+        "https://tracker.example/shop/issues/7",
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "data:text/html,x", "https://user:word@tracker.example/7", "None", 'https://x/"><b>']
+)
+def test_ticket_without_an_address_to_link_to(url: str) -> None:
+    """A tracker can answer anything; only plain http and https addresses are linked to."""
+    ticket = ticketed(Journal(), "begun", "done", url=url).closed().ticket
+    assert ticket is not None
+    assert ticket.address == ""
+
+
+def test_switch_that_was_left_off() -> None:
+    """Who turns it on again, since when it is off, when to be reminded, and what to type."""
+    journal = Journal(type="emergency").look("before", switches={"exports": ON})
+    journal.change("/srv/shop/.env says EXPORT_MODE=off", "begun", "done", actions=["mv"])
+    assert journal.look("after", switches={"exports": OFF, "reports": ON}).closed().switches_off == (
+        SwitchOff(
+            "exports", "EXPORT_MODE", "off", "orders team", "2025-12-18T03:03:00.000000Z", "2d", "2025-12-20T03:03:00Z",
+            "pytest features -m emergency --enable exports --execute shop",
+        ),
+    )  # fmt: skip
+
+
+def test_switch_that_was_off_before() -> None:
+    """It is told as well, though nobody knows since when; the reminder counts from the look."""
+    switch = OFF | {"owner": None, "remind_after": "24h"}
+    (off,) = Journal().look("before", switches={"exports": switch}).closed().switches_off
+    assert (off.owner, off.since, off.due) == ("", "", "2025-12-19T03:30:00Z")
+    odd = OFF | {"remind_after": "tomorrow"}
+    (off,) = Journal().look("before", switches={"exports": odd}).closed().switches_off
+    assert (off.remind_after, off.due) == ("tomorrow", "")
+
+
+def test_switch_that_is_on_again() -> None:
+    """What was turned on again is nothing to follow up."""
+    journal = Journal().look("before", switches={"exports": OFF}).look("after", switches={"exports": ON})
+    assert journal.closed().switches_off == ()
+
+
+def test_quarantine() -> None:
+    """What must not be deployed again, and where that is written down; nothing where no digest was known."""
+    fact = {"tag": "v2", "digests": {"api": "sha256:1"}, "since": "2025-12-18T03:00:00Z", "file": "/srv/q.jsonl"}
+    assert Journal().fact("quarantined", fact).closed().quarantined == (Quarantined(**fact),)
+    assert Journal().fact("quarantined", fact | {"digests": {}}).closed().quarantined == ()
+
+
+def test_restore_points() -> None:
+    """Each dump with the steps that bring it back; one of an older journal has none."""
+    restore = {"beside": [{"why": "go there", "command": "cd /srv"}], "instead": []}
+    older = {"path": "/srv/i-0.dump", "size": 1, "sha256": "00"}
+    fact = {"path": "/srv/i-1.dump", "size": 2, "sha256": "11", "restore": restore}
+    found = Journal().fact("restore point", older).fact("restore point", fact).fact("restore point", fact).closed()
+    assert found.restore_points == (
+        RestorePoint("/srv/i-0.dump", 1, "00"),
+        RestorePoint("/srv/i-1.dump", 2, "11", (Step("go there", "cd /srv"),)),
+    )
+
+
+def test_files_that_were_left() -> None:
+    """What a change left and none removed: also by one that only began; nothing of what was so already."""
+    env, dump, inside = (
+        {"path": path, "what": f"the {path}"} for path in ("/srv/i-1.env", "/srv/i-1.dump", "db:/tmp/i-1.dump")
+    )
+    journal = Journal().change("named", "begun", "done", leaves=[env], removes=[])
+    journal.change("dumped", "begun", leaves=[dump, inside], removes=[])
+    journal.change("noted", "already so", leaves=[{"path": "/srv/note", "what": "x"}], removes=[])
+    journal.change("removed", "begun", "done", leaves=[], removes=["db:/tmp/i-1.dump"])
+    assert journal.closed().left_files == (
+        LeftFile("/srv/i-1.env", "the /srv/i-1.env"),
+        LeftFile("/srv/i-1.dump", "the /srv/i-1.dump"),
+    )
+
+
+def words(found: FollowUps) -> str:
+    return "\n".join(f"{item.text} | {item.command}" for item in found.to_do)
+
+
+RESUME = f"pytest features --resume {NAME} --execute shop"
+
+
+def test_nothing_to_do_when_it_is_over() -> None:
+    """An incident that passed leaves nothing undone, and neither do a plan and the record of an unlocking."""
+    assert Journal().sentence("all is well", "passed").closed().to_do == ()
+    assert Journal(mode="plan").sentence("all is well", "failed").closed("failed").to_do == ()
+    assert Journal(type="unlock").closed().to_do == ()
+    assert follow_ups([]).nothing
+
+
+def test_users_who_are_kept_out_come_first() -> None:
+    """A closed gate is the first thing to do, with the command that goes on."""
+    journal = Journal().look("after", gate="closed").sentence("the api is ready", "failed", "not ready → read its log")
+    found = journal.closed("failed", ("2_roll_back.feature::Users return",))
+    assert found.to_do == (
+        ToDo("Let users in: they are kept out by the traffic gate, as far as this record knows.", RESUME),
+        ToDo("It stopped at “Then the api is ready”. What helps: read its log."),
+        ToDo("Go on with what is left: Users return. What is done already is not done twice.", RESUME),
+    )
+
+
+def test_what_is_for_another_way_back_is_not_to_do() -> None:
+    """Some versions counted the scenarios of another way back among those that remain."""
+    reason = "is for the way back downgrade, and this one is application"
+    journal = Journal().add("scenario left out", scenario="The schema goes back", feature="3", reason=reason)
+    assert journal.closed("passed", ("3.feature::The schema goes back",)).to_do == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept_out"),
+    [
+        (("user traffic is paused",), True),
+        (("user traffic is paused", "user traffic is resumed"), False),
+        ((), False),
+    ],
+)
+def test_gate_that_nobody_looked_at_since(changes: tuple[str, ...], *, kept_out: bool) -> None:
+    """Of a run that was killed nobody looked afterwards: what it did to the gate counts."""
+    journal = Journal().look("before")
+    for summary in changes:
+        journal.change(summary, "begun", "done", actions=["gate"])
+    assert ("Let users in" in words(follow_ups(journal.entries))) is kept_out
+
+
+def test_killed_run() -> None:
+    """What was begun and never finished, the lock, and how to go on."""
+    journal = Journal().add("sentence began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
+    journal.change("the application is brought up", "begun", actions=["docker compose up"])
+    found = words(follow_ups(journal.entries))
+    assert "“the application is brought up” was begun and never finished" in found
+    assert "| python -m runbook unlock" in found
+    assert found.endswith(f"Go on with what is left. What is done already is not done twice. | {RESUME}")
+
+
+def test_what_somebody_vouched_for() -> None:
+    """What nobody could check, and the data that only the restore point has, are still to do when all is over."""
+    word = {"by": "ada", "because": "I looked", "at": "2025"}
+    journal = Journal().fact("overrides", {"2.1.1": word}).add("scenario began", scenario="S", feature="F")
+    journal.sentence("metrics are scraped", "inconclusive", "nobody answers")
+    journal.add("scenario ended", scenario="S", outcome="passed", provides=[])
+    journal.fact("way", "downgrade").fact("loss", ["column orders.note: 2 rows"])
+    journal.fact("restore point", {"path": "/srv/i-1.dump", "size": 2, "sha256": "11"})
+    assert [item.text for item in journal.closed().to_do] == [
+        "Check “Then metrics are scraped”: it could not be checked, and ada vouched for it (I looked).",
+        "Reconcile the data: what the downgrade destroyed is in the restore point alone (column orders.note: 2 rows).",
+    ]

@@ -1,0 +1,211 @@
+"""`python -m runbook records`, `show`, `verify` and `render`: records found by name, and read in a terminal."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from runbook.__main__ import main
+from tests.unit.filed import closed, filed, opened, over
+from tests.unit.telling import INCIDENT, told
+
+ROOT = Path(__file__).parents[2]
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> str:
+    """What a command prints that ends with `code`."""
+    assert main([str(argument) for argument in arguments]) == code
+    return capsys.readouterr().out
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    """Three records: a rollback, a plan, and a rollback that was killed."""
+    filed(tmp_path, "2026-01-01T10:00:00", over(after=30))
+    filed(tmp_path, "2026-01-02T10:00:00", [opened("plan"), closed("planned")])
+    filed(tmp_path, "2026-01-03T10:00:00", over()[:-1])
+    return tmp_path
+
+
+def test_records_are_listed_newest_last(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each incident is a line, the newest nearest to the prompt; what matters and the page's path follow."""
+    lines = said(capsys, "records", reports).splitlines()
+    assert [line[:16] for line in lines[1:4]] == ["2026-01-01 10:00", "2026-01-02 10:00", "2026-01-03 10:00"]
+    assert "Over: production runs v1 again" in lines[1]
+    assert lines[1].split()[-7:] == ["30.0", "s", "unknown", "31.0", "s", "anna", "20260101T100000Z-shop-rollback"]
+    assert "not whole" in lines[3]
+    assert "1 of 3 journals are not whole" in lines
+    assert "no rehearsal is on record: script/rehearse makes one" in lines
+    assert lines[-1] == str(reports / "index.html")
+    assert (reports / "index.html").is_file()
+
+
+def test_records_as_json(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json each line is an object, and nothing else is printed; unknown is null."""
+    found = [json.loads(line) for line in said(capsys, "records", "--json", reports).splitlines()]
+    assert [each["group"] for each in found] == ["rollback", "plan", "rollback"]
+    assert (found[0]["time_to_recover"], found[0]["without_service"], found[0]["to"]) == (30.0, None, "v1")
+    assert found[2]["state"] == "not whole"
+    assert (reports / "index.html").is_file()
+
+
+def test_records_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a folder of reports there is one line that says what to do, and exit code 1."""
+    assert main(["records", str(tmp_path / "none")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("runbook: the folder of records ")
+    assert error.count("\n") == 1
+
+
+def test_records_are_listed_where_the_page_cannot_be_written(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The list comes before the page: that the page cannot be written is told behind it, with exit code 1."""
+    (reports / "index.html").mkdir()
+    assert main(["records", str(reports)]) == 1
+    shown = capsys.readouterr()
+    assert "20260103T100000Z-shop-rollback" in shown.out
+    assert "index.html cannot be written" in shown.err
+
+
+@pytest.mark.parametrize("columns", [40, 80, 100, 200])
+def test_records_fit_the_terminal(reports: Path, columns: int) -> None:
+    """On a terminal of any width no line is longer than it, and nothing that is shown is cut off."""
+    shown = on_terminal(columns, "records", str(reports))
+    assert "\x1b[" in shown
+    lines = COLOURS.sub("", shown).splitlines()
+    assert lines[-1] == str(reports / "index.html")
+    assert all(len(line) <= columns for line in lines[:-1])
+    assert "20260103T100000Z-shop-rollback" in "".join(line.strip() for line in lines).replace(" ", "")
+    assert "\x1b[3" not in on_terminal(columns, "records", str(reports), NO_COLOR="1")
+
+
+def on_terminal(columns: int, *arguments: str, **environment: str) -> str:
+    """What the command writes to a terminal of that width."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    variables = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm-256color"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "runbook", *arguments], cwd=ROOT, stdout=its, stdin=its, env=variables | environment
+    )
+    os.close(its)
+    written = b""
+    with suppress(OSError):  # how Linux says that the other end was closed
+        while data := os.read(ours, 65536):
+            written += data
+    os.close(ours)
+    assert process.wait(30) == 0
+    return written.decode("utf-8")
+
+
+def test_plain_where_it_is_no_terminal(reports: Path) -> None:
+    """In a pipe, and in a locale that has no arrows, there are lines without colours, and nothing stops."""
+    done = subprocess.run(
+        [sys.executable, "-m", "runbook", "records", str(reports)],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        timeout=30,
+        check=True,
+    )
+    text = done.stdout.decode("ascii")
+    assert "\x1b" not in text
+    assert r"v2 \u2192 v1" in text
+    assert done.stderr == b""
+
+
+def test_reader_that_has_seen_enough_is_no_error(reports: Path) -> None:
+    """`| head` closes the pipe: no traceback."""
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "runbook", "show", "--reports", str(reports), "20260101"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_record_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A record is told from its headline to its head; the commands only where they are asked for."""
+    journal = told(tmp_path, "WORD", project="shop")
+    text = said(capsys, "show", journal)
+    for expected in (
+        "Over: production runs v1 again\n",
+        "project         shop\n",
+        "from            v2\n",
+        "run by          WORD on WORD\n",
+        "evidence WORD",
+        "1. Chapter\n",
+        "Given first WORD",
+        "failed",
+        "expected this; seen WORD",
+        "left out: it WORD",
+        "What is left",
+    ):
+        assert expected in text, expected
+    assert "docker WORD" not in text
+    verbose = said(capsys, "show", "-v", journal)
+    assert "[7] $ docker WORD  (exit code 1, 0.1 s)" in verbose
+    assert "(HTTP 503, 0.1 s)" in verbose
+
+
+def test_one_entry_is_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--entry prints every member of an entry, and its output as it is; a number that is none is refused."""
+    journal = told(tmp_path, "WORD")
+    text = said(capsys, "show", "--entry", 7, journal)
+    assert "kind: command\ncommand: docker WORD\n" in text
+    assert "stdout.kept:\n  WORD\n  second line\n" in text
+    assert main(["show", "--entry", "999", str(journal)]) == 1
+    assert "there is no entry 999" in capsys.readouterr().err
+
+
+def test_broken_record_is_shown_as_broken(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What can be believed of a journal that is not whole is shown, with that above it, and exit code 1."""
+    text = said(capsys, "show", "--reports", reports, "20260103T100000Z-shop-rollback", code=1)
+    assert "This journal is not whole" in text
+    assert "The run did not come to its end" in text
+
+
+@pytest.mark.parametrize("word", ["\x1b]0;owned\x07", "\x1b[2J", "a\rb", "\N{RIGHT-TO-LEFT OVERRIDE}x", "[red]x"])
+def test_terminal_is_not_steered_by_a_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str], word: str) -> None:
+    """Characters that would steer a terminal are shown as their numbers, in lists, records and entries."""
+    journal = told(tmp_path, word)
+    text = said(capsys, "records", tmp_path) + said(capsys, "show", "-v", journal) + said(
+        capsys, "show", "--entry", 7, journal
+    )  # fmt: skip
+    assert not set(text) & {"\x1b", "\x07", "\r", "\N{RIGHT-TO-LEFT OVERRIDE}"}
+    assert "[red]x" in text or word != "[red]x"
+
+
+@pytest.mark.parametrize("typed", [INCIDENT, "0300", "folder", "journal"])
+def test_record_is_found_as_people_name_it(tmp_path: Path, capsys: pytest.CaptureFixture[str], typed: str) -> None:
+    """A record is found by its incident's name or a part of it, by its folder, and by its journal."""
+    journal = told(tmp_path)
+    named = {"folder": str(journal.parent), "journal": str(journal)}.get(typed, typed)
+    assert said(capsys, "verify", "--reports", tmp_path, named).startswith("whole: ")
+    assert said(capsys, "render", "--reports", tmp_path, named) == f"{journal.with_name('record.html')}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [("2026010", "3 incidents have 2026010"), ("1999", "is named 1999"), ("no/such/folder", "cannot be read")],
+)
+def test_record_that_is_not_the_only_one(
+    reports: Path, capsys: pytest.CaptureFixture[str], typed: str, answer: str
+) -> None:
+    """A name that several have, or none, is refused, with what to type instead."""
+    assert main(["verify", "--reports", str(reports), typed]) == 1
+    error = capsys.readouterr().err
+    assert answer in error
+    assert "→" in error
