@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from runbook.errors import JournalError
+from runbook.incident.page_check import PAGE
 from runbook.incident.summary import JOURNAL
 
 _REPORTS = Path("reports")
@@ -27,6 +28,8 @@ def journal_of(chosen: argparse.Namespace) -> Path:
     path = Path(meant)
     if path.is_dir():
         return path / JOURNAL
+    if path.name == PAGE:
+        return path.with_name(JOURNAL)
     if path.is_file() or path.name != meant or path.suffix:
         return path
     try:

@@ -1,6 +1,6 @@
 """The release to return to: chosen with its evidence, pinned by digest, and fetched."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from runbook.errors import CheckFailed, RegistryError, RegistryRefused, ReleaseNotFound, RunbookError, TargetError
 from runbook.known_good import Candidate
@@ -208,24 +208,18 @@ def failed_digests_known(tools: Toolbox) -> Expectation:
     return Expectation("the failed release's digests", lambda: Seen(ok=True, seen=shown or nothing), "")
 
 
-def quarantining_failed(tools: Toolbox) -> Change:
-    """The change that keeps the failed release from coming back unnoticed."""
-    tag = ", ".join(tools.incident.facts["origin"]["tags"])
-    return tools.known_good.quarantining(_failed_digests(tools), tag, tools.incident.name)
+def quarantine_failed(tools: Toolbox) -> None:
+    """Keep the failed release from coming back unnoticed, and put on record what of it is in quarantine."""
+    incident, digests = tools.incident, _failed_digests(tools)
+    tag = ", ".join(incident.facts["origin"]["tags"])
+    incident.carry_out(tools.known_good.quarantining(digests, tag, incident.name), tools.host)
+    if digests and not incident.planned_changes:
+        incident.learn("quarantined", tools.known_good.quarantined(digests))
 
 
 def failed_in_quarantine(tools: Toolbox) -> Expectation:
-    """That the failed release is in quarantine now; what is there of it goes on record."""
-    digests = _failed_digests(tools)
-    expectation = tools.known_good.in_quarantine(digests)
-
-    def look() -> Seen:
-        seen = expectation.look()
-        if seen.ok and digests:
-            tools.incident.learn("quarantined", tools.known_good.quarantined(digests))
-        return seen
-
-    return replace(expectation, look=look)
+    """That the failed release is in quarantine now."""
+    return tools.known_good.in_quarantine(_failed_digests(tools))
 
 
 def opening_incident(tools: Toolbox) -> Change:

@@ -118,4 +118,4 @@ def target_not_quarantined(tools: Toolbox) -> None:
 @when("the failed release is quarantined")
 @changes
 def quarantined(tools: Toolbox) -> None:
-    tools.incident.carry_out(target.quarantining_failed(tools), tools.host)
+    target.quarantine_failed(tools)

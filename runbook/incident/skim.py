@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from runbook.errors import JournalError
 from runbook.incident.chain import FIRST_PREVIOUS, FORMAT, Entry
+from runbook.incident.earlier import completed
 from runbook.incident.verifying import verify
 
 #: Longer than any line that the runbook writes, in bytes.
@@ -70,7 +71,7 @@ def skim(path: Path, deadline: float | None = None) -> Skimmed:
         # What happened to it, in the words of `verify`; that takes longer, and most journals are whole.
         verified = verify(path)
         return Skimmed(list(verified.entries), verified.problem, at_work, about.st_size)
-    return Skimmed(entries, problem, at_work, about.st_size)
+    return Skimmed(list(completed(tuple(entries))), problem, at_work, about.st_size)
 
 
 def _read(file: BinaryIO, deadline: float | None) -> tuple[list[Entry], bytes, str | None]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from runbook.incident.measured import Measured, Outage, moment
 from runbook.incident.story import Story
@@ -183,7 +183,6 @@ def _during(at: datetime, scenarios: Sequence[Scenario]) -> str:
 def _chapters(run: Measured, scenarios: Sequence[Scenario]) -> Iterator[Segment]:
     told = [(scenario.chapter, scenario.sentences[0].began) for scenario in scenarios if scenario.sentences]
     begun = [next(group) for _, group in groupby(told, key=lambda each: each[0])]
-    ends = [*(_x(run, moment(began)) for _, began in begun[1:]), float(WIDTH)]
-    for (chapter, began), end in zip(begun, ends, strict=True):
-        x = _x(run, moment(began))
+    places = [*(_x(run, moment(began)) for _, began in begun), float(WIDTH)]
+    for (chapter, _), (x, end) in zip(begun, pairwise(places), strict=True):
         yield Segment(x, round(max(end - x, 0.0), 1), chapter)

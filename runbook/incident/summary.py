@@ -138,7 +138,7 @@ def _told(skimmed: Skimmed, folder: str) -> dict[str, Any]:
 def _kind(story: Story) -> dict[str, str]:
     kind = story.kind
     known = str(story.opened.get("type", "unknown")).removeprefix("emergency-")
-    group = known if known in GROUPS else "unknown"
+    group = "plan" if known == "rehearsal-plan" else known if known in GROUPS else "unknown"
     if group == "unknown":
         kind = group
     if story.opened.get("mode") == "plan" and group == "emergency":

@@ -4,12 +4,16 @@ import re
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # Control characters but tab and line feed; marks that have no width, or turn the direction of writing.
-_CONCEALED = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-)
+_RANGES = (
+    (0x00, 0x08), (0x0B, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x061C, 0x061C), (0x180E, 0x180E), (0x200B, 0x200F),
+    (0x2028, 0x202E), (0x2060, 0x206F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB),
+)  # fmt: skip
+_NUMBERS = {number: f"\\u{number:04x}" for first, last in _RANGES for number in range(first, last + 1)}
+_CONCEALED = re.compile(f"[{''.join(map(chr, _NUMBERS))}]")
 
 
 def visible(text: str) -> str:
     """Return `text` with such characters as their numbers, without a terminal's colours, with plain line ends."""
     plain = COLOUR.sub("", text.replace("\r\n", "\n"))
-    return _CONCEALED.sub(lambda found: f"\\u{ord(found.group()):04x}", plain)
+    # Output may be nothing but such characters: one call for all of them, and none where there is none.
+    return plain.translate(_NUMBERS) if _CONCEALED.search(plain) else plain

@@ -6,6 +6,7 @@ import shlex
 import httpx
 
 from rehearsal.incidents import Planted, find_incident
+from runbook.incident.follow_ups import follow_ups
 from runbook.incident.plan_and_actual import PlanAndActual, plan_and_actual
 from tests.engine.conftest import Ran, Rehearsed, state
 from tests.same_commands import differences
@@ -72,6 +73,8 @@ def planned_and_executed(here: Rehearsed, name: str, recovery: str) -> Ran:
     found = held_against_plan(executed, plan)
     assert found.summary == f"As planned: {len(found.changes)} of {len(found.changes)} changes"
     assert found.stopped is None
+    emergency = executed.entries[0]["type"] == "emergency"
+    assert emergency or follow_ups(executed.entries).quarantined
     return executed
 
 

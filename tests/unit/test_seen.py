@@ -202,14 +202,16 @@ def test_unknown_is_not_said_to_have_stayed() -> None:
     assert not row.kept
 
 
+ALWAYS = {"shop-db-1", "path", "mode", "owner"}
+
+
 @pytest.mark.parametrize(
     ("kind", "way", "names"),
     [
-        pytest.param("rollback", "application", {"schema revision", "shop-db-1", "path", "mode"}, id="application"),
-        pytest.param("rollback", "downgrade", {"shop-db-1", "path", "mode"}, id="downgrade"),
+        pytest.param("rollback", "application", {"schema revision", *ALWAYS}, id="application"),
+        pytest.param("rollback", "downgrade", {*ALWAYS}, id="downgrade"),
         pytest.param(
-            "emergency", None, {"image tag", "digest of api", "schema revision", "shop-db-1", "path", "mode"},
-            id="emergency",
+            "emergency", None, {"image tag", "digest of api", "schema revision", *ALWAYS}, id="emergency"
         ),
     ],
 )  # fmt: skip
