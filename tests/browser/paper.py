@@ -1,4 +1,4 @@
-"""A page as it is printed: its text, and how far its letters stand from the edges of the paper."""
+"""A page as it is printed: its text, in which letters that would stand beyond the paper's edge are missing."""
 
 from dataclasses import dataclass
 

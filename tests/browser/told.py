@@ -113,7 +113,8 @@ class Told:
     @property
     def left_to_do(self) -> list[str]:
         """What people were told, what is in quarantine, the way back out of a restore point, switches left off."""
-        messages = {e["summary"]: e["actions"] for e in self._all("change") if e.get("actions") and e["reach"] == "people"}
+        changes = [entry for entry in self._all("change") if entry.get("actions")]
+        messages = {entry["summary"]: entry["actions"] for entry in changes if entry["reach"] == "people"}
         told = [action.partition(": ")[2] for actions in messages.values() for action in actions]
         quarantined = self.facts.get("quarantined") or {}
         told += [quarantined["tag"], *quarantined["digests"].values()] if quarantined else []

@@ -35,9 +35,7 @@ def moment(campaign: Campaign, kind: str, words: str) -> str:
         pytest.param("last", "the follow-up ticket is opened", id="told-and-not-noted"),
     ],
 )
-def test_killed_rollback_comes_to_the_same_end(
-    campaign: Campaign, rehearsed: Rehearsed, kind: str, words: str
-) -> None:
+def test_killed_rollback_comes_to_the_same_end(campaign: Campaign, rehearsed: Rehearsed, kind: str, words: str) -> None:
     """Journal, page and production are as they must be after the kill, and after the incident was gone on with."""
     kill = campaign.kill_at(moment(campaign, kind, words))
     assert kill.problems == []
