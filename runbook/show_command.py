@@ -7,6 +7,7 @@ from typing import Any
 from runbook import find_record
 from runbook.errors import JournalError
 from runbook.incident.chain import Entry
+from runbook.incident.odd_entries import odd_entries_told
 from runbook.incident.story import Story
 from runbook.incident.templating import clock, duration
 from runbook.incident.timeline import Scenario, Sentence
@@ -24,13 +25,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def show(chosen: argparse.Namespace) -> int:
-    """Print what the options name; return 1 when the journal is not whole. Raises JournalError when it is not there."""
-    verified = verify(find_record.journal_of(chosen))
+    """Print what the options name; return 1 when the journal is not whole.
+
+    Raises JournalError when it is not there, or its entries are not as the runbook writes them.
+    """
+    journal = find_record.journal_of(chosen)
+    verified = verify(journal)
     paper = Paper()
     if chosen.entry is not None:
         _entry(_numbered(verified, chosen.entry), paper)
     else:
-        _record(Story(verified.entries), verified, paper, verbose=chosen.verbose)
+        with odd_entries_told(journal):
+            _record(Story(verified.entries), verified, paper, verbose=chosen.verbose)
     return 0 if verified.whole else 1
 
 

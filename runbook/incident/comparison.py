@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 NOT_THERE = "not there"
+#: How a snapshot begins to say what it could not see.
+_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class Row:
     must_stay: bool = False
     #: Whether it is the same thing still: a container whose health is another is, one that was recreated is not.
     same: bool = True
+    #: Whether one of the looks could not see it.
+    unknown: bool = False
 
     @property
     def changed(self) -> bool:
@@ -27,12 +31,17 @@ class Row:
     @property
     def kept(self) -> bool:
         """Tell whether it must stay as it was, and did."""
-        return self.must_stay and self.after is not None and self.same and not self.before.startswith("unknown")
+        return self.must_stay and self.after is not None and self.same and not self.before.startswith(_UNKNOWN)
 
     @property
     def broken(self) -> bool:
         """Tell whether it must stay as it was, and is something else now."""
-        return self.must_stay and self.after is not None and not self.same
+        return self.must_stay and self.after is not None and not self.same and not self.unknown
+
+    @property
+    def unchecked(self) -> bool:
+        """Tell whether it must stay as it was, and nobody could see whether it did."""
+        return self.must_stay and self.after is not None and self.unknown
 
 
 def compared(before: Mapping[str, Any], later: Mapping[str, Any] | None, must_stay: Collection[str] = ()) -> list[Row]:
@@ -47,7 +56,8 @@ def compared(before: Mapping[str, Any], later: Mapping[str, Any] | None, must_st
     for group, name in sorted(names, key=lambda key: _GROUPS.index(key[0])):
         was, now = first.get((group, name), _MISSING), second.get((group, name), _MISSING)
         duty = was.duty in must_stay or was.duty == _ALWAYS
-        rows.append(Row(group, name, was.words, now.words if later else None, duty, was.identity == now.identity))
+        same, unknown = was.identity == now.identity, was.unknown or now.unknown
+        rows.append(Row(group, name, was.words, now.words if later else None, duty, same, unknown))
     return rows
 
 
@@ -63,6 +73,11 @@ class _Line(NamedTuple):
     words: str
     duty: str = ""
     identity: str = ""
+
+    @property
+    def unknown(self) -> bool:
+        """Tell whether it could not be seen; of an image without a digest its local id is known all the same."""
+        return self.words.startswith(_UNKNOWN) and self.group != "Release"
 
 
 _MISSING = _Line("", "", NOT_THERE)

@@ -108,6 +108,9 @@ def _newest_first(reports: Path, project: str, began: datetime) -> Iterator[Path
 
 def _first_line(journal: Path) -> Mapping[str, Any]:
     try:
+        # A pipe would be waited for, for ever.
+        if not journal.is_file():
+            return {}
         with journal.open("rb") as file:
             return _entry(file.readline(_LAST_LINE))
     except OSError:
@@ -154,7 +157,7 @@ def _read(journal: Path, sought: Sought) -> dict[str, Any] | None:
     except (OSError, JournalError):
         return None
     entries = found.entries
-    if not found.whole or entries[-1]["outcome"] not in ("planned", "failed"):
+    if not found.whole or entries[-1].get("outcome") not in ("planned", "failed"):
         return None
     try:
         opened, facts = entries[0], facts_in_short(entries)

@@ -9,6 +9,7 @@ from runbook.incident.approvals import approvals
 from runbook.incident.edition import edition
 from runbook.incident.follow_ups import follow_ups
 from runbook.incident.measured import unmeasured
+from runbook.incident.odd_entries import odd_entries_told
 from runbook.incident.plan_and_actual import plan_and_actual
 from runbook.incident.story import Story
 from runbook.incident.strip import strips
@@ -19,15 +20,14 @@ from runbook.incident.verifying import Verified, verify
 def body(journal: Path) -> str:
     """The record's HTML, to be put into a page that has its style already.
 
-    Raises JournalError when the journal cannot be read.
+    Raises JournalError when the journal cannot be read, or its entries are not as the runbook writes them.
     """
-    return environment().get_template("body.html.jinja").render(_context(journal))
+    return _made("body.html.jinja", journal)
 
 
 def page(journal: Path) -> str:
     """The record as a whole page of its own, for a run that could not write it. Raises JournalError as `body` does."""
-    context = _context(journal) | {"style": STYLE.read_text(encoding="utf-8")}
-    return environment().get_template("page.html.jinja").render(context)
+    return _made("page.html.jinja", journal, style=STYLE.read_text(encoding="utf-8"))
 
 
 def render(journal: Path) -> Path:
@@ -40,6 +40,11 @@ def render(journal: Path) -> Path:
     except OSError as error:
         raise JournalError(f"{target} cannot be written ({error.strerror})", "make room, then render again") from None
     return target
+
+
+def _made(template: str, journal: Path, **more: str) -> str:
+    with odd_entries_told(journal):
+        return environment().get_template(template).render(_context(journal) | more)
 
 
 def _context(journal: Path) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """What fills in the templates of every page: everything is escaped, and nothing in it hides."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -14,6 +15,7 @@ STYLE = TEMPLATES / "record.css"
 SCRIPT = TEMPLATES / "record.js"
 
 
+@cache
 def environment() -> Environment:
     """What fills in the templates of every page: it escapes all, and shows what would conceal something."""
     found = Environment(

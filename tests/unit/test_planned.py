@@ -1,6 +1,7 @@
 """The plan that an execution keeps: which one it is, and when there is none."""
 
 import json
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from runbook.incident.planned import Sought, newest_plan
 from runbook.incident.verifying import verify
+from tests.unit.forging import put, sealed_anew
 from tests.unit.planned_journals import ASKED, SCENARIO, Deed, Run, written
 
 NOW = datetime.now(UTC)
@@ -116,7 +118,7 @@ def test_plan_from_before_a_killed_execution(tmp_path: Path) -> None:
     assert newest_plan(tmp_path, sought())["incident"] is None
 
 
-@pytest.mark.parametrize("damage", ["cut", "edited", "folder", "binary", "unreadable"])
+@pytest.mark.parametrize("damage", ["cut", "edited", "folder", "binary", "unreadable", "pipe", "forged"])
 def test_broken_journals_are_passed_over(tmp_path: Path, damage: str) -> None:
     """A journal that is not as it was written, or none at all, keeps nothing from being found, and raises nothing."""
     written(tmp_path, Run(name(hours=2), "plan", [DEED], outcome="planned"))
@@ -129,6 +131,10 @@ def test_broken_journals_are_passed_over(tmp_path: Path, damage: str) -> None:
         journal.mkdir()
     elif damage == "unreadable":
         journal.symlink_to("nowhere")
+    elif damage == "pipe":
+        os.mkfifo(journal)
+    elif damage == "forged":
+        put(journal, sealed_anew([line.replace(b'"outcome":"planned"', b'"came":"out"') for line in data.splitlines()]))
     else:
         journal.write_bytes(
             {"cut": data[:-40], "edited": data.replace(b"gate", b"gaze"), "binary": b"\xff\xfe{"}[damage]

@@ -290,3 +290,29 @@ def test_documented_check_agrees(tmp_path: Path) -> None:
     assert f"ends with 'closed'; head {verify(journal).head}" in check().stdout
     change_byte(journal, 5)
     assert "line 5 was changed" in check().stderr
+
+
+def test_page_says_how_much_of_an_output_it_shows(tmp_path: Path) -> None:
+    """Of outputs it is the end, of answers the beginning; what is there whole is not called cut, whatever its bytes."""
+    journal = Journal(tmp_path / "journal.jsonl", Redactor())
+    journal.write("opened")
+    journal.write("scenario began", scenario="S", feature="1. Chapter")
+    journal.write("sentence began", keyword="Given", text="x", scenario="S", place="x:1")
+    about = {"directory": None, "stdin_bytes": None, "exit_code": 0, "seconds": 0.1}
+    secret = {"bytes": 6258, "kept": "(kept off the record)"}
+    journal.write("command", command="a", stdout={"bytes": 6, "kept": "\N{CHECK MARK} up"}, stderr=secret, **about)
+    long = {"bytes": 99999, "kept": "x" * 65536, "file": "output/0001-stdout.txt", "sha256": "0" * 64}
+    journal.write("command", command="b", stdout=long, stderr={"bytes": 0, "kept": ""}, **about)
+    for body, characters in (("short", 40), ("y" * 4096, 5000)):
+        answer = {"status": 200, "seconds": 0.1, "body": body, "body_characters": characters}
+        journal.write("exchange", method="GET", url=f"http://{body[:5]}", sent=None, **answer)
+    journal.write("closed", outcome="passed")
+    journal.close()
+    captions = re.findall(r"<figcaption>([^<;]*)", record.body(journal.path))
+    assert captions == [
+        "output",
+        "standard error",
+        "output, the last 65,536 characters of 99,999 bytes",
+        "answer",
+        "answer, the first 4,096 characters of 5,000",
+    ]

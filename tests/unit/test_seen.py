@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from runbook.incident import record
 from runbook.incident.comparison import compared
+from runbook.incident.journal import Journal
+from runbook.incident.redaction import Redactor
 from runbook.incident.story import Story
 from runbook.incident.verifying import verify
 from tests.unit.telling import snapshot, told
@@ -217,6 +220,31 @@ def test_unknown_is_not_said_to_have_stayed() -> None:
     unknown = production(schema="unknown: no answer")
     (row,) = [row for row in compared(unknown, unknown, ("schema",)) if row.name == "schema revision"]
     assert not row.kept
+    assert row.unchecked
+
+
+@pytest.mark.parametrize("looks", [("0002", "unknown: no answer"), ("unknown: no answer", "0002")])
+def test_unknown_is_not_said_to_have_changed(looks: tuple[str, str], tmp_path: Path) -> None:
+    """What one look could not see is told as not known, and nobody is told that it changed."""
+    before, after = (production(schema=schema) for schema in looks)
+    (row,) = [row for row in compared(before, after, ("schema",)) if row.name == "schema revision"]
+    assert (row.broken, row.kept, row.unchecked) == (False, False, True)
+    journal = Journal(tmp_path / "journal.jsonl", Redactor())
+    journal.write("opened", type="emergency", mode="execute")
+    journal.write("fact", name="before", value=before)
+    journal.write("fact", name="after", value=after)
+    journal.close()
+    page = record.body(journal.path)
+    assert "could not be seen:</strong> database (schema revision)" in page
+    assert '<span class="rb-flag">not known</span>' in page
+    assert "must not have" not in page
+
+
+def test_image_without_a_digest_is_told_by_its_local_id() -> None:
+    """An image that is nowhere but on the host is another one when its id is."""
+    before, after = (production(digests={"api": f"unknown: only the local id {word}"}) for word in "ab")
+    (row,) = [row for row in compared(before, after, ("release",)) if row.name == "digest of api"]
+    assert row.broken
 
 
 ALWAYS = {"shop-db-1", "path", "mode", "owner"}
