@@ -9,7 +9,7 @@ from runbook.incident.incident import Incident, Mode
 from runbook.incident.journal import Journal
 from runbook.incident.record import render
 from runbook.incident.redaction import Redactor
-from tests.browser.looking import faint, unfold
+from tests.browser.looking import faint, unfold, violations
 
 SNAPSHOT = {
     "at": "2026-01-01T00:00:00.000000Z",
@@ -25,11 +25,12 @@ SNAPSHOT = {
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Path:
-    """A record with a passed sentence, a failed one, and long, hostile output."""
+def record(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A record with a passed sentence, a failed one, and long, hostile output; its kind is the parameter's."""
+    kind = getattr(request, "param", "rollback")
     journal = Journal(tmp_path / "reports/incident/journal.jsonl", Redactor())
     incident = Incident("incident", Mode.EXECUTE, journal)
-    journal.write("opened", type="rollback", mode="execute", project="shop", operator="on-call", operator_host="laptop")
+    journal.write("opened", type=kind, mode="execute", project="shop", operator="on-call", operator_host="laptop")
     journal.write("scenario began", scenario="Users return", feature="2. Roll back", description="")
     for text, error in (
         ("user traffic is resumed", None),
@@ -69,6 +70,15 @@ def test_reads_without_javascript(browser: Browser, record: Path) -> None:
     text = page.inner_text("article")
     assert "user traffic is resumed" in text
     assert "boom" in text
+
+
+@pytest.mark.parametrize("record", ["rehearsal"], indirect=True)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_rehearsal_says_so_above_all_else(browser: Browser, record: Path, scheme: str) -> None:
+    """Practice is told above the headline, and axe finds nothing in how."""
+    page = opened(browser, record, color_scheme=scheme)
+    assert page.inner_text("header").casefold().startswith("rehearsal on a throwaway production")
+    assert not violations(page)
 
 
 def test_fits_a_phone(browser: Browser, record: Path) -> None:
