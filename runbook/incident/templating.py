@@ -1,6 +1,7 @@
 """What fills in the templates of every page: everything is escaped, and nothing in it hides."""
 
 import json
+import shlex
 from functools import cache
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"clock": clock, "duration": duration, "offset": _offset, "axis": _axis, "as_json": _json}
+    found.filters |= {"clock": clock, "duration": duration, "offset": _offset, "axis": _axis}
+    found.filters |= {"as_json": _json, "shell": lambda text: shlex.quote(str(text))}
     found.tests["output"] = is_output
     return found
 
