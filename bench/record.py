@@ -168,7 +168,8 @@ def painted(page: Path) -> tuple[float, float]:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
             tab = browser.new_page(viewport={"width": 1100, "height": 900})
             tab.goto(page.resolve().as_uri(), timeout=120_000)
-            tab.wait_for_function("performance.getEntriesByName('first-contentful-paint').length", timeout=120_000)
+            while not tab.evaluate("performance.getEntriesByName('first-contentful-paint').length"):
+                time.sleep(0.05)
             first.append(tab.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
             whole.append(tab.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
             browser.close()

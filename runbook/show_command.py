@@ -130,14 +130,14 @@ def _changes(story: Story, paper: Paper) -> None:
     changed = [row for row in rows if row.changed]
     if not rows:
         return
-    paper.heading("Before and after" if story.production.looked_after else "Production as it was found")
-    for row in changed if story.production.looked_after else rows:
+    paper.heading(story.production.title)
+    for row in changed if story.production.seen_twice else rows:
         paper.line(
             f"{row.group.lower()}, {row.name}: ",
             row.before,
             *((" → ", (str(row.after), STRONG)) if row.changed else ()),
         )
-    if story.production.looked_after:
+    if story.production.seen_twice:
         paper.line(
             (f"the same before and after: {', '.join(r.name for r in rows if not r.changed) or 'nothing'}", SOFT)
         )

@@ -69,6 +69,7 @@ class ShortSentence:
 def in_short(entries: Sequence[Entry]) -> list[ShortSentence]:
     """Every sentence that began, in the order in which each began first."""
     found: dict[tuple[str, str, int], ShortSentence] = {}
+    of_scenario: dict[str, dict[int, ShortSentence]] = {}
     counts: dict[str, int] = {}
     now: ShortSentence | None = None
     changes: list[ShortChange] = []
@@ -81,6 +82,7 @@ def in_short(entries: Sequence[Entry]) -> list[ShortSentence]:
             counts[words] = counts.get(words, 0) + 1
             fresh = ShortSentence(entry["scenario"], entry.get("id", ""), entry["keyword"], entry["text"])
             now = found.setdefault((entry["scenario"], words, counts[words]), fresh)
+            of_scenario.setdefault(entry["scenario"], {})[id(now)] = now
             now.outcome, now.detail, changes = "interrupted", "", []
         elif kind == "change" and now is not None:
             _changed(now, changes, entry)
@@ -89,7 +91,7 @@ def in_short(entries: Sequence[Entry]) -> list[ShortSentence]:
             now.outcome, now.detail = entry["outcome"], entry["detail"][:_LONGEST_DETAIL] if stopped else ""
             now = None
         elif kind == "scenario ended" and entry["outcome"] in ("passed", "planned"):
-            _went_on([sentence for sentence in found.values() if sentence.scenario == entry["scenario"]])
+            _went_on(list(of_scenario.get(entry["scenario"], {}).values()))
     return list(found.values())
 
 

@@ -29,12 +29,22 @@ class Production:
         return isinstance(self._facts.get("after"), Mapping)
 
     @property
+    def seen_twice(self) -> bool:
+        """Tell whether production was looked at before the changes and after them."""
+        return self.looked_after and isinstance(self._facts.get("before"), Mapping)
+
+    @property
+    def title(self) -> str:
+        """What `before_and_after` shows, in words."""
+        if self.seen_twice:
+            return "Before and after"
+        return f"Production as it was {'left' if self.looked_after else 'found'}"
+
+    @property
     def before_and_after(self) -> list[Row]:
-        """What changed, and what must not have, side by side; without a look afterwards, production as it was found."""
-        before, after = self._facts.get("before"), self._facts.get("after")
-        if not isinstance(before, Mapping):
-            return []
-        return compared(before, after if isinstance(after, Mapping) else None, self._must_stay)
+        """What changed, and what must not have, side by side; production at that one moment where it was seen once."""
+        looks = [look for name in ("before", "after") if isinstance(look := self._facts.get(name), Mapping)]
+        return compared(looks[0], looks[1] if len(looks) > 1 else None, self._must_stay) if looks else []
 
     @property
     def by_group(self) -> list[tuple[str, list[Row]]]:

@@ -1,16 +1,13 @@
 """The page of all incidents in a real Chromium: it reads without JavaScript; with it, it is filtered and sorted."""
 
-import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from docs.picture import ARGUMENTS, CHROMIUM
 from runbook.incident import index_page
 from runbook.incident.archive import read
+from tests.browser.looking import unfold, violations
 from tests.unit.filed import closed, filed, opened, over
 
 
@@ -27,17 +24,6 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     filed(reports, "2026-07-05T10:00:00", over(after=30), "100% <b>?#é" + "x" * 150)
     (reports / "no record").mkdir()
     return index_page.write(reports, read(reports, pages=True))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A Chromium of Debian's."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield chromium
-        chromium.close()
-    # Playwright leaves its event loop set; later tests must not find it.
-    asyncio.set_event_loop(None)
 
 
 def show(browser: Browser, index: Path, **context: object) -> Page:
@@ -137,7 +123,7 @@ def test_fits_a_phone(browser: Browser, index: Path, *, javascript: bool) -> Non
     """At 380 pixels nothing has to be scrolled sideways, long names included."""
     page = show(browser, index, viewport={"width": 380, "height": 800}, java_script_enabled=javascript)
     if javascript:
-        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        unfold(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 380
 
 
@@ -146,9 +132,8 @@ def test_fits_a_phone(browser: Browser, index: Path, *, javascript: bool) -> Non
 def test_axe_finds_nothing(browser: Browser, index: Path, scheme: str, width: int) -> None:
     """There is no violation that axe finds, in light and dark, on a desk and on a phone, with everything unfolded."""
     page = show(browser, index, color_scheme=scheme, viewport={"width": width, "height": 900})
-    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-    results = Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()
+    unfold(page)
+    assert not violations(page)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,17 +1,15 @@
 """The record, opened in a real Chromium: it reads without JavaScript, fits a phone, asks nobody for anything."""
 
-import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from docs.picture import ARGUMENTS, CHROMIUM
 from runbook.incident.incident import Incident, Mode
 from runbook.incident.journal import Journal
 from runbook.incident.record import render
 from runbook.incident.redaction import Redactor
+from tests.browser.looking import faint, unfold
 
 SNAPSHOT = {
     "at": "2026-01-01T00:00:00.000000Z",
@@ -58,17 +56,6 @@ def record(tmp_path: Path) -> Path:
     return render(journal.path)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A Chromium of Debian's."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield chromium
-        chromium.close()
-    # Playwright leaves its event loop set; later tests must not find it.
-    asyncio.set_event_loop(None)
-
-
 def opened(browser: Browser, record: Path, **context: object) -> Page:
     page = browser.new_context(**context).new_page()
     page.goto(record.as_uri())
@@ -87,7 +74,7 @@ def test_reads_without_javascript(browser: Browser, record: Path) -> None:
 def test_fits_a_phone(browser: Browser, record: Path) -> None:
     """At 380 pixels nothing has to be scrolled sideways, long words included."""
     page = opened(browser, record, viewport={"width": 380, "height": 800})
-    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    unfold(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 380
 
 
@@ -104,23 +91,11 @@ def test_output_stays_text(browser: Browser, record: Path) -> None:
     """A script in a command's output is shown and not run."""
     page = opened(browser, record)
     assert page.title() == "incident"
-    assert page.locator("article script, article b:has-text('boom')").count() == 0
+    assert page.locator("article pre script, article b:has-text('boom')").count() == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out(browser: Browser, record: Path, scheme: str) -> None:
     """In light and in dark, body text has a contrast of at least 7 to its ground (WCAG 2.2, AAA)."""
     page = opened(browser, record, color_scheme=scheme)
-    ratio = page.evaluate(
-        """() => {
-            const style = getComputedStyle(document.querySelector('article'));
-            const light = colour => {
-                const [r, g, b] = colour.match(/[\\d.]+/g).map(Number).map(v => v / 255)
-                    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-            };
-            const [a, b] = [light(style.color), light(style.backgroundColor)].sort((x, y) => y - x);
-            return (a + 0.05) / (b + 0.05);
-        }"""
-    )
-    assert ratio >= 7
+    assert not faint(page, "article", 7)

@@ -9,6 +9,7 @@ from rehearsal.incidents import Planted, find_incident
 from runbook.incident.follow_ups import follow_ups
 from runbook.incident.plan_and_actual import PlanAndActual, plan_and_actual
 from tests.engine.conftest import Ran, Rehearsed, state
+from tests.keeping import keep
 from tests.same_commands import differences
 
 Scene = tuple[Rehearsed, Planted]
@@ -68,6 +69,7 @@ def planned_and_executed(here: Rehearsed, name: str, recovery: str) -> Ran:
     assert recovery in words(plan), plan.terminal
     executed = here.run(*shown_by(plan, here))
     assert executed.exit_code == 0, executed.terminal
+    keep(name, executed.folder)
     apart = differences(plan.entries, executed.entries)
     assert not apart, "\n".join(apart)
     found = held_against_plan(executed, plan)
@@ -95,6 +97,7 @@ def planned_and_held(here: Rehearsed, name: str) -> Ran:
     for ran in (plan, executed):
         assert ran.exit_code == 1, ran.terminal
         assert "production is held as it is, at:" in ran.terminal
+    keep(name, executed.folder)
     apart = differences(plan.entries, executed.entries)
     assert not apart, "\n".join(apart)
     found = held_against_plan(executed, plan)

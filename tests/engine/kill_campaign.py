@@ -33,11 +33,13 @@ _HASTE = "\n[deadlines]\nstable = 1\n"
 class Kill:
     """One kill: at which moment, in which sentence or change, and what came of it; `problems` is empty if all is well.
 
-    `left` are the commands that were at work still when the run was dead; `announced` is how often people were told.
+    `record` is the name of its record's folder, `left` are the commands that were at work still when the run was dead;
+    `announced` is how often people were told.
     """
 
     moment: str
     where: str
+    record: str = ""
     problems: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     announced: int = 0
@@ -93,6 +95,7 @@ class Campaign:
         if ran.folder is None or not kill.killed:
             kill.problems.append(f"not killed: exit code {ran.exit_code}\n{ran.terminal}")
         else:
+            kill.record = ran.folder.name
             kill.problems += killed_record.problems(ran, where, kind)
             meanwhile()
             self._resume(kill, ran.folder, others)

@@ -14,6 +14,7 @@ from runbook.incident.journal import RESERVED
 from runbook.incident.verifying import verify
 from tests.harness.conftest import zygote
 from tests.harness.inner import Runbook, Zygote, scenario
+from tests.keeping import keep
 
 __all__ = ["zygote"]  # the fixture, for pytest
 
@@ -73,6 +74,7 @@ def test_record_is_closed_on_a_full_disk(small_disk: Runbook) -> None:
     assert "lock      released" in ran.terminal
     assert "--resume" in ran.terminal
     assert found.entries[-1]["trouble"] == "No space left on device"
+    keep("full-disk", folder)
     head = (folder / "record.html").read_text().partition("</header>")[0]
     assert "<strong>The journal could not be written:</strong> No space left on device" in head
 

@@ -10,6 +10,7 @@ import httpx
 import testinfra
 
 from tests.engine.conftest import ROOT, Rehearsed, docker
+from tests.keeping import keep
 from tests.same_commands import differences
 
 TARGET, FAILED = "2025-12-15-rc1", "2025-12-18-rc1"
@@ -72,6 +73,7 @@ def test_rollback_passes(rehearsed: Rehearsed) -> None:
     last = rehearsed.rollback.terminal.strip().splitlines()[-1]
     assert Path(last) == rehearsed.rollback.folder / "record.html"
     assert "13 passed" in rehearsed.rollback.terminal
+    keep("regression", rehearsed.rollback.folder)
 
 
 def test_api_and_jobs_run_the_registrys_digest(rehearsed: Rehearsed) -> None:

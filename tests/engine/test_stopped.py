@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from tests.engine.conftest import ROOT, Ran, Rehearsed, docker
+from tests.keeping import keep
 
 TARGET, FAILED = "2025-12-15-rc1", "2025-12-18-rc1"
 PATIENCE = 120  # seconds
@@ -107,6 +108,7 @@ def test_killed_run_leaves_a_journal_that_renders(rehearsed: Rehearsed) -> None:
     assert verified.returncode == 1
     assert "the run was killed" in verified.stdout
     subprocess.run([sys.executable, "-m", "runbook", "render", journal], check=True, cwd=ROOT, capture_output=True)
+    keep("killed", ran.folder)
     page = (ran.folder / "record.html").read_text()
     assert "Interrupted at: When the application is brought up on the target" in page
     # From a laptop that has no journal: the dead run's lock is in the way until somebody answers for taking it.

@@ -9,6 +9,7 @@ import pytest
 
 from tests.engine.conftest import Rehearsed, docker
 from tests.engine.kill_campaign import Campaign
+from tests.keeping import keep
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +35,12 @@ def moment(campaign: Campaign, kind: str, words: str) -> str:
         pytest.param("last", "the follow-up ticket is opened", id="told-and-not-noted"),
     ],
 )
-def test_killed_rollback_comes_to_the_same_end(campaign: Campaign, kind: str, words: str) -> None:
+def test_killed_rollback_comes_to_the_same_end(campaign: Campaign, rehearsed: Rehearsed, kind: str, words: str) -> None:
     """Journal, page and production are as they must be after the kill, and after the incident was gone on with."""
     kill = campaign.kill_at(moment(campaign, kind, words))
     assert kill.problems == []
     assert (kill.killed, kill.resumed, kill.same) == (True, True, True)
+    keep("resumed", rehearsed.reports / kill.record)
 
 
 def test_container_half_replaced_gets_its_own_name_again(campaign: Campaign, rehearsed: Rehearsed) -> None:

@@ -59,7 +59,7 @@ def green_places(ran: Ran, junit: Path) -> list[str]:
         "exit code": ran.exit_code == 0,
         "journal: the run": entries[-1].get("outcome") in good,
         "journal: the scenario": ended.get("Bad") in good,
-        "page": 'class="rb-head rb-bad"' not in text,
+        "page": 'class="rb-head rb-tone-bad"' not in text,
         "what needs it ran": ended.get("Later") in good,
         "last lines": bool(re.search(r"^(PASSED|PLANNED):", ran.terminal, re.MULTILINE)),
     }

@@ -71,9 +71,18 @@ class Output:
         at = [0, *sorted(int(cut * len(whole)) for cut in self.cuts), len(whole)]
         return [whole[start:end] for start, end in pairwise(at)]
 
+    @property
+    def halves(self) -> list[str]:
+        """Of a secret at a border its beginning and its end, since that is what a wrong cut would leave."""
+        middle = len(self.secret) // 2
+        at_border = any(self.dots) and self.written == self.secret and middle >= 6
+        return [self.secret[:middle], self.secret[middle:]] if at_border else []
+
     def is_shown_by(self, text: str) -> bool:
         """Whether the secret can be read in `text`, in the form in which it was written or as such."""
         for seen in {text, visible(text), _seen(text)}:
+            if any(half in seen for half in self.halves):
+                return True
             if self.secret in seen or _seen(self.secret) in seen or _seen(self.written) in seen:
                 return True
             if self.is_base64 and hidden_in_base64(re.sub(r"\s", "", seen), self.secret.encode()):
@@ -126,7 +135,9 @@ def outputs(draw: st.DrawFn) -> Output:
     secret, form = draw(SECRETS), draw(st.sampled_from(sorted(ENCODINGS)))
     written = ENCODINGS[form](secret)
     how = draw(st.sampled_from(["as it is", "as it is", "coloured", "with what nobody sees", "wrapped"]))
-    if how == "wrapped" and form.startswith("base64"):
+    if COLOUR.search(secret):
+        how = "as it is"  # of a secret with colours of its own nobody could say which ones are not
+    if how == "wrapped" and form.startswith("base64") and not form.startswith("base64-in-"):
         width, end = draw(st.sampled_from([16, 20, 64, 76])), draw(st.sampled_from(["\n", "\r\n", "\napi-1  | "]))
         written = end.join(written[at : at + width] for at in range(0, len(written), width))
     elif how in ("coloured", "with what nobody sees"):
@@ -134,7 +145,9 @@ def outputs(draw: st.DrawFn) -> Output:
         cuts = tuple(draw(st.lists(st.floats(0, 1), min_size=1, max_size=4)))
         written = "".join(piece + draw(st.sampled_from(inside)) for piece in _cut(written, cuts))
     before, after, dots = draw(NEAR), draw(NEAR), (0, 0)
-    if draw(st.integers(0, 9)) == 0:
+    if draw(st.integers(0, 6)) == 0:
+        if draw(st.booleans()):
+            written = secret
         # The end of a command's output is kept, and the beginning of an HTTP answer.
         border, off = draw(st.sampled_from(BORDERS)), draw(st.integers(-8, len(written) + 8))
         dots = (
@@ -222,10 +235,9 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(item)
 
 
-def on_terminal(output: Output) -> str:
+def on_terminal(output: Output, redactor: Redactor) -> str:
     """What a terminal shows when the output is written to it piece by piece, in one go."""
-    redactor, shown = Redactor(), io.StringIO()
-    redactor.learn("CANARY", output.secret)
+    shown = io.StringIO()
     terminal = Redacting(cast("TextIO", shown), redactor.text)
     for piece in output.pieces:
         terminal.write(piece)
@@ -249,7 +261,7 @@ def test_secret_is_in_nothing_written(written: Written, output: Output) -> None:
     written.tell(output)
     for told in written.told_since():
         assert not output.is_shown_by(told), told
-    assert not output.is_shown_by(on_terminal(output))
+    assert not output.is_shown_by(on_terminal(output, written.journal.redactor))
 
 
 class _Words(HTMLParser):

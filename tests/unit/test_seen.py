@@ -91,6 +91,23 @@ def test_without_an_after_nothing_is_compared() -> None:
 
 
 @pytest.mark.parametrize(
+    ("looks", "title", "rows"),
+    [
+        pytest.param({"before": "v2", "after": "v1"}, "Before and after", [("v2", "v1")], id="both"),
+        pytest.param({"before": "v2"}, "Production as it was found", [("v2", None)], id="before"),
+        pytest.param({"after": "v1"}, "Production as it was left", [("v1", None)], id="after"),
+        pytest.param({}, "Production as it was found", [], id="never"),
+    ],
+)
+def test_what_was_seen_once_is_told_too(looks: dict[str, str], title: str, rows: list[tuple[str, str | None]]) -> None:
+    """A run that stopped before its first look, and looked when it ended, tells what it left, and compares nothing."""
+    facts = [fact(name, snapshot("x", tag)) for name, tag in looks.items()]
+    found = story(opened(), *facts).production
+    tags = [(row.before, row.after) for row in found.before_and_after if row.name == "image tag"]
+    assert (found.title, tags) == (title, rows)
+
+
+@pytest.mark.parametrize(
     ("gate", "kept_out"),
     [("closed", True), ("open", False), ("unknown: no answer", False)],
     ids=["closed", "open", "unknown"],

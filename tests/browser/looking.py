@@ -1,0 +1,56 @@
+"""How the tests look at a page: everything unfolded or folded, what axe finds in it, how its text stands out."""
+
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+_FAINT = """([wanted, least]) => {
+    const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+    const pixel = colour => {
+        canvas.clearRect(0, 0, 1, 1);
+        canvas.fillStyle = colour;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const light = ([r, g, b]) => {
+        const [x, y, z] = [r, g, b].map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+    };
+    const ground = element => {
+        for (let each = element; each; each = each.parentElement) {
+            const found = pixel(getComputedStyle(each).backgroundColor);
+            if (found[3] === 255) return found;
+        }
+        return [255, 255, 255];
+    };
+    const found = new Set();
+    for (const element of document.querySelectorAll(wanted)) {
+        if (!element.checkVisibility() || !element.textContent.trim()) continue;
+        const [a, b] = [light(pixel(getComputedStyle(element).color)), light(ground(element))].sort((x, y) => y - x);
+        const ratio = (a + 0.05) / (b + 0.05);
+        if (ratio < least) found.add(`${ratio.toFixed(1)} ${element.localName}.${element.className}`);
+    }
+    return [...found];
+}"""
+
+
+def unfold(page: Page, *, unfolded: bool = True) -> None:
+    """Open all that is folded, in the record and in pytest-html's table below it; or fold it all."""
+    page.evaluate("open => document.querySelectorAll('details').forEach(each => { each.open = open; })", unfolded)
+    button = page.locator("#show_all_details" if unfolded else "#hide_all_details")
+    if button.count():
+        button.click()
+
+
+def violations(page: Page, *rules: str) -> str:
+    """Report what axe finds in the whole page, by these rules or by all; empty where it finds nothing."""
+    # Without this axe describes each element that is in order, too, which takes most of its time.
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    results = Axe().run(page, options=options | ({"runOnly": list(rules)} if rules else {}))
+    return results.generate_report() if results.violations_count else ""
+
+
+def faint(page: Page, selector: str, least: float) -> str:
+    """The kinds of visible elements of that selector whose text has less contrast than that to its ground."""
+    return "\n".join(page.evaluate(_FAINT, [selector, least]))

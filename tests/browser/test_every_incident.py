@@ -1,0 +1,267 @@
+"""The record of every incident that can be rehearsed, and of runs that died, in a real Chromium and on paper.
+
+The tests on the engine made them, and left them with `tests.keeping`. Run alone, two are rehearsed here. What must be
+on a page is taken from its journal.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.looking import faint, unfold, violations
+from tests.browser.paper import printed
+from tests.browser.told import Told, missing, out_of_order, squeezed
+from tests.keeping import HEADLINES, keep, kept
+
+ROOT = Path(__file__).parents[2]
+REHEARSED_HERE = ("regression", "breaking-migration")
+REHEARSAL_DEADLINE = 400  # seconds
+#: What one reads, as opposed to remarks beside it and labels.
+BODY = """h1, h2, .rb-chapter, .rb-scenario:not(.rb-left-out) h4, article pre, .rb-answer, .rb-decision li,
+.rb-s > summary > span:not(.rb-badge), .rb-lines, article td, article p:not(.rb-note, .rb-kind, .rb-practice, .rb-alarm,
+.rb-warning, .rb-checked, .rb-bad), article dd:not(.rb-note)"""
+
+
+@dataclass
+class Shown:
+    """A record's page in a browser, what it asked for, and what the browser complained about."""
+
+    page: Page
+    told: Told
+    address: str
+    asked: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module", params=HEADLINES)
+def name(request: pytest.FixtureRequest) -> str:
+    """The name of a record."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def record(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of that record."""
+    if kept(name) is None and "CI" not in os.environ and name in REHEARSED_HERE:
+        rehearse(name, tmp_path_factory.mktemp("rehearsed"))
+    folder = kept(name)
+    if folder is None and "CI" not in os.environ:
+        pytest.skip(f"nobody kept a record of {name} in this session → run tests/engine with it")
+    assert folder is not None, f"no test of this session kept a record of {name}: did the one that makes it fail?"
+    return folder / "record.html"
+
+
+def rehearse(name: str, reports: Path) -> None:
+    argv = [sys.executable, "-m", "pytest", "features", "--rehearse", name, "--reports", str(reports)]
+    ran = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=REHEARSAL_DEADLINE, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    keep(name, next(reports.glob("*-rehearsal")))
+
+
+@pytest.fixture(scope="module")
+def told(record: Path) -> Told:
+    """What the record's journal tells."""
+    return Told(record.with_name("journal.jsonl"))
+
+
+@pytest.fixture(scope="module")
+def plain(browser: Browser, record: Path) -> Iterator[Page]:
+    """The page where JavaScript is off."""
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 1100, "height": 900})
+    page = context.new_page()
+    page.goto(record.as_uri())
+    yield page
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def once(browser: Browser, record: Path, told: Told) -> Iterator[Shown]:
+    """The page with JavaScript; opened once, as the tests here leave it so that the next one can begin."""
+    context = browser.new_context(viewport={"width": 1100, "height": 900})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    shown = Shown(context.new_page(), told, record.as_uri())
+    shown.page.on("request", lambda request: shown.asked.append(request.url))
+    shown.page.on("console", lambda message: shown.complaints.append(message.text))
+    shown.page.on("pageerror", lambda error: shown.complaints.append(str(error)))
+    shown.page.goto(shown.address)
+    yield shown
+    context.close()
+
+
+@pytest.fixture
+def shown(once: Shown) -> Shown:
+    """That page in light, on a desk, at its top, with everything folded and shown."""
+    once.page.emulate_media(color_scheme="light")
+    once.page.set_viewport_size({"width": 1100, "height": 900})
+    once.page.get_by_role("button", name="All", exact=True).click()
+    unfold(once.page, unfolded=False)
+    once.page.evaluate("scrollTo(0, 0); document.activeElement.blur()")
+    return once
+
+
+def test_head_is_read_without_javascript(plain: Page, told: Told, name: str) -> None:
+    """With JavaScript off: how it ended, from which release to which, and the journal's head."""
+    assert plain.inner_text("h1").replace("\n", " ").startswith(HEADLINES[name])
+    assert missing(told.releases, squeezed(plain.inner_text("header"))) == []
+    assert told.head in plain.inner_text("#rb-check")
+
+
+def test_timeline_is_read_without_javascript(plain: Page, told: Told) -> None:
+    """Every chapter, scenario and sentence stands there in its order, with its outcome and its own commands in it."""
+    assert out_of_order(told.timeline, squeezed(plain.inner_text("#rb-timeline"))) is None
+    for sentence in told.sentences:
+        own = plain.locator(f"#s{sentence.seq}")
+        assert own.locator("summary .rb-badge").inner_text() == sentence.outcome
+        assert missing(sentence.commands, squeezed(own.text_content() or "")) == [], sentence.words
+
+
+def test_all_else_is_read_without_javascript(plain: Page, told: Told) -> None:
+    """Decisions with their evidence, production before and after, and what is left to do."""
+    text = squeezed(plain.text_content("article") or "")
+    assert missing(told.decisions, text) == []
+    assert missing(told.production, text) == []
+    assert missing(told.left_to_do, text) == []
+
+
+def test_sentence_unfolds_without_javascript(plain: Page, told: Told) -> None:
+    """A sentence is opened and closed by a click on it."""
+    line = plain.locator(f"#s{told.sentences[0].seq} > summary")
+    inside = plain.locator(f"#s{told.sentences[0].seq} > div")
+    was_open = inside.is_visible()
+    for is_open in (not was_open, was_open):
+        line.click()
+        assert inside.is_visible() == is_open
+
+
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_prints_everything(shown: Shown, paper: str) -> None:
+    """Folded on screen, it's all on paper: the timeline with every command, decisions, and what is left to do."""
+    sheets = printed(shown.page, paper)
+    text = squeezed("".join(sheets.texts))
+    assert out_of_order(shown.told.timeline, text) is None
+    assert missing(shown.told.commands, text) == []
+    assert missing([*shown.told.decisions, *shown.told.production, *shown.told.left_to_do], text) == []
+    assert shown.told.head in text
+    # Printers cannot print near the edges; and nobody carries a folder to a review.
+    assert min(sheets.left, sheets.right) > 8
+    assert len(sheets.texts) <= 6 + len(shown.told.sentences) / 3
+
+
+def test_axe_finds_nothing(shown: Shown) -> None:
+    """No violation anywhere on the page, in light, folded and unfolded."""
+    assert not violations(shown.page)
+    unfold(shown.page)
+    assert not violations(shown.page)
+
+
+def test_stands_out_in_the_dark(shown: Shown) -> None:
+    """In dark, axe finds no text too faint, folded and unfolded; what one reads has a contrast of at least 7."""
+    shown.page.emulate_media(color_scheme="dark")
+    assert not violations(shown.page, "color-contrast")
+    unfold(shown.page)
+    assert not violations(shown.page, "color-contrast")
+    assert not faint(shown.page, BODY, 7)
+    shown.page.emulate_media(color_scheme="light")
+    assert not faint(shown.page, BODY, 7)
+
+
+def test_fits_a_phone(shown: Shown) -> None:
+    """At 380 pixels nothing has to be scrolled sideways, with everything unfolded."""
+    unfold(shown.page)
+    shown.page.set_viewport_size({"width": 380, "height": 800})
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= 380
+
+
+def test_filters_from_the_keyboard(shown: Shown) -> None:
+    """The keyboard alone reaches the filters; each leaves the sentences that it names, and says how many."""
+    page, sentences = shown.page, shown.told.sentences
+    stopped = ("failed", "inconclusive", "interrupted")
+    wanted = {
+        "Changes": [each.seq for each in sentences if each.changed_production],
+        "Where it stopped": [each.seq for each in sentences if each.outcome in stopped],
+        "All": [each.seq for each in sentences],
+    }
+    for button, expected in wanted.items():
+        tab_to(page, button)
+        page.keyboard.press("Enter")
+        visible = page.locator(".rb-s:visible").evaluate_all("all => all.map(each => Number(each.id.slice(1)))")
+        assert visible == expected, button
+        expect(page.get_by_role("button", name=button, exact=True)).to_have_attribute("aria-pressed", "true")
+        expect(page.get_by_role("status")).to_have_text(f"{len(expected)} of {len(sentences)} sentences shown")
+        page.evaluate("document.activeElement.blur(); getSelection().removeAllRanges(); scrollTo(0, 0)")
+
+
+def test_unfolds_from_the_keyboard(shown: Shown) -> None:
+    """All at once by the buttons, and one sentence by Enter or the space bar on it."""
+    page = shown.page
+    inside = page.locator(".rb-s > div:visible")
+    for button, count in (("Unfold", len(shown.told.sentences)), ("Fold", 0)):
+        tab_to(page, button)
+        page.keyboard.press("Space")
+        expect(inside).to_have_count(count)
+    page.keyboard.press("Tab")
+    for key, count in (("Enter", 1), ("Space", 0)):
+        page.keyboard.press(key)
+        expect(inside).to_have_count(count)
+
+
+def tab_to(page: Page, button: str) -> None:
+    for _ in range(300):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == button:
+            return
+    pytest.fail(f"the keyboard does not come to the button {button}")
+
+
+def test_copies_exactly_the_command(shown: Shown) -> None:
+    """The buttons put a command, and the line that checks the record, on the clipboard, to the letter."""
+    page = shown.page
+    sentence = max(shown.told.sentences, key=lambda each: len(each.commands))
+    unfold(page)
+    folder = shown.told.entries[0]["incident"]
+    for within, text in (
+        (f"#s{sentence.seq}", sentence.commands[-1]),
+        ("#rb-check", f"python -m runbook verify reports/{folder}/journal.jsonl"),
+    ):
+        page.evaluate("navigator.clipboard.writeText('something else')")
+        block = page.locator(f"{within} .rb-copied").last
+        block.get_by_role("button").press("Enter")
+        expect(block.get_by_role("button")).to_have_text("Copied")
+        assert page.evaluate("navigator.clipboard.readText()") == text
+
+
+def test_deep_link_opens_its_sentence(shown: Shown) -> None:
+    """An address that ends with a sentence's number leads to that sentence and opens it."""
+    sentence = shown.told.sentences[-1]
+    shown.page.goto(f"{shown.address}#s{sentence.seq}")
+    inside = shown.page.locator(f"#s{sentence.seq} > div")
+    expect(inside).to_be_visible()
+    expect(inside).to_be_in_viewport()
+
+
+def test_table_below_opens_from_the_keyboard(shown: Shown) -> None:
+    """In pytest-html's table, which is there when pytest came to its end, a scenario is opened from the keyboard."""
+    page = shown.page
+    rows = page.locator("#results-table tbody tr.collapsible")
+    if shown.told.entries[-1]["kind"] != "closed":
+        expect(rows).to_have_count(0)
+        return
+    log = page.locator("#results-table .extras-row").first
+    assert not log.is_visible()
+    rows.locator("td.col-result").first.press("Enter")
+    assert log.is_visible()
+
+
+def test_asks_nobody(once: Shown) -> None:
+    """All that was done above made no request but the one for the page; one that is made is forbidden by the page."""
+    assert set(once.asked) == {once.address}
+    assert once.complaints == []
+    once.page.evaluate("fetch('http://127.0.0.1:9/').catch(() => 0)")
+    assert "Content Security Policy" in "".join(once.complaints)
+    assert set(once.asked) == {once.address}

@@ -1,0 +1,132 @@
+"""What a journal tells, in the words that its page must have; read without the code that makes the page."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+def squeezed(text: str) -> str:
+    """The text without what line breaks and paper do to it: white space, and hyphens at the ends of lines."""
+    return "".join(text.replace("\ufffe", "").replace("-", "").split())
+
+
+def missing(wanted: list[str], text: str) -> list[str]:
+    """What of `wanted` is not in a squeezed text."""
+    return [words for words in wanted if squeezed(words) not in text]
+
+
+def out_of_order(wanted: list[str], text: str) -> str | None:
+    """The first of `wanted` that does not come behind the one before it in a squeezed text; None when all do."""
+    place = 0
+    for words in wanted:
+        found = text.find(squeezed(words), place)
+        if found < 0:
+            return words
+        place = found + len(squeezed(words))
+    return None
+
+
+@dataclass
+class Sentence:
+    """One sentence: the number of its entry, its words, how it ended, and the commands and requests in it."""
+
+    seq: int
+    words: str
+    outcome: str = "interrupted"
+    commands: list[str] = field(default_factory=list)
+    changed_production: bool = False
+
+
+class Told:
+    """What one journal tells."""
+
+    def __init__(self, journal: Path) -> None:
+        self.entries: list[dict[str, Any]] = [json.loads(line) for line in journal.read_text().splitlines()]
+        self.facts = {entry["name"]: entry["value"] for entry in self._all("fact")}
+        self.head: str = self.entries[-1]["sha256"]
+        #: Chapters, scenarios and sentences, in the order in which they ran.
+        self.timeline: list[str] = []
+        self.sentences: list[Sentence] = []
+        self._read_timeline()
+
+    def _all(self, kind: str) -> Iterator[dict[str, Any]]:
+        return (entry for entry in self.entries if entry["kind"] == kind)
+
+    def _read_timeline(self) -> None:
+        chapter, is_open = "", False
+        for entry in self.entries:
+            kind = entry["kind"]
+            if kind == "resumed":
+                chapter, is_open = "", False
+            elif kind in ("scenario began", "scenario left out"):
+                self.timeline += [entry["feature"]] if entry["feature"] != chapter else []
+                self.timeline.append(entry["scenario"])
+                chapter = entry["feature"]
+            elif kind == "sentence began":
+                words = f"{entry['keyword']} {entry['text']}"
+                self.timeline.append(words)
+                self.sentences.append(Sentence(entry["seq"], words))
+                is_open = True
+            elif kind == "sentence ended":
+                self.sentences[-1].outcome, is_open = entry["outcome"], False
+            elif is_open:
+                self._within(self.sentences[-1], entry)
+
+    def _within(self, sentence: Sentence, entry: dict[str, Any]) -> None:
+        if entry["kind"] == "command":
+            sentence.commands.append(entry["command"])
+        elif entry["kind"] == "exchange":
+            sentence.commands.append(f"{entry['method']} {entry['url']}")
+        elif entry["kind"] == "change" and entry["reach"] == "production" and entry["state"] in ("begun", "done"):
+            sentence.changed_production = True
+
+    @property
+    def releases(self) -> list[str]:
+        """From which release to which."""
+        failed = self.facts.get("origin", self.facts.get("before", {})).get("tags", [])
+        target = self.facts.get("target", {}).get("tag")
+        return [*failed, target] if target else []
+
+    @property
+    def decisions(self) -> list[str]:
+        """Each question as it was answered last, with its evidence, what was passed over, and the SQL that decided."""
+        told = []
+        for entry in {entry["question"]: entry for entry in self._all("decision")}.values():
+            told += [entry["question"], entry["answer"], *entry["evidence"]]
+            told += [words for over in entry.get("passed_over", []) for words in (over["candidate"], over["why"])]
+            told += [words for found in entry.get("findings", []) for words in (found["rule"], found["sql"] or "")]
+        return told
+
+    @property
+    def production(self) -> list[str]:
+        """Before and after: releases, digests, containers, schema, gate, switches and the env file's fingerprint."""
+        told = []
+        for seen in (self.facts[name] for name in ("before", "after") if name in self.facts):
+            told += [*seen["tags"], *seen["digests"].values(), seen["gate"], seen["env_file"]["sha256"]]
+            told += [words for each in seen["containers"] for words in (each["name"], each["id"][:12])]
+            told += seen["schema"] if isinstance(seen["schema"], list) else [seen["schema"]]
+            told += [f"{switch['variable']}={switch['value']}" for switch in seen.get("switches", {}).values()]
+        return told
+
+    @property
+    def left_to_do(self) -> list[str]:
+        """What people were told, what is in quarantine, the way back out of a restore point, switches left off."""
+        changes = [entry for entry in self._all("change") if entry.get("actions")]
+        messages = {entry["summary"]: entry["actions"] for entry in changes if entry["reach"] == "people"}
+        told = [action.partition(": ")[2] for actions in messages.values() for action in actions]
+        quarantined = self.facts.get("quarantined") or {}
+        told += [quarantined["tag"], *quarantined["digests"].values()] if quarantined else []
+        if point := self.facts.get("restore point"):
+            told += [point["path"], point["sha256"]]
+            told += [step["command"] for part in point["restore"].values() for step in part]
+        looks = [self.facts[name] for name in ("before", "after") if name in self.facts]
+        for name, switch in (looks[-1] if looks else {}).get("switches", {}).items():
+            told += [f"--enable {name}", switch["owner"]] if switch["state"] == "off" else []
+        return told
+
+    @property
+    def commands(self) -> list[str]:
+        """Every command and request, each once."""
+        return list(dict.fromkeys(command for sentence in self.sentences for command in sentence.commands))
