@@ -323,6 +323,7 @@ def test_page_of_a_changed_journal_does_not_say_that_the_run_was_killed(tmp_path
     change_byte(journal, len(journal.read_bytes().splitlines()) - 3)
     text = shown(journal)
     assert KILLED not in text
+    assert "What stopped it" not in text
     assert "How it ended is not known: its journal was changed" in text
 
 
