@@ -74,6 +74,9 @@ def _record(story: Story, verified: Verified, paper: Paper, *, verbose: bool) ->
         paper.line((f"This journal is not whole: {verified.problem}", BAD))
     if story.production.users_kept_out:
         paper.line(("Users are kept out: the traffic gate was closed when production was last looked at", BAD))
+    if story.still_out and not story.production.users_kept_out:
+        answer = f"HTTP {story.still_out.status}" if story.still_out.status else "no answer"
+        paper.line((f"Users were not served when it ended: the last probe had {answer}", BAD))
     if story.production.left_unknown:
         paper.line(("How production was left is not known: nobody looked after the changes", BAD))
     _facts(story, paper)
@@ -103,7 +106,7 @@ def _facts(story: Story, paper: Paper) -> None:
         "ended": f"{clock(story.ended)} UTC" if story.closed else "it was not closed",
         "took": duration(story.seconds),
         "time to recover": "" if story.time_to_recover is None else duration(story.time_to_recover),
-        "without service": "not measured" if story.without_service is None else duration(story.without_service),
+        "without service": _without_service(story),
         "run by": f"{story.opened.get('operator', 'unknown')} on {story.opened.get('operator_host', 'unknown')}",
     }
     paper.line()
@@ -114,6 +117,12 @@ def _facts(story: Story, paper: Paper) -> None:
         paper.line(
             (f"{'resumed':<16}", SOFT), f"{clock(run['time'])} UTC by {run['operator']} on {run['operator_host']}"
         )
+
+
+def _without_service(story: Story) -> str:
+    if story.without_service is None:
+        return "not measured"
+    return f"{'' if story.without_service_for_sure else 'at least '}{duration(story.without_service)}"
 
 
 def _changes(story: Story, paper: Paper) -> None:

@@ -117,6 +117,20 @@ def without_service(runs: Sequence[Measured]) -> float | None:
     return sum((run.down_seconds for run in runs), 0.0) if any(run.probes for run in runs) else None
 
 
+def known_to_the_end(runs: Sequence[Measured]) -> bool:
+    """Tell whether the seconds without service are all of them, and not only those that somebody saw.
+
+    That is where each run was probed to its end, and users were served when the last one ended.
+    """
+    return all(run.probes and run.closed and run.error is None for run in runs) and not still_out(runs)
+
+
+def still_out(runs: Sequence[Measured]) -> Probed | None:
+    """The last probe of all, if that was bad and its run came to its end; else None."""
+    last = runs[-1] if runs else None
+    return last.probes[-1] if last and last.closed and last.probes and not last.probes[-1].good else None
+
+
 def unmeasured(runs: Sequence[Measured]) -> float:
     """The seconds between runs of which nobody knows, since users were without service on at least one side."""
     return sum(

@@ -6,6 +6,7 @@ from pathlib import Path
 from runbook.errors import JournalError
 from runbook.incident.allowance import allowances
 from runbook.incident.approvals import approvals
+from runbook.incident.damage import Damage
 from runbook.incident.edition import edition
 from runbook.incident.follow_ups import follow_ups
 from runbook.incident.measured import unmeasured
@@ -53,6 +54,7 @@ def _context(journal: Path) -> dict[str, object]:
     return {
         "story": story,
         "verified": verified,
+        "killed": story.died and verified.damage in (Damage.UNCLOSED, Damage.CUT),
         "edition": edition(),
         "journal": journal.name,
         # By its own name, so that the page stays the same when its folder is moved.

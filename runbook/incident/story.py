@@ -5,9 +5,18 @@ from functools import cached_property
 from typing import Any
 
 from runbook.incident.journal import Entry
-from runbook.incident.measured import Measured, measured, seconds_between, without_service
+from runbook.incident.measured import (
+    Measured,
+    Probed,
+    known_to_the_end,
+    measured,
+    seconds_between,
+    still_out,
+    without_service,
+)
 from runbook.incident.seen import Production
 from runbook.incident.timeline import Scenario, Sentence, Timeline
+from runbook.lock import going_on_with
 from runbook.sentence import Outcome
 
 #: What each run of an incident finds for itself; an earlier run's says nothing about the newest.
@@ -16,6 +25,7 @@ _OF_ONE_RUN = ("after", "running")
 _RECOVERED = {"rolled-back", "switch-felt"}
 _KINDS = {
     "plan": "plan of a rollback",
+    "emergency-plan": "plan of an emergency",
     "rehearsal-plan": "plan in a rehearsal",
     "emergency-rehearsal": "rehearsal of an emergency",
     "emergency-rehearsal-plan": "plan in a rehearsal of an emergency",
@@ -118,6 +128,13 @@ class Story:
         return bool(self.opened) and not self.closed
 
     @property
+    def going_on(self) -> str:
+        """What to type to go on with it; empty for what changes nothing, and for an unlocking."""
+        if self.opened.get("mode") != "execute" or self.opened.get("type") in ("validation", "unlock"):
+            return ""
+        return going_on_with(str(self.opened.get("incident", "")), str(self.opened.get("project", "")))
+
+    @property
     def trouble(self) -> str:
         """Why the journal could not be written at some moment, a full disk say; empty if it always could."""
         return str(self.closed.get("trouble") or "")
@@ -140,6 +157,8 @@ class Story:
     def kind(self) -> str:
         """What kind of incident it is, in words."""
         kind = str(self.opened.get("type", "incident"))
+        if kind == "emergency" and self.opened.get("mode") == "plan":
+            kind = "emergency-plan"
         return _KINDS.get(kind, kind)
 
     @property
@@ -156,6 +175,16 @@ class Story:
     def without_service(self) -> float | None:
         """For how many seconds users were without service, as measured; None when nothing was probed."""
         return without_service(self.measured)
+
+    @property
+    def without_service_for_sure(self) -> bool:
+        """Tell whether that is all of it; where it is not, users were without service for at least so long."""
+        return known_to_the_end(self.measured)
+
+    @property
+    def still_out(self) -> Probed | None:
+        """The last probe, if users were not served by it when the run ended; not of a run that died."""
+        return still_out(self.measured)
 
     @property
     def time_to_recover(self) -> float | None:

@@ -142,7 +142,7 @@ def _kind(story: Story) -> dict[str, str]:
     if group == "unknown":
         kind = group
     if story.opened.get("mode") == "plan" and group == "emergency":
-        group, kind = "plan", f"plan of an {kind}"
+        group = "plan"
     return {"group": group, "kind": one_line(kind)}
 
 

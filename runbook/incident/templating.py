@@ -1,6 +1,7 @@
 """What fills in the templates of every page: everything is escaped, and nothing in it hides."""
 
 import json
+import shlex
 from functools import cache
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"clock": clock, "duration": duration, "offset": _offset, "axis": _axis, "as_json": _json}
+    found.filters |= {"clock": clock, "duration": duration, "offset": _offset, "axis": _axis}
+    found.filters |= {"as_json": _json, "shell": lambda text: shlex.quote(str(text))}
     found.tests["output"] = is_output
     return found
 
@@ -46,7 +48,7 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s"
+    return f"{minutes} min {rest} s" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _offset(seconds: float) -> str:

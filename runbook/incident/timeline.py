@@ -21,12 +21,12 @@ class Sentence:
     text: str
     place: str
     began: str
-    #: The number of its first journal entry.
-    seq: int = 0
     outcome: str = Outcome.INTERRUPTED
     detail: str = "the run ended while this sentence was open"
     seconds: float | None = None
     details: list[Entry] = field(default_factory=list)
+    #: The number of its first journal entry.
+    seq: int = 0
 
     @property
     def changes(self) -> list[Entry]:
@@ -121,7 +121,8 @@ class Timeline:
             scenario.outcome = entry["outcome"]
 
     def _sentence_began(self, entry: Entry) -> None:
-        self._open = Sentence(entry["keyword"], entry["text"], entry["place"], entry["time"], entry.get("seq", 0))
+        self._open = Sentence(entry["keyword"], entry["text"], entry["place"], entry["time"])
+        self._open.seq = entry.get("seq", 0)
         for scenario in self.scenarios[-1:]:
             scenario.sentences.append(self._open)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from runbook.incident.journal import Entry
-from runbook.incident.measured import measured, unmeasured, without_service
+from runbook.incident.measured import known_to_the_end, measured, still_out, unmeasured, without_service
 
 START = "2025-12-18T03:00:00.000000Z"
 
@@ -98,3 +98,27 @@ def test_probing_that_broke_off_says_why() -> None:
     (run,) = measured([opened(), batch(0, 200), broken, closed(9)])
     assert run.error == "OSError: no"
     assert run.good == 1
+
+
+@pytest.mark.parametrize(
+    ("entries", "known", "out"),
+    [
+        pytest.param([opened(), batch(0, 503, 200), closed(9)], True, None, id="served-in-the-end"),
+        pytest.param([opened(), batch(0, 200, 503), closed(9)], False, 503, id="not-served-in-the-end"),
+        pytest.param([opened(), batch(0, 200)], False, None, id="killed"),
+        pytest.param([opened(), batch(0, 503)], False, None, id="killed-while-out"),
+        pytest.param([opened(), closed(1), opened(2), batch(2, 200), closed(3)], False, None, id="one-run-not-probed"),
+        pytest.param(
+            [opened(), batch(0, 200), opened(2), batch(2, 200), closed(3)], False, None, id="an-earlier-run-killed"
+        ),
+        pytest.param(
+            [opened(), batch(0, 200), {**batch(1), "error": "no threads"}, closed(3)], False, None, id="broken-off"
+        ),
+    ],
+)
+def test_what_was_seen_is_not_taken_for_all(entries: list[Entry], out: int | None, *, known: bool) -> None:
+    """Only where every run was probed to its end, and users were served then, is the time without service all of it."""
+    runs = measured(entries)
+    assert known_to_the_end(runs) is known
+    last = still_out(runs)
+    assert (last.status if last else None) == out

@@ -292,6 +292,60 @@ def test_documented_check_agrees(tmp_path: Path) -> None:
     assert "line 5 was changed" in check().stderr
 
 
+KILLED = "This run was killed"
+
+
+@pytest.mark.parametrize(
+    ("opened", "goes_on"),
+    [
+        pytest.param({}, f"pytest features --resume {INCIDENT} --execute x", id="rollback"),
+        pytest.param(
+            {"type": "emergency", "incident": "20251218T030000Z-x-emergency"},
+            "pytest features -m emergency --resume 20251218T030000Z-x-emergency --execute x",
+            id="emergency",
+        ),
+        pytest.param({"type": "plan", "mode": "plan"}, "", id="plan"),
+        pytest.param({"type": "validation"}, "", id="validation"),
+        pytest.param({"type": "unlock"}, "", id="unlock"),
+    ],
+)
+def test_page_says_how_to_go_on_with_a_killed_run(tmp_path: Path, opened: dict[str, str], goes_on: str) -> None:
+    """What can be gone on with says what to type for it, and nothing else says so."""
+    head = shown(told(tmp_path, outcome=None, **opened)).partition("Took")[0]
+    assert KILLED in head
+    assert ("To go on" in head) is bool(goes_on)
+    assert goes_on in head
+
+
+def test_page_of_a_changed_journal_does_not_say_that_the_run_was_killed(tmp_path: Path) -> None:
+    """Where the rest cannot be believed, nobody knows from it how the run ended."""
+    journal = told(tmp_path)
+    change_byte(journal, len(journal.read_bytes().splitlines()) - 3)
+    text = shown(journal)
+    assert KILLED not in text
+    assert "What stopped it" not in text
+    assert "How it ended is not known: its journal was changed" in text
+
+
+def test_page_says_that_users_were_not_served_in_the_end(tmp_path: Path) -> None:
+    """Who was not served by the last probe is told at the top, and the time without service is a least one."""
+    journal = Journal(tmp_path / "journal.jsonl", Redactor())
+    journal.write("opened", type="rollback", mode="execute")
+    asked = {"url": "http://x", "interval_ms": 250, "deadline_ms": 5000, "began": journal.entries[0]["time"]}
+    journal.write("availability", **asked, offsets_ms=[0, 250], statuses=[200, 502], latencies_ms=[1, 1])
+    journal.write("closed", outcome="failed", changes_made=[])
+    journal.close()
+    text = shown(journal.path)
+    assert "Users were not served when it ended: the last probe of the public address had the answer HTTP 502" in text
+    assert "Without service at least" in text
+
+
+def test_command_to_type_is_quoted(tmp_path: Path) -> None:
+    """A journal that calls its incident something odd gets no command that does anything else on a shell."""
+    text = shown(told(tmp_path, incident="x; touch y"))
+    assert "verify 'reports/x; touch y/journal.jsonl'" in text
+
+
 def test_page_says_how_much_of_an_output_it_shows(tmp_path: Path) -> None:
     """Of outputs it is the end, of answers the beginning; what is there whole is not called cut, whatever its bytes."""
     journal = Journal(tmp_path / "journal.jsonl", Redactor())

@@ -96,3 +96,9 @@ def test_ticks_are_round_and_few() -> None:
         ticks = drawn(batch(0, 200), end).ticks
         assert 1 <= len(ticks) <= 9
         assert all(0 <= x <= WIDTH for x, _ in ticks)
+
+
+def test_strip_of_ages_comes_to_its_end() -> None:
+    """However long a run lasted, or a forged journal says so, there are a few times below the strip."""
+    found = drawn(batch(0, 200), {"kind": "closed", "time": "2099-12-31T00:00:00.000000Z"})
+    assert 1 < len(found.ticks) <= 9
