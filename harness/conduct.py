@@ -15,7 +15,7 @@ from harness.collecting import Needs
 from harness.locking import RunLock
 from harness.options import Run
 from harness.progress import Progress
-from runbook import snapshot
+from runbook import VERSION, snapshot
 from runbook.availability_prober import AvailabilityProber
 from runbook.errors import JournalError, RunbookError
 from runbook.host import Host
@@ -28,7 +28,7 @@ from runbook.operating import operator, operator_from
 from runbook.sentence import Outcome
 from runbook.toolbox import Toolbox
 
-_PACKAGES = ("pytest", "pytest-bdd", "pytest-html", "httpx", "apprise")
+_PACKAGES = ("pytest", "pytest-bdd", "pytest-html", "httpx", "apprise", "jinja2", "pydantic", "pglast", "rich")
 
 
 class Conduct:
@@ -177,6 +177,6 @@ def _opening(run: Run, items: Sequence[pytest.Item]) -> dict[str, Any]:
         "operator_host": socket.gethostname(),
         "process": os.getpid(),
         "scenarios": [item.nodeid for item in items],
-        "versions": {"python": platform.python_version()}
+        "versions": {"runbook": VERSION, "python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _PACKAGES},
     }

@@ -60,7 +60,7 @@ def _table(archive: Archive, width: int) -> Table:
     if wide:
         columns |= {"Project": lambda each: each.project, "From → to": _way}
     if medium:
-        columns |= {"Recovered in": recovered, "Without service": lambda each: _seconds(each.without_service)}
+        columns |= {"Recovered in": recovered, "Without service": _without_service}
     if wide:
         columns |= {"Took": lambda each: _seconds(each.took), "By": lambda each: each.operator}
         columns["Incident"] = lambda each: each.name
@@ -101,6 +101,11 @@ def recovered(each: Summary) -> str:
     if not each.recovers:
         return "-"
     return "unknown" if each.ending == "succeeded" or each.state is State.UNREADABLE else "not reached"
+
+
+def _without_service(each: Summary) -> str:
+    known = each.without_service is not None and not each.for_sure
+    return f"{'at least ' if known else ''}{_seconds(each.without_service)}"
 
 
 def _seconds(value: float | None) -> str:

@@ -11,6 +11,7 @@ from runbook.incident.odd_entries import odd_entries_told
 from runbook.incident.story import Story
 from runbook.incident.templating import clock, duration
 from runbook.incident.timeline import Scenario, Sentence
+from runbook.incident.to_do import to_do
 from runbook.incident.verifying import Verified, verify
 from runbook.paper import BAD, GOOD, PLAN, SOFT, STRONG, TONES, Paper
 
@@ -73,7 +74,7 @@ def _record(story: Story, verified: Verified, paper: Paper, *, verbose: bool) ->
     if not verified.whole:
         paper.line((f"This journal is not whole: {verified.problem}", BAD))
     if story.production.users_kept_out:
-        paper.line(("Users are kept out: the traffic gate was closed when production was last looked at", BAD))
+        paper.line(("Users are kept out: the traffic gate is closed, as far as this record knows", BAD))
     if story.still_out and not story.production.users_kept_out:
         answer = f"HTTP {story.still_out.status}" if story.still_out.status else "no answer"
         paper.line((f"Users were not served when it ended: the last probe had {answer}", BAD))
@@ -181,13 +182,13 @@ def _detail(entry: Entry) -> tuple[str, tuple[str, str]]:
 
 
 def _left(story: Story, verified: Verified, paper: Paper) -> None:
-    remaining = story.closed.get("remaining", [])
     paper.heading("What is left")
-    if not story.closed:
-        paper.line("The run did not come to its end; what it would have done is not known from here.")
-    for each in remaining:
-        paper.line(f"- {each.rpartition('::')[2]}")
-    if story.closed and not remaining:
+    left = list(to_do(verified.entries))
+    for each in left:
+        paper.line(f"- {each.text}")
+        if each.command:
+            paper.line((each.command, STRONG), indent=4)
+    if story.closed and not left:
         paper.line("Nothing that the runbook knows of.")
     point = story.facts.get("restore point")
     if isinstance(point, Mapping):

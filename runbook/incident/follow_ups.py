@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runbook.incident.journal import Entry
+from runbook.incident.seen import LOOKS
 from runbook.incident.to_do import ToDo, to_do
 
 _ANNOUNCED, _OPENED = "announce: ", "open ticket: "
@@ -15,8 +16,6 @@ _HEAD = re.compile(r"journal head ([0-9a-f]{64})")
 # Without userinfo: nothing but a host may stand before the path.
 _LINK = re.compile(r"https?://[\w.-]+(:[0-9]+)?(/[^\s<>\"']*)?(?![^\s])", re.ASCII)
 _HOURS_OR_DAYS = re.compile(r"([0-9]{1,4})([hd])")
-#: The facts that are production at one moment.
-_LOOKS = ("before", "found again", "after")
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ def _sent(newest: Entry) -> tuple[str, str, str]:
 
 
 def _switches_off(entries: Sequence[Entry]) -> Iterator[SwitchOff]:
-    looks = [entry["value"] for entry in entries if entry["kind"] == "fact" and entry["name"] in _LOOKS]
+    looks = [entry["value"] for entry in entries if entry["kind"] == "fact" and entry["name"] in LOOKS]
     seen = [look["switches"] for look in looks if isinstance(look, Mapping) and "switches" in look]
     at = [look["at"] for look in looks if isinstance(look, Mapping) and "switches" in look]
     project = str(entries[0].get("project", "")) if entries else ""

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from runbook.incident.verifying import verify
 
 #: How old a plan may be to count as the one that is carried out.
 LONGEST_AGE = timedelta(hours=24)
+_LONGEST_SEARCH = 2.0  # seconds
 #: A plan's journal has a few hundred kilobytes; nothing is waited for that is far larger, in bytes.
 _LONGEST_JOURNAL = 32 * 1024 * 1024
 _STAMP = re.compile(r"([0-9]{8}T[0-9]{6}Z)-")
@@ -54,7 +56,10 @@ def newest_plan(reports: Path, sought: Sought) -> dict[str, Any]:
     run has changed this production. A journal that is broken, or cannot be read, is passed over.
     """
     began = datetime.fromisoformat(sought.began)
+    until = time.monotonic() + _LONGEST_SEARCH
     for folder in _newest_first(reports, sought.project, began):
+        if time.monotonic() > until:
+            return _none(f"none was found within {_LONGEST_SEARCH:g} s, and users wait")
         journal = folder / "journal.jsonl"
         opened = _first_line(journal)
         same = (opened.get("project"), opened.get("directory")) == (sought.project, sought.directory)

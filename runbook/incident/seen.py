@@ -10,8 +10,10 @@ from runbook.incident.measured import seconds_between
 from runbook.sentence import Reach
 
 #: The facts that are production at one moment.
-_LOOKS = ("before", "found again", "after")
+LOOKS = ("before", "found again", "after")
 _PAUSED, _RESUMED = "user traffic is paused", "user traffic is resumed"
+#: What the changes of runbook/traffic.py make of the gate.
+_TURNED = {_PAUSED: "closed", _RESUMED: "open"}
 
 
 class Production:
@@ -21,7 +23,8 @@ class Production:
         self._facts = facts
         self._emergency = emergency
         self._changes = [entry for entry in entries if entry["kind"] == "change"]
-        self._seen_last, self._changed_since = _last_look(entries)
+        self._gate = gate(entries)
+        self._changed_since = _changed_since_last_look(entries)
 
     @property
     def looked_after(self) -> bool:
@@ -75,9 +78,8 @@ class Production:
 
     @property
     def users_kept_out(self) -> bool:
-        """Tell whether the gate was closed when production was last looked at, and nobody began to open it since."""
-        opening = any(entry["summary"] == _RESUMED for entry in self._changed_since)
-        return self._seen_last.get("gate") == "closed" and not opening
+        """Tell whether the gate is closed, as far as this journal knows."""
+        return self._gate == "closed"
 
     @property
     def left_unknown(self) -> bool:
@@ -95,13 +97,27 @@ class Production:
         return found
 
 
-def _last_look(entries: Sequence[Entry]) -> tuple[Mapping[str, Any], list[Entry]]:
-    """Production as it was last seen, in whichever run, and what was changed on it since then."""
-    seen: Mapping[str, Any] = {}
+def gate(entries: Sequence[Entry]) -> str:
+    """The traffic gate as it was last seen, or as a change since then has left it or was about to; empty if unknown."""
+    found = ""
+    for entry in entries:
+        if _is_look(entry):
+            found = str(entry["value"].get("gate", ""))
+        elif entry["kind"] == "change" and entry["state"] in ("begun", "done"):
+            found = _TURNED.get(entry["summary"], found)
+    return found
+
+
+def _is_look(entry: Entry) -> bool:
+    return entry["kind"] == "fact" and entry["name"] in LOOKS and isinstance(entry["value"], Mapping)
+
+
+def _changed_since_last_look(entries: Sequence[Entry]) -> list[Entry]:
+    """What was changed on production since it was last looked at, in whichever run."""
     changes: list[Entry] = []
     for entry in entries:
-        if entry["kind"] == "fact" and entry["name"] in _LOOKS and isinstance(entry["value"], Mapping):
-            seen, changes = entry["value"], []
+        if _is_look(entry):
+            changes = []
         elif entry["kind"] == "change" and entry["state"] in ("begun", "done"):
             changes += [entry] if entry.get("reach", Reach.PRODUCTION) == Reach.PRODUCTION else []
-    return seen, changes
+    return changes

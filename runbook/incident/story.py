@@ -187,11 +187,19 @@ class Story:
         return still_out(self.measured)
 
     @property
+    def turns_on(self) -> bool:
+        """Tell whether it turns a switch on again, after an emergency."""
+        asked = self.opened.get("asked_for")
+        return isinstance(asked, Mapping) and bool(asked.get("enable"))
+
+    @property
     def time_to_recover(self) -> float | None:
         """The seconds from the incident's beginning until its way back, or its switch, was seen to work; None if never.
 
-        Over all its runs, the time between them included.
+        Over all its runs, the time between them included. Who turns a switch on again has nothing to recover.
         """
+        if self.turns_on:
+            return None
         for entry in self._entries:
             passed = entry["kind"] == "scenario ended" and entry["outcome"] == Outcome.PASSED
             if passed and _RECOVERED & set(entry.get("provides", ())):

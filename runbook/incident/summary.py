@@ -59,6 +59,10 @@ class Summary:
     took: float | None = None
     time_to_recover: float | None = None
     without_service: float | None = None
+    #: Whether that is all of it, as far as anybody knows.
+    for_sure: bool = True
+    #: Whether it turns a switch on again, which recovers nothing.
+    turns_on: bool = False
     operator: str = "unknown"
     resumed: int = 0
     #: How users were when production was last looked at, if that is bad or not known.
@@ -80,7 +84,7 @@ class Summary:
     @property
     def recovers(self) -> bool:
         """Tell whether it was to bring users something that works, so that a time to recover can be asked for."""
-        return self.group in ("rollback", "emergency", "rehearsal")
+        return self.group in ("rollback", "emergency", "rehearsal") and not self.turns_on
 
     @property
     def ending(self) -> str:
@@ -129,6 +133,8 @@ def _told(skimmed: Skimmed, folder: str) -> dict[str, Any]:
         "took": None if under_way else _seconds(story.seconds),
         "time_to_recover": _seconds(story.time_to_recover),
         "without_service": _seconds(story.without_service),
+        "for_sure": story.without_service_for_sure,
+        "turns_on": story.turns_on,
         "operator": one_line(story.opened.get("operator", "unknown")),
         "resumed": len(story.resumed),
         "alarm": "" if under_way else _alarm(story),
@@ -155,6 +161,8 @@ def _state(skimmed: Skimmed) -> State:
 def _alarm(story: Story) -> str:
     if story.production.users_kept_out:
         return "users were kept out"
+    if story.still_out:
+        return "users were not served"
     return "how production was left is not known" if story.production.left_unknown else ""
 
 

@@ -6,11 +6,8 @@ from typing import Any
 
 from runbook.incident.in_short import in_short
 from runbook.incident.journal import Entry
+from runbook.incident.seen import gate
 from runbook.lock import going_on_with
-
-_LOOKS = ("before", "found again", "after")
-#: What the changes of runbook/traffic.py make of the gate.
-_TURNED = {"user traffic is paused": "closed", "user traffic is resumed": "open"}
 
 
 @dataclass(frozen=True)
@@ -28,21 +25,10 @@ def to_do(entries: Sequence[Entry]) -> Iterator[ToDo]:
         return
     closed = entries[-1] if entries[-1]["kind"] == "closed" else {}
     go_on = going_on_with(str(opened.get("incident", "")), str(opened.get("project", "")))
-    if _gate(entries) == "closed":
+    if gate(entries) == "closed":
         yield ToDo("Let users in: they are kept out by the traffic gate, as far as this record knows.", go_on)
     yield from _unfinished(entries, closed, go_on)
     yield from _checks(entries)
-
-
-def _gate(entries: Sequence[Entry]) -> str:
-    """The traffic gate as it was last seen, or as a change since then has left it or was about to."""
-    gate = ""
-    for entry in entries:
-        if entry["kind"] == "fact" and entry["name"] in _LOOKS and isinstance(entry["value"], Mapping):
-            gate = str(entry["value"].get("gate", ""))
-        elif entry["kind"] == "change" and entry["state"] in ("begun", "done"):
-            gate = _TURNED.get(entry["summary"], gate)
-    return gate
 
 
 def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], go_on: str) -> Iterator[ToDo]:

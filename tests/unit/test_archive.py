@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbook.errors import JournalError
+from runbook.incident import index_page
 from runbook.incident.archive import Archive, read
 from runbook.incident.journal import Journal
 from runbook.incident.redaction import Redactor
@@ -63,6 +64,23 @@ def test_each_kind_is_told(tmp_path: Path, kind: str, mode: str, group: str, wor
     """Each kind of run has its group and its words; a kind that nobody knows is unknown."""
     filed(tmp_path, WHEN, [opened(kind, mode=mode), closed("passed")], "record")
     assert (only(tmp_path).group, only(tmp_path).kind) == (group, words)
+
+
+def test_kind_of_a_plan_in_a_rehearsal_is_a_plan(tmp_path: Path) -> None:
+    """A rehearsal plans first; that record counts as a plan, and not as another rehearsal."""
+    filed(tmp_path, WHEN, [opened("rehearsal-plan", mode="plan"), closed("planned")], "record")
+    assert (only(tmp_path).group, only(tmp_path).kind) == ("plan", "plan in a rehearsal")
+
+
+def test_users_who_were_out_to_the_end_are_told(tmp_path: Path) -> None:
+    """Where the last probe was bad, it is said, and the time without service is the least that it can have been."""
+    probed = {
+        "kind": "availability", "url": "http://shop.example", "interval_ms": 250, "deadline_ms": 5000,
+        "began": f"{WHEN}.000000Z", "offsets_ms": [0, 250], "statuses": [200, 503], "latencies_ms": [5, 5],
+    }  # fmt: skip
+    filed(tmp_path, WHEN, [opened("rollback"), probed, closed("failed")], "record")
+    assert (only(tmp_path).alarm, only(tmp_path).for_sure) == ("users were not served", False)
+    assert "at least" in index_page.page(read(tmp_path))
 
 
 def test_newest_comes_first(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Who ran it, from where, on which host: what the environment tells, and what it is not believed."""
 
 import getpass
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from runbook import VERSION
 from runbook.operating import operator, operator_from, production_host
 from tests.unit.incident_parts import incident, production
 
@@ -48,8 +50,11 @@ def test_from_where(environment: dict[str, str], expected: str | None) -> None:
 
 def test_production_host_is_the_engine(tmp_path: Path) -> None:
     """The name is the engine's own, and the variable that led to another engine than this machine's is noted."""
-    found = production(tmp_path, incident(tmp_path), {"info --format": "prod-1\n"})
-    assert production_host(found) == {"host": "prod-1", "engine": None}
+    answers = {"info --format": "prod-1 28.5.1\n", "compose version": "2.40.3\n"}
+    found = production(tmp_path, incident(tmp_path), answers)
+    assert production_host(found) == {
+        "host": "prod-1", "engine": None, "engine_version": "28.5.1", "compose_version": "2.40.3",
+    }  # fmt: skip
 
 
 def test_production_host_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,4 +62,12 @@ def test_production_host_that_does_not_answer(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("DOCKER_CONTEXT", "production")
     monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@prod-1")
     found = production(tmp_path, incident(tmp_path))
-    assert production_host(found) == {"host": None, "engine": "DOCKER_HOST=ssh://deploy@prod-1"}
+    assert production_host(found) == {
+        "host": None, "engine": "DOCKER_HOST=ssh://deploy@prod-1", "engine_version": None, "compose_version": None,
+    }  # fmt: skip
+
+
+def test_version_is_that_of_the_package() -> None:
+    """What records say of the runbook's own version is what the package says."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["version"] == VERSION

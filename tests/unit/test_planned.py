@@ -50,6 +50,15 @@ def test_plan_is_kept_in_short(tmp_path: Path) -> None:
     json.dumps(found)
 
 
+def test_search_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Users wait meanwhile: on a slow disk it is given up, which is said."""
+    written(tmp_path, Run(name(), "plan", [DEED], outcome="planned"))
+    monkeypatch.setattr("runbook.incident.planned._LONGEST_SEARCH", -1.0)
+    found = newest_plan(tmp_path, sought())
+    assert found["incident"] is None
+    assert "none was found within" in found["why"]
+
+
 def test_newest_of_several(tmp_path: Path) -> None:
     """The newest one counts, also when it is about another way."""
     for hours in (3, 1, 2):

@@ -170,6 +170,17 @@ def test_gate_that_was_found_closed_again_is_told() -> None:
     ).production.users_kept_out
 
 
+def test_gate_that_was_being_closed_keeps_users_out() -> None:
+    """A run that was killed while it paused traffic may have kept users out, though nobody looked since."""
+    before = fact("before", snapshot("x", "v2", gate="open"))
+    killed = [opened(), before, scenario(), sentence(), change("user traffic is paused", "begun")]
+    assert story(*killed).production.users_kept_out
+    assert not story(*killed, change("user traffic is resumed", "begun")).production.users_kept_out
+    assert not story(
+        opened(), before, scenario(), change("user traffic is paused", "planned")
+    ).production.users_kept_out
+
+
 def test_note_that_is_removed_after_the_last_look_leaves_nothing_unknown() -> None:
     """A run looks after its changes once; the closing note that follows does not make that unknown."""
     after = fact("after", snapshot("x", "v1", gate="open"))
