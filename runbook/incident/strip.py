@@ -1,6 +1,7 @@
 """The availability strip of one run: its probes and its moments as shapes, for a drawing 1000 units wide."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -88,7 +89,7 @@ def strip(run: Measured, scenarios: Sequence[Scenario]) -> Strip:
         ticks=tuple(_ticks(run)),
         marks=tuple(_marks(run, scenarios)),
         chapters=tuple(_chapters(run, scenarios)),
-        outages=tuple((outage, _during(outage.ended, scenarios)) for outage in run.outages),
+        outages=tuple(_outages(run, scenarios)),
     )
 
 
@@ -176,10 +177,13 @@ def _marks(run: Measured, scenarios: Sequence[Scenario]) -> Iterator[Mark]:
             yield Mark(_x(run, moment(sentence.began)), kind, label)
 
 
-def _during(at: datetime, scenarios: Sequence[Scenario]) -> str:
-    """The sentence that was open at a moment, or the last before it."""
-    begun = [s for scenario in scenarios for s in scenario.sentences if moment(s.began) <= at]
-    return f"{begun[-1].keyword} {begun[-1].text}" if begun else "before the first sentence"
+def _outages(run: Measured, scenarios: Sequence[Scenario]) -> Iterator[tuple[Outage, str]]:
+    """Each outage, with the sentence that was open when it ended, or the last before that."""
+    sentences = [sentence for scenario in scenarios for sentence in scenario.sentences]
+    begun = [moment(sentence.began) for sentence in sentences]
+    for outage in run.outages:
+        last = bisect_right(begun, outage.ended) - 1
+        yield outage, f"{sentences[last].keyword} {sentences[last].text}" if last >= 0 else "before the first sentence"
 
 
 def _chapters(run: Measured, scenarios: Sequence[Scenario]) -> Iterator[Segment]:
