@@ -1,6 +1,7 @@
 """How a run on a planted incident is judged: what it said, what people were told, and that it changed nothing."""
 
 import json
+import re
 import shlex
 
 import httpx
@@ -22,6 +23,12 @@ def arguments(name: str, here: Rehearsed) -> tuple[str, ...]:
 def page(ran: Ran) -> str:
     assert ran.folder is not None, ran.terminal
     return (ran.folder / "record.html").read_text()
+
+
+def headline(ran: Ran) -> str:
+    """What the page's own headline says, without its elements."""
+    (found,) = re.findall(r"<h1>(.*?)</h1>", page(ran), re.DOTALL)
+    return " ".join(re.sub(r"<[^>]*>", "", found).split())
 
 
 def words(ran: Ran) -> str:

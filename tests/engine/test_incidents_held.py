@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rehearsal.database import sql
 from tests.engine.conftest import state
-from tests.engine.judging import Scene, held, page, planned_and_held
+from tests.engine.judging import Scene, headline, held, planned_and_held
 
 
 class TestIrreversibleMigration:
@@ -19,7 +19,7 @@ class TestIrreversibleMigration:
         ran = planned_and_held(here, self.incident)
         held(here, before, ran, "downgrade() of 0004_euro_only is empty", "--forward-fix TAG")
         assert before["gate"] == "open"
-        assert "Production is held as it is: expected a working downgrade" in page(ran)
+        assert "Production is held as it is: expected a working downgrade" in headline(ran)
 
     def test_database_that_does_not_answer(self, scene: Scene, tmp_path: Path) -> None:
         """A database that cannot be asked stops the run before anything changes."""
@@ -67,4 +67,4 @@ class TestMigrateOnBoot:
         ran = planned_and_held(here, self.incident)
         held(here, before, ran, "api migrates in ./entrypoint", "--forward-fix TAG")
         assert before["gate"] == "open"
-        assert "Production is held as it is: expected a target that does not migrate" in page(ran)
+        assert "Production is held as it is: expected a target that does not migrate" in headline(ran)
