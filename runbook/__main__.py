@@ -2,10 +2,12 @@
 
 import argparse
 import os
+import shlex
 import sys
 
 from runbook import assess_command, find_record, records_command, show_command, unlock_command, verify_command
-from runbook.errors import ModelsError, RunbookError
+from runbook.errors import JournalError, ModelsError, RunbookError
+from runbook.incident.at_work import verify_now
 from runbook.incident.record import render
 from runbook.incident.visible import visible
 
@@ -54,7 +56,13 @@ def _verify(chosen: argparse.Namespace) -> int:
 
 
 def _render(chosen: argparse.Namespace) -> int:
-    print(render(find_record.journal_of(chosen)))  # noqa: T201 - this is the command line
+    journal = find_record.journal_of(chosen)
+    if verify_now(journal)[1]:
+        raise JournalError(
+            f"a run is writing {journal} at this moment, and makes its page when it ends",
+            f"read it meanwhile with {shlex.join(['python', '-m', 'runbook', 'show', str(journal)])}",
+        )
+    print(render(journal))  # noqa: T201 - this is the command line
     return 0
 
 

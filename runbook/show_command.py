@@ -6,13 +6,15 @@ from typing import Any
 
 from runbook import find_record
 from runbook.errors import JournalError
+from runbook.incident.at_work import verify_now
 from runbook.incident.chain import Entry
+from runbook.incident.ending import Ending, ending
 from runbook.incident.odd_entries import odd_entries_told
 from runbook.incident.story import Story
 from runbook.incident.templating import clock, duration
 from runbook.incident.timeline import Scenario, Sentence
 from runbook.incident.to_do import to_do
-from runbook.incident.verifying import Verified, verify
+from runbook.incident.verifying import Verified
 from runbook.paper import BAD, GOOD, PLAN, SOFT, STRONG, TONES, Paper
 
 _STYLES = {"passed": GOOD, "planned": PLAN, "failed": BAD, "interrupted": BAD, "inconclusive": BAD}
@@ -31,14 +33,16 @@ def show(chosen: argparse.Namespace) -> int:
     Raises JournalError when it is not there, or its entries are not as the runbook writes them.
     """
     journal = find_record.journal_of(chosen)
-    verified = verify(journal)
+    verified, under_way = verify_now(journal)
     paper = Paper()
     if chosen.entry is not None:
         _entry(_numbered(verified, chosen.entry), paper)
     else:
         with odd_entries_told(journal):
-            _record(Story(verified.entries), verified, paper, verbose=chosen.verbose)
-    return 0 if verified.whole else 1
+            story = Story(verified.entries)
+            ended = ending(story, verified.damage, under_way=under_way)
+            _record(story, ended, verified, paper, verbose=chosen.verbose)
+    return 0 if verified.whole or under_way else 1
 
 
 def _numbered(verified: Verified, number: int) -> Entry:
@@ -69,18 +73,18 @@ def _members(value: Any, above: str = "") -> list[tuple[str, Any]]:
     return [(above, value)]
 
 
-def _record(story: Story, verified: Verified, paper: Paper, *, verbose: bool) -> None:
-    paper.line((story.headline, TONES.get(story.tone, "") if verified.whole else BAD))
-    if not verified.whole:
+def _record(story: Story, ended: Ending, verified: Verified, paper: Paper, *, verbose: bool) -> None:
+    paper.line((ended.headline, TONES.get(ended.tone, "")))
+    if not verified.whole and not ended.under_way:
         paper.line((f"This journal is not whole: {verified.problem}", BAD))
     if story.production.users_kept_out:
         paper.line(("Users are kept out: the traffic gate is closed, as far as this record knows", BAD))
     if story.still_out and not story.production.users_kept_out:
         answer = f"HTTP {story.still_out.status}" if story.still_out.status else "no answer"
         paper.line((f"Users were not served when it ended: the last probe had {answer}", BAD))
-    if story.production.left_unknown:
+    if story.production.left_unknown and not ended.under_way:
         paper.line(("How production was left is not known: nobody looked after the changes", BAD))
-    _facts(story, paper)
+    _facts(story, ended, paper)
     _changes(story, paper)
     if story.decisions:
         paper.heading("Decisions")
@@ -88,14 +92,15 @@ def _record(story: Story, verified: Verified, paper: Paper, *, verbose: bool) ->
             paper.line(f"{decision['question']} ", (decision["answer"], STRONG))
             for each in decision["evidence"]:
                 paper.line((each, SOFT), indent=4)
+    newest = story.sentences[-1] if ended.under_way and story.sentences else None
     for chapter, scenarios in story.chapters.items():
         paper.heading(chapter)
         for scenario in scenarios:
-            _scenario(scenario, paper, verbose=verbose)
-    _left(story, verified, paper)
+            _scenario(scenario, newest, paper, verbose=verbose)
+    _left(story, ended, verified, paper)
 
 
-def _facts(story: Story, paper: Paper) -> None:
+def _facts(story: Story, ended: Ending, paper: Paper) -> None:
     failed, target = story.from_to
     facts = {
         "kind": story.kind + (", on a throwaway production" if story.rehearsed else ""),
@@ -104,7 +109,7 @@ def _facts(story: Story, paper: Paper) -> None:
         "from": failed or "unknown",
         "to": target,
         "began": f"{clock(story.began)} UTC" if story.began else "unknown",
-        "ended": f"{clock(story.ended)} UTC" if story.closed else "it was not closed",
+        "ended": f"{clock(story.ended)} UTC" if story.closed else "not yet" if ended.under_way else "it was not closed",
         "took": duration(story.seconds),
         "time to recover": "" if story.time_to_recover is None else duration(story.time_to_recover),
         "without service": _without_service(story),
@@ -144,7 +149,7 @@ def _changes(story: Story, paper: Paper) -> None:
         )
 
 
-def _scenario(scenario: Scenario, paper: Paper, *, verbose: bool) -> None:
+def _scenario(scenario: Scenario, at_work: Sentence | None, paper: Paper, *, verbose: bool) -> None:
     if scenario.reason:
         paper.line((f"  {scenario.name} (left out: it {scenario.reason})", SOFT))
         return
@@ -152,6 +157,8 @@ def _scenario(scenario: Scenario, paper: Paper, *, verbose: bool) -> None:
     for sentence in scenario.sentences:
         seconds = "" if sentence.seconds is None else f"{sentence.seconds:.1f} s"
         outcome = (f"{sentence.outcome:<12}", _STYLES.get(sentence.outcome, ""))
+        if sentence is at_work and sentence.seconds is None:
+            outcome = (f"{'at work':<12}", STRONG)
         changed = (" changed", PLAN) if sentence.changed_production else ""
         paper.line(
             (f"{sentence.began[11:19]} ", SOFT), outcome, (f"{seconds:>8}  ", SOFT),
@@ -181,14 +188,16 @@ def _detail(entry: Entry) -> tuple[str, tuple[str, str]]:
     return "", (f"change {entry['state']}: {entry['summary']}", SOFT)
 
 
-def _left(story: Story, verified: Verified, paper: Paper) -> None:
+def _left(story: Story, ended: Ending, verified: Verified, paper: Paper) -> None:
     paper.heading("What is left")
-    left = list(to_do(verified.entries))
+    left = [] if ended.under_way else list(to_do(verified.entries, end_unknown=ended.unknown))
     for each in left:
         paper.line(f"- {each.text}")
         if each.command:
             paper.line((each.command, STRONG), indent=4)
-    if story.closed and not left:
+    if ended.under_way:
+        paper.line("A run is at work on it; what is left is known when that ends.")
+    elif story.closed and not left:
         paper.line("Nothing that the runbook knows of.")
     point = story.facts.get("restore point")
     if isinstance(point, Mapping):

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runbook import find_record
+from runbook.incident.at_work import verify_now
 from runbook.incident.outputs import check_outputs
 from runbook.incident.page_check import check_page
-from runbook.incident.verifying import Verified, verify
+from runbook.incident.verifying import Verified
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,15 +31,17 @@ def checked(chosen: argparse.Namespace) -> tuple[bool, list[str]]:
     Raises JournalError when the journal or its page cannot be read.
     """
     journal = find_record.journal_of(chosen)
-    verified = verify(journal)
-    found = list(_checks(journal, verified, chosen.head))
+    verified, under_way = verify_now(journal)
+    found = list(_checks(journal, verified, chosen.head, under_way=under_way))
     return all(good for good, _ in found), [said for _, said in found]
 
 
-def _checks(journal: Path, verified: Verified, head: str | None) -> Iterator[tuple[bool, str]]:
+def _checks(journal: Path, verified: Verified, head: str | None, *, under_way: bool) -> Iterator[tuple[bool, str]]:
     entries = len(verified.entries)
     if verified.whole:
         yield True, f"whole: {entries} entries, head {verified.head}"
+    elif under_way:
+        yield False, f"NOT ended: a run is writing it at this moment; its first {entries} entries are as written"
     else:
         yield False, f"NOT whole: {verified.problem}"
     if head is not None:

@@ -26,6 +26,10 @@ class Damage(StrEnum):
     UNCLOSED = "unclosed"
 
 
+#: What a run leaves that was killed, or that is at work still.
+BROKEN_OFF = (Damage.CUT, Damage.UNCLOSED)
+
+
 @dataclass(frozen=True)
 class Found:
     """One damage: how many lines from the top can be believed, and what happened, in words."""

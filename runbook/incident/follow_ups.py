@@ -127,12 +127,15 @@ class FollowUps:
         return not any(parts) and self.ticket is None and self.announcement is None
 
 
-def follow_ups(entries: Sequence[Entry]) -> FollowUps:
-    """Everything that is left of the incident that a journal tells about, over all its runs."""
+def follow_ups(entries: Sequence[Entry], *, end_unknown: bool = False) -> FollowUps:
+    """Everything that is left of the incident that a journal tells about, over all its runs.
+
+    `end_unknown` says that the end of the journal cannot be believed (ending.py).
+    """
     facts = {entry["name"]: entry["value"] for entry in entries if entry["kind"] == "fact"}
     announced, opened = _message(entries, _ANNOUNCED), _message(entries, _OPENED)
     return FollowUps(
-        to_do=tuple(to_do(entries)),
+        to_do=tuple(to_do(entries, end_unknown=end_unknown)),
         ticket=_ticket(*opened) if opened else None,
         announcement=_announcement(*announced) if announced else None,
         switches_off=tuple(_switches_off(entries)),

@@ -6,8 +6,8 @@ from pathlib import Path
 from runbook.errors import JournalError
 from runbook.incident.allowance import allowances
 from runbook.incident.approvals import approvals
-from runbook.incident.damage import Damage
 from runbook.incident.edition import edition
+from runbook.incident.ending import ending
 from runbook.incident.follow_ups import follow_ups
 from runbook.incident.measured import unmeasured
 from runbook.incident.odd_entries import odd_entries_told
@@ -51,10 +51,11 @@ def _made(template: str, journal: Path, **more: str) -> str:
 def _context(journal: Path) -> dict[str, object]:
     verified: Verified = verify(journal)
     story = Story(verified.entries)
+    ended = ending(story, verified.damage)
     return {
         "story": story,
         "verified": verified,
-        "killed": story.died and verified.damage in (Damage.UNCLOSED, Damage.CUT),
+        "ending": ended,
         "edition": edition(),
         "journal": journal.name,
         # By its own name, so that the page stays the same when its folder is moved.
@@ -63,7 +64,7 @@ def _context(journal: Path) -> dict[str, object]:
         "unmeasured": unmeasured(story.measured),
         "allowances": allowances(story.sentences),
         "plan": plan_and_actual(verified.entries),
-        "follow": follow_ups(verified.entries),
+        "follow": follow_ups(verified.entries, end_unknown=ended.unknown),
         "approvals": approvals(verified.entries),
         "script": SCRIPT.read_text(encoding="utf-8"),
     }

@@ -1,6 +1,5 @@
 """A journal read for what an index tells of it: every byte is checked, what no index needs is not taken apart."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -13,7 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from runbook.errors import JournalError
+from runbook.incident.at_work import is_written
 from runbook.incident.chain import FIRST_PREVIOUS, FORMAT, Entry
+from runbook.incident.damage import Damage
 from runbook.incident.earlier import completed
 from runbook.incident.verifying import verify
 
@@ -26,6 +27,8 @@ _BEGINS = re.compile(rb'\{"seq":(\d+),"time":"[^"]*","kind":"([^"]*)"(?:,"name":
 _SEAL = b',"sha256":"'
 _SEAL_LENGTH = len(_SEAL) + 64 + len(b'"}\n')
 _NOT_NEEDED = {b"command", b"command began", b"exchange", b"look", b"decision", b"confirmed", b"left behind"}
+#: What is wrong with a line, and that in words.
+_Broken = tuple[Damage, str]
 _FACTS_NOT_NEEDED = {b"target migrations", b"failed migrations", b"verdict", b"loss", b"restore point"}
 
 
@@ -39,6 +42,8 @@ class Skimmed:
     at_work: bool
     #: In bytes.
     size: int
+    #: What kind of problem it is; where `verify` was not asked, only whether it breaks off or was changed.
+    damage: Damage | None
 
 
 def skim(path: Path, deadline: float | None = None) -> Skimmed:
@@ -59,22 +64,23 @@ def skim(path: Path, deadline: float | None = None) -> Skimmed:
         raise JournalError(f"{path.name} is not a file", "remove it")
     with open(handle, "rb") as file:  # noqa: PTH123 - a handle has no path
         try:
-            entries, last, problem = _read(file, deadline)
+            entries, last, broken = _read(file, deadline)
         except TimeoutError:
             raise
         except OSError as error:
             raise JournalError(f"{path.name} cannot be read ({error.strerror})", "check the disk") from None
-        if problem is None and last != b"closed":
-            problem = _no_end(last)
-        at_work = problem is not None and _is_written(file)
-    if problem is not None and not at_work and about.st_size <= _MOST_BYTES:
+        if broken is None and last != b"closed":
+            broken = _no_end(last)
+        at_work = broken is not None and is_written(file)
+    if broken is not None and not at_work and about.st_size <= _MOST_BYTES:
         # What happened to it, in the words of `verify`; that takes longer, and most journals are whole.
         verified = verify(path)
-        return Skimmed(list(verified.entries), verified.problem, at_work, about.st_size)
-    return Skimmed(list(completed(tuple(entries))), problem, at_work, about.st_size)
+        return Skimmed(list(verified.entries), verified.problem, at_work, about.st_size, verified.damage)
+    damage, problem = broken or (None, None)
+    return Skimmed(list(completed(tuple(entries))), problem, at_work, about.st_size, damage)
 
 
-def _read(file: BinaryIO, deadline: float | None) -> tuple[list[Entry], bytes, str | None]:
+def _read(file: BinaryIO, deadline: float | None) -> tuple[list[Entry], bytes, _Broken | None]:
     """The entries that are needed, the kind of the last one that can be believed, and what is wrong with the next."""
     entries: list[Entry] = []
     previous, kind = FIRST_PREVIOUS.encode("ascii"), b""
@@ -85,21 +91,21 @@ def _read(file: BinaryIO, deadline: float | None) -> tuple[list[Entry], bytes, s
         body, seal = line[:-_SEAL_LENGTH], line[-_SEAL_LENGTH:]
         digest = hashlib.sha256(body).hexdigest().encode("ascii")
         if not line.endswith(b"\n"):
-            return entries, kind, f"line {number + 1}: ends without a line break"
+            return entries, kind, (Damage.CUT, f"line {number + 1}: ends without a line break")
         if seal != _SEAL + digest + b'"}\n':
-            return entries, kind, f"line {number + 1}: was changed after it was written"
+            return entries, kind, (Damage.EDITED, f"line {number + 1}: was changed after it was written")
         begins = _BEGINS.match(body)
         if begins is None:
-            return entries, kind, f"line {number + 1}: is not an entry as this runbook writes them"
+            return entries, kind, (Damage.EDITED, f"line {number + 1}: is not an entry as this runbook writes them")
         if begins[1] != b"%d" % number or not body.endswith(b',"previous":"' + previous + b'"'):
-            return entries, kind, f"line {number + 1}: does not follow the line above it"
+            return entries, kind, (Damage.EDITED, f"line {number + 1}: does not follow the line above it")
         kind, previous = begins[2], digest
         if kind in _NOT_NEEDED or (kind == b"fact" and begins[3] in _FACTS_NOT_NEEDED):
             continue
         try:
             entries.append(json.loads(line.decode("ascii")))
         except (ValueError, RecursionError):
-            return entries, kind, f"line {number + 1}: is not JSON"
+            return entries, kind, (Damage.EDITED, f"line {number + 1}: is not JSON")
         if number == 0:
             _refuse_newer(entries[0])
     return entries, kind, None
@@ -116,15 +122,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
-def _no_end(last: bytes) -> str:
-    return "it does not end with the closing entry" if last else "it is empty"
-
-
-def _is_written(file: BinaryIO) -> bool:
-    """Tell whether a run holds the journal's lock; asked only of one that is not whole, and let go of at once."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    fcntl.flock(file, fcntl.LOCK_UN)
-    return False
+def _no_end(last: bytes) -> _Broken:
+    if last:
+        return Damage.UNCLOSED, "it does not end with the closing entry"
+    return Damage.EMPTY, "it is empty"

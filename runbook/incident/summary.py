@@ -3,14 +3,13 @@
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from runbook.incident.chain import Entry
+from runbook.incident.ending import ending
 from runbook.incident.skim import Skimmed, skim
 from runbook.incident.story import Story
 from runbook.incident.visible import visible
@@ -118,6 +117,7 @@ def _told(skimmed: Skimmed, folder: str) -> dict[str, Any]:
         problem = f"the folder is not its own: the journal is that of {one_line(name)}"
     failed, target = story.from_to
     under_way = state is State.UNDER_WAY
+    ended = ending(story, skimmed.damage, under_way=under_way)
     if not _TIME.fullmatch(story.began):
         raise ValueError(story.began)
     return {
@@ -125,8 +125,8 @@ def _told(skimmed: Skimmed, folder: str) -> dict[str, Any]:
         "problem": problem,
         **_kind(story),
         "project": one_line(story.opened.get("project", "unknown")),
-        "headline": _under_way(skimmed.entries) if under_way else one_line(story.headline),
-        "tone": "plan" if under_way else "bad" if state is State.NOT_WHOLE else story.tone,
+        "headline": one_line(ended.headline),
+        "tone": ended.tone,
         "released": one_line(failed),
         "target": one_line(target),
         "began": story.began,
@@ -164,12 +164,6 @@ def _alarm(story: Story) -> str:
     if story.still_out:
         return "users were not served"
     return "how production was left is not known" if story.production.left_unknown else ""
-
-
-def _under_way(entries: Sequence[Entry]) -> str:
-    newest: Mapping[str, Any] = next((e for e in reversed(entries) if e["kind"] == "sentence began"), {})
-    at = f", at: {newest['keyword']} {newest['text']}" if newest else ""
-    return one_line(f"Under way when this was made{at}")
 
 
 def _seconds(value: float | None) -> float | None:

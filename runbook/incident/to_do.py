@@ -18,30 +18,41 @@ class ToDo:
     command: str = ""
 
 
-def to_do(entries: Sequence[Entry]) -> Iterator[ToDo]:
-    """What is left to do, the most urgent first; nothing for a plan or a validation, which change nothing."""
+def to_do(entries: Sequence[Entry], *, end_unknown: bool = False) -> Iterator[ToDo]:
+    """What is left to do, the most urgent first; nothing for a plan or a validation, which change nothing.
+
+    `end_unknown` says that the end of the journal cannot be believed (ending.py): nothing is gone on with from it.
+    """
     opened: Mapping[str, Any] = entries[0] if entries else {}
     if opened.get("mode") != "execute" or opened.get("type") == "unlock":
         return
     closed = entries[-1] if entries[-1]["kind"] == "closed" else {}
     go_on = going_on_with(str(opened.get("incident", "")), str(opened.get("project", "")))
+    if end_unknown:
+        yield ToDo("How it ended is not known. See what production is now, before anything else.", "pytest features")
+        go_on = ""
     if gate(entries) == "closed":
         yield ToDo("Let users in: they are kept out by the traffic gate, as far as this record knows.", go_on)
-    yield from _unfinished(entries, closed, go_on)
+    yield from _begun(entries)
+    if not end_unknown:
+        yield from _unfinished(entries, closed, go_on)
     yield from _checks(entries)
+
+
+def _begun(entries: Sequence[Entry]) -> Iterator[ToDo]:
+    """The changes of which the journal has no end."""
+    for change in (change for sentence in in_short(entries) for change in sentence.changes if change.state == "begun"):
+        yield ToDo(f"Look at it: “{change.summary}” was begun and never finished, and may be half done.")
 
 
 def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], go_on: str) -> Iterator[ToDo]:
     """What broke off, and how one goes on."""
-    sentences = in_short(entries)
-    for change in (change for sentence in sentences for change in sentence.changes if change.state == "begun"):
-        yield ToDo(f"Look at it: “{change.summary}” was begun and never finished, and may be half done.")
     if not closed:
         unlock = "python -m runbook unlock"
         yield ToDo(
             "The run never closed its journal: its lock may be left. See who holds it, before anything else.", unlock
         )
-    for sentence in (sentence for sentence in sentences if sentence.stopped):
+    for sentence in (sentence for sentence in in_short(entries) if sentence.stopped):
         helps = sentence.detail.partition(" → ")[2]
         yield ToDo(
             f"It stopped at “{sentence.keyword} {sentence.text}”. {f'What helps: {helps}.' if helps else ''}".strip()

@@ -162,6 +162,7 @@ def test_run_at_work_is_under_way(tmp_path: Path) -> None:
     """A journal that a run is writing is neither broken nor ended; when the run is gone, it is broken off."""
     journal = Journal(tmp_path / "i-1" / "journal.jsonl", Redactor())
     journal.write("opened", type="rollback", mode="execute", project="shop", operator="anna", incident="i-1")
+    journal.write("scenario began", scenario="x", chapter="2. Roll back", feature="f")
     journal.write("sentence began", keyword="When", text="user traffic is paused", scenario="x", place="f:1")
     found = only(tmp_path)
     assert (found.state, found.problem, found.tone, found.took) == (State.UNDER_WAY, "", "plan", None)

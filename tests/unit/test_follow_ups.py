@@ -250,6 +250,18 @@ def test_killed_run() -> None:
     assert found.endswith(f"Go on with what is left. What is done already is not done twice. | {RESUME}")
 
 
+def test_journal_that_was_changed_is_not_gone_on_with() -> None:
+    """Nobody knows how it ended, so it says to look, and names what was begun; it names no command that is refused."""
+    journal = Journal().look("before", gate="closed")
+    journal.add("sentence began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
+    journal.change("the application is brought up", "begun", actions=["docker compose up"])
+    found = follow_ups(journal.entries, end_unknown=True).to_do
+    assert [item.command for item in found] == ["pytest features", "", ""]
+    assert "How it ended is not known" in found[0].text
+    assert "Let users in" in found[1].text
+    assert "was begun and never finished" in found[2].text
+
+
 def test_what_somebody_vouched_for() -> None:
     """What nobody could check, and the data that only the restore point has, are still to do when all is over."""
     word = {"by": "ada", "because": "I looked", "at": "2025"}

@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 
 from runbook.__main__ import main
+from runbook.incident.journal import Journal
+from runbook.incident.redaction import Redactor
 from tests.unit.filed import closed, filed, opened, over
+from tests.unit.forging import lines_in, put
 from tests.unit.telling import INCIDENT, told
 
 ROOT = Path(__file__).parents[2]
@@ -175,6 +178,45 @@ def test_broken_record_is_shown_as_broken(reports: Path, capsys: pytest.CaptureF
     text = said(capsys, "show", "--reports", reports, "20260103T100000Z-shop-rollback", code=1)
     assert "This journal is not whole" in text
     assert "The run never closed its journal: its lock may be left" in " ".join(text.split())
+
+
+def test_changed_record_does_not_say_how_it_ended(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a journal that was changed nobody knows the end, neither in the list nor in the record."""
+    journal = reports / "20260101T100000Z-shop-rollback" / "journal.jsonl"
+    opened, *others = lines_in(journal)
+    put(journal, [opened, others[0].replace(b'"kind":', b'"Kind":', 1), *others[1:]])
+    words = "How it ended is not known: its journal was changed"
+    assert words in said(capsys, "show", "--reports", reports, "20260101", code=1)
+    assert words in said(capsys, "records", reports)
+    text = said(capsys, "show", "--reports", reports, "20260101", code=1)
+    assert "Interrupted" not in text
+    assert "--resume" not in text
+
+
+def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """While a run writes it, a record is read as under way, is not called broken or killed, and gets no page yet."""
+    journal = Journal(tmp_path / "i-1" / "journal.jsonl", Redactor())
+    journal.write("opened", type="rollback", mode="execute", project="shop", operator="anna", incident="i-1")
+    journal.write("scenario began", scenario="Users return", chapter="2. Roll back", feature="f")
+    for text in ("the gate is closed", "user traffic is resumed"):
+        journal.write("sentence began", id="2.1.1", keyword="When", text=text, scenario="Users return", place="f:1")
+        if text == "the gate is closed":
+            journal.write("sentence ended", outcome="passed", detail="", seconds=1.0)
+    text = said(capsys, "show", journal.path)
+    assert text.startswith("Under way when this was read, at: When user traffic is resumed\n")
+    assert "at work" in text
+    assert "ended           not yet" in text
+    assert "A run is at work on it" in text
+    for wrong in ("not whole", "nterrupted", "never closed", "--resume", "killed"):
+        assert wrong not in text
+    assert said(capsys, "verify", journal.path, code=1).startswith(
+        "NOT ended: a run is writing it at this moment; its first 5 entries are as written\n"
+    )
+    assert main(["render", str(journal.path)]) == 1
+    assert f"python -m runbook show {journal.path}" in capsys.readouterr().err
+    assert not journal.path.with_name("record.html").exists()
+    journal.close()
+    assert "Interrupted at: When user traffic is resumed" in said(capsys, "show", journal.path, code=1)
 
 
 @pytest.mark.parametrize("word", ["\x1b]0;owned\x07", "\x1b[2J", "a\rb", "\N{RIGHT-TO-LEFT OVERRIDE}x", "[red]x"])
