@@ -246,7 +246,9 @@ def test_unknown_is_not_said_to_have_changed(looks: tuple[str, str], tmp_path: P
     journal.write("fact", name="after", value=after)
     journal.close()
     page = record.body(journal.path)
-    assert "could not be seen:</strong> database (schema revision)" in page
+    assert "could not be seen:</strong> database (schema revision)</p>" in page
+    kept = page.partition("as it must be the same as before:</strong> ")[2].partition("</p>")[0]
+    assert [group.partition(" (")[0] for group in kept.split("; ")] == ["release", "containers", "env file"]
     assert '<span class="rb-flag">not known</span>' in page
     assert "must not have" not in page
 
