@@ -10,6 +10,8 @@ from runbook.incident.journal import Journal
 from runbook.incident.record import render
 from runbook.incident.redaction import Redactor
 from tests.browser.looking import faint, unfold, violations
+from tests.browser.paper import printed
+from tests.browser.told import squeezed
 
 SNAPSHOT = {
     "at": "2026-01-01T00:00:00.000000Z",
@@ -109,3 +111,18 @@ def test_text_stands_out(browser: Browser, record: Path, scheme: str) -> None:
     """In light and in dark, body text has a contrast of at least 7 to its ground (WCAG 2.2, AAA)."""
     page = opened(browser, record, color_scheme=scheme)
     assert not faint(page, "article", 7)
+
+
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_no_sheet_ends_within_a_command(browser: Browser, tmp_path: Path, paper: str) -> None:
+    """On paper a command that takes several lines stands on one sheet, or somebody types half of it."""
+    journal = Journal(tmp_path / "incident/journal.jsonl", Redactor())
+    journal.write("opened", type="rollback", mode="execute", project="shop", operator="on-call", operator_host="laptop")
+    commands = [f"docker compose run {number} " + "--with-a-word " * 15 + f"the-end-{number}" for number in range(60)]
+    steps = {"beside": [{"why": "restore a table", "command": command} for command in commands], "instead": []}
+    journal.write("fact", name="restore point", value={"path": "/x", "size": 1, "sha256": "a" * 64, "restore": steps})
+    journal.write("closed", outcome="failed", changes_made=[])
+    journal.close()
+    sheets = [squeezed(text) for text in printed(opened(browser, render(journal.path)), paper).texts]
+    assert len(sheets) > 3
+    assert [command for command in commands if not any(squeezed(command) in sheet for sheet in sheets)] == []
