@@ -219,7 +219,7 @@ def main() -> None:
     chosen = parser.parse_args()
     print(f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}\n")  # noqa: T201
     print(  # noqa: T201
-        "| record of | entries | journal | page | page made in | peak memory | first paint | whole page |\n"
+        "| record of | entries | journal | page | page made in | peak memory | first paint | loaded |\n"
         "|---|---|---|---|---|---|---|---|"
     )
     with tempfile.TemporaryDirectory() as place:
