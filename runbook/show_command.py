@@ -1,7 +1,7 @@
 """`python -m runbook show`: a record, read in the terminal."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runbook import find_record
@@ -9,11 +9,11 @@ from runbook.errors import JournalError
 from runbook.incident.at_work import verify_now
 from runbook.incident.chain import Entry
 from runbook.incident.ending import Ending, ending
+from runbook.incident.follow_ups import FollowUps, follow_ups
 from runbook.incident.odd_entries import odd_entries_told
 from runbook.incident.story import Story
 from runbook.incident.templating import clock, duration
 from runbook.incident.timeline import Scenario, Sentence
-from runbook.incident.to_do import to_do
 from runbook.incident.verifying import Verified
 from runbook.paper import BAD, GOOD, PLAN, SOFT, STRONG, TONES, Paper
 
@@ -142,11 +142,14 @@ def _changes(story: Story, paper: Paper) -> None:
             f"{row.group.lower()}, {row.name}: ",
             row.before,
             *((" → ", (str(row.after), STRONG)) if row.changed else ()),
+            *([("  must not have changed", BAD)] if row.broken else ()),
         )
     if story.production.seen_twice:
-        paper.line(
-            (f"the same before and after: {', '.join(r.name for r in rows if not r.changed) or 'nothing'}", SOFT)
-        )
+        unchecked = [row.name for row in rows if row.unchecked]
+        if unchecked:
+            paper.line((f"must be the same as before, and could not be seen: {', '.join(unchecked)}", BAD))
+        same = [row.name for row in rows if not row.changed and not row.unknown]
+        paper.line((f"the same before and after: {', '.join(same) or 'nothing'}", SOFT))
 
 
 def _scenario(scenario: Scenario, at_work: Sentence | None, paper: Paper, *, verbose: bool) -> None:
@@ -157,14 +160,15 @@ def _scenario(scenario: Scenario, at_work: Sentence | None, paper: Paper, *, ver
     for sentence in scenario.sentences:
         seconds = "" if sentence.seconds is None else f"{sentence.seconds:.1f} s"
         outcome = (f"{sentence.outcome:<12}", _STYLES.get(sentence.outcome, ""))
-        if sentence is at_work and sentence.seconds is None:
+        open_still = sentence is at_work and sentence.seconds is None
+        if open_still:
             outcome = (f"{'at work':<12}", STRONG)
-        changed = (" changed", PLAN) if sentence.changed_production else ""
+        changed = ("  (changed)", PLAN) if sentence.changed_production else ""
         paper.line(
             (f"{sentence.began[11:19]} ", SOFT), outcome, (f"{seconds:>8}  ", SOFT),
             f"{sentence.keyword} {sentence.text}", changed, indent=4,
         )  # fmt: skip
-        if sentence.stopped and sentence.detail:
+        if sentence.stopped and sentence.detail and not open_still:
             paper.line(sentence.detail, indent=8)
         if verbose:
             _details(sentence, paper)
@@ -190,16 +194,34 @@ def _detail(entry: Entry) -> tuple[str, tuple[str, str]]:
 
 def _left(story: Story, ended: Ending, verified: Verified, paper: Paper) -> None:
     paper.heading("What is left")
-    left = [] if ended.under_way else list(to_do(verified.entries, end_unknown=ended.unknown))
-    for each in left:
-        paper.line(f"- {each.text}")
-        if each.command:
-            paper.line((each.command, STRONG), indent=4)
     if ended.under_way:
         paper.line("A run is at work on it; what is left is known when that ends.")
-    elif story.closed and not left:
-        paper.line("Nothing that the runbook knows of.")
-    point = story.facts.get("restore point")
-    if isinstance(point, Mapping):
-        paper.line(f"Restore point: {point['path']}, {point['size']} bytes, sha256 {point['sha256']}")
+    else:
+        follow = follow_ups(verified.entries, end_unknown=ended.unknown)
+        left = [*((each.text, each.command) for each in follow.to_do), *_kept_and_off(follow)]
+        for text, command in left:
+            paper.line(f"- {text}")
+            if command:
+                paper.line((command, STRONG), indent=4)
+        if story.closed and not left:
+            paper.line("Nothing that the runbook knows of.")
     paper.line((f"{len(verified.entries)} entries, head {verified.head}", SOFT))
+
+
+def _kept_and_off(follow: FollowUps) -> Iterator[tuple[str, str]]:
+    """What the incident left as it is, to be remembered, each with what to type for it, if anything."""
+    for switch in follow.switches_off:
+        owner = switch.owner or "nobody is named in the settings"
+        due = f"; reminder due {clock(switch.due)} UTC" if switch.due else ""
+        off = f"Switch left off: {switch.name} ({switch.variable}={switch.value})"
+        yield f"{off}, to be turned on again by: {owner}{due}", switch.command
+    if follow.ticket:
+        planned = ", as it would be opened" if follow.ticket.state == "planned" else ""
+        yield f"Follow-up ticket{planned}: {follow.ticket.title} {follow.ticket.address}".rstrip(), ""
+    for release in follow.quarantined:
+        yield f"In quarantine: {release.tag}, so post-deploy validation refuses it", ""
+    for point in follow.restore_points:
+        about = f"{point.size} bytes, sha256 {point.sha256}"
+        yield f"Restore point: {point.path}, {about}; the page says how to bring it back", ""
+    for file in follow.left_files:
+        yield f"Left on the production host: {file.path}: {file.what}", ""

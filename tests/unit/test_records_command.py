@@ -19,7 +19,7 @@ from runbook.incident.journal import Journal
 from runbook.incident.redaction import Redactor
 from tests.unit.filed import closed, filed, opened, over
 from tests.unit.forging import lines_in, put
-from tests.unit.telling import INCIDENT, told
+from tests.unit.telling import INCIDENT, snapshot, told
 
 ROOT = Path(__file__).parents[2]
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -193,6 +193,45 @@ def test_changed_record_does_not_say_how_it_ended(reports: Path, capsys: pytest.
     assert "--resume" not in text
 
 
+def test_what_an_incident_left_as_it_is_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A switch that is off, with who turns it on again and how, a quarantine, a dump and files are not nothing."""
+    first, *others = over()
+    switch = {"variable": "EXPORT_MODE", "value": "off", "state": "off", "owner": "orders team", "remind_after": "2d"}
+    looked = snapshot("x", "v1", at="2026-01-01T10:00:01.000000Z", gate="open", switches={"exports": switch})
+    dump = {"path": "/srv/i.dump", "size": 12, "sha256": "a" * 64}
+    digests = {"api": "sha256:" + "b" * 64}
+    quarantined = {"tag": "v2", "digests": digests, "since": "2026-01-01T10:00:01.000000Z", "file": "/srv/q"}
+    leaves = [{"path": "/srv/i.env", "what": "the env file as it was"}]
+    facts = {"quarantined": quarantined, "restore point": dump, "after": looked}
+    more = [{"kind": "fact", "name": name, "value": value, "at": 1} for name, value in facts.items()]
+    more += [{"kind": "change", "state": "done", "summary": "x", "reach": "production", "leaves": leaves}]
+    folder = filed(tmp_path, "2026-01-01T10:00:00", [first, *more, *others])
+    text = " ".join(said(capsys, "show", folder).partition("What is left")[2].split())
+    for expected in (
+        "- Switch left off: exports (EXPORT_MODE=off), to be turned on again by: orders team; reminder due 2026-01-03",
+        "pytest features -m emergency --enable exports --execute shop",
+        "- In quarantine: v2,",
+        "- Restore point: /srv/i.dump, 12 bytes, sha256 " + "a" * 64,
+        "- Left on the production host: /srv/i.env: the env file as it was",
+    ):
+        assert expected in text, expected
+    assert "Nothing" not in text
+
+
+def test_what_must_stay_and_did_not_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another release after an emergency is told as wrong; a schema that nobody saw is not said to be the same."""
+    first, *others = over()
+    looks = {"before": snapshot("x", "v1"), "after": snapshot("x", "v2", schema="unknown: no answer")}
+    facts = [{"kind": "fact", "name": name, "value": value, "at": 1} for name, value in looks.items()]
+    folder = filed(tmp_path, "2026-01-01T10:00:00", [first | {"type": "emergency"}, *facts, *others])
+    lines = said(capsys, "show", folder).splitlines()
+    assert "release, image tag: v1 → v2  must not have changed" in lines
+    (unseen,) = [line for line in lines if line.startswith("must be the same as before, and could not be seen:")]
+    (same,) = [line for line in lines if line.startswith("the same before and after:")]
+    assert "schema revision" in unseen
+    assert "schema revision" not in same
+
+
 def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """While a run writes it, a record is read as under way, is not called broken or killed, and gets no page yet."""
     journal = Journal(tmp_path / "i-1" / "journal.jsonl", Redactor())
@@ -207,7 +246,7 @@ def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "at work" in text
     assert "ended           not yet" in text
     assert "A run is at work on it" in text
-    for wrong in ("not whole", "nterrupted", "never closed", "--resume", "killed"):
+    for wrong in ("not whole", "nterrupted", "never closed", "the run ended", "--resume", "killed"):
         assert wrong not in text
     assert said(capsys, "verify", journal.path, code=1).startswith(
         "NOT ended: a run is writing it at this moment; its first 5 entries are as written\n"
