@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from harness.conduct import Conduct
 from harness.options import Run
 from harness.way_back import recovery_lines
 from runbook.incident.incident import Mode
+from runbook.incident.journal import Entry
 from runbook.incident.story import Story
+from runbook.sentence import Reach
 from runbook.toolbox import Wishes
 
 _DIGEST = len("sha256:") + 12
@@ -22,13 +24,19 @@ def last_lines(conduct: Conduct) -> list[str]:
     """Everything that a person under stress must know when the run is over, most important last."""
     incident, ending = conduct.incident, str(conduct.ending)
     changes = incident.changes_made
-    counted = "1 change was" if len(changes) == 1 else f"{len(changes) or 'no'} changes were"
-    lines = [f"{ending.upper()}: {counted} made to production", *(f"  - {change}" for change in changes)]
+    unfinished = _unfinished(incident.journal.entries)
+    made = [change for change in changes if change not in unfinished]
+    counted = "1 change was" if len(made) == 1 else f"{len(made) or 'no'} changes were"
+    begun = f", and {len(unfinished)} begun but not finished" if unfinished else ""
+    lines = [f"{ending.upper()}: {counted} made to production{begun}", *(f"  - {change}" for change in made)]
+    lines += [f"  - not finished: {change}" for change in unfinished]
     if incident.vouched:
         lines.append(f"  not checked, but vouched for: {', '.join(sorted(incident.vouched))}")
     after = incident.facts.get("after", None if changes else incident.facts.get("before"))
     if isinstance(after, Mapping):
-        lines += ["  production now:", *(f"    {line}" for line in state(after))]
+        # The engine goes on with what a command that was stopped had asked it for.
+        seen = f"at {after['at'][11:19]} UTC, and what was not finished may be at work still" if unfinished else "now"
+        lines += [f"  production {seen}:", *(f"    {line}" for line in state(after))]
     elif changes:
         lines.append(f"  what production is now is not known: {after or 'nobody could look'}")
     if conduct.lock is not None:
@@ -40,18 +48,30 @@ def last_lines(conduct: Conduct) -> list[str]:
     return lines
 
 
+def _unfinished(entries: Sequence[Entry]) -> list[str]:
+    """The changes to production that were begun, and of which the journal has no end."""
+    states = {
+        entry["summary"]: entry["state"]
+        for entry in entries
+        if entry["kind"] == "change" and entry["reach"] == Reach.PRODUCTION
+    }
+    return [summary for summary, newest in states.items() if newest == "begun"]
+
+
 def state(snapshot: Mapping[str, Any]) -> list[str]:
     """What production is, a line for each thing that matters at 3 a.m."""
     schema = snapshot["schema"] if isinstance(snapshot["schema"], str) else ", ".join(snapshot["schema"])
     gate = snapshot["gate"]
     lines = [f"release   {', '.join(snapshot['tags'])}"]
-    for item in snapshot["containers"]:
-        digest = snapshot["digests"].get(item["service"])
+    for item in sorted(snapshot["containers"], key=lambda item: (item["service"], item["state"] != "running")):
+        digest = item.get("digest", snapshot["digests"].get(item["service"]))
         if digest is not None or item["state"] != "running" or item["health"] == "unhealthy":
             health = "" if item["health"] == "none" else f", {item['health']}"
             known = digest is not None and digest.startswith("sha256:")
             runs = f" {digest[:_DIGEST] if known else 'of unknown digest'}" if digest else ""
-            lines.append(f"{item['service']:<9}{runs} {item['state']}{health}")
+            # Old and new stand side by side when a switch was cut short.
+            tag = f" {item['tag']}" if len(snapshot["tags"]) > 1 and "tag" in item else ""
+            lines.append(f"{item['service']:<9}{tag}{runs} {item['state']}{health}")
     users = {"closed": "closed (USERS ARE KEPT OUT)", "open": "open (users are let in)"}
     return [*lines, f"gate      {users.get(gate, gate)}", f"schema    {schema}"]
 

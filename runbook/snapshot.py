@@ -25,23 +25,19 @@ def take(tools: Toolbox) -> dict[str, Any]:
     Raises ProductionError when the project is not there at all.
     """
     containers = tools.production.running()
+    # Those of the application; what runs comes last, and so counts where a service has old and new ones side by side.
+    ours = sorted(
+        (each for each in containers if each.service in tools.settings.project.services),
+        key=lambda each: each.state == "running",
+    )
+    images = {each.id: _image(tools, each.image_name, each.image_id) for each in ours}
     variables = [tools.settings.project.tag_variable, *(s.variable for s in tools.settings.switches.values())]
     env_file = tools.env_file.read()
     return {
         "at": utc_now(),
-        "containers": [container.facts() for container in containers],
-        "digests": {
-            container.service: _digest(tools, container.image_name, container.image_id)
-            for container in containers
-            if container.service in tools.settings.project.services
-        },
-        "tags": sorted(
-            {
-                _tag(container.image_name)
-                for container in containers
-                if container.service in tools.settings.project.services
-            }
-        ),
+        "containers": [each.facts() | images.get(each.id, {}) for each in containers],
+        "digests": {each.service: images[each.id]["digest"] for each in ours},
+        "tags": sorted({image["tag"] for image in images.values()}),
         "env_file": {
             "path": env_file.path,
             "sha256": env_file.fingerprint,
@@ -67,17 +63,13 @@ def _or_unknown(look: Callable[[], Any]) -> Any:
         return f"unknown: {error.seen}"
 
 
-def _tag(image_name: str) -> str:
+def _image(tools: Toolbox, image_name: str, image_id: str) -> dict[str, str]:
+    """Tag and registry digest of a container's image; its id when the host has no digest (it was built there, say)."""
+    tag, digest = image_name, None
     try:
-        return ImageName.parse(image_name).tag
+        name = ImageName.parse(image_name)
+        tag = name.tag
+        digest = name.digest_among(tools.production.digests_of(image_id))
     except RunbookError:
-        return image_name
-
-
-def _digest(tools: Toolbox, image_name: str, image_id: str) -> str:
-    """The registry digest of a running image; its id when the host has none (it was built there, say)."""
-    try:
-        digest = ImageName.parse(image_name).digest_among(tools.production.digests_of(image_id))
-    except RunbookError:
-        digest = None
-    return digest or f"unknown: only the local id {image_id}"
+        pass
+    return {"tag": tag, "digest": digest or f"unknown: only the local id {image_id}"}

@@ -15,6 +15,8 @@ from runbook.toolbox import Wishes
 from tests.unit.parts import SETTINGS
 from tests.unit.telling import snapshot
 
+STATES = ((2, "running"), (1, "created"))
+
 
 @dataclass
 class Ended:
@@ -123,6 +125,29 @@ def test_digest_that_runs_is_shown(tmp_path: Path) -> None:
     digests = {"api": "sha256:" + "0123456789ab" * 5 + "0123"}
     said = lines(tmp_path, "failed", Ended(after(digests=digests), ["a"]))
     assert "api       sha256:0123456789ab running" in said
+
+
+def test_old_and_new_containers_are_told_apart(tmp_path: Path) -> None:
+    """Cut short, old and new containers stand side by side: each is shown with its own release and digest."""
+    old, new = ({"tag": f"v{n}", "digest": "sha256:" + str(n) * 64, "state": state} for n, state in STATES)
+    about = snapshot("x", "v1")["containers"][0]
+    found = after(tags=["v1", "v2"], containers=[about | new, about | old])
+    said = lines(tmp_path, "interrupted", Ended(found, ["a"]))
+    first, second = said.index("api       v2 sha256:222222222222 running"), said.index("v1 sha256:111111111111 created")
+    assert first < second
+
+
+def test_change_that_was_not_finished_is_not_called_made(tmp_path: Path) -> None:
+    """What was begun when the run was stopped is told apart, and may be at work still; what was done later is done."""
+    ended = Ended(after(at="2026-01-01T03:04:05.000000Z"), ["a", "b", "c"])
+    states = [("a", "begun"), ("a", "done"), ("b", "begun"), ("b", "already so"), ("c", "begun")]
+    ended.journal.entries = [
+        {"kind": "change", "summary": summary, "state": state, "reach": "production"} for summary, state in states
+    ]
+    said = lines(tmp_path, "interrupted", ended)
+    first = "INTERRUPTED: 2 changes were made to production, and 1 begun but not finished\n  - a\n  - b\n"
+    assert said.startswith(f"{first}  - not finished: c\n")
+    assert "production at 03:04:05 UTC, and what was not finished may be at work still:\n" in said
 
 
 @pytest.mark.parametrize("state", ["released", "NOT RELEASED: the host does not answer"])

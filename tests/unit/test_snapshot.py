@@ -1,0 +1,51 @@
+"""Production as it is written down: what runs, and what stands beside it when a switch was cut short."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from runbook import snapshot
+from runbook.containers import Container
+
+NAME = "registry.example/shop/api"
+
+
+def container(number: int, state: str, service: str = "api") -> Container:
+    return Container(
+        id=f"c{number}", name=f"shop-{service}-{number}", service=service, image_id=f"sha256:{number}",
+        image_name=f"{NAME}:v{number}", state=state, health="none", restarts=0, started_at="",
+        exit_code=0, addresses=(), config_hash="", directory="",
+    )  # fmt: skip
+
+
+def tools(*containers: Container) -> Any:
+    """The parts of a toolbox that a snapshot looks at; image N has the digest of N."""
+    answers = {
+        "running": lambda: list(containers),
+        "digests_of": lambda image: [f"{NAME}@sha256:{image[-1] * 64}"],
+    }
+    file = SimpleNamespace(path=Path("/srv/.env"), fingerprint="f", mode="640", owner=0, group=0, values={})
+    return SimpleNamespace(
+        production=SimpleNamespace(**answers),
+        settings=SimpleNamespace(project=SimpleNamespace(services=("api",), tag_variable="IMAGE_TAG"), switches={}),
+        env_file=SimpleNamespace(read=lambda: file),
+        catalog=SimpleNamespace(revisions=lambda: ["0003"]),
+        health=SimpleNamespace(readiness=dict),
+        gate=SimpleNamespace(state=lambda: "open"),
+        logs=SimpleNamespace(recent=lambda: SimpleNamespace(counts={})),
+    )
+
+
+def test_old_and_new_containers_have_their_own_digests() -> None:
+    """Where an old one runs and a new one was only created, each has its own image, and the one that runs counts."""
+    for both in ((1, "running"), (2, "created")), ((2, "created"), (1, "running")):
+        stands = [container(number, state) for number, state in both]
+        taken = snapshot.take(tools(*stands, container(3, "running", "db")))
+        seen = {each["name"]: (each.get("tag"), each.get("digest")) for each in taken["containers"]}
+        assert seen == {
+            "shop-api-1": ("v1", "sha256:" + "1" * 64),
+            "shop-api-2": ("v2", "sha256:" + "2" * 64),
+            "shop-db-3": (None, None),
+        }
+        assert taken["digests"] == {"api": "sha256:" + "1" * 64}
+        assert taken["tags"] == ["v1", "v2"]
