@@ -172,6 +172,7 @@ def _opening(run: Run, items: Sequence[pytest.Item]) -> dict[str, Any]:
         "type": run.kind,
         "mode": run.mode,
         "asked_for": asdict(run.wishes),
+        "typed": run.typed,
         "operator": operator(),
         "operator_from": operator_from(),
         "operator_host": socket.gethostname(),

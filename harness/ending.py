@@ -1,11 +1,8 @@
 """The last lines on the terminal: what was changed, what production is now, and what to type next."""
 
-import os
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from harness.conduct import Conduct
@@ -116,9 +113,5 @@ def _wished(wishes: Wishes) -> list[str]:
 
 
 def _command(run: Run, *options: str) -> str:
-    pytest = Path(sys.prefix) / "bin/pytest"
-    program = os.path.relpath(pytest, run.started_in) if pytest.is_file() else "pytest"
-    settings = ["--settings", run.settings_given] if run.settings_given else []
-    reports = ["--reports", run.reports_given] if run.reports_given else []
     keyword = ["-k", run.keyword] if run.keyword else []
-    return shlex.join([program, *run.features, *keyword, *settings, *reports, *options])
+    return shlex.join([*run.typed, *keyword, *options])

@@ -1,6 +1,8 @@
 """What a run of the runbook is asked to do: its command-line options, and what follows from them."""
 
+import os
 import re
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,6 +70,15 @@ class Run:
     features: tuple[str, ...]
     keyword: str
     earlier: Earlier | None
+
+    @property
+    def typed(self) -> list[str]:
+        """How this run was begun, in words that can be typed again where it was: program, paths, settings, reports."""
+        pytest_here = Path(sys.prefix) / "bin/pytest"
+        program = os.path.relpath(pytest_here, self.started_in) if pytest_here.is_file() else "pytest"
+        settings = ["--settings", self.settings_given] if self.settings_given else []
+        reports = ["--reports", self.reports_given] if self.reports_given else []
+        return [program, *self.features, *settings, *reports]
 
     @property
     def journal(self) -> Path:

@@ -16,7 +16,12 @@ def recovery_lines(facts: Mapping[str, Any], stopped: Sentence | None) -> list[s
 
     `stopped` is the sentence at which it stopped, None when it came to its end.
     """
-    return [*_applies(facts), *(_held(stopped) if stopped is not None else [])]
+    if stopped is None:
+        return _applies(facts)
+    # What would have been done is no advice any more.
+    applies = _applies(facts)
+    considered = ["what was considered:", *(f"  {line}" for line in applies)] if applies else []
+    return [*considered, *_held(stopped)]
 
 
 def _applies(facts: Mapping[str, Any]) -> list[str]:

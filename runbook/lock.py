@@ -8,9 +8,7 @@ is there with what was seen before, under flock(1), so that two who come at the 
 import hashlib
 import json
 import os
-import re
 import secrets
-import shlex
 import socket
 import threading
 from contextlib import suppress
@@ -27,12 +25,12 @@ from runbook.process import boot, start_of
 from runbook.production import Production
 from runbook.sentence import Change, Reach
 from runbook.threads import signals_held
+from runbook.typed import going_on_with
 
 #: Seconds between two signs of life, and how long none may be seen before a lock counts as abandoned.
 SIGN_OF_LIFE = 5.0
 ABANDONED_AFTER = 30
 
-_EMERGENCY = re.compile(r"-emergency(-rehearsal)?(-[0-9]+)?\Z")
 _FREE = "none"
 _NOT_AS_SEEN = 75
 #: What the command of `Lock.forcing` says when the lock is another's by now.
@@ -225,12 +223,6 @@ class Heartbeat:
             # Nothing ends the beating: a machine short of memory, threads or files for a moment does not lose its lock.
             with suppress(Exception):
                 self._lock.keep()
-
-
-def going_on_with(incident: str, project: str) -> str:
-    """What to type to go on with an incident; the name tells one of chapter 4, which is asked for by its mark."""
-    marks = ["-m", "emergency"] if _EMERGENCY.search(incident) else []
-    return visible(shlex.join(["pytest", "features", *marks, "--resume", incident, "--execute", project]))
 
 
 def _refuse_unless_ours(held: Held, incident: str, project: str) -> None:

@@ -16,12 +16,13 @@ from runbook.incident.journal import FORMAT, Journal
 from runbook.incident.record import render
 from runbook.incident.redaction import Redactor
 from runbook.incident.tracebacks import redact_tracebacks
-from runbook.lock import CHANGED_HANDS, Held, Lock, going_on_with
+from runbook.lock import CHANGED_HANDS, Held, Lock
 from runbook.operating import operator, operator_from, production_host
 from runbook.production import Production
 from runbook.settings import Settings
 from runbook.settings_file import load
 from runbook.toolbox import learn_env_file, redactor_for
+from runbook.typed import going_on_with
 
 _SETTINGS = Path("runbook.toml")
 _REPORTS = Path("reports")

@@ -1,7 +1,6 @@
 """What is left to do when an incident is over: what people were told, what was left changed, kept and unfinished."""
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from typing import Any
 from runbook.incident.journal import Entry
 from runbook.incident.seen import LOOKS
 from runbook.incident.to_do import ToDo, to_do
+from runbook.typed import begun_with, turning_on
 
 _ANNOUNCED, _OPENED = "announce: ", "open ticket: "
 _HEAD = re.compile(r"journal head ([0-9a-f]{64})")
@@ -185,7 +185,8 @@ def _switches_off(entries: Sequence[Entry]) -> Iterator[SwitchOff]:
     looks = [entry["value"] for entry in entries if entry["kind"] == "fact" and entry["name"] in LOOKS]
     seen = [look["switches"] for look in looks if isinstance(look, Mapping) and "switches" in look]
     at = [look["at"] for look in looks if isinstance(look, Mapping) and "switches" in look]
-    project = str(entries[0].get("project", "")) if entries else ""
+    opened = entries[0] if entries else {}
+    project, begun = str(opened.get("project", "")), begun_with(opened)
     for name, switch in sorted(seen[-1].items()) if seen else ():
         if switch["state"] != "off":
             continue
@@ -200,7 +201,7 @@ def _switches_off(entries: Sequence[Entry]) -> Iterator[SwitchOff]:
             since=since,
             remind_after=after,
             due=_due(since or at[-1], after),
-            command=shlex.join(["pytest", "features", "-m", "emergency", "--enable", name, "--execute", project]),
+            command=turning_on(name, project, begun),
         )
 
 

@@ -16,8 +16,8 @@ from runbook.incident.measured import (
 )
 from runbook.incident.seen import Production
 from runbook.incident.timeline import Scenario, Sentence, Timeline
-from runbook.lock import going_on_with
 from runbook.sentence import Outcome
+from runbook.typed import begun_with, going_on_with
 
 #: What each run of an incident finds for itself; an earlier run's says nothing about the newest.
 _OF_ONE_RUN = ("after", "running")
@@ -132,7 +132,8 @@ class Story:
         """What to type to go on with it; empty for what changes nothing, and for an unlocking."""
         if self.opened.get("mode") != "execute" or self.opened.get("type") in ("validation", "unlock"):
             return ""
-        return going_on_with(str(self.opened.get("incident", "")), str(self.opened.get("project", "")))
+        incident, project = (str(self.opened.get(name, "")) for name in ("incident", "project"))
+        return going_on_with(incident, project, begun_with(self.opened))
 
     @property
     def trouble(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from runbook.incident.in_short import in_short
 from runbook.incident.journal import Entry
 from runbook.incident.seen import gate
-from runbook.lock import going_on_with
+from runbook.typed import begun_with, going_on_with
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ def to_do(entries: Sequence[Entry], *, end_unknown: bool = False) -> Iterator[To
     if opened.get("mode") != "execute" or opened.get("type") == "unlock":
         return
     closed = entries[-1] if entries[-1]["kind"] == "closed" else {}
-    go_on = going_on_with(str(opened.get("incident", "")), str(opened.get("project", "")))
+    incident, project = (str(opened.get(name, "")) for name in ("incident", "project"))
+    go_on = going_on_with(incident, project, begun_with(opened))
     if end_unknown:
         yield ToDo("How it ended is not known. See what production is now, before anything else.", "pytest features")
         go_on = ""
@@ -57,6 +58,10 @@ def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], go_on: str)
         yield ToDo(
             f"It stopped at “{sentence.keyword} {sentence.text}”. {f'What helps: {helps}.' if helps else ''}".strip()
         )
+    if closed and not closed.get("changes_made") and any(sentence.stopped for sentence in in_short(entries)):
+        # Typed as it is, it would stop at the same sentence again.
+        yield ToDo("Once that is mended, go on; where an option helps, add it to the command.", go_on)
+        return
     remaining = [name for item in closed.get("remaining", []) if (name := _name(item)) not in _of_other_ways(entries)]
     if remaining or not closed:
         left = f": {', '.join(remaining)}" if remaining else ""

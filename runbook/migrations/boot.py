@@ -47,7 +47,7 @@ def migrates_not_at_start(tools: Toolbox, release: Release) -> Expectation:
     return Expectation(
         "a target that does not migrate when it starts, because the database is newer than it knows",
         look,
-        "it would crash at every start; ship a forward-fix (--forward-fix TAG); users are still served as before",
+        "ship a forward-fix, and name it with --forward-fix TAG; this target would crash at every start",
     )
 
 

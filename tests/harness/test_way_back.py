@@ -69,6 +69,7 @@ def test_loss_is_named_before_it_is_accepted() -> None:
 @pytest.mark.parametrize("facts", [FACTS, REVIEW, BREAKING], ids=["no-verdict", "review", "breaking"])
 def test_held_production_says_what_is_missing(facts: dict[str, Any]) -> None:
     """Where the run stopped, the last lines name the sentence, what was seen, and what helps, most important last."""
+    assert not [line for line in recovery_lines(facts, stopped()) if line.startswith(("way", "recovery"))], "no advice"
     assert recovery_lines(facts, stopped())[-3:] == [
         "production is held as it is, at: Given a working downgrade",
         "  expected this; seen: that",

@@ -59,8 +59,8 @@ class Journal:
         self.add("sentence began", id="2.1.1", keyword="Then", text=text, scenario="S", place="f:1")
         return self.add("sentence ended", outcome=outcome, detail=detail, seconds=1)
 
-    def closed(self, outcome: str = "passed", remaining: tuple[str, ...] = ()) -> FollowUps:
-        self.add("closed", outcome=outcome, changes_made=[], reached=[], remaining=list(remaining))
+    def closed(self, outcome: str = "passed", remaining: tuple[str, ...] = (), *changes: str) -> FollowUps:
+        self.add("closed", outcome=outcome, changes_made=list(changes), reached=[], remaining=list(remaining))
         return follow_ups(self.entries)
 
 
@@ -209,7 +209,7 @@ def test_nothing_to_do_when_it_is_over() -> None:
 def test_users_who_are_kept_out_come_first() -> None:
     """A closed gate is the first thing to do, with the command that goes on."""
     journal = Journal().look("after", gate="closed").sentence("the api is ready", "failed", "not ready → read its log")
-    found = journal.closed("failed", ("2_roll_back.feature::Users return",))
+    found = journal.closed("failed", ("2_roll_back.feature::Users return",), "user traffic is paused")
     assert found.to_do == (
         ToDo("Let users in: they are kept out by the traffic gate, as far as this record knows.", RESUME),
         ToDo("It stopped at “Then the api is ready”. What helps: read its log."),
@@ -248,6 +248,38 @@ def test_killed_run() -> None:
     assert "“the application is brought up” was begun and never finished" in found
     assert "| python -m runbook unlock" in found
     assert found.endswith(f"Go on with what is left. What is done already is not done twice. | {RESUME}")
+
+
+def test_held_production_is_not_simply_gone_on_with() -> None:
+    """Where nothing was changed, the same command stops at the same sentence: what helps comes first."""
+    found = Journal().sentence("a downgrade exists", "failed", "none → name a forward-fix").closed("failed", ("x::y",))
+    assert found.to_do == (
+        ToDo("It stopped at “Then a downgrade exists”. What helps: name a forward-fix."),
+        ToDo("Once that is mended, go on; where an option helps, add it to the command.", RESUME),
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "begins"),
+    [
+        pytest.param(
+            [".venv/bin/pytest", "features", "--settings", "my shop.toml"],
+            ".venv/bin/pytest features --settings 'my shop.toml' ",
+            id="as-it-was-begun",
+        ),
+        pytest.param([], "pytest features ", id="nothing"),
+        pytest.param("rm -rf /", "pytest features ", id="no-list"),
+        pytest.param([1], "pytest features ", id="no-words"),
+        pytest.param(["x; rm -rf /"], "'x; rm -rf /' ", id="quoted"),
+    ],
+)
+def test_commands_begin_as_the_run_was_begun(typed: object, begins: str) -> None:
+    """What is typed to go on, or to turn a switch on again, finds the program and the settings that the run had."""
+    journal = Journal(typed=typed).look("after", switches={"exports": OFF})
+    journal.add("sentence began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
+    found = follow_ups(journal.entries)
+    assert found.to_do[-1].command == f"{begins}--resume {NAME} --execute shop"
+    assert found.switches_off[0].command == f"{begins}-m emergency --enable exports --execute shop"
 
 
 def test_journal_that_was_changed_is_not_gone_on_with() -> None:
