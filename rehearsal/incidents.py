@@ -77,6 +77,11 @@ class Incident:
     fix: str | None = None
     asked_for: str | None = None
 
+    @property
+    def is_held(self) -> bool:
+        """Tell whether the runbook must refuse to roll it back."""
+        return self.expected is End.HELD
+
     def plant(self, practice: Practice, validate: Callable[[Practice], None]) -> Planted:
         """Raise the live release, `validate` it, and let it go wrong. Raises RehearsalError."""
         practice.raise_up(self.live)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 STRANGERS = pytest.StashKey["Load"]()
 _PARSER = pytest.StashKey[pytest.Parser]()
 _PRACTICE = pytest.StashKey["Practice"]()
+_INCIDENT = pytest.StashKey["Incident"]()
+#: Whether the runbook ended with a failure.
+_FAILED = pytest.StashKey[bool]()
 _MEANWHILE = pytest.StashKey[ExitStack]()
 _DEADLINE = 180.0  # seconds, for a validation, and for a plan
 #: What chooses the scenarios and the way back, by pytest's own names for it.
@@ -45,6 +48,9 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     group = parser.getgroup("runbook")
     group.addoption("--rehearse", metavar="INCIDENT", help="raise a practice production, break it, and roll it back")
     group.addoption("--rehearse-keep", action="store_true", help="leave the practice production up afterwards")
+    group.addoption(
+        "--rehearse-by-hand", action="store_true", help="only plan, and leave the broken practice production up"
+    )
     group.addoption("--rehearse-no-plan", action="store_true", help="roll back at once, without a plan before it")
     group.addoption("--rehearse-plan", metavar="PATH", help="what a rehearsal itself runs first: a plan, as its own")
     group.addoption("--rehearse-port", type=int, metavar="N", help="the port of its gateway (default: a free one)")
@@ -75,12 +81,13 @@ def pytest_configure(config: pytest.Config) -> None:
             )
             config.stash[_PRACTICE] = practice
             incident.plant(practice, partial(_validate, config))
-            if not config.option.rehearse_no_plan:
+            if not config.option.rehearse_no_plan and not config.option.rehearse_by_hand:
                 _plan(config, practice)
         _let_strangers_ask(config, practice, incident)
     except RehearsalError as error:
         raise pytest.UsageError(str(error)) from None
-    config.stash[REHEARSED] = Rehearsed(practice.settings)
+    config.stash[REHEARSED] = Rehearsed(practice.settings, plan=config.option.rehearse_by_hand)
+    config.stash[_INCIDENT] = incident
 
 
 def take_arguments(config: pytest.Config, incident: "Incident") -> None:
@@ -142,6 +149,11 @@ def _run(config: pytest.Config, *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Keep how it ended, for what is said of it."""
+    session.config.stash[_FAILED] = exitstatus == pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Take the practice production down, or leave it up and say where it is; before the last line is printed."""
@@ -150,10 +162,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         return
     if _MEANWHILE in config.stash:
         config.stash[_MEANWHILE].close()
-    if config.option.rehearse_keep and REHEARSED in config.stash:
+    if (config.option.rehearse_keep or config.option.rehearse_by_hand) and REHEARSED in config.stash:
         for line in practice.addresses():
             _say(line)
         return
+    incident = config.stash.get(_INCIDENT, None)
+    if incident and incident.is_held and config.stash.get(_FAILED, False):
+        _say(f"{incident.name} must end like this, held as it is, with exit code 1; it is taken down now,")
+        _say(f"so what is said above to type is for: script/rehearse {incident.name} --keep")
     try:
         practice.take_down()
     except RehearsalError as error:

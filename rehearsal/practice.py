@@ -175,7 +175,7 @@ class Practice:
             if seen is None:
                 return
             if time.monotonic() > deadline:
-                hint = f"look at it in {self.server}, and remove it with: script/rehearse --down"
+                hint = f"look at it in {self.server}, and remove it with: script/rehearse --down {self.name}"
                 raise RehearsalError(f"expected {expected} within {timeout:.0f} s, saw {seen}; {hint}")
             time.sleep(PAUSE)
 
@@ -187,8 +187,9 @@ class Practice:
             f"  its folder     {self.server}",
             f"  registry       {self.registry_url}",
             f"  announcements  {self.desk_url}/announcements",
-            f"  a plan for it  .venv/bin/pytest features --settings {self.settings}",
-            f"  remove it      .venv/bin/python -m rehearsal down {self.name}",
+            f"  its settings   {self.settings}",
+            f"  validate it    .venv/bin/pytest features -m post_deploy --settings {self.settings}",
+            f"  remove it      script/rehearse --down {self.name}",
         ]
 
     def take_down(self) -> None:

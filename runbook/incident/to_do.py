@@ -10,6 +10,10 @@ from runbook.incident.seen import gate
 from runbook.typed import begun_with, going_on_with
 
 
+#: As many of the scenarios that are left are named; the journal has them all.
+_NAMED = 3
+
+
 @dataclass(frozen=True)
 class ToDo:
     """Something that a person must do: in words, and what to type for it, if anything."""
@@ -58,13 +62,15 @@ def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], go_on: str)
         yield ToDo(
             f"It stopped at “{sentence.keyword} {sentence.text}”. {f'What helps: {helps}.' if helps else ''}".strip()
         )
-    if closed and not closed.get("changes_made") and any(sentence.stopped for sentence in in_short(entries)):
+    stopped = {sentence.outcome for sentence in in_short(entries) if sentence.stopped}
+    if closed and not closed.get("changes_made") and stopped & {"failed", "inconclusive"}:
         # Typed as it is, it would stop at the same sentence again.
         yield ToDo("Once that is mended, go on; where an option helps, add it to the command.", go_on)
         return
     remaining = [name for item in closed.get("remaining", []) if (name := _name(item)) not in _of_other_ways(entries)]
     if remaining or not closed:
-        left = f": {', '.join(remaining)}" if remaining else ""
+        more = f" and {len(remaining) - _NAMED} more" if len(remaining) > _NAMED else ""
+        left = f": {', '.join(remaining[:_NAMED])}{more}" if remaining else ""
         yield ToDo(f"Go on with what is left{left}. What is done already is not done twice.", go_on)
 
 

@@ -259,6 +259,18 @@ def test_held_production_is_not_simply_gone_on_with() -> None:
     )
 
 
+def test_run_that_was_interrupted_before_it_changed_anything_is_gone_on_with() -> None:
+    """Nothing has to be mended first where a person stopped it."""
+    found = Journal().sentence("it is", "interrupted", "stopped by Ctrl-C").closed("interrupted", ("x::y",))
+    assert found.to_do[-1].text.startswith("Go on with what is left: y.")
+
+
+def test_long_rest_is_counted() -> None:
+    """Of many scenarios that are left the first are named, or the line would bury the command below it."""
+    found = Journal().sentence("it is", "interrupted").closed("interrupted", tuple(f"x::{n}" for n in "abcde"))
+    assert found.to_do[-1].text.startswith("Go on with what is left: a, b, c and 2 more.")
+
+
 @pytest.mark.parametrize(
     ("typed", "begins"),
     [
