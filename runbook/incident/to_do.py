@@ -9,7 +9,6 @@ from runbook.incident.journal import Entry
 from runbook.incident.seen import gate
 from runbook.typed import begun_with, going_on_with
 
-
 #: As many of the scenarios that are left are named; the journal has them all.
 _NAMED = 3
 
