@@ -1,0 +1,37 @@
+"""`script/rehearse --by-hand`: a broken production with a plan, rolled back by what the plan says to type."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from rehearsal.practice import FOLDERS
+from tests.engine.conftest import ROOT, RUN_DEADLINE, docker
+
+
+def run(*command: str) -> str:
+    """What a command shows that must end well."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=RUN_DEADLINE, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def running(name: str) -> str:
+    return docker("inspect", "--format", "{{.Config.Image}}", f"{name}-api-1").rpartition(":")[2]
+
+
+def test_plan_is_carried_out_as_it_says(tmp_path: Path) -> None:
+    """The failed release stays up, nothing is changed; the command in the plan's last lines rolls it back."""
+    pytest = (sys.executable, "-m", "pytest", "features", "--reports", str(tmp_path / "reports"))
+    said = run(*pytest, "--rehearse", "regression", "--rehearse-by-hand").splitlines()
+    (name,) = {line.split()[0] for line in said if line.endswith(" stays up:")}
+    try:
+        assert running(name) == "2025-12-18-rc1"
+        assert any(line.startswith("PLANNED: no changes were made to production") for line in said)
+        (typed,) = [line.partition("type: ")[2] for line in said if "to carry it out, type: " in line]
+        assert "PASSED: " in run(*shlex.split(typed))
+        assert running(name) == "2025-12-15-rc1"
+    finally:
+        removed = run(sys.executable, "-m", "rehearsal", "down", name)
+    assert removed.rstrip().endswith(f"{name}: removed")
+    assert not (ROOT / FOLDERS / name).exists()
