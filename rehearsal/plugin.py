@@ -168,8 +168,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         return
     incident = config.stash.get(_INCIDENT, None)
     if incident and incident.is_held and config.stash.get(_FAILED, False):
-        _say(f"{incident.name} must end like this, held as it is, with exit code 1; it is taken down now,")
-        _say(f"so what is said above to type is for: script/rehearse {incident.name} --keep")
+        _say(
+            f"{incident.name} must end like this: production is held as it is, with exit code 1. It is taken down now;"
+        )
+        _say(f"what is said below to type is for: script/rehearse {incident.name} --keep")
     try:
         practice.take_down()
     except RehearsalError as error:
