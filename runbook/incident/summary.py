@@ -64,7 +64,7 @@ class Summary:
     turns_on: bool = False
     operator: str = "unknown"
     resumed: int = 0
-    #: How users were when production was last looked at, if that is bad or not known.
+    #: The most urgent of what is bad, or not known, about how it was left: users, production, the journal.
     alarm: str = ""
     #: The journal's, in bytes.
     size: int = 0
@@ -160,10 +160,12 @@ def _state(skimmed: Skimmed) -> State:
 
 def _alarm(story: Story) -> str:
     if story.production.users_kept_out:
-        return "users were kept out"
+        return "users were kept out when it ended"
     if story.still_out:
-        return "users were not served"
-    return "how production was left is not known" if story.production.left_unknown else ""
+        return "users were not served when it ended"
+    if story.production.left_unknown:
+        return "how production was left is not known"
+    return f"the journal could not be written ({one_line(story.trouble)})" if story.trouble else ""
 
 
 def _seconds(value: float | None) -> float | None:

@@ -232,6 +232,41 @@ def test_what_must_stay_and_did_not_is_shown(tmp_path: Path, capsys: pytest.Capt
     assert "schema revision" not in same
 
 
+def test_what_must_not_be_overlooked_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A full disk, who vouched for what and why, what people decided, releases passed over, and the plan are told."""
+    first, *others = over()
+    wishes = dict.fromkeys(("target", "forward_fix", "accept_loss", "verdict", "because"))
+    word = {"by": "ada", "because": "I looked", "at": "2026-01-01T09:00:00.000000Z"}
+    scenario = {"scenario": "Metrics", "feature": "5. Validate"}
+    more = [
+        {"kind": "plan", "incident": None, "why": "none was made"},
+        {"kind": "fact", "name": "overrides", "value": {"5.1.1": word}},
+        {
+            "kind": "decision", "question": "Which release?", "answer": "v1", "evidence": ["the ledger"],
+            "passed_over": [{"candidate": "v1.5", "why": "it is in quarantine"}],
+        },
+        {"kind": "scenario began", **scenario, "description": ""},
+        {"kind": "sentence began", "id": "5.1.1", "keyword": "Then", "text": "it counts", **scenario, "place": "f:1"},
+        {"kind": "sentence ended", "outcome": "inconclusive", "detail": "no answer", "seconds": 1.0},
+        {"kind": "scenario ended", **scenario, "outcome": "passed", "provides": []},
+    ]  # fmt: skip
+    asked = first | {"asked_for": wishes | {"target": "v1"}}
+    ends = others[-1] | {"trouble": "No space left on device"}
+    folder = filed(tmp_path, "2026-01-01T10:00:00", [asked, *more, *others[:-1], ends])
+    text = " ".join(said(capsys, "show", folder).split())
+    for expected in (
+        "The journal could not be written: No space left on device;",
+        "Not checked, a person vouched for it: Then it counts",
+        "plan No plan to compare with: none was made",
+        "passed over: v1.5: it is in quarantine",
+        "--to v1 by anna, 2026-01-01 10:00:00 UTC: return to this release, whatever the ledger says",
+        "--override 5.1.1 by ada, 2026-01-01 09:00:00 UTC: this sentence could not be checked,",
+        "and the run may go on: Then it counts because: I looked",
+    ):
+        assert expected in text, expected
+    assert "[the journal could not be written (No space left on device)]" in said(capsys, "records", tmp_path)
+
+
 def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """While a run writes it, a record is read as under way, is not called broken or killed, and gets no page yet."""
     journal = Journal(tmp_path / "i-1" / "journal.jsonl", Redactor())
