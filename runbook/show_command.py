@@ -137,7 +137,8 @@ def _scenario(scenario: Scenario, at_work: Sentence | None, paper: Paper, *, ver
         open_still = sentence is at_work and sentence.seconds is None
         if open_still:
             outcome = (f"{'at work':<12}", STRONG)
-        changed = ("  (changed)", PLAN) if sentence.changed_production else ""
+        change = "changing" if open_still and sentence.changed_production else sentence.change_in_words
+        changed = (f"  ({change})", PLAN) if change else ""
         paper.line(
             (f"{sentence.began[11:19]} ", SOFT), outcome, (f"{seconds:>8}  ", SOFT),
             f"{sentence.keyword} {sentence.text}", changed, indent=4,

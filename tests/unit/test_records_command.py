@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from runbook.__main__ import main
+from runbook.incident import record
 from runbook.incident.journal import Journal
 from runbook.incident.redaction import Redactor
 from tests.unit.filed import closed, filed, opened, over
@@ -289,8 +290,14 @@ def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["render", str(journal.path)]) == 1
     assert f"python -m runbook show {journal.path}" in capsys.readouterr().err
     assert not journal.path.with_name("record.html").exists()
+    journal.write("change", summary="x", reach="production", state="begun", actions=[])
+    assert "When user traffic is resumed  (changing)" in said(capsys, "show", journal.path)
     journal.close()
-    assert "Interrupted at: When user traffic is resumed" in said(capsys, "show", journal.path, code=1)
+    text = said(capsys, "show", journal.path, code=1)
+    assert "Interrupted at: When user traffic is resumed" in text
+    assert "When user traffic is resumed  (begun, not finished)" in text
+    assert "(changed)" not in text
+    assert "user traffic is resumed <em>begun, not finished</em>" in record.body(journal.path)
 
 
 @pytest.mark.parametrize("word", ["\x1b]0;owned\x07", "\x1b[2J", "a\rb", "\N{RIGHT-TO-LEFT OVERRIDE}x", "[red]x"])

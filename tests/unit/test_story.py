@@ -128,6 +128,22 @@ def test_only_what_was_begun_on_production_counts_as_changed(state: str, reach: 
     assert found.sentences[0].changed_production is changed
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param([("x", "begun"), ("x", "done")], "changed", id="done"),
+        pytest.param([("x", "begun")], "begun, not finished", id="begun"),
+        pytest.param([("x", "begun"), ("x", "done"), ("y", "begun")], "begun, not finished", id="second-begun"),
+        pytest.param([("x", "already so"), ("y", "planned")], "", id="nothing-begun"),
+    ],
+)
+def test_change_is_told_as_far_as_it_came(changes: list[tuple[str, str]], words: str) -> None:
+    """What was begun and never finished is not called changed."""
+    told = [change(summary, state) for summary, state in changes]
+    found = story(opened(), scenario(), sentence(), *told, change("a note", "begun", "notes"))
+    assert found.sentences[0].change_in_words == words
+
+
 def test_changes_are_told_in_their_last_state() -> None:
     """A change that was begun and done is one change, done."""
     found = story(opened(), scenario(), sentence(), change("x", "begun"), change("x", "done"), change("y", "begun"))
