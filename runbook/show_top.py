@@ -27,7 +27,7 @@ def _alarms(story: Story, ended: Ending, verified: Verified, paper: Paper) -> No
         answer = f"HTTP {story.still_out.status}" if story.still_out.status else "no answer"
         paper.line((f"Users were not served when it ended: the last probe had {answer}", BAD))
     if story.production.left_unknown and not ended.under_way:
-        paper.line(("How production was left is not known: nobody looked after the changes", BAD))
+        paper.line((f"How production was left is not known: {ended.left_unknown_because}", BAD))
     for sentence in story.vouched:
         paper.line((f"Not checked, a person vouched for it: {sentence.keyword} {sentence.text}", PLAN))
 
@@ -42,8 +42,8 @@ def _facts(story: Story, ended: Ending, verified: Verified, paper: Paper) -> Non
         "from": failed or "unknown",
         "to": target,
         "began": f"{clock(story.began)} UTC" if story.began else "unknown",
-        "ended": f"{clock(story.ended)} UTC" if story.closed else "not yet" if ended.under_way else "it was not closed",
-        "took": duration(story.seconds),
+        "ended": _ended(story, ended),
+        "took": duration(story.seconds) if story.began else "",
         "time to recover": "" if story.time_to_recover is None else duration(story.time_to_recover),
         "without service": _without_service(story),
         "run by": f"{story.opened.get('operator', 'unknown')} on {story.opened.get('operator_host', 'unknown')}",
@@ -57,6 +57,14 @@ def _facts(story: Story, ended: Ending, verified: Verified, paper: Paper) -> Non
         paper.line(
             (f"{'resumed':<16}", SOFT), f"{clock(run['time'])} UTC by {run['operator']} on {run['operator_host']}"
         )
+
+
+def _ended(story: Story, ended: Ending) -> str:
+    if story.closed:
+        return f"{clock(story.ended)} UTC"
+    if ended.unknown:
+        return "unknown"
+    return "not yet" if ended.under_way else "it was not closed"
 
 
 def _without_service(story: Story) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from runbook.incident.ending import ending
+from runbook.incident.ending import NOTHING_BELIEVED, ending
 from runbook.incident.skim import Skimmed, skim
 from runbook.incident.story import Story
 from runbook.incident.visible import visible
@@ -47,7 +47,7 @@ class Summary:
     group: str = "unknown"
     kind: str = "unknown"
     project: str = "unknown"
-    headline: str = "Nothing in it can be believed"
+    headline: str = NOTHING_BELIEVED
     #: `good`, `plan` or `bad`.
     tone: str = "bad"
     released: str = ""

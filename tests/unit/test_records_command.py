@@ -194,6 +194,38 @@ def test_changed_record_does_not_say_how_it_ended(reports: Path, capsys: pytest.
     assert "--resume" not in text
 
 
+@pytest.mark.parametrize("left", [b"", b'{"se', b"of another program\n"])
+def test_record_of_which_nothing_can_be_believed(
+    reports: Path, capsys: pytest.CaptureFixture[str], left: bytes
+) -> None:
+    """An empty file, or one whose first line was edited, tells of no run: not that one was interrupted, nor its end."""
+    folder = reports / "20260101T100000Z-shop-rollback"
+    whole = (folder / "journal.jsonl").read_bytes()
+    (folder / "journal.jsonl").write_bytes(left + whole[len(left) :] if left.endswith(b"\n") else left)
+    text = said(capsys, "show", "--reports", reports, "20260101", code=1)
+    page = record.body(folder / "journal.jsonl")
+    assert text.startswith("Nothing in it can be believed\n")
+    assert "<h1>Nothing in it can be believed</h1>" in page
+    assert "Nothing in it can be believed" in said(capsys, "records", reports)
+    for wrong in ("nterrupted", "killed", "not closed", "Ended", "Took", "took", "--resume"):
+        assert wrong not in text, wrong
+        assert wrong not in page.partition('id="rb-check"')[0], wrong
+
+
+def test_production_of_a_changed_record_may_have_been_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the end was edited, nobody says that nobody looked after the changes: that stood there, maybe."""
+    first, *others = over()
+    changed = {"kind": "change", "state": "done", "summary": "x", "reach": "production"}
+    folder = filed(tmp_path, "2026-01-01T10:00:00", [first, changed, *others])
+    lines = lines_in(folder / "journal.jsonl")
+    put(folder / "journal.jsonl", [*lines[:-2], lines[-2].replace(b'"kind":', b'"Kind":', 1), lines[-1]])
+    expected = "How production was left is not known: what was seen afterwards cannot be believed"
+    assert expected in said(capsys, "show", folder, code=1)
+    assert expected in " ".join(re.sub("<[^>]*>", "", record.body(folder / "journal.jsonl")).split())
+
+
 def test_what_an_incident_left_as_it_is_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A switch that is off, with who turns it on again and how, a quarantine, a dump and files are not nothing."""
     first, *others = over()
