@@ -8,7 +8,7 @@ from runbook.incident.journal import Entry
 from runbook.incident.measured import (
     Measured,
     Probed,
-    known_to_the_end,
+    known_whole,
     measured,
     seconds_between,
     still_out,
@@ -179,7 +179,7 @@ class Story:
     @property
     def without_service_for_sure(self) -> bool:
         """Tell whether that is all of it; where it is not, users were without service for at least so long."""
-        return known_to_the_end(self.measured)
+        return known_whole(self.measured)
 
     @property
     def still_out(self) -> Probed | None:
