@@ -33,14 +33,12 @@ def _alarms(story: Story, ended: Ending, verified: Verified, paper: Paper) -> No
 
 
 def _facts(story: Story, ended: Ending, verified: Verified, paper: Paper) -> None:
-    failed, target = story.from_to
     plan = plan_and_actual(verified.entries)
     facts = {
         "kind": story.kind + (", on a throwaway production" if story.rehearsed else ""),
         "incident": story.opened.get("incident", "unknown"),
         "project": story.opened.get("project", "unknown"),
-        "from": failed or "unknown",
-        "to": target,
+        **dict(story.way),
         "began": f"{clock(story.began)} UTC" if story.began else "unknown",
         "ended": _ended(story, ended),
         "took": duration(story.seconds) if story.began else "",

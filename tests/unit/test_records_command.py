@@ -164,6 +164,16 @@ def test_record_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "(HTTP 503, 0.1 s)" in verbose
 
 
+def test_release_of_what_goes_nowhere_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A validation names the release that it looked at: in `show`, on its page, in the list and as JSON."""
+    running = {"kind": "fact", "name": "running", "value": {"tag": "v7"}}
+    folder = filed(tmp_path, "2026-01-01T10:00:00", [opened("validation"), running, closed("passed", "known-good")])
+    assert "\non              v7\n" in said(capsys, "show", folder)
+    assert '<span class="rb-note">on</span> v7' in record.body(folder / "journal.jsonl")
+    assert json.loads(said(capsys, "records", "--json", tmp_path))["from"] == "v7"
+    assert 'data-name="From → to" data-key="v7">v7<' in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
 def test_one_entry_is_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--entry prints every member of an entry, and its output as it is; a number that is none is refused."""
     journal = told(tmp_path, "WORD")

@@ -166,6 +166,22 @@ def test_running_release_of_an_earlier_run_is_not_told() -> None:
     assert set(found.facts) == {"target"}
 
 
+@pytest.mark.parametrize(
+    ("facts", "way"),
+    [
+        pytest.param({"origin": {"tags": ["v2"]}, "target": {"tag": "v1"}}, [("from", "v2"), ("to", "v1")], id="both"),
+        pytest.param({"target": {"tag": "v1"}}, [("from", "an unknown release"), ("to", "v1")], id="unknown-origin"),
+        pytest.param({"origin": {"tags": ["v2"]}}, [("on", "v2")], id="plan-without-target"),
+        pytest.param({"before": {"tags": ["v2"]}, "running": {"tag": "v3"}}, [("on", "v2")], id="emergency"),
+        pytest.param({"running": {"tag": "v2"}}, [("on", "v2")], id="validation"),
+        pytest.param({}, [], id="nothing-known"),
+    ],
+)
+def test_releases_that_it_is_about(facts: dict[str, Any], way: list[tuple[str, str]]) -> None:
+    """What goes nowhere is told on its release, and a validation on the one that it looked at."""
+    assert story(opened(), *(fact(name, value) for name, value in facts.items())).way == way
+
+
 def test_chapters_keep_their_order() -> None:
     """Scenarios stand under their chapter, in the order in which they ran, left out or not."""
     left_out = {"kind": "scenario left out", "scenario": "b", "feature": "other", "reason": "needs a", "outcome": "x"}
