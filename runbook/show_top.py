@@ -34,27 +34,26 @@ def _alarms(story: Story, ended: Ending, verified: Verified, paper: Paper) -> No
 
 def _facts(story: Story, ended: Ending, verified: Verified, paper: Paper) -> None:
     plan = plan_and_actual(verified.entries)
-    facts = {
-        "kind": story.kind + (", on a throwaway production" if story.rehearsed else ""),
-        "incident": story.opened.get("incident", "unknown"),
-        "project": story.opened.get("project", "unknown"),
-        **dict(story.way),
-        "began": f"{clock(story.began)} UTC" if story.began else "unknown",
-        "ended": _ended(story, ended),
-        "took": duration(story.seconds) if story.began else "",
-        "time to recover": "" if story.time_to_recover is None else duration(story.time_to_recover),
-        "without service": _without_service(story),
-        "run by": f"{story.opened.get('operator', 'unknown')} on {story.opened.get('operator_host', 'unknown')}",
-        "plan": plan.summary if plan else "",
-    }
+    run_by = f"{story.opened.get('operator', 'unknown')} on {story.opened.get('operator_host', 'unknown')}"
+    resumed = [f"{clock(run['time'])} UTC by {run['operator']} on {run['operator_host']}" for run in story.resumed]
+    facts = [
+        ("kind", story.kind + (", on a throwaway production" if story.rehearsed else "")),
+        ("incident", story.opened.get("incident", "unknown")),
+        ("project", story.opened.get("project", "unknown")),
+        *story.way,
+        ("began", f"{clock(story.began)} UTC" if story.began else "unknown"),
+        *(("resumed", again) for again in resumed),
+        ("ended", _ended(story, ended)),
+        ("took", duration(story.seconds) if story.began else ""),
+        ("time to recover", "" if story.time_to_recover is None else duration(story.time_to_recover)),
+        ("without service", _without_service(story)),
+        ("run by", run_by),
+        ("plan", plan.summary if plan else ""),
+    ]
     paper.line()
-    for name, value in facts.items():
+    for name, value in facts:
         if value:
             paper.line((f"{name:<16}", SOFT), str(value))
-    for run in story.resumed:
-        paper.line(
-            (f"{'resumed':<16}", SOFT), f"{clock(run['time'])} UTC by {run['operator']} on {run['operator_host']}"
-        )
 
 
 def _ended(story: Story, ended: Ending) -> str:
