@@ -63,6 +63,22 @@ def test_records_as_json(reports: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert (reports / "index.html").is_file()
 
 
+def test_folder_of_records_is_named_either_way(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--reports DIR` says where records lie, as elsewhere, and so does DIR alone; both may name the same."""
+    listed = said(capsys, "records", reports)
+    assert said(capsys, "records", "--reports", reports) == listed
+    assert said(capsys, "records", reports, "--reports", reports) == listed
+
+
+def test_two_folders_of_records_are_refused(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which of two folders is meant nobody can know; nothing is written in either."""
+    assert main(["records", str(reports), "--reports", str(reports / "other")]) == 1
+    error = capsys.readouterr().err
+    assert f"two folders of records are named: {reports} and {reports / 'other'}" in error
+    assert "→" in error
+    assert not (reports / "index.html").exists()
+
+
 def test_records_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a folder of reports there is one line that says what to do, and exit code 1."""
     assert main(["records", str(tmp_path / "none")]) == 1
