@@ -11,6 +11,7 @@ from runbook.incident.in_short import ShortChange, ShortSentence, in_short
 from runbook.incident.journal import Entry
 from runbook.incident.likeness import as_planned, same_action, same_actions, without_name
 from runbook.incident.planned import facts_in_short
+from runbook.sentence import Reach
 
 
 class Standing(StrEnum):
@@ -118,13 +119,22 @@ class PlanAndActual:
         """It in one sentence, for the page's head."""
         if not self.plan:
             return f"No plan to compare with: {self.why_none}"
-        counted = f"{self.as_planned} of {len(self.changes)} changes"
+        counted, reach = f"{self.as_planned} of {len(self.changes)} changes", self._to_production
         places = self.differences
         if not places:
             stopped = "stopped where the plan did, " if self.stopped else ""
-            return f"As planned: {stopped}{counted}"
+            return f"As planned: {stopped}{counted}{reach}"
         where = "1 place" if places == 1 else f"{places} places"
-        return f"Differs from the plan in {where}: {counted} as planned"
+        return f"Differs from the plan in {where}: {counted} as planned{reach}"
+
+    @property
+    def _to_production(self) -> str:
+        """How many of those made as planned changed production, as the terminal counts them; empty if unknown."""
+        if not self.as_planned or not all(change.reach for change in self.changes):
+            return ""
+        made = [change for change in self.changes if change.standing is Standing.AS_PLANNED]
+        number = sum(change.reach == Reach.PRODUCTION for change in made)
+        return f", {number or 'none'} of them to production"
 
 
 def plan_and_actual(entries: Sequence[Entry]) -> PlanAndActual | None:

@@ -80,7 +80,7 @@ def planned_and_executed(here: Rehearsed, name: str, recovery: str) -> Ran:
     apart = differences(plan.entries, executed.entries)
     assert not apart, "\n".join(apart)
     found = held_against_plan(executed, plan)
-    assert found.summary == f"As planned: {len(found.changes)} of {len(found.changes)} changes"
+    assert found.summary.startswith(f"As planned: {len(found.changes)} of {len(found.changes)} changes, ")
     assert found.stopped is None
     emergency = executed.entries[0]["type"] == "emergency"
     assert emergency or follow_ups(executed.entries).quarantined
