@@ -8,7 +8,8 @@ import httpx
 
 from rehearsal.incidents import Planted, find_incident
 from runbook.incident.follow_ups import follow_ups
-from runbook.incident.plan_and_actual import PlanAndActual, plan_and_actual
+from runbook.incident.held_against_plan import PlanAndActual
+from runbook.incident.plan_and_actual import plan_and_actual
 from tests.engine.conftest import Ran, Rehearsed, state
 from tests.keeping import keep
 from tests.same_commands import differences

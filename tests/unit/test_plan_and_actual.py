@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from runbook.incident.held_against_plan import FactHeld, Line, PlanAndActual, Standing
 from runbook.incident.in_short import in_short
 from runbook.incident.journal import Entry, Journal
-from runbook.incident.plan_and_actual import FactHeld, Line, PlanAndActual, Standing, plan_and_actual
+from runbook.incident.plan_and_actual import plan_and_actual
 from runbook.incident.planned import Sought, newest_plan
 from runbook.incident.redaction import Redactor
 from tests.unit.planned_journals import Deed, Run, told, written
