@@ -37,6 +37,8 @@ class Availability:
     down_since: float | None = None
     down_before: float = 0.0
     longest_before: float = 0.0
+    #: Whether the first probe was bad already, so that nobody knows since when.
+    down_at_first: bool = False
     recent: tuple[Probe, ...] = ()
     #: The oldest probe without an answer yet.
     waiting_since: float | None = None
@@ -68,7 +70,8 @@ class Availability:
             return "the public address gave no answer to any probe, and the run was shorter than their deadline"
         still = "; it is DOWN now" if self.down_since is not None else ""
         down = self.down(now)
-        outages = f"; users were without service for {down:.1f} s" if down else ""
+        least = "at least " if self.down_at_first or self.down_since is not None else ""
+        outages = f"; users were without service for {least}{down:.1f} s" if down else ""
         return f"the public address answered {self.good} of {self.probes} probes well{still}{outages}"
 
     def with_probe(self, probe: Probe) -> "Availability":
@@ -76,7 +79,10 @@ class Availability:
 
         They end in any order; the one that began last says how it is now.
         """
-        news = replace(self, probes=self.probes + 1, good=self.good + probe.good)
+        first = self.last is None and not probe.good
+        news = replace(
+            self, probes=self.probes + 1, good=self.good + probe.good, down_at_first=self.down_at_first or first
+        )
         if self.last is not None and probe.began < self.last.began:
             return news
         news = replace(news, last=probe)

@@ -7,7 +7,8 @@ from runbook.errors import JournalError
 from runbook.incident.page_check import PAGE
 from runbook.incident.summary import JOURNAL
 
-_REPORTS = Path("reports")
+#: Where records lie, unless something else is said.
+REPORTS = Path("reports")
 _MOST_NAMED = 5
 
 
@@ -16,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "record", metavar="INCIDENT|FOLDER|JOURNAL", help="the incident's name or a part of it, or a path"
     )
-    parser.add_argument("--reports", type=Path, default=_REPORTS, help="where records lie (default: reports)")
+    parser.add_argument("--reports", type=Path, default=REPORTS, help="where records lie (default: reports)")
 
 
 def journal_of(chosen: argparse.Namespace) -> Path:

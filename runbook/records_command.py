@@ -10,6 +10,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from runbook.errors import JournalError
+from runbook.find_record import REPORTS
 from runbook.incident.archive import Archive, read
 from runbook.incident.index_page import write
 from runbook.incident.summary import PAGE, State, Summary
@@ -26,7 +28,8 @@ _MINUTE = len("2026-01-31T23:59")
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what `records` is told on the command line."""
-    parser.add_argument("reports", type=Path, nargs="?", default=Path("reports"), help="where records lie")
+    parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", help="where records lie (default: reports)")
+    parser.add_argument("--reports", metavar="DIR", type=Path, help="the same, as show, verify and render take it")
     parser.add_argument("--json", action="store_true", help="print a JSON object for each incident instead of words")
 
 
@@ -35,19 +38,28 @@ def records(chosen: argparse.Namespace) -> int:
 
     Raises JournalError when they cannot be read, or, behind the list, when the page cannot be written.
     """
-    archive = read(chosen.reports, pages=True)
+    reports = _folder(chosen)
+    archive = read(reports, pages=True)
     if chosen.json:
         for each in reversed(archive.summaries):
             sys.stdout.write(json.dumps(_as_object(each)) + "\n")
-        write(chosen.reports, archive)
+        write(reports, archive)
         return 0
     paper = Paper()
     if archive.summaries:
         paper.table(_table(archive, paper.width))
     _say_what_matters(archive, paper)
-    path = write(chosen.reports, archive)
+    path = write(reports, archive)
     sys.stdout.write(f"{visible(str(path))}\n")  # whole, on however narrow a terminal: it is to be copied
     return 0
+
+
+def _folder(chosen: argparse.Namespace) -> Path:
+    """Where records lie, by either way of naming it; raises JournalError when two folders are named."""
+    named = [Path(each) for each in (chosen.folder, chosen.reports) if each is not None]
+    if len({each.resolve() for each in named}) > 1:
+        raise JournalError(f"two folders of records are named: {named[0]} and {named[1]}", "name the one that is meant")
+    return named[0] if named else REPORTS
 
 
 def _table(archive: Archive, width: int) -> Table:

@@ -1,21 +1,23 @@
 """`python -m runbook show`: a record, read in the terminal."""
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runbook import find_record
 from runbook.errors import JournalError
+from runbook.incident.approvals import Approval, approvals
 from runbook.incident.at_work import verify_now
 from runbook.incident.chain import Entry
 from runbook.incident.ending import Ending, ending
 from runbook.incident.follow_ups import FollowUps, follow_ups
 from runbook.incident.odd_entries import odd_entries_told
 from runbook.incident.story import Story
-from runbook.incident.templating import clock, duration
+from runbook.incident.templating import clock
 from runbook.incident.timeline import Scenario, Sentence
 from runbook.incident.verifying import Verified
-from runbook.paper import BAD, GOOD, PLAN, SOFT, STRONG, TONES, Paper
+from runbook.paper import BAD, GOOD, PLAN, SOFT, STRONG, Paper
+from runbook.show_top import print_top
 
 _STYLES = {"passed": GOOD, "planned": PLAN, "failed": BAD, "interrupted": BAD, "inconclusive": BAD}
 
@@ -74,24 +76,9 @@ def _members(value: Any, above: str = "") -> list[tuple[str, Any]]:
 
 
 def _record(story: Story, ended: Ending, verified: Verified, paper: Paper, *, verbose: bool) -> None:
-    paper.line((ended.headline, TONES.get(ended.tone, "")))
-    if not verified.whole and not ended.under_way:
-        paper.line((f"This journal is not whole: {verified.problem}", BAD))
-    if story.production.users_kept_out:
-        paper.line(("Users are kept out: the traffic gate is closed, as far as this record knows", BAD))
-    if story.still_out and not story.production.users_kept_out:
-        answer = f"HTTP {story.still_out.status}" if story.still_out.status else "no answer"
-        paper.line((f"Users were not served when it ended: the last probe had {answer}", BAD))
-    if story.production.left_unknown and not ended.under_way:
-        paper.line(("How production was left is not known: nobody looked after the changes", BAD))
-    _facts(story, ended, paper)
+    print_top(story, ended, verified, paper)
     _changes(story, paper)
-    if story.decisions:
-        paper.heading("Decisions")
-        for decision in story.decisions:
-            paper.line(f"{decision['question']} ", (decision["answer"], STRONG))
-            for each in decision["evidence"]:
-                paper.line((each, SOFT), indent=4)
+    _decisions(story, approvals(verified.entries), paper)
     newest = story.sentences[-1] if ended.under_way and story.sentences else None
     for chapter, scenarios in story.chapters.items():
         paper.heading(chapter)
@@ -100,35 +87,22 @@ def _record(story: Story, ended: Ending, verified: Verified, paper: Paper, *, ve
     _left(story, ended, verified, paper)
 
 
-def _facts(story: Story, ended: Ending, paper: Paper) -> None:
-    failed, target = story.from_to
-    facts = {
-        "kind": story.kind + (", on a throwaway production" if story.rehearsed else ""),
-        "incident": story.opened.get("incident", "unknown"),
-        "project": story.opened.get("project", "unknown"),
-        "from": failed or "unknown",
-        "to": target,
-        "began": f"{clock(story.began)} UTC" if story.began else "unknown",
-        "ended": f"{clock(story.ended)} UTC" if story.closed else "not yet" if ended.under_way else "it was not closed",
-        "took": duration(story.seconds),
-        "time to recover": "" if story.time_to_recover is None else duration(story.time_to_recover),
-        "without service": _without_service(story),
-        "run by": f"{story.opened.get('operator', 'unknown')} on {story.opened.get('operator_host', 'unknown')}",
-    }
-    paper.line()
-    for name, value in facts.items():
-        if value:
-            paper.line((f"{name:<16}", SOFT), str(value))
-    for run in story.resumed:
-        paper.line(
-            (f"{'resumed':<16}", SOFT), f"{clock(run['time'])} UTC by {run['operator']} on {run['operator_host']}"
-        )
-
-
-def _without_service(story: Story) -> str:
-    if story.without_service is None:
-        return "not measured"
-    return f"{'' if story.without_service_for_sure else 'at least '}{duration(story.without_service)}"
+def _decisions(story: Story, by_people: Sequence[Approval], paper: Paper) -> None:
+    if story.decisions or by_people:
+        paper.heading("Decisions")
+    for decision in story.decisions:
+        paper.line(f"{decision['question']} ", (decision["answer"], STRONG))
+        for each in decision["evidence"]:
+            paper.line((each, SOFT), indent=4)
+        for over in decision.get("passed_over", []):
+            paper.line((f"passed over: {over['candidate']}: {over['why']}", SOFT), indent=4)
+    for each in by_people:
+        about = f"{each.meaning}: {each.sentence}" if each.sentence else each.meaning
+        paper.line((each.option, STRONG), f" by {each.by}, {clock(each.at)} UTC: {about}")
+        if each.because:
+            paper.line((f"because: {each.because}", SOFT), indent=4)
+        if not each.used:
+            paper.line(("it was not needed in the end", SOFT), indent=4)
 
 
 def _changes(story: Story, paper: Paper) -> None:
@@ -163,7 +137,8 @@ def _scenario(scenario: Scenario, at_work: Sentence | None, paper: Paper, *, ver
         open_still = sentence is at_work and sentence.seconds is None
         if open_still:
             outcome = (f"{'at work':<12}", STRONG)
-        changed = ("  (changed)", PLAN) if sentence.changed_production else ""
+        change = "changing" if open_still and sentence.changed_production else sentence.change_in_words
+        changed = (f"  ({change})", PLAN) if change else ""
         paper.line(
             (f"{sentence.began[11:19]} ", SOFT), outcome, (f"{seconds:>8}  ", SOFT),
             f"{sentence.keyword} {sentence.text}", changed, indent=4,

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from runbook.incident.damage import BROKEN_OFF, Damage
 from runbook.incident.story import Story
 
+#: The headline where not even the first entry is as it was written.
+NOTHING_BELIEVED = "Nothing in it can be believed"
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -22,13 +25,20 @@ class Ending:
     #: The end of the journal was changed by somebody, so nobody knows.
     unknown: bool = False
 
+    @property
+    def left_unknown_because(self) -> str:
+        """Why nobody knows how production was left, where no look after the changes is on record."""
+        return "what was seen afterwards cannot be believed" if self.unknown else "nobody looked after the changes"
+
 
 def ending(story: Story, damage: Damage | None, *, under_way: bool = False) -> Ending:
     """Tell how it ended; `damage` is what `verify` found, None for a journal that is whole.
 
     `under_way` says that a run is writing the journal at this moment.
     """
-    if not story.died:
+    if not story.began and not under_way:
+        return Ending(NOTHING_BELIEVED, "bad", unknown=True)
+    if story.began and not story.died:
         return Ending(story.headline, "bad" if damage else story.tone)
     if under_way and damage in BROKEN_OFF:
         newest = story.sentences[-1:]

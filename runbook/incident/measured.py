@@ -34,6 +34,8 @@ class Outage:
     began: datetime
     ended: datetime
     over: bool
+    #: Whether the run's first probe was bad already, so that nobody knows since when.
+    begun_before: bool
     #: What its probes were answered, NO_ANSWER among them.
     statuses: tuple[int, ...]
 
@@ -41,6 +43,11 @@ class Outage:
     def seconds(self) -> float:
         """How long it lasted."""
         return (self.ended - self.began).total_seconds()
+
+    @property
+    def known_whole(self) -> bool:
+        """Tell whether both its ends were seen; else it lasted for at least so long."""
+        return self.over and not self.begun_before
 
 
 @dataclass
@@ -66,12 +73,26 @@ class Measured:
             if not probe.good:
                 bad.append(probe)
             elif bad:
-                outages.append(_outage(bad, probe.at, over=True))
+                outages.append(self._outage(bad, probe.at, over=True))
                 bad = []
         if bad:
             known = bad[-1].at + timedelta(milliseconds=self.interval)
-            outages.append(_outage(bad, self.ended if self.closed else min(known, self.ended), over=False))
+            outages.append(self._outage(bad, self.ended if self.closed else min(known, self.ended), over=False))
         return outages
+
+    def _outage(self, bad: Sequence[Probed], ended: datetime, *, over: bool) -> Outage:
+        statuses = tuple(dict.fromkeys(probe.status for probe in bad))
+        return Outage(bad[0].at, ended, over, bad[0] is self.probes[0], statuses)
+
+    @property
+    def probed_through(self) -> bool:
+        """Tell whether it was probed, and to its end."""
+        return bool(self.probes) and self.closed and self.error is None
+
+    @property
+    def known_whole(self) -> bool:
+        """Tell whether `down_seconds` are all of the stretches that they are of; else it was at least so long."""
+        return self.probed_through and all(outage.known_whole for outage in self.outages)
 
     @property
     def down_seconds(self) -> float:
@@ -117,12 +138,14 @@ def without_service(runs: Sequence[Measured]) -> float | None:
     return sum((run.down_seconds for run in runs), 0.0) if any(run.probes for run in runs) else None
 
 
-def known_to_the_end(runs: Sequence[Measured]) -> bool:
+def known_whole(runs: Sequence[Measured]) -> bool:
     """Tell whether the seconds without service are all of them, and not only those that somebody saw.
 
-    That is where each run was probed to its end, and users were served when the last one ended.
+    That is where each run was probed to its end, and users were served when the first one began and the last one ended.
     """
-    return all(run.probes and run.closed and run.error is None for run in runs) and not still_out(runs)
+    if not runs or not all(run.probed_through for run in runs):
+        return False
+    return runs[0].probes[0].good and runs[-1].probes[-1].good
 
 
 def still_out(runs: Sequence[Measured]) -> Probed | None:
@@ -159,7 +182,3 @@ def _add(run: Measured, entry: Entry) -> None:
     began = moment(entry["began"])
     answers: zip[tuple[Any, Any, Any]] = zip(entry["offsets_ms"], entry["statuses"], entry["latencies_ms"], strict=True)
     run.probes += [Probed(began + timedelta(milliseconds=at), status, latency) for at, status, latency in answers]
-
-
-def _outage(bad: Sequence[Probed], ended: datetime, *, over: bool) -> Outage:
-    return Outage(bad[0].at, ended, over, tuple(dict.fromkeys(probe.status for probe in bad)))

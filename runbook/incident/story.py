@@ -8,7 +8,7 @@ from runbook.incident.journal import Entry
 from runbook.incident.measured import (
     Measured,
     Probed,
-    known_to_the_end,
+    known_whole,
     measured,
     seconds_between,
     still_out,
@@ -118,9 +118,20 @@ class Story:
 
     @property
     def from_to(self) -> tuple[str, str]:
-        """The failed release's tag and the target's; empty where there is none."""
-        failed = self.facts.get("origin", self.facts.get("before", {}))
-        return ", ".join(failed.get("tags", [])), self._tag("target")
+        """The tag of the release that it found and the target's; empty where there is none.
+
+        A validation, which writes down no production, found the one that it looked at.
+        """
+        found = self.facts.get("origin", self.facts.get("before", {}))
+        return ", ".join(found.get("tags", [])) or self._tag("running"), self._tag("target")
+
+    @property
+    def way(self) -> list[tuple[str, str]]:
+        """The releases that it is about, each with the word before it: from one to another, or on one."""
+        found, target = self.from_to
+        if target:
+            return [("from", found or "an unknown release"), ("to", target)]
+        return [("on", found)] if found else []
 
     @property
     def died(self) -> bool:
@@ -180,7 +191,7 @@ class Story:
     @property
     def without_service_for_sure(self) -> bool:
         """Tell whether that is all of it; where it is not, users were without service for at least so long."""
-        return known_to_the_end(self.measured)
+        return known_whole(self.measured)
 
     @property
     def still_out(self) -> Probed | None:

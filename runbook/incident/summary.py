@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from runbook.incident.ending import ending
+from runbook.incident.ending import NOTHING_BELIEVED, ending
 from runbook.incident.skim import Skimmed, skim
 from runbook.incident.story import Story
 from runbook.incident.visible import visible
@@ -47,7 +47,7 @@ class Summary:
     group: str = "unknown"
     kind: str = "unknown"
     project: str = "unknown"
-    headline: str = "Nothing in it can be believed"
+    headline: str = NOTHING_BELIEVED
     #: `good`, `plan` or `bad`.
     tone: str = "bad"
     released: str = ""
@@ -64,7 +64,7 @@ class Summary:
     turns_on: bool = False
     operator: str = "unknown"
     resumed: int = 0
-    #: How users were when production was last looked at, if that is bad or not known.
+    #: The most urgent of what is bad, or not known, about how it was left: users, production, the journal.
     alarm: str = ""
     #: The journal's, in bytes.
     size: int = 0
@@ -160,10 +160,12 @@ def _state(skimmed: Skimmed) -> State:
 
 def _alarm(story: Story) -> str:
     if story.production.users_kept_out:
-        return "users were kept out"
+        return "users were kept out when it ended"
     if story.still_out:
-        return "users were not served"
-    return "how production was left is not known" if story.production.left_unknown else ""
+        return "users were not served when it ended"
+    if story.production.left_unknown:
+        return "how production was left is not known"
+    return f"the journal could not be written ({one_line(story.trouble)})" if story.trouble else ""
 
 
 def _seconds(value: float | None) -> float | None:

@@ -59,10 +59,20 @@ class Sentence:
     @property
     def changed_production(self) -> bool:
         """Tell whether it really began to change what runs, or what the next start would read."""
-        return any(
-            e["state"] in ("begun", "done") and e.get("reach", Reach.PRODUCTION) == Reach.PRODUCTION
-            for e in self.changes
-        )
+        return bool(self._states_on_production)
+
+    @property
+    def change_in_words(self) -> str:
+        """How far its changes to production came, in words; empty if it began none."""
+        if "begun" in self._states_on_production:
+            return "begun, not finished"
+        return "changed" if self.changed_production else ""
+
+    @property
+    def _states_on_production(self) -> set[str]:
+        """The states of those of its changes to production that were really begun."""
+        own = (entry for entry in self.changes if entry.get("reach", Reach.PRODUCTION) == Reach.PRODUCTION)
+        return {entry["state"] for entry in own} & {"begun", "done"}
 
 
 @dataclass

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from runbook.incident import index_page
 from runbook.incident.archive import read
 from tests.browser.looking import unfold, violations
+from tests.browser.paper import printed
 from tests.unit.filed import closed, filed, opened, over
 
 
@@ -166,3 +167,51 @@ def test_prints(browser: Browser, index: Path) -> None:
     assert not page.locator("form").is_visible()
     assert page.locator(".rb-records tbody tr:visible").count() == 7
     assert len(page.pdf(format="A4")) > 10_000
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The index of two years: 24 rollbacks and rehearsals in its first chart, every kind in its second."""
+    reports = tmp_path_factory.mktemp("browser") / "reports"
+    for day in range(1, 13):
+        filed(reports, f"2026-10-{day:02}T10:00:00", over(after=day * 10))
+        filed(reports, f"2026-09-{day:02}T10:00:00", [opened("emergency-rehearsal"), *over(after=day * 100)[1:]])
+    for kind in ("emergency", "unlock", "validation", "plan"):
+        filed(reports, "2026-08-01T10:00:00", [opened(kind), closed("passed")])
+    return index_page.write(reports, read(reports, pages=True))
+
+
+#: Each column of each table in a chart: where its heading stands, and where its cells do, from left to right.
+_COLUMNS = """() => [...document.querySelectorAll("figure table")].flatMap(table => {
+    const place = cell => (({ left, right, top, bottom }) => [left, right, top, bottom])(cell.getBoundingClientRect());
+    const rows = [...table.tBodies[0].rows];
+    return [...table.tHead.rows[0].cells].map((head, at) => [place(head), rows.map(row => place(row.cells[at]))]);
+})"""
+
+
+@pytest.mark.parametrize("width", [380, 1100])
+def test_numbers_of_the_charts_stand_in_columns(browser: Browser, many: Path, width: int) -> None:
+    """Unfolded, each heading stands above its column and nothing on another; no sideways scroll, on a phone neither."""
+    page = show(browser, many, viewport={"width": width, "height": 800})
+    unfold(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    columns = page.evaluate(_COLUMNS)
+    assert len(columns) > 8
+    for heading_place, cells in columns:
+        left, right, _, bottom = heading_place
+        for cell_left, cell_right, cell_top, cell_bottom in cells:
+            assert (cell_left, cell_right) == (left, right)
+            assert cell_top >= bottom
+            bottom = cell_bottom
+    assert page.evaluate("[...document.querySelectorAll('figure td')].every(it => it.scrollWidth <= it.clientWidth)")
+
+
+def test_numbers_of_the_charts_print(browser: Browser, many: Path) -> None:
+    """On paper each number stands in one line with what it is of; 28 records and the charts take few sheets."""
+    sheets = printed(show(browser, many), "A4").texts
+    lines = [line.strip() for text in sheets for line in text.splitlines()]
+    for day in range(1, 13):
+        assert f"2026-10-{day:02} 10:00:00 rollback" in "\n".join(lines)
+    (months,) = [line for line in lines if line.startswith("Month")]
+    assert {"rollback", "emergency", "rehearsal", "unlock", "validation", "plan"} <= set(months.split())
+    assert len(sheets) <= 6

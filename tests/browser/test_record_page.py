@@ -126,3 +126,24 @@ def test_no_sheet_ends_within_a_command(browser: Browser, tmp_path: Path, paper:
     sheets = [squeezed(text) for text in printed(opened(browser, render(journal.path)), paper).texts]
     assert len(sheets) > 3
     assert [command for command in commands if not any(squeezed(command) in sheet for sheet in sheets)] == []
+
+
+def test_runs_of_a_resumed_incident_stand_apart(browser: Browser, tmp_path: Path) -> None:
+    """A heading is nearer to its own run's strip than to the outages of the run before; no time is broken in two."""
+    journal = Journal(tmp_path / "incident" / "journal.jsonl", Redactor())
+    journal.write("opened", type="rollback", mode="execute")
+    for again in (False, True):
+        if again:
+            journal.write("resumed", operator="anna", operator_host="laptop")
+        asked = {"url": "http://x", "interval_ms": 250, "deadline_ms": 5000, "began": journal.entries[-1]["time"]}
+        journal.write("availability", **asked, offsets_ms=[0, 1, 2], statuses=[502, 502, 200], latencies_ms=[1, 1, 1])
+        journal.write("closed", outcome="failed", changes_made=[])
+    journal.close()
+    page = opened(browser, render(journal.path))
+    assert page.evaluate("[...document.querySelectorAll('.rb-moment')].every(it => it.getClientRects().length === 1)")
+    boxes = [
+        page.locator(f"#rb-availability {each}").bounding_box()
+        for each in (".rb-scroll >> nth=0", "h3 >> nth=1", ".rb-strip >> nth=1")
+    ]
+    table, heading, strip = [(box["y"], box["y"] + box["height"]) for box in boxes if box]
+    assert heading[0] - table[1] > strip[0] - heading[1] >= 0

@@ -8,7 +8,8 @@ import httpx
 
 from rehearsal.incidents import Planted, find_incident
 from runbook.incident.follow_ups import follow_ups
-from runbook.incident.plan_and_actual import PlanAndActual, plan_and_actual
+from runbook.incident.held_against_plan import PlanAndActual
+from runbook.incident.plan_and_actual import plan_and_actual
 from tests.engine.conftest import Ran, Rehearsed, state
 from tests.keeping import keep
 from tests.same_commands import differences
@@ -80,7 +81,7 @@ def planned_and_executed(here: Rehearsed, name: str, recovery: str) -> Ran:
     apart = differences(plan.entries, executed.entries)
     assert not apart, "\n".join(apart)
     found = held_against_plan(executed, plan)
-    assert found.summary == f"As planned: {len(found.changes)} of {len(found.changes)} changes"
+    assert found.summary.startswith(f"As planned: {len(found.changes)} of {len(found.changes)} changes, ")
     assert found.stopped is None
     emergency = executed.entries[0]["type"] == "emergency"
     assert emergency or follow_ups(executed.entries).quarantined

@@ -76,7 +76,10 @@ def test_execution_keeps_its_plan(runbook: Runbook) -> None:
     assert plan.entries("plan") == []
     held = plan_and_actual(execution.journal)
     assert held is not None
-    assert (held.plan, held.summary) == (plan.journal[0]["incident"], "As planned: 3 of 3 changes")
+    assert (held.plan, held.summary) == (
+        plan.journal[0]["incident"],
+        "As planned: 3 of 3 changes, 1 of them to production",
+    )
     again = plan_and_actual(runbook.run(*EXECUTE).journal)
     assert again is not None
     assert again.summary.startswith("No plan to compare with: production was changed by incident ")

@@ -79,8 +79,21 @@ def test_users_who_were_out_to_the_end_are_told(tmp_path: Path) -> None:
         "began": f"{WHEN}.000000Z", "offsets_ms": [0, 250], "statuses": [200, 503], "latencies_ms": [5, 5],
     }  # fmt: skip
     filed(tmp_path, WHEN, [opened("rollback"), probed, closed("failed")], "record")
-    assert (only(tmp_path).alarm, only(tmp_path).for_sure) == ("users were not served", False)
+    assert (only(tmp_path).alarm, only(tmp_path).for_sure) == ("users were not served when it ended", False)
     assert "at least" in index_page.page(read(tmp_path))
+
+
+def test_alarm_is_the_most_urgent(tmp_path: Path) -> None:
+    """A journal that could not be written is told, unless something about users or production is worse."""
+    changed = {"kind": "change", "state": "done", "summary": "x", "reach": "production"}
+    full = closed("failed") | {"trouble": "No space left on device"}
+    filed(tmp_path, WHEN, [opened(), full], "a")
+    filed(tmp_path, WHEN, [opened(), changed, full], "b")
+    assert [each.alarm for each in reversed(read(tmp_path).summaries)] == [
+        "the journal could not be written (No space left on device)",
+        "how production was left is not known",
+    ]
+    assert "The journal could not be written (No space left on device)" in index_page.page(read(tmp_path))
 
 
 def test_newest_comes_first(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from runbook.errors import JournalError
 from runbook.incident import charts, index_page
 from runbook.incident.archive import read
 from runbook.incident.summary import State, Summary
+from runbook.incident.templating import TEMPLATES
 from runbook.incident.trends import Trends, trends
 from tests.unit.filed import closed, filed, opened, over
 
@@ -197,3 +198,12 @@ def test_page_is_written_in_one_step(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match=r"index\.html cannot be written"):
         index_page.write(tmp_path, read(tmp_path))
     assert [each.name for each in tmp_path.iterdir()] == ["index.html"]
+
+
+def test_styles_of_record_and_index_do_not_meet() -> None:
+    """The index has the record's style and its own: what the one names is not styled by the other as something else."""
+    record, index = (
+        set(re.findall(r"\.(rb-[\w-]+)", (TEMPLATES / name).read_text(encoding="utf-8")))
+        for name in ("record.css", "index.css")
+    )
+    assert record & index == set()

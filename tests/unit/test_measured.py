@@ -3,7 +3,7 @@
 import pytest
 
 from runbook.incident.journal import Entry
-from runbook.incident.measured import known_to_the_end, measured, still_out, unmeasured, without_service
+from runbook.incident.measured import known_whole, measured, still_out, unmeasured, without_service
 
 START = "2025-12-18T03:00:00.000000Z"
 
@@ -56,6 +56,13 @@ def test_outage_that_is_not_over_lasts_to_the_end_of_the_run() -> None:
     assert [(outage.seconds, outage.over) for outage in run.outages] == [(7.75, False)]
 
 
+def test_outage_that_was_there_already_began_before() -> None:
+    """Whose first probe is bad was out before anybody looked; what it lasted is the least that it can have been."""
+    (run,) = measured([opened(), batch(1, 503, 200, 503, 200), closed(9)])
+    assert [(outage.begun_before, outage.known_whole) for outage in run.outages] == [(True, False), (False, True)]
+    assert not run.known_whole
+
+
 def test_nobody_knows_how_it_went_on_after_a_run_died() -> None:
     """Of a killed run an outage is known to its last probe on record, and no longer."""
     look = {"kind": "look", "time": at(9)}
@@ -103,7 +110,14 @@ def test_probing_that_broke_off_says_why() -> None:
 @pytest.mark.parametrize(
     ("entries", "known", "out"),
     [
-        pytest.param([opened(), batch(0, 503, 200), closed(9)], True, None, id="served-in-the-end"),
+        pytest.param([opened(), batch(0, 200, 503, 200), closed(9)], True, None, id="served-before-and-in-the-end"),
+        pytest.param([opened(), batch(0, 503, 200), closed(9)], False, None, id="not-served-before-it-began"),
+        pytest.param(
+            [opened(), batch(0, 200, 503), closed(1), opened(2), batch(2, 503, 200), closed(3)],
+            True,
+            None,
+            id="out-between-the-runs-which-is-told-apart",
+        ),
         pytest.param([opened(), batch(0, 200, 503), closed(9)], False, 503, id="not-served-in-the-end"),
         pytest.param([opened(), batch(0, 200)], False, None, id="killed"),
         pytest.param([opened(), batch(0, 503)], False, None, id="killed-while-out"),
@@ -117,8 +131,8 @@ def test_probing_that_broke_off_says_why() -> None:
     ],
 )
 def test_what_was_seen_is_not_taken_for_all(entries: list[Entry], out: int | None, *, known: bool) -> None:
-    """Only where every run was probed to its end, and users were served then, is the time without service all of it."""
+    """Only where every run was probed to its end, and users were served before and after, is it all of it."""
     runs = measured(entries)
-    assert known_to_the_end(runs) is known
+    assert known_whole(runs) is known
     last = still_out(runs)
     assert (last.status if last else None) == out

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from runbook.incident.held_against_plan import FactHeld, Line, PlanAndActual, Standing
 from runbook.incident.in_short import in_short
 from runbook.incident.journal import Entry, Journal
-from runbook.incident.plan_and_actual import FactHeld, Line, PlanAndActual, Standing, plan_and_actual
+from runbook.incident.plan_and_actual import plan_and_actual
 from runbook.incident.planned import Sought, newest_plan
 from runbook.incident.redaction import Redactor
 from tests.unit.planned_journals import Deed, Run, told, written
@@ -56,7 +57,7 @@ def test_as_planned(tmp_path: Path) -> None:
     plan = planned(tmp_path, FETCHED, PAUSED, TOLD)
     found = held(executed(tmp_path, plan, FETCHED_ALREADY, PAUSED_NOW, TOLD_NOW))
     assert standings(found) == [("already so", False), ("as planned", False), ("as planned", False)]
-    assert found.summary == "As planned: 3 of 3 changes"
+    assert found.summary == "As planned: 3 of 3 changes, 1 of them to production"
     assert (found.plan, found.by, found.stopped) == (name(hours=1), "ada", None)
     assert found.changes[0].evidence == "the host holds them"
     assert found.changes[2].actual == (f"say: {name('rollback', hours=0)} is over\nhead 4f2a.",)
@@ -105,7 +106,7 @@ def test_stop_is_one_difference(tmp_path: Path) -> None:
         "2.1.9",
         "nothing is well",
     )
-    assert found.summary == "Differs from the plan in 1 place: 1 of 2 changes as planned"
+    assert found.summary == "Differs from the plan in 1 place: 1 of 2 changes as planned, 1 of them to production"
 
 
 def test_held_as_planned(tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ def test_held_as_planned(tmp_path: Path) -> None:
     plan = planned(tmp_path, FETCHED, stopped="no downgrade", outcome="failed")
     found = held(executed(tmp_path, plan, FETCHED_ALREADY, stopped="no downgrade", outcome="failed"))
     assert found.stopped == found.plan_stopped
-    assert found.summary == "As planned: stopped where the plan did, 1 of 1 changes"
+    assert found.summary == "As planned: stopped where the plan did, 1 of 1 changes, none of them to production"
 
 
 def test_other_facts(tmp_path: Path) -> None:
@@ -132,7 +133,7 @@ def test_other_facts(tmp_path: Path) -> None:
         FactHeld("digest of api to return to", "sha256:1", "sha256:3"),
         FactHeld("verdict", "breaking", "additive"),
     )
-    assert found.summary == "Differs from the plan in 3 places: 1 of 1 changes as planned"
+    assert found.summary == "Differs from the plan in 3 places: 1 of 1 changes as planned, 1 of them to production"
 
 
 def test_resumed_incident_counts_as_one(tmp_path: Path) -> None:
@@ -148,7 +149,17 @@ def test_resumed_incident_counts_as_one(tmp_path: Path) -> None:
     found = held(journal.entries)
     assert standings(found) == [("as planned", False), ("as planned", False)]
     assert found.changes[0].evidence == "it is closed"
-    assert found.summary == "As planned: 2 of 2 changes"
+    assert found.summary == "As planned: 2 of 2 changes, 1 of them to production"
+
+
+def test_changes_whose_reach_is_not_known_are_only_counted(tmp_path: Path) -> None:
+    """Where the plan on record does not say what a change touches, nobody says how many are to production."""
+    plan = planned(tmp_path, PAUSED, TOLD)
+    for sentence in plan["sentences"]:
+        for change in sentence["changes"]:
+            change["reach"] = ""
+    found = held(executed(tmp_path, plan, PAUSED_NOW, stopped="nothing is well", outcome="failed"))
+    assert found.summary == "Differs from the plan in 1 place: 1 of 2 changes as planned"
 
 
 def test_no_plan(tmp_path: Path) -> None:

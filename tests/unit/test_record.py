@@ -340,6 +340,30 @@ def test_page_says_that_users_were_not_served_in_the_end(tmp_path: Path) -> None
     assert "Without service at least" in text
 
 
+def test_page_says_that_users_were_out_before_it_began(tmp_path: Path) -> None:
+    """Who was not served by the first probe was out before: at least so long, with the probe's time beside it."""
+    journal = Journal(tmp_path / "journal.jsonl", Redactor())
+    journal.write("opened", type="rollback", mode="execute")
+    asked = {"url": "http://x", "interval_ms": 250, "deadline_ms": 5000, "began": "2026-01-01T03:00:00.125000Z"}
+    journal.write("availability", **asked, offsets_ms=[0, 1250], statuses=[502, 200], latencies_ms=[1, 1])
+    journal.write("closed", outcome="failed", changes_made=[])
+    journal.close()
+    text = shown(journal.path)
+    assert text.count("Without service at least 1.2") == 2
+    assert "before the run began; first probe 03:00:00.125 03:00:01.375 at least 1.25 s HTTP 502" in text
+
+
+def test_head_tells_the_times_in_their_order(tmp_path: Path) -> None:
+    """When it began, when it was resumed, and then when it ended."""
+    journal = Journal(tmp_path / "journal.jsonl", Redactor())
+    journal.write("opened", type="rollback", mode="execute")
+    journal.write("closed", outcome="failed", changes_made=[])
+    journal.write("resumed", operator="anna", operator_host="laptop")
+    journal.write("closed", outcome="failed", changes_made=[])
+    journal.close()
+    assert re.findall("(Began|Resumed|Ended) .UTC.", shown(journal.path)) == ["Began", "Resumed", "Ended"]
+
+
 def test_command_to_type_is_quoted(tmp_path: Path) -> None:
     """A journal that calls its incident something odd gets no command that does anything else on a shell."""
     text = shown(told(tmp_path, incident="x; touch y"))

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from runbook.__main__ import main
+from runbook.incident import record
 from runbook.incident.journal import Journal
 from runbook.incident.redaction import Redactor
 from tests.unit.filed import closed, filed, opened, over
@@ -60,6 +61,22 @@ def test_records_as_json(reports: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert (found[0]["time_to_recover"], found[0]["without_service"], found[0]["to"]) == (30.0, None, "v1")
     assert found[2]["state"] == "not whole"
     assert (reports / "index.html").is_file()
+
+
+def test_folder_of_records_is_named_either_way(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--reports DIR` says where records lie, as elsewhere, and so does DIR alone; both may name the same."""
+    listed = said(capsys, "records", reports)
+    assert said(capsys, "records", "--reports", reports) == listed
+    assert said(capsys, "records", reports, "--reports", reports) == listed
+
+
+def test_two_folders_of_records_are_refused(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which of two folders is meant nobody can know; nothing is written in either."""
+    assert main(["records", str(reports), "--reports", str(reports / "other")]) == 1
+    error = capsys.readouterr().err
+    assert f"two folders of records are named: {reports} and {reports / 'other'}" in error
+    assert "→" in error
+    assert not (reports / "index.html").exists()
 
 
 def test_records_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,6 +180,16 @@ def test_record_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "(HTTP 503, 0.1 s)" in verbose
 
 
+def test_release_of_what_goes_nowhere_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A validation names the release that it looked at: in `show`, on its page, in the list and as JSON."""
+    running = {"kind": "fact", "name": "running", "value": {"tag": "v7"}}
+    folder = filed(tmp_path, "2026-01-01T10:00:00", [opened("validation"), running, closed("passed", "known-good")])
+    assert "\non              v7\n" in said(capsys, "show", folder)
+    assert '<span class="rb-note">on</span> v7' in record.body(folder / "journal.jsonl")
+    assert json.loads(said(capsys, "records", "--json", tmp_path))["from"] == "v7"
+    assert 'data-name="From → to" data-key="v7">v7<' in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
 def test_one_entry_is_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--entry prints every member of an entry, and its output as it is; a number that is none is refused."""
     journal = told(tmp_path, "WORD")
@@ -191,6 +218,38 @@ def test_changed_record_does_not_say_how_it_ended(reports: Path, capsys: pytest.
     text = said(capsys, "show", "--reports", reports, "20260101", code=1)
     assert "Interrupted" not in text
     assert "--resume" not in text
+
+
+@pytest.mark.parametrize("left", [b"", b'{"se', b"of another program\n"])
+def test_record_of_which_nothing_can_be_believed(
+    reports: Path, capsys: pytest.CaptureFixture[str], left: bytes
+) -> None:
+    """An empty file, or one whose first line was edited, tells of no run: not that one was interrupted, nor its end."""
+    folder = reports / "20260101T100000Z-shop-rollback"
+    whole = (folder / "journal.jsonl").read_bytes()
+    (folder / "journal.jsonl").write_bytes(left + whole[len(left) :] if left.endswith(b"\n") else left)
+    text = said(capsys, "show", "--reports", reports, "20260101", code=1)
+    page = record.body(folder / "journal.jsonl")
+    assert text.startswith("Nothing in it can be believed\n")
+    assert "<h1>Nothing in it can be believed</h1>" in page
+    assert "Nothing in it can be believed" in said(capsys, "records", reports)
+    for wrong in ("nterrupted", "killed", "not closed", "Ended", "Took", "took", "--resume"):
+        assert wrong not in text, wrong
+        assert wrong not in page.partition('id="rb-check"')[0], wrong
+
+
+def test_production_of_a_changed_record_may_have_been_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the end was edited, nobody says that nobody looked after the changes: that stood there, maybe."""
+    first, *others = over()
+    changed = {"kind": "change", "state": "done", "summary": "x", "reach": "production"}
+    folder = filed(tmp_path, "2026-01-01T10:00:00", [first, changed, *others])
+    lines = lines_in(folder / "journal.jsonl")
+    put(folder / "journal.jsonl", [*lines[:-2], lines[-2].replace(b'"kind":', b'"Kind":', 1), lines[-1]])
+    expected = "How production was left is not known: what was seen afterwards cannot be believed"
+    assert expected in said(capsys, "show", folder, code=1)
+    assert expected in " ".join(re.sub("<[^>]*>", "", record.body(folder / "journal.jsonl")).split())
 
 
 def test_what_an_incident_left_as_it_is_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,6 +291,41 @@ def test_what_must_stay_and_did_not_is_shown(tmp_path: Path, capsys: pytest.Capt
     assert "schema revision" not in same
 
 
+def test_what_must_not_be_overlooked_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A full disk, who vouched for what and why, what people decided, releases passed over, and the plan are told."""
+    first, *others = over()
+    wishes = dict.fromkeys(("target", "forward_fix", "accept_loss", "verdict", "because"))
+    word = {"by": "ada", "because": "I looked", "at": "2026-01-01T09:00:00.000000Z"}
+    scenario = {"scenario": "Metrics", "feature": "5. Validate"}
+    more = [
+        {"kind": "plan", "incident": None, "why": "none was made"},
+        {"kind": "fact", "name": "overrides", "value": {"5.1.1": word}},
+        {
+            "kind": "decision", "question": "Which release?", "answer": "v1", "evidence": ["the ledger"],
+            "passed_over": [{"candidate": "v1.5", "why": "it is in quarantine"}],
+        },
+        {"kind": "scenario began", **scenario, "description": ""},
+        {"kind": "sentence began", "id": "5.1.1", "keyword": "Then", "text": "it counts", **scenario, "place": "f:1"},
+        {"kind": "sentence ended", "outcome": "inconclusive", "detail": "no answer", "seconds": 1.0},
+        {"kind": "scenario ended", **scenario, "outcome": "passed", "provides": []},
+    ]  # fmt: skip
+    asked = first | {"asked_for": wishes | {"target": "v1"}}
+    ends = others[-1] | {"trouble": "No space left on device"}
+    folder = filed(tmp_path, "2026-01-01T10:00:00", [asked, *more, *others[:-1], ends])
+    text = " ".join(said(capsys, "show", folder).split())
+    for expected in (
+        "The journal could not be written: No space left on device;",
+        "Not checked, a person vouched for it: Then it counts",
+        "plan No plan to compare with: none was made",
+        "passed over: v1.5: it is in quarantine",
+        "--to v1 by anna, 2026-01-01 10:00:00 UTC: return to this release, whatever the ledger says",
+        "--override 5.1.1 by ada, 2026-01-01 09:00:00 UTC: this sentence could not be checked,",
+        "and the run may go on: Then it counts because: I looked",
+    ):
+        assert expected in text, expected
+    assert "[the journal could not be written (No space left on device)]" in said(capsys, "records", tmp_path)
+
+
 def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """While a run writes it, a record is read as under way, is not called broken or killed, and gets no page yet."""
     journal = Journal(tmp_path / "i-1" / "journal.jsonl", Redactor())
@@ -254,8 +348,14 @@ def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["render", str(journal.path)]) == 1
     assert f"python -m runbook show {journal.path}" in capsys.readouterr().err
     assert not journal.path.with_name("record.html").exists()
+    journal.write("change", summary="x", reach="production", state="begun", actions=[])
+    assert "When user traffic is resumed  (changing)" in said(capsys, "show", journal.path)
     journal.close()
-    assert "Interrupted at: When user traffic is resumed" in said(capsys, "show", journal.path, code=1)
+    text = said(capsys, "show", journal.path, code=1)
+    assert "Interrupted at: When user traffic is resumed" in text
+    assert "When user traffic is resumed  (begun, not finished)" in text
+    assert "(changed)" not in text
+    assert "user traffic is resumed <em>begun, not finished</em>" in record.body(journal.path)
 
 
 @pytest.mark.parametrize("word", ["\x1b]0;owned\x07", "\x1b[2J", "a\rb", "\N{RIGHT-TO-LEFT OVERRIDE}x", "[red]x"])

@@ -128,6 +128,22 @@ def test_only_what_was_begun_on_production_counts_as_changed(state: str, reach: 
     assert found.sentences[0].changed_production is changed
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param([("x", "begun"), ("x", "done")], "changed", id="done"),
+        pytest.param([("x", "begun")], "begun, not finished", id="begun"),
+        pytest.param([("x", "begun"), ("x", "done"), ("y", "begun")], "begun, not finished", id="second-begun"),
+        pytest.param([("x", "already so"), ("y", "planned")], "", id="nothing-begun"),
+    ],
+)
+def test_change_is_told_as_far_as_it_came(changes: list[tuple[str, str]], words: str) -> None:
+    """What was begun and never finished is not called changed."""
+    told = [change(summary, state) for summary, state in changes]
+    found = story(opened(), scenario(), sentence(), *told, change("a note", "begun", "notes"))
+    assert found.sentences[0].change_in_words == words
+
+
 def test_changes_are_told_in_their_last_state() -> None:
     """A change that was begun and done is one change, done."""
     found = story(opened(), scenario(), sentence(), change("x", "begun"), change("x", "done"), change("y", "begun"))
@@ -148,6 +164,22 @@ def test_running_release_of_an_earlier_run_is_not_told() -> None:
     """Which release was validated is for each run to find."""
     found = story(opened(), fact("target", {"tag": "v1"}), fact("running", {"tag": "v1"}), resumed())
     assert set(found.facts) == {"target"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "way"),
+    [
+        pytest.param({"origin": {"tags": ["v2"]}, "target": {"tag": "v1"}}, [("from", "v2"), ("to", "v1")], id="both"),
+        pytest.param({"target": {"tag": "v1"}}, [("from", "an unknown release"), ("to", "v1")], id="unknown-origin"),
+        pytest.param({"origin": {"tags": ["v2"]}}, [("on", "v2")], id="plan-without-target"),
+        pytest.param({"before": {"tags": ["v2"]}, "running": {"tag": "v3"}}, [("on", "v2")], id="emergency"),
+        pytest.param({"running": {"tag": "v2"}}, [("on", "v2")], id="validation"),
+        pytest.param({}, [], id="nothing-known"),
+    ],
+)
+def test_releases_that_it_is_about(facts: dict[str, Any], way: list[tuple[str, str]]) -> None:
+    """What goes nowhere is told on its release, and a validation on the one that it looked at."""
+    assert story(opened(), *(fact(name, value) for name, value in facts.items())).way == way
 
 
 def test_chapters_keep_their_order() -> None:
