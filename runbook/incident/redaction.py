@@ -18,7 +18,9 @@ from runbook.incident.hidden import views, without_split_pairs
 from runbook.incident.visible import COLOUR
 
 _SECRET_NAME = re.compile(
-    r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|(API|ACCESS|PRIVATE|SIGNING|ENCRYPTION|SECRET)_?KEY|_KEY$|CREDENTIAL|DSN|AUTH$|SALT|COOKIE",
+    r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|(API|ACCESS|PRIVATE|SIGNING|ENCRYPTION|SECRET)_?KEY|_KEY$|CREDENTIAL|DSN|AUTH$"
+    # PWD and OLDPWD are a shell's directories; JWT_ISSUER and its like say how, and hold no secret.
+    r"|SALT|COOKIE|_PWD$|(?<![A-Z])(JWT|HMAC)$",
     re.IGNORECASE,
 )
 

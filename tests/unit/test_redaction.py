@@ -218,6 +218,7 @@ def test_secret_over_several_lines_is_found_folded(joint: str) -> None:
         "PASSWORD", "POSTGRES_PASSWORD", "PGPASSWORD", "db_passwd", "METRICS_TOKEN", "SECRET_KEY", "APP_SECRET",
         "AWS_SECRET_ACCESS_KEY", "API_KEY", "APIKEY", "STRIPE_KEY", "SENTRY_DSN", "GITHUB_TOKEN", "SESSION_COOKIE",
         "DB_CREDENTIALS", "SSH_PRIVATE_KEY", "PASSPHRASE", "REGISTRY_AUTH", "HASH_SALT",
+        "MYSQL_PWD", "db_pwd", "JWT", "X_JWT", "HMAC", "HMAC_KEY",
     ],
 )  # fmt: skip
 def test_names_that_look_secret(name: str) -> None:
@@ -226,7 +227,8 @@ def test_names_that_look_secret(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["IMAGE_TAG", "PATH", "HOME", "EXPORT_MODE", "PORT", "COMPOSE_PROJECT_NAME", "LANG", "PWD"]
+    "name",
+    ["IMAGE_TAG", "PATH", "HOME", "EXPORT_MODE", "PORT", "COMPOSE_PROJECT_NAME", "LANG", "PWD", "OLDPWD", "JWT_ISSUER"],
 )
 def test_names_that_do_not(name: str) -> None:
     """Ordinary variables are not: their values belong in the record."""
