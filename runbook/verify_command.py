@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runbook import find_record
 from runbook.incident.at_work import verify_now
+from runbook.incident.named_heads import contradictions
 from runbook.incident.outputs import check_outputs
 from runbook.incident.page_check import check_page
 from runbook.incident.verifying import Verified
@@ -44,6 +45,8 @@ def _checks(journal: Path, verified: Verified, head: str | None, *, under_way: b
         yield False, f"NOT ended: a run is writing it at this moment; its first {entries} entries are as written"
     else:
         yield False, f"NOT whole: {verified.problem}"
+    for contradiction in contradictions(journal, verified.entries):
+        yield False, contradiction
     if head is not None:
         yield _announced(verified, head)
     page = check_page(journal, verified)

@@ -1,43 +1,120 @@
 """Secrets that can be told by where they stand, whoever wrote the text: in a URL, behind `Authorization:`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 #: The names under which they are struck out. Their values are not learned: hostile output would teach ordinary words.
 URL, HEADER = "of a URL", "Authorization"
 
-# A URL that was written into JSON may have its slashes escaped. `git@host` and `shop@db` are names; over HTTP, who
-# stands there alone is a token.
+# What stands in a password's place where the user is the token.
+_STAND_IN = r"(?:x-oauth-basic|x-oauth|api_token|oauth2?|unused|none|x)?"
+# A URL that was written into JSON may have its slashes escaped. A password may hold a slash, but what looks like a
+# port in front of it is one: `host:8080/me@mail.example` is a path.
 _IN_URL = re.compile(
-    r":(?:\\*/){2}[^\s/?#:\"<>`]*:(?P<password>[^\s/?#\"<>`]+)@|https?:(?:\\*/){2}(?P<token>[^\s/?#@:\"<>`]+)@",
-    re.IGNORECASE,
+    rf"""/\\*/(?:
+      (?P<token>[^\s/?#@:"<>`]++) (?: :{_STAND_IN} )?+ @
+      | [^\s/?#:"<>`]*+ : (?P<password>[^\s/?#"<>`]+) @
+      | [^\s/?#:"<>`\[\]]*+ : (?![0-9]{{0,5}}(?:[/?#,\\]|$))
+        (?P<slashed>(?:[^\s/?#"<>`@]|[?#]|/(?!\\*/))++ (?:@[^\s/?#"<>`@]*+(?=@))*+) @
+    )""",
+    re.IGNORECASE | re.VERBOSE,
 )
+_LONGEST_SCHEME = 32
+
 _QUOTE = r"(?:[\"'\\]|&(?:quot|apos|\#39|\#34|\#x27|\#x22);)"
-_SCHEME = "(?:basic|bearer|token|negotiate|ntlm|apikey|jwt)"
+# Their word is kept: it tells how a request logs in. Behind those of the first kind stands one word and no more.
+_ONE_WORD = "(?:basic|bearer|token|negotiate|ntlm|jwt|dpop)"
+_SCHEMES = (
+    rf"(?:{_ONE_WORD}|digest|oauth|api-?key|hawk|mac|signature|sharedkey|aws4-hmac-sha256|ssws|geniekey|key|splunk)"
+)
+
+
+def _quoted(name: str) -> str:
+    """A pattern for what stands in quotes, to the quote that ends it or to the end of the line."""
+    return rf"(?P<{name}>\\{{0,8}}+[\"'])(?:(?!(?<!\\)(?P={name}))[^\r\n])*+(?P={name})?+"
+
+
 # Nothing gives back what it took: the search cannot be kept busy, and what is struck out already is left alone.
+# A quote that stands where a parameter's value may begin opens it; any other one ends what the header stands in.
 _IN_HEADER = re.compile(
     rf"""(?<![a-z0-9])authorization
-    (?:{_QUOTE}{{0,8}}+[ \t]{{0,8}}+[:=]|{_QUOTE}{{1,8}}+[ \t]{{0,8}}+,)     # `: `, or as a pair: `", "`
-    [ \t]{{0,8}}+(?!\[secret\ )[\[(]?+(?:b(?=["']))?+{_QUOTE}{{0,8}}+[ \t]{{0,8}}+
     (?:
-      {_SCHEME}[ \t]{{1,8}}+(?!\[secret\ )(?P<one>[^\s"'\\<>]+)
-      | (?!{_SCHEME}[ \t])(?!\[secret\ )(?P<rest>[^\r\n"'\\<>]+)
+      {_QUOTE}{{0,8}}+[ \t]{{0,8}}+(?::=?|=>?|->)                    # `: `, `=`, ` => `
+      | {_QUOTE}{{1,8}}+\s{{0,8}}+,\s{{0,64}}+                       # or as a pair: `", "`
+        (?:{_QUOTE}{{1,8}}+values?+{_QUOTE}{{1,8}}+\s{{0,8}}+(?::|=>?))?+   # or as two members: `", "value": "`
+    )
+    [ \t]{{0,8}}+(?!\[secret\ )(?:[\[(]\s{{0,64}}+)?+(?:b(?=["']))?+
+    (?!\\{{0,8}}(?:""|'')(?:[\s,}})\]]|$))
+    {_QUOTE}{{0,8}}+[ \t]{{0,8}}+
+    (?:
+      {_ONE_WORD}[ \t]{{1,8}}+(?!\[secret\ )(?![\w-]{{1,64}}+[ \t]{{0,8}}+=[ \t]{{0,8}}+\\{{0,8}}["'])
+      (?P<one>(?:{_quoted("q")}|[^\s"'\\<>]++)(?:[^\s"'\\<>]++)?+)
+      | (?:{_SCHEMES}[ \t]{{1,8}}+)?+(?!\[secret\ )
+      (?P<rest>(?:[^\r\n"'\\<>]++|(?<=[=\s,:(]){_quoted("r")}|\\{{1,8}}+(?![rn"'\\]))++)
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
 _HEADER_NAME = re.compile(r"(?:.*[^a-z0-9])?authorization", re.IGNORECASE)
+_SCHEME = re.compile(rf"\s*(?:{_SCHEMES}[ \t]+)?", re.IGNORECASE)
+_STRUCK_OUT = re.compile(r"\[secret [^\]\r\n]*\]")
 
 
 def credentials_in(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield where each begins and ends in `text`, and what it is called."""
-    if ":" in text and "@" in text:
-        for found in _IN_URL.finditer(text):
-            yield *found.span(found.lastgroup or 0), URL
+    if "@" in text:
+        yield from _in_urls(text)
     if "authorization" in text.lower():
         for found in _IN_HEADER.finditer(text):
-            yield *found.span(found.lastgroup or 0), HEADER
+            yield *found.span("one" if found["one"] else "rest"), HEADER
+
+
+def _in_urls(text: str) -> Iterator[tuple[int, int, str]]:
+    for found in _IN_URL.finditer(text):
+        above = text[max(0, found.start() - _LONGEST_SCHEME) : found.start()].rstrip("\\").lower()
+        if found["token"]:
+            # `git@host` and `shop@db` are names; over HTTP, who stands there alone is a token.
+            if above.endswith(("http:", "https:")):
+                yield *found.span("token"), URL
+            elif found.end("token") + 2 < found.end() and _is_url(above):
+                yield found.end("token") + 1, found.end() - 1, URL
+        elif above.endswith(":"):
+            yield *found.span("password" if found["password"] else "slashed"), URL
+        elif found["password"] and _is_url(above):
+            yield *found.span("password"), URL
+
+
+def _is_url(above: str) -> bool:
+    """Tell whether two slashes behind that begin an address: in a path they may stand, too."""
+    return not above or above[-1] == ":" or not (above[-1].isalnum() or above[-1] in "/._-")
 
 
 def is_authorization(name: str) -> bool:
     """Tell whether a header, or a member of an object, of that name holds credentials."""
     return _HEADER_NAME.fullmatch(name) is not None
+
+
+def without_credentials(value: Any) -> Any:
+    """The value of such a header, of which nothing is left but its scheme; of each, where there are several."""
+    if isinstance(value, str):
+        scheme = _SCHEME.match(value)
+        word = scheme[0] if scheme else ""
+        rest = value[len(word) :]
+        return value if not rest or _STRUCK_OUT.fullmatch(rest) else f"{word}[secret {HEADER}]"
+    if isinstance(value, list | tuple):
+        return [without_credentials(item) for item in value]
+    return value
+
+
+def is_pair(value: Sequence[Any]) -> bool:
+    """Tell whether that is such a header as its name and its value."""
+    name = value[0] if len(value) == 2 else None
+    return isinstance(name, str) and " " not in name and is_authorization(name)
+
+
+def names_authorization(members: Mapping[Any, Any]) -> bool:
+    """Tell whether an object has such a header as a `name` and a `value`."""
+    return any(
+        str(key).lower() in ("name", "key", "header") and isinstance(item, str) and is_authorization(item)
+        for key, item in members.items()
+    )

@@ -1,5 +1,6 @@
 """What happened to a journal that is not as it was written, told by its lines."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,6 +27,10 @@ class Damage(StrEnum):
     UNCLOSED = "unclosed"
 
 
+# How a run begins that goes on behind the closing entry.
+_RESUMED = b'{"seq":%d,"time":"2026-01-31T23:59:59.123456Z","kind":"resumed",'
+_DIGIT = re.compile(rb"[0-9]")
+
 #: What a run leaves that was killed, or that is at work still.
 BROKEN_OFF = (Damage.CUT, Damage.UNCLOSED)
 
@@ -47,6 +52,8 @@ class _Walk:
     at: int = 0
     seq: int = 0
     previous: str | None = FIRST_PREVIOUS
+    #: Whether the line above is the closing entry, and is believed.
+    closed: bool = False
 
     def fits(self, line: Line) -> bool:
         """Tell whether the line is the one that is expected."""
@@ -55,7 +62,7 @@ class _Walk:
 
     def go_on(self, at: int, seq: int, previous: str | None) -> None:
         """Expect that at this place from here on."""
-        self.at, self.seq, self.previous = at, seq, previous
+        self.at, self.seq, self.previous, self.closed = at, seq, previous, False
 
 
 def damages(lines: Sequence[Line]) -> Iterator[Found]:
@@ -66,8 +73,11 @@ def damages(lines: Sequence[Line]) -> Iterator[Found]:
     walk = _Walk(list(lines))
     while walk.at < len(walk.lines):
         line = walk.lines[walk.at]
-        if walk.fits(line):
+        if count := _behind_closed(walk):
+            yield _put_in_behind(walk, count)
+        elif walk.fits(line):
             walk.go_on(walk.at + 1, walk.seq + 1, line.digest)
+            walk.closed = _kind(line) == "closed"
         elif line.ended:
             yield _broken(walk, line) if line.entry is None else _out_of_place(walk, line, line.entry["seq"])
         else:
@@ -75,9 +85,48 @@ def damages(lines: Sequence[Line]) -> Iterator[Found]:
             yield Found(Damage.CUT, walk.at, words)
             return
     last = walk.lines[-1]
-    if last.entry is not None and last.entry["kind"] != "closed":
+    if not walk.closed and last.entry is not None and last.entry["kind"] != "closed":
         words = "is the last and is not the closing entry: the tail was cut, or the run was killed"
         yield Found(Damage.UNCLOSED, len(walk.lines), f"line {last.number} {words}")
+
+
+def may_resume(line: bytes, seq: int) -> bool:
+    """Tell whether a line, or as much of it as is there, begins as the entry with which a run goes on."""
+    numbered, begins = b'{"seq":%d,' % seq, _RESUMED % seq
+    found = line[: len(begins)]
+    fits = _DIGIT.sub(b"0", begins).startswith(_DIGIT.sub(b"0", found))
+    return bool(found) and fits and found[: len(numbered)] == numbered[: len(found)]
+
+
+def _behind_closed(walk: _Walk) -> int:
+    """How many lines from here on were put in behind the closing entry: only a run that is resumed writes there.
+
+    None are where the lines tell more: a run stands below that lost its beginning, or a line claims another place.
+    """
+    below = walk.lines[walk.at :] if walk.closed else []
+    for count, line in enumerate(below):
+        if line.entry is None:
+            if may_resume(line.data, walk.seq):
+                return count
+        elif not walk.fits(line):
+            return 0 if line.entry["seq"] > walk.seq else count
+        else:
+            # What follows an entry that was put in was put in with it, up to a run that does not follow it.
+            resumed = (at for at, other in enumerate(below) if walk.fits(other) and _kind(other) == "resumed")
+            return next(resumed, len(below))
+    return len(below)
+
+
+def _kind(line: Line) -> str:
+    return str(line.entry["kind"]) if line.entry is not None else ""
+
+
+def _put_in_behind(walk: _Walk, count: int) -> Found:
+    first, last = walk.lines[walk.at].number, walk.lines[walk.at + count - 1].number
+    which = f"line {first}: was" if count == 1 else f"lines {first} to {last}: were"
+    found = Found(Damage.INSERTED, walk.at, f"{which} put in after the journal was closed")
+    walk.at += count
+    return found
 
 
 def _broken(walk: _Walk, line: Line) -> Found:

@@ -11,7 +11,9 @@ from runbook.incident.seen import LOOKS
 from runbook.incident.to_do import ToDo, to_do
 from runbook.typed import begun_with, turning_on
 
-_ANNOUNCED, _OPENED = "announce: ", "open ticket: "
+#: How the action that announces begins.
+ANNOUNCED = "announce: "
+_OPENED = "open ticket: "
 _HEAD = re.compile(r"journal head ([0-9a-f]{64})")
 # Without userinfo: nothing but a host may stand before the path.
 _LINK = re.compile(r"https?://[\w.-]+(:[0-9]+)?(/[^\s<>\"']*)?(?![^\s])", re.ASCII)
@@ -133,7 +135,7 @@ def follow_ups(entries: Sequence[Entry], *, end_unknown: bool = False) -> Follow
     `end_unknown` says that the end of the journal cannot be believed (ending.py).
     """
     facts = {entry["name"]: entry["value"] for entry in entries if entry["kind"] == "fact"}
-    announced, opened = _message(entries, _ANNOUNCED), _message(entries, _OPENED)
+    announced, opened = _message(entries, ANNOUNCED), _message(entries, _OPENED)
     return FollowUps(
         to_do=tuple(to_do(entries, end_unknown=end_unknown)),
         ticket=_ticket(*opened) if opened else None,
@@ -161,9 +163,13 @@ def _message(entries: Sequence[Entry], prefix: str) -> tuple[str, Entry] | None:
 
 def _announcement(text: str, newest: Entry) -> Announcement:
     title, _, message = text.partition("\n")
-    head = _HEAD.search(message)
-    state, sent, receipt = _sent(newest)
-    return Announcement(title, message, state, sent, receipt, head[1] if head else "")
+    return Announcement(title, message, *_sent(newest), head_named_in(message))
+
+
+def head_named_in(announcement: str) -> str:
+    """The journal's head that an announcement names; empty when it names none, as in a plan."""
+    found = _HEAD.search(announcement)
+    return found[1] if found else ""
 
 
 def _ticket(text: str, newest: Entry) -> Ticket:

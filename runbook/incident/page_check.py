@@ -7,8 +7,9 @@ from pathlib import Path
 
 from runbook.errors import JournalError
 from runbook.incident import record
+from runbook.incident.damage import BROKEN_OFF
 from runbook.incident.edition import edition
-from runbook.incident.verifying import Verified
+from runbook.incident.verifying import Verified, check
 
 PAGE = "record.html"
 _OPENING = b'<article class="rb'
@@ -26,6 +27,10 @@ class Page(StrEnum):
     FITS = "fits"
     #: The same, but for the name of the edition that made it.
     FITS_OTHER_EDITION = "fits, of another edition"
+    #: It says what can be believed of a journal that was changed since.
+    FITS_BELIEVED = "fits what can be believed"
+    #: Its journal was changed, so nobody can tell.
+    UNKNOWN = "unknown"
     #: It was made by another edition, which may say the same in other words.
     OTHER_EDITION = "of another edition"
     #: It was made from this journal when that was shorter.
@@ -45,7 +50,7 @@ class CheckedPage:
     @property
     def good(self) -> bool:
         """Tell whether nothing speaks against it. One that cannot be compared is not good."""
-        return self.kind in (Page.NONE, Page.FITS, Page.FITS_OTHER_EDITION)
+        return self.kind in (Page.NONE, Page.FITS, Page.FITS_OTHER_EDITION, Page.FITS_BELIEVED)
 
 
 def check_page(journal: Path, verified: Verified) -> CheckedPage:
@@ -75,24 +80,40 @@ def _compared(found: bytes, journal: Path, verified: Verified) -> CheckedPage:
         return CheckedPage(Page.OTHER_EDITION, f"{words}; render it again to be sure")
     if head[1].decode() != verified.head:
         return _of_other_head(head[1].decode(), verified)
-    return _same(article, made_by, journal)
+    return _same(article, made_by, journal, verified)
 
 
-def _same(article: bytes, made_by: re.Match[bytes], journal: Path) -> CheckedPage:
+def _same(article: bytes, made_by: re.Match[bytes], journal: Path, verified: Verified) -> CheckedPage:
+    article = article.replace(made_by[0], _named(edition()), 1)
+    fits_believed = False
     try:
-        made_now = record.body(journal)
+        fits = article == _article_of(record.body(journal, verified))
+        if not fits and not verified.whole:
+            # The page may have been made before the journal was changed.
+            believed = check(journal, journal.read_bytes()[: verified.size])
+            fits_believed = article == _article_of(record.body(journal, believed))
     except Exception as error:  # noqa: BLE001 - forged entries can lack anything, and this is no reason to end
         words = f"{PAGE} cannot be compared: this version cannot make the page of this journal ({error!r})"
         return CheckedPage(Page.OTHER_EDITION, words)
     same_edition = made_by[1].decode() == edition()
-    if article.replace(made_by[0], _named(edition()), 1) == _article(made_now.encode("utf-8")):
+    if fits:
         kind, by = (Page.FITS, "") if same_edition else (Page.FITS_OTHER_EDITION, ", made by another version")
         return CheckedPage(kind, f"what {PAGE} tells comes from this journal, to the byte{by}")
+    if fits_believed:
+        words = f"what {PAGE} tells comes from the lines of this journal that can be believed, to the byte"
+        return CheckedPage(Page.FITS_BELIEVED, words)
+    if same_edition and not verified.whole and verified.damage not in BROKEN_OFF:
+        words = f"whether {PAGE} was changed cannot be told, as its journal was: its head fits, what it tells does not"
+        return CheckedPage(Page.UNKNOWN, words)
     if same_edition:
         words = f"{PAGE} was changed after it was made: its head fits, and what it tells does not"
         return CheckedPage(Page.EDITED, words)
     words = f"{PAGE} was made by another version of the runbook; its head fits; render it again to be sure"
     return CheckedPage(Page.OTHER_EDITION, words)
+
+
+def _article_of(body: str) -> bytes | None:
+    return _article(body.encode("utf-8"))
 
 
 def _article(page: bytes) -> bytes | None:

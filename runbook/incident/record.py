@@ -18,17 +18,18 @@ from runbook.incident.templating import SCRIPT, STYLE, environment
 from runbook.incident.verifying import Verified, verify
 
 
-def body(journal: Path) -> str:
+def body(journal: Path, verified: Verified | None = None) -> str:
     """The record's HTML, to be put into a page that has its style already.
 
-    Raises JournalError when the journal cannot be read, or its entries are not as the runbook writes them.
+    It is made of `verified`, which is what `verify` finds now unless something else is asked for. Raises JournalError
+    when the journal cannot be read, or its entries are not as the runbook writes them.
     """
-    return _made("body.html.jinja", journal)
+    return _made("body.html.jinja", journal, verified)
 
 
 def page(journal: Path) -> str:
     """The record as a whole page of its own, for a run that could not write it. Raises JournalError as `body` does."""
-    return _made("page.html.jinja", journal, style=STYLE.read_text(encoding="utf-8"))
+    return _made("page.html.jinja", journal, None, style=STYLE.read_text(encoding="utf-8"))
 
 
 def render(journal: Path) -> Path:
@@ -43,13 +44,12 @@ def render(journal: Path) -> Path:
     return target
 
 
-def _made(template: str, journal: Path, **more: str) -> str:
+def _made(template: str, journal: Path, verified: Verified | None, **more: str) -> str:
     with odd_entries_told(journal):
-        return environment().get_template(template).render(_context(journal) | more)
+        return environment().get_template(template).render(_context(journal, verified or verify(journal)) | more)
 
 
-def _context(journal: Path) -> dict[str, object]:
-    verified: Verified = verify(journal)
+def _context(journal: Path, verified: Verified) -> dict[str, object]:
     story = Story(verified.entries)
     ended = ending(story, verified.damage)
     return {

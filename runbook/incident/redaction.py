@@ -12,13 +12,22 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from runbook.incident.credentials import credentials_in, is_authorization
+from runbook.incident.credentials import (
+    URL,
+    credentials_in,
+    is_authorization,
+    is_pair,
+    names_authorization,
+    without_credentials,
+)
 from runbook.incident.encodings import SHORTEST_SECRET, Secret
 from runbook.incident.hidden import views, without_split_pairs
 from runbook.incident.visible import COLOUR
 
 _SECRET_NAME = re.compile(
-    r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|(API|ACCESS|PRIVATE|SIGNING|ENCRYPTION|SECRET)_?KEY|_KEY$|CREDENTIAL|DSN|AUTH$|SALT|COOKIE",
+    r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|(API|ACCESS|PRIVATE|SIGNING|ENCRYPTION|SECRET)_?KEY|_KEY$|CREDENTIAL|DSN|AUTH$"
+    # PWD and OLDPWD are a shell's directories; JWT_ISSUER and its like say how, and hold no secret.
+    r"|SALT|COOKIE|_PWD$|(?<![A-Z])(JWT|HMAC)$",
     re.IGNORECASE,
 )
 
@@ -44,11 +53,17 @@ def secrets_in(variables: Mapping[str, str], also: Iterable[str] = ()) -> Iterat
 
 def passwords_of_url(value: str) -> tuple[str, ...]:
     """The password in `value`, if that is a URL which has one: as it stands there, and decoded."""
+    if "://" not in value:
+        return ()
+    # A slash in it is found by its place; what no text may have around it (a quote) by the rules of URLs.
+    by_place = [
+        value[start:end] for start, end, name in credentials_in(value) if name == URL and value[start - 1] == ":"
+    ]
     try:
-        password = urlsplit(value).password if "://" in value else None
+        found = by_place or [urlsplit(value).password or ""]
     except ValueError:
         return ()
-    return (password, unquote(password)) if password else ()
+    return tuple(dict.fromkeys(way for password in found if password for way in (password, unquote(password))))
 
 
 def beginning(text: str, length: int) -> str:
@@ -120,15 +135,20 @@ class Redactor:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {self.text(str(key)): self._member(str(key), item) for key, item in value.items()}
+            headers = ("value", "values") if names_authorization(value) else ()
+            return {
+                self.text(str(key)): self._header(item)
+                if is_authorization(str(key)) or str(key).lower() in headers
+                else self.value(item)
+                for key, item in value.items()
+            }
         if isinstance(value, list | tuple):
-            return [self.value(item) for item in value]
+            return [self.text(value[0]), self._header(value[1])] if is_pair(value) else [self.value(i) for i in value]
         return value
 
-    def _member(self, key: str, item: Any) -> Any:
-        if isinstance(item, str) and is_authorization(key):
-            return self.text(f"Authorization: {item}").removeprefix("Authorization: ")
-        return self.value(item)
+    def _header(self, value: Any) -> Any:
+        """What a known secret is called is kept, so that goes first."""
+        return without_credentials(self.value(value))
 
 
 def _longest_first(found: _Found) -> tuple[int, int, int]:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from runbook.errors import JournalError
 from runbook.incident.at_work import is_written
 from runbook.incident.chain import FIRST_PREVIOUS, FORMAT, Entry
-from runbook.incident.damage import Damage
+from runbook.incident.damage import Damage, may_resume
 from runbook.incident.earlier import completed
 from runbook.incident.verifying import verify
 
@@ -88,12 +88,10 @@ def _read(file: BinaryIO, deadline: float | None) -> tuple[list[Entry], bytes, _
         # Also at its first line: a deadline may be over already.
         if deadline is not None and time.monotonic() > deadline:
             raise TimeoutError
-        body, seal = line[:-_SEAL_LENGTH], line[-_SEAL_LENGTH:]
+        body = line[:-_SEAL_LENGTH]
         digest = hashlib.sha256(body).hexdigest().encode("ascii")
-        if not line.endswith(b"\n"):
-            return entries, kind, (Damage.CUT, f"line {number + 1}: ends without a line break")
-        if seal != _SEAL + digest + b'"}\n':
-            return entries, kind, (Damage.EDITED, f"line {number + 1}: was changed after it was written")
+        if broken := _ill_framed(line, number, digest, kind):
+            return entries, kind, broken
         begins = _BEGINS.match(body)
         if begins is None:
             return entries, kind, (Damage.EDITED, f"line {number + 1}: is not an entry as this runbook writes them")
@@ -109,6 +107,17 @@ def _read(file: BinaryIO, deadline: float | None) -> tuple[list[Entry], bytes, _
         if number == 0:
             _refuse_newer(entries[0])
     return entries, kind, None
+
+
+def _ill_framed(line: bytes, number: int, digest: bytes, above: bytes) -> _Broken | None:
+    """What is wrong with a line by itself, below one of the kind `above`."""
+    if above == b"closed" and not may_resume(line, number):
+        return Damage.INSERTED, f"line {number + 1}: was put in after the journal was closed"
+    if not line.endswith(b"\n"):
+        return Damage.CUT, f"line {number + 1}: ends without a line break"
+    if line[-_SEAL_LENGTH:] != _SEAL + digest + b'"}\n':
+        return Damage.EDITED, f"line {number + 1}: was changed after it was written"
+    return None
 
 
 def _refuse_newer(opened: Entry) -> None:

@@ -43,6 +43,14 @@ def verify(path: Path) -> Verified:
         data = path.read_bytes()
     except OSError as error:
         raise JournalError(f"the journal {path} cannot be read ({error.strerror})", "check the path") from error
+    return check(path, data)
+
+
+def check(path: Path, data: bytes) -> Verified:
+    """Check `data`, which is what the journal at `path` holds, or a beginning of it.
+
+    Raises JournalError only when it is of a newer format.
+    """
     lines = lines_of(data)
     _refuse_newer(path, lines)
     found = damages(lines)

@@ -1,5 +1,6 @@
 """What happened to a journal is told by name, and by the line in which it happened."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from runbook.errors import JournalError
 from runbook.incident.damage import Damage
+from runbook.incident.skim import skim
 from runbook.incident.verifying import verify
 from tests.unit.forging import journal_of, lines_in, put, resealed, rewritten, sealed_anew
 
@@ -114,6 +116,101 @@ def test_damage_is_named(tmp_path: Path, change: Change, kind: Damage, believed:
     assert (found.damage, len(found.entries)) == (kind, believed)
     assert words in str(found.problem)
     assert "more damage" not in str(found.problem)
+
+
+def behind(*kinds: str | bytes) -> Change:
+    """Entries of these kinds behind the last line, chained to it, or lines as they are."""
+
+    def put_behind(lines: list[bytes]) -> list[bytes]:
+        chained = list(lines)
+        for kind in kinds:
+            if isinstance(kind, str):
+                *_, last = (json.loads(line) for line in chained if b'"sha256"' in line)
+                line = resealed(chained[1], kind=kind, seq=last["seq"] + 1, previous=last["sha256"])
+            chained.append(kind if isinstance(kind, bytes) else line)
+        return chained
+
+    return put_behind
+
+
+PUT_IN = "line 9: was put in after the journal was closed"
+RESUMED = b'{"seq":8,"time":"2026-11-22T11:17:40.000375Z","kind":"resumed","oper'
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "believed", "words"),
+    [
+        pytest.param(behind(b"\n"), Damage.INSERTED, 8, PUT_IN, id="empty-line"),
+        pytest.param(behind(b'{"x":1}\n'), Damage.INSERTED, 8, PUT_IN, id="object"),
+        pytest.param(behind(b"x"), Damage.INSERTED, 8, PUT_IN, id="without-a-line-break"),
+        pytest.param(behind(b"x\n", b"y\n", b"z"), Damage.INSERTED, 8, "lines 9 to 11: were put in", id="lines"),
+        pytest.param(behind("fact"), Damage.INSERTED, 8, PUT_IN, id="entry"),
+        pytest.param(behind("fact", "closed"), Damage.INSERTED, 8, "lines 9 to 10: were put in", id="closed-again"),
+        pytest.param(behind(b"x\n", "fact"), Damage.INSERTED, 8, "lines 9 to 10: were put in", id="object-and-entry"),
+        pytest.param(behind(b"x\n", "resumed", "closed"), Damage.INSERTED, 8, PUT_IN, id="above-a-resumed-run"),
+        pytest.param(
+            behind("resumed", "closed", b"\n"), Damage.INSERTED, 10, "line 11: was put in after", id="resumed"
+        ),
+        pytest.param(
+            behind(RESUMED.replace(b":8,", b":7,")), Damage.INSERTED, 8, PUT_IN, id="half-an-entry-of-another-number"
+        ),
+        pytest.param(
+            behind(RESUMED.replace(b'"resumed"', b'"fact"')), Damage.INSERTED, 8, PUT_IN, id="half-an-entry-of-a-kind"
+        ),
+        pytest.param(behind(RESUMED), Damage.CUT, 8, "line 9: ends without", id="half-a-resumed"),
+        pytest.param(behind(RESUMED[:5]), Damage.CUT, 8, "line 9: ends without", id="beginning-of-a-resumed"),
+        pytest.param(behind(RESUMED + b"\n"), Damage.EDITED, 8, "line 9: was changed", id="edited-resumed"),
+        pytest.param(behind("resumed"), Damage.UNCLOSED, 9, "line 9 is the last", id="resumed-and-killed"),
+        pytest.param(behind("resumed", b"{"), Damage.CUT, 9, "line 10: ends without", id="resumed-and-killed-writing"),
+        pytest.param(
+            lambda lines: edited(9)(behind("resumed", "fact", "closed")(lines)),
+            Damage.EDITED,
+            8,
+            "line 9: was changed",
+            id="resumed-run-edited",
+        ),
+        pytest.param(
+            lambda lines: in_order(*range(1, 9), 10, 11)(behind("resumed", "fact", "closed")(lines)),
+            Damage.REMOVED,
+            8,
+            "entry 8 is missing",
+            id="resumed-removed",
+        ),
+        pytest.param(
+            lambda lines: [*lines, b"x\n", *behind("resumed", "fact", "closed")(lines)[9:]],
+            Damage.EDITED,
+            8,
+            "line 9: was changed",
+            id="resumed-written-over",
+        ),
+    ],
+)
+def test_end_of_a_closed_journal(tmp_path: Path, change: Change, kind: Damage, believed: int, words: str) -> None:
+    """Behind a closed journal only a resumed run writes: anything else was put in, and its own damages are its own."""
+    journal = journal_of(tmp_path, ENTRIES)
+    found = verify(put(journal, change(lines_in(journal))))
+    assert (found.damage, len(found.entries)) == (kind, believed)
+    assert words in str(found.problem)
+    assert "more damage" not in str(found.problem)
+    skimmed = skim(journal)
+    assert (skimmed.damage, skimmed.problem, len(skimmed.entries)) == (kind, found.problem, believed)
+
+
+def test_closed_journal_that_was_resumed_is_whole(tmp_path: Path) -> None:
+    """A run that goes on stands behind the closing entry of the one before."""
+    journal = journal_of(tmp_path, ENTRIES)
+    assert verify(put(journal, behind("resumed", "fact", "closed")(lines_in(journal)))).whole
+
+
+@pytest.mark.parametrize("tail", ["\n", "x", '{"x":1}\n'])
+def test_index_tells_the_end_of_a_journal_too_large_to_read_twice(
+    tmp_path: Path, tail: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was put in behind the closing entry is not taken for a run that was killed, either."""
+    monkeypatch.setattr("runbook.incident.skim._MOST_BYTES", 1)
+    journal = journal_of(tmp_path, ENTRIES)
+    found = skim(put(journal, behind(tail.encode())(lines_in(journal))))
+    assert (found.damage, found.problem) == (Damage.INSERTED, PUT_IN)
 
 
 @pytest.mark.parametrize(

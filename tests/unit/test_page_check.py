@@ -125,6 +125,8 @@ def test_page_from_before_a_resumed_run_is_told(tmp_path: Path) -> None:
     journal = rendered(tmp_path)
     entries = len(verify(journal).entries)
     again = Journal(journal, Redactor(), go_on=True)
+    about = ("seq", "time", "kind", "format", "previous", "sha256")
+    again.write("resumed", **{name: value for name, value in again.entries[0].items() if name not in about})
     again.write("closed", outcome="passed")
     again.close()
     found = checked(journal)
@@ -132,6 +134,21 @@ def test_page_from_before_a_resumed_run_is_told(tmp_path: Path) -> None:
     assert f"when entry {entries - 1} was the last one" in found.words
     record.render(journal)
     assert checked(journal).kind is Page.FITS
+
+
+@pytest.mark.parametrize("outcome", ["passed", None])
+def test_page_is_not_accused_of_what_was_done_to_its_journal(tmp_path: Path, outcome: str | None) -> None:
+    """Where something was put in at the journal's end, the page that was made before is still what was made."""
+    journal = told(tmp_path, outcome=outcome)
+    record.render(journal)
+    put(journal, [*lines_in(journal), b'{"x":1}\n'])
+    found = checked(journal)
+    assert (found.kind, found.good) == (Page.FITS_BELIEVED, True)
+    assert found.words.startswith("what record.html tells comes from the lines of this journal that can be believed")
+    change_page(journal, lambda page: page.replace("</article>", "<p>x</p></article>"))
+    found = checked(journal)
+    assert (found.kind, found.good) == (Page.UNKNOWN, False)
+    assert found.words.startswith("whether record.html was changed cannot be told, as its journal was")
 
 
 @pytest.fixture(scope="module")

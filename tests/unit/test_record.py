@@ -15,6 +15,7 @@ from runbook.incident.journal import Journal
 from runbook.incident.redaction import Redactor
 from runbook.incident.templating import SCRIPT
 from runbook.incident.verifying import verify
+from tests.unit.forging import lines_in, put, resealed, sealed_anew
 from tests.unit.telling import INCIDENT, snapshot, told
 
 ROOT = Path(__file__).parents[2]
@@ -394,3 +395,15 @@ def test_page_says_how_much_of_an_output_it_shows(tmp_path: Path) -> None:
         "answer",
         "answer, the first 4,096 characters of 5,000",
     ]
+
+
+def test_page_says_how_to_check_it_against_the_announcement(tmp_path: Path) -> None:
+    """Where a head was announced, the command that takes it is shown; the hash is to come from the channel."""
+    command = f"verify reports/{INCIDENT}/journal.jsonl --head …"
+    assert command not in record.body(told(tmp_path / "one"))
+    journal = told(tmp_path / "other")
+    change = {"kind": "change", "state": "done", "summary": "announced", "reach": "people", "receipts": []}
+    change["actions"] = [f"announce: over\nIncident {INCIDENT}, journal head {'ab' * 32}."]
+    lines = lines_in(journal)
+    put(journal, sealed_anew([*lines[:-1], resealed(lines[-2], **change), lines[-1]]))
+    assert command in record.body(journal)

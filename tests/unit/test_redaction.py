@@ -170,6 +170,13 @@ def test_password_of_a_url_is_a_secret() -> None:
     assert redactor.text("postgresql://shop@db/shop") == "postgresql://shop@db/shop"
 
 
+def test_password_with_a_slash_is_learned() -> None:
+    """A password that nobody encoded before it was put into a URL is known by its value too."""
+    redactor = Redactor()
+    redactor.learn_all(secrets_in({"DATABASE_URL": "postgres://shop:ab/s3cr3t@db/shop", "GIT": "https://deploy@h/x"}))
+    assert redactor.text("deploy: ab/s3cr3t") == "deploy: [secret DATABASE_URL]"
+
+
 def test_secret_url_teaches_its_password() -> None:
     """A secret that is itself an address (the incident channel's, say) teaches the password in it."""
     redactor = knowing(CHANNEL="json://bot:s3cr3t-word@desk.example/announce")
@@ -218,6 +225,7 @@ def test_secret_over_several_lines_is_found_folded(joint: str) -> None:
         "PASSWORD", "POSTGRES_PASSWORD", "PGPASSWORD", "db_passwd", "METRICS_TOKEN", "SECRET_KEY", "APP_SECRET",
         "AWS_SECRET_ACCESS_KEY", "API_KEY", "APIKEY", "STRIPE_KEY", "SENTRY_DSN", "GITHUB_TOKEN", "SESSION_COOKIE",
         "DB_CREDENTIALS", "SSH_PRIVATE_KEY", "PASSPHRASE", "REGISTRY_AUTH", "HASH_SALT",
+        "MYSQL_PWD", "db_pwd", "JWT", "X_JWT", "HMAC", "HMAC_KEY",
     ],
 )  # fmt: skip
 def test_names_that_look_secret(name: str) -> None:
@@ -226,7 +234,8 @@ def test_names_that_look_secret(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["IMAGE_TAG", "PATH", "HOME", "EXPORT_MODE", "PORT", "COMPOSE_PROJECT_NAME", "LANG", "PWD"]
+    "name",
+    ["IMAGE_TAG", "PATH", "HOME", "EXPORT_MODE", "PORT", "COMPOSE_PROJECT_NAME", "LANG", "PWD", "OLDPWD", "JWT_ISSUER"],
 )
 def test_names_that_do_not(name: str) -> None:
     """Ordinary variables are not: their values belong in the record."""
@@ -339,12 +348,30 @@ def test_bytes_that_are_not_utf8_may_become_one_character() -> None:
         (r"https:\/\/bot:pw@host", r"https:\/\/bot:[secret of a URL]@host"),
         ("ssh://git@host/x postgres://shop@db/shop", "ssh://git@host/x postgres://shop@db/shop"),
         ("http://127.0.0.1:8000/@me mail a@b.example", "http://127.0.0.1:8000/@me mail a@b.example"),
+        ("https://t0k:x-oauth-basic@github.com/a", "https://[secret of a URL]:x-oauth-basic@github.com/a"),
+        ("https://t0k:@api.stripe.com/v1", "https://[secret of a URL]:@api.stripe.com/v1"),
+        (r"https:\/\/t0k:x@host", r"https:\/\/[secret of a URL]:x@host"),
+        ("https://x-access-token:t0k@github.com", "https://x-access-token:[secret of a URL]@github.com"),
+        ("postgres://u:ab/cd@h/db", "postgres://u:[secret of a URL]@h/db"),
+        ("postgres://u:ab/c?d#e@f@h/db", "postgres://u:[secret of a URL]@h/db"),
+        ("postgres://u:a/b@h,postgres://u:c/d@h", "postgres://u:[secret of a URL]@h,postgres://u:[secret of a URL]@h"),
+        ("postgres://u:x@h/db", "postgres://u:[secret of a URL]@h/db"),
+        ("to //u:pw@h", "to //u:[secret of a URL]@h"),
+        ("//u:x@h", "//u:[secret of a URL]@h"),
+        ("//git@h /a//b:c@d", "//git@h /a//b:c@d"),
+        ("http://host/path/me@mail.example", "http://host/path/me@mail.example"),
+        ("http://host:80/path/me@mail.example", "http://host:80/path/me@mail.example"),
+        ("http://[::1]:80/path/me@mail.example", "http://[::1]:80/path/me@mail.example"),
+        ("docker://r.example:5000/shop@sha256:ab", "docker://r.example:5000/shop@sha256:ab"),
     ],
 )
 def test_password_in_any_url_is_struck_out(text: str, struck: str) -> None:
     """A URL's password is struck out wherever the URL stands, though nobody named it; its place stays readable."""
     assert Redactor().text(text) == struck
     assert Redactor().text(struck) == struck
+
+
+HEADER = "[secret Authorization]"
 
 
 @pytest.mark.parametrize(
@@ -357,10 +384,42 @@ def test_password_in_any_url_is_struck_out(text: str, struck: str) -> None:
         ('{"Authorization": "Bearer x"}', '{"Authorization": "Bearer [secret Authorization]"}'),
         (r"{\"authorization\":\"x\"}", r"{\"authorization\":\"[secret Authorization]\"}"),
         ("(b'Authorization', b'Bearer x')", "(b'Authorization', b'Bearer [secret Authorization]')"),
-        ("Authorization: Digest a=1, b=2\nnext", "Authorization: [secret Authorization]\nnext"),
+        ("Authorization: Digest a=1, b=2\nnext", "Authorization: Digest [secret Authorization]\nnext"),
         ("HTTP_AUTHORIZATION=Bearer x", "HTTP_AUTHORIZATION=Bearer [secret Authorization]"),
         ("Author\x1b[1mization: Bearer x", "Author\x1b[1mization: Bearer [secret Authorization]"),
         ("no authorization, try again", "no authorization, try again"),
+        ('Authorization: Token token="x y", n="z"', "Authorization: Token [secret Authorization]"),
+        ('Authorization: OAuth a="b", oauth_token="x"\nnext', "Authorization: OAuth [secret Authorization]\nnext"),
+        ('Authorization: Digest username="a", response="x"', "Authorization: Digest [secret Authorization]"),
+        ('Authorization: Digest realm="it\'s", response="x"', "Authorization: Digest [secret Authorization]"),
+        ('Authorization: Bearer "x"', "Authorization: Bearer [secret Authorization]"),
+        ("Authorization: Bearer 'x' ok", "Authorization: Bearer [secret Authorization] ok"),
+        (r"Authorization: Bearer \"x\" ok", "Authorization: Bearer [secret Authorization] ok"),
+        ("Authorization: ApiKey id x", "Authorization: ApiKey [secret Authorization]"),
+        ("Authorization: Own id x", "Authorization: [secret Authorization]"),
+        ("Authorization => Bearer x", "Authorization => Bearer [secret Authorization]"),
+        ('"Proxy-Authorization" => "Own x y"}', '"Proxy-Authorization" => "[secret Authorization]"}'),
+        ('{"Authorization": ["Bearer x"]}', '{"Authorization": ["Bearer [secret Authorization]"]}'),
+        ('{"Authorization": [\n  "Bearer x"\n]}', '{"Authorization": [\n  "Bearer [secret Authorization]"\n]}'),
+        ('[["Authorization","Bearer x"]]', '[["Authorization","Bearer [secret Authorization]"]]'),
+        (
+            '{"name":"Authorization","value":"Bearer x"}',
+            '{"name":"Authorization","value":"Bearer [secret Authorization]"}',
+        ),
+        (
+            '{"key": "Authorization",\n "value": "x y"}',
+            '{"key": "Authorization",\n "value": "[secret Authorization]"}',
+        ),
+        (
+            r'{"Authorization": "Digest a=\"b\", response=\"x\"", "n": "v"}',
+            '{"Authorization": "Digest [secret Authorization]", "n": "v"}',
+        ),
+        (
+            r'"{\"Authorization\": \"Digest a=\\\"b\\\", c=\\\"x\\\"\", \"n\": \"v\"}"',
+            r'"{\"Authorization\": \"Digest [secret Authorization]\", \"n\": \"v\"}"',
+        ),
+        ('-H "Authorization: Own a=b x" -H "N: v"', '-H "Authorization: [secret Authorization]" -H "N: v"'),
+        ('{"Authorization": "", "n": "v"}', '{"Authorization": "", "n": "v"}'),
     ],
 )
 def test_authorization_header_is_struck_out(text: str, struck: str) -> None:
@@ -373,6 +432,27 @@ def test_authorization_member_is_struck_out() -> None:
     """In an object the member of that name is a header too."""
     sent = {"headers": {"X-Authorization": "Bearer passed"}}
     assert Redactor().value(sent) == {"headers": {"X-Authorization": "Bearer [secret Authorization]"}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "struck"),
+    [
+        ({"Authorization": ["Bearer passed", "x"]}, {"Authorization": [f"Bearer {HEADER}", HEADER]}),
+        ({"authorization": "Own\npassed"}, {"authorization": HEADER}),
+        ([["Authorization", "Bearer passed"]], [["Authorization", f"Bearer {HEADER}"]]),
+        (("Proxy-Authorization", "passed"), ["Proxy-Authorization", HEADER]),
+        ({"name": "Authorization", "value": "Digest a=b"}, {"name": "Authorization", "value": f"Digest {HEADER}"}),
+        ({"value": "passed", "Key": "authorization"}, {"value": HEADER, "Key": "authorization"}),
+        ({"Authorization": "Bearer known-secret"}, {"Authorization": "Bearer [secret TOKEN]"}),
+        ({"Authorization": None, "name": "n", "value": "v"}, {"Authorization": None, "name": "n", "value": "v"}),
+        (["no authorization", "try again"], ["no authorization", "try again"]),
+    ],
+)
+def test_header_in_a_value_is_struck_out(sent: object, struck: object) -> None:
+    """As a list, as a pair, or as a name and a value; nothing is left of it but its scheme, and that only once."""
+    redactor = knowing(TOKEN="known-secret")
+    assert redactor.value(sent) == struck
+    assert redactor.value(struck) == struck
 
 
 def test_hostile_output_teaches_nothing() -> None:
@@ -390,6 +470,15 @@ def test_hostile_output_teaches_nothing() -> None:
         pytest.param("authorization" * 10000, id="headers"),
         pytest.param("authorization:" + "\\" * 60000, id="quotes"),
         pytest.param("authorization: basic " * 5000, id="schemes"),
+        pytest.param('authorization: Own a=\\"' * 5000, id="quoted-parameters"),
+        pytest.param("authorization: Own =" + "=\"x'" * 20000, id="quotes-in-quotes"),
+        pytest.param("authorization: Own " + "\\\\ " * 20000, id="backslashes-of-a-header"),
+        pytest.param("://u:a/" * 30000, id="slashed-passwords"),
+        pytest.param("://u:a" + "/b" * 30000, id="a-path"),
+        pytest.param("://u:a/b" + "@b" * 30000 + " ", id="many-hosts"),
+        pytest.param("//" * 60000, id="slashes"),
+        pytest.param("/" + "\\" * 60000, id="escaped-slashes"),
+        pytest.param("//u" + ":a" * 40000, id="colons"),
         pytest.param("\x1b[" * 40000, id="half-a-colour"),
         pytest.param("\x1b[31m" * 20000, id="colours"),
         pytest.param("\\" * 60000 + "n", id="backslashes"),

@@ -8,8 +8,9 @@ from runbook.__main__ import main
 from runbook.incident import record
 from runbook.incident.verifying import verify
 from runbook.probes import Answer
-from tests.unit.forging import lines_in, put, rewritten, sealed_anew
+from tests.unit.forging import lines_in, put, resealed, rewritten, sealed_anew
 from tests.unit.incident_parts import incident
+from tests.unit.planned_journals import Run, written
 from tests.unit.telling import told
 
 NO_PAGE = "page: there is no record.html beside the journal"
@@ -99,3 +100,96 @@ def test_newer_format_is_refused_in_one_line(tmp_path: Path, capsys: pytest.Capt
         errors = capsys.readouterr().err
         assert "is of format 2" in errors
         assert errors.count("\n") == 1
+
+
+def test_journal_of_another_incident_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A record that lies under another incident's name is not that incident's, however whole it is."""
+    folder = told(tmp_path).parent
+    record.render(folder / "journal.jsonl")
+    other = folder.rename(tmp_path / "20251219T040000Z-shop-rollback")
+    code, lines = said(capsys, "--reports", tmp_path, other.name)
+    assert (code, lines[1]) == (1, f"NOT this folder's: the journal is that of {folder.name}")
+
+
+def test_link_lends_no_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A link under one incident's name to the record of another is told, too."""
+    folder = told(tmp_path).parent
+    link = tmp_path / "20251219T040000Z-shop-rollback"
+    link.symlink_to(folder)
+    assert said(capsys, link)[1][1] == f"NOT this folder's: the journal is that of {folder.name}"
+
+
+def test_record_that_was_copied_to_be_looked_at_is_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder whose name is no incident's says nothing of the journal in it; the folder that one is in is known."""
+    folder = told(tmp_path).parent
+    monkeypatch.chdir(folder)
+    assert said(capsys, "journal.jsonl")[0] == 0
+    copied = folder.rename(tmp_path / "look")
+    assert said(capsys, copied)[0] == 0
+
+
+def announcing(folder: Path) -> Path:
+    """The journal of a rollback that announced its head."""
+    found = incident(folder)
+    journal = found.journal
+    journal.write("opened", format=1, incident=found.name, project="shop")
+    journal.write("fact", name="way", value="application")
+    about = {"summary": "the rollback is announced", "reach": "people"}
+    text = f"announce: shop: rolled back\nIncident {found.name}, journal head {journal.head}."
+    journal.write("change", state="begun", actions=[text], **about)
+    journal.write("change", state="done", seconds=1, receipts=["accepted"], **about)
+    journal.write("closed", outcome="passed", changes_made=[], reached=[], remaining=[])
+    journal.close()
+    return journal.path
+
+
+def test_journal_that_contradicts_its_announcement_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A journal that was sealed anew names the head that it had when it was announced, and does not hold it."""
+    journal = announcing(tmp_path)
+    head = verify(journal).entries[1]["sha256"]
+    assert said(capsys, journal)[0] == 0
+    put(journal, sealed_anew(rewritten(2)(lines_in(journal))))
+    code, lines = said(capsys, journal)
+    assert (code, lines[0].startswith("whole: ")) == (1, True)
+    assert lines[1] == (
+        f"announcement NOT of this journal: it names head {head}, which is no entry above it: "
+        "the journal was rewritten since it was announced"
+    )
+
+
+def executed(reports: Path) -> tuple[Path, Path]:
+    """The journals of a plan and of the execution that carried it out, which names the plan's head."""
+    plan, execution = ("20251218T030000Z-shop-plan", "20251218T031000Z-shop-rollback")
+    written(reports, Run(plan, "plan", outcome="planned"))
+    head = verify(reports / plan / "journal.jsonl").head
+    written(reports, Run(execution, "execute"), {"incident": plan, "head": head})
+    return reports / plan / "journal.jsonl", reports / execution / "journal.jsonl"
+
+
+def test_plan_that_was_rewritten_since_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The plan that lies beside must hold the head that the execution went by, also where it is damaged."""
+    plan, execution = executed(tmp_path)
+    head = verify(plan).head
+    assert said(capsys, execution)[0] == 0
+    lines = lines_in(plan)
+    for changed, why in (
+        (sealed_anew(rewritten(2)(lines)), "that journal, or this one, was rewritten since"),
+        (rewritten(2)(lines), "that journal was changed since"),
+    ):
+        put(plan, changed)
+        code, told_now = said(capsys, execution)
+        assert code == 1
+        assert told_now[1] == (
+            f"plan NOT as it was carried out: head {head} is no entry of {plan.parent.name}, which lies beside: {why}"
+        )
+
+
+def test_plan_that_is_not_beside_is_not_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A record that was handed on without its plan is whole; so is one whose plan is of a newer format."""
+    plan, execution = executed(tmp_path)
+    put(plan, sealed_anew([resealed(line, format=99) for line in lines_in(plan)]))
+    assert said(capsys, execution)[0] == 0
+    plan.unlink()
+    assert said(capsys, execution)[0] == 0
