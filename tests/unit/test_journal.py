@@ -335,12 +335,13 @@ def test_room_is_reserved_and_given_back(tmp_path: Path) -> None:
 
 
 _INTERRUPTED = """
-import sys, threading, time
+import signal, sys, threading, time
 from pathlib import Path
 from runbook.incident.journal import Journal
 from runbook.incident.redaction import Redactor
 from runbook.threads import signals_held
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is made deaf to it
 journal = Journal(Path(sys.argv[1]), Redactor())
 stop = threading.Event()
 
