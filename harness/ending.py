@@ -32,7 +32,8 @@ def last_lines(conduct: Conduct) -> list[str]:
     after = incident.facts.get("after", None if changes else incident.facts.get("before"))
     if isinstance(after, Mapping):
         # The engine goes on with what a command that was stopped had asked it for.
-        seen = f"at {after['at'][11:19]} UTC, and what was not finished may be at work still" if unfinished else "now"
+        goes_on = unfinished and conduct.outcome == "interrupted"
+        seen = f"at {after['at'][11:19]} UTC, and what was not finished may be at work still" if goes_on else "now"
         lines += [f"  production {seen}:", *(f"    {line}" for line in state(after))]
     elif changes:
         lines.append(f"  what production is now is not known: {after or 'nobody could look'}")

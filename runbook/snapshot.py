@@ -25,18 +25,18 @@ def take(tools: Toolbox) -> dict[str, Any]:
     Raises ProductionError when the project is not there at all.
     """
     containers = tools.production.running()
-    # Those of the application; what runs comes last, and so counts where a service has old and new ones side by side.
-    ours = sorted(
-        (each for each in containers if each.service in tools.settings.project.services),
-        key=lambda each: each.state == "running",
-    )
+    # In the order in which they are listed, whatever state they are in: a plan and its execution ask the same.
+    ours = [each for each in containers if each.service in tools.settings.project.services]
     images = {each.id: _image(tools, each.image_name, each.image_id) for each in ours}
     variables = [tools.settings.project.tag_variable, *(s.variable for s in tools.settings.switches.values())]
     env_file = tools.env_file.read()
     return {
         "at": utc_now(),
         "containers": [each.facts() | images.get(each.id, {}) for each in containers],
-        "digests": {each.service: images[each.id]["digest"] for each in ours},
+        # What runs comes last, and so counts where a service has old and new ones side by side.
+        "digests": {
+            each.service: images[each.id]["digest"] for each in sorted(ours, key=lambda each: each.state == "running")
+        },
         "tags": sorted({image["tag"] for image in images.values()}),
         "env_file": {
             "path": env_file.path,

@@ -20,10 +20,13 @@ def container(number: int, state: str, service: str = "api") -> Container:
 
 def tools(*containers: Container) -> Any:
     """The parts of a toolbox that a snapshot looks at; image N has the digest of N."""
-    answers = {
-        "running": lambda: list(containers),
-        "digests_of": lambda image: [f"{NAME}@sha256:{image[-1] * 64}"],
-    }
+    asked: list[str] = []
+
+    def digests_of(image: str) -> list[str]:
+        asked.append(image)
+        return [f"{NAME}@sha256:{image[-1] * 64}"]
+
+    answers = {"running": lambda: list(containers), "digests_of": digests_of, "asked": asked}
     file = SimpleNamespace(path=Path("/srv/.env"), fingerprint="f", mode="640", owner=0, group=0, values={})
     return SimpleNamespace(
         production=SimpleNamespace(**answers),
@@ -49,3 +52,11 @@ def test_old_and_new_containers_have_their_own_digests() -> None:
         }
         assert taken["digests"] == {"api": "sha256:" + "1" * 64}
         assert taken["tags"] == ["v1", "v2"]
+
+
+def test_images_are_asked_for_in_the_order_of_the_containers() -> None:
+    """A container that restarts at that moment changes no command: a plan's and its execution's are held together."""
+    for states in (("running", "running"), ("running", "restarting"), ("restarting", "running")):
+        asked = tools(*(container(number, state) for number, state in enumerate(states, start=1)))
+        snapshot.take(asked)
+        assert asked.production.asked == ["sha256:1", "sha256:2"]
