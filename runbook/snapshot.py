@@ -1,8 +1,9 @@
 """What production is at one moment, for the record and for the comparison afterwards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from runbook.containers import Container
 from runbook.errors import RunbookError
 from runbook.incident.journal import utc_now
 from runbook.release import ImageName
@@ -33,10 +34,7 @@ def take(tools: Toolbox) -> dict[str, Any]:
     return {
         "at": utc_now(),
         "containers": [each.facts() | images.get(each.id, {}) for each in containers],
-        # What runs comes last, and so counts where a service has old and new ones side by side.
-        "digests": {
-            each.service: images[each.id]["digest"] for each in sorted(ours, key=lambda each: each.state == "running")
-        },
+        "digests": {each.service: images[each.id]["digest"] for each in _that_count(ours)},
         "tags": sorted({image["tag"] for image in images.values()}),
         "env_file": {
             "path": env_file.path,
@@ -54,6 +52,15 @@ def take(tools: Toolbox) -> dict[str, Any]:
         "gate": _or_unknown(tools.gate.state),
         "log_errors": _or_unknown(lambda: dict(tools.logs.recent().counts)),
     }
+
+
+def _that_count(containers: Sequence[Container]) -> list[Container]:
+    """One container of each service: one that runs, where old and new ones stand side by side."""
+    found: dict[str, Container] = {}
+    for each in containers:
+        if each.service not in found or each.state == "running":
+            found[each.service] = each
+    return list(found.values())
 
 
 def _or_unknown(look: Callable[[], Any]) -> Any:

@@ -1,5 +1,6 @@
 """Production as it is written down: what runs, and what stands beside it when a switch was cut short."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,10 +28,13 @@ def tools(*containers: Container) -> Any:
         return [f"{NAME}@sha256:{image[-1] * 64}"]
 
     answers = {"running": lambda: list(containers), "digests_of": digests_of, "asked": asked}
+    project = SimpleNamespace(services=("api", "jobs"), tag_variable="IMAGE_TAG")
     file = SimpleNamespace(path=Path("/srv/.env"), fingerprint="f", mode="640", owner=0, group=0, values={})
     return SimpleNamespace(
         production=SimpleNamespace(**answers),
-        settings=SimpleNamespace(project=SimpleNamespace(services=("api",), tag_variable="IMAGE_TAG"), switches={}),
+        settings=SimpleNamespace(
+            project=SimpleNamespace(services=("api", "jobs"), tag_variable="IMAGE_TAG"), switches={}
+        ),
         env_file=SimpleNamespace(read=lambda: file),
         catalog=SimpleNamespace(revisions=lambda: ["0003"]),
         health=SimpleNamespace(readiness=dict),
@@ -54,9 +58,11 @@ def test_old_and_new_containers_have_their_own_digests() -> None:
         assert taken["tags"] == ["v1", "v2"]
 
 
-def test_images_are_asked_for_in_the_order_of_the_containers() -> None:
-    """A container that restarts at that moment changes no command: a plan's and its execution's are held together."""
+def test_order_is_that_of_the_containers() -> None:
+    """A container that restarts at that moment changes no order: plan and execution are held against each other."""
     for states in (("running", "running"), ("running", "restarting"), ("restarting", "running")):
-        asked = tools(*(container(number, state) for number, state in enumerate(states, start=1)))
-        snapshot.take(asked)
-        assert asked.production.asked == ["sha256:1", "sha256:2"]
+        api, jobs = (container(number, state) for number, state in enumerate(states, start=1))
+        found = tools(api, replace(jobs, service="jobs"))
+        taken = snapshot.take(found)
+        assert found.production.asked == ["sha256:1", "sha256:2"]
+        assert list(taken["digests"]) == ["api", "jobs"]
