@@ -28,7 +28,6 @@ def tools(*containers: Container) -> Any:
         return [f"{NAME}@sha256:{image[-1] * 64}"]
 
     answers = {"running": lambda: list(containers), "digests_of": digests_of, "asked": asked}
-    project = SimpleNamespace(services=("api", "jobs"), tag_variable="IMAGE_TAG")
     file = SimpleNamespace(path=Path("/srv/.env"), fingerprint="f", mode="640", owner=0, group=0, values={})
     return SimpleNamespace(
         production=SimpleNamespace(**answers),
