@@ -398,12 +398,12 @@ def test_page_says_how_much_of_an_output_it_shows(tmp_path: Path) -> None:
 
 
 def test_page_says_how_to_check_it_against_the_announcement(tmp_path: Path) -> None:
-    """Where a head was announced, the command that takes it is shown; the hash is to come from the channel."""
-    command = f"verify reports/{INCIDENT}/journal.jsonl --head …"
-    assert command not in record.body(told(tmp_path / "one"))
+    """Where a head was announced, the option that takes it is shown; the hash is to come from the channel."""
+    option = "<code>--head HASH</code>"
+    assert option not in record.body(told(tmp_path / "one"))
     journal = told(tmp_path / "other")
     change = {"kind": "change", "state": "done", "summary": "announced", "reach": "people", "receipts": []}
     change["actions"] = [f"announce: over\nIncident {INCIDENT}, journal head {'ab' * 32}."]
     lines = lines_in(journal)
     put(journal, sealed_anew([*lines[:-1], resealed(lines[-2], **change), lines[-1]]))
-    assert command in record.body(journal)
+    assert option in record.body(journal)
