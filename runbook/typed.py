@@ -21,6 +21,11 @@ def going_on_with(incident: str, project: str, begun: Sequence[str] = USUAL) -> 
     return visible(shlex.join([*begun, *marks, "--resume", incident, "--execute", project]))
 
 
+def planning(begun: Sequence[str] = USUAL) -> str:
+    """The command that looks at production, and changes nothing."""
+    return visible(shlex.join(begun))
+
+
 def turning_on(switch: str, project: str, begun: Sequence[str] = USUAL) -> str:
     """The command that turns a switch on again."""
     return visible(shlex.join([*begun, "-m", "emergency", "--enable", switch, "--execute", project]))
@@ -29,5 +34,6 @@ def turning_on(switch: str, project: str, begun: Sequence[str] = USUAL) -> str:
 def begun_with(opened: Mapping[str, Any]) -> Sequence[str]:
     """How a run was begun, by its journal's first entry; earlier versions did not write it down."""
     begun = opened.get("typed")
-    known = isinstance(begun, list) and bool(begun) and all(isinstance(word, str) for word in begun)
-    return begun if known and isinstance(begun, list) else USUAL
+    if isinstance(begun, list) and begun and all(isinstance(word, str) for word in begun):
+        return begun
+    return USUAL

@@ -7,7 +7,7 @@ from typing import Any
 from runbook.incident.in_short import in_short
 from runbook.incident.journal import Entry
 from runbook.incident.seen import gate
-from runbook.typed import begun_with, going_on_with
+from runbook.typed import begun_with, going_on_with, planning
 
 #: As many of the scenarios that are left are named; the journal has them all.
 _NAMED = 3
@@ -31,9 +31,10 @@ def to_do(entries: Sequence[Entry], *, end_unknown: bool = False) -> Iterator[To
         return
     closed = entries[-1] if entries[-1]["kind"] == "closed" else {}
     incident, project = (str(opened.get(name, "")) for name in ("incident", "project"))
-    go_on = going_on_with(incident, project, begun_with(opened))
+    begun = begun_with(opened)
+    go_on = going_on_with(incident, project, begun)
     if end_unknown:
-        yield ToDo("How it ended is not known. See what production is now, before anything else.", "pytest features")
+        yield ToDo("How it ended is not known. See what production is now, before anything else.", planning(begun))
         go_on = ""
     if gate(entries) == "closed":
         yield ToDo("Let users in: they are kept out by the traffic gate, as far as this record knows.", go_on)
@@ -56,13 +57,14 @@ def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], go_on: str)
         yield ToDo(
             "The run never closed its journal: its lock may be left. See who holds it, before anything else.", unlock
         )
-    for sentence in (sentence for sentence in in_short(entries) if sentence.stopped):
+    stopped = [sentence for sentence in in_short(entries) if sentence.stopped]
+    for sentence in stopped:
         helps = sentence.detail.partition(" → ")[2]
         yield ToDo(
             f"It stopped at “{sentence.keyword} {sentence.text}”. {f'What helps: {helps}.' if helps else ''}".strip()
         )
-    stopped = {sentence.outcome for sentence in in_short(entries) if sentence.stopped}
-    if closed and not closed.get("changes_made") and stopped & {"failed", "inconclusive"}:
+    by_itself = any(sentence.outcome != "interrupted" for sentence in stopped)
+    if closed and not closed.get("changes_made") and by_itself:
         # Typed as it is, it would stop at the same sentence again.
         yield ToDo("Once that is mended, go on; where an option helps, add it to the command.", go_on)
         return

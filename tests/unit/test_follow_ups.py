@@ -292,6 +292,7 @@ def test_commands_begin_as_the_run_was_begun(typed: object, begins: str) -> None
     found = follow_ups(journal.entries)
     assert found.to_do[-1].command == f"{begins}--resume {NAME} --execute shop"
     assert found.switches_off[0].command == f"{begins}-m emergency --enable exports --execute shop"
+    assert follow_ups(journal.entries, end_unknown=True).to_do[0].command == begins.rstrip()
 
 
 def test_journal_that_was_changed_is_not_gone_on_with() -> None:
