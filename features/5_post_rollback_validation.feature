@@ -30,10 +30,16 @@ Feature: 5. Post-rollback validation
     When the running release is entered in the ledger
     Then the ledger names the running release
 
-  @needs:rolled-back @needs:known-good
+  @needs:rolled-back @needs:known-good @provides:people-told
   Scenario: People are told
     Given production after the rollback is on record
+    And production runs the target as its files say, and serves users
     When the rollback is announced in the incident channel
     And a ticket for the forward-fix is opened
-    And the rollback is closed on the production host
     Then the ticket can be found in the tracker
+
+  @needs:people-told
+  Scenario: The rollback is over
+    Given production runs the target as its files say, and serves users
+    When the rollback is closed on the production host
+    Then no rollback is under way on the production host

@@ -65,7 +65,7 @@ class Conduct:
     def tools(self) -> Toolbox:
         """The parts of this production; made on first use, when the journal can tell about it."""
         if self._tools is None:
-            self._tools = Toolbox(self.run.settings, self.incident, self.run.wishes)
+            self._tools = Toolbox(self.run.settings, self.incident, self.run.wishes, lambda: self.availability.summary)
         return self._tools
 
     def abandon(self) -> None:
@@ -107,15 +107,20 @@ class Conduct:
         before = self.incident.facts.get("overrides", {})
         self.incident.learn("overrides", before | dict.fromkeys(self.run.wishes.override, word))
 
-    def close(self, ending: str, stopped_by: str | None) -> None:
-        """Close what is open, look at production once more, and write the last entry. Raises nothing."""
+    def close(self, ending: str, stopped_by: str | None) -> bool:
+        """Close what is open, look at production once more, and write the last entry; tell whether all that was done.
+
+        Raises nothing.
+        """
         self.outcome = self.ending = ending
+        whole = True
         # Each of these on its own: a full disk, or a bug, must not keep the next from being done, nor the last lines.
         for step in (partial(self._close_sentence, stopped_by), self._look_after, self.availability.stop, self._close):
             try:
                 step()
             except Exception as error:  # noqa: BLE001 - whatever it was, it goes into the last lines
-                self.ending = f"{self.ending}; and {error}"
+                self.ending, whole = f"{self.ending}; and {error}", False
+        return whole
 
     @property
     def remaining(self) -> list[str]:
@@ -152,8 +157,8 @@ class Conduct:
 
     def _look_after(self) -> None:
         incident = self.incident
-        seen = "after" in incident.facts or (not incident.changes_made and "before" in incident.facts)
-        if seen or incident.mode is Mode.PLAN:
+        seen = "after" in incident.facts and self.outcome == "passed"
+        if seen or incident.mode is not Mode.EXECUTE or (not incident.changes_made and "before" in incident.facts):
             return
         # Something was changed and the run did not come to its end: what production is now must be known.
         try:

@@ -80,7 +80,7 @@ def _next(conduct: Conduct) -> list[str]:
     if conduct.outcome == "planned":
         return [f"to carry it out, type: {_command(run, *_plan_again(conduct), '--execute', name)}"]
     left = len(conduct.remaining) if run.earlier else 0
-    if incident.mode is Mode.PLAN or (conduct.outcome == "passed" and not left):
+    if incident.mode is not Mode.EXECUTE or (conduct.outcome == "passed" and not left):
         return []
     marks = ["-m", "emergency"] if "emergency" in run.kind else []
     # Without the word of -k: what a part was chosen for is over, the incident is not.

@@ -167,10 +167,9 @@ def read_run(config: pytest.Config) -> Run:
         kind, wishes = earlier.kind, earlier.wishes
     else:
         folder, incident = _fresh_folder(reports, settings.project.name, kind)
-    mode = Mode.PLAN if execute is None else Mode.EXECUTE
     return Run(
         settings=settings,
-        mode=mode,
+        mode=_mode(kind, execute),
         kind=kind,
         wishes=wishes,
         incident=incident,
@@ -212,6 +211,12 @@ def _wishes(config: pytest.Config) -> Wishes:
         disable=option.disable,
         override=tuple(option.override),
     )
+
+
+def _mode(kind: str, execute: str | None) -> Mode:
+    if execute is not None:
+        return Mode.EXECUTE
+    return Mode.VALIDATE if kind == "validation" else Mode.PLAN
 
 
 def _kind(selected: str, execute: str | None) -> str:

@@ -36,6 +36,7 @@ _MARKS = {
 }
 _DONE = {
     Reach.PRODUCTION: ("CHANGED", Style.CHANGE),
+    Reach.IMAGES: ("done", Style.GOOD),
     Reach.NOTES: ("done", Style.GOOD),
     Reach.PEOPLE: ("sent", Style.GOOD),
 }
@@ -72,7 +73,7 @@ class Progress(Listener):
 
     def opened(self, run: Run, availability: Callable[[], Availability | None]) -> None:
         """Say what this run is and whether it may change production; on a terminal, begin the live view."""
-        self._plan = run.mode is Mode.PLAN
+        self._plan = run.mode is not Mode.EXECUTE
         self._availability = availability = partial(self._cleaned, availability)
         does = "changes nothing" if self._plan else "CHANGES this production"
         self._plain.begin()

@@ -92,7 +92,9 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
             return result
         finally:
             signals.close()
-            conduct.close(ending, signals.received)
+            if not conduct.close(ending, signals.received):
+                # Without its end on record a run has not passed: what pytest's exit code is made from.
+                session.testsfailed = session.testsfailed or 1
 
 
 def _refusal(error: Exception, redactor: Redactor) -> str:

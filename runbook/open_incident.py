@@ -12,7 +12,7 @@ from runbook.errors import Inconclusive
 from runbook.host_files import FOLDER
 from runbook.incident.journal import utc_now
 from runbook.production import Production
-from runbook.sentence import Change, Kept
+from runbook.sentence import Change, Expectation, Kept, Seen
 
 #: What is kept of production as it was before the first switch.
 _KEPT = ("tags", "digests", "log_errors")
@@ -83,3 +83,14 @@ class OpenIncident:
 
         removing = self._production.command("rm", "--force", "--", self.path)
         return Change("the rollback is closed on the production host", (removing,), already, removes=(self.path,))
+
+    def closed(self) -> Expectation:
+        """That the note is gone."""
+
+        def look() -> Seen:
+            found = self.read()
+            if found is None:
+                return Seen(ok=True, seen="no rollback is under way")
+            return Seen(ok=False, seen=f"incident {found['incident']} is open since {found['since']}")
+
+        return Expectation("no rollback under way on the production host", look, "somebody began another one: look who")

@@ -25,11 +25,12 @@ def is_change(function: Callable[..., object]) -> bool:
 class Reach(StrEnum):
     """What a change touches.
 
-    `production`: what runs, or what the next start would read. `notes`: images on the host, and the runbook's own
-    files there; a plan may carry such a change out as long as it has planned no other. `people`: what they read.
+    `production`: what runs, or what the next start would read. `images`: images on the host, which nothing runs yet; a
+    plan fetches them. `notes`: the runbook's own files on the host; a validation writes them. `people`: what they read.
     """
 
     PRODUCTION = "production"
+    IMAGES = "images"
     NOTES = "notes"
     PEOPLE = "people"
 

@@ -83,8 +83,8 @@ def pinned(tools: Toolbox) -> Release:
 
 
 def meant_to_run(tools: Toolbox) -> Release:
-    """The release that runs now; in a plan, behind changes that were only planned, the target that would run."""
-    return pinned(tools) if tools.incident.planned_changes else running_release(tools)
+    """The release that is validated: the pinned target of a rollback, and after a deploy the one that runs now."""
+    return pinned(tools) if "target" in tools.incident.facts else running_release(tools)
 
 
 def running_release(tools: Toolbox) -> Release:
@@ -110,9 +110,14 @@ def running_release(tools: Toolbox) -> Release:
 def note_running(tools: Toolbox) -> None:
     """Put on record which release is validated, and in which containers; it must still be that one at the end.
 
-    Raises CheckFailed when another one came between.
+    Raises CheckFailed when another one came between, or runs where a rollback has brought its target up.
     """
     release = meant_to_run(tools)
+    if not tools.incident.planned_changes:
+        on_digests = tools.health.on_pinned_images(release)
+        seen = on_digests.look()
+        if not seen.ok:
+            raise CheckFailed(f"expected {on_digests.expected}; seen: {seen.seen}", on_digests.next_step)
     containers = tools.production.of_services(tools.settings.project.services)
     now = release.facts() | {"containers": sorted(container.id for container in containers)}
     validated = tools.incident.facts.get("running")
@@ -169,7 +174,7 @@ def fetching(tools: Toolbox, release: Release) -> Change:
         f"the images of {release.tag} are fetched",
         (tools.production.pulling(release),),
         already,
-        reach=Reach.NOTES,
+        reach=Reach.IMAGES,
     )
 
 

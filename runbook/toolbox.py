@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 from pydantic import SecretStr
 
+from runbook.availability import Availability
 from runbook.channel import Channel
 from runbook.env_file import EnvFileOnHost
 from runbook.errors import RunbookError
@@ -87,8 +89,16 @@ class Toolbox:
     Raises SettingsError when the registry's password is missing, and EnvFileError when there is no env file.
     """
 
-    def __init__(self, settings: Settings, incident: Incident, wishes: Wishes) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        incident: Incident,
+        wishes: Wishes,
+        availability: Callable[[], Availability | None] = lambda: None,
+    ) -> None:
+        """`availability` gives what the prober of the public address has seen so far, None when it probes nothing."""
         self.settings = settings
+        self.availability = availability
         self.wishes = wishes
         self.incident = incident
         redactor = incident.journal.redactor

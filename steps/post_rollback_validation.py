@@ -2,7 +2,7 @@
 
 from pytest_bdd import given, then, when
 
-from runbook import target, telling
+from runbook import last_look, target, telling
 from runbook.sentence import changes
 from runbook.toolbox import Toolbox
 
@@ -54,6 +54,11 @@ def after_on_record(tools: Toolbox) -> None:
     tools.incident.expect(telling.written_down_after(tools))
 
 
+@given("production runs the target as its files say, and serves users")
+def as_it_was_to_be(tools: Toolbox) -> None:
+    tools.incident.expect(last_look.as_it_was_to_be(tools))
+
+
 @when("the rollback is announced in the incident channel")
 @changes
 def announced(tools: Toolbox) -> None:
@@ -70,6 +75,11 @@ def ticket_opened(tools: Toolbox) -> None:
 @changes
 def closed(tools: Toolbox) -> None:
     tools.incident.carry_out(tools.open_incident.closing(), tools.host)
+
+
+@then("no rollback is under way on the production host")
+def not_under_way(tools: Toolbox) -> None:
+    tools.incident.expect(tools.open_incident.closed())
 
 
 @then("the ticket can be found in the tracker")

@@ -33,10 +33,17 @@ _PINNED = frozenset(
 
 
 class Mode(StrEnum):
-    """What a run may do: show what it would do, or do it."""
+    """What a run may do: show what it would do, validate the release that runs, or change production."""
 
     PLAN = "plan"
+    VALIDATE = "validate"
     EXECUTE = "execute"
+
+    def allows(self, reach: Reach) -> bool:
+        """Tell whether a run may really make a change of that reach; what it may not make, it plans."""
+        if self is Mode.EXECUTE or reach is Reach.IMAGES:
+            return True
+        return self is Mode.VALIDATE and reach is Reach.NOTES
 
 
 class Incident(Witness):
@@ -129,7 +136,7 @@ class Incident(Witness):
             self.listener.changed(change.summary, change.reach, "already so")
             self.journal.write("change", state="already so", evidence=evidence, sync=True, **about)
             return
-        if self.mode is Mode.PLAN and (self.planned_changes or change.reach is not Reach.NOTES):
+        if self.planned_changes or not self.mode.allows(change.reach):
             self.planned_changes += 1
             self._conclude(Outcome.PLANNED, "\n".join(("would do:", *actions)))
             self.listener.changed(change.summary, change.reach, "planned")

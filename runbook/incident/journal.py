@@ -5,6 +5,7 @@ format.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -93,7 +94,8 @@ class Journal:
     def write(self, kind: str, *, sync: bool = False, **facts: Any) -> Entry:
         """Append one entry, redacted; with `sync`, return only when it is on the disk.
 
-        Raises JournalError when it cannot be written: without a journal nothing may be changed.
+        Raises JournalError when it cannot be written, and with `sync` also when it does not lie at its place any more:
+        without a journal nothing may be changed.
         """
         told = _told(self.redactor, facts)
         # A signal between the bytes and the count of them would make the next line look as if one were missing, and
@@ -110,6 +112,7 @@ class Journal:
                 self.entries.append(entry)
                 if sync:
                     os.fsync(self._file)
+                    self._expect_in_place()
             except OSError as error:
                 self.trouble = error.strerror or str(error)
                 # Half a line would spoil what comes after it; and what comes now is only the closing, unless it is a
@@ -123,6 +126,12 @@ class Journal:
                     "nothing more is changed without a journal; make room, then look at production",
                 ) from error
         return entry
+
+    def _expect_in_place(self) -> None:
+        """Raise OSError when the file was removed, or replaced: what is written to it then, nobody finds."""
+        there, ours = self.path.stat(), os.fstat(self._file)
+        if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
+            raise FileNotFoundError(errno.ENOENT, "another file lies in its place")
 
     def close(self) -> None:
         """Put everything on the disk and let go of the file."""

@@ -75,6 +75,8 @@ class Story:
             sentence = self.failed[0]
             if self.held and sentence.outcome != Outcome.INTERRUPTED:
                 return f"Production is held as it is: {sentence.detail.partition(' → ')[0]}"
+            if "rolled-back" in self.closed.get("reached", []) and sentence.outcome == Outcome.FAILED:
+                return f"Not as it was to be: {sentence.detail.partition(' → ')[0]}"
             word = {Outcome.INTERRUPTED: "Interrupted", Outcome.INCONCLUSIVE: "Stopped, not known"}.get(
                 Outcome(sentence.outcome), "Stopped"
             )

@@ -191,6 +191,16 @@ def test_sentence_at_its_deadline_is_green_nowhere(runbook: Runbook) -> None:
     assert ran.scenarios["Bad"] == "failed"
 
 
+def test_record_that_vanishes_stops_the_run(runbook: Runbook) -> None:
+    """With the journal's folder gone nothing more is changed, and the run does not end well."""
+    runbook.sentences(step("import shutil; shutil.rmtree('reports')"))
+    runbook.feature("1.feature", BAD, scenario("Later", "When a file is made"))
+    ran = runbook.run(*EXECUTE)
+    assert ran.exit_code == 1, ran.terminal
+    assert "nothing more is changed without a journal" in " ".join(ran.terminal.split())
+    assert not (runbook.server / "made").exists()
+
+
 @pytest.mark.parametrize("method", ["signal", "thread"])
 def test_timeout_of_a_plugin_is_green_nowhere(runbook: Runbook, method: str) -> None:
     """pytest-timeout in a sentence: its first method fails it, its other one kills the process in the middle."""

@@ -45,7 +45,7 @@ def fetched(tools):
     lines = ["aaaaaaaaaaaa Downloading [=>  ]  2.5MB/10MB", "bbbbbbbbbbbb Pull complete"]
     script = "".join(f"echo '{line}' >&2; " for line in lines) + "sleep 1"
     command = Command(("sh", "-c", script), 30, talks=True)
-    tools.incident.carry_out(Change("images are fetched", (command,), reach=Reach.NOTES), tools.host)
+    tools.incident.carry_out(Change("images are fetched", (command,), reach=Reach.IMAGES), tools.host)
 """
 
 

@@ -20,7 +20,7 @@ def note_left(tools):
     names = (f"note-of-{tools.incident.name}", "note")
     commands = tuple(Command(("touch", name), 10, tools.production.directory) for name in names)
     already = lambda: "there is a note" if note.exists() else None
-    tools.incident.carry_out(Change("a note is left", commands, already, Reach.NOTES), tools.host)
+    tools.incident.carry_out(Change("a note is left", commands, already, Reach.IMAGES), tools.host)
 
 
 @when("people are told what is known by then")

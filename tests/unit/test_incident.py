@@ -117,22 +117,33 @@ def test_plan_runs_nothing(tmp_path: Path, reach: Reach) -> None:
     assert f"touch '{tmp_path}/a b'" in detail
 
 
-def test_plan_makes_its_notes(tmp_path: Path) -> None:
-    """What touches only notes is done in a plan as well, and is no change to production."""
-    found = incident(tmp_path, Mode.PLAN)
-    found.carry_out(change(command("touch", str(tmp_path / "made")), reach=Reach.NOTES), host_of(found))
-    assert (tmp_path / "made").exists()
-    assert (found.changes_made, found.planned_changes) == ([], 0)
-    assert ended(found)[0] is Outcome.PASSED
+@pytest.mark.parametrize(
+    ("mode", "reach", "made"),
+    [
+        (Mode.PLAN, Reach.IMAGES, True),
+        (Mode.PLAN, Reach.NOTES, False),
+        (Mode.VALIDATE, Reach.IMAGES, True),
+        (Mode.VALIDATE, Reach.NOTES, True),
+        (Mode.VALIDATE, Reach.PRODUCTION, False),
+        (Mode.VALIDATE, Reach.PEOPLE, False),
+    ],
+)
+def test_what_a_run_may_do_without_execute(tmp_path: Path, mode: Mode, reach: Reach, *, made: bool) -> None:
+    """A plan fetches images and writes nothing else; a validation also writes the runbook's own notes."""
+    found = incident(tmp_path, mode)
+    found.carry_out(change(command("touch", str(tmp_path / "made")), reach=reach), host_of(found))
+    assert (tmp_path / "made").exists() is made
+    assert (found.changes_made, found.planned_changes) == ([], 0 if made else 1)
+    assert ended(found)[0] is (Outcome.PASSED if made else Outcome.PLANNED)
 
 
-def test_plan_makes_no_notes_about_what_it_only_planned(tmp_path: Path) -> None:
-    """Behind a change that was only planned, notes are only planned too: they would not be true."""
+def test_nothing_is_done_behind_what_was_only_planned(tmp_path: Path) -> None:
+    """Behind a change that was only planned, the next is only planned too, whatever it touches."""
     found = incident(tmp_path, Mode.PLAN)
     found.carry_out(change(command("touch", str(tmp_path / "first"))), host_of(found))
-    found.carry_out(change(command("touch", str(tmp_path / "note")), reach=Reach.NOTES), host_of(found))
+    found.carry_out(change(command("touch", str(tmp_path / "image")), reach=Reach.IMAGES), host_of(found))
     assert states(found) == ["planned", "planned"]
-    assert not (tmp_path / "note").exists()
+    assert not (tmp_path / "image").exists()
 
 
 @pytest.mark.parametrize("mode", list(Mode))

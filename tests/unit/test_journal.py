@@ -386,3 +386,18 @@ def test_two_threads_write_through_many_interrupts(tmp_path: Path) -> None:
     found = verify(path)
     assert found.whole, found.problem
     assert {entry["kind"] for entry in found.entries} == {"here", "beside", "closed"}
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_journal_that_is_not_at_its_place_stops_the_run(tmp_path: Path, *, replaced: bool) -> None:
+    """A folder that vanished, or a file that took the journal's place, is found out at the next synced entry."""
+    journal = Journal(tmp_path / "reports" / "journal.jsonl", Redactor())
+    journal.write("opened", sync=True)
+    journal.path.unlink()
+    if replaced:
+        journal.path.write_text("")
+    else:
+        journal.path.parent.rmdir()
+    with pytest.raises(JournalError, match="nothing more is changed without a journal"):
+        journal.write("change", sync=True, state="begun")
+    journal.close()

@@ -1,0 +1,103 @@
+"""A rollback has passed only if production, looked at last, is what was to be; docs/harness.md has the table.
+
+Somebody else changes production at a moment of the run. Whatever it was, the run does not end well, nobody is told that
+users are served unless they were, and the record says what was seen. Put right by hand, the incident is resumed.
+"""
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.engine.conftest import Ran, Rehearsed, docker
+from tests.engine.meddler import VARIABLE
+
+TARGET, THIRD, FAILED = "2025-12-15-rc1", "2025-12-16-rc1", "2025-12-18-rc1"
+VALIDATED = "the running release on its registry digests"
+LAST_LOOK = "production runs the target as its files say, and serves users"
+BEFORE_TOLD, AFTER_TOLD = LAST_LOOK, "the ticket can be found in the tracker"
+
+
+def bringing_up(here: Rehearsed, tag: str, *, only_file: bool = False) -> list[str]:
+    """What somebody types to deploy another release, or only to change the env file."""
+    up = "" if only_file else f"&& docker compose --project-name {here.practice.name} up --detach api jobs"
+    typed = f"cd {here.practice.server} && sed -i 's/^IMAGE_TAG=.*/IMAGE_TAG={tag}/' .env {up}"
+    return ["env", "--unset=IMAGE_TAG", f"DOCKER_CONFIG={here.practice._layout.docker_config}", "sh", "-c", typed]
+
+
+def closing(here: Rehearsed) -> list[str]:
+    return ["docker", "exec", f"{here.practice.name}-gateway-1", "gate", "close"]
+
+
+def meddled(here: Rehearsed, moment: str, argv: list[str], *arguments: str) -> Ran:
+    """Roll back, or go on with a rollback, while somebody does that."""
+    return here.run(
+        *("-p", "tests.engine.meddler", *arguments, "--execute", here.practice.name),
+        environment={VARIABLE: json.dumps([moment, argv])},
+    )
+
+
+def announcements(here: Rehearsed) -> int:
+    return len(httpx.get(f"{here.practice.desk_url}/announcements", trust_env=False).json())
+
+
+@pytest.fixture(scope="module")
+def broken_off(rehearsed: Rehearsed) -> Iterator[tuple[Rehearsed, Ran]]:
+    """A rollback at whose end somebody deployed a third release; afterwards production is put right."""
+    rehearsed.practice.publish(THIRD)
+    rehearsed.practice.deploy(FAILED)
+    before = announcements(rehearsed)
+    ran = meddled(rehearsed, VALIDATED, bringing_up(rehearsed, THIRD), "--to", TARGET)
+    assert announcements(rehearsed) == before
+    put_right(rehearsed)
+    yield rehearsed, ran
+    put_right(rehearsed)
+    (rehearsed.practice.server / ".runbook/open_incident.json").unlink(missing_ok=True)
+
+
+def put_right(here: Rehearsed) -> None:
+    docker("exec", f"{here.practice.name}-gateway-1", "gate", "open")
+    here.practice.deploy(TARGET)
+    here.practice.wait_ready(TARGET)
+
+
+def test_third_release_is_not_validated_in_the_targets_place(broken_off: tuple[Rehearsed, Ran]) -> None:
+    """What runs is held against the pinned target, not against what the env file names by then."""
+    _, ran = broken_off
+    assert ran.exit_code == 1, ran.terminal
+    assert ran.entries[-1]["outcome"] == "failed"
+    assert ran.folder is not None
+    head = (ran.folder / "record.html").read_text().partition("</header>")[0]
+    assert "Not as it was to be" in head
+    assert f":{THIRD}" in head
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"), [("gate", "the traffic gate is closed"), ("file", "Compose would start"), ("ci", FAILED)]
+)
+def test_nobody_is_told_of_a_success_that_is_none(broken_off: tuple[Rehearsed, Ran], change: str, seen: str) -> None:
+    """The gate closed by somebody, another tag in the env file, the failed release redeployed by CI: `failed`."""
+    here, first = broken_off
+    assert first.folder is not None
+    argv = {"gate": closing(here), "file": bringing_up(here, FAILED, only_file=True), "ci": bringing_up(here, FAILED)}
+    before = announcements(here)
+    ran = meddled(here, BEFORE_TOLD, argv[change], "--resume", first.folder.name)
+    put_right(here)
+    assert ran.exit_code == 1, ran.terminal
+    assert announcements(here) == before
+    assert first.entries[-1]["outcome"] == "failed"
+    assert seen in [entry["seen"] for entry in first.of_kind("look") if entry["state"] == "not so"][-1]
+
+
+def test_last_look_comes_behind_the_announcement(broken_off: tuple[Rehearsed, Ran]) -> None:
+    """What changes after people were told is found too, and the rollback stays open; put right, it passes."""
+    here, first = broken_off
+    assert first.folder is not None
+    ran = meddled(here, AFTER_TOLD, bringing_up(here, FAILED), "--resume", first.folder.name)
+    assert ran.exit_code == 1, ran.terminal
+    assert (here.practice.server / ".runbook/open_incident.json").exists()
+    put_right(here)
+    passed = here.run("--resume", first.folder.name, "--execute", here.practice.name)
+    assert passed.exit_code == 0, passed.terminal
+    assert not (here.practice.server / ".runbook/open_incident.json").exists()

@@ -1,0 +1,43 @@
+"""The newest probes of the public address, as the last look at production takes them."""
+
+import pytest
+
+from runbook.availability import NO_ANSWER, Availability, Probe
+from runbook.errors import Inconclusive
+from runbook.last_look import newest_probes
+
+
+def probed(*statuses: int) -> Availability:
+    """What is known after probes with these answers, a quarter of a second apart."""
+    probes = tuple(Probe(number * 0.25, status, 0.01) for number, status in enumerate(statuses))
+    return Availability("http://shop.example/orders", recent=probes)
+
+
+@pytest.mark.parametrize("statuses", [(200, 200, 200), (503, 503, 200, 302, 200), (200,), ()])
+def test_newest_probes_are_good(statuses: tuple[int, ...]) -> None:
+    """Only the newest three count: the outage of the switch lies behind them."""
+    assert newest_probes(probed(*statuses)).ok
+
+
+@pytest.mark.parametrize("statuses", [(200, 200, 503), (200, 503, 200), (NO_ANSWER, 200, 200), (404,)])
+def test_newest_probes_are_bad(statuses: tuple[int, ...]) -> None:
+    """One of them is enough, whichever it is, and however few there are."""
+    assert not newest_probes(probed(*statuses)).ok
+
+
+def test_order_of_answers_does_not_count() -> None:
+    """A probe that began early and ended late is not the newest."""
+    known = probed(503, 200, 200, 200)
+    late = Availability(known.url, recent=(*known.recent[1:], known.recent[0]))
+    assert newest_probes(late).ok
+
+
+def test_nothing_is_probed() -> None:
+    """Without a prober the public address itself is asked, and that is all."""
+    assert newest_probes(None).ok
+
+
+def test_probing_broke_off() -> None:
+    """What the prober could not see is not good."""
+    with pytest.raises(Inconclusive, match="not probed to the end: no threads left"):
+        newest_probes(Availability("http://shop.example", error="no threads left"))
