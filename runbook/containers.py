@@ -30,6 +30,7 @@ class Container:
     addresses: tuple[str, ...]
     config_hash: str
     directory: str
+    log_driver: str = ""
 
     @classmethod
     def parse(cls, found: Mapping[str, Any]) -> "Container":
@@ -51,6 +52,7 @@ class Container:
             addresses=tuple(network["IPAddress"] for network in networks if network.get("IPAddress")),
             config_hash=str(labels.get(f"{_PROJECT_LABEL}config-hash", "")),
             directory=str(labels.get(f"{_PROJECT_LABEL}project.working_dir", "")),
+            log_driver=str(((found.get("HostConfig") or {}).get("LogConfig") or {}).get("Type", "")),
         )
 
     @property

@@ -58,6 +58,11 @@ class Completed:
         return self.stdout.decode("utf-8", errors="replace")
 
     @property
+    def errors(self) -> str:
+        """Its standard error, as `text` is its output."""
+        return self.stderr.decode("utf-8", errors="replace")
+
+    @property
     def last_words(self) -> str:
         """The last line that says something, of standard error before standard output."""
         for stream in (self.stderr, self.stdout):

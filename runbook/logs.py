@@ -1,22 +1,17 @@
 """Which errors recent logs show, counted by what they say and not by when."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from runbook.errors import Inconclusive
+from runbook.log_lines import LinesOfOne
 from runbook.production import Production
 from runbook.sentence import Expectation, Seen
 from runbook.settings import LogSettings
 
 _PREFIX = re.compile(r"^(?P<container>[\w.-]+)\s*\|\s?(?P<line>.*)$")
-_ERROR = re.compile(
-    r"""\b(?:ERROR|CRITICAL|FATAL|PANIC)\b | ^(?:\w+\.)*\w*(?:Error|Exception)(?:: |$)
-        | "(?:level|severity|levelname)"\s*:\s*"(?:error|critical|fatal|panic)"
-        | \b(?:level|severity|lvl)="?(?:error|critical|fatal|panic)\b | ^panic:""",
-    re.VERBOSE,
-)
 # What differs between two occurrences of one error: times, addresses, ids, counts.
 _VARIABLE = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
@@ -25,14 +20,23 @@ _VARIABLE = (
     (re.compile(r"\d+"), "<n>"),
 )
 _LONGEST_SIGNATURE = 200
-_MOST_LINES = "5000"  # of each container: a release that floods its log must not delay its own rollback
+_MOST_LINES = 5000  # of each container: a release that floods its log must not delay its own rollback
+# What Compose has to say of its files, and of the containers that are not asked for.
+_OF_NO_CONCERN = re.compile(r"variable is not set|is obsolete|orphan containers|config file|level=(?:info|debug)")
+_WHERE_LOGS_GO = (
+    "find out where its logs go and read them there; logs.services names the services whose logs can be read here"
+)
 
 
 @dataclass(frozen=True)
 class LogErrors:
-    """Errors in logs: how often each signature (service and message, without its variable parts) occurred."""
+    """Errors in logs: how often each signature (service and message, without its variable parts) occurred.
+
+    `cut` names the containers that wrote more than is read.
+    """
 
     counts: Mapping[str, int]
+    cut: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -52,12 +56,16 @@ def errors_in(text: str, ignore: tuple[str, ...] = (), redact: Callable[[str], s
     """
     harmless = [re.compile(pattern) for pattern in ignore]
     counts: Counter[str] = Counter()
-    for raw in text.splitlines():
+    containers: defaultdict[str, LinesOfOne] = defaultdict(LinesOfOne)
+    read: Counter[str] = Counter()
+    for raw in text.split("\n"):
         prefixed = _PREFIX.match(raw)
         container, line = (prefixed["container"], prefixed["line"]) if prefixed else ("", raw)
-        if _ERROR.search(line) and not any(pattern.search(line) for pattern in harmless):
-            counts[signature_of(_service(container), redact(line))] += 1
-    return LogErrors(dict(counts))
+        read[container] += 1
+        for error in containers[container].errors_in(line):
+            if not any(pattern.search(error) for pattern in harmless):
+                counts[signature_of(_service(container), redact(error))] += 1
+    return LogErrors(dict(counts), tuple(name for name, lines in read.items() if name and lines >= _MOST_LINES))
 
 
 def signature_of(service: str, line: str) -> str:
@@ -84,18 +92,26 @@ class Logs:
     def recent(self) -> LogErrors:
         """The errors of the last `logs.window`, in containers that exist now. Raises Inconclusive when unreadable."""
         # `docker compose logs` of a service that is not there prints nothing and exits 0.
-        self._production.of_services(self._settings.services)
-        answer = self._production.host.run(
-            self._production.compose(
-                "logs", "--no-color", "--tail", _MOST_LINES, "--since", self._settings.window, *self._settings.services
-            )
-        )
-        if answer.exit_code != 0:
+        containers = self._production.of_services(self._settings.services)
+        if unkept := [each.name for each in containers if each.log_driver == "none"]:
+            raise Inconclusive(f"nobody keeps the logs of {', '.join(unkept)} (logging driver none)", _WHERE_LOGS_GO)
+        text = self._read("--tail", str(_MOST_LINES), "--since", self._settings.window)
+        # Software that is quiet for a while is well; where none ever wrote a word, its logs are somewhere else.
+        if not text.strip() and not self._read("--tail", "1").strip():
             raise Inconclusive(
-                f"the logs of {', '.join(self._settings.services)} cannot be read: {answer.last_words}",
-                "does the logging driver keep logs on the host?",
+                f"{', '.join(each.name for each in containers)} never wrote a line to their logs", _WHERE_LOGS_GO
             )
-        return errors_in(answer.text, self._settings.ignore, self._redact)
+        return errors_in(text, self._settings.ignore, self._redact)
+
+    def _read(self, *options: str) -> str:
+        services = self._settings.services
+        answer = self._production.host.run(self._production.compose("logs", "--no-color", *options, *services))
+        # Of a container whose logs cannot be read, Compose only warns; its exit code is 0.
+        warnings = [line for line in answer.errors.splitlines() if line.strip() and not _OF_NO_CONCERN.search(line)]
+        if answer.exit_code != 0 or warnings:
+            said = warnings[0].strip() if warnings else answer.last_words
+            raise Inconclusive(f"the logs of {', '.join(services)} cannot be read: {said}", _WHERE_LOGS_GO)
+        return answer.text
 
     def no_new_errors(self, before: Mapping[str, int] | None) -> Expectation:
         """That the logs of the containers that run now show no error which was not there before the switch.
@@ -113,7 +129,8 @@ class Logs:
                 counted = (
                     f"{sum(before.values())} errors before the switch; {now.total} after it, {known} of them known"
                 )
-            return Seen(not new, f"{counted}{': new: ' if new else ''}{'; '.join(new[:5])}")
+            cut = f" (of {', '.join(now.cut)} only the newest {_MOST_LINES} lines were read)" if now.cut else ""
+            return Seen(not new, f"{counted}{cut}{': new: ' if new else ''}{'; '.join(new[:5])}")
 
         return Expectation(
             "no new errors in recent logs" if before is not None else "no errors in recent logs",

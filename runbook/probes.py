@@ -20,13 +20,17 @@ LARGEST_BODY = 8 << 20
 
 @dataclass(frozen=True)
 class Answer:
-    """What an address answered: status, headers with lower-case names, body as text, and the time in seconds."""
+    """What an address answered: status, headers with lower-case names, body as text, and the time in seconds.
+
+    `content` is the body in bytes, where its digest matters.
+    """
 
     url: str
     status: int
     headers: Mapping[str, str]
     body: str
     seconds: float
+    content: bytes = field(default=b"", repr=False)
 
     def json(self) -> Any:
         """The body as JSON. Raises Inconclusive when it is not."""
@@ -83,7 +87,7 @@ class Prober:
             raise Inconclusive(
                 f"{url} gave no answer: {why}", "is the address right, and is something listening?"
             ) from None
-        kept = replace(answer, body="(kept off the record)") if secret_answer else answer
+        kept = replace(answer, body="(kept off the record)", content=b"") if secret_answer else answer
         self.recorder.exchanged(method, url, body, kept)
         return answer
 
@@ -121,6 +125,7 @@ class Prober:
                     break
                 if time.monotonic() - began > self.deadline:
                     raise httpx.ReadTimeout("nobody waits for it any more")
-        text = b"".join(chunks)[:LARGEST_BODY].decode("utf-8", errors="replace")
+        content = b"".join(chunks)[:LARGEST_BODY]
+        text = content.decode("utf-8", errors="replace")
         lowered = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(url, response.status_code, lowered, text, time.monotonic() - began)
+        return Answer(url, response.status_code, lowered, text, time.monotonic() - began, content)

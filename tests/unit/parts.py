@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -94,11 +94,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server answers; anything but bytes is sent as JSON."""
+    """What the server answers; anything but bytes is sent as JSON. Pairs, where a header is there twice."""
 
     status: int = 200
     body: Any = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] | Sequence[tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -123,7 +123,10 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[Server]:
             reply = answer(asked)
             content = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
             self.send_response(reply.status)
-            for name, value in {"Content-Length": str(len(content)), **reply.headers}.items():
+            pairs = reply.headers.items() if isinstance(reply.headers, Mapping) else reply.headers
+            if "Content-Length" not in dict(pairs):
+                self.send_header("Content-Length", str(len(content)))
+            for name, value in pairs:
                 self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":

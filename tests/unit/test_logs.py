@@ -1,9 +1,17 @@
 """Errors in logs: recognised in what frameworks really print, and counted by what they say and not by when."""
 
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
+from runbook.errors import Inconclusive
 from runbook.incident.redaction import Redactor
-from runbook.logs import LogErrors, errors_in, signature_of
+from runbook.logs import LogErrors, Logs, errors_in, signature_of
+from runbook.settings import LogSettings
+from tests.unit.parts import production
 
 TRACEBACK = """\
 api-1  | 2025-12-18T03:00:01.123Z ERROR app.orders request 7f3a failed
@@ -134,3 +142,79 @@ def test_new_errors_are_those_not_seen_before() -> None:
     assert now.new_against({}) == ["api: old", "api: frequent", "api: rare"]
     assert now.new_against(now.counts) == []
     assert now.total == 58
+
+
+DOCKER = """#!/bin/sh
+cd "${0%/*}/.."
+case " $* " in
+    *" ps "*) echo 1 2 ;;
+    *" inspect "*) cat inspected.json ;;
+    *" --since "*) cat out; cat err >&2; exit "$(cat code)" ;;
+    *" logs "*) cat ever ;;
+esac
+"""
+DRIVER_REFUSES = (
+    'time="2026-11-28T12:12:29Z" level=warning msg="Can\'t retrieve logs for \\"shop-api-1\\":'
+    ' Error response from daemon: configured logging driver does not support reading"\n'
+)
+Look = Callable[..., LogErrors]
+
+
+@pytest.fixture
+def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
+    """Read the logs of api and jobs through a `docker` that answers as it is told."""
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(DOCKER)
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+
+    def container(service: str, driver: str) -> dict[str, object]:
+        labels = {"service": service, "project.working_dir": str(tmp_path)}
+        return {
+            "Id": service,
+            "Name": f"/shop-{service}-1",
+            "Image": "sha256:1",
+            "Config": {"Image": "x:1", "Labels": {f"com.docker.compose.{name}": text for name, text in labels.items()}},
+            "State": {"Status": "running", "StartedAt": "", "ExitCode": 0},
+            "NetworkSettings": {},
+            "HostConfig": {"LogConfig": {"Type": driver, "Config": {}}},
+        }
+
+    def recent(out: str = "", err: str = "", code: int = 0, ever: str = "", driver: str = "json-file") -> LogErrors:
+        inspected = [container("api", driver), container("jobs", "json-file")]
+        files = {"inspected.json": json.dumps(inspected), "out": out, "err": err, "code": str(code), "ever": ever}
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+        return Logs(production(tmp_path), LogSettings(), str).recent()
+
+    return recent
+
+
+def test_quiet_logs_show_no_errors(look: Look) -> None:
+    """Software that is quiet for a while has no errors; what Compose says of its files is none either."""
+    assert look(ever="api-1  | ready\n").counts == {}
+    about_files = 'level=warning msg="The \\"X\\" variable is not set. Defaulting to a blank string."\n'
+    assert look("api-1  | ready\n", about_files).counts == {}
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        pytest.param({"err": DRIVER_REFUSES}, "driver does not support reading", id="no-log-can-be-read"),
+        pytest.param({"out": "jobs-1  | ready\n", "err": DRIVER_REFUSES}, "does not support reading", id="one-cannot"),
+        pytest.param({"out": "jobs-1  | ready\n", "driver": "none"}, "nobody keeps the logs of shop-api-1", id="none"),
+        pytest.param({"out": "api-1  | x\n", "err": "error from daemon in stream: bad\n"}, "in stream: bad", id="torn"),
+        pytest.param({"out": "api-1  | ready\n", "code": 1}, "cannot be read", id="exit-code"),
+        pytest.param({}, "shop-api-1, shop-jobs-1 never wrote a line", id="nothing-ever"),
+    ],
+)
+def test_logs_that_cannot_be_read_are_no_good_news(look: Look, answers: dict[str, str], why: str) -> None:
+    """Where logs cannot be read, of one container even, nothing is known."""
+    with pytest.raises(Inconclusive, match=why):
+        look(**answers)
+
+
+def test_logs_that_are_read_in_part_say_so(look: Look) -> None:
+    """Of a flood the newest lines are read, and the containers are named."""
+    assert look("api-1  | x\n" * 5000 + "jobs-1  | x\n").cut == ("api-1",)
