@@ -20,7 +20,15 @@ from runbook.settings import MigrationSettings
 _SHARE = 0.8  # of the deadline; the rest is for the container to start and to end
 _HERE = Path(__file__).parent
 #: What is sent, in the order in which each finds the ones before it.
-_PARTS = ("probe.isolation", "probe.shapes", "probe.graph", "probe.offline", "probe.models", "probe_script")
+_PARTS = (
+    "probe.isolation",
+    "probe.shapes",
+    "probe.graph",
+    "probe.stand_in",
+    "probe.offline",
+    "probe.models",
+    "probe_script",
+)
 # The parts import each other by their names here. Once all are there the names go, lest they hide the image's own.
 _LOADER = """
 import json, sys, types
