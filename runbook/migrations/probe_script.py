@@ -82,7 +82,8 @@ def _sql(request: dict[str, Any], *, up: bool) -> dict[str, Any]:
         if differing:
             names = ", ".join(differing)
             problems.append(f"{kind}() of {names} asks whether Alembic only writes SQL, so it may do more than that")
-        text = None if problems else text
+    problems += offline.doubts(run)
+    text = None if problems else text
     return {"sql": text, "bodies": run.bodies, "problems": problems}
 
 

@@ -17,8 +17,9 @@ from rehearsal.images import BASE_IMAGE, SHARED, build_parts, plan_parts
 from rehearsal.releases import HERE as REHEARSAL
 from rehearsal.stages import Stages
 from runbook.errors import Inconclusive
+from runbook.migrations.contained import LABEL
 from runbook.migrations.image_answer import Shape, to_json
-from runbook.migrations.in_image import LABEL, ImageMigrations, ask_image
+from runbook.migrations.in_image import ImageMigrations, ask_image
 from runbook.settings import MigrationSettings
 from tests.unit.parts import Heard, host
 
@@ -243,7 +244,7 @@ def test_shapes_of_downgrades(image: str) -> None:
         ("connects", ("base", "0001"), {"models": "taken all the same", "upgrade": "OSError", "downgrade": "OSError"}),
         ("no_metadata", ("base", "0001"), {"models": "env.py gives Alembic no target_metadata"}),
         ("no_models", ("base", "0001"), {"models": "has no tables"}),
-        ("asks", ("0001", "0002"), {"upgrade": "asks the database, so its SQL depends on the data: SELECT count"}),
+        ("asks", ("0001", "0002"), {"upgrade": "0002 depends on the database: SELECT count"}),
         ("asks", ("0002", "0003"), {"upgrade": "0003_walks.py, line 13"}),
         ("asks", ("0003", "0004"), {"upgrade": "upgrade() of 0004 asks whether Alembic only writes SQL"}),
         ("leaves", ("0001", "0002"), {"upgrade": "exit code 0, before the answer; it last said: giving up",
@@ -273,6 +274,29 @@ def test_what_could_not_be_read_is_said(
             found.knows("0001")
 
 
+def test_what_depends_on_the_database_is_never_taken_for_sql(image: str) -> None:
+    """Each way to ask the database, or to do without it, is named with its revision, also in another file."""
+    found = ask(image, "doubts", ("0001", "0029"))
+    assert found.upgrade is not None
+    assert found.upgrade.sql is None
+    doubted = {problem.why.split(" ", 1)[0] for problem in found.problems if problem.what == "upgrade"}
+    assert "whether" in doubted, "a type that may have been there"
+    assert doubted - {"whether"} == {f"{number:04}" for number in range(2, 30)} - {"0026"}
+
+
+def test_what_asks_nothing_is_taken_for_sql(image: str) -> None:
+    """Enum types in all their forms, writes by the connection and errors that are raised again leave no doubt."""
+    found = ask(image, "certain", ("0001", "0014"))
+    assert found.problems == ()
+    assert found.upgrade is not None
+    assert found.upgrade.sql is not None
+    for name in ("mood", "kind", "size", "otherwise", "public.one_two", "letters"):
+        assert found.upgrade.sql.count(f"CREATE TYPE {name} AS ENUM") == 1
+    assert found.downgrade is not None
+    assert found.downgrade.sql is not None
+    assert "DROP TYPE letters" in found.downgrade.sql
+
+
 def test_tables_of_an_env_that_connects_are_known(image: str) -> None:
     """An env.py without an offline mode spoils the SQL; its tables were there before it connected."""
     found = ask(image, "connects")
@@ -295,8 +319,9 @@ def test_forks_do_not_answer_twice(image: str) -> None:
     """A migration that forks, or leaves a process behind, changes neither the answer nor the time it takes."""
     found = ask(image, "forks", ("0001", "0002"))
     assert found.upgrade is not None
+    assert found.upgrade.sql is not None
     assert found.upgrade.bodies["0002"] == "ALTER TABLE things ADD COLUMN n INTEGER;"
-    assert found.problems == ()
+    assert "0002 depends on the database: it starts a program" in found.why("downgrade")
 
 
 def test_migration_that_never_ends_costs_its_own_sql(image: str) -> None:
@@ -342,7 +367,7 @@ def test_image_that_never_answers_is_stopped(images: Images) -> None:
     """At the deadline the container is gone, not only the client."""
     heard = Heard()
     began = time.monotonic()
-    with pytest.raises(Inconclusive, match="did not tell its migrations within 6 s"):
+    with pytest.raises(Inconclusive, match="did not answer within 6 s"):
         ask(images.tags["stuck"], "normal", deadline=6, heard=heard)
     assert time.monotonic() - began < 60
     assert containers(images.tags["stuck"]) == []

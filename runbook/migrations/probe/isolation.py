@@ -152,9 +152,14 @@ def _where(error: BaseException) -> str:
         path = frame.filename
         foreign = any(path.startswith(library + os.sep) for library in libraries) or "-packages" + os.sep in path
         if not foreign and not path.startswith("<"):
-            inside = os.path.relpath(path) if path.startswith(f"{Path.cwd()}{os.sep}") else path
-            return f" ({inside}, line {frame.lineno})"
+            return place(path, frame.lineno or 0)
     return ""
+
+
+def place(path: str, line: int) -> str:
+    """Name a place in the image's own code."""
+    inside = os.path.relpath(path) if path.startswith(f"{Path.cwd()}{os.sep}") else path
+    return f" ({inside}, line {line})"
 
 
 def say(marker: str, found: dict[str, Any]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Iterable, Iterator  # noqa: UP035 - Python 3.8 cannot subscript the newer ones
@@ -189,6 +191,39 @@ def _raises_inside(statement: ast.stmt) -> bool:
         return False
     caught = all(_raises(handler.body) for handler in statement.handlers)
     return _raises(statement.finalbody) or (_raises(statement.body) and caught)
+
+
+def swallows(path: str, line: int) -> bool:
+    """Tell whether a line of a file stands where an error is caught, and not always raised again."""
+    return any(first <= line <= last for first, last in _caught_lines(path))
+
+
+@functools.lru_cache(maxsize=None)  # noqa: UP033 - Python 3.8 has no functools.cache
+def _caught_lines(path: str) -> list[tuple[int, int]]:
+    """Return the lines, from and to, whose errors are caught; of a file that cannot be read, all."""
+    try:
+        tree = ast.parse(Path(path).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return [(0, sys.maxsize)]
+    return list(_caught(tree, within=False))
+
+
+def _caught(node: ast.AST, *, within: bool) -> Iterator[tuple[int, int]]:
+    """Yield the lines below `node` whose errors are caught; `within` tells whether its own are."""
+    if within and isinstance(node, ast.stmt) and not _is_compound(node):
+        yield node.lineno, node.end_lineno or node.lineno
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        within = False  # what is defined there does not run there
+    body = getattr(node, "body", []) if _catches(node) else []
+    for part in ast.iter_child_nodes(node):
+        yield from _caught(part, within=within or part in body)
+
+
+def _catches(node: ast.AST) -> bool:
+    if isinstance(node, (ast.With, ast.AsyncWith)):
+        parts = (part for item in node.items for part in ast.walk(item.context_expr))
+        return any(getattr(part, "id", getattr(part, "attr", "")) == "suppress" for part in parts)
+    return any(not _raises(handler.body) for handler in getattr(node, "handlers", []))
 
 
 def _may_raise(body: Iterable[ast.stmt]) -> bool:
