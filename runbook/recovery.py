@@ -8,6 +8,7 @@ from runbook.migrations import boot, schema
 from runbook.migrations.findings import Assessment, Finding, Verdict
 from runbook.migrations.image_answer import to_json
 from runbook.migrations.models import from_object
+from runbook.migrations.names import bookkeeping
 from runbook.sentence import Change, Expectation, Seen
 from runbook.target import pinned
 from runbook.toolbox import Toolbox
@@ -38,7 +39,7 @@ def assess(tools: Toolbox) -> Assessment:
     # PostgreSQL's grammar takes a while to load, and the first sentence is waited for.
     from runbook.migrations.verdict import judge  # noqa: PLC0415
 
-    return judge(failed.upgrade.sql, models)
+    return judge(failed.upgrade.sql, models, bookkeeping=bookkeeping(tools.settings.database))
 
 
 def decide(tools: Toolbox) -> Expectation:

@@ -12,6 +12,8 @@ Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/\S*$")]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+# A name in SQL, as it is in the catalog; PostgreSQL keeps 63 bytes of one.
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[^\x00]+$")]
 # The names that Compose itself accepts (https://docs.docker.com/compose/how-tos/project-name/).
 ProjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 
@@ -61,6 +63,8 @@ class DatabaseSettings(Section):
     service: Word = "db"
     user: Word
     name: Word
+    version_table: Identifier = "alembic_version"
+    version_schema: Identifier | None = None
     dump_directory: UrlPath = "/tmp"  # noqa: S108 - inside the database's container
     lock_timeout: Seconds = 10.0
     statement_timeout: Seconds = 300.0

@@ -3,6 +3,7 @@
 from runbook.errors import Inconclusive
 from runbook.migrations import schema
 from runbook.migrations.image_answer import Step
+from runbook.migrations.names import bookkeeping
 from runbook.sentence import Change, Expectation, Seen
 from runbook.target import pinned
 from runbook.toolbox import Toolbox
@@ -51,7 +52,9 @@ def loss_accepted(tools: Toolbox) -> Expectation:
 def _losses(sql: str, tools: Toolbox) -> list[str]:
     from runbook.migrations import loss  # noqa: PLC0415 - loads PostgreSQL's grammar, for which nobody should wait
 
-    return [str(item) for item in loss.named(sql, tools.catalog)] or ["no table and no column"]
+    return [str(item) for item in loss.named(sql, tools.catalog, bookkeeping(tools.settings.database))] or [
+        "no table and no column"
+    ]
 
 
 def _undone(tools: Toolbox) -> bool:
