@@ -4,7 +4,8 @@ RunbookError
 ├── SettingsError        runbook.toml is missing, unreadable, or says something that it cannot mean
 ├── HostError            the production host could not be asked
 │   ├── CommandFailed      a command ended with a code other than the expected one
-│   └── CommandTimedOut    a command did not end by its deadline and was stopped
+│   ├── CommandTimedOut    a command did not end by its deadline and was stopped
+│   └── CommandSaidTooMuch a command printed more than it may and was stopped
 ├── ProductionError      the Compose project is not what the settings say
 │   └── EnvFileError       the env file cannot be read, or not changed without guessing
 ├── RegistryError        the image registry could not be asked
@@ -55,6 +56,10 @@ class CommandFailed(HostError):
 
 class CommandTimedOut(HostError):
     """A command did not end by its deadline and was stopped; what it did until then is unknown."""
+
+
+class CommandSaidTooMuch(HostError):
+    """A command printed more than it may and was stopped; what it did until then is unknown."""
 
 
 class ProductionError(RunbookError):

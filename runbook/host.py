@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runbook.complaint import complaint
-from runbook.errors import CommandFailed, CommandTimedOut, HostError
+from runbook.errors import CommandFailed, CommandSaidTooMuch, CommandTimedOut, HostError
 from runbook.started import Started
 
 # What a command sees of the operator's shell. Compose prefers shell variables to the env file, so an
@@ -27,7 +27,8 @@ class Command:
     `argv` is what runs, without a shell; `deadline` is in seconds; `stdin` is fed to it and never recorded;
     `secret_output` keeps the output off the record as well (an env file's content, say). `if_stopped` is run when the
     command had to be stopped: stopping a docker client does not stop the container that it began. One that `talks`
-    tells on standard error how far it is, and whoever listens hears each line as it comes.
+    tells on standard error how far it is, and whoever listens hears each line as it comes. `most_output` is in bytes,
+    for each of standard output and standard error: a command that prints more is stopped.
     """
 
     argv: tuple[str, ...]
@@ -37,6 +38,7 @@ class Command:
     secret_output: bool = False
     if_stopped: tuple[str, ...] = ()
     talks: bool = False
+    most_output: int | None = None
 
     def __str__(self) -> str:
         """Write it as a person would type it."""
@@ -117,10 +119,10 @@ class Host:
     def run(self, command: Command) -> Completed:
         """Run a command and return how it ended, whatever its exit code.
 
-        Raises CommandTimedOut at its deadline, after its whole process group was stopped, and HostError when
-        it cannot be started.
+        Raises CommandTimedOut at its deadline and CommandSaidTooMuch above its `most_output`, after its whole process
+        group was stopped, and HostError when it cannot be started.
         """
-        with Started(command.argv, self._environment, command.directory, command.stdin) as started:
+        with Started(command.argv, self._environment, command.directory, command.stdin, command.most_output) as started:
             return self._carry_through(command, started)
 
     def _carry_through(self, command: Command, started: Started) -> Completed:
@@ -128,7 +130,8 @@ class Host:
         try:
             self._recorder.command_began(command, started.begin())
             in_time = self._hear_out(started, command, began + command.deadline)
-            if not in_time:
+            too_much = started.said_too_much()
+            if too_much or not in_time:
                 self._stop(started, command)
         except OSError as error:
             begun = self._stop(started, command)
@@ -139,6 +142,13 @@ class Host:
             self._stop(started, command)
             self._recorder.command_stopped(command, "interrupted")
             raise
+        if too_much:
+            most = f"{command.most_output} bytes"
+            self._recorder.command_stopped(command, f"stopped since it printed more than {most}")
+            raise CommandSaidTooMuch(
+                f"`{command}` printed more than {most} and was stopped",
+                "look at what it prints, on the production host",
+            )
         if not in_time:
             self._recorder.command_stopped(command, f"stopped at its deadline of {command.deadline:g} s")
             raise CommandTimedOut(
@@ -150,11 +160,17 @@ class Host:
         return completed
 
     def _hear_out(self, started: Started, command: Command, until: float) -> bool:
-        """Wait for its end, and pass on what a talking command says meanwhile; tell whether it ended in time."""
+        """Wait for its end, and pass on what a talking command says meanwhile; tell whether it ended in time.
+
+        The wait ends as well when it has said too much.
+        """
         heard = 0
-        while command.talks and time.monotonic() + _EARSHOT < until:
-            if started.ended_within(_EARSHOT):
+        watched = command.talks or command.most_output is not None
+        while watched and time.monotonic() + _EARSHOT < until:
+            if started.ended_within(_EARSHOT) or started.said_too_much():
                 return True
+            if not command.talks:
+                continue
             said = started.said()[1]
             whole = said.rfind(b"\n") + 1
             for line in said[heard:whole].decode("utf-8", errors="replace").splitlines():

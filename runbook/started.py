@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -24,13 +25,19 @@ class Started:
     """
 
     def __init__(
-        self, argv: Sequence[str], environment: Mapping[str, str], directory: str | None, stdin: bytes | None
+        self,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        directory: str | None,
+        stdin: bytes | None,
+        most_output: int | None = None,
     ) -> None:
-        """Set up what begins with `begin`."""
+        """Set up what begins with `begin`; `most_output` is in bytes, for each of its two outputs."""
         self._argv = argv
         self._environment = environment
         self._directory = directory
         self._stdin = stdin
+        self._most_output = most_output
         self._files: list[BinaryIO] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._error: OSError | None = None
@@ -87,6 +94,11 @@ class Started:
         stdout, stderr = self._files
         return _all_of(stdout), _all_of(stderr)
 
+    def said_too_much(self) -> bool:
+        """Tell whether one of its outputs is above `most_output`."""
+        most = self._most_output
+        return most is not None and any(os.fstat(file.fileno()).st_size > most for file in self._files)
+
     def stop(self) -> bool:
         """End it with all that it began, by force if it does not listen; False if it never began, nor ever will."""
         with self._beginning:
@@ -127,8 +139,16 @@ class Started:
                         stderr=self._files[1],
                         start_new_session=True,
                     )
+                self._bound(self._process.pid)
             except OSError as error:
                 self._error = error
+
+    def _bound(self, pid: int) -> None:
+        """Let the kernel end its writing above the limit: between two looks it could fill this machine's memory."""
+        if self._most_output is not None and hasattr(resource, "prlimit"):
+            above = self._most_output + 1
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (above, above))
 
 
 def _memory(content: bytes = b"") -> BinaryIO:

@@ -8,19 +8,16 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from runbook.errors import CommandTimedOut, HostError, Inconclusive
+from runbook.errors import Inconclusive
 from runbook.host import Command, Completed, Host
 from runbook.incident.redaction import Redactor, secrets_in
+from runbook.migrations.contained import contained, run_contained
 from runbook.migrations.image_answer import Answer, Graph, Problem, Step
 from runbook.migrations.probe.graph import between, with_ancestors
 from runbook.migrations.probe.isolation import Told
 from runbook.settings import MigrationSettings
 
-#: On every container that asks an image; none outlives the question.
-LABEL = "io.rollback-runbook.probe"
-LONGEST_ANSWER = 48 * 1024 * 1024  # bytes
 _SHARE = 0.8  # of the deadline; the rest is for the container to start and to end
-_REMOVAL = 30.0  # seconds
 _HERE = Path(__file__).parent
 #: What is sent, in the order in which each finds the ones before it.
 _PARTS = ("probe.isolation", "probe.shapes", "probe.graph", "probe.offline", "probe.models", "probe_script")
@@ -107,13 +104,6 @@ class ImageMigrations(Answer):
             raise Inconclusive(str(error), "name a target whose revision this image's migrations build upon") from None
 
 
-@dataclass(frozen=True)
-class _Probe:
-    command: Command
-    container: str
-    marker: str
-
-
 def probing(
     image: str,
     settings: MigrationSettings,
@@ -126,7 +116,7 @@ def probing(
 
     `environment` is that of the service; its secrets travel on standard input, which is never recorded.
     """
-    return _probe(image, settings, environment, span, deadline).command
+    return _probe(image, settings, environment, span, deadline)[0]
 
 
 def _probe(
@@ -135,8 +125,9 @@ def _probe(
     environment: Mapping[str, str],
     span: tuple[str, str] | None,
     deadline: float,
-) -> _Probe:
-    container, marker = f"rollback-runbook-probe-{secrets.token_hex(8)}", secrets.token_hex(16)
+) -> tuple[Command, str]:
+    """Return the command, and the mark that an answer begins with."""
+    marker = secrets.token_hex(16)
     request = {
         "marker": marker,
         "seconds": deadline * _SHARE,
@@ -148,15 +139,7 @@ def _probe(
     }
     parts = {f"runbook.migrations.{part}": _source(part) for part in _PARTS}
     program = _LOADER.format(sent=ascii(json.dumps({"parts": parts, "request": request})))
-    argv = (
-        "docker", "run", "--rm", "--interactive", "--name", container, "--label", f"{LABEL}=1",
-        "--network", "none", "--pull", "never", "--log-driver", "none", "--no-healthcheck",
-        # Root in the image may need to read files of another user; nothing else that root can do is needed.
-        "--cap-drop", "ALL", "--cap-add", "DAC_OVERRIDE", "--security-opt", "no-new-privileges",
-        "--pids-limit", "256", "--memory", "1g", "--entrypoint", settings.python, image, "-",
-    )  # fmt: skip
-    command = Command(argv, deadline, stdin=program.encode("ascii"), secret_output=True)
-    return _Probe(command, container, marker)
+    return contained(image, settings.python, program=program.encode("ascii"), deadline=deadline), marker
 
 
 def _source(part: str) -> str:
@@ -177,19 +160,9 @@ def ask_image(  # noqa: PLR0913 - the host, what is asked of which image, and by
     What it could not tell stands in `problems`. Raises Inconclusive when it could tell neither revisions nor models.
     The container is gone afterwards, whatever happened.
     """
-    probe = _probe(image, settings, environment, span, deadline)
-    try:
-        completed = host.run(probe.command)
-    except CommandTimedOut:
-        left = _remove(host, probe.container)
-        raise Inconclusive(
-            f"the image {image} did not tell its migrations within {deadline:g} s{left}",
-            "raise deadlines.command, or look at what its Python does when it starts",
-        ) from None
-    except BaseException:
-        _remove(host, probe.container)
-        raise
-    answer = _without_secrets(_read(completed, probe.marker, image), environment)
+    command, marker = _probe(image, settings, environment, span, deadline)
+    completed = run_contained(host, image, command)
+    answer = _without_secrets(_read(completed, marker, image), environment)
     if answer.graph is None and answer.models is None:
         raise Inconclusive(
             f"the migrations in {image} cannot be read: {answer.why('graph')}",
@@ -198,20 +171,9 @@ def ask_image(  # noqa: PLR0913 - the host, what is asked of which image, and by
     return answer
 
 
-def _remove(host: Host, container: str) -> str:
-    """Remove a container whose client was stopped, which does not stop it; return what is left to say when it fails."""
-    try:
-        done = host.run(Command(("docker", "rm", "--force", "--volumes", container), _REMOVAL))
-    except HostError as error:
-        return f", and its container {container} may still run: {error.seen}"
-    if done.exit_code == 0 or b"No such container" in done.stderr:
-        return ""
-    return f", and its container {container} could not be removed: {done.last_words}"
-
-
 def _read(completed: Completed, marker: str, image: str) -> ImageMigrations:
     found = [line for line in completed.stdout.split(b"\n") if line.startswith(marker.encode() + b" ")]
-    if completed.exit_code != 0 or len(found) != 1 or len(found[0]) > LONGEST_ANSWER:
+    if completed.exit_code != 0 or len(found) != 1:
         said = f"it ended with exit code {completed.exit_code}: {_complaint(completed)[:400]}"
         raise Inconclusive(
             f"the migrations in {image} cannot be read: {said}",

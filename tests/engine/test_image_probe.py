@@ -17,8 +17,9 @@ from rehearsal.images import BASE_IMAGE, SHARED, build_parts, plan_parts
 from rehearsal.releases import HERE as REHEARSAL
 from rehearsal.stages import Stages
 from runbook.errors import Inconclusive
+from runbook.migrations.contained import LABEL
 from runbook.migrations.image_answer import Shape, to_json
-from runbook.migrations.in_image import LABEL, ImageMigrations, ask_image
+from runbook.migrations.in_image import ImageMigrations, ask_image
 from runbook.settings import MigrationSettings
 from tests.unit.parts import Heard, host
 
@@ -342,7 +343,7 @@ def test_image_that_never_answers_is_stopped(images: Images) -> None:
     """At the deadline the container is gone, not only the client."""
     heard = Heard()
     began = time.monotonic()
-    with pytest.raises(Inconclusive, match="did not tell its migrations within 6 s"):
+    with pytest.raises(Inconclusive, match="did not answer within 6 s"):
         ask(images.tags["stuck"], "normal", deadline=6, heard=heard)
     assert time.monotonic() - began < 60
     assert containers(images.tags["stuck"]) == []

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from runbook.errors import CommandFailed, CommandTimedOut, HostError
+from runbook.errors import CommandFailed, CommandSaidTooMuch, CommandTimedOut, HostError
 from runbook.host import Command, Host
 from runbook.started import Started
 from runbook.threads import signals_held
@@ -155,6 +156,38 @@ def test_command_that_cannot_be_followed_is_stopped(tmp_path: Path) -> None:
         host(heard).run(command)
     assert cleaned.exists()
     assert [stopped for stopped, _ in heard.stopped] == [command]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param("head -c 600M /dev/zero", id="standard-output"),
+        pytest.param("head -c 600M /dev/zero >&2", id="standard-error"),
+        pytest.param("trap '' XFSZ; while :; do head -c 100M /dev/zero; done", id="it-does-not-listen"),
+    ],
+)
+def test_command_that_prints_too_much_is_stopped(script: str) -> None:
+    """It is stopped soon, and on record."""
+    heard, began = Heard(), time.monotonic()
+    with pytest.raises(CommandSaidTooMuch, match="printed more than 1000000 bytes"):
+        host(heard).run(replace(shell(script, deadline=30), most_output=1_000_000))
+    assert [why for _, why in heard.stopped] == ["stopped since it printed more than 1000000 bytes"]
+    assert time.monotonic() - began < 10
+
+
+def test_what_is_printed_above_the_limit_is_never_held() -> None:
+    """The kernel ends the output: a fast command fills no memory between two looks at it."""
+    with Started(("head", "-c", "600M", "/dev/zero"), dict(os.environ), None, None, 1_000_000) as started:
+        started.begin()
+        assert started.ended_within(10)
+        assert len(started.said()[0]) == 1_000_001
+        assert started.said_too_much()
+
+
+def test_output_up_to_the_limit_is_heard() -> None:
+    """Exactly as much as is allowed is not too much, and the limit is for each of both outputs."""
+    command = replace(shell("printf 12345; printf 67890 >&2"), most_output=5)
+    assert host().run(command).text == "12345"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,86 @@
+"""How code of an image is run to be asked something: without network, rights and much of anything else.
+
+An image may be hostile, or only broken: what it runs on is the production host, and what it prints is read here.
+"""
+
+import secrets
+from collections.abc import Sequence
+
+from runbook.errors import CommandSaidTooMuch, CommandTimedOut, HostError, Inconclusive
+from runbook.host import Command, Completed, Host
+
+#: On every container that asks an image; none outlives the question.
+LABEL = "io.rollback-runbook.probe"
+MOST_OUTPUT = 8 * 1024 * 1024  # bytes, of standard output and of standard error each
+_REMOVAL = 30.0  # seconds
+_SCRATCH = ("/tmp", "/var/tmp", "/run")  # noqa: S108 - inside the container
+_LIMITS = (
+    "--network", "none", "--pull", "never", "--log-driver", "none", "--no-healthcheck", "--restart", "no",
+    # The image's own user, with no capability: root in it reads no more than its files' modes let it.
+    "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+    # As much memory with swap as without it: none.
+    "--memory", "1g", "--memory-swap", "1g", "--cpus", "1", "--pids-limit", "256",
+    "--ulimit", "core=0", "--ulimit", "nofile=1024", "--ulimit", f"fsize={64 * 1024 * 1024}",
+)  # fmt: skip
+
+
+def contained(  # noqa: PLR0913 - what is run in which image, and by when
+    image: str,
+    python: str,
+    *arguments: str,
+    program: bytes,
+    deadline: float,
+    writable: bool = False,
+    secret: bool = True,
+) -> Command:
+    """The command that feeds `program` to `python` in `image` (by digest or id); `deadline` is in seconds.
+
+    The program's `sys.argv[1:]` are `arguments`. Its file system is read-only but for places of scratch, unless
+    `writable`; a `secret` one's output stays off the record. Run it with `run_contained`.
+    """
+    scratch = () if writable else ("--read-only", *(word for place in _SCRATCH for word in _tmpfs(place)))
+    argv = (
+        "docker", "run", "--rm", "--interactive", "--name", f"rollback-runbook-probe-{secrets.token_hex(8)}",
+        "--label", f"{LABEL}=1", *_LIMITS, *scratch, "--entrypoint", python, image, "-", *arguments,
+    )  # fmt: skip
+    return Command(argv, deadline, stdin=program, secret_output=secret, most_output=MOST_OUTPUT)
+
+
+def _tmpfs(place: str) -> Sequence[str]:
+    return "--tmpfs", f"{place}:rw,nosuid,nodev,mode=1777,size=64m"
+
+
+def run_contained(host: Host, image: str, command: Command) -> Completed:
+    """Run a command of `contained`; its container is gone afterwards, whatever happened.
+
+    Raises Inconclusive when it did not end by its deadline, or said too much.
+    """
+    container = command.argv[command.argv.index("--name") + 1]
+    try:
+        return host.run(command)
+    except CommandTimedOut:
+        left = _remove(host, container)
+        raise Inconclusive(
+            f"the image {image} did not answer within {command.deadline:g} s{left}",
+            "raise deadlines.command, or look at what its Python does when it starts",
+        ) from None
+    except CommandSaidTooMuch:
+        left = _remove(host, container)
+        raise Inconclusive(
+            f"the image {image} said more than {MOST_OUTPUT >> 20} MiB and was stopped{left}",
+            "look at what its Python and its env.py print when they start",
+        ) from None
+    except BaseException:
+        _remove(host, container)
+        raise
+
+
+def _remove(host: Host, container: str) -> str:
+    """Remove a container whose client was stopped, which does not stop it; return what is left to say when it fails."""
+    try:
+        done = host.run(Command(("docker", "rm", "--force", "--volumes", container), _REMOVAL))
+    except HostError as error:
+        return f", and its container {container} may still run: {error.seen}"
+    if done.exit_code == 0 or b"No such container" in done.stderr:
+        return ""
+    return f", and its container {container} could not be removed: {done.last_words}"
