@@ -8,6 +8,7 @@ Feature: 3. Handle migrations
   Scenario: What a downgrade would destroy is known and accepted
     Given a pinned target
     And a working downgrade for every revision to undo
+    And the command that downgrades starts in the image of the failed release
     Then the loss is named and accepted
 
   @way:downgrade @needs:loss-accepted @provides:restore-point
@@ -40,6 +41,7 @@ Feature: 3. Handle migrations
   @way:forward-fix @needs:way-decided @provides:fix-migrated
   Scenario: The forward-fix brings the schema on
     Given a pinned target
+    And the command that migrates starts in the image of the forward-fix
     When the rollback is written down on the production host
     And the failed release is quarantined
     And user traffic is paused

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from runbook.complaint import complaint
 from runbook.errors import CommandFailed, CommandSaidTooMuch, CommandTimedOut, HostError
 from runbook.started import Started
 
@@ -66,11 +67,10 @@ class Completed:
 
     @property
     def last_words(self) -> str:
-        """The last line that says something, of standard error before standard output."""
+        """The line that says what went wrong, of standard error before standard output; else the last one."""
         for stream in (self.stderr, self.stdout):
-            lines = stream.decode("utf-8", errors="replace").strip().splitlines()
-            if lines:
-                return lines[-1].strip()
+            if line := complaint(stream.decode("utf-8", errors="replace")):
+                return line
         return "it said nothing"
 
 

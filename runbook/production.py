@@ -1,7 +1,8 @@
 """The Compose project on the production host: what runs there, and the commands that would change it."""
 
 import json
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -200,17 +201,33 @@ class Production:
         """The command that stops the rolled-back services and leaves their containers."""
         return self.compose("stop", *self.project.services, deadline=self._deadlines.healthy)
 
-    def once(
-        self, tag: str, service: str, name: str, *argv: str, environment: Iterable[str], deadline: float
+    def once(  # noqa: PLR0913 - what runs where, under which name, and by when
+        self,
+        tag: str,
+        service: str,
+        name: str,
+        argv: Sequence[str],
+        *,
+        environment: Iterable[str],
+        deadline: float,
+        alone: bool = False,
     ) -> Command:
         """The command that runs `argv` once in a new container of `service`, from release `tag`, and removes it.
 
-        `name` is the container's name; `environment` holds `NAME=VALUE`, no secrets, since they stand in the argv.
+        The first word of `argv` is the container's entrypoint, whatever image and Compose file say. `name` is the
+        container's name; `environment` holds `NAME=VALUE`, no secrets, since they stand in the argv. `alone` takes the
+        network away. A fixed address of the service is not asked for: its own container may have it.
         """
         variables = [part for variable in environment for part in ("--env", variable)]
+        networks = self.services(tag)[service].get("networks") or {}
+        override = _override(service, networks, alone=alone)
         run = self.compose(
-            "run", "--rm", "--no-deps", "--no-TTY", "--pull", "never", "--name", name, *variables, service, *argv,
+            *(("-f", "-") if override else ()),
+            "run", "--rm", "--no-deps", "--no-TTY", "--pull", "never", "--name", name, *variables,
+            # Compose splits the entrypoint into words as a shell would.
+            "--entrypoint", shlex.quote(argv[0]), service, *argv[1:],
             deadline=deadline,
+            stdin=override or None,
         )  # fmt: skip
         return replace(self.as_release(tag, run), if_stopped=("docker", "rm", "--force", name))
 
@@ -235,6 +252,26 @@ class Production:
                     f"the free space of {path} cannot be read: {answer.last_words}", "check project.directory"
                 )
         return free
+
+
+def _override(service: str, networks: Mapping[str, Any], *, alone: bool) -> bytes:
+    """A Compose file that takes the service's network, or its fixed addresses, away; empty where there is nothing."""
+    fixed = {
+        name: [key for key in ("ipv4_address", "ipv6_address", "mac_address") if (given or {}).get(key)]
+        for name, given in networks.items()
+    }
+    changes = ", ".join(
+        f"{json.dumps(name)}: {{{', '.join(f'{key}: !reset null' for key in keys)}}}"
+        for name, keys in fixed.items()
+        if keys
+    )
+    if alone:
+        inner = "networks: !reset null, network_mode: none"
+    elif changes:
+        inner = f"networks: {{{changes}}}"
+    else:
+        return b""
+    return f"services: {{{json.dumps(service)}: {{{inner}}}}}\n".encode()
 
 
 def _json_list(completed: Completed) -> list[dict[str, Any]]:

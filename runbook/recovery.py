@@ -4,10 +4,12 @@ from enum import StrEnum
 from typing import Any
 
 from runbook.errors import Inconclusive, TargetError
-from runbook.migrations import boot, schema
+from runbook.migrations import boot, commands, schema
+from runbook.migrations.commands import Direction
 from runbook.migrations.findings import Assessment, Finding, Verdict
 from runbook.migrations.image_answer import to_json
 from runbook.migrations.models import from_object
+from runbook.migrations.names import bookkeeping
 from runbook.sentence import Change, Expectation, Seen
 from runbook.target import pinned
 from runbook.toolbox import Toolbox
@@ -38,7 +40,7 @@ def assess(tools: Toolbox) -> Assessment:
     # PostgreSQL's grammar takes a while to load, and the first sentence is waited for.
     from runbook.migrations.verdict import judge  # noqa: PLC0415
 
-    return judge(failed.upgrade.sql, models)
+    return judge(failed.upgrade.sql, models, bookkeeping=bookkeeping(tools.settings.database))
 
 
 def decide(tools: Toolbox) -> Expectation:
@@ -159,18 +161,16 @@ def _ruled(tools: Toolbox, may_be_false: tuple[str, ...], *evidence: str) -> tup
     return may_be_false
 
 
+def migration_startable(tools: Toolbox) -> Expectation:
+    """That the command that migrates starts, in a container like the one that will carry it out."""
+    return commands.starts(tools, pinned(tools).tag, Direction.UPGRADE)
+
+
 def migrating(tools: Toolbox) -> Change:
     """The change that brings the schema to the forward-fix's head, in isolation, before the application follows."""
-    settings, release = tools.settings.migrations, pinned(tools)
-    heads = schema.of(tools).target.heads
-    command = tools.production.once(
-        release.tag,
-        settings.service,
-        f"{tools.settings.project.name}-upgrade",
-        "alembic", "--config", settings.config, "--name", settings.section, "upgrade", "head",
-        environment=[],
-        deadline=tools.settings.deadlines.migrate,
-    )  # fmt: skip
+    release, known = pinned(tools), schema.of(tools)
+    heads = known.target.heads
+    command = commands.running(tools, release.tag, Direction.UPGRADE, known.target_head)
 
     def already() -> str | None:
         return f"the database is at {', '.join(heads)}" if set(tools.catalog.revisions()) == set(heads) else None

@@ -8,10 +8,14 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from runbook.secret_source import SecretSource, Section, VariableName
 
+#: What stands for the revision in the application's own commands.
+REVISION = "{revision}"
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/\S*$")]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+# A name in SQL, as it is in the catalog; PostgreSQL keeps 63 bytes of one.
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[^\x00]+$")]
 # The names that Compose itself accepts (https://docs.docker.com/compose/how-tos/project-name/).
 ProjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 
@@ -61,6 +65,8 @@ class DatabaseSettings(Section):
     service: Word = "db"
     user: Word
     name: Word
+    version_table: Identifier = "alembic_version"
+    version_schema: Identifier | None = None
     dump_directory: UrlPath = "/tmp"  # noqa: S108 - inside the database's container
     lock_timeout: Seconds = 10.0
     statement_timeout: Seconds = 300.0
@@ -73,6 +79,26 @@ class MigrationSettings(Section):
     config: Word = "alembic.ini"
     section: Word = "alembic"
     python: Word = "python3"
+    upgrade: tuple[Word, ...] = ()
+    downgrade: tuple[Word, ...] = ()
+    trial: tuple[Word, ...] = ()
+
+    @field_validator("downgrade")
+    @classmethod
+    def _names_its_revision(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        if words and not any(REVISION in word for word in words[1:]):
+            raise ValueError(f"expected {REVISION} behind the first word: the target's head is gone back to by name")
+        return words
+
+    @model_validator(mode="after")
+    def _trial_of_something(self) -> Self:
+        if self.trial and not (self.upgrade or self.downgrade):
+            raise ValueError("trial is the harmless form of upgrade and downgrade, and neither is set")
+        return self
+
+    def own(self, direction: str) -> tuple[str, ...]:
+        """The application's own command for `direction`, upgrade or downgrade; empty where Alembic itself is called."""
+        return self.upgrade if direction == "upgrade" else self.downgrade
 
 
 class ServiceCommand(Section):

@@ -13,6 +13,11 @@ def working_downgrade(tools: Toolbox) -> None:
     tools.incident.verify(downgrade.usable(tools))
 
 
+@given("the command that downgrades starts in the image of the failed release")
+def downgrade_starts(tools: Toolbox) -> None:
+    tools.incident.verify(downgrade.startable(tools))
+
+
 @then("the loss is named and accepted")
 def loss_accepted(tools: Toolbox) -> None:
     tools.incident.expect(downgrade.loss_accepted(tools))
@@ -55,6 +60,11 @@ def at_target_head(tools: Toolbox) -> None:
 @then("the schema is what the code of the target maps")
 def as_target_maps(tools: Toolbox) -> None:
     tools.incident.expect(downgrade.as_target_maps(tools))
+
+
+@given("the command that migrates starts in the image of the forward-fix")
+def migration_starts(tools: Toolbox) -> None:
+    tools.incident.verify(recovery.migration_startable(tools))
 
 
 @when("the schema is migrated with the image of the forward-fix")

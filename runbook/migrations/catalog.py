@@ -50,16 +50,23 @@ class Catalog:
         if answer.exit_code != 0:
             raise Inconclusive(
                 f"the database {self._settings.name} does not answer: {answer.last_words}",
-                f"look at the service {self._settings.service}, and at database.user and database.name in the settings",
+                f"look at the service {self._settings.service}, and at database.user, database.name and"
+                " database.version_table in the settings",
             )
         return list(csv.reader(io.StringIO(answer.text)))
 
     def revisions(self) -> tuple[str, ...]:
-        """The revisions in `alembic_version`, sorted; more than one when branches are not merged."""
-        found = [row[0] for row in self.ask("SELECT version_num FROM alembic_version")]
+        """The revisions in Alembic's own table, sorted; more than one when branches are not merged.
+
+        Raises Inconclusive when the database does not answer, or that table holds none.
+        """
+        table = version_table(self._settings)
+        found = [row[0] for row in self.ask(f"SELECT version_num FROM {table}")]  # noqa: S608 - quoted there
         if not found or not all(_REVISION.fullmatch(revision) for revision in found):
             raise Inconclusive(
-                f"alembic_version of {self._settings.name} holds no revision", "was this database ever migrated?"
+                f"{table} of {self._settings.name} holds no revision",
+                "was this database ever migrated? If env.py sets version_table or version_table_schema, set"
+                " database.version_table or database.version_schema",
             )
         return tuple(sorted(found))
 
@@ -81,6 +88,11 @@ class Catalog:
         counts = ", ".join(["count(*)", *(f"count({quoted(column)})" for column in columns)])
         row = self.ask(f"SELECT {counts} FROM {'.'.join(map(quoted, table.split('.')))}")[0]  # noqa: S608 - quoted above
         return dict(zip(["*", *columns], map(int, row), strict=True))
+
+
+def version_table(settings: DatabaseSettings) -> str:
+    """The table in which Alembic keeps the database's revisions, quoted for SQL."""
+    return ".".join(quoted(part) for part in (settings.version_schema, settings.version_table) if part)
 
 
 def quoted(name: str) -> str:

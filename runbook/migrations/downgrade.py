@@ -1,8 +1,10 @@
 """How the schema goes back: with the failed release's image, to the target's head, believed only when it is seen."""
 
 from runbook.errors import Inconclusive
-from runbook.migrations import schema
+from runbook.migrations import commands, schema
+from runbook.migrations.commands import Direction
 from runbook.migrations.image_answer import Step
+from runbook.migrations.names import bookkeeping
 from runbook.sentence import Change, Expectation, Seen
 from runbook.target import pinned
 from runbook.toolbox import Toolbox
@@ -51,7 +53,9 @@ def loss_accepted(tools: Toolbox) -> Expectation:
 def _losses(sql: str, tools: Toolbox) -> list[str]:
     from runbook.migrations import loss  # noqa: PLC0415 - loads PostgreSQL's grammar, for which nobody should wait
 
-    return [str(item) for item in loss.named(sql, tools.catalog)] or ["no table and no column"]
+    return [str(item) for item in loss.named(sql, tools.catalog, bookkeeping(tools.settings.database))] or [
+        "no table and no column"
+    ]
 
 
 def _undone(tools: Toolbox) -> bool:
@@ -77,24 +81,22 @@ def stopping(tools: Toolbox) -> Change:
     return Change(f"{services} are stopped", (tools.production.stopping(),), already)
 
 
+def startable(tools: Toolbox) -> Expectation:
+    """That the command that downgrades starts, in a container like the one that will carry it out."""
+    return commands.starts(tools, _failed_tag(tools), Direction.DOWNGRADE)
+
+
+def _failed_tag(tools: Toolbox) -> str:
+    return tools.production.running_tag([tools.settings.migrations.service])
+
+
 def undoing(tools: Toolbox) -> Change:
     """The change that downgrades the schema to the target's head, in isolation, with the failed release's image.
 
-    The target's image has no such revisions (trap 2). Locks and statements have time limits, so that a lock that
-    somebody holds ends the downgrade and not the night (PGOPTIONS, libpq's environment).
+    The target's image has no such revisions (trap 2).
     """
-    known, database = schema.of(tools), tools.settings.database
-    settings, head = tools.settings.migrations, known.target_head
-    tag = tools.production.running_tag([settings.service])
-    limits = f"-c lock_timeout={database.lock_timeout:g}s -c statement_timeout={database.statement_timeout:g}s"
-    command = tools.production.once(
-        tag,
-        settings.service,
-        f"{tools.settings.project.name}-downgrade",
-        "alembic", "--config", settings.config, "--name", settings.section, "downgrade", head,
-        environment=[f"PGOPTIONS={limits}"],
-        deadline=tools.settings.deadlines.migrate,
-    )  # fmt: skip
+    head, tag = schema.of(tools).target_head, _failed_tag(tools)
+    command = commands.running(tools, tag, Direction.DOWNGRADE, head)
 
     def already() -> str | None:
         return f"the database is at {head}" if set(tools.catalog.revisions()) == {head} else None

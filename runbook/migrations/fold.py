@@ -7,7 +7,7 @@ from pglast import ast
 from runbook.migrations import fold_data, fold_objects, fold_tables
 from runbook.migrations.findings import Verdict
 from runbook.migrations.fold_constraints import create_index
-from runbook.migrations.names import Unclear
+from runbook.migrations.names import BOOKKEEPING, Name, Unclear
 from runbook.migrations.net_change import Effect, Net
 from runbook.migrations.sql_statements import Statement
 
@@ -100,9 +100,9 @@ _RULES: dict[type[ast.Node], Fold] = {
 }
 
 
-def folded(statements: Iterable[Statement]) -> Net:
-    """Fold statements, in their order, to the net change that they make."""
-    net = Net()
+def folded(statements: Iterable[Statement], bookkeeping: Name = BOOKKEEPING) -> Net:
+    """Fold statements, in their order, to the net change that they make; `bookkeeping` is Alembic's own table."""
+    net = Net(bookkeeping)
     for statement in statements:
         if statement.problem:
             net.find(statement, Verdict.REVIEW, "SQL", statement.problem)

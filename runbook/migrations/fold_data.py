@@ -9,7 +9,7 @@ from pglast import ast
 
 from runbook.migrations.expressions import is_a, only_reads, walk
 from runbook.migrations.findings import Verdict
-from runbook.migrations.names import BOOKKEEPING, Unclear
+from runbook.migrations.names import Unclear
 from runbook.migrations.net_change import Net, Table
 from runbook.migrations.sql_statements import Statement
 
@@ -20,7 +20,7 @@ def write(net: Net, statement: Statement) -> None:
     """INSERT, UPDATE, DELETE or MERGE; rows of a table that the range makes are no change beside the table."""
     node = statement.node
     pure = _pure(net, node)
-    if node.relation.relname == BOOKKEEPING and pure and not isinstance(node, ast.MergeStmt):
+    if net.is_bookkeeping(node.relation) and pure and not isinstance(node, ast.MergeStmt):
         return
     table = net.table(net.name_of(node.relation))
     if not pure:

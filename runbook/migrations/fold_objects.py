@@ -12,7 +12,7 @@ from pglast.enums import TransactionStmtKind as Transaction
 from runbook.migrations.expressions import only_reads
 from runbook.migrations.findings import Verdict
 from runbook.migrations.fold_constraints import drop_index, rename_constraint
-from runbook.migrations.names import BOOKKEEPING, Name, Unclear, from_parts, named
+from runbook.migrations.names import Name, Unclear, from_parts, named
 from runbook.migrations.net_change import Effect, Net, Table, found
 from runbook.migrations.sql_statements import Statement
 
@@ -88,7 +88,7 @@ def _drop_one(net: Net, statement: Statement, item: Any) -> None:
 
 def _drop_table(net: Net, statement: Statement, item: Any, *, cascade: bool) -> None:
     name = _name(net, item)
-    if name.name == BOOKKEEPING:
+    if name == net.bookkeeping:
         raise Unclear("without it Alembic takes the database for empty")
     if statement.node.missing_ok and net.vacated(name):
         return

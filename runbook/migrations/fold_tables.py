@@ -13,7 +13,7 @@ from runbook.migrations import fold_columns
 from runbook.migrations.findings import Verdict
 from runbook.migrations.fold_columns import add_column
 from runbook.migrations.fold_constraints import add_constraint, drop_constraint
-from runbook.migrations.names import BOOKKEEPING, Unclear
+from runbook.migrations.names import Unclear
 from runbook.migrations.net_change import Effect, Net, Table
 from runbook.migrations.sql_statements import Statement
 
@@ -22,7 +22,7 @@ def create_table(net: Net, statement: Statement) -> None:
     """CREATE TABLE; a partition and a child of an old table change what the old table gives."""
     node = statement.node
     name = net.name_of(node.relation)
-    if name.name == BOOKKEEPING:
+    if name == net.bookkeeping:
         return
     if node.if_not_exists and not net.vacated(name):
         # It may have existed: what follows is judged as if it had.

@@ -10,8 +10,7 @@ from pglast.parser import ParseError
 
 from runbook.errors import Inconclusive
 from runbook.migrations.catalog import Catalog
-
-_BOOKKEEPING = "alembic_version"
+from runbook.migrations.names import BOOKKEEPING, Name
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,10 @@ class Loss:
         return f"{what}: {'an unknown number of' if self.rows is None else self.rows} rows hold values"
 
 
-def dropped(downgrade_sql: str) -> list[tuple[str, str | None]]:
+def dropped(downgrade_sql: str, bookkeeping: Name = BOOKKEEPING) -> list[tuple[str, str | None]]:
     """The (table, column) that `downgrade_sql` drops, in its order; the column is None for a whole table.
 
+    Alembic's own table, `bookkeeping`, is left out.
     A table that is emptied, or that rows are deleted from, counts as whole.
     Raises Inconclusive when the SQL cannot be parsed: what it would destroy is not known then.
     """
@@ -39,7 +39,7 @@ def dropped(downgrade_sql: str) -> list[tuple[str, str | None]]:
         raise Inconclusive(
             f"the downgrade's SQL cannot be parsed ({error})", "read the migration; hold production as it is until then"
         ) from None
-    return [drop for raw in statements for drop in _drops(raw.stmt) if drop[0] != _BOOKKEEPING]
+    return [drop for raw in statements for drop in _drops(raw.stmt) if drop[0] != str(bookkeeping)]
 
 
 def _drops(statement: Any) -> Iterator[tuple[str, str | None]]:
@@ -66,14 +66,14 @@ def _name(parts: list[str]) -> str:
     return ".".join(parts[1:] if parts[0] == "public" else parts)
 
 
-def named(downgrade_sql: str, catalog: Catalog) -> list[Loss]:
+def named(downgrade_sql: str, catalog: Catalog, bookkeeping: Name = BOOKKEEPING) -> list[Loss]:
     """Everything that the downgrade would destroy, with what it holds now. Raises Inconclusive as `dropped` does.
 
     What the catalog does not know by that name (it is renamed on the way, say) counts as unknown, not as empty.
     """
     columns = catalog.columns()
     losses = []
-    for table, column in dropped(downgrade_sql):
+    for table, column in dropped(downgrade_sql, bookkeeping):
         known = table in columns and (column is None or column in columns[table])
         counts = catalog.values_held(table, [column] if column else []) if known else {}
         losses.append(Loss(table, column, counts.get(column or "*")))

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook.migrations.models import MappedTable, Models
+from runbook.settings import DatabaseSettings
 
 # Assumed, and said in docs/verdict.md: PostgreSQL's default search path, "$user", public.
 # https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATH
 PUBLIC = "public"
-BOOKKEEPING = "alembic_version"
 
 
 class Unclear(Exception):
@@ -26,9 +26,18 @@ class Name:
         return self.name if self.schema is None else f"{self.schema}.{self.name}"
 
 
+#: Where Alembic keeps the database's revisions, if env.py does not say otherwise.
+BOOKKEEPING = Name(None, "alembic_version")
+
+
 def named(schema: str | None, name: str) -> Name:
     """A name, with `public` as what the search path finds."""
     return Name(None if schema == PUBLIC else schema, name)
+
+
+def bookkeeping(settings: DatabaseSettings) -> Name:
+    """The table in which Alembic keeps the database's revisions, as the settings name it."""
+    return named(settings.version_schema, settings.version_table)
 
 
 def from_parts(parts: Any) -> Name:

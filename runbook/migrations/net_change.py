@@ -10,7 +10,7 @@ from typing import Any
 
 from runbook.migrations.column_types import SqlType
 from runbook.migrations.findings import Finding, Verdict
-from runbook.migrations.names import Name, Unclear, named
+from runbook.migrations.names import BOOKKEEPING, Name, Unclear, named
 from runbook.migrations.sql_statements import Statement, shortened
 
 
@@ -134,7 +134,8 @@ class Table:
 class Net:
     """The tables that a range touches, by the name they have now, and the findings that need no net change."""
 
-    def __init__(self) -> None:
+    def __init__(self, bookkeeping: Name = BOOKKEEPING) -> None:
+        self.bookkeeping = bookkeeping  # Alembic's own table
         self.tables: list[Table] = []
         self.current: dict[Name, Table] = {}
         self.findings: list[Finding] = []
@@ -158,6 +159,10 @@ class Net:
         if relation.schemaname is None and self.path_changed:
             raise Unclear(f"which {relation.relname} is meant depends on a search path that the SQL itself has changed")
         return named(relation.schemaname, relation.relname)
+
+    def is_bookkeeping(self, relation: Any) -> bool:
+        """That a relation in a statement is the table in which Alembic keeps the database's revisions."""
+        return bool(named(relation.schemaname, relation.relname) == self.bookkeeping)
 
     def table(self, name: Name) -> Table:
         """The table that has `name` now. Raises Unclear when the range has taken that name away."""

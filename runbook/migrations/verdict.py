@@ -10,16 +10,20 @@ from runbook.migrations.findings import Assessment, Finding, Verdict, concluded
 from runbook.migrations.fold import folded
 from runbook.migrations.in_image import ImageMigrations
 from runbook.migrations.models import Models
+from runbook.migrations.names import BOOKKEEPING, Name
 from runbook.migrations.rules_tables import judge_tables
 from runbook.migrations.sql_statements import shortened, statements_of
 
 __all__ = ["Assessment", "Finding", "Verdict", "assess", "judge"]
 
 
-def judge(upgrade_sql: str, models: Models | None, dialect: str = "postgresql") -> Assessment:
+def judge(
+    upgrade_sql: str, models: Models | None, dialect: str = "postgresql", bookkeeping: Name = BOOKKEEPING
+) -> Assessment:
     """Judge a range of migrations, given as the SQL of its upgrades, as one net change.
 
     `models` is what the target's code maps; None when that could not be read, and then much more is `review`.
+    `bookkeeping` is the table in which Alembic keeps the database's revisions.
     Never raises for any SQL: what cannot be read is a finding of its own.
     """
     if dialect != "postgresql":
@@ -27,7 +31,7 @@ def judge(upgrade_sql: str, models: Models | None, dialect: str = "postgresql") 
             return concluded(())
         reason = f"only PostgreSQL's SQL has rules, and this is {shortened(dialect, 40)}"
         return concluded([Finding(Verdict.REVIEW, shortened(upgrade_sql), "SQL", reason)])
-    net = folded(statements_of(upgrade_sql))
+    net = folded(statements_of(upgrade_sql), bookkeeping)
     return concluded((*net.findings, *net.made.values(), *judge_tables(net, models)))
 
 

@@ -1,5 +1,6 @@
 """How the schema goes back: usable downgrades only, with the failed release's image, to the target's head."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,15 +33,21 @@ class Catalog:
         return dict.fromkeys(["*", *columns], 2)
 
 
-def tools(folder: Path, *steps: Step, wishes: Wishes | None = None, catalog: Catalog | None = None) -> Any:
-    """The parts of a production at r3, with r1 as the target's head."""
+def tools(
+    folder: Path,
+    *steps: Step,
+    wishes: Wishes | None = None,
+    catalog: Catalog | None = None,
+    service: dict[str, Any] | None = None,
+) -> Any:
+    """The parts of a production at r3, with r1 as the target's head; `service` is the api in Compose's words."""
     found = incident(folder)
     found.learn("schema", ["r3"])
     found.learn("target migrations", to_json(image("r1")))
     down = "ALTER TABLE orders DROP COLUMN note;"
     failed = image("r1", "r2", "r3", steps=steps or (step("r3"), step("r2")), down=down)
     found.learn("failed migrations", to_json(failed))
-    site = production(folder, found)
+    site = production(folder, found, {"config --format json": json.dumps({"services": {"api": service or {}}})})
     site.running_tag = lambda _services: "v2"  # type: ignore[method-assign]
     return SimpleNamespace(
         incident=found,
@@ -64,7 +71,8 @@ def test_command_that_downgrades(tmp_path: Path) -> None:
     assert command.argv == (
         "env", "IMAGE_TAG=v2", *COMPOSE, "run", "--rm", "--no-deps", "--no-TTY", "--pull", "never",
         "--name", "shop-downgrade", "--env", "PGOPTIONS=-c lock_timeout=7s -c statement_timeout=90s",
-        "api", "alembic", "--config", "alembic.ini", "--name", "shop", "downgrade", "r1",
+        "--entrypoint", "python3", "api", "-m", "alembic", "--config", "alembic.ini", "--name", "shop",
+        "downgrade", "r1",
     )  # fmt: skip
     assert command.if_stopped == ("docker", "rm", "--force", "shop-downgrade")
     assert command.deadline == DEADLINES.migrate

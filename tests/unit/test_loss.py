@@ -6,6 +6,7 @@ import pytest
 
 from runbook.errors import Inconclusive
 from runbook.migrations.loss import Loss, dropped, named
+from runbook.migrations.names import Name
 
 
 class Held:
@@ -65,3 +66,9 @@ def test_what_the_catalog_does_not_know_is_unknown_not_empty() -> None:
     found = named("ALTER TABLE orders DROP COLUMN later; DROP TABLE new", Held({"orders": {"*": 12}}))  # type: ignore[arg-type]
     assert found == [Loss("orders", "later", None), Loss("new", None, None)]
     assert "an unknown number of rows" in str(found[0])
+
+
+def test_bookkeeping_elsewhere_is_no_loss() -> None:
+    """Alembic's own table is left out by the name and schema that it has, and no other of that name."""
+    sql = "DELETE FROM audit.versions; DELETE FROM alembic_version"
+    assert dropped(sql, Name("audit", "versions")) == [("alembic_version", None)]

@@ -12,7 +12,7 @@ from runbook.incident.incident import Mode
 from runbook.migrations import schema
 from runbook.migrations.image_answer import Problem, to_json
 from runbook.migrations.in_image import ImageMigrations
-from runbook.settings import HealthSettings
+from runbook.settings import DatabaseSettings, HealthSettings
 from runbook.toolbox import Wishes
 from tests.unit.image_parts import image, step
 from tests.unit.incident_parts import incident
@@ -37,7 +37,8 @@ def tools(
     found.learn("target migrations", to_json(target or image("r1")))
     problems = [] if up else [Problem("upgrade", "it asks the database")]
     found.learn("failed migrations", to_json(image("r1", "r2", steps=[step("r2")], up=up, problems=problems)))
-    return SimpleNamespace(incident=found, wishes=wishes or Wishes())
+    database = DatabaseSettings(user="shop", name="shop")
+    return SimpleNamespace(incident=found, wishes=wishes or Wishes(), settings=SimpleNamespace(database=database))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from runbook.migrations.column_types import of_text
 from runbook.migrations.findings import worst
 from runbook.migrations.fold import STUMBLED
 from runbook.migrations.models import from_json
+from runbook.migrations.names import Name
 from runbook.migrations.verdict import Verdict, judge
 from tests.unit.migrations_table import ROWS, SHOP
 from tests.unit.migrations_writing import migrations
@@ -176,3 +177,16 @@ def test_long_names_are_cut_as_postgres_cuts_them() -> None:
     """PostgreSQL keeps 63 bytes of a name; so does the reading of models."""
     models = from_json(json.dumps({"tables": [{"name": "ä" * 40, "columns": []}]}))
     assert judge(f'DROP TABLE "{"ä" * 40}"', models).verdict is Verdict.BREAKING
+
+
+def test_bookkeeping_is_found_where_the_settings_say() -> None:
+    """Alembic's own table may have another name and schema; only that one is no change, and the default one is."""
+    there = Name("audit", "My Versions")
+    sql = "UPDATE audit.\"My Versions\" SET version_num = '2' WHERE audit.\"My Versions\".version_num = '1';"
+    assert judge(sql, SHOP, bookkeeping=there).verdict is Verdict.UNCHANGED
+    assert judge(sql, SHOP).verdict is Verdict.REVIEW
+    default = "UPDATE alembic_version SET version_num = '2' WHERE alembic_version.version_num = '1'"
+    assert judge(default, SHOP).verdict is Verdict.UNCHANGED
+    assert judge(default.replace("UPDATE ", "UPDATE public."), SHOP).verdict is Verdict.UNCHANGED
+    assert judge(default, SHOP, bookkeeping=there).verdict is Verdict.REVIEW
+    assert judge(default.replace("UPDATE ", "UPDATE other."), SHOP).verdict is Verdict.REVIEW
