@@ -175,12 +175,15 @@ class Deadlines(Section):
     healthy: Seconds = 120
     stable: Seconds = 5
     http: Seconds = 5
+    no_answer: Seconds = 30
     public: Seconds = 30
     sentence: Seconds = 3600
 
     @model_validator(mode="after")
     def _sentence_is_longest(self) -> Self:
-        longest = max(self.command, self.pull, self.dump, self.migrate, self.up, self.healthy, self.public)
+        longest = max(
+            self.command, self.pull, self.dump, self.migrate, self.up, self.healthy, self.public, self.no_answer
+        )
         if self.sentence < longest:
             raise ValueError(f"sentence ({self.sentence:g}) must not be shorter than any of the others ({longest:g})")
         return self

@@ -93,7 +93,8 @@ class Toolbox:
         self.incident = incident
         redactor = incident.journal.redactor
         deadlines = settings.deadlines
-        self.host = Host(settings.host.environment, incident)
+        incident.no_answer = deadlines.no_answer
+        self.host = Host(settings.host.environment, incident, lambda: incident.patience)
         self.production = Production(self.host, settings.project, deadlines)
         path = str(settings.project.directory / settings.project.env_file)
         self.env_file = EnvFileOnHost(self.host, path, redactor, deadlines.command, settings.record.secret_variables)
