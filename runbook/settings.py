@@ -3,6 +3,7 @@
 import re
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -11,6 +12,8 @@ from runbook.secret_source import SecretSource, Section, VariableName
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/\S*$")]
+HostHeader = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+(:\d+)?$")]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 # The names that Compose itself accepts (https://docs.docker.com/compose/how-tos/project-name/).
 ProjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -104,10 +107,20 @@ class HealthSettings(Section):
 
     service: Word = "api"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    scheme: Literal["http", "https"] = "http"
+    host_header: HostHeader | None = None
+    headers: dict[HeaderName, Word] = Field(default_factory=dict)
     liveness_path: UrlPath = "/healthz"
     readiness_path: UrlPath = "/readyz"
     behind_schema_may_be_false: tuple[Word, ...] = ("ready", "migrations_current")
     required: tuple[Word, ...] = ("database", "jobs", "migrations_current")
+
+    @field_validator("headers")
+    @classmethod
+    def _no_host(cls, headers: dict[str, str]) -> dict[str, str]:
+        if any(name.lower() == "host" for name in headers):
+            raise ValueError("expected no Host among them: that is host_header")
+        return headers
 
 
 class MetricsSettings(Section):
@@ -226,6 +239,11 @@ class Settings(Section):
             if service not in self.project.services:
                 raise ValueError(f"{key}.service {service} is not among project.services")
         return self
+
+    def health_headers(self) -> dict[str, str]:
+        """What every health request carries: the public host name, as what users ask for, unless another is set."""
+        public = urlsplit(self.traffic.public_url).netloc
+        return {"Host": self.health.host_header or public, **self.health.headers}
 
     def secret_sources(self) -> dict[str, SecretSource]:
         """Every secret that the settings name, by a name that may be shown."""

@@ -108,7 +108,7 @@ class Toolbox:
         self.known_good = KnownGood(self.production)
         self.open_incident = OpenIncident(self.production)
         self.gate = TrafficGate(self.production, self.prober, settings.traffic, deadlines.public)
-        self.health = Health(self.production, self.prober, settings.health, deadlines)
+        self.health = Health(self.production, self.prober, settings.health, settings.health_headers(), deadlines)
         self.logs = Logs(self.production, settings.logs, redactor.text)
 
     # What is needed at the end is made only then: a missing ticket token must not stop a rollback as it begins.
