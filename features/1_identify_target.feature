@@ -11,13 +11,19 @@ Feature: 1. Identify the rollback target
     And the env file can be replaced
     Then production before any change is on record
 
+  @needs:production-seen @provides:gate-tried
+  Scenario: What is done and asked behind the gate can be done and asked
+    Given the traffic gate and the public address say the same
+    And traffic can be paused and resumed
+    And the api can be asked whether it is live and ready
+
   @needs:production-seen @provides:target-pinned
   Scenario: The last known-good release becomes the target
     Given a release to return to
     When the images of the target are fetched
     Then the production host holds the target at its pinned digests
 
-  @needs:target-pinned @provides:way-decided
+  @needs:target-pinned @needs:gate-tried @provides:way-decided
   Scenario: The migrations between target and database decide the way back
     Given the schema revision of the database
     And the migrations that the target knows

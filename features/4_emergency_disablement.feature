@@ -8,6 +8,9 @@ Feature: 4. Emergency disablement of exports and reports
     Given the application is deployed on the production host
     And the env file sets the switch
     And the env file can be replaced
+    And the switch reaches the containers of its services
+    And the answers to users can show the switch
+    And the api can be asked whether it is live and ready
     Then production before any change is on record
 
   @emergency @needs:emergency-seen @provides:switch-turned

@@ -8,6 +8,7 @@ from typing import Any
 from harness.conduct import Conduct
 from harness.options import Run
 from harness.way_back import recovery_lines
+from runbook.incident.gate_words import gate_told
 from runbook.incident.incident import Mode
 from runbook.incident.journal import Entry
 from runbook.incident.story import Story
@@ -59,7 +60,6 @@ def _unfinished(entries: Sequence[Entry]) -> list[str]:
 def state(snapshot: Mapping[str, Any]) -> list[str]:
     """What production is, a line for each thing that matters at 3 a.m."""
     schema = snapshot["schema"] if isinstance(snapshot["schema"], str) else ", ".join(snapshot["schema"])
-    gate = snapshot["gate"]
     lines = [f"release   {', '.join(snapshot['tags'])}"]
     for item in sorted(snapshot["containers"], key=lambda item: (item["service"], item["state"] != "running")):
         digest = item.get("digest", snapshot["digests"].get(item["service"]))
@@ -70,8 +70,7 @@ def state(snapshot: Mapping[str, Any]) -> list[str]:
             # Old and new stand side by side when a switch was cut short.
             tag = f" {item['tag']}" if len(snapshot["tags"]) > 1 and "tag" in item else ""
             lines.append(f"{item['service']:<9}{tag}{runs} {item['state']}{health}")
-    users = {"closed": "closed (USERS ARE KEPT OUT)", "open": "open (users are let in)"}
-    return [*lines, f"gate      {users.get(gate, gate)}", f"schema    {schema}"]
+    return [*lines, f"gate      {gate_told(snapshot)}", f"schema    {schema}"]
 
 
 def _next(conduct: Conduct) -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 _PROJECT_LABEL = "com.docker.compose."
@@ -14,7 +14,9 @@ class Container:
     """One container of the Compose project.
 
     `image_id` is the image that it really runs; `image_name` is only what that image was called when it started.
-    `health` is `healthy`, `unhealthy`, `starting`, or `none` for a container without a health check.
+    `health` is `healthy`, `unhealthy`, `starting`, or `none` for a container without a health check. `addresses` are
+    written as a URL has them, and `ports` are where the host listens for a TCP port of the container. `environment`
+    holds secrets.
     """
 
     id: str
@@ -31,13 +33,20 @@ class Container:
     config_hash: str
     directory: str
     log_driver: str = ""
+    restart_policy: str = ""
+    network_mode: str = ""
+    ports: Mapping[int, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    argv: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def parse(cls, found: Mapping[str, Any]) -> "Container":
         """Read one element of `docker inspect`'s answer (Docker Engine API, ContainerInspect)."""
         labels = found["Config"]["Labels"] or {}
         state = found["State"]
-        networks = (found["NetworkSettings"].get("Networks") or {}).values()
+        networks = [each or {} for each in (found["NetworkSettings"].get("Networks") or {}).values()]
+        host = found.get("HostConfig") or {}
+        config = found["Config"]
         return cls(
             id=str(found["Id"]),
             name=str(found["Name"]).lstrip("/"),
@@ -49,10 +58,18 @@ class Container:
             restarts=int(found.get("RestartCount") or 0),
             started_at=str(state["StartedAt"]),
             exit_code=int(state["ExitCode"]),
-            addresses=tuple(network["IPAddress"] for network in networks if network.get("IPAddress")),
+            addresses=(
+                *(str(each["IPAddress"]) for each in networks if each.get("IPAddress")),
+                *(f"[{each['GlobalIPv6Address']}]" for each in networks if each.get("GlobalIPv6Address")),
+            ),
             config_hash=str(labels.get(f"{_PROJECT_LABEL}config-hash", "")),
             directory=str(labels.get(f"{_PROJECT_LABEL}project.working_dir", "")),
             log_driver=str(((found.get("HostConfig") or {}).get("LogConfig") or {}).get("Type", "")),
+            restart_policy=str((host.get("RestartPolicy") or {}).get("Name") or "no"),
+            network_mode=str(host.get("NetworkMode") or ""),
+            ports=_ports(found["NetworkSettings"].get("Ports") or {}),
+            environment=dict(str(each).partition("=")[::2] for each in config.get("Env") or ()),
+            argv=tuple(map(str, (*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())))),
         )
 
     @property
@@ -85,3 +102,16 @@ class Container:
             "restarts": self.restarts,
             "started_at": self.started_at,
         }
+
+
+def _ports(published: Mapping[str, Any]) -> dict[int, str]:
+    """Where the host listens for each TCP port, as `address:port`."""
+    found: dict[int, str] = {}
+    for port, places in published.items():
+        number, _, protocol = str(port).partition("/")
+        for place in places or ():
+            address = str(place.get("HostIp") or "")
+            address = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(address, address)  # noqa: S104 - read, not bound
+            if protocol == "tcp" and number.isdigit() and place.get("HostPort"):
+                found.setdefault(int(number), f"{address}:{place['HostPort']}")
+    return found

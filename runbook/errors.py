@@ -4,6 +4,7 @@ RunbookError
 ├── SettingsError        runbook.toml is missing, unreadable, or says something that it cannot mean
 ├── HostError            the production host could not be asked
 │   ├── CommandFailed      a command ended with a code other than the expected one
+│   ├── EngineError        the Docker engine cannot be reached, or answers what nobody can read
 │   ├── CommandTimedOut    a command did not end by its deadline and was stopped
 │   └── CommandSaidTooMuch a command printed more than it may and was stopped
 ├── ProductionError      the Compose project is not what the settings say
@@ -19,11 +20,14 @@ RunbookError
 ├── SentenceError        a sentence did what its keyword does not allow
 ├── CheckFailed          a sentence was looked at until its deadline and was not true
 ├── Inconclusive         a sentence could not be looked at; never counted as good news
+│   └── NoAnswer           an HTTP address gave no answer: why, as far as that is known
 ├── RedactionError       a made-up secret was not struck out: nothing real is trusted to it
 └── JournalError         the journal cannot be written, or is not whole
 
 Each carries two sentences: what was seen against what was expected, and what to type or to do next.
 """
+
+from enum import StrEnum
 
 
 class RunbookError(Exception):
@@ -52,6 +56,10 @@ class HostError(RunbookError):
 
 class CommandFailed(HostError):
     """A command ended with a code other than the expected one."""
+
+
+class EngineError(HostError):
+    """The Docker engine cannot be reached, or answers what nobody can read."""
 
 
 class CommandTimedOut(HostError):
@@ -112,6 +120,23 @@ class CheckFailed(RunbookError):
 
 class Inconclusive(RunbookError):
     """A sentence could not be looked at; that is never good news."""
+
+
+class Why(StrEnum):
+    """Why an HTTP address gave no answer."""
+
+    REFUSED = "nothing listens there"
+    TLS = "no TLS connection came about"
+    NOT_HTTP = "what listens there does not answer in HTTP"
+    OTHER = "no answer came in time, or no connection"
+
+
+class NoAnswer(Inconclusive):
+    """An HTTP address gave no answer."""
+
+    def __init__(self, seen: str, next_step: str, why: Why) -> None:
+        super().__init__(seen, next_step)
+        self.why = why
 
 
 class RedactionError(RunbookError):

@@ -1,15 +1,19 @@
 """How a command runs on the production host: with a deadline, with a clean environment, and on record."""
 
+import contextlib
+import json
 import os
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from runbook.complaint import complaint
-from runbook.errors import CommandFailed, CommandSaidTooMuch, CommandTimedOut, HostError
+from runbook.errors import CommandFailed, CommandSaidTooMuch, CommandTimedOut, EngineError, HostError
 from runbook.started import Started
+
+_Found = TypeVar("_Found")
 
 # What a command sees of the operator's shell. Compose prefers shell variables to the env file, so an
 # IMAGE_TAG that somebody exported an hour ago would silently decide which release comes up.
@@ -18,6 +22,10 @@ _PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "SSH_AUTH_SOCK", 
 
 _EARSHOT = 0.2  # seconds between two looks at what a talking command has said
 _AFTERMATH = 60.0  # seconds, for what must be run after a command was stopped
+_PAUSE = 0.5  # seconds, before something is asked again
+
+# What docker says, whatever it was asked, when no engine answers it. Its exit code, 1, is that of any other error.
+_NO_ENGINE = ("cannot connect to the docker daemon", "error during connect", "failed to connect to the docker api")
 
 
 @dataclass(frozen=True)
@@ -109,12 +117,18 @@ class OffTheRecord:
 class Host:
     """The production host, reached as this machine."""
 
-    def __init__(self, environment: Mapping[str, str], recorder: Recorder) -> None:
-        """`environment` is added to what commands see (docker's configuration folder, say)."""
+    def __init__(
+        self, environment: Mapping[str, str], recorder: Recorder, patience: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """`environment` is added to what commands see (docker's configuration folder, say).
+
+        `patience` is for how long, in seconds, something is asked again that gave no answer that can be read.
+        """
         self._environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         # What commands say is read here and there (`No such file or directory`): in English, as bytes are bytes.
         self._environment |= {"LC_ALL": "C.UTF-8"} | dict(environment)
         self._recorder = recorder
+        self._patience = patience
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -125,7 +139,8 @@ class Host:
         """Run a command and return how it ended, whatever its exit code.
 
         Raises CommandTimedOut at its deadline and CommandSaidTooMuch above its `most_output`, after its whole process
-        group was stopped, and HostError when it cannot be started.
+        group was stopped, EngineError when it is docker's and no engine answers, and HostError when it cannot be
+        started.
         """
         with Started(command.argv, self._environment, command.directory, command.stdin, command.most_output) as started:
             return self._carry_through(command, started)
@@ -162,6 +177,11 @@ class Host:
             )
         completed = Completed(command, started.exit_code, *started.said(), time.monotonic() - began)
         self._recorder.command_ended(completed)
+        if _no_engine(completed):
+            raise EngineError(
+                f"`{command}` reached no Docker engine: {completed.last_words}",
+                "see to it that the engine runs, and that this user may ask it: `docker version`",
+            )
         return completed
 
     def _hear_out(self, started: Started, command: Command, until: float) -> bool:
@@ -187,8 +207,26 @@ class Host:
         """End it, and what it has begun elsewhere; tell whether it had begun."""
         begun = started.stop()
         if begun and command.if_stopped:
-            self.run(aftermath(command.if_stopped, command.directory))
+            # Why it was stopped is the news; how this ended is on record.
+            with contextlib.suppress(HostError):
+                self.run(aftermath(command.if_stopped, command.directory))
         return begun
+
+    def ask(self, command: Command, read: Callable[[Completed], _Found]) -> _Found:
+        """Run a command that only looks, and return what `read` makes of how it ended.
+
+        What gives no answer that can be read (HostError, of `run` or of `read`) is asked again while patience lasts,
+        counted from its first failure. Raises what the last one did.
+        """
+        failed_at: float | None = None
+        while True:
+            try:
+                return read(self.run(command))
+            except HostError:
+                failed_at = time.monotonic() if failed_at is None else failed_at
+                if time.monotonic() + _PAUSE > failed_at + self._patience():
+                    raise
+            time.sleep(_PAUSE)
 
     def check(self, command: Command) -> Completed:
         """Run a command that must exit 0. Raises CommandFailed with its last words when it does not."""
@@ -199,6 +237,27 @@ class Host:
                 "its whole output is in the record",
             )
         return completed
+
+
+def parsed_json(completed: Completed, kind: type | tuple[type, ...]) -> Any:
+    """What a command printed, as JSON, which must be a `kind`. Raises EngineError otherwise; output is not shown."""
+    try:
+        found = json.loads(completed.text)
+    except (ValueError, RecursionError):
+        found = ...
+    if not isinstance(found, kind):
+        raise EngineError(
+            f"`{completed.command}` ended with exit code {completed.exit_code} and an answer that nobody can read",
+            "is the engine answering? Look at it with `docker version` and `docker ps`",
+        )
+    return found
+
+
+def _no_engine(completed: Completed) -> bool:
+    if completed.exit_code == 0 or "docker" not in completed.command.argv:
+        return False
+    said = completed.stderr.decode("utf-8", errors="replace").lower()
+    return any(words in said for words in _NO_ENGINE)
 
 
 def aftermath(argv: Sequence[str], directory: str | None) -> Command:

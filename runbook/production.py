@@ -5,11 +5,12 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from types import NoneType
 from typing import Any
 
 from runbook.containers import Container
-from runbook.errors import CommandFailed, ProductionError
-from runbook.host import Command, Completed, Host
+from runbook.errors import CommandFailed, EngineError, ProductionError
+from runbook.host import Command, Completed, Host, parsed_json
 from runbook.release import ImageName, Release
 from runbook.settings import Deadlines, Project, ServiceCommand
 
@@ -47,15 +48,10 @@ class Production:
         if not ids:
             return []
         # Between the two commands a container may go; what is left is still the truth.
-        inspected = self.host.run(
-            Command(
-                ("docker", "inspect", "--type", "container", *ids),
-                self._deadlines.command,
-                secret_output=True,
-            )
+        inspecting = Command(
+            ("docker", "inspect", "--type", "container", *ids), self._deadlines.command, secret_output=True
         )
-        found = [Container.parse(item) for item in _json_list(inspected)]
-        return sorted(found, key=lambda container: container.name)
+        return sorted(self.host.ask(inspecting, _containers), key=lambda container: container.name)
 
     def running(self) -> list[Container]:
         """The project's containers. Raises ProductionError when the project isn't up where the settings say."""
@@ -103,14 +99,20 @@ class Production:
         Overrides, defaults and anchors count, as Compose is asked. Raises ProductionError when it cannot read them.
         """
         command = self.compose("config", "--format", "json")
-        answer = self.host.run(replace(self.as_release(tag, command), secret_output=True))
-        if answer.exit_code != 0:
-            raise ProductionError(
-                f"Compose cannot read the project in {self.directory}: {answer.last_words}",
-                f"run `{command}` there and mend what it says",
-            )
-        services: dict[str, dict[str, Any]] = json.loads(answer.text)["services"]
-        return services
+        asking = replace(self.as_release(tag, command), secret_output=True)
+
+        def read(answer: Completed) -> dict[str, dict[str, Any]]:
+            if answer.exit_code != 0:
+                raise ProductionError(
+                    f"Compose cannot read the project in {self.directory}: {answer.last_words}",
+                    f"run `{command}` there and mend what it says",
+                )
+            services = parsed_json(answer, dict).get("services")
+            if not isinstance(services, dict):
+                raise EngineError(f"`{command}` names no services", "is Compose answering? `docker compose version`")
+            return services
+
+        return self.host.ask(asking, read)
 
     def images_with_tag(self, tag: str | None = None) -> dict[str, ImageName]:
         """The image that Compose would run for each service, with `tag` in the env file's place.
@@ -166,15 +168,18 @@ class Production:
 
     def image_id(self, reference: str) -> str | None:
         """The id under which the host holds the image `reference`, or None when it does not."""
-        answer = self.host.run(self.command("docker", "image", "inspect", "--format", "{{json .Id}}", reference))
-        return str(json.loads(answer.text)) if answer.exit_code == 0 else None
+        asking = self.command("docker", "image", "inspect", "--format", "{{json .Id}}", reference)
+        return self.host.ask(asking, lambda answer: parsed_json(answer, str) if _is_held(answer) else None)
 
     def digests_of(self, reference: str) -> list[str]:
         """The registry digests, `name@sha256:…`, by which the host knows an image; empty when it does not."""
-        answer = self.host.run(
-            self.command("docker", "image", "inspect", "--format", "{{json .RepoDigests}}", reference)
-        )
-        return [str(digest) for digest in json.loads(answer.text) or []] if answer.exit_code == 0 else []
+        asking = self.command("docker", "image", "inspect", "--format", "{{json .RepoDigests}}", reference)
+
+        def read(answer: Completed) -> list[str]:
+            # An image without any is told as null.
+            return list(map(str, parsed_json(answer, (list, NoneType)) or [])) if _is_held(answer) else []
+
+        return self.host.ask(asking, read)
 
     def pulling(self, release: Release) -> Command:
         """The command that fetches the images of `release`; nothing that runs changes by it."""
@@ -274,11 +279,21 @@ def _override(service: str, networks: Mapping[str, Any], *, alone: bool) -> byte
     return f"services: {{{json.dumps(service)}: {{{inner}}}}}\n".encode()
 
 
-def _json_list(completed: Completed) -> list[dict[str, Any]]:
+def _containers(inspected: Completed) -> list[Container]:
+    """What `docker inspect` printed. Raises EngineError when that is no list of containers."""
     try:
-        found = json.loads(completed.text)
-    except ValueError:
-        raise CommandFailed(
-            f"`{completed.command}` printed no JSON: {completed.last_words}", "is the engine answering?"
+        return [Container.parse(item) for item in parsed_json(inspected, list)]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise EngineError(
+            f"`{inspected.command}` printed something else than containers", "is the engine answering? `docker version`"
         ) from None
-    return list(found)
+
+
+def _is_held(answer: Completed) -> bool:
+    """Tell whether the host holds the image that was asked for. Raises EngineError when the engine says neither."""
+    if answer.exit_code != 0 and "no such image" not in answer.stderr.decode("utf-8", errors="replace").lower():
+        raise EngineError(
+            f"`{answer.command}` ended with exit code {answer.exit_code}: {answer.last_words}",
+            "is the engine answering? Look at it with `docker version`",
+        )
+    return answer.exit_code == 0

@@ -3,6 +3,7 @@
 import re
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -13,6 +14,8 @@ REVISION = "{revision}"
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/\S*$")]
+HostHeader = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+(:\d+)?$")]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 # A name in SQL, as it is in the catalog; PostgreSQL keeps 63 bytes of one.
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[^\x00]+$")]
@@ -130,10 +133,20 @@ class HealthSettings(Section):
 
     service: Word = "api"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    scheme: Literal["http", "https"] = "http"
+    host_header: HostHeader | None = None
+    headers: dict[HeaderName, Word] = Field(default_factory=dict)
     liveness_path: UrlPath = "/healthz"
     readiness_path: UrlPath = "/readyz"
     behind_schema_may_be_false: tuple[Word, ...] = ("ready", "migrations_current")
     required: tuple[Word, ...] = ("database", "jobs", "migrations_current")
+
+    @field_validator("headers")
+    @classmethod
+    def _no_host(cls, headers: dict[str, str]) -> dict[str, str]:
+        if any(name.lower() == "host" for name in headers):
+            raise ValueError("expected no Host among them: that is host_header")
+        return headers
 
 
 class MetricsSettings(Section):
@@ -201,12 +214,15 @@ class Deadlines(Section):
     healthy: Seconds = 120
     stable: Seconds = 5
     http: Seconds = 5
+    no_answer: Seconds = 30
     public: Seconds = 30
     sentence: Seconds = 3600
 
     @model_validator(mode="after")
     def _sentence_is_longest(self) -> Self:
-        longest = max(self.command, self.pull, self.dump, self.migrate, self.up, self.healthy, self.public)
+        longest = max(
+            self.command, self.pull, self.dump, self.migrate, self.up, self.healthy, self.public, self.no_answer
+        )
         if self.sentence < longest:
             raise ValueError(f"sentence ({self.sentence:g}) must not be shorter than any of the others ({longest:g})")
         return self
@@ -249,6 +265,11 @@ class Settings(Section):
             if service not in self.project.services:
                 raise ValueError(f"{key}.service {service} is not among project.services")
         return self
+
+    def health_headers(self) -> dict[str, str]:
+        """What every health request carries: the public host name, as what users ask for, unless another is set."""
+        public = urlsplit(self.traffic.public_url).netloc
+        return {"Host": self.health.host_header or public, **self.health.headers}
 
     def secret_sources(self) -> dict[str, SecretSource]:
         """Every secret that the settings name, by a name that may be shown."""

@@ -31,6 +31,7 @@ def take(tools: Toolbox) -> dict[str, Any]:
     images = {each.id: _image(tools, each.image_name, each.image_id) for each in ours}
     variables = [tools.settings.project.tag_variable, *(s.variable for s in tools.settings.switches.values())]
     env_file = tools.env_file.read()
+    public = tools.gate.public()
     return {
         "at": utc_now(),
         "containers": [each.facts() | images.get(each.id, {}) for each in containers],
@@ -50,6 +51,7 @@ def take(tools: Toolbox) -> dict[str, Any]:
         "schema": _or_unknown(lambda: list(tools.catalog.revisions())),
         "readiness": _or_unknown(tools.health.readiness),
         "gate": _or_unknown(tools.gate.state),
+        "public": {"by": public.by, "seen": public.seen},
         "log_errors": _or_unknown(lambda: dict(tools.logs.recent().counts)),
     }
 

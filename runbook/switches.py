@@ -13,6 +13,7 @@ from runbook.probes import Prober
 from runbook.production import Production
 from runbook.sentence import Change, Expectation, Kept, Seen
 from runbook.settings import SwitchSettings
+from runbook.switch_reach import inside
 
 
 def choose(switches: Mapping[str, SwitchSettings], asked_for: str | None) -> str:
@@ -145,34 +146,89 @@ class Switch:
             "somebody deployed meanwhile: look who",
         )
 
-    def seen_inside(self) -> Expectation:
-        """That every container of the switch's services has the value in its own environment."""
+    def reaching(self) -> Expectation:
+        """That the switch reaches the containers of its services: by which variables, or by what else."""
 
         def look() -> Seen:
-            containers = self._production.of_services(self._settings.services)
-            values = {container.name: self._value_inside(container) for container in containers}
-            return Seen(
-                all(value == self.value for value in values.values()),
-                "; ".join(f"{name} sees {self._settings.variable}={value}" for name, value in values.items()),
-            )
+            found = inside(self._production, self._settings, self.value, None)
+            missed = [service for service in self._settings.services if service not in found]
+            blind = [s for s in self._settings.services if s in found and not found[s].can_be_seen]
+            others = sorted(set(found) - set(self._settings.services))
+            told = [f"{name}: {found[name].words}" for name in self._settings.services if name in found]
+            told += [f"no container of {', '.join(missed)}"] if missed else []
+            told += [f"in {', '.join(blind)} by nothing that can be looked at inside a container"] if blind else []
+            told += [f"{', '.join(others)} as well, which switches.….services leaves out"] if others else []
+            return Seen(not missed and not blind, f"{self.variable} reaches {'; '.join(told)}")
 
         return Expectation(
-            f"{self._settings.variable}={self.value} inside every container of {', '.join(self._settings.services)}",
+            f"{self.variable} to reach every container of {', '.join(self._settings.services)}",
+            look,
+            f"let the Compose file hand {self.variable} to the service, or correct variable and services of the switch",
+        )
+
+    def seen_inside(self) -> Expectation:
+        """That every container of the switch's services has what Compose makes of the value for it."""
+
+        def look() -> Seen:
+            tag = self._production.running_tag(self._settings.services)
+            follow = inside(self._production, self._settings, self.value, tag)
+            containers = self._production.of_services(self._settings.services)
+            if left_out := [each.name for each in containers if each.service not in follow]:
+                raise Inconclusive(
+                    f"{self.variable} reaches nothing in {', '.join(left_out)}", "hand it over in the Compose file"
+                )
+            seen = [follow[container.service].seen_in(container) for container in containers]
+            return Seen(all(good for good, _ in seen), "; ".join(words for _, words in seen))
+
+        return Expectation(
+            f"{self.variable}={self.value} inside every container of {', '.join(self._settings.services)}",
             look,
             "does the Compose file hand the variable to the service?",
             self._users.deadline,
         )
 
-    def _value_inside(self, container: Container) -> str:
-        answer = self._production.host.run(
-            self._production.command("docker", "exec", container.id, "printenv", self._settings.variable)
+    def askable(self) -> Expectation:
+        """That users' answers can tell later whether the switch is felt: a credential is there, and they can change.
+
+        What the addresses answer now is told. Only where all of them answer as disabled ones before the switch is
+        turned off does that stop: it would prove nothing afterwards.
+        """
+
+        def look() -> Seen:
+            if self._users.credential is None:
+                return Seen(ok=False, seen="the settings name no credential for its addresses", final=True)
+            now = {who: self._answers(with_credentials=who == "with") for who in ("without", "with")}
+            seen = "; ".join(f"{path} answers {status} {who} credentials" for who in now for path, status in now[who])
+            turned = self._env_file.read().value_of(self._settings.variable) == self.value
+            statuses = [status for answers in now.values() for _, status in answers]
+            proves_nothing = all(status in self._settings.disabled_statuses for status in statuses)
+            return Seen(self._on or turned or not proves_nothing, seen)
+
+        return Expectation(
+            f"{', '.join(self._settings.paths)} to show whether {self.variable} is felt",
+            look,
+            "set credential and paths of the switch: a path that is always refused shows nothing",
         )
-        if answer.exit_code not in (0, 1):
-            raise Inconclusive(
-                f"the environment of {container.name} cannot be read: {answer.last_words}",
-                f"look at it by hand: docker exec {container.name} env",
-            )
-        return answer.text.rstrip("\n") if answer.exit_code == 0 else "(not set)"
+
+    def _answers(self, *, with_credentials: bool) -> list[tuple[str, int | str]]:
+        """What each of the switch's addresses answers now; in words where there is no answer."""
+        answers: list[tuple[str, int | str]] = []
+        for path in self._settings.paths:
+            try:
+                answers.append((path, self._ask(path, with_credentials=with_credentials)))
+            except Inconclusive:
+                answers.append((path, "nothing"))
+        return answers
+
+    def _ask(self, path: str, *, with_credentials: bool) -> int:
+        headers = {}
+        if with_credentials:
+            if self._users.credential is None:
+                raise Inconclusive(
+                    "the settings name no credential for the switch's addresses", "set switches.….credential"
+                )
+            headers = {"Authorization": f"Bearer {self._users.credential.get_secret_value()}"}
+        return self._users.prober.get(self._users.public_url + path, headers).status
 
     def felt_by_users(self, *, with_credentials: bool) -> Expectation:
         """That the switch's addresses answer users as its position says, with or without credentials.
@@ -183,17 +239,7 @@ class Switch:
         who = "with" if with_credentials else "without"
 
         def look() -> Seen:
-            headers = {}
-            if with_credentials:
-                if self._users.credential is None:
-                    raise Inconclusive(
-                        "the settings name no credential for the switch's addresses", "set switches.….credential"
-                    )
-                headers = {"Authorization": f"Bearer {self._users.credential.get_secret_value()}"}
-            statuses = {
-                path: self._users.prober.get(self._users.public_url + path, headers).status
-                for path in self._settings.paths
-            }
+            statuses = {path: self._ask(path, with_credentials=with_credentials) for path in self._settings.paths}
             good = all(self._as_wanted(status, with_credentials=with_credentials) for status in statuses.values())
             return Seen(good, "; ".join(f"{path} answers {status}" for path, status in statuses.items()))
 

@@ -103,7 +103,8 @@ class Toolbox:
         self.incident = incident
         redactor = incident.journal.redactor
         deadlines = settings.deadlines
-        self.host = Host(settings.host.environment, incident)
+        incident.no_answer = deadlines.no_answer
+        self.host = Host(settings.host.environment, incident, lambda: incident.patience)
         self.production = Production(self.host, settings.project, deadlines)
         path = str(settings.project.directory / settings.project.env_file)
         self.env_file = EnvFileOnHost(self.host, path, redactor, deadlines.command, settings.record.secret_variables)
@@ -117,7 +118,7 @@ class Toolbox:
         self.known_good = KnownGood(self.production)
         self.open_incident = OpenIncident(self.production)
         self.gate = TrafficGate(self.production, self.prober, settings.traffic, deadlines.public)
-        self.health = Health(self.production, self.prober, settings.health, deadlines)
+        self.health = Health(self.production, self.prober, settings.health, settings.health_headers(), deadlines)
         self.logs = Logs(self.production, settings.logs, redactor.text)
 
     # What is needed at the end is made only then: a missing ticket token must not stop a rollback as it begins.

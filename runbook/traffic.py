@@ -1,10 +1,31 @@
 """The traffic gate: what pauses and resumes user traffic, and what the public address answers."""
 
-from runbook.errors import Inconclusive
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from runbook.errors import Inconclusive, NoAnswer
+from runbook.incident.gate_words import By, contradiction
 from runbook.probes import Prober
 from runbook.production import Production
 from runbook.sentence import Change, Expectation, Seen
 from runbook.settings import ServiceCommand, TrafficSettings
+
+#: How long gate and public address may take to say the same, in seconds, while nobody turns the gate.
+_AGREED = 5.0
+_FIND = 'command -v -- "$1" >/dev/null 2>&1 && echo found || echo missing'
+
+
+@dataclass(frozen=True)
+class PublicAnswer:
+    """What the public address answers, in words, by whom, its status (0: no answer), and to where it redirects."""
+
+    seen: str
+    by: By
+    status: int = 0
+    location: str = ""
 
 
 class TrafficGate:
@@ -51,24 +72,106 @@ class TrafficGate:
 
         return Expectation(f"the traffic gate {wanted}", look, "look at the gateway by hand", self._deadline)
 
+    def public(self) -> PublicAnswer:
+        """What the public address answers now, and by whom, as far as its answer tells."""
+        try:
+            answer = self._prober.get(self._address)
+        except NoAnswer as error:
+            return PublicAnswer(error.seen, By.NOBODY)
+        header = (self._settings.release_header or "").lower()
+        if header:
+            by = By.APPLICATION if header in answer.headers else By.GATEWAY if answer.status >= 500 else By.SOMEBODY
+        else:
+            # Without a header that tells who answers, an application's 500 must not pass for a closed gate.
+            by = By.GATEWAY if answer.status == 503 else By.APPLICATION
+        from_whom = " from the application" if header and by is By.APPLICATION else ""
+        from_whom = f" without {self._settings.release_header}" if by is By.SOMEBODY else from_whom
+        seen = f"{self._address} answers {answer.status}{from_whom}"
+        return PublicAnswer(seen, by, answer.status, answer.headers.get("location", ""))
+
     def keeping_users_out(self) -> Expectation:
-        """That the public address answers with an error of the gateway's own, and not from the application."""
+        """That the gate is closed, and the public address answers with an error of the gateway's own."""
 
         def look() -> Seen:
-            answer = self._prober.get(self._address)
-            header = (self._settings.release_header or "").lower()
-            from_application = header != "" and header in answer.headers
-            seen = f"{self._address} answers {answer.status}{' from the application' if from_application else ''}"
-            # Without a header that tells who answers, an application's 500 must not pass for a closed gate.
-            kept_out = answer.status >= 500 if header else answer.status == 503
-            return Seen(kept_out and not from_application, seen)
+            state, public = self.state(), self.public()
+            if public.by is By.NOBODY:
+                raise Inconclusive(public.seen, "is the address right, and is something listening?")
+            kept_out = state == "closed" and public.by is By.GATEWAY
+            return Seen(kept_out, contradiction(state, public.by, public.seen) or f"{public.seen}; the gate is {state}")
 
         return Expectation(
             "the public address to keep users out",
             look,
-            "the gate says closed and lets requests through: look at the gateway",
+            "look at the gateway: the gate must say closed, and let no request through",
             self._deadline,
         )
+
+    def agreeing(self, api_is_well: Callable[[], bool]) -> Expectation:
+        """That the gate's own word and the answers of the public address do not contradict each other.
+
+        An open gate in front of an application that is down answers like a closed one: that speaks against nothing,
+        unless `api_is_well`.
+        """
+
+        def look() -> Seen:
+            state, public = self.state(), self.public()
+            if public.by is By.NOBODY:
+                raise Inconclusive(public.seen, "set traffic.public_url to an address that the production host reaches")
+            said = f"the gate says {state}, and {public.seen}"
+            if state == "closed":
+                return Seen(public.by is By.GATEWAY, contradiction(state, public.by, public.seen) or said)
+            if urlsplit(public.location).scheme == "https" and urlsplit(self._address).scheme == "http":
+                return Seen(ok=False, seen=f"{said}, to {public.location}: set traffic.public_url to that", final=True)
+            refused = public.status == 503 or public.by is By.SOMEBODY
+            if public.by is By.APPLICATION or not refused or not api_is_well():
+                return Seen(ok=True, seen=said)
+            return Seen(ok=False, seen=f"{contradiction(state, public.by, public.seen) or said}, with a ready api")
+
+        return Expectation(
+            "a traffic gate that says what the public address shows",
+            look,
+            "look at the gateway, traffic.state and traffic.release_header: nobody knows whether users can be kept out",
+            _AGREED,
+        )
+
+    def turnable(self) -> Expectation:
+        """That the programs which pause and resume traffic are there; neither is run."""
+
+        def look() -> Seen:
+            found = {word: self._found(call) for word, call in self._turners().items()}
+            return Seen(
+                all(there is not False for there, _ in found.values()),
+                "; ".join(f"{word}: {words}" for word, (_, words) in found.items()),
+            )
+
+        return Expectation(
+            "programs that pause and resume traffic",
+            look,
+            "mend traffic.pause and traffic.resume in the settings, or bring their service up",
+        )
+
+    def _turners(self) -> dict[str, ServiceCommand]:
+        return {"pause": self._settings.pause, "resume": self._settings.resume}
+
+    def _found(self, call: ServiceCommand) -> tuple[bool | None, str]:
+        """Whether the program of a command is there, None when that cannot be told without running it; and in words."""
+        program, place = call.command[0], call.service or "the host"
+        if call.service is None:
+            path = self._production.host.environment.get("PATH")
+            here = PurePosixPath(self._production.directory)
+            there = shutil.which(str(here / program) if "/" in program else program, path=path)
+            return there is not None, f"{there or f'no {program}'} on the host"
+        if (call.service, program) == (self._settings.state.service, self._settings.state.command[0]):
+            self.state()  # raises when it does not start
+            return True, f"{program} of {place}, which says how the gate is as well"
+        find = ServiceCommand(service=call.service, command=("sh", "-c", _FIND, "sh", program))
+        answer = self._production.host.run(self._production.inside(find))
+        said = answer.text.strip()
+        if answer.exit_code == 0 and said in ("found", "missing"):
+            return said == "found", f"{program} is {said} in {place}"
+        if answer.exit_code in (126, 127):
+            return None, f"not known, {place} has no shell to look for {program}"
+        return False, f"nothing can be run in {place}: {answer.last_words}"
 
     def serving(self, tag: str) -> Expectation:
         """That the public address answers well, and from release `tag` when answers say which release they are from."""

@@ -12,6 +12,16 @@ def env_file_sets_switch(tools: Toolbox) -> None:
     tools.incident.verify(tools.switch.set_in_env_file())
 
 
+@given("the switch reaches the containers of its services")
+def switch_reaches_containers(tools: Toolbox) -> None:
+    tools.incident.verify(tools.switch.reaching())
+
+
+@given("the answers to users can show the switch")
+def answers_show_switch(tools: Toolbox) -> None:
+    tools.incident.verify(tools.switch.askable())
+
+
 @when("the switch is turned in the env file")
 @changes
 def switch_turned(tools: Toolbox) -> None:

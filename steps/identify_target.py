@@ -33,6 +33,21 @@ def production_on_record(tools: Toolbox) -> None:
     snapshot.write_down_before(tools)
 
 
+@given("the traffic gate and the public address say the same")
+def gate_and_address_agree(tools: Toolbox) -> None:
+    tools.incident.verify(tools.gate.agreeing(tools.health.well))
+
+
+@given("traffic can be paused and resumed")
+def traffic_can_be_turned(tools: Toolbox) -> None:
+    tools.incident.verify(tools.gate.turnable())
+
+
+@given("the api can be asked whether it is live and ready")
+def api_askable(tools: Toolbox) -> None:
+    tools.incident.verify(tools.health.askable())
+
+
 @given("a release to return to")
 def known_good_release(tools: Toolbox) -> None:
     target.identify(tools, tools.wishes.forward_fix or tools.wishes.target)

@@ -100,6 +100,8 @@ def _told(snapshot: Mapping[str, Any]) -> Iterator[_Line]:
         yield _Line("Containers", container["name"], f"{identity}, {state}", duty, identity)
     yield _Line("Database", "schema revision", _words(snapshot["schema"]), "schema")
     yield _Line("Users", "traffic gate", _words(snapshot["gate"]))
+    if "public" in snapshot:
+        yield _Line("Users", "public address", snapshot["public"]["seen"])
     yield _Line("Users", "readiness", _readiness(snapshot["readiness"]))
     for name, switch in sorted(snapshot.get("switches", {}).items()):
         yield _Line("Switches", name, f"{switch['state']} ({switch['variable']}={switch['value']})", "switches")

@@ -1,7 +1,8 @@
 """One run on one production: it carries out changes, holds expectations against what is seen, and keeps both."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
@@ -10,7 +11,7 @@ from runbook.errors import CheckFailed, Inconclusive, SentenceError
 from runbook.host import Command, Host
 from runbook.incident.journal import Entry, Journal
 from runbook.incident.witness import Witness
-from runbook.sentence import Change, Expectation, Outcome, Reach
+from runbook.sentence import Change, Expectation, Outcome, Reach, Seen
 from runbook.waiting import wait_for
 
 #: What an incident that is gone on with takes from its journal; everything else is looked at afresh.
@@ -30,6 +31,10 @@ _PINNED = frozenset(
         "overrides",
     )
 )
+
+
+#: For how long, in seconds, what gives no answer is asked again at most while nothing was changed.
+_NO_HURRY_YET = 3.0
 
 
 class Mode(StrEnum):
@@ -58,6 +63,9 @@ class Incident(Witness):
         self.planned_changes = 0
         #: Changes to production that were really begun, by their summary.
         self.changes_made: list[str] = []
+        #: For how long, in seconds, what gives no answer is asked again before that counts, once something was changed.
+        self.no_answer = 0.0
+        self._looking = False
         #: Called before anything is changed; raises when this run may change nothing any more.
         self.before_change: Callable[[], None] = _nothing
         #: When each message was sent by an earlier run of this incident, by the change's summary.
@@ -168,7 +176,37 @@ class Incident(Witness):
 
     def _already(self, change: Change) -> str | None:
         told = self._told.get(change.summary)
-        return f"an earlier run of this incident did it at {told}" if told else change.already()
+        if told:
+            return f"an earlier run of this incident did it at {told}"
+        found: list[str | None] = []
+
+        def look() -> Seen:
+            found.append(change.already())
+            return Seen(ok=True, seen="")
+
+        with self._one_look() as patience:
+            waited = wait_for(Expectation(change.summary, look, ""), patience=patience)
+        if waited.unknown:
+            raise waited.unknown
+        return found[-1]
+
+    @property
+    def patience(self) -> float:
+        """For how long, in seconds, a command that looks is asked again; 0 in a look, which is repeated as a whole."""
+        return 0.0 if self._looking else self._patience
+
+    @property
+    def _patience(self) -> float:
+        return self.no_answer if self.changes_made else min(self.no_answer, _NO_HURRY_YET)
+
+    @contextmanager
+    def _one_look(self) -> Iterator[float]:
+        """Meanwhile what gives no answer is repeated by the one who waits, for as long as this gives."""
+        self._looking = True
+        try:
+            yield self._patience
+        finally:
+            self._looking = False
 
     def expect(self, expectation: Expectation) -> None:
         """Look until it is as expected, or, behind a change that was only planned, write down what would be looked at.
@@ -187,7 +225,8 @@ class Incident(Witness):
         """Look until it is as expected, in a plan as well. Raises as `expect` does."""
         self._sentence_did.add("look")
         self.listener.expecting(expectation.expected, expectation.deadline)
-        waited = wait_for(expectation)
+        with self._one_look() as patience:
+            waited = wait_for(expectation, patience=patience)
         self.journal.write(
             "look",
             expected=expectation.expected,

@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from runbook.incident.comparison import Row, compared
+from runbook.incident.gate_words import is_closed
 from runbook.incident.journal import Entry
 from runbook.incident.measured import seconds_between
 from runbook.sentence import Reach
@@ -98,11 +99,16 @@ class Production:
 
 
 def gate(entries: Sequence[Entry]) -> str:
-    """The traffic gate as it was last seen, or as a change since then has left it or was about to; empty if unknown."""
+    """The traffic gate as it was last seen, or as a change since then has left it or was about to; empty if unknown.
+
+    A gate that says closed while the public address lets users in is not known to be closed.
+    """
     found = ""
     for entry in entries:
         if _is_look(entry):
             found = str(entry["value"].get("gate", ""))
+            if found == "closed" and not is_closed(entry["value"]):
+                found = ""
         elif entry["kind"] == "change" and entry["state"] in ("begun", "done"):
             found = _TURNED.get(entry["summary"], found)
     return found

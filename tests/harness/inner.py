@@ -65,6 +65,9 @@ token = {{ env = "TICKET_TOKEN" }}
 
 [logs]
 services = ["api"]
+
+[deadlines]
+no_answer = 0.1
 """
 _SENTENCES = """
 import sys

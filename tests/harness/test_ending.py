@@ -164,6 +164,25 @@ def test_closed_gate_is_shouted(tmp_path: Path) -> None:
     assert "USERS ARE KEPT OUT" not in lines(tmp_path, "passed", Ended(after(), ["a"]))
 
 
+@pytest.mark.parametrize(
+    ("gate", "by", "words"),
+    [
+        ("closed", "gateway", "gate      closed (USERS ARE KEPT OUT)"),
+        ("closed", "application", "contradiction: the gate says closed"),
+        ("closed", "somebody", "contradiction: the gate says closed"),
+        ("closed", "nobody", "closed, by its own word; it gave no answer"),
+        ("open", "application", "gate      open (users are let in)"),
+        ("open", "gateway", "contradiction: the gate says open, and it gave no answer: users may be kept out"),
+        ("open", "nobody", "open, by its own word; it gave no answer"),
+        ("unknown: no word", "gateway", "gate      unknown: no word"),
+    ],
+)
+def test_gate_is_told_by_its_word_and_its_answers(tmp_path: Path, gate: str, by: str, words: str) -> None:
+    """The gate's own word alone does not say that users are kept out, or let in."""
+    seen = snapshot("running", "v2", gate=gate) | {"public": {"by": by, "seen": "it gave no answer"}}
+    assert words in lines(tmp_path, "failed", Ended({"before": seen}))
+
+
 def test_ailing_containers_are_named(tmp_path: Path) -> None:
     """A container that does not run, or is unhealthy, is named."""
     container = snapshot("x", "v1")["containers"][0] | {"service": "jobs", "state": "restarting", "health": "none"}

@@ -79,7 +79,7 @@ def test_sentence_that_never_ends_is_ended(runbook: Runbook) -> None:
     )
     settings = runbook.folder / "runbook.toml"
     short = "\n".join(f"{name} = 1" for name in ("command", "pull", "dump", "migrate", "up", "public", "sentence"))
-    settings.write_text(settings.read_text() + f"\n[deadlines]\n{short}\nhealthy = 1\nstable = 0.5\n")
+    settings.write_text(settings.read_text() + f"\n{short}\nhealthy = 1\nstable = 0.5\n")
     ran = runbook.feature("1.feature", scenario("Hangs", "Then this takes for ever")).run(
         "features", "--execute", "shop"
     )

@@ -7,6 +7,8 @@ from typing import Any
 
 from runbook import snapshot
 from runbook.containers import Container
+from runbook.incident.gate_words import By
+from runbook.traffic import PublicAnswer
 
 NAME = "registry.example/shop/api"
 
@@ -37,7 +39,7 @@ def tools(*containers: Container) -> Any:
         env_file=SimpleNamespace(read=lambda: file),
         catalog=SimpleNamespace(revisions=lambda: ["0003"]),
         health=SimpleNamespace(readiness=dict),
-        gate=SimpleNamespace(state=lambda: "open"),
+        gate=SimpleNamespace(state=lambda: "open", public=lambda: PublicAnswer("it answers 200", By.APPLICATION, 200)),
         logs=SimpleNamespace(recent=lambda: SimpleNamespace(counts={})),
     )
 

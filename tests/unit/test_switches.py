@@ -1,13 +1,17 @@
 """Kill switches: which one, how it is turned, and when users feel it."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from runbook.env_file import EnvFileOnHost
-from runbook.errors import EnvFileError, Inconclusive, SettingsError
+from runbook.errors import EnvFileError, SettingsError
 from runbook.host import Command
 from runbook.incident.redaction import Redactor
 from runbook.probes import Prober
@@ -134,11 +138,176 @@ def test_one_address_that_still_answers_is_enough_to_fail(tmp_path: Path) -> Non
     assert (seen.ok, seen.seen) == (False, "/exports answers 404; /reports answers 200")
 
 
-def test_value_inside_that_cannot_be_read(tmp_path: Path) -> None:
-    """A container without printenv, or a dead one, is inconclusive and never the right value."""
+def config(**services: Any) -> str:
+    return json.dumps({"name": "shop", "services": services})
+
+
+def as_compose_reads(
+    on: Mapping[str, Any], off: Mapping[str, Any], raw: Mapping[str, Any] | None = None
+) -> dict[str, str]:
+    """What `docker compose config` prints with the switch on, with it off, and without any value put in."""
+    # The script takes the first key that stands in what it was asked.
+    return {
+        "--no-interpolate": config(**(raw or {})),
+        "EXPORT_MODE=on": config(**on),
+        "EXPORT_MODE=off": config(**off),
+    }
+
+
+def with_compose(folder: Path, answers: dict[str, str], settings: SwitchSettings = EXPORTS) -> Switch:
+    """A switch whose Compose answers so; `env` runs the fake docker with what it was given, as the real one does."""
+    turned = switch(folder, answers=answers)
+    script = folder / "bin/docker"
+    script.write_text(script.read_text().replace('case "$*" in', 'case "$* EXPORT_MODE=$EXPORT_MODE" in'))
+    turned._settings = settings
+    return turned
+
+
+@pytest.mark.parametrize(
+    ("on", "off", "raw", "words"),
+    [
+        pytest.param(
+            {"environment": {"EXPORT_MODE": "on"}},
+            {"environment": {"EXPORT_MODE": "off"}},
+            {},
+            "api: EXPORT_MODE",
+            id="same-name",
+        ),
+        pytest.param(
+            {"environment": {"EXPORTS": "mode=on", "A": "1"}},
+            {"environment": {"EXPORTS": "mode=off", "A": "1"}},
+            {},
+            "api: EXPORTS",
+            id="another-name-embedded",
+        ),
+        pytest.param(
+            {"command": ["serve", "--exports=on"]},
+            {"command": ["serve", "--exports=off"]},
+            {},
+            "api: its command",
+            id="command",
+        ),
+        pytest.param(
+            {"environment": {"EXPORT_MODE": "on"}},
+            {"environment": {"EXPORT_MODE": "on"}},
+            {"env_file": [{"path": "{folder}/.env", "required": True}], "environment": {"A": "1"}},
+            "api: EXPORT_MODE",
+            id="env-file-handed-over",
+        ),
+    ],
+)
+def test_switch_reaches_a_container(
+    tmp_path: Path, on: Mapping[str, Any], off: Mapping[str, Any], raw: Mapping[str, Any], words: str
+) -> None:
+    """Compose is asked twice, and what differs is what the switch reaches, under the name that it has inside."""
+    raw = json.loads(json.dumps(raw).replace("{folder}", str(tmp_path)))
+    found = with_compose(tmp_path, as_compose_reads({"api": on}, {"api": off}, {"api": raw})).reaching().look()
+    assert (found.ok, found.seen) == (True, f"EXPORT_MODE reaches {words}")
+
+
+@pytest.mark.parametrize(
+    ("on", "off", "raw", "words"),
+    [
+        pytest.param({}, {}, {}, "no container of api", id="nowhere"),
+        pytest.param(
+            {"environment": {"EXPORT_MODE": "on"}},
+            {"environment": {"EXPORT_MODE": "on"}},
+            {"environment": {"EXPORT_MODE": "on"}, "env_file": [{"path": "{folder}/.env"}]},
+            "no container of api",
+            id="a-literal-before-the-env-file",
+        ),
+        pytest.param(
+            {"environment": {"EXPORT_MODE": "on"}},
+            {"environment": {"EXPORT_MODE": "on"}},
+            {"env_file": ["other.env"]},
+            "no container of api",
+            id="another-env-file",
+        ),
+        pytest.param(
+            {"labels": {"exports": "on"}},
+            {"labels": {"exports": "off"}},
+            {},
+            "nothing that can be looked at",
+            id="label",
+        ),
+    ],
+)
+def test_switch_that_reaches_no_container_is_told_in_the_plan(
+    tmp_path: Path, on: Mapping[str, Any], off: Mapping[str, Any], raw: Mapping[str, Any], words: str
+) -> None:
+    """Turned, it would change nothing; or nobody could look whether it did."""
+    raw = json.loads(json.dumps(raw).replace("{folder}", str(tmp_path)))
+    found = with_compose(tmp_path, as_compose_reads({"api": on}, {"api": off}, {"api": raw})).reaching().look()
+    assert not found.ok
+    assert words in found.seen
+
+
+def test_other_services_that_follow_the_switch_are_told(tmp_path: Path) -> None:
+    """They would go on with the old value, and the next `docker compose up` would recreate them."""
+    both = [{"environment": {"EXPORT_MODE": value}} for value in ("on", "off")]
+    answers = as_compose_reads({"api": both[0], "jobs": both[0]}, {"api": both[1], "jobs": both[1]})
+    found = with_compose(tmp_path, answers).reaching().look()
+    assert found.ok
+    assert "jobs as well, which switches.….services leaves out" in found.seen
+
+
+@pytest.mark.parametrize(
+    ("environment", "argv", "ok"),
+    [
+        pytest.param({"EXPORTS": "mode=off $5"}, ("tini", "serve", "--exports=off"), True, id="as-it-is-to-be"),
+        pytest.param({"EXPORTS": "mode=on $5"}, ("tini", "serve", "--exports=off"), False, id="old-value"),
+        pytest.param({"EXPORT_MODE": "off"}, ("tini", "serve", "--exports=off"), False, id="not-set"),
+        pytest.param({"EXPORTS": "mode=off $5"}, ("tini", "serve", "--exports=on"), False, id="old-command"),
+    ],
+)
+def test_value_is_seen_inside(
+    tmp_path: Path, environment: Mapping[str, str], argv: tuple[str, ...], *, ok: bool
+) -> None:
+    """The container's own variables are what counts, by the name and the value that Compose gives them."""
+    services = [
+        {"environment": {"EXPORTS": f"mode={value} $$5"}, "command": ["serve", f"--exports={value}"]}
+        for value in ("on", "off")
+    ]
+    turned = with_compose(tmp_path, as_compose_reads({"api": services[0]}, {"api": services[1]}))
+    container = SimpleNamespace(service="api", name="shop-api-1", environment=environment, argv=argv)
+    turned._production.of_services = lambda _services: [container]  # type: ignore[method-assign, assignment, list-item, return-value]  # a part of it
+    found = turned.seen_inside().look()
+    assert found.ok is ok
+    assert f"EXPORTS={environment.get('EXPORTS', '(not set)')}" in found.seen
+
+
+def test_missing_credential_is_told_before_anything_is_turned(tmp_path: Path) -> None:
+    """Without one nobody could look afterwards what users with credentials get."""
     turned = switch(tmp_path)
-    container = type("Gone", (), {"id": "c1", "name": "shop-api-1"})()
-    script = tmp_path / "bin/docker"
-    script.write_text("#!/bin/sh\necho 'container c1 is not running' >&2; exit 126\n")
-    with pytest.raises(Inconclusive, match="is not running"):
-        turned._value_inside(container)
+    turned._users = replace(turned._users, credential=None)
+    found = turned.askable().look()
+    assert (found.ok, found.seen) == (False, "the settings name no credential for its addresses")
+
+
+@pytest.mark.parametrize(
+    ("on", "env", "stranger", "user", "ok"),
+    [
+        pytest.param(False, ENV, 200, 200, True, id="leaks"),
+        pytest.param(False, ENV, 401, 200, True, id="served to users"),
+        pytest.param(False, ENV, 500, 500, True, id="broken"),
+        pytest.param(False, ENV, 404, 200, True, id="one still answers"),
+        pytest.param(False, ENV, 404, 404, False, id="refused already, with the switch on"),
+        pytest.param(False, ENV.replace(b"=on", b"=off"), 404, 404, True, id="turned off already"),
+        pytest.param(True, ENV.replace(b"=on", b"=off"), 404, 404, True, id="to be turned on"),
+    ],
+)
+def test_addresses_are_asked_before_the_switch_is_turned(  # noqa: PLR0913 - who is answered what, and what follows
+    tmp_path: Path, env: bytes, stranger: int, user: int, *, on: bool, ok: bool
+) -> None:
+    """An address that is refused while the switch is on proves nothing when it is off: a wrong path, say."""
+    with serving(lambda asked: Reply(user if "authorization" in asked.headers else stranger)) as server:
+        found = switch(tmp_path, on=on, url=server.url, env=env).askable().look()
+    assert found.ok is ok
+    assert f"/exports answers {stranger} without credentials" in found.seen
+
+
+def test_addresses_that_give_no_answer_do_not_stop_an_emergency(tmp_path: Path) -> None:
+    """What cannot be known of them is told, and the switch is turned all the same."""
+    found = switch(tmp_path).askable().look()
+    assert found.ok
+    assert "/exports answers nothing with credentials" in found.seen

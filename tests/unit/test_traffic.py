@@ -12,17 +12,19 @@ from tests.unit.parts import Reply, asking, host, production, serving
 
 
 def gate_of(
-    folder: Path, prober: object = None, url: str = "http://127.0.0.1:1", header: str | None = "X-Release"
+    folder: Path,
+    prober: object = None,
+    url: str = "http://127.0.0.1:1",
+    header: str | None = "X-Release",
+    **calls: ServiceCommand,
 ) -> TrafficGate:
     """A gate that is a file on the host: what it says is what the file says."""
-    settings = TrafficSettings(
-        public_url=url + "/",
-        check_path="/orders",
-        release_header=header,
-        pause=ServiceCommand(command=("sh", "-c", "echo closed > gate")),
-        resume=ServiceCommand(command=("sh", "-c", "echo open > gate")),
-        state=ServiceCommand(command=("cat", "gate")),
-    )
+    given = {
+        "pause": ServiceCommand(command=("sh", "-c", "echo closed > gate")),
+        "resume": ServiceCommand(command=("sh", "-c", "echo open > gate")),
+        "state": ServiceCommand(command=("cat", "gate")),
+    } | calls
+    settings = TrafficSettings(public_url=url + "/", check_path="/orders", release_header=header, **given)
     return TrafficGate(production(folder), prober, settings, 0.1)  # type: ignore[arg-type]
 
 
@@ -95,13 +97,111 @@ def test_serving_is_a_good_answer_from_the_target(
 )
 def test_users_are_kept_out_by_the_gateway_only(tmp_path: Path, reply: Reply, *, kept_out: bool) -> None:
     """An error of the application itself shows that requests still reach it."""
+    (tmp_path / "gate").write_text("closed")
     with serving(lambda _asked: reply) as server, asking() as prober:
         assert wait_for(gate_of(tmp_path, prober, server.url).keeping_users_out()).seen.ok is kept_out
 
 
 def test_no_answer_is_neither_served_nor_kept_out(tmp_path: Path) -> None:
     """When nobody listens on the public address, nothing is known."""
+    (tmp_path / "gate").write_text("closed")
     with asking() as prober:
         gate = gate_of(tmp_path, prober, "http://127.0.0.1:1")
         assert wait_for(gate.serving("v1")).unknown is not None
         assert wait_for(gate.keeping_users_out()).unknown is not None
+
+
+def test_open_gate_keeps_nobody_out(tmp_path: Path) -> None:
+    """Users who get a 503 while the gate says open are kept out by something else."""
+    (tmp_path / "gate").write_text("open")
+    with serving(lambda _asked: Reply(503)) as server, asking() as prober:
+        found = wait_for(gate_of(tmp_path, prober, server.url).keeping_users_out()).seen
+    assert not found.ok
+    assert "contradiction: the gate says open" in found.seen
+
+
+TO_TLS = Reply(301, headers={"Location": "https://shop.example/orders"})
+
+
+@pytest.mark.parametrize("header", ["X-Release", None])
+@pytest.mark.parametrize(
+    ("state", "reply", "well", "ok"),
+    [
+        pytest.param("open", Reply(200, headers=RELEASED), True, True, id="open"),
+        pytest.param("open", Reply(500, headers=RELEASED), True, True, id="open-and-failing"),
+        pytest.param("open", Reply(500), True, True, id="open-and-failing-without-a-name"),
+        pytest.param("open", Reply(404, headers=RELEASED), True, True, id="open-and-lost-a-page"),
+        pytest.param("open", Reply(503), False, True, id="open-in-front-of-nothing"),
+        pytest.param("open", Reply(503), True, False, id="open-and-answers-as-closed"),
+        pytest.param("open", TO_TLS, True, False, id="another-public-address"),
+        pytest.param("closed", Reply(503), True, True, id="closed"),
+        pytest.param("closed", Reply(200, headers=RELEASED), True, False, id="closed-and-lets-users-in"),
+        pytest.param("closed", Reply(500, headers=RELEASED), True, False, id="closed-and-the-application-errs"),
+        pytest.param("closed", Reply(200, b"we are back soon"), True, False, id="maintenance-page"),
+        pytest.param("closed", TO_TLS, True, False, id="closed-and-redirects"),
+    ],
+)
+def test_gate_and_public_address_are_held_against_each_other(  # noqa: PLR0913 - two facts, what else is known, what follows
+    tmp_path: Path, state: str, reply: Reply, header: str | None, *, well: bool, ok: bool
+) -> None:
+    """A gate whose word and whose answers contradict each other is told, before anybody relies on it."""
+    (tmp_path / "gate").write_text(state)
+    with serving(lambda _asked: reply) as server, asking() as prober:
+        found = gate_of(tmp_path, prober, server.url, header).agreeing(lambda: well).look()
+    assert found.ok is ok
+    assert f"the gate says {state}" in found.seen
+    assert ok or reply is TO_TLS or "contradiction" in found.seen
+
+
+def test_somebody_else_answers(tmp_path: Path) -> None:
+    """Answers without the header that names the release are told while the api is well: they prove nothing later."""
+    (tmp_path / "gate").write_text("open")
+    with serving(lambda _asked: Reply(200)) as server, asking() as prober:
+        gate = gate_of(tmp_path, prober, server.url)
+        assert "answers 200 without X-Release" in gate.agreeing(lambda: True).look().seen
+        assert not gate.agreeing(lambda: True).look().ok
+        assert gate.agreeing(lambda: False).look().ok
+
+
+def test_address_that_nobody_reaches_is_told_in_the_plan(tmp_path: Path) -> None:
+    """Without an answer nobody could tell behind the gate whether users are kept out."""
+    (tmp_path / "gate").write_text("open")
+    with asking() as prober, pytest.raises(Inconclusive, match="gave no answer"):
+        gate_of(tmp_path, prober).agreeing(lambda: True).look()
+
+
+def test_programs_of_the_gate_are_looked_for_on_the_host(tmp_path: Path) -> None:
+    """A program that is not there is told in the plan, and none is run."""
+    found = gate_of(tmp_path).turnable().look()
+    assert found.ok
+    assert not (tmp_path / "gate").exists()
+    for missing in ("no-such-program", "./gate.sh", "/usr/bin/no-such-program"):
+        found = gate_of(tmp_path, resume=ServiceCommand(command=(missing, "open"))).turnable().look()
+        assert (found.ok, f"no {missing} on the host" in found.seen) == (False, True)
+    script = tmp_path / "gate.sh"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    for there in ("./gate.sh", str(script), "/bin/sh"):
+        assert gate_of(tmp_path, resume=ServiceCommand(command=(there, "open"))).turnable().look().ok
+
+
+@pytest.mark.parametrize(
+    ("docker", "ok", "says"),
+    [
+        pytest.param("echo found", True, "gate is found in gateway", id="there"),
+        pytest.param("echo missing", False, "gate is missing in gateway", id="not-there"),
+        pytest.param("echo 'exec: \"sh\": not found' >&2; exit 127", True, "not known", id="no-shell"),
+        pytest.param("echo 'service is not running' >&2; exit 1", False, "is not running", id="not-running"),
+    ],
+)
+def test_programs_of_the_gate_are_looked_for_in_the_container(
+    tmp_path: Path, docker: str, says: str, *, ok: bool
+) -> None:
+    """In a container a shell is asked, where there is one."""
+    pause = ServiceCommand(service="gateway", command=("gate", "close"))
+    gate = gate_of(tmp_path, pause=pause)
+    (tmp_path / "docker").write_text(f"#!/bin/sh\n{docker}\n")
+    (tmp_path / "docker").chmod(0o755)
+    gate._production.host = host(environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    found = gate.turnable().look()
+    assert (found.ok, says in found.seen) == (ok, True)

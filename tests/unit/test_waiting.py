@@ -36,7 +36,7 @@ class Time:
         self.now += seconds
 
 
-def waited(*looks: Seen | Exception, deadline: float, takes: float = 0.0) -> tuple[Waited, Time]:
+def waited(*looks: Seen | Exception, deadline: float, takes: float = 0.0, patience: float = 0.0) -> tuple[Waited, Time]:
     """Wait through those looks, the last of which repeats for ever; each takes that many seconds."""
     time = Time()
 
@@ -55,7 +55,7 @@ def waited(*looks: Seen | Exception, deadline: float, takes: float = 0.0) -> tup
         return answer
 
     expectation = Expectation("it there", look, "wait", deadline, interval=0.5)
-    return wait_for(expectation, lambda: time.now, time.sleep), time
+    return wait_for(expectation, lambda: time.now, time.sleep, patience=patience), time
 
 
 @pytest.mark.parametrize("deadline", [0, 0.1, -1])
@@ -119,6 +119,17 @@ def test_host_that_could_not_be_asked_is_asked_again(error: HostError) -> None:
     assert isinstance(result.unknown, Inconclusive)
     assert str(result.unknown) == str(error)
     assert result.seen == Seen(ok=False, seen=error.seen)
+
+
+@pytest.mark.parametrize("takes", [0.0, 60.0])
+def test_what_cannot_be_seen_is_looked_at_beyond_the_deadline(takes: float) -> None:
+    """With patience, a look that could not be made is made again, however long it took; and no longer than that."""
+    result, _ = waited(UNKNOWN, YES, deadline=0, takes=takes, patience=30)
+    assert (result.looks, result.seen) == (2, YES)
+    result, _ = waited(UNKNOWN, deadline=0, patience=30)
+    assert (result.looks, result.seconds) == (61, 30)
+    result, _ = waited(UNKNOWN, NO, deadline=0, patience=30)
+    assert (result.looks, result.unknown) == (2, None)
 
 
 @pytest.mark.parametrize("kind", [LockLost, JournalError, SentenceTimedOut, ProductionError])
