@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from runbook.errors import CommandFailed, CommandTimedOut, HostError
+from runbook.errors import CommandFailed, CommandTimedOut, HostError, RunbookError
 from runbook.started import Started
 
 # What a command sees of the operator's shell. Compose prefers shell variables to the env file, so an
@@ -26,7 +26,8 @@ class Command:
     `argv` is what runs, without a shell; `deadline` is in seconds; `stdin` is fed to it and never recorded;
     `secret_output` keeps the output off the record as well (an env file's content, say). `if_stopped` is run when the
     command had to be stopped: stopping a docker client does not stop the container that it began. One that `talks`
-    tells on standard error how far it is, and whoever listens hears each line as it comes.
+    tells on standard error how far it is, and whoever listens hears each line as it comes. `means` are the exit codes
+    that say something of their own, each with the error that `Host.check` raises for it.
     """
 
     argv: tuple[str, ...]
@@ -36,6 +37,7 @@ class Command:
     secret_output: bool = False
     if_stopped: tuple[str, ...] = ()
     talks: bool = False
+    means: tuple[tuple[int, RunbookError], ...] = ()
 
     def __str__(self) -> str:
         """Write it as a person would type it."""
@@ -170,8 +172,11 @@ class Host:
         return begun
 
     def check(self, command: Command) -> Completed:
-        """Run a command that must exit 0. Raises CommandFailed with its last words when it does not."""
+        """Run a command that must exit 0. Raises what its exit code `means`, else CommandFailed with its last words."""
         completed = self.run(command)
+        for exit_code, error in command.means:
+            if completed.exit_code == exit_code:
+                raise error
         if completed.exit_code != 0:
             raise CommandFailed(
                 f"`{command}` ended with exit code {completed.exit_code}: {completed.last_words}",
