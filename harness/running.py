@@ -31,7 +31,7 @@ from runbook.incident.visible import visible
 from runbook.operating import production_host
 from runbook.production import Production
 from runbook.sentence import Outcome
-from runbook.toolbox import Toolbox, learn_env_file, redactor_for
+from runbook.toolbox import Toolbox, learn_production, redactor_for
 
 CONDUCT = pytest.StashKey[Conduct]()
 REDACTOR = pytest.StashKey[Redactor]()
@@ -138,7 +138,7 @@ def _refuse(session: pytest.Session, run: Run) -> Production:
     host = Host(run.settings.host.environment, OffTheRecord())
     production = Production(host, run.settings.project, run.settings.deadlines)
     production.running()
-    learn_env_file(run.settings, host, session.config.stash[REDACTOR])
+    learn_production(run.settings, host, session.config.stash[REDACTOR])
     return production
 
 

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from runbook.complaint import complaint
-from runbook.errors import CommandFailed, CommandSaidTooMuch, CommandTimedOut, EngineError, HostError
+from runbook.errors import (
+    CommandFailed,
+    CommandSaidTooMuch,
+    CommandTimedOut,
+    EngineError,
+    HostError,
+    RunbookError,
+)
 from runbook.started import Started
 
 _Found = TypeVar("_Found")
@@ -36,7 +43,8 @@ class Command:
     `secret_output` keeps the output off the record as well (an env file's content, say). `if_stopped` is run when the
     command had to be stopped: stopping a docker client does not stop the container that it began. One that `talks`
     tells on standard error how far it is, and whoever listens hears each line as it comes. `most_output` is in bytes,
-    for each of standard output and standard error: a command that prints more is stopped.
+    for each of standard output and standard error: a command that prints more is stopped. `means` are the exit codes
+    that say something of their own, each with the error that `Host.check` raises for it.
     """
 
     argv: tuple[str, ...]
@@ -47,6 +55,7 @@ class Command:
     if_stopped: tuple[str, ...] = ()
     talks: bool = False
     most_output: int | None = None
+    means: tuple[tuple[int, RunbookError], ...] = ()
 
     def __str__(self) -> str:
         """Write it as a person would type it."""
@@ -229,8 +238,11 @@ class Host:
             time.sleep(_PAUSE)
 
     def check(self, command: Command) -> Completed:
-        """Run a command that must exit 0. Raises CommandFailed with its last words when it does not."""
+        """Run a command that must exit 0. Raises what its exit code `means`, else CommandFailed with its last words."""
         completed = self.run(command)
+        for exit_code, error in command.means:
+            if completed.exit_code == exit_code:
+                raise error
         if completed.exit_code != 0:
             raise CommandFailed(
                 f"`{command}` ended with exit code {completed.exit_code}: {completed.last_words}",

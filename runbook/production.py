@@ -29,6 +29,10 @@ class Production:
         files = [part for file in self.project.compose_files for part in ("-f", file)]
         return ("docker", "compose", "-p", self.project.name, "--env-file", self.project.env_file, *files)
 
+    def compose_reading(self, env_file: str) -> tuple[str, ...]:
+        """The beginning of a `docker compose` command that reads `env_file` in the place of the settings' own."""
+        return ("docker", "compose", "-p", self.project.name, "--env-file", env_file)
+
     def command(self, *argv: str, deadline: float | None = None, stdin: bytes | None = None) -> Command:
         """A command in the project's directory; `deadline` is in seconds."""
         return Command(argv, deadline or self._deadlines.command, self.directory, stdin)

@@ -92,18 +92,16 @@ class Switch:
     def turning(self, incident: str) -> Change:
         """The change that sets the switch in the env file, and keeps a copy of the file as it was."""
         env_file = self._env_file.read()
-        content = env_file.with_value(self._settings.variable, self.value)
+        content = self._env_file.changed(env_file, self._settings.variable, self.value)
 
         def already() -> str | None:
             now = self._env_file.read().values.get(self._settings.variable)
             return f"{env_file.path} says {self._settings.variable}={now}" if now == self.value else None
 
-        folder = f"{self._production.directory}/{FOLDER}"
-        kept = f"{folder}/{incident}.env"
-        making = self._production.command("mkdir", "--parents", "--mode=700", "--", folder)
+        kept = f"{self._production.directory}/{FOLDER}/{incident}.env"
         return Change(
             f"{env_file.path} says {self._settings.variable}={self.value}",
-            (making, *self._env_file.replacing(env_file, content, kept)),
+            self._env_file.replacing(env_file, content, kept),
             already,
             leaves=(Kept(kept, "the env file as it was before, with its secrets"),),
         )

@@ -15,18 +15,15 @@ def naming(tools: Toolbox, release: Release) -> Change:
     """The change that makes the env file name the target, and keeps a copy of it as it was."""
     variable = tools.settings.project.tag_variable
     env_file = tools.env_file.read()
-    content = env_file.with_value(variable, release.tag)
+    content = tools.env_file.changed(env_file, variable, release.tag)
 
     def already() -> str | None:
         now = tools.env_file.read().values.get(variable)
         return f"{env_file.path} says {variable}={release.tag}" if now == release.tag else None
 
-    folder = tools.production.command(
-        "mkdir", "--parents", "--mode=700", "--", f"{tools.production.directory}/{FOLDER}"
-    )
     return Change(
         f"{env_file.path} says {variable}={release.tag} (was {env_file.values.get(variable)})",
-        (folder, *tools.env_file.replacing(env_file, content, kept_copy(tools))),
+        tools.env_file.replacing(env_file, content, kept_copy(tools)),
         already,
         leaves=(Kept(kept_copy(tools), "the env file as it was before, with its secrets"),),
     )
@@ -47,8 +44,8 @@ def named(tools: Toolbox, release: Release) -> Expectation:
         there = tools.host.run(tools.production.command("test", "-e", kept_copy(tools)))
         if there.exit_code == 1:
             return Seen(ok=True, seen=f"{now.path} names {release.tag}, and was not changed by this incident")
-        before = tools.env_file.at(kept_copy(tools)).read()
-        same = before.with_value(variable, release.tag) == now.content
+        before = tools.env_file.at(kept_copy(tools))
+        same = before.changed(before.read(), variable, release.tag) == now.content
         found: dict[str, str] = tools.incident.facts["before"]["env_file"]
         kept = (found["mode"], found["owner"]) == (now.mode, f"{now.owner}:{now.group}")
         return Seen(

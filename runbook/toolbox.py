@@ -25,6 +25,7 @@ from runbook.migrations.restoring import Restoring
 from runbook.open_incident import OpenIncident
 from runbook.probes import Prober
 from runbook.production import Production
+from runbook.production_secrets import secrets_of
 from runbook.registry import Registry
 from runbook.registry_logins import registry_logins
 from runbook.settings import Settings
@@ -36,7 +37,7 @@ from runbook.traffic import TrafficGate
 def redactor_for(settings: Settings) -> Redactor:
     """A redactor that knows the secrets of this process's environment and those that the settings keep in files.
 
-    Those of the env file are learned when it is read: `learn_env_file`, before anything is written.
+    Those of production are learned by `learn_production`, before anything is written.
     """
     redactor = Redactor()
     for variables in (os.environ, settings.host.environment):
@@ -53,15 +54,21 @@ def _learn_sources(settings: Settings, env_values: dict[str, str], redactor: Red
             redactor.learn(name, source.resolve(env_values).get_secret_value())
 
 
-def learn_env_file(settings: Settings, host: Host, redactor: Redactor) -> None:
-    """Let `redactor` learn the secrets of the env file, and those that the settings say are in it.
+def learn_production(settings: Settings, host: Host, redactor: Redactor) -> None:
+    """Let `redactor` learn the secrets of production, and those that the settings say are in its env file.
 
-    What cannot be read is told by who needs it.
+    Raises EnvFileError or ProductionError when they cannot be known: nothing is written down then.
     """
+    production = Production(host, settings.project, settings.deadlines)
+    env_file = env_file_of(settings, production, redactor)
+    _learn_sources(settings, env_file.read().values, redactor)
+    redactor.learn_all(secrets_of(production, env_file, settings.record.secret_variables))
+
+
+def env_file_of(settings: Settings, production: Production, redactor: Redactor) -> EnvFileOnHost:
+    """The env file that the settings name, where it lies on the production host."""
     path = str(settings.project.directory / settings.project.env_file)
-    env_file = EnvFileOnHost(host, path, redactor, settings.deadlines.command, settings.record.secret_variables)
-    with contextlib.suppress(RunbookError):
-        _learn_sources(settings, env_file.read().values, redactor)
+    return EnvFileOnHost(production, path, redactor, settings.record.secret_variables)
 
 
 @dataclass(frozen=True)
@@ -106,8 +113,7 @@ class Toolbox:
         incident.no_answer = deadlines.no_answer
         self.host = Host(settings.host.environment, incident, lambda: incident.patience)
         self.production = Production(self.host, settings.project, deadlines)
-        path = str(settings.project.directory / settings.project.env_file)
-        self.env_file = EnvFileOnHost(self.host, path, redactor, deadlines.command, settings.record.secret_variables)
+        self.env_file = env_file_of(settings, self.production, redactor)
         self._env_values = self.env_file.read().values
         self.catalog = Catalog(self.production, settings.database)
         restoring = Restoring(self.production, settings.database, settings.traffic)

@@ -21,7 +21,7 @@ from runbook.operating import operator, operator_from, production_host
 from runbook.production import Production
 from runbook.settings import Settings
 from runbook.settings_file import load
-from runbook.toolbox import learn_env_file, redactor_for
+from runbook.toolbox import learn_production, redactor_for
 from runbook.typed import going_on_with
 
 _SETTINGS = Path("runbook.toml")
@@ -45,7 +45,9 @@ def unlock(chosen: argparse.Namespace) -> str:
     settings = load(chosen.settings)
     redactor = redactor_for(settings)
     redact_tracebacks(redactor.text)
-    learn_env_file(settings, Host(settings.host.environment, OffTheRecord()), redactor)
+    # A lock can be taken away also where Compose cannot read the project.
+    with suppress(RunbookError):
+        learn_production(settings, Host(settings.host.environment, OffTheRecord()), redactor)
     try:
         return redactor.text(_unlock(settings, redactor, chosen))
     except RunbookError as error:

@@ -16,6 +16,7 @@ from typing import Any
 from runbook.incident.page_check import Page, check_page
 from runbook.incident.verifying import verify
 from tests.journal_schema import problems
+from tests.unit.incident_parts import READS_VALUES
 
 ROOT = Path(__file__).parents[2]
 CANARY = "canary/4711 & sons"
@@ -29,6 +30,12 @@ case "$1 $2" in
 "ps --all") [ -e "$here/../down" ] || echo be92b629a43f ;;
 "ps --format") echo other-project ;;
 "info --format") echo prod-1 ;;
+"compose -p")
+    case "$*" in
+    *" -f - config "*) exec {reads_values} "$@" ;;
+    *" config "*) cat "$here/../project.json" ;;
+    *) echo "this docker answers no $*" >&2; exit 1 ;;
+    esac ;;
 "inspect --type") cat "$here/../containers.json" ;;
 *) echo "this docker answers no $1 $2" >&2; exit 1 ;;
 esac
@@ -275,7 +282,8 @@ class Runbook:
         containers[0]["NetworkSettings"]["Networks"] = {"x": {"IPAddress": "127.0.0.1"}}
         (folder / "containers.json").write_text(json.dumps(containers))
         docker = folder / "bin" / "docker"
-        docker.write_text(_DOCKER)
+        docker.write_text(_DOCKER.replace("{reads_values}", READS_VALUES))
+        (folder / "project.json").write_text('{"services": {}}')
         docker.chmod(0o755)
 
     def feature(self, name: str, *scenarios: str) -> "Runbook":

@@ -1,10 +1,11 @@
 """Parts of an incident that unit tests share: an open incident in a folder, and a `docker` that answers by a script."""
 
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from runbook.host import Host
+from runbook.host import Host, Recorder
 from runbook.incident.incident import Incident, Mode
 from runbook.incident.journal import Journal
 from runbook.incident.redaction import Redactor
@@ -12,6 +13,8 @@ from runbook.production import Production
 from runbook.settings import Deadlines, Project
 
 DEADLINES = Deadlines(command=10, dump=20, migrate=30, up=40, healthy=50)
+#: What answers in the place of `docker compose … -f - config`.
+READS_VALUES = shlex.join((sys.executable, "-I", "-S", str(Path(__file__).parents[1] / "compose_reading.py")))
 COMPOSE = ("docker", "compose", "-p", "shop", "--env-file", ".env", "-f", "docker-compose.yml")
 
 
@@ -20,7 +23,7 @@ def incident(folder: Path, mode: Mode = Mode.EXECUTE) -> Incident:
     return Incident("20251218T030000Z-shop-rollback", mode, Journal(folder / "journal.jsonl", Redactor()))
 
 
-def production(folder: Path, found: Incident, answers: Mapping[str, str] | None = None) -> Production:
+def production(folder: Path, found: Recorder, answers: Mapping[str, str] | None = None) -> Production:
     """A production in `folder`, where `docker` is a script.
 
     It prints the answer of the first key that stands in its arguments, and exits 1 when there is none.
@@ -32,7 +35,8 @@ def production(folder: Path, found: Incident, answers: Mapping[str, str] | None 
         for words, answer in (answers or {}).items()
     )
     script = binaries / "docker"
-    script.write_text(f'#!/bin/sh\ncase "$*" in\n{cases}esac\necho "no answer to $*" >&2; exit 1\n')
+    values = f"  *'-f - config'*) exec {READS_VALUES} \"$@\";;\n"
+    script.write_text(f'#!/bin/sh\ncase "$*" in\n{values}{cases}esac\necho "no answer to $*" >&2; exit 1\n')
     script.chmod(0o755)
     host = Host({"PATH": f"{binaries}:/usr/bin:/bin"}, found)
     project = Project.model_validate({"name": "shop", "directory": str(folder)})

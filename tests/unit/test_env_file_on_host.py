@@ -8,6 +8,7 @@ import pytest
 from runbook.env_file import EnvFileOnHost
 from runbook.errors import EnvFileError
 from runbook.incident.redaction import Redactor
+from tests.unit.incident_parts import production
 from tests.unit.parts import Heard, host
 
 CONTENT = b"# shop\nIMAGE_TAG=v1\nMETRICS_TOKEN=canary-4711\nPLAIN=nothing-special\n"
@@ -24,13 +25,13 @@ def laid_out(folder: Path) -> Path:
 
 
 def on_host(path: Path, redactor: Redactor | None = None, heard: Heard | None = None) -> EnvFileOnHost:
-    return EnvFileOnHost(host(heard), str(path), redactor or Redactor(), 10, ())
+    return EnvFileOnHost(production(path.parent, heard or Heard()), str(path), redactor or Redactor(), ())
 
 
 def replace(path: Path, value: str, keep: Path) -> None:
     there = on_host(path)
     env_file = there.read()
-    for command in there.replacing(env_file, env_file.with_value("IMAGE_TAG", value), str(keep)):
+    for command in there.replacing(env_file, there.changed(env_file, "IMAGE_TAG", value), str(keep)):
         host().check(command)
 
 
@@ -60,7 +61,7 @@ def test_read_learns_secrets_and_keeps_content_to_itself(tmp_path: Path) -> None
 def test_listed_variable_is_secret_too(tmp_path: Path) -> None:
     """A variable that the settings list is secret whatever its name."""
     redactor = Redactor()
-    EnvFileOnHost(host(), str(laid_out(tmp_path)), redactor, 10, ("PLAIN",)).read()
+    EnvFileOnHost(production(tmp_path, Heard()), str(laid_out(tmp_path)), redactor, ("PLAIN",)).read()
     assert redactor.text("nothing-special") == "[secret PLAIN]"
 
 
@@ -85,7 +86,7 @@ def test_replacing_changes_the_value_and_nothing_else(tmp_path: Path) -> None:
     path = laid_out(tmp_path)
     replace(path, "v2", tmp_path / "kept.env")
     assert looks(path) == (CONTENT.replace(b"v1", b"v2"), 0o640, OWNER)
-    assert sorted(found.name for found in tmp_path.iterdir()) == [".env", "kept.env"]
+    assert sorted(found.name for found in tmp_path.iterdir() if found.is_file()) == [".env", "kept.env"]
 
 
 def test_kept_copy_is_the_file_as_it_was(tmp_path: Path) -> None:
@@ -118,19 +119,54 @@ def test_leftover_of_a_crashed_run_does_not_leak_in(tmp_path: Path) -> None:
     assert not leftover.exists()
 
 
-def test_replacing_is_exactly_these_commands(tmp_path: Path) -> None:
-    """The old file is copied, the new one is written beside it, and one rename puts it in place."""
+def test_planted_links_are_not_followed(tmp_path: Path) -> None:
+    """Links where the new file and the copy are made are replaced, and what they point to stays as it is."""
+    path, keep, victim = laid_out(tmp_path), tmp_path / "kept.env", tmp_path / "victim"
+    victim.write_text("precious")
+    for planted in (f"{path}.new", f"{keep}.new", str(keep)):
+        Path(planted).symlink_to(victim)
+    replace(path, "v2", keep)
+    assert victim.read_text() == "precious"
+    assert looks(path) == (CONTENT.replace(b"v1", b"v2"), 0o640, OWNER)
+    assert looks(keep) == (CONTENT, 0o640, OWNER)
+    assert not keep.is_symlink()
+
+
+def test_copy_is_not_written_through_a_linked_folder(tmp_path: Path) -> None:
+    """A `.runbook` that leads elsewhere gets no secrets, and the env file stays."""
+    path = laid_out(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".runbook").symlink_to("elsewhere")
+    with pytest.raises(EnvFileError, match=r"\.runbook is a symbolic link"):
+        replace(path, "v2", tmp_path / ".runbook/kept.env")
+    assert path.read_bytes() == CONTENT
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("after", range(9))
+def test_file_that_somebody_changes_meanwhile_stays(tmp_path: Path, after: int) -> None:
+    """Whenever somebody else changes the file before the last moment, their version stays, and that is said."""
     path = laid_out(tmp_path)
     there = on_host(path)
-    commands = there.replacing(there.read(), b"IMAGE_TAG=v2\n", "/srv/kept.env")
-    assert [command.argv for command in commands] == [
-        ("cp", "--preserve=all", "--", str(path), "/srv/kept.env"),
-        ("cp", "--preserve=all", "--attributes-only", "--", str(path), f"{path}.new"),
-        ("dd", f"of={path}.new", "conv=fsync", "status=none"),
-        ("mv", "--force", "--", f"{path}.new", str(path)),
-        ("sync", "--", str(path)),
-    ]
-    assert [command.stdin for command in commands] == [None, None, b"IMAGE_TAG=v2\n", None, None]
+    env_file = there.read()
+    commands = there.replacing(env_file, there.changed(env_file, "IMAGE_TAG", "v2"), str(tmp_path / "kept.env"))
+    theirs = CONTENT + b"ADDED=by-somebody\n"
+
+    def all_of_them() -> None:
+        for number, command in enumerate(commands):
+            if number == after:
+                path.write_bytes(theirs)
+            host().check(command)
+
+    put = [number for number, command in enumerate(commands) if command.argv[0] == "flock"]
+    if after > put[0]:
+        all_of_them()
+    else:
+        with pytest.raises(EnvFileError, match="was changed by somebody after it was read") as caught:
+            all_of_them()
+        assert "--resume" in caught.value.next_step
+    assert path.read_bytes() == theirs
+    assert not (tmp_path / ".env.new").exists()
 
 
 def test_until_the_rename_the_old_file_stands(tmp_path: Path) -> None:
@@ -142,13 +178,55 @@ def test_until_the_rename_the_old_file_stands(tmp_path: Path) -> None:
     for command in there.replacing(there.read(), new, str(tmp_path / "kept.env")):
         host().check(command)
         stood.append(path.read_bytes())
-    assert stood == [CONTENT, CONTENT, CONTENT, new, new]
+    assert stood == [*[CONTENT] * 7, new, new]
+
+
+def test_new_file_is_never_open_to_others(tmp_path: Path) -> None:
+    """Before it has the old file's mode, nobody else can read what is written into it."""
+    path = laid_out(tmp_path)
+    there = on_host(path)
+    modes = []
+    for command in there.replacing(there.read(), b"IMAGE_TAG=v2\n", str(tmp_path / "kept.env")):
+        host().check(command)
+        new = tmp_path / ".env.new"
+        modes += [new.stat().st_mode & 0o777] if new.exists() else []
+    assert modes == [0o600, 0o640, 0o640]
 
 
 def test_old_value_comes_back_from_the_kept_copy(tmp_path: Path) -> None:
     """The kept copy can be read like the env file, so a comparison can be made with it later."""
     path = laid_out(tmp_path)
     replace(path, "v2", tmp_path / "kept.env")
-    kept = on_host(path).at(str(tmp_path / "kept.env")).read()
+    there = on_host(path).at(str(tmp_path / "kept.env"))
+    kept = there.read()
     assert kept.value_of("IMAGE_TAG") == "v1"
-    assert kept.with_value("IMAGE_TAG", "v2") == path.read_bytes()
+    assert there.changed(kept, "IMAGE_TAG", "v2") == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "value", "words"),
+    [
+        pytest.param(b"A=1\n", "v2", "does not set IMAGE_TAG", id="not-set"),
+        pytest.param(b"IMAGE_TAG=\n", "v2", "does not set IMAGE_TAG", id="empty"),
+        pytest.param(b"IMAGE_TAG=v1\n", "v 2", "cannot be written", id="space"),
+        pytest.param(b"PATH=v1\n", "v2", "whatever the lines of .* that name it say", id="set-elsewhere"),
+    ],
+)
+def test_what_cannot_be_changed(tmp_path: Path, content: bytes, value: str, words: str) -> None:
+    """A value that the file does not decide is refused with the reason."""
+    path = tmp_path / ".env"
+    path.write_bytes(content)
+    there = on_host(path)
+    with pytest.raises(EnvFileError, match=words):
+        there.changed(there.read(), "PATH" if b"PATH" in content else "IMAGE_TAG", value)
+
+
+def test_file_that_compose_cannot_read(tmp_path: Path) -> None:
+    """What Compose quotes of the file is not repeated: it may be a secret that nobody has learned."""
+    path = laid_out(tmp_path)
+    site = production(tmp_path, Heard())
+    said = 'failed to read x: line 3: unexpected character "!" in variable name "A!=s3cret-canary"'
+    (tmp_path / "bin/docker").write_text(f"#!/bin/sh\necho '{said}' >&2; exit 1\n")
+    with pytest.raises(EnvFileError, match=r"cannot read the env file .*: line 3: unexpected character →") as caught:
+        EnvFileOnHost(site, str(path), Redactor(), ()).read()
+    assert "canary" not in str(caught.value)

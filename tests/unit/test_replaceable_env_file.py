@@ -23,7 +23,7 @@ def tools(folder: Path, *, refused: str = "nothing", user: str | None = None) ->
     if user:
         (folder / "bin/id").write_text(f"#!/bin/sh\necho {user}\n")
         (folder / "bin/id").chmod(0o755)
-    env_file = EnvFileOnHost(site.host, str(folder / ".env"), Redactor(), 10, ())
+    env_file = EnvFileOnHost(site, str(folder / ".env"), Redactor(), ())
     return SimpleNamespace(env_file=env_file, host=site.host, production=site)
 
 

@@ -39,7 +39,7 @@ def switch(
     site = production(folder, found, answers)
     site.running_tag = lambda _services: "v2"  # type: ignore[method-assign]
     site.half_replaced = lambda _services: False  # type: ignore[method-assign]
-    env_file = EnvFileOnHost(site.host, str(folder / ".env"), Redactor(), 10, ())
+    env_file = EnvFileOnHost(site, str(folder / ".env"), Redactor(), ())
     return Switch(site, env_file, EXPORTS, Users(Prober(5, found), url, SecretStr(TOKEN), 1), on=on)
 
 

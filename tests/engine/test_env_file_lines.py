@@ -1,0 +1,105 @@
+"""Env-file lines against `docker compose config`: the value of each, and the change of each, are what Compose says."""
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.env_file import EnvFileOnHost
+from runbook.incident.redaction import Redactor
+from tests.engine.env_lines import named, statements
+from tests.unit.parts import production
+
+BOM = b"\xef\xbb\xbf"
+NEW = "2026-01-31-rc2"
+CASES = [named(statement, number) for number, statement in enumerate(statements())]
+
+
+def compose(folder: Path, *arguments: str) -> str:
+    """What Compose prints of the project in that folder, asked as a person would."""
+    argv = ("docker", "compose", "-p", "shop", "--env-file", ".env", *arguments)
+    kept = ("PATH", "HOME", "DOCKER_CONFIG")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    return subprocess.run(argv, cwd=folder, check=True, capture_output=True, text=True, env=environment).stdout
+
+
+def truth(folder: Path, names: list[str]) -> dict[str, str]:
+    """What Compose puts in the place of `${NAME}`, for each of these names that can stand there."""
+    asked = {name: "${" + name + "-(not set)}" for name in names}
+    project = {"services": {"api": {"image": "api", "environment": asked}}}
+    (folder / "project.json").write_text(json.dumps(project))
+    found: dict[str, str] = json.loads(compose(folder, "-f", "project.json", "config", "--format", "json"))["services"][
+        "api"
+    ]["environment"]
+    return {name: value.replace("$$", "$") for name, value in found.items() if value != "(not set)"}
+
+
+def on_host(folder: Path, content: bytes, **project: Any) -> EnvFileOnHost:
+    (folder / ".env").write_bytes(content)
+    return EnvFileOnHost(production(folder, **project), str(folder / ".env"), Redactor(), ())
+
+
+def as_bytes(text: str) -> bytes:
+    return text.encode("utf-8", errors="surrogateescape")
+
+
+def unmarked(text: str) -> str:
+    return text.replace("«", "").replace("»", "")
+
+
+def test_there_are_enough_lines() -> None:
+    """The list is as long as it is said to be."""
+    assert len(CASES) >= 105
+
+
+@pytest.mark.parametrize("front", [pytest.param(b"", id="plain"), pytest.param(BOM, id="byte-order-mark")])
+def test_no_value_differs(tmp_path: Path, front: bytes) -> None:
+    """Every value is the one that Compose puts in the place of its name."""
+    there = on_host(tmp_path, front + as_bytes("\n".join(unmarked(text) for text, _ in CASES)))
+    read = there.read().values
+    by_name = truth(tmp_path, [name for name in read if name.replace("_", "").isalnum()])
+    assert len(by_name) >= 105
+    assert {name: read[name] for name in by_name} == by_name
+    listed = compose(tmp_path, "-f", "project.json", "config", "--environment")
+    shown = dict(line.split("=", 1) for line in listed.split("\n") if "=" in line)
+    assert {name: shown[name] for name in read.keys() - by_name.keys()} == {
+        name: value for name, value in read.items() if name not in by_name
+    }
+    assert all(name in read for text, name in CASES if "«" in text)
+
+
+def test_every_change_is_right(tmp_path: Path) -> None:
+    """Each value is replaced in its place; every other byte, and every other value, is as before."""
+    pieces = [text for text, _ in CASES]
+    there = on_host(tmp_path, as_bytes("\n".join(map(unmarked, pieces))))
+    env_file = there.read()
+    before = dict(env_file.values)
+    changed = set()
+    for number, (text, name) in enumerate(CASES):
+        if "«" not in text:
+            continue
+        start, _, rest = text.partition("«")
+        # The old value's place, and nothing else.
+        pieces[number] = f"{start}{NEW}{rest.partition('»')[2]}"
+        content = there.changed(env_file, name, NEW)
+        assert content == as_bytes("\n".join(map(unmarked, pieces))), text
+        changed.add(name)
+        following = {
+            f"{name}AFTER": value.replace("v1", NEW) for value in [env_file.values.get(f"{name}AFTER")] if value
+        }
+        env_file = replace(env_file, content=content, values=env_file.values | {name: NEW} | following)
+    (tmp_path / ".env").write_bytes(env_file.content)
+    read = there.read().values
+    assert read == env_file.values
+    by_name = truth(tmp_path, [name for name in read if name.replace("_", "").isalnum()])
+    assert {name: read[name] for name in by_name} == by_name
+    assert {read[name] for name in changed} == {NEW}
+    made_from_them = {name for name in before if name.endswith("AFTER")}
+    assert len(made_from_them) == 2
+    assert {name: value for name, value in read.items() if name not in changed | made_from_them} == {
+        name: value for name, value in before.items() if name not in changed | made_from_them
+    }
