@@ -10,6 +10,7 @@ from typing import Any, TextIO, cast
 
 import pytest
 
+from harness.blocked import blocked
 from harness.collecting import Needs, left_out_by_default, missing_needs
 from harness.compat import Redacting, flush_terminal, install_quiet_reporter, through_terminal
 from harness.compat_html import drop_page
@@ -128,6 +129,8 @@ def _came_to(session: pytest.Session, conduct: Conduct) -> str:
 
 def _refuse(session: pytest.Session, run: Run) -> Production:
     """Look for production, off the record; raise UsageError or RunbookError when this run may not begin."""
+    if problems := blocked(session.config):
+        raise pytest.UsageError(*problems)
     passed = run.earlier.passed if run.earlier else frozenset()
     missing = missing_needs(session.config, session.items, passed)
     if missing:

@@ -30,7 +30,6 @@ _DEADLINE = 180.0  # seconds, for a validation, and for a plan
 #: What chooses the scenarios and the way back, by pytest's own names for it.
 _CHOICES = {
     "markexpr": "-m",
-    "keyword": "-k",
     "to": "--to",
     "forward_fix": "--forward-fix",
     "accept_loss": "--accept-loss",
@@ -66,6 +65,8 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if config.option.execute or config.option.settings:
         raise pytest.UsageError("--rehearse brings its own production → leave out --execute and --settings")
+    if config.option.keyword or config.option.deselect:
+        raise pytest.UsageError("--rehearse rehearses the runbook as one whole → leave out -k and --deselect")
     if not runs_features(config):
         raise pytest.UsageError("--rehearse without feature files → type `pytest features --rehearse INCIDENT`")
     from rehearsal.engine import plugin_dirs  # noqa: PLC0415
