@@ -9,7 +9,7 @@ from harness.way_back import recovery_lines
 from runbook.incident.incident import Mode
 from runbook.incident.journal import Entry
 from runbook.incident.story import Story
-from runbook.sentence import Reach
+from runbook.sentence import Outcome, Reach
 
 _DIGEST = len("sha256:") + 12
 
@@ -74,9 +74,21 @@ def state(snapshot: Mapping[str, Any]) -> list[str]:
 def _next(conduct: Conduct) -> list[str]:
     run, incident = conduct.run, conduct.incident
     name = run.settings.project.name
+    if conduct.outcome == Outcome.DECISION_NEEDED:
+        decided = [option for options in incident.undecided.values() for option in options]
+        command = run.command(*_carrying_out(conduct, decided))
+        return [
+            "a person must decide; what would be done is above. If that may be done, type:",
+            f"  {command}",
+        ]
     if conduct.outcome == "planned":
         return [f"to carry it out, type: {run.command(*_carrying_out(conduct))}"]
     left = len(conduct.remaining) if run.earlier else 0
+    if conduct.outcome == Outcome.NOTHING_TO_DO:
+        return [
+            f"nothing to do: {incident.facts['nothing to do']}; to validate what runs, type:",
+            f"  {run.command('-m', 'post_deploy')}",
+        ]
     if incident.mode is Mode.PLAN or (conduct.outcome == "passed" and not left):
         return []
     marks = ["-m", "emergency"] if "emergency" in run.kind else []
@@ -88,10 +100,12 @@ def _next(conduct: Conduct) -> list[str]:
     return lines
 
 
-def _carrying_out(conduct: Conduct) -> list[str]:
+def _carrying_out(conduct: Conduct, decided: Sequence[str] = ()) -> list[str]:
     """The options with which a plan is carried out: its own, with the target that it found."""
     run = conduct.run
     marks = ["-m", run.mark] if run.mark else []
     target = None if run.mark or run.wishes.forward_fix else conduct.incident.facts.get("target", {}).get("tag")
     wishes = replace(run.wishes, target=target or run.wishes.target)
-    return [*marks, *wishes.typed, "--execute", run.settings.project.name]
+    typed = wishes.typed
+    kept = [word for at in range(0, len(typed), 2) if typed[at] not in decided for word in typed[at : at + 2]]
+    return [*marks, *kept, *decided, "--execute", run.settings.project.name]

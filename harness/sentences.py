@@ -14,6 +14,7 @@ from harness.reporting import make_failed, meant, outcome_of_scenario, without_s
 from harness.running import CONDUCT, SIGNALS
 from runbook.errors import JournalError, LockLost, RunbookError, SentenceError
 from runbook.incident.incident import outcome_of
+from runbook.recovery import Way
 from runbook.sentence import Outcome, is_change
 
 #: How the sentences of a scenario ended, and what went wrong around them.
@@ -27,10 +28,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     passed = conduct.needs.passed_before(item)
     unmet = conduct.needs.unmet(item)
-    ways, way = named(item, "way"), conduct.incident.facts.get("way")
+    facts = conduct.incident.facts
+    # Where a person must judge the migrations, a plan shows what the more careful judgement would do.
+    assumed = Way.DOWNGRADE if conduct.incident.undecided else None
+    ways, way = named(item, "way"), facts.get("way", assumed)
     other_way = bool(ways) and way is not None and way not in ways
     reason = f"needs {', '.join(unmet)}, which did not pass" if unmet else ""
-    if other_way:
+    if "nothing to do" in facts:
+        reason = f"has nothing to do: {facts['nothing to do']}"
+        conduct.settled[item.nodeid] = "way"
+    elif other_way:
         reason = f"is for the way back {' or '.join(ways)}, and this one is {way}"
     if passed:
         reason = "passed already in this incident"
