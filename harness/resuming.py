@@ -26,6 +26,11 @@ class Earlier:
     wishes: Wishes
 
     @property
+    def begun(self) -> list[Entry]:
+        """How each of its runs was begun."""
+        return [entry for entry in self.entries if entry["kind"] in ("opened", "resumed")]
+
+    @property
     def passed(self) -> frozenset[str]:
         """The names that scenarios provide which passed, when they ran last."""
         return frozenset(name for provided in self._passed().values() for name in provided)

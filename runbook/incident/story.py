@@ -161,6 +161,12 @@ class Story:
         return going_on_with(incident, project, begun_with(self.opened))
 
     @property
+    def other_text(self) -> str:
+        """What of the runbook a later run had in another text than the run before it; empty if it stayed the same."""
+        found = dict.fromkeys(name for entry in self.resumed for name in entry.get("other_text", ()))
+        return " and ".join(map(str, found))
+
+    @property
     def trouble(self) -> str:
         """Why the journal could not be written at some moment, a full disk say; empty if it always could."""
         return str(self.closed.get("trouble") or "")

@@ -239,3 +239,34 @@ def test_validation_is_not_executed(runbook: Runbook, mark: str) -> None:
     runbook.feature("1.feature", MADE)
     assert "only -m emergency goes with it" in refusal(runbook.run("features", *EXECUTE, "-m", mark))
     assert not (runbook.server / "made").exists()
+
+
+def test_scenario_that_never_ran_is_not_said_to_have_passed(runbook: Runbook) -> None:
+    """Past the point up to which scenarios are run, those that ran passed already, and the others did not run."""
+    late = scenario("Late", "When a file is made", tags="@until:switched @needs:never @provides:late")
+    never = scenario("Never", "Then all is not well", tags="@until:switched @provides:never")
+    early = scenario("Early", "When a file is made", tags="@until:switched @provides:made")
+    switch = SWITCH.replace("a long command is run", "a file is made")
+    runbook.feature("1.feature", early, never, late, switch, TOLD, ENDS_BADLY)
+    ran = runbook.run("features", *EXECUTE)
+    again = runbook.run("features", "--resume", name_of(ran), *EXECUTE)
+    again.folder = ran.folder
+    reasons = {entry["scenario"]: entry["reason"] for entry in again.entries("scenario left out")}
+    assert reasons["Early"] == "passed already in this incident"
+    assert reasons["Never"] == reasons["Late"] == "did not run to its end in this incident, which is past it"
+
+
+def test_other_text_than_the_incident_began_with_is_told(runbook: Runbook) -> None:
+    """The hash of features and code stands in the journal at each start; who goes on with other text is told."""
+    runbook.feature("1.feature", MADE, SWITCH.replace("a long command is run", "a file is made"), TOLD, ENDS_BADLY)
+    ran = runbook.run("features", *EXECUTE)
+    again = runbook.run("features", "--resume", name_of(ran), *EXECUTE)
+    assert "other" not in again.terminal.partition("FAILED")[0]
+    runbook.feature("1.feature", MADE, SWITCH.replace("a long command is run", "a file is made"), TOLD)
+    last = runbook.run("features", "--resume", name_of(ran), *EXECUTE)
+    last.folder = ran.folder
+    assert "this run has other features than the incident had before" in last.terminal
+    assert "This run has other features than the incident had before" in last.page
+    first, same, other = (last.entries("opened")[0]["text"], *(e["text"] for e in last.entries("resumed")))
+    assert first == same
+    assert (first["features"] == other["features"], first["code"] == other["code"]) == (False, True)
