@@ -5,6 +5,7 @@ pytest_plugins = [
     "harness.collecting",
     "harness.refusing",
     "harness.running",
+    "harness.nothing_run",
     "harness.reporting",
     "harness.sentences",
     "harness.page",

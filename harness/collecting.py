@@ -66,20 +66,20 @@ def _leave_out_by_default(config: pytest.Config, items: list[pytest.Item]) -> No
     """Run what is no part of a rollback only when it was asked for by its mark."""
     if config.option.markexpr:
         return
-    left_out = {item: mark for item in items if (mark := _asked_for_by(item))}
+    left_out = {item: mark for item in items if (mark := asked_for_by({each.name for each in item.iter_markers()}))}
     config.stash[_LEFT_OUT] = Counter(left_out.values())
     if left_out:
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
 
 
-def _asked_for_by(item: pytest.Item) -> str | None:
-    """The mark by which this scenario must be asked for, if it is no part of a rollback."""
+def asked_for_by(tags: Collection[str]) -> str | None:
+    """The mark by which a scenario with these tags must be asked for, if it is no part of a rollback."""
     for mark in ("emergency", "pre_deploy"):
-        if item.get_closest_marker(mark):
+        if mark in tags:
             return mark
-    tied = any(named(item, mark) for mark in ("needs", "after", "way"))
-    return "post_deploy" if item.get_closest_marker("post_deploy") and not tied else None
+    tied = {"needs", "after", "way"} & set(tags)
+    return "post_deploy" if "post_deploy" in tags and not tied else None
 
 
 def left_out_by_default(config: pytest.Config) -> list[str]:

@@ -15,6 +15,7 @@ from harness.collecting import Needs
 from harness.locking import RunLock
 from harness.options import Run
 from harness.progress import Progress
+from harness.text_hash import others, text_of
 from runbook import VERSION, snapshot
 from runbook.availability_prober import AvailabilityProber
 from runbook.errors import JournalError, RunbookError
@@ -52,7 +53,8 @@ class Conduct:
             self.incident.go_on_from(run.earlier.entries)
         #: How each scenario ended, by its id.
         self.ended: dict[str, Outcome] = {}
-        #: Why scenarios need not run any more: they `passed` before, or are for another `way` back.
+        #: Why scenarios need not run any more: they `passed` before, the incident is `past` them, they are for another
+        #: `way` back, or there is `nothing` to do.
         self.settled: dict[str, str] = {}
         #: How the run ended: one word for the journal, and with what went wrong at the very end; None until then.
         self.items: list[str] = []
@@ -78,11 +80,15 @@ class Conduct:
         """Put on record who begins, or goes on with, what and `where`; wait for what a killed run left at work."""
         self.progress.opened(self.run, lambda: self.availability.summary)
         self.items = [item.nodeid for item in items]
-        begun = {**_opening(self.run, items), **(where or {}), "lock": lock.facts if lock else None}
+        text = text_of({item.path for item in items})
+        begun = {**_opening(self.run, items), **(where or {}), "lock": lock.facts if lock else None, "text": text}
         if self.run.earlier is None:
             self.incident.journal.write("opened", sync=True, format=FORMAT, **begun)
         else:
+            begun["other_text"] = other = others(self.run.earlier.begun, text)
             self.incident.journal.write("resumed", sync=True, **begun)
+            if other:
+                self.progress.note(f"this run has other {' and '.join(other)} than the incident had before")
             host = Host(self.run.settings.host.environment, self.incident)
             settle(self.incident.journal, self.progress.note, host)
         self._put_plan_on_record()
@@ -121,6 +127,10 @@ class Conduct:
             except Exception as error:  # noqa: BLE001 - whatever it was, it goes into the last lines
                 self.ending, whole = f"{self.ending}; and {error}", False
         return whole
+
+    def passed_earlier(self, item: pytest.Item) -> bool:
+        """Tell whether a scenario passed in an earlier run of this incident."""
+        return self.run.earlier is not None and item.name in self.run.earlier.passed_scenarios
 
     @property
     def remaining(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ from runbook.settings_file import load
 from runbook.toolbox import Wishes
 
 _REPORTS = "reports"
+#: The marks of what only validates.
+_VALIDATIONS = ("post_deploy", "pre_deploy")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,19 +69,36 @@ class Run:
     settings_given: str | None
     reports_given: str | None
     started_in: Path
-    #: What was typed to choose scenarios by: paths, and a word for -k.
+    #: The paths that were typed, and the mark that was chosen by -m; empty for a rollback.
     features: tuple[str, ...]
-    keyword: str
+    mark: str
     earlier: Earlier | None
 
     @property
     def typed(self) -> list[str]:
-        """How this run was begun, in words that can be typed again where it was: program, paths, settings, reports."""
+        """How this run was begun, in words that can be typed again where it was: program, folders, settings, reports.
+
+        A run is of whole folders: a file, or one scenario of it, is no runbook.
+        """
         pytest_here = Path(sys.prefix) / "bin/pytest"
         program = os.path.relpath(pytest_here, self.started_in) if pytest_here.is_file() else "pytest"
+        paths = [path.partition("::")[0] for path in self.features]
+        folders = dict.fromkeys(str(Path(path).parent) if path.endswith(".feature") else path for path in paths)
         settings = ["--settings", self.settings_given] if self.settings_given else []
         reports = ["--reports", self.reports_given] if self.reports_given else []
-        return [program, *self.features, *settings, *reports]
+        return [program, *folders, *settings, *reports]
+
+    def command(self, *options: str) -> str:
+        """What to type for a run like this one with these options."""
+        return shlex.join([*self.typed, *options])
+
+    @property
+    def again(self) -> str:
+        """What to type for all of what was asked for."""
+        marks = ["-m", self.mark] if self.mark else []
+        resume = ["--resume", self.incident] if self.earlier else []
+        execute = ["--execute", self.settings.project.name] if self.mode is Mode.EXECUTE else []
+        return self.command(*marks, *resume, *self.wishes.typed, *execute)
 
     @property
     def journal(self) -> Path:
@@ -128,7 +148,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _refuse_execute_elsewhere(config: pytest.Config) -> None:
-    if config.option.execute and not config.option.collectonly:
+    if config.option.execute:
         raise pytest.UsageError("--execute without feature files → type `pytest features --execute PROJECT`")
 
 
@@ -156,7 +176,10 @@ def read_run(config: pytest.Config) -> Run:
             f"--execute with -m {config.option.markexpr!r}: a validation changes nothing, and a rollback is one whole",
             "leave out --execute, or -m; only -m emergency goes with it",
         )
-    kind = _kind(config.option.markexpr, execute)
+    mark = config.option.markexpr.strip()
+    if mark not in _VALIDATIONS and set(_VALIDATIONS) & set(re.findall(r"\w+", mark)):
+        raise SettingsError(f"-m {mark!r}: a validation is one whole", "type -m post_deploy, or -m pre_deploy")
+    kind = _kind(mark, execute)
     if rehearsed:
         kind = f"{'emergency-' if kind == 'emergency' else ''}rehearsal{'-plan' if rehearsed.plan else ''}"
     reports, resumed = config.rootpath / config.option.reports, config.option.resume
@@ -178,7 +201,7 @@ def read_run(config: pytest.Config) -> Run:
         reports_given=config.option.reports if config.option.reports != _REPORTS else None,
         started_in=config.invocation_params.dir,
         features=tuple(config.args),
-        keyword=config.option.keyword,
+        mark=mark,
         earlier=earlier,
     )
 
@@ -220,8 +243,8 @@ def _mode(kind: str, execute: str | None) -> Mode:
 
 
 def _kind(selected: str, execute: str | None) -> str:
-    kinds = {"emergency": "emergency", "post_deploy": "validation", "pre_deploy": "validation"}
-    return kinds.get(selected.strip(), "rollback" if execute else "plan")
+    kinds = {"emergency": "emergency", **dict.fromkeys(_VALIDATIONS, "validation")}
+    return kinds.get(selected, "rollback" if execute else "plan")
 
 
 def _fresh_folder(reports: Path, project: str, kind: str) -> tuple[Path, str]:

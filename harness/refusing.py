@@ -9,8 +9,9 @@ from harness.chapters import Runbook, chapter_order
 from harness.collecting import place_of
 from harness.compat import FeatureFile
 from harness.compat_features import definitions_of, read_chapter
-from harness.options import runs_features
+from harness.options import RUN, runs_features
 from harness.rules import broken
+from harness.whole import left_out
 from runbook.incident.visible import visible
 
 #: Options of pytest and of its plugins that run scenarios in another order, in other processes, again, or not at all.
@@ -75,6 +76,8 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     _refuse(broken(runbook, _marks(session.config), allow_unused=session.config.option.allow_unused))
     result = yield
     _refuse(_shuffled(session.items))
+    if RUN in session.config.stash:
+        _refuse(left_out(session.config.stash[RUN], runbook.scenarios, session.items))
     return result
 
 

@@ -12,6 +12,9 @@ from runbook.errors import CheckFailed, Inconclusive
 from runbook.incident.visible import visible
 from runbook.sentence import Outcome
 
+#: pytest's own exit codes end with 5.
+DECISION_NEEDED = 6
+ENDED_WELL = (Outcome.PASSED, Outcome.PLANNED, Outcome.NOTHING_TO_DO)
 _Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
 _IN_FLIGHT = pytest.StashKey[pytest.Item]()
 
@@ -102,6 +105,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if item is not None:
         with contextlib.suppress(Exception):  # a plugin that fails in here may have ended the run to begin with
             _report(item, "the run was ended in this scenario; the record tells in which sentence")
-    if conduct.ending not in ("passed", "planned") and session.exitstatus == pytest.ExitCode.OK:
+    if conduct.ending == Outcome.DECISION_NEEDED:
+        session.exitstatus = DECISION_NEEDED
+    elif conduct.ending not in ENDED_WELL and session.exitstatus == pytest.ExitCode.OK:
         interrupted = conduct.outcome == Outcome.INTERRUPTED
         session.exitstatus = pytest.ExitCode.INTERRUPTED if interrupted else pytest.ExitCode.TESTS_FAILED

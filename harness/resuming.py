@@ -26,6 +26,11 @@ class Earlier:
     wishes: Wishes
 
     @property
+    def begun(self) -> list[Entry]:
+        """How each of its runs was begun."""
+        return [entry for entry in self.entries if entry["kind"] in ("opened", "resumed")]
+
+    @property
     def passed(self) -> frozenset[str]:
         """The names that scenarios provide which passed, when they ran last."""
         return frozenset(name for provided in self._passed().values() for name in provided)
@@ -81,9 +86,11 @@ def read_earlier(folder: Path, settings: Settings, given: Wishes, *, emergency: 
     if opened["mode"] != "execute":
         raise SettingsError(f"incident {name} was a plan: it changed nothing", f"type --execute {project} alone")
     last = entries[-1]
-    if last["kind"] == "closed" and last["outcome"] == "passed" and not last.get("remaining"):
+    over = {"passed": "it passed", "nothing to do": "there was nothing to do"}
+    if last["kind"] == "closed" and last["outcome"] in over and not last.get("remaining"):
         raise SettingsError(
-            f"incident {name} is over: it passed", f"for another one, type --execute {project} without --resume"
+            f"incident {name} is over: {over[last['outcome']]}",
+            f"for another one, type --execute {project} without --resume",
         )
     kind = str(opened["type"])
     if kind not in _RESUMABLE:

@@ -10,7 +10,8 @@ from typing import Any, TextIO, cast
 
 import pytest
 
-from harness.collecting import Needs, left_out_by_default, missing_needs
+from harness.blocked import blocked
+from harness.collecting import Needs, left_out_by_default, missing_needs, named
 from harness.compat import Redacting, flush_terminal, install_quiet_reporter, through_terminal
 from harness.compat_html import drop_page
 from harness.conduct import Conduct
@@ -125,11 +126,22 @@ def _came_to(session: pytest.Session, conduct: Conduct) -> str:
     nothing_ran = not good and "passed" not in conduct.settled.values()
     if nothing_ran or outcomes - good - {Outcome.NOT_APPLICABLE}:
         session.testsfailed = session.testsfailed or 1  # what pytest's exit code is made from
-    return "failed" if session.testsfailed else "planned" if conduct.incident.planned_changes else "passed"
+    incident = conduct.incident
+    bad = [item for item in session.items if conduct.ended.get(item.nodeid) not in (*good, Outcome.NOT_APPLICABLE)]
+    # What goes wrong on a way that nobody has decided on yet does not take the decision away.
+    if incident.undecided and (("way" not in incident.facts and all(named(item, "way") for item in bad)) or not bad):
+        return Outcome.DECISION_NEEDED
+    if session.testsfailed:
+        return Outcome.FAILED
+    if "nothing to do" in incident.facts:
+        return Outcome.NOTHING_TO_DO
+    return Outcome.PLANNED if incident.planned_changes else Outcome.PASSED
 
 
 def _refuse(session: pytest.Session, run: Run) -> Production:
     """Look for production, off the record; raise UsageError or RunbookError when this run may not begin."""
+    if problems := blocked(session.config):
+        raise pytest.UsageError(*problems)
     passed = run.earlier.passed if run.earlier else frozenset()
     missing = missing_needs(session.config, session.items, passed)
     if missing:

@@ -14,6 +14,7 @@ from harness.reporting import make_failed, meant, outcome_of_scenario, without_s
 from harness.running import CONDUCT, SIGNALS
 from runbook.errors import JournalError, LockLost, RunbookError, SentenceError
 from runbook.incident.incident import outcome_of
+from runbook.recovery import Way
 from runbook.sentence import Outcome, is_change
 
 #: How the sentences of a scenario ended, and what went wrong around them.
@@ -25,18 +26,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     conduct = item.config.stash.get(CONDUCT, None)
     if conduct is None:
         return
-    passed = conduct.needs.passed_before(item)
-    unmet = conduct.needs.unmet(item)
-    ways, way = named(item, "way"), conduct.incident.facts.get("way")
-    other_way = bool(ways) and way is not None and way not in ways
-    reason = f"needs {', '.join(unmet)}, which did not pass" if unmet else ""
-    if other_way:
-        reason = f"is for the way back {' or '.join(ways)}, and this one is {way}"
-    if passed:
-        reason = "passed already in this incident"
-        conduct.settled[item.nodeid] = "passed"
-    elif other_way:
-        conduct.settled[item.nodeid] = "way"
+    reason, settled = _left_out_because(conduct, item)
+    if settled:
+        conduct.settled[item.nodeid] = settled
     if reason:
         conduct.incident.journal.write(
             "scenario left out",
@@ -48,6 +40,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         conduct.progress.left_out(_chapter(item), item.name, reason)
         conduct.ended[item.nodeid] = Outcome.NOT_APPLICABLE
         pytest.skip(reason)
+
+
+def _left_out_because(conduct: Conduct, item: pytest.Item) -> tuple[str, str]:
+    """Why a scenario is not run, and why it need not be any more; empty where it is, and where it must be still."""
+    past = conduct.needs.passed_before(item)
+    if past and conduct.passed_earlier(item):
+        return "passed already in this incident", "passed"
+    facts = conduct.incident.facts
+    if "nothing to do" in facts:
+        return f"has nothing to do: {facts['nothing to do']}", "nothing"
+    # Where a person must judge the migrations, a plan shows what the more careful judgement would do.
+    assumed = Way.DOWNGRADE if conduct.incident.undecided else None
+    ways, way = named(item, "way"), facts.get("way", assumed)
+    if ways and way is not None and way not in ways:
+        return f"is for the way back {' or '.join(ways)}, and this one is {way}", "way"
+    if past:
+        return "did not run to its end in this incident, which is past it", "past"
+    unmet = conduct.needs.unmet(item)
+    return (f"needs {', '.join(unmet)}, which did not pass", "") if unmet else ("", "")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -64,6 +64,7 @@ class Incident:
     `arguments` are what a person would add to `pytest features` for it; `expected` is how that must end.
     `orders` are those that customers get through while the failed release is live. `fix` is the release that
     corrects it, in the registry and not deployed. `asked_for` is the path that strangers ask for meanwhile.
+    `held_at` is the sentence at which it must be held.
     """
 
     name: str
@@ -76,11 +77,7 @@ class Incident:
     orders: Sequence[dict[str, object]] = ()
     fix: str | None = None
     asked_for: str | None = None
-
-    @property
-    def is_held(self) -> bool:
-        """Tell whether the runbook must refuse to roll it back."""
-        return self.expected is End.HELD
+    held_at: str = ""
 
     def plant(self, practice: Practice, validate: Callable[[Practice], None]) -> Planted:
         """Raise the live release, `validate` it, and let it go wrong. Raises RehearsalError."""
@@ -148,6 +145,7 @@ INCIDENTS = {
             failed="2025-12-21-rc1",
             wait_for_symptom=symptoms.currencies_are_lost,
             expected=End.HELD,
+            held_at="a working downgrade for every revision to undo",
         ),
         Incident(
             name="export-leak",
@@ -177,6 +175,7 @@ INCIDENTS = {
             failed="2025-12-19-rc2",
             wait_for_symptom=symptoms.orders_fail,
             expected=End.HELD,
+            held_at="the target can start on the schema that it will find",
         ),
     )
 }

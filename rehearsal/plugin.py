@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections.abc import Generator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from harness.options import REHEARSED, Rehearsed, runs_features
+from harness.options import REHEARSED, RUN, Rehearsed, runs_features
+from rehearsal.ended import entries_of, otherwise
 from rehearsal.errors import RehearsalError
 
 # What a rehearsal is made of is loaded when there is one: a real run is waited for.
@@ -23,14 +25,13 @@ STRANGERS = pytest.StashKey["Load"]()
 _PARSER = pytest.StashKey[pytest.Parser]()
 _PRACTICE = pytest.StashKey["Practice"]()
 _INCIDENT = pytest.StashKey["Incident"]()
-#: Whether the runbook ended with a failure.
-_FAILED = pytest.StashKey[bool]()
+#: How the runbook ended otherwise than the incident must; empty if it did not.
+_OTHERWISE = pytest.StashKey[str]()
 _MEANWHILE = pytest.StashKey[ExitStack]()
 _DEADLINE = 180.0  # seconds, for a validation, and for a plan
 #: What chooses the scenarios and the way back, by pytest's own names for it.
 _CHOICES = {
     "markexpr": "-m",
-    "keyword": "-k",
     "to": "--to",
     "forward_fix": "--forward-fix",
     "accept_loss": "--accept-loss",
@@ -66,6 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if config.option.execute or config.option.settings:
         raise pytest.UsageError("--rehearse brings its own production → leave out --execute and --settings")
+    if config.option.keyword or config.option.deselect:
+        raise pytest.UsageError("--rehearse rehearses the runbook as one whole → leave out -k and --deselect")
     if not runs_features(config):
         raise pytest.UsageError("--rehearse without feature files → type `pytest features --rehearse INCIDENT`")
     from rehearsal.engine import plugin_dirs  # noqa: PLC0415
@@ -131,8 +134,8 @@ def _plan(config: pytest.Config, practice: "Practice") -> None:
     overrides = [word for given in config.option.override for word in ("--override", given)]
     began = time.monotonic()
     done = _run(config, *config.args, "--rehearse-plan", str(practice.settings), *choices, *overrides)
-    # A plan for what must be held ends with 1, and has its record.
-    if done.returncode not in (0, 1):
+    # A plan for what must be held ends with 1, one that waits for a decision with 6; each has its record.
+    if done.returncode not in (0, 1, 6):
         raise RehearsalError("no plan could be made", done.stdout + done.stderr)
     practice.stages(f"planned in {time.monotonic() - began:.0f} s: {done.stdout.strip().splitlines()[-1]}")
 
@@ -149,9 +152,18 @@ def _run(config: pytest.Config, *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Keep how it ended, for what is said of it."""
-    session.config.stash[_FAILED] = exitstatus == pytest.ExitCode.TESTS_FAILED
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """Exit with 0 when the incident ended as it must, "held" included, and else with 1: so a drill in CI is a test."""
+    yield
+    incident = session.config.stash.get(_INCIDENT, None)
+    ended = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    if incident is None or session.config.stash[REHEARSED].plan or session.exitstatus not in ended:
+        return
+    run = session.config.stash[RUN]
+    wrong = otherwise(incident, entries_of(run.journal)) or ("" if run.page.exists() else "its page was not written")
+    session.config.stash[_OTHERWISE] = wrong
+    session.exitstatus = pytest.ExitCode.TESTS_FAILED if wrong else pytest.ExitCode.OK
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -162,16 +174,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         return
     if _MEANWHILE in config.stash:
         config.stash[_MEANWHILE].close()
+    if (wrong := config.stash.get(_OTHERWISE, None)) is not None:
+        _say(f"rehearsal: {wrong}" if wrong else "rehearsal: it ended as it must")
     if (config.option.rehearse_keep or config.option.rehearse_by_hand) and REHEARSED in config.stash:
         for line in practice.addresses():
             _say(line)
         return
-    incident = config.stash.get(_INCIDENT, None)
-    if incident and incident.is_held and config.stash.get(_FAILED, False):
-        _say(
-            f"{incident.name} must end like this: production is held as it is, with exit code 1. It is taken down now;"
-        )
-        _say(f"what is said below to type is for: script/rehearse {incident.name} --keep")
+    if incident := config.stash.get(_INCIDENT, None):
+        _say(f"it is taken down now: what is said below to type is for script/rehearse {incident.name} --keep")
     try:
         practice.take_down()
     except RehearsalError as error:

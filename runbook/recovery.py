@@ -68,12 +68,17 @@ def decide(tools: Toolbox) -> Expectation:
             tools.incident.learn("way", way)
         return Seen(way is not None, f"verdict {verdict}: {'; '.join(evidence)}", final=True)
 
+    if schema.decided(tools):
+        moved = "somebody migrated the database meanwhile: find out, then begin anew without --resume"
+        return Expectation("a verdict that names the way back", look, moved)
+    if tools.wishes.forward_fix:
+        other = "name a release whose migrations continue the database's, or leave --forward-fix out"
+        return Expectation("a forward-fix that can go on from here", look, other)
     return Expectation(
         "a verdict that names the way back",
         look,
-        "somebody migrated the database meanwhile: find out, then begin anew without --resume"
-        if schema.decided(tools)
-        else 'read the statements, then decide: --verdict additive|breaking --because "…", or --forward-fix TAG',
+        'read the statements, then decide: --verdict additive|breaking --because "…", or --forward-fix TAG',
+        decided_by=("--verdict", Verdict.BREAKING, "--because", "why it is so"),
     )
 
 

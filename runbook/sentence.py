@@ -44,11 +44,14 @@ class Outcome(StrEnum):
     PLANNED = "planned"
     NOT_APPLICABLE = "not applicable"
     INTERRUPTED = "interrupted"
+    #: Of a run only: a plan for which a person must decide something; and one that found production as it should be.
+    DECISION_NEEDED = "decision needed"
+    NOTHING_TO_DO = "nothing to do"
 
     @property
     def is_good(self) -> bool:
         """Tell whether what ended like this came to its end, and well: all others are no good news."""
-        return self in (Outcome.PASSED, Outcome.PLANNED)
+        return self in (Outcome.PASSED, Outcome.PLANNED, Outcome.NOTHING_TO_DO)
 
 
 @dataclass(frozen=True)
@@ -121,3 +124,5 @@ class Expectation:
     next_step: str
     deadline: float = 0.0
     interval: float = 0.5
+    #: The options with which a person decides that the run may go on. A plan notes that they are missing, and goes on.
+    decided_by: tuple[str, ...] = ()

@@ -21,6 +21,8 @@ def _alarms(story: Story, ended: Ending, verified: Verified, paper: Paper) -> No
     if story.trouble:
         seen = "what was only seen at that time may be missing"
         paper.line((f"The journal could not be written: {story.trouble}; {seen}", BAD))
+    if story.other_text:
+        paper.line((f"It was gone on with by other {story.other_text} than it had before", PLAN))
     if story.production.users_kept_out:
         paper.line(("Users are kept out: the traffic gate is closed, as far as this record knows", BAD))
     if story.still_out and not story.production.users_kept_out:

@@ -1,6 +1,8 @@
 """The release to return to: chosen with its evidence, pinned by digest, and fetched."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from runbook.errors import CheckFailed, RegistryError, RegistryRefused, ReleaseNotFound, RunbookError, TargetError
 from runbook.known_good import Candidate
@@ -26,11 +28,6 @@ def identify(tools: Toolbox, asked_for: str | None) -> Release:
     tools.incident.learn("origin", {key: origin[key] for key in ("tags", "digests", "log_errors")})
     choice = tools.known_good.choose(origin["tags"], asked_for or (under_way["target"] if under_way else None))
     candidate = choice.chosen
-    if under_way is None and before["tags"] == [candidate.tag] and before["gate"] == "open":
-        raise TargetError(
-            f"{candidate.tag} runs already, and no rollback is under way: there is nothing to do",
-            "validate it with `pytest features -m post_deploy`, or name another release with --to TAG",
-        )
     images = tools.production.images_with_tag(candidate.tag)
     evidence = [candidate.evidence]
     if under_way:
@@ -50,7 +47,16 @@ def identify(tools: Toolbox, asked_for: str | None) -> Release:
     passed_over = [asdict(each) for each in choice.passed_over]
     tools.incident.decide("Which release is returned to?", candidate.tag, evidence, passed_over=passed_over)
     tools.incident.learn("target", release.facts())
+    if under_way is None and _runs_already(before, release, tools.settings.project.tag_variable):
+        why = f"{release.tag} runs already, traffic is let in, and no rollback is under way"
+        tools.incident.learn("nothing to do", why)
     return release
+
+
+def _runs_already(seen: Mapping[str, Any], release: Release, tag_variable: str) -> bool:
+    """Tell whether production, as it was seen, is all that a rollback to `release` would make of it."""
+    now = (seen["tags"], seen["digests"], seen["gate"], seen["env_file"].get(tag_variable))
+    return now == ([release.tag], release.digests, "open", release.tag)
 
 
 def _still_pinned(tools: Toolbox) -> Release:

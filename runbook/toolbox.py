@@ -89,6 +89,21 @@ class Wishes:
     disable: str | None = None
     override: tuple[str, ...] = ()
 
+    @property
+    def typed(self) -> list[str]:
+        """The options that ask for this, in words that can be typed again."""
+        given = {
+            "--to": self.target,
+            "--forward-fix": self.forward_fix,
+            "--accept-loss": self.accept_loss,
+            "--verdict": self.verdict,
+            "--because": self.because,
+            "--enable": self.enable,
+            "--disable": self.disable,
+        }
+        options = [word for option, value in given.items() if value for word in (option, value)]
+        return [*options, *(word for each in self.override for word in ("--override", each))]
+
 
 class Toolbox:
     """The parts of one production, for one incident. Making it reads the env file.

@@ -73,6 +73,8 @@ class Incident(Witness):
         self._sentence_id = ""
         #: Who vouched for which sentence that could not be checked in this run, and why; by the sentence's id.
         self.vouched: dict[str, Any] = {}
+        #: What a plan waits for: the options with which a person would decide, by the sentence's id.
+        self.undecided: dict[str, tuple[str, ...]] = {}
         self._sentence_outcome = Outcome.PASSED
         self._sentence_detail = ""
         self._sentence_began: float | None = None
@@ -242,9 +244,13 @@ class Incident(Witness):
         if not waited.seen.ok:
             # One look may take long, and was not waited for: a plan and its execution say it in the same words.
             after = f" after {waited.seconds:.0f} s" if expectation.deadline and waited.seconds >= 1 else ""
-            raise CheckFailed(
-                f"expected {expectation.expected}; seen{after}: {waited.seen.seen}", expectation.next_step
-            )
+            seen = f"expected {expectation.expected}; seen{after}: {waited.seen.seen}"
+            if self.mode is Mode.PLAN and expectation.decided_by:
+                self.undecided[self._sentence_id] = expectation.decided_by
+                self.learn("undecided", {each: list(options) for each, options in self.undecided.items()})
+                self._conclude(Outcome.PLANNED, f"DECISION NEEDED: {seen} → {expectation.next_step}")
+                return
+            raise CheckFailed(seen, expectation.next_step)
         self._conclude(Outcome.PASSED, waited.seen.seen)
 
     def _vouched_for(self, expected: str, unknown: Inconclusive) -> None:

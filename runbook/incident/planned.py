@@ -162,7 +162,7 @@ def _read(journal: Path, sought: Sought) -> dict[str, Any] | None:
     except (OSError, JournalError):
         return None
     entries = found.entries
-    if not found.whole or entries[-1].get("outcome") not in ("planned", "failed"):
+    if not found.whole or entries[-1].get("outcome") not in ("planned", "decision needed", "failed"):
         return None
     try:
         opened, facts = entries[0], facts_in_short(entries)

@@ -1,5 +1,6 @@
 """What a journal tells, put in the order in which people ask: the incident as the record's templates need it."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -23,6 +24,8 @@ from runbook.typed import begun_with, going_on_with
 _OF_ONE_RUN = ("after", "running")
 #: The names under which scenarios say that users have a production again that works.
 _RECOVERED = {"rolled-back", "switch-felt"}
+#: The outcomes of runs behind which nothing has to be mended.
+_CALM = ("planned", "decision needed", "nothing to do")
 _KINDS = {
     "plan": "plan of a rollback",
     "emergency-plan": "plan of an emergency",
@@ -71,6 +74,8 @@ class Story:
     def headline(self) -> str:
         """How it ended, in words."""
         outcome = self.closed.get("outcome")
+        if calm := self._waits_or_has_nothing_to_do:
+            return calm
         if self.failed and outcome != "passed":
             sentence = self.failed[0]
             if self.held and sentence.outcome != Outcome.INTERRUPTED:
@@ -86,6 +91,15 @@ class Story:
         if self.opened.get("mode") == "plan" and self.opened.get("type") != "validation":
             return "A plan: nothing was changed"
         return self._what_was_reached() if outcome == "passed" else f"Ended: {outcome}"
+
+    @property
+    def _waits_or_has_nothing_to_do(self) -> str:
+        if self.closed.get("outcome") == Outcome.DECISION_NEEDED:
+            options = [option for each in self.facts.get("undecided", {}).values() for option in each]
+            return f"A plan that waits for a decision: {shlex.join(options)}; nothing was changed"
+        if self.closed.get("outcome") == Outcome.NOTHING_TO_DO:
+            return f"Nothing to do: {self.facts.get('nothing to do', '')}"
+        return ""
 
     @property
     def held(self) -> bool:
@@ -112,7 +126,7 @@ class Story:
     def tone(self) -> str:
         """`good`, `plan` or `bad`: how the headline is coloured."""
         whole = {"rolled-back", "known-good", "switch-felt", "unlocked"} & set(self.closed.get("reached", []))
-        tones = {"passed": "good" if whole else "plan", "planned": "plan"}
+        tones = {"passed": "good" if whole else "plan", **dict.fromkeys(_CALM, "plan")}
         return tones.get(str(self.closed.get("outcome")), "bad")
 
     def _tag(self, fact: str) -> str:
@@ -147,6 +161,12 @@ class Story:
             return ""
         incident, project = (str(self.opened.get(name, "")) for name in ("incident", "project"))
         return going_on_with(incident, project, begun_with(self.opened))
+
+    @property
+    def other_text(self) -> str:
+        """What of the runbook a later run had in another text than the run before it; empty if it stayed the same."""
+        found = dict.fromkeys(name for entry in self.resumed for name in entry.get("other_text", ()))
+        return " and ".join(map(str, found))
 
     @property
     def trouble(self) -> str:

@@ -47,6 +47,7 @@ def loss_accepted(tools: Toolbox) -> Expectation:
         f"the loss accepted with --accept-loss {lowest}",
         look,
         f"if that may be lost, add --accept-loss {lowest}; a restore point is taken first",
+        decided_by=("--accept-loss", lowest),
     )
 
 

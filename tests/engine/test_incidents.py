@@ -39,6 +39,10 @@ class TestBreakingMigration:
         here, _ = scene
         before = state(here)
         ran = here.run("--execute", here.practice.name)
+        planned = here.run()
+        assert planned.exit_code == 6, planned.terminal
+        assert "DECISION NEEDED: no changes were made to production" in planned.terminal
+        assert "downgrade 0003_heartbeats" in planned.terminal
         customers = sql(here.practice, "SELECT count(*) FROM customers")[0]
         orders = sql(here.practice, "SELECT count(*) FROM orders")[0]
         held(

@@ -229,8 +229,9 @@ def test_repeated_run_does_nothing(rehearsed: Rehearsed) -> None:
     before, told = rehearsed.ids(), announcements(rehearsed)
     named = rehearsed.run("--to", TARGET, "--execute", rehearsed.practice.name)
     plain = rehearsed.run("--execute", rehearsed.practice.name)
-    assert (named.exit_code, plain.exit_code) == (1, 1)
-    assert "runs already, and no rollback is under way" in " ".join(named.terminal.split())
+    assert (named.exit_code, plain.exit_code) == (0, 1)
+    assert "NOTHING TO DO: no changes were made to production" in named.terminal
+    assert "runs already, traffic is let in, and no rollback is under way" in " ".join(named.terminal.split())
     assert "is itself what incident" in " ".join(plain.terminal.split())
     assert rehearsed.ids() == before
     assert announcements(rehearsed) == told

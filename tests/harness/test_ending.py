@@ -38,6 +38,7 @@ def lines(folder: Path, ending: str, ended: Ended, lock: str = "released", **mor
         "settings_given": None,
         "reports_given": None,
         "earlier": None,
+        "mark": "",
     }
     run = Run(
         settings=load(folder / "runbook.toml"),
@@ -46,7 +47,6 @@ def lines(folder: Path, ending: str, ended: Ended, lock: str = "released", **mor
         folder=folder,
         started_in=folder,
         features=("features",),
-        keyword="",
         **(usual | more),
     )
     conduct = SimpleNamespace(
@@ -88,10 +88,12 @@ def test_what_was_asked_for_is_asked_for_again(tmp_path: Path) -> None:
 def test_emergency_goes_on_as_an_emergency(tmp_path: Path) -> None:
     """A switch that was not turned to its end is gone on with as an emergency; planned, as what was asked for."""
     asked = Wishes(disable="exports")
-    said = lines(tmp_path, "failed", Ended(after(), ["EXPORT_MODE=off"]), wishes=asked, kind="emergency")
+    said = lines(
+        tmp_path, "failed", Ended(after(), ["EXPORT_MODE=off"]), wishes=asked, kind="emergency", mark="emergency"
+    )
     assert "features -m emergency --resume i-1 --execute shop" in said
     assert "--to" not in said
-    planned = lines(tmp_path, "planned", Ended(mode=Mode.PLAN), wishes=asked, kind="emergency")
+    planned = lines(tmp_path, "planned", Ended(mode=Mode.PLAN), wishes=asked, kind="emergency", mark="emergency")
     assert planned.endswith("features -m emergency --disable exports --execute shop")
 
 

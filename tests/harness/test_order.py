@@ -33,8 +33,6 @@ def refusal(ran: Ran) -> str:
         pytest.param(("--ff",), "--ff: a runbook", id="failed-first"),
         pytest.param(("--nf",), "--nf: a runbook", id="new-first"),
         pytest.param(("--sw",), "--sw: a runbook", id="stepwise"),
-        pytest.param(("--setup-only",), "--setup-only: a runbook", id="setup-only"),
-        pytest.param(("--setup-plan",), "--setup-plan: a runbook", id="setup-plan"),
     ],
 )
 def test_options_that_take_the_order_away_are_refused(runbook: Runbook, arguments: tuple[str, ...], said: str) -> None:

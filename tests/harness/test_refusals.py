@@ -73,10 +73,6 @@ def as_it_is(_runbook: Runbook) -> None:
         pytest.param(brought_up_elsewhere, (), "was brought up from /srv/elsewhere", id="brought-up-elsewhere"),
         pytest.param(without_docker, (), "could not be started", id="no-docker"),
         pytest.param(with_reports_in_the_way, (), "cannot be made", id="reports-in-the-way"),
-        pytest.param(as_it_is, ("-k", "Needing"), "'Needing' needs 'Changing'", id="without-what-it-needs"),
-        pytest.param(
-            as_it_is, ("--deselect", "features/1.feature::Changing"), "'Needing' needs 'Changing'", id="deselected"
-        ),
     ],
 )
 def test_run_is_refused_in_one_line(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from runbook.incident.verifying import verify
 from tests.harness.inner import Ran, Runbook, scenario
 from tests.harness.test_refusals import refusal
 from tests.harness.test_signals import after_file
@@ -91,23 +90,6 @@ def test_command_that_was_left_at_work_is_waited_for(runbook: Runbook) -> None:
     (left,) = again.entries("left behind")
     assert left["how"] == "came to its end"
     assert "which the run that died has left at work" in again.terminal
-
-
-def test_need_that_passed_before_counts(runbook: Runbook) -> None:
-    """With -k on a resumed incident the journal says what has passed; without --resume nothing does."""
-    ran = broken_off(runbook)
-    assert "'Switch' needs 'Made'" in refusal(runbook.run("features", *EXECUTE, "-k", "Switch"))
-    again = resumed(runbook, ran, "-k", "Switch")
-    assert again.exit_code == 0, again.terminal
-    last = verify(Path(str(ran.folder)) / "journal.jsonl").entries
-    assert last[-1]["reached"] == ["made", "switched"]
-
-
-def test_need_that_did_not_pass_before_does_not_count(runbook: Runbook) -> None:
-    """What was under way when the run stopped has not passed."""
-    ran = broken_off(runbook)
-    again = runbook.run("features", "--resume", name_of(ran), *EXECUTE, "-k", "Told")
-    assert "'Told' needs 'Switch'" in refusal(again)
 
 
 def test_what_passed_before_must_pass_again(runbook: Runbook) -> None:
@@ -234,19 +216,6 @@ def test_other_target_is_another_incident(runbook: Runbook) -> None:
     assert "begin anew: pytest features --to v2 --execute shop" in said
 
 
-def test_part_of_an_incident_does_not_end_it(runbook: Runbook) -> None:
-    """A resumed run of a part leaves the incident open, says how much of it is left, and the rest can follow."""
-    ran = broken_off(runbook)
-    part = resumed(runbook, ran, "-k", "Switch")
-    assert part.exit_code == 0, part.terminal
-    assert "1 scenarios of this incident are left; to go on" in part.terminal
-    assert part.entries("closed")[-1]["remaining"] == ["features/1.feature::Told"]
-    rest = resumed(runbook, ran)
-    assert rest.exit_code == 0, rest.terminal
-    assert rest.entries("closed")[-1]["remaining"] == []
-    assert "is over: it passed" in refusal(runbook.run("features", "--resume", name_of(ran), *EXECUTE))
-
-
 WAY = scenario("Way", "Given the way is application", tags="@provides:way")
 WAY_SENTENCE = '@given("the way is application")\ndef way(tools):\n    tools.incident.learn("way", "application")'
 
@@ -264,16 +233,6 @@ def test_what_is_for_another_way_back_is_not_left(runbook: Runbook) -> None:
     assert "is over: it passed" in refusal(runbook.run("features", "--resume", name_of(ran), *EXECUTE))
 
 
-def test_resumed_run_that_ran_nothing_is_not_green(runbook: Runbook) -> None:
-    """Where everything that was selected is for another way back, nothing was done, and nothing has passed."""
-    other = scenario("Other", "When a file is made", tags="@way:downgrade @provides:other")
-    runbook.sentences(WAY_SENTENCE)
-    runbook.feature("1.feature", WAY, other, ENDS_BADLY.replace("@needs:told ", ""))
-    ran = runbook.run("features", *EXECUTE)
-    again = runbook.run("features", "--resume", name_of(ran), *EXECUTE, "-k", "Other")
-    assert again.exit_code == 1, again.terminal
-
-
 @pytest.mark.parametrize("mark", ["post_deploy", "pre_deploy", "emergency or post_deploy"])
 def test_validation_is_not_executed(runbook: Runbook, mark: str) -> None:
     """--execute goes with a whole rollback or an emergency: anything else could not be gone on with as what it was."""
@@ -282,13 +241,32 @@ def test_validation_is_not_executed(runbook: Runbook, mark: str) -> None:
     assert not (runbook.server / "made").exists()
 
 
-def test_scenario_that_began_again_has_not_passed(runbook: Runbook) -> None:
-    """A scenario that passed at first and was stopped when it ran again does not count as passed any more."""
-    ran = broken_off(runbook)
-    runbook.feature("1.feature", MADE.replace("a file is made", "a long command is run"), SWITCH, TOLD)
-    (runbook.server / "pid").unlink()
-    runbook.run(
-        "features", "--resume", name_of(ran), *EXECUTE, meanwhile=after_file(runbook.server / "pid", signal.SIGTERM)
-    )
-    said = refusal(runbook.run("features", "--resume", name_of(ran), *EXECUTE, "-k", "Switch"))
-    assert "'Switch' needs 'Made'" in said
+def test_scenario_that_never_ran_is_not_said_to_have_passed(runbook: Runbook) -> None:
+    """Past the point up to which scenarios are run, those that ran passed already, and the others did not run."""
+    late = scenario("Late", "When a file is made", tags="@until:switched @needs:never @provides:late")
+    never = scenario("Never", "Then all is not well", tags="@until:switched @provides:never")
+    early = scenario("Early", "When a file is made", tags="@until:switched @provides:made")
+    switch = SWITCH.replace("a long command is run", "a file is made")
+    runbook.feature("1.feature", early, never, late, switch, TOLD, ENDS_BADLY)
+    ran = runbook.run("features", *EXECUTE)
+    again = runbook.run("features", "--resume", name_of(ran), *EXECUTE)
+    again.folder = ran.folder
+    reasons = {entry["scenario"]: entry["reason"] for entry in again.entries("scenario left out")}
+    assert reasons["Early"] == "passed already in this incident"
+    assert reasons["Never"] == reasons["Late"] == "did not run to its end in this incident, which is past it"
+
+
+def test_other_text_than_the_incident_began_with_is_told(runbook: Runbook) -> None:
+    """The hash of features and code stands in the journal at each start; who goes on with other text is told."""
+    runbook.feature("1.feature", MADE, SWITCH.replace("a long command is run", "a file is made"), TOLD, ENDS_BADLY)
+    ran = runbook.run("features", *EXECUTE)
+    again = runbook.run("features", "--resume", name_of(ran), *EXECUTE)
+    assert "other" not in again.terminal.partition("FAILED")[0]
+    runbook.feature("1.feature", MADE, SWITCH.replace("a long command is run", "a file is made"), TOLD)
+    last = runbook.run("features", "--resume", name_of(ran), *EXECUTE)
+    last.folder = ran.folder
+    assert "this run has other features than the incident had before" in last.terminal
+    assert "This run has other features than the incident had before" in last.page
+    first, same, other = (last.entries("opened")[0]["text"], *(e["text"] for e in last.entries("resumed")))
+    assert first == same
+    assert (first["features"] == other["features"], first["code"] == other["code"]) == (False, True)

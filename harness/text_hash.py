@@ -1,0 +1,30 @@
+"""The hashes of the runbook's text: a resumed incident is told when it goes on with another one."""
+
+import hashlib
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_CODE = ("runbook", "harness", "steps")
+
+
+def text_of(features: Iterable[Path]) -> dict[str, str]:
+    """The hash of these features, and that of the code behind them."""
+    roots = [Path(module.__file__).parent for name in _CODE if (module := sys.modules.get(name)) and module.__file__]
+    code = [(f"{root.name}/{path.relative_to(root)}", path) for root in roots for path in root.rglob("*.py")]
+    return {"features": _hash((path.name, path) for path in features), "code": _hash(code)}
+
+
+def others(begun: Sequence[Mapping[str, Any]], now: Mapping[str, str]) -> list[str]:
+    """Of which text this run has another one than the newest run of those that `begun`; earlier versions wrote none."""
+    before = begun[-1].get("text", now)
+    return [name for name, value in now.items() if before[name] != value]
+
+
+def _hash(files: Iterable[tuple[str, Path]]) -> str:
+    whole = hashlib.sha256()
+    for name, path in sorted(files):
+        content = path.read_bytes()
+        whole.update(f"{name}\0{len(content)}\0".encode() + content)
+    return whole.hexdigest()

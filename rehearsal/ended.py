@@ -1,0 +1,46 @@
+"""Whether a rehearsal ended as its incident must, by the journal of its run."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rehearsal.incidents import End, Incident
+
+
+def entries_of(journal: Path) -> list[dict[str, Any]]:
+    """The entries of a journal; empty when there is none."""
+    return [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()] if journal.is_file() else []
+
+
+def otherwise(incident: Incident, entries: Sequence[Mapping[str, Any]]) -> str:
+    """How a run ended otherwise than its incident must, in words; empty when it ended as it must."""
+    closed = entries[-1] if entries and entries[-1]["kind"] == "closed" else {}
+    outcome, reached = closed.get("outcome", "not closed"), closed.get("reached", ())
+    must = f"{incident.name} must end {incident.expected}"
+    if incident.expected is End.HELD:
+        at = _stopped_at(entries)
+        if closed.get("changes_made") != []:
+            return f"{must}, and production was changed"
+        if outcome != "failed" or incident.held_at not in at:
+            return f"{must}, at “{incident.held_at}”, and it ended {outcome}, at “{at}”"
+        return ""
+    way = next((entry["value"] for entry in reversed(entries) if entry.get("name") == "way"), "")
+    ways = {End.FIXED_FORWARD: ("forward-fix",), End.ROLLED_BACK: ("application", "downgrade")}
+    name = "switch-felt" if incident.expected is End.SWITCHED_OFF else "rolled-back"
+    if outcome != "passed" or name not in reached:
+        return f"{must}, and it ended {outcome}"
+    if way not in ways.get(incident.expected, (way,)):
+        return f"{must}, and its way was {way}"
+    return ""
+
+
+def _stopped_at(entries: Sequence[Mapping[str, Any]]) -> str:
+    """The first sentence that failed; empty when none did."""
+    text = ""
+    for entry in entries:
+        if entry["kind"] == "sentence began":
+            text = entry["text"]
+        elif entry["kind"] == "sentence ended" and entry["outcome"] == "failed":
+            return text
+    return ""

@@ -1,0 +1,111 @@
+"""A plan that waits for a person's decision says which, shows what would be done, and exits with 6."""
+
+import shlex
+
+from tests.harness.inner import Ran, Runbook, scenario
+
+SENTENCES = """
+@given("the verdict is breaking")
+def breaking(tools):
+    tools.incident.learn("way", "downgrade")
+
+
+@then("the verdict names the way back")
+def verdict(tools):
+    options = ("--verdict", "breaking", "--because", "why it is so")
+    asked = tools.wishes.verdict
+    if asked:
+        tools.incident.learn("way", "downgrade" if asked == "breaking" else "application")
+    look = lambda: Seen(bool(asked), "review", final=True)
+    tools.incident.expect(Expectation("a verdict", look, "decide", decided_by=options))
+
+
+@then("the loss is accepted")
+def loss(tools):
+    accepted = tools.wishes.accept_loss == "c3"
+    look = lambda: Seen(accepted, "would be destroyed: orders.note", final=True)
+    tools.incident.expect(Expectation("the loss accepted", look, "decide", decided_by=("--accept-loss", "c3")))
+
+
+@given("the target runs already")
+def runs_already(tools):
+    tools.incident.learn("nothing to do", "v1 runs already, traffic is let in, and no rollback is under way")
+"""
+SEEN = scenario("Seen", "Given the verdict is breaking", tags="@provides:seen")
+JUDGED = scenario("Judged", "Then the verdict names the way back", tags="@provides:seen")
+BACK = scenario("Back", "When a message is sent", tags="@way:application @needs:seen")
+ACCEPTED = scenario("Accepted", "Then the loss is accepted", tags="@way:downgrade @needs:seen @provides:accepted")
+UNDONE = scenario("Undone", "When a file is made", tags="@way:downgrade @needs:accepted")
+EXECUTE = ("--execute", "shop")
+
+
+def plan(runbook: Runbook, *scenarios: str) -> Ran:
+    return runbook.sentences(SENTENCES).feature("1.feature", *scenarios).run("features")
+
+
+def typed(ran: Ran) -> list[str]:
+    """The arguments of the command that the last lines say to type."""
+    (command,) = (line.strip() for line in ran.lines if line.strip().split(" ")[0].endswith("pytest"))
+    return shlex.split(command)[1:]
+
+
+def test_loss_that_is_not_accepted_is_a_decision(runbook: Runbook) -> None:
+    """The plan goes on, shows the downgrade's commands, exits with 6, and its last command carries it out."""
+    ran = plan(runbook, SEEN, ACCEPTED, UNDONE)
+    assert (ran.exit_code, ran.ending) == (6, "decision needed")
+    assert "would do:" in ran.terminal
+    assert "touch made" in ran.terminal
+    assert "DECISION NEEDED: no changes were made to production" in ran.terminal
+    assert "FAILED" not in ran.terminal
+    assert "A plan that waits for a decision: --accept-loss c3; nothing was changed" in ran.page
+    assert not (runbook.server / "made").exists()
+    assert runbook.run(*typed(ran)).exit_code == 0
+    assert (runbook.server / "made").exists()
+
+
+def test_execution_without_the_decision_stops(runbook: Runbook) -> None:
+    """Where something would be changed, what was not accepted stops the run."""
+    runbook.sentences(SENTENCES).feature("1.feature", SEEN, ACCEPTED, UNDONE)
+    ran = runbook.run("features", *EXECUTE)
+    assert (ran.exit_code, ran.ending) == (1, "failed")
+    assert not (runbook.server / "made").exists()
+
+
+def test_verdict_of_a_person_is_a_decision(runbook: Runbook) -> None:
+    """Without a verdict the plan shows the more careful way and no other; one command decides all that is open."""
+    ran = plan(runbook, JUDGED, BACK, ACCEPTED, UNDONE)
+    assert (ran.exit_code, ran.ending) == (6, "decision needed")
+    assert ran.scenarios["Back"] == "not applicable"
+    assert "touch made" in ran.terminal
+    assert "touch sent" not in ran.terminal
+    decided = runbook.run(*typed(ran))
+    assert decided.exit_code == 0, decided.terminal
+    assert (runbook.server / "made").exists()
+
+
+def test_impossible_downgrade_does_not_take_the_decision_away(runbook: Runbook) -> None:
+    """A person may judge that nothing has to be undone, also where nothing can be."""
+    unusable = scenario("Unusable", "Then all is not well", tags="@way:downgrade @needs:seen @provides:accepted")
+    ran = plan(runbook, JUDGED, BACK, unusable, UNDONE)
+    assert (ran.exit_code, ran.ending) == (6, "decision needed")
+
+
+def test_what_fails_apart_from_a_decision_has_failed(runbook: Runbook) -> None:
+    """An open decision is no excuse for what is known to be bad."""
+    bad = scenario("Bad", "Then all is not well", tags="@needs:seen")
+    ran = plan(runbook, SEEN, ACCEPTED, bad)
+    assert (ran.exit_code, ran.ending) == (1, "failed")
+
+
+def test_nothing_to_do_is_said_and_ends_well(runbook: Runbook) -> None:
+    """In a plan and in an execution: nothing else is run, nobody is told, exit code 0."""
+    nothing = scenario("Target", "Given the target runs already", "Then all is well", tags="@provides:seen")
+    told = scenario("Told", "When a message is sent", tags="@needs:seen")
+    runbook.sentences(SENTENCES).feature("1.feature", nothing, told)
+    for arguments in ((), EXECUTE):
+        ran = runbook.run("features", *arguments)
+        assert (ran.exit_code, ran.ending) == (0, "nothing to do"), ran.terminal
+        assert "NOTHING TO DO: no changes were made to production" in ran.terminal
+        assert "left out: has nothing to do: v1 runs already" in ran.terminal
+        assert "Nothing to do: <span" in ran.page
+        assert not (runbook.server / "sent").exists()

@@ -1,0 +1,121 @@
+"""Exit code 0 means that the checks ran: what leaves some of them out, or runs nothing, is refused where one asked."""
+
+import pytest
+
+from tests.harness.inner import Ran, Runbook, scenario
+from tests.harness.test_refusals import refusal
+
+FIRST = scenario("First", "When a file is made", tags="@provides:first")
+SECOND = scenario("Second", "Then all is well", tags="@after:first")
+CHECKED = scenario("Checked", "Then all is well", tags="@post_deploy")
+ALSO = scenario("Also checked", "Then all is well", tags="@post_deploy")
+SWITCHED = scenario("Switched", "When a message is sent", tags="@emergency")
+EXECUTE = ("--execute", "shop")
+VALIDATE = ("-m", "post_deploy")
+EMERGENCY = ("-m", "emergency", *EXECUTE)
+
+
+def project(runbook: Runbook) -> Runbook:
+    return runbook.feature("1.feature", FIRST, SECOND).feature("2.feature", CHECKED, ALSO, SWITCHED)
+
+
+def untouched(runbook: Runbook, ran: Ran) -> bool:
+    return ran.folder is None and runbook.records == [] and not (runbook.server / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("paths", "arguments"),
+    [
+        pytest.param(("features",), (*EXECUTE, "-k", "First"), id="-k"),
+        pytest.param(("features",), (*EXECUTE, "-k", "Nonsense"), id="-k-nothing"),
+        pytest.param(("features",), (*EXECUTE, "-m", "emergency", "-k", "not Switched"), id="emergency"),
+        pytest.param(("features",), (*EXECUTE, "--deselect", "features/1.feature::Second"), id="--deselect"),
+        pytest.param(("features",), (*EXECUTE, "--ignore", "features/1.feature"), id="--ignore"),
+        pytest.param(("features",), (*EXECUTE, "--ignore-glob", "*1.feature"), id="--ignore-glob"),
+        pytest.param(("features/1.feature::First",), EXECUTE, id="node-id"),
+        pytest.param(("features/2.feature",), EXECUTE, id="one-file"),
+        pytest.param(("features",), (*VALIDATE, "-k", "Also"), id="validation-k"),
+        pytest.param(("features/2.feature::Checked",), VALIDATE, id="validation-node-id"),
+    ],
+)
+def test_part_of_the_whole_is_refused(runbook: Runbook, paths: tuple[str, ...], arguments: tuple[str, ...]) -> None:
+    """Who executes or validates runs all of it; the refusal names what would be left out, and the whole command."""
+    ran = project(runbook).run(*paths, *arguments)
+    said = refusal(ran)
+    assert "would be left out" in said
+    assert untouched(runbook, ran)
+    whole = said.rpartition(" → ")[2].split()[1:]
+    assert runbook.run(*whole).exit_code == 0
+
+
+def test_plan_may_be_one_of_a_part(runbook: Runbook) -> None:
+    """A plan changes nothing, so a part of it may be looked at."""
+    assert project(runbook).run("features", "-k", "First").scenarios == {"First": "planned"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "option"),
+    [
+        *((EXECUTE, flag) for flag in ("--co", "--fixtures", "--fixtures-per-test", "--setup-plan", "--setup-only")),
+        (VALIDATE, "--co"),
+        (VALIDATE, "--markers"),
+        (EMERGENCY, "--help"),
+    ],
+)
+def test_option_that_runs_nothing_is_refused(runbook: Runbook, asked: tuple[str, ...], option: str) -> None:
+    """What only shows something does not end with 0 where an execution or a validation was asked for."""
+    ran = project(runbook).run("features", *asked, option)
+    assert "it runs nothing" in refusal(ran)
+    assert untouched(runbook, ran)
+
+
+@pytest.mark.parametrize("options", ["--co", "--setup-plan", "--version", "-k Nonsense", "--markers"])
+def test_option_from_the_environment_is_no_exception(runbook: Runbook, options: str) -> None:
+    """PYTEST_ADDOPTS that a shell, or CI, has left behind: refused, or without effect, and never green for nothing."""
+    ran = project(runbook).run("features", *EXECUTE, environment={"PYTEST_ADDOPTS": options})
+    assert ran.exit_code == 4 or (runbook.server / "made").exists(), ran.terminal
+
+
+def test_help_in_front_is_refused_too(runbook: Runbook) -> None:
+    """What stands behind `--help` is not read by pytest; it was asked for all the same."""
+    assert "it runs nothing" in refusal(project(runbook).run("--help", "features", *EXECUTE))
+    assert "it runs nothing" in refusal(runbook.run("--help", "features", "--execute=shop"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "harness.options",
+        "harness.collecting",
+        "harness.refusing",
+        "harness.nothing_run",
+        "harness.running",
+        "harness.reporting",
+        "harness.sentences",
+        "harness.page",
+        "harness.archiving",
+        "pytest-bdd",
+        "html",
+        "terminal",
+        "capture",
+    ],
+)
+def test_run_without_a_plugin_that_it_needs_is_never_green(runbook: Runbook, name: str) -> None:
+    """Each plugin of ours, and each that ours need, left out with `-p no:`: nothing is changed, and the code is not 0.
+
+    Without `harness.options` pytest does not know --execute, and says so itself.
+    """
+    asked = VALIDATE if name in ("harness.sentences", "harness.options") else EXECUTE
+    ran = project(runbook).run("features", *asked, "-p", f"no:{name}")
+    assert ran.exit_code != 0, ran.terminal
+    assert not (runbook.server / "made").exists()
+    if name not in ("harness.options", "pytest-bdd"):
+        assert ran.exit_code == 4, ran.terminal
+
+
+def test_plugin_that_keeps_pytest_from_running_is_found(runbook: Runbook) -> None:
+    """Whatever ended the run with 0 before it began: it ends with 4."""
+    plugin = "def pytest_cmdline_main():\n    return 0"
+    (project(runbook).folder / "idle.py").write_text(plugin)
+    assert "nothing was run" in refusal(runbook.run("features", *EXECUTE, "-p", "idle"))
+    assert runbook.run("features", "-p", "idle").exit_code == 0

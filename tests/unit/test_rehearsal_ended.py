@@ -1,0 +1,63 @@
+"""A rehearsal ends with 0 only when its incident ended as it must, held for the true reason included."""
+
+from typing import Any
+
+import pytest
+
+from rehearsal.ended import otherwise
+from rehearsal.incidents import INCIDENTS, End, find_incident
+
+HELD_AT = find_incident("irreversible-migration").held_at
+
+
+def run(
+    outcome: str, *reached: str, way: str = "", changes: tuple[str, ...] = (), at: str = ""
+) -> list[dict[str, Any]]:
+    stopped = [{"kind": "sentence began", "text": at}, {"kind": "sentence ended", "outcome": "failed"}] if at else []
+    facts = [{"kind": "fact", "name": "way", "value": way}] if way else []
+    closed = {"kind": "closed", "outcome": outcome, "reached": list(reached), "changes_made": list(changes)}
+    return [*facts, *stopped, closed]
+
+
+@pytest.mark.parametrize(
+    ("name", "entries"),
+    [
+        ("regression", run("passed", "rolled-back", way="application")),
+        ("breaking-migration", run("passed", "rolled-back", way="downgrade")),
+        ("forward-fix", run("passed", "rolled-back", way="forward-fix")),
+        ("export-leak", run("passed", "switch-felt")),
+        ("irreversible-migration", run("failed", at=HELD_AT)),
+    ],
+)
+def test_ended_as_it_must(name: str, entries: list[dict[str, Any]]) -> None:
+    """Rolled back, fixed forward, switched off, or held."""
+    assert otherwise(find_incident(name), entries) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "entries", "said"),
+    [
+        pytest.param("regression", [], "it ended not closed", id="no-journal"),
+        pytest.param("regression", run("failed", at="x"), "it ended failed", id="failed"),
+        pytest.param("regression", run("passed"), "it ended passed", id="not-rolled-back"),
+        pytest.param("regression", run("nothing to do"), "it ended nothing to do", id="nothing-to-do"),
+        pytest.param("regression", run("passed", "rolled-back", way="forward-fix"), "its way was", id="other-way"),
+        pytest.param("irreversible-migration", run("failed", at="x"), f"at “{HELD_AT}”", id="held-elsewhere"),
+        pytest.param("irreversible-migration", run("interrupted", at=HELD_AT), "ended interrupted", id="interrupted"),
+        pytest.param("irreversible-migration", run("passed", "rolled-back"), "ended passed", id="rolled-back"),
+        pytest.param(
+            "irreversible-migration", run("failed", changes=("x",), at=HELD_AT), "production was changed", id="changed"
+        ),
+    ],
+)
+def test_ended_otherwise(name: str, entries: list[dict[str, Any]], said: str) -> None:
+    """It is said how, in words that name both ends."""
+    assert said in otherwise(find_incident(name), entries)
+
+
+def test_every_held_incident_says_where(pytestconfig: pytest.Config) -> None:
+    """The sentence at which an incident must be held is one of the features'."""
+    features = "".join(path.read_text() for path in (pytestconfig.rootpath / "features").glob("*.feature"))
+    held = [incident for incident in INCIDENTS.values() if incident.expected is End.HELD]
+    assert held
+    assert all(incident.held_at and incident.held_at in features for incident in held)
