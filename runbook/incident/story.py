@@ -77,20 +77,23 @@ class Story:
         if calm := self._waits_or_has_nothing_to_do:
             return calm
         if self.failed and outcome != "passed":
-            sentence = self.failed[0]
-            if self.held and sentence.outcome != Outcome.INTERRUPTED:
-                return f"Production is held as it is: {sentence.detail.partition(' → ')[0]}"
-            if "rolled-back" in self.closed.get("reached", []) and sentence.outcome == Outcome.FAILED:
-                return f"Not as it was to be: {sentence.detail.partition(' → ')[0]}"
-            word = {Outcome.INTERRUPTED: "Interrupted", Outcome.INCONCLUSIVE: "Stopped, not known"}.get(
-                Outcome(sentence.outcome), "Stopped"
-            )
-            return f"{word} at: {sentence.keyword} {sentence.text}"
+            return self._what_stopped_it(self.failed[0])
         if outcome is None:
             return "Interrupted: the run ended without closing its journal"
         if self.opened.get("mode") == "plan" and self.opened.get("type") != "validation":
             return "A plan: nothing was changed"
         return self._what_was_reached() if outcome == "passed" else f"Ended: {outcome}"
+
+    def _what_stopped_it(self, sentence: Sentence) -> str:
+        why = sentence.detail.partition(" → ")[0]
+        if self.held and sentence.outcome != Outcome.INTERRUPTED:
+            return f"Production is held as it is: {why}"
+        if "rolled-back" in self.closed.get("reached", []) and sentence.outcome == Outcome.FAILED:
+            return f"Not as it was to be: {why}"
+        word = {Outcome.INTERRUPTED: "Interrupted", Outcome.INCONCLUSIVE: "Stopped, not known"}.get(
+            Outcome(sentence.outcome), "Stopped"
+        )
+        return f"{word} at: {sentence.keyword} {sentence.text}"
 
     @property
     def _waits_or_has_nothing_to_do(self) -> str:
