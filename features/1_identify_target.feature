@@ -23,7 +23,13 @@ Feature: 1. Identify the rollback target
     When the images of the target are fetched
     Then the production host holds the target at its pinned digests
 
-  @needs:target-pinned @needs:gate-tried @provides:way-decided
+  @needs:target-pinned @provides:switch-known
+  Scenario: What the switch to the target changes is known
+    Given the files that production was made from
+    Then everything that follows the application is named
+    And bringing up the target would change nothing else
+
+  @needs:switch-known @needs:gate-tried @provides:way-decided
   Scenario: The migrations between target and database decide the way back
     Given the schema revision of the database
     And the migrations that the target knows

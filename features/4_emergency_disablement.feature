@@ -11,6 +11,7 @@ Feature: 4. Emergency disablement of exports and reports
     And the switch reaches the containers of its services
     And the answers to users can show the switch
     And the api can be asked whether it is live and ready
+    And the files that production was made from
     Then production before any change is on record
 
   @emergency @needs:emergency-seen @provides:switch-turned

@@ -1,11 +1,12 @@
 """What `docker inspect` says of a container, as far as a rollback cares."""
 
+import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-_PROJECT_LABEL = "com.docker.compose."
+_LABEL = "com.docker.compose."
 _WORKING_NAME = re.compile(r"[0-9a-f]{12}_.")
 
 
@@ -17,6 +18,8 @@ class Container:
     `health` is `healthy`, `unhealthy`, `starting`, or `none` for a container without a health check. `addresses` are
     written as a URL has them, and `ports` are where the host listens for a TCP port of the container. `environment`
     holds secrets.
+    `directory`, `config_files` and `env_files` are absolute paths by which Compose made it, empty where its labels do
+    not say; `joined` are the ids of containers whose network, processes or IPC it shares.
     """
 
     id: str
@@ -30,14 +33,16 @@ class Container:
     started_at: str
     exit_code: int
     addresses: tuple[str, ...]
-    config_hash: str
-    directory: str
+    directory: str = ""
     log_driver: str = ""
     restart_policy: str = ""
     network_mode: str = ""
     ports: Mapping[int, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     argv: tuple[str, ...] = field(default=(), repr=False)
+    config_files: tuple[str, ...] = ()
+    env_files: tuple[str, ...] = ()
+    joined: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, found: Mapping[str, Any]) -> "Container":
@@ -47,10 +52,12 @@ class Container:
         networks = [each or {} for each in (found["NetworkSettings"].get("Networks") or {}).values()]
         host = found.get("HostConfig") or {}
         config = found["Config"]
+        modes = [str(host.get(key) or "") for key in ("NetworkMode", "PidMode", "IpcMode")]
+        directory = str(labels.get(f"{_LABEL}project.working_dir", ""))
         return cls(
             id=str(found["Id"]),
             name=str(found["Name"]).lstrip("/"),
-            service=str(labels.get(f"{_PROJECT_LABEL}service", "")),
+            service=str(labels.get(f"{_LABEL}service", "")),
             image_id=str(found["Image"]),
             image_name=str(found["Config"]["Image"]),
             state=str(state["Status"]),
@@ -62,14 +69,16 @@ class Container:
                 *(str(each["IPAddress"]) for each in networks if each.get("IPAddress")),
                 *(f"[{each['GlobalIPv6Address']}]" for each in networks if each.get("GlobalIPv6Address")),
             ),
-            config_hash=str(labels.get(f"{_PROJECT_LABEL}config-hash", "")),
-            directory=str(labels.get(f"{_PROJECT_LABEL}project.working_dir", "")),
+            directory=directory,
             log_driver=str(((found.get("HostConfig") or {}).get("LogConfig") or {}).get("Type", "")),
             restart_policy=str((host.get("RestartPolicy") or {}).get("Name") or "no"),
             network_mode=str(host.get("NetworkMode") or ""),
             ports=_ports(found["NetworkSettings"].get("Ports") or {}),
             environment=dict(str(each).partition("=")[::2] for each in config.get("Env") or ()),
             argv=tuple(map(str, (*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())))),
+            config_files=_paths(directory, labels.get(f"{_LABEL}project.config_files")),
+            env_files=_paths(directory, labels.get(f"{_LABEL}project.environment_file")),
+            joined=tuple(mode.removeprefix("container:") for mode in modes if mode.startswith("container:")),
         )
 
     @property
@@ -115,3 +124,21 @@ def _ports(published: Mapping[str, Any]) -> dict[int, str]:
             if protocol == "tcp" and number.isdigit() and place.get("HostPort"):
                 found.setdefault(int(number), f"{address}:{place['HostPort']}")
     return found
+
+
+def counts(containers: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many containers each service has, of containers as the journal keeps them.
+
+    The old and the new one that an `up` which was cut short has left side by side are one.
+    """
+    names: dict[str, set[str]] = {}
+    for each in containers:
+        name = str(each["name"])
+        names.setdefault(str(each["service"]), set()).add(name[13:] if _WORKING_NAME.match(name) else name)
+    return {service: len(found) for service, found in names.items()}
+
+
+def _paths(directory: str, label: object) -> tuple[str, ...]:
+    """The absolute paths of a label that names some; Compose v1 wrote them relative to the project's directory."""
+    words = [word for word in str(label or "").split(",") if word]
+    return tuple(posixpath.normpath(posixpath.join(directory, word)) for word in words)

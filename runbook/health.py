@@ -48,7 +48,7 @@ class Health:
         before: list[tuple[tuple[str, int], ...]] = []
 
         def look() -> Seen:
-            containers = self._production.of_services(self._production.project.services)
+            containers = self._production.application()
             now = tuple((container.id, container.restarts) for container in containers)
             condition = "; ".join(container.one_line for container in containers)
             good = all(c.state == "running" and c.health in ("healthy", "none") for c in containers)
@@ -72,7 +72,7 @@ class Health:
 
         def look() -> Seen:
             wanted = {service: self._production.image_id(release.pinned(service)) for service in release.digests}
-            containers = self._production.of_services(release.digests)
+            containers = self._production.application()
             wrong = [c for c in containers if wanted[c.service] is None or c.image_id != wanted[c.service]]
             if wrong:
                 return Seen(

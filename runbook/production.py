@@ -9,10 +9,13 @@ from types import NoneType
 from typing import Any
 
 from runbook.containers import Container
+from runbook.dry_run import DryRun, warnings_in
 from runbook.errors import CommandFailed, EngineError, ProductionError
 from runbook.host import Command, Completed, Host, parsed_json
-from runbook.release import ImageName, Release
+from runbook.invocation import Invocation, as_found, profiles_for
+from runbook.release import PROBE, ImageName, Release, TagForm
 from runbook.settings import Deadlines, Project, ServiceCommand
+from runbook.together import by_container_name, count_in_files, hanging_on, may_run_to_its_end, run_to_their_end
 
 
 class Production:
@@ -25,9 +28,18 @@ class Production:
         self.directory = str(project.directory)
 
     @cached_property
-    def _compose(self) -> tuple[str, ...]:
-        files = [part for file in self.project.compose_files for part in ("-f", file)]
-        return ("docker", "compose", "-p", self.project.name, "--env-file", self.project.env_file, *files)
+    def invocation(self) -> Invocation:
+        """How Compose is called here, found out once, from the settings and the labels of the containers."""
+        containers = self.containers()
+        found = as_found(self.project, containers)
+        names = {each.service for each in containers}
+        try:
+            missing = sorted(names - self._read(found).keys())
+            # Compose knows the services of a profile only when it is asked for; no label names the profile.
+            every = self._read(replace(found, profiles=("*",))) if missing else {}
+        except ProductionError:  # whoever needs the files says so, and why
+            return found
+        return replace(found, profiles=profiles_for(every, missing))
 
     def compose_reading(self, env_file: str) -> tuple[str, ...]:
         """The beginning of a `docker compose` command that reads `env_file` in the place of the settings' own."""
@@ -39,7 +51,7 @@ class Production:
 
     def compose(self, *arguments: str, deadline: float | None = None, stdin: bytes | None = None) -> Command:
         """A `docker compose` command on this project; `deadline` is in seconds."""
-        return self.command(*self._compose, *arguments, deadline=deadline, stdin=stdin)
+        return self.command(*self.invocation.argv(self.project), *arguments, deadline=deadline, stdin=stdin)
 
     def containers(self) -> list[Container]:
         """Every container of the project's services, running or not, by name. One-off containers are left out."""
@@ -66,7 +78,7 @@ class Production:
                 f"the Compose project {self.project.name} is not running on this host (projects that are: {others})",
                 "check project.name and host in the settings, or bring the project up first",
             )
-        strangers = {container.directory for container in containers} - {self.directory}
+        strangers = {container.directory for container in containers} - {self.directory, ""}
         if strangers:
             raise ProductionError(
                 f"the project {self.project.name} was brought up from {', '.join(sorted(strangers))},"
@@ -102,8 +114,14 @@ class Production:
 
         Overrides, defaults and anchors count, as Compose is asked. Raises ProductionError when it cannot read them.
         """
-        command = self.compose("config", "--format", "json")
-        asking = replace(self.as_release(tag, command), secret_output=True)
+        return self._read(self.invocation, tag)
+
+    def warnings(self) -> list[str]:
+        """What Compose warns of when it reads the files: a variable that is not set, say."""
+        return self.host.ask(self._config(self.invocation), warnings_in)
+
+    def _read(self, invocation: Invocation, tag: str | None = None) -> dict[str, dict[str, Any]]:
+        command = self._config(invocation, tag)
 
         def read(answer: Completed) -> dict[str, dict[str, Any]]:
             if answer.exit_code != 0:
@@ -116,59 +134,89 @@ class Production:
                 raise EngineError(f"`{command}` names no services", "is Compose answering? `docker compose version`")
             return services
 
-        return self.host.ask(asking, read)
+        return self.host.ask(command, read)
 
-    def images_with_tag(self, tag: str | None = None) -> dict[str, ImageName]:
-        """The image that Compose would run for each service, with `tag` in the env file's place.
+    def _config(self, invocation: Invocation, tag: str | None = None) -> Command:
+        command = self.command(*invocation.argv(self.project), "config", "--format", "json")
+        return replace(self.as_release(tag, command), secret_output=True)
 
-        Raises ProductionError when a service's image does not depend on the tag.
+    @cached_property
+    def forms(self) -> dict[str, TagForm]:
+        """How the image of each rolled-back service is made from the tag.
+
+        Raises ProductionError when a service is not there, or its image is not made so that a tag decides it.
         """
-        services = self.services(tag)
+        services, variable = self.services(PROBE), self.project.tag_variable
         unknown = set(self.project.services) - set(services)
         if unknown:
             raise ProductionError(
                 f"the Compose file has no service {', '.join(sorted(unknown))} (it has {', '.join(sorted(services))})",
                 "check project.services in the settings",
             )
-        images = {name: ImageName.parse(str(services[name].get("image", ""))) for name in self.project.services}
-        loose = sorted(name for name, image in images.items() if tag and image.tag != tag)
-        if loose:
-            raise ProductionError(
-                f"the image of {', '.join(loose)} does not follow {self.project.tag_variable}:"
-                f" it stays {images[loose[0]]} whatever the tag",
-                f"let the Compose file say image: NAME:${{{self.project.tag_variable}}}",
-            )
-        return images
+        images = {name: str(services[name].get("image", "")) for name in self.project.services}
+        return {name: TagForm.learned(name, variable, image) for name, image in images.items()}
 
-    def running_tag(self, services: Iterable[str]) -> str:
-        """The one tag that the containers of `services` were made from, and that stands for their images still.
+    def images_with_tag(self, tag: str | None = None) -> dict[str, ImageName]:
+        """The image that Compose would run for each service, with `tag` in the env file's place.
 
-        Raises ProductionError when there are several, or when the tag was moved since.
+        Raises ProductionError when a service's image is not decided by the tag, or by the tag alone.
         """
-        tags = set()
-        for container in self.of_services(services):
-            image = ImageName.parse(container.image_name)
-            if self.image_id(str(image)) != container.image_id:
+        forms, services = self.forms, self.services(tag)
+        return {name: ImageName.parse(str(services[name].get("image", ""))) for name in forms}
+
+    def tag(self) -> str:
+        """The tag that Compose finds in the env files. Raises ProductionError when it isn't one for all services."""
+        services = self.services()
+        images = {name: str(services[name].get("image", "")) for name in self.forms}
+        tags = {form.value_in(images[name]) for name, form in self.forms.items()}
+        tag = tags.pop()
+        if tags or tag is None:
+            raise ProductionError(
+                f"{self.project.tag_variable} gives {', '.join(sorted(images.values()))}, and no tag in common",
+                "let one variable of the env file name the release",
+            )
+        if "@" in tag:
+            raise ProductionError(
+                f"{self.project.tag_variable} holds a digest beside the tag: {tag}",
+                f"write the tag alone: {self.project.tag_variable}={tag.partition('@')[0]}; the runbook pins the"
+                " digest by itself",
+            )
+        return tag
+
+    def running_tag(self, services: Iterable[str]) -> str | None:
+        """What the tag variable must hold for the containers of `services` to stay on their images.
+
+        None where none of them follows the variable. Raises ProductionError when containers differ, or when a tag was
+        moved since.
+        """
+        files, probed = self.services(), self.services(PROBE)
+        tags, without = set(), []
+        for each in self.of_services(services):
+            if self.image_id(each.image_name) != each.image_id:
                 raise ProductionError(
-                    f"{container.name} runs an image that {image} does not stand for any more",
+                    f"{each.name} runs an image that {each.image_name} does not stand for any more",
                     "tag that image again, or roll back to a release first",
                 )
-            tags.add(image.tag)
-        if len(tags) != 1:
+            before, follows, after = str(probed.get(each.service, {}).get("image", "")).partition(PROBE)
+            tag = TagForm(before, after).value_in(each.image_name) if follows else None
+            if tag is not None:
+                tags.add(tag)
+            elif str(files.get(each.service, {}).get("image")) != each.image_name:
+                without.append(f"{each.name} runs {each.image_name}, which the Compose file gives with no tag")
+        if len(tags) > 1 or without:
             raise ProductionError(
-                f"{', '.join(services)} run different tags: {', '.join(sorted(tags))}",
+                "; ".join(without) or f"{', '.join(services)} run different tags: {', '.join(sorted(tags))}",
                 "bring them to one release first",
             )
-        return tags.pop()
+        return tags.pop() if tags else None
 
-    def config_hashes(self, tag: str | None = None) -> dict[str, str]:
-        """The hash of each service as the files have it now; a container carries the hash that it was made with.
-
-        With `tag`, as if the env file named that release.
-        """
-        answer = self.host.check(self.as_release(tag, self.compose("config", "--hash", "*")))
-        pairs = (line.split() for line in answer.text.splitlines())
-        return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+    def tag_of(self, container: Container) -> str:
+        """The tag by which a container's release is known; its image's name where it follows no tag."""
+        try:
+            found = self.forms[container.service].value_in(container.image_name)
+        except (ProductionError, KeyError):
+            found = None
+        return found or container.image_name
 
     def image_id(self, reference: str) -> str | None:
         """The id under which the host holds the image `reference`, or None when it does not."""
@@ -185,6 +233,34 @@ class Production:
 
         return self.host.ask(asking, read)
 
+    @cached_property
+    def one_shots(self) -> frozenset[str]:
+        """The services that run to their end, as a migration before the start does: they are left as they are.
+
+        Those for whose end another service waits, and those that may end by their files and have.
+        """
+        services = self.services()
+        ended = {name for name, service in services.items() if may_run_to_its_end(service)}
+        ended -= {each.service for each in self.containers() if (each.state, each.exit_code) != ("exited", 0)}
+        return run_to_their_end(services) | ended
+
+    def application(self) -> list[Container]:
+        """The containers that are rolled back. Raises ProductionError when a service has none."""
+        return self.of_services(self.rolled_back)
+
+    @property
+    def rolled_back(self) -> tuple[str, ...]:
+        """The services that are brought up on the target: those of the settings, but for what runs to its end."""
+        return tuple(name for name in self.project.services if name not in self.one_shots)
+
+    def hanging_on(self, services: Iterable[str]) -> dict[str, str]:
+        """The services with a container that share a namespace or volumes with one of `services`, and what."""
+        changed, containers = set(services), self.containers()
+        names = [each.name for each in containers if each.service in changed]
+        there = {each.service for each in containers} - self.one_shots
+        found = hanging_on(self.services(), changed, names)
+        return {name: shared for name, shared in found.items() if name in there}
+
     def pulling(self, release: Release) -> Command:
         """The command that fetches the images of `release`; nothing that runs changes by it."""
         pull = self.compose("pull", *self.project.services, deadline=self._deadlines.pull)
@@ -195,16 +271,69 @@ class Production:
         wanted = set(services)
         return any(container.half_replaced for container in self.containers() if container.service in wanted)
 
-    def bringing_up(self, services: Iterable[str], *, anew: bool = False) -> Command:
+    def bringing_up(self, services: Iterable[str], counts: Mapping[str, int], *, anew: bool = False) -> Command:
         """The command that brings `services` to what the env file says, and touches no other service.
 
-        Those that are there already stay, but for `anew`. Nothing is pulled or built at this point: the images were
-        fetched, and compared, before.
+        Those that are there already stay, but for `anew`; of a scaled service as many as `counts` says. Nothing is
+        pulled or built at this point: the images were fetched, and compared, before.
         """
         how = ("--force-recreate",) if anew else ()
+        names = tuple(services)
+        scale = self._scale({name: counts[name] for name in names or counts if name in counts})
         return self.compose(
-            "up", "-d", "--no-deps", "--no-build", "--pull", "never", *how, *services, deadline=self._deadlines.up
+            "up", "-d", "--no-deps", "--no-build", "--pull", "never", *how, *scale, *names, deadline=self._deadlines.up
         )
+
+    def switching(
+        self, services: Iterable[str], counts: Mapping[str, int], *, anew: bool = False
+    ) -> tuple[Command, ...]:
+        """The commands that bring up `services`, and with them what hangs on them; `counts` as for `bringing_up`.
+
+        Compose does not see who shares the namespace of a container by its name: such a one is made anew by force.
+        """
+        names = (*services, *self.hanging_on(services))
+        containers = [each.name for each in self.containers() if each.service in names]
+        unseen = by_container_name(self.services(), containers)
+        seen = tuple(name for name in names if name not in unseen)
+        first = self.bringing_up(seen, counts, anew=anew)
+        return (first, self.bringing_up(unseen, counts, anew=True)) if unseen else (first,)
+
+    def settled(self, services: Iterable[str], ups: Sequence[Command]) -> bool:
+        """Tell whether `services`, and what hangs on them, run as `ups`, from `switching`, would bring them up."""
+        wanted, containers = {*services, *self.hanging_on(services)}, self.containers()
+        ids = {each.id for each in containers}
+        ours = [each for each in containers if each.service in wanted]
+        calm = all(each.state == "running" and ids.issuperset(each.joined) for each in ours)
+        return calm and not self.would_change(ups[0]).differences
+
+    def _scale(self, counts: Mapping[str, int]) -> tuple[str, ...]:
+        services = self.services() if counts else {}
+        other = {
+            name: number
+            for name, number in sorted(counts.items())
+            if name in services and number != count_in_files(services[name])
+        }
+        return tuple(part for name, number in other.items() for part in ("--scale", f"{name}={number}"))
+
+    def would_change(self, up: Command) -> DryRun:
+        """What `up`, a command of `bringing_up`, would change now, as Compose itself says; nothing is changed.
+
+        Its start is left out: a dry run waits for the health of containers that it did not make, and cannot put
+        secrets into them. Raises Inconclusive when Compose does not say it, or not so that it is understood.
+        """
+        making = self.host.check(self.command("mktemp", "--directory"))
+        scratch = making.text.strip()
+        removing = ("rm", "--recursive", "--force", "--", scratch)
+        # A dry run makes a builder's folder, which must not stay, and cannot where the user's own may not be written.
+        asking = ("env", f"BUILDX_CONFIG={scratch}", *up.argv, "--no-start", "--dry-run")
+        try:
+            return DryRun.parse(self.host.run(replace(up, argv=asking)))
+        finally:
+            self.host.run(self.command(*removing))
+
+    def pending(self, counts: Mapping[str, int], tag: str | None = None) -> DryRun:
+        """What bringing up the whole project would change now; with `tag`, if the env file named that release."""
+        return self.would_change(self.as_release(tag, self.bringing_up((), counts)))
 
     def stopping(self) -> Command:
         """The command that stops the rolled-back services and leaves their containers."""
@@ -212,7 +341,7 @@ class Production:
 
     def once(  # noqa: PLR0913 - what runs where, under which name, and by when
         self,
-        tag: str,
+        tag: str | None,
         service: str,
         name: str,
         argv: Sequence[str],

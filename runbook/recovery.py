@@ -153,7 +153,7 @@ def readiness_rule(tools: Toolbox) -> tuple[str, ...]:
     at = f"the database is at {', '.join(database)}; the running image's head is {heads}"
     if not unknown:
         return _ruled(tools, (), at)
-    tag = tools.env_file.read().values.get(tools.settings.project.tag_variable, "")
+    tag = tools.production.tag()
     if additive or tools.known_good.validated_with(tag, database):
         word = "the verdict of this incident" if additive else f"the ledger, where {tag} passed with this schema,"
         return _ruled(tools, behind, at, f"{word} says that its code can live with that")

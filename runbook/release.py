@@ -67,6 +67,59 @@ class ImageName:
         return next((digest for name, _, digest in pairs if _registry_and_path(name) == mine), None)
 
 
+#: Stands in the tag variable's place to learn how images are made from it; a valid tag, and nobody's.
+PROBE = "rollback-runbook-probe"
+
+
+@dataclass(frozen=True)
+class TagForm:
+    """How a service's image is made from the tag variable: what stands before the variable's value, and behind it."""
+
+    before: str
+    after: str
+
+    @classmethod
+    def learned(cls, service: str, variable: str, image: str) -> "TagForm":
+        """The form of an image that Compose gave with PROBE in the variable. Raises ProductionError when it has none.
+
+        A release is named by its tag. So the variable must decide the tag, alone, and no digest may stand beside it.
+        """
+        before, found, after = image.partition(PROBE)
+        if not found:
+            raise ProductionError(
+                f"the image of {service} does not follow {variable}: it stays {image or 'unnamed'} whatever the tag",
+                f"let the Compose file say image: NAME:${{{variable}}}",
+            )
+        form = cls(before, after)
+        if ":" not in before.rpartition("/")[2] or PROBE in after or "/" in after:
+            raise ProductionError(
+                f"{variable} decides more of {service}'s image than its tag: {form.shown(variable)}",
+                f"let the env file hold the tag alone, and the Compose file say image: NAME:${{{variable}}}",
+            )
+        if "@" in before + after:
+            raise ProductionError(
+                f"the image of {service} is fixed by a digest beside {variable}: {form.shown(variable)}; another tag"
+                " would not change it",
+                f"let the Compose file say image: NAME:${{{variable}}}, without a digest",
+            )
+        return form
+
+    def shown(self, variable: str) -> str:
+        """The image as the Compose file means it."""
+        return f"{self.before}${{{variable}}}{self.after.replace(PROBE, f'${{{variable}}}')}"
+
+    def value_in(self, reference: str) -> str | None:
+        """The variable's value in an image of this form; None for another image."""
+        for before, image in ((self.before, reference), (_whole(self.before), _whole(reference))):
+            if image.startswith(before) and image.endswith(self.after) and len(image) > len(before + self.after):
+                return image[len(before) : len(image) - len(self.after)]
+        return None
+
+
+def _whole(name: str) -> str:
+    return "/".join(_registry_and_path(name))
+
+
 def _registry_and_path(name: str) -> tuple[str, str]:
     first, slash, rest = name.partition("/")
     if slash and (("." in first) or (":" in first) or first == "localhost"):

@@ -1,10 +1,12 @@
 """The switch from the failed release to the target, and what must be so around it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from runbook.containers import Container, counts
 from runbook.host_files import FOLDER
+from runbook.invocation import place
 from runbook.release import Release
 from runbook.sentence import Change, Expectation, Seen
 from runbook.toolbox import Toolbox
@@ -16,7 +18,7 @@ def project_running(tools: Toolbox) -> Expectation:
     """That the Compose project is up, from the folder that the settings name, with a container for each service."""
 
     def look() -> Seen:
-        containers = tools.production.of_services(tools.settings.project.services)
+        containers = tools.production.application()
         return Seen(ok=True, seen="; ".join(container.one_line for container in containers))
 
     return Expectation(
@@ -67,78 +69,116 @@ def tag_in_env_file(tools: Toolbox) -> Expectation:
     variable = tools.settings.project.tag_variable
 
     def look() -> Seen:
-        tag = tools.env_file.read().value_of(variable)
-        images = tools.production.images_with_tag(tag)
-        own = tools.production.images_with_tag()
+        written = tools.env_file.read().value_of(variable)
+        tag = tools.production.tag()
+        images = tools.production.images_with_tag()
         # Compose reads the file by rules of its own: what it makes of it is what counts.
-        same = own == images
-        return Seen(same, f"{variable}={tag}; Compose would start {', '.join(map(str, own.values()))}")
+        if "$" not in written and written != tag:
+            return Seen(ok=False, seen=f"the env file says {written}, and Compose reads {tag}{_who_sets(tools)}")
+        return Seen(ok=True, seen=f"{variable}={tag}; Compose would start {', '.join(map(str, images.values()))}")
 
-    return Expectation(f"{variable} of the env file to decide which release runs", look, "name the tag in the env file")
+    return Expectation(
+        f"{variable} of the env file to decide which release runs",
+        look,
+        f"let {tools.settings.project.env_file} be the only file that sets {variable}",
+    )
+
+
+def _who_sets(tools: Toolbox) -> str:
+    variable, own = tools.settings.project.tag_variable, tools.env_file.path
+    places = [place(tools.settings.project, path) for path in tools.production.invocation.env_files]
+    others = [path for path in places if path != own and variable in tools.env_file.at(path).read().values]
+    return f", because {', '.join(others)} sets it as well" if others else ""
 
 
 def bringing_up(tools: Toolbox, release: Release) -> Change:
-    """The change that recreates the services on the target and on nothing else; done already when they run it."""
-    production = tools.production
-    anew = production.half_replaced(release.digests)
+    """The change that recreates the services on the target and on nothing else; done already when they run it.
+
+    What shares a namespace with one of them is recreated with it, and a scaled service keeps its number.
+    """
+    production, services = tools.production, tools.production.rolled_back
+    anew = production.half_replaced(services)
+    ups = production.switching(services, counts(tools.incident.facts["before"]["containers"]), anew=anew)
 
     def already() -> str | None:
         if anew:
             return None
-        images = {service: production.image_id(release.pinned(service)) for service in release.digests}
-        hashes = production.config_hashes()
-        containers = production.of_services(release.digests)
-        so = all(
-            container.state == "running"
-            and container.image_id == images[container.service]
-            and container.config_hash == hashes.get(container.service)
-            for container in containers
-        )
-        return f"{', '.join(container.name for container in containers)} run {release.tag} already" if so else None
+        images = {service: production.image_id(release.pinned(service)) for service in services}
+        containers = production.application()
+        on_target = all(container.image_id == images[container.service] for container in containers)
+        if not (on_target and production.settled(services, ups)):
+            return None
+        return f"{', '.join(container.name for container in containers)} run {release.tag} already"
 
-    services = ", ".join(release.digests)
-    return Change(
-        f"{services} are brought up on {release.tag}", (production.bringing_up(release.digests, anew=anew),), already
-    )
+    return Change(f"{', '.join(services)} are brought up on {release.tag}", ups, already)
 
 
 def others_kept(tools: Toolbox, before: Sequence[Mapping[str, Any]], changed_services: Sequence[str]) -> Expectation:
-    """That the services which were not to be changed have the containers that they had, without a restart since."""
-    rolled_back = set(changed_services)
+    """That the services which were not to be changed have the containers that they had, without a restart since.
+
+    And that those which were changed have as many as before, and what shares a namespace with them still does.
+    """
 
     def look() -> Seen:
-        was = {str(item["id"]): item for item in before if item["service"] not in rolled_back}
-        now = {c.id: c for c in tools.production.containers() if c.service not in rolled_back}
+        containers = tools.production.containers()
+        hanging = tools.production.hanging_on(changed_services)
+        switched = {*changed_services, *hanging} - tools.production.one_shots
+        was = {str(item["id"]): item for item in before if item["service"] not in switched}
+        now = {c.id: c for c in containers if c.service not in switched}
         changed = [str(item["name"]) for key, item in was.items() if key not in now]
         changed += [container.name for key, container in now.items() if key not in was]
         calm = [key for key in was.keys() & now.keys() if was[key]["restarts"] == 0]
         changed += [now[key].name for key in calm if now[key].restarts]
         kept = ", ".join(sorted(container.name for container in now.values())) or "none"
-        return Seen(
-            not changed,
-            f"changed: {', '.join(sorted(set(changed)))}" if changed else f"the same containers as before: {kept}",
-        )
+        wrong = [f"changed: {', '.join(sorted(set(changed)))}"] if changed else []
+        wrong += _apart([each for each in containers if each.service in hanging], {each.id for each in containers})
+        wrong += _other_counts(before, containers, switched)
+        return Seen(not wrong, "; ".join(wrong) or f"the same containers as before: {kept}")
 
     return Expectation(
-        "the containers of all other services kept",
+        "the containers of all other services kept, and as many of those that were changed as before",
         look,
         "somebody or something else changed them: find out first",
     )
 
 
+def _apart(hanging: Sequence[Container], ids: Collection[str]) -> list[str]:
+    lost = [each.name for each in hanging if not set(each.joined) <= set(ids)]
+    down = [each.one_line for each in hanging if each.state != "running"]
+    return [f"{name} shares a namespace with a container that is gone" for name in lost] + down
+
+
+def _other_counts(
+    before: Sequence[Mapping[str, Any]], now: Sequence[Container], services: Collection[str]
+) -> list[str]:
+    was, there = counts(before), counts(each.facts() for each in now)
+    return [
+        f"{name} has {there.get(name, 0)} containers, and had {was[name]}"
+        for name in sorted(services)
+        if name in was and there.get(name, 0) != was[name]
+    ]
+
+
 def files_agree_with_containers(tools: Toolbox) -> Expectation:
-    """That a plain `docker compose up -d`, or the next reboot, would change nothing: files and containers agree."""
+    """That a `docker compose up -d`, or the next reboot, would change nothing that was brought up, as Compose says.
+
+    Of the other services, what chapter 1 has found to differ before, and what follows the tag, is no news.
+    """
 
     def look() -> Seen:
-        hashes = tools.production.config_hashes()
-        containers = tools.production.running()
-        apart = [c.name for c in containers if hashes.get(c.service) != c.config_hash]
-        return Seen(
-            not apart,
-            f"made with other settings than the files give: {', '.join(apart)}"
-            if apart
-            else f"{len(containers)} containers are as the files say",
-        )
+        facts = tools.incident.facts
+        production, known = tools.production, facts.get("together", {"differed": {}, "left": {}})
+        services = {each.name: each.service for each in production.running()}
+        ours = {*production.rolled_back, *production.hanging_on(production.rolled_back)}
+        pending = production.pending(counts(facts["before"]["containers"]) if "before" in facts else {})
+        apart = {
+            name: effect
+            for name, effect in pending.differences.items()
+            if services.get(name) in ours or (name not in known["differed"] and services.get(name) not in known["left"])
+        }
+        wrong = [f"{name} would be {effect}" for name, effect in sorted(apart.items())]
+        wrong += [f"{name} would be removed" for name in pending.removes if name not in known["differed"]]
+        return Seen(not wrong, "; ".join(wrong) or f"{len(services)} containers are as the files say")
 
     return Expectation(
         "the files to describe what runs, so that the next `docker compose up` changes nothing",

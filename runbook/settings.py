@@ -28,7 +28,7 @@ class Project(Section):
 
     name: ProjectName
     directory: PurePosixPath
-    compose_files: tuple[Word, ...] = ("docker-compose.yml",)
+    compose_files: tuple[Word, ...] = ()
     env_file: Word = ".env"
     tag_variable: VariableName = "IMAGE_TAG"
     services: tuple[Word, ...] = Field(default=("api", "jobs"), min_length=1)

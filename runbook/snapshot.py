@@ -27,8 +27,8 @@ def take(tools: Toolbox) -> dict[str, Any]:
     """
     containers = tools.production.running()
     # In the order in which they are listed, whatever state they are in: a plan and its execution ask the same.
-    ours = [each for each in containers if each.service in tools.settings.project.services]
-    images = {each.id: _image(tools, each.image_name, each.image_id) for each in ours}
+    ours = [each for each in containers if each.service in tools.production.rolled_back]
+    images = {each.id: _image(tools, each) for each in ours}
     variables = [tools.settings.project.tag_variable, *(s.variable for s in tools.settings.switches.values())]
     env_file = tools.env_file.read()
     public = tools.gate.public()
@@ -72,13 +72,15 @@ def _or_unknown(look: Callable[[], Any]) -> Any:
         return f"unknown: {error.seen}"
 
 
-def _image(tools: Toolbox, image_name: str, image_id: str) -> dict[str, str]:
+def _image(tools: Toolbox, container: Container) -> dict[str, str]:
     """Tag and registry digest of a container's image; its id when the host has no digest (it was built there, say)."""
-    tag, digest = image_name, None
+    digest = None
     try:
-        name = ImageName.parse(image_name)
-        tag = name.tag
-        digest = name.digest_among(tools.production.digests_of(image_id))
+        name = ImageName.parse(container.image_name)
+        digest = name.digest_among(tools.production.digests_of(container.image_id))
     except RunbookError:
         pass
-    return {"tag": tag, "digest": digest or f"unknown: only the local id {image_id}"}
+    return {
+        "tag": tools.production.tag_of(container),
+        "digest": digest or f"unknown: only the local id {container.image_id}",
+    }

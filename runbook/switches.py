@@ -106,27 +106,26 @@ class Switch:
             leaves=(Kept(kept, "the env file as it was before, with its secrets"),),
         )
 
-    def redeploying(self) -> Change:
-        """The change that recreates the switch's services on the release that runs now, whatever the env file's tag."""
-        running = self._production.running_tag(self._settings.services)
-        anew = self._production.half_replaced(self._settings.services)
-        up = self._production.bringing_up(self._settings.services, anew=anew)
+    def redeploying(self, had: Mapping[str, int]) -> Change:
+        """The change that recreates the switch's services on the release that runs now, whatever the env file's tag.
+
+        `had` is how many containers each service had before.
+        """
+        production, services = self._production, self._settings.services
+        running = production.running_tag(services)
+        anew = production.half_replaced(services)
+        ups = production.switching(services, had, anew=anew)
+        commands = tuple(production.as_release(running, up) for up in ups)
 
         def already() -> str | None:
-            if anew:
+            if anew or not production.settled(services, commands):
                 return None
-            hashes = self._production.config_hashes(running)
-            containers = self._production.of_services(self._settings.services)
-            so = all(c.state == "running" and c.config_hash == hashes.get(c.service) for c in containers)
-            return (
-                f"{', '.join(c.name for c in containers)} run with {self._settings.variable}={self.value}"
-                if so
-                else None
-            )
+            containers = production.of_services(services)
+            return f"{', '.join(c.name for c in containers)} run with {self._settings.variable}={self.value}"
 
         return Change(
-            f"{', '.join(self._settings.services)} are redeployed on {running}",
-            (self._production.as_release(running, up),),
+            f"{', '.join(services)} are redeployed on {running or 'their images'}",
+            commands,
             already,
         )
 

@@ -56,7 +56,9 @@ def identify(tools: Toolbox, asked_for: str | None) -> Release:
 def _runs_already(seen: Mapping[str, Any], release: Release, tag_variable: str) -> bool:
     """Tell whether production, as it was seen, is all that a rollback to `release` would make of it."""
     now = (seen["tags"], seen["digests"], seen["gate"], seen["env_file"].get(tag_variable))
-    return now == ([release.tag], release.digests, "open", release.tag)
+    # What runs to its end is not among what was seen.
+    digests = {service: release.digests.get(service) for service in seen["digests"]}
+    return now == ([release.tag], digests, "open", release.tag)
 
 
 def _still_pinned(tools: Toolbox) -> Release:
@@ -98,10 +100,10 @@ def running_release(tools: Toolbox) -> Release:
 
     Raises TargetError when containers run another tag than the env file names, or images that no registry gave.
     """
-    tag = tools.env_file.read().value_of(tools.settings.project.tag_variable)
+    tag = tools.production.tag()
     images = tools.production.images_with_tag(tag)
     digests = {}
-    for container in tools.production.of_services(images):
+    for container in tools.production.application():
         image = images[container.service]
         digest = image.digest_among(tools.production.digests_of(container.image_id))
         if not image.means(container.image_name) or digest is None:
@@ -124,7 +126,7 @@ def note_running(tools: Toolbox) -> None:
         seen = on_digests.look()
         if not seen.ok:
             raise CheckFailed(f"expected {on_digests.expected}; seen: {seen.seen}", on_digests.next_step)
-    containers = tools.production.of_services(tools.settings.project.services)
+    containers = tools.production.application()
     now = release.facts() | {"containers": sorted(container.id for container in containers)}
     validated = tools.incident.facts.get("running")
     if validated is not None and validated["containers"] != now["containers"]:

@@ -3,6 +3,7 @@
 from pytest_bdd import given, then, when
 
 from runbook import rollback
+from runbook.containers import counts
 from runbook.sentence import changes
 from runbook.toolbox import Toolbox
 
@@ -31,7 +32,7 @@ def switch_turned(tools: Toolbox) -> None:
 @when("the services of the switch are redeployed on the release that runs now")
 @changes
 def redeployed(tools: Toolbox) -> None:
-    tools.incident.carry_out(tools.switch.redeploying(), tools.host)
+    tools.incident.carry_out(tools.switch.redeploying(counts(tools.incident.facts["before"]["containers"])), tools.host)
 
 
 @then("the services of the switch run the images that they ran before")

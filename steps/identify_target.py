@@ -2,7 +2,7 @@
 
 from pytest_bdd import given, then, when
 
-from runbook import recovery, rollback, snapshot, target
+from runbook import made_from, recovery, rollback, snapshot, target
 from runbook.migrations import schema
 from runbook.sentence import changes
 from runbook.toolbox import Toolbox
@@ -62,6 +62,21 @@ def images_fetched(tools: Toolbox) -> None:
 @then("the production host holds the target at its pinned digests")
 def images_held(tools: Toolbox) -> None:
     tools.incident.expect(target.fetched(tools, target.pinned(tools)))
+
+
+@given("the files that production was made from")
+def files_known(tools: Toolbox) -> None:
+    tools.incident.verify(made_from.files_known(tools))
+
+
+@then("everything that follows the application is named")
+def followers_named(tools: Toolbox) -> None:
+    tools.incident.expect(made_from.note_what_follows(tools, target.pinned(tools)))
+
+
+@then("bringing up the target would change nothing else")
+def switchable(tools: Toolbox) -> None:
+    tools.incident.expect(made_from.switchable(tools, target.pinned(tools)))
 
 
 @given("the schema revision of the database")

@@ -21,6 +21,7 @@ _PINNED = frozenset(
         "origin",
         "target",
         "schema",
+        "together",
         "target migrations",
         "failed migrations",
         "verdict",

@@ -69,7 +69,7 @@ def stopping(tools: Toolbox) -> Change:
     images = {service: tools.production.image_id(target.pinned(service)) for service in target.digests}
 
     def already() -> str | None:
-        containers = tools.production.of_services(tools.settings.project.services)
+        containers = tools.production.application()
         stopped = all(container.state in ("exited", "created") for container in containers)
         shown = "; ".join(container.one_line for container in containers)
         # On its own schema the target may run: what had to stop for the downgrade has stopped, and is gone.
@@ -88,7 +88,7 @@ def startable(tools: Toolbox) -> Expectation:
 
 
 def _failed_tag(tools: Toolbox) -> str:
-    return tools.production.running_tag([tools.settings.migrations.service])
+    return tools.production.running_tag([tools.settings.migrations.service]) or tools.production.tag()
 
 
 def undoing(tools: Toolbox) -> Change:

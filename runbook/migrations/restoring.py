@@ -1,10 +1,12 @@
 """How a restore point is brought back: the commands as a person types them on the production host."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from runbook.containers import counts
 from runbook.errors import RunbookError
+from runbook.host import Command
 from runbook.migrations.catalog import Catalog, quoted
 from runbook.production import Production
 from runbook.settings import DatabaseSettings, TrafficSettings
@@ -66,7 +68,7 @@ class Restoring:
         ]
 
     def _instead(self, maker: str, facts: Mapping[str, Any]) -> list[Step]:
-        live, services = self._database.name, self._production.project.services
+        live = self._database.name
         schema, tags = ", ".join(facts.get("schema", [])), ", ".join(facts.get("origin", {}).get("tags", []))
         fits = f" ({schema}; {tags} ran on it)" if schema and tags else ""
         env_file = self._production.project.env_file
@@ -81,10 +83,17 @@ class Restoring:
             _step("put the restored one in its place", self._renaming(maker, self._restored, live)),
             _step(
                 f"name a release that fits its schema{fits} in {env_file}, then start it",
-                str(self._production.bringing_up(services)),
+                " && ".join(map(str, self._starting(facts))),
             ),
             _step("let users in, when it is ready", str(self._production.inside(self._traffic.resume))),
         ]
+
+    def _starting(self, facts: Mapping[str, Any]) -> Sequence[Command]:
+        production, had = self._production, counts(facts.get("before", {}).get("containers", ()))
+        try:
+            return production.switching(production.rolled_back, had)
+        except RunbookError:  # what Compose cannot tell now is no reason to stop, either
+            return (production.bringing_up(production.project.services, {}),)
 
     def _renaming(self, maker: str, name: str, new: str) -> str:
         statement = f"ALTER DATABASE {quoted(name)} RENAME TO {quoted(new)}"

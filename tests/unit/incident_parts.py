@@ -9,12 +9,14 @@ from runbook.host import Host, Recorder
 from runbook.incident.incident import Incident, Mode
 from runbook.incident.journal import Journal
 from runbook.incident.redaction import Redactor
+from runbook.invocation import Invocation
 from runbook.production import Production
 from runbook.settings import Deadlines, Project
 
 DEADLINES = Deadlines(command=10, dump=20, migrate=30, up=40, healthy=50)
 #: What answers in the place of `docker compose … -f - config`.
 READS_VALUES = shlex.join((sys.executable, "-I", "-S", str(Path(__file__).parents[1] / "compose_reading.py")))
+#: How Compose is called here: every test's folder is another one, so `--project-directory` is left out of it.
 COMPOSE = ("docker", "compose", "-p", "shop", "--env-file", ".env", "-f", "docker-compose.yml")
 
 
@@ -40,4 +42,11 @@ def production(folder: Path, found: Recorder, answers: Mapping[str, str] | None 
     script.chmod(0o755)
     host = Host({"PATH": f"{binaries}:/usr/bin:/bin"}, found)
     project = Project.model_validate({"name": "shop", "directory": str(folder)})
-    return Production(host, project, DEADLINES)
+    made = Production(host, project, DEADLINES)
+    made.invocation = _Called((), ())
+    return made
+
+
+class _Called(Invocation):
+    def argv(self, _project: Project) -> tuple[str, ...]:
+        return COMPOSE

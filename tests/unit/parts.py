@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook.host import Command, Completed, Host
+from runbook.invocation import Invocation
 from runbook.probes import Answer, Prober
 from runbook.production import Production
 from runbook.settings import Deadlines, Project
@@ -79,7 +80,10 @@ def host(heard: Heard | None = None, environment: Mapping[str, str] | None = Non
 def production(directory: Path, **project: Any) -> Production:
     """A production in `directory` of this machine; `project` overrides its settings."""
     given = {"name": "shop", "directory": str(directory)} | project
-    return Production(host(), Project.model_validate(given), Deadlines(command=10, pull=600, up=180))
+    settings = Project.model_validate(given)
+    made = Production(host(), settings, Deadlines(command=10, pull=600, up=180))
+    made.invocation = Invocation(settings.compose_files or ("docker-compose.yml",), (settings.env_file,))
+    return made
 
 
 @dataclass(frozen=True)

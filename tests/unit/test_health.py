@@ -80,7 +80,7 @@ def api(**more: Any) -> Container:
     given = {
         "id": "c1", "name": "shop-api-1", "service": "api", "image_id": "", "image_name": "", "state": "running",
         "health": "healthy", "restarts": 0, "started_at": "", "exit_code": 0, "addresses": ("127.0.0.1",),
-        "config_hash": "", "directory": "", "restart_policy": "unless-stopped",
+        "directory": "", "restart_policy": "unless-stopped",
     }  # fmt: skip
     return Container(**(given | more))
 

@@ -12,7 +12,18 @@ from runbook.settings import ServiceCommand
 from tests.unit.parts import production
 
 SHOP = Path("/srv/shop")
-PREFIX = ("docker", "compose", "-p", "shop", "--env-file", ".env", "-f", "docker-compose.yml")
+PREFIX = (
+    "docker",
+    "compose",
+    "-p",
+    "shop",
+    "--project-directory",
+    "/srv/shop",
+    "--env-file",
+    ".env",
+    "-f",
+    "docker-compose.yml",
+)
 # Kamal and hand-made set-ups alike: several files, an env file elsewhere, services of other names.
 ELSEWHERE: dict[str, Any] = {
     "compose_files": ("compose.yaml", "/srv/shared/compose.prod.yaml"),
@@ -21,7 +32,7 @@ ELSEWHERE: dict[str, Any] = {
     "services": ("web", "worker"),
 }
 ELSEWHERE_PREFIX = (
-    "docker", "compose", "-p", "shop", "--env-file", "/etc/shop/production.env",
+    "docker", "compose", "-p", "shop", "--project-directory", "/srv/shop", "--env-file", "/etc/shop/production.env",
     "-f", "compose.yaml", "-f", "/srv/shared/compose.prod.yaml",
 )  # fmt: skip
 
@@ -54,19 +65,19 @@ def elsewhere() -> Production:
             id="pull-elsewhere",
         ),
         pytest.param(
-            shop().bringing_up(("api", "jobs")),
+            shop().bringing_up(("api", "jobs"), {}),
             (*PREFIX, "up", "-d", "--no-deps", "--no-build", "--pull", "never", "api", "jobs"),
             180,
             id="up",
         ),
         pytest.param(
-            shop().bringing_up(("api",), anew=True),
+            shop().bringing_up(("api",), {}, anew=True),
             (*PREFIX, "up", "-d", "--no-deps", "--no-build", "--pull", "never", "--force-recreate", "api"),
             180,
             id="up-anew",
         ),
         pytest.param(
-            elsewhere().bringing_up(("web", "worker")),
+            elsewhere().bringing_up(("web", "worker"), {}),
             (*ELSEWHERE_PREFIX, "up", "-d", "--no-deps", "--no-build", "--pull", "never", "web", "worker"),
             180,
             id="up-elsewhere",
@@ -101,4 +112,4 @@ def test_command_is_exactly_this(command: Command, argv: tuple[str, ...], deadli
 
 def test_up_takes_the_tag_from_the_env_file_only() -> None:
     """Nothing but the env file decides what comes up, so that the next `up`, or a reboot, brings up the same."""
-    assert not [word for word in shop().bringing_up(("api",)).argv if "IMAGE_TAG" in word]
+    assert not [word for word in shop().bringing_up(("api",), {}).argv if "IMAGE_TAG" in word]

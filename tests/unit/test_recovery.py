@@ -139,9 +139,9 @@ def ready_tools(folder: Path, at: str, *, tag: str = "v1", mode: Mode = Mode.EXE
     return SimpleNamespace(
         incident=incident(folder, mode),
         catalog=SimpleNamespace(revisions=lambda: (at,)),
-        env_file=SimpleNamespace(read=lambda: SimpleNamespace(values={"IMAGE_TAG": tag})),
+        production=SimpleNamespace(tag=lambda: tag),
         known_good=Ledger(),
-        settings=SimpleNamespace(health=HealthSettings(), project=SimpleNamespace(tag_variable="IMAGE_TAG")),
+        settings=SimpleNamespace(health=HealthSettings()),
     )
 
 

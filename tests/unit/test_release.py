@@ -3,7 +3,7 @@
 import pytest
 
 from runbook.errors import ProductionError, TargetError
-from runbook.release import ImageName, Release, checked_digest, checked_tag
+from runbook.release import PROBE, ImageName, Release, TagForm, checked_digest, checked_tag
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 OTHER = "sha256:" + "f" * 64
@@ -140,3 +140,45 @@ def test_release_survives_the_journal() -> None:
     release = Release("v1", {"api": ImageName.parse("ghcr.io/acme/api:v1")}, {"api": DIGEST})
     assert Release.from_facts(release.facts()) == release
     assert release.pinned("api") == f"ghcr.io/acme/api@{DIGEST}"
+
+
+@pytest.mark.parametrize(
+    ("image", "value", "reference"),
+    [
+        pytest.param("r.example/shop/api:{}", "2025-12-rc1", "r.example/shop/api:2025-12-rc1", id="tag"),
+        pytest.param("r.example/shop/api:v{}", "1.2.3", "r.example/shop/api:v1.2.3", id="prefix"),
+        pytest.param("r.example/shop:{}-api", "rc1", "r.example/shop:rc1-api", id="suffix"),
+        pytest.param("r.example:5000/shop:v{}-api", "1", "r.example:5000/shop:v1-api", id="both"),
+        pytest.param("shop/api:{}", "rc1", "docker.io/shop/api:rc1", id="hub-by-name"),
+        pytest.param("docker.io/library/api:{}", "rc1", "api:rc1", id="official"),
+    ],
+)
+def test_tag_in_other_forms(image: str, value: str, reference: str) -> None:
+    """What the variable must hold for an image is found from the image, whatever stands around the variable."""
+    assert TagForm.learned("api", "VERSION", image.format(PROBE)).value_in(reference) == value
+
+
+@pytest.mark.parametrize("reference", ["r.example/shop/jobs:v1", "r.example/shop/api:1", "r.example/shop/api:v", "api"])
+def test_image_of_another_form_has_no_value(reference: str) -> None:
+    """Nothing is guessed of an image that the Compose file would never give."""
+    assert TagForm.learned("api", "VERSION", f"r.example/shop/api:v{PROBE}").value_in(reference) is None
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        pytest.param("r.example/shop/api:v1.2.3", "does not follow VERSION: it stays r.example", id="fixed"),
+        pytest.param("", "does not follow VERSION: it stays unnamed", id="built"),
+        pytest.param(PROBE, "more of api's image than its tag: ${VERSION}", id="whole-reference"),
+        pytest.param(f"r.example/{PROBE}/api:1", "more of api's image than its tag", id="repository"),
+        pytest.param(f"r.example/api:{PROBE}-{PROBE}", "more of api's image than its tag: r.example/api:${VERSION}-${V",
+                     id="twice"),
+        pytest.param(f"r.example/api:{PROBE}@{DIGEST}", "fixed by a digest beside VERSION", id="digest"),
+    ],
+)  # fmt: skip
+def test_tag_that_cannot_be_exchanged_is_refused_for_the_true_reason(image: str, words: str) -> None:
+    """The variable must decide the tag, and nothing else, and no digest may stand beside it."""
+    with pytest.raises(ProductionError) as caught:
+        TagForm.learned("api", "VERSION", image)
+    assert words in caught.value.seen
+    assert "NAME:${VERSION}" in caught.value.next_step

@@ -35,7 +35,7 @@ def test_least_file_is_enough(tmp_path: Path) -> None:
     settings = load(written(tmp_path, SETTINGS))
     assert settings.project.services == ("api", "jobs")
     assert settings.project.tag_variable == "IMAGE_TAG"
-    assert settings.project.compose_files == ("docker-compose.yml",)
+    assert settings.project.compose_files == ()
     assert settings.ticket.api_url == "https://api.github.com"
 
 

@@ -17,7 +17,7 @@ def container(number: int, state: str, service: str = "api") -> Container:
     return Container(
         id=f"c{number}", name=f"shop-{service}-{number}", service=service, image_id=f"sha256:{number}",
         image_name=f"{NAME}:v{number}", state=state, health="none", restarts=0, started_at="",
-        exit_code=0, addresses=(), config_hash="", directory="",
+        exit_code=0, addresses=(),
     )  # fmt: skip
 
 
@@ -29,7 +29,10 @@ def tools(*containers: Container) -> Any:
         asked.append(image)
         return [f"{NAME}@sha256:{image[-1] * 64}"]
 
-    answers = {"running": lambda: list(containers), "digests_of": digests_of, "asked": asked}
+    answers = {
+        "running": lambda: list(containers), "digests_of": digests_of, "asked": asked,
+        "rolled_back": ("api", "jobs"), "tag_of": lambda each: each.image_name.rpartition(":")[2],
+    }  # fmt: skip
     file = SimpleNamespace(path=Path("/srv/.env"), fingerprint="f", mode="640", owner=0, group=0, values={})
     return SimpleNamespace(
         production=SimpleNamespace(**answers),

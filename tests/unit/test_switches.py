@@ -38,6 +38,8 @@ def switch(
     (folder / ".env").write_bytes(env)
     site = production(folder, found, answers)
     site.running_tag = lambda _services: "v2"  # type: ignore[method-assign]
+    site.services = lambda _tag=None: {"api": {}}  # type: ignore[method-assign]
+    site.containers = list  # type: ignore[method-assign]
     site.half_replaced = lambda _services: False  # type: ignore[method-assign]
     env_file = EnvFileOnHost(site, str(folder / ".env"), Redactor(), ())
     return Switch(site, env_file, EXPORTS, Users(Prober(5, found), url, SecretStr(TOKEN), 1), on=on)
@@ -99,7 +101,7 @@ def test_variable_that_the_env_file_does_not_set(tmp_path: Path) -> None:
 
 def test_redeployed_on_the_release_that_runs(tmp_path: Path) -> None:
     """The command carries the running release's tag, whatever the env file's is, and touches no other service."""
-    change = switch(tmp_path).redeploying()
+    change = switch(tmp_path).redeploying({"api": 1})
     assert [action.argv for action in change.actions if isinstance(action, Command)] == [
         ("env", "IMAGE_TAG=v2", *COMPOSE, "up", "-d", "--no-deps", "--no-build", "--pull", "never", "api")
     ]

@@ -1,0 +1,27 @@
+"""A Compose project with many habits at once is rolled back; tests.engine.shapes_campaign tries each one alone."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engine.conftest import Rehearsed
+from tests.engine.shapes import Shaped, shapes
+
+
+@pytest.fixture(scope="module")
+def shaped(rehearsed: Rehearsed) -> Iterator[Shaped]:
+    """The production that the other tests have done with."""
+    yield Shaped(rehearsed)
+    rehearsed.practice.deploy("2025-12-15-rc1")
+    rehearsed.practice.wait_ready("2025-12-15-rc1")
+
+
+@pytest.mark.parametrize("name", ["many at once", "a network edited since it was made"])
+def test_plan_and_execution_agree(shaped: Shaped, name: str) -> None:
+    """Nothing stops behind the closed gate that was so before; what would, is said in the plan."""
+    (shape,) = [each for each in shapes() if each.name == name]
+    try:
+        tried = shaped.tries(shape)
+    finally:
+        shaped.restore(shape)
+    assert tried.problems == []

@@ -1,0 +1,92 @@
+"""What Compose's dry run says, in the forms of its versions; what is not understood is never good news."""
+
+import pytest
+
+from runbook.dry_run import DryRun, Effect, warnings_in
+from runbook.errors import Inconclusive
+from runbook.host import Command, Completed
+
+UP = Command(("docker", "compose", "up", "--dry-run"), 10)
+
+PLAIN = """\
+time="2026-11-28T14:06:05Z" level=warning msg="Found orphan containers ([shop-old-1]) for this project."
+ DRY-RUN MODE -  Container shop-db-1  Running
+ DRY-RUN MODE -  Container shop-tunnel-1  Stopping
+ DRY-RUN MODE -  Container shop-tunnel-1  Stopped
+ DRY-RUN MODE -  Container shop-api-1  Recreate
+ DRY-RUN MODE -  Container shop-api-1  Recreated
+ DRY-RUN MODE -  Container shop-tunnel-1  Recreate
+ DRY-RUN MODE -  Container shop-tunnel-1  Recreated
+ DRY-RUN MODE -  Container shop-jobs-2  Stopping
+ DRY-RUN MODE -  Container shop-jobs-2  Removing
+ DRY-RUN MODE -  Container shop-jobs-2  Removed
+ DRY-RUN MODE -  Container shop-gateway-1  Stopping
+ DRY-RUN MODE -  Container shop-new-1  Creating
+ DRY-RUN MODE -  Container shop-new-1  Created
+ DRY-RUN MODE -  Network shop_new  Created
+"""
+JSON = "\n".join(
+    f'{{"dry-run":true,"id":"Container {name}","status":"{status}"}}'
+    for name, status in [
+        ("shop-db-1", "Running"), ("shop-api-1", "Recreate"), ("shop-api-1", "Recreated"),
+        ("shop-jobs-2", "Stopping"), ("shop-jobs-2", "Removed"),
+    ]
+)  # fmt: skip
+NEWER = """\
+{"id":"Container shop-db-1","status":"Done","text":"Running"}
+{"id":"Container shop-api-1","status":"Working","text":"Recreate"}
+{"id":"Container shop-jobs-2","status":"Done","text":"Removed"}
+"""
+
+
+def said(stderr: str, exit_code: int = 0) -> Completed:
+    return Completed(UP, exit_code, b"", stderr.encode(), 0.1)
+
+
+def test_every_container_has_one_effect() -> None:
+    """Of several words on one container the strongest counts, and what stays the same is no difference."""
+    found = DryRun.parse(said(PLAIN))
+    assert found.differences == {
+        "shop-api-1": Effect.RECREATED,
+        "shop-tunnel-1": Effect.RECREATED,
+        "shop-jobs-2": Effect.REMOVED,
+        "shop-gateway-1": Effect.STOPPED,
+        "shop-new-1": Effect.CREATED,
+    }
+    assert found.effects["shop-db-1"] is Effect.KEPT
+    assert found.removes == ()
+
+
+@pytest.mark.parametrize("lines", [JSON, NEWER], ids=["compose 2", "compose 5"])
+def test_json_says_the_same(lines: str) -> None:
+    """The JSON of either version is read as the lines for people are."""
+    differences = DryRun.parse(said(lines)).differences
+    assert differences == {"shop-api-1": Effect.RECREATED, "shop-jobs-2": Effect.REMOVED}
+
+
+def test_network_that_would_be_removed_is_named() -> None:
+    """A network that the file changes is made anew, with everything in it stopped."""
+    found = DryRun.parse(said(" DRY-RUN MODE -  Network shop_default  Removed\n"))
+    assert (found.differences, found.removes) == ({}, ("network shop_default",))
+
+
+@pytest.mark.parametrize(
+    ("stderr", "exit_code", "words"),
+    [
+        (" DRY-RUN MODE -  Container shop-api-1  Levitating\n", 0, "shop-api-1 what is not understood"),
+        ("Everything will be fine\n", 0, "not understood: Everything"),
+        ("unknown flag: --dry-run\n", 16, "cannot say what it would change: unknown flag"),
+        ("", 1, "it said nothing"),
+    ],
+)
+def test_what_is_not_understood_is_inconclusive(stderr: str, exit_code: int, words: str) -> None:
+    """A word, a line or an end that is not known is never taken for `nothing changes`."""
+    with pytest.raises(Inconclusive, match=words):
+        DryRun.parse(said(stderr, exit_code))
+
+
+def test_warnings_are_read_in_compose_s_own_words() -> None:
+    """Each warning once, with its quotes taken off; other levels are none."""
+    line = r'time="2026-11-28T14:06:05Z" level={} msg="The \"NOPE\" variable is not set. Defaulting to a blank string."'
+    found = warnings_in(said("\n".join([line.format("warning"), line.format("warning"), line.format("info"), "x"])))
+    assert found == ['The "NOPE" variable is not set. Defaulting to a blank string.']

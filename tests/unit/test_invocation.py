@@ -1,0 +1,81 @@
+"""How Compose is called: with the files, env files and profiles that production was made from."""
+
+from typing import Any
+
+import pytest
+
+from runbook.containers import Container
+from runbook.invocation import DEFAULT_FILES, Invocation, as_found, place, profiles_for
+from runbook.settings import Project
+
+DIRECTORY = "/srv/shop"
+
+
+def project(**given: Any) -> Project:
+    return Project.model_validate({"name": "shop", "directory": DIRECTORY, **given})
+
+
+def container(service: str = "api", files: tuple[str, ...] = (), env_files: tuple[str, ...] = ()) -> Container:
+    return Container(
+        id=service, name=f"shop-{service}-1", service=service, image_id="", image_name="", state="running",
+        health="none", restarts=0, started_at="", exit_code=0, addresses=(), directory=DIRECTORY,
+        config_files=files, env_files=env_files,
+    )  # fmt: skip
+
+
+def test_everything_stands_in_every_command() -> None:
+    """The directory is always named, as relative mounts move with the first file otherwise."""
+    found = Invocation(("deploy/a.yml", "/etc/b.yml"), (".env", ".env.db"), ("prod",))
+    assert found.argv(project()) == (
+        "docker", "compose", "-p", "shop", "--project-directory", DIRECTORY,
+        "--env-file", ".env", "--env-file", ".env.db", "-f", "deploy/a.yml", "-f", "/etc/b.yml", "--profile", "prod",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "labels", "files", "env_files"),
+    [
+        pytest.param({}, [((), ())], DEFAULT_FILES, (".env",), id="no labels"),
+        pytest.param(
+            {}, [(("/srv/shop/a.yml", "/etc/b.yml"), ())], ("a.yml", "/etc/b.yml"), (".env",), id="files"
+        ),
+        pytest.param(
+            {"compose_files": ("mine.yml",)}, [(("/srv/shop/a.yml",), ())], ("mine.yml",), (".env",), id="settings"
+        ),
+        pytest.param(
+            {}, [((), ("/srv/shop/.env", "/srv/shop/.env.db"))], DEFAULT_FILES, (".env", "/srv/shop/.env.db"), id="two"
+        ),
+        pytest.param(
+            {}, [((), ()), ((), ("/srv/shop/.env.db", "/srv/shop/.env"))], DEFAULT_FILES, ("/srv/shop/.env.db", ".env"),
+            id="half of the containers made anew",
+        ),
+        pytest.param({}, [((), ("/srv/shop/other.env",))], DEFAULT_FILES, (".env",), id="made with another one"),
+        pytest.param(
+            {"env_file": "/etc/shop.env"}, [((), ("/etc/shop.env",))], DEFAULT_FILES, ("/etc/shop.env",), id="absolute"
+        ),
+    ],
+)  # fmt: skip
+def test_labels_say_what_settings_leave_open(
+    given: dict[str, Any], labels: list[tuple[Any, Any]], files: tuple[str, ...], env_files: tuple[str, ...]
+) -> None:
+    """Files come from the settings, else from the labels; env files from the labels, if the tag's own is among them."""
+    services = ("api", "jobs")
+    containers = [container(services[number], *each) for number, each in enumerate(labels)]
+    assert as_found(project(**given), containers) == Invocation(files, env_files)
+
+
+def test_other_services_do_not_decide() -> None:
+    """What is rolled back is brought up as it was, and not as its neighbour."""
+    found = as_found(project(), [container("db", ("/srv/shop/db.yml",))])
+    assert found.files == DEFAULT_FILES
+
+
+def test_one_profile_for_each_service_is_enough() -> None:
+    """A service without a profile needs none, and one that is not in the files cannot have any."""
+    services = {"debug": {"profiles": ["dev", "test"]}, "api": {}, "jobs": {"profiles": ["prod"]}}
+    assert profiles_for(services, ["debug", "jobs", "api", "old"]) == ("dev", "prod")
+
+
+def test_paths_are_those_of_the_project_s_directory() -> None:
+    """Relative to the directory, and without the dots."""
+    assert (place(project(), "deploy/../.env"), place(project(), "/etc/x")) == (f"{DIRECTORY}/.env", "/etc/x")
