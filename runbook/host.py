@@ -222,15 +222,19 @@ class Host:
         return begun
 
     def ask(self, command: Command, read: Callable[[Completed], _Found]) -> _Found:
-        """Run a command that only looks, and return what `read` makes of how it ended.
+        """Run a command that only looks, and return what `read` makes of how it ended, as `patiently` does."""
+        return self.patiently(lambda: read(self.run(command)))
 
-        What gives no answer that can be read (HostError, of `run` or of `read`) is asked again while patience lasts,
-        counted from its first failure. Raises what the last one did.
+    def patiently(self, ask: Callable[[], _Found]) -> _Found:
+        """Ask something of the host that changes nothing.
+
+        What gives no answer that can be read (HostError) is asked again while patience lasts, counted from its first
+        failure. Raises what the last one did.
         """
         failed_at: float | None = None
         while True:
             try:
-                return read(self.run(command))
+                return ask()
             except HostError:
                 failed_at = time.monotonic() if failed_at is None else failed_at
                 if time.monotonic() + _PAUSE > failed_at + self._patience():

@@ -24,7 +24,8 @@ class Metrics:
         def look() -> Seen:
             answer = self._prober.get(self._url, {"Authorization": f"Bearer {self._token.get_secret_value()}"})
             if answer.status != 200:
-                return Seen(ok=False, seen=f"{self._url} answers {answer.status} to the token")
+                refused = answer.status in (401, 403)
+                return Seen(ok=False, seen=f"{self._url} answers {answer.status} to the token", final=refused)
             samples = count_samples(answer.body, self._url)
             return Seen(samples > 0, f"{self._url} gives {samples} samples")
 
@@ -40,7 +41,8 @@ class Metrics:
 
         def look() -> Seen:
             answer = self._prober.get(self._url)
-            return Seen(answer.status in (401, 403), f"{self._url} answers {answer.status} without the token")
+            seen = f"{self._url} answers {answer.status} without the token"
+            return Seen(answer.status in (401, 403), seen, final=answer.status == 200)
 
         return Expectation(
             f"{self._url} to refuse who has no token",

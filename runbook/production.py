@@ -55,6 +55,9 @@ class Production:
 
     def containers(self) -> list[Container]:
         """Every container of the project's services, running or not, by name. One-off containers are left out."""
+        return self.host.patiently(self._containers_now)
+
+    def _containers_now(self) -> list[Container]:
         label = f"label=com.docker.compose.project={self.project.name}"
         services = "label=com.docker.compose.oneoff=False"
         listed = self.host.check(
@@ -67,7 +70,7 @@ class Production:
         inspecting = Command(
             ("docker", "inspect", "--type", "container", *ids), self._deadlines.command, secret_output=True
         )
-        return sorted(self.host.ask(inspecting, _containers), key=lambda container: container.name)
+        return sorted(_containers(self.host.run(inspecting)), key=lambda container: container.name)
 
     def running(self) -> list[Container]:
         """The project's containers. Raises ProductionError when the project isn't up where the settings say."""

@@ -145,7 +145,7 @@ def readiness_rule(tools: Toolbox) -> tuple[str, ...]:
     if tools.incident.planned_changes:
         return behind if additive and facts.get("way") == Way.APPLICATION else ()
     try:
-        database, image = tools.catalog.revisions(), schema.ask_running(tools)
+        database, image = tools.host.patiently(lambda: (tools.catalog.revisions(), schema.ask_running(tools)))
         unknown = [revision for revision in database if not image.knows(revision)]
         heads = ", ".join(image.heads)
     except Inconclusive as error:

@@ -181,7 +181,6 @@ class Switch:
             f"{self.variable}={self.value} inside every container of {', '.join(self._settings.services)}",
             look,
             "does the Compose file hand the variable to the service?",
-            self._users.deadline,
         )
 
     def askable(self) -> Expectation:

@@ -85,3 +85,24 @@ def test_facts_name_what_a_comparison_needs() -> None:
 def test_container_left_by_an_interrupted_up_is_told_by_its_name(name: str, *, half: bool) -> None:
     """The id of the old container before the name is what Compose writes there, and nothing else looks like it."""
     assert Container.parse(RUNNING | {"Name": name}).half_replaced is half
+
+
+def test_what_health_and_switches_ask_of_a_container_is_read() -> None:
+    """Restart policy, addresses of both kinds, published ports and variables, in the engine's own words."""
+    found = json.loads(json.dumps(RUNNING))
+    found["HostConfig"] = {"NetworkMode": "host", "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}}
+    found["Config"] |= {"Env": ["A=1=2", "B=", "C"], "Entrypoint": ["tini"], "Cmd": ["serve", "-v"]}
+    found["NetworkSettings"]["Networks"]["six"] = {"IPAddress": "", "GlobalIPv6Address": "fd00::5"}
+    found["NetworkSettings"]["Ports"] = {
+        "8000/tcp": [{"HostIp": "0.0.0.0", "HostPort": "32768"}, {"HostIp": "::", "HostPort": "32768"}],  # noqa: S104 - read, not bound
+        "8001/tcp": [{"HostIp": "10.0.0.1", "HostPort": "81"}],
+        "8002/udp": [{"HostIp": "", "HostPort": "82"}],
+        "8003/tcp": None,
+    }
+    container = Container.parse(found)
+    assert (container.restart_policy, container.network_mode) == ("on-failure", "host")
+    assert container.addresses == ("172.18.0.5", "172.19.0.3", "[fd00::5]")
+    assert container.ports == {8000: "127.0.0.1:32768", 8001: "10.0.0.1:81"}
+    assert container.environment == {"A": "1=2", "B": "", "C": ""}
+    assert container.argv == ("tini", "serve", "-v")
+    assert "1=2" not in repr(container)

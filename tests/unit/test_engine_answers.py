@@ -74,6 +74,11 @@ def test_engine_is_asked_again_while_patience_lasts(tmp_path: Path, fault: str) 
     """The engine's restart is survived by whatever is read, in a look or not."""
     site = production(tmp_path, f"[ $n -lt 3 ] && {{ {fault}; }}\necho '\"sha256:1\"'", patience=10)
     assert site.image_id("shop/api:v1") == "sha256:1"
+    (tmp_path / "n").unlink()
+    docker = tmp_path / "bin/docker"
+    docker.write_text(docker.read_text().replace('[ "$1" = ps ]', f"[ $n -lt 3 ] && {{ {fault}; }}\n[ $1 = ps ]"))
+    docker.write_text(docker.read_text().replace("'\"sha256:1\"'", "'[]'"))
+    assert site.containers() == []
 
 
 def test_patience_ends(tmp_path: Path) -> None:

@@ -208,3 +208,36 @@ def test_secret_never_shows_when_printed(tmp_path: Path, monkeypatch: pytest.Mon
     settings = load(written(tmp_path, SETTINGS))
     assert CANARY not in repr(settings.metrics.token.resolve({}))
     assert CANARY not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("public_url", "health", "headers"),
+    [
+        pytest.param("https://shop.example", "", {"Host": "shop.example"}, id="public-host"),
+        pytest.param("http://127.0.0.1:8080/shop", "", {"Host": "127.0.0.1:8080"}, id="with-its-port"),
+        pytest.param("https://shop.example", 'host_header = "api"', {"Host": "api"}, id="another"),
+        pytest.param(
+            "https://shop.example",
+            'headers = { X-Forwarded-Proto = "https" }',
+            {"Host": "shop.example", "X-Forwarded-Proto": "https"},
+            id="more",
+        ),
+    ],
+)
+def test_health_requests_carry_the_public_host(
+    tmp_path: Path, public_url: str, health: str, headers: dict[str, str]
+) -> None:
+    """Unless another is set, an api is asked for the host for which users ask."""
+    path = tmp_path / "runbook.toml"
+    path.write_text(changed("https://shop.example", public_url) + f"\n[health]\n{health}\n")
+    assert load(path).health_headers() == headers
+
+
+@pytest.mark.parametrize(
+    "line", ['host_header = "a b"', 'host_header = "http://a"', 'scheme = "ftp"', 'headers = { host = "a" }']
+)
+def test_health_request_that_cannot_be_made_is_refused(tmp_path: Path, line: str) -> None:
+    """A Host among the headers would be one too many."""
+    path = tmp_path / "runbook.toml"
+    path.write_text(f"{SETTINGS}\n[health]\n{line}\n")
+    assert "health." in refusal(path)

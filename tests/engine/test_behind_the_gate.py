@@ -1,0 +1,115 @@
+"""What is done and asked behind the gate, tried on a real engine, gateway and api while nothing is closed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from runbook.errors import CheckFailed, EngineError, RunbookError
+from runbook.host import Host
+from runbook.incident.incident import Incident, Mode
+from runbook.incident.journal import Journal
+from runbook.production import Production
+from runbook.sentence import Expectation
+from runbook.settings import Settings
+from runbook.settings_file import load
+from runbook.toolbox import Toolbox, Wishes, redactor_for
+from runbook.traffic import TrafficGate
+from tests.engine.conftest import Rehearsed, docker
+
+
+def settings_of(here: Rehearsed, section: str, **changed: Any) -> Settings:
+    """The settings of the practice production, with some of one section changed."""
+    settings = load(here.practice.settings)
+    part = getattr(settings, section)
+    return settings.model_copy(update={section: type(part).model_validate(part.model_dump() | changed)})
+
+
+def tools_for(settings: Settings, folder: Path) -> Toolbox:
+    folder.mkdir()
+    incident = Incident("i-1", Mode.PLAN, Journal(folder / "journal.jsonl", redactor_for(settings)))
+    return Toolbox(settings, incident, Wishes())
+
+
+def seen(tools: Toolbox, expectation: Expectation) -> str:
+    """What a check that must pass saw."""
+    tools.incident.verify(expectation)
+    return str(tools.incident.journal.entries[-1]["seen"])
+
+
+def test_practice_passes(rehearsed: Rehearsed, tmp_path: Path) -> None:
+    """The practice production's own settings fit: health requests, gate, and the switch."""
+    tools = tools_for(load(rehearsed.practice.settings), tmp_path / "i")
+    assert seen(tools, tools.health.askable()).count("answers as it should") == 2
+    assert seen(tools, tools.gate.agreeing(tools.health.well)).startswith("the gate says open, and http")
+    assert seen(tools, tools.gate.turnable()).count("gate of gateway") == 2
+    assert seen(tools, tools.switch.reaching()) == "EXPORT_MODE reaches api: EXPORT_MODE; jobs: EXPORT_MODE"
+    assert "with credentials" in seen(tools, tools.switch.askable())
+    # The switch is on, and would be turned off: inside it is on, of which no waiting makes off.
+    with pytest.raises(CheckFailed, match=r"seen: .*-api-1 sees EXPORT_MODE=on"):
+        tools.incident.verify(tools.switch.seen_inside())
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        pytest.param({"port": 9}, "health.port", id="port"),
+        pytest.param({"scheme": "https"}, "health.scheme", id="tls"),
+        pytest.param({"readiness_path": "/no-such"}, "HTTP 404", id="path"),
+        pytest.param({"readiness_path": "/healthz"}, "health.required|JSON object", id="not-readiness"),
+        pytest.param({"required": ["cache"]}, "health.required", id="another-part"),
+    ],
+)
+def test_request_that_does_not_fit_is_told(
+    rehearsed: Rehearsed, tmp_path: Path, changed: dict[str, Any], says: str
+) -> None:
+    """What would fail behind the closed gate is told while it is open."""
+    tools = tools_for(settings_of(rehearsed, "health", **changed), tmp_path / "i")
+    with pytest.raises(CheckFailed, match=says):
+        tools.incident.verify(tools.health.askable())
+
+
+def test_gate_that_contradicts_its_answers(rehearsed: Rehearsed, tmp_path: Path) -> None:
+    """A state command that says closed in front of an api that answers; and a program that the gateway lacks."""
+    liar = {"service": "gateway", "command": ["echo", "closed"]}
+    lost = {"service": "gateway", "command": ["no-such-gate", "close"]}
+    tools = tools_for(settings_of(rehearsed, "traffic", state=liar, pause=lost), tmp_path / "i")
+    with pytest.raises(CheckFailed, match="contradiction: the gate says closed"):
+        tools.incident.verify(tools.gate.agreeing(tools.health.well))
+    with pytest.raises(CheckFailed, match="no-such-gate is missing in gateway"):
+        tools.incident.verify(tools.gate.turnable())
+
+
+@contextmanager
+def paused(name: str) -> Iterator[None]:
+    docker("pause", name)
+    try:
+        yield
+    finally:
+        docker("unpause", name)
+
+
+def test_paused_container_is_not_waited_for(rehearsed: Rehearsed, tmp_path: Path) -> None:
+    """Nobody waits two minutes for a container that somebody paused."""
+    tools = tools_for(load(rehearsed.practice.settings), tmp_path / "i")
+    began = monotonic()
+    with paused(f"{rehearsed.practice.name}-jobs-1"), pytest.raises(CheckFailed, match="jobs-1 is paused"):
+        tools.incident.verify(tools.health.containers_healthy())
+    assert monotonic() - began < 15
+
+
+def test_engine_that_nobody_reaches(rehearsed: Rehearsed, tmp_path: Path) -> None:
+    """It is told as what it is; no image is said to be missing, and no gate to be in a wrong state."""
+    tools = tools_for(load(rehearsed.practice.settings), tmp_path / "i")
+    host = Host({"DOCKER_HOST": f"unix://{tmp_path}/no-engine.sock"}, tools.incident)
+    production = Production(host, tools.settings.project, tools.settings.deadlines)
+    with pytest.raises(EngineError, match="reached no Docker engine"):
+        production.image_id("shop/api:v1")
+    with pytest.raises(EngineError, match="reached no Docker engine"):
+        production.containers()
+    gate = TrafficGate(production, tools.prober, tools.settings.traffic, 1)
+    with pytest.raises(RunbookError, match="reached no Docker engine"):
+        gate.state()
