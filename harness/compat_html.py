@@ -45,13 +45,15 @@ def _no_page(*_: object, **__: object) -> None:
     """Write nothing."""
 
 
-def lay_out_page(config: pytest.Config, record: Callable[[], str], script: str) -> None:
-    """Let pytest-html's page begin with `record`, its own parts below; `script` is run at its end.
+def lay_out_page(config: pytest.Config, record: Callable[[], str], script: str, write: Callable[[str], None]) -> None:
+    """Let pytest-html's page begin with `record`, its own parts below; `script` is run at its end; `write` keeps it.
 
     In its own layout the record would be read after its environment, and stand inside of its summary.
     """
     for plugin in _plugins(config):
         plugin._template = _LaidOut(plugin._template, record, script)  # noqa: SLF001 - it has one layout only
+        # By itself it writes through whatever link lies there, for everybody to read.
+        plugin._write_report = write  # noqa: SLF001 - it has no other way to write
 
 
 class _LaidOut:

@@ -13,6 +13,7 @@ import pytest
 from harness.resuming import Earlier, read_earlier
 from runbook.errors import RunbookError, SettingsError
 from runbook.incident.incident import Mode
+from runbook.incident.own_files import FOLDER_MODE, check_record, make_reports
 from runbook.recovery import checked_verdict
 from runbook.release import checked_tag
 from runbook.settings import Settings
@@ -211,6 +212,9 @@ def _folder_of(reports: Path, incident: str, project: str, execute: str | None) 
         raise SettingsError("--resume without --execute: going on changes production", f"add --execute {project}")
     if Path(incident).name != incident:
         raise SettingsError(f"--resume {incident} is no incident's name", "type the name of its folder in reports/")
+    if reports.exists():
+        make_reports(reports)
+    check_record(reports / incident)
     return reports / incident
 
 
@@ -248,12 +252,13 @@ def _kind(selected: str, execute: str | None) -> str:
 
 
 def _fresh_folder(reports: Path, project: str, kind: str) -> tuple[Path, str]:
+    make_reports(reports)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     for again in range(100):
         incident = f"{stamp}-{project}-{kind}{f'-{again + 1}' if again else ''}"
         folder = reports / incident
         try:
-            folder.mkdir(parents=True)
+            folder.mkdir(mode=FOLDER_MODE)
         except FileExistsError:
             continue
         except OSError as error:

@@ -13,7 +13,7 @@ from harness.compat_html import lay_out_page
 from harness.options import RUN
 from harness.running import REDACTOR
 from runbook.errors import RunbookError
-from runbook.incident import record
+from runbook.incident import own_files, record
 from runbook.incident.templating import STYLE
 
 _SCRIPT = Path(__file__).with_name("pytest_html.js")
@@ -46,7 +46,9 @@ def pytest_metadata(metadata: dict[str, Any], config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Let the page begin with the record, made from the journal alone, and pytest-html's own parts follow."""
     if RUN in session.config.stash:
-        lay_out_page(session.config, partial(_record, session.config), _SCRIPT.read_text(encoding="utf-8"))
+        page = session.config.stash[RUN].page
+        script = _SCRIPT.read_text(encoding="utf-8")
+        lay_out_page(session.config, partial(_record, session.config), script, partial(own_files.write, page))
 
 
 def pytest_html_report_title(report: Any) -> None:

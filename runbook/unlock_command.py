@@ -13,6 +13,7 @@ from runbook.host import Host, OffTheRecord
 from runbook.incident import index_page
 from runbook.incident.incident import Incident, Mode
 from runbook.incident.journal import FORMAT, Journal
+from runbook.incident.own_files import FOLDER_MODE, make_reports
 from runbook.incident.record import render
 from runbook.incident.redaction import Redactor
 from runbook.incident.tracebacks import redact_tracebacks
@@ -90,11 +91,12 @@ def _typed(chosen: argparse.Namespace) -> str:
 
 
 def _fresh_folder(reports: Path, project: str) -> Path:
+    make_reports(reports)
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     for again in range(1, 100):
         folder = reports / f"{stamp}-{project}-unlock{f'-{again}' if again > 1 else ''}"
         try:
-            folder.mkdir(parents=True)
+            folder.mkdir(mode=FOLDER_MODE)
         except FileExistsError:
             continue
         except OSError as error:

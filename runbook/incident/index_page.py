@@ -2,14 +2,12 @@
 
 import base64
 import hashlib
-import os
-import secrets
 from pathlib import Path
 
 from markupsafe import Markup
 
 from runbook.errors import JournalError, RunbookError
-from runbook.incident import charts
+from runbook.incident import charts, own_files
 from runbook.incident.archive import Archive, read
 from runbook.incident.summary import GROUPS
 from runbook.incident.templating import STYLE, TEMPLATES, environment
@@ -45,14 +43,8 @@ def page(archive: Archive) -> str:
 def write(reports: Path, archive: Archive) -> Path:
     """Write `<reports>/index.html` in one step, and return its path. Raises JournalError when it cannot be written."""
     target = reports / INDEX
-    # Two runs may end at once: each writes a draft of its own.
-    draft = reports / f".{INDEX}.{secrets.token_hex(4)}"
     try:
-        try:
-            draft.write_text(page(archive), encoding="utf-8")
-            os.replace(draft, target)  # noqa: PTH105 - Path.replace returns a path that nobody wants here
-        finally:
-            draft.unlink(missing_ok=True)
+        own_files.write(target, page(archive))
     except OSError as error:
         raise JournalError(
             f"{target} cannot be written ({error.strerror})", "make room, then: python -m runbook records"

@@ -17,6 +17,7 @@ from typing import Any
 from runbook.errors import JournalError
 from runbook.incident.canary import refuse_leaks
 from runbook.incident.chain import FIRST_PREVIOUS, FORMAT, Entry, seal
+from runbook.incident.own_files import FOLDER_MODE, MODE, NEW_FILE
 from runbook.incident.redaction import Redactor
 from runbook.incident.verifying import verify
 from runbook.threads import signals_held
@@ -52,10 +53,10 @@ class Journal:
         self._size = 0
         self._lock = threading.Lock()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             self._reserve: int | None = _reserved(path.with_name(".reserve"))
-            flags = 0 if go_on else os.O_CREAT | os.O_EXCL
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | flags, 0o644)
+            flags = os.O_WRONLY | os.O_NOFOLLOW if go_on else NEW_FILE
+            self._file = os.open(path, flags | os.O_APPEND, MODE)
             _sync_directory(path.parent)
             # Two writers would break the chain; the kernel lets go of this lock when a run dies, however it dies.
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -156,7 +157,8 @@ def _write_all(file: int, data: bytes) -> None:
 
 def _reserved(path: Path) -> int:
     """Take up space on the disk, in a file without a name: it is free again when it is closed, or when the run dies."""
-    file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    path.unlink(missing_ok=True)  # left by a run that died just here, or a link
+    file = os.open(path, NEW_FILE, MODE)
     try:
         path.unlink()
         os.posix_fallocate(file, 0, RESERVED)

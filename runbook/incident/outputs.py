@@ -9,6 +9,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from runbook.incident.own_files import FOLDER_MODE, MODE, NEW_FILE
+
 FOLDER = "output"
 _NAME = re.compile(rf"{FOLDER}/[0-9]{{4,9}}-(stdout|stderr|body)\.txt")
 _CHUNK = 1 << 20  # characters, or bytes
@@ -45,33 +47,36 @@ class Outputs:
         return dict(known)
 
     def _write(self, text: str, what: str) -> tuple[str, int]:
-        self._folder.mkdir(exist_ok=True)
-        name, file = self._new_file(what)
+        self._folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            return self._write_in(folder, text, what)
+        finally:
+            os.close(folder)
+
+    def _write_in(self, folder: int, text: str, what: str) -> tuple[str, int]:
+        name, file = self._new_file(folder, what)
         try:
             with os.fdopen(file, "wb") as stream:
                 size = sum(stream.write(chunk) for chunk in _encoded(text))
                 stream.flush()
                 os.fsync(stream.fileno())
-            folder = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            os.fsync(folder)
         except BaseException:
             # Half a file helps nobody, and takes the room that the journal needs.
             with suppress(OSError):
-                (self._folder / name).unlink()
+                os.unlink(name, dir_fd=folder)
             raise
         return name, size
 
-    def _new_file(self, what: str) -> tuple[str, int]:
+    def _new_file(self, folder: int, what: str) -> tuple[str, int]:
         for number in self._numbers:
             name = f"{number:04}-{what}.txt"
             # An earlier run of the incident may have left files of any number.
             taken = any((self._folder / f"{number:04}-{each}.txt").exists() for each in ("stdout", "stderr", "body"))
             with suppress(FileExistsError):
                 if not taken:
-                    return name, os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+                    return name, os.open(name, NEW_FILE, MODE, dir_fd=folder)
         raise AssertionError("count() ends")
 
 

@@ -1,9 +1,9 @@
 """The incident record: one HTML page, made from the journal alone."""
 
-import os
 from pathlib import Path
 
 from runbook.errors import JournalError
+from runbook.incident import own_files
 from runbook.incident.allowance import allowances
 from runbook.incident.approvals import approvals
 from runbook.incident.edition import edition
@@ -36,9 +36,7 @@ def render(journal: Path) -> Path:
     """Write `record.html` beside `journal`, in one step, and return its path. Raises JournalError when it cannot."""
     target = journal.with_name("record.html")
     try:
-        draft = target.with_suffix(".new")
-        draft.write_text(page(journal), encoding="utf-8")
-        os.replace(draft, target)  # noqa: PTH105 - Path.replace returns a path that nobody wants here
+        own_files.write(target, page(journal))
     except OSError as error:
         raise JournalError(f"{target} cannot be written ({error.strerror})", "make room, then render again") from None
     return target

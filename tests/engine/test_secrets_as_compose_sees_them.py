@@ -1,0 +1,111 @@
+"""Secrets as Compose sees them, whatever way they are written: each value is known, and struck out."""
+
+from pathlib import Path
+
+import pytest
+
+from runbook.env_file import EnvFileOnHost
+from runbook.errors import EnvFileError
+from runbook.incident.redaction import Redactor
+from runbook.production_secrets import secrets_of
+from tests.unit.parts import production
+
+ENV = r"""MONTH=2026-01
+IMAGE_TAG=${MONTH}-rc1
+SMTP_PASSWORD=blue$$Heron77flies
+PART=sup3r
+JOIN_SECRET=${PART}-s3cret-${PART}
+API_KEY=${FALLBACK_KEY:-d3fault-k3y}
+DB_PASSWORD: colon-s3cret-value
+CACHE_PASSWORD="quoted-s3cret" x
+TUNING=tuning$$value
+LOGIN='login$value'
+"""
+PROJECT = """
+services:
+  api:
+    image: registry.example/shop/api:${IMAGE_TAG}
+    environment:
+      LITERAL_TOKEN: lit$$eral-token
+      DATABASE_URL: postgres://shop:${PART}-joined@db/shop
+    env_file:
+      - {path: plain.env}
+      - {path: raw.env, format: raw}
+      - {path: missing.env, required: false}
+    build: {context: ., args: {NPM_TOKEN: npm$$token}}
+    configs: [tuning]
+    secrets: [login, filed]
+  debug:
+    image: debug
+    profiles: [debug]
+    environment: {DEBUG_TOKEN: "debug-token"}
+configs:
+  tuning: {environment: TUNING}
+secrets:
+  login: {environment: LOGIN}
+  filed: {file: ./filed}
+"""
+FILES = {
+    ".env": ENV,
+    "docker-compose.yml": PROJECT,
+    "plain.env": 'PLAIN_TOKEN="plain$$token" x\n',
+    "raw.env": 'RAW_TOKEN=raw$$tok${en}"\n',
+    "filed": "filed-secret\n",
+}
+SECRETS = [
+    "blue$Heron77flies", "sup3r-s3cret-sup3r", "d3fault-k3y", "colon-s3cret-value", "quoted-s3cret", "lit$eral-token",
+    "sup3r-joined", "plain$token", 'raw$$tok${en}"', "npm$token", "tuning$value", "login$value", "filed-secret",
+    "debug-token",
+]  # fmt: skip
+
+
+def laid_out(folder: Path, redactor: Redactor, **files: str) -> EnvFileOnHost:
+    for name, text in (FILES | files).items():
+        (folder / name).write_text(text)
+    # Nothing of that name runs on this engine.
+    site = production(folder, name="partf-secrets")
+    return EnvFileOnHost(site, str(folder / ".env"), redactor, ())
+
+
+def test_every_secret_is_struck_out(tmp_path: Path) -> None:
+    """In whatever way a secret gets to a service, its value is known before anything is written."""
+    redactor = Redactor()
+    there = laid_out(tmp_path, redactor)
+    there.read()
+    redactor.learn_all(secrets_of(there._production, there, ()))
+    shown = [secret for secret in SECRETS if secret in redactor.text(f"ERROR login with {secret} was refused")]
+    assert shown == []
+
+
+def test_tag_that_is_made_of_parts_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    """A tag that is made of other values becomes the literal one, and those values stay."""
+    there = laid_out(tmp_path, Redactor())
+    env_file = there.read()
+    assert env_file.value_of("IMAGE_TAG") == "2026-01-rc1"
+    assert there.changed(env_file, "IMAGE_TAG", "2025-12-rc4") == ENV.replace("${MONTH}-rc1", "2025-12-rc4").encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param("IMAGE_TAG=v1\nA!=s3cret-value\n", "line 2: unexpected character", id="bad-name"),
+        pytest.param('IMAGE_TAG=v1\nA="s3cret-value\n', "unterminated quoted value", id="open-quote"),
+        pytest.param("IMAGE_TAG=v1\nA=${s3cret-value\n", "Invalid template", id="open-brace"),
+        pytest.param("IMAGE_TAG=v1\nA=${NO:?s3cret-value}\n", "required variable NO is missing", id="required"),
+        pytest.param("A B=s3cret-value\n", "key cannot contain a space", id="space"),
+    ],
+)
+def test_what_compose_cannot_read_is_not_quoted(tmp_path: Path, content: str, words: str) -> None:
+    """The line is told by its number, and nothing of what it says: nobody knows yet what of it is secret."""
+    with pytest.raises(EnvFileError, match=words) as caught:
+        laid_out(tmp_path, Redactor(), **{".env": content}).read()
+    assert "s3cret" not in str(caught.value)
+
+
+def test_change_leaves_nothing_on_the_host(tmp_path: Path) -> None:
+    """The bytes that Compose was asked about are in no file that anybody could find afterwards."""
+    there = laid_out(tmp_path, Redactor())
+    before = sorted(tmp_path.iterdir()), sorted(Path("/dev/shm").iterdir())
+    there.changed(there.read(), "IMAGE_TAG", "v2")
+    assert (sorted(tmp_path.iterdir()), [path for path in before[1] if not path.exists()]) == (before[0], [])
+    assert not list(Path("/dev/shm").glob("runbook.*"))

@@ -1,0 +1,138 @@
+"""The files of records: for their owner alone, and never written through a link that somebody planted."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from runbook.errors import JournalError, SettingsError
+from runbook.incident import index_page, own_files
+from runbook.incident.archive import read
+from runbook.incident.journal import Journal
+from runbook.incident.outputs import Outputs
+from runbook.incident.record import render
+from runbook.incident.redaction import Redactor
+
+SECRET = "precious"
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    """A file of somebody else's, to which links lead."""
+    found = tmp_path / "victim"
+    found.write_text(SECRET)
+    return found
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_everything_of_a_record_is_its_owners_alone(tmp_path: Path) -> None:
+    """Whatever the umask, folders are 0700 and files are 0600."""
+    before = os.umask(0)
+    try:
+        reports = tmp_path / "reports"
+        own_files.make_reports(reports)
+        journal = Journal(reports / "i-1/journal.jsonl", Redactor())
+        Outputs(journal.path).keep("long", "stdout")
+        journal.write("opened", incident="i-1")
+        journal.close()
+        render(journal.path)
+        index_page.write(reports, read(reports))
+    finally:
+        os.umask(before)
+    modes = {path.relative_to(tmp_path).as_posix(): mode(path) for path in tmp_path.rglob("*")}
+    assert modes == {
+        "reports": 0o700,
+        "reports/index.html": 0o600,
+        "reports/i-1": 0o700,
+        "reports/i-1/journal.jsonl": 0o600,
+        "reports/i-1/record.html": 0o600,
+        "reports/i-1/output": 0o700,
+        "reports/i-1/output/0001-stdout.txt": 0o600,
+    }
+
+
+@pytest.mark.parametrize("go_on", [False, True])
+def test_journal_is_not_written_through_a_link(tmp_path: Path, victim: Path, *, go_on: bool) -> None:
+    """A link in the journal's place stops the run before it changes anything."""
+    (tmp_path / "journal.jsonl").symlink_to(victim)
+    with pytest.raises(JournalError, match="cannot be opened"):
+        Journal(tmp_path / "journal.jsonl", Redactor(), go_on=go_on)
+    assert victim.read_text() == SECRET
+
+
+def test_reserve_is_not_made_through_a_link(tmp_path: Path, victim: Path) -> None:
+    """A link in the place of the space that is kept free does not make another file longer."""
+    (tmp_path / ".reserve").symlink_to(victim)
+    Journal(tmp_path / "journal.jsonl", Redactor()).close()
+    assert victim.read_text() == SECRET
+
+
+@pytest.mark.parametrize("planted", ["output", "output/0001-stdout.txt"])
+def test_outputs_are_not_written_through_a_link(tmp_path: Path, victim: Path, planted: str) -> None:
+    """Neither through a linked folder nor through a linked file."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    link = tmp_path / planted
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(victim if link.suffix else elsewhere)
+    Outputs(tmp_path / "journal.jsonl").keep("said", "stdout")
+    assert (victim.read_text(), list(elsewhere.iterdir())) == (SECRET, [])
+
+
+def test_pages_replace_a_link(tmp_path: Path, victim: Path) -> None:
+    """A page takes the place of a link, and what that led to stays as it is."""
+    for name in ("record.html", "record.new", "index.html"):
+        (tmp_path / name).symlink_to(victim)
+    journal = Journal(tmp_path / "journal.jsonl", Redactor())
+    journal.write("opened", incident="i-1")
+    journal.close()
+    render(journal.path)
+    index_page.write(tmp_path, read(tmp_path))
+    assert victim.read_text() == SECRET
+    assert not (tmp_path / "record.html").is_symlink()
+    assert not (tmp_path / "index.html").is_symlink()
+
+
+def test_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page is replaced in one step, and a draft that came to nothing is removed."""
+    page = tmp_path / "record.html"
+    own_files.write(page, "old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        own_files.write(page, "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["record.html"]
+    assert page.read_text() == "old"
+
+
+def test_folder_that_everybody_can_write(tmp_path: Path) -> None:
+    """Anybody could plant links there."""
+    tmp_path.chmod(0o777)
+    with pytest.raises(SettingsError, match="can be written by everybody → type chmod o-w"):
+        own_files.make_reports(tmp_path)
+
+
+def test_folder_of_another_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner could read and change what lands there; the one who is told knows both names."""
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    with pytest.raises(SettingsError, match=r"belongs to \w+, and you are user 4711 → .*--reports DIR"):
+        own_files.make_reports(tmp_path)
+    with pytest.raises(SettingsError, match="belongs to"):
+        own_files.check_record(tmp_path)
+
+
+def test_record_behind_a_link_is_not_gone_on_with(tmp_path: Path) -> None:
+    """A link among the records may lead to a folder that others can write."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "i-1").symlink_to("real")
+    with pytest.raises(SettingsError, match="is a symbolic link"):
+        own_files.check_record(tmp_path / "i-1")
+    own_files.check_record(tmp_path / "real")
+    own_files.check_record(tmp_path / "nothing")
