@@ -46,6 +46,8 @@ FROM {current} AS stuck
 LABEL {label}
 ENV PYTHONPATH=/stuck
 COPY stuck /stuck
+FROM current AS pyproject
+WORKDIR /srv/pyproject
 FROM {current} AS practice
 LABEL {label}
 WORKDIR /srv/app
@@ -79,7 +81,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
     (context / "Dockerfile").write_text(text)
     tags = {}
     try:
-        for stage in ("bare", "old", "current", "stuck", "practice"):
+        for stage in ("bare", "old", "current", "pyproject", "stuck", "practice"):
             tag = f"rollback-runbook/probe-test-{stage}:{token}"
             engine.docker("build", "--force-rm", "--target", stage, "--tag", tag, str(context), timeout=600)
             tags[stage] = tag
@@ -349,6 +351,41 @@ def test_other_places_and_sections(image: str) -> None:
     note = next(c for t in found.models.tables if t.name == "things" for c in t.columns if c.name == "note")
     assert not note.client_default
     assert "mapped twice" in found.why("models")
+
+
+@pytest.mark.parametrize("section", ["alembic", "own"])
+def test_revisions_in_several_folders(image: str, section: str) -> None:
+    """Folders that the configuration names, or that env.py gives to Alembic, are all read."""
+    settings = MigrationSettings(config="places/alembic.ini", section=section)
+    found = ask(image, "places", ("0001", "0002"), settings=settings)
+    assert found.heads == ("0002",)
+    assert found.upgrade is not None
+    assert found.upgrade.bodies["0002"].startswith("CREATE TABLE others")
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize("section", ["configured", "stops"])
+def test_folders_that_only_env_py_knows_are_unknown(image: str, section: str) -> None:
+    """Where Alembic reads other folders than env.py names, or env.py ended before, no head is made of the half."""
+    settings = MigrationSettings(config="places/alembic.ini", section=section)
+    try:
+        found = ask(image, "places", settings=settings)
+    except Inconclusive as error:
+        assert "other folders of revisions" in str(error)  # noqa: PT017 - with models there is an answer, without none
+    else:
+        assert found.graph is None
+        assert "other folders of revisions" in found.why("graph")
+
+
+@pytest.mark.parametrize("config", ["alembic.ini", "pyproject.toml"])
+def test_configuration_in_pyproject(images: Images, config: str) -> None:
+    """Alembic 1.16 and later reads both files, whichever is named; an older one says that it does not."""
+    settings = MigrationSettings(config=config)
+    found = ask(images.tags["pyproject"], "", ("0001", "0002"), settings=settings)
+    assert found.heads == ("0002",)
+    assert found.problems == ()
+    with pytest.raises(Inconclusive, match="reads no pyproject/pyproject.toml: from 1.16 on it does"):
+        ask(images.tags["old"], "", settings=MigrationSettings(config="pyproject/pyproject.toml"))
 
 
 def test_secrets_of_the_service_stay_secret(image: str) -> None:
