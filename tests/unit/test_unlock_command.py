@@ -13,17 +13,20 @@ from runbook.incident.incident import Incident
 from runbook.incident.verifying import verify
 from runbook.lock import Holder
 from tests.journal_schema import problems
-from tests.unit.parts import SETTINGS
+from tests.unit.incident_parts import production
+from tests.unit.parts import SETTINGS, Heard
 from tests.unit.test_lock import leave, path
 
 SECRET = "canary/4711 & sons"
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Path:
-    """The settings of a production in a folder of this machine."""
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The settings of a production in a folder of this machine: Compose reads its env file, and no engine answers."""
     server = tmp_path / "server"
     server.mkdir()
+    production(tmp_path, Heard())
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     written = tmp_path / "runbook.toml"
     written.write_text(SETTINGS.replace("/srv/shop", str(server)))
     return written
