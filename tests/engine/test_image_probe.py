@@ -384,7 +384,7 @@ def test_configuration_in_pyproject(images: Images, config: str) -> None:
     found = ask(images.tags["pyproject"], "", ("0001", "0002"), settings=settings)
     assert found.heads == ("0002",)
     assert found.problems == ()
-    with pytest.raises(Inconclusive, match="reads no pyproject/pyproject.toml: from 1.16 on it does"):
+    with pytest.raises(Inconclusive, match=r"reads no pyproject/pyproject\.toml: from 1\.16 on it does"):
         ask(images.tags["old"], "", settings=MigrationSettings(config="pyproject/pyproject.toml"))
 
 
