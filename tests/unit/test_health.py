@@ -91,6 +91,7 @@ def health_of(*containers: Container, **settings: Any) -> tuple[Health, Heard]:
     site = SimpleNamespace(
         project=SimpleNamespace(services=("api",)),
         of_services=lambda _services: list(containers),
+        application=lambda: list(containers),
         containers=lambda: list(containers),
     )
     chosen = HealthSettings.model_validate({"required": ["database"], **settings})
