@@ -141,6 +141,7 @@ def ready_tools(folder: Path, at: str, *, tag: str = "v1", mode: Mode = Mode.EXE
         catalog=SimpleNamespace(revisions=lambda: (at,)),
         host=SimpleNamespace(patiently=lambda look: look()),
         production=SimpleNamespace(tag=lambda: tag),
+        host=SimpleNamespace(patiently=lambda ask: ask()),
         known_good=Ledger(),
         settings=SimpleNamespace(health=HealthSettings()),
     )
