@@ -225,7 +225,8 @@ def test_secret_over_several_lines_is_found_folded(joint: str) -> None:
         "PASSWORD", "POSTGRES_PASSWORD", "PGPASSWORD", "db_passwd", "METRICS_TOKEN", "SECRET_KEY", "APP_SECRET",
         "AWS_SECRET_ACCESS_KEY", "API_KEY", "APIKEY", "STRIPE_KEY", "SENTRY_DSN", "GITHUB_TOKEN", "SESSION_COOKIE",
         "DB_CREDENTIALS", "SSH_PRIVATE_KEY", "PASSPHRASE", "REGISTRY_AUTH", "HASH_SALT",
-        "MYSQL_PWD", "db_pwd", "JWT", "X_JWT", "HMAC", "HMAC_KEY", "FERNET_KEYS", "x-api-key", "GITHUB_PAT", "ADMIN_PW", "SLACK_WEBHOOK_URL",
+        "MYSQL_PWD", "db_pwd", "JWT", "X_JWT", "HMAC", "HMAC_KEY", "FERNET_KEYS", "x-api-key",
+        "GITHUB_PAT", "ADMIN_PW", "SLACK_WEBHOOK_URL",
         "CONNECTION_STRING", "DB_CONNSTR", "PEPPER",
     ],
 )  # fmt: skip
