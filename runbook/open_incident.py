@@ -76,7 +76,8 @@ class OpenIncident:
             f"the rollback to {target} is written down on the production host",
             (
                 self._production.command("mkdir", "--parents", "--mode=700", "--", self._folder),
-                self._production.command("dd", f"of={self.path}.new", "conv=fsync", "status=none", stdin=content),
+                self._production.command("rm", "--force", "--", f"{self.path}.new"),
+                self._production.command("dd", f"of={self.path}.new", "conv=excl,fsync", "status=none", stdin=content),
                 self._production.command("mv", "--force", "--", f"{self.path}.new", self.path),
             ),
             already,

@@ -41,9 +41,15 @@ class Production:
             return found
         return replace(found, profiles=profiles_for(every, missing))
 
-    def compose_reading(self, env_file: str) -> tuple[str, ...]:
-        """The beginning of a `docker compose` command that reads `env_file` in the place of the settings' own."""
-        return ("docker", "compose", "-p", self.project.name, "--env-file", env_file)
+    def compose_reading(self, env_file: str, *, alone: bool = False) -> tuple[str, ...]:
+        """The beginning of a `docker compose` command that reads `env_file` in the place of the settings' own.
+
+        The other env files of production are read with it, in their order, unless it is to be read `alone`.
+        """
+        own = self.project.env_file
+        paths = (env_file,) if alone else (env_file if path == own else path for path in self.invocation.env_files)
+        env_files = [part for path in paths for part in ("--env-file", path)]
+        return ("docker", "compose", "-p", self.project.name, "--project-directory", self.directory, *env_files)
 
     def command(self, *argv: str, deadline: float | None = None, stdin: bytes | None = None) -> Command:
         """A command in the project's directory; `deadline` is in seconds."""

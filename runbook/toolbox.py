@@ -62,8 +62,15 @@ def learn_production(settings: Settings, host: Host, redactor: Redactor) -> None
     """
     production = Production(host, settings.project, settings.deadlines)
     env_file = env_file_of(settings, production, redactor)
-    _learn_sources(settings, env_file.read().values, redactor)
+    _learn_sources(settings, _values_for(settings, env_file), redactor)
     redactor.learn_all(secrets_of(production, env_file, settings.record.secret_variables))
+
+
+def _values_for(settings: Settings, env_file: EnvFileOnHost) -> dict[str, str]:
+    """What Compose reads in the env file, and in the others of production what the settings name of it."""
+    values = env_file.read().values
+    elsewhere = {each.env_file for each in settings.secret_sources().values() if each.env_file} - values.keys()
+    return values | (env_file.values_of(sorted(elsewhere)) if elsewhere else {})
 
 
 def env_file_of(settings: Settings, production: Production, redactor: Redactor) -> EnvFileOnHost:
@@ -120,7 +127,7 @@ class Toolbox:
         self.host = Host(settings.host.environment, incident, lambda: incident.patience)
         self.production = Production(self.host, settings.project, deadlines)
         self.env_file = env_file_of(settings, self.production, redactor)
-        self._env_values = self.env_file.read().values
+        self._env_values = _values_for(settings, self.env_file)
         self.catalog = Catalog(self.production, settings.database)
         restoring = Restoring(self.production, settings.database, settings.traffic)
         self.restore_point = RestorePoint(self.production, settings.database, deadlines, incident, restoring)
