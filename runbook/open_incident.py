@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from runbook.errors import Inconclusive
+from runbook.errors import Inconclusive, RunbookError
 from runbook.host_files import FOLDER
 from runbook.incident.journal import utc_now
 from runbook.production import Production
@@ -41,6 +41,14 @@ class OpenIncident:
                 f"{self.path} cannot be read: {answer.last_words}", "look at it; remove it if no rollback is under way"
             )
         return found
+
+    def of_another(self, incident: str) -> dict[str, Any] | None:
+        """What another incident than this one wrote down; None where that cannot be read, which others find out."""
+        try:
+            found = self.read()
+        except RunbookError:
+            return None
+        return found if found and found["incident"] != incident else None
 
     def concerning(self, running_tags: list[str]) -> dict[str, Any] | None:
         """The same, when it speaks of what runs now; a note about other releases is left over and says nothing."""

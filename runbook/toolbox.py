@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from pydantic import SecretStr
@@ -29,6 +29,7 @@ from runbook.settings import Settings
 from runbook.switches import Switch, Users, choose, position_of
 from runbook.ticket import Tracker
 from runbook.traffic import TrafficGate
+from runbook.typed import wished
 
 
 def redactor_for(settings: Settings) -> Redactor:
@@ -83,17 +84,7 @@ class Wishes:
     @property
     def typed(self) -> list[str]:
         """The options that ask for this, in words that can be typed again."""
-        given = {
-            "--to": self.target,
-            "--forward-fix": self.forward_fix,
-            "--accept-loss": self.accept_loss,
-            "--verdict": self.verdict,
-            "--because": self.because,
-            "--enable": self.enable,
-            "--disable": self.disable,
-        }
-        options = [word for option, value in given.items() if value for word in (option, value)]
-        return [*options, *(word for each in self.override for word in ("--override", each))]
+        return wished(asdict(self))
 
 
 class Toolbox:

@@ -58,7 +58,7 @@ class Incident(Witness):
         self._sentence_id = ""
         #: Who vouched for which sentence that could not be checked in this run, and why; by the sentence's id.
         self.vouched: dict[str, Any] = {}
-        #: What a plan waits for: the options with which a person would decide, by the sentence's id.
+        #: What is waited for: the options with which a person would decide, by the sentence's id.
         self.undecided: dict[str, tuple[str, ...]] = {}
         self._sentence_outcome = Outcome.PASSED
         self._sentence_detail = ""
@@ -67,8 +67,11 @@ class Incident(Witness):
         #: What the open sentence did that goes on record: looks, facts, decisions, changes.
         self._sentence_did: set[str] = set()
 
-    def go_on_from(self, entries: Sequence[Entry]) -> None:
-        """Take up what earlier runs of this incident pinned, decided, changed and told."""
+    def go_on_from(self, entries: Sequence[Entry], *, elsewhere: bool = False) -> None:
+        """Take up what earlier runs of this incident pinned, decided, changed and told.
+
+        Nothing is pinned where it goes `elsewhere` by now, to another target, and has changed nothing yet.
+        """
         for entry in entries:
             if entry["kind"] == "fact" and entry["name"] in _PINNED:
                 self.facts[entry["name"]] = entry["value"]
@@ -76,6 +79,8 @@ class Incident(Witness):
                 self._note_change(entry["summary"])
             elif entry["kind"] == "change" and entry["reach"] == Reach.PEOPLE and entry["state"] == "done":
                 self._told[entry["summary"]] = entry["time"]
+        if elsewhere:
+            self.facts = {name: value for name, value in self.facts.items() if name == "overrides"}
         if not self.changes_made:
             # Nothing is lost by looking again: what is there is what was there before any change.
             self.facts.pop("before", None)
@@ -199,9 +204,10 @@ class Incident(Witness):
             # One look may take long, and was not waited for: a plan and its execution say it in the same words.
             after = f" after {waited.seconds:.0f} s" if expectation.deadline and waited.seconds >= 1 else ""
             seen = f"expected {expectation.expected}; seen{after}: {waited.seen.seen}"
-            if self.mode is Mode.PLAN and expectation.decided_by:
+            if expectation.decided_by:
                 self.undecided[self._sentence_id] = expectation.decided_by
                 self.learn("undecided", {each: list(options) for each, options in self.undecided.items()})
+            if self.mode is Mode.PLAN and expectation.decided_by:
                 self._conclude(Outcome.PLANNED, f"DECISION NEEDED: {seen} → {expectation.next_step}")
                 return
             raise CheckFailed(seen, expectation.next_step)

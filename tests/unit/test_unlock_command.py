@@ -56,7 +56,7 @@ def test_holder_is_told_and_kept(settings: Path, capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().err
     assert "incident i-1 of" in said
     assert "on elsewhere" in said
-    assert "pytest features --resume i-1 --execute shop" in said
+    assert "--resume i-1 --execute shop" in said
     assert lock.exists()
 
 
@@ -126,7 +126,7 @@ def test_emergency_is_gone_on_with_by_its_mark(settings: Path, capsys: pytest.Ca
     """For an incident of chapter 4 the command to type has its mark."""
     held(settings, incident=name)
     assert unlock(settings) == 1
-    assert f"pytest features -m emergency --resume {name} --execute shop" in capsys.readouterr().err
+    assert f"-m emergency --resume {name} --execute shop" in capsys.readouterr().err
 
 
 def test_places_are_repeated_in_what_to_type(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
