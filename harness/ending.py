@@ -6,6 +6,7 @@ from typing import Any
 from harness.conduct import Conduct
 from harness.way_back import recovery_lines
 from runbook.incident.gate_words import gate_told
+from runbook.incident.approvals import approvals
 from runbook.incident.journal import Entry
 from runbook.incident.next_command import gate_in_words, next_command
 from runbook.incident.story import Story
@@ -27,7 +28,9 @@ def last_lines(conduct: Conduct) -> list[str]:
     lines = [f"{ending.upper()}: {counted} made to production{begun}", *(f"  - {change}" for change in made)]
     lines += [f"  - not finished: {change}" for change in unfinished]
     if incident.vouched:
-        lines.append(f"  not checked, but vouched for: {', '.join(sorted(incident.vouched))}")
+        lines.append(f"  not checked, or not so, but accepted by a person: {', '.join(sorted(incident.vouched))}")
+    unused = [each.option for each in approvals(incident.journal.entries) if not each.used]
+    lines += [f"  {option} had no effect: nothing was to decide there, or it did not come to that" for option in unused]
     after = incident.facts.get("after", None if changes else incident.facts.get("before"))
     if isinstance(after, Mapping):
         # The engine goes on with what a command that was stopped had asked it for.

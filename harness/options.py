@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SENTENCE-ID",
         action="append",
         default=[],
-        help="go on although this sentence could not be checked; with --because",
+        help="go on although this sentence could not be checked, or is not so; with --because",
     )
     group.addoption("--to", metavar="TAG", help="return to this release, whatever the ledger says")
     group.addoption("--forward-fix", metavar="TAG", help="go on with this release, whose migrations mend the schema")
@@ -111,7 +111,7 @@ class Run:
         python = str(Path(program(self.started_in)).with_name("python"))
         unlock = shlex.join([python, "-m", "runbook", "unlock", *self._places, "--force", "--why", "why that is safe"])
         return (
-            f"its journal is not in {self.folder.parent}: go on with it where it lies; if it is lost, take its lock away"
+            f"its journal is not in {self.folder.parent}: go on where it lies; if it is lost, take the lock away"
             f" before you type the same again: type {unlock}"
         )
 

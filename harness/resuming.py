@@ -53,15 +53,15 @@ class Earlier:
                 found[entry["scenario"]] = entry.get("provides", [])
         return found
 
-    def unknown(self, sentence: str) -> bool:
-        """Tell whether the sentence of that id was inconclusive when it ran last."""
+    def may_be_overridden(self, sentence: str) -> bool:
+        """Tell whether the sentence of that id failed, or was inconclusive, when it ran last."""
         outcomes, open_id = {}, ""
         for entry in self.entries:
             if entry["kind"] == "sentence began":
                 open_id = entry.get("id", "")
             elif entry["kind"] == "sentence ended":
                 outcomes[open_id] = entry["outcome"]
-        return outcomes.get(sentence) == "inconclusive"
+        return outcomes.get(sentence) in ("inconclusive", "failed")
 
 
 def read_earlier(folder: Path, settings: Settings, given: Wishes, typed: Typed, *, emergency: bool) -> Earlier:

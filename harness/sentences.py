@@ -123,8 +123,8 @@ def _end_sentence(item: pytest.Item, error: BaseException | None) -> None:
         return
     item.config.stash[SIGNALS].sentence_ended()
     outcome, detail, seconds = conduct.incident.sentence_ended(meant(error))
-    # What could not be checked, and ended without an error all the same, is what a person vouched for.
-    vouched = error is None and outcome is Outcome.INCONCLUSIVE
+    # What could not be checked, or was not so, and ended without an error all the same, is what a person accepted.
+    vouched = error is None and outcome in (Outcome.INCONCLUSIVE, Outcome.FAILED)
     item.stash[_OUTCOMES].append(Outcome.PASSED if vouched else outcome)
     conduct.progress.sentence_ended(outcome, detail, seconds)
 

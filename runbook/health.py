@@ -85,6 +85,7 @@ class Health:
             f"every container of {', '.join(release.digests)} on the pinned digest of {release.tag}",
             look,
             "somebody moved the tag or brought up another release: look at who else is deploying",
+            acceptable=False,
         )
 
     def live(self) -> Expectation:

@@ -70,10 +70,10 @@ def decide(tools: Toolbox) -> Expectation:
 
     if schema.decided(tools):
         moved = "somebody migrated the database meanwhile: find out, then begin anew without --resume"
-        return Expectation("a verdict that names the way back", look, moved)
+        return Expectation("a verdict that names the way back", look, moved, acceptable=False)
     if tools.wishes.forward_fix:
         other = "name a release whose migrations continue the database's, or leave --forward-fix out"
-        return Expectation("a forward-fix that can go on from here", look, other)
+        return Expectation("a forward-fix that can go on from here", look, other, acceptable=False)
     return Expectation(
         "a verdict that names the way back",
         look,
@@ -191,7 +191,8 @@ def migrated(tools: Toolbox) -> Expectation:
         revisions = tools.catalog.revisions()
         return Seen(set(revisions) == heads, f"the database is at {', '.join(revisions)}")
 
-    return Expectation(f"the database at {', '.join(sorted(heads))}", look, "read the migration's output")
+    at = f"the database at {', '.join(sorted(heads))}"
+    return Expectation(at, look, "read the migration's output", acceptable=False)
 
 
 def checked_verdict(verdict: str | None, because: str | None) -> str | None:

@@ -143,6 +143,7 @@ class Switch:
             f"{', '.join(self._settings.services)} on the images from before",
             look,
             "somebody deployed meanwhile: look who",
+            acceptable=False,
         )
 
     def reaching(self) -> Expectation:

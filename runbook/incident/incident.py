@@ -245,7 +245,7 @@ class Incident(Witness):
             seconds=round(waited.seconds, 3),
         )
         if waited.unknown:
-            self._vouched_for(expectation.expected, waited.unknown)
+            self._vouched_for(expectation, waited.unknown)
             return
         if not waited.seen.ok:
             # One look may take long, and was not waited for: a plan and its execution say it in the same words.
@@ -257,21 +257,36 @@ class Incident(Witness):
             if self.mode is Mode.PLAN and expectation.decided_by:
                 self._conclude(Outcome.PLANNED, f"DECISION NEEDED: {seen} → {expectation.next_step}")
                 return
-            raise CheckFailed(seen, expectation.next_step)
+            if expectation.acceptable and not expectation.decided_by and self._accepted(seen, Outcome.FAILED):
+                return
+            raise CheckFailed(seen, self._with_way_on(expectation))
         self._conclude(Outcome.PASSED, waited.seen.seen)
 
-    def _vouched_for(self, expected: str, unknown: Inconclusive) -> None:
+    def _vouched_for(self, expectation: Expectation, unknown: Inconclusive) -> None:
         """Go on if a person vouched for this sentence (`--override`); raise Inconclusive otherwise."""
+        seen = f"expected {expectation.expected}; {unknown.seen}"
+        if not self._accepted(seen, Outcome.INCONCLUSIVE):
+            option = f'--override {self._sentence_id} --because "…"'
+            raise Inconclusive(seen, f"{unknown.next_step}; or, if you know that it is so: {option}")
+
+    def _accepted(self, seen: str, outcome: Outcome) -> bool:
+        """Tell whether a person accepted what was seen of this sentence, and put on record who, and why."""
         override = self.facts.get("overrides", {}).get(self._sentence_id)
         if override is None:
-            raise Inconclusive(
-                f"expected {expected}; {unknown.seen}",
-                f'{unknown.next_step}; or, if you know that it is so: --override {self._sentence_id} --because "…"',
-            )
+            return False
         self.vouched[self._sentence_id] = override
-        word = f"{override['by']} vouches for it: {override['because']}"
-        self.decide(f"{self._sentence_id}: may the run go on although this is not known?", "yes", [word, unknown.seen])
-        self._conclude(Outcome.INCONCLUSIVE, f"expected {expected}; {unknown.seen}; {word}")
+        verb, what = ("accepts", "is not so") if outcome is Outcome.FAILED else ("vouches for", "is not known")
+        word = f"{override['by']} {verb} it: {override['because']}"
+        self.decide(f"{self._sentence_id}: may the run go on although this {what}?", "yes", [word, seen])
+        self._conclude(outcome, f"{seen}; {word}")
+        return True
+
+    def _with_way_on(self, expectation: Expectation) -> str:
+        """What to do, and the way on for who knows better, once something was changed and users may wait for it."""
+        if self.mode is Mode.PLAN or not self.changes_made or expectation.decided_by or not expectation.acceptable:
+            return expectation.next_step
+        option = f'--override {self._sentence_id} --because "…"'
+        return f"{expectation.next_step}; or, if you know better, go on with {option}"
 
     def _conclude(self, outcome: Outcome, detail: str) -> None:
         self._sentence_outcome = outcome

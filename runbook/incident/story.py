@@ -67,8 +67,9 @@ class Story:
     @property
     def failed(self) -> list[Sentence]:
         """The sentences of the newest run that did not pass, and were not merely planned."""
-        newest = [sentence for each in self.scenarios if each.run == len(self.resumed) for sentence in each.sentences]
-        return [sentence for sentence in newest if sentence.stopped]
+        newest = [each for each in self.scenarios if each.run == len(self.resumed) and each.outcome != Outcome.PASSED]
+        # Behind one that a person accepted others follow; a scenario stops at its last.
+        return [sentence for each in newest for sentence in each.sentences[-1:] if sentence.stopped]
 
     @property
     def headline(self) -> str:

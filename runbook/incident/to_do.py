@@ -10,6 +10,11 @@ from runbook.incident.next_command import Next, gate_in_words, next_command
 
 #: As many of the scenarios that are left are named; the journal has them all.
 _NAMED = 3
+#: What is said of a sentence that a person accepted, by its outcome.
+_ACCEPTED = {
+    "inconclusive": "it could not be checked, and {} vouched for it",
+    "failed": "it was not so, and {} accepted it",
+}
 
 
 @dataclass(frozen=True)
@@ -86,11 +91,9 @@ def _checks(entries: Sequence[Entry]) -> Iterator[ToDo]:
     """What nobody could check, and what was lost for good."""
     overrides = _newest(entries, "overrides") or {}
     for sentence in in_short(entries):
-        if sentence.outcome == "inconclusive" and not sentence.stopped and (word := overrides.get(sentence.id)):
-            yield ToDo(
-                f"Check “{sentence.keyword} {sentence.text}”: it could not be checked, and {word['by']} vouched for it"
-                f" ({word['because']})."
-            )
+        if sentence.outcome in _ACCEPTED and not sentence.stopped and (word := overrides.get(sentence.id)):
+            why = _ACCEPTED[sentence.outcome].format(word["by"])
+            yield ToDo(f"Check “{sentence.keyword} {sentence.text}”: {why} ({word['because']}).")
     losses = "; ".join(map(str, _newest(entries, "loss") or []))
     if _newest(entries, "way") == "downgrade" and _newest(entries, "restore point"):
         yield ToDo(

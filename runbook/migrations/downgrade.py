@@ -21,7 +21,7 @@ def usable(tools: Toolbox) -> Expectation:
         good = f"to undo, in this order: {', '.join(step.revision for step in steps)}"
         return Seen(bool(steps) and not bad, "; ".join(bad) or good, final=True)
 
-    return Expectation("a working downgrade for every revision to undo", look, _HELD)
+    return Expectation("a working downgrade for every revision to undo", look, _HELD, acceptable=False)
 
 
 def loss_accepted(tools: Toolbox) -> Expectation:
@@ -113,7 +113,8 @@ def at_target_head(tools: Toolbox) -> Expectation:
         revisions = tools.catalog.revisions()
         return Seen(set(revisions) == {head}, f"the database is at {', '.join(revisions)}")
 
-    return Expectation(f"the database at {head}", look, "read the downgrade's output; the restore point is there")
+    helps = "read the downgrade's output; the restore point is there"
+    return Expectation(f"the database at {head}", look, helps, acceptable=False)
 
 
 def as_target_maps(tools: Toolbox) -> Expectation:
@@ -139,6 +140,7 @@ def as_target_maps(tools: Toolbox) -> Expectation:
         "every table and column that the target's code maps",
         look,
         "the downgrade undid nothing, or not all: ship a forward-fix, or restore the restore point",
+        acceptable=False,
     )
 
 

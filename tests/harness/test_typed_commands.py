@@ -60,9 +60,9 @@ def resumed(tools):
 """
 SEEN = scenario("Seen", "Given production is written down", "And there is such a release", tags="@provides:seen")
 LOSS = scenario("Loss", "Then the loss is accepted", tags="@needs:seen @provides:accepted")
-PAUSED = scenario(
-    "Paused", "When the rollback is noted", "And user traffic is paused", tags="@needs:seen @provides:out"
-)
+NOTED = ("When the rollback is noted", "And user traffic is paused")
+PAUSED = scenario("Paused", *NOTED, tags="@needs:seen @provides:out")
+ACCEPTED = PAUSED.replace("@needs:seen", "@needs:accepted")
 SWITCH = scenario("Switch", "When a long command is run", tags="@needs:out @provides:on")
 BACK = scenario("Back", "When user traffic is resumed", "Then all is well", tags="@needs:on @provides:back")
 CHECKED = scenario("Checked", "Then all is well", tags="@post_deploy")
