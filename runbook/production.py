@@ -98,9 +98,15 @@ class Production:
         return replace(command, argv=(*prefix, *command.argv))
 
     def services(self, tag: str | None = None) -> dict[str, dict[str, Any]]:
-        """Every service as Compose itself reads the files, with `tag` in the env file's place.
+        """Every service of `config`."""
+        services: dict[str, dict[str, Any]] = self.config(tag)["services"]
+        return services
 
-        Overrides, defaults and anchors count, as Compose is asked. Raises ProductionError when it cannot read them.
+    def config(self, tag: str | None = None) -> dict[str, Any]:
+        """The whole project as Compose itself reads the files, with `tag` in the env file's place.
+
+        Overrides, defaults and anchors count, as Compose is asked; `$` is doubled, for Compose to read it again.
+        Raises ProductionError when it cannot read them.
         """
         command = self.compose("config", "--format", "json")
         answer = self.host.run(replace(self.as_release(tag, command), secret_output=True))
@@ -109,8 +115,8 @@ class Production:
                 f"Compose cannot read the project in {self.directory}: {answer.last_words}",
                 f"run `{command}` there and mend what it says",
             )
-        services: dict[str, dict[str, Any]] = json.loads(answer.text)["services"]
-        return services
+        config: dict[str, Any] = json.loads(answer.text)
+        return config
 
     def images_with_tag(self, tag: str | None = None) -> dict[str, ImageName]:
         """The image that Compose would run for each service, with `tag` in the env file's place.
