@@ -24,9 +24,7 @@ def migrates_not_at_start(tools: Toolbox, release: Release) -> Expectation:
         surely = [f"{name} migrates in {place}" for name, found in signs.items() for place in found.commands]
         if surely:
             return Seen(ok=False, seen="; ".join(surely), final=True)
-        evidence = [
-            f"{name} has code that can migrate: {place}" for name, found in signs.items() for place in found.code
-        ]
+        evidence = [f"{name} has code that can migrate: {', '.join(s.code)}" for name, s in signs.items() if s.code]
         evidence += [f"{name}: {found.unread}" for name, found in signs.items() if found.unread]
         tried = StartTrial(tools, release).tried()
         return Seen(tried.ok, "; ".join((tried.seen, *evidence)), final=True)

@@ -141,15 +141,14 @@ class ScratchProject:
     def _needed(self, services: Mapping[str, Any], running: Mapping[str, Container]) -> list[str]:
         """The release's services, the database, and what they depend on that runs now and is not of the release."""
         project, database = self._tools.settings.project.services, self._tools.settings.database.service
-        if database not in running:
-            raise Inconclusive(f"no container of {database} to copy the schema from", "check database.service")
+        if database not in running or database not in services:
+            raise Inconclusive(f"there is no service {database} to copy the schema from", "check database.service")
         as_now = self._tools.production.services()
         found = dict.fromkeys([database, *self._release.digests])
         for name in found.copy():
             waiting = [name] if name != database else []
             while waiting:
-                depends = services[waiting.pop()].get("depends_on") or {}
-                for other in depends:
+                for other in filter(services.get, services[waiting.pop()].get("depends_on") or {}):
                     follows_tag = services[other].get("image") != as_now.get(other, {}).get("image")
                     up = other in running and running[other].state == "running"
                     if other not in found and other not in project and up and not follows_tag:

@@ -32,6 +32,8 @@ CODE = {
     "Django's migrate": r"\bcall_command\(\s{0,20}[\"']migrate[\"']",
     "run_migrations": r"\brun_(?:db_)?migrations?\(",
 }
+_TOOLS = {"alembic", "flask_migrate"}  # their own code is full of signs
+_DATA = {".json", ".yml", ".yaml", ".toml", ".txt", ".md"}  # words in there call nothing
 _LARGEST = 1_000_000  # bytes of a file
 _MOST = 2_000  # files
 _MOST_WORDS = 20_000  # that may be names of files
@@ -84,7 +86,9 @@ class _Reader:
 
     def _module(self, name: str, *, started: bool = False) -> None:
         parts = [part for part in name.split(".") if part]
-        if started and parts:
+        if not parts or parts[0] in _TOOLS:
+            return
+        if started:
             self.packages.add(parts[0])
         for length in range(1, len(parts) + 1):
             for root in self.roots:
@@ -111,7 +115,8 @@ class _Reader:
         else:
             script = re.sub(r"^[ \t]{0,99}#.*$", "", text, flags=re.MULTILINE)
             self._note(_commands_in(script), shown, self.commands)
-            self._follow(_words(script))
+            if Path(path).suffix not in _DATA:
+                self._follow(_words(script))
 
     def _python(self, text: str, path: str, shown: str) -> None:
         """Note what it calls; follow the imports of what is the application's own."""

@@ -7,7 +7,7 @@ them, without volumes, ports and other ways to production; and what these depend
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from runbook.complaint import complaint
 from runbook.containers import Container
@@ -50,12 +50,15 @@ class StartTrial:
             self._database.copy()
             self._project.start_release()
             yield
-        except Inconclusive:
-            raise
         except RunbookError as error:
-            raise _doubt(error.seen) from None
-        finally:
             self._project.remove()
+            raise (error if isinstance(error, Inconclusive) else _doubt(error.seen)) from None
+        except BaseException:
+            # Ctrl-C and the like: that something stays must not hide it.
+            with suppress(RunbookError):
+                self._project.remove()
+            raise
+        self._project.remove()
 
     def _watched(self) -> Seen:
         deadlines = self._tools.settings.deadlines

@@ -123,7 +123,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
     try:
         found.compose("up", "-d")
         ready = Command(("docker", "exec", f"{name}-database", "pg_isready", "-q", "-h", "127.0.0.1"), 30)
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while host().run(ready).exit_code:
             assert time.monotonic() < until
             time.sleep(0.2)

@@ -101,6 +101,16 @@ def test_console_script_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert found(tmp_path, "shop-serve")["code"] == ["database.py (Alembic's upgrade)"]
 
 
+def test_data_and_tools_are_no_evidence(tmp_path: Path) -> None:
+    """A logger called alembic leads nowhere, and neither does the code of Alembic itself."""
+    write(tmp_path, "logging.json", '{"loggers": {"alembic": {}}}')
+    write(tmp_path, "bin/alembic", f"#!{sys.executable}\nfrom alembic.config import main\nmain()\n")
+    write(tmp_path, "alembic/__init__.py", "")
+    write(tmp_path, "alembic/config.py", "from alembic import command\n")
+    nothing: dict[str, list[str]] = {"commands": [], "code": []}
+    assert found(tmp_path, "uvicorn", "app:app", "--log-config", "logging.json") == nothing
+
+
 def test_hostile_files_end_in_time(tmp_path: Path) -> None:
     """Long lines, deep nests of words, files that name themselves and binaries are read in seconds."""
     for number, text in enumerate((
@@ -110,10 +120,10 @@ def test_hostile_files_end_in_time(tmp_path: Path) -> None:
         write(tmp_path, f"odd{number}", f"#!/bin/sh\n{text}\n./odd{number}\n")
         write(tmp_path, f"odd{number}.py", text)
     (tmp_path / "binary").write_bytes(b"\x7fELF\0\0alembic upgrade head")
-    began = time.monotonic()
+    began = time.process_time()
     read({"argv": ["./odd0", *(f"odd{n}" for n in range(7)), *(f"odd{n}.py" for n in range(7)), "binary"],
           "directory": str(tmp_path), "path": None})  # fmt: skip
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_reader_runs_on_old_python() -> None:
