@@ -21,6 +21,10 @@ SELECT pg_reload_conf();
 """
 # With the prefix above: the client's address, and that it has proved who it is.
 _CLIENT = re.compile(r"^(\S+) \S+\s+connection authorized:", re.MULTILINE)
+_BUSY = """
+SELECT count(*) FROM pg_stat_activity
+WHERE client_addr IS NOT NULL AND state <> 'idle' AND xact_start < now() - interval '1 second'
+"""
 _WHO = "SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE client_addr IS NOT NULL"
 # What pg_dump writes anew into each dump.
 _NOISE = re.compile(rb"^(?:--.*|\\(?:un)?restrict .*|)$\n?", re.MULTILINE)
@@ -76,6 +80,10 @@ class ScratchDatabase:
         logs = self._tools.host.run(self._command("docker", "logs", self._container))
         said = (logs.stdout + logs.stderr).decode("utf-8", "replace")
         return set(_CLIENT.findall(said)) | set(self._psql(_WHO, database="postgres").text.split())
+
+    def busy(self) -> bool:
+        """Tell whether somebody is in a transaction for longer than a second: a migration may be at work."""
+        return self._psql(_BUSY, database="postgres").text.strip() != "0"
 
     def _wait(self) -> None:
         """Wait for the server that listens: while an image makes its database, another one answers on the socket."""

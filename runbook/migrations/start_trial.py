@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 from runbook.complaint import complaint
 from runbook.containers import Container
-from runbook.errors import HostError, Inconclusive, RunbookError
+from runbook.errors import Inconclusive, RunbookError
 from runbook.migrations.scratch_database import ScratchDatabase
 from runbook.migrations.scratch_project import ScratchProject
 from runbook.release import Release
@@ -32,6 +32,7 @@ class StartTrial:
         self._project = ScratchProject(tools, release)
         self._database = ScratchDatabase(tools, self._project)
         self._connected: set[str] = set()
+        self._answered = False
 
     def tried(self) -> Seen:
         """Start the release and watch it, for `deadlines.healthy` at the most.
@@ -63,6 +64,7 @@ class StartTrial:
     def _watched(self) -> Seen:
         deadlines = self._tools.settings.deadlines
         until, steady_since = time.monotonic() + deadlines.healthy, time.monotonic()
+        before: list[str] = []
         while True:
             containers = self._project.containers()
             if moved := self._database.moved():
@@ -70,19 +72,20 @@ class StartTrial:
             for container in containers:
                 if container.state not in ("running", "created"):
                     return self._ended(container)
-            now = time.monotonic()
-            if not all(c.state == "running" and c.health in ("healthy", "none") for c in containers):
-                steady_since = now
-            silent = self._silent(containers)
+            healthy = all(c.state == "running" and c.health in ("healthy", "none") for c in containers)
+            silent, now = self._silent(containers), time.monotonic()
+            # Who has just connected may be about to migrate, and so may be who is in a transaction.
+            if not healthy or silent != before or self._database.busy():
+                before, steady_since = silent, now
             if not silent and now - steady_since >= deadlines.stable:
                 if changed := self._database.changed():
                     return self._migrates(changed)
                 names = ", ".join(container.service for container in containers)
                 return Seen(ok=True, seen=f"{names} started, spoke to the database and left schema and revision alone")
             if silent and now - steady_since >= max(_SILENT, deadlines.stable):
-                raise _doubt(f"{', '.join(silent)} ran and did not speak to the copy of the database")
+                raise _doubt(f"on the copy of the schema {', '.join(silent)}")
             if now > until:
-                raise _doubt("; ".join(container.one_line for container in containers))
+                raise _doubt("; ".join((*silent, *(container.one_line for container in containers))))
             time.sleep(_PAUSE)
 
     def _migrates(self, what: str) -> Seen:
@@ -98,21 +101,28 @@ class StartTrial:
         raise _doubt(f"{container.service} ended with exit code {container.exit_code}: {said}")
 
     def _silent(self, containers: list[Container]) -> list[str]:
-        """The services that have not connected to the copy of the database so far; the api is asked if it is ready."""
+        """In words, which services have not connected to the copy so far, and that the api answers no request yet."""
         addresses = {address: container.service for container in containers for address in container.addresses}
         self._connected |= {addresses[each] for each in self._database.clients() if each in addresses}
-        silent = [container for container in containers if container.service not in self._connected]
-        for container in silent:
-            if container.service == self._tools.settings.health.service and container.addresses:
-                self._ask(container.addresses[0])
-        return [container.service for container in silent]
+        silent = [
+            f"{c.service} did not connect to the database" for c in containers if c.service not in self._connected
+        ]
+        api = self._tools.settings.health.service
+        for container in containers:
+            if container.service == api and (api not in self._connected or not self._answered):
+                self._answered = self._asked(container)
+                silent += [] if self._answered else [f"{api} answered no request"]
+        return silent
 
-    def _ask(self, address: str) -> None:
+    def _asked(self, container: Container) -> bool:
+        """Ask the api whether it is ready, which makes it ask its database; tell whether it answered at all."""
         health = self._tools.settings.health
         try:
-            self._tools.prober.get(f"http://{address}:{health.port}{health.readiness_path}")
-        except (Inconclusive, HostError):
-            return
+            for address in container.addresses[:1]:
+                self._tools.prober.get(f"http://{address}:{health.port}{health.readiness_path}")
+        except Inconclusive:
+            return False
+        return bool(container.addresses)
 
 
 def _doubt(why: str) -> Inconclusive:
