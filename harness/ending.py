@@ -5,8 +5,8 @@ from typing import Any
 
 from harness.conduct import Conduct
 from harness.way_back import recovery_lines
-from runbook.incident.gate_words import gate_told
 from runbook.incident.approvals import approvals
+from runbook.incident.gate_words import gate_told
 from runbook.incident.journal import Entry
 from runbook.incident.next_command import gate_in_words, next_command
 from runbook.incident.story import Story

@@ -9,7 +9,7 @@ from runbook.errors import Inconclusive
 from runbook.production import Production
 from runbook.settings import DatabaseSettings
 
-_COLUMNS = """
+ALL_COLUMNS = """
 SELECT n.nspname, c.relname, a.attname
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
@@ -73,7 +73,7 @@ class Catalog:
     def columns(self) -> dict[str, set[str]]:
         """The columns of every table, by the table's name: alone for those in `public`, else `schema.table`."""
         found: dict[str, set[str]] = {}
-        for schema, table, column in self.ask(_COLUMNS):
+        for schema, table, column in self.ask(ALL_COLUMNS):
             found.setdefault(table if schema == "public" else f"{schema}.{table}", set()).add(column)
         return found
 

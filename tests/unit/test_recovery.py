@@ -139,7 +139,6 @@ def ready_tools(folder: Path, at: str, *, tag: str = "v1", mode: Mode = Mode.EXE
     return SimpleNamespace(
         incident=incident(folder, mode),
         catalog=SimpleNamespace(revisions=lambda: (at,)),
-        host=SimpleNamespace(patiently=lambda look: look()),
         production=SimpleNamespace(tag=lambda: tag),
         host=SimpleNamespace(patiently=lambda ask: ask()),
         known_good=Ledger(),
