@@ -26,6 +26,7 @@ _PINNED = frozenset(
         "verdict",
         "way",
         "loss",
+        "loss accepted",
         "restore point",
         "switch",
         "overrides",
