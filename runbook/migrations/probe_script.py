@@ -20,10 +20,13 @@ def main(request: dict[str, Any]) -> None:
     marker = request.pop("marker")  # what an answer begins with is no business of the code in the image
     os.environ.update(request.pop("environment"))
     sys.path[1:1] = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
-    isolation.say(marker, answer(request, until))
+    answers = answered(request, until)
+    isolation.say(marker, {**answers.found, "problems": answers.problems})
+    if answers.read_only:
+        sys.exit(os.EX_CANTCREAT)  # what asks may ask again, where files can be written
 
 
-def answer(request: dict[str, Any], until: float) -> dict[str, Any]:
+def answered(request: dict[str, Any], until: float) -> _Answers:
     """Ask every question in its turn; each may take half of the time that is left, and the last one all of it."""
     answers = _Answers(until)
     answers.ask("graph", lambda: _graph(request))
@@ -35,7 +38,7 @@ def answer(request: dict[str, Any], until: float) -> dict[str, Any]:
         if answers.found["span"] is not None:  # without the range there is no SQL of it either
             answers.ask("upgrade", lambda: _sql(request, up=True))
             answers.ask("downgrade", lambda: _sql(request, up=False), last=True)
-    return {**answers.found, "problems": answers.problems}
+    return answers
 
 
 class _Answers:
@@ -45,6 +48,7 @@ class _Answers:
         self.found: dict[str, Any] = {}
         self.problems: list[dict[str, str]] = []
         self.fatal = False
+        self.read_only = False
         self._until = until
 
     def ask(self, name: str, question: Callable[[], Any], *, last: bool = False) -> None:
@@ -57,6 +61,7 @@ class _Answers:
         for why in [heard["why"]] if "why" in heard else found.pop("problems", []):
             self.doubt(name, why)
         self.fatal = bool(heard.get("fatal"))
+        self.read_only = self.read_only or bool(heard.get("read_only") or (found and found.pop("read_only", False)))
 
     def doubt(self, name: str, why: str) -> None:
         """Keep a problem of an answer."""
@@ -94,7 +99,8 @@ def _models(request: dict[str, Any]) -> dict[str, Any]:
     try:
         found = models.read_models(run)
     except BaseException as error:  # noqa: BLE001 - SystemExit too; where env.py looks for revisions is still told
-        found = {"tables": None, "problems": [isolation.reason(error)]}
+        problem = isolation.reason(error)
+        found = {"tables": None, "problems": [problem], "read_only": isolation.met_read_only(error)}
     return {**found, "places": {**graph.named_after(run.config, run.scripts), "ran": run.ended_well}}
 
 
@@ -117,11 +123,13 @@ def _sql(request: dict[str, Any], *, up: bool) -> dict[str, Any]:
     differing = [step["revision"] for step in graph.shapes(run.scripts, expected) if step[kind]["differs_offline"]]
     start, destination = (None if lower == "base" else lower, upper) if up else (upper, lower)
     problems = []
+    read_only = False
     text: str | None = None
     try:
         text, _ = offline.sql_of(run, start, destination, up=up)
     except BaseException as error:  # noqa: BLE001 - SystemExit too; what was written before is still worth having
         problems.append(isolation.reason(error))
+        read_only = isolation.met_read_only(error)
     else:
         amiss = sorted(set(expected) ^ set(run.bodies))
         if amiss:
@@ -132,7 +140,7 @@ def _sql(request: dict[str, Any], *, up: bool) -> dict[str, Any]:
             problems.append(f"{kind}() of {names} asks whether Alembic only writes SQL, so it may do more than that")
     problems += offline.doubts(run)
     text = None if problems else text
-    return {"sql": text, "bodies": run.bodies, "problems": problems}
+    return {"sql": text, "bodies": run.bodies, "problems": problems, "read_only": read_only}
 
 
 def _upon(scripts: Any) -> dict[str, list[str]]:
