@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,11 @@ def read_earlier(folder: Path, settings: Settings, given: Wishes, typed: Typed, 
     if "emergency" in kind:
         _refuse_other_switch(name, _joined(asked, Wishes()), given, typed)
     other = _goes_elsewhere(name, entries, given, typed)
-    return Earlier(entries, kind, _joined(asked, given), other)
+    wishes = _joined(asked, given)
+    if any(entry["kind"] == "fact" and entry["name"] == "loss accepted" for entry in entries):
+        # It accepts what was named then, which is on record as a fact; what is typed now accepts what is named now.
+        wishes = replace(wishes, accept_loss=given.accept_loss)
+    return Earlier(entries, kind, wishes, other)
 
 
 #: Each of these wishes takes the place of the other.

@@ -166,6 +166,16 @@ def _ruled(tools: Toolbox, may_be_false: tuple[str, ...], *evidence: str) -> tup
     return may_be_false
 
 
+def restore_point_taken(tools: Toolbox) -> Change:
+    """The change that takes a restore point, unless nothing is left to be destroyed, or a good one is there."""
+    return tools.restore_point.taking(lambda: schema.reached(tools))
+
+
+def restore_point_read_back(tools: Toolbox) -> Expectation:
+    """That this restore point is whole, and has the data of every table."""
+    return tools.restore_point.reads_back(tuple(tools.catalog.tables()), lambda: schema.reached(tools))
+
+
 def migration_startable(tools: Toolbox) -> Expectation:
     """That the command that migrates starts, in a container like the one that will carry it out."""
     return commands.starts(tools, pinned(tools).tag, Direction.UPGRADE)
@@ -176,11 +186,8 @@ def migrating(tools: Toolbox) -> Change:
     release, known = pinned(tools), schema.of(tools)
     heads = known.target.heads
     command = commands.running(tools, release.tag, Direction.UPGRADE, known.target_head)
-
-    def already() -> str | None:
-        return f"the database is at {', '.join(heads)}" if set(tools.catalog.revisions()) == set(heads) else None
-
-    return Change(f"the schema is migrated to {', '.join(heads)} with {release.tag}", (command,), already)
+    summary = f"the schema is migrated to {', '.join(heads)} with {release.tag}"
+    return Change(summary, (command,), lambda: schema.reached(tools))
 
 
 def migrated(tools: Toolbox) -> Expectation:

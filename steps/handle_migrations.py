@@ -3,7 +3,7 @@
 from pytest_bdd import given, then, when
 
 from runbook import recovery
-from runbook.migrations import downgrade
+from runbook.migrations import acceptance, downgrade
 from runbook.sentence import changes
 from runbook.toolbox import Toolbox
 
@@ -20,7 +20,7 @@ def downgrade_starts(tools: Toolbox) -> None:
 
 @then("the loss is named and accepted")
 def loss_accepted(tools: Toolbox) -> None:
-    tools.incident.expect(downgrade.loss_accepted(tools))
+    tools.incident.expect(acceptance.expected(tools))
 
 
 @when("the application is stopped")
@@ -32,12 +32,12 @@ def application_stopped(tools: Toolbox) -> None:
 @when("a restore point is taken")
 @changes
 def restore_point_taken(tools: Toolbox) -> None:
-    tools.incident.carry_out(tools.restore_point.taking(), tools.host)
+    tools.incident.carry_out(recovery.restore_point_taken(tools), tools.host)
 
 
 @then("the restore point reads back")
 def restore_point_reads_back(tools: Toolbox) -> None:
-    tools.incident.expect(tools.restore_point.reads_back(tuple(tools.catalog.tables())))
+    tools.incident.expect(recovery.restore_point_read_back(tools))
 
 
 @when("the dump inside the database's container is removed")

@@ -27,6 +27,7 @@ _PINNED = frozenset(
         "verdict",
         "way",
         "loss",
+        "loss accepted",
         "restore point",
         "switch",
         "overrides",
