@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Any
 
 from runbook.errors import Inconclusive, TargetError
-from runbook.migrations import boot, commands, schema
+from runbook.migrations import boot, commands, schema, time_limits
 from runbook.migrations.commands import Direction
 from runbook.migrations.findings import Assessment, Finding, Verdict
 from runbook.migrations.image_answer import to_json
@@ -188,6 +188,12 @@ def migrating(tools: Toolbox) -> Change:
     command = commands.running(tools, release.tag, Direction.UPGRADE, known.target_head)
     summary = f"the schema is migrated to {', '.join(heads)} with {release.tag}"
     return Change(summary, (command,), lambda: schema.reached(tools))
+
+
+def migrate(tools: Toolbox) -> None:
+    """Carry that out, with its locks and statements held to their limits."""
+    with time_limits.kept(tools, Direction.UPGRADE):
+        tools.incident.carry_out(migrating(tools), tools.host)
 
 
 def migrated(tools: Toolbox) -> Expectation:

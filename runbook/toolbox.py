@@ -84,8 +84,8 @@ class Wishes:
     """What the person who runs the runbook asked for, beyond the settings.
 
     `target` names the release to return to, `forward_fix` the one to go on with; `accept_loss` the revision by which a
-    loss is accepted; `verdict` is a human's, given `because`; `enable` and `disable` name a switch. `override` holds
-    ids of sentences that a human vouches for, if they cannot be checked, `because`.
+    loss is accepted; `verdict` is a human's, given `because`; `enable` and `disable` name a switch. `override` has
+    the ids of sentences that a human vouches for, if they cannot be checked, `because`.
     """
 
     target: str | None = None
@@ -130,9 +130,7 @@ class Toolbox:
         self._env_values = _values_for(settings, self.env_file)
         self.catalog = Catalog(self.production, settings.database)
         restoring = Restoring(self.production, settings.database, settings.traffic)
-        self.restore_point = RestorePoint(
-            self.production, settings.database, deadlines, incident, restoring, self.catalog
-        )
+        self.restore_point = RestorePoint(self.production, settings.database, deadlines, incident, restoring)
         self.prober = Prober(deadlines.http, incident)
         password = self._secret("registry password") if settings.registry.password else None
         self.registry = Registry(settings.registry.url, settings.registry.username, password, self.prober)

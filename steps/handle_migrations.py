@@ -49,7 +49,7 @@ def dump_inside_removed(tools: Toolbox) -> None:
 @when("the schema is downgraded with the image of the failed release")
 @changes
 def downgraded(tools: Toolbox) -> None:
-    tools.incident.carry_out(downgrade.undoing(tools), tools.host)
+    downgrade.undo(tools)
 
 
 @then("the database is at the head of the target")
@@ -70,7 +70,7 @@ def migration_starts(tools: Toolbox) -> None:
 @when("the schema is migrated with the image of the forward-fix")
 @changes
 def migrated_forward(tools: Toolbox) -> None:
-    tools.incident.carry_out(recovery.migrating(tools), tools.host)
+    recovery.migrate(tools)
 
 
 @then("the database is at the head of the forward-fix")

@@ -1,7 +1,7 @@
 """How the schema goes back: with the failed release's image, to the target's head, believed only when it is seen."""
 
 from runbook.errors import Inconclusive
-from runbook.migrations import commands, schema
+from runbook.migrations import commands, schema, time_limits
 from runbook.migrations.commands import Direction
 from runbook.sentence import Change, Expectation, Seen
 from runbook.target import pinned
@@ -60,6 +60,12 @@ def undoing(tools: Toolbox) -> Change:
 
     summary = f"the schema is downgraded to {head} with the image of {tag}"
     return Change(summary, (command,), lambda: schema.reached(tools))
+
+
+def undo(tools: Toolbox) -> None:
+    """Carry that out, with its locks and statements held to their limits."""
+    with time_limits.kept(tools, Direction.DOWNGRADE):
+        tools.incident.carry_out(undoing(tools), tools.host)
 
 
 def at_target_head(tools: Toolbox) -> Expectation:

@@ -91,25 +91,50 @@ _PURE = {
 def harms(sql: str, bookkeeping: Name = BOOKKEEPING) -> list[Harm]:
     """What `sql` may destroy, in its order. Alembic's own table, `bookkeeping`, is left out. Raises nothing."""
     found: list[Harm] = []
-    moved: set[Name] = set()
+    moved: set[_Place] = set()
+    added: set[_Place] = set()
     for statement in statements_of(sql):
-        harms_here = (harm for harm in _of(statement) if harm.table != bookkeeping)
-        found += [replace(harm, moved=harm.table in moved) for harm in harms_here]
-        moved |= _moved(statement.node)
+        for harm in _of(statement):
+            places = {(harm.table, None), (harm.table, harm.column)}
+            # What is filled in a column that the same SQL has added overwrites nothing.
+            fills = harm.how is How.OVERWRITTEN and places & added
+            if harm.table != bookkeeping and not fills:
+                found.append(replace(harm, moved=bool(places & moved)))
+        moves = _moved(statement.node)
+        moved |= moves
+        added = {place for place in added if not {place, (place[0], None)} & moves} | _added(statement.node)
     return found
 
 
-def _moved(node: Any) -> set[Name]:
-    """The names that stand for another table, or for one with other columns, behind this statement."""
+#: A table, or a column of it.
+_Place = tuple[Name | None, str | None]
+
+
+def _moved(node: Any) -> set[_Place]:
+    """The names that stand for another table, or another column, behind this statement than before."""
     relation: Any = getattr(node, "relation", None)
     if relation is None or not isinstance(node, ast.RenameStmt | ast.AlterObjectSchemaStmt | ast.CreateStmt):
         return set()
     name = named(relation.schemaname, relation.relname)
-    if isinstance(node, ast.RenameStmt):
-        return {name, named(relation.schemaname, str(node.newname))}
-    return (
-        {name, named(str(node.newschema), relation.relname)} if isinstance(node, ast.AlterObjectSchemaStmt) else {name}
-    )
+    if isinstance(node, ast.AlterObjectSchemaStmt):
+        return {(name, None), (named(str(node.newschema), relation.relname), None)}
+    if isinstance(node, ast.CreateStmt):
+        return {(name, None)}
+    if node.renameType == ObjectType.OBJECT_COLUMN:
+        return {(name, node.subname), (name, node.newname)}
+    return {(name, None), (named(relation.schemaname, str(node.newname)), None)}
+
+
+def _added(node: Any) -> set[_Place]:
+    """The columns, or the table, that this statement surely makes."""
+    relation: Any = getattr(node, "relation", None)
+    if isinstance(node, ast.CreateStmt) and not node.if_not_exists:
+        return {(named(relation.schemaname, relation.relname), None)}
+    if not isinstance(node, ast.AlterTableStmt) or relation is None:
+        return set()
+    name = named(relation.schemaname, relation.relname)
+    adding = (each for each in node.cmds or () if each.subtype == Alter.AT_AddColumn and not each.missing_ok)
+    return {(name, each.def_.colname) for each in adding}
 
 
 def _of(statement: Statement) -> list[Harm]:

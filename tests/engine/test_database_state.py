@@ -36,7 +36,8 @@ class Direct(Catalog):
         """As Catalog does."""
         # As the runbook's own command has it: all of one -c is one transaction.
         options = ("--no-psqlrc", "--quiet", "--csv", "--tuples-only", "--set", "ON_ERROR_STOP=1", "--command", query)
-        argv = [self._server.programs / "psql", "-U", "postgres", "-h", self._server.socket, "-d", "shop", *options]
+        psql, socket = str(self._server.programs / "psql"), str(self._server.socket)
+        argv = [psql, "-U", "postgres", "-h", socket, "-d", "shop", *options]
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=deadline or 60)
         if done.returncode != 0:
             raise Inconclusive(done.stderr, "")

@@ -61,6 +61,8 @@ def told(sql: str, held: Held = HELD) -> list[str]:
         "INSERT INTO orders (note) SELECT note FROM orders ON CONFLICT DO NOTHING",
         "UPDATE alembic_version SET version_num='r1' WHERE alembic_version.version_num = 'r2'",
         "DELETE FROM alembic_version; DROP TABLE alembic_version",
+        "ALTER TABLE orders ADD COLUMN c int; UPDATE orders SET c = state; ALTER TABLE orders ALTER c SET NOT NULL",
+        "CREATE TABLE n (a int); INSERT INTO n SELECT id FROM orders; UPDATE n SET a = 1",
         "ALTER TABLE orders ALTER COLUMN state TYPE bigint",
         "ALTER TABLE orders ALTER COLUMN state TYPE bigint USING state::bigint",
         "ALTER TABLE orders ALTER code TYPE varchar(40); ALTER TABLE orders ALTER COLUMN total TYPE numeric(14, 4)",
@@ -127,6 +129,22 @@ def test_what_destroys_nothing(sql: str) -> None:
             id="there and back",
         ),
         pytest.param("ALTER TABLE log DETACH PARTITION orders", ["table orders, detached: 12"], id="partition"),
+        pytest.param(
+            "ALTER TABLE orders ADD COLUMN IF NOT EXISTS note text; UPDATE orders SET note = 'x'",
+            ["column orders.note, overwritten: 2"],
+            id="a column that may be there",
+        ),
+        pytest.param(
+            "ALTER TABLE orders ADD c int; ALTER TABLE orders RENAME TO o; ALTER TABLE b RENAME TO orders;"
+            " UPDATE orders SET c = 1",
+            ["column orders.c, overwritten: ?"],
+            id="added to another table of that name",
+        ),
+        pytest.param(
+            "ALTER TABLE orders RENAME state TO s; ALTER TABLE orders DROP note; ALTER TABLE orders DROP s",
+            ["column orders.note: 2", "column orders.s: ?"],
+            id="another column by that name",
+        ),
         pytest.param(
             "ALTER TABLE orders RENAME TO old; ALTER TABLE customers RENAME TO orders; DROP TABLE orders",
             ["table orders: ?"],
