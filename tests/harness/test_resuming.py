@@ -176,7 +176,9 @@ def of_another_folder(runbook: Runbook) -> str:
         pytest.param(edited, EXECUTE, "not as it was written", id="edited"),
         pytest.param(of_a_newer_format, EXECUTE, "is of format 2", id="newer-format"),
         pytest.param(of_another_folder, EXECUTE, "name the right settings", id="other-production"),
-        pytest.param(lambda runbook: name_of(broken_off(runbook)), (), "going on changes production", id="without-execute"),
+        pytest.param(
+            lambda runbook: name_of(broken_off(runbook)), (), "going on changes production", id="without-execute"
+        ),
         pytest.param(
             lambda runbook: name_of(broken_off(runbook)),
             (*EXECUTE, "-m", "emergency"),
