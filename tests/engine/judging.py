@@ -61,7 +61,7 @@ def held(here: Rehearsed, before: dict[str, object], ran: Ran, *expected: str) -
 def shown_by(plan: Ran, here: Rehearsed) -> list[str]:
     """The arguments that a plan says to type to carry it out, without those that every run here has."""
     line = next(line for line in plan.terminal.splitlines() if "--execute" in line)
-    typed = shlex.split(line.partition("type:")[2])
+    typed = shlex.split(line)
     given = typed.index("--settings")
     assert typed[given + 1] == str(here.practice.settings)
     return typed[given + 2 :]

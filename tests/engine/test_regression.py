@@ -72,7 +72,7 @@ def test_rollback_passes(rehearsed: Rehearsed) -> None:
     assert rehearsed.rollback.exit_code == 0, rehearsed.rollback.terminal
     last = rehearsed.rollback.terminal.strip().splitlines()[-1]
     assert Path(last) == rehearsed.rollback.folder / "record.html"
-    assert "14 passed" in rehearsed.rollback.terminal
+    assert "16 passed" in rehearsed.rollback.terminal
     keep("regression", rehearsed.rollback.folder)
 
 
