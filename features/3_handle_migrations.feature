@@ -2,7 +2,7 @@
 Feature: 3. Handle migrations
   When to use it: the target's code cannot live with the schema that the failed release left.
   Who may run it: whoever may deploy to production; a loss of data is accepted by name, by the person who runs it.
-  What it cannot undo: a downgrade destroys what only the undone revisions could hold. The restore point has it.
+  What it cannot undo: what a downgrade, or a forward-fix, destroys. The restore point has it.
 
   @way:downgrade @needs:way-decided @provides:loss-accepted
   Scenario: What a downgrade would destroy is known and accepted
@@ -38,13 +38,26 @@ Feature: 3. Handle migrations
     And every application container stays healthy
     And all other services kept their containers
 
-  @way:forward-fix @needs:way-decided @provides:fix-migrated
-  Scenario: The forward-fix brings the schema on
+  @way:forward-fix @needs:way-decided @provides:loss-accepted
+  Scenario: What a forward-fix would destroy is known and accepted
     Given a pinned target
     And the command that migrates starts in the image of the forward-fix
+    Then the loss is named and accepted
+
+  @way:forward-fix @needs:loss-accepted @provides:restore-point
+  Scenario: Nothing is migrated before the database can be restored
+    Given a pinned target
     When the rollback is written down on the production host
     And the failed release is quarantined
     And user traffic is paused
+    And the application is stopped
+    And a restore point is taken
+    Then the restore point reads back
+
+  @way:forward-fix @needs:restore-point @provides:fix-migrated
+  Scenario: The forward-fix brings the schema on
+    Given a pinned target
+    When the dump inside the database's container is removed
     And the schema is migrated with the image of the forward-fix
     Then the database is at the head of the forward-fix
 

@@ -50,7 +50,7 @@ class Conduct:
                     f"another run went on with {run.incident} at this very moment",
                     "look at how it ended, then try again",
                 )
-            self.incident.go_on_from(run.earlier.entries)
+            self.incident.go_on_from(run.earlier.entries, elsewhere=run.earlier.elsewhere)
         #: How each scenario ended, by its id.
         self.ended: dict[str, Outcome] = {}
         #: Why scenarios need not run any more: they `passed` before, the incident is `past` them, they are for another
@@ -58,6 +58,8 @@ class Conduct:
         self.settled: dict[str, str] = {}
         #: How the run ended: one word for the journal, and with what went wrong at the very end; None until then.
         self.items: list[str] = []
+        #: Whether this is a plan of a part of the runbook.
+        self.is_part = False
         self.outcome: str | None = None
         self.ending: str | None = None
         self.lock: RunLock | None = None

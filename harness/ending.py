@@ -1,17 +1,19 @@
 """The last lines on the terminal: what was changed, what production is now, and what to type next."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from harness.conduct import Conduct
 from harness.way_back import recovery_lines
+from runbook.incident.approvals import approvals
 from runbook.incident.gate_words import gate_told
-from runbook.incident.incident import Mode
 from runbook.incident.journal import Entry
+from runbook.incident.next_command import gate_in_words, next_command
 from runbook.incident.story import Story
 from runbook.sentence import Outcome, Reach
 
+#: The outcomes of plans that can be carried out.
+_CARRIED_OUT = (Outcome.PLANNED, Outcome.DECISION_NEEDED)
 _DIGEST = len("sha256:") + 12
 
 
@@ -26,7 +28,9 @@ def last_lines(conduct: Conduct) -> list[str]:
     lines = [f"{ending.upper()}: {counted} made to production{begun}", *(f"  - {change}" for change in made)]
     lines += [f"  - not finished: {change}" for change in unfinished]
     if incident.vouched:
-        lines.append(f"  not checked, but vouched for: {', '.join(sorted(incident.vouched))}")
+        lines.append(f"  not checked, or not so, but accepted by a person: {', '.join(sorted(incident.vouched))}")
+    unused = [each.option for each in approvals(incident.journal.entries) if not each.used]
+    lines += [f"  {option} had no effect: nothing was to decide there, or it did not come to that" for option in unused]
     after = incident.facts.get("after", None if changes else incident.facts.get("before"))
     if isinstance(after, Mapping):
         # The engine goes on with what a command that was stopped had asked it for.
@@ -71,40 +75,9 @@ def state(snapshot: Mapping[str, Any]) -> list[str]:
 
 
 def _next(conduct: Conduct) -> list[str]:
-    run, incident = conduct.run, conduct.incident
-    name = run.settings.project.name
-    if conduct.outcome == Outcome.DECISION_NEEDED:
-        decided = [option for options in incident.undecided.values() for option in options]
-        command = run.command(*_carrying_out(conduct, decided))
-        return [
-            "a person must decide; what would be done is above. If that may be done, type:",
-            f"  {command}",
-        ]
-    if conduct.outcome == "planned":
-        return [f"to carry it out, type: {run.command(*_carrying_out(conduct))}"]
-    left = len(conduct.remaining) if run.earlier else 0
-    if conduct.outcome == Outcome.NOTHING_TO_DO:
-        return [
-            f"nothing to do: {incident.facts['nothing to do']}; to validate what runs, type:",
-            f"  {run.command('-m', 'post_deploy')}",
-        ]
-    if incident.mode is not Mode.EXECUTE or (conduct.outcome == "passed" and not left):
-        return []
-    marks = ["-m", "emergency"] if "emergency" in run.kind else []
-    go_on = run.command(*marks, "--resume", run.incident, "--execute", name)
-    passed = f"{left} scenarios of this incident are left; " if conduct.outcome == "passed" else ""
-    lines = [f"{passed}to go on (what is done already is not done twice), type:", f"  {go_on}"]
-    if not marks and incident.changes_made:
-        lines.append(f"to return to another release instead: {run.command('--to', 'TAG', '--execute', name)}")
-    return lines
-
-
-def _carrying_out(conduct: Conduct, decided: Sequence[str] = ()) -> list[str]:
-    """The options with which a plan is carried out: its own, with the target that it found."""
-    run = conduct.run
-    marks = ["-m", run.mark] if run.mark else []
-    target = None if run.mark or run.wishes.forward_fix else conduct.incident.facts.get("target", {}).get("tag")
-    wishes = replace(run.wishes, target=target or run.wishes.target)
-    typed = wishes.typed
-    kept = [word for at in range(0, len(typed), 2) if typed[at] not in decided for word in typed[at : at + 2]]
-    return [*marks, *kept, *decided, "--execute", run.settings.project.name]
+    entries = conduct.incident.journal.entries
+    lines = [f"traffic is paused: the gate was {by}"] if (by := gate_in_words(entries)) else []
+    if conduct.outcome in _CARRIED_OUT and conduct.is_part:
+        return [*lines, "this was the plan of a part; to plan the whole, type:", f"  {conduct.run.again}"]
+    following = next_command(entries)
+    return lines if following is None else [*lines, f"{following.why}:", f"  {following.command}"]

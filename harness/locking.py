@@ -1,5 +1,6 @@
 """The lock as a run holds it: taken before anything is begun, kept with signs of life, let go of at every ending."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -11,19 +12,19 @@ from runbook.production import Production
 class RunLock:
     """Holds the lock of a production for one run."""
 
-    def __init__(self, production: Production, incident: str) -> None:
-        """`production` should be one whose commands stay off the record."""
+    def __init__(self, production: Production, incident: str, way_on: Callable[[str], str]) -> None:
+        """`production` should be one whose commands stay off the record; `way_on` is as for `Lock.take`."""
         self._lock = Lock(production)
         self._heartbeat = Heartbeat(self._lock)
         self._incident = incident
-        self._project = production.project.name
+        self._way_on = way_on
         self._taken_over: Held | None = None
         #: What became of it, in words.
         self.state = "not taken"
 
     def take(self) -> None:
         """Take it, and begin to give signs of life. Raises LockHeld when another run has it."""
-        self._taken_over = self._lock.take(self._incident, self._project)
+        self._taken_over = self._lock.take(self._incident, self._way_on)
         self._heartbeat.start()
         self.state = "held"
 

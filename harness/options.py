@@ -1,9 +1,7 @@
 """What a run of the runbook is asked to do: its command-line options, and what follows from them."""
 
-import os
 import re
 import shlex
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.resuming import Earlier, read_earlier
+from harness.retyped import Typed, program
 from runbook.errors import RunbookError, SettingsError
 from runbook.incident.incident import Mode
 from runbook.incident.own_files import FOLDER_MODE, check_record, make_reports
@@ -19,6 +18,7 @@ from runbook.release import checked_tag
 from runbook.settings import Settings
 from runbook.settings_file import load
 from runbook.toolbox import Wishes
+from runbook.typed import going_on_with
 
 _REPORTS = "reports"
 #: The marks of what only validates.
@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SENTENCE-ID",
         action="append",
         default=[],
-        help="go on although this sentence could not be checked; with --because",
+        help="go on although this sentence could not be checked, or is not so; with --because",
     )
     group.addoption("--to", metavar="TAG", help="return to this release, whatever the ledger says")
     group.addoption("--forward-fix", metavar="TAG", help="go on with this release, whose migrations mend the schema")
@@ -81,13 +81,15 @@ class Run:
 
         A run is of whole folders: a file, or one scenario of it, is no runbook.
         """
-        pytest_here = Path(sys.prefix) / "bin/pytest"
-        program = os.path.relpath(pytest_here, self.started_in) if pytest_here.is_file() else "pytest"
         paths = [path.partition("::")[0] for path in self.features]
         folders = dict.fromkeys(str(Path(path).parent) if path.endswith(".feature") else path for path in paths)
+        return [program(self.started_in), *folders, *self._places]
+
+    @property
+    def _places(self) -> list[str]:
         settings = ["--settings", self.settings_given] if self.settings_given else []
         reports = ["--reports", self.reports_given] if self.reports_given else []
-        return [program, *folders, *settings, *reports]
+        return [*settings, *reports]
 
     def command(self, *options: str) -> str:
         """What to type for a run like this one with these options."""
@@ -100,6 +102,18 @@ class Run:
         resume = ["--resume", self.incident] if self.earlier else []
         execute = ["--execute", self.settings.project.name] if self.mode is Mode.EXECUTE else []
         return self.command(*marks, *resume, *self.wishes.typed, *execute)
+
+    def going_on_with(self, incident: str) -> str:
+        """What to do about another incident that broke off, with what to type for it."""
+        name = self.settings.project.name
+        if (self.folder.parent / incident / "journal.jsonl").is_file():
+            return f"go on with that incident: type {going_on_with(incident, name, self.typed)}"
+        python = str(Path(program(self.started_in)).with_name("python"))
+        unlock = shlex.join([python, "-m", "runbook", "unlock", *self._places, "--force", "--why", "why that is safe"])
+        return (
+            f"its journal is not in {self.folder.parent}: go on where it lies; if it is lost, take the lock away"
+            f" before you type the same again: type {unlock}"
+        )
 
     @property
     def journal(self) -> Path:
@@ -162,32 +176,34 @@ def read_run(config: pytest.Config) -> Run:
     rehearsed = config.stash.get(REHEARSED, None)
     given = config.option.settings
     path = rehearsed.settings if rehearsed else Path(given) if given else config.rootpath / "runbook.toml"
-    settings = load(path)
+    settings, typed = load(path), Typed.by(config)
     execute = config.option.execute
     if rehearsed:
         execute = None if rehearsed.plan else settings.project.name
     if execute is not None and execute != settings.project.name:
         raise SettingsError(
             f"--execute {execute}, but the settings are for the project {settings.project.name}",
-            f"if that is the one, type --execute {settings.project.name}",
+            f"if that is the one, type {typed.without('--execute').plus('--execute', settings.project.name)}",
         )
     wishes = _wishes(config)
-    if execute is not None and config.option.markexpr.strip() not in ("", "emergency"):
-        raise SettingsError(
-            f"--execute with -m {config.option.markexpr!r}: a validation changes nothing, and a rollback is one whole",
-            "leave out --execute, or -m; only -m emergency goes with it",
-        )
     mark = config.option.markexpr.strip()
+    if execute is not None and mark not in ("", "emergency"):
+        raise SettingsError(
+            f"--execute with -m {mark!r}: a validation changes nothing, and a rollback is one whole;"
+            " only -m emergency goes with it",
+            f"type {typed.without('--execute' if mark in _VALIDATIONS else '-m')}",
+        )
     if mark not in _VALIDATIONS and set(_VALIDATIONS) & set(re.findall(r"\w+", mark)):
-        raise SettingsError(f"-m {mark!r}: a validation is one whole", "type -m post_deploy, or -m pre_deploy")
+        again = typed.without("-m").plus("-m", "post_deploy")
+        raise SettingsError(f"-m {mark!r}: a validation is one whole", f"type {again}")
     kind = _kind(mark, execute)
     if rehearsed:
         kind = f"{'emergency-' if kind == 'emergency' else ''}rehearsal{'-plan' if rehearsed.plan else ''}"
     reports, resumed = config.rootpath / config.option.reports, config.option.resume
     earlier = None
     if resumed is not None:
-        folder, incident = _folder_of(reports, resumed, settings.project.name, execute), resumed
-        earlier = read_earlier(folder, settings, wishes, emergency=kind == "emergency")
+        folder, incident = _folder_of(reports, resumed, settings.project.name, execute, typed), resumed
+        earlier = read_earlier(folder, settings, wishes, typed, emergency=kind == "emergency")
         kind, wishes = earlier.kind, earlier.wishes
     else:
         folder, incident = _fresh_folder(reports, settings.project.name, kind)
@@ -207,11 +223,13 @@ def read_run(config: pytest.Config) -> Run:
     )
 
 
-def _folder_of(reports: Path, incident: str, project: str, execute: str | None) -> Path:
+def _folder_of(reports: Path, incident: str, project: str, execute: str | None, typed: Typed) -> Path:
     if execute is None:
-        raise SettingsError("--resume without --execute: going on changes production", f"add --execute {project}")
-    if Path(incident).name != incident:
-        raise SettingsError(f"--resume {incident} is no incident's name", "type the name of its folder in reports/")
+        again = typed.plus("--execute", project)
+        raise SettingsError("--resume without --execute: going on changes production", f"type {again}")
+    if (name := Path(incident).name) != incident:
+        again = typed.without("--resume").plus("--resume", name)
+        raise SettingsError(f"--resume {incident} is no incident's name", f"type {again}")
     if reports.exists():
         make_reports(reports)
     check_record(reports / incident)
@@ -219,15 +237,19 @@ def _folder_of(reports: Path, incident: str, project: str, execute: str | None) 
 
 
 def _wishes(config: pytest.Config) -> Wishes:
-    option = config.option
+    option, typed = config.option, Typed.by(config)
     if option.enable and option.disable:
-        raise SettingsError("--enable and --disable at once", "turn one switch, one way, at a time")
+        again = typed.without("--enable")
+        raise SettingsError("--enable and --disable at once: one switch, one way, at a time", f"type {again}")
     if (option.enable or option.disable) and "emergency" not in option.markexpr:
-        raise SettingsError("--enable and --disable turn a switch, and no emergency is selected", "add -m emergency")
+        again = typed.without("-m").plus("-m", "emergency")
+        raise SettingsError("--enable and --disable turn a switch, and no emergency is selected", f"type {again}")
     if option.override and not (option.because or "").strip():
-        raise SettingsError("--override without --because", 'say how you know: --because "…"; it goes into the record')
+        again = typed.without("--because").plus("--because", "how you know")
+        raise SettingsError("--override without --because, which goes into the record", f"type {again}")
     if option.to and option.forward_fix:
-        raise SettingsError("--to and --forward-fix at once", "go back with --to, or forward with --forward-fix")
+        again = typed.without("--forward-fix")
+        raise SettingsError("--to and --forward-fix at once: back, or forward", f"to go back, type {again}")
     return Wishes(
         target=checked_tag(option.to) if option.to else None,
         forward_fix=checked_tag(option.forward_fix) if option.forward_fix else None,

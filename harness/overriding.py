@@ -30,8 +30,8 @@ def refuse_overrides(run: Run, selected: Iterable[pytest.Item]) -> None:
             raise pytest.UsageError(
                 f"--override {given}: no sentence of this run has that id → type the one that was shown beside it"
             )
-        if run.earlier is not None and not run.earlier.unknown(given):
+        if run.earlier is not None and not run.earlier.may_be_overridden(given):
             raise pytest.UsageError(
-                f"--override {given}: that sentence was not inconclusive in {run.incident}"
-                " → leave it out; a check that could be made is not overridden"
+                f"--override {given}: that sentence neither failed nor was it inconclusive in {run.incident}"
+                " → leave it out; a check that passed is not overridden"
             )

@@ -11,7 +11,7 @@ from harness.compat import FeatureFile
 from harness.compat_features import definitions_of, read_chapter
 from harness.options import RUN, runs_features
 from harness.rules import broken
-from harness.whole import left_out
+from harness.whole import LEFT_OUT, left_out, refusal
 from runbook.incident.visible import visible
 
 #: Options of pytest and of its plugins that run scenarios in another order, in other processes, again, or not at all.
@@ -76,8 +76,9 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     _refuse(broken(runbook, _marks(session.config), allow_unused=session.config.option.allow_unused))
     result = yield
     _refuse(_shuffled(session.items))
-    if RUN in session.config.stash:
-        _refuse(left_out(session.config.stash[RUN], runbook.scenarios, session.items))
+    if (run := session.config.stash.get(RUN, None)) is not None:
+        missing = session.config.stash[LEFT_OUT] = left_out(run, runbook.scenarios, session.items)
+        _refuse(refusal(run, missing))
     return result
 
 

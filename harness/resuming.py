@@ -1,15 +1,16 @@
 """What `--resume INCIDENT` goes on from: the journal of an earlier run, and what it still allows."""
 
 import re
-import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from harness.retyped import Typed
 from runbook.errors import JournalError, SettingsError
 from runbook.incident.chain import Entry
 from runbook.incident.verifying import verify
+from runbook.sentence import Reach
 from runbook.settings import Settings
 from runbook.toolbox import Wishes
 
@@ -24,6 +25,8 @@ class Earlier:
     entries: tuple[Entry, ...]
     kind: str
     wishes: Wishes
+    #: Whether another target is asked for than it had; nothing was changed by then, so all is looked at anew.
+    elsewhere: bool = False
 
     @property
     def begun(self) -> list[Entry]:
@@ -50,32 +53,34 @@ class Earlier:
                 found[entry["scenario"]] = entry.get("provides", [])
         return found
 
-    def unknown(self, sentence: str) -> bool:
-        """Tell whether the sentence of that id was inconclusive when it ran last."""
+    def may_be_overridden(self, sentence: str) -> bool:
+        """Tell whether the sentence of that id failed, or was inconclusive, when it ran last."""
         outcomes, open_id = {}, ""
         for entry in self.entries:
             if entry["kind"] == "sentence began":
                 open_id = entry.get("id", "")
             elif entry["kind"] == "sentence ended":
                 outcomes[open_id] = entry["outcome"]
-        return outcomes.get(sentence) == "inconclusive"
+        return outcomes.get(sentence) in ("inconclusive", "failed")
 
 
-def read_earlier(folder: Path, settings: Settings, given: Wishes, *, emergency: bool) -> Earlier:
+def read_earlier(folder: Path, settings: Settings, given: Wishes, typed: Typed, *, emergency: bool) -> Earlier:
     """Read what the incident in `folder` came to, with the wishes of then and those `given` now.
 
     Raises SettingsError when it cannot be gone on with, and JournalError when its journal was changed.
     """
     name, journal = folder.name, folder / "journal.jsonl"
+    anew = typed.without("--resume")
     if not journal.is_file():
         raise SettingsError(
             f"--resume {name}, and there is no journal of that incident in {folder.parent} ({_newest(folder.parent)})",
-            "name the folder with --reports, or copy it here from the machine that ran it",
+            "name the folder with --reports, or copy it here from the machine that ran it; without it the rollback that"
+            f" is under way is gone on with from what lies on the production host: type {anew}",
         )
     entries = verify(journal).entries
     opened: Mapping[str, Any] = entries[0] if entries else {}
     if opened.get("kind") != "opened":
-        raise JournalError(f"the journal {journal} is not as it was written", "begin anew without --resume")
+        raise JournalError(f"the journal {journal} is not as it was written", f"begin anew: type {anew}")
     project = settings.project.name
     if (opened["project"], opened["directory"]) != (project, str(settings.project.directory)):
         raise SettingsError(
@@ -84,36 +89,42 @@ def read_earlier(folder: Path, settings: Settings, given: Wishes, *, emergency: 
             "name the right settings with --settings",
         )
     if opened["mode"] != "execute":
-        raise SettingsError(f"incident {name} was a plan: it changed nothing", f"type --execute {project} alone")
+        raise SettingsError(f"incident {name} was a plan: it changed nothing", f"type {anew}")
     last = entries[-1]
     over = {"passed": "it passed", "nothing to do": "there was nothing to do"}
     if last["kind"] == "closed" and last["outcome"] in over and not last.get("remaining"):
         raise SettingsError(
             f"incident {name} is over: {over[last['outcome']]}",
-            f"for another one, type --execute {project} without --resume",
+            f"to see what production is now, type {anew.without('--execute')}",
         )
     kind = str(opened["type"])
     if kind not in _RESUMABLE:
-        raise SettingsError(f"incident {name} is of the kind {kind}, which is not gone on with", "begin anew")
+        raise SettingsError(
+            f"incident {name} is of the kind {kind}, which is not gone on with", f"begin anew: type {anew}"
+        )
     if ("emergency" in kind) is not emergency:
-        mark = "with -m emergency" if "emergency" in kind else "without -m emergency"
-        raise SettingsError(f"incident {name} is of the kind {kind}", f"go on with it {mark}")
+        again = typed.without("-m").plus("-m", "emergency") if "emergency" in kind else typed.without("-m")
+        raise SettingsError(f"incident {name} is of the kind {kind}", f"to go on with it, type {again}")
     asked = [entry["asked_for"] for entry in entries if entry["kind"] in ("opened", "resumed")]
     if "emergency" in kind:
-        _refuse_other_switch(name, _joined(asked, Wishes()), given)
-    _refuse_other_target(name, entries, given, project)
-    return Earlier(entries, kind, _joined(asked, given))
+        _refuse_other_switch(name, _joined(asked, Wishes()), given, typed)
+    other = _goes_elsewhere(name, entries, given, typed)
+    wishes = _joined(asked, given)
+    if any(entry["kind"] == "fact" and entry["name"] == "loss accepted" for entry in entries):
+        # It accepts what was named then, which is on record as a fact; what is typed now accepts what is named now.
+        wishes = replace(wishes, accept_loss=given.accept_loss)
+    return Earlier(entries, kind, wishes, other)
 
 
 #: Each of these wishes takes the place of the other.
 _INSTEAD = {"enable": "disable", "disable": "enable", "target": "forward_fix", "forward_fix": "target"}
 
 
-def _refuse_other_switch(name: str, asked: Wishes, given: Wishes) -> None:
+def _refuse_other_switch(name: str, asked: Wishes, given: Wishes, typed: Typed) -> None:
     if (given.enable or given.disable) and (given.enable, given.disable) != (asked.enable, asked.disable):
         raise SettingsError(
             f"incident {name} turns one switch, one way, and --enable or --disable asks for another",
-            "leave that out, or begin anew without --resume",
+            f"to go on with it, type {typed.without('--enable', '--disable')}",
         )
 
 
@@ -134,12 +145,16 @@ def _joined(asked: Sequence[Mapping[str, Any]], given: Wishes) -> Wishes:
     return Wishes(**(joined | {"override": given.override}))
 
 
-def _refuse_other_target(name: str, entries: Sequence[Entry], given: Wishes, project: str) -> None:
+def _goes_elsewhere(name: str, entries: Sequence[Entry], given: Wishes, typed: Typed) -> bool:
+    """Tell whether another target is asked for than the incident has. Raises SettingsError where it is too late."""
     pinned = [e["value"]["tag"] for e in entries if e["kind"] == "fact" and e["name"] == "target"]
     other = given.target or given.forward_fix
-    if pinned and other and other != pinned[-1]:
+    if not pinned or not other or other == pinned[-1]:
+        return False
+    if any(e["kind"] == "change" and e["reach"] == Reach.PRODUCTION and e["state"] == "begun" for e in entries):
         option = "--to" if given.target else "--forward-fix"
         raise SettingsError(
             f"incident {name} goes to {pinned[-1]}, and {option} names {other}",
-            f"leave that out, or begin anew: pytest features {shlex.join([option, other, '--execute', project])}",
+            f"to go on with it, leave {option} out; to go to {other}, type {typed.without('--resume')}",
         )
+    return True

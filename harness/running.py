@@ -22,6 +22,7 @@ from harness.overriding import refuse_overrides
 from harness.progress import Progress
 from harness.screen import colour_of
 from harness.signals import Signals
+from harness.whole import LEFT_OUT
 from runbook.errors import RedactionError, RunbookError
 from runbook.host import Host, OffTheRecord
 from runbook.incident.canary import refuse_leaks, texts_in
@@ -76,6 +77,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
             production = _refuse(session, run)
             needs = Needs(session.items, run.earlier.passed if run.earlier else ())
             conduct = Conduct(run, session.config.stash[REDACTOR], Progress(session.config), needs)
+            conduct.is_part = bool(session.config.stash.get(LEFT_OUT, ()))
             lock = _locked(production, conduct, until_closed) if run.mode is Mode.EXECUTE else None
         except (pytest.UsageError, RunbookError) as error:
             raise pytest.UsageError(_refusal(error, session.config.stash[REDACTOR])) from None
@@ -109,7 +111,7 @@ def _on_terminal(config: pytest.Config, value: Any) -> str:
 
 def _locked(production: Production, conduct: Conduct, until_closed: ExitStack) -> RunLock:
     # The journal first: it is this incident's alone, and a lock that is taken must not be let go of for its sake.
-    lock = RunLock(production, conduct.run.incident)
+    lock = RunLock(production, conduct.run.incident, conduct.run.going_on_with)
     until_closed.callback(lock.release)
     try:
         lock.take()
@@ -129,7 +131,8 @@ def _came_to(session: pytest.Session, conduct: Conduct) -> str:
     incident = conduct.incident
     bad = [item for item in session.items if conduct.ended.get(item.nodeid) not in (*good, Outcome.NOT_APPLICABLE)]
     # What goes wrong on a way that nobody has decided on yet does not take the decision away.
-    if incident.undecided and (("way" not in incident.facts and all(named(item, "way") for item in bad)) or not bad):
+    on_no_way = "way" not in incident.facts and all(named(item, "way") for item in bad)
+    if incident.mode is Mode.PLAN and incident.undecided and (on_no_way or not bad):
         return Outcome.DECISION_NEEDED
     if session.testsfailed:
         return Outcome.FAILED

@@ -13,7 +13,7 @@ from harness.overriding import sentence_id
 from harness.reporting import make_failed, meant, outcome_of_scenario, without_secrets
 from harness.running import CONDUCT, SIGNALS
 from runbook.errors import JournalError, LockLost, RunbookError, SentenceError
-from runbook.incident.incident import outcome_of
+from runbook.incident.incident import Mode, outcome_of
 from runbook.recovery import Way
 from runbook.sentence import Outcome, is_change
 
@@ -51,7 +51,7 @@ def _left_out_because(conduct: Conduct, item: pytest.Item) -> tuple[str, str]:
     if "nothing to do" in facts:
         return f"has nothing to do: {facts['nothing to do']}", "nothing"
     # Where a person must judge the migrations, a plan shows what the more careful judgement would do.
-    assumed = Way.DOWNGRADE if conduct.incident.undecided else None
+    assumed = Way.DOWNGRADE if conduct.incident.mode is Mode.PLAN and conduct.incident.undecided else None
     ways, way = named(item, "way"), facts.get("way", assumed)
     if ways and way is not None and way not in ways:
         return f"is for the way back {' or '.join(ways)}, and this one is {way}", "way"
@@ -123,8 +123,8 @@ def _end_sentence(item: pytest.Item, error: BaseException | None) -> None:
         return
     item.config.stash[SIGNALS].sentence_ended()
     outcome, detail, seconds = conduct.incident.sentence_ended(meant(error))
-    # What could not be checked, and ended without an error all the same, is what a person vouched for.
-    vouched = error is None and outcome is Outcome.INCONCLUSIVE
+    # What could not be checked, or was not so, and ended without an error all the same, is what a person accepted.
+    vouched = error is None and outcome in (Outcome.INCONCLUSIVE, Outcome.FAILED)
     item.stash[_OUTCOMES].append(Outcome.PASSED if vouched else outcome)
     conduct.progress.sentence_ended(outcome, detail, seconds)
 

@@ -10,23 +10,26 @@ from harness.collecting import asked_for_by
 from harness.options import Run
 from runbook.incident.incident import Mode
 
+#: The scenarios of what was asked for that were not selected, by name.
+LEFT_OUT = pytest.StashKey[list[str]]()
+
 
 def left_out(run: Run, scenarios: Iterable[Scenario], selected: Sequence[pytest.Item]) -> list[str]:
-    """Say, in one line, which scenarios of what was asked for are not among those selected; only for the whole of it.
-
-    An execution and a validation are one whole each; a plan may be one of a part.
-    """
-    if run.mode is not Mode.EXECUTE and run.kind != "validation":
-        return []
-    mark = run.mark
-    wanted = Counter({each.name: each.runs for each in scenarios if _belongs({tag.name for tag in each.tags}, mark)})
+    """The scenarios of what was asked for that are not among those selected, by name."""
+    wanted = Counter(
+        {each.name: each.runs for each in scenarios if _belongs({tag.name for tag in each.tags}, run.mark)}
+    )
     there = Counter(str(getattr(item, "originalname", item.name)) for item in selected)
-    missing = list(dict.fromkeys((wanted - there).elements()))
-    if not missing or not wanted:
+    return list(dict.fromkeys((wanted - there).elements()))
+
+
+def refusal(run: Run, missing: Sequence[str]) -> list[str]:
+    """Say, in one line, that what is left out may not be: of an execution, or a validation. A plan may be of a part."""
+    if not missing or (run.mode is not Mode.EXECUTE and run.kind != "validation"):
         return []
     what = "a validation is" if run.kind == "validation" else "--execute carries out"
     names = ", ".join(map(repr, missing[:3])) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
-    return [f"{names} would be left out, and {what} one whole → {run.again}"]
+    return [f"{names} would be left out, and {what} one whole → type {run.again}"]
 
 
 def _belongs(tags: Collection[str], mark: str) -> bool:

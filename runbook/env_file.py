@@ -75,16 +75,22 @@ class EnvFile:
 class EnvFileOnHost:
     """The env file where it lies on the production host."""
 
-    def __init__(self, production: Production, path: str, redactor: Redactor, listed: Iterable[str]) -> None:
-        """`listed` names variables that are secret besides those whose names look so."""
+    def __init__(
+        self, production: Production, path: str, redactor: Redactor, listed: Iterable[str], *, alone: bool = False
+    ) -> None:
+        """`listed` names variables that are secret besides those whose names look so.
+
+        It is read among production's other env files, in the place of the settings' own, unless it is read `alone`.
+        """
         self._production = production
         self._redactor = redactor
         self._listed = tuple(listed)
+        self._alone = alone
         self.path = path
 
-    def at(self, path: str) -> "EnvFileOnHost":
-        """The same for another file: a copy of it."""
-        return EnvFileOnHost(self._production, path, self._redactor, self._listed)
+    def at(self, path: str, *, alone: bool = False) -> "EnvFileOnHost":
+        """The same for another file: a copy of it, or one to be read `alone`."""
+        return EnvFileOnHost(self._production, path, self._redactor, self._listed, alone=alone)
 
     def read(self) -> EnvFile:
         """Read it, ask Compose what it says, and learn its secrets before anything else can be written down.
@@ -123,7 +129,15 @@ class EnvFileOnHost:
         document = json.dumps({"services": {"values": {"image": "values", "environment": list(names)}}}).encode("ascii")
         prefix = ("env", "=".join(instead)) if instead else ()
         place = path if content is None else "CONTENT"
-        argv = (*prefix, *self._production.compose_reading(place), "-f", "-", "config", "--format", "json")
+        argv = (
+            *prefix,
+            *self._production.compose_reading(place, alone=self._alone),
+            "-f",
+            "-",
+            "config",
+            "--format",
+            "json",
+        )
         if content is None:
             answer = self._run(*argv, stdin=document, secret_output=True)
         else:

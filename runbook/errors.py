@@ -128,7 +128,8 @@ class Why(StrEnum):
     REFUSED = "nothing listens there"
     TLS = "no TLS connection came about"
     NOT_HTTP = "what listens there does not answer in HTTP"
-    OTHER = "no answer came in time, or no connection"
+    UNREACHABLE = "no connection came about"
+    OTHER = "no answer came in time"
 
 
 class NoAnswer(Inconclusive):

@@ -85,6 +85,7 @@ class Health:
             f"every container of {', '.join(release.digests)} on the pinned digest of {release.tag}",
             look,
             "somebody moved the tag or brought up another release: look at who else is deploying",
+            acceptable=False,
         )
 
     def live(self) -> Expectation:
@@ -164,8 +165,9 @@ class Health:
         against = no_answer(error)
         if error.why is Why.NOT_HTTP and self._settings.scheme == "http" and self._speaks_tls(container, path):
             return Hope.NONE, f'{against.words}, and the port speaks TLS (set health.scheme = "https")'
-        # A container that says it is healthy listens somewhere.
-        if error.why is Why.TLS or (error.why is Why.REFUSED and container.health == "healthy"):
+        # A container that says it is healthy listens somewhere, and accepts connections.
+        never = error.why in (Why.REFUSED, Why.UNREACHABLE) and container.health == "healthy"
+        if error.why is Why.TLS or never:
             return Hope.LITTLE, str(against)
         return Hope.SOME, f"not known: {against.words}"
 
@@ -248,7 +250,7 @@ class Health:
 
 
 def _telling(error: NoAnswer) -> int:
-    return (Why.OTHER, Why.REFUSED, Why.NOT_HTTP, Why.TLS).index(error.why)
+    return (Why.UNREACHABLE, Why.OTHER, Why.REFUSED, Why.NOT_HTTP, Why.TLS).index(error.why)
 
 
 def _said(against: Objection | Inconclusive) -> str:

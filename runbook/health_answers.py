@@ -107,6 +107,7 @@ def no_answer(error: NoAnswer) -> Objection:
     """What speaks against an address that gave no answer."""
     remedies = {
         Why.REFUSED: (Hope.SOME, "set health.port to the port on which it listens, on all its addresses"),
+        Why.UNREACHABLE: (Hope.SOME, "run this where the container's address is reached, or publish its port"),
         Why.TLS: (Hope.LITTLE, 'set health.scheme = "http" if the port does not speak TLS'),
         Why.NOT_HTTP: (Hope.LITTLE, 'set health.scheme = "https" if the port speaks TLS, or another health.port'),
     }

@@ -43,6 +43,8 @@ class HostLines:
         new = f"{self.path}.new"
         return (
             self._production.command("mkdir", "--parents", "--mode=700", "--", self._folder),
-            self._production.command("dd", f"of={new}", "conv=fsync", "status=none", stdin=content),
+            # Left by a run that was killed, or a link that somebody left there.
+            self._production.command("rm", "--force", "--", new),
+            self._production.command("dd", f"of={new}", "conv=excl,fsync", "status=none", stdin=content),
             self._production.command("mv", "--force", "--", new, self.path),
         )

@@ -190,7 +190,9 @@ class KnownGood:
             barred = self.barred(digests.values()) if digests else "no digest was known"
             return Seen(barred is not None, barred or "not in quarantine")
 
-        return Expectation("the failed release in quarantine", look, "see to it that CI cannot deploy it again")
+        return Expectation(
+            "the failed release in quarantine", look, "see to it that CI cannot deploy it again", acceptable=False
+        )
 
     def not_quarantined(self, digests: Mapping[str, str]) -> Expectation:
         """That none of the digests which run now failed before."""
@@ -203,6 +205,7 @@ class KnownGood:
             "a release that has not failed before",
             look,
             "somebody deployed the failed release again: stop that pipeline, then roll back",
+            acceptable=False,
         )
 
 

@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -25,7 +26,6 @@ from runbook.process import boot, start_of
 from runbook.production import Production
 from runbook.sentence import Change, Reach
 from runbook.threads import signals_held
-from runbook.typed import going_on_with
 
 #: Seconds between two signs of life, and how long none may be seen before a lock counts as abandoned.
 SIGN_OF_LIFE = 5.0
@@ -133,14 +133,15 @@ class Lock:
                 "look at it on the production host; if nobody is at work there, remove it",
             ) from None
 
-    def take(self, incident: str, project: str) -> Held | None:
+    def take(self, incident: str, way_on: Callable[[str], str]) -> Held | None:
         """Take the lock for `incident`, and return whose abandoned one was taken over, if so.
 
-        Only the incident that it was abandoned by may take it over. Raises LockHeld when somebody has it.
+        Only the incident that it was abandoned by may take it over; for others `way_on` says what to type, by its name.
+        Raises LockHeld when somebody has it.
         """
         held = self.look()
         if held is not None:
-            _refuse_unless_ours(held, incident, project)
+            _refuse_unless_ours(held, incident, way_on)
         self._production.host.check(self._production.command("mkdir", "--parents", "--mode=700", "--", self._folder))
         holder = Holder.me(incident)
         content = (json.dumps(asdict(holder), sort_keys=True) + "\n").encode("ascii")
@@ -225,7 +226,7 @@ class Heartbeat:
                 self._lock.keep()
 
 
-def _refuse_unless_ours(held: Held, incident: str, project: str) -> None:
+def _refuse_unless_ours(held: Held, incident: str, way_on: Callable[[str], str]) -> None:
     name = held.holder.incident
     if not held.abandoned:
         raise LockHeld(
@@ -233,11 +234,7 @@ def _refuse_unless_ours(held: Held, incident: str, project: str) -> None:
             "wait until it has ended; a plan (without --execute) needs no lock",
         )
     if name != incident:
-        raise LockHeld(
-            f"the lock was abandoned by {held}",
-            f"go on with that incident: {going_on_with(name, project)};"
-            ' or, if its journal is lost: python -m runbook unlock --force --why "…"',
-        )
+        raise LockHeld(f"the lock was abandoned by {held}", way_on(name))
 
 
 def _strings(found: Any) -> dict[str, Any]:

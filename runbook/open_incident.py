@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from runbook.errors import Inconclusive
+from runbook.errors import Inconclusive, RunbookError
 from runbook.host_files import FOLDER
 from runbook.incident.journal import utc_now
 from runbook.production import Production
@@ -42,6 +42,14 @@ class OpenIncident:
             )
         return found
 
+    def of_another(self, incident: str) -> dict[str, Any] | None:
+        """What another incident than this one wrote down; None where that cannot be read, which others find out."""
+        try:
+            found = self.read()
+        except RunbookError:
+            return None
+        return found if found and found["incident"] != incident else None
+
     def concerning(self, running_tags: list[str]) -> dict[str, Any] | None:
         """The same, when it speaks of what runs now; a note about other releases is left over and says nothing."""
         found = self.read()
@@ -68,7 +76,8 @@ class OpenIncident:
             f"the rollback to {target} is written down on the production host",
             (
                 self._production.command("mkdir", "--parents", "--mode=700", "--", self._folder),
-                self._production.command("dd", f"of={self.path}.new", "conv=fsync", "status=none", stdin=content),
+                self._production.command("rm", "--force", "--", f"{self.path}.new"),
+                self._production.command("dd", f"of={self.path}.new", "conv=excl,fsync", "status=none", stdin=content),
                 self._production.command("mv", "--force", "--", f"{self.path}.new", self.path),
             ),
             already,

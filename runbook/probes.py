@@ -70,7 +70,9 @@ class Prober:
 
     def _made(self, *, verify: bool) -> httpx.Client:
         # trust_env would send probes of our own containers through somebody's proxy.
-        return httpx.Client(timeout=self.deadline, trust_env=False, follow_redirects=False, verify=verify)
+        # Sooner than the exchange as a whole, so that it is known what took so long.
+        timeout = httpx.Timeout(self.deadline, connect=0.8 * self.deadline)
+        return httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False, verify=verify)
 
     def get(self, url: str, headers: Mapping[str, str] | None = None, *, any_certificate: bool = False) -> Answer:
         """Ask `url` with GET. Raises NoAnswer when there is no HTTP answer.
@@ -159,5 +161,7 @@ def why_not(error: Exception) -> Why:
         return Why.TLS
     if any(isinstance(each, ConnectionRefusedError) for each in causes):
         return Why.REFUSED
+    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
+        return Why.UNREACHABLE
     # A port that speaks TLS answers a plain request by hanging up, too.
     return Why.NOT_HTTP if isinstance(error, (httpx.RemoteProtocolError, httpx.ReadError)) else Why.OTHER

@@ -34,16 +34,22 @@ class Production:
         found = as_found(self.project, containers)
         names = {each.service for each in containers}
         try:
-            missing = sorted(names - self._read(found).keys())
+            missing = sorted(names - self._read(found)["services"].keys())
             # Compose knows the services of a profile only when it is asked for; no label names the profile.
-            every = self._read(replace(found, profiles=("*",))) if missing else {}
+            every = self._read(replace(found, profiles=("*",)))["services"] if missing else {}
         except ProductionError:  # whoever needs the files says so, and why
             return found
         return replace(found, profiles=profiles_for(every, missing))
 
-    def compose_reading(self, env_file: str) -> tuple[str, ...]:
-        """The beginning of a `docker compose` command that reads `env_file` in the place of the settings' own."""
-        return ("docker", "compose", "-p", self.project.name, "--env-file", env_file)
+    def compose_reading(self, env_file: str, *, alone: bool = False) -> tuple[str, ...]:
+        """The beginning of a `docker compose` command that reads `env_file` in the place of the settings' own.
+
+        The other env files of production are read with it, in their order, unless it is to be read `alone`.
+        """
+        own = self.project.env_file
+        paths = (env_file,) if alone else (env_file if path == own else path for path in self.invocation.env_files)
+        env_files = [part for path in paths for part in ("--env-file", path)]
+        return ("docker", "compose", "-p", self.project.name, "--project-directory", self.directory, *env_files)
 
     def command(self, *argv: str, deadline: float | None = None, stdin: bytes | None = None) -> Command:
         """A command in the project's directory; `deadline` is in seconds."""
@@ -113,9 +119,15 @@ class Production:
         return replace(command, argv=(*prefix, *command.argv))
 
     def services(self, tag: str | None = None) -> dict[str, dict[str, Any]]:
-        """Every service as Compose itself reads the files, with `tag` in the env file's place.
+        """Every service of `config`."""
+        services: dict[str, dict[str, Any]] = self.config(tag)["services"]
+        return services
 
-        Overrides, defaults and anchors count, as Compose is asked. Raises ProductionError when it cannot read them.
+    def config(self, tag: str | None = None) -> dict[str, Any]:
+        """The whole project as Compose itself reads the files, with `tag` in the env file's place.
+
+        Overrides, defaults and anchors count, as Compose is asked; `$` is doubled, for Compose to read it again.
+        Raises ProductionError when it cannot read them.
         """
         return self._read(self.invocation, tag)
 
@@ -123,19 +135,19 @@ class Production:
         """What Compose warns of when it reads the files: a variable that is not set, say."""
         return self.host.ask(self._config(self.invocation), warnings_in)
 
-    def _read(self, invocation: Invocation, tag: str | None = None) -> dict[str, dict[str, Any]]:
+    def _read(self, invocation: Invocation, tag: str | None = None) -> dict[str, Any]:
         command = self._config(invocation, tag)
 
-        def read(answer: Completed) -> dict[str, dict[str, Any]]:
+        def read(answer: Completed) -> dict[str, Any]:
             if answer.exit_code != 0:
                 raise ProductionError(
                     f"Compose cannot read the project in {self.directory}: {answer.last_words}",
                     f"run `{command}` there and mend what it says",
                 )
-            services = parsed_json(answer, dict).get("services")
-            if not isinstance(services, dict):
+            config: dict[str, Any] = parsed_json(answer, dict)
+            if not isinstance(config.get("services"), dict):
                 raise EngineError(f"`{command}` names no services", "is Compose answering? `docker compose version`")
-            return services
+            return config
 
         return self.host.ask(command, read)
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Any
 
 from runbook.errors import Inconclusive, TargetError
-from runbook.migrations import boot, commands, schema
+from runbook.migrations import boot, commands, schema, time_limits
 from runbook.migrations.commands import Direction
 from runbook.migrations.findings import Assessment, Finding, Verdict
 from runbook.migrations.image_answer import to_json
@@ -70,10 +70,10 @@ def decide(tools: Toolbox) -> Expectation:
 
     if schema.decided(tools):
         moved = "somebody migrated the database meanwhile: find out, then begin anew without --resume"
-        return Expectation("a verdict that names the way back", look, moved)
+        return Expectation("a verdict that names the way back", look, moved, acceptable=False)
     if tools.wishes.forward_fix:
         other = "name a release whose migrations continue the database's, or leave --forward-fix out"
-        return Expectation("a forward-fix that can go on from here", look, other)
+        return Expectation("a forward-fix that can go on from here", look, other, acceptable=False)
     return Expectation(
         "a verdict that names the way back",
         look,
@@ -166,6 +166,16 @@ def _ruled(tools: Toolbox, may_be_false: tuple[str, ...], *evidence: str) -> tup
     return may_be_false
 
 
+def restore_point_taken(tools: Toolbox) -> Change:
+    """The change that takes a restore point, unless nothing is left to be destroyed, or a good one is there."""
+    return tools.restore_point.taking(lambda: schema.reached(tools))
+
+
+def restore_point_read_back(tools: Toolbox) -> Expectation:
+    """That this restore point is whole, and has the data of every table."""
+    return tools.restore_point.reads_back(tuple(tools.catalog.tables()), lambda: schema.reached(tools))
+
+
 def migration_startable(tools: Toolbox) -> Expectation:
     """That the command that migrates starts, in a container like the one that will carry it out."""
     return commands.starts(tools, pinned(tools).tag, Direction.UPGRADE)
@@ -176,11 +186,14 @@ def migrating(tools: Toolbox) -> Change:
     release, known = pinned(tools), schema.of(tools)
     heads = known.target.heads
     command = commands.running(tools, release.tag, Direction.UPGRADE, known.target_head)
+    summary = f"the schema is migrated to {', '.join(heads)} with {release.tag}"
+    return Change(summary, (command,), lambda: schema.reached(tools))
 
-    def already() -> str | None:
-        return f"the database is at {', '.join(heads)}" if set(tools.catalog.revisions()) == set(heads) else None
 
-    return Change(f"the schema is migrated to {', '.join(heads)} with {release.tag}", (command,), already)
+def migrate(tools: Toolbox) -> None:
+    """Carry that out, with its locks and statements held to their limits."""
+    with time_limits.kept(tools, Direction.UPGRADE):
+        tools.incident.carry_out(migrating(tools), tools.host)
 
 
 def migrated(tools: Toolbox) -> Expectation:
@@ -191,7 +204,8 @@ def migrated(tools: Toolbox) -> Expectation:
         revisions = tools.catalog.revisions()
         return Seen(set(revisions) == heads, f"the database is at {', '.join(revisions)}")
 
-    return Expectation(f"the database at {', '.join(sorted(heads))}", look, "read the migration's output")
+    at = f"the database at {', '.join(sorted(heads))}"
+    return Expectation(at, look, "read the migration's output", acceptable=False)
 
 
 def checked_verdict(verdict: str | None, because: str | None) -> str | None:

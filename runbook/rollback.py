@@ -5,9 +5,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from runbook.containers import Container, counts
+from runbook.errors import EnvFileError
 from runbook.host_files import FOLDER
 from runbook.invocation import place
-from runbook.release import Release
+from runbook.release import PROBE, Release
 from runbook.sentence import Change, Expectation, Seen
 from runbook.toolbox import Toolbox
 
@@ -55,9 +56,12 @@ def replaceable_env_file(tools: Toolbox) -> Expectation:
         notes = f"{tools.production.directory}/{FOLDER}"
         there = tools.host.run(tools.production.command("test", "-e", notes)).exit_code == 0
         ours = not there or tools.host.run(tools.production.command("test", "-w", notes)).exit_code == 0
+        linked = tools.host.run(tools.production.command("test", "-L", notes)).exit_code == 0
         keeps_owner = user in ("0", env_file.owner)
         seen = f"user {user}, env file of {env_file.owner}, {folder} {'writable' if writable else 'NOT writable'}"
-        return Seen(writable and ours and keeps_owner, seen if ours else f"{seen}, {notes} NOT writable")
+        seen += "" if ours else f", {notes} NOT writable"
+        seen += f", {notes} is a LINK, through which no copy is written" if linked else ""
+        return Seen(writable and ours and keeps_owner and not linked, seen)
 
     return Expectation(
         "an env file that this user can replace without changing its owner", look, "run this as the user who deploys"
@@ -69,12 +73,14 @@ def tag_in_env_file(tools: Toolbox) -> Expectation:
     variable = tools.settings.project.tag_variable
 
     def look() -> Seen:
-        written = tools.env_file.read().value_of(variable)
+        env_file = tools.env_file.read()
+        env_file.value_of(variable)
         tag = tools.production.tag()
         images = tools.production.images_with_tag()
-        # Compose reads the file by rules of its own: what it makes of it is what counts.
-        if "$" not in written and written != tag:
-            return Seen(ok=False, seen=f"the env file says {written}, and Compose reads {tag}{_who_sets(tools)}")
+        try:
+            tools.env_file.changed(env_file, variable, PROBE)
+        except EnvFileError as error:
+            return Seen(ok=False, seen=f"{error.seen}{_who_sets(tools)}")
         return Seen(ok=True, seen=f"{variable}={tag}; Compose would start {', '.join(map(str, images.values()))}")
 
     return Expectation(
@@ -87,7 +93,7 @@ def tag_in_env_file(tools: Toolbox) -> Expectation:
 def _who_sets(tools: Toolbox) -> str:
     variable, own = tools.settings.project.tag_variable, tools.env_file.path
     places = [place(tools.settings.project, path) for path in tools.production.invocation.env_files]
-    others = [path for path in places if path != own and variable in tools.env_file.at(path).read().values]
+    others = [path for path in places if path != own and variable in tools.env_file.at(path, alone=True).read().values]
     return f", because {', '.join(others)} sets it as well" if others else ""
 
 

@@ -126,3 +126,6 @@ class Expectation:
     interval: float = 0.5
     #: The options with which a person decides that the run may go on. A plan notes that they are missing, and goes on.
     decided_by: tuple[str, ...] = ()
+    #: Whether a person who knows better may accept that it is not so (`--override`). Never digests, schema, restore
+    #: point and quarantine: there nobody knows better than the look.
+    acceptable: bool = True

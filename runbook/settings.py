@@ -85,6 +85,7 @@ class MigrationSettings(Section):
     upgrade: tuple[Word, ...] = ()
     downgrade: tuple[Word, ...] = ()
     trial: tuple[Word, ...] = ()
+    at_start: bool | None = None
 
     @field_validator("downgrade")
     @classmethod

@@ -31,7 +31,7 @@ def _alarms(story: Story, ended: Ending, verified: Verified, paper: Paper) -> No
     if story.production.left_unknown and not ended.under_way:
         paper.line((f"How production was left is not known: {ended.left_unknown_because}", BAD))
     for sentence in story.vouched:
-        paper.line((f"Not checked, a person vouched for it: {sentence.keyword} {sentence.text}", PLAN))
+        paper.line((f"Not seen to be well, a person vouched for it: {sentence.keyword} {sentence.text}", PLAN))
 
 
 def _facts(story: Story, ended: Ending, verified: Verified, paper: Paper) -> None:

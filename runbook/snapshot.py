@@ -17,6 +17,10 @@ def write_down_before(tools: Toolbox) -> None:
     What it was before the first change stands in the journal already, and cannot be seen any more.
     """
     tools.incident.learn("found again" if tools.incident.changes_made else "before", take(tools))
+    if (under_way := tools.open_incident.of_another(tools.incident.name)) is not None:
+        here = tools.incident.journal.path.parent.with_name(under_way["incident"]) / "journal.jsonl"
+        about = {name: under_way[name] for name in ("incident", "since", "target")}
+        tools.incident.learn("open rollback", about | {"recorded_here": here.is_file()})
 
 
 def take(tools: Toolbox) -> dict[str, Any]:

@@ -81,6 +81,8 @@ class Switch:
         def look() -> Seen:
             env_file = self._env_file.read()
             value = env_file.value_of(self._settings.variable)
+            # That it can be changed there is found out here, and not when it is to be.
+            self._env_file.changed(env_file, self._settings.variable, self.value)
             return Seen(ok=True, seen=f"{env_file.path} says {self._settings.variable}={value}")
 
         return Expectation(
@@ -141,6 +143,7 @@ class Switch:
             f"{', '.join(self._settings.services)} on the images from before",
             look,
             "somebody deployed meanwhile: look who",
+            acceptable=False,
         )
 
     def reaching(self) -> Expectation:

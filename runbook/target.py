@@ -198,6 +198,7 @@ def fetched(tools: Toolbox, release: Release) -> Expectation:
         f"the images of {release.tag} on the host at the pinned digests",
         look,
         "the tag was moved while it was fetched: find out by whom",
+        acceptable=False,
     )
 
 

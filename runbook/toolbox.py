@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from pydantic import SecretStr
@@ -32,6 +32,7 @@ from runbook.settings import Settings
 from runbook.switches import Switch, Users, choose, position_of
 from runbook.ticket import Tracker
 from runbook.traffic import TrafficGate
+from runbook.typed import wished
 
 
 def redactor_for(settings: Settings) -> Redactor:
@@ -61,8 +62,15 @@ def learn_production(settings: Settings, host: Host, redactor: Redactor) -> None
     """
     production = Production(host, settings.project, settings.deadlines)
     env_file = env_file_of(settings, production, redactor)
-    _learn_sources(settings, env_file.read().values, redactor)
+    _learn_sources(settings, _values_for(settings, env_file), redactor)
     redactor.learn_all(secrets_of(production, env_file, settings.record.secret_variables))
+
+
+def _values_for(settings: Settings, env_file: EnvFileOnHost) -> dict[str, str]:
+    """What Compose reads in the env file, and in the others of production what the settings name of it."""
+    values = env_file.read().values
+    elsewhere = {each.env_file for each in settings.secret_sources().values() if each.env_file} - values.keys()
+    return values | (env_file.values_of(sorted(elsewhere)) if elsewhere else {})
 
 
 def env_file_of(settings: Settings, production: Production, redactor: Redactor) -> EnvFileOnHost:
@@ -75,9 +83,9 @@ def env_file_of(settings: Settings, production: Production, redactor: Redactor) 
 class Wishes:
     """What the person who runs the runbook asked for, beyond the settings.
 
-    `target` names the release to return to, `forward_fix` the one to go on with; `accept_loss` the lowest revision that
-    may be undone; `verdict` is a human's, given `because`; `enable` and `disable` name a switch. `override` holds the
-    ids of sentences that a human vouches for, if they cannot be checked, `because`.
+    `target` names the release to return to, `forward_fix` the one to go on with; `accept_loss` the revision by which a
+    loss is accepted; `verdict` is a human's, given `because`; `enable` and `disable` name a switch. `override` has
+    the ids of sentences that a human vouches for, if they cannot be checked, `because`.
     """
 
     target: str | None = None
@@ -92,17 +100,7 @@ class Wishes:
     @property
     def typed(self) -> list[str]:
         """The options that ask for this, in words that can be typed again."""
-        given = {
-            "--to": self.target,
-            "--forward-fix": self.forward_fix,
-            "--accept-loss": self.accept_loss,
-            "--verdict": self.verdict,
-            "--because": self.because,
-            "--enable": self.enable,
-            "--disable": self.disable,
-        }
-        options = [word for option, value in given.items() if value for word in (option, value)]
-        return [*options, *(word for each in self.override for word in ("--override", each))]
+        return wished(asdict(self))
 
 
 class Toolbox:
@@ -129,7 +127,7 @@ class Toolbox:
         self.host = Host(settings.host.environment, incident, lambda: incident.patience)
         self.production = Production(self.host, settings.project, deadlines)
         self.env_file = env_file_of(settings, self.production, redactor)
-        self._env_values = self.env_file.read().values
+        self._env_values = _values_for(settings, self.env_file)
         self.catalog = Catalog(self.production, settings.database)
         restoring = Restoring(self.production, settings.database, settings.traffic)
         self.restore_point = RestorePoint(self.production, settings.database, deadlines, incident, restoring)

@@ -9,6 +9,7 @@ from runbook.incident.visible import visible
 
 #: How the runbook is begun where it lies, with its settings in their usual place.
 USUAL = ("pytest", "features")
+_OPTIONS = {"target": "--to"}
 _EMERGENCY = re.compile(r"-emergency(-rehearsal)?(-[0-9]+)?\Z")
 
 
@@ -21,9 +22,17 @@ def going_on_with(incident: str, project: str, begun: Sequence[str] = USUAL) -> 
     return visible(shlex.join([*begun, *marks, "--resume", incident, "--execute", project]))
 
 
-def planning(begun: Sequence[str] = USUAL) -> str:
-    """The command that looks at production, and changes nothing."""
-    return visible(shlex.join(begun))
+def command(begun: Sequence[str], *options: str) -> str:
+    """The command for a run that begins as `begun` did, with these options."""
+    return visible(shlex.join([*begun, *options]))
+
+
+def wished(asked_for: Mapping[str, Any]) -> list[str]:
+    """The options that ask for what a run was asked for, each with its value."""
+    names = ("target", "forward_fix", "accept_loss", "verdict", "because", "enable", "disable")
+    given = [(_OPTIONS.get(name, f"--{name.replace('_', '-')}"), asked_for.get(name)) for name in names]
+    options = [word for option, value in given if value for word in (option, str(value))]
+    return [*options, *(word for each in asked_for.get("override") or () for word in ("--override", str(each)))]
 
 
 def turning_on(switch: str, project: str, begun: Sequence[str] = USUAL) -> str:

@@ -4,6 +4,7 @@ import argparse
 import os
 import shlex
 import socket
+import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,7 +64,7 @@ def _unlock(settings: Settings, redactor: Redactor, chosen: argparse.Namespace) 
     if held is None:
         return f"nobody holds the lock of {name}"
     if not chosen.force:
-        resume = going_on_with(held.holder.incident, name)
+        resume = going_on_with(held.holder.incident, name, _begun(chosen))
         raise LockHeld(
             f"the lock of {name} is held by {held}",
             f"{f'go on with it: {resume}' if held.abandoned else 'wait until it has ended'};"
@@ -83,11 +84,20 @@ def _quiet(settings: Settings) -> Production:
     return Production(Host(settings.host.environment, OffTheRecord()), settings.project, settings.deadlines)
 
 
+def _begun(chosen: argparse.Namespace) -> list[str]:
+    """How a run of the runbook is begun beside this command, with the same settings and reports."""
+    pytest = Path(sys.executable).with_name("pytest")
+    return [str(pytest) if pytest.is_file() else "pytest", "features", *_places(chosen)]
+
+
+def _places(chosen: argparse.Namespace) -> list[str]:
+    places = (("--settings", chosen.settings, _SETTINGS), ("--reports", chosen.reports, _REPORTS))
+    return [word for option, path, default in places if path != default for word in (option, str(path))]
+
+
 def _typed(chosen: argparse.Namespace) -> str:
     """What to type to ask about this very lock."""
-    places = (("--settings", chosen.settings, _SETTINGS), ("--reports", chosen.reports, _REPORTS))
-    given = [word for option, path, default in places if path != default for word in (option, str(path))]
-    return shlex.join(["python", "-m", "runbook", "unlock", *given])
+    return shlex.join([sys.executable, "-m", "runbook", "unlock", *_places(chosen)])
 
 
 def _fresh_folder(reports: Path, project: str) -> Path:

@@ -3,7 +3,7 @@
 from pytest_bdd import given, then, when
 
 from runbook import recovery
-from runbook.migrations import downgrade
+from runbook.migrations import acceptance, downgrade
 from runbook.sentence import changes
 from runbook.toolbox import Toolbox
 
@@ -20,7 +20,7 @@ def downgrade_starts(tools: Toolbox) -> None:
 
 @then("the loss is named and accepted")
 def loss_accepted(tools: Toolbox) -> None:
-    tools.incident.expect(downgrade.loss_accepted(tools))
+    tools.incident.expect(acceptance.expected(tools))
 
 
 @when("the application is stopped")
@@ -32,12 +32,12 @@ def application_stopped(tools: Toolbox) -> None:
 @when("a restore point is taken")
 @changes
 def restore_point_taken(tools: Toolbox) -> None:
-    tools.incident.carry_out(tools.restore_point.taking(), tools.host)
+    tools.incident.carry_out(recovery.restore_point_taken(tools), tools.host)
 
 
 @then("the restore point reads back")
 def restore_point_reads_back(tools: Toolbox) -> None:
-    tools.incident.expect(tools.restore_point.reads_back(tuple(tools.catalog.tables())))
+    tools.incident.expect(recovery.restore_point_read_back(tools))
 
 
 @when("the dump inside the database's container is removed")
@@ -49,7 +49,7 @@ def dump_inside_removed(tools: Toolbox) -> None:
 @when("the schema is downgraded with the image of the failed release")
 @changes
 def downgraded(tools: Toolbox) -> None:
-    tools.incident.carry_out(downgrade.undoing(tools), tools.host)
+    downgrade.undo(tools)
 
 
 @then("the database is at the head of the target")
@@ -70,7 +70,7 @@ def migration_starts(tools: Toolbox) -> None:
 @when("the schema is migrated with the image of the forward-fix")
 @changes
 def migrated_forward(tools: Toolbox) -> None:
-    tools.incident.carry_out(recovery.migrating(tools), tools.host)
+    recovery.migrate(tools)
 
 
 @then("the database is at the head of the forward-fix")

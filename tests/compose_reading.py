@@ -6,13 +6,16 @@ Run by itself, with the arguments of `docker`, where Compose is not there; tests
 import json
 import os
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 
 def answer(arguments: list[str], document: str) -> str:
     """The project on standard input as Compose would print it; its services ask for names alone."""
-    path = arguments[arguments.index("--env-file") + 1]
-    said = values_in(Path(path).read_bytes()) | os.environ
+    said: dict[str, str] = {}
+    for option, path in pairwise(arguments):
+        said |= values_in(Path(path).read_bytes()) if option == "--env-file" else {}
+    said |= os.environ
     service = json.loads(document)["services"]["values"]
     found = {name: said[name].replace("$", "$$") if name in said else None for name in service["environment"]}
     return json.dumps({"services": {"values": {"environment": found}}})

@@ -15,7 +15,7 @@ _DECIDING = {
     "accept_loss": ("--accept-loss", "what the downgrade down to this revision destroys may be lost"),
     "verdict": ("--verdict", "the verdict on the migrations where the runbook's is review"),
 }
-_VOUCHED = "this sentence could not be checked, and the run may go on"
+_VOUCHED = "this sentence could not be checked, or is not so, and the run may go on"
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,6 @@ def _vouched(entries: Sequence[Entry]) -> Iterator[Approval]:
     for place, word in words.items():
         sentence = sentences.get(place)
         said = f"{sentence.keyword} {sentence.text}" if sentence else ""
-        used = sentence is not None and sentence.outcome == "inconclusive" and not sentence.stopped
+        used = sentence is not None and sentence.outcome in ("inconclusive", "failed") and not sentence.stopped
         option = shlex.join(["--override", place])
         yield Approval(option, _VOUCHED, word["by"], word["at"], word["because"], said, used)

@@ -11,6 +11,8 @@ from runbook.incident.journal import Entry
 
 #: How much is kept of why a sentence stopped, in characters.
 _LONGEST_DETAIL = 2000
+#: The outcomes with which a run goes on where a person says so.
+_ACCEPTED = ("inconclusive", "failed")
 
 
 @dataclass
@@ -38,7 +40,7 @@ class ShortChange:
 class ShortSentence:
     """One sentence: where it stands, what it says, how it ended last, why it stopped if it did, and its changes.
 
-    One that could not be checked, and that a person vouched for, is `inconclusive` and has no `detail`.
+    One that could not be checked, or was not so, and that a person accepted, has no `detail`.
     """
 
     scenario: str
@@ -52,7 +54,8 @@ class ShortSentence:
     @property
     def stopped(self) -> bool:
         """Tell whether the run, or at least its scenario, stopped here."""
-        return self.outcome not in ("passed", "planned") and not (self.outcome == "inconclusive" and not self.detail)
+        accepted = self.outcome in _ACCEPTED and not self.detail
+        return self.outcome not in ("passed", "planned") and not accepted
 
     @classmethod
     def from_journal(cls, found: Mapping[str, Any]) -> "ShortSentence":
@@ -114,7 +117,7 @@ def _changed(sentence: ShortSentence, of_this_run: list[ShortChange], entry: Ent
 
 def _went_on(sentences: Sequence[ShortSentence]) -> None:
     for sentence in sentences:
-        if sentence.outcome == "inconclusive":
+        if sentence.outcome in _ACCEPTED:
             sentence.detail = ""
 
 

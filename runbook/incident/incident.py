@@ -27,6 +27,7 @@ _PINNED = frozenset(
         "verdict",
         "way",
         "loss",
+        "loss accepted",
         "restore point",
         "switch",
         "overrides",
@@ -74,7 +75,7 @@ class Incident(Witness):
         self._sentence_id = ""
         #: Who vouched for which sentence that could not be checked in this run, and why; by the sentence's id.
         self.vouched: dict[str, Any] = {}
-        #: What a plan waits for: the options with which a person would decide, by the sentence's id.
+        #: What is waited for: the options with which a person would decide, by the sentence's id.
         self.undecided: dict[str, tuple[str, ...]] = {}
         self._sentence_outcome = Outcome.PASSED
         self._sentence_detail = ""
@@ -83,8 +84,11 @@ class Incident(Witness):
         #: What the open sentence did that goes on record: looks, facts, decisions, changes.
         self._sentence_did: set[str] = set()
 
-    def go_on_from(self, entries: Sequence[Entry]) -> None:
-        """Take up what earlier runs of this incident pinned, decided, changed and told."""
+    def go_on_from(self, entries: Sequence[Entry], *, elsewhere: bool = False) -> None:
+        """Take up what earlier runs of this incident pinned, decided, changed and told.
+
+        Nothing is pinned where it goes `elsewhere` by now, to another target, and has changed nothing yet.
+        """
         for entry in entries:
             if entry["kind"] == "fact" and entry["name"] in _PINNED:
                 self.facts[entry["name"]] = entry["value"]
@@ -92,6 +96,8 @@ class Incident(Witness):
                 self._note_change(entry["summary"])
             elif entry["kind"] == "change" and entry["reach"] == Reach.PEOPLE and entry["state"] == "done":
                 self._told[entry["summary"]] = entry["time"]
+        if elsewhere:
+            self.facts = {name: value for name, value in self.facts.items() if name == "overrides"}
         if not self.changes_made:
             # Nothing is lost by looking again: what is there is what was there before any change.
             self.facts.pop("before", None)
@@ -240,32 +246,48 @@ class Incident(Witness):
             seconds=round(waited.seconds, 3),
         )
         if waited.unknown:
-            self._vouched_for(expectation.expected, waited.unknown)
+            self._vouched_for(expectation, waited.unknown)
             return
         if not waited.seen.ok:
             # One look may take long, and was not waited for: a plan and its execution say it in the same words.
             after = f" after {waited.seconds:.0f} s" if expectation.deadline and waited.seconds >= 1 else ""
             seen = f"expected {expectation.expected}; seen{after}: {waited.seen.seen}"
-            if self.mode is Mode.PLAN and expectation.decided_by:
+            if expectation.decided_by:
                 self.undecided[self._sentence_id] = expectation.decided_by
                 self.learn("undecided", {each: list(options) for each, options in self.undecided.items()})
+            if self.mode is Mode.PLAN and expectation.decided_by:
                 self._conclude(Outcome.PLANNED, f"DECISION NEEDED: {seen} → {expectation.next_step}")
                 return
-            raise CheckFailed(seen, expectation.next_step)
+            if expectation.acceptable and not expectation.decided_by and self._accepted(seen, Outcome.FAILED):
+                return
+            raise CheckFailed(seen, self._with_way_on(expectation))
         self._conclude(Outcome.PASSED, waited.seen.seen)
 
-    def _vouched_for(self, expected: str, unknown: Inconclusive) -> None:
+    def _vouched_for(self, expectation: Expectation, unknown: Inconclusive) -> None:
         """Go on if a person vouched for this sentence (`--override`); raise Inconclusive otherwise."""
+        seen = f"expected {expectation.expected}; {unknown.seen}"
+        if not self._accepted(seen, Outcome.INCONCLUSIVE):
+            option = f'--override {self._sentence_id} --because "…"'
+            raise Inconclusive(seen, f"{unknown.next_step}; or, if you know that it is so: {option}")
+
+    def _accepted(self, seen: str, outcome: Outcome) -> bool:
+        """Tell whether a person accepted what was seen of this sentence, and put on record who, and why."""
         override = self.facts.get("overrides", {}).get(self._sentence_id)
         if override is None:
-            raise Inconclusive(
-                f"expected {expected}; {unknown.seen}",
-                f'{unknown.next_step}; or, if you know that it is so: --override {self._sentence_id} --because "…"',
-            )
+            return False
         self.vouched[self._sentence_id] = override
-        word = f"{override['by']} vouches for it: {override['because']}"
-        self.decide(f"{self._sentence_id}: may the run go on although this is not known?", "yes", [word, unknown.seen])
-        self._conclude(Outcome.INCONCLUSIVE, f"expected {expected}; {unknown.seen}; {word}")
+        verb, what = ("accepts", "is not so") if outcome is Outcome.FAILED else ("vouches for", "is not known")
+        word = f"{override['by']} {verb} it: {override['because']}"
+        self.decide(f"{self._sentence_id}: may the run go on although this {what}?", "yes", [word, seen])
+        self._conclude(outcome, f"{seen}; {word}")
+        return True
+
+    def _with_way_on(self, expectation: Expectation) -> str:
+        """What to do, and the way on for who knows better, once something was changed and users may wait for it."""
+        if self.mode is Mode.PLAN or not self.changes_made or expectation.decided_by or not expectation.acceptable:
+            return expectation.next_step
+        option = f'--override {self._sentence_id} --because "…"'
+        return f"{expectation.next_step}; or, if you know better, go on with {option}"
 
     def _conclude(self, outcome: Outcome, detail: str) -> None:
         self._sentence_outcome = outcome

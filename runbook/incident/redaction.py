@@ -25,11 +25,13 @@ from runbook.incident.hidden import views, without_split_pairs
 from runbook.incident.visible import COLOUR
 
 _SECRET_NAME = re.compile(
-    r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|(API|ACCESS|PRIVATE|SIGNING|ENCRYPTION|SECRET)_?KEY|_KEY$|CREDENTIAL|DSN|AUTH$"
+    r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|(API|ACCESS|PRIVATE|SIGNING|ENCRYPTION|SECRET)_?KEY|[_.-]KEYS?$|CREDENTIAL|DSN|AUTH$"
     # PWD and OLDPWD are a shell's directories; JWT_ISSUER and its like say how, and hold no secret.
-    r"|SALT|COOKIE|_PWD$|(?<![A-Z])(JWT|HMAC)$",
+    r"|SALT|PEPPER|COOKIE|BEARER|WEBHOOK|CONN(ECTION)?_?STR(ING)?|_PWD$|(?<![A-Z])(JWT|HMAC|PAT|PW)$",
     re.IGNORECASE,
 )
+# `host=db password=…`, `Server=db;Pwd=…;`, `?password=…`, `-Dspring.datasource.password=…`
+_ASSIGNED = re.compile(r"(?:password|passwd|pwd)\s*=\s*('[^']+'|\"[^\"]+\"|[^\s;&'\"]+)", re.IGNORECASE)
 
 
 #: Where something secret begins and ends; 0 when it is known by value, 1 when by its place; and its name.
@@ -42,13 +44,19 @@ def looks_secret(name: str) -> bool:
 
 
 def secrets_in(variables: Mapping[str, str], also: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
-    """Yield (name, secret) for variables whose name looks secret, is listed in `also`, or is a URL with a password."""
+    """Yield (name, secret) for variables whose name looks secret or is listed in `also`, and for passwords in others.
+
+    Those stand in a URL, or behind `password=` in a connection string, a query or an option.
+    """
     listed = set(also)
     for name, value in variables.items():
         if name in listed or looks_secret(name):
             yield name, value
         for password in passwords_of_url(value):
             yield name, password
+        for assigned in _ASSIGNED.findall(value):
+            yield name, unquote(assigned.strip("'\""))
+            yield name, assigned.strip("'\"")
 
 
 def passwords_of_url(value: str) -> tuple[str, ...]:

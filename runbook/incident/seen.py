@@ -114,6 +114,18 @@ def gate(entries: Sequence[Entry]) -> str:
     return found
 
 
+def closing_of(entries: Sequence[Entry]) -> str:
+    """When this incident closed the gate, or began to (UTC), if it did and did not open it again; else empty."""
+    since = ""
+    for entry in entries:
+        if entry["kind"] == "change" and entry["state"] in ("begun", "done", "already so"):
+            if entry["summary"] == _RESUMED:
+                since = ""
+            elif entry["summary"] == _PAUSED and entry["state"] != "already so":
+                since = since or str(entry["time"])
+    return since
+
+
 def _is_look(entry: Entry) -> bool:
     return entry["kind"] == "fact" and entry["name"] in LOOKS and isinstance(entry["value"], Mapping)
 

@@ -29,7 +29,14 @@ _SEAL_LENGTH = len(_SEAL) + 64 + len(b'"}\n')
 _NOT_NEEDED = {b"command", b"command began", b"exchange", b"look", b"decision", b"confirmed", b"left behind"}
 #: What is wrong with a line, and that in words.
 _Broken = tuple[Damage, str]
-_FACTS_NOT_NEEDED = {b"target migrations", b"failed migrations", b"verdict", b"loss", b"restore point"}
+_FACTS_NOT_NEEDED = {
+    b"target migrations",
+    b"failed migrations",
+    b"verdict",
+    b"loss",
+    b"loss accepted",
+    b"restore point",
+}
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from runbook.incident.measured import (
     still_out,
     without_service,
 )
+from runbook.incident.next_command import next_command
 from runbook.incident.seen import Production
 from runbook.incident.timeline import Scenario, Sentence, Timeline
 from runbook.sentence import Outcome
-from runbook.typed import begun_with, going_on_with
 
 #: What each run of an incident finds for itself; an earlier run's says nothing about the newest.
 _OF_ONE_RUN = ("after", "running")
@@ -67,8 +67,9 @@ class Story:
     @property
     def failed(self) -> list[Sentence]:
         """The sentences of the newest run that did not pass, and were not merely planned."""
-        newest = [sentence for each in self.scenarios if each.run == len(self.resumed) for sentence in each.sentences]
-        return [sentence for sentence in newest if sentence.stopped]
+        newest = [each for each in self.scenarios if each.run == len(self.resumed) and each.outcome != Outcome.PASSED]
+        # Behind one that a person accepted others follow; a scenario stops at its last.
+        return [sentence for each in newest for sentence in each.sentences[-1:] if sentence.stopped]
 
     @property
     def headline(self) -> str:
@@ -160,10 +161,8 @@ class Story:
     @property
     def going_on(self) -> str:
         """What to type to go on with it; empty for what changes nothing, and for an unlocking."""
-        if self.opened.get("mode") != "execute" or self.opened.get("type") in ("validation", "unlock"):
-            return ""
-        incident, project = (str(self.opened.get(name, "")) for name in ("incident", "project"))
-        return going_on_with(incident, project, begun_with(self.opened))
+        following = next_command(self._entries) if self.opened.get("mode") == "execute" else None
+        return following.command if following else ""
 
     @property
     def other_text(self) -> str:

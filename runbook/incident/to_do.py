@@ -6,11 +6,15 @@ from typing import Any
 
 from runbook.incident.in_short import in_short
 from runbook.incident.journal import Entry
-from runbook.incident.seen import gate
-from runbook.typed import begun_with, going_on_with, planning
+from runbook.incident.next_command import Next, gate_in_words, next_command
 
 #: As many of the scenarios that are left are named; the journal has them all.
 _NAMED = 3
+#: What is said of a sentence that a person accepted, by its outcome.
+_ACCEPTED = {
+    "inconclusive": "it could not be checked, and {} vouched for it",
+    "failed": "it was not so, and {} accepted it",
+}
 
 
 @dataclass(frozen=True)
@@ -30,17 +34,16 @@ def to_do(entries: Sequence[Entry], *, end_unknown: bool = False) -> Iterator[To
     if opened.get("mode") != "execute" or opened.get("type") == "unlock":
         return
     closed = entries[-1] if entries[-1]["kind"] == "closed" else {}
-    incident, project = (str(opened.get(name, "")) for name in ("incident", "project"))
-    begun = begun_with(opened)
-    go_on = going_on_with(incident, project, begun)
-    if end_unknown:
-        yield ToDo("How it ended is not known. See what production is now, before anything else.", planning(begun))
-        go_on = ""
-    if gate(entries) == "closed":
-        yield ToDo("Let users in: they are kept out by the traffic gate, as far as this record knows.", go_on)
+    following = next_command(entries, end_unknown=end_unknown)
+    if end_unknown and following:
+        yield ToDo("How it ended is not known. See what production is now, before anything else.", following.command)
+    if closed_by := gate_in_words(entries):
+        go_on = following.command if following and not end_unknown else ""
+        told = f"Let users in: they are kept out by the traffic gate ({closed_by}), as far as this record knows."
+        yield ToDo(told, go_on)
     yield from _begun(entries)
     if not end_unknown:
-        yield from _unfinished(entries, closed, go_on)
+        yield from _unfinished(entries, closed, following)
     yield from _checks(entries)
 
 
@@ -50,29 +53,27 @@ def _begun(entries: Sequence[Entry]) -> Iterator[ToDo]:
         yield ToDo(f"Look at it: “{change.summary}” was begun and never finished, and may be half done.")
 
 
-def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], go_on: str) -> Iterator[ToDo]:
+def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], following: Next | None) -> Iterator[ToDo]:
     """What broke off, and how one goes on."""
     if not closed:
-        unlock = "python -m runbook unlock"
-        yield ToDo(
-            "The run never closed its journal: its lock may be left. See who holds it, before anything else.", unlock
-        )
+        yield ToDo("The run never closed its journal: its lock may be left. Whoever goes on takes it over.")
     stopped = [sentence for sentence in in_short(entries) if sentence.stopped]
     for sentence in stopped:
         helps = sentence.detail.partition(" → ")[2]
         yield ToDo(
             f"It stopped at “{sentence.keyword} {sentence.text}”. {f'What helps: {helps}.' if helps else ''}".strip()
         )
+    if following is None:
+        return
     by_itself = any(sentence.outcome != "interrupted" for sentence in stopped)
     if closed and not closed.get("changes_made") and by_itself:
-        # Typed as it is, it would stop at the same sentence again.
-        yield ToDo("Once that is mended, go on; where an option helps, add it to the command.", go_on)
+        yield ToDo(f"{following.why[0].upper()}{following.why[1:]}:", following.command)
         return
     remaining = [name for item in closed.get("remaining", []) if (name := _name(item)) not in _of_other_ways(entries)]
     if remaining or not closed:
         more = f" and {len(remaining) - _NAMED} more" if len(remaining) > _NAMED else ""
         left = f": {', '.join(remaining[:_NAMED])}{more}" if remaining else ""
-        yield ToDo(f"Go on with what is left{left}. What is done already is not done twice.", go_on)
+        yield ToDo(f"Go on with what is left{left}. What is done already is not done twice.", following.command)
 
 
 def _name(item: object) -> str:
@@ -90,11 +91,9 @@ def _checks(entries: Sequence[Entry]) -> Iterator[ToDo]:
     """What nobody could check, and what was lost for good."""
     overrides = _newest(entries, "overrides") or {}
     for sentence in in_short(entries):
-        if sentence.outcome == "inconclusive" and not sentence.stopped and (word := overrides.get(sentence.id)):
-            yield ToDo(
-                f"Check “{sentence.keyword} {sentence.text}”: it could not be checked, and {word['by']} vouched for it"
-                f" ({word['because']})."
-            )
+        if sentence.outcome in _ACCEPTED and not sentence.stopped and (word := overrides.get(sentence.id)):
+            why = _ACCEPTED[sentence.outcome].format(word["by"])
+            yield ToDo(f"Check “{sentence.keyword} {sentence.text}”: {why} ({word['because']}).")
     losses = "; ".join(map(str, _newest(entries, "loss") or []))
     if _newest(entries, "way") == "downgrade" and _newest(entries, "restore point"):
         yield ToDo(

@@ -9,11 +9,24 @@ from runbook.errors import Inconclusive
 from runbook.production import Production
 from runbook.settings import DatabaseSettings
 
-_COLUMNS = """
+ALL_COLUMNS = """
 SELECT n.nspname, c.relname, a.attname
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%'
+"""
+# Whoever counts changes nothing, and neither waits nor lets others wait for long.
+_COUNTING = "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '2s';"
+_REFERRING = """
+WITH RECURSIVE referring AS (
+    SELECT conrelid FROM pg_constraint WHERE contype = 'f' AND confrelid = to_regclass({table})
+    UNION
+    SELECT further.conrelid FROM pg_constraint further JOIN referring ON further.confrelid = referring.conrelid
+    WHERE further.contype = 'f'
+)
+SELECT CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END
+FROM referring JOIN pg_class c ON c.oid = referring.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid IS DISTINCT FROM to_regclass({table}) ORDER BY 1
 """
 _REVISION = re.compile(r"[\w.-]{1,255}")
 
@@ -25,8 +38,11 @@ class Catalog:
         self._production = production
         self._settings = settings
 
-    def ask(self, query: str) -> list[list[str]]:
-        """The rows that `query` gives, as text. Raises Inconclusive when the database does not answer it."""
+    def ask(self, query: str, *, deadline: float | None = None) -> list[list[str]]:
+        """The rows that `query` gives within `deadline` seconds, as text.
+
+        Raises Inconclusive when the database does not answer it.
+        """
         answer = self._production.host.run(
             self._production.compose(
                 "exec",
@@ -45,6 +61,7 @@ class Catalog:
                 "--tuples-only",
                 "--command",
                 query,
+                deadline=deadline,
             )
         )
         if answer.exit_code != 0:
@@ -73,7 +90,7 @@ class Catalog:
     def columns(self) -> dict[str, set[str]]:
         """The columns of every table, by the table's name: alone for those in `public`, else `schema.table`."""
         found: dict[str, set[str]] = {}
-        for schema, table, column in self.ask(_COLUMNS):
+        for schema, table, column in self.ask(ALL_COLUMNS):
             found.setdefault(table if schema == "public" else f"{schema}.{table}", set()).add(column)
         return found
 
@@ -83,16 +100,40 @@ class Catalog:
         return sorted({row[0] for row in self.ask(query)})
 
     def values_held(self, table: str, columns: Iterable[str]) -> Mapping[str, int]:
-        """How many rows hold a value now: in all under `*`, and for each of `columns` under its name."""
+        """How many rows hold a value now: in all under `*`, and for each of `columns` under its name.
+
+        Raises Inconclusive when they cannot be counted in some seconds.
+        """
         columns = list(columns)
         counts = ", ".join(["count(*)", *(f"count({quoted(column)})" for column in columns)])
-        row = self.ask(f"SELECT {counts} FROM {'.'.join(map(quoted, table.split('.')))}")[0]  # noqa: S608 - quoted above
+        row = self.ask(f"{_COUNTING} SELECT {counts} FROM {_quoted_table(table)}")[0]  # noqa: S608 - quoted above
         return dict(zip(["*", *columns], map(int, row), strict=True))
+
+    def column_type(self, table: str, column: str) -> str | None:
+        """The type of a column in PostgreSQL's words (`character varying(20)`); None when there is no such column."""
+        found = self.ask(
+            "SELECT format_type(atttypid, atttypmod) FROM pg_attribute"  # noqa: S608 - both are quoted
+            f" WHERE attrelid = to_regclass({literal(_quoted_table(table))}) AND attname = {literal(column)}"
+        )
+        return found[0][0] if found else None
+
+    def referring(self, table: str) -> list[str]:
+        """The tables whose rows may go, or lose values, with rows of `table`: they refer to it, or to one that does."""
+        return [row[0] for row in self.ask(_REFERRING.format(table=literal(_quoted_table(table))))]
 
 
 def version_table(settings: DatabaseSettings) -> str:
     """The table in which Alembic keeps the database's revisions, quoted for SQL."""
     return ".".join(quoted(part) for part in (settings.version_schema, settings.version_table) if part)
+
+
+def _quoted_table(table: str) -> str:
+    return ".".join(map(quoted, table.split(".")))
+
+
+def literal(text: str) -> str:
+    """`text` as an SQL literal."""
+    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def quoted(name: str) -> str:

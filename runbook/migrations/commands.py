@@ -47,13 +47,18 @@ def _alembic(settings: MigrationSettings, *what: str) -> tuple[str, ...]:
     return (settings.python, "-m", "alembic", "--config", settings.config, "--name", settings.section, *what)
 
 
+def container(tools: Toolbox, direction: Direction) -> str:
+    """The name of the container in which it runs."""
+    return f"{tools.settings.project.name}-{direction}"
+
+
 def running(tools: Toolbox, tag: str, direction: Direction, revision: str) -> Command:
     """The command that brings the schema to `revision`, in a container of release `tag` that is removed afterwards."""
     settings = tools.settings.migrations
     return tools.production.once(
         tag,
         settings.service,
-        f"{tools.settings.project.name}-{direction}",
+        container(tools, direction),
         words(settings, direction, revision),
         environment=_environment(tools, tag, direction),
         deadline=tools.settings.deadlines.migrate,

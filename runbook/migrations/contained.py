@@ -4,7 +4,7 @@ An image may be hostile, or only broken: what it runs on is the production host,
 """
 
 import secrets
-from collections.abc import Sequence
+from dataclasses import replace
 
 from runbook.errors import CommandSaidTooMuch, CommandTimedOut, HostError, Inconclusive
 from runbook.host import Command, Completed, Host
@@ -14,6 +14,10 @@ LABEL = "io.rollback-runbook.probe"
 MOST_OUTPUT = 8 * 1024 * 1024  # bytes, of standard output and of standard error each
 _REMOVAL = 30.0  # seconds
 _SCRATCH = ("/tmp", "/var/tmp", "/run")  # noqa: S108 - inside the container
+_READ_ONLY = (
+    "--read-only",
+    *(word for place in _SCRATCH for word in ("--tmpfs", f"{place}:rw,nosuid,nodev,mode=1777,size=64m")),
+)
 _LIMITS = (
     "--network", "none", "--pull", "never", "--log-driver", "none", "--no-healthcheck", "--restart", "no",
     # The image's own user, with no capability: root in it reads no more than its files' modes let it.
@@ -24,30 +28,25 @@ _LIMITS = (
 )  # fmt: skip
 
 
-def contained(  # noqa: PLR0913 - what is run in which image, and by when
-    image: str,
-    python: str,
-    *arguments: str,
-    program: bytes,
-    deadline: float,
-    writable: bool = False,
-    secret: bool = True,
+def contained(
+    image: str, python: str, *arguments: str, program: bytes, deadline: float, secret: bool = True
 ) -> Command:
     """The command that feeds `program` to `python` in `image` (by digest or id); `deadline` is in seconds.
 
-    The program's `sys.argv[1:]` are `arguments`. Its file system is read-only but for places of scratch, unless
-    `writable`; a `secret` one's output stays off the record. Run it with `run_contained`.
+    The program's `sys.argv[1:]` are `arguments`. Its file system is read-only but for places of scratch; the output of
+    a `secret` one stays off the record. Run it with `run_contained`.
     """
-    scratch = () if writable else ("--read-only", *(word for place in _SCRATCH for word in _tmpfs(place)))
     argv = (
         "docker", "run", "--rm", "--interactive", "--name", f"rollback-runbook-probe-{secrets.token_hex(8)}",
-        "--label", f"{LABEL}=1", *_LIMITS, *scratch, "--entrypoint", python, image, "-", *arguments,
+        "--label", f"{LABEL}=1", *_LIMITS, *_READ_ONLY, "--entrypoint", python, image, "-", *arguments,
     )  # fmt: skip
     return Command(argv, deadline, stdin=program, secret_output=secret, most_output=MOST_OUTPUT)
 
 
-def _tmpfs(place: str) -> Sequence[str]:
-    return "--tmpfs", f"{place}:rw,nosuid,nodev,mode=1777,size=64m"
+def may_write(command: Command) -> Command:
+    """The same command where files can be written: for an image that does not work without."""
+    at = command.argv.index("--read-only")
+    return replace(command, argv=(*command.argv[:at], *command.argv[at + len(_READ_ONLY) :]))
 
 
 def run_contained(host: Host, image: str, command: Command) -> Completed:

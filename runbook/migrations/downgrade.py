@@ -1,10 +1,8 @@
 """How the schema goes back: with the failed release's image, to the target's head, believed only when it is seen."""
 
 from runbook.errors import Inconclusive
-from runbook.migrations import commands, schema
+from runbook.migrations import commands, schema, time_limits
 from runbook.migrations.commands import Direction
-from runbook.migrations.image_answer import Step
-from runbook.migrations.names import bookkeeping
 from runbook.sentence import Change, Expectation, Seen
 from runbook.target import pinned
 from runbook.toolbox import Toolbox
@@ -16,51 +14,12 @@ def usable(tools: Toolbox) -> Expectation:
     """That every revision to undo has a `downgrade()` that surely does something."""
 
     def look() -> Seen:
-        steps = _steps(tools)
+        steps = schema.steps_to_undo(tools)
         bad = [f"downgrade() of {step.revision} is {step.downgrade.shape}" for step in steps if not step.undoes]
         good = f"to undo, in this order: {', '.join(step.revision for step in steps)}"
         return Seen(bool(steps) and not bad, "; ".join(bad) or good, final=True)
 
-    return Expectation("a working downgrade for every revision to undo", look, _HELD)
-
-
-def loss_accepted(tools: Toolbox) -> Expectation:
-    """That what the downgrade destroys is named, and accepted with the lowest revision that it undoes."""
-    known = schema.of(tools)
-    lowest = _steps(tools)[-1].revision
-
-    def look() -> Seen:
-        sql = known.failed.downgrade.sql if known.failed and known.failed.downgrade else None
-        if sql is None:
-            why = known.failed.why("downgrade") if known.failed else "it was not asked for"
-            raise Inconclusive(f"the downgrade's SQL could not be read: {why}", _HELD)
-        accepted = tools.wishes.accept_loss == lowest
-        named = tools.incident.facts.get("loss")
-        # Behind a downgrade there is nothing left to count: what was accepted before it stays what was accepted.
-        losses = named if named and accepted and _undone(tools) else _losses(sql, tools)
-        tools.incident.learn("loss", losses)
-        answer = f"accepted by name (--accept-loss {lowest})" if accepted else "not accepted"
-        tools.incident.decide("May the downgrade destroy this?", answer, losses)
-        return Seen(accepted, f"would be destroyed: {'; '.join(losses)}; {answer}", final=True)
-
-    return Expectation(
-        f"the loss accepted with --accept-loss {lowest}",
-        look,
-        f"if that may be lost, add --accept-loss {lowest}; a restore point is taken first",
-        decided_by=("--accept-loss", lowest),
-    )
-
-
-def _losses(sql: str, tools: Toolbox) -> list[str]:
-    from runbook.migrations import loss  # noqa: PLC0415 - loads PostgreSQL's grammar, for which nobody should wait
-
-    return [str(item) for item in loss.named(sql, tools.catalog, bookkeeping(tools.settings.database))] or [
-        "no table and no column"
-    ]
-
-
-def _undone(tools: Toolbox) -> bool:
-    return tuple(tools.catalog.revisions()) != schema.of(tools).database
+    return Expectation("a working downgrade for every revision to undo", look, _HELD, acceptable=False)
 
 
 def stopping(tools: Toolbox) -> Change:
@@ -99,10 +58,14 @@ def undoing(tools: Toolbox) -> Change:
     head, tag = schema.of(tools).target_head, _failed_tag(tools)
     command = commands.running(tools, tag, Direction.DOWNGRADE, head)
 
-    def already() -> str | None:
-        return f"the database is at {head}" if set(tools.catalog.revisions()) == {head} else None
+    summary = f"the schema is downgraded to {head} with the image of {tag}"
+    return Change(summary, (command,), lambda: schema.reached(tools))
 
-    return Change(f"the schema is downgraded to {head} with the image of {tag}", (command,), already)
+
+def undo(tools: Toolbox) -> None:
+    """Carry that out, with its locks and statements held to their limits."""
+    with time_limits.kept(tools, Direction.DOWNGRADE):
+        tools.incident.carry_out(undoing(tools), tools.host)
 
 
 def at_target_head(tools: Toolbox) -> Expectation:
@@ -113,7 +76,8 @@ def at_target_head(tools: Toolbox) -> Expectation:
         revisions = tools.catalog.revisions()
         return Seen(set(revisions) == {head}, f"the database is at {', '.join(revisions)}")
 
-    return Expectation(f"the database at {head}", look, "read the downgrade's output; the restore point is there")
+    helps = "read the downgrade's output; the restore point is there"
+    return Expectation(f"the database at {head}", look, helps, acceptable=False)
 
 
 def as_target_maps(tools: Toolbox) -> Expectation:
@@ -139,11 +103,5 @@ def as_target_maps(tools: Toolbox) -> Expectation:
         "every table and column that the target's code maps",
         look,
         "the downgrade undid nothing, or not all: ship a forward-fix, or restore the restore point",
+        acceptable=False,
     )
-
-
-def _steps(tools: Toolbox) -> tuple[Step, ...]:
-    failed = schema.of(tools).failed
-    if failed is None:
-        raise Inconclusive("the failed release's image was not asked", "run chapter 1: `pytest features`")
-    return failed.steps

@@ -71,14 +71,11 @@ def drop_constraint(table: Table, name: str, statement: Statement) -> None:
             table.constraints.remove(known)
             return
     if not table.new:
-        table.effects.append(
-            Effect(
-                statement,
-                f"without the constraint {name} every write that was allowed still is; only SQL of the code's own "
-                "that names it, or its columns, in ON CONFLICT would fail",
-                Verdict.ADDITIVE,
-            )
+        reason = (
+            f"without the constraint {name} every write that was allowed still is; only SQL of the code's own "
+            "that names it, or its columns, in ON CONFLICT would fail"
         )
+        table.effects.append(Effect(statement, reason, Verdict.ADDITIVE, constraint=name))
 
 
 def create_index(net: Net, statement: Statement) -> None:

@@ -26,6 +26,7 @@ def write(net: Net, statement: Statement) -> None:
     if not pure:
         raise Unclear("it calls what no rule knows, which may change anything")
     if table.new and not (isinstance(node, ast.DeleteStmt) and _children(net, table)):
+        table.filled = statement
         return
     if isinstance(node, ast.UpdateStmt) and _only_new_columns(node, table):
         reason = "it fills columns that the range itself added, which the target's code does not read"

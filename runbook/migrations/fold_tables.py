@@ -48,6 +48,7 @@ def create_table(net: Net, statement: Statement) -> None:
 def _inherit(net: Net, statement: Statement) -> None:
     for parent in statement.node.inhRelations or ():
         above = net.table(net.name_of(parent))
+        net.table(net.name_of(statement.node.relation)).parent = above
         if statement.node.partbound is None:
             above.effects.append(Effect(statement, "its rows will be read with those of the table it inherits from"))
         elif statement.node.tableElts:
@@ -91,6 +92,8 @@ def _constraint(net: Net, table: Table, command: Any, statement: Statement) -> N
 
 def _drop_named(_net: Net, table: Table, command: Any, statement: Statement) -> None:
     drop_constraint(table, command.name, statement)
+    if command.behavior.name == "DROP_CASCADE" and not table.new:
+        raise Unclear("CASCADE drops whatever depends on it, which the SQL does not tell")
 
 
 def _harmless(_net: Net, table: Table, command: Any, statement: Statement) -> None:
@@ -104,9 +107,17 @@ def _harmless(_net: Net, table: Table, command: Any, statement: Statement) -> No
 
 def _attach(net: Net, table: Table, command: Any, statement: Statement) -> None:
     part = net.table(net.name_of(command.def_.name))
+    part.parent = table
     if not (part.new and part.complete and not part.constraints):
         reason = "the rows of the partition appear in it, and what is written there must meet the partition's own rules"
         table.effects.append(Effect(statement, reason))
+
+
+def _detach(net: Net, table: Table, command: Any, statement: Statement) -> None:
+    part = net.table(net.name_of(command.def_.name))
+    part.parent = None if part.new else table
+    reason = "the partition's rows are gone from it, and new ones for it find no place"
+    table.effects.append(Effect(statement, reason))
 
 
 def _seen(reason: str) -> Any:
@@ -149,7 +160,7 @@ _SUBCOMMANDS = {
     **dict.fromkeys((At.AT_EnableRowSecurity, At.AT_DisableRowSecurity, At.AT_ForceRowSecurity,
                      At.AT_NoForceRowSecurity), _POLICIES),
     At.AT_ChangeOwner: _seen("the code's role may lose its rights when the table has another owner"),
-    At.AT_DetachPartition: _seen("the partition's rows are gone from it, and new ones for it find no place"),
+    At.AT_DetachPartition: _detach,
     At.AT_DropExpression: _seen("a column that the database computed is computed no more"),
     At.AT_SetExpression: _seen("the database computes a column otherwise than before"),
     At.AT_SetIdentity: _seen("the database numbers rows otherwise than before"),

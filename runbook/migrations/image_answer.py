@@ -136,6 +136,17 @@ class Column:
 
 
 @dataclass(frozen=True)
+class ForeignKey:
+    """A foreign key that the code declares; it `acts` if rows are deleted or emptied with those that they point to."""
+
+    __pydantic_config__ = _STRICT
+
+    name: Word | None
+    columns: Words
+    acts: bool
+
+
+@dataclass(frozen=True)
 class Table:
     """A table that the code maps."""
 
@@ -144,6 +155,8 @@ class Table:
     schema: Word | None
     name: Word
     columns: Annotated[tuple[Column, ...], MaxLen(2000)]
+    foreign_keys: Annotated[tuple[ForeignKey, ...], MaxLen(2000)] | None = None
+    partitioned: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What an image knows of its migrations and its models: asked of the image itself, without network and database."""
 
 import json
+import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from runbook.errors import Inconclusive
 from runbook.host import Command, Completed, Host
 from runbook.incident.redaction import Redactor, secrets_in
-from runbook.migrations.contained import contained, run_contained
+from runbook.migrations.contained import contained, may_write, run_contained
 from runbook.migrations.image_answer import Answer, Graph, Problem, Step
 from runbook.migrations.probe.graph import between, with_ancestors
 from runbook.migrations.probe.isolation import Told
@@ -170,6 +171,8 @@ def ask_image(  # noqa: PLR0913 - the host, what is asked of which image, and by
     """
     command, marker = _probe(image, settings, environment, span, deadline)
     completed = run_contained(host, image, command)
+    if completed.exit_code == os.EX_CANTCREAT:  # it keeps files where it lies: caches, logs, settings of its own
+        completed = run_contained(host, image, may_write(command))
     answer = _without_secrets(_read(completed, marker, image), environment)
     if answer.graph is None and answer.models is None:
         raise Inconclusive(

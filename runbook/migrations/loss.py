@@ -1,80 +1,134 @@
-"""What a downgrade would destroy: the tables and columns that its SQL drops, and how many rows hold values there."""
+"""What SQL would destroy on this database: each table, column or statement with how many rows it concerns now."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from pglast import ast, parse_sql
-from pglast.enums import AlterTableType, ObjectType
-from pglast.parser import ParseError
-
-from runbook.errors import Inconclusive
+from runbook.errors import RunbookError
 from runbook.migrations.catalog import Catalog
+from runbook.migrations.harm import Harm, How, harms
 from runbook.migrations.names import BOOKKEEPING, Name
 
 
 @dataclass(frozen=True)
 class Loss:
-    """One table, or one column of a table, that would go; `rows` hold values in it now, None when that is not known."""
+    """What would go; `rows` hold values in it now, at most, and None when that is not known.
 
-    table: str
-    column: str | None
+    `what` names it in words, and is the same whenever the same SQL is looked at.
+    """
+
+    what: str
     rows: int | None
 
     def __str__(self) -> str:
-        what = f"column {self.table}.{self.column}" if self.column else f"table {self.table}"
-        return f"{what}: {'an unknown number of' if self.rows is None else self.rows} rows hold values"
+        return f"{self.what}: {'an unknown number of' if self.rows is None else self.rows} rows hold values"
 
 
-def dropped(downgrade_sql: str, bookkeeping: Name = BOOKKEEPING) -> list[tuple[str, str | None]]:
-    """The (table, column) that `downgrade_sql` drops, in its order; the column is None for a whole table.
+def unknown(why: str) -> Loss:
+    """A loss that nobody can name closer, since `why`; it must be accepted as such."""
+    return Loss(f"unknown loss ({why})", None)
 
-    Alembic's own table, `bookkeeping`, is left out.
-    A table that is emptied, or that rows are deleted from, counts as whole.
-    Raises Inconclusive when the SQL cannot be parsed: what it would destroy is not known then.
+
+def named(sql: str, catalog: Catalog, bookkeeping: Name = BOOKKEEPING) -> list[Loss]:
+    """Everything that `sql` would destroy or overwrite, with what it holds now, each once; the statements stay unrun.
+
+    What the catalog does not know by that name (it is renamed on the way, say), or cannot count in time, counts as
+    unknown, not as empty. Raises Inconclusive when the database does not answer at all.
     """
+    found = harms(sql, bookkeeping)
+    columns = catalog.columns() if found else {}
+    losses: dict[str, Loss] = {}
+    seen: set[tuple[Name | None, str | None]] = set()
+    for harm in found:
+        # A column that was given another type on the way is no longer what the catalog says.
+        again = (harm.table, harm.column) in seen
+        seen.add((harm.table, harm.column))
+        if harm.how is How.RETYPED and not again and not harm.moved and _widens(harm, catalog):
+            continue
+        for loss in _losses(harm, catalog, columns):
+            losses.setdefault(loss.what, loss)
+    return list(losses.values())
+
+
+def _losses(harm: Harm, catalog: Catalog, columns: dict[str, set[str]]) -> Iterable[Loss]:
+    if harm.table is None:
+        yield unknown(harm.statement)
+        return
+    table, column = str(harm.table), harm.column
+    rows = None
+    if not harm.moved and table in columns and (column is None or column in columns[table]):
+        rows = _count(catalog, table, column)
+    what = f"column {table}.{column}" if column else f"table {table}"
+    yield Loss(what if harm.how is How.DROPPED else f"{what}, {harm.how}", rows)
+    if harm.others:
+        try:
+            others = catalog.referring(table)
+        except RunbookError:
+            yield unknown(f"which tables refer to {table} is not known: {harm.statement}")
+            return
+        for other in others:
+            yield Loss(f"table {other}, by its foreign key to {table}", _count(catalog, other, None))
+
+
+def _count(catalog: Catalog, table: str, column: str | None) -> int | None:
     try:
-        statements = parse_sql(downgrade_sql)
-    except ParseError as error:
-        raise Inconclusive(
-            f"the downgrade's SQL cannot be parsed ({error})", "read the migration; hold production as it is until then"
-        ) from None
-    return [drop for raw in statements for drop in _drops(raw.stmt) if drop[0] != str(bookkeeping)]
+        return catalog.values_held(table, [column] if column else []).get(column or "*")
+    except RunbookError:
+        return None
 
 
-def _drops(statement: Any) -> Iterator[tuple[str, str | None]]:
-    if isinstance(statement, ast.DropStmt) and statement.removeType == ObjectType.OBJECT_TABLE:
-        for names in statement.objects or ():
-            yield _name([name.sval for name in names]), None
-    elif isinstance(statement, ast.TruncateStmt):
-        for relation in statement.relations or ():
-            yield _of(relation), None
-    elif isinstance(statement, ast.DeleteStmt) and statement.relation is not None:
-        yield _of(statement.relation), None
-    elif isinstance(statement, ast.AlterTableStmt) and statement.relation is not None:
-        table = _of(statement.relation)
-        for command in statement.cmds or ():
-            if command.subtype == AlterTableType.AT_DropColumn:
-                yield table, command.name
+_TYPE = re.compile(r"([a-z ]+?)(?:\((\d+)(?:,(\d+))?\))?")
+_ALIASES = {
+    "smallint": "int2", "integer": "int4", "bigint": "int8", "real": "float4", "double precision": "float8",
+    "character varying": "varchar",
+}  # fmt: skip
+#: Types that hold every value of another, without modifiers on either side.
+_WIDER = {
+    "int2": {"int4", "int8", "numeric"},
+    "int4": {"int8", "numeric"},
+    "int8": {"numeric"},
+    "float4": {"float8"},
+    "varchar": {"text"},
+    "text": {"varchar"},
+}
 
 
-def _of(relation: Any) -> str:
-    return _name([str(part) for part in (relation.schemaname, relation.relname) if part])
+def _widens(harm: Harm, catalog: Catalog) -> bool:
+    """Tell whether the new type surely holds each value of the old one as it is."""
+    try:
+        old = _TYPE.fullmatch(catalog.column_type(str(harm.table), str(harm.column)) or "")
+    except RunbookError:
+        return False
+    if old is None or not harm.becomes:
+        return False
+    base, had = _ALIASES.get(old[1], old[1]), [int(part) for part in old.groups()[1:] if part]
+    new, gets = harm.becomes[0], [int(part) for part in harm.becomes[1:]]
+    if not gets:
+        return new in _WIDER.get(base, set()) or (new == base and base in {*_WIDER, "numeric"})
+    if new != base or not had:
+        return False
+    if base == "varchar":
+        return gets[0] >= had[0]
+    before, after = [*had, 0][:2], [*gets, 0][:2]
+    return base == "numeric" and after[1] >= before[1] and after[0] - after[1] >= before[0] - before[1]
 
 
-def _name(parts: list[str]) -> str:
-    return ".".join(parts[1:] if parts[0] == "public" else parts)
+def more_than(accepted: Sequence[Loss], now: Sequence[Loss]) -> list[Loss]:
+    """What of the loss `now` was not in what was `accepted`: something else, or more rows of it."""
+    known = {loss.what: loss for loss in accepted}
+    return [loss for loss in now if loss.what not in known or not _covers(known[loss.what].rows, loss.rows)]
 
 
-def named(downgrade_sql: str, catalog: Catalog, bookkeeping: Name = BOOKKEEPING) -> list[Loss]:
-    """Everything that the downgrade would destroy, with what it holds now. Raises Inconclusive as `dropped` does.
+def _covers(accepted: int | None, now: int | None) -> bool:
+    """An unknown number covers each; only it covers an unknown one."""
+    return accepted is None or (now is not None and now <= accepted)
 
-    What the catalog does not know by that name (it is renamed on the way, say) counts as unknown, not as empty.
-    """
-    columns = catalog.columns()
-    losses = []
-    for table, column in dropped(downgrade_sql, bookkeeping):
-        known = table in columns and (column is None or column in columns[table])
-        counts = catalog.values_held(table, [column] if column else []) if known else {}
-        losses.append(Loss(table, column, counts.get(column or "*")))
-    return losses
+
+def most(losses: Iterable[Loss]) -> list[Loss]:
+    """Each loss once, with the larger number of rows."""
+    found: dict[str, Loss] = {}
+    for loss in losses:
+        known = found.setdefault(loss.what, loss)
+        if not _covers(known.rows, loss.rows):
+            found[loss.what] = replace(known, rows=loss.rows)
+    return list(found.values())

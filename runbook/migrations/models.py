@@ -30,12 +30,29 @@ class MappedColumn:
 
 
 @dataclass(frozen=True)
+class ForeignKey:
+    """A foreign key that the target's code declares; it `acts` if rows follow those that they point to.
+
+    A `name` of None is the one that PostgreSQL gives.
+    """
+
+    name: str | None
+    columns: tuple[str, ...]
+    acts: bool
+
+
+@dataclass(frozen=True)
 class MappedTable:
-    """A table that the target's code maps; a `schema` of None is whatever the search path finds."""
+    """A table that the target's code maps; a `schema` of None is whatever the search path finds.
+
+    `foreign_keys` of None are not known. `partitioned` says that its rows lie in other tables.
+    """
 
     schema: str | None
     name: str
     columns: tuple[MappedColumn, ...]
+    foreign_keys: tuple[ForeignKey, ...] | None = None
+    partitioned: bool = False
 
     @cached_property
     def by_name(self) -> Mapping[str, MappedColumn]:
@@ -81,7 +98,12 @@ def _table(item: Any, place: str) -> MappedTable:
     raw = _dict(item, place)
     schema = raw.get("schema")
     columns = tuple(_column(each, f"{place}.columns[{i}]") for i, each in enumerate(_list(raw, "columns", place)))
-    table = MappedTable(None if schema is None else _name(raw, "schema", place), _name(raw, "name", place), columns)
+    keys = None
+    if raw.get("foreign_keys") is not None:
+        found = enumerate(_list(raw, "foreign_keys", place))
+        keys = tuple(_foreign_key(each, f"{place}.foreign_keys[{i}]") for i, each in found)
+    schema = None if schema is None else _name(raw, "schema", place)
+    table = MappedTable(schema, _name(raw, "name", place), columns, keys, _flag(raw, "partitioned", place))
     if len(table.by_name) != len(columns):
         raise _wrong(f"{place} ({table.name!r}) has two columns of one name")
     return table
@@ -91,6 +113,13 @@ def _column(item: Any, place: str) -> MappedColumn:
     raw = _dict(item, place)
     flags = {field.name: _flag(raw, field.name, place) for field in fields(MappedColumn) if field.type is bool}
     return MappedColumn(_name(raw, "name", place), _text(raw, "type", place), **flags)
+
+
+def _foreign_key(item: Any, place: str) -> ForeignKey:
+    raw = _dict(item, place)
+    columns = tuple(_name({"column": each}, "column", place) for each in _list(raw, "columns", place))
+    name = None if raw.get("name") is None else _name(raw, "name", place)
+    return ForeignKey(name, columns, _flag(raw, "acts", place))
 
 
 def _dict(value: Any, place: str) -> dict[str, Any]:

@@ -73,6 +73,7 @@ class Effect:
     statement: Statement
     reason: str
     verdict: Verdict = Verdict.REVIEW
+    constraint: str = ""  # the name of one from before that is dropped
 
 
 @dataclass(eq=False)
@@ -91,6 +92,8 @@ class Table:
     gone: dict[str, Column] = field(default_factory=dict)  # columns from before, by their name from before
     constraints: list[Constraint] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
+    parent: "Table | None" = None  # whose partition or heir it is, or was
+    filled: Statement | None = None  # that put rows in a new table
 
     @property
     def new(self) -> bool:

@@ -1,22 +1,40 @@
 """The restore point: a dump of the database, taken before anything is undone, read back, and kept on the host."""
 
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from itertools import count
+from pathlib import PurePosixPath
+from typing import Any
 
 from runbook.errors import CheckFailed, Inconclusive
 from runbook.host_files import FOLDER
 from runbook.incident.incident import Incident
+from runbook.migrations.catalog import Catalog
+from runbook.migrations.moment import Moment
 from runbook.migrations.restoring import Restoring
 from runbook.production import Production
 from runbook.sentence import Change, Expectation, Kept, Seen
 from runbook.settings import DatabaseSettings, Deadlines
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+#: Beside a dump: its SHA-256, in the form that `sha256sum --check` reads.
+_SEAL = ".sha256"
+# $1 the dump, $2 the name that it will have, $3 where its hash is written. An incident that begins without the
+# journal of the one that took it can then tell whether it is whole.
+_SEALING = """
+set -eu
+hash=$(sha256sum < "$1")
+printf '%s  %s\\n' "${hash%% *}" "$2" > "$3.new"
+mv -f -- "$3.new" "$3"
+"""
 
 
 class RestorePoint:
-    """The dump of one incident. It is made inside the database's own container, with that server's own tools.
+    """The dumps of one incident. They are made inside the database's own container, with that server's own tools.
 
-    `path` is where it is kept on the production host. Restoring is a human's decision; the record says how.
+    `path` is where the newest is kept on the production host; an older one is never overwritten, nor removed.
+    Restoring is a human's decision; the record says how.
     """
 
     def __init__(
@@ -32,66 +50,121 @@ class RestorePoint:
         self._deadlines = deadlines
         self._incident = incident
         self._restoring = restoring
-        self._inside = f"{settings.dump_directory.rstrip('/')}/{incident.name}.dump"
+        self._catalog = Catalog(production, settings)
         self._folder = f"{production.directory}/{FOLDER}"
-        self.path = f"{self._folder}/{incident.name}.dump"
+        #: What the database held before the dump at `path` was begun, if this run took it.
+        self._before = Moment()
+        self._taking = ""
 
-    def taking(self) -> Change:
-        """The change that takes the dump and brings it to the host; one that is there whole already counts.
+    @property
+    def path(self) -> str:
+        """The path of the dump that this run takes, or of the newest one that the incident has, or would take."""
+        return self._taking or str(self._on_record().get("path", self._numbered(1)))
 
+    def _numbered(self, number: int) -> str:
+        return f"{self._folder}/{self._incident.name}{f'.{number}' if number > 1 else ''}.dump"
+
+    def _inside(self, path: str) -> str:
+        return f"{self._settings.dump_directory.rstrip('/')}/{PurePosixPath(path).name}"
+
+    def _on_record(self) -> Mapping[str, Any]:
+        """The newest dump of this incident on record; nothing if it took none, or only an earlier incident did."""
+        fact: Mapping[str, Any] = self._incident.facts.get("restore point", {})
+        return fact if str(fact.get("path", "")).startswith(f"{self._folder}/{self._incident.name}.") else {}
+
+    def taking(self, reached: Callable[[], str | None]) -> Change:
+        """The change that takes a dump and brings it to the host, unless the one on record is whole and of now.
+
+        `reached` says in words that nothing is left to be destroyed, or None. A dump under another name is taken where
+        rows may have been written since the last one, and where that is not what is on record, by size and SHA-256.
         The dump is in PostgreSQL's custom format (https://www.postgresql.org/docs/current/app-pgdump.html).
         """
         database, production, deadline = self._settings, self._production, self._deadlines.dump
-        inside = ("exec", "-T", database.service)
+        evidence = reached() or self._good_still()
+        if evidence is None:
+            self._taking = next(path for path in map(self._numbered, count(1)) if not self._is_there(path))
+
+        def already() -> str | None:
+            if evidence is None:
+                self._before = Moment.now(self._catalog, deadline)
+            return evidence
+
+        inside, new, seal = self._inside(self.path), f"{self.path}.new", f"{self.path}{_SEAL}"
         return Change(
             f"a restore point of {database.name} is taken",
             (
                 production.command("mkdir", "--parents", "--mode=700", "--", self._folder),
                 production.compose(
-                    *inside, "pg_dump", "--username", database.user, "--dbname", database.name,
-                    "--format", "custom", "--lock-wait-timeout", "30s", "--file", self._inside, deadline=deadline,
+                    *self._in_container,
+                    "pg_dump", "--username", database.user, "--dbname", database.name,
+                    "--format", "custom", "--lock-wait-timeout", "30s", "--file", inside, deadline=deadline,
                 ),
-                production.compose("cp", f"{database.service}:{self._inside}", f"{self.path}.new", deadline=deadline),
-                production.command("chmod", "600", "--", f"{self.path}.new"),
-                production.command("sync", "--", f"{self.path}.new"),
-                production.command("mv", "--force", "--", f"{self.path}.new", self.path),
+                production.compose("cp", f"{database.service}:{inside}", new, deadline=deadline),
+                production.command("chmod", "600", "--", new),
+                production.command("sync", "--", new),
+                production.command("sh", "-c", _SEALING, "sh", new, self.path, seal, deadline=deadline),
+                production.command("mv", "--force", "--", new, self.path),
             ),
-            self._taken_already,
+            already,
             leaves=(
                 Kept(self.path, "the restore point: all data of the database"),
-                Kept(f"{database.service}:{self._inside}", "the dump inside the database's container"),
+                Kept(seal, "the SHA-256 of the restore point"),
+                Kept(f"{database.service}:{inside}", "the dump inside the database's container"),
             ),
         )  # fmt: skip
 
-    def _taken_already(self) -> str | None:
-        # Taken once and never again: a second dump, after the downgrade, would replace what it is there to save.
-        exists = self._production.host.run(self._production.command("test", "-s", self.path))
-        return f"{self.path} is there from before" if exists.exit_code == 0 else None
+    @property
+    def _in_container(self) -> tuple[str, ...]:
+        return ("exec", "-T", self._settings.service)
 
-    def reads_back(self, tables: tuple[str, ...]) -> Expectation:
+    def _is_there(self, path: str) -> bool:
+        return self._production.host.run(self._production.command("test", "-e", path)).exit_code == 0
+
+    def _good_still(self) -> str | None:
+        """Say that the dump on record is whole and holds what the database holds; otherwise decide, on record."""
+        fact = self._on_record()
+        if not fact:
+            return None
+        if not self._whole(fact):
+            why = f"{fact['path']} is not there as it is on record, by size and SHA-256"
+        elif Moment(**fact.get("state", {})).holds_still(self._catalog, self._deadlines.dump):
+            return f"{fact['path']} is whole, by size and SHA-256, and nothing was written since it was taken"
+        else:
+            why = f"the database may hold other rows by now than {fact['path']}, which is kept"
+        self._incident.decide("Does the restore point of an earlier run of this incident still hold all?", "no", [why])
+        return None
+
+    def _whole(self, fact: Mapping[str, Any]) -> bool:
+        try:
+            return self.facts(str(fact["path"])) == (fact["size"], fact["sha256"])
+        except CheckFailed:
+            return False
+
+    def reads_back(self, tables: tuple[str, ...], reached: Callable[[], str | None]) -> Expectation:
         """That the dump on the host is the one inside, byte for byte, lists every table, and has a size and a hash.
 
-        `tables` are the names of tables whose data it must hold.
+        `tables` are the names of tables whose data it must hold; `reached` is as for `taking`.
         """
 
         def look() -> Seen:
-            size, digest = self.facts(self.path)
-            known = self._incident.facts.get("restore point", {})
-            if (known.get("path"), known.get("sha256")) == (self.path, digest):
-                # The one inside may be removed by then; it was compared, and listed, before.
-                return Seen(ok=True, seen=f"{self.path}: {size} bytes, sha256 {digest}, as it was read back before")
-            listed = self._production.host.run(
-                self._production.compose(
-                    "exec",
-                    "-T",
-                    self._settings.service,
-                    "pg_restore",
-                    "--list",
-                    self._inside,
-                    deadline=self._deadlines.dump,
+            fact, done = self._on_record(), reached()
+            if done and not fact:
+                return Seen(
+                    ok=True, seen=f"{done}, and this incident has taken no restore point: there is no need of one"
                 )
+            if done and not self._whole(fact):
+                raise Inconclusive(
+                    f"{done}, and the restore point {fact['path']} is not there as it is on record",
+                    "look for another backup of what was destroyed",
+                )
+            size, digest = self.facts(self.path)
+            if (fact.get("path"), fact.get("size"), fact.get("sha256")) == (self.path, size, digest):
+                # These very bytes were listed before. The dump inside may be removed by then.
+                return Seen(ok=True, seen=f"{self.path}: {size} bytes, sha256 {digest}, as it was read back before")
+            listing = self._production.compose(
+                *self._in_container, "pg_restore", "--list", self._inside(self.path), deadline=self._deadlines.dump
             )
-            inside = self._hash_inside()
+            listed, inside = self._production.host.run(listing), self._hash_inside()
             if listed.exit_code != 0 or inside is None:
                 raise Inconclusive(f"the dump cannot be read back: {listed.last_words}", "look at the database's disk")
             held = set(re.findall(r"TABLE DATA \S+ (\S+)", listed.text))
@@ -99,40 +172,54 @@ class RestorePoint:
             good = inside == digest and not missing
             lacks = f"; no data of {', '.join(missing)}" if missing else ""
             if good:
-                self._put_on_record(self.path, size, digest)
+                self._put_on_record(self.path, size, digest, state=asdict(self._before))
             differs = "" if inside == digest else "; it is not the one inside the container"
             return Seen(good, f"{self.path}: {size} bytes, sha256 {digest}, {len(held)} tables{lacks}{differs}")
 
         return Expectation(
-            "a restore point that lists every table", look, "nothing was undone yet; free disk space and go on"
+            "a restore point that lists every table",
+            look,
+            "nothing was undone yet; free disk space and go on",
+            acceptable=False,
         )
 
     def tidying(self) -> Change:
         """The change that takes the dump inside the database's container away; the one on the host stays."""
-        inside = ("exec", "-T", self._settings.service)
+        inside = self._inside(self.path)
 
         def already() -> str | None:
-            answer = self._production.host.run(self._production.compose(*inside, "test", "!", "-e", self._inside))
-            return f"there is no {self._inside}" if answer.exit_code == 0 else None
+            answer = self._production.host.run(self._production.compose(*self._in_container, "test", "!", "-e", inside))
+            return f"there is no {inside}" if answer.exit_code == 0 else None
 
-        removing = self._production.compose(*inside, "rm", "--force", "--", self._inside)
         return Change(
             "the dump inside the database's container is removed",
-            (removing,),
+            (self._production.compose(*self._in_container, "rm", "--force", "--", inside),),
             already,
-            removes=(f"{self._settings.service}:{self._inside}",),
+            removes=(f"{self._settings.service}:{inside}",),
         )
 
     def remember(self, earlier: str) -> None:
-        """Put the restore point of an earlier incident, which this one goes on from, on record; if it took one."""
-        path = f"{self._folder}/{earlier}.dump"
-        if self._production.host.run(self._production.command("test", "-s", path)).exit_code == 0:
-            size, digest = self.facts(path)
-            self._put_on_record(path, size, digest)
+        """Put the restore points of an earlier incident, which this one goes on from, on record, if it took any.
 
-    def _put_on_record(self, path: str, size: int, digest: str) -> None:
+        Only one that still has the SHA-256 that was written down beside it counts; of any other it is said.
+        """
+        find = ("find", self._folder, "-maxdepth", "1", "-type", "f", "-name", f"{earlier}.*dump")
+        listed = self._production.host.run(self._production.command(*find))
+        for path in sorted(listed.text.splitlines()) if listed.exit_code == 0 else []:
+            if not re.fullmatch(rf"{re.escape(f'{self._folder}/{earlier}')}(\.[0-9]+)?\.dump", path):
+                continue
+            checking = self._production.command(
+                "sha256sum", "--check", "--strict", "--status", "--", f"{path}{_SEAL}", deadline=self._deadlines.dump
+            )
+            if self._production.host.run(checking).exit_code == 0:
+                self._put_on_record(path, *self.facts(path))
+            else:
+                why = f"{path} does not have the SHA-256 that {path}{_SEAL} holds"
+                self._incident.decide(f"Is the restore point of incident {earlier} whole?", "no", [why])
+
+    def _put_on_record(self, path: str, size: int, digest: str, **more: Mapping[str, str]) -> None:
         restore = self._restoring.how_to(path, digest, self._incident.facts)
-        self._incident.learn("restore point", {"path": path, "size": size, "sha256": digest, "restore": restore})
+        self._incident.learn("restore point", {"path": path, "size": size, "sha256": digest, "restore": restore} | more)
 
     def facts(self, path: str) -> tuple[int, str]:
         """Size in bytes and SHA-256 of a dump on the host. Raises CheckFailed when it is not there."""
@@ -148,7 +235,7 @@ class RestorePoint:
     def _hash_inside(self) -> str | None:
         answer = self._production.host.run(
             self._production.compose(
-                "exec", "-T", self._settings.service, "sha256sum", self._inside, deadline=self._deadlines.dump
+                *self._in_container, "sha256sum", self._inside(self.path), deadline=self._deadlines.dump
             )
         )
         return answer.text[:64] if answer.exit_code == 0 and _SHA256.fullmatch(answer.text[:64]) else None

@@ -122,6 +122,21 @@ def _foreign_key(made: Constraint) -> Judged:
     return Verdict.REVIEW, "the target's code may write a value that is not there to point to, which is refused now"
 
 
+def dropped(name: str, reason: str, table: Table, use: Use) -> Judged:
+    """A constraint from before that is dropped: no write is refused for that, but a foreign key may have acted."""
+    keys = use.table.foreign_keys if use.table is not None else None
+    if keys is None:
+        return Verdict.REVIEW, f"whether {name} is a foreign key that deletes or empties rows is not known"
+    here = (table.origin or table.name).name
+    by_name = {key.name or "_".join([here, *key.columns, "fkey"]): key for key in keys}
+    others = {f"{here}_pkey"}.union(*({f"{here}_{each}_key", f"{here}_{each}_check"} for each in use.table.by_name))  # type: ignore[union-attr]  # it has keys
+    if name in by_name and by_name[name].acts:
+        return Verdict.REVIEW, f"with the foreign key {name} rows were deleted or emptied, and are not any more"
+    if name not in by_name and name not in others and any(key.acts for key in keys):
+        return Verdict.REVIEW, f"{name} may be the foreign key with which rows were deleted or emptied"
+    return Verdict.ADDITIVE, reason
+
+
 def judge_parents(table: Table, made: Constraint, child: Use, parent: Use) -> Finding | None:
     """Judge a foreign key for what it keeps the target's code from doing to the rows that are pointed to."""
     above = made.parent

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from runbook.migrations.findings import Finding, Verdict
 from runbook.migrations.models import MappedTable, Models
-from runbook.migrations.names import Use, use_of
+from runbook.migrations.names import Use, named, use_of
 from runbook.migrations.net_change import Default, Net, Table, found
 from runbook.migrations.rules_columns import judge_columns, weighed
-from runbook.migrations.rules_constraints import judge_constraints, judge_parents
+from runbook.migrations.rules_constraints import dropped, judge_constraints, judge_parents
 from runbook.migrations.sql_statements import Statement
 
 
@@ -31,6 +31,8 @@ def _foreign_keys(table: Table, models: Models | None) -> Iterator[Finding]:
 
 
 def _made(net: Net, table: Table, models: Models | None) -> Iterator[Finding]:
+    if table.parent is not None and not _use(net, table.parent, models).certain_none:
+        yield from _made_as_part(table, _use(net, table.parent, models))
     use = use_of(models, table.name)
     statement = table.made or Statement("")
     thing = "view" if table.view else "table"
@@ -46,9 +48,46 @@ def _made(net: Net, table: Table, models: Models | None) -> Iterator[Finding]:
         yield found(statement, Verdict.REVIEW, table.name, reason)
 
 
-def _from_before(net: Net, table: Table, models: Models | None) -> Iterator[Finding]:
+def _made_as_part(table: Table, above: Use) -> Iterator[Finding]:
+    """A new partition: what its own rules refuse, the table above refuses, and its rows are that table's."""
+    mapped = above.table.by_name if above.table is not None else {}
+    strict = [
+        column.statement("not null", "added")
+        for column in table.columns.values()
+        if column.not_null and (column.name not in mapped or mapped[column.name].nullable)
+    ]
+    own = [*(made.statement for made in table.constraints), *(effect.statement for effect in table.effects), *strict]
+    for statement in own:
+        reason = f"rows that are written to {table.parent and table.parent.name} must meet the rules of its partition"
+        yield found(statement, Verdict.REVIEW, table.name, reason)
+    if table.filled is not None:
+        reason = f"its rows are read with those of {table.parent and table.parent.name}"
+        yield found(table.filled, Verdict.REVIEW, table.name, reason)
+
+
+def _use(net: Net, table: Table, models: Models | None) -> Use:
+    """How the code uses a table: itself, or by one whose partition it is, or may be."""
     name = table.origin or table.name
     use = use_of(models, name)
+    if not use.certain_none or models is None:
+        return use
+    above, seen = table.parent, [table]
+    while above is not None and above not in seen:
+        if not use_of(models, above.origin or above.name).certain_none:
+            return Use(unknown=f"it is a partition of {above.name}, which the target's code uses")
+        seen.append(above)
+        above = above.parent
+    split = [named(each.schema, each.name) for each in models.tables if each.partitioned]
+    split += [part.parent.origin for part in net.tables if part.parent is not None and part.parent.origin is not None]
+    for above_name in split:
+        if not table.new and not use_of(models, above_name).certain_none:
+            return Use(unknown=f"it may be a partition of {above_name}, which the target's code uses")
+    return use
+
+
+def _from_before(net: Net, table: Table, models: Models | None) -> Iterator[Finding]:
+    name = table.origin or table.name
+    use = _use(net, table, models)
     if table.dropped is not None or table.name != name:
         yield _left(net, table, use)
         if table.dropped is None and models is not None and use_of(models, table.name).table is not None:
@@ -61,7 +100,10 @@ def _from_before(net: Net, table: Table, models: Models | None) -> Iterator[Find
             yield found(statement, Verdict.ADDITIVE, name, "the target's code does not map this table")
         return
     for effect in table.effects:
-        verdict, reason = weighed((effect.verdict, effect.reason), use)
+        judged = effect.verdict, effect.reason
+        if effect.constraint:
+            judged = dropped(effect.constraint, effect.reason, table, use)
+        verdict, reason = weighed(judged, use)
         yield found(effect.statement, verdict, name, reason)
     yield from judge_columns(net, table, use)
     yield from judge_constraints(table, use)

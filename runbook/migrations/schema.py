@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from runbook.errors import Inconclusive
-from runbook.migrations.image_answer import to_json
+from runbook.migrations.image_answer import Step, to_json
 from runbook.migrations.in_image import ImageMigrations, ask_image, read_answer
 from runbook.release import Release
 from runbook.toolbox import Toolbox
@@ -43,6 +43,20 @@ class Schema:
         return self.target.heads[0]
 
 
+def reached(tools: Toolbox) -> str | None:
+    """Say that the database is at the target's head, if it is: there is nothing left to undo, or to migrate."""
+    head = of(tools).target_head
+    return f"the database is at {head}" if set(tools.catalog.revisions()) == {head} else None
+
+
+def steps_to_undo(tools: Toolbox) -> tuple[Step, ...]:
+    """The revisions between the target's head and the database, newest first. Raises Inconclusive if not asked for."""
+    failed = of(tools).failed
+    if failed is None:
+        raise Inconclusive("the failed release's image was not asked", "run chapter 1: `pytest features`")
+    return failed.steps
+
+
 def decided(tools: Toolbox) -> bool:
     """Tell whether the way back was decided before, in this incident: what it rests on stays as it was seen then."""
     return "way" in tools.incident.facts
@@ -61,6 +75,11 @@ def read_target(tools: Toolbox, release: Release) -> None:
         return
     found = _ask(tools, release.pinned(tools.settings.migrations.service), release.tag, None)
     found.read_graph()
+    at = tuple(tools.incident.facts.get("schema", ()))
+    if tools.wishes.forward_fix and len(at) == 1 and found.continues(*at) and found.heads != at:
+        # What it would do to the database on the way to its head.
+        found = _ask(tools, release.pinned(tools.settings.migrations.service), release.tag, (at[0], found.heads[0]))
+        found.read_graph()
     tools.incident.learn("target migrations", to_json(found))
 
 

@@ -46,6 +46,19 @@ FROM {current} AS stuck
 LABEL {label}
 ENV PYTHONPATH=/stuck
 COPY stuck /stuck
+FROM {current} AS loud
+LABEL {label}
+ENV PYTHONPATH=/loud
+COPY loud /loud
+FROM {current} AS louder
+LABEL {label}
+ENV PYTHONPATH=/louder
+COPY louder /louder
+FROM current AS closed
+RUN chmod 0700 /srv/normal/migrations/versions
+USER 1234
+FROM current AS pyproject
+WORKDIR /srv/pyproject
 FROM {current} AS practice
 LABEL {label}
 WORKDIR /srv/app
@@ -73,13 +86,16 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
     shutil.copy(SHARED / "add-packages", context)
     (context / "stuck").mkdir()
     (context / "stuck" / "sitecustomize.py").write_text("import time\ntime.sleep(1000)\n")
+    for name, end in (("loud", 1), ("louder", 2)):
+        (context / name).mkdir()
+        (context / name / "sitecustomize.py").write_text(f"import os\nwhile True: os.write({end}, b'x' * 65536)\n")
     for path in context.rglob("*"):
         path.chmod(0o755 if path.is_dir() or path.name == "add-packages" else 0o644)
     text = DOCKERFILE.format(base=BASE_IMAGE, current=plan.tags["runtime"], label=f"{TEST_LABEL}={token}")
     (context / "Dockerfile").write_text(text)
     tags = {}
     try:
-        for stage in ("bare", "old", "current", "stuck", "practice"):
+        for stage in ("bare", "old", "current", "loud", "louder", "closed", "pyproject", "stuck", "practice"):
             tag = f"rollback-runbook/probe-test-{stage}:{token}"
             engine.docker("build", "--force-rm", "--target", stage, "--tag", tag, str(context), timeout=600)
             tags[stage] = tag
@@ -351,6 +367,41 @@ def test_other_places_and_sections(image: str) -> None:
     assert "mapped twice" in found.why("models")
 
 
+@pytest.mark.parametrize("section", ["alembic", "own"])
+def test_revisions_in_several_folders(image: str, section: str) -> None:
+    """Folders that the configuration names, or that env.py gives to Alembic, are all read."""
+    settings = MigrationSettings(config="places/alembic.ini", section=section)
+    found = ask(image, "places", ("0001", "0002"), settings=settings)
+    assert found.heads == ("0002",)
+    assert found.upgrade is not None
+    assert found.upgrade.bodies["0002"].startswith("CREATE TABLE others")
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize("section", ["configured", "stops"])
+def test_folders_that_only_env_py_knows_are_unknown(image: str, section: str) -> None:
+    """Where Alembic reads other folders than env.py names, or env.py ended before, no head is made of the half."""
+    settings = MigrationSettings(config="places/alembic.ini", section=section)
+    try:
+        found = ask(image, "places", settings=settings)
+    except Inconclusive as error:
+        assert "other folders of revisions" in str(error)  # noqa: PT017 - with models there is an answer, without none
+    else:
+        assert found.graph is None
+        assert "other folders of revisions" in found.why("graph")
+
+
+@pytest.mark.parametrize("config", ["alembic.ini", "pyproject.toml"])
+def test_configuration_in_pyproject(images: Images, config: str) -> None:
+    """Alembic 1.16 and later reads both files, whichever is named; an older one says that it does not."""
+    settings = MigrationSettings(config=config)
+    found = ask(images.tags["pyproject"], "", ("0001", "0002"), settings=settings)
+    assert found.heads == ("0002",)
+    assert found.problems == ()
+    with pytest.raises(Inconclusive, match=r"reads no pyproject/pyproject\.toml: from 1\.16 on it does"):
+        ask(images.tags["old"], "", settings=MigrationSettings(config="pyproject/pyproject.toml"))
+
+
 def test_secrets_of_the_service_stay_secret(image: str) -> None:
     """The service's environment reaches env.py, and no argument, no record and no reason shows it."""
     heard = Heard()
@@ -372,6 +423,30 @@ def test_image_that_never_answers_is_stopped(images: Images) -> None:
     assert time.monotonic() - began < 60
     assert containers(images.tags["stuck"]) == []
     assert heard.ended[-1].command.argv[:3] == ("docker", "rm", "--force")
+
+
+@pytest.mark.parametrize("stage", ["loud", "louder"])
+def test_image_that_prints_without_end_is_stopped(images: Images, stage: str) -> None:
+    """What an image prints ends at a limit, on both outputs, and soon."""
+    began = time.monotonic()
+    with pytest.raises(Inconclusive, match="said more than 8 MiB and was stopped"):
+        ask(images.tags[stage], "normal")
+    assert time.monotonic() - began < 60
+
+
+def test_image_without_rights(images: Images) -> None:
+    """It runs as the image's own user, and a folder that this one may not read is named; nothing is left out."""
+    with pytest.raises(Inconclusive, match="the image's user 1234 may not read /srv/normal/migrations/versions"):
+        ask(images.tags["closed"], "normal")
+
+
+def test_image_that_writes_where_it_lies(images: Images) -> None:
+    """An application that keeps a log beside itself is asked again, with a file system that it can write."""
+    heard = Heard()
+    found = ask(images.tags["current"], "writes", heard=heard)
+    assert found.models is not None
+    assert found.problems == ()
+    assert len([done for done in heard.ended if "run" in done.command.argv]) == 2
 
 
 def test_interrupt_leaves_no_container(images: Images) -> None:

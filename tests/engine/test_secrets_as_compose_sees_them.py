@@ -7,6 +7,7 @@ import pytest
 from runbook.env_file import EnvFileOnHost
 from runbook.errors import EnvFileError
 from runbook.incident.redaction import Redactor
+from runbook.invocation import Invocation
 from runbook.production_secrets import secrets_of
 from tests.unit.parts import production
 
@@ -83,6 +84,32 @@ def test_tag_that_is_made_of_parts_is_replaced_as_a_whole(tmp_path: Path) -> Non
     env_file = there.read()
     assert env_file.value_of("IMAGE_TAG") == "2026-01-rc1"
     assert there.changed(env_file, "IMAGE_TAG", "2025-12-rc4") == ENV.replace("${MONTH}-rc1", "2025-12-rc4").encode()
+
+
+def beside(folder: Path, env: str, other: str, *env_files: str) -> EnvFileOnHost:
+    """The env file among others that production was made with."""
+    there = laid_out(folder, Redactor(), **{".env": env, "other.env": other})
+    there._production.invocation = Invocation(("docker-compose.yml",), env_files)
+    return there
+
+
+def test_other_env_files_are_read_with_it(tmp_path: Path) -> None:
+    """A value that is made of another env file's is the one that Compose makes."""
+    there = beside(tmp_path, "IMAGE_TAG=v1\nTOKEN=${PART}-y\n", "PART=from-there\n", "other.env", ".env")
+    env_file = there.read()
+    assert env_file.values == {"IMAGE_TAG": "v1", "TOKEN": "from-there-y"}
+    assert there.values_of(["PART", "NOT_SET"]) == {"PART": "from-there"}
+    assert there.changed(env_file, "IMAGE_TAG", "v2") == b"IMAGE_TAG=v2\nTOKEN=${PART}-y\n"
+    assert there.at(str(tmp_path / "other.env"), alone=True).read().values == {"PART": "from-there"}
+
+
+def test_value_that_a_later_env_file_decides(tmp_path: Path) -> None:
+    """Where another env file goes before, no change of this one does anything, and that is found out in the plan."""
+    there = beside(tmp_path, "IMAGE_TAG=v1\n", "IMAGE_TAG=v3\n", ".env", "other.env")
+    with pytest.raises(
+        EnvFileError, match=r"Compose reads IMAGE_TAG=v3 whatever the lines of .* say: it is set elsewhere"
+    ):
+        there.changed(there.read(), "IMAGE_TAG", "v2")
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """A rollback of a breaking migration that is stopped around the downgrade goes on, with its journal and without."""
 
 import signal
+import subprocess
+import time
+from collections.abc import Callable
 
 from rehearsal.database import sql
-from tests.engine.conftest import docker, running
+from tests.engine.conftest import Ran, docker, running
 from tests.engine.judging import Scene, arguments, told
 from tests.engine.killer import VARIABLE
 from tests.engine.same_end import strays
@@ -97,3 +100,58 @@ class TestCrashedDowngrade:
         announced, ticket = told(here)
         assert str(dump) in announced
         assert killed.folder.name in ticket
+
+
+class TestUsersWereLetIn:
+    """The run is killed between restore point and downgrade, and somebody lets users in before it is gone on with."""
+
+    incident = "breaking-migration"
+
+    def test_what_users_wrote_since_is_not_lost_unseen(self, scene: Scene) -> None:
+        """Rows that were written since are in a new dump, and their loss is accepted anew; the old dump is kept."""
+        here, _ = scene
+        practice = here.practice
+        moment = {VARIABLE: "began:the schema is downgraded"}
+        killed = here.run("-p", "tests.engine.killer", *arguments(self.incident, here), environment=moment)
+        assert killed.exit_code == -signal.SIGKILL, killed.terminal
+        (old,) = (practice.server / ".runbook").glob("*.dump")
+        content = old.read_bytes()
+        docker("start", f"{practice.name}-api-1", f"{practice.name}-jobs-1")
+        docker("exec", f"{practice.name}-gateway-1", "gate", "open")
+        wanted = {"customer": "Zoë", "item": "mug", "quantity": 1, "currency": "EUR", "note": "written since"}
+        wait_until(lambda: practice.post("/orders", wanted).status_code == 201)
+
+        refused = here.run("--resume", killed.folder.name, "--execute", practice.name)
+        assert refused.exit_code != 0, refused.terminal
+        assert "more than was accepted in this incident: column orders.note: 3 rows hold values" in words_of(refused)
+        assert "--accept-loss 0004_customers" in words_of(refused)
+        assert gate(here) == "open"
+        assert sql(practice, "SELECT version_num FROM alembic_version") == ["0004_customers"]
+
+        resumed = here.run(
+            "--resume", killed.folder.name, "--accept-loss", "0004_customers", "--execute", practice.name
+        )
+        assert resumed.exit_code == 0, resumed.terminal
+        assert (running(here, "api"), gate(here)) == (LIVE, "open")
+        assert old.read_bytes() == content
+        (new,) = set((practice.server / ".runbook").glob("*.dump")) - {old}
+        resumed.folder = killed.folder
+        assert resumed.fact("restore point")["path"] == str(new)
+        with new.open("rb") as dump:
+            argv = ["docker", "exec", "-i", f"{practice.name}-db-1", "pg_restore", "--data-only", "--file", "-"]
+            held = subprocess.run(argv, stdin=dump, capture_output=True, text=True, check=True, timeout=60).stdout
+        assert "written since" in held
+        assert "Zoë" in held
+
+
+def words_of(ran: Ran) -> str:
+    """What a run printed, whatever the width of its lines."""
+    return " ".join(ran.terminal.split())
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until it is so, for a minute at most."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)

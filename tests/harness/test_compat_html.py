@@ -32,6 +32,26 @@ def test_page_is_named_by_its_incident(ran: Ran) -> None:
     assert f'<title id="head-title">{ran.folder.name}</title>' in ran.page
 
 
+def test_page_is_not_written_through_a_link(runbook: Runbook) -> None:
+    """BaseReport._write_report: the page takes the place of a link, and what that led to stays as it is."""
+    victim = runbook.folder / "victim"
+    victim.write_text("precious")
+    runbook.sentences("""
+@given("a link is planted")
+def planted(tools, request):
+    import os
+    from harness.options import RUN
+
+    os.symlink(__file__.replace("sentences.py", "victim"), request.config.stash[RUN].page)
+    tools.incident.learn("planted", "yes")
+""")
+    ran = runbook.feature("1.feature", scenario("Link", "Given a link is planted")).run("features")
+    assert ran.folder is not None
+    assert not (ran.folder / "record.html").is_symlink()
+    assert '<title id="head-title">' in ran.page
+    assert victim.read_text() == "precious"
+
+
 @pytest.mark.parametrize(("written", "instead"), REPLACED, ids=[written for written, _ in REPLACED])
 def test_layout_has_each_part_once(written: str, instead: str) -> None:
     """index.jinja2: what is laid out anew stands there, and once."""

@@ -1,6 +1,6 @@
 """The last lines: what was changed, what production is now, and what to type next."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,8 +49,21 @@ def lines(folder: Path, ending: str, ended: Ended, lock: str = "released", **mor
         features=("features",),
         **(usual | more),
     )
+    closed = {"kind": "closed", "outcome": ending, "changes_made": ended.changes_made, "remaining": []}
+    opened = {
+        "time": "2026-01-01T03:00:00.000000Z",
+        "kind": "opened",
+        "incident": run.incident,
+        "project": run.settings.project.name,
+        "mode": ended.mode,
+        "type": run.kind,
+        "asked_for": asdict(run.wishes),
+        "typed": run.typed,
+    }
+    facts = [{"kind": "fact", "name": name, "value": value} for name, value in ended.facts.items()]
+    ended.journal.entries = [opened, *facts, *ended.journal.entries, closed | {"time": opened["time"]}]
     conduct = SimpleNamespace(
-        run=run, incident=ended, outcome=ending, ending=ending, remaining=[], lock=SimpleNamespace(state=lock)
+        run=run, incident=ended, outcome=ending, ending=ending, is_part=False, lock=SimpleNamespace(state=lock)
     )
     return "\n".join(last_lines(conduct))  # type: ignore[arg-type]
 
@@ -74,14 +87,19 @@ def test_changes_are_counted_and_named(tmp_path: Path, changes: list[str], count
 
 def test_plan_says_how_to_carry_it_out(tmp_path: Path) -> None:
     """A plan ends with the command that carries exactly this plan out, target and settings included."""
-    said = lines(tmp_path, "planned", Ended({"target": {"tag": "v1"}}), settings_given="/etc/shop/my runbook.toml")
+    said = lines(
+        tmp_path,
+        "planned",
+        Ended({"target": {"tag": "v1"}}, mode=Mode.PLAN),
+        settings_given="/etc/shop/my runbook.toml",
+    )
     assert said.endswith("features --settings '/etc/shop/my runbook.toml' --to v1 --execute shop")
 
 
 def test_what_was_asked_for_is_asked_for_again(tmp_path: Path) -> None:
     """What a person typed besides (an accepted loss, a verdict with its reason) stands in the command to type next."""
     asked = Wishes(accept_loss="c3", verdict="additive", because="no one's rows")
-    said = lines(tmp_path, "planned", Ended({"target": {"tag": "v1"}}), wishes=asked)
+    said = lines(tmp_path, "planned", Ended({"target": {"tag": "v1"}}, mode=Mode.PLAN), wishes=asked)
     assert "--to v1 --accept-loss c3 --verdict additive --because 'no one'\"'\"'s rows' --execute shop" in said
 
 
@@ -99,27 +117,29 @@ def test_emergency_goes_on_as_an_emergency(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", ["failed", "interrupted"])
 def test_broken_off_run_says_how_to_go_on(tmp_path: Path, ending: str) -> None:
-    """A run that changed something and did not end well says how to go on, and how to go elsewhere."""
+    """A run that changed something and did not end well says how to go on."""
     said = lines(tmp_path, ending, Ended(after(), ["user traffic is paused"]), reports_given="/srv/records")
-    assert "to go on (what is done already is not done twice), type:" in said
+    assert "(what is done already is not done twice), type:" in said
     assert "features --reports /srv/records --resume i-1 --execute shop" in said
-    assert "--to TAG --execute shop" in said
 
 
 def test_run_that_changed_nothing_says_what_production_is(tmp_path: Path) -> None:
-    """A run that failed before it changed anything says what production is, and how to go on once that is mended."""
+    """A run that failed before it changed anything says what production is, and that the same would fail again."""
     said = lines(tmp_path, "failed", Ended({"before": snapshot("running", "v2", gate="open", schema=["x", "y"])}))
     assert "release   v2\n" in said
     assert "gate      open (users are let in)\n" in said
     assert "schema    x, y\n" in said
-    assert "--resume i-1 --execute shop" in said
-    assert "--to TAG" not in said
+    assert "no command goes on from here; then plan again with:" in said
+    assert "--resume" not in said
+    assert "--execute" not in said
 
 
-def test_failed_plan_asks_for_nothing(tmp_path: Path) -> None:
+def test_failed_plan_is_made_again(tmp_path: Path) -> None:
     """A plan that failed cannot be gone on with: it is made again when what it said is mended."""
     before = {"before": snapshot("running", "v2", gate="closed")}
-    assert "type:" not in lines(tmp_path, "failed", Ended(before, mode=Mode.PLAN), kind="plan")
+    said = lines(tmp_path, "failed", Ended(before, mode=Mode.PLAN), kind="plan", wishes=Wishes(target="v9"))
+    assert said.endswith("/pytest features")  # without the target that there may not be
+    assert "traffic is paused: the gate was closed by nobody that this record knows of" in said
 
 
 def test_digest_that_runs_is_shown(tmp_path: Path) -> None:
@@ -162,7 +182,13 @@ def test_closed_gate_is_shouted(tmp_path: Path) -> None:
     """That users are kept out stands in the last lines, also when this run did not close the gate."""
     closed = snapshot("running", "v2", gate="closed")
     assert "USERS ARE KEPT OUT" in lines(tmp_path, "failed", Ended({"before": closed}))
-    assert "--resume i-1" in lines(tmp_path, "failed", Ended({"before": closed}))
+    under_way = {"incident": "i-0", "since": "2026-01-01T02:00:00.000000Z", "target": "v1", "recorded_here": True}
+    said = lines(tmp_path, "failed", Ended({"before": closed, "open rollback": under_way}))
+    assert "the gate was closed by incident i-0, which began at 2026-01-01T02:00:00Z" in said
+    assert said.endswith("features --resume i-0 --execute shop")
+    under_way["recorded_here"] = False
+    elsewhere = lines(tmp_path, "failed", Ended({"before": closed, "open rollback": under_way}))
+    assert elsewhere.endswith("features --to v1 --execute shop")
     assert "USERS ARE KEPT OUT" not in lines(tmp_path, "passed", Ended(after(), ["a"]))
 
 

@@ -44,7 +44,7 @@ def test_part_of_the_whole_is_refused(runbook: Runbook, paths: tuple[str, ...], 
     said = refusal(ran)
     assert "would be left out" in said
     assert untouched(runbook, ran)
-    whole = said.rpartition(" → ")[2].split()[1:]
+    whole = said.rpartition(" → type ")[2].split()[1:]
     assert runbook.run(*whole).exit_code == 0
 
 

@@ -11,6 +11,19 @@ KNOWN = scenario("Known", "Then all is well", tags="@provides:known")
 UNKNOWN = scenario("Unknown", "Then all is well", "And nobody knows", tags="@needs:known @provides:seen")
 MAKING = scenario("Making", "When a file is made", tags="@needs:seen @provides:made")
 BAD = scenario("Bad", "Then all is not well", tags="@provides:bad")
+BEHIND_A_CHANGE = """
+@when("something is sent")
+@changes
+def something_sent(tools):
+    command = Command(("true",), 10, tools.production.directory)
+    tools.incident.carry_out(Change("something is sent", (command,)), tools.host)
+
+
+@then("the schema is another one")
+def another_schema(tools):
+    look = lambda: Seen(ok=False, seen="it is another one")
+    tools.incident.expect(Expectation("the schema", look, "look", acceptable=False))
+"""
 EXECUTE = ("--execute", "shop")
 ID = "1.2.2"
 VOUCHED = ("--override", ID, "--because", "I looked by hand")
@@ -45,18 +58,51 @@ def test_person_can_vouch_for_it(runbook: Runbook, resumed: bool) -> None:  # no
     (decision,) = [entry for entry in ran.entries("decision") if entry["question"].startswith(ID)]
     assert decision["evidence"][0] == f"{getpass.getuser()} vouches for it: I looked by hand"
     assert "nobody answers" in decision["evidence"][1]
-    assert f"not checked, but vouched for: {ID}" in ran.terminal
+    assert f"not checked, or not so, but accepted by a person: {ID}" in ran.terminal
     assert "vouches for it: I looked by hand" in ran.page
     assert "UNKNOWN" in ran.terminal
 
 
-def test_what_is_known_to_be_bad_is_not_overridden(runbook: Runbook) -> None:
-    """A check that was made and failed stays failed, whoever vouches for it."""
-    ran = runbook.feature("1_first.feature", BAD).run(
-        "features", *EXECUTE, "--override", "1.1.1", "--because", "it is well"
+def test_person_can_accept_what_failed(runbook: Runbook) -> None:
+    """A check that failed can be accepted by name and reason; it stays failed on record, and the run goes on."""
+    worse = scenario("Worse", "Then all is not well", "And all is well", tags="@needs:changed @provides:seen")
+    changed = scenario("Changed", "When something is sent", tags="@provides:changed")
+    runbook.sentences(BEHIND_A_CHANGE).feature("1_first.feature", changed, worse, MAKING)
+    ran = runbook.run("features", *EXECUTE)
+    assert ran.exit_code == 1
+    assert 'or, if you know better, go on with --override 1.2.1 --because "…"' in " ".join(ran.terminal.split())
+    assert ran.folder is not None
+    again = runbook.run(
+        "features", *EXECUTE, "--resume", ran.folder.name, "--override", "1.2.1", "--because", "it is well"
     )
+    again.folder = ran.folder
+    assert again.exit_code == 0, again.terminal
+    assert (runbook.server / "made").exists()
+    outcomes = {entry["outcome"] for entry in again.entries("sentence ended")[-4:]}
+    assert outcomes == {"passed", "failed"}
+    (decision,) = [entry for entry in again.entries("decision") if entry["question"].startswith("1.2.1")]
+    assert decision["evidence"][0] == f"{getpass.getuser()} accepts it: it is well"
+    assert "it was not so, and" in again.page
+    assert "not checked, or not so, but accepted by a person: 1.2.1" in again.terminal
+
+
+def test_what_nobody_may_accept_stays_failed(runbook: Runbook) -> None:
+    """What is declared never acceptable (digests, schema) stops the run, whoever accepts it."""
+    bad = scenario("Bad", "Then the schema is another one", tags="@provides:bad")
+    runbook.sentences(BEHIND_A_CHANGE).feature("1_first.feature", bad)
+    ran = runbook.run("features", *EXECUTE, "--override", "1.1.1", "--because", "it is well")
     assert ran.exit_code == 1
     assert ran.scenarios == {"Bad": "failed"}
+
+
+def test_option_that_had_no_effect_says_so(runbook: Runbook) -> None:
+    """An override of what passed, a verdict where nothing was judged, a loss where none was named."""
+    options = ("--verdict", "additive", "--accept-loss", "c3", "--override", "1.1.1", "--because", "so it is")
+    ran = runbook.feature("1_first.feature", KNOWN).run("features", *EXECUTE, *options)
+    assert ran.exit_code == 0
+    for option in ("--verdict additive", "--accept-loss c3", "--override 1.1.1"):
+        assert f"{option} had no effect: " in ran.terminal
+    assert "no effect" not in runbook.run("features", *EXECUTE).terminal
 
 
 def test_override_is_given_for_one_sentence(runbook: Runbook) -> None:
@@ -83,11 +129,11 @@ def test_override_that_cannot_be_meant_is_refused(runbook: Runbook, arguments: t
 
 
 def test_sentence_that_was_known_is_not_overridden_when_resumed(runbook: Runbook) -> None:
-    """In an incident that is gone on with, only what was inconclusive there can be vouched for."""
+    """In an incident that is gone on with, only what failed or was inconclusive there can be vouched for."""
     ran = run(runbook)
     name = str((ran.folder or runbook.folder).name)
     said = refusal(run(runbook, "--resume", name, "--override", "1.1.1", "--because", "x"))
-    assert "was not inconclusive" in said
+    assert "neither failed nor was it inconclusive" in said
 
 
 def test_reason_is_redacted_from_the_first_entry_on(runbook: Runbook) -> None:

@@ -51,6 +51,11 @@ def brought_up_elsewhere(runbook: Runbook) -> None:
     containers.write_text(containers.read_text().replace(str(runbook.server), "/srv/elsewhere"))
 
 
+def with_reports_for_everybody(runbook: Runbook) -> None:
+    (runbook.folder / "reports").mkdir()
+    (runbook.folder / "reports").chmod(0o777)
+
+
 def with_reports_in_the_way(runbook: Runbook) -> None:
     (runbook.folder / "reports").write_text("")
 
@@ -72,6 +77,7 @@ def as_it_is(_runbook: Runbook) -> None:
         pytest.param(brought_down, (), "is not running on this host (projects that are: other-project)", id="down"),
         pytest.param(brought_up_elsewhere, (), "was brought up from /srv/elsewhere", id="brought-up-elsewhere"),
         pytest.param(without_docker, (), "could not be started", id="no-docker"),
+        pytest.param(with_reports_for_everybody, (), "can be written by everybody", id="reports-for-everybody"),
         pytest.param(with_reports_in_the_way, (), "cannot be made", id="reports-in-the-way"),
     ],
 )

@@ -81,7 +81,7 @@ def test_lock_is_let_go_of_when_a_run_is_stopped(runbook: Runbook, how: signal.S
 def test_command_that_was_left_at_work_is_waited_for(runbook: Runbook) -> None:
     """A change that a killed run began may still be at work: it is let come to its end before anything else begins."""
     sentences = runbook.folder / "sentences.py"
-    sentences.write_text(sentences.read_text().replace("sleep 60", "sleep 3; echo ended > ended"))
+    sentences.write_text(sentences.read_text().replace("sleep 60", "sleep 8; echo ended > ended"))
     runbook.feature("1.feature", MADE, SWITCH, TOLD)
     ran = runbook.run("features", *EXECUTE, meanwhile=after_file(runbook.server / "pid", signal.SIGKILL))
     assert not (runbook.server / "ended").exists()

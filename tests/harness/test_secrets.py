@@ -1,5 +1,6 @@
 """Secrets and hostile output: neither gets out of a run, by whichever way it is shown."""
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from tests.harness.inner import CANARY, Ran, Runbook, scenario
 FAILING = scenario("Failing", "Given something to begin with", "Then a secret fails")
 PASSING = scenario("Passing", "Given something to begin with", "And a secret is printed")
 #: Where the secret is kept on purpose.
-KEPT = {"sentences.py", ".env", "features"}
+KEPT = {"sentences.py", ".env", "features", "project.json", "containers.json"}
 
 
 def leaks(runbook: Runbook, word: str = "canary") -> list[str]:
@@ -179,3 +180,37 @@ def test_registry_login_does_not_get_out(runbook: Runbook) -> None:
     )
     assert "with [secret registry login of r.example]" in ran.terminal
     assert leaks(runbook, "canary-login") == []
+
+
+def test_secrets_of_services_and_containers_do_not_get_out(runbook: Runbook) -> None:
+    """What Compose resolves is known, and so is the secret that a container still has from before it was changed."""
+    project = {"services": {"api": {"environment": {"SMTP_PASSWORD": "blue$$Heron77flies"}}}}
+    (runbook.folder / "project.json").write_text(json.dumps(project))
+    containers = json.loads((runbook.folder / "containers.json").read_text())
+    containers[0]["Config"]["Env"] = ["SMTP_PASSWORD=older-canary"]
+    (runbook.folder / "containers.json").write_text(json.dumps(containers))
+    ran = runbook.feature("1.feature", scenario("Environment", "Then the environment is shown")).run(
+        "features", environment={"SHOWN": "now blue$Heron77flies, before older-canary"}
+    )
+    assert "now [secret SMTP_PASSWORD], before [secret SMTP_PASSWORD]" in " ".join(ran.terminal.split())
+    assert leaks(runbook, "Heron77flies") == leaks(runbook, "older-canary") == []
+
+
+def test_run_whose_secrets_cannot_be_known_is_refused(runbook: Runbook) -> None:
+    """Where Compose cannot read the project nothing is begun, and no record is left that could hold a secret."""
+    (runbook.folder / "project.json").unlink()
+    ran = runbook.feature("1.feature", PASSING).run("features")
+    assert ran.exit_code == 4
+    assert "so its secrets are not known" in " ".join(ran.terminal.split())
+    assert ran.folder is None
+
+
+def test_record_is_its_owners_alone(runbook: Runbook) -> None:
+    """Folders are 0700 and files 0600, pytest-html's page and the index among them."""
+    ran = runbook.feature("1.feature", PASSING).run("features")
+    assert ran.folder is not None
+    reports = ran.folder.parent
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in [reports, *reports.rglob("*")]}
+    assert {name for name, mode in modes.items() if mode == "0o700"} == {"reports", ran.folder.name}
+    assert {name for name, mode in modes.items() if mode == "0o600"} == {"index.html", "journal.jsonl", "record.html"}
+    assert set(modes.values()) == {"0o700", "0o600"}

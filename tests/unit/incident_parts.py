@@ -43,7 +43,7 @@ def production(folder: Path, found: Recorder, answers: Mapping[str, str] | None 
     host = Host({"PATH": f"{binaries}:/usr/bin:/bin"}, found)
     project = Project.model_validate({"name": "shop", "directory": str(folder)})
     made = Production(host, project, DEADLINES)
-    made.invocation = _Called((), ())
+    made.invocation = _Called((), (".env",))
     return made
 
 

@@ -28,6 +28,7 @@ SHOP = from_object(
             {
                 "schema": None,
                 "name": "orders",
+                "foreign_keys": [],
                 "columns": [
                     column("id", "INTEGER", primary_key=True, server_default=True),
                     column("number", "VARCHAR(20)"),
@@ -43,6 +44,7 @@ SHOP = from_object(
             {
                 "schema": None,
                 "name": "customers",
+                "foreign_keys": [],
                 "columns": [
                     column("id", "INTEGER", primary_key=True, server_default=True),
                     column("email", "VARCHAR(255)"),
@@ -61,6 +63,14 @@ SHOP = from_object(
     }
 )
 
+
+def orders_that(**more: Any) -> Models:
+    """The shop, where `orders` has more to it than columns."""
+    item = {"id": column("id", "INTEGER", primary_key=True, server_default=True)}
+    columns = [*item.values(), column("customer_id", "INTEGER", nullable=True), column("number", "VARCHAR(20)")]
+    return from_object({"tables": [{"schema": None, "name": "orders", "columns": columns, **more}]})
+
+
 # What the target's database holds besides: nothing of it is in the target's models.
 BESIDE = """
 CREATE TABLE legacy (id serial PRIMARY KEY, label text);
@@ -77,6 +87,11 @@ CREATE SEQUENCE ticket_numbers;
 MODELS: dict[str, Models | None] = {
     "shop": SHOP,
     "none": None,
+    "acting key": orders_that(foreign_keys=[{"name": None, "columns": ["customer_id"], "acts": True}]),
+    "named acting key": orders_that(foreign_keys=[{"name": "of_customer", "columns": ["customer_id"], "acts": True}]),
+    "plain key": orders_that(foreign_keys=[{"name": None, "columns": ["customer_id"], "acts": False}]),
+    "unknown keys": orders_that(),
+    "partitioned": orders_that(foreign_keys=[], partitioned=True),
     "client default": orders_with(column("region", "TEXT", nullable=True, client_default=True)),
     "server default": orders_with(column("region", "TEXT", nullable=True, server_default=True)),
     "coupons": from_object(

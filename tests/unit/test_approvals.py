@@ -59,7 +59,7 @@ def test_override() -> None:
         entry("sentence ended", outcome="inconclusive", detail="ada vouches for it", seconds=1),
         entry("scenario ended", scenario="S", outcome="passed", provides=[]),
     ]
-    meaning = "this sentence could not be checked, and the run may go on"
+    meaning = "this sentence could not be checked, or is not so, and the run may go on"
     assert approvals(entries) == [
         Approval("--override 5.1.2", meaning, "ada", word["at"], "I looked", "Then metrics are scraped", used=True),
         Approval("--override 5.1.3", meaning, "ada", word["at"], "I looked", "", used=False),

@@ -100,16 +100,6 @@ def test_usable_downgrades_are_named_in_their_order(tmp_path: Path) -> None:
     assert (seen.ok, seen.seen) == (True, "to undo, in this order: r3, r2")
 
 
-@pytest.mark.parametrize(("accepted", "ok"), [(None, False), ("r3", False), ("r1", False), ("r2", True)])
-def test_loss_is_accepted_with_the_lowest_revision_only(tmp_path: Path, accepted: str | None, ok: bool) -> None:  # noqa: FBT001
-    """Only the lowest revision undone accepts the loss, which is named and kept in any case."""
-    parts = tools(tmp_path, wishes=Wishes(accept_loss=accepted))
-    seen = downgrade.loss_accepted(parts).look()
-    assert seen.ok is ok
-    assert "column orders.note: 2 rows hold values" in seen.seen
-    assert parts.incident.facts["loss"] == ["column orders.note: 2 rows hold values"]
-
-
 def test_schema_is_believed_when_the_catalog_has_it(tmp_path: Path) -> None:
     """A downgrade that exits 0 and leaves out a column that the target maps is found out (trap 9)."""
     parts = tools(tmp_path, catalog=Catalog("r1", columns={"orders": {"id"}, "audit.log": {"id"}}))

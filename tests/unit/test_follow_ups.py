@@ -211,7 +211,11 @@ def test_users_who_are_kept_out_come_first() -> None:
     journal = Journal().look("after", gate="closed").sentence("the api is ready", "failed", "not ready → read its log")
     found = journal.closed("failed", ("2_roll_back.feature::Users return",), "user traffic is paused")
     assert found.to_do == (
-        ToDo("Let users in: they are kept out by the traffic gate, as far as this record knows.", RESUME),
+        ToDo(
+            "Let users in: they are kept out by the traffic gate (closed by nobody that this record knows of), as far"
+            " as this record knows.",
+            RESUME,
+        ),
         ToDo("It stopped at “Then the api is ready”. What helps: read its log."),
         ToDo("Go on with what is left: Users return. What is done already is not done twice.", RESUME),
     )
@@ -246,7 +250,7 @@ def test_killed_run() -> None:
     journal.change("the application is brought up", "begun", actions=["docker compose up"])
     found = words(follow_ups(journal.entries))
     assert "“the application is brought up” was begun and never finished" in found
-    assert "| python -m runbook unlock" in found
+    assert "its lock may be left. Whoever goes on takes it over." in found
     assert found.endswith(f"Go on with what is left. What is done already is not done twice. | {RESUME}")
 
 
@@ -255,7 +259,11 @@ def test_held_production_is_not_simply_gone_on_with() -> None:
     found = Journal().sentence("a downgrade exists", "failed", "none → name a forward-fix").closed("failed", ("x::y",))
     assert found.to_do == (
         ToDo("It stopped at “Then a downgrade exists”. What helps: name a forward-fix."),
-        ToDo("Once that is mended, go on; where an option helps, add it to the command.", RESUME),
+        ToDo(
+            "Nothing was changed, and no command goes on from here until this is done: name a forward-fix; then plan"
+            " again with:",
+            "pytest features",
+        ),
     )
 
 

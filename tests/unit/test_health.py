@@ -3,6 +3,7 @@
 import json
 import ssl
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from runbook.containers import Container
-from runbook.errors import CheckFailed, Inconclusive, RunbookError
+from runbook.errors import CheckFailed, Inconclusive, NoAnswer, RunbookError, Why
 from runbook.health import Health
 from runbook.health_answers import not_ready
 from runbook.hopeless import Hopeless
@@ -91,6 +92,7 @@ def health_of(*containers: Container, **settings: Any) -> tuple[Health, Heard]:
     site = SimpleNamespace(
         project=SimpleNamespace(services=("api",)),
         of_services=lambda _services: list(containers),
+        application=lambda: list(containers),
         containers=lambda: list(containers),
     )
     chosen = HealthSettings.model_validate({"required": ["database"], **settings})
@@ -183,6 +185,25 @@ def test_port_without_a_listener(condition: str, *, ok: bool) -> None:
     found = health_of(api(health=condition), port=1)[0].askable().look()
     assert found.ok is ok
     assert "health.port" in found.seen or "not known" in found.seen
+
+
+@pytest.mark.parametrize(("condition", "ok"), [("healthy", False), ("none", True)])
+def test_container_that_is_not_reached_from_here(condition: str, *, ok: bool) -> None:
+    """Addresses of containers are not reached from everywhere (Docker Desktop, another host): that is told as well."""
+    far = NoAnswer("no route to host", "look", Why.UNREACHABLE)
+    health, _ = health_of(api(health=condition))
+    health._prober = SimpleNamespace(get=raising(far))  # type: ignore[assignment]  # a part of it
+    found = health.askable().look()
+    assert found.ok is ok
+    assert "no route to host" in found.seen
+    assert ok or "publish its port" in found.seen
+
+
+def raising(error: RunbookError) -> Callable[..., Answer]:
+    def get(*_arguments: object, **_more: object) -> Answer:
+        raise error
+
+    return get
 
 
 @pytest.fixture(scope="module")

@@ -226,7 +226,8 @@ def test_ledger_is_written_by_exactly_these_commands(tmp_path: Path) -> None:
     path = f"{tmp_path}/.runbook/known_good.jsonl"
     assert [command.argv for command in commands] == [  # type: ignore[union-attr]
         ("mkdir", "--parents", "--mode=700", "--", f"{tmp_path}/.runbook"),
-        ("dd", f"of={path}.new", "conv=fsync", "status=none"),
+        ("rm", "--force", "--", f"{path}.new"),
+        ("dd", f"of={path}.new", "conv=excl,fsync", "status=none"),
         ("mv", "--force", "--", f"{path}.new", path),
     ]
 

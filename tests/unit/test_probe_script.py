@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -84,8 +85,12 @@ def test_secrets_and_network_stay_out() -> None:
     words = " ".join(command.argv)
     assert "open-sesame-9" not in words
     assert command.secret_output
-    for option in ("--rm", "--network none", "--pull never", "--cap-drop ALL", "--log-driver none", "--memory"):
+    for option in ("--rm", "--network none", "--pull never", "--cap-drop ALL", "--log-driver none", "--read-only"):
         assert option in words
+    assert "--memory 1g --memory-swap 1g --cpus 1 --pids-limit 256" in words
+    assert "--cap-add" not in words
+    assert "--user" not in words
+    assert command.most_output == 8 * 1024 * 1024
     assert command.argv[-2:] == (DIGEST, "-")
     assert command.argv[command.argv.index("--name") + 1] != probe().argv[command.argv.index("--name") + 1]
 
@@ -150,7 +155,7 @@ def test_answer_is_what_was_returned(body: str) -> None:
 
 def test_fatal_reasons_are_marked() -> None:
     """A reason that leaves nothing else to ask is told from the others."""
-    assert ask("raise Fatal('no Alembic')")[0] == {"why": "no Alembic", "fatal": True}
+    assert ask("raise Fatal('no Alembic')")[0] == {"why": "no Alembic", "fatal": True, "read_only": False}
     assert ask("raise Told('no')")[0]["fatal"] is False
 
 
@@ -351,6 +356,22 @@ def test_anything_else_is_inconclusive(output: str, exit_code: int) -> None:
     """No marked line, two of them, a bad exit code, or an answer of another form: nothing is believed."""
     with pytest.raises(Inconclusive):
         asked(Answering(output, exit_code))
+
+
+def test_image_that_writes_where_it_lies_is_asked_again() -> None:
+    """Only where the image said that it could not write, its file system may be written; all other limits stay."""
+    host = Answering(f"MARKER {GOOD}\n", os.EX_CANTCREAT)
+    with pytest.raises(Inconclusive):
+        asked(host)
+    first, second = (command.argv for command in host.ran)
+    assert set(first) - set(second) == {"--read-only", "--tmpfs", *(word for word in first if ":rw," in word)}
+    assert set(second) <= set(first)
+
+
+def test_file_system_that_cannot_be_written_is_told() -> None:
+    """An error that a read-only file system led to is told from others, whatever was made of it."""
+    body = "try:\n    raise OSError(30, 'x')\nexcept OSError:\n    raise ValueError('no log')"
+    assert ask(body)[0]["read_only"]
 
 
 def test_container_is_removed_after_the_deadline() -> None:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 
-from runbook.errors import Inconclusive
-from runbook.health import not_ready
+from runbook.errors import Inconclusive, Why
+from runbook.health_answers import not_ready
 from runbook.incident.redaction import beginning
-from runbook.probes import LARGEST_BODY, Answer
+from runbook.probes import LARGEST_BODY, Answer, why_not
 from tests.unit.parts import Heard, Reply, asking, serving
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
@@ -224,3 +225,18 @@ def test_readiness_that_does_not_say_yes_is_not_ready(body: str, objection: str 
 def test_text_is_cut_between_words_only(text: str, shown: str) -> None:
     """What is shown of an answer ends between words, so that no half of a secret is left."""
     assert beginning(text, 10) == shown
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        pytest.param(httpx.ConnectTimeout("timed out"), Why.UNREACHABLE, id="no-connection"),
+        pytest.param(httpx.ConnectError("[Errno 113] No route to host"), Why.UNREACHABLE, id="no-route"),
+        pytest.param(httpx.ReadTimeout("timed out"), Why.OTHER, id="hangs"),
+        pytest.param(httpx.RemoteProtocolError("illegal status line"), Why.NOT_HTTP, id="another-protocol"),
+        pytest.param(httpx.ReadError("[Errno 104] Connection reset by peer"), Why.NOT_HTTP, id="hangs-up"),
+    ],
+)
+def test_why_there_was_no_answer(error: Exception, why: Why) -> None:
+    """What failed tells what to set."""
+    assert why_not(error) is why

@@ -315,7 +315,7 @@ def test_what_must_not_be_overlooked_is_shown(tmp_path: Path, capsys: pytest.Cap
     text = " ".join(said(capsys, "show", folder).split())
     for expected in (
         "The journal could not be written: No space left on device;",
-        "Not checked, a person vouched for it: Then it counts",
+        "Not seen to be well, a person vouched for it: Then it counts",
         "plan No plan to compare with: none was made",
         "passed over: v1.5: it is in quarantine",
         "--to v1 by anna, 2026-01-01 10:00:00 UTC: return to this release, whatever the ledger says",

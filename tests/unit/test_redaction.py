@@ -225,7 +225,9 @@ def test_secret_over_several_lines_is_found_folded(joint: str) -> None:
         "PASSWORD", "POSTGRES_PASSWORD", "PGPASSWORD", "db_passwd", "METRICS_TOKEN", "SECRET_KEY", "APP_SECRET",
         "AWS_SECRET_ACCESS_KEY", "API_KEY", "APIKEY", "STRIPE_KEY", "SENTRY_DSN", "GITHUB_TOKEN", "SESSION_COOKIE",
         "DB_CREDENTIALS", "SSH_PRIVATE_KEY", "PASSPHRASE", "REGISTRY_AUTH", "HASH_SALT",
-        "MYSQL_PWD", "db_pwd", "JWT", "X_JWT", "HMAC", "HMAC_KEY",
+        "MYSQL_PWD", "db_pwd", "JWT", "X_JWT", "HMAC", "HMAC_KEY", "FERNET_KEYS", "x-api-key",
+        "GITHUB_PAT", "ADMIN_PW", "SLACK_WEBHOOK_URL",
+        "CONNECTION_STRING", "DB_CONNSTR", "PEPPER",
     ],
 )  # fmt: skip
 def test_names_that_look_secret(name: str) -> None:
@@ -235,7 +237,20 @@ def test_names_that_look_secret(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["IMAGE_TAG", "PATH", "HOME", "EXPORT_MODE", "PORT", "COMPOSE_PROJECT_NAME", "LANG", "PWD", "OLDPWD", "JWT_ISSUER"],
+    [
+        "IMAGE_TAG",
+        "PATH",
+        "HOME",
+        "EXPORT_MODE",
+        "PORT",
+        "COMPOSE_PROJECT_NAME",
+        "LANG",
+        "PWD",
+        "OLDPWD",
+        "JWT_ISSUER",
+        "MONKEY",
+        "COMPAT",
+    ],
 )
 def test_names_that_do_not(name: str) -> None:
     """Ordinary variables are not: their values belong in the record."""
@@ -269,6 +284,25 @@ def test_hostile_output_cannot_keep_the_search_busy() -> None:
 def test_url_that_cannot_be_read_teaches_nothing() -> None:
     """A value that only resembles a URL does no harm."""
     assert list(secrets_in({"A": "http://[broken", "B": "://", "C": "http://user@host"})) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "host=db user=shop password=s3cret-word dbname=shop",
+        "host=db password='s3cret-word'",
+        "Server=db;Database=shop;User Id=sa;Password=s3cret-word;",
+        "Server=db;Pwd = s3cret-word",
+        "jdbc:postgresql://db/shop?user=shop&password=s3cret-word&ssl=true",
+        "-Xmx1g -Dspring.datasource.password=s3cret-word",
+        "postgres://shop:s3cret-word@db/shop",
+    ],
+)
+def test_password_in_a_longer_value(value: str) -> None:
+    """A password in a connection string, a query or an option is a secret, whatever its variable is called."""
+    redactor = Redactor()
+    redactor.learn_all(secrets_in({"DATABASE": value}))
+    assert redactor.text("login with s3cret-word failed") == "login with [secret DATABASE] failed"
 
 
 def test_much_text_is_quick() -> None:

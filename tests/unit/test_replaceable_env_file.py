@@ -46,3 +46,12 @@ def test_file_of_another_owner(tmp_path: Path) -> None:
     seen = rollback.replaceable_env_file(tools(tmp_path, user="4711")).look()
     assert not seen.ok
     assert "user 4711" in seen.seen
+
+
+def test_notes_behind_a_link(tmp_path: Path) -> None:
+    """Copies of the env file would be written to wherever the link leads."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".runbook").symlink_to("elsewhere")
+    seen = rollback.replaceable_env_file(tools(tmp_path)).look()
+    assert not seen.ok
+    assert f"{tmp_path}/.runbook is a LINK" in seen.seen

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from harness.resuming import _joined, _refuse_other_switch
+from harness.retyped import Typed
 from runbook.errors import SettingsError, TargetError
 from runbook.target import identify
 from runbook.toolbox import Wishes
+
+TYPED = Typed(("pytest", "features"))
 
 
 @pytest.mark.parametrize(
@@ -39,9 +42,9 @@ def test_newest_word_counts(asked: list[Wishes], given: Wishes, joined: Wishes) 
 def test_incident_turns_one_switch_one_way(asked: Wishes, given: Wishes) -> None:
     """Another switch, or another way, is another incident."""
     with pytest.raises(SettingsError, match="one switch, one way"):
-        _refuse_other_switch("i-1", asked, given)
-    _refuse_other_switch("i-1", asked, Wishes())
-    _refuse_other_switch("i-1", asked, asked)
+        _refuse_other_switch("i-1", asked, given, TYPED)
+    _refuse_other_switch("i-1", asked, Wishes(), TYPED)
+    _refuse_other_switch("i-1", asked, asked, TYPED)
 
 
 def tools(tag: str, digest: str) -> Any:

@@ -13,17 +13,20 @@ from runbook.incident.incident import Incident
 from runbook.incident.verifying import verify
 from runbook.lock import Holder
 from tests.journal_schema import problems
-from tests.unit.parts import SETTINGS
+from tests.unit.incident_parts import production
+from tests.unit.parts import SETTINGS, Heard
 from tests.unit.test_lock import leave, path
 
 SECRET = "canary/4711 & sons"
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Path:
-    """The settings of a production in a folder of this machine."""
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The settings of a production in a folder of this machine: Compose reads its env file, and no engine answers."""
     server = tmp_path / "server"
     server.mkdir()
+    production(tmp_path, Heard())
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     written = tmp_path / "runbook.toml"
     written.write_text(SETTINGS.replace("/srv/shop", str(server)))
     return written
@@ -56,7 +59,7 @@ def test_holder_is_told_and_kept(settings: Path, capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().err
     assert "incident i-1 of" in said
     assert "on elsewhere" in said
-    assert "pytest features --resume i-1 --execute shop" in said
+    assert "--resume i-1 --execute shop" in said
     assert lock.exists()
 
 
@@ -126,7 +129,7 @@ def test_emergency_is_gone_on_with_by_its_mark(settings: Path, capsys: pytest.Ca
     """For an incident of chapter 4 the command to type has its mark."""
     held(settings, incident=name)
     assert unlock(settings) == 1
-    assert f"pytest features -m emergency --resume {name} --execute shop" in capsys.readouterr().err
+    assert f"-m emergency --resume {name} --execute shop" in capsys.readouterr().err
 
 
 def test_places_are_repeated_in_what_to_type(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:

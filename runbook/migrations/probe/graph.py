@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import platform
 import re
+import stat
 import sys
 import warnings
 from pathlib import Path
@@ -15,30 +18,81 @@ from runbook.migrations.probe.shapes import shape_of_function
 ALEMBIC_WARNS = re.compile(r"present more than once|is not present")
 
 
-def open_project(path: str, section: str) -> tuple[Any, Any]:
-    """Return Alembic's Config and ScriptDirectory. Raises Fatal when the image has no such thing."""
+def open_project(path: str, section: str, places: Sequence[str] | None = None) -> tuple[Any, Any]:
+    """Return Alembic's Config and ScriptDirectory, as `alembic -c PATH` has them. Raises Fatal when there is none.
+
+    `places` are the folders of the revisions, where they are known better than by the configuration.
+    """
     # The shell's `alembic` does not look in the working directory before its own libraries, and a folder of
     # migrations is often called `alembic`.
     here = [place for place in sys.path if place in ("", str(Path.cwd()))]
     sys.path[:] = [place for place in sys.path if place not in here]
     try:
-        from alembic.config import Config  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
+        from alembic.config import CommandLine, Config  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
         from alembic.script import ScriptDirectory  # type: ignore[import-not-found]  # noqa: PLC0415 - the same
     except ImportError as error:
         raise Fatal(f"Python {platform.python_version()} ({sys.executable}) cannot import Alembic: {error}") from error
     sys.path.insert(0, str(Path.cwd()))
-    if not Path(path).is_file():
+    files = _files(path, CommandLine)
+    there = [file for file in files if _readable(file)]
+    if not there:
         raise Fatal(f"there is no file {path} in {Path.cwd()}")
     try:
-        config = Config(path, ini_section=section)
-        return config, ScriptDirectory.from_config(config)
+        more = {"toml_file": files[1]} if len(files) > 1 else {}
+        config = Config(files[0], ini_section=section, **more)
+        scripts = ScriptDirectory.from_config(config)
     except Exception as error:
-        raise Fatal(f"{path}, section [{section}]: {reason(error)}") from error
+        raise Fatal(f"{' and '.join(there)}, section [{section}]: {reason(error)}") from error
+    if places is not None:
+        scripts.version_locations = list(places)
+    return config, scripts
+
+
+def _files(path: str, command_line: Any) -> tuple[str, ...]:
+    """Return the files that `alembic -c PATH` reads: the ini file and, from Alembic 1.16 on, a pyproject.toml."""
+    if hasattr(command_line, "_inis_from_config"):
+        toml, ini = command_line()._inis_from_config(argparse.Namespace(config=[path]))  # noqa: SLF001 - no public way
+        return str(ini), str(toml)
+    if Path(path).name == "pyproject.toml":
+        import alembic  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
+
+        raise Fatal(f"Alembic {alembic.__version__} reads no {path}: from 1.16 on it does")
+    return (path,)
+
+
+def _readable(path: str) -> bool:
+    """Tell whether a file or folder is there. Raises Fatal when it may not be read, which Alembic takes for empty."""
+    try:
+        there = Path(path).stat()
+    except PermissionError as error:
+        raise Fatal(f"the image's user {os.getuid()} may not look at {path}") from error
+    except OSError:
+        return False
+    if not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(there.st_mode) else 0)):
+        raise Fatal(f"the image's user {os.getuid()} may not read {path}")
+    return True
+
+
+def named_after(config: Any, scripts: Any) -> dict[str, list[str] | None]:
+    """Return the folders of revisions that an env.py which has run set for itself, and in the configuration."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - only images have it
+
+    plain = scripts.version_locations
+    configured = ScriptDirectory.from_config(config).version_locations
+    return {name: [str(place) for place in found or ()] for name, found in (("own", plain), ("configured", configured))}
+
+
+def names_places(scripts: Any) -> bool:
+    """Tell whether env.py speaks of the folders of revisions; True as well when it cannot be read."""
+    try:
+        return "version_locations" in Path(scripts.dir, "env.py").read_text(errors="replace")
+    except OSError:
+        return True
 
 
 def versions() -> dict[str, str]:
     """Name the versions on which every other answer depends."""
-    import alembic  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
+    import alembic  # noqa: PLC0415 - only images have it
     import sqlalchemy  # type: ignore[import-not-found]  # noqa: PLC0415 - the same
 
     return {
@@ -50,6 +104,8 @@ def versions() -> dict[str, str]:
 
 def read_graph(scripts: Any) -> dict[str, Any]:
     """Describe every revision, newest first. Raises Told when Alembic cannot make a graph of them."""
+    for folder in scripts._version_locations:  # noqa: SLF001 - Alembic passes over one that it may not read
+        _readable(str(folder))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

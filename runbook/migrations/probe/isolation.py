@@ -6,6 +6,7 @@ exits, forks or is killed, the next question is asked all the same, and what hap
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
@@ -32,7 +33,10 @@ class Fatal(Told):
 
 
 def ask(question: Callable[[], Any], seconds: float) -> dict[str, Any]:
-    """Return {"answer": …}, or {"why": …} with the reason why there is none, and "fatal" when it is a Fatal."""
+    """Return {"answer": …}, or {"why": …} with the reason why there is none.
+
+    With it, "fatal" tells whether it is a Fatal, and "read_only" whether a file could not be written.
+    """
     answers, answers_end = os.pipe()
     words, words_end = os.pipe()
     child = os.fork()
@@ -60,7 +64,7 @@ def _answer(question: Callable[[], Any], answers: int, words: int) -> None:
         try:
             found: dict[str, Any] = {"answer": question()}
         except BaseException as error:  # noqa: BLE001 - SystemExit too: it is what migrations may do
-            found = {"why": reason(error), "fatal": isinstance(error, Fatal)}
+            found = {"why": reason(error), "fatal": isinstance(error, Fatal), "read_only": met_read_only(error)}
         if os.getpid() != myself:  # code of the image forked, and this is its copy of us
             os._exit(0)
         text = json.dumps(found).encode()
@@ -143,7 +147,32 @@ def reason(error: BaseException) -> str:
         words = f"it called sys.exit({error.code!r})"
     else:
         words = f"{type(error).__name__}: {words}" if words else type(error).__name__
-    return words + _where(error)
+    return words + _unreadable(error) + _where(error)
+
+
+def met_read_only(error: BaseException) -> bool:
+    """Tell whether an error, or one that led to it, is of a file system that cannot be written."""
+    seen: set[int] = set()
+    at: BaseException | None = error
+    while at is not None and id(at) not in seen:
+        if isinstance(at, OSError) and at.errno == errno.EROFS:
+            return True
+        seen.add(id(at))
+        at = at.__cause__ or at.__context__
+    return False
+
+
+def _unreadable(error: BaseException) -> str:
+    """Say which folder of a module that was not found may not be read: Python takes it for empty."""
+    if not isinstance(error, ImportError) or not error.name:
+        return ""
+    for place in sys.path:
+        folder = Path(place or ".")
+        for part in ("", *error.name.split(".")):
+            folder = folder / part
+            if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112 - False, whatever it is
+                return f": the image's user {os.getuid()} may not read the folder {folder}"
+    return ""
 
 
 def _where(error: BaseException) -> str:

@@ -39,11 +39,29 @@ def _table(table: Any, problems: list[str]) -> dict[str, Any]:
     columns = {str(column.name): _column(table, column, problems) for column in table.columns}
     schema = table.schema or table.metadata.schema
     name = str(table.name)
-    return {"schema": None if schema is None else str(schema), "name": name, "columns": list(columns.values())}
+    keys = [_foreign_key(key) for key in table.foreign_key_constraints]
+    return {
+        "schema": None if schema is None else str(schema),
+        "name": name,
+        "columns": list(columns.values()),
+        "foreign_keys": sorted(keys, key=lambda key: (key["columns"], key["name"] or "")),
+        "partitioned": bool(table.kwargs.get("postgresql_partition_by")),
+    }
+
+
+def _foreign_key(key: Any) -> dict[str, Any]:
+    acting = {"CASCADE", "SET NULL", "SET DEFAULT"}
+    return {
+        "name": str(key.name) if isinstance(key.name, str) else None,
+        "columns": [str(column.name) for column in key.columns],
+        "acts": any(str(action).upper().partition("(")[0].strip() in acting for action in (key.ondelete, key.onupdate)),
+    }
 
 
 def _join(known: dict[str, Any], found: dict[str, Any]) -> None:
     """Add the columns of a second mapping; of a column in both, what is good is only what both say."""
+    known["foreign_keys"] += found["foreign_keys"]
+    known["partitioned"] = known["partitioned"] or found["partitioned"]
     by_name = {column["name"]: column for column in known["columns"]}
     for column in found["columns"]:
         other = by_name.get(column["name"])

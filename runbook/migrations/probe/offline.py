@@ -36,6 +36,7 @@ class Offline:
         self.metadata: list[Any] = []
         self.configured = 0
         self.runs = 0
+        self.ended_well = False
         self.watch = Watch()
 
     def run(self, start: str | None, destination: str | None, steps: Callable[[Any], list[Any]]) -> None:
@@ -77,6 +78,7 @@ class Offline:
         environment.is_offline_mode = asked_for_mode
         with environment:
             self.scripts.run_env()
+        self.ended_well = True
 
     def _take(self, metadata: Any) -> None:
         if metadata is not None:

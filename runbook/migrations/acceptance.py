@@ -1,0 +1,122 @@
+"""What the way back would destroy: named, counted, and accepted by a person before anything is done.
+
+A person accepts what was named to them. In an incident that is gone on with, what was accepted still counts; if more
+would be lost by now (something else, or more rows), it is named anew and must be accepted anew.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from itertools import dropwhile
+from typing import TYPE_CHECKING, Any
+
+from runbook.migrations import schema
+from runbook.migrations.image_answer import Function
+from runbook.migrations.in_image import ImageMigrations
+from runbook.migrations.names import bookkeeping
+from runbook.sentence import Expectation, Seen
+from runbook.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from runbook.migrations.loss import Loss
+
+_NOTHING = "nothing that the database holds"
+
+
+def expected(tools: Toolbox) -> Expectation:
+    """That what the way destroys is named, and accepted with its revision if it is anything."""
+    revision = _revision(tools)
+
+    def look() -> Seen:
+        before = _accepted_before(tools, revision)
+        if reached := schema.reached(tools):
+            # There is nothing left to count: what was accepted before it is what was lost.
+            named = tools.incident.facts.get("loss", [])
+            tools.incident.decide(_question(tools), f"nothing is left to do: {reached}", named)
+            return Seen(ok=True, seen=f"nothing is left to do: {reached}")
+        return _judged(tools, revision, before, _named(tools))
+
+    return Expectation(
+        f"the loss accepted with --accept-loss {revision}",
+        look,
+        f"if that may be lost, type it again with --accept-loss {revision}; a restore point is taken first",
+        decided_by=("--accept-loss", revision),
+    )
+
+
+def _judged(tools: Toolbox, revision: str, before: "list[Loss]", losses: "list[Loss]") -> Seen:
+    from runbook.migrations.loss import more_than, most  # noqa: PLC0415 - as in _named
+
+    told = [str(loss) for loss in losses] or [_NOTHING]
+    tools.incident.learn("loss", told)
+    more = more_than(before, losses)
+    given = tools.wishes.accept_loss == revision
+    if not losses:
+        answer, ok = "there is nothing to accept", True
+    elif given:
+        answer, ok = f"accepted by name (--accept-loss {revision})", True
+        kept = [asdict(loss) for loss in most([*before, *losses])]
+        tools.incident.learn("loss accepted", {"revision": revision, "losses": kept})
+    elif before and not more:
+        answer, ok = f"accepted in this incident before (--accept-loss {revision})", True
+    else:
+        new = f": more than was accepted in this incident: {'; '.join(map(str, more))}" if before else ""
+        answer, ok = f"not accepted{new}", False
+    tools.incident.decide(_question(tools), answer, told)
+    return Seen(ok, f"would be destroyed: {'; '.join(told)}; {answer}", final=True)
+
+
+def _accepted_before(tools: Toolbox, revision: str) -> "list[Loss]":
+    from runbook.migrations.loss import Loss  # noqa: PLC0415 - as in _named
+
+    fact: Mapping[str, Any] = tools.incident.facts.get("loss accepted", {})
+    return [Loss(**each) for each in fact["losses"]] if fact.get("revision") == revision else []
+
+
+def _forward(tools: Toolbox) -> bool:
+    return tools.incident.facts.get("way") == "forward-fix"
+
+
+def _question(tools: Toolbox) -> str:
+    return f"May the {'forward-fix' if _forward(tools) else 'downgrade'} destroy this?"
+
+
+def _revision(tools: Toolbox) -> str:
+    """The revision by which the loss is accepted: the lowest that is undone, or the forward-fix's head."""
+    if _forward(tools):
+        return schema.of(tools).target_head
+    return schema.steps_to_undo(tools)[-1].revision
+
+
+def _named(tools: Toolbox) -> "list[Loss]":
+    """What would be lost from where the database is now; SQL that nobody could read is a loss that nobody knows."""
+    from runbook.migrations import loss  # noqa: PLC0415 - loads PostgreSQL's grammar, for which nobody should wait
+
+    known = schema.of(tools)
+    image = known.target if _forward(tools) else known.failed
+    functions, sql, why = _ahead(tools, image)
+    doubts = [
+        loss.unknown(f"{name} does more, or other things, than its SQL tells")
+        for name, function in functions
+        if function.reads_database or function.differs_offline
+    ]
+    if sql is None:
+        return [loss.unknown(f"the SQL could not be read: {why}"), *doubts]
+    return [*loss.named(sql, tools.catalog, bookkeeping(tools.settings.database)), *doubts]
+
+
+def _ahead(tools: Toolbox, image: ImageMigrations | None) -> tuple[list[tuple[str, Function]], str | None, str]:
+    """What is still to do: each revision's function, the SQL of them all (None if it cannot be read), and why not."""
+    if image is None or image.span is None:
+        return [], None, image.why("span") if image else "the image was not asked"
+    name = "upgrade" if _forward(tools) else "downgrade"
+    found, steps, now = getattr(image, name), image.span.steps, tools.catalog.revisions()
+    begins = (image.span.lower,) if _forward(tools) else (image.span.upper,)
+    if now == begins:
+        sql = found.sql if found else None
+    else:
+        # A downgrade that broke off between two revisions: what is below it is still to do.
+        steps = tuple(dropwhile(lambda step: now != (step.revision,), () if _forward(tools) else steps))
+        bodies = [found.bodies.get(step.revision) if found else None for step in steps]
+        sql = None if not steps or None in bodies else "\n".join(map(str, bodies))
+    functions = [(f"{name}() of {step.revision}", getattr(step, name)) for step in steps]
+    return functions, sql, image.why(name) if steps else f"the database is at {', '.join(now)}, not on the way"

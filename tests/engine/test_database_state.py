@@ -1,0 +1,127 @@
+"""What a real PostgreSQL tells of its rows, for restore points and losses: nothing written is missed."""
+
+import csv
+import io
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from runbook.errors import Inconclusive
+from runbook.migrations.catalog import Catalog
+from runbook.migrations.loss import named
+from runbook.migrations.moment import Moment
+from runbook.settings import DatabaseSettings
+from tests.engine.postgres_cluster import Cluster, cluster
+
+TABLES = """
+CREATE TABLE customers (id serial PRIMARY KEY, name varchar(20));
+CREATE TABLE orders (id serial PRIMARY KEY, customer int REFERENCES customers ON DELETE CASCADE, note text);
+CREATE SCHEMA audit; CREATE TABLE audit.lines (id int REFERENCES orders ON DELETE CASCADE);
+CREATE TABLE days (day date) PARTITION BY RANGE (day);
+CREATE TABLE days_2025 PARTITION OF days FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+INSERT INTO customers (name) VALUES ('a'), ('b'); INSERT INTO orders (customer, note) VALUES (1, 'x'), (2, NULL);
+INSERT INTO audit.lines VALUES (1); INSERT INTO days VALUES ('2025-12-18');
+"""
+
+
+class Direct(Catalog):
+    """The same questions to a PostgreSQL outside of a container."""
+
+    def __init__(self, server: Cluster) -> None:
+        self._server = server
+        self._settings = DatabaseSettings(user="postgres", name="shop")
+
+    def ask(self, query: str, *, deadline: float | None = None) -> list[list[str]]:
+        """As Catalog does."""
+        # As the runbook's own command has it: all of one -c is one transaction.
+        options = ("--no-psqlrc", "--quiet", "--csv", "--tuples-only", "--set", "ON_ERROR_STOP=1", "--command", query)
+        psql, socket = str(self._server.programs / "psql"), str(self._server.socket)
+        argv = [psql, "-U", "postgres", "-h", socket, "-d", "shop", *options]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=deadline or 60)
+        if done.returncode != 0:
+            raise Inconclusive(done.stderr, "")
+        return list(csv.reader(io.StringIO(done.stdout)))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Cluster]:
+    """A PostgreSQL with a database `shop`, and another one beside it."""
+    with cluster() as found:
+        found.must("postgres", "CREATE DATABASE shop;")
+        found.must("postgres", "CREATE DATABASE other;")
+        found.must("shop", TABLES)
+        yield found
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO orders (note) VALUES ('new')",
+        "UPDATE orders SET note = 'y' WHERE id = 1",
+        "UPDATE orders SET note = note WHERE id = 1",
+        "DELETE FROM audit.lines",
+        "BEGIN; DELETE FROM days; INSERT INTO days VALUES ('2025-12-19'); COMMIT",
+        "INSERT INTO days VALUES ('2025-12-20')",
+        "CREATE TABLE further (id int)",
+        "ALTER TABLE customers ADD COLUMN at timestamptz DEFAULT clock_timestamp()",
+        "SELECT lo_from_bytea(0, 'x')",
+    ],
+)
+def test_whatever_is_written_is_seen(server: Cluster, sql: str) -> None:
+    """Rows that come, go or change in any table, also as many as before, and large objects."""
+    catalog = Direct(server)
+    before = Moment.now(catalog, 60)
+    assert before.snapshot
+    assert before.holds_still(catalog, 60)
+    server.must("shop", sql)
+    assert not before.holds_still(catalog, 60)
+
+
+@pytest.mark.parametrize(
+    ("database", "sql"),
+    [
+        pytest.param("shop", "SELECT count(*) FROM orders", id="read"),
+        pytest.param("postgres", "CHECKPOINT", id="checkpoint"),
+        pytest.param("shop", "VACUUM ANALYZE", id="vacuum"),
+        pytest.param("shop", "VACUUM FREEZE orders", id="freeze"),
+        pytest.param("other", "CREATE TABLE busy AS SELECT generate_series(1, 100)", id="another database"),
+        pytest.param("shop", "BEGIN; DELETE FROM audit.lines; DROP TABLE days; ROLLBACK", id="undone"),
+        pytest.param("shop", "CREATE TEMPORARY TABLE t (id int)", id="temporary"),
+    ],
+)
+def test_what_writes_no_row_of_this_database_is_let_pass(server: Cluster, database: str, sql: str) -> None:
+    """The WAL moves with all of these."""
+    catalog = Direct(server)
+    server.must("shop", "SELECT lo_unlink(oid) FROM pg_largeobject_metadata")
+    before = Moment.now(catalog, 60)
+    server.must(database, sql)
+    assert before.holds_still(catalog, 60)
+
+
+def test_losses_are_counted_by_reading_alone(server: Cluster) -> None:
+    """Rows are counted in their tables, and in those that a foreign key would empty with them; types are compared."""
+    server.must("shop", "TRUNCATE customers CASCADE; INSERT INTO customers VALUES (1, 'a');")
+    server.must("shop", "INSERT INTO orders VALUES (1, 1, 'x'), (2, 1, NULL); INSERT INTO audit.lines VALUES (1), (2)")
+    sql = """
+        DELETE FROM customers WHERE name = 'a'; ALTER TABLE orders DROP COLUMN note; DROP TABLE days_2025;
+        ALTER TABLE customers ALTER COLUMN name TYPE varchar(40); ALTER TABLE customers ALTER COLUMN name TYPE char(2);
+        ALTER TABLE orders ALTER COLUMN customer TYPE bigint; UPDATE "o'dd" SET "a\\b" = NULL;
+    """
+    before = Moment.now(Direct(server), 60)
+    days = server.must("shop", "SELECT count(*) FROM days").strip()
+    assert [str(loss).removesuffix(" rows hold values") for loss in named(sql, Direct(server))] == [
+        "table customers, rows deleted: 1",
+        "table audit.lines, by its foreign key to customers: 2",
+        "table orders, by its foreign key to customers: 2",
+        "column orders.note: 1",
+        f"table days_2025: {days}",
+        "column customers.name, changed to another type: 1",
+        "column o'dd.a\\b, overwritten: an unknown number of",
+    ]
+    assert before.holds_still(Direct(server), 60)
+    server.must("shop", "CREATE VIEW sly AS SELECT nextval('orders_id_seq') AS id")
+    with pytest.raises(Inconclusive, match="read-only"):
+        Direct(server).values_held("sly", ["id"])
+    assert Direct(server).column_type("customers", "name") == "character varying(20)"
+    assert Direct(server).column_type("nowhere", "name") is None

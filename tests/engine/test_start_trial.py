@@ -1,0 +1,248 @@
+"""The target's start, tried on a copy of the schema, and the commands that migrate: on a small real production."""
+
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rehearsal.engine import Engine
+from rehearsal.images import build_parts, plan_parts
+from rehearsal.stages import Stages
+from runbook.errors import Inconclusive
+from runbook.host import Command
+from runbook.migrations import boot, start_trial
+from runbook.migrations.catalog import Catalog
+from runbook.migrations.commands import Direction, starts
+from runbook.migrations.scratch_project import LABEL, UNTIL
+from runbook.production import Production
+from runbook.settings import DatabaseSettings, Deadlines, HealthSettings, MigrationSettings, Project
+from tests.unit.incident_parts import incident
+from tests.unit.parts import asking, host
+
+PROJECT = Path(__file__).parent / "start_projects"
+DEADLINES = Deadlines(command=60, healthy=60, stable=1, up=120)
+DOCKERFILE = """
+FROM {runtime}
+WORKDIR /srv/app
+COPY . .
+# A name that PATH does not find, and an entrypoint that takes all words for its own.
+USER root
+RUN ln -s "$(command -v python3)" /opt/own-python && chmod 755 swallow
+USER nobody
+ENTRYPOINT ["./swallow"]
+"""
+COMPOSE = """
+services:
+  api:
+    image: {api}
+    environment: {{DATABASE_URL: "postgresql://shop:${{PASSWORD}}@database.internal/shop", KIND: "$KIND"}}
+    healthcheck: {{test: [CMD, python3, -c, ""], interval: 1s, start_period: 5s}}
+    volumes: ["/var/run:/host-run"]
+    networks: {{default: {{ipv4_address: 10.213.78.10}}}}
+    depends_on: [db]
+    labels: &mine {{{label}: "1"}}
+  db:
+    image: {db}
+    container_name: {name}-database
+    environment: {{POSTGRES_USER: shop, POSTGRES_DB: shop, POSTGRES_PASSWORD: "$PASSWORD"}}
+    volumes: [data:/var/lib/postgresql]
+    networks: {{default: {{aliases: [database.internal]}}}}
+    labels: *mine
+volumes: {{data: {{}}}}
+networks: {{default: {{ipam: {{config: [{{subnet: 10.213.78.0/24}}]}}}}}}
+"""
+SCHEMA = """
+CREATE SCHEMA audit; CREATE TABLE audit.versions (version_num varchar(32) PRIMARY KEY);
+CREATE TABLE orders (id integer PRIMARY KEY, note text); INSERT INTO orders VALUES (1, 'kept');
+INSERT INTO audit.versions VALUES ('0002');
+"""
+
+
+@dataclass
+class Here:
+    """The production of these tests, and the folder that it lies in."""
+
+    folder: Path
+    name: str
+    image: str
+
+    def compose(self, *arguments: str) -> str:
+        argv = ["docker", "compose", "-p", self.name, *arguments]
+        return subprocess.run(argv, cwd=self.folder, check=True, capture_output=True, text=True, timeout=120).stdout
+
+    def sql(self, text: str) -> str:
+        return self.compose("exec", "-T", "db", "psql", "-qtA", "-U", "shop", "-d", "shop", "-c", text)
+
+    @contextmanager
+    def tools(self, folder: Path, kind: str, **migrations: Any) -> Iterator[Any]:
+        """The runbook's parts for this production, whose api does at its start what `kind` says."""
+        (self.folder / ".env").write_text(f"PASSWORD=dollar$$and'quote\nKIND={kind}\nIMAGE_TAG=v1\n")
+        name = f"trial-{uuid.uuid4().hex[:8]}"
+        (folder / name).mkdir(parents=True)
+        found, there = incident(folder / name), host()
+        found.name = name
+        project = Project.model_validate({"name": self.name, "directory": str(self.folder), "services": ["api"]})
+        production = Production(there, project, DEADLINES)
+        database = DatabaseSettings(user="shop", name="shop", version_table="versions", version_schema="audit")
+        with asking() as prober:
+            yield SimpleNamespace(
+                incident=found, host=there, production=production, prober=prober,
+                catalog=Catalog(production, database),
+                settings=SimpleNamespace(
+                    project=project, database=database, deadlines=DEADLINES, health=HealthSettings(),
+                    migrations=MigrationSettings.model_validate(migrations),
+                ),
+            )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+    """A production at a revision that its image does not know; removed at the end."""
+    engine = Engine(tmp_path_factory.mktemp("docker"))
+    plan = plan_parts(engine)
+    build_parts(engine, plan, "start-trial-test", Stages(print))
+    token = uuid.uuid4().hex[:8]
+    name, image = f"trialtest-{token}", f"rollback-runbook/start-trial-test:{token}"
+    context = tmp_path_factory.mktemp("context")
+    shutil.copytree(PROJECT, context, dirs_exist_ok=True)
+    (context / "Dockerfile").write_text(DOCKERFILE.format(runtime=plan.tags["runtime"]))
+    folder = tmp_path_factory.mktemp("production")
+    (folder / ".env").write_text("PASSWORD=dollar$$and'quote\nKIND=plain\n")
+    text = COMPOSE.format(api=image, db=plan.tags["database"], name=name, label="io.rollback-runbook.start-trial-test")
+    (folder / "docker-compose.yml").write_text(text)
+    found = Here(folder, name, image)
+    engine.docker("build", "--force-rm", "--tag", image, str(context), timeout=300)
+    try:
+        found.compose("up", "-d")
+        ready = Command(("docker", "exec", f"{name}-database", "pg_isready", "-q", "-h", "127.0.0.1"), 30)
+        until = time.monotonic() + 120
+        while host().run(ready).exit_code:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        found.sql(SCHEMA)
+        yield found
+    finally:
+        found.compose("down", "--volumes", "--timeout", "0")
+        engine.docker("image", "rm", "--force", image)
+
+
+def left(here: Here) -> str:
+    """What a trial has left on the engine."""
+    mine = ("--filter", f"label={LABEL}={here.name}")
+    listed = [
+        subprocess.run(["docker", kind, "ls", *more, "-q", *mine], check=True, capture_output=True, text=True).stdout
+        for kind, more in (("container", ("-a",)), ("network", ()))
+    ]
+    return "".join(listed)
+
+
+def tried(here: Here, folder: Path, kind: str, **migrations: Any) -> Any:
+    """How the target fares whose start is of that kind; nothing stays of the trial, and production is as it was."""
+    release = SimpleNamespace(tag="v1", digests={"api": ""}, pinned=lambda _name: here.image)
+    with here.tools(folder, kind, **migrations) as tools:
+        try:
+            return boot.migrates_not_at_start(tools, release).look()  # type: ignore[arg-type]  # what is asked of a release
+        finally:
+            assert left(here) == ""
+            assert here.sql("SELECT version_num FROM audit.versions").split() == ["0002"]
+            assert here.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").strip() == "1"
+
+
+def test_target_that_lives_with_the_schema(here: Here, tmp_path: Path) -> None:
+    """It starts, speaks to the copy under the database's own names, and changes nothing."""
+    seen = tried(here, tmp_path, "plain")
+    assert seen.ok
+    assert "api started, spoke to the database and left schema and revision alone (tried" in seen.seen
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("imports", "api migrates when it starts, and ends: "),
+        ("creates", "the target changed the copy of the schema"),
+        ("stamps", "the target moved the copy from revision 0002 to 0009"),
+    ],
+)
+def test_target_that_migrates(here: Here, tmp_path: Path, kind: str, words: str) -> None:
+    """In Python code, by hand or by Alembic: it is seen on the copy, and production never hears of it."""
+    seen = tried(here, tmp_path, kind)
+    assert not seen.ok
+    assert words in seen.seen
+    if kind == "imports":
+        assert "Can't locate revision identified by '0002'" in seen.seen
+        assert "api has code that can migrate: " in seen.seen
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("dies", "api ended with exit code 1: ConnectionError: no broker"),
+        ("silent", "api did not connect to the database"),
+    ],
+)
+def test_doubt_is_said(here: Here, tmp_path: Path, kind: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ends for another reason, or never asks the database, tells nothing; the setting that would is named."""
+    monkeypatch.setattr(start_trial, "_SILENT", 2.0)
+    with pytest.raises(Inconclusive, match=words) as caught:
+        tried(here, tmp_path, kind)
+    assert "migrations.at_start" in caught.value.next_step
+    assert tried(here, tmp_path / "declared", kind, at_start=False).ok
+    assert not tried(here, tmp_path / "declared", kind, at_start=True).ok
+
+
+def test_trial_that_was_interrupted_or_killed(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C leaves nothing; what SIGKILL left is removed by the next trial, once no trial can be at work."""
+
+    def interrupted(_trial: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(start_trial.StartTrial, "_watched", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tried(here, tmp_path, "plain")
+    monkeypatch.undo()
+    labels = ("--label", f"{LABEL}={here.name}", "--label")
+    make = ("docker", "create", "--network", "none", *labels)
+    old, new = (
+        host().check(Command((*make, f"{UNTIL}={until}", here.image), 30)).text.strip() for until in (5, 99999999999)
+    )
+    try:
+        with here.tools(tmp_path, "plain") as tools:
+            release = SimpleNamespace(tag="v1", digests={"api": ""}, pinned=lambda _name: here.image)
+            start_trial.StartTrial(tools, release)._project._sweep()  # type: ignore[arg-type]  # what is asked of it
+        assert left(here).split() == [new[:12]]
+    finally:
+        subprocess.run(["docker", "rm", "-f", old, new], check=False, capture_output=True)
+
+
+def test_commands_run_whatever_the_entrypoint(here: Here, tmp_path: Path) -> None:
+    """By a Python off PATH, past an ENTRYPOINT that swallows, beside a container that has the service's address."""
+    here.sql("UPDATE audit.versions SET version_num = '0001'")
+    try:
+        with here.tools(tmp_path, "plain", python="/opt/own-python") as tools:
+            seen = starts(tools, "v1", Direction.DOWNGRADE).look()
+            assert (seen.ok, seen.seen.partition(" in the image")[2]) == (True, " of v1 finds the database at 0001"), (
+                seen
+            )
+        with here.tools(tmp_path, "plain", python="no-such-python") as tools:
+            seen = starts(tools, "v1", Direction.UPGRADE).look()
+            assert not seen.ok
+            assert 'exec: "no-such-python"' in seen.seen
+        own = ["/opt/own-python", "-m", "alembic", "downgrade", "{revision}"]
+        with here.tools(tmp_path, "plain", downgrade=own) as tools:
+            assert starts(tools, "v1", Direction.DOWNGRADE).look().ok
+        # One that does not know --help and would write: it has no network to do it by.
+        rogue = "import os,psycopg; psycopg.connect(os.environ['DATABASE_URL']).execute('DROP TABLE orders').commit()"
+        with here.tools(tmp_path, "plain", downgrade=["python3", "-c", rogue, "{revision}"]) as tools:
+            seen = starts(tools, "v1", Direction.DOWNGRADE).look()
+            assert not seen.ok
+            assert here.sql("SELECT note FROM orders").strip() == "kept"
+    finally:
+        here.sql("UPDATE audit.versions SET version_num = '0002'")

@@ -1,0 +1,243 @@
+"""Every command that is printed is typed, in each state in which a person may read it: it must lead on."""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runbook.incident.record import render
+from tests.harness.inner import ROOT, Ran, Runbook, scenario
+from tests.harness.test_refusals import refusal
+from tests.harness.test_signals import after_file
+
+SENTENCES = """
+from runbook import snapshot
+
+
+@given("production is written down")
+def written_down(tools):
+    snapshot.write_down_before(tools)
+
+
+@given("there is such a release")
+def release(tools):
+    tag = tools.wishes.target or "v1"
+    tools.incident.verify(Expectation("a release", lambda: Seen(tag in ("v1", "v2"), f"no {tag}"), "name another one"))
+    tools.incident.learn("target", {"tag": tag, "images": {}, "digests": {}})
+
+
+@then("the loss is accepted")
+def loss(tools):
+    accepted = tools.wishes.accept_loss == "c3"
+    look = lambda: Seen(accepted, "would be destroyed: orders.note", final=True)
+    tools.incident.expect(Expectation("the loss accepted", look, "decide", decided_by=("--accept-loss", "c3")))
+
+
+@when("user traffic is paused")
+@changes
+def paused(tools):
+    tools.incident.carry_out(tools.gate.pausing(), tools.host)
+
+
+@when("the rollback is noted")
+@changes
+def noted(tools):
+    origin = {"tags": ["v2"], "digests": {}, "log_errors": {}}
+    tools.incident.carry_out(tools.open_incident.opening(tools.incident.name, origin, "v1"), tools.host)
+
+
+@when("user traffic is resumed")
+@changes
+def resumed(tools):
+    tools.incident.carry_out(tools.gate.resuming(), tools.host)
+    tools.incident.carry_out(tools.open_incident.closing(), tools.host)
+"""
+SEEN = scenario("Seen", "Given production is written down", "And there is such a release", tags="@provides:seen")
+LOSS = scenario("Loss", "Then the loss is accepted", tags="@needs:seen @provides:accepted")
+NOTED = ("When the rollback is noted", "And user traffic is paused")
+PAUSED = scenario("Paused", *NOTED, tags="@needs:seen @provides:out")
+ACCEPTED = PAUSED.replace("@needs:seen", "@needs:accepted")
+SWITCH = scenario("Switch", "When a long command is run", tags="@needs:out @provides:on")
+BACK = scenario("Back", "When user traffic is resumed", "Then all is well", tags="@needs:on @provides:back")
+CHECKED = scenario("Checked", "Then all is well", tags="@post_deploy")
+SWITCHED = scenario("Switched off", "When a message is sent", tags="@emergency")
+EXECUTE = ("features", "--execute", "shop")
+
+
+@pytest.fixture
+def runbook(runbook: Runbook) -> Runbook:
+    """A rollback with a gate, which keeps what it is told in a file."""
+    settings, gate = runbook.folder / "runbook.toml", runbook.server / "gate"
+    text = settings.read_text()
+    for name, word in (("pause", "closed"), ("resume", "open")):
+        text = text.replace(f'{name} = {{ command = ["true"] }}', f'{name} = {{ command = ["cp", "{word}", "gate"] }}')
+        (runbook.server / word).write_text(f"{word}\n")
+    settings.write_text(text.replace('["echo", "open"]', '["cat", "gate"]'))
+    gate.write_text("open\n")
+    return runbook.sentences(SENTENCES).feature("1.feature", SEEN, PAUSED, SWITCH, BACK, CHECKED, SWITCHED)
+
+
+def printed(text: str) -> list[str]:
+    """The commands in a text, one a line or behind the word `type`."""
+    command = re.compile(r"(?:^\s*|type )(\S*(?:pytest|python) (?:features|-m runbook|-).*)$")
+    return [found[1] for line in text.splitlines() if (found := command.search(line))]
+
+
+def typed(runbook: Runbook, command: str) -> Ran:
+    """Type it as it stands there."""
+    sentences = runbook.folder / "sentences.py"
+    sentences.write_text(sentences.read_text().replace("sleep 60", "true"))
+    return runbook.run(*shlex.split(command)[1:], allow_unused="--allow-unused" not in command)
+
+
+def stopped(runbook: Runbook, how: signal.Signals) -> Ran:
+    """A run that was stopped behind the closed gate."""
+    pid = runbook.server / "pid"
+    ran = runbook.run(*EXECUTE, meanwhile=after_file(pid, how))
+    if how is signal.SIGKILL:
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+    assert (runbook.server / "gate").read_text() == "closed\n"
+    assert ran.folder is not None
+    return ran
+
+
+def is_over(runbook: Runbook, ran: Ran) -> bool:
+    return ran.exit_code == 0 and (runbook.server / "gate").read_text() == "open\n"
+
+
+def test_after_ctrl_c_behind_the_closed_gate(runbook: Runbook) -> None:
+    """The last lines say who closed the gate, and their one command brings users back; the page has the same one."""
+    ran = stopped(runbook, signal.SIGINT)
+    assert "traffic is paused: the gate was closed by this incident since" in ran.terminal
+    (command,) = printed(ran.terminal)
+    assert " ".join(shlex.split(command)[1:]) in ran.page
+    assert is_over(runbook, typed(runbook, command))
+
+
+def test_another_run_over_it_says_whose_gate_it_is(runbook: Runbook) -> None:
+    """A plan, and an execution that fails, over a rollback that broke off: its name first, and the command for it."""
+    first = stopped(runbook, signal.SIGINT)
+    assert first.folder is not None
+    for arguments in (("features", "--to", "v9"), (*EXECUTE, "--to", "v9")):
+        ran = runbook.run(*arguments)
+        assert ran.exit_code == 1
+        assert f"the gate was closed by incident {first.folder.name}, which began at 20" in ran.terminal
+        (command,) = printed(ran.terminal)
+        assert f"--resume {first.folder.name} --execute shop" in command
+    assert is_over(runbook, typed(runbook, command))
+
+
+def test_after_sigkill(runbook: Runbook) -> None:
+    """Who types the same again is told the command that goes on; the page of the killed run says the same one."""
+    killed = stopped(runbook, signal.SIGKILL)
+    assert killed.folder is not None
+    said = refusal(runbook.run(*EXECUTE))
+    (command,) = printed(said)
+    page = render(killed.folder / "journal.jsonl").read_text()
+    assert f"--resume {killed.folder.name} --execute shop" in page
+    assert is_over(runbook, typed(runbook, command))
+
+
+def test_lock_whose_journal_is_lost(runbook: Runbook) -> None:
+    """With no journal to go on from, the lock is taken away by the command that is shown, and the rollback begins."""
+    killed = stopped(runbook, signal.SIGKILL)
+    assert killed.folder is not None
+    shutil.rmtree(killed.folder)
+    said = refusal(runbook.run(*EXECUTE))
+    assert "its journal is not in" in said
+    (command,) = printed(said)
+    words = [sys.executable, *shlex.split(command)[1:]]
+    environment = runbook.environment | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, cwd=runbook.folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert is_over(runbook, typed(runbook, shlex.join(["pytest", *EXECUTE])))
+
+
+def test_after_a_mistyped_tag(runbook: Runbook) -> None:
+    """Nothing was changed: the plan that is offered succeeds and its own command too; so does --resume --to."""
+    ran = runbook.run(*EXECUTE, "--to", "v9")
+    assert ran.exit_code == 1
+    assert ran.folder is not None
+    (command,) = printed(ran.terminal)
+    assert "--resume" not in command
+    planned = typed(runbook, command)
+    assert planned.exit_code == 0, planned.terminal
+    resumed = typed(runbook, shlex.join(["pytest", *EXECUTE, "--resume", ran.folder.name, "--to", "v1"]))
+    assert is_over(runbook, resumed)
+    (carried_out,) = printed(planned.terminal)
+    assert is_over(runbook, typed(runbook, carried_out))
+
+
+def test_other_target_before_anything_was_changed(runbook: Runbook) -> None:
+    """An incident that changed nothing goes to the target that is asked for, and looks at all anew."""
+    runbook.feature("1.feature", SEEN, LOSS, ACCEPTED)
+    ran = runbook.run(*EXECUTE, "--to", "v2")
+    assert ran.folder is not None
+    resumed = runbook.run(*EXECUTE, "--resume", ran.folder.name, "--to", "v1", "--accept-loss", "c3")
+    assert resumed.exit_code == 0, resumed.terminal
+
+
+def test_loss_that_was_not_accepted(runbook: Runbook) -> None:
+    """An execution that stopped for a decision goes on with the options that decide."""
+    runbook.feature("1.feature", SEEN, LOSS, ACCEPTED, CHECKED)
+    ran = runbook.run(*EXECUTE)
+    assert ran.exit_code == 1
+    (command,) = printed(ran.terminal)
+    assert typed(runbook, command).exit_code == 0
+
+
+def an_incident(runbook: Runbook, kind: str) -> str:
+    """An incident of that kind that lies in the reports."""
+    if kind == "stopped":
+        ran = stopped(runbook, signal.SIGINT)
+    elif kind == "plan":
+        ran = runbook.run("features")
+    elif kind == "over":
+        (runbook.folder / "sentences.py").write_text(
+            (runbook.folder / "sentences.py").read_text().replace("sleep 60", "true")
+        )
+        ran = runbook.run(*EXECUTE)
+    else:
+        return "20260101T000000Z-shop-rollback"
+    assert ran.folder is not None
+    return ran.folder.name
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        pytest.param("", ("features", "--execute", "shp"), id="another-project"),
+        pytest.param("", (*EXECUTE, "-m", "post_deploy"), id="validation"),
+        pytest.param("", ("features", "-m", "post_deploy and not x"), id="part-of-a-validation"),
+        pytest.param("", (*EXECUTE, "-k", "Seen"), id="-k"),
+        pytest.param("", ("features", "--disable", "exports"), id="switch-without-emergency"),
+        pytest.param("", (*EXECUTE, "--to", "v1", "--forward-fix", "v2"), id="back-and-forward"),
+        pytest.param("", (*EXECUTE, "--override", "1.1.1"), id="override-without-reason"),
+        pytest.param("stopped", ("features", "--resume", "{}"), id="resume-without-execute"),
+        pytest.param("stopped", (*EXECUTE, "--resume", "reports/{}"), id="resume-a-path"),
+        pytest.param("stopped", (*EXECUTE, "-m", "emergency", "--resume", "{}"), id="resume-as-emergency"),
+        pytest.param("stopped", (*EXECUTE, "--resume", "{}", "--to", "v2"), id="resume-elsewhere"),
+        pytest.param("plan", (*EXECUTE, "--resume", "{}"), id="resume-a-plan"),
+        pytest.param("over", (*EXECUTE, "--resume", "{}"), id="resume-what-is-over"),
+        pytest.param("lost", (*EXECUTE, "--resume", "{}"), id="resume-what-is-not-there"),
+    ],
+)
+def test_after_a_refusal(runbook: Runbook, kind: str, arguments: tuple[str, ...]) -> None:
+    """What a refusal says to type is not refused, and ends well."""
+    name = an_incident(runbook, kind) if kind else ""
+    said = refusal(runbook.run(*(word.format(name) for word in arguments)))
+    (command,) = printed(said)
+    ran = typed(runbook, command)
+    assert ran.exit_code == 0, f"{command}\n{ran.terminal}"
+
+
+def test_program_that_is_printed_is_this_one(runbook: Runbook) -> None:
+    """The path of the program is right from the folder in which it was typed."""
+    (command,) = printed(runbook.run("features").terminal)
+    assert (runbook.folder / shlex.split(command)[0]).resolve() == (Path(sys.prefix) / "bin" / "pytest").resolve()
