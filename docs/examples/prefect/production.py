@@ -1,15 +1,14 @@
 """Raises a production of Prefect's server on this machine, deploys to it, and takes it down again.
 
-    .venv/bin/python docs/examples/prefect/production.py up FOLDER            Prefect 3.8.8, which migrates when it starts
-    .venv/bin/python docs/examples/prefect/production.py deploy FOLDER 3.9.1
-    .venv/bin/python docs/examples/prefect/production.py down FOLDER
+    .venv/bin/python -m docs.examples.prefect.production up FOLDER             Prefect 3.8.8
+    .venv/bin/python -m docs.examples.prefect.production deploy FOLDER 3.9.1
+    .venv/bin/python -m docs.examples.prefect.production down FOLDER
 
 FOLDER is new; the Compose project is called as it is, and so is the label on everything that is made. PostgreSQL, the
 image registry and the desk that takes announcements and tickets are those of the rehearsals.
 """
 
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,23 +20,26 @@ from urllib.parse import quote
 
 import httpx
 
+from rehearsal.build import build
+from rehearsal.engine import Engine, plugin_dirs
+from rehearsal.errors import RehearsalError
+from rehearsal.images import BASE_IMAGE, MACHINES, SHARED, build_parts, content_hash, plan_parts
+from rehearsal.labels import REHEARSAL
+from rehearsal.layout import (
+    ANNOUNCER,
+    Layout,
+    Secrets,
+    compose_file,
+    docker_config_text,
+    outside_env_text,
+)
+from rehearsal.packages import fetch_packages
+from rehearsal.ports import free_ports
+from rehearsal.releases import LEFT_OUT, make_readable
+from rehearsal.removal import remove_rehearsal
+from rehearsal.stages import Stages
+
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[2]))
-
-from rehearsal.build import build  # noqa: E402 - the path to it is set above
-from rehearsal.engine import Engine, plugin_dirs  # noqa: E402
-from rehearsal.errors import RehearsalError  # noqa: E402
-from rehearsal.images import BASE_IMAGE, MACHINES, SHARED, build_parts, content_hash, plan_parts  # noqa: E402
-from rehearsal.layout import (  # noqa: E402
-    ANNOUNCER, Layout, Secrets, compose_file, docker_config_text, outside_env_text,
-)  # fmt: skip
-from rehearsal.packages import fetch_packages  # noqa: E402
-from rehearsal.ports import free_ports  # noqa: E402
-from rehearsal.releases import LEFT_OUT, make_readable  # noqa: E402
-from rehearsal.removal import remove_rehearsal  # noqa: E402
-from rehearsal.labels import REHEARSAL  # noqa: E402
-from rehearsal.stages import Stages  # noqa: E402
-
 FIRST = "3.8.8"
 COMPOSE_FILES = ("deploy/compose.yaml", "deploy/compose.production.yaml")
 ENV_FILE = "production.env"
@@ -95,8 +97,10 @@ def deploy(folder: Path, tag: str) -> None:
     engine.docker("push", "--quiet", image, timeout=300)
     engine.docker("image", "rm", image)
     say(f"{tag}: built, and pushed to the registry")
-    text = (server / ENV_FILE).read_bytes().replace(
-        f"PREFECT_TAG={variables['PREFECT_TAG']}\r\n".encode(), f"PREFECT_TAG={tag}\r\n".encode()
+    text = (
+        (server / ENV_FILE)
+        .read_bytes()
+        .replace(f"PREFECT_TAG={variables['PREFECT_TAG']}\r\n".encode(), f"PREFECT_TAG={tag}\r\n".encode())
     )
     (server / ENV_FILE).write_bytes(text)
     compose(folder, "up", "--detach", "--quiet-pull")
