@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from string import Template
 from urllib.parse import quote
@@ -44,7 +45,7 @@ FIRST = "3.8.8"
 COMPOSE_FILES = ("deploy/compose.yaml", "deploy/compose.production.yaml")
 ENV_FILE = "production.env"
 READY_WITHIN = 120.0  # seconds
-HTTP_OK = HERE.parents[2] / "rehearsal" / "parts" / "runtime" / "bin"
+HTTP_OK = HERE.parents[2] / "rehearsal" / "parts" / "runtime" / "bin" / "http-ok"
 
 
 def main(arguments: list[str]) -> int:
@@ -64,7 +65,7 @@ def main(arguments: list[str]) -> int:
 
 def up(folder: Path) -> None:
     """Raise everything in a new folder, with the first release live. Raises RehearsalError."""
-    say = Stages(print)
+    say = Stages(partial(print, flush=True))
     folder.mkdir()
     public, registry, desk = free_ports(3)
     layout, drawn = Layout(folder, public, registry, desk), Secrets.draw()
@@ -83,26 +84,14 @@ def up(folder: Path) -> None:
 
 def deploy(folder: Path, tag: str) -> None:
     """Build a release from PyPI, push it, and bring it up as the team does. Raises RehearsalError."""
-    say, engine, server = Stages(print), _engine(folder), folder / "server"
+    say, engine, server = Stages(partial(print, flush=True)), _engine(folder), folder / "server"
     variables = dict(line.split("=", 1) for line in (server / ENV_FILE).read_text().splitlines() if "=" in line)
     image = f"{variables['REGISTRY']}/prefect/server:{tag}"
-    with tempfile.TemporaryDirectory(prefix="prefect-") as temporary:
-        context = Path(temporary)
-        shutil.copytree(HERE / "images" / "release", context, dirs_exist_ok=True)
-        shutil.copy(HTTP_OK / "http-ok", context)
-        fetch_packages(HERE / "releases" / f"{tag}.lock", context / "site", MACHINES[engine.architecture()])
-        make_readable(context)
-        packages = _part(engine, "packages", BASE_IMAGE)
-        build(engine, context, image, [("--build-arg", f"BASE={packages}"), ("--label", f"{REHEARSAL}={folder.name}")])
-    engine.docker("push", "--quiet", image, timeout=300)
-    engine.docker("image", "rm", image)
-    say(f"{tag}: built, and pushed to the registry")
-    text = (
-        (server / ENV_FILE)
-        .read_bytes()
-        .replace(f"PREFECT_TAG={variables['PREFECT_TAG']}\r\n".encode(), f"PREFECT_TAG={tag}\r\n".encode())
-    )
-    (server / ENV_FILE).write_bytes(text)
+    if engine.image_id(image) is None:
+        _publish(engine, image, tag, folder.name)
+        say(f"{tag}: built, and pushed to the registry")
+    before, after = (f"PREFECT_TAG={each}\r\n".encode() for each in (variables["PREFECT_TAG"], tag))
+    (server / ENV_FILE).write_bytes((server / ENV_FILE).read_bytes().replace(before, after))
     compose(folder, "up", "--detach", "--quiet-pull")
     _wait_for(f"http://127.0.0.1:{variables['PUBLIC_PORT']}/api/admin/version", tag)
     say(f"{tag}: serves users")
@@ -143,6 +132,20 @@ def _part(engine: Engine, name: str, base: str) -> str:
             make_readable(context)
             build(engine, context, reference, [("--build-arg", f"BASE={base}")])
     return reference
+
+
+def _publish(engine: Engine, image: str, tag: str, owner: str) -> None:
+    """Build a release and push it; the local copy goes, so that production must pull."""
+    with tempfile.TemporaryDirectory(prefix="prefect-") as temporary:
+        context = Path(temporary)
+        shutil.copytree(HERE / "images" / "release", context, dirs_exist_ok=True)
+        shutil.copy(HTTP_OK, context)
+        fetch_packages(HERE / "releases" / f"{tag}.lock", context / "site", MACHINES[engine.architecture()])
+        make_readable(context)
+        packages = _part(engine, "packages", BASE_IMAGE)
+        build(engine, context, image, [("--build-arg", f"BASE={packages}"), ("--label", f"{REHEARSAL}={owner}")])
+    engine.docker("push", "--quiet", image, timeout=300)
+    engine.docker("image", "rm", image)
 
 
 def _write_outside(layout: Layout, drawn: Secrets, images: dict[str, str]) -> None:
