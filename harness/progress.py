@@ -1,6 +1,5 @@
 """What is said while the runbook runs: a line for each sentence as it ends, and what goes on until then."""
 
-import math
 import os
 import time
 from collections import Counter
@@ -65,7 +64,6 @@ class Progress(Listener):
         self._changes: list[tuple[Reach, str]] = []
         self._commands: list[Completed] = []
         self._has_deadline = False
-        self._ended_at = math.inf
         self._availability: Callable[[], Availability | None] = lambda: None
         self.now = Now()
 
@@ -90,16 +88,17 @@ class Progress(Listener):
 
     def ended(self) -> None:
         """End the live view, if there is one, and leave the terminal as it was. May be called again."""
-        self._ended_at = min(self._ended_at, time.monotonic())
         if self._end_live is not None:
             self._screen, end, self._end_live = self._plain, self._end_live, None
             end()
 
-    def closed(self, lines: list[str]) -> None:
-        """Write the last lines, the first of them in bold, after what was measured of the public address."""
+    def closed(self, lines: list[str], measured: str = "") -> None:
+        """Write the last lines, the first of them in bold, after what was `measured` of the public address."""
         self._say("")
-        if (seen := self._availability()) is not None:
-            self._say(seen.in_words(self._ended_at), Style.BAD if seen.down_since is not None else Style.PLAIN)
+        if measured or self._availability() is not None:
+            seen = self._availability()
+            unanswered = "the public address gave no answer to any probe, and the run was shorter than their deadline"
+            self._say(measured or unanswered, Style.BAD if seen and seen.down_since is not None else Style.PLAIN)
         for number, line in enumerate(lines):
             self._say(line, Style.PLAIN if number else Style.HEADING)
 

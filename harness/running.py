@@ -27,6 +27,7 @@ from runbook.errors import RedactionError, RunbookError
 from runbook.host import Host, OffTheRecord
 from runbook.incident.canary import refuse_leaks, texts_in
 from runbook.incident.incident import Mode
+from runbook.incident.measured import in_words, measured
 from runbook.incident.redaction import Redactor
 from runbook.incident.tracebacks import redact_tracebacks
 from runbook.incident.visible import visible
@@ -198,7 +199,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if conduct is not None:
         conduct.progress.ended()
     if conduct is not None and conduct.ending is not None:
-        conduct.progress.closed(last_lines(conduct))
+        conduct.progress.closed(last_lines(conduct), in_words(measured(conduct.incident.journal.entries)))
         with contextlib.suppress(OSError):  # the terminal may be gone
             print(run.page if run.page.exists() else run.journal)  # noqa: T201 - the last line is this path, by contract
     elif run.earlier is None:

@@ -62,18 +62,6 @@ class Availability:
         """How long the longest outage was, or is."""
         return max(self.longest_before, self.down_now(now))
 
-    def in_words(self, now: float) -> str:
-        """What the probes have seen, for the end of a run."""
-        if self.error:
-            return f"the public address was not probed to the end: {self.error}"
-        if not self.probes:
-            return "the public address gave no answer to any probe, and the run was shorter than their deadline"
-        still = "; it is DOWN now" if self.down_since is not None else ""
-        down = self.down(now)
-        least = "at least " if self.down_at_first or self.down_since is not None else ""
-        outages = f"; users were without service for {least}{down:.1f} s" if down else ""
-        return f"the public address answered {self.good} of {self.probes} probes well{still}{outages}"
-
     def with_probe(self, probe: Probe) -> "Availability":
         """What is known with one probe more.
 

@@ -16,7 +16,9 @@ from runbook.production import Production
 # Values that mean the same to every reader of env files, quoted or not.
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+-]*")
 # What Compose says of a line that it cannot read goes on with the line itself, which may hold a secret.
-_COMPLAINT = re.compile(r"line \d+: [a-z ]+|required variable \w+ is missing a value|Invalid template")
+_COMPLAINT = re.compile(
+    r"line \d+: [a-z ]+|required variable \w+ is missing a value|Invalid template|couldn't find env file: .*"
+)
 _NOT_AS_READ = 75
 # $1 the length of the document on standard input, behind which the env file's bytes come; the rest is the command.
 # Both are read from files that have no name any more: nothing is left on the host, however this ends.

@@ -29,7 +29,7 @@ class HostLines:
         for number, line in enumerate(answer.text.splitlines(), start=1):
             try:
                 found = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 found = None
             if not isinstance(found, dict):
                 raise Inconclusive(f"{self.path}: line {number} is not a JSON object", "mend or remove that line")

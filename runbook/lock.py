@@ -127,7 +127,7 @@ class Lock:
         try:
             holder = Holder(**_strings(json.loads(content)))
             return Held(holder, int(age), hashlib.sha256(content).hexdigest())
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             raise Inconclusive(
                 f"the lock {self.path} cannot be read: {answer.last_words}",
                 "look at it on the production host; if nobody is at work there, remove it",

@@ -53,17 +53,25 @@ class OpenIncident:
     def concerning(self, running_tags: list[str]) -> dict[str, Any] | None:
         """The same, when it speaks of what runs now; a note about other releases is left over and says nothing."""
         found = self.read()
-        if found is None or not set(running_tags) <= {*found["before"]["tags"], found["target"]}:
+        earlier = [str(each["target"]) for each in _earlier(found)]
+        if found is None or not set(running_tags) <= {*found["before"]["tags"], found["target"], *earlier}:
             return None
         return found
 
-    def opening(self, incident: str, origin: Mapping[str, Any], target: str) -> Change:
-        """The change that writes down what failed and what is returned to, before anything is switched."""
+    def opening(
+        self, incident: str, origin: Mapping[str, Any], target: str, earlier: Mapping[str, Any] | None = None
+    ) -> Change:
+        """The change that writes down what failed and what is returned to, before anything is switched.
+
+        `earlier` is the note of a rollback that broke off and that this one goes on from: it is kept in the new one.
+        """
+        others = [*_earlier(earlier), _in_short(earlier)] if earlier and earlier["incident"] != incident else []
         note = {
             "incident": incident,
             "since": utc_now(),
             "target": target,
             "before": {key: origin[key] for key in _KEPT},
+            "earlier": others or _earlier(earlier),
         }
 
         def already() -> str | None:
@@ -103,3 +111,19 @@ class OpenIncident:
             return Seen(ok=False, seen=f"incident {found['incident']} is open since {found['since']}")
 
         return Expectation("no rollback under way on the production host", look, "somebody began another one: look who")
+
+
+def _earlier(note: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The rollbacks that broke off before the one of this note, oldest first."""
+    found = note.get("earlier") if note else None
+    known = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return [each for each in known if {"incident", "target"} <= set(each)]
+
+
+def _in_short(note: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: note[name] for name in ("incident", "since", "target")}
+
+
+def chain(note: Mapping[str, Any]) -> list[str]:
+    """The incidents of a note, the one that began first in front."""
+    return [*(str(each["incident"]) for each in _earlier(note)), str(note["incident"])]

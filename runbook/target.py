@@ -6,6 +6,7 @@ from typing import Any
 
 from runbook.errors import CheckFailed, RegistryError, RegistryRefused, ReleaseNotFound, RunbookError, TargetError
 from runbook.known_good import Candidate
+from runbook.open_incident import chain
 from runbook.registry import Registry
 from runbook.release import ImageName, Release
 from runbook.sentence import Change, Expectation, Reach, Seen
@@ -31,7 +32,8 @@ def identify(tools: Toolbox, asked_for: str | None) -> Release:
     images = tools.production.images_with_tag(candidate.tag)
     evidence = [candidate.evidence]
     if under_way:
-        tools.restore_point.remember(under_way["incident"])
+        for incident in chain(under_way):
+            tools.restore_point.remember(incident)
         evidence.append(f"incident {under_way['incident']} was on its way to {under_way['target']} and broke off")
     digests = {}
     for service, image in images.items():
@@ -64,8 +66,13 @@ def _runs_already(seen: Mapping[str, Any], release: Release, tag_variable: str) 
 def _still_pinned(tools: Toolbox) -> Release:
     release, facts = pinned(tools), tools.incident.facts
     origin, now = facts["origin"], facts.get("found again", facts["before"])
-    known = {service: {origin["digests"].get(service), digest} for service, digest in release.digests.items()}
-    others = set(now["tags"]) - {*origin["tags"], release.tag}
+    # What this incident first saw may be what a rollback before it had left half way.
+    first = facts.get("first seen", origin)
+    known = {
+        service: {origin["digests"].get(service), first["digests"].get(service), digest}
+        for service, digest in release.digests.items()
+    }
+    others = set(now["tags"]) - {*origin["tags"], *first["tags"], release.tag}
     others |= {digest for service, digest in now["digests"].items() if digest not in known.get(service, {digest})}
     if others:
         raise TargetError(
@@ -238,8 +245,9 @@ def failed_in_quarantine(tools: Toolbox) -> Expectation:
 
 def opening_incident(tools: Toolbox) -> Change:
     """The change that writes down, on the host, what failed and what is returned to."""
-    origin = tools.incident.facts["origin"]
-    return tools.open_incident.opening(tools.incident.name, origin, pinned(tools).tag)
+    facts = tools.incident.facts
+    earlier = tools.open_incident.concerning(facts["before"]["tags"])
+    return tools.open_incident.opening(tools.incident.name, facts["origin"], pinned(tools).tag, earlier)
 
 
 def _failed_digests(tools: Toolbox) -> dict[str, str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from runbook import snapshot
 from runbook.incident.incident import Mode
+from runbook.incident.measured import seconds_in_words, so_far
 from runbook.recovery import Way
 from runbook.sentence import Change, Expectation, Seen, not_known_yet
 from runbook.toolbox import Toolbox
@@ -24,8 +25,10 @@ def written_down_after(tools: Toolbox) -> Expectation:
 def announcing(tools: Toolbox) -> Change:
     """The change that posts the announcement, with the journal's head as it stands then."""
     incident = tools.incident
-    head = not_known_yet("hash") if incident.mode is Mode.PLAN else incident.journal.head
-    told = announcement(incident.name, tools.settings.project.name, _facts(tools), head)
+    planned = incident.mode is Mode.PLAN
+    head = not_known_yet("hash") if planned else incident.journal.head
+    down = not_known_yet("how many") if planned else seconds_in_words(so_far(incident.journal.entries))
+    told = announcement(incident.name, tools.settings.project.name, _facts(tools), head, down)
     return tools.channel.announcing(*map(incident.journal.redactor.text, told))
 
 
@@ -44,14 +47,18 @@ def _facts(tools: Toolbox) -> Mapping[str, Any]:
     return facts | {"restore point": point}
 
 
-def announcement(incident: str, project: str, facts: Mapping[str, Any], head: str) -> tuple[str, str]:
-    """Title and text of the announcement; `head` is the journal's head hash, so that a copy lies outside the record."""
+def announcement(incident: str, project: str, facts: Mapping[str, Any], head: str, down: str) -> tuple[str, str]:
+    """Title and text of the announcement, with the seconds that users were without service, in words (`down`).
+
+    `head` is the journal's head hash, so that a copy lies outside the record.
+    """
     failed, target = _from_to(facts)
     done = "went forward" if _forward(facts) else "was rolled back"
     lines = [
         f"{project} {done} from {failed} to {target}.",
         *_schema(facts),
         "The application is live and ready, and users are served.",
+        f"Seconds without service, as measured: {down}.",
         *_switched_off(facts),
         f"Incident {incident}, journal head {head}.",
     ]

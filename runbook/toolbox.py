@@ -73,10 +73,12 @@ def _values_for(settings: Settings, env_file: EnvFileOnHost) -> dict[str, str]:
     return values | (env_file.values_of(sorted(elsewhere)) if elsewhere else {})
 
 
-def env_file_of(settings: Settings, production: Production, redactor: Redactor) -> EnvFileOnHost:
-    """The env file that the settings name, where it lies on the production host."""
+def env_file_of(
+    settings: Settings, production: Production, redactor: Redactor, *, alone: bool = False
+) -> EnvFileOnHost:
+    """The env file that the settings name, where it lies on the production host; `alone` needs no engine."""
     path = str(settings.project.directory / settings.project.env_file)
-    return EnvFileOnHost(production, path, redactor, settings.record.secret_variables)
+    return EnvFileOnHost(production, path, redactor, settings.record.secret_variables, alone=alone)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from runbook.operating import operator, operator_from, production_host
 from runbook.production import Production
 from runbook.settings import Settings
 from runbook.settings_file import load
-from runbook.toolbox import learn_production, redactor_for
+from runbook.toolbox import env_file_of, learn_production, redactor_for
 from runbook.typed import going_on_with
 
 _SETTINGS = Path("runbook.toml")
@@ -47,13 +47,21 @@ def unlock(chosen: argparse.Namespace) -> str:
     settings = load(chosen.settings)
     redactor = redactor_for(settings)
     redact_tracebacks(redactor.text)
-    # A lock can be taken away also where Compose cannot read the project.
-    with suppress(RunbookError):
-        learn_production(settings, Host(settings.host.environment, OffTheRecord()), redactor)
+    _learn(settings, redactor)
     try:
         return redactor.text(_unlock(settings, redactor, chosen))
     except RunbookError as error:
         raise type(error)(redactor.text(error.seen), redactor.text(error.next_step)) from None
+
+
+def _learn(settings: Settings, redactor: Redactor) -> None:
+    """Let `redactor` learn what it can: a lock can be taken away also where no engine answers."""
+    production = _quiet(settings)
+    try:
+        learn_production(settings, production.host, redactor)
+    except RunbookError:
+        with suppress(RunbookError):
+            env_file_of(settings, production, redactor, alone=True).read()
 
 
 def _unlock(settings: Settings, redactor: Redactor, chosen: argparse.Namespace) -> str:

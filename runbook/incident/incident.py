@@ -90,6 +90,8 @@ class Incident(Witness):
         Nothing is pinned where it goes `elsewhere` by now, to another target, and has changed nothing yet.
         """
         for entry in entries:
+            if entry["kind"] == "fact" and entry["name"] == "before":
+                self.facts.setdefault("first seen", entry["value"])
             if entry["kind"] == "fact" and entry["name"] in _PINNED:
                 self.facts[entry["name"]] = entry["value"]
             elif entry["kind"] == "change" and entry["reach"] == Reach.PRODUCTION and entry["state"] == "begun":

@@ -148,6 +148,35 @@ def known_whole(runs: Sequence[Measured]) -> bool:
     return runs[0].probes[0].good and runs[-1].probes[-1].good
 
 
+def so_far(entries: Sequence[Entry]) -> list[Measured]:
+    """What was measured in an incident whose run goes on: as if it ended with its newest entry."""
+    runs = measured(entries)
+    if runs:
+        runs[-1].closed = True
+    return runs
+
+
+def in_words(runs: Sequence[Measured]) -> str:
+    """What the probes have seen in all runs together, for the end of one; empty where nothing was probed."""
+    error = runs[-1].error if runs else None
+    probes = sum(len(run.probes) for run in runs)
+    if not probes:
+        return f"the public address was not probed to the end: {error}" if error else ""
+    down, still = without_service(runs), "; it is DOWN now" if still_out(runs) else ""
+    seconds = f"{'' if known_whole(runs) else 'at least '}{down:.1f} s"
+    outages = f"; users were without service for {seconds}" if down else ""
+    gap = f"; {unmeasured(runs):.1f} s between its runs were not measured" if unmeasured(runs) else ""
+    broken = f"; it was not probed to the end: {error}" if error else ""
+    good = sum(run.good for run in runs)
+    return f"the public address answered {good} of {probes} probes well{still}{outages}{gap}{broken}"
+
+
+def seconds_in_words(runs: Sequence[Measured]) -> str:
+    """The seconds without service as one word: `12.3`, `≥12.3` where that may not be all of it, or `unknown`."""
+    down = without_service(runs)
+    return "unknown" if down is None else f"{'' if known_whole(runs) else '≥'}{down:.1f}"
+
+
 def still_out(runs: Sequence[Measured]) -> Probed | None:
     """The last probe of all, if that was bad and its run came to its end; else None."""
     last = runs[-1] if runs else None

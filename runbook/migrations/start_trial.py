@@ -82,7 +82,9 @@ class StartTrial:
                     return self._migrates(changed)
                 names = ", ".join(container.service for container in containers)
                 return Seen(ok=True, seen=f"{names} started, spoke to the database and left schema and revision alone")
-            if silent and now - steady_since >= max(_SILENT, deadlines.stable):
+            # An api that answers nothing yet may still be starting; that is waited for to the end.
+            started = self._answered or self._tools.settings.health.service not in self._release.digests
+            if silent and started and now - steady_since >= max(_SILENT, deadlines.stable):
                 raise _doubt(f"on the copy of the schema {', '.join(silent)}")
             if now > until:
                 raise _doubt("; ".join((*silent, *(container.one_line for container in containers))))

@@ -103,6 +103,12 @@ def test_other_env_files_are_read_with_it(tmp_path: Path) -> None:
     assert there.at(str(tmp_path / "other.env"), alone=True).read().values == {"PART": "from-there"}
 
 
+def test_other_env_file_that_is_gone(tmp_path: Path) -> None:
+    """The file that is missing is named."""
+    with pytest.raises(EnvFileError, match=r"couldn't find env file: .*gone\.env"):
+        beside(tmp_path, "IMAGE_TAG=v1\n", "", "gone.env", ".env").read()
+
+
 def test_value_that_a_later_env_file_decides(tmp_path: Path) -> None:
     """Where another env file goes before, no change of this one does anything, and that is found out in the plan."""
     there = beside(tmp_path, "IMAGE_TAG=v1\n", "IMAGE_TAG=v3\n", ".env", "other.env")

@@ -28,7 +28,7 @@ from tests.unit.incident_parts import incident
 from tests.unit.parts import asking, host
 
 PROJECT = Path(__file__).parent / "start_projects"
-DEADLINES = Deadlines(command=60, healthy=60, stable=1, up=120)
+DEADLINES = Deadlines(command=60, healthy=120, stable=1, up=120)
 DOCKERFILE = """
 FROM {runtime}
 WORKDIR /srv/app

@@ -177,26 +177,6 @@ def test_error_in_the_probing_is_cleaned(tmp_path: Path, monkeypatch: pytest.Mon
     assert seen.error == "ValueError: odd \\u001b]0;title\\u0007 answer"
 
 
-def test_end_says_first_that_it_is_down() -> None:
-    """At the end an outage that is not over is told before how long outages were in all; one that is over is not."""
-    down = Availability("http://a").with_probe(Probe(10.0, 503, 0.1))
-    assert down.in_words(10.2) == (
-        "the public address answered 0 of 1 probes well; it is DOWN now; users were without service for at least 0.2 s"
-    )
-    up = down.with_probe(Probe(10.5, 200, 0.1))
-    assert up.in_words(11.0).endswith("answered 1 of 2 probes well; users were without service for at least 0.5 s")
-
-
-def test_outage_within_the_run_is_known_whole() -> None:
-    """Only who was served by the first probe and by the last was without service for so long and no longer."""
-    seen = Availability("http://a")
-    for began, status in ((9.0, 200), (10.0, 503), (10.5, 200)):
-        seen = seen.with_probe(Probe(began, status, 0.1))
-    assert seen.in_words(11.0).endswith("users were without service for 0.5 s")
-    down = seen.with_probe(Probe(11.0, 503, 0.1))
-    assert down.in_words(12.0).endswith("it is DOWN now; users were without service for at least 1.5 s")
-
-
 def test_stop_does_not_wait_for_an_address_that_hangs(tmp_path: Path) -> None:
     """However long a probe may wait, the end of the run does not wait for it."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -168,6 +168,7 @@ def test_hostile_tag_asked_for_is_refused(tmp_path: Path) -> None:
         pytest.param('{"tag": "v1"}\n\n{"tag": "v2"}\n', 2, id="empty-line"),
         pytest.param('["v1"]\n', 1, id="not-an-object"),
         pytest.param("<<<<<<< HEAD\n", 1, id="words"),
+        pytest.param("[" * 100_000, 1, id="nested-without-end"),
     ],
 )
 def test_broken_line_is_told_by_its_number(tmp_path: Path, ledger: str, number: int) -> None:

@@ -222,7 +222,7 @@ def test_lock_that_vanished_is_lost(tmp_path: Path) -> None:
     assert not path(tmp_path).exists()
 
 
-@pytest.mark.parametrize("content", ["", "{}", "nonsense\n", '["x"]', '{"owner": "x"}', "\x00\xff"])
+@pytest.mark.parametrize("content", ["", "{}", "nonsense\n", '["x"]', '{"owner": "x"}', "\x00\xff", "[" * 100_000])
 def test_unreadable_lock_is_not_free(tmp_path: Path, content: str) -> None:
     """What cannot be read is unknown, and unknown is not free."""
     path(tmp_path).parent.mkdir()

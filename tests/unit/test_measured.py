@@ -3,7 +3,16 @@
 import pytest
 
 from runbook.incident.journal import Entry
-from runbook.incident.measured import known_whole, measured, still_out, unmeasured, without_service
+from runbook.incident.measured import (
+    in_words,
+    known_whole,
+    measured,
+    seconds_in_words,
+    so_far,
+    still_out,
+    unmeasured,
+    without_service,
+)
 
 START = "2025-12-18T03:00:00.000000Z"
 
@@ -136,3 +145,20 @@ def test_what_was_seen_is_not_taken_for_all(entries: list[Entry], out: int | Non
     assert known_whole(runs) is known
     last = still_out(runs)
     assert (last.status if last else None) == out
+
+
+def test_outage_is_told_in_the_same_words_everywhere() -> None:
+    """Terminal, page, index and announcement take it from the journal, over all runs of the incident."""
+    first = [opened(), batch(0, 200, 503, 503), closed(2)]
+    assert in_words(measured(first)) == (
+        "the public address answered 1 of 3 probes well; it is DOWN now; users were without service for at least 1.8 s"
+    )
+    both = [*first, opened(5), batch(5, 503, 200, 200)]
+    assert in_words(measured([*both, closed(9)])) == (
+        "the public address answered 3 of 6 probes well; users were without service for 2.0 s;"
+        " 3.0 s between its runs were not measured"
+    )
+    assert seconds_in_words(so_far(both)) == "2.0"
+    assert seconds_in_words(so_far(first[:2])) == "≥0.5"
+    assert seconds_in_words(so_far([opened()])) == "unknown"
+    assert in_words(measured([opened(), closed(1)])) == ""

@@ -8,7 +8,7 @@ import pytest
 
 from runbook.errors import Inconclusive
 from runbook.host import Command
-from runbook.open_incident import OpenIncident
+from runbook.open_incident import OpenIncident, chain
 from runbook.sentence import Change
 from tests.unit.incident_parts import incident, production
 
@@ -76,3 +76,20 @@ def test_note_that_cannot_be_read_is_not_no_note(note: OpenIncident, content: st
     Path(note.path).write_text(content)
     with pytest.raises(Inconclusive, match="cannot be read"):
         note.read()
+
+
+def test_rollback_over_another_keeps_the_first_failure_and_every_target(note: OpenIncident) -> None:
+    """A to v1 broke off behind its switch, B goes to v0: what runs (v1) is still part of the story, and v2 failed."""
+    carry_out(note, note.opening("i-1", ORIGIN, "v1"))
+    under_way = note.concerning(["v1"])
+    assert under_way is not None
+    carry_out(note, note.opening("i-2", under_way["before"], "v0", under_way))
+    found = note.concerning(["v1", "v0"])
+    assert found is not None
+    assert (found["incident"], found["target"], found["before"]["tags"]) == ("i-2", "v0", ["v2"])
+    assert chain(found) == ["i-1", "i-2"]
+    assert note.concerning(["v3"]) is None
+    carry_out(note, note.opening("i-2", found["before"], "v0", found))
+    again = note.read()
+    assert again is not None
+    assert chain(again) == ["i-1", "i-2"]

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from runbook.containers import Container
+from runbook.errors import ProductionError
 from runbook.host import Command
 from runbook.production import Production
 from runbook.release import Release
@@ -113,3 +115,77 @@ def test_command_is_exactly_this(command: Command, argv: tuple[str, ...], deadli
 def test_up_takes_the_tag_from_the_env_file_only() -> None:
     """Nothing but the env file decides what comes up, so that the next `up`, or a reboot, brings up the same."""
     assert not [word for word in shop().bringing_up(("api",), {}).argv if "IMAGE_TAG" in word]
+
+
+def site(
+    *images: tuple[str, str], env_tag: str = "v2", pattern: str = "r.example/{}:{}", **services: Any
+) -> Production:
+    """A production whose files give images by `pattern`, and whose containers run these images, by service."""
+    made = production(SHOP, services=[name for name, _ in images])
+
+    def files(tag: str | None = None) -> dict[str, dict[str, Any]]:
+        return {name: {"image": pattern.format(name, tag or env_tag), **services.get(name, {})} for name, _ in images}
+
+    there = [
+        Container(
+            id=name, name=name, service=name, image_id="i", image_name=image, state="exited", health="none", restarts=0,
+            started_at="", exit_code=0, addresses=(),
+        )
+        for name, image in images
+    ]  # fmt: skip
+    made.services = files  # type: ignore[method-assign]  # asked of Compose otherwise
+    made.containers = made.running = lambda: there  # type: ignore[method-assign]  # the same
+    made.image_id = lambda reference: reference and "i"  # type: ignore[method-assign]  # the same
+    return made
+
+
+def test_tag_is_what_compose_reads() -> None:
+    """Whatever stands before and behind it in the Compose file, the tag is the variable's value."""
+    there = site(("api", "r.example/api:v1.2-prod"), env_tag="1.2", pattern="r.example/{}:v{}-prod")
+    assert there.tag() == "1.2"
+    assert there.tag_of(there.containers()[0]) == "1.2"
+
+
+def test_digest_beside_the_tag_is_refused_for_that_reason() -> None:
+    """The env file pins a digest already: another tag would have to bring another one."""
+    there = site(("api", "r.example/api:v2"), env_tag="v2@sha256:" + "0" * 64)
+    with pytest.raises(ProductionError, match="IMAGE_TAG holds a digest beside the tag: v2@sha256"):
+        there.tag()
+
+
+@pytest.mark.parametrize(
+    ("images", "pattern", "tag"),
+    [
+        pytest.param([("api", "r.example/api:v9"), ("jobs", "r.example/jobs:v9")], "r.example/{}:{}", "v9", id="tag"),
+        pytest.param([("api", "r.example/api:v9")], "r.example/{}:v{}", "9", id="prefix"),
+        pytest.param([("api", "r.example/api:v9@sha256:0")], "r.example/{}:{}", "v9@sha256:0", id="digest"),
+        pytest.param([("api", "r.example/api:v9")], "{1}", "r.example/api:v9", id="whole reference"),
+        pytest.param([("api", "r.example/api:1")], "r.example/{}:1", None, id="follows nothing"),
+    ],
+)
+def test_emergency_stays_on_what_runs(images: list[tuple[str, str]], pattern: str, tag: str | None) -> None:
+    """The variable gets the very value that gives what runs, in whatever form the Compose file has it."""
+    assert site(*images, pattern=pattern).running_tag([name for name, _ in images]) == tag
+
+
+def test_two_releases_at_once_are_refused_in_an_emergency() -> None:
+    """No one value gives both."""
+    with pytest.raises(ProductionError, match="run different tags: v1, v2"):
+        site(("api", "r.example/api:v1"), ("jobs", "r.example/jobs:v2")).running_tag(["api", "jobs"])
+
+
+def test_what_runs_to_its_end_is_not_rolled_back() -> None:
+    """A service that others wait for, or that may end and has; one that never said it may end is to run."""
+    waits = {"depends_on": {"migrate": {"condition": "service_completed_successfully"}}}
+    names = ("api", "migrate", "seed", "jobs")
+    images = [(name, f"r.example/{name}:v2") for name in names]
+    there = site(*images, api=waits, seed={"restart": "no"})
+    assert there.one_shots == {"migrate", "seed"}
+    assert there.rolled_back == ("api", "jobs")
+
+
+def test_scaled_service_is_brought_up_as_often_as_it_was() -> None:
+    """Only where the number is another one than the files give."""
+    there = site(("api", "r.example/api:v2"), ("jobs", "r.example/jobs:v2"), jobs={"deploy": {"replicas": 2}})
+    up = there.bringing_up(("api", "jobs"), {"api": 3, "jobs": 2})
+    assert up.argv[-6:] == ("--pull", "never", "--scale", "api=3", "api", "jobs")

@@ -90,9 +90,9 @@ def test_page_tells_the_incident(tmp_path: Path) -> None:
 
 
 def test_page_says_what_stopped_a_run(tmp_path: Path) -> None:
-    """Of a run that did not pass, the failed sentence stands at the top with what was seen."""
+    """Of a run that did not pass, what was seen stands at the top; behind the switch, in place of the sentence."""
     text = shown(told(tmp_path, "WORD", outcome="failed"))
-    assert "Stopped at: Then last WORD" in text
+    assert "Not as it was to be: expected this; seen WORD" in text
     assert "What stopped it" in text
     assert "expected this; seen WORD" in text
 

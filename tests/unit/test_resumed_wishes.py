@@ -70,3 +70,10 @@ def test_release_of_somebody_else_is_not_rolled_back_unseen(tag: str, digest: st
     """Another release that was deployed meanwhile, also under an old tag, stops an incident that is gone on with."""
     with pytest.raises(TargetError, match="another release runs since this incident broke off"):
         identify(tools(tag, digest), None)
+
+
+def test_what_an_incident_first_saw_is_no_other_release() -> None:
+    """Begun over a rollback that broke off on its way to v3, an incident from v2 to v1 knows v3 when it goes on."""
+    found = tools("v3", "sha256:3")
+    found.incident.facts["first seen"] = {"tags": ["v2", "v3"], "digests": {"api": "sha256:3"}}
+    assert identify(found, None).tag == "v1"

@@ -28,7 +28,7 @@ FORWARD = FACTS | {
 
 
 def told(facts: dict[str, Any]) -> str:
-    return "\n".join(announcement("i-1", "shop", facts, "0" * 64) + ticket("shop", facts))
+    return "\n".join(announcement("i-1", "shop", facts, "0" * 64, "3.5") + ticket("shop", facts))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_switch_that_is_left_off_is_told() -> None:
     on = off | {"value": "on", "state": "on"}
     before = {"switches": {"exports": off, "reports": on}}
     facts = APPLICATION | {"before": before}
-    for text in (announcement("i-1", "shop", facts, "")[1], ticket("shop", facts)[1]):
+    for text in (announcement("i-1", "shop", facts, "", "3.5")[1], ticket("shop", facts)[1]):
         assert "Switched off: exports (EXPORT_MODE=off); the orders team turns it on again." in text
         assert "reports" not in text
     nobody = {"switches": {"exports": off | {"owner": None}}}

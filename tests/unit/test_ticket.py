@@ -173,9 +173,9 @@ FACTS = {
 
 def test_announcement_says_from_where_to_where_and_how_to_check() -> None:
     """People read what was rolled back, to which release, the verdict, the incident and the journal's head."""
-    title, text = announcement(INCIDENT, "shop", FACTS, "0" * 64)
+    title, text = announcement(INCIDENT, "shop", FACTS, "0" * 64, "3.5")
     assert title == "shop: rolled back to v1"
-    for word in ("from v2 to v1", "unchanged", INCIDENT, "0" * 64):
+    for word in ("from v2 to v1", "unchanged", "without service, as measured: 3.5.", INCIDENT, "0" * 64):
         assert word in text
 
 
@@ -189,5 +189,5 @@ def test_ticket_says_what_failed_and_what_must_not_come_back() -> None:
 
 def test_what_is_not_known_is_not_made_up() -> None:
     """Without facts, announcement and ticket say that they do not know."""
-    assert "an unknown release" in announcement(INCIDENT, "shop", {}, "0" * 64)[1]
+    assert "an unknown release" in announcement(INCIDENT, "shop", {}, "0" * 64, "unknown")[1]
     assert "the failed release" in ticket("shop", {})[0]
