@@ -33,7 +33,7 @@ def _applies(facts: Mapping[str, Any]) -> list[str]:
     tag, at, head = facts.get("target", {}).get("tag"), _joined(facts.get("schema")), _head(facts)
     if way == Way.FORWARD_FIX:
         reason = f"because it was asked for, and its migrations continue the database's revision {at}"
-        return [f"way: forward to {tag}; the schema is migrated on to {head}", f"  {reason}"]
+        return [f"way: forward to {tag}; the schema is migrated on to {head}", f"  {reason}", *_loss(facts)]
     back = {
         Way.APPLICATION: f"way back: the application alone, to {tag}; the schema stays at {at}",
         Way.DOWNGRADE: f"way back: the schema is downgraded from {at} to {head}, then the application goes to {tag}",
@@ -42,9 +42,16 @@ def _applies(facts: Mapping[str, Any]) -> list[str]:
     if verdict:
         lines.append(f"  because the verdict on the migrations is {verdict['verdict']}:")
         lines += _shown(verdict["evidence"])
-    if way == Way.DOWNGRADE and "loss" in facts:
-        lines += ["  the downgrade destroys, with a restore point taken before:", *_shown(facts["loss"])]
-    return lines
+    return lines + (_loss(facts) if way == Way.DOWNGRADE else [])
+
+
+def _loss(facts: Mapping[str, Any]) -> list[str]:
+    if "loss" not in facts:
+        return []
+    if not facts["loss"]:
+        return ["  that destroys nothing that the database holds; a restore point is taken before"]
+    what = "downgrade" if facts["way"] == Way.DOWNGRADE else "forward-fix"
+    return [f"  the {what} destroys, with a restore point taken before:", *_shown(facts["loss"])]
 
 
 def _held(stopped: Sentence) -> list[str]:

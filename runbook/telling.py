@@ -41,7 +41,7 @@ def opening_ticket(tools: Toolbox) -> Change:
 def _facts(tools: Toolbox) -> Mapping[str, Any]:
     """The facts of the incident; in a plan with the restore point that would be taken."""
     facts = tools.incident.facts
-    if tools.incident.mode is not Mode.PLAN or facts.get("way") != Way.DOWNGRADE:
+    if tools.incident.mode is not Mode.PLAN or facts.get("way") not in (Way.DOWNGRADE, Way.FORWARD_FIX):
         return facts
     point = {"path": tools.restore_point.path, "size": not_known_yet("size"), "sha256": not_known_yet("hash")}
     return facts | {"restore point": point}
@@ -107,9 +107,11 @@ def _schema(facts: Mapping[str, Any]) -> list[str]:
 
 def _to_do(facts: Mapping[str, Any]) -> list[str]:
     if _forward(facts):
-        return ["To do: find the cause, and reconcile what the failed release wrote with what should be there."]
+        mend = "To do: find the cause, and reconcile what the failed release wrote with what should be there."
+        lost = "; ".join(map(str, facts.get("loss", [])))
+        return [mend, *([f"What its migrations destroyed is in the restore point alone ({lost})."] if lost else [])]
     to_do = "To do: find the cause, ship a forward-fix under a new tag, and let its post-deploy validation pass."
-    if facts.get("way") != "downgrade" and "restore point" not in facts:
+    if (facts.get("way") != "downgrade" and "restore point" not in facts) or facts.get("loss") == []:
         return [to_do]
     losses = "; ".join(map(str, facts.get("loss", []))) or "see the record of the run that took it"
     return [to_do, f"Reconcile the data drift: the downgrade destroyed what only the restore point has ({losses})."]

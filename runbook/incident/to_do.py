@@ -95,11 +95,9 @@ def _checks(entries: Sequence[Entry]) -> Iterator[ToDo]:
             why = _ACCEPTED[sentence.outcome].format(word["by"])
             yield ToDo(f"Check “{sentence.keyword} {sentence.text}”: {why} ({word['because']}).")
     losses = "; ".join(map(str, _newest(entries, "loss") or []))
-    if _newest(entries, "way") == "downgrade" and _newest(entries, "restore point"):
-        yield ToDo(
-            "Reconcile the data: what the downgrade destroyed is in the restore point alone"
-            f"{f' ({losses})' if losses else ''}."
-        )
+    way = _newest(entries, "way")
+    if way in ("downgrade", "forward-fix") and losses and _newest(entries, "restore point"):
+        yield ToDo(f"Reconcile the data: what the {way} destroyed is in the restore point alone ({losses}).")
 
 
 def _newest(entries: Sequence[Entry], name: str) -> Any:

@@ -46,8 +46,8 @@ def expected(tools: Toolbox) -> Expectation:
 def _judged(tools: Toolbox, revision: str, before: "list[Loss]", losses: "list[Loss]") -> Seen:
     from runbook.migrations.loss import more_than, most  # noqa: PLC0415 - as in _named
 
+    tools.incident.learn("loss", [str(loss) for loss in losses])
     told = [str(loss) for loss in losses] or [_NOTHING]
-    tools.incident.learn("loss", told)
     more = more_than(before, losses)
     given = tools.wishes.accept_loss == revision
     if not losses:

@@ -1,6 +1,6 @@
 """What is done and asked behind the gate, tried on a real engine, gateway and api while nothing is closed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -28,10 +28,24 @@ def settings_of(here: Rehearsed, section: str, **changed: Any) -> Settings:
     return settings.model_copy(update={section: type(part).model_validate(part.model_dump() | changed)})
 
 
-def tools_for(settings: Settings, folder: Path) -> Toolbox:
-    folder.mkdir()
-    incident = Incident("i-1", Mode.PLAN, Journal(folder / "journal.jsonl", redactor_for(settings)))
-    return Toolbox(settings, incident, Wishes())
+Tools = Callable[[Settings], Toolbox]
+
+
+@pytest.fixture
+def tools_for(tmp_path: Path) -> Iterator[Tools]:
+    """Makes the toolbox of a plan; its connections are closed afterwards."""
+    made: list[Toolbox] = []
+
+    def make(settings: Settings) -> Toolbox:
+        incident = Incident("i-1", Mode.PLAN, Journal(tmp_path / "i" / "journal.jsonl", redactor_for(settings)))
+        made.append(Toolbox(settings, incident, Wishes()))
+        return made[-1]
+
+    (tmp_path / "i").mkdir()
+    yield make
+    for tools in made:
+        for client in (tools.prober._client, tools.prober._unverified):
+            client.close()
 
 
 def seen(tools: Toolbox, expectation: Expectation) -> str:
@@ -40,9 +54,9 @@ def seen(tools: Toolbox, expectation: Expectation) -> str:
     return str(tools.incident.journal.entries[-1]["seen"])
 
 
-def test_practice_passes(rehearsed: Rehearsed, tmp_path: Path) -> None:
+def test_practice_passes(rehearsed: Rehearsed, tools_for: Tools) -> None:
     """The practice production's own settings fit: health requests, gate, and the switch."""
-    tools = tools_for(load(rehearsed.practice.settings), tmp_path / "i")
+    tools = tools_for(load(rehearsed.practice.settings))
     assert seen(tools, tools.health.askable()).count("answers as it should") == 2
     assert seen(tools, tools.gate.agreeing(tools.health.well)).startswith("the gate says open, and http")
     assert seen(tools, tools.gate.turnable()).count("gate of gateway") == 2
@@ -64,19 +78,19 @@ def test_practice_passes(rehearsed: Rehearsed, tmp_path: Path) -> None:
     ],
 )
 def test_request_that_does_not_fit_is_told(
-    rehearsed: Rehearsed, tmp_path: Path, changed: dict[str, Any], says: str
+    rehearsed: Rehearsed, tools_for: Tools, changed: dict[str, Any], says: str
 ) -> None:
     """What would fail behind the closed gate is told while it is open."""
-    tools = tools_for(settings_of(rehearsed, "health", **changed), tmp_path / "i")
+    tools = tools_for(settings_of(rehearsed, "health", **changed))
     with pytest.raises(CheckFailed, match=says):
         tools.incident.verify(tools.health.askable())
 
 
-def test_gate_that_contradicts_its_answers(rehearsed: Rehearsed, tmp_path: Path) -> None:
+def test_gate_that_contradicts_its_answers(rehearsed: Rehearsed, tools_for: Tools) -> None:
     """A state command that says closed in front of an api that answers; and a program that the gateway lacks."""
     liar = {"service": "gateway", "command": ["echo", "closed"]}
     lost = {"service": "gateway", "command": ["no-such-gate", "close"]}
-    tools = tools_for(settings_of(rehearsed, "traffic", state=liar, pause=lost), tmp_path / "i")
+    tools = tools_for(settings_of(rehearsed, "traffic", state=liar, pause=lost))
     with pytest.raises(CheckFailed, match="contradiction: the gate says closed"):
         tools.incident.verify(tools.gate.agreeing(tools.health.well))
     with pytest.raises(CheckFailed, match="no-such-gate is missing in gateway"):
@@ -92,18 +106,18 @@ def paused(name: str) -> Iterator[None]:
         docker("unpause", name)
 
 
-def test_paused_container_is_not_waited_for(rehearsed: Rehearsed, tmp_path: Path) -> None:
+def test_paused_container_is_not_waited_for(rehearsed: Rehearsed, tools_for: Tools) -> None:
     """Nobody waits two minutes for a container that somebody paused."""
-    tools = tools_for(load(rehearsed.practice.settings), tmp_path / "i")
+    tools = tools_for(load(rehearsed.practice.settings))
     began = monotonic()
     with paused(f"{rehearsed.practice.name}-jobs-1"), pytest.raises(CheckFailed, match="jobs-1 is paused"):
         tools.incident.verify(tools.health.containers_healthy())
     assert monotonic() - began < 15
 
 
-def test_engine_that_nobody_reaches(rehearsed: Rehearsed, tmp_path: Path) -> None:
+def test_engine_that_nobody_reaches(rehearsed: Rehearsed, tools_for: Tools, tmp_path: Path) -> None:
     """It is told as what it is; no image is said to be missing, and no gate to be in a wrong state."""
-    tools = tools_for(load(rehearsed.practice.settings), tmp_path / "i")
+    tools = tools_for(load(rehearsed.practice.settings))
     host = Host({"DOCKER_HOST": f"unix://{tmp_path}/no-engine.sock"}, tools.incident)
     production = Production(host, tools.settings.project, tools.settings.deadlines)
     with pytest.raises(EngineError, match="reached no Docker engine"):

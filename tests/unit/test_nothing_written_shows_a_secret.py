@@ -190,7 +190,8 @@ class Written:
     def _answered(self, chunks: list[bytes]) -> Answer:
         """What is made of an answer whose body comes in these chunks."""
         self._chunks = chunks
-        return self._prober._ask("GET", "http://shop/", None, None)
+        client = self._prober._client
+        return self._prober._ask(client, client.build_request("GET", "http://shop/"))
 
     @staticmethod
     def _said(chunks: list[bytes]) -> bytes:

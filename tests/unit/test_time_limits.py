@@ -1,6 +1,8 @@
 """Limits for locks and statements, kept from the database's side: who is cancelled, when, and who is left alone."""
 
 import json
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -145,15 +147,15 @@ def test_failed_command_says_what_it_waited_for(tmp_path: Path, monkeypatch: pyt
 
     def fail_when_cancelled() -> None:
         with time_limits.kept(parts, Direction.DOWNGRADE):
-            while not any("time limits" in thread.name for thread in time_limits.threading.enumerate()):
+            while not any("time limits" in thread.name for thread in threading.enumerate()):
                 pass
-            time_limits.time.sleep(0.1)
+            time.sleep(0.1)
             raise CommandFailed("`alembic` ended with exit code 1", "")
 
     with pytest.raises(CheckFailed, match="waited; then `alembic` ended"):
         fail_when_cancelled()
     assert decisions(parts) == [("no", "`ALTER TABLE …` waited")]
-    assert not [thread for thread in time_limits.threading.enumerate() if thread.name == "time limits"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "time limits"]
 
 
 def test_watch_that_could_not_look_is_not_good_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +167,7 @@ def test_watch_that_could_not_look_is_not_good_news(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Limits, "look", look)
     parts = tools(tmp_path, Mode.EXECUTE)
     with time_limits.kept(parts, Direction.DOWNGRADE):
-        time_limits.time.sleep(0.1)
+        time.sleep(0.1)
     assert decisions(parts) == [("not known", "the database shop does not answer")]
 
 
