@@ -25,8 +25,11 @@ def last_lines(conduct: Conduct) -> list[str]:
     made = [change for change in changes if change not in unfinished]
     counted = "1 change was" if len(made) == 1 else f"{len(made) or 'no'} changes were"
     begun = f", and {len(unfinished)} begun but not finished" if unfinished else ""
-    lines = [f"{ending.upper()}: {counted} made to production{begun}", *(f"  - {change}" for change in made)]
+    # What went wrong at the very end stands behind the outcome; paths keep their letters.
+    outcome, _, trouble = ending.partition("; and ")
+    lines = [f"{outcome.upper()}: {counted} made to production{begun}", *(f"  - {change}" for change in made)]
     lines += [f"  - not finished: {change}" for change in unfinished]
+    lines += [f"  {line}" for line in trouble.split("; and ") if line]
     if incident.vouched:
         lines.append(f"  not checked, or not so, but accepted by a person: {', '.join(sorted(incident.vouched))}")
     unused = [each.option for each in approvals(incident.journal.entries) if not each.used]

@@ -2,6 +2,7 @@
 
 from runbook import rollback
 from runbook.availability import Availability
+from runbook.containers import Container
 from runbook.errors import Inconclusive
 from runbook.release import Release
 from runbook.sentence import Expectation, Seen
@@ -30,7 +31,8 @@ def as_it_was_to_be(tools: Toolbox) -> Expectation:
 
     def look() -> Seen:
         found = [each.look() for each in settled]
-        if bad := [seen.seen for seen in found if not seen.ok]:
+        stopped = [each.one_line for each in tools.production.application() if not _runs(each)]
+        if bad := [*stopped, *(seen.seen for seen in found if not seen.ok)]:
             return Seen(ok=False, seen="; ".join(bad), final=True)
         public = [serving.look(), newest_probes(tools.availability())]
         bad = [seen.seen for seen in public if not seen.ok]
@@ -41,7 +43,12 @@ def as_it_was_to_be(tools: Toolbox) -> Expectation:
         look,
         "somebody or something changed production: find out who deploys before anything else is done",
         serving.deadline,
+        acceptable=False,
     )
+
+
+def _runs(container: Container) -> bool:
+    return container.state == "running" and container.health in ("healthy", "none")
 
 
 def _named_by_the_files(tools: Toolbox, release: Release) -> Expectation:
@@ -54,7 +61,7 @@ def _named_by_the_files(tools: Toolbox, release: Release) -> Expectation:
 
 
 def newest_probes(known: Availability | None) -> Seen:
-    """Whether the newest probes of the public address were good; there may be none where nothing is probed.
+    """Whether the newest probes of the public address were good; where nothing is probed there are none.
 
     Raises Inconclusive when probing broke off.
     """
@@ -65,5 +72,7 @@ def newest_probes(known: Availability | None) -> Seen:
             f"the public address was not probed to the end: {known.error}", "ask the public address by hand"
         )
     newest = sorted(known.recent, key=lambda probe: probe.began)[-_NEWEST:]
+    if not newest:
+        return Seen(ok=False, seen="no probe of the public address has ended yet")
     good = sum(probe.good for probe in newest)
     return Seen(good == len(newest), f"{good} of the newest {len(newest)} probes of the public address are good")

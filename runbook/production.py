@@ -252,11 +252,13 @@ class Production:
     def one_shots(self) -> frozenset[str]:
         """The services that run to their end, as a migration before the start does: they are left as they are.
 
-        Those for whose end another service waits, and those that may end by their files and have.
+        Those for whose end another service waits; and, but for the services of the settings, those that may end by
+        their files, and have: the application may have been stopped, or have died, with 0 as well.
         """
-        services = self.services()
-        ended = {name for name, service in services.items() if may_run_to_its_end(service)}
-        ended -= {each.service for each in self.containers() if (each.state, each.exit_code) != ("exited", 0)}
+        services, containers = self.services(), self.containers()
+        may_end = {name for name, service in services.items() if may_run_to_its_end(service)}
+        ended = may_end.intersection(each.service for each in containers).difference(self.project.services)
+        ended -= {each.service for each in containers if (each.state, each.exit_code) != ("exited", 0)}
         return run_to_their_end(services) | ended
 
     def application(self) -> list[Container]:
@@ -265,8 +267,17 @@ class Production:
 
     @property
     def rolled_back(self) -> tuple[str, ...]:
-        """The services that are brought up on the target: those of the settings, but for what runs to its end."""
-        return tuple(name for name in self.project.services if name not in self.one_shots)
+        """The services that are brought up on the target: those of the settings, but for what runs to its end.
+
+        Raises ProductionError when nothing is left: `docker compose up` without a name is for the whole project.
+        """
+        found = tuple(name for name in self.project.services if name not in self.one_shots)
+        if not found:
+            raise ProductionError(
+                f"each of {', '.join(self.project.services)} runs to its end, and none is left to be rolled back",
+                "name the services that go on running in project.services",
+            )
+        return found
 
     def hanging_on(self, services: Iterable[str]) -> dict[str, str]:
         """The services with a container that share a namespace or volumes with one of `services`, and what."""

@@ -124,7 +124,7 @@ class Journal:
                         self.make_room()
                 raise JournalError(
                     f"the journal {self.path} cannot be written ({error.strerror})",
-                    "nothing more is changed without a journal; make room, then look at production",
+                    "nothing more is changed without a journal; make room for it at its place, then look at production",
                 ) from error
         return entry
 

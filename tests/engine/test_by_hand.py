@@ -1,5 +1,6 @@
 """`script/rehearse --by-hand`: a broken production with a plan, rolled back by what the plan says to type."""
 
+import itertools
 import shlex
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def test_plan_is_carried_out_as_it_says(tmp_path: Path) -> None:
     try:
         assert running(name) == "2025-12-18-rc1"
         assert any(line.startswith("PLANNED: no changes were made to production") for line in said)
-        (typed,) = [line.partition("type: ")[2] for line in said if "to carry it out, type: " in line]
+        (typed,) = [line for before, line in itertools.pairwise(said) if before.endswith("to carry it out, type:")]
         assert "PASSED: " in run(*shlex.split(typed))
         assert running(name) == "2025-12-15-rc1"
     finally:

@@ -48,7 +48,7 @@ def small_disk(tmp_path: Path, zygote: Zygote) -> Iterator[Runbook]:
     reports = tmp_path / "reports"
     reports.mkdir()
     size = RESERVED + _ROOM
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(reports)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(reports)], check=True)
     try:
         sentences = tmp_path / "sentences.py"
         sentences.write_text(sentences.read_text() + _FILL.format(folder=str(tmp_path), much=_ROOM + 1))

@@ -107,5 +107,5 @@ def test_nothing_to_do_is_said_and_ends_well(runbook: Runbook) -> None:
         assert (ran.exit_code, ran.ending) == (0, "nothing to do"), ran.terminal
         assert "NOTHING TO DO: no changes were made to production" in ran.terminal
         assert "left out: has nothing to do: v1 runs already" in ran.terminal
-        assert "Nothing to do: <span" in ran.page
+        assert "Nothing to do: " in ran.page
         assert not (runbook.server / "sent").exists()

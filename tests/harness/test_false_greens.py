@@ -184,7 +184,8 @@ def test_scenario_that_is_run_again_does_not_make_up_for_it(runbook: Runbook) ->
 def test_sentence_at_its_deadline_is_green_nowhere(runbook: Runbook) -> None:
     """A sentence that does not end is ended by its deadline, whatever it waits for."""
     settings = runbook.folder / "runbook.toml"
-    settings.write_text(f"{settings.read_text()}\n{DEADLINES}\nsentence = 1\n")
+    others = settings.read_text().partition("[deadlines]")[0]
+    settings.write_text(f"{others}\n[deadlines]\n{DEADLINES}\nsentence = 1\n")
     runbook.sentences(step("time.sleep(30)")).feature("1.feature", BAD, LATER)
     ran = runbook.run(*EXECUTE)
     assert green_places(ran, runbook.folder / "junit.xml") == []

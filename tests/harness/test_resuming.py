@@ -176,11 +176,13 @@ def of_another_folder(runbook: Runbook) -> str:
         pytest.param(edited, EXECUTE, "not as it was written", id="edited"),
         pytest.param(of_a_newer_format, EXECUTE, "is of format 2", id="newer-format"),
         pytest.param(of_another_folder, EXECUTE, "name the right settings", id="other-production"),
-        pytest.param(lambda runbook: name_of(broken_off(runbook)), (), "add --execute shop", id="without-execute"),
+        pytest.param(
+            lambda runbook: name_of(broken_off(runbook)), (), "going on changes production", id="without-execute"
+        ),
         pytest.param(
             lambda runbook: name_of(broken_off(runbook)),
             (*EXECUTE, "-m", "emergency"),
-            "without -m emergency",
+            "is of the kind rollback",
             id="kind",
         ),
         pytest.param(lambda runbook: f"../{nothing(runbook)}", EXECUTE, "is no incident's name", id="path"),
@@ -198,7 +200,7 @@ def test_what_cannot_be_gone_on_with_is_refused(
 
 
 def test_other_target_is_another_incident(runbook: Runbook) -> None:
-    """An incident goes where it was going; who wants to go elsewhere is told the command for that."""
+    """An incident that changed something goes where it was going; for another target, the command is told."""
     ran = broken_off(runbook)
     journal = Path(str(ran.folder)) / "journal.jsonl"
     asked = json.loads(journal.read_text().splitlines()[0])["asked_for"]
@@ -209,11 +211,11 @@ def test_other_target_is_another_incident(runbook: Runbook) -> None:
         sentences.read_text()
         + '\n\n@given("the target is v1")\ndef pinned(tools):\n    tools.incident.learn("target", {"tag": "v1"})\n'
     )
-    runbook.feature("1.feature", pinned, ENDS_BADLY.replace("@needs:told ", ""))
+    runbook.feature("1.feature", pinned, MADE, ENDS_BADLY.replace("@needs:told ", ""))
     ran = runbook.run("features", *EXECUTE)
     said = refusal(runbook.run("features", "--resume", name_of(ran), *EXECUTE, "--to", "v2"))
     assert "goes to v1, and --to names v2" in said
-    assert "begin anew: pytest features --to v2 --execute shop" in said
+    assert "leave --to out; to go to v2, type" in said
 
 
 WAY = scenario("Way", "Given the way is application", tags="@provides:way")

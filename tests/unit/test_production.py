@@ -180,8 +180,26 @@ def test_what_runs_to_its_end_is_not_rolled_back() -> None:
     names = ("api", "migrate", "seed", "jobs")
     images = [(name, f"r.example/{name}:v2") for name in names]
     there = site(*images, api=waits, seed={"restart": "no"})
+    there.project = there.project.model_copy(update={"services": ("api", "migrate", "jobs")})
     assert there.one_shots == {"migrate", "seed"}
     assert there.rolled_back == ("api", "jobs")
+
+
+def test_application_that_has_ended_is_still_the_application() -> None:
+    """It was stopped for a downgrade, or has died with 0: what the settings name is rolled back all the same."""
+    images = [(name, f"r.example/{name}:v2") for name in ("api", "jobs")]
+    there = site(*images, api={"restart": "on-failure"}, jobs={"restart": "no"})
+    assert there.rolled_back == ("api", "jobs")
+
+
+def test_nothing_to_roll_back_is_not_everything() -> None:
+    """`docker compose up` without a name would bring up the whole project."""
+    there = site(
+        ("migrate", "r.example/api:v2"),
+        migrate={"depends_on": {"migrate": {"condition": "service_completed_successfully"}}},
+    )
+    with pytest.raises(ProductionError, match="none is left to be rolled back"):
+        _ = there.rolled_back
 
 
 def test_scaled_service_is_brought_up_as_often_as_it_was() -> None:
