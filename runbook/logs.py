@@ -3,9 +3,9 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from runbook.errors import Inconclusive
+from runbook.errors import CommandSaidTooMuch, Inconclusive
 from runbook.log_lines import LinesOfOne
 from runbook.production import Production
 from runbook.sentence import Expectation, Seen
@@ -20,6 +20,7 @@ _VARIABLE = (
     (re.compile(r"\d+"), "<n>"),
 )
 _LONGEST_SIGNATURE = 200
+_MOST_BYTES = 64 << 20
 _MOST_LINES = 5000  # of each container: a release that floods its log must not delay its own rollback
 # What Compose has to say of its files, and of the containers that are not asked for.
 _OF_NO_CONCERN = re.compile(r"variable is not set|is obsolete|orphan containers|config file|level=(?:info|debug)")
@@ -105,7 +106,11 @@ class Logs:
 
     def _read(self, *options: str) -> str:
         services = self._settings.services
-        answer = self._production.host.run(self._production.compose("logs", "--no-color", *options, *services))
+        command = replace(self._production.compose("logs", "--no-color", *options, *services), most_output=_MOST_BYTES)
+        try:
+            answer = self._production.host.run(command)
+        except CommandSaidTooMuch as error:
+            raise Inconclusive(f"the logs are too long to be read: {error.seen}", "shorten logs.window") from None
         # Of a container whose logs cannot be read, Compose only warns; its exit code is 0.
         warnings = [line for line in answer.errors.splitlines() if line.strip() and not _OF_NO_CONCERN.search(line)]
         if answer.exit_code != 0 or warnings:

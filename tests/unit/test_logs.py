@@ -215,6 +215,13 @@ def test_logs_that_cannot_be_read_are_no_good_news(look: Look, answers: dict[str
         look(**answers)
 
 
+def test_logs_of_endless_lines_are_not_held(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines may be of any length: what is read of them all has a limit."""
+    monkeypatch.setattr("runbook.logs._MOST_BYTES", 1000)
+    with pytest.raises(Inconclusive, match="too long to be read"):
+        look("api-1  | " + "x" * 2000)
+
+
 def test_logs_that_are_read_in_part_say_so(look: Look) -> None:
     """Of a flood the newest lines are read, and the containers are named."""
     assert look("api-1  | x\n" * 5000 + "jobs-1  | x\n").cut == ("api-1",)
