@@ -64,7 +64,7 @@ def laid_out(folder: Path, redactor: Redactor, **files: str) -> EnvFileOnHost:
     for name, text in (FILES | files).items():
         (folder / name).write_text(text)
     # Nothing of that name runs on this engine.
-    site = production(folder, name="partf-secrets")
+    site = production(folder, name="secrets")
     return EnvFileOnHost(site, str(folder / ".env"), redactor, ())
 
 
