@@ -11,8 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.engine.conftest import ROOT, Ran, docker
+from tests.engine.conftest import ROOT, Ran, campaign, docker
 from tests.journal_schema import problems
+
+pytestmark = campaign
 
 OLD, NEW = "3.8.8", "3.9.1"
 REVISION = "91e2b8f3d6a4"  # of 3.9.1
