@@ -44,12 +44,16 @@ def signs_of(tools: Toolbox, image: str, service: Mapping[str, Any]) -> Signs:
     command = contained(image, python, program=program, deadline=deadline)
     try:
         answer = run_contained(tools.host, image, command)
-        found = json.loads(answer.text.splitlines()[-1])
-        return Signs(_told(found["commands"]), _told(found["code"]))
     except Inconclusive as error:
         return Signs(unread=error.seen)
-    except (ValueError, IndexError, KeyError, TypeError):
-        return Signs(unread=f"{python} in the image did not read it: {answer.last_words}")
+    try:
+        if answer.exit_code == 0:
+            found = json.loads(answer.text.splitlines()[-1])
+            return Signs(_told(found["commands"]), _told(found["code"]))
+    except (ValueError, IndexError, KeyError, TypeError, RecursionError):
+        pass
+    said = f"exit code {answer.exit_code}: {beginning(visible(answer.last_words), _LONGEST)}"
+    return Signs(unread=f"{python} in the image did not read it: {said}")
 
 
 def _told(places: Any) -> tuple[str, ...]:

@@ -147,13 +147,28 @@ def test_what_is_known_needs_no_trial(
     assert words in seen.seen
 
 
-@pytest.mark.parametrize("printed", ["", "[]", "{}", '{"commands": 7, "code": []}', "no JSON"])
-def test_image_that_is_not_read_has_no_signs(printed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("printed", "code"),
+    [
+        ("", 0),
+        ("[]", 0),
+        ("{}", 0),
+        ('{"commands": 7, "code": []}', 0),
+        ("no JSON", 0),
+        ("[" * 200_000, 0),
+        ('{"commands": [], "code": []}', 1),
+    ],
+    ids=range(7),
+)
+def test_image_that_is_not_read_has_no_signs(printed: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """An image without Python, or one that answers odd things, is not known; it is never good news by itself."""
-    answer = SimpleNamespace(text=printed, last_words="odd")
+    answer = SimpleNamespace(text=printed, exit_code=code, last_words="odd \x1b[2J" + "word " * 1000)
     monkeypatch.setattr(start_signs, "run_contained", lambda *_: answer)
     monkeypatch.setattr(start_signs, "_start_command", lambda *_: ["serve"])
     tools: Any = SimpleNamespace(
         host=None, settings=SimpleNamespace(migrations=MigrationSettings(), deadlines=DEADLINES)
     )
-    assert start_signs.signs_of(tools, "image", {}).unread == "python3 in the image did not read it: odd"
+    unread = start_signs.signs_of(tools, "image", {}).unread
+    assert unread.startswith(f"python3 in the image did not read it: exit code {code}: odd ")
+    assert unread.isprintable()
+    assert len(unread) < 300
