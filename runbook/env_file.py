@@ -11,7 +11,7 @@ from runbook.env_file_text import names_in, rewritings
 from runbook.errors import EnvFileError
 from runbook.host import Command, Completed
 from runbook.incident.redaction import Redactor, secrets_in
-from runbook.production import Production
+from runbook.production import Production, plain
 
 # Values that mean the same to every reader of env files, quoted or not.
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+-]*")
@@ -147,8 +147,7 @@ class EnvFileOnHost:
             answer = self._run("sh", "-c", _READ, "sh", size, *argv, stdin=document + content, secret_output=True)
         try:
             found = json.loads(answer.text)["services"]["values"].get("environment") or {}
-            # Compose writes its answer so that it could be read again, and there $$ stands for a $.
-            return {name: value.replace("$$", "$") for name, value in found.items() if value is not None}
+            return {name: plain(value) for name, value in found.items() if value is not None}
         except (ValueError, LookupError, AttributeError, TypeError):
             complaint = _COMPLAINT.search(answer.stderr.decode("utf-8", errors="replace"))
             why = complaint[0].strip() if complaint else f"exit code {answer.exit_code}"

@@ -12,7 +12,7 @@ from runbook.env_file import EnvFileOnHost
 from runbook.errors import ProductionError
 from runbook.host import Command, Completed
 from runbook.incident.redaction import passwords_of_url, secrets_in
-from runbook.production import Production
+from runbook.production import Production, plain
 
 _MOST_BYTES = 65536  # of a file that is a secret
 
@@ -57,8 +57,7 @@ def _as_compose_reads(production: Production) -> Mapping[str, Any]:
             f"Compose cannot read the project in {production.directory}, so its secrets are not known",
             f"run this there and mend what it says: {production.compose('config', '--quiet')}",
         )
-    # Compose writes its answer so that it could be read again, and there $$ stands for a $.
-    return _mapping(_parsed(answer.text.replace("$$", "$")))
+    return _mapping(_parsed(plain(answer.text)))
 
 
 def _containers(production: Production) -> list[Mapping[str, Any]]:
