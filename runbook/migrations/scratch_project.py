@@ -7,7 +7,8 @@ from typing import Any
 
 from runbook.containers import Container
 from runbook.errors import HostError, Inconclusive
-from runbook.host import Command
+from runbook.host import Command, parsed_json
+from runbook.production import plain
 from runbook.release import Release
 from runbook.toolbox import Toolbox
 
@@ -72,8 +73,9 @@ class ScratchProject:
             Command(("docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", self._filter), self._deadline)
         )
         inspect = ("docker", "inspect", "--type", "container", *listed.text.split())
-        answer = self._tools.host.check(Command(inspect, self._deadline, secret_output=True))
-        found = [Container.parse(item) for item in json.loads(answer.text)]
+        inspecting = Command(inspect, self._deadline, secret_output=True)
+        inspected = self._tools.host.ask(inspecting, lambda answer: parsed_json(answer, list))
+        found = [Container.parse(item) for item in inspected]
         return sorted((c for c in found if c.service in self._release.digests), key=lambda found: found.name)
 
     def log(self, container: Container) -> str:
@@ -171,7 +173,7 @@ class ScratchProject:
         """That a mount is a file or folder of the host in which no socket leads to production; it becomes read-only."""
         if mount.get("type") != "bind":
             return False
-        find = ("find", "-H", str(mount["source"]), "-xdev", "-type", "s", "-print", "-quit")
+        find = ("find", "-H", plain(mount["source"]), "-xdev", "-type", "s", "-print", "-quit")
         try:
             found = self._tools.host.run(Command(find, _SOCKETS))
         except HostError:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from runbook.errors import Inconclusive
+from runbook.errors import EngineError, Inconclusive
+from runbook.host import Completed
 from runbook.migrations import boot, start_signs
 from runbook.migrations.scratch_project import ScratchProject
 from runbook.migrations.start_signs import Signs
@@ -172,3 +173,16 @@ def test_image_that_is_not_read_has_no_signs(printed: str, code: int, monkeypatc
     assert unread.startswith(f"python3 in the image did not read it: exit code {code}: odd ")
     assert unread.isprintable()
     assert len(unread) < 300
+
+
+def test_containers_that_nobody_can_read() -> None:
+    """An engine that answers odd things about the trial's containers is said, and no traceback."""
+    broken = SimpleNamespace(
+        check=lambda _command: SimpleNamespace(text="c1"),
+        ask=lambda command, read: read(Completed(command, 0, b"{}", b"", 0.1)),
+    )
+    tools: Any = SimpleNamespace(
+        incident=SimpleNamespace(name="i"), host=broken, settings=SimpleNamespace(deadlines=DEADLINES)
+    )
+    with pytest.raises(EngineError, match="nobody can read"):
+        ScratchProject(tools, SimpleNamespace(digests={})).containers()  # type: ignore[arg-type]
