@@ -20,6 +20,7 @@ _COMPLAINT = re.compile(
     r"line \d+: [a-z ]+|required variable \w+ is missing a value|Invalid template|couldn't find env file: .*"
 )
 _NOT_AS_READ = 75
+_LOCKED = 76  # somebody else holds the lock on the folder
 # $1 the length of the document on standard input, behind which the env file's bytes come; the rest is the command.
 # Both are read from files that have no name any more: nothing is left on the host, however this ends.
 _READ = """
@@ -219,18 +220,26 @@ class EnvFileOnHost:
             f"{path} was changed by somebody after it was read, so it was left as it is now",
             "find out who changed it, then go on with --resume",
         )
+        locked = EnvFileError(
+            f"another process held the lock on {folder} for 10 s, so {path} was left as it is",
+            "find out which with `lslocks`, then go on with --resume",
+        )
         return (
             self._command("mkdir", "--parents", "--mode=700", "--", folder),
             self._command("test", "!", "-L", folder, means=((1, linked),)),
-            self._command("cp", "--preserve=all", "--remove-destination", "--", path, f"{keep}.new"),
+            self._command(
+                "cp", "--preserve=all", "--remove-destination", "--no-target-directory", "--", path, f"{keep}.new"
+            ),
             self._command("mv", "--force", "--no-target-directory", "--", f"{keep}.new", keep),
             self._command("install", "--mode=600", "--no-target-directory", "/dev/null", f"{path}.new"),
-            self._command("cp", "--preserve=all", "--attributes-only", "--", path, f"{path}.new"),
+            self._command(
+                "cp", "--preserve=all", "--attributes-only", "--no-target-directory", "--", path, f"{path}.new"
+            ),
             self._command("dd", f"of={path}.new", "conv=fsync", "oflag=nofollow", "status=none", stdin=content),
             self._command(
-                "flock", "--exclusive", "--wait", "10", folder,
+                "flock", "--exclusive", "--wait", "10", "--conflict-exit-code", str(_LOCKED), folder,
                 "sh", "-c", _PUT_IF_AS_READ, "sh", env_file.fingerprint, path, keep,
-                means=((_NOT_AS_READ, changed),),
+                means=((_NOT_AS_READ, changed), (_LOCKED, locked)),
             ),
             self._command("sync", "--", path),
         )  # fmt: skip
