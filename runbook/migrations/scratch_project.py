@@ -93,7 +93,7 @@ class ScratchProject:
         if done.exit_code != 0:
             raise Inconclusive(
                 f"what was started to try the target could not be removed: {done.last_words}",
-                f"docker rm --force --volumes $(docker ps --all --quiet --filter {self._filter})",
+                f"docker compose -p {self.name} down --volumes --remove-orphans",
             )
 
     @property

@@ -186,3 +186,15 @@ def test_containers_that_nobody_can_read() -> None:
     )
     with pytest.raises(EngineError, match="nobody can read"):
         ScratchProject(tools, SimpleNamespace(digests={})).containers()  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_removed_is_told_with_one_command() -> None:
+    """The command takes the network as well, and ends well where no container is left."""
+    broken = SimpleNamespace(run=lambda _command: SimpleNamespace(exit_code=1, last_words="no"))
+    tools: Any = SimpleNamespace(
+        incident=SimpleNamespace(name="I"), host=broken, settings=SimpleNamespace(deadlines=DEADLINES)
+    )
+    scratch = ScratchProject(tools, SimpleNamespace(digests={}))  # type: ignore[arg-type]
+    scratch._file = b"{}"
+    with pytest.raises(Inconclusive, match=r"→ docker compose -p i-trial down --volumes --remove-orphans$"):
+        scratch.remove()
