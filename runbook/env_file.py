@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -152,9 +153,12 @@ class EnvFileOnHost:
         except (ValueError, LookupError, AttributeError, TypeError):
             complaint = _COMPLAINT.search(answer.stderr.decode("utf-8", errors="replace"))
             why = complaint[0].strip() if complaint else f"exit code {answer.exit_code}"
+            files = [part for name in self._production.invocation.files for part in ("-f", name)]
+            directory = self._production.directory
+            asking = (*self._production.compose_reading(path, alone=self._alone), *files, "config", "--quiet")
             raise EnvFileError(
                 f"Compose cannot read the env file {path}: {why}",
-                f"mend what this says, on the host: docker compose --env-file {path} config --quiet",
+                f"mend what this says, on the host: {shlex.join(('cd', directory))} && {shlex.join(asking)}",
             ) from None
 
     def changed(self, env_file: EnvFile, key: str, value: str) -> bytes:

@@ -3,6 +3,7 @@
 import dataclasses
 import fcntl
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from runbook.env_file import EnvFileOnHost
 from runbook.errors import CommandFailed, EnvFileError
 from runbook.incident.redaction import Redactor
+from runbook.invocation import Invocation
 from tests.unit.incident_parts import production
 from tests.unit.parts import Heard, host
 
@@ -253,10 +255,18 @@ def test_what_cannot_be_changed(tmp_path: Path, content: bytes, value: str, word
 
 def test_file_that_compose_cannot_read(tmp_path: Path) -> None:
     """What Compose quotes of the file is not repeated: it may be a secret that nobody has learned."""
-    path = laid_out(tmp_path)
-    site = production(tmp_path, Heard())
+    folder = tmp_path / "my shop"
+    folder.mkdir()
+    path = laid_out(folder)
+    site = production(folder, Heard())
+    site.invocation = Invocation(("a.yml", "b.yml"), (".env", "more.env"))
     said = 'failed to read x: line 3: unexpected character "!" in variable name "A!=s3cret-canary"'
-    (tmp_path / "bin/docker").write_text(f"#!/bin/sh\necho '{said}' >&2; exit 1\n")
+    (folder / "bin/docker").write_text(f"#!/bin/sh\necho '{said}' >&2; exit 1\n")
     with pytest.raises(EnvFileError, match=r"cannot read the env file .*: line 3: unexpected character →") as caught:
         EnvFileOnHost(site, str(path), Redactor(), ()).read()
     assert "canary" not in str(caught.value)
+    asking = caught.value.next_step.partition("on the host: ")[2]
+    assert shlex.split(asking) == [
+        "cd", str(folder), "&&", "docker", "compose", "-p", "shop", "--project-directory", str(folder),
+        "--env-file", str(path), "--env-file", "more.env", "-f", "a.yml", "-f", "b.yml", "config", "--quiet",
+    ]  # fmt: skip
