@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 from runbook.errors import Inconclusive
+from runbook.migrations.contained import remove_overdue
 from runbook.migrations.image_answer import Step, to_json
 from runbook.migrations.in_image import ImageMigrations, ask_image, read_answer
 from runbook.production import plain
@@ -138,4 +139,5 @@ def _ask(tools: Toolbox, image: str, tag: str | None, span: tuple[str, str] | No
     given = service.get("environment") or {}
     environment = {name: plain(value) for name, value in given.items() if value is not None}
     deadline = tools.settings.deadlines.command
+    remove_overdue(tools.host, deadline)
     return ask_image(tools.host, image, settings, environment=environment, span=span, deadline=deadline)

@@ -8,6 +8,7 @@ from typing import Any
 from runbook.containers import Container
 from runbook.errors import HostError, Inconclusive
 from runbook.host import Command, parsed_json
+from runbook.migrations.overdue import sweep
 from runbook.production import plain
 from runbook.release import Release
 from runbook.toolbox import Toolbox
@@ -28,7 +29,6 @@ _KEPT_OF_DATABASE = (
     "platform",
 )  # fmt: skip
 _SOCKETS = 10.0  # seconds, to look for sockets in a mounted folder
-_REMOVAL = 60.0  # seconds
 _LONGEST_LOG = 1 << 20  # bytes
 
 
@@ -107,15 +107,8 @@ class ScratchProject:
     def _sweep(self) -> None:
         """Remove what a trial of this production that was killed has left: what is there longer than any may be."""
         mine = f"label={LABEL}={self._tools.settings.project.name}"
-        label = f'{{{{.ID}}}} {{{{.Label "{UNTIL}"}}}}'
-        for kind, remove in (("container", ("rm", "--force", "--volumes")), ("network", ("rm",))):
-            everything = ("--all", "--no-trunc") if kind == "container" else ()
-            argv = ("docker", kind, "ls", *everything, "--filter", mine, "--format", label)
-            listed = self._tools.host.check(Command(argv, self._deadline))
-            pairs = [line.split() for line in listed.text.splitlines()]
-            over = [pair[0] for pair in pairs if len(pair) == 2 and pair[1].isdigit() and int(pair[1]) < time.time()]
-            if over:
-                self._tools.host.run(Command(("docker", kind, *remove, *over), _REMOVAL))
+        for kind in ("container", "network"):
+            sweep(self._tools.host, kind, (mine,), UNTIL, self._deadline)
 
     def _project(self) -> dict[str, Any]:
         production, settings = self._tools.production, self._tools.settings
