@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -11,7 +12,7 @@ from runbook.env_file_text import names_in, rewritings
 from runbook.errors import EnvFileError
 from runbook.host import Command, Completed
 from runbook.incident.redaction import Redactor, secrets_in
-from runbook.production import Production
+from runbook.production import Production, plain
 
 # Values that mean the same to every reader of env files, quoted or not.
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+-]*")
@@ -20,6 +21,7 @@ _COMPLAINT = re.compile(
     r"line \d+: [a-z ]+|required variable \w+ is missing a value|Invalid template|couldn't find env file: .*"
 )
 _NOT_AS_READ = 75
+_LOCKED = 76  # somebody else holds the lock on the folder
 # $1 the length of the document on standard input, behind which the env file's bytes come; the rest is the command.
 # Both are read from files that have no name any more: nothing is left on the host, however this ends.
 _READ = """
@@ -147,14 +149,16 @@ class EnvFileOnHost:
             answer = self._run("sh", "-c", _READ, "sh", size, *argv, stdin=document + content, secret_output=True)
         try:
             found = json.loads(answer.text)["services"]["values"].get("environment") or {}
-            # Compose writes its answer so that it could be read again, and there $$ stands for a $.
-            return {name: value.replace("$$", "$") for name, value in found.items() if value is not None}
+            return {name: plain(value) for name, value in found.items() if value is not None}
         except (ValueError, LookupError, AttributeError, TypeError):
             complaint = _COMPLAINT.search(answer.stderr.decode("utf-8", errors="replace"))
             why = complaint[0].strip() if complaint else f"exit code {answer.exit_code}"
+            files = [part for name in self._production.invocation.files for part in ("-f", name)]
+            directory = self._production.directory
+            asking = (*self._production.compose_reading(path, alone=self._alone), *files, "config", "--quiet")
             raise EnvFileError(
                 f"Compose cannot read the env file {path}: {why}",
-                f"mend what this says, on the host: docker compose --env-file {path} config --quiet",
+                f"mend what this says, on the host: {shlex.join(('cd', directory))} && {shlex.join(asking)}",
             ) from None
 
     def changed(self, env_file: EnvFile, key: str, value: str) -> bytes:
@@ -220,18 +224,26 @@ class EnvFileOnHost:
             f"{path} was changed by somebody after it was read, so it was left as it is now",
             "find out who changed it, then go on with --resume",
         )
+        locked = EnvFileError(
+            f"another process held the lock on {folder} for 10 s, so {path} was left as it is",
+            "find out which with `lslocks`, then go on with --resume",
+        )
         return (
             self._command("mkdir", "--parents", "--mode=700", "--", folder),
             self._command("test", "!", "-L", folder, means=((1, linked),)),
-            self._command("cp", "--preserve=all", "--remove-destination", "--", path, f"{keep}.new"),
+            self._command(
+                "cp", "--preserve=all", "--remove-destination", "--no-target-directory", "--", path, f"{keep}.new"
+            ),
             self._command("mv", "--force", "--no-target-directory", "--", f"{keep}.new", keep),
             self._command("install", "--mode=600", "--no-target-directory", "/dev/null", f"{path}.new"),
-            self._command("cp", "--preserve=all", "--attributes-only", "--", path, f"{path}.new"),
+            self._command(
+                "cp", "--preserve=all", "--attributes-only", "--no-target-directory", "--", path, f"{path}.new"
+            ),
             self._command("dd", f"of={path}.new", "conv=fsync", "oflag=nofollow", "status=none", stdin=content),
             self._command(
-                "flock", "--exclusive", "--wait", "10", folder,
+                "flock", "--exclusive", "--wait", "10", "--conflict-exit-code", str(_LOCKED), folder,
                 "sh", "-c", _PUT_IF_AS_READ, "sh", env_file.fingerprint, path, keep,
-                means=((_NOT_AS_READ, changed),),
+                means=((_NOT_AS_READ, changed), (_LOCKED, locked)),
             ),
             self._command("sync", "--", path),
         )  # fmt: skip

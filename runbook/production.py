@@ -126,8 +126,8 @@ class Production:
     def config(self, tag: str | None = None) -> dict[str, Any]:
         """The whole project as Compose itself reads the files, with `tag` in the env file's place.
 
-        Overrides, defaults and anchors count, as Compose is asked; `$` is doubled, for Compose to read it again.
-        Raises ProductionError when it cannot read them.
+        Overrides, defaults and anchors count, as Compose is asked; `$` is doubled, for Compose to read it again;
+        `plain` undoes that. Raises ProductionError when it cannot read them.
         """
         return self._read(self.invocation, tag)
 
@@ -416,6 +416,11 @@ class Production:
                     f"the free space of {path} cannot be read: {answer.last_words}", "check project.directory"
                 )
         return free
+
+
+def plain(value: object) -> str:
+    """A value of `docker compose config`, which writes each `$` twice for Compose to read it again, as it is."""
+    return str(value).replace("$$", "$")
 
 
 def _override(service: str, networks: Mapping[str, Any], *, alone: bool) -> bytes:

@@ -4,6 +4,7 @@ The two differ: a secret that was changed in the env file stays in the container
 """
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from runbook.env_file import EnvFileOnHost
 from runbook.errors import ProductionError
 from runbook.host import Command, Completed
 from runbook.incident.redaction import passwords_of_url, secrets_in
-from runbook.production import Production
+from runbook.production import Production, plain
 
 _MOST_BYTES = 65536  # of a file that is a secret
 
@@ -21,7 +22,8 @@ def secrets_of(production: Production, env_file: EnvFileOnHost, listed: Iterable
     """Yield (name, secret) of every service, configuration, secret, build and container of the project.
 
     `listed` names variables that are secret besides those whose names look so. Raises ProductionError when Compose
-    cannot read the project, or its containers cannot be looked at: what is not known cannot be struck out.
+    cannot read the project, or a file of its secrets or its containers cannot be looked at: what is not known cannot be
+    struck out.
     """
     listed = tuple(listed)
     project = _as_compose_reads(production)
@@ -40,7 +42,7 @@ def secrets_of(production: Production, env_file: EnvFileOnHost, listed: Iterable
         yield from env_file.values_of(sorted(variables)).items()
     for name, secret in _mapping(project.get("secrets")).items():
         if path := _mapping(secret).get("file"):
-            yield name, _run(production, "head", "-c", str(_MOST_BYTES), "--", str(path)).text
+            yield name, _file(production, str(path))
     for container in _containers(production):
         yield from secrets_in(_assignments(container.get("Env")), listed)
         yield from _urls(container)
@@ -57,8 +59,18 @@ def _as_compose_reads(production: Production) -> Mapping[str, Any]:
             f"Compose cannot read the project in {production.directory}, so its secrets are not known",
             f"run this there and mend what it says: {production.compose('config', '--quiet')}",
         )
-    # Compose writes its answer so that it could be read again, and there $$ stands for a $.
-    return _mapping(_parsed(answer.text.replace("$$", "$")))
+    return _mapping(_parsed(plain(answer.text)))
+
+
+def _file(production: Production, path: str) -> str:
+    """What a file that is a secret says; nothing where there is none."""
+    found = _run(production, "head", "-c", str(_MOST_BYTES), "--", path)
+    if found.exit_code != 0 and "No such file or directory" not in found.errors:
+        raise ProductionError(
+            f"the file {path} of production's secrets cannot be read: {found.last_words}",
+            f"run this as a user who may read it: ls -l {shlex.quote(path)}",
+        )
+    return found.text
 
 
 def _containers(production: Production) -> list[Mapping[str, Any]]:

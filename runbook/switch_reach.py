@@ -8,7 +8,7 @@ from typing import Any
 from runbook.containers import Container
 from runbook.errors import HostError, ProductionError
 from runbook.host import Completed, parsed_json
-from runbook.production import Production
+from runbook.production import Production, plain
 from runbook.settings import SwitchSettings
 
 _Services = Mapping[str, Mapping[str, Any]]
@@ -70,7 +70,7 @@ def inside(production: Production, switch: SwitchSettings, value: str, tag: str 
             variables[switch.variable] = value
         argv = None
         if {"command", "entrypoint"} & set(differs):
-            argv = tuple(_plain(word) for key in ("entrypoint", "command") for word in service.get(key) or ())
+            argv = tuple(plain(word) for key in ("entrypoint", "command") for word in service.get(key) or ())
         others = tuple(key for key in differs if key not in ("environment", "command", "entrypoint"))
         found[name] = Inside(variables, argv, others)
     return {name: each for name, each in found.items() if each}
@@ -115,12 +115,7 @@ def _handed_over(production: Production, variable: str) -> set[str]:
 
 
 def _environment(service: Mapping[str, Any]) -> dict[str, str]:
-    return {name: _plain(value) for name, value in (service.get("environment") or {}).items() if value is not None}
-
-
-def _plain(text: object) -> str:
-    """`docker compose config` writes each dollar sign twice, so that its output can be read by Compose again."""
-    return str(text).replace("$$", "$")
+    return {name: plain(value) for name, value in (service.get("environment") or {}).items() if value is not None}
 
 
 def _dict(found: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import os
 import pwd
 import secrets
+import shlex
+import stat
 from pathlib import Path
 
 from runbook.errors import SettingsError
@@ -16,11 +18,14 @@ FOLDER_MODE = 0o700
 def make_reports(reports: Path) -> None:
     """Make the folder in which records land, if it is not there.
 
-    Raises SettingsError when it cannot be made, and when anybody else could put files or links into it.
+    A folder of ours that its group could write is closed to the group. Raises SettingsError when it cannot be made,
+    and when anybody else could put files or links into it.
     """
     try:
         reports.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         found = reports.stat()
+        if found.st_uid == os.geteuid() and found.st_mode & 0o022 == 0o020:  # as a umask of 002 makes it
+            reports.chmod(stat.S_IMODE(found.st_mode) & ~0o020)
     except OSError as error:
         raise SettingsError(
             f"the folder of records {reports} cannot be made ({error.strerror})", "name another one with --reports DIR"
@@ -33,7 +38,7 @@ def make_reports(reports: Path) -> None:
     if found.st_mode & 0o002:
         raise SettingsError(
             f"the folder of records {reports} can be written by everybody",
-            f"type chmod o-w {reports}, then start again",
+            f"type chmod go-w {shlex.quote(str(reports))}, then start again",
         )
 
 

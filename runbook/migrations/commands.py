@@ -8,6 +8,7 @@ import shlex
 from enum import StrEnum
 
 from runbook.host import Command
+from runbook.production import plain
 from runbook.sentence import Expectation, Seen
 from runbook.settings import REVISION, MigrationSettings
 from runbook.toolbox import Toolbox
@@ -117,4 +118,4 @@ def _environment(tools: Toolbox, tag: str, direction: Direction) -> list[str]:
     database, service = tools.settings.database, tools.settings.migrations.service
     given = (tools.production.services(tag)[service].get("environment") or {}).get("PGOPTIONS")
     limits = f"-c lock_timeout={database.lock_timeout:g}s -c statement_timeout={database.statement_timeout:g}s"
-    return [f"PGOPTIONS={given} {limits}" if given else f"PGOPTIONS={limits}"]
+    return [f"PGOPTIONS={plain(given)} {limits}" if given else f"PGOPTIONS={limits}"]

@@ -3,14 +3,19 @@
 An image may be hostile, or only broken: what it runs on is the production host, and what it prints is read here.
 """
 
+import contextlib
 import secrets
+import time
 from dataclasses import replace
 
 from runbook.errors import CommandSaidTooMuch, CommandTimedOut, HostError, Inconclusive
 from runbook.host import Command, Completed, Host
+from runbook.migrations.overdue import sweep
 
-#: On every container that asks an image; none outlives the question.
+#: On every container that asks an image; none outlives the question, but for that of a run that was killed.
 LABEL = "io.rollback-runbook.probe"
+_NAME = "rollback-runbook-probe-"
+_UNTIL = f"{LABEL}.until"  # seconds since 1970
 MOST_OUTPUT = 8 * 1024 * 1024  # bytes, of standard output and of standard error each
 _REMOVAL = 30.0  # seconds
 _SCRATCH = ("/tmp", "/var/tmp", "/run")  # noqa: S108 - inside the container
@@ -36,9 +41,11 @@ def contained(
     The program's `sys.argv[1:]` are `arguments`. Its file system is read-only but for places of scratch; the output of
     a `secret` one stays off the record. Run it with `run_contained`.
     """
+    until = int(time.time() + 2 * (deadline + _REMOVAL))  # it may be run twice: `may_write`
     argv = (
-        "docker", "run", "--rm", "--interactive", "--name", f"rollback-runbook-probe-{secrets.token_hex(8)}",
-        "--label", f"{LABEL}=1", *_LIMITS, *_READ_ONLY, "--entrypoint", python, image, "-", *arguments,
+        "docker", "run", "--rm", "--interactive", "--name", f"{_NAME}{secrets.token_hex(8)}",
+        "--label", f"{LABEL}=1", "--label", f"{_UNTIL}={until}", *_LIMITS, *_READ_ONLY,
+        "--entrypoint", python, image, "-", *arguments,
     )  # fmt: skip
     return Command(argv, deadline, stdin=program, secret_output=secret, most_output=MOST_OUTPUT)
 
@@ -72,6 +79,13 @@ def run_contained(host: Host, image: str, command: Command) -> Completed:
     except BaseException:
         _remove(host, container)
         raise
+
+
+def remove_overdue(host: Host, deadline: float) -> None:
+    """Remove the containers that runs which were killed have left, if they can be listed within `deadline` seconds."""
+    with contextlib.suppress(HostError):
+        # By the name as well: a container has the labels of its image, whoever wrote them.
+        sweep(host, "container", (f"name=^{_NAME}", f"label={LABEL}"), _UNTIL, deadline)
 
 
 def _remove(host: Host, container: str) -> str:

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from runbook.errors import Inconclusive
 from runbook.host import Command, Completed, Host
-from runbook.incident.redaction import Redactor, secrets_in
+from runbook.incident.redaction import Redactor, beginning, secrets_in
+from runbook.incident.visible import visible
 from runbook.migrations.contained import contained, may_write, run_contained
 from runbook.migrations.image_answer import Answer, Graph, Problem, Step
 from runbook.migrations.probe.graph import between, with_ancestors
@@ -19,6 +20,7 @@ from runbook.migrations.probe.isolation import Told
 from runbook.settings import MigrationSettings
 
 _SHARE = 0.8  # of the deadline; the rest is for the container to start and to end
+_LONGEST = 400  # characters of a complaint
 _HERE = Path(__file__).parent
 #: What is sent, in the order in which each finds the ones before it.
 _PARTS = (
@@ -173,7 +175,9 @@ def ask_image(  # noqa: PLR0913 - the host, what is asked of which image, and by
     completed = run_contained(host, image, command)
     if completed.exit_code == os.EX_CANTCREAT:  # it keeps files where it lies: caches, logs, settings of its own
         completed = run_contained(host, image, may_write(command))
-    answer = _without_secrets(_read(completed, marker, image), environment)
+    redactor = Redactor()
+    redactor.learn_all(secrets_in(environment))
+    answer = _without_secrets(_read(completed, marker, image, redactor), redactor)
     if answer.graph is None and answer.models is None:
         raise Inconclusive(
             f"the migrations in {image} cannot be read: {answer.why('graph')}",
@@ -182,10 +186,11 @@ def ask_image(  # noqa: PLR0913 - the host, what is asked of which image, and by
     return answer
 
 
-def _read(completed: Completed, marker: str, image: str) -> ImageMigrations:
+def _read(completed: Completed, marker: str, image: str, redactor: Redactor) -> ImageMigrations:
     found = [line for line in completed.stdout.split(b"\n") if line.startswith(marker.encode() + b" ")]
     if completed.exit_code != 0 or len(found) != 1:
-        said = f"it ended with exit code {completed.exit_code}: {_complaint(completed)[:400]}"
+        why = beginning(visible(redactor.text(_complaint(completed))), _LONGEST)
+        said = f"it ended with exit code {completed.exit_code}: {why}"
         raise Inconclusive(
             f"the migrations in {image} cannot be read: {said}",
             "check that migrations.python is a plain Python, 3.8 or later, in that image",
@@ -215,9 +220,7 @@ def read_answer(text: bytes | str) -> ImageMigrations:
         raise ValueError(f"{place}: {first['msg']}"[:200]) from None
 
 
-def _without_secrets(answer: ImageMigrations, environment: Mapping[str, str]) -> ImageMigrations:
+def _without_secrets(answer: ImageMigrations, redactor: Redactor) -> ImageMigrations:
     """An answer whose reasons quote no secret of the service: a URL in a driver's complaint, say."""
-    redactor = Redactor()
-    redactor.learn_all(secrets_in(environment))
     problems = tuple(Problem(problem.what, redactor.text(problem.why)) for problem in answer.problems)
     return replace(answer, problems=problems)

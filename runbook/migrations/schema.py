@@ -4,8 +4,10 @@ import json
 from dataclasses import dataclass
 
 from runbook.errors import Inconclusive
+from runbook.migrations.contained import remove_overdue
 from runbook.migrations.image_answer import Step, to_json
 from runbook.migrations.in_image import ImageMigrations, ask_image, read_answer
+from runbook.production import plain
 from runbook.release import Release
 from runbook.toolbox import Toolbox
 
@@ -134,6 +136,8 @@ def of(tools: Toolbox) -> Schema:
 def _ask(tools: Toolbox, image: str, tag: str | None, span: tuple[str, str] | None) -> ImageMigrations:
     settings = tools.settings.migrations
     service = tools.production.services(tag)[settings.service]
-    environment = {name: str(value) for name, value in (service.get("environment") or {}).items() if value is not None}
+    given = service.get("environment") or {}
+    environment = {name: plain(value) for name, value in given.items() if value is not None}
     deadline = tools.settings.deadlines.command
+    remove_overdue(tools.host, deadline)
     return ask_image(tools.host, image, settings, environment=environment, span=span, deadline=deadline)

@@ -7,7 +7,9 @@ from typing import Any
 
 from runbook.containers import Container
 from runbook.errors import HostError, Inconclusive
-from runbook.host import Command
+from runbook.host import Command, parsed_json
+from runbook.migrations.overdue import sweep
+from runbook.production import plain
 from runbook.release import Release
 from runbook.toolbox import Toolbox
 
@@ -27,7 +29,6 @@ _KEPT_OF_DATABASE = (
     "platform",
 )  # fmt: skip
 _SOCKETS = 10.0  # seconds, to look for sockets in a mounted folder
-_REMOVAL = 60.0  # seconds
 _LONGEST_LOG = 1 << 20  # bytes
 
 
@@ -72,8 +73,9 @@ class ScratchProject:
             Command(("docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", self._filter), self._deadline)
         )
         inspect = ("docker", "inspect", "--type", "container", *listed.text.split())
-        answer = self._tools.host.check(Command(inspect, self._deadline, secret_output=True))
-        found = [Container.parse(item) for item in json.loads(answer.text)]
+        inspecting = Command(inspect, self._deadline, secret_output=True)
+        inspected = self._tools.host.ask(inspecting, lambda answer: parsed_json(answer, list))
+        found = [Container.parse(item) for item in inspected]
         return sorted((c for c in found if c.service in self._release.digests), key=lambda found: found.name)
 
     def log(self, container: Container) -> str:
@@ -91,7 +93,7 @@ class ScratchProject:
         if done.exit_code != 0:
             raise Inconclusive(
                 f"what was started to try the target could not be removed: {done.last_words}",
-                f"docker rm --force --volumes $(docker ps --all --quiet --filter {self._filter})",
+                f"docker compose -p {self.name} down --volumes --remove-orphans",
             )
 
     @property
@@ -105,15 +107,8 @@ class ScratchProject:
     def _sweep(self) -> None:
         """Remove what a trial of this production that was killed has left: what is there longer than any may be."""
         mine = f"label={LABEL}={self._tools.settings.project.name}"
-        label = f'{{{{.ID}}}} {{{{.Label "{UNTIL}"}}}}'
-        for kind, remove in (("container", ("rm", "--force", "--volumes")), ("network", ("rm",))):
-            everything = ("--all", "--no-trunc") if kind == "container" else ()
-            argv = ("docker", kind, "ls", *everything, "--filter", mine, "--format", label)
-            listed = self._tools.host.check(Command(argv, self._deadline))
-            pairs = [line.split() for line in listed.text.splitlines()]
-            over = [pair[0] for pair in pairs if len(pair) == 2 and pair[1].isdigit() and int(pair[1]) < time.time()]
-            if over:
-                self._tools.host.run(Command(("docker", kind, *remove, *over), _REMOVAL))
+        for kind in ("container", "network"):
+            sweep(self._tools.host, kind, (mine,), UNTIL, self._deadline)
 
     def _project(self) -> dict[str, Any]:
         production, settings = self._tools.production, self._tools.settings
@@ -171,7 +166,7 @@ class ScratchProject:
         """That a mount is a file or folder of the host in which no socket leads to production; it becomes read-only."""
         if mount.get("type") != "bind":
             return False
-        find = ("find", "-H", str(mount["source"]), "-xdev", "-type", "s", "-print", "-quit")
+        find = ("find", "-H", plain(mount["source"]), "-xdev", "-type", "s", "-print", "-quit")
         try:
             found = self._tools.host.run(Command(find, _SOCKETS))
         except HostError:

@@ -4,15 +4,17 @@ A sign is evidence; that there is none proves nothing: `start_trial.py` tries it
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runbook.errors import Inconclusive
+from runbook.host import parsed_json
 from runbook.incident.redaction import beginning
 from runbook.incident.visible import visible
 from runbook.migrations.contained import contained, run_contained
+from runbook.production import plain
 from runbook.toolbox import Toolbox
 
 _READER = Path(__file__).with_name("start_reader.py")
@@ -35,8 +37,8 @@ class Signs:
 def signs_of(tools: Toolbox, image: str, service: Mapping[str, Any]) -> Signs:
     """Read what the start command of `service` names in `image` (pinned). Nothing of the image's is run but Python."""
     argv = _start_command(tools, image, service)
-    environment = service.get("environment") or {}
-    request = {"argv": argv, "path": environment.get("PATH"), "directory": service.get("working_dir")}
+    given = {"path": (service.get("environment") or {}).get("PATH"), "directory": service.get("working_dir")}
+    request = {"argv": argv} | {name: value if value is None else plain(value) for name, value in given.items()}
     # The start command may hold secrets: it travels on standard input, which is never recorded.
     call = f"import json\nprint(json.dumps(read(json.loads({json.dumps(request)!a}))))\n"
     program = f"{_READER.read_text(encoding='utf-8')}\n{call}".encode()
@@ -44,12 +46,16 @@ def signs_of(tools: Toolbox, image: str, service: Mapping[str, Any]) -> Signs:
     command = contained(image, python, program=program, deadline=deadline)
     try:
         answer = run_contained(tools.host, image, command)
-        found = json.loads(answer.text.splitlines()[-1])
-        return Signs(_told(found["commands"]), _told(found["code"]))
     except Inconclusive as error:
         return Signs(unread=error.seen)
-    except (ValueError, IndexError, KeyError, TypeError):
-        return Signs(unread=f"{python} in the image did not read it: {answer.last_words}")
+    try:
+        if answer.exit_code == 0:
+            found = json.loads(answer.text.splitlines()[-1])
+            return Signs(_told(found["commands"]), _told(found["code"]))
+    except (ValueError, IndexError, KeyError, TypeError, RecursionError):
+        pass
+    said = f"exit code {answer.exit_code}: {beginning(visible(answer.last_words), _LONGEST)}"
+    return Signs(unread=f"{python} in the image did not read it: {said}")
 
 
 def _told(places: Any) -> tuple[str, ...]:
@@ -58,8 +64,9 @@ def _told(places: Any) -> tuple[str, ...]:
 
 def _start_command(tools: Toolbox, image: str, service: Mapping[str, Any]) -> list[str]:
     inspect = ("docker", "image", "inspect", "--format", "{{json .Config}}", image)
-    config = json.loads(tools.host.check(tools.production.command(*inspect)).text)
+    config = tools.host.ask(tools.production.command(*inspect), lambda answer: parsed_json(answer, dict))
     # As Compose and the engine do it: an entrypoint of the service drops the image's command.
-    entrypoint: Sequence[Any] = service.get("entrypoint") or config.get("Entrypoint") or []
-    image_command = [] if service.get("entrypoint") else config.get("Cmd") or []
-    return [str(word) for word in (*entrypoint, *(service.get("command") or image_command))]
+    own = {part: [plain(word) for word in service.get(part) or ()] for part in ("entrypoint", "command")}
+    entrypoint = own["entrypoint"] or config.get("Entrypoint") or []
+    image_command = [] if own["entrypoint"] else config.get("Cmd") or []
+    return [str(word) for word in (*entrypoint, *(own["command"] or image_command))]

@@ -1,13 +1,17 @@
 """The env file where it lies: read with its mode and owner, replaced in one step, and kept as it was."""
 
+import dataclasses
+import fcntl
 import os
+import shlex
 from pathlib import Path
 
 import pytest
 
 from runbook.env_file import EnvFileOnHost
-from runbook.errors import EnvFileError
+from runbook.errors import CommandFailed, EnvFileError
 from runbook.incident.redaction import Redactor
+from runbook.invocation import Invocation
 from tests.unit.incident_parts import production
 from tests.unit.parts import Heard, host
 
@@ -132,6 +136,34 @@ def test_planted_links_are_not_followed(tmp_path: Path) -> None:
     assert not keep.is_symlink()
 
 
+@pytest.mark.parametrize("taken", [".env.new", "kept.env.new", "kept.env"])
+def test_folder_in_the_way_is_not_filled(tmp_path: Path, taken: str) -> None:
+    """No copy lands in a folder that has the name of one: the replacing fails, and the env file stays."""
+    path = laid_out(tmp_path)
+    (tmp_path / taken).mkdir()
+    with pytest.raises(CommandFailed, match="director"):
+        replace(path, "v2", tmp_path / "kept.env")
+    assert path.read_bytes() == CONTENT
+    assert list((tmp_path / taken).iterdir()) == []
+
+
+def test_lock_that_somebody_holds_is_said(tmp_path: Path) -> None:
+    """Who waits for the lock in vain is told of it, and the env file stays."""
+    path = laid_out(tmp_path)
+    there = on_host(path)
+    commands = there.replacing(there.read(), CONTENT.replace(b"v1", b"v2"), str(tmp_path / "kept.env"))
+    held = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        (put,) = (command for command in commands if command.argv[0] == "flock")
+        argv = tuple("0.1" if word == "10" else word for word in put.argv)
+        with pytest.raises(EnvFileError, match=r"held the lock on .* → find out which"):
+            host().check(dataclasses.replace(put, argv=argv))
+    finally:
+        os.close(held)
+    assert path.read_bytes() == CONTENT
+
+
 def test_copy_is_not_written_through_a_linked_folder(tmp_path: Path) -> None:
     """A `.runbook` that leads elsewhere gets no secrets, and the env file stays."""
     path = laid_out(tmp_path)
@@ -223,10 +255,18 @@ def test_what_cannot_be_changed(tmp_path: Path, content: bytes, value: str, word
 
 def test_file_that_compose_cannot_read(tmp_path: Path) -> None:
     """What Compose quotes of the file is not repeated: it may be a secret that nobody has learned."""
-    path = laid_out(tmp_path)
-    site = production(tmp_path, Heard())
+    folder = tmp_path / "my shop"
+    folder.mkdir()
+    path = laid_out(folder)
+    site = production(folder, Heard())
+    site.invocation = Invocation(("a.yml", "b.yml"), (".env", "more.env"))
     said = 'failed to read x: line 3: unexpected character "!" in variable name "A!=s3cret-canary"'
-    (tmp_path / "bin/docker").write_text(f"#!/bin/sh\necho '{said}' >&2; exit 1\n")
+    (folder / "bin/docker").write_text(f"#!/bin/sh\necho '{said}' >&2; exit 1\n")
     with pytest.raises(EnvFileError, match=r"cannot read the env file .*: line 3: unexpected character →") as caught:
         EnvFileOnHost(site, str(path), Redactor(), ()).read()
     assert "canary" not in str(caught.value)
+    asking = caught.value.next_step.partition("on the host: ")[2]
+    assert shlex.split(asking) == [
+        "cd", str(folder), "&&", "docker", "compose", "-p", "shop", "--project-directory", str(folder),
+        "--env-file", str(path), "--env-file", "more.env", "-f", "a.yml", "-f", "b.yml", "config", "--quiet",
+    ]  # fmt: skip

@@ -150,19 +150,21 @@ case " $* " in
     *" ps "*) echo 1 2 ;;
     *" inspect "*) cat inspected.json ;;
     *" --since "*) cat out; cat err >&2; exit "$(cat code)" ;;
-    *" logs "*) cat ever ;;
+    *" logs "*) for service; do :; done; grep "^$service-" ever; exit 0 ;;
 esac
 """
 DRIVER_REFUSES = (
     'time="2026-11-28T12:12:29Z" level=warning msg="Can\'t retrieve logs for \\"shop-api-1\\":'
     ' Error response from daemon: configured logging driver does not support reading"\n'
 )
+EVER = "api-1  | ready\njobs-1  | ready\n"
+Given = Callable[..., Logs]
 Look = Callable[..., LogErrors]
 
 
 @pytest.fixture
-def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
-    """Read the logs of api and jobs through a `docker` that answers as it is told."""
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Given:
+    """The logs of api and jobs through a `docker` that answers as it is told."""
     program = tmp_path / "bin" / "docker"
     program.parent.mkdir()
     program.write_text(DOCKER)
@@ -181,19 +183,25 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
             "HostConfig": {"LogConfig": {"Type": driver, "Config": {}}},
         }
 
-    def recent(out: str = "", err: str = "", code: int = 0, ever: str = "", driver: str = "json-file") -> LogErrors:
+    def read(out: str = "", err: str = "", code: int = 0, ever: str = EVER, driver: str = "json-file") -> Logs:
         inspected = [container("api", driver), container("jobs", "json-file")]
         files = {"inspected.json": json.dumps(inspected), "out": out, "err": err, "code": str(code), "ever": ever}
         for name, text in files.items():
             (tmp_path / name).write_text(text)
-        return Logs(production(tmp_path), LogSettings(), str).recent()
+        return Logs(production(tmp_path), LogSettings(), str)
 
-    return recent
+    return read
+
+
+@pytest.fixture
+def look(logs: Given) -> Look:
+    """Look at the recent logs that it is given."""
+    return lambda *arguments, **named: logs(*arguments, **named).recent()
 
 
 def test_quiet_logs_show_no_errors(look: Look) -> None:
     """Software that is quiet for a while has no errors; what Compose says of its files is none either."""
-    assert look(ever="api-1  | ready\n").counts == {}
+    assert look().counts == {}
     about_files = 'level=warning msg="The \\"X\\" variable is not set. Defaulting to a blank string."\n'
     assert look("api-1  | ready\n", about_files).counts == {}
 
@@ -206,7 +214,10 @@ def test_quiet_logs_show_no_errors(look: Look) -> None:
         pytest.param({"out": "jobs-1  | ready\n", "driver": "none"}, "nobody keeps the logs of shop-api-1", id="none"),
         pytest.param({"out": "api-1  | x\n", "err": "error from daemon in stream: bad\n"}, "in stream: bad", id="torn"),
         pytest.param({"out": "api-1  | ready\n", "code": 1}, "cannot be read", id="exit-code"),
-        pytest.param({}, "shop-api-1, shop-jobs-1 never wrote a line", id="nothing-ever"),
+        pytest.param({"ever": ""}, "shop-api-1, shop-jobs-1 never wrote a line", id="nothing-ever"),
+        pytest.param(
+            {"out": "api-1  | x\n", "ever": "api-1  | x\n"}, "^shop-jobs-1 never wrote a line", id="one-never"
+        ),
     ],
 )
 def test_logs_that_cannot_be_read_are_no_good_news(look: Look, answers: dict[str, str], why: str) -> None:
@@ -225,3 +236,16 @@ def test_logs_of_endless_lines_are_not_held(look: Look, monkeypatch: pytest.Monk
 def test_logs_that_are_read_in_part_say_so(look: Look) -> None:
     """Of a flood the newest lines are read, and the containers are named."""
     assert look("api-1  | x\n" * 5000 + "jobs-1  | x\n").cut == ("api-1",)
+
+
+@pytest.mark.parametrize("before", [None, {"api: ERROR known": 1}])
+def test_logs_that_are_read_in_part_are_no_good_news(logs: Given, before: dict[str, int] | None) -> None:
+    """A flood may hide an error that came before the lines that are read; one among them is told all the same."""
+    expected = logs("api-1  | x\n" * 5000).no_new_errors(before)
+    with pytest.raises(
+        Inconclusive, match=r"of api-1 only the newest 5000 lines .* → read the rest: docker compose .* logs"
+    ):
+        expected.look()
+    seen = logs("api-1  | x\n" * 5000 + "api-1  | ERROR new\n").no_new_errors(before).look()
+    assert not seen.ok
+    assert "api: ERROR new" in seen.seen

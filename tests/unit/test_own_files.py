@@ -114,9 +114,19 @@ def test_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypa
 
 def test_folder_that_everybody_can_write(tmp_path: Path) -> None:
     """Anybody could plant links there."""
-    tmp_path.chmod(0o777)
-    with pytest.raises(SettingsError, match="can be written by everybody → type chmod o-w"):
-        own_files.make_reports(tmp_path)
+    reports = tmp_path / "my reports"
+    reports.mkdir()
+    reports.chmod(0o777)
+    with pytest.raises(SettingsError, match=r"can be written by everybody → type chmod go-w '/.*/my reports', then"):
+        own_files.make_reports(reports)
+    assert mode(reports) == 0o777
+
+
+def test_folder_that_its_group_can_write(tmp_path: Path) -> None:
+    """A folder of ours, as a umask of 002 makes it, is closed to the group; what others may read stays."""
+    tmp_path.chmod(0o2775)
+    own_files.make_reports(tmp_path)
+    assert mode(tmp_path) == 0o2755
 
 
 def test_folder_of_another_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

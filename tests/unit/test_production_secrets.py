@@ -75,3 +75,13 @@ def test_what_cannot_be_known_is_refused(tmp_path: Path, answers: dict[str, str]
     """Where the secrets cannot be looked at, nothing is begun that could write them down."""
     with pytest.raises(ProductionError, match=words):
         list(secrets_of(*site(tmp_path, Heard(), **answers), ()))
+
+
+def test_file_of_a_secret_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    """A file that is not there holds no secret; one that is there and cannot be read holds one that nobody knows."""
+    found = site(tmp_path, Heard())
+    (tmp_path / "key").unlink()
+    assert list(secrets_of(*found, ()))
+    (tmp_path / "key").mkdir()
+    with pytest.raises(ProductionError, match=r"/key of production's secrets cannot be read: .* → .* ls -l /"):
+        list(secrets_of(*found, ()))

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from runbook.errors import Inconclusive
+from runbook.errors import EngineError, Inconclusive
+from runbook.host import Completed
 from runbook.migrations import boot, start_signs
 from runbook.migrations.scratch_project import ScratchProject
 from runbook.migrations.start_signs import Signs
@@ -147,13 +148,53 @@ def test_what_is_known_needs_no_trial(
     assert words in seen.seen
 
 
-@pytest.mark.parametrize("printed", ["", "[]", "{}", '{"commands": 7, "code": []}', "no JSON"])
-def test_image_that_is_not_read_has_no_signs(printed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("printed", "code"),
+    [
+        ("", 0),
+        ("[]", 0),
+        ("{}", 0),
+        ('{"commands": 7, "code": []}', 0),
+        ("no JSON", 0),
+        ("[" * 200_000, 0),
+        ('{"commands": [], "code": []}', 1),
+    ],
+    ids=range(7),
+)
+def test_image_that_is_not_read_has_no_signs(printed: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """An image without Python, or one that answers odd things, is not known; it is never good news by itself."""
-    answer = SimpleNamespace(text=printed, last_words="odd")
+    answer = SimpleNamespace(text=printed, exit_code=code, last_words="odd \x1b[2J" + "word " * 1000)
     monkeypatch.setattr(start_signs, "run_contained", lambda *_: answer)
     monkeypatch.setattr(start_signs, "_start_command", lambda *_: ["serve"])
     tools: Any = SimpleNamespace(
         host=None, settings=SimpleNamespace(migrations=MigrationSettings(), deadlines=DEADLINES)
     )
-    assert start_signs.signs_of(tools, "image", {}).unread == "python3 in the image did not read it: odd"
+    unread = start_signs.signs_of(tools, "image", {}).unread
+    assert unread.startswith(f"python3 in the image did not read it: exit code {code}: odd ")
+    assert unread.isprintable()
+    assert len(unread) < 300
+
+
+def test_containers_that_nobody_can_read() -> None:
+    """An engine that answers odd things about the trial's containers is said, and no traceback."""
+    broken = SimpleNamespace(
+        check=lambda _command: SimpleNamespace(text="c1"),
+        ask=lambda command, read: read(Completed(command, 0, b"{}", b"", 0.1)),
+    )
+    tools: Any = SimpleNamespace(
+        incident=SimpleNamespace(name="i"), host=broken, settings=SimpleNamespace(deadlines=DEADLINES)
+    )
+    with pytest.raises(EngineError, match="nobody can read"):
+        ScratchProject(tools, SimpleNamespace(digests={})).containers()  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_removed_is_told_with_one_command() -> None:
+    """The command takes the network as well, and ends well where no container is left."""
+    broken = SimpleNamespace(run=lambda _command: SimpleNamespace(exit_code=1, last_words="no"))
+    tools: Any = SimpleNamespace(
+        incident=SimpleNamespace(name="I"), host=broken, settings=SimpleNamespace(deadlines=DEADLINES)
+    )
+    scratch = ScratchProject(tools, SimpleNamespace(digests={}))  # type: ignore[arg-type]
+    scratch._file = b"{}"
+    with pytest.raises(Inconclusive, match=r"→ docker compose -p i-trial down --volumes --remove-orphans$"):
+        scratch.remove()
