@@ -115,6 +115,22 @@ def test_emergency_goes_on_as_an_emergency(tmp_path: Path) -> None:
     assert planned.endswith("features -m emergency --disable exports --execute shop")
 
 
+@pytest.mark.parametrize("options", [[], ["--to", "v0"]])
+def test_incident_that_can_never_be_gone_on_with_is_planned_anew(tmp_path: Path, options: list[str]) -> None:
+    """A `--resume` that would stop at the same check is not offered; what is on record of the newest run counts."""
+    anew = {"why": "another release runs", "options": options}
+    facts = after() | {"begin anew": anew}
+    said = lines(tmp_path, "failed", Ended(facts, ["user traffic is paused"]), wishes=Wishes(verdict="additive"))
+    assert "another release runs: this incident is not gone on with; to plan another rollback, type:\n" in said
+    assert said.endswith(" ".join(["/pytest features", *options]))
+    under_way = {"incident": "i-0", "since": "2026-01-01T02:00:00.000000Z", "target": "v1", "recorded_here": True}
+    planned = lines(tmp_path, "failed", Ended({"begin anew": anew, "open rollback": under_way}, mode=Mode.PLAN))
+    assert planned.endswith(" ".join(["/pytest features", *options]))
+    ended = Ended(facts, ["user traffic is paused"])
+    ended.journal.entries = [{"kind": "resumed", "time": "2026-01-01T03:00:00.000000Z"}]
+    assert lines(tmp_path, "failed", ended).endswith("--resume i-1 --execute shop")
+
+
 @pytest.mark.parametrize("ending", ["failed", "interrupted"])
 def test_broken_off_run_says_how_to_go_on(tmp_path: Path, ending: str) -> None:
     """A run that changed something and did not end well says how to go on."""
