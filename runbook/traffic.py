@@ -143,6 +143,7 @@ class TrafficGate:
             look,
             "look at the gateway, traffic.state and traffic.release_header: nobody knows whether users can be kept out",
             _AGREED,
+            arguable=True,
         )
 
     def _never_served(self, public: PublicAnswer) -> str | None:
