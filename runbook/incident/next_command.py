@@ -120,13 +120,19 @@ class _Told:
         under_way = _newest(self._entries, "open rollback")
         if not under_way or self._marks:
             return None
+        until = f", and stops at the same until this is done: {helps}" if (helps := self._helps()) else ""
         incident = str(under_way["incident"])
         resume = ("--resume", incident) if under_way["recorded_here"] else ("--to", str(under_way["target"]))
-        return Next(f"incident {incident} is under way; to go on with it, type", self._typed(*resume, *self._execute))
+        why = f"incident {incident} is under way{until}; {'then ' if until else ''}to go on with it, type"
+        return Next(why, self._typed(*resume, *self._execute))
+
+    def _helps(self) -> str:
+        """What the sentence that stopped the run says that helps; empty where it says nothing."""
+        stopped = [sentence for sentence in in_short(self._entries) if sentence.stopped]
+        return stopped[0].detail.partition(" → ")[2] if stopped else ""
 
     def _mended(self) -> Next:
-        stopped = [sentence for sentence in in_short(self._entries) if sentence.stopped]
-        helps = stopped[0].detail.partition(" → ")[2] if stopped else ""
+        helps = self._helps()
         # A tag that there is not would not be there the next time either.
         untargeted = {} if _newest(self._entries, "target") else {"target": None, "forward_fix": None}
         return Next(

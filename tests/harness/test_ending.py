@@ -202,6 +202,16 @@ def test_closed_gate_is_shouted(tmp_path: Path) -> None:
     said = lines(tmp_path, "failed", Ended({"before": closed, "open rollback": under_way}))
     assert "the gate was closed by incident i-0, which began at 2026-01-01T02:00:00Z" in said
     assert said.endswith("features --resume i-0 --execute shop")
+    stopped = Ended({"before": closed, "open rollback": under_way}, mode=Mode.PLAN)
+    stopped.journal.entries = [
+        {"kind": "scenario began", "scenario": "s", "feature": "1. Chapter"},
+        {"kind": "sentence began", "scenario": "s", "keyword": "Given", "text": "a disk", "id": "1.1.1", "place": ""},
+        {"kind": "sentence ended", "outcome": "failed", "detail": "no room → make room", "seconds": 0.1},
+    ]
+    stopped.journal.entries = [each | {"time": "2026-01-01T03:00:00.000000Z"} for each in stopped.journal.entries]
+    assert "i-0 is under way, and stops at the same until this is done: make room; then to go on with it, type:" in (
+        lines(tmp_path, "failed", stopped)
+    )
     under_way["recorded_here"] = False
     elsewhere = lines(tmp_path, "failed", Ended({"before": closed, "open rollback": under_way}))
     assert elsewhere.endswith("features --to v1 --execute shop")
