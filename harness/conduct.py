@@ -42,6 +42,7 @@ class Conduct:
         self.needs = needs
         self.incident = Incident(run.incident, run.mode, Journal(run.journal, redactor, go_on=run.earlier is not None))
         self.incident.listener = progress
+        self.incident.overriding, self.incident.urgent = run.overriding, "emergency" in run.kind
         self.availability = AvailabilityProber.of(run.settings, self.incident.journal)
         if run.earlier is not None:
             if len(self.incident.journal.entries) != len(run.earlier.entries):

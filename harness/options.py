@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -102,6 +102,16 @@ class Run:
         resume = ["--resume", self.incident] if self.earlier else []
         execute = ["--execute", self.settings.project.name] if self.mode is Mode.EXECUTE else []
         return self.command(*marks, *resume, *self.wishes.typed, *execute)
+
+    def overriding(self, sentence_id: str) -> str:
+        """What to type to go on over the sentence of that id, which stopped this run."""
+        if self.mode is Mode.EXECUTE:
+            marks = ["-m", self.mark] if self.mark else []
+            resume, execute = ["--resume", self.incident], ["--execute", self.settings.project.name]
+            return self.command(*marks, *resume, "--override", sentence_id, "--because", "how you know", *execute)
+        wishes = self.wishes
+        override, because = (*wishes.override, sentence_id), wishes.because or "how you know"
+        return replace(self, wishes=replace(wishes, override=override, because=because)).again
 
     def going_on_with(self, incident: str) -> str:
         """What to do about another incident that broke off, with what to type for it."""

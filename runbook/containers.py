@@ -4,6 +4,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 _LABEL = "com.docker.compose."
@@ -88,6 +89,16 @@ class Container:
         An `up` that was cut short leaves such a name, and later ones keep it: only a recreation gives it its own again.
         """
         return _WORKING_NAME.match(self.name) is not None
+
+    def running_seconds(self) -> float:
+        """For how many seconds it has been running, by this machine's clock; 0 where that is not known."""
+        try:
+            since = datetime.fromisoformat(self.started_at)
+        except ValueError:
+            return 0.0
+        if self.state != "running" or since.tzinfo is None:
+            return 0.0
+        return max((datetime.now(UTC) - since).total_seconds(), 0.0)
 
     @property
     def one_line(self) -> str:

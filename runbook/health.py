@@ -137,6 +137,7 @@ class Health:
             look,
             "mend [health] in the settings as it says, and plan again: behind the closed gate the same is asked",
             _STARTING,
+            arguable=True,
         )
 
     def _paths(self) -> list[tuple[str, _Judge]]:
@@ -165,8 +166,12 @@ class Health:
         against = no_answer(error)
         if error.why is Why.NOT_HTTP and self._settings.scheme == "http" and self._speaks_tls(container, path):
             return Hope.NONE, f'{against.words}, and the port speaks TLS (set health.scheme = "https")'
-        # A container that says it is healthy listens somewhere, and accepts connections.
-        never = error.why in (Why.REFUSED, Why.UNREACHABLE) and container.health == "healthy"
+        # A container that says it is healthy listens somewhere, and accepts connections. One that says nothing has had
+        # as long as a release behind the gate gets.
+        up = container.health == "healthy" or (
+            container.health == "none" and container.running_seconds() >= self._deadlines.healthy
+        )
+        never = error.why in (Why.REFUSED, Why.UNREACHABLE) and up
         if error.why is Why.TLS or never:
             return Hope.LITTLE, str(against)
         return Hope.SOME, f"not known: {against.words}"

@@ -36,7 +36,7 @@ class Objection:
 _HOST = "set health.host_header to a host name that it knows, or health.scheme if the port speaks TLS"
 _MISDIRECTED = (400, 421)
 #: Said by a server that has too much to do, or waited too long: not by one that was asked the wrong thing.
-_BUSY = (408, 425, 429)
+BUSY = (408, 425, 429)
 
 
 def bad_status(answer: Answer) -> Objection | None:
@@ -44,7 +44,7 @@ def bad_status(answer: Answer) -> Objection | None:
     said = f"HTTP {answer.status}: {_short(answer.body)}"
     if answer.status == 200:
         return None
-    if answer.status >= 500 or answer.status in _BUSY:
+    if answer.status >= 500 or answer.status in BUSY:
         return Objection(said)
     if answer.status in _MISDIRECTED:
         return Objection(said, Hope.NONE, _HOST)

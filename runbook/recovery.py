@@ -113,7 +113,11 @@ def _decided_before(tools: Toolbox) -> Seen:
         # Each revision is undone for itself, so a downgrade can stop between two of them.
         expected |= {(step.revision,) for step in known.failed.steps}
     seen = f"the way back is {way}, as decided before; the database is at {', '.join(now)}"
-    return Seen(set(now) in [set(each) for each in expected], seen, final=True)
+    known_there = set(now) in [set(each) for each in expected]
+    if not known_there:
+        why = f"somebody migrated the database since this incident broke off: it is at {', '.join(now)}"
+        tools.incident.learn("begin anew", {"why": why, "options": []})
+    return Seen(known_there, seen, final=True)
 
 
 def _forward(tools: Toolbox) -> Seen:

@@ -42,6 +42,9 @@ def identify(tools: Toolbox, asked_for: str | None) -> Release:
         evidence.append(f"{service}: {image} is {digest}, {origin}")
     evidence += [f"passed over {reason}" for reason in choice.passed_over]
     if barred := tools.known_good.barred(digests.values()):
+        if under_way:
+            # Gone on with, or planned without a name, it would come to the same release again.
+            _begin_anew(tools, f"{candidate.tag} is in quarantine by now", *_another(tools))
         raise TargetError(
             f"{candidate.tag} is in quarantine: {barred}", "name another release with --to TAG, or ship a forward-fix"
         )
@@ -75,11 +78,11 @@ def _still_pinned(tools: Toolbox) -> Release:
     others = set(now["tags"]) - {*origin["tags"], *first["tags"], release.tag}
     others |= {digest for service, digest in now["digests"].items() if digest not in known.get(service, {digest})}
     if others:
-        raise TargetError(
-            f"another release runs since this incident broke off: {', '.join(sorted(others))}",
-            "if it must be rolled back, begin anew without --resume; if it is the remedy, leave it",
-        )
+        seen = f"another release runs since this incident broke off: {', '.join(sorted(others))}"
+        _begin_anew(tools, seen)
+        raise TargetError(seen, "if it must be rolled back, begin anew without --resume; if it is the remedy, leave it")
     if barred := tools.known_good.barred(release.digests.values()):
+        _begin_anew(tools, f"{release.tag} is in quarantine by now", *_another(tools))
         raise TargetError(
             f"{release.tag}, the target of this incident, is in quarantine by now: {barred}",
             "begin anew with another release: --to TAG",
@@ -87,6 +90,19 @@ def _still_pinned(tools: Toolbox) -> Release:
     digests = [f"{service}: {digest}" for service, digest in release.digests.items()]
     tools.incident.decide("Does this incident still go to the same release?", release.tag, ["pinned before", *digests])
     return release
+
+
+def _begin_anew(tools: Toolbox, why: str, *options: str) -> None:
+    """Put on record that no `--resume` leads on any more, and with which options a new plan would."""
+    tools.incident.learn("begin anew", {"why": why, "options": list(options)})
+
+
+def _another(tools: Toolbox) -> tuple[str, str]:
+    """The option that names another release to return to: the one that would be chosen, if there is one."""
+    try:
+        return "--to", tools.known_good.choose(tools.incident.facts["origin"]["tags"], None).chosen.tag
+    except TargetError:
+        return "--to", "TAG"
 
 
 def pinned(tools: Toolbox) -> Release:

@@ -7,7 +7,9 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from runbook.errors import Inconclusive, NoAnswer
+from runbook.health_answers import BUSY
 from runbook.incident.gate_words import By, contradiction
+from runbook.incident.redaction import beginning
 from runbook.probes import Prober
 from runbook.production import Production
 from runbook.sentence import Change, Expectation, Seen
@@ -20,12 +22,16 @@ _FIND = 'command -v -- "$1" >/dev/null 2>&1 && echo found || echo missing'
 
 @dataclass(frozen=True)
 class PublicAnswer:
-    """What the public address answers, in words, by whom, its status (0: no answer), and to where it redirects."""
+    """What the public address answers, in words, and by whom.
+
+    Its status (0: no answer), to where it redirects, and the release that it names, None without `release_header`.
+    """
 
     seen: str
     by: By
     status: int = 0
     location: str = ""
+    release: str | None = None
 
 
 class TrafficGate:
@@ -87,7 +93,8 @@ class TrafficGate:
         from_whom = " from the application" if header and by is By.APPLICATION else ""
         from_whom = f" without {self._settings.release_header}" if by is By.SOMEBODY else from_whom
         seen = f"{self._address} answers {answer.status}{from_whom}"
-        return PublicAnswer(seen, by, answer.status, answer.headers.get("location", ""))
+        location, release = answer.headers.get("location", ""), answer.headers.get(header) if header else None
+        return PublicAnswer(seen, by, answer.status, location, release)
 
     def keeping_users_out(self) -> Expectation:
         """That the gate is closed, and the public address answers with an error of the gateway's own."""
@@ -110,7 +117,8 @@ class TrafficGate:
         """That the gate's own word and the answers of the public address do not contradict each other.
 
         An open gate in front of an application that is down answers like a closed one: that speaks against nothing,
-        unless `api_is_well`.
+        unless `api_is_well`. Then what `serving` will ask for is found out as well: no status such as 401 or 404, which
+        is not a failing release's, and the tag of a release that runs, where answers are to name it.
         """
 
         def look() -> Seen:
@@ -122,9 +130,12 @@ class TrafficGate:
                 return Seen(public.by is By.GATEWAY, contradiction(state, public.by, public.seen) or said)
             if urlsplit(public.location).scheme == "https" and urlsplit(self._address).scheme == "http":
                 return Seen(ok=False, seen=f"{said}, to {public.location}: set traffic.public_url to that", final=True)
-            refused = public.status == 503 or public.by is By.SOMEBODY
-            if public.by is By.APPLICATION or not refused or not api_is_well():
+            refused = public.by is not By.APPLICATION and (public.status == 503 or public.by is By.SOMEBODY)
+            never = self._never_served(public)
+            if not (refused or never) or not api_is_well():
                 return Seen(ok=True, seen=said)
+            if never:
+                return Seen(ok=False, seen=f"{said}, with a ready api: {never}")
             return Seen(ok=False, seen=f"{contradiction(state, public.by, public.seen) or said}, with a ready api")
 
         return Expectation(
@@ -132,6 +143,26 @@ class TrafficGate:
             look,
             "look at the gateway, traffic.state and traffic.release_header: nobody knows whether users can be kept out",
             _AGREED,
+            arguable=True,
+        )
+
+    def _never_served(self, public: PublicAnswer) -> str | None:
+        """What to set where no release's answer could be what `serving` asks for; None where one's could."""
+        if public.by is not By.APPLICATION:
+            return None
+        if 400 <= public.status < 500 and public.status not in BUSY:
+            return (
+                "another release would answer the same, unless only the one that runs lost the path or turns users away"
+                " (set traffic.check_path to a path that answers who has no credentials)"
+            )
+        if public.release is None:
+            return None
+        running = sorted({self._production.tag_of(each) for each in self._production.application()})
+        if public.release in running:
+            return None
+        return (
+            f"{self._settings.release_header} is {beginning(public.release, 100)!r}, and {', '.join(running)} runs (set"
+            " traffic.release_header to a header whose value is the tag, or leave it out)"
         )
 
     def turnable(self) -> Expectation:

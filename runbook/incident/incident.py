@@ -70,6 +70,10 @@ class Incident(Witness):
         self._looking = False
         #: Called before anything is changed; raises when this run may change nothing any more.
         self.before_change: Callable[[], None] = _nothing
+        #: What to type so that the run goes on over the sentence of that id.
+        self.overriding: Callable[[str], str] = _option
+        #: Whether harm goes on while nothing is changed, so that even the checks before any change may be accepted.
+        self.urgent = False
         #: When each message was sent by an earlier run of this incident, by the change's summary.
         self._told: dict[str, str] = {}
         self._sentence_id = ""
@@ -269,8 +273,8 @@ class Incident(Witness):
         """Go on if a person vouched for this sentence (`--override`); raise Inconclusive otherwise."""
         seen = f"expected {expectation.expected}; {unknown.seen}"
         if not self._accepted(seen, Outcome.INCONCLUSIVE):
-            option = f'--override {self._sentence_id} --because "…"'
-            raise Inconclusive(seen, f"{unknown.next_step}; or, if you know that it is so: {option}")
+            way_on = self.overriding(self._sentence_id)
+            raise Inconclusive(seen, f"{unknown.next_step}; or, if you know that it is so: {way_on}")
 
     def _accepted(self, seen: str, outcome: Outcome) -> bool:
         """Tell whether a person accepted what was seen of this sentence, and put on record who, and why."""
@@ -285,11 +289,11 @@ class Incident(Witness):
         return True
 
     def _with_way_on(self, expectation: Expectation) -> str:
-        """What to do, and the way on for who knows better, once something was changed and users may wait for it."""
-        if self.mode is Mode.PLAN or not self.changes_made or expectation.decided_by or not expectation.acceptable:
+        """What to do, and the way on for who knows better: where users may wait for it, or the check may err."""
+        wanted = self.urgent or expectation.arguable or (self.mode is not Mode.PLAN and self.changes_made)
+        if not wanted or expectation.decided_by or not expectation.acceptable:
             return expectation.next_step
-        option = f'--override {self._sentence_id} --because "…"'
-        return f"{expectation.next_step}; or, if you know better, go on with {option}"
+        return f"{expectation.next_step}; or, if you know better, go on with {self.overriding(self._sentence_id)}"
 
     def _conclude(self, outcome: Outcome, detail: str) -> None:
         self._sentence_outcome = outcome
@@ -339,6 +343,10 @@ class Incident(Witness):
 
 def _nothing() -> None:
     """Let the change be made."""
+
+
+def _option(sentence_id: str) -> str:
+    return f'--override {sentence_id} --because "…"'
 
 
 def outcome_of(error: BaseException) -> Outcome:

@@ -61,6 +61,8 @@ class _Told:
         self._outcome = str(self._closed.get("outcome", "interrupted"))
         self._project = str(self._opened.get("project", ""))
         self._execute = ("--execute", self._project)
+        #: Where no `--resume` leads on any more: why, and the options of a plan that would; of the newest run alone.
+        self._anew = _newest(entries[entries.index(begun[-1]) :], "begin anew")
         self._marks = ("-m", "emergency") if "emergency" in str(self._opened.get("type", "")) else ()
         undecided = _newest(entries, "undecided") or {}
         self._decided = [str(option) for options in undecided.values() for option in options]
@@ -78,13 +80,15 @@ class _Told:
             )
         if self._outcome == "interrupted":
             return Next("to plan again, type", self._typed(*self._marks, *wished(self._asked)))
-        return self._under_way() or self._mended()
+        return self._planned_anew() or self._under_way() or self._mended()
 
     def of_execution(self) -> Next | None:
         if self._outcome == "nothing to do":
             return self._validate()
         if self._outcome == "passed" and not self._closed.get("remaining"):
             return None
+        if self._anew:
+            return self._planned_anew()
         resume = (*self._marks, "--resume", str(self._opened.get("incident", "")))
         if not self._closed or self._closed.get("changes_made") or self._outcome != "failed":
             mended = ", once what stopped it is mended" if self._outcome == "failed" else ""
@@ -98,6 +102,14 @@ class _Told:
             )
         return self._under_way() or self._mended()
 
+    def _planned_anew(self) -> Next | None:
+        if not self._anew:
+            return None
+        options = [str(option) for option in self._anew["options"]]
+        name = " (TAG is the release to return to)" if "TAG" in options else ""
+        why = f"{self._anew['why']}: this incident is not gone on with"
+        return Next(f"{why}; to plan another rollback{name}, type", self._typed(*options))
+
     def _target(self) -> dict[str, str]:
         """The target that a plan found, to be asked for by name."""
         target = (_newest(self._entries, "target") or {}).get("tag")
@@ -108,13 +120,19 @@ class _Told:
         under_way = _newest(self._entries, "open rollback")
         if not under_way or self._marks:
             return None
+        until = f", and stops at the same until this is done: {helps}" if (helps := self._helps()) else ""
         incident = str(under_way["incident"])
         resume = ("--resume", incident) if under_way["recorded_here"] else ("--to", str(under_way["target"]))
-        return Next(f"incident {incident} is under way; to go on with it, type", self._typed(*resume, *self._execute))
+        why = f"incident {incident} is under way{until}; {'then ' if until else ''}to go on with it, type"
+        return Next(why, self._typed(*resume, *self._execute))
+
+    def _helps(self) -> str:
+        """What the sentence that stopped the run says that helps; empty where it says nothing."""
+        stopped = [sentence for sentence in in_short(self._entries) if sentence.stopped]
+        return stopped[0].detail.partition(" → ")[2] if stopped else ""
 
     def _mended(self) -> Next:
-        stopped = [sentence for sentence in in_short(self._entries) if sentence.stopped]
-        helps = stopped[0].detail.partition(" → ")[2] if stopped else ""
+        helps = self._helps()
         # A tag that there is not would not be there the next time either.
         untargeted = {} if _newest(self._entries, "target") else {"target": None, "forward_fix": None}
         return Next(

@@ -115,6 +115,22 @@ def test_emergency_goes_on_as_an_emergency(tmp_path: Path) -> None:
     assert planned.endswith("features -m emergency --disable exports --execute shop")
 
 
+@pytest.mark.parametrize("options", [[], ["--to", "v0"]])
+def test_incident_that_can_never_be_gone_on_with_is_planned_anew(tmp_path: Path, options: list[str]) -> None:
+    """A `--resume` that would stop at the same check is not offered; what is on record of the newest run counts."""
+    anew = {"why": "another release runs", "options": options}
+    facts = after() | {"begin anew": anew}
+    said = lines(tmp_path, "failed", Ended(facts, ["user traffic is paused"]), wishes=Wishes(verdict="additive"))
+    assert "another release runs: this incident is not gone on with; to plan another rollback, type:\n" in said
+    assert said.endswith(" ".join(["/pytest features", *options]))
+    under_way = {"incident": "i-0", "since": "2026-01-01T02:00:00.000000Z", "target": "v1", "recorded_here": True}
+    planned = lines(tmp_path, "failed", Ended({"begin anew": anew, "open rollback": under_way}, mode=Mode.PLAN))
+    assert planned.endswith(" ".join(["/pytest features", *options]))
+    ended = Ended(facts, ["user traffic is paused"])
+    ended.journal.entries = [{"kind": "resumed", "time": "2026-01-01T03:00:00.000000Z"}]
+    assert lines(tmp_path, "failed", ended).endswith("--resume i-1 --execute shop")
+
+
 @pytest.mark.parametrize("ending", ["failed", "interrupted"])
 def test_broken_off_run_says_how_to_go_on(tmp_path: Path, ending: str) -> None:
     """A run that changed something and did not end well says how to go on."""
@@ -186,6 +202,16 @@ def test_closed_gate_is_shouted(tmp_path: Path) -> None:
     said = lines(tmp_path, "failed", Ended({"before": closed, "open rollback": under_way}))
     assert "the gate was closed by incident i-0, which began at 2026-01-01T02:00:00Z" in said
     assert said.endswith("features --resume i-0 --execute shop")
+    stopped = Ended({"before": closed, "open rollback": under_way}, mode=Mode.PLAN)
+    stopped.journal.entries = [
+        {"kind": "scenario began", "scenario": "s", "feature": "1. Chapter"},
+        {"kind": "sentence began", "scenario": "s", "keyword": "Given", "text": "a disk", "id": "1.1.1", "place": ""},
+        {"kind": "sentence ended", "outcome": "failed", "detail": "no room → make room", "seconds": 0.1},
+    ]
+    stopped.journal.entries = [each | {"time": "2026-01-01T03:00:00.000000Z"} for each in stopped.journal.entries]
+    assert "i-0 is under way, and stops at the same until this is done: make room; then to go on with it, type:" in (
+        lines(tmp_path, "failed", stopped)
+    )
     under_way["recorded_here"] = False
     elsewhere = lines(tmp_path, "failed", Ended({"before": closed, "open rollback": under_way}))
     assert elsewhere.endswith("features --to v1 --execute shop")

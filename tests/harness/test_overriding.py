@@ -1,6 +1,7 @@
 """Three-state checks: what could not be checked stops what needs it, unless a person vouches for it by name."""
 
 import getpass
+import shlex
 
 import pytest
 
@@ -39,7 +40,9 @@ def test_unknown_stops_what_needs_it_and_names_the_way_on(runbook: Runbook) -> N
     assert ran.exit_code == 1
     assert ran.scenarios == {"Known": "passed", "Unknown": "inconclusive", "Making": "not applicable"}
     assert not (runbook.server / "made").exists()
-    assert f'--override {ID} --because "…"' in " ".join(ran.terminal.split())
+    assert ran.folder is not None
+    typed = f"--resume {ran.folder.name} --override {ID} --because 'how you know' --execute shop"
+    assert f"pytest features {typed}" in " ".join(ran.terminal.split())
 
 
 @pytest.mark.parametrize("resumed", [False, True])
@@ -70,8 +73,10 @@ def test_person_can_accept_what_failed(runbook: Runbook) -> None:
     runbook.sentences(BEHIND_A_CHANGE).feature("1_first.feature", changed, worse, MAKING)
     ran = runbook.run("features", *EXECUTE)
     assert ran.exit_code == 1
-    assert 'or, if you know better, go on with --override 1.2.1 --because "…"' in " ".join(ran.terminal.split())
     assert ran.folder is not None
+    said = " ".join(ran.terminal.split())
+    assert "or, if you know better, go on with " in said
+    assert f"--resume {ran.folder.name} --override 1.2.1 --because 'how you know' --execute shop" in said
     again = runbook.run(
         "features", *EXECUTE, "--resume", ran.folder.name, "--override", "1.2.1", "--because", "it is well"
     )
@@ -84,6 +89,27 @@ def test_person_can_accept_what_failed(runbook: Runbook) -> None:
     assert decision["evidence"][0] == f"{getpass.getuser()} accepts it: it is well"
     assert "it was not so, and" in again.page
     assert "not checked, or not so, but accepted by a person: 1.2.1" in again.terminal
+
+
+def test_emergency_offers_to_go_on_before_anything_was_changed(runbook: Runbook) -> None:
+    """Harm goes on until the switch is turned: a check of chapter 4 that is mistaken must not keep it from that."""
+    switched = scenario("Switched", "Given all is not well", "When a file is made", tags="@emergency")
+    runbook.sentences('given("all is not well")(not_well)').feature("4_first.feature", switched)
+    marks = ("features", "-m", "emergency")
+    planned = " ".join(runbook.run(*marks).terminal.split())
+    override = "--override 4.1.1 --because 'how you know'"
+    assert "or, if you know better, go on with " in planned
+    assert "pytest features -m emergency --because 'how you know' --override 4.1.1" in planned
+    ran = runbook.run(*marks, *EXECUTE)
+    assert ran.exit_code == 1
+    assert ran.folder is not None
+    typed = f"features -m emergency --resume {ran.folder.name} {override} --execute shop"
+    assert typed in " ".join(ran.terminal.split())
+    again = runbook.run(*shlex.split(typed))
+    assert again.exit_code == 0, again.terminal
+    assert (runbook.server / "made").exists()
+    runbook.feature("4_first.feature", scenario("Rolled back", "Given all is not well", tags="@provides:seen"))
+    assert "--override" not in runbook.run("features").terminal
 
 
 def test_what_nobody_may_accept_stays_failed(runbook: Runbook) -> None:

@@ -4,6 +4,7 @@ import json
 import ssl
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -352,3 +353,25 @@ def test_state_that_passes_is_forgotten() -> None:
         time.now += 2
     time.now += 1
     assert hopeless.reasons([api(state="exited")])
+
+
+@pytest.mark.parametrize(
+    ("health", "seconds", "ok"),
+    [
+        pytest.param("healthy", 1, False, id="healthy"),
+        pytest.param("none", 3600, False, id="up-for-long"),
+        pytest.param("none", 30, True, id="may-be-starting"),
+        pytest.param("starting", 3600, True, id="starting"),
+        pytest.param("unhealthy", 3600, True, id="fails"),
+        pytest.param("none", None, True, id="not-known-since-when"),
+    ],
+)
+def test_wrong_port_of_an_api_without_a_health_check_is_told_in_the_plan(
+    health: str, seconds: float | None, *, ok: bool
+) -> None:
+    """Where nothing listens although the container has run for longer than a release may take, the port is wrong."""
+    since = f"{datetime.now(UTC) - timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.123456789Z" if seconds else ""
+    found, _ = health_of(api(health=health, started_at=since), port=9)
+    look = found.askable().look()
+    assert look.ok is ok
+    assert ("not known" if ok else "set health.port") in look.seen

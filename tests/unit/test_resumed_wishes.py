@@ -8,6 +8,7 @@ import pytest
 
 from harness.resuming import _joined, _refuse_other_switch
 from harness.retyped import Typed
+from runbook import recovery
 from runbook.errors import SettingsError, TargetError
 from runbook.target import identify
 from runbook.toolbox import Wishes
@@ -55,7 +56,7 @@ def tools(tag: str, digest: str) -> Any:
         "origin": {"tags": ["v2"], "digests": {"api": "sha256:2"}},
         "target": {"tag": "v1", "images": {"api": "registry.example/api:v1"}, "digests": {"api": "sha256:1"}},
     }
-    incident = SimpleNamespace(facts=facts, decide=lambda *_: None)
+    incident = SimpleNamespace(facts=facts, decide=lambda *_: None, learn=facts.__setitem__)
     return SimpleNamespace(incident=incident, known_good=SimpleNamespace(barred=lambda _digests: None))
 
 
@@ -68,8 +69,38 @@ def test_incident_goes_on_with_the_releases_that_it_knows(tag: str, digest: str)
 @pytest.mark.parametrize(("tag", "digest"), [("v3", "sha256:3"), ("v2", "sha256:9")])
 def test_release_of_somebody_else_is_not_rolled_back_unseen(tag: str, digest: str) -> None:
     """Another release that was deployed meanwhile, also under an old tag, stops an incident that is gone on with."""
+    found = tools(tag, digest)
     with pytest.raises(TargetError, match="another release runs since this incident broke off"):
-        identify(tools(tag, digest), None)
+        identify(found, None)
+    assert found.incident.facts["begin anew"]["options"] == []
+
+
+@pytest.mark.parametrize("left", ["v0", None])
+def test_target_in_quarantine_by_now_is_not_gone_on_to(left: str | None) -> None:
+    """What leads on instead is a plan for another release: the newest good one, where the ledger has one."""
+
+    def choose(_failed: object, _asked_for: None) -> SimpleNamespace:
+        if left is None:
+            raise TargetError("no known-good release", "name one")
+        return SimpleNamespace(chosen=SimpleNamespace(tag=left))
+
+    found = tools("v2", "sha256:2")
+    found.known_good = SimpleNamespace(barred=lambda _digests: "it failed in incident i-0", choose=choose)
+    with pytest.raises(TargetError, match="in quarantine by now"):
+        identify(found, None)
+    assert found.incident.facts["begin anew"]["options"] == ["--to", left or "TAG"]
+
+
+def test_schema_that_somebody_migrated_is_not_gone_on_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the database is at a revision that the way back does not know, only a new plan leads on."""
+    monkeypatch.setattr(recovery.schema, "of", lambda _tools: SimpleNamespace(database=("c3",)))
+    found = tools("v2", "sha256:2")
+    found.incident.facts |= {"way": "application", "schema found again": ["c3"]}
+    assert recovery._decided_before(found).ok
+    assert "begin anew" not in found.incident.facts
+    found.incident.facts["schema found again"] = ["d4"]
+    assert not recovery._decided_before(found).ok
+    assert "is at d4" in found.incident.facts["begin anew"]["why"]
 
 
 def test_what_an_incident_first_saw_is_no_other_release() -> None:

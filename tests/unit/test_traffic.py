@@ -1,6 +1,7 @@
 """The traffic gate: its state is its own word, and users see what the public address answers."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,10 @@ def gate_of(
         "state": ServiceCommand(command=("cat", "gate")),
     } | calls
     settings = TrafficSettings(public_url=url + "/", check_path="/orders", release_header=header, **given)
-    return TrafficGate(production(folder), prober, settings, 0.1)  # type: ignore[arg-type]
+    site: Any = production(folder)
+    # It runs v1, in one container.
+    site.application, site.tag_of = lambda: ["v1"], str
+    return TrafficGate(site, prober, settings, 0.1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("state", ["open", "closed"])
@@ -130,7 +134,8 @@ TO_TLS = Reply(301, headers={"Location": "https://shop.example/orders"})
         pytest.param("open", Reply(200, headers=RELEASED), True, True, id="open"),
         pytest.param("open", Reply(500, headers=RELEASED), True, True, id="open-and-failing"),
         pytest.param("open", Reply(500), True, True, id="open-and-failing-without-a-name"),
-        pytest.param("open", Reply(404, headers=RELEASED), True, True, id="open-and-lost-a-page"),
+        pytest.param("open", Reply(404, headers=RELEASED), False, True, id="open-and-ailing"),
+        pytest.param("open", Reply(503, headers=RELEASED), False, True, id="open-and-failing-and-ailing"),
         pytest.param("open", Reply(503), False, True, id="open-in-front-of-nothing"),
         pytest.param("open", Reply(503), True, False, id="open-and-answers-as-closed"),
         pytest.param("open", TO_TLS, True, False, id="another-public-address"),
@@ -151,6 +156,43 @@ def test_gate_and_public_address_are_held_against_each_other(  # noqa: PLR0913 -
     assert found.ok is ok
     assert f"the gate says {state}" in found.seen
     assert ok or reply is TO_TLS or "contradiction" in found.seen
+
+
+@pytest.mark.parametrize("header", ["X-Release", None])
+@pytest.mark.parametrize(
+    ("status", "ok"),
+    [(401, False), (403, False), (404, False), (405, False), (410, False), (429, True), (500, True), (502, True)],
+)
+def test_status_that_no_release_would_better_is_told_in_the_plan(
+    tmp_path: Path, status: int, header: str | None, *, ok: bool
+) -> None:
+    """What is not the release's failure would be answered by the target as well; a 5xx is what one rolls back for."""
+    (tmp_path / "gate").write_text("open")
+    with serving(lambda _asked: Reply(status, headers=RELEASED)) as server, asking() as prober:
+        found = gate_of(tmp_path, prober, server.url, header).agreeing(lambda: True).look()
+    assert found.ok is ok
+    assert ok or f"answers {status}" in found.seen
+    assert ok or "set traffic.check_path" in found.seen
+
+
+@pytest.mark.parametrize(
+    ("said", "well", "ok"),
+    [
+        pytest.param("v1", True, True, id="the-tag"),
+        pytest.param("1.0.0+build7", True, False, id="a-build-number"),
+        pytest.param("", True, False, id="empty"),
+        pytest.param("2", False, True, id="ailing"),
+    ],
+)
+def test_header_that_does_not_name_the_running_tag_is_told_in_the_plan(
+    tmp_path: Path, said: str, *, well: bool, ok: bool
+) -> None:
+    """A header that would never have the target's tag as its value is told with the tag that runs."""
+    (tmp_path / "gate").write_text("open")
+    with serving(lambda _asked: Reply(headers={"X-Release": said})) as server, asking() as prober:
+        found = gate_of(tmp_path, prober, server.url).agreeing(lambda: well).look()
+    assert found.ok is ok
+    assert ok or f"X-Release is {said!r}, and v1 runs (set traffic.release_header" in found.seen
 
 
 def test_somebody_else_answers(tmp_path: Path) -> None:
