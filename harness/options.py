@@ -174,7 +174,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _refuse_execute_elsewhere(config: pytest.Config) -> None:
     if config.option.execute:
-        raise pytest.UsageError("--execute without feature files → type `pytest features --execute PROJECT`")
+        typed = Typed((program(config.invocation_params.dir), "features", "--execute", config.option.execute))
+        raise pytest.UsageError(f"--execute without feature files → type {typed}")
 
 
 def read_run(config: pytest.Config) -> Run:

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any, TextIO, cast
 
@@ -149,13 +150,18 @@ def _refuse(session: pytest.Session, run: Run) -> Production:
     passed = run.earlier.passed if run.earlier else frozenset()
     missing = missing_needs(session.config, session.items, passed)
     if missing:
-        raise pytest.UsageError(f"{'; '.join(missing)}, which was not selected → run it without -k and -m")
+        raise pytest.UsageError(f"{'; '.join(missing)}, which was not selected → to run it whole, type {_whole(run)}")
     refuse_overrides(run, session.items)
     host = Host(run.settings.host.environment, OffTheRecord())
     production = Production(host, run.settings.project, run.settings.deadlines)
     production.running()
     learn_production(run.settings, host, session.config.stash[REDACTOR])
     return production
+
+
+def _whole(run: Run) -> str:
+    """What to type for all that this run is a part of: a validation and an emergency are chosen by their marks."""
+    return replace(run, mark="" if run.kind in ("plan", "rollback") else run.mark).again
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -167,7 +167,8 @@ def switchable(tools: Toolbox, release: Release) -> Expectation:
     return Expectation(
         f"nothing but the application changed by bringing up {release.tag}",
         look,
-        "bring files and production together first: `docker compose up -d --dry-run` shows what they differ in",
+        "bring files and production together first; what they differ in shows"
+        f" {tools.production.compose('up', '-d', '--dry-run')}",
     )
 
 

@@ -77,7 +77,8 @@ def decide(tools: Toolbox) -> Expectation:
     return Expectation(
         "a verdict that names the way back",
         look,
-        'read the statements, then decide: --verdict additive|breaking --because "…", or --forward-fix TAG',
+        'read the statements, then decide: --verdict breaking --because "why it is so" (or --verdict additive, if the'
+        " target can live with them), or --forward-fix TAG",
         decided_by=("--verdict", Verdict.BREAKING, "--because", "why it is so"),
     )
 
@@ -219,6 +220,6 @@ def checked_verdict(verdict: str | None, because: str | None) -> str | None:
     if verdict not in (Verdict.ADDITIVE, Verdict.BREAKING) or not (because or "").strip():
         raise TargetError(
             f"--verdict {verdict}{'' if because else ' without --because'}",
-            'type --verdict additive|breaking --because "why you know"',
+            'type --verdict breaking --because "why you know", or --verdict additive with its reason',
         )
     return verdict

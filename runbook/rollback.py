@@ -189,5 +189,5 @@ def files_agree_with_containers(tools: Toolbox) -> Expectation:
     return Expectation(
         "the files to describe what runs, so that the next `docker compose up` changes nothing",
         look,
-        "run `docker compose up -d --dry-run` and look at what it would change",
+        f"look at what it would change: type {tools.production.compose('up', '-d', '--dry-run')}",
     )

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from runbook.errors import Inconclusive, NoAnswer
 from runbook.health_answers import BUSY
+from runbook.hopeless import Hopeless
 from runbook.incident.gate_words import By, contradiction
 from runbook.incident.redaction import beginning
 from runbook.probes import Prober
@@ -76,7 +77,9 @@ class TrafficGate:
             state = self.state()
             return Seen(state == wanted, f"the traffic gate is {state}")
 
-        return Expectation(f"the traffic gate {wanted}", look, "look at the gateway by hand", self._deadline)
+        return Expectation(
+            f"the traffic gate {wanted}", self._unless_down(look), "look at the gateway by hand", self._deadline
+        )
 
     def public(self) -> PublicAnswer:
         """What the public address answers now, and by whom, as far as its answer tells."""
@@ -108,10 +111,32 @@ class TrafficGate:
 
         return Expectation(
             "the public address to keep users out",
-            look,
+            self._unless_down(look),
             "look at the gateway: the gate must say closed, and let no request through",
             self._deadline,
         )
+
+    def _unless_down(self, look: Callable[[], Seen]) -> Callable[[], Seen]:
+        """The same look, final where the gate's own container stands still: what is not so is not waited for then."""
+        service, hopeless = self._settings.state.service, Hopeless()
+        if service is None:
+            return look
+
+        def down() -> list[str]:
+            return hopeless.reasons([each for each in self._production.containers() if each.service == service])
+
+        def looked() -> Seen:
+            try:
+                seen = look()
+            except Inconclusive as error:
+                if reasons := down():
+                    return Seen(ok=False, seen=f"{'; '.join(reasons)} ({error.seen})", final=True)
+                raise
+            if seen.ok or not (reasons := down()):
+                return seen
+            return Seen(ok=False, seen=f"{'; '.join(reasons)} ({seen.seen})", final=True)
+
+        return looked
 
     def agreeing(self, api_is_well: Callable[[], bool]) -> Expectation:
         """That the gate's own word and the answers of the public address do not contradict each other.
@@ -216,7 +241,7 @@ class TrafficGate:
             return Seen(good, f"{self._address} answers {answer.status}{by}")
 
         wanted = f"{self._address} to answer users{f' from {tag}' if header else ''}"
-        return Expectation(wanted, look, "look at the gateway's and the api's logs", self._deadline)
+        return Expectation(wanted, self._unless_down(look), "look at the gateway's and the api's logs", self._deadline)
 
     def answering(self) -> Expectation:
         """That the public address answers well, from whichever release."""

@@ -94,7 +94,9 @@ def test_run_is_refused_in_one_line(
 
 def test_plan_is_refused_like_an_execution(runbook: Runbook) -> None:
     """A plan that could not be carried out is refused as well."""
-    assert "'Needing' needs 'Changing'" in refusal(project(runbook).run("features", "-k", "Needing"))
+    said = refusal(project(runbook).run("features", "-k", "Needing", "--to", "v1"))
+    assert "'Needing' needs 'Changing'" in said
+    assert said.endswith("pytest features --to v1")
     assert runbook.records == []
 
 
@@ -110,7 +112,7 @@ def test_execute_belongs_to_features(runbook: Runbook) -> None:
     (runbook.folder / "tests").mkdir()
     (runbook.folder / "tests" / "test_x.py").write_text("def test_x():\n    pass\n")
     project(runbook)
-    assert "pytest features --execute PROJECT" in refusal(runbook.run("tests", "--execute", "shop"))
+    assert "pytest features --execute shop" in refusal(runbook.run("tests", "--execute", "shop"))
     assert runbook.asked_of_docker == []
 
 

@@ -131,7 +131,9 @@ def test_switch_that_would_change_something_else(
 ) -> None:
     """Another container, or a network, that the very `up` of the execution would touch stops the plan."""
     parts = tools(tmp_path, container(tmp_path), container(tmp_path, "db"), would=would, removes=removes)
-    assert made_from.switchable(parts, TARGET).look().ok is ok
+    expectation = made_from.switchable(parts, TARGET)
+    assert expectation.look().ok is ok
+    assert expectation.next_step.endswith(" up -d --dry-run")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,9 @@ def test_files_describe_what_runs(tmp_path: Path, would: dict[str, Effect], *, o
     parts.incident.learn(
         "together", {"recreated": {}, "left": {"migrate": "…"}, "differed": {"shop-db-1": "recreated"}}
     )
-    assert rollback.files_agree_with_containers(parts).look().ok is ok
+    expectation = rollback.files_agree_with_containers(parts)
+    assert expectation.look().ok is ok
+    assert expectation.next_step.endswith(" up -d --dry-run")
 
 
 def test_scaled_service_keeps_its_number(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from runbook.containers import Container
 from runbook.errors import Inconclusive
 from runbook.settings import ServiceCommand, TrafficSettings
 from runbook.traffic import TrafficGate
@@ -247,3 +248,30 @@ def test_programs_of_the_gate_are_looked_for_in_the_container(
     gate._production.host = host(environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
     found = gate.turnable().look()
     assert (found.ok, says in found.seen) == (ok, True)
+
+
+@pytest.mark.parametrize(("state", "final"), [("exited", True), ("paused", True), ("running", False)])
+def test_gate_whose_container_stands_still_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, *, final: bool
+) -> None:
+    """Out of these states a container comes by somebody's hand only: the wait ends, and says what stands still."""
+    monkeypatch.setattr("runbook.hopeless._SURE", 0.0)
+    gate = gate_of(tmp_path, state=ServiceCommand(service="gateway", command=("gate", "state")))
+    site: Any = gate._production
+    site.host = host(environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    site.containers = lambda: [gateway(state)]
+    (tmp_path / "docker").write_text("#!/bin/sh\necho closed\n")
+    (tmp_path / "docker").chmod(0o755)
+    found = gate.being("open").look()
+    assert (found.ok, found.final, "nothing starts it again" in found.seen) == (False, final, final)
+    assert gate.being("closed").look().ok
+    (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
+    if final:
+        assert gate.being("open").look().final
+    else:
+        with pytest.raises(Inconclusive):
+            gate.being("open").look()
+
+
+def gateway(state: str) -> Container:
+    return Container("c1", "shop-gateway-1", "gateway", "", "", state, "none", 0, "", 0, ())
