@@ -129,5 +129,7 @@ class Expectation:
     #: Whether a person who knows better may accept that it is not so (`--override`). Never digests, schema, restore
     #: point and quarantine: there nobody knows better than the look.
     acceptable: bool = True
+    #: Whether a person may vouch for it where it could not be looked at.
+    vouchable: bool = True
     #: Whether a failing release may look like this as well: the override is then offered before anything was changed.
     arguable: bool = False

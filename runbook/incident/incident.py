@@ -272,6 +272,8 @@ class Incident(Witness):
     def _vouched_for(self, expectation: Expectation, unknown: Inconclusive) -> None:
         """Go on if a person vouched for this sentence (`--override`); raise Inconclusive otherwise."""
         seen = f"expected {expectation.expected}; {unknown.seen}"
+        if not expectation.vouchable:
+            raise Inconclusive(seen, unknown.next_step)
         if not self._accepted(seen, Outcome.INCONCLUSIVE):
             way_on = self.overriding(self._sentence_id)
             raise Inconclusive(seen, f"{unknown.next_step}; or, if you know that it is so: {way_on}")

@@ -28,6 +28,13 @@ SELECT CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.re
 FROM referring JOIN pg_class c ON c.oid = referring.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid IS DISTINCT FROM to_regclass({table}) ORDER BY 1
 """
+# A dump has no data of its own for a partitioned table, a temporary one, or one that belongs to an extension.
+_WITH_DATA = """
+SELECT DISTINCT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+  AND NOT EXISTS (SELECT FROM pg_depend d
+                  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+"""
 _REVISION = re.compile(r"[\w.-]{1,255}")
 
 
@@ -95,9 +102,8 @@ class Catalog:
         return found
 
     def tables(self) -> list[str]:
-        """The names of the tables that hold data of their own, without their schema."""
-        query = "SELECT tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-        return sorted({row[0] for row in self.ask(query)})
+        """The names of the tables whose data is dumped, without their schema: no partitioned, no temporary ones."""
+        return sorted({row[0] for row in self.ask(_WITH_DATA)})
 
     def values_held(self, table: str, columns: Iterable[str]) -> Mapping[str, int]:
         """How many rows hold a value now: in all under `*`, and for each of `columns` under its name.

@@ -61,7 +61,7 @@ def running(tools: Toolbox, tag: str, direction: Direction, revision: str) -> Co
         settings.service,
         container(tools, direction),
         words(settings, direction, revision),
-        environment=_environment(tools, tag, direction),
+        environment=_environment(tools, tag),
         deadline=tools.settings.deadlines.migrate,
     )
 
@@ -79,7 +79,7 @@ def starts(tools: Toolbox, tag: str, direction: Direction) -> Expectation:
         settings.service,
         f"{tools.incident.name}-trial",
         argv,
-        environment=_environment(tools, tag, direction),
+        environment=_environment(tools, tag),
         deadline=tools.settings.deadlines.command,
         alone=alone,
     )
@@ -108,13 +108,11 @@ def starts(tools: Toolbox, tag: str, direction: Direction) -> Expectation:
     )
 
 
-def _environment(tools: Toolbox, tag: str, direction: Direction) -> list[str]:
-    """Time limits for locks and statements of a downgrade, behind what the service itself has in PGOPTIONS.
+def _environment(tools: Toolbox, tag: str) -> list[str]:
+    """Time limits for locks and statements, behind what the service itself has in PGOPTIONS.
 
-    A lock that somebody holds then ends the downgrade and not the night (PGOPTIONS is libpq's).
+    A lock that somebody holds then ends the migration and not the night (PGOPTIONS is libpq's).
     """
-    if direction is not Direction.DOWNGRADE:
-        return []
     database, service = tools.settings.database, tools.settings.migrations.service
     given = (tools.production.services(tag)[service].get("environment") or {}).get("PGOPTIONS")
     limits = f"-c lock_timeout={database.lock_timeout:g}s -c statement_timeout={database.statement_timeout:g}s"

@@ -1,5 +1,7 @@
 """How the schema goes back: with the failed release's image, to the target's head, believed only when it is seen."""
 
+from dataclasses import replace
+
 from runbook.errors import Inconclusive
 from runbook.migrations import commands, schema, time_limits
 from runbook.migrations.commands import Direction
@@ -42,11 +44,24 @@ def stopping(tools: Toolbox) -> Change:
 
 
 def startable(tools: Toolbox) -> Expectation:
-    """That the command that downgrades starts, in a container like the one that will carry it out."""
-    return commands.starts(tools, _failed_tag(tools), Direction.DOWNGRADE)
+    """That the command that downgrades starts, in a container like the one that will carry it out.
+
+    Nothing is tried once the schema is back: the failed release's containers may be gone by then.
+    """
+    trial = commands.starts(tools, _failed_tag(tools), Direction.DOWNGRADE)
+
+    def look() -> Seen:
+        done = schema.reached(tools)
+        return Seen(ok=True, seen=f"{done}: there is nothing left to undo") if done else trial.look()
+
+    return replace(trial, look=look)
 
 
 def _failed_tag(tools: Toolbox) -> str:
+    """The failed release's tag; after a switch that was cut short its containers may be gone, or two sorts stand."""
+    failed: list[str] = tools.incident.facts["origin"]["tags"]
+    if len(failed) == 1:
+        return failed[0]
     return tools.production.running_tag([tools.settings.migrations.service]) or tools.production.tag()
 
 

@@ -117,9 +117,8 @@ class ScratchProject:
         running = {container.service: container for container in reversed(production.containers())}
         services: dict[str, Any] = {}
         for name in self._needed(config["services"], running):
-            image = running[name].image_id
-            if name in self._release.digests:
-                image = self._release.pinned(name)
+            ours = name in self._release.digests
+            image = self._release.pinned(name) if ours else running[name].image_id
             kept = _KEPT_OF_DATABASE if name == database else _KEPT
             services[name] = self._service(config["services"][name], kept) | {"image": image}
         services[database]["container_name"] = self.database

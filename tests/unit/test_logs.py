@@ -215,9 +215,6 @@ def test_quiet_logs_show_no_errors(look: Look) -> None:
         pytest.param({"out": "api-1  | x\n", "err": "error from daemon in stream: bad\n"}, "in stream: bad", id="torn"),
         pytest.param({"out": "api-1  | ready\n", "code": 1}, "cannot be read", id="exit-code"),
         pytest.param({"ever": ""}, "shop-api-1, shop-jobs-1 never wrote a line", id="nothing-ever"),
-        pytest.param(
-            {"out": "api-1  | x\n", "ever": "api-1  | x\n"}, "^shop-jobs-1 never wrote a line", id="one-never"
-        ),
     ],
 )
 def test_logs_that_cannot_be_read_are_no_good_news(look: Look, answers: dict[str, str], why: str) -> None:
@@ -235,17 +232,17 @@ def test_logs_of_endless_lines_are_not_held(look: Look, monkeypatch: pytest.Monk
 
 def test_logs_that_are_read_in_part_say_so(look: Look) -> None:
     """Of a flood the newest lines are read, and the containers are named."""
-    assert look("api-1  | x\n" * 5000 + "jobs-1  | x\n").cut == ("api-1",)
+    assert look("api-1  | x\n" * 50000 + "jobs-1  | x\n").cut == ("api-1",)
 
 
 @pytest.mark.parametrize("before", [None, {"api: ERROR known": 1}])
 def test_logs_that_are_read_in_part_are_no_good_news(logs: Given, before: dict[str, int] | None) -> None:
     """A flood may hide an error that came before the lines that are read; one among them is told all the same."""
-    expected = logs("api-1  | x\n" * 5000).no_new_errors(before)
+    expected = logs("api-1  | x\n" * 50000).no_new_errors(before)
     with pytest.raises(
-        Inconclusive, match=r"of api-1 only the newest 5000 lines .* → read the rest: docker compose .* logs"
+        Inconclusive, match=r"of api-1 only the newest 50000 lines .* → read the rest: docker compose .* logs"
     ):
         expected.look()
-    seen = logs("api-1  | x\n" * 5000 + "api-1  | ERROR new\n").no_new_errors(before).look()
+    seen = logs("api-1  | x\n" * 50000 + "api-1  | ERROR new\n").no_new_errors(before).look()
     assert not seen.ok
     assert "api: ERROR new" in seen.seen

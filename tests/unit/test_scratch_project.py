@@ -140,9 +140,9 @@ def test_what_is_known_needs_no_trial(
     monkeypatch.setattr(boot, "signs_of", lambda *_: signs)
     tools: Any = SimpleNamespace(
         settings=SimpleNamespace(migrations=MigrationSettings(at_start=declared)),
-        production=SimpleNamespace(services=lambda _tag: {"api": {}}),
+        production=SimpleNamespace(services=lambda _tag: {"api": {}}, rolled_back=("api",)),
     )
-    release: Any = SimpleNamespace(tag="v1", digests={"api": ""}, pinned=lambda _name: "api")
+    release: Any = SimpleNamespace(tag="v1", images={}, digests={"api": "", "migrate": ""}, pinned=lambda _name: "api")
     seen = boot.migrates_not_at_start(tools, release).look()
     assert (seen.ok, seen.final) == (ok, True)
     assert words in seen.seen
