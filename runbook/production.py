@@ -39,7 +39,8 @@ class Production:
             every = self._read(replace(found, profiles=("*",)))["services"] if missing else {}
         except ProductionError:  # whoever needs the files says so, and why
             return found
-        return replace(found, profiles=profiles_for(every, missing))
+        # All of them: those that are asked for take the place of COMPOSE_PROFILES in the env file.
+        return replace(found, profiles=profiles_for(every, sorted(names)) if missing else ())
 
     def compose_reading(self, env_file: str, *, alone: bool = False) -> tuple[str, ...]:
         """The beginning of a `docker compose` command that reads `env_file` in the place of the settings' own.
