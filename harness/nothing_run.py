@@ -47,7 +47,8 @@ def _asked(config: pytest.Config) -> str | None:
         if getattr(option, flag, None) is not None or f"--{flag}" in words:
             return f"--{flag}"
     mark = str(getattr(option, "markexpr", "") or "").strip()
-    return f"-m {mark}" if set(_VALIDATIONS) & set(re.findall(r"\w+", mark)) else None
+    wanted = re.findall(r"(not\s+)?(\w+)", mark)
+    return f"-m {mark}" if any(word in _VALIDATIONS and not without for without, word in wanted) else None
 
 
 def _showing(config: pytest.Config, asked: str) -> list[str]:
