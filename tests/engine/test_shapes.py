@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.conftest import Rehearsed
+from tests.engine.conftest import campaign, Rehearsed
 from tests.engine.shapes import Shaped, shapes
 
 
@@ -16,6 +16,7 @@ def shaped(rehearsed: Rehearsed) -> Iterator[Shaped]:
     rehearsed.practice.wait_ready("2025-12-15-rc1")
 
 
+@campaign
 @pytest.mark.parametrize("name", ["many at once", "a network edited since it was made"])
 def test_plan_and_execution_agree(shaped: Shaped, name: str) -> None:
     """Nothing stops behind the closed gate that was so before; what would, is said in the plan."""
