@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.conftest import campaign, Rehearsed
+from tests.engine.conftest import Rehearsed, campaign
 from tests.engine.shapes import Shaped, shapes
 
 
