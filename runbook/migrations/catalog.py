@@ -30,7 +30,8 @@ WHERE c.oid IS DISTINCT FROM to_regclass({table}) ORDER BY 1
 """
 # A dump has no data of its own for a partitioned table, a temporary one, or one that belongs to an extension.
 _WITH_DATA = """
-SELECT DISTINCT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+SELECT concat_ws(' ', n.nspname, c.relname, pg_get_userbyid(c.relowner))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
   AND NOT EXISTS (SELECT FROM pg_depend d
                   WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
@@ -102,7 +103,7 @@ class Catalog:
         return found
 
     def tables(self) -> list[str]:
-        """The names of the tables whose data is dumped, without their schema: no partitioned, no temporary ones."""
+        """The tables whose data is dumped, as `pg_restore --list` names them: schema, table and owner in one line."""
         return sorted({row[0] for row in self.ask(_WITH_DATA)})
 
     def values_held(self, table: str, columns: Iterable[str]) -> Mapping[str, int]:

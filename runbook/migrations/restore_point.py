@@ -17,8 +17,8 @@ from runbook.production import Production
 from runbook.sentence import Change, Expectation, Kept, Seen
 from runbook.settings import DatabaseSettings, Deadlines
 
-#: The name of a table whose data a dump has, in what `pg_restore --list` prints; schema before it, owner behind it.
-_DATA_OF = re.compile(r"TABLE DATA \S+ (.+) \S+$", re.MULTILINE)
+#: A table whose data a dump has, in what `pg_restore --list` prints. Each of the three names in it may have spaces.
+_DATA_OF = re.compile(r"^\d+; \d+ \d+ TABLE DATA (.+)$", re.MULTILINE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 #: Beside a dump: its SHA-256, in the form that `sha256sum --check` reads.
 _SEAL = ".sha256"

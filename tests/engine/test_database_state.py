@@ -4,6 +4,7 @@ import csv
 import io
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from runbook.errors import Inconclusive
 from runbook.migrations.catalog import Catalog
 from runbook.migrations.loss import named
 from runbook.migrations.moment import Moment
+from runbook.migrations.restore_point import _DATA_OF
 from runbook.settings import DatabaseSettings
 from tests.engine.postgres_cluster import Cluster, cluster
 
@@ -125,3 +127,19 @@ def test_losses_are_counted_by_reading_alone(server: Cluster) -> None:
         Direct(server).values_held("sly", ["id"])
     assert Direct(server).column_type("customers", "name") == "character varying(20)"
     assert Direct(server).column_type("nowhere", "name") is None
+
+
+def test_every_table_that_must_be_in_a_dump_is_named_there(server: Cluster, tmp_path: Path) -> None:
+    """Partitioned tables have no data of their own; names of schema, table and owner may have spaces."""
+    server.must(
+        "shop", 'CREATE ROLE "shop owner"; CREATE SCHEMA "my schema"; CREATE TABLE "my schema"."odd name" (i int)'
+    )
+    server.must("shop", 'ALTER TABLE "my schema"."odd name" OWNER TO "shop owner"')
+    dump = tmp_path / "dump"
+    reach = ("-U", "postgres", "-h", str(server.socket))
+    dumping = [str(server.programs / "pg_dump"), *reach, "-d", "shop", "--format", "custom", "--file", str(dump)]
+    subprocess.run(dumping, check=True, timeout=60)
+    listing = [str(server.programs / "pg_restore"), "--list", str(dump)]
+    listed = subprocess.run(listing, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert set(Direct(server).tables()) == set(_DATA_OF.findall(listed))
+    assert "my schema odd name shop owner" in Direct(server).tables()

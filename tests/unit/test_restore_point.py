@@ -117,7 +117,7 @@ def test_not_taken_again_while_nothing_was_written(tmp_path: Path, answers: dict
     point = on_record(tmp_path, answers, state=MOMENT)
     change = point.taking(undone)
     assert change.already() == f"{point.path} is whole, by size and SHA-256, and nothing was written since it was taken"
-    assert point.reads_back(("orders",), undone).look().ok
+    assert point.reads_back(("public orders shop",), undone).look().ok
 
 
 @pytest.mark.parametrize(
@@ -158,9 +158,9 @@ def test_nothing_left_to_undo_needs_no_restore_point(tmp_path: Path) -> None:
     (tmp_path / "damaged").mkdir()
     point = restore_point(tmp_path)
     assert point.taking(lambda: "the database is at r1").already() == "the database is at r1"
-    assert point.reads_back(("orders",), lambda: "the database is at r1").look().ok
+    assert point.reads_back(("public orders shop",), lambda: "the database is at r1").look().ok
     damaged = on_record(tmp_path / "damaged", {}, content=DUMP + b"more", state=MOMENT)
-    seen = damaged.reads_back(("orders",), lambda: "the database is at r1").look()
+    seen = damaged.reads_back(("public orders shop",), lambda: "the database is at r1").look()
     assert seen.ok
     assert "does not lie there as it is on record" in seen.seen
 
@@ -172,7 +172,7 @@ def test_reads_back(tmp_path: Path) -> None:
     found = incident(tmp_path)
     answers = {"pg_restore --list": LIST, "sha256sum": f"{digest}  {INSIDE}\n"}
     point = restore_point(tmp_path, answers, found)
-    seen = point.reads_back(("orders", "alembic_version"), undone).look()
+    seen = point.reads_back(("public orders shop", "public alembic_version shop"), undone).look()
     assert seen.ok
     fact = found.facts["restore point"]
     assert (fact["path"], fact["size"], fact["sha256"]) == (point.path, len(DUMP), digest)
@@ -251,8 +251,13 @@ def test_restore_point_of_an_earlier_incident_is_remembered(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("tables", "inside", "words"),
     [
-        pytest.param(("orders", "customers"), hashlib.sha256(DUMP).hexdigest(), "no data of customers", id="table"),
-        pytest.param(("orders",), "0" * 64, "not the one inside the container", id="copy"),
+        pytest.param(
+            ("public orders shop", "public customers shop"),
+            hashlib.sha256(DUMP).hexdigest(),
+            "no data of public customers shop",
+            id="table",
+        ),
+        pytest.param(("public orders shop",), "0" * 64, "not the one inside the container", id="copy"),
     ],
 )
 def test_dump_that_is_not_whole(tmp_path: Path, tables: tuple[str, ...], inside: str, words: str) -> None:
@@ -268,13 +273,13 @@ def test_dump_that_pg_restore_cannot_list(tmp_path: Path) -> None:
     """A dump that cannot be listed is inconclusive, with pg_restore's own words."""
     taken(tmp_path)
     with pytest.raises(Inconclusive, match="no answer to"):
-        restore_point(tmp_path).reads_back(("orders",), undone).look()
+        restore_point(tmp_path).reads_back(("public orders shop",), undone).look()
 
 
 def test_dump_that_is_not_there(tmp_path: Path) -> None:
     """Without a dump on the host nothing may be undone."""
     with pytest.raises(CheckFailed, match="there is no restore point"):
-        restore_point(tmp_path).reads_back(("orders",), undone).look()
+        restore_point(tmp_path).reads_back(("public orders shop",), undone).look()
 
 
 def test_restore_point_without_its_hash_is_not_remembered(tmp_path: Path) -> None:
