@@ -4,6 +4,8 @@ Alembic in it dies at "Can't locate revision" (trap 3). The settings may tell; e
 show it; else the target is started on a copy of the schema. No sign found proves nothing.
 """
 
+from dataclasses import replace
+
 from runbook.migrations.start_signs import signs_of
 from runbook.migrations.start_trial import StartTrial
 from runbook.release import Release
@@ -21,7 +23,7 @@ def migrates_not_at_start(tools: Toolbox, release: Release) -> Expectation:
             return Seen(not declared, f"{word} when it starts, as migrations.at_start of the settings says", final=True)
         # What runs to its end, a migration before the start say, is not run with the target.
         names = tools.production.rolled_back
-        target = Release(release.tag, release.images, {name: release.digests[name] for name in names})
+        target = replace(release, digests={name: release.digests[name] for name in names})
         services = tools.production.services(release.tag)
         signs = {name: signs_of(tools, release.pinned(name), services[name]) for name in names}
         surely = [f"{name} migrates in {place}" for name, found in signs.items() for place in found.commands]

@@ -23,6 +23,7 @@ from runbook.migrations.catalog import Catalog
 from runbook.migrations.commands import Direction, starts
 from runbook.migrations.scratch_project import LABEL, UNTIL
 from runbook.production import Production
+from runbook.release import ImageName, Release
 from runbook.settings import DatabaseSettings, Deadlines, HealthSettings, MigrationSettings, Project
 from tests.unit.incident_parts import incident
 from tests.unit.parts import asking, host
@@ -66,6 +67,13 @@ INSERT INTO audit.versions VALUES ('0002');
 """
 
 
+class Built(Release):
+    """A release that was built here: no registry has given its images a digest."""
+
+    def pinned(self, service: str) -> str:
+        return str(self.images[service])
+
+
 @dataclass
 class Here:
     """The production of these tests, and the folder that it lies in."""
@@ -73,6 +81,10 @@ class Here:
     folder: Path
     name: str
     image: str
+
+    @property
+    def release(self) -> Release:
+        return Built("v1", {"api": ImageName.parse(self.image)}, {"api": "unpublished"})
 
     def compose(self, *arguments: str) -> str:
         argv = ["docker", "compose", "-p", self.name, *arguments]
@@ -146,10 +158,9 @@ def left(here: Here) -> str:
 
 def tried(here: Here, folder: Path, kind: str, **migrations: Any) -> Any:
     """How the target fares whose start is of that kind; nothing stays of the trial, and production is as it was."""
-    release = SimpleNamespace(tag="v1", digests={"api": ""}, pinned=lambda _name: here.image)
     with here.tools(folder, kind, **migrations) as tools:
         try:
-            return boot.migrates_not_at_start(tools, release).look()  # type: ignore[arg-type]  # what is asked of a release
+            return boot.migrates_not_at_start(tools, here.release).look()
         finally:
             assert left(here) == ""
             assert here.sql("SELECT version_num FROM audit.versions").split() == ["0002"]
@@ -215,8 +226,7 @@ def test_trial_that_was_interrupted_or_killed(here: Here, tmp_path: Path, monkey
     )
     try:
         with here.tools(tmp_path, "plain") as tools:
-            release = SimpleNamespace(tag="v1", digests={"api": ""}, pinned=lambda _name: here.image)
-            start_trial.StartTrial(tools, release)._project._sweep()  # type: ignore[arg-type]  # what is asked of it
+            start_trial.StartTrial(tools, here.release)._project._sweep()
         assert left(here).split() == [new[:12]]
     finally:
         subprocess.run(["docker", "rm", "-f", old, new], check=False, capture_output=True)

@@ -54,7 +54,7 @@ def test_complaint_of_an_image_shows_no_secret(monkeypatch: pytest.MonkeyPatch) 
 
 def test_downgrade_keeps_the_service_s_own_options(tmp_path: Path) -> None:
     """PGOPTIONS of the service stands before the time limits as the service's containers have it."""
-    (option,) = commands._environment(tools(tmp_path), "v1", Direction.DOWNGRADE)
+    (option,) = commands._environment(tools(tmp_path), "v1")
     assert option.startswith("PGOPTIONS=-c search_path=$user -c lock_timeout=")
 
 
