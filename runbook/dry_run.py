@@ -41,11 +41,13 @@ _HARMLESS_OF_OTHERS = {"Creating", "Created", "Running", "Exists", "Pulling", "P
 class DryRun:
     """What an `up` would do: an effect for each container by name, and what it would remove besides.
 
-    A container that is stopped and would stay the same one is not named by Compose.
+    A container that is stopped and would stay the same one is not named by Compose. `unknown` says why Compose told
+    nothing of the other services, where it did not.
     """
 
     effects: Mapping[str, Effect]
     removes: tuple[str, ...] = ()
+    unknown: str = ""
 
     @property
     def differences(self) -> dict[str, Effect]:

@@ -184,6 +184,14 @@ class Health:
             return False
         return True
 
+    def answers(self, container: Container) -> bool:
+        """Tell whether a container answers a request for its readiness, whatever it answers."""
+        try:
+            self._ask(container, self._settings.readiness_path)
+        except Inconclusive:
+            return False
+        return True
+
     def readiness(self) -> dict[str, Any]:
         """What readiness says now, for the record: its status, and the JSON, or why there was none."""
         try:

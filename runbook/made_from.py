@@ -98,18 +98,19 @@ def note_what_follows(tools: Toolbox, release: Release) -> Expectation:
     What differs already is no news afterwards, and is not held against the rollback.
     """
     incident = tools.incident
-    if "together" in incident.facts and incident.changes_made:
-        incident.confirm("together")
-    else:
-        incident.learn("together", _what_follows(tools, release))
 
     def look() -> Seen:
+        if "together" in incident.facts and incident.changes_made:
+            incident.confirm("together")
+        else:
+            incident.learn("together", _what_follows(tools, release))
         found = incident.facts["together"]
         told = [f"{name} shares {shared}, and is recreated with it" for name, shared in found["recreated"].items()]
         told += found["left"].values()
         differed = [f"{name} would be {effect}" for name, effect in found["differed"].items()]
         if differed:
             told.append(f"differed from the files before the incident: {', '.join(differed)}")
+        told += [f"whether the other services differ is not known: {why}" for why in found.get("unknown", {}).values()]
         return Seen(ok=True, seen="; ".join(told) or "nothing but the application follows, and nothing differed before")
 
     return Expectation("everything that follows the application named", look, "")
@@ -136,7 +137,8 @@ def _what_follows(tools: Toolbox, release: Release) -> dict[str, dict[str, str]]
     pending = production.pending(_counts(tools), tag)
     differed = {name: str(effect) for name, effect in sorted(pending.differences.items())}
     differed |= dict.fromkeys(pending.removes, "removed")
-    return {"recreated": recreated, "left": left, "differed": differed}
+    found = {"recreated": recreated, "left": left, "differed": differed}
+    return found | ({"unknown": {"others": pending.unknown}} if pending.unknown else {})
 
 
 def switchable(tools: Toolbox, release: Release) -> Expectation:

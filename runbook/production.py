@@ -10,7 +10,7 @@ from typing import Any
 
 from runbook.containers import Container
 from runbook.dry_run import DryRun, warnings_in
-from runbook.errors import CommandFailed, EngineError, ProductionError
+from runbook.errors import CommandFailed, EngineError, Inconclusive, ProductionError
 from runbook.host import Command, Completed, Host, parsed_json
 from runbook.invocation import Invocation, as_found, profiles_for
 from runbook.release import PROBE, ImageName, Release, TagForm
@@ -288,9 +288,16 @@ class Production:
         found = hanging_on(self.services(), changed, names)
         return {name: shared for name, shared in found.items() if name in there}
 
-    def pulling(self, release: Release) -> Command:
+    def sidecar_images(self, tag: str) -> dict[str, str]:
+        """Of the services that are recreated with the rolled-back ones, those that follow the tag, and their images."""
+        then, probed = self.services(tag), self.services(PROBE)
+        images = {name: str(then[name].get("image", "")) for name in self.hanging_on(self.rolled_back)}
+        return {name: image for name, image in images.items() if image != str(probed[name].get("image", ""))}
+
+    def pulling(self, release: Release, sidecars: Iterable[str] = ()) -> Command:
         """The command that fetches the images of `release`; nothing that runs changes by it."""
-        pull = self.compose("pull", *self.project.services, deadline=self._deadlines.pull)
+        names = dict.fromkeys((*self.project.services, *sidecars))
+        pull = self.compose("pull", *names, deadline=self._deadlines.pull)
         return replace(self.as_release(release.tag, pull), talks=True)
 
     def half_replaced(self, services: Iterable[str]) -> bool:
@@ -359,8 +366,16 @@ class Production:
             self.host.run(self.command(*removing))
 
     def pending(self, counts: Mapping[str, int], tag: str | None = None) -> DryRun:
-        """What bringing up the whole project would change now; with `tag`, if the env file named that release."""
-        return self.would_change(self.as_release(tag, self.bringing_up((), counts)))
+        """What bringing up the whole project would change now; with `tag`, if the env file named that release.
+
+        Where Compose refuses that, because an image of another service is gone, say, only the rolled-back services are
+        asked for. Raises Inconclusive when Compose refuses those too.
+        """
+        try:
+            return self.would_change(self.as_release(tag, self.bringing_up((), counts)))
+        except Inconclusive as refusal:
+            ours = self.would_change(self.as_release(tag, self.bringing_up(self.rolled_back, counts)))
+            return replace(ours, unknown=refusal.seen)
 
     def stopping(self) -> Command:
         """The command that stops the rolled-back services and leaves their containers."""

@@ -110,9 +110,10 @@ def _decided_before(tools: Toolbox) -> Seen:
     expected = {known.database}
     if way in (Way.DOWNGRADE, Way.FORWARD_FIX):
         expected.add(tuple(known.target.heads))
-    if way == Way.DOWNGRADE and known.failed is not None:
-        # Each revision is undone for itself, so a downgrade can stop between two of them.
-        expected |= {(step.revision,) for step in known.failed.steps}
+    # Each revision is undone, or applied, for itself, so either way can stop between two of them.
+    passed = {Way.DOWNGRADE: known.failed, Way.FORWARD_FIX: known.target}.get(Way(way))
+    if passed is not None and passed.span is not None:
+        expected |= {(step.revision,) for step in passed.span.steps}
     seen = f"the way back is {way}, as decided before; the database is at {', '.join(now)}"
     known_there = set(now) in [set(each) for each in expected]
     if not known_there:

@@ -184,7 +184,10 @@ def files_agree_with_containers(tools: Toolbox) -> Expectation:
         }
         wrong = [f"{name} would be {effect}" for name, effect in sorted(apart.items())]
         wrong += [f"{name} would be removed" for name in pending.removes if name not in known["differed"]]
-        return Seen(not wrong, "; ".join(wrong) or f"{len(services)} containers are as the files say")
+        as_said = f"{len(services)} containers are as the files say"
+        if pending.unknown:
+            as_said = f"{', '.join(sorted(ours))} are as the files say; the others are not known: {pending.unknown}"
+        return Seen(not wrong, "; ".join(wrong) or as_said)
 
     return Expectation(
         "the files to describe what runs, so that the next `docker compose up` changes nothing",

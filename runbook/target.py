@@ -203,7 +203,7 @@ def fetching(tools: Toolbox, release: Release) -> Change:
 
     return Change(
         f"the images of {release.tag} are fetched",
-        (tools.production.pulling(release),),
+        (tools.production.pulling(release, tools.production.sidecar_images(release.tag)),),
         already,
         reach=Reach.IMAGES,
     )
@@ -220,13 +220,18 @@ def fetched(tools: Toolbox, release: Release) -> Expectation:
     return Expectation(
         f"the images of {release.tag} on the host at the pinned digests",
         look,
-        "the tag was moved while it was fetched: find out by whom",
+        "fetch them by hand and read what docker says; if the tag was moved meanwhile, find out by whom",
         acceptable=False,
     )
 
 
 def _not_held(tools: Toolbox, release: Release) -> list[str]:
-    problems = []
+    sidecars = tools.production.sidecar_images(release.tag).items()
+    problems = [
+        f"the host does not hold {image}, on which {name} is recreated"
+        for name, image in sidecars
+        if tools.production.image_id(image) is None
+    ]
     for service, image in release.images.items():
         pinned = tools.production.image_id(release.pinned(service))
         tagged = tools.production.image_id(str(image))

@@ -12,7 +12,10 @@ from runbook.incident.journal import Entry
 _DECIDING = {
     "target": ("--to", "return to this release, whatever the ledger says"),
     "forward_fix": ("--forward-fix", "go on with this release instead of going back"),
-    "accept_loss": ("--accept-loss", "what the downgrade down to this revision destroys may be lost"),
+    "accept_loss": (
+        "--accept-loss",
+        "what a downgrade below this revision, or a forward-fix to it, destroys may be lost",
+    ),
     "verdict": ("--verdict", "the verdict on the migrations where the runbook's is review"),
 }
 _VOUCHED = "this sentence could not be checked, or is not so, and the run may go on"

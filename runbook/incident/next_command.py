@@ -61,10 +61,11 @@ class _Told:
         self._outcome = str(self._closed.get("outcome", "interrupted"))
         self._project = str(self._opened.get("project", ""))
         self._execute = ("--execute", self._project)
-        #: Where no `--resume` leads on any more: why, and the options of a plan that would; of the newest run alone.
-        self._anew = _newest(entries[entries.index(begun[-1]) :], "begin anew")
+        newest_run = entries[entries.index(begun[-1]) :]
+        #: Where no `--resume` leads on any more: why, and the options of a plan that would.
+        self._anew = _newest(newest_run, "begin anew")
         self._marks = ("-m", "emergency") if "emergency" in str(self._opened.get("type", "")) else ()
-        undecided = _newest(entries, "undecided") or {}
+        undecided = _newest(newest_run, "undecided") or {}
         self._decided = [str(option) for options in undecided.values() for option in options]
 
     def of_plan(self) -> Next | None:
@@ -90,15 +91,16 @@ class _Told:
         if self._anew:
             return self._planned_anew()
         resume = (*self._marks, "--resume", str(self._opened.get("incident", "")))
+        if self._decided and self._outcome == "failed":
+            changed = "" if self._closed.get("changes_made") else "nothing was changed; "
+            return Next(
+                f"{changed}a person must decide. If what would be done may be done, type",
+                self._typed(*resume, *self._decided, *self._execute),
+            )
         if not self._closed or self._closed.get("changes_made") or self._outcome != "failed":
             mended = ", once what stopped it is mended" if self._outcome == "failed" else ""
             return Next(
                 f"to go on{mended} (what is done already is not done twice), type", self._typed(*resume, *self._execute)
-            )
-        if self._decided:
-            return Next(
-                "nothing was changed; a person must decide. If what would be done may be done, type",
-                self._typed(*resume, *self._decided, *self._execute),
             )
         return self._under_way() or self._mended()
 

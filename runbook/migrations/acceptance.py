@@ -1,17 +1,18 @@
 """What the way back would destroy: named, counted, and accepted by a person before anything is done.
 
 A person accepts what was named to them. In an incident that is gone on with, what was accepted still counts; if more
-would be lost by now (something else, or more rows), it is named anew and must be accepted anew.
+would be lost by now (something else, more rows, or an unknown number in a database that has moved since), it is named
+anew and must be accepted anew.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from itertools import dropwhile
 from typing import TYPE_CHECKING, Any
 
 from runbook.migrations import schema
-from runbook.migrations.image_answer import Function
+from runbook.migrations.image_answer import Function, Step
 from runbook.migrations.in_image import ImageMigrations
+from runbook.migrations.moment import Moment
 from runbook.migrations.names import bookkeeping
 from runbook.sentence import Expectation, Seen
 from runbook.toolbox import Toolbox
@@ -48,14 +49,14 @@ def _judged(tools: Toolbox, revision: str, before: "list[Loss]", losses: "list[L
 
     tools.incident.learn("loss", [str(loss) for loss in losses])
     told = [str(loss) for loss in losses] or [_NOTHING]
-    more = more_than(before, losses)
+    more = more_than(before, losses, unmoved=_unmoved(tools))
     given = tools.wishes.accept_loss == revision
     if not losses:
         answer, ok = "there is nothing to accept", True
     elif given:
         answer, ok = f"accepted by name (--accept-loss {revision})", True
         kept = [asdict(loss) for loss in most([*before, *losses])]
-        tools.incident.learn("loss accepted", {"revision": revision, "losses": kept})
+        tools.incident.learn("loss accepted", {"revision": revision, "losses": kept, "state": _state(tools, losses)})
     elif before and not more:
         answer, ok = f"accepted in this incident before (--accept-loss {revision})", True
     else:
@@ -70,6 +71,18 @@ def _accepted_before(tools: Toolbox, revision: str) -> "list[Loss]":
 
     fact: Mapping[str, Any] = tools.incident.facts.get("loss accepted", {})
     return [Loss(**each) for each in fact["losses"]] if fact.get("revision") == revision else []
+
+
+def _state(tools: Toolbox, losses: "list[Loss]") -> dict[str, str]:
+    """The state that the database is in, where a number that nobody knows was accepted in it; reads every table."""
+    if all(loss.rows is not None for loss in losses):
+        return {}
+    return asdict(Moment.now(tools.catalog, tools.settings.deadlines.dump))
+
+
+def _unmoved(tools: Toolbox) -> bool:
+    state = tools.incident.facts.get("loss accepted", {}).get("state") or {}
+    return Moment(**state).holds_still(tools.catalog, tools.settings.deadlines.dump)
 
 
 def _forward(tools: Toolbox) -> bool:
@@ -108,15 +121,22 @@ def _ahead(tools: Toolbox, image: ImageMigrations | None) -> tuple[list[tuple[st
     """What is still to do: each revision's function, the SQL of them all (None if it cannot be read), and why not."""
     if image is None or image.span is None:
         return [], None, image.why("span") if image else "the image was not asked"
-    name = "upgrade" if _forward(tools) else "downgrade"
-    found, steps, now = getattr(image, name), image.span.steps, tools.catalog.revisions()
-    begins = (image.span.lower,) if _forward(tools) else (image.span.upper,)
-    if now == begins:
+    name, now = "upgrade" if _forward(tools) else "downgrade", tools.catalog.revisions()
+    # In the order in which they are done.
+    steps = image.span.steps[::-1] if _forward(tools) else image.span.steps
+    found = getattr(image, name)
+    if now == ((image.span.lower,) if _forward(tools) else (image.span.upper,)):
         sql = found.sql if found else None
     else:
-        # A downgrade that broke off between two revisions: what is below it is still to do.
-        steps = tuple(dropwhile(lambda step: now != (step.revision,), () if _forward(tools) else steps))
+        # It broke off between two revisions.
+        steps = _left(steps, now, forward=_forward(tools))
         bodies = [found.bodies.get(step.revision) if found else None for step in steps]
         sql = None if not steps or None in bodies else "\n".join(map(str, bodies))
     functions = [(f"{name}() of {step.revision}", getattr(step, name)) for step in steps]
     return functions, sql, image.why(name) if steps else f"the database is at {', '.join(now)}, not on the way"
+
+
+def _left(steps: tuple[Step, ...], now: tuple[str, ...], *, forward: bool) -> tuple[Step, ...]:
+    """Those of `steps` that are still to be done where the database is at `now`; none if it is not among them."""
+    at = next((n for n, step in enumerate(steps) if now == (step.revision,)), len(steps))
+    return steps[at + 1 :] if forward else steps[at:]

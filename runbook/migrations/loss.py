@@ -113,22 +113,27 @@ def _widens(harm: Harm, catalog: Catalog) -> bool:
     return base == "numeric" and after[1] >= before[1] and after[0] - after[1] >= before[0] - before[1]
 
 
-def more_than(accepted: Sequence[Loss], now: Sequence[Loss]) -> list[Loss]:
-    """What of the loss `now` was not in what was `accepted`: something else, or more rows of it."""
-    known = {loss.what: loss for loss in accepted}
-    return [loss for loss in now if loss.what not in known or not _covers(known[loss.what].rows, loss.rows)]
+def more_than(accepted: Sequence[Loss], now: Sequence[Loss], *, unmoved: bool) -> list[Loss]:
+    """What of the loss `now` was not in what was `accepted`: something else, or more rows of it.
 
+    An unknown number is the same as before only if the database is surely `unmoved` since.
+    """
+    known = {loss.what: loss.rows for loss in accepted}
 
-def _covers(accepted: int | None, now: int | None) -> bool:
-    """An unknown number covers each; only it covers an unknown one."""
-    return accepted is None or (now is not None and now <= accepted)
+    def covered(loss: Loss) -> bool:
+        rows = known.get(loss.what)
+        if loss.what not in known or rows is None or loss.rows is None:
+            return loss.what in known and unmoved
+        return loss.rows <= rows
+
+    return [loss for loss in now if not covered(loss)]
 
 
 def most(losses: Iterable[Loss]) -> list[Loss]:
-    """Each loss once, with the larger number of rows."""
+    """Each loss once, with the larger number of rows; an unknown number is the largest."""
     found: dict[str, Loss] = {}
     for loss in losses:
-        known = found.setdefault(loss.what, loss)
-        if not _covers(known.rows, loss.rows):
-            found[loss.what] = replace(known, rows=loss.rows)
+        rows = found.setdefault(loss.what, loss).rows
+        larger = None if rows is None or loss.rows is None else max(rows, loss.rows)
+        found[loss.what] = replace(loss, rows=larger)
     return list(found.values())

@@ -158,7 +158,7 @@ class ScratchProject:
         return service | {
             "restart": "no",
             "labels": {LABEL: self._tools.settings.project.name, UNTIL: str(self._until)},
-            "logging": {"driver": "json-file"},
+            "logging": {"driver": "json-file", "options": {"max-size": "10m"}},
         }
 
     def _harmless(self, mount: Mapping[str, Any]) -> bool:

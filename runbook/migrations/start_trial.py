@@ -112,19 +112,10 @@ class StartTrial:
         api = self._tools.settings.health.service
         for container in containers:
             if container.service == api and (api not in self._connected or not self._answered):
-                self._answered = self._asked(container)
+                # To say whether it is ready, it has to ask its database.
+                self._answered = self._tools.health.answers(container)
                 silent += [] if self._answered else [f"{api} answered no request"]
         return silent
-
-    def _asked(self, container: Container) -> bool:
-        """Ask the api whether it is ready, which makes it ask its database; tell whether it answered at all."""
-        health = self._tools.settings.health
-        try:
-            for address in container.addresses[:1]:
-                self._tools.prober.get(f"http://{address}:{health.port}{health.readiness_path}")
-        except Inconclusive:
-            return False
-        return bool(container.addresses)
 
 
 def _doubt(why: str) -> Inconclusive:

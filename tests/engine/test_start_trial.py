@@ -17,6 +17,7 @@ from rehearsal.engine import Engine
 from rehearsal.images import build_parts, plan_parts
 from rehearsal.stages import Stages
 from runbook.errors import Inconclusive
+from runbook.health import Health
 from runbook.host import Command
 from runbook.migrations import boot, start_trial
 from runbook.migrations.catalog import Catalog
@@ -106,7 +107,8 @@ class Here:
         database = DatabaseSettings(user="shop", name="shop", version_table="versions", version_schema="audit")
         with asking() as prober:
             yield SimpleNamespace(
-                incident=found, host=there, production=production, prober=prober,
+                incident=found, host=there, production=production,
+                health=Health(production, prober, HealthSettings(), {"Host": "shop.example"}, DEADLINES),
                 catalog=Catalog(production, database),
                 settings=SimpleNamespace(
                     project=project, database=database, deadlines=DEADLINES, health=HealthSettings(),

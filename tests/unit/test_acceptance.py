@@ -21,6 +21,11 @@ class Counted(Catalog):
     def __init__(self, *revisions: str, rows: int = 2, columns: dict[str, set[str]] | None = None) -> None:
         super().__init__(*revisions, columns=columns or {"orders": {"note"}})
         self._rows = rows
+        self.moment = "1"
+
+    def ask(self, query: str, **_deadline: float) -> list[list[str]]:
+        alone = query.startswith("SELECT txid")
+        return [[self.moment]] if alone else [["snapshot", self.moment], ["16384 public.orders", self.moment]]
 
     def values_held(self, _table: str, columns: list[str]) -> dict[str, int]:
         return dict.fromkeys(["*", *columns], self._rows)
@@ -78,6 +83,21 @@ def test_downgrade_that_broke_off_between_two_revisions(tmp_path: Path) -> None:
     assert "unknown loss (the SQL could not be read" in seen
 
 
+def test_forward_fix_that_broke_off_between_two_revisions(tmp_path: Path) -> None:
+    """Only what is still to be applied is named."""
+    parts = tools(tmp_path)
+    parts.incident.learn("way", "forward-fix")
+    both = Sql("DROP TABLE a; DROP TABLE b", {"r4": "DROP TABLE a", "r5": "DROP TABLE b"})
+    fix = replace(image("r3", "r4", "r5"), span=Span("r3", "r5", (step("r5"), step("r4"))), upgrade=both)
+    parts.incident.learn("target migrations", to_json(fix))
+    tables = {"a": {"id"}, "b": {"id"}}
+    assert "table a" in again(parts, Counted("r3", columns=tables)).seen
+    between = again(parts, Counted("r4", columns=tables)).seen
+    assert "table a" not in between
+    assert "table b" in between
+    assert "not on the way" in again(parts, Counted("r9", columns=tables)).seen
+
+
 @pytest.mark.parametrize("way", ["downgrade", "forward-fix"])
 def test_sql_that_cannot_be_read_is_an_unknown_loss(tmp_path: Path, way: str) -> None:
     """It is named with the reason, and must be accepted as such."""
@@ -91,6 +111,16 @@ def test_sql_that_cannot_be_read_is_an_unknown_loss(tmp_path: Path, way: str) ->
     token = "r2" if way == "downgrade" else "r4"
     assert "unknown loss (the SQL could not be read: it asks the database)" in again(parts, Counted("r3")).seen
     assert again(parts, Counted("r3"), accept_loss=token).ok
+
+
+def test_unknown_loss_is_accepted_for_the_state_that_the_database_is_in(tmp_path: Path) -> None:
+    """Gone on with after rows were written, nobody can say that the loss is still the one that was accepted."""
+    asks = Function(Shape.REAL, (), True, False)  # noqa: FBT003
+    parts, then = tools(tmp_path, Step("r3", asks, asks), step("r2")), Counted("r3")
+    assert again(parts, then, accept_loss="r2").ok
+    assert again(parts, then).ok
+    then.moment = "2"
+    assert "more than was accepted in this incident: unknown loss" in again(parts, then).seen
 
 
 def test_migration_that_asks_the_database_may_do_more(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 from runbook.errors import EngineError, Inconclusive
 from runbook.host import Command, Completed
 from runbook.migrations import commands, in_image, schema, start_signs
-from runbook.migrations.commands import Direction
 from runbook.settings import DatabaseSettings, MigrationSettings
 from tests.unit.incident_parts import DEADLINES, incident, production
 from tests.unit.parts import host

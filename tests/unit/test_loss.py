@@ -256,10 +256,18 @@ def test_bookkeeping_elsewhere_is_no_loss() -> None:
         pytest.param([Loss("a", 3)], [Loss("a", 4)], [Loss("a", 4)], id="more rows"),
         pytest.param([Loss("a", 3)], [Loss("b", 0)], [Loss("b", 0)], id="something else"),
         pytest.param([Loss("a", 3)], [Loss("a", None)], [Loss("a", None)], id="no longer known"),
-        pytest.param([Loss("a", None)], [Loss("a", 9)], [], id="an unknown number was accepted"),
+        pytest.param([Loss("a", None)], [Loss("a", 9)], [Loss("a", 9)], id="an unknown number was accepted"),
+        pytest.param([Loss("a", None)], [Loss("a", None)], [Loss("a", None)], id="nobody ever knew"),
         pytest.param([], [Loss("a", 0)], [Loss("a", 0)], id="nothing was accepted"),
     ],
 )
 def test_loss_that_is_more_than_was_accepted(accepted: list[Loss], now: list[Loss], more: list[Loss]) -> None:
     """Only the same things, with no more rows, were accepted."""
-    assert more_than(accepted, now) == more
+    assert more_than(accepted, now, unmoved=False) == more
+
+
+@pytest.mark.parametrize("now", [None, 9])
+def test_unknown_number_in_an_unmoved_database_is_the_one_accepted(now: int | None) -> None:
+    """Where nothing was written since, what nobody could count is still what was accepted."""
+    assert more_than([Loss("a", None)], [Loss("a", now)], unmoved=True) == []
+    assert more_than([Loss("a", None)], [Loss("b", now)], unmoved=True) == [Loss("b", now)]

@@ -93,7 +93,9 @@ def test_target_in_quarantine_by_now_is_not_gone_on_to(left: str | None) -> None
 
 def test_schema_that_somebody_migrated_is_not_gone_on_from(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the database is at a revision that the way back does not know, only a new plan leads on."""
-    monkeypatch.setattr(recovery.schema, "of", lambda _tools: SimpleNamespace(database=("c3",)))
+    monkeypatch.setattr(
+        recovery.schema, "of", lambda _tools: SimpleNamespace(database=("c3",), target=None, failed=None)
+    )
     found = tools("v2", "sha256:2")
     found.incident.facts |= {"way": "application", "schema found again": ["c3"]}
     assert recovery._decided_before(found).ok
