@@ -21,8 +21,6 @@ from tests.journal_schema import problems
 
 ROOT = Path(__file__).parents[2]
 RUN_DEADLINE = 240  # seconds, for one run of the runbook
-#: For tests that take many minutes by themselves.
-campaign = pytest.mark.skipif(not os.environ.get("CAMPAIGNS"), reason="takes many minutes: script/test --campaigns")
 
 
 @dataclass

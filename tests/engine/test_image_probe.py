@@ -21,6 +21,7 @@ from runbook.migrations.contained import LABEL
 from runbook.migrations.image_answer import Shape, to_json
 from runbook.migrations.in_image import ImageMigrations, ask_image
 from runbook.settings import MigrationSettings
+from tests.campaigns import campaign
 from tests.unit.parts import Heard, host
 
 PROJECTS = Path(__file__).parent / "migration_projects"
@@ -107,9 +108,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
             engine.docker("image", "rm", "--force", *tags.values(), timeout=120)
 
 
-@pytest.fixture(params=["current", "old"])
+@pytest.fixture(params=["current", pytest.param("old", marks=campaign)])
 def image(images: Images, request: pytest.FixtureRequest) -> str:
-    """The image with all projects: once with current versions, once with old ones."""
+    """The image with all projects: with current versions, and in the campaign with old ones."""
     return images.tags[request.param]
 
 
@@ -144,6 +145,7 @@ def problems(found: ImageMigrations) -> set[str]:
     return {problem.what for problem in found.problems}
 
 
+@pytest.mark.parametrize("image", ["current", "old"], indirect=True)
 def test_normal_project_is_read_wholly(image: str) -> None:
     """Versions, graph, both functions, SQL both ways and the columns that the code maps, as they are."""
     found = ask(image, "normal", ("0001", "0003"), environment={"PYTHONPATH": "/nowhere"})

@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.engine.conftest import ROOT, Ran, campaign, docker
+from tests.campaigns import campaign
+from tests.engine.conftest import ROOT, Ran, docker
 from tests.journal_schema import problems
 
 pytestmark = campaign

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.conftest import Rehearsed, campaign
+from tests.campaigns import campaign
+from tests.engine.conftest import Rehearsed
 from tests.engine.shapes import Shaped, shapes
 
 

@@ -33,6 +33,7 @@ from runbook.incident.redaction import Redactor
 from runbook.incident.visible import COLOUR, visible
 from runbook.probes import Answer, Prober
 from runbook.started import Started
+from tests.campaigns import examples
 from tests.unit.test_redaction import ENCODINGS, LABEL, hidden_in_base64
 
 #: The borders at which what is long is cut: a command's output, an HTTP answer.
@@ -253,7 +254,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Written]:
     found.journal.close()
 
 
-@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(500, 10_000), deadline=None, suppress_health_check=list(HealthCheck))
 @given(output=outputs())
 def test_secret_is_in_nothing_written(written: Written, output: Output) -> None:
     """It is in no byte of the journal, in no file beside it, and not on the terminal."""
