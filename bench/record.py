@@ -27,13 +27,13 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from docs.picture import ARGUMENTS, CHROMIUM  # noqa: E402 - found only from the project's folder
-from runbook.host import Command, Completed  # noqa: E402 - the same
-from runbook.incident.canary import refuse_leaks  # noqa: E402 - the same
-from runbook.incident.incident import Incident, Mode  # noqa: E402 - the same
-from runbook.incident.journal import FORMAT, Journal  # noqa: E402 - the same
-from runbook.incident.redaction import Redactor  # noqa: E402 - the same
-from runbook.probes import Answer  # noqa: E402 - the same
-from runbook.sentence import Expectation, Seen  # noqa: E402 - the same
+from runbook.actions import Expectation, Seen  # noqa: E402 - the same
+from runbook.hosts.http import Answer  # noqa: E402 - the same
+from runbook.hosts.local import Command, Completed  # noqa: E402 - the same
+from runbook.incident.executor import Incident, Mode  # noqa: E402 - the same
+from runbook.journal.journal import FORMAT, Journal  # noqa: E402 - the same
+from runbook.secrets.redactor import Redactor  # noqa: E402 - the same
+from runbook.secrets.selftest import refuse_leaks  # noqa: E402 - the same
 
 SENTENCES = (100, 1_000, 10_000)
 SECONDS = 2.0  # that each sentence takes, by the clock of the incident
@@ -45,7 +45,7 @@ LOG = """api-1  | <b class="x" data-y='z'>&amp;&lt;</b> "it's" <script>alert("&"
 _RENDER = """
 import json, sys, time
 from pathlib import Path
-from runbook.incident.record import render
+from runbook.report.page.render import render
 began = time.perf_counter()
 page = render(Path(sys.argv[1]))
 seconds = time.perf_counter() - began
@@ -75,7 +75,7 @@ def incident(folder: Path, clock: Clock) -> Iterator[Incident]:
     """An incident of that clock, with as many secrets as a shell in CI has; it does not wait for the disk."""
     redactor = Redactor()
     redactor.learn_all((f"TOKEN_{number}", f"s3cr3t/{number}+with&signs") for number in range(20))
-    with patch("runbook.incident.journal.utc_now", lambda: str(clock)), patch("os.fsync"):
+    with patch("runbook.journal.journal.utc_now", lambda: str(clock)), patch("os.fsync"):
         journal = Journal(folder / "journal.jsonl", redactor)
         found = Incident(folder.name, Mode.EXECUTE, journal)
         about = {"project": "shop", "directory": "/srv/shop", "type": "rollback", "mode": "execute", "asked_for": {}}

@@ -19,7 +19,7 @@ from pytest_bdd import scenario
 from pytest_bdd.feature import get_feature
 from pytest_bdd.parser import Feature
 
-from runbook.incident.visible import visible
+from runbook.text import visible
 
 __all__ = ["CaptureManager", "TerminalReporter"]  # for those who only name the types
 

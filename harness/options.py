@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.resuming import Earlier, read_earlier
-from harness.retyped import Typed, program
+from harness.resume import Earlier, read_earlier
+from harness.session.retyped import Typed, program
+from runbook.chapters.context import Wishes
+from runbook.chapters.strategy import checked_verdict
+from runbook.command_hints import going_on_with
 from runbook.errors import RunbookError, SettingsError
-from runbook.incident.incident import Mode
-from runbook.incident.own_files import FOLDER_MODE, check_record, make_reports
-from runbook.recovery import checked_verdict
+from runbook.incident.executor import Mode
+from runbook.journal.private_files import FOLDER_MODE, check_record, make_reports
 from runbook.release import checked_tag
-from runbook.settings import Settings
-from runbook.settings_file import load
-from runbook.toolbox import Wishes
-from runbook.typed import going_on_with
+from runbook.settings.loader import load
+from runbook.settings.schema import Settings
 
 _REPORTS = "reports"
 #: The marks of what only validates.

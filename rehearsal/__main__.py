@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from rehearsal.engine import Engine
+from rehearsal.docker_host.cleanup import remove_all, remove_one
+from rehearsal.docker_host.engine import Engine
 from rehearsal.errors import RehearsalError
-from rehearsal.practice import FOLDERS
-from rehearsal.removal import remove_all, remove_one
+from rehearsal.practice_production import FOLDERS
 from rehearsal.stages import Stages
 
 ROOT = Path(__file__).parent.parent

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rehearsal.incidents import End, Incident
+from rehearsal.incidents.catalogue import End, Incident
 
 
 def entries_of(journal: Path) -> list[dict[str, Any]]:

@@ -17,8 +17,8 @@ from rehearsal.errors import RehearsalError
 
 # What a rehearsal is made of is loaded when there is one: a real run is waited for.
 if TYPE_CHECKING:
-    from rehearsal.incidents import Incident
-    from rehearsal.practice import Practice
+    from rehearsal.incidents.catalogue import Incident
+    from rehearsal.practice_production import Practice
 
 #: The planted incident's strangers, who count how they are answered; missing when nobody asks.
 STRANGERS = pytest.StashKey["Load"]()
@@ -71,9 +71,9 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--rehearse rehearses the runbook as one whole → leave out -k and --deselect")
     if not runs_features(config):
         raise pytest.UsageError("--rehearse without feature files → type `pytest features --rehearse INCIDENT`")
-    from rehearsal.engine import plugin_dirs  # noqa: PLC0415
-    from rehearsal.incidents import find_incident  # noqa: PLC0415
-    from rehearsal.practice import Practice  # noqa: PLC0415
+    from rehearsal.docker_host.engine import plugin_dirs  # noqa: PLC0415
+    from rehearsal.incidents.catalogue import find_incident  # noqa: PLC0415
+    from rehearsal.practice_production import Practice  # noqa: PLC0415
 
     try:
         incident = find_incident(name)

@@ -5,11 +5,11 @@ import os
 import shlex
 import sys
 
-from runbook import assess_command, find_record, records_command, show_command, unlock_command, verify_command
+from runbook.cli import assess, record_lookup, records, show, unlock, verify
 from runbook.errors import JournalError, ModelsError, RunbookError
-from runbook.incident.at_work import verify_now
-from runbook.incident.record import render
-from runbook.incident.visible import visible
+from runbook.journal.writer_lock import verify_now
+from runbook.report.page.render import render
+from runbook.text import visible
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,22 +20,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m runbook", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     checking = commands.add_parser("verify", help="tell whether a journal, its page and its outputs are as written")
-    verify_command.add_options(checking)
+    verify.add_options(checking)
     checking.set_defaults(run=_verify)
     rendering = commands.add_parser("render", help="make the page of a journal, also of one that broke off")
-    find_record.add_options(rendering)
+    record_lookup.add_options(rendering)
     rendering.set_defaults(run=_render)
     listing = commands.add_parser("records", help="list every incident on record, and make the page of them all")
-    records_command.add_options(listing)
-    listing.set_defaults(run=records_command.records)
+    records.add_options(listing)
+    listing.set_defaults(run=records.records)
     showing = commands.add_parser("show", help="read a record in the terminal")
-    show_command.add_options(showing)
-    showing.set_defaults(run=show_command.show)
+    show.add_options(showing)
+    showing.set_defaults(run=show.show)
     assessing = commands.add_parser("assess", help="judge whether old code can live with new migrations")
-    assess_command.add_options(assessing)
-    assessing.set_defaults(run=assess_command.assess)
+    assess.add_options(assessing)
+    assessing.set_defaults(run=assess.assess)
     unlocking = commands.add_parser("unlock", help="say who holds the lock of a production, or force it away")
-    unlock_command.add_options(unlocking)
+    unlock.add_options(unlocking)
     unlocking.set_defaults(run=_unlock)
     chosen = parser.parse_args(arguments)
     try:
@@ -50,13 +50,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _verify(chosen: argparse.Namespace) -> int:
-    good, said = verify_command.checked(chosen)
+    good, said = verify.checked(chosen)
     print(visible("\n".join(said)))  # noqa: T201 - this is the command line
     return 0 if good else 1
 
 
 def _render(chosen: argparse.Namespace) -> int:
-    journal = find_record.journal_of(chosen)
+    journal = record_lookup.journal_of(chosen)
     if verify_now(journal)[1]:
         raise JournalError(
             f"a run is writing {journal} at this moment, and makes its page when it ends",
@@ -67,7 +67,7 @@ def _render(chosen: argparse.Namespace) -> int:
 
 
 def _unlock(chosen: argparse.Namespace) -> int:
-    print(visible(unlock_command.unlock(chosen)))  # noqa: T201 - this is the command line
+    print(visible(unlock.unlock(chosen)))  # noqa: T201 - this is the command line
     return 0
 
 

@@ -2,10 +2,10 @@
 
 from pytest_bdd import given, then, when
 
-from runbook import rollback
-from runbook.containers import counts
-from runbook.sentence import changes
-from runbook.toolbox import Toolbox
+from runbook.actions import changes
+from runbook.chapters import roll_back_application
+from runbook.chapters.context import Toolbox
+from runbook.production.containers import counts
 
 
 @given("the env file sets the switch")
@@ -64,4 +64,4 @@ def rest_answers(tools: Toolbox) -> None:
 @then("the services without the switch kept their containers")
 def others_kept(tools: Toolbox) -> None:
     before = tools.incident.facts["before"]["containers"]
-    tools.incident.expect(rollback.others_kept(tools, before, tools.switch.services))
+    tools.incident.expect(roll_back_application.others_kept(tools, before, tools.switch.services))

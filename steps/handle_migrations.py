@@ -2,42 +2,42 @@
 
 from pytest_bdd import given, then, when
 
-from runbook import recovery
-from runbook.migrations import acceptance, downgrade
-from runbook.sentence import changes
-from runbook.toolbox import Toolbox
+from runbook.actions import changes
+from runbook.chapters import handle_migrations, strategy
+from runbook.chapters.context import Toolbox
+from runbook.chapters.migrating import loss_acceptance
 
 
 @given("a working downgrade for every revision to undo")
 def working_downgrade(tools: Toolbox) -> None:
-    tools.incident.verify(downgrade.usable(tools))
+    tools.incident.verify(handle_migrations.usable(tools))
 
 
 @given("the command that downgrades starts in the image of the failed release")
 def downgrade_starts(tools: Toolbox) -> None:
-    tools.incident.verify(downgrade.startable(tools))
+    tools.incident.verify(handle_migrations.startable(tools))
 
 
 @then("the loss is named and accepted")
 def loss_accepted(tools: Toolbox) -> None:
-    tools.incident.expect(acceptance.expected(tools))
+    tools.incident.expect(loss_acceptance.expected(tools))
 
 
 @when("the application is stopped")
 @changes
 def application_stopped(tools: Toolbox) -> None:
-    tools.incident.carry_out(downgrade.stopping(tools), tools.host)
+    tools.incident.carry_out(handle_migrations.stopping(tools), tools.host)
 
 
 @when("a restore point is taken")
 @changes
 def restore_point_taken(tools: Toolbox) -> None:
-    tools.incident.carry_out(recovery.restore_point_taken(tools), tools.host)
+    tools.incident.carry_out(strategy.restore_point_taken(tools), tools.host)
 
 
 @then("the restore point reads back")
 def restore_point_reads_back(tools: Toolbox) -> None:
-    tools.incident.expect(recovery.restore_point_read_back(tools))
+    tools.incident.expect(strategy.restore_point_read_back(tools))
 
 
 @when("the dump inside the database's container is removed")
@@ -49,30 +49,30 @@ def dump_inside_removed(tools: Toolbox) -> None:
 @when("the schema is downgraded with the image of the failed release")
 @changes
 def downgraded(tools: Toolbox) -> None:
-    downgrade.undo(tools)
+    handle_migrations.undo(tools)
 
 
 @then("the database is at the head of the target")
 def at_target_head(tools: Toolbox) -> None:
-    tools.incident.expect(downgrade.at_target_head(tools))
+    tools.incident.expect(handle_migrations.at_target_head(tools))
 
 
 @then("the schema is what the code of the target maps")
 def as_target_maps(tools: Toolbox) -> None:
-    tools.incident.expect(downgrade.as_target_maps(tools))
+    tools.incident.expect(handle_migrations.as_target_maps(tools))
 
 
 @given("the command that migrates starts in the image of the forward-fix")
 def migration_starts(tools: Toolbox) -> None:
-    tools.incident.verify(recovery.migration_startable(tools))
+    tools.incident.verify(strategy.migration_startable(tools))
 
 
 @when("the schema is migrated with the image of the forward-fix")
 @changes
 def migrated_forward(tools: Toolbox) -> None:
-    recovery.migrate(tools)
+    strategy.migrate(tools)
 
 
 @then("the database is at the head of the forward-fix")
 def at_fix_head(tools: Toolbox) -> None:
-    tools.incident.expect(recovery.migrated(tools))
+    tools.incident.expect(strategy.migrated(tools))

@@ -2,30 +2,30 @@
 
 from pytest_bdd import given, then, when
 
-from runbook import made_from, recovery, rollback, snapshot, target
-from runbook.migrations import schema
-from runbook.sentence import changes
-from runbook.toolbox import Toolbox
+from runbook.actions import changes
+from runbook.chapters import migration_facts, roll_back_application, snapshot, strategy, target
+from runbook.chapters.checks import compose_files
+from runbook.chapters.context import Toolbox
 
 
 @given("the application is deployed on the production host")
 def application_deployed(tools: Toolbox) -> None:
-    tools.incident.verify(rollback.project_running(tools))
+    tools.incident.verify(roll_back_application.project_running(tools))
 
 
 @given("the production host has room for another release")
 def room_on_host(tools: Toolbox) -> None:
-    tools.incident.verify(rollback.room_on_host(tools))
+    tools.incident.verify(roll_back_application.room_on_host(tools))
 
 
 @given("the env file decides which release runs")
 def tag_in_env_file(tools: Toolbox) -> None:
-    tools.incident.verify(rollback.tag_in_env_file(tools))
+    tools.incident.verify(roll_back_application.tag_in_env_file(tools))
 
 
 @given("the env file can be replaced")
 def env_file_replaceable(tools: Toolbox) -> None:
-    tools.incident.verify(rollback.replaceable_env_file(tools))
+    tools.incident.verify(roll_back_application.replaceable_env_file(tools))
 
 
 @then("production before any change is on record")
@@ -66,39 +66,39 @@ def images_held(tools: Toolbox) -> None:
 
 @given("the files that production was made from")
 def files_known(tools: Toolbox) -> None:
-    tools.incident.verify(made_from.files_known(tools))
+    tools.incident.verify(compose_files.files_known(tools))
 
 
 @then("everything that follows the application is named")
 def followers_named(tools: Toolbox) -> None:
-    tools.incident.expect(made_from.note_what_follows(tools, target.pinned(tools)))
+    tools.incident.expect(compose_files.note_what_follows(tools, target.pinned(tools)))
 
 
 @then("bringing up the target would change nothing else")
 def switchable(tools: Toolbox) -> None:
-    tools.incident.expect(made_from.switchable(tools, target.pinned(tools)))
+    tools.incident.expect(compose_files.switchable(tools, target.pinned(tools)))
 
 
 @given("the schema revision of the database")
 def schema_revision(tools: Toolbox) -> None:
-    schema.read_revision(tools)
+    migration_facts.read_revision(tools)
 
 
 @given("the migrations that the target knows")
 def target_migrations(tools: Toolbox) -> None:
-    schema.read_target(tools, target.pinned(tools))
+    migration_facts.read_target(tools, target.pinned(tools))
 
 
 @given("the migrations that the failed release brought")
 def failed_migrations(tools: Toolbox) -> None:
-    schema.read_failed(tools)
+    migration_facts.read_failed(tools)
 
 
 @then("the verdict names the way back")
 def way_decided(tools: Toolbox) -> None:
-    tools.incident.expect(recovery.decide(tools))
+    tools.incident.expect(strategy.decide(tools))
 
 
 @then("the target can start on the schema that it will find")
 def can_start(tools: Toolbox) -> None:
-    tools.incident.expect(recovery.starts_on_newer_schema(tools))
+    tools.incident.expect(strategy.starts_on_newer_schema(tools))

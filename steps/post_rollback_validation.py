@@ -2,9 +2,10 @@
 
 from pytest_bdd import given, then, when
 
-from runbook import last_look, target, telling
-from runbook.sentence import changes
-from runbook.toolbox import Toolbox
+from runbook.actions import changes
+from runbook.chapters import post_rollback_validation, target
+from runbook.chapters.checks import final_check
+from runbook.chapters.context import Toolbox
 
 
 @then("the running release is not in quarantine")
@@ -51,24 +52,24 @@ def ledger_names_it(tools: Toolbox) -> None:
 @given("production after the rollback is on record")
 def after_on_record(tools: Toolbox) -> None:
     # Not verify, as a Given has elsewhere: behind the planned changes there is no production afterwards to look at.
-    tools.incident.expect(telling.written_down_after(tools))
+    tools.incident.expect(post_rollback_validation.written_down_after(tools))
 
 
 @given("production runs the target as its files say, and serves users")
 def as_it_was_to_be(tools: Toolbox) -> None:
-    tools.incident.expect(last_look.as_it_was_to_be(tools))
+    tools.incident.expect(final_check.as_it_was_to_be(tools))
 
 
 @when("the rollback is announced in the incident channel")
 @changes
 def announced(tools: Toolbox) -> None:
-    tools.incident.carry_out(telling.announcing(tools), tools.host)
+    tools.incident.carry_out(post_rollback_validation.announcing(tools), tools.host)
 
 
 @when("a ticket for the forward-fix is opened")
 @changes
 def ticket_opened(tools: Toolbox) -> None:
-    tools.incident.carry_out(telling.opening_ticket(tools), tools.host)
+    tools.incident.carry_out(post_rollback_validation.opening_ticket(tools), tools.host)
 
 
 @when("the rollback is closed on the production host")

@@ -2,9 +2,10 @@
 
 from pytest_bdd import given, then, when
 
-from runbook import recovery, rollback, target, target_in_env_file
-from runbook.sentence import changes
-from runbook.toolbox import Toolbox
+from runbook.actions import changes
+from runbook.chapters import roll_back_application, strategy, target
+from runbook.chapters.checks import env_file_tag
+from runbook.chapters.context import Toolbox
 
 
 @given("a pinned target")
@@ -21,13 +22,13 @@ def traffic_paused(tools: Toolbox) -> None:
 @when("the env file is made to name the target")
 @changes
 def env_file_names_target(tools: Toolbox) -> None:
-    tools.incident.carry_out(target_in_env_file.naming(tools, target.pinned(tools)), tools.host)
+    tools.incident.carry_out(env_file_tag.naming(tools, target.pinned(tools)), tools.host)
 
 
 @when("the application is brought up on the target")
 @changes
 def brought_up(tools: Toolbox) -> None:
-    tools.incident.carry_out(rollback.bringing_up(tools, target.pinned(tools)), tools.host)
+    tools.incident.carry_out(roll_back_application.bringing_up(tools, target.pinned(tools)), tools.host)
 
 
 @then("every application container runs the pinned digest")
@@ -43,7 +44,7 @@ def stays_healthy(tools: Toolbox) -> None:
 @then("all other services kept their containers")
 def others_kept(tools: Toolbox) -> None:
     before = tools.incident.facts["before"]["containers"]
-    tools.incident.expect(rollback.others_kept(tools, before, tools.settings.project.services))
+    tools.incident.expect(roll_back_application.others_kept(tools, before, tools.settings.project.services))
 
 
 @then("the traffic gate is closed")
@@ -65,17 +66,17 @@ def api_live(tools: Toolbox) -> None:
 @then("the api is ready behind the gate")
 @then("the api is ready")
 def api_ready(tools: Toolbox) -> None:
-    tools.incident.expect(tools.health.ready(recovery.readiness_rule(tools)))
+    tools.incident.expect(tools.health.ready(strategy.readiness_rule(tools)))
 
 
 @then("the env file names the target and is otherwise as before")
 def env_file_otherwise_same(tools: Toolbox) -> None:
-    tools.incident.expect(target_in_env_file.named(tools, target.pinned(tools)))
+    tools.incident.expect(env_file_tag.named(tools, target.pinned(tools)))
 
 
 @then("the files on the production host describe what runs")
 def files_describe(tools: Toolbox) -> None:
-    tools.incident.expect(rollback.files_agree_with_containers(tools))
+    tools.incident.expect(roll_back_application.files_agree_with_containers(tools))
 
 
 @when("user traffic is resumed")

@@ -11,7 +11,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from rehearsal.incidents import INCIDENTS
+from rehearsal.incidents.catalogue import INCIDENTS
 
 #: What a record is called here, and the headline that its page must have.
 HEADLINES = {

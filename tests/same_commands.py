@@ -1,7 +1,7 @@
 """Holds a plan against the execution that followed it, by their journals: sentence by sentence, look by look.
 
-It sees more than the page shows (`runbook/incident/plan_and_actual.py`): every look and every scenario left out. What
-counts as the same is in `runbook/incident/likeness.py`; docs/journal.md, "A plan and its execution", describes it.
+It sees more than the page shows (`runbook/report/plan_diff.py`): every look and every scenario left out. What
+counts as the same is in `runbook/report/likeness.py`; docs/journal.md, "A plan and its execution", describes it.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from runbook.incident.likeness import as_planned, same_actions, without_name
+from runbook.report.likeness import as_planned, same_actions, without_name
 
 Entry = dict[str, Any]
 

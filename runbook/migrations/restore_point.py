@@ -7,15 +7,15 @@ from itertools import count
 from pathlib import PurePosixPath
 from typing import Any
 
+from runbook.actions import Change, Expectation, Kept, Seen
 from runbook.errors import CheckFailed, Inconclusive
-from runbook.host_files import FOLDER
-from runbook.incident.incident import Incident
-from runbook.migrations.catalog import Catalog
-from runbook.migrations.moment import Moment
-from runbook.migrations.restoring import Restoring
-from runbook.production import Production
-from runbook.sentence import Change, Expectation, Kept, Seen
-from runbook.settings import DatabaseSettings, Deadlines
+from runbook.incident.executor import Incident
+from runbook.migrations.database import Catalog
+from runbook.migrations.database_state import Moment
+from runbook.migrations.restore_steps import Restoring
+from runbook.production.compose import Production
+from runbook.settings.schema import DatabaseSettings, Deadlines
+from runbook.shared_state.jsonl import FOLDER
 
 #: A table whose data a dump has, in what `pg_restore --list` prints. Each of the three names in it may have spaces.
 _DATA_OF = re.compile(r"^\d+; \d+ \d+ TABLE DATA (.+)$", re.MULTILINE)

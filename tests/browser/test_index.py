@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from runbook.incident import index_page
-from runbook.incident.archive import read
+from runbook.report.archive import index_page
+from runbook.report.archive.archive import read
 from tests.browser.looking import unfold, violations
 from tests.browser.paper import printed
 from tests.unit.filed import closed, filed, opened, over

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from runbook.incident.incident import Incident, Mode
-from runbook.incident.journal import Journal
-from runbook.incident.record import render
-from runbook.incident.redaction import Redactor
+from runbook.incident.executor import Incident, Mode
+from runbook.journal.journal import Journal
+from runbook.report.page.render import render
+from runbook.secrets.redactor import Redactor
 from tests.browser.looking import faint, unfold, violations
 from tests.browser.paper import printed
 from tests.browser.told import squeezed

@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from rehearsal.database import columns, content_hash, sql, tables
-from rehearsal.engine import plugin_dirs
-from rehearsal.incidents import Planted, find_incident
-from rehearsal.practice import Practice
+from rehearsal.docker_host.engine import plugin_dirs
+from rehearsal.incidents.catalogue import Planted, find_incident
+from rehearsal.incidents.database import columns, content_hash, sql, tables
+from rehearsal.practice_production import Practice
 from tests.journal_schema import problems
 
 ROOT = Path(__file__).parents[2]

@@ -6,10 +6,10 @@ import shlex
 
 import httpx
 
-from rehearsal.incidents import Planted, find_incident
-from runbook.incident.follow_ups import follow_ups
-from runbook.incident.held_against_plan import PlanAndActual
-from runbook.incident.plan_and_actual import plan_and_actual
+from rehearsal.incidents.catalogue import Planted, find_incident
+from runbook.report.action_diff import PlanAndActual
+from runbook.report.follow_up.follow_ups import follow_ups
+from runbook.report.plan_diff import plan_and_actual
 from tests.engine.conftest import Ran, Rehearsed, state
 from tests.keeping import keep
 from tests.same_commands import differences

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rehearsal.incidents import find_incident
+from rehearsal.incidents.catalogue import find_incident
 from tests.engine import killed_record, same_end
 from tests.engine.conftest import Ran, Rehearsed, docker, planted
 from tests.engine.killer import VARIABLE

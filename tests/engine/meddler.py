@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runbook.incident.journal import Entry, Journal
+from runbook.journal.journal import Entry, Journal
 
 VARIABLE = "RUNBOOK_MEDDLE"
 

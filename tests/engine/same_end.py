@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from rehearsal.database import columns, content_hash, sql, tables
+from rehearsal.incidents.database import columns, content_hash, sql, tables
 from tests.engine.conftest import Rehearsed, docker
 
 _SWITCHED = ("api", "jobs")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rehearsal.engine import run as run_command
-from rehearsal.incidents import find_incident
+from rehearsal.docker_host.engine import run as run_command
+from rehearsal.incidents.catalogue import find_incident
 from tests.engine.conftest import Ran, Rehearsed, docker
 
 INCIDENT = find_incident("regression")

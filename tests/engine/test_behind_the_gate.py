@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
+from runbook.actions import Expectation
+from runbook.chapters.context import Toolbox, Wishes, redactor_for
 from runbook.errors import CheckFailed, EngineError, RunbookError
-from runbook.host import Host
-from runbook.incident.incident import Incident, Mode
-from runbook.incident.journal import Journal
-from runbook.production import Production
-from runbook.sentence import Expectation
-from runbook.settings import Settings
-from runbook.settings_file import load
-from runbook.toolbox import Toolbox, Wishes, redactor_for
-from runbook.traffic import TrafficGate
+from runbook.hosts.local import Host
+from runbook.incident.executor import Incident, Mode
+from runbook.journal.journal import Journal
+from runbook.production.compose import Production
+from runbook.production.service.traffic import TrafficGate
+from runbook.settings.loader import load
+from runbook.settings.schema import Settings
 from tests.engine.conftest import Rehearsed, docker
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rehearsal.practice import FOLDERS
+from rehearsal.practice_production import FOLDERS
 from tests.engine.conftest import ROOT, RUN_DEADLINE, docker
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import Inconclusive
-from runbook.migrations.catalog import Catalog
-from runbook.migrations.loss import named
-from runbook.migrations.moment import Moment
+from runbook.migrations.data_loss import named
+from runbook.migrations.database import Catalog
+from runbook.migrations.database_state import Moment
 from runbook.migrations.restore_point import _DATA_OF
-from runbook.settings import DatabaseSettings
+from runbook.settings.schema import DatabaseSettings
 from tests.engine.postgres_cluster import Cluster, cluster
 
 TABLES = """

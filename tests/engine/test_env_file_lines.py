@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from runbook.env_file import EnvFileOnHost
-from runbook.incident.redaction import Redactor
+from runbook.production.env_file import EnvFileOnHost
+from runbook.secrets.redactor import Redactor
 from tests.engine.env_lines import named, statements
 from tests.unit.parts import production
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import httpx
 
-from rehearsal.incidents import find_incident
-from runbook.incident.follow_ups import follow_ups
+from rehearsal.incidents.catalogue import find_incident
+from runbook.report.follow_up.follow_ups import follow_ups
 from tests.engine.conftest import Rehearsed, docker, state
 from tests.engine.judging import Scene, held, page, planned_and_executed, words
 

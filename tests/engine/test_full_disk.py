@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from runbook.incident.journal import RESERVED
-from runbook.incident.verifying import verify
+from runbook.journal.journal import RESERVED
+from runbook.journal.verify import verify
 from tests.harness.conftest import zygote
 from tests.harness.inner import Runbook, Zygote, scenario
 from tests.keeping import keep

@@ -12,15 +12,15 @@ from types import FrameType
 
 import pytest
 
-from rehearsal.engine import Engine
-from rehearsal.images import BASE_IMAGE, SHARED, build_parts, plan_parts
+from rehearsal.docker_host.engine import Engine
+from rehearsal.images.parts import BASE_IMAGE, SHARED, build_parts, plan_parts
 from rehearsal.releases import HERE as REHEARSAL
 from rehearsal.stages import Stages
 from runbook.errors import Inconclusive
-from runbook.migrations.contained import LABEL
-from runbook.migrations.image_answer import Shape, to_json
-from runbook.migrations.in_image import ImageMigrations, ask_image
-from runbook.settings import MigrationSettings
+from runbook.migrations.image.answer import Shape, to_json
+from runbook.migrations.image.contained import LABEL
+from runbook.migrations.image.probe import ImageMigrations, ask_image
+from runbook.settings.schema import MigrationSettings
 from tests.campaigns import campaign
 from tests.unit.parts import Heard, host
 

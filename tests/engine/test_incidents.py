@@ -4,12 +4,12 @@ import hashlib
 import os
 import subprocess
 
-from rehearsal.database import columns, restore, rows, sql, tables
 from rehearsal.env_file import set_tag
-from rehearsal.incidents import NEW_CUSTOMERS
-from runbook.incident.follow_ups import Step, follow_ups
-from runbook.incident.verifying import verify
-from runbook.settings_file import load
+from rehearsal.incidents.catalogue import NEW_CUSTOMERS
+from rehearsal.incidents.database import columns, restore, rows, sql, tables
+from runbook.journal.verify import verify
+from runbook.report.follow_up.follow_ups import Step, follow_ups
+from runbook.settings.loader import load
 from tests.engine.conftest import Rehearsed, docker, running, state
 from tests.engine.judging import Scene, held, page, planned_and_executed, told, words
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rehearsal.database import sql
+from rehearsal.incidents.database import sql
 from tests.engine.conftest import state
 from tests.engine.judging import Scene, headline, held, planned_and_held
 

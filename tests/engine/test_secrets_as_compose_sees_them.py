@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from runbook.env_file import EnvFileOnHost
 from runbook.errors import EnvFileError
-from runbook.incident.redaction import Redactor
-from runbook.invocation import Invocation
-from runbook.production_secrets import secrets_of
+from runbook.production.env_file import EnvFileOnHost
+from runbook.production.invocation import Invocation
+from runbook.production.secrets import secrets_of
+from runbook.secrets.redactor import Redactor
 from tests.unit.parts import production
 
 ENV = r"""MONTH=2026-01

@@ -13,19 +13,20 @@ from typing import Any
 
 import pytest
 
-from rehearsal.engine import Engine
-from rehearsal.images import build_parts, plan_parts
+from rehearsal.docker_host.engine import Engine
+from rehearsal.images.parts import build_parts, plan_parts
 from rehearsal.stages import Stages
+from runbook.chapters import startup_check
+from runbook.chapters.migrating.migrate_command import Direction, starts
+from runbook.chapters.startup import trial
+from runbook.chapters.startup.scratch_project import LABEL, UNTIL
 from runbook.errors import Inconclusive
-from runbook.health import Health
-from runbook.host import Command
-from runbook.migrations import boot, start_trial
-from runbook.migrations.catalog import Catalog
-from runbook.migrations.commands import Direction, starts
-from runbook.migrations.scratch_project import LABEL, UNTIL
-from runbook.production import Production
+from runbook.hosts.local import Command
+from runbook.migrations.database import Catalog
+from runbook.production.compose import Production
+from runbook.production.service.health import Health
 from runbook.release import ImageName, Release
-from runbook.settings import DatabaseSettings, Deadlines, HealthSettings, MigrationSettings, Project
+from runbook.settings.schema import DatabaseSettings, Deadlines, HealthSettings, MigrationSettings, Project
 from tests.unit.incident_parts import incident
 from tests.unit.parts import asking, host
 
@@ -162,7 +163,7 @@ def tried(here: Here, folder: Path, kind: str, **migrations: Any) -> Any:
     """How the target fares whose start is of that kind; nothing stays of the trial, and production is as it was."""
     with here.tools(folder, kind, **migrations) as tools:
         try:
-            return boot.migrates_not_at_start(tools, here.release).look()
+            return startup_check.migrates_not_at_start(tools, here.release).look()
         finally:
             assert left(here) == ""
             assert here.sql("SELECT version_num FROM audit.versions").split() == ["0002"]
@@ -203,7 +204,7 @@ def test_target_that_migrates(here: Here, tmp_path: Path, kind: str, words: str)
 )
 def test_doubt_is_said(here: Here, tmp_path: Path, kind: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What ends for another reason, or never asks the database, tells nothing; the setting that would is named."""
-    monkeypatch.setattr(start_trial, "_SILENT", 2.0)
+    monkeypatch.setattr(trial, "_SILENT", 2.0)
     with pytest.raises(Inconclusive, match=words) as caught:
         tried(here, tmp_path, kind)
     assert "migrations.at_start" in caught.value.next_step
@@ -217,7 +218,7 @@ def test_trial_that_was_interrupted_or_killed(here: Here, tmp_path: Path, monkey
     def interrupted(_trial: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(start_trial.StartTrial, "_watched", interrupted)
+    monkeypatch.setattr(trial.StartTrial, "_watched", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tried(here, tmp_path, "plain")
     monkeypatch.undo()
@@ -228,7 +229,7 @@ def test_trial_that_was_interrupted_or_killed(here: Here, tmp_path: Path, monkey
     )
     try:
         with here.tools(tmp_path, "plain") as tools:
-            start_trial.StartTrial(tools, here.release)._project._sweep()
+            trial.StartTrial(tools, here.release)._project._sweep()
         assert left(here).split() == [new[:12]]
     finally:
         subprocess.run(["docker", "rm", "-f", old, new], check=False, capture_output=True)

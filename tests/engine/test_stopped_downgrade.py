@@ -5,7 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from rehearsal.database import sql
+from rehearsal.incidents.database import sql
 from tests.engine.conftest import Ran, docker, running
 from tests.engine.judging import Scene, arguments, told
 from tests.engine.killer import VARIABLE

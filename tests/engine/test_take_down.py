@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rehearsal.engine import plugin_dirs
-from rehearsal.practice import Practice
+from rehearsal.docker_host.engine import plugin_dirs
+from rehearsal.practice_production import Practice
 from tests.engine.conftest import ROOT, Rehearsed, docker
 
 BASE = "rollback-runbook/base:bookworm"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from rehearsal.images import BASE_IMAGE
+from rehearsal.images.parts import BASE_IMAGE
 from runbook.errors import Inconclusive
-from runbook.logs import Logs
-from runbook.settings import LogSettings
+from runbook.production.logs.reader import Logs
+from runbook.settings.schema import LogSettings
 from tests.unit.parts import production
 
 SPEAKS = ["sh", "-c", 'echo "$0"; exec sleep 600', "\x1b[31mERROR\x1b[0m: no price"]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.engine import plugin_dirs
+from rehearsal.docker_host.engine import plugin_dirs
 from rehearsal.env_file import set_tag
-from rehearsal.incidents import find_incident
-from rehearsal.practice import Practice
+from rehearsal.incidents.catalogue import find_incident
+from rehearsal.practice_production import Practice
 from tests.engine.conftest import ROOT, Rehearsed, running, state
 
 LIVE = "2025-12-15-rc1"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook.incident.page_check import Page, check_page
-from runbook.incident.verifying import verify
+from runbook.journal.verify import verify
+from runbook.report.page.page_check import Page, check_page
 from tests.journal_schema import problems
 from tests.unit.incident_parts import READS_VALUES
 
@@ -83,8 +83,8 @@ import time
 from pytest_bdd import given, then, when
 
 from runbook.errors import Inconclusive
-from runbook.host import Command
-from runbook.sentence import Change, Expectation, Reach, Seen, changes
+from runbook.hosts.local import Command
+from runbook.actions import Change, Expectation, Reach, Seen, changes
 
 CANARY = {canary!r}
 

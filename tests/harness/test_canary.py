@@ -5,11 +5,11 @@ import pytest
 from tests.harness.inner import Runbook, scenario
 
 GOOD = scenario("Good", "Given something to begin with", "When a file is made")
-IMPORTS = "import runbook.incident.hidden\nfrom runbook.incident.redaction import Redactor"
+IMPORTS = "import runbook.secrets.invisible\nfrom runbook.secrets.redactor import Redactor"
 BROKEN = {
     "no-redaction-at-all": "Redactor.text = lambda self, text: text",
     "not-in-keys": "Redactor.value = lambda self, value: self.text(value) if isinstance(value, str) else value",
-    "not-in-colour": "runbook.incident.redaction.views = lambda text: [runbook.incident.hidden.View(text, [])]",
+    "not-in-colour": "runbook.secrets.redactor.views = lambda text: [runbook.secrets.invisible.View(text, [])]",
     "it-raises": "Redactor.text = lambda self, text: text / 0",
 }
 

@@ -1,12 +1,12 @@
-"""One test for each private touch in harness/compat_features.py: when pytest-bdd moves it, the test says which."""
+"""One test for each private touch in harness/collection/feature_parser.py: when pytest-bdd moves it, one says which."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.chapters import Tag
-from harness.compat_features import definitions_of, read_chapter
+from harness.collection.feature_model import Tag
+from harness.collection.feature_parser import definitions_of, read_chapter
 
 FEATURE = """@of_feature
 Feature: X

@@ -1,11 +1,11 @@
-"""One test for each private touch in harness/compat_html.py: when pytest-html moves it, the test says which."""
+"""One test for each private touch in harness/html/compat_html.py: when pytest-html moves it, the test says which."""
 
 import re
 from importlib.resources import files
 
 import pytest
 
-from harness.compat_html import REPLACED
+from harness.html.compat_html import REPLACED
 from tests.harness.inner import Ran, Runbook, scenario
 from tests.unit.test_record import Page
 

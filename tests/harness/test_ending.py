@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.ending import last_lines
 from harness.options import Run
-from runbook.incident.incident import Mode
-from runbook.settings_file import load
-from runbook.toolbox import Wishes
+from harness.session.summary import last_lines
+from runbook.chapters.context import Wishes
+from runbook.incident.executor import Mode
+from runbook.settings.loader import load
 from tests.unit.parts import SETTINGS
 from tests.unit.telling import snapshot
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from runbook.incident.record import render
-from runbook.settings import Deadlines
+from runbook.report.page.render import render
+from runbook.settings.schema import Deadlines
 from tests.harness.inner import Ran, Runbook, scenario
 
 WRONG = "it goes wrong"

@@ -9,10 +9,10 @@ import threading
 
 import pytest
 
-from harness import live
-from harness.now import Now
-from harness.screen import Style
-from runbook.availability import Availability
+from harness.terminal import live
+from harness.terminal.live_state import Now
+from harness.terminal.screen import Style
+from runbook.journal.availability import Availability
 from tests.harness.inner import CANARY, Runbook, scenario
 from tests.harness.terminal import HIDE_CURSOR, SHOW_CURSOR, on_terminal, screen_after
 

@@ -86,14 +86,14 @@ def test_help_in_front_is_refused_too(runbook: Runbook) -> None:
     "name",
     [
         "harness.options",
-        "harness.collecting",
-        "harness.refusing",
-        "harness.nothing_run",
-        "harness.running",
-        "harness.reporting",
-        "harness.sentences",
-        "harness.page",
-        "harness.archiving",
+        "harness.collection.order",
+        "harness.collection.guards",
+        "harness.collection.nothing_run",
+        "harness.session.lifecycle",
+        "harness.session.reporting",
+        "harness.session.step_hooks",
+        "harness.html.page",
+        "harness.html.index_hook",
         "pytest-bdd",
         "html",
         "terminal",
@@ -105,7 +105,7 @@ def test_run_without_a_plugin_that_it_needs_is_never_green(runbook: Runbook, nam
 
     Without `harness.options` pytest does not know --execute, and says so itself.
     """
-    asked = VALIDATE if name in ("harness.sentences", "harness.options") else EXECUTE
+    asked = VALIDATE if name in ("harness.session.step_hooks", "harness.options") else EXECUTE
     ran = project(runbook).run("features", *asked, "-p", f"no:{name}")
     assert ran.exit_code != 0, ran.terminal
     assert not (runbook.server / "made").exists()

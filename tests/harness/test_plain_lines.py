@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from runbook.incident.verifying import verify
+from runbook.journal.verify import verify
 from tests.harness.inner import DEADLINE, Runbook, scenario
 
 EXECUTE = ("features", "--execute", "shop")

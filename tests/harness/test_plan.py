@@ -2,15 +2,15 @@
 
 import pytest
 
-from runbook.incident.plan_and_actual import plan_and_actual
+from runbook.report.plan_diff import plan_and_actual
 from tests.harness.inner import Runbook, scenario
 from tests.same_commands import commands, differences
 
 SENTENCES = """
 from pathlib import Path
 
-from runbook.incident.incident import Mode
-from runbook.sentence import Request, not_known_yet
+from runbook.incident.executor import Mode
+from runbook.actions import Request, not_known_yet
 
 
 @when("a note is left")

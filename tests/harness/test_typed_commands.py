@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.incident.record import render
+from runbook.report.page.render import render
 from tests.harness.inner import ROOT, Ran, Runbook, scenario
 from tests.harness.test_refusals import refusal
 from tests.harness.test_signals import after_file

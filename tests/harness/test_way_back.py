@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from harness.way_back import recovery_lines
-from runbook.incident.timeline import Sentence
+from harness.session.way_back import recovery_lines
+from runbook.report.timeline import Sentence
 
 FACTS: dict[str, Any] = {
     "target": {"tag": "v1"},

@@ -16,7 +16,7 @@ import gherkin.parser  # noqa: F401 - the same
 import parse_type  # noqa: F401 - the same
 import pytest
 
-import runbook.toolbox  # noqa: F401 - the same
+import runbook.chapters.context  # noqa: F401 - the same
 
 
 def child(request: dict[str, object]) -> None:

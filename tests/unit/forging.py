@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from runbook.incident.chain import seal
-from runbook.incident.journal import Journal
-from runbook.incident.redaction import Redactor
+from runbook.journal.hash_chain import seal
+from runbook.journal.journal import Journal
+from runbook.secrets.redactor import Redactor
 
 
 def journal_of(folder: Path, entries: int) -> Path:

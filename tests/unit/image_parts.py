@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from runbook.migrations.image_answer import Function, Graph, Problem, Revision, Shape, Span, Sql, Step
-from runbook.migrations.in_image import ImageMigrations
+from runbook.migrations.image.answer import Function, Graph, Problem, Revision, Shape, Span, Sql, Step
+from runbook.migrations.image.probe import ImageMigrations
 
 
 def graph(*revisions: str) -> Graph:

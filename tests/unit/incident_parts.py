@@ -5,13 +5,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from runbook.host import Host, Recorder
-from runbook.incident.incident import Incident, Mode
-from runbook.incident.journal import Journal
-from runbook.incident.redaction import Redactor
-from runbook.invocation import Invocation
-from runbook.production import Production
-from runbook.settings import Deadlines, Project
+from runbook.hosts.local import Host, Recorder
+from runbook.incident.executor import Incident, Mode
+from runbook.journal.journal import Journal
+from runbook.production.compose import Production
+from runbook.production.invocation import Invocation
+from runbook.secrets.redactor import Redactor
+from runbook.settings.schema import Deadlines, Project
 
 DEADLINES = Deadlines(command=10, dump=20, migrate=30, up=40, healthy=50)
 #: What answers in the place of `docker compose … -f - config`.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook.migrations.models import Models, from_object
+from runbook.migrations.verdict.mapped_models import Models, from_object
 
 
 def column(name: str, kind: str, **flags: bool) -> dict[str, Any]:

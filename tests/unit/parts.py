@@ -9,11 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from runbook.host import Command, Completed, Host
-from runbook.invocation import Invocation
-from runbook.probes import Answer, Prober
-from runbook.production import Production
-from runbook.settings import Deadlines, Project
+from runbook.hosts.http import Answer, Prober
+from runbook.hosts.local import Command, Completed, Host
+from runbook.production.compose import Production
+from runbook.production.invocation import Invocation
+from runbook.settings.schema import Deadlines, Project
 
 #: A settings file with nothing in it that could be left out.
 SETTINGS = """

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runbook.incident.journal import Entry, Journal
-from runbook.incident.redaction import Redactor
+from runbook.journal.journal import Entry, Journal
+from runbook.secrets.redactor import Redactor
 
 ASKED = {"target": None, "forward_fix": None, "accept_loss": None, "because": None, "override": []}
 DIGESTS = {"api": "sha256:1"}

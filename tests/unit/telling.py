@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from runbook.incident.journal import FORMAT, Journal
-from runbook.incident.redaction import Redactor
+from runbook.journal.journal import FORMAT, Journal
+from runbook.secrets.redactor import Redactor
 
 INCIDENT = "20251218T030000Z-shop-rollback"
 ASKED_FOR: dict[str, Any] = {

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from runbook.migrations import acceptance
-from runbook.migrations.image_answer import Function, Problem, Shape, Span, Sql, Step, to_json
-from runbook.toolbox import Wishes
+from runbook.chapters.context import Wishes
+from runbook.chapters.migrating import loss_acceptance
+from runbook.migrations.image.answer import Function, Problem, Shape, Span, Sql, Step, to_json
 from tests.unit.image_parts import image, step
 from tests.unit.test_downgrade import Catalog, tools
 
@@ -34,14 +34,14 @@ class Counted(Catalog):
 def again(parts: Any, catalog: Catalog, accept_loss: str | None = None) -> Any:
     """The same incident, gone on with: what is on record stays, and all else is looked at afresh."""
     parts.catalog, parts.wishes = catalog, Wishes(accept_loss=accept_loss)
-    return acceptance.expected(parts).look()
+    return loss_acceptance.expected(parts).look()
 
 
 @pytest.mark.parametrize(("accepted", "ok"), [(None, False), ("r3", False), ("r1", False), ("r2", True)])
 def test_loss_is_accepted_with_the_lowest_revision_only(tmp_path: Path, accepted: str | None, ok: bool) -> None:  # noqa: FBT001
     """Only the lowest revision undone accepts the loss, which is named and kept in any case."""
     parts = tools(tmp_path, wishes=Wishes(accept_loss=accepted))
-    seen = acceptance.expected(parts).look()
+    seen = loss_acceptance.expected(parts).look()
     assert (seen.ok, seen.final) == (ok, True)
     assert NOTE in seen.seen
     assert parts.incident.facts["loss"] == [NOTE]
@@ -51,7 +51,7 @@ def test_loss_is_accepted_with_the_lowest_revision_only(tmp_path: Path, accepted
 def test_what_was_accepted_counts_until_more_would_be_lost(tmp_path: Path) -> None:
     """Gone on with, the same loss needs no word; with more rows it is named anew, and accepted by typing it again."""
     parts = tools(tmp_path, wishes=Wishes(accept_loss="r2"))
-    assert acceptance.expected(parts).look().ok
+    assert loss_acceptance.expected(parts).look().ok
     assert again(parts, Counted("r3")).ok
     assert again(parts, Counted("r3", rows=1)).ok
     more = again(parts, Counted("r3", rows=3))
@@ -65,7 +65,7 @@ def test_what_was_accepted_counts_until_more_would_be_lost(tmp_path: Path) -> No
 def test_behind_the_downgrade_nothing_is_left_to_accept(tmp_path: Path) -> None:
     """What was named before stays what was lost."""
     parts = tools(tmp_path, wishes=Wishes(accept_loss="r2"))
-    acceptance.expected(parts).look()
+    loss_acceptance.expected(parts).look()
     assert again(parts, Counted("r1", columns={"orders": {"id"}})).ok
     assert parts.incident.facts["loss"] == [NOTE]
 
@@ -127,7 +127,7 @@ def test_migration_that_asks_the_database_may_do_more(tmp_path: Path) -> None:
     """SQL that was written without a database is not all that such a function does."""
     asks = Function(Shape.REAL, (), True, False)  # noqa: FBT003
     parts = tools(tmp_path, Step("r3", asks, asks), step("r2"))
-    assert "unknown loss (downgrade() of r3 does more" in acceptance.expected(parts).look().seen
+    assert "unknown loss (downgrade() of r3 does more" in loss_acceptance.expected(parts).look().seen
 
 
 @pytest.mark.parametrize(
@@ -145,4 +145,4 @@ def test_forward_fix_is_asked_in_the_same_way(tmp_path: Path, sql: str, accepted
     parts.incident.learn("way", "forward-fix")
     fix = replace(image("r3", "r4", up=sql), span=Span("r3", "r4", (step("r4"),)))
     parts.incident.learn("target migrations", to_json(fix))
-    assert acceptance.expected(parts).look().ok is ok
+    assert loss_acceptance.expected(parts).look().ok is ok

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from runbook.incident.allowance import LARGEST_PAGE, MOST_OUTPUT, allowances
-from runbook.incident.timeline import Sentence
+from runbook.report.page.size_budget import LARGEST_PAGE, MOST_OUTPUT, allowances
+from runbook.report.timeline import Sentence
 
 
 def sentence(kept: str = "", *, outcome: str = "passed", changes: bool = False, commands: int = 1) -> Sentence:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from runbook.incident.approvals import Approval, approvals
-from runbook.incident.journal import Entry
+from runbook.journal.journal import Entry
+from runbook.report.follow_up.approvals import Approval, approvals
 
 
 def entry(kind: str, **facts: Any) -> Entry:

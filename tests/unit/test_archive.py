@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbook.errors import JournalError
-from runbook.incident import index_page
-from runbook.incident.archive import Archive, read
-from runbook.incident.journal import Journal
-from runbook.incident.redaction import Redactor
-from runbook.incident.skim import skim
-from runbook.incident.story import Story
-from runbook.incident.summary import State, Summary, one_line
-from runbook.incident.verifying import verify
+from runbook.journal.journal import Journal
+from runbook.journal.quick_read import skim
+from runbook.journal.verify import verify
+from runbook.report.archive import index_page
+from runbook.report.archive.archive import Archive, read
+from runbook.report.archive.summary import State, Summary, one_line
+from runbook.report.incident_report import Story
+from runbook.secrets.redactor import Redactor
 from tests.unit.filed import closed, filed, opened, over
 from tests.unit.telling import INCIDENT, told
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from runbook.availability import NO_ANSWER, Availability, Probe
-from runbook.availability_prober import AvailabilityProber
-from runbook.incident.journal import Journal
-from runbook.incident.redaction import Redactor
-from runbook.incident.verifying import verify
+from runbook.incident.availability_prober import AvailabilityProber
+from runbook.journal.availability import NO_ANSWER, Availability, Probe
+from runbook.journal.journal import Journal
+from runbook.journal.verify import verify
+from runbook.secrets.redactor import Redactor
 from tests.journal_schema import problems
 from tests.unit.parts import Asked, Reply, serving
 

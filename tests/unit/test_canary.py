@@ -8,24 +8,24 @@ from typing import Any
 import pytest
 
 from runbook.errors import RedactionError
-from runbook.incident import canary
-from runbook.incident.canary import refuse_leaks
-from runbook.incident.journal import Journal
-from runbook.incident.redaction import Redactor
+from runbook.journal.journal import Journal
+from runbook.secrets import selftest
+from runbook.secrets.redactor import Redactor
+from runbook.secrets.selftest import refuse_leaks
 
 
 def letting_through(form: str, redactor: Redactor, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
     """A way that strikes out everything but one form."""
     told: dict[str, str] = {}
-    forms = canary._forms
+    forms = selftest._forms
 
     def noted(secret: str, word: str) -> dict[str, tuple[str, str]]:
         found = forms(secret, word)
         told[form] = found[form][0]
         return found
 
-    monkeypatch.setattr(canary, "_forms", noted)
-    return lambda value: value if told[form] in canary.texts_in(value["list"]).__next__() else redactor.value(value)
+    monkeypatch.setattr(selftest, "_forms", noted)
+    return lambda value: value if told[form] in selftest.texts_in(value["list"]).__next__() else redactor.value(value)
 
 
 def test_working_redaction_is_let_pass() -> None:
@@ -36,7 +36,7 @@ def test_working_redaction_is_let_pass() -> None:
     assert [secret.name for secret in redactor._secrets.values()] == ["TOKEN"]
 
 
-@pytest.mark.parametrize("form", sorted(canary._forms('0123456789ab/"', "0123456789ab")))
+@pytest.mark.parametrize("form", sorted(selftest._forms('0123456789ab/"', "0123456789ab")))
 def test_each_form_that_comes_out_is_told(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One form that is not struck out is enough, and the message names it and where it was going."""
     redactor = Redactor()

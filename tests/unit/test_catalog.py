@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from runbook.errors import Inconclusive
-from runbook.migrations.catalog import Catalog, version_table
-from runbook.settings import DatabaseSettings
+from runbook.migrations.database import Catalog, version_table
+from runbook.settings.schema import DatabaseSettings
 from tests.unit.incident_parts import incident, production
 
 

@@ -7,9 +7,9 @@ import logging
 import pytest
 from pydantic import SecretStr
 
-from runbook.channel import Channel
+from runbook.actions import Change, Reach, Request
 from runbook.errors import Inconclusive, SettingsError
-from runbook.sentence import Change, Reach, Request
+from runbook.notify.announcement import Channel
 from tests.unit.parts import Reply, serving
 
 CANARY = "canary-4711"

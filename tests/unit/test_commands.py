@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runbook.migrations.commands import Direction, harmless, running, starts, words
-from runbook.settings import DatabaseSettings, MigrationSettings, Project
+from runbook.chapters.migrating.migrate_command import Direction, harmless, running, starts, words
+from runbook.settings.schema import DatabaseSettings, MigrationSettings, Project
 from tests.unit.incident_parts import DEADLINES, incident, production
 
 UP, DOWN = Direction.UPGRADE, Direction.DOWNGRADE

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.complaint import complaint
+from runbook.hosts.error_line import complaint
 
 PSQL = """ERROR:  relation "alembic_version" does not exist
 LINE 1: SELECT version_num FROM alembic_version

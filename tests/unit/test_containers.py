@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runbook.containers import Container
+from runbook.production.containers import Container
 
 INSPECTED = json.loads(Path(__file__).with_name("inspected.json").read_text())
 RUNNING, EXITED, CREATED = INSPECTED

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook.errors import JournalError
-from runbook.incident.damage import Damage
-from runbook.incident.skim import skim
-from runbook.incident.verifying import verify
+from runbook.journal.damage import Damage
+from runbook.journal.quick_read import skim
+from runbook.journal.verify import verify
 from tests.unit.forging import journal_of, lines_in, put, resealed, rewritten, sealed_anew
 
 ENTRIES = 8
@@ -207,7 +207,7 @@ def test_index_tells_the_end_of_a_journal_too_large_to_read_twice(
     tmp_path: Path, tail: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was put in behind the closing entry is not taken for a run that was killed, either."""
-    monkeypatch.setattr("runbook.incident.skim._MOST_BYTES", 1)
+    monkeypatch.setattr("runbook.journal.quick_read._MOST_BYTES", 1)
     journal = journal_of(tmp_path, ENTRIES)
     found = skim(put(journal, behind(tail.encode())(lines_in(journal))))
     assert (found.damage, found.problem) == (Damage.INSERTED, PUT_IN)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from runbook.host import Command
-from runbook.migrations import downgrade
-from runbook.migrations.image_answer import Shape, Step, to_json
-from runbook.settings import DatabaseSettings, MigrationSettings, Project
-from runbook.toolbox import Wishes
+from runbook.chapters import handle_migrations
+from runbook.chapters.context import Wishes
+from runbook.hosts.local import Command
+from runbook.migrations.image.answer import Shape, Step, to_json
+from runbook.settings.schema import DatabaseSettings, MigrationSettings, Project
 from tests.unit.image_parts import image, step
 from tests.unit.incident_parts import COMPOSE, DEADLINES, incident, production
 
@@ -65,7 +65,7 @@ def tools(
 
 def test_command_that_downgrades(tmp_path: Path) -> None:
     """The failed release's image goes to the target's head by name, in a container that is removed when stopped."""
-    change = downgrade.undoing(tools(tmp_path))
+    change = handle_migrations.undoing(tools(tmp_path))
     (command,) = change.actions
     assert isinstance(command, Command)
     assert command.argv == (
@@ -80,15 +80,17 @@ def test_command_that_downgrades(tmp_path: Path) -> None:
 
 def test_downgrade_is_not_done_twice(tmp_path: Path) -> None:
     """A database at the target's head counts as done; any other does not."""
-    assert downgrade.undoing(tools(tmp_path)).already() is None
+    assert handle_migrations.undoing(tools(tmp_path)).already() is None
     (tmp_path / "again").mkdir()
-    assert downgrade.undoing(tools(tmp_path / "again", catalog=Catalog("r1"))).already() == "the database is at r1"
+    assert (
+        handle_migrations.undoing(tools(tmp_path / "again", catalog=Catalog("r1"))).already() == "the database is at r1"
+    )
 
 
 @pytest.mark.parametrize("shape", [shape for shape in Shape if shape is not Shape.REAL])
 def test_downgrade_that_may_undo_nothing(tmp_path: Path, shape: Shape) -> None:
     """One revision whose downgrade is anything but real stops all, and is named."""
-    seen = downgrade.usable(tools(tmp_path, step("r3"), step("r2", shape))).look()
+    seen = handle_migrations.usable(tools(tmp_path, step("r3"), step("r2", shape))).look()
     assert not seen.ok
     assert seen.final
     assert seen.seen == f"downgrade() of r2 is {shape}"
@@ -96,7 +98,7 @@ def test_downgrade_that_may_undo_nothing(tmp_path: Path, shape: Shape) -> None:
 
 def test_usable_downgrades_are_named_in_their_order(tmp_path: Path) -> None:
     """What is to undo is said newest first."""
-    seen = downgrade.usable(tools(tmp_path)).look()
+    seen = handle_migrations.usable(tools(tmp_path)).look()
     assert (seen.ok, seen.seen) == (True, "to undo, in this order: r3, r2")
 
 
@@ -111,7 +113,7 @@ def test_schema_is_believed_when_the_catalog_has_it(tmp_path: Path) -> None:
         {"schema": "audit", "name": "log", "columns": [column | {"name": "id"}]},
     ]
     told["models"] = {"tables": tables}
-    seen = downgrade.as_target_maps(parts).look()
+    seen = handle_migrations.as_target_maps(parts).look()
     assert (seen.ok, seen.seen) == (False, "the catalog lacks orders.quantity")
     parts.catalog = Catalog("r1", columns={"orders": {"id", "quantity"}, "audit.log": {"id"}})
-    assert downgrade.as_target_maps(parts).look().seen == "all 3 mapped columns are there"
+    assert handle_migrations.as_target_maps(parts).look().seen == "all 3 mapped columns are there"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from runbook.dry_run import DryRun, Effect, warnings_in
 from runbook.errors import Inconclusive
-from runbook.host import Command, Completed
+from runbook.hosts.local import Command, Completed
+from runbook.production.dry_run import DryRun, Effect, warnings_in
 
 UP = Command(("docker", "compose", "up", "--dry-run"), 10)
 

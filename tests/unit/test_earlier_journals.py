@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import JournalError
-from runbook.incident import record
-from runbook.incident.damage import Damage
-from runbook.incident.journal import Journal
-from runbook.incident.redaction import Redactor
-from runbook.incident.story import Story
-from runbook.incident.verifying import verify
+from runbook.journal.damage import Damage
+from runbook.journal.journal import Journal
+from runbook.journal.verify import verify
+from runbook.report.incident_report import Story
+from runbook.report.page import render
+from runbook.secrets.redactor import Redactor
 from tests.unit.forging import lines_in, put, resealed, sealed_anew
 
 JOURNALS = Path(__file__).with_name("journals")
@@ -40,7 +40,7 @@ def test_earlier_journal_is_read(name: str) -> None:
     assert found.damage is (Damage.UNCLOSED if name in KILLED else None), found.problem
     story = Story(found.entries)
     assert story.headline == HEADLINES[name]
-    assert story.headline in record.page(journal)
+    assert story.headline in render.page(journal)
     assert all(sentence.seconds is not None for sentence in story.sentences if sentence.outcome == "passed")
 
 
@@ -71,6 +71,6 @@ def test_newer_journal_is_refused(tmp_path: Path) -> None:
     lines = lines_in(JOURNALS / "1-plan-by-tag.jsonl")
     put(journal, sealed_anew([resealed(lines[0], format=2), *lines[1:]]))
     assert json.loads(lines_in(journal)[0])["format"] == 2
-    for read in (verify, record.page, lambda path: Journal(path, Redactor(), go_on=True)):
+    for read in (verify, render.page, lambda path: Journal(path, Redactor(), go_on=True)):
         with pytest.raises(JournalError, match=r"is of format 2, .* reads formats up to 1 → use the version"):
             read(journal)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from runbook.actions import Change, Expectation, Seen
 from runbook.errors import EngineError, HostError, Inconclusive, RunbookError
-from runbook.host import Command, Host, parsed_json
-from runbook.production import Production
-from runbook.sentence import Change, Expectation, Seen
-from runbook.settings import Deadlines, Project
+from runbook.hosts.local import Command, Host, parsed_json
+from runbook.production.compose import Production
+from runbook.settings.schema import Deadlines, Project
 from tests.unit.incident_parts import incident
 
 _GONE = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"

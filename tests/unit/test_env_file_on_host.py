@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from runbook.env_file import EnvFileOnHost
 from runbook.errors import CommandFailed, EnvFileError
-from runbook.incident.redaction import Redactor
-from runbook.invocation import Invocation
+from runbook.production.env_file import EnvFileOnHost
+from runbook.production.invocation import Invocation
+from runbook.secrets.redactor import Redactor
 from tests.unit.incident_parts import production
 from tests.unit.parts import Heard, host
 

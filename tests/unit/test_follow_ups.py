@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from runbook.incident.follow_ups import (
+from runbook.journal.journal import Entry
+from runbook.report.follow_up.follow_ups import (
     Announcement,
     FollowUps,
     LeftFile,
@@ -15,8 +16,7 @@ from runbook.incident.follow_ups import (
     Ticket,
     follow_ups,
 )
-from runbook.incident.journal import Entry
-from runbook.incident.to_do import ToDo
+from runbook.report.follow_up.next_steps import ToDo
 
 NAME = "20251218T030000Z-shop-rollback"
 HEAD = "ab" * 32

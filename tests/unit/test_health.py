@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from runbook.containers import Container
+from runbook.actions import Expectation, Seen
 from runbook.errors import CheckFailed, Inconclusive, NoAnswer, RunbookError, Why
-from runbook.health import Health
-from runbook.health_answers import not_ready
-from runbook.hopeless import Hopeless
-from runbook.probes import Answer, Prober
-from runbook.sentence import Expectation, Seen
-from runbook.settings import Deadlines, HealthSettings
+from runbook.hosts.http import Answer, Prober
+from runbook.production.containers import Container
+from runbook.production.service.health import Health
+from runbook.production.service.health_answers import not_ready
+from runbook.production.service.hopeless import Hopeless
+from runbook.settings.schema import Deadlines, HealthSettings
 from tests.unit import parts
 from tests.unit.incident_parts import incident
 from tests.unit.parts import Asked, Heard, Reply, serving
@@ -288,7 +288,7 @@ class Time:
 def test_answer_of_one_that_starts_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A 404 may come before the application has its paths; after 10 s it is final. A 503 never is."""
     time, reply = Time(), [Reply(404)]
-    monkeypatch.setattr("runbook.health.Hopeless", lambda: Hopeless(time))
+    monkeypatch.setattr("runbook.production.service.health.Hopeless", lambda: Hopeless(time))
     with serving(lambda _asked: reply[0]) as server:
         expectation = health_of(api(), port=port_of(server.url))[0].live()
         assert not expectation.look().final
@@ -309,7 +309,7 @@ def test_container_that_nothing_starts_again_is_not_waited_for(
 ) -> None:
     """It is given up after 3 s in that state, not at the deadline."""
     time = Time()
-    monkeypatch.setattr("runbook.health.Hopeless", lambda: Hopeless(time))
+    monkeypatch.setattr("runbook.production.service.health.Hopeless", lambda: Hopeless(time))
     expectation: Expectation = getattr(health_of(api(state=state, addresses=()))[0], which)()
     look(expectation)
     time.now += 3

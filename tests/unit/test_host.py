@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import CommandFailed, CommandSaidTooMuch, CommandTimedOut, HostError
-from runbook.host import Command, Host
-from runbook.started import Started
-from runbook.threads import signals_held
+from runbook.hosts.local import Command, Host
+from runbook.hosts.process import Started
+from runbook.hosts.signals import signals_held
 from tests.unit.parts import Heard, host
 
 
@@ -263,7 +263,7 @@ def test_command_survives_ctrl_c_of_the_terminal() -> None:
 def test_nothing_is_invented_for_commands() -> None:
     """What is not in the runbook's own environment is not made up for commands."""
     script = (
-        "from runbook.host import Command; from tests.unit.parts import host;"
+        "from runbook.hosts.local import Command; from tests.unit.parts import host;"
         "print(host().run(Command(('/usr/bin/env',), 5)).text)"
     )
     bare = subprocess.run(
@@ -350,8 +350,8 @@ def test_command_of_a_thread_beside_hears_signals() -> None:
 
 _HELD_BACK = """
 import os, signal, threading, time
-from runbook.host import Command
-from runbook.threads import signals_held
+from runbook.hosts.local import Command
+from runbook.hosts.signals import signals_held
 from tests.unit.parts import host
 
 over = threading.Event()

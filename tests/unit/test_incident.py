@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from runbook.actions import Change, Expectation, Outcome, Reach, Request, Seen
 from runbook.errors import CheckFailed, CommandFailed, Inconclusive
-from runbook.host import Command, Completed, Host
-from runbook.incident.incident import Incident, Mode
-from runbook.incident.journal import Journal
-from runbook.incident.listener import Listener
-from runbook.incident.redaction import Redactor
-from runbook.incident.witness import KEPT_OUTPUT
-from runbook.probes import Answer
-from runbook.sentence import Change, Expectation, Outcome, Reach, Request, Seen
+from runbook.hosts.http import Answer
+from runbook.hosts.local import Command, Completed, Host
+from runbook.incident.executor import Incident, Mode
+from runbook.journal.events import Listener
+from runbook.journal.journal import Journal
+from runbook.journal.recorder import KEPT_OUTPUT
+from runbook.secrets.redactor import Redactor
 
 CANARY = "canary-4711"
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import JournalError
-from runbook.incident import charts, index_page
-from runbook.incident.archive import read
-from runbook.incident.summary import State, Summary
-from runbook.incident.templating import TEMPLATES
-from runbook.incident.trends import Trends, trends
+from runbook.report.archive import charts, index_page
+from runbook.report.archive.archive import read
+from runbook.report.archive.summary import State, Summary
+from runbook.report.archive.trends import Trends, trends
+from runbook.report.page.templating import STYLE
 from tests.unit.filed import closed, filed, opened, over
 
 NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
@@ -203,7 +203,7 @@ def test_page_is_written_in_one_step(tmp_path: Path) -> None:
 def test_styles_of_record_and_index_do_not_meet() -> None:
     """The index has the record's style and its own: what the one names is not styled by the other as something else."""
     record, index = (
-        set(re.findall(r"\.(rb-[\w-]+)", (TEMPLATES / name).read_text(encoding="utf-8")))
-        for name in ("record.css", "index.css")
+        set(re.findall(r"\.(rb-[\w-]+)", path.read_text(encoding="utf-8")))
+        for path in (STYLE, Path(index_page.__file__).with_name("templates") / "index.css")
     )
     assert record & index == set()

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from runbook.containers import Container
-from runbook.invocation import DEFAULT_FILES, Invocation, as_found, place, profiles_for
-from runbook.settings import Project
+from runbook.production.containers import Container
+from runbook.production.invocation import DEFAULT_FILES, Invocation, as_found, place, profiles_for
+from runbook.settings.schema import Project
 
 DIRECTORY = "/srv/shop"
 

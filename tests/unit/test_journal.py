@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import JournalError
-from runbook.incident.journal import RESERVED, Journal
-from runbook.incident.redaction import Redactor
-from runbook.incident.verifying import verify
+from runbook.journal.journal import RESERVED, Journal
+from runbook.journal.verify import verify
+from runbook.secrets.redactor import Redactor
 
 ROOT = Path(__file__).parents[2]
 
@@ -221,11 +221,11 @@ _FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from runbook.errors import JournalError
-from runbook.host import Command, Host
-from runbook.incident.incident import Incident, Mode
-from runbook.incident.journal import Journal
-from runbook.incident.redaction import Redactor
-from runbook.sentence import Change
+from runbook.hosts.local import Command, Host
+from runbook.incident.executor import Incident, Mode
+from runbook.journal.journal import Journal
+from runbook.secrets.redactor import Redactor
+from runbook.actions import Change
 
 folder = Path(sys.argv[1])
 incident = Incident("i", Mode.EXECUTE, Journal(folder / "journal.jsonl", Redactor()))
@@ -337,9 +337,9 @@ def test_room_is_reserved_and_given_back(tmp_path: Path) -> None:
 _INTERRUPTED = """
 import signal, sys, threading, time
 from pathlib import Path
-from runbook.incident.journal import Journal
-from runbook.incident.redaction import Redactor
-from runbook.threads import signals_held
+from runbook.journal.journal import Journal
+from runbook.secrets.redactor import Redactor
+from runbook.hosts.signals import signals_held
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is made deaf to it
 journal = Journal(Path(sys.argv[1]), Redactor())

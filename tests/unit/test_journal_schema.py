@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
+from runbook.actions import Change, Expectation, Kept, Reach, Seen
 from runbook.errors import Inconclusive, RunbookError
-from runbook.host import Command, Host
-from runbook.incident.incident import Mode
-from runbook.incident.journal import FORMAT
-from runbook.incident.left_behind import settle
-from runbook.incident.verifying import verify
-from runbook.incident.witness import KEPT_OUTPUT
-from runbook.probes import Answer
-from runbook.sentence import Change, Expectation, Kept, Reach, Seen
-from runbook.settings import SwitchSettings
-from runbook.switches import position_of
+from runbook.hosts.http import Answer
+from runbook.hosts.local import Command, Host
+from runbook.incident.executor import Mode
+from runbook.incident.orphaned_command import settle
+from runbook.journal.journal import FORMAT
+from runbook.journal.recorder import KEPT_OUTPUT
+from runbook.journal.verify import verify
+from runbook.production.service.kill_switches import position_of
+from runbook.settings.schema import SwitchSettings
 from tests.journal_schema import problems, schema
 from tests.unit.forging import lines_in, put, resealed
 from tests.unit.incident_parts import incident

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from runbook.actions import Change, Reach
 from runbook.errors import Inconclusive, TargetError
-from runbook.known_good import KnownGood, PassedOver
+from runbook.polling import wait_for
 from runbook.release import ImageName, Release
-from runbook.sentence import Change, Reach
-from runbook.waiting import wait_for
+from runbook.shared_state.ledger import KnownGood, PassedOver
 from tests.unit.parts import host, production
 
 NAMES = {"v1": "1", "v2": "2", "v3": "3"}

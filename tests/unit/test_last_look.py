@@ -2,9 +2,9 @@
 
 import pytest
 
-from runbook.availability import NO_ANSWER, Availability, Probe
+from runbook.chapters.checks.final_check import newest_probes
 from runbook.errors import Inconclusive
-from runbook.last_look import newest_probes
+from runbook.journal.availability import NO_ANSWER, Availability, Probe
 
 
 def probed(*statuses: int) -> Availability:

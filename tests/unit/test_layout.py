@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from harness.layout import broken, command_lines
+from harness.terminal.text_wrap import broken, command_lines
 
 COMMAND = "docker compose -p shop exec -T gateway sh -c 'echo \"a b\" $HOME' --flag=/a/rather/long/path/to/some/file"
 

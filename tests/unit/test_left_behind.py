@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from runbook.host import Command, Host, OffTheRecord
-from runbook.incident import left_behind as module
-from runbook.incident.incident import Incident, Mode
-from runbook.incident.journal import Journal
-from runbook.incident.left_behind import settle
-from runbook.incident.redaction import Redactor
+from runbook.actions import Change
+from runbook.hosts.local import Command, Host, OffTheRecord
+from runbook.incident import orphaned_command as module
+from runbook.incident.executor import Incident, Mode
+from runbook.incident.orphaned_command import settle
+from runbook.journal.journal import Journal
 from runbook.process import start_of
-from runbook.sentence import Change
+from runbook.secrets.redactor import Redactor
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from runbook import lock as module
 from runbook.errors import CommandFailed, Inconclusive, LockHeld, LockLost
-from runbook.lock import ABANDONED_AFTER, Heartbeat, Holder, Lock
 from runbook.process import start_of
+from runbook.shared_state import lock as module
+from runbook.shared_state.lock import ABANDONED_AFTER, Heartbeat, Holder, Lock
 from tests.unit.parts import production
 
 
@@ -185,7 +185,7 @@ def test_signs_of_life_go_on_after_any_error(tmp_path: Path, monkeypatch: pytest
 def test_process_in_another_container_cannot_be_asked_about(tmp_path: Path) -> None:
     """In another PID namespace of the same machine the holder's number means nothing: only its silence tells."""
     script = (
-        "import json; from dataclasses import asdict; from runbook.lock import Holder\n"
+        "import json; from dataclasses import asdict; from runbook.shared_state.lock import Holder\n"
         "print(json.dumps(asdict(Holder.me('i-1'))))"
     )
     apart = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", script]

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from runbook.log_lines import LinesOfOne, is_error
-from runbook.logs import errors_in
+from runbook.production.logs.lines import LinesOfOne, is_error
+from runbook.production.logs.reader import errors_in
 
 # Each line is an error by itself.
 ERRORS = r"""

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import Inconclusive
-from runbook.incident.redaction import Redactor
-from runbook.logs import LogErrors, Logs, errors_in, signature_of
-from runbook.settings import LogSettings
+from runbook.production.logs.reader import LogErrors, Logs, errors_in, signature_of
+from runbook.secrets.redactor import Redactor
+from runbook.settings.schema import LogSettings
 from tests.unit.parts import production
 
 TRACEBACK = """\
@@ -225,7 +225,7 @@ def test_logs_that_cannot_be_read_are_no_good_news(look: Look, answers: dict[str
 
 def test_logs_of_endless_lines_are_not_held(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines may be of any length: what is read of them all has a limit."""
-    monkeypatch.setattr("runbook.logs._MOST_BYTES", 1000)
+    monkeypatch.setattr("runbook.production.logs.reader._MOST_BYTES", 1000)
     with pytest.raises(Inconclusive, match="too long to be read"):
         look("api-1  | " + "x" * 2000)
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from runbook.errors import Inconclusive
-from runbook.migrations.harm import harms
-from runbook.migrations.loss import Loss, more_than, named
-from runbook.migrations.names import Name
+from runbook.migrations.data_loss import Loss, more_than, named
+from runbook.migrations.destructive_sql import harms
+from runbook.migrations.verdict.table_names import Name
 
 
 class Held:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from runbook.incident.journal import Entry
-from runbook.incident.measured import (
+from runbook.journal.journal import Entry
+from runbook.report.downtime import (
     in_words,
     known_whole,
     measured,

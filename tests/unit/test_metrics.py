@@ -4,8 +4,8 @@ import pytest
 from pydantic import SecretStr
 
 from runbook.errors import Inconclusive
-from runbook.metrics import Metrics, count_samples
-from runbook.waiting import wait_for
+from runbook.polling import wait_for
+from runbook.production.service.metrics import Metrics, count_samples
 from tests.unit.parts import Asked, Reply, asking, serving
 
 TOKEN = "canary-4711"

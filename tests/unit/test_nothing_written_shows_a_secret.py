@@ -21,18 +21,18 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from harness.compat import Redacting
-from harness.live import LiveView
-from harness.now import Now
-from harness.screen import Style
-from runbook.host import Command, Completed
-from runbook.incident.hidden import HIDDEN
-from runbook.incident.incident import Incident, Mode
-from runbook.incident.journal import Journal
-from runbook.incident.record import body
-from runbook.incident.redaction import Redactor
-from runbook.incident.visible import COLOUR, visible
-from runbook.probes import Answer, Prober
-from runbook.started import Started
+from harness.terminal.live import LiveView
+from harness.terminal.live_state import Now
+from harness.terminal.screen import Style
+from runbook.hosts.http import Answer, Prober
+from runbook.hosts.local import Command, Completed
+from runbook.hosts.process import Started
+from runbook.incident.executor import Incident, Mode
+from runbook.journal.journal import Journal
+from runbook.report.page.render import body
+from runbook.secrets.invisible import HIDDEN
+from runbook.secrets.redactor import Redactor
+from runbook.text import COLOUR, visible
 from tests.campaigns import examples
 from tests.unit.test_redaction import ENCODINGS, LABEL, hidden_in_base64
 

@@ -9,7 +9,7 @@ import pytest
 
 from runbook.__main__ import main
 from runbook.errors import JournalError
-from runbook.incident import record
+from runbook.report.page import render
 from tests.unit.forging import lines_in, put, resealed, sealed_anew
 from tests.unit.telling import told
 
@@ -58,4 +58,4 @@ def test_odd_entries_are_named(tmp_path: Path) -> None:
     lines = [changed(line, "text", _LACKING) if b"sentence began" in line else line for line in lines_in(journal)]
     put(journal, sealed_anew(lines))
     with pytest.raises(JournalError, match=r"not as this version of the runbook writes them \(KeyError: 'text'\)"):
-        record.body(journal)
+        render.body(journal)

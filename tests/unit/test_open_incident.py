@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from runbook.actions import Change
 from runbook.errors import Inconclusive
-from runbook.host import Command
-from runbook.open_incident import OpenIncident, chain
-from runbook.sentence import Change
+from runbook.hosts.local import Command
+from runbook.shared_state.open_rollback import OpenIncident, chain
 from tests.unit.incident_parts import incident, production
 
 ORIGIN = {"tags": ["v2"], "digests": {"api": "sha256:aa"}, "log_errors": {"KeyError": 3}, "containers": []}

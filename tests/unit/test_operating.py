@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runbook import VERSION
-from runbook.operating import operator, operator_from, production_host
+from runbook.operator import operator, operator_from, production_host
 from tests.unit.incident_parts import incident, production
 
 GITHUB = {

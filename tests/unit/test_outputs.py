@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from runbook.host import Command, Host
-from runbook.incident.incident import Incident
-from runbook.incident.outputs import Outputs, check_outputs, is_output
-from runbook.incident.verifying import verify
-from runbook.incident.witness import KEPT_OUTPUT
-from runbook.probes import Answer
+from runbook.hosts.http import Answer
+from runbook.hosts.local import Command, Host
+from runbook.incident.executor import Incident
+from runbook.journal.output_files import Outputs, check_outputs, is_output
+from runbook.journal.recorder import KEPT_OUTPUT
+from runbook.journal.verify import verify
 from tests.unit.incident_parts import incident
 
 SECRET = "canary-4711"

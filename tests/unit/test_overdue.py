@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
-from runbook.migrations.contained import contained, remove_overdue
-from runbook.migrations.overdue import sweep
+from runbook.migrations.image.contained import contained, remove_overdue
+from runbook.migrations.image.overdue import sweep
 from tests.unit.incident_parts import production
 from tests.unit.parts import Heard
 

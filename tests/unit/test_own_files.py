@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import JournalError, SettingsError
-from runbook.incident import index_page, own_files
-from runbook.incident.archive import read
-from runbook.incident.journal import Journal
-from runbook.incident.outputs import Outputs
-from runbook.incident.record import render
-from runbook.incident.redaction import Redactor
+from runbook.journal import private_files
+from runbook.journal.journal import Journal
+from runbook.journal.output_files import Outputs
+from runbook.report.archive import index_page
+from runbook.report.archive.archive import read
+from runbook.report.page.render import render
+from runbook.secrets.redactor import Redactor
 
 SECRET = "precious"
 
@@ -34,7 +35,7 @@ def test_everything_of_a_record_is_its_owners_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         reports = tmp_path / "reports"
-        own_files.make_reports(reports)
+        private_files.make_reports(reports)
         journal = Journal(reports / "i-1/journal.jsonl", Redactor())
         Outputs(journal.path).keep("long", "stdout")
         journal.write("opened", incident="i-1")
@@ -100,14 +101,14 @@ def test_pages_replace_a_link(tmp_path: Path, victim: Path) -> None:
 def test_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page is replaced in one step, and a draft that came to nothing is removed."""
     page = tmp_path / "record.html"
-    own_files.write(page, "old")
+    private_files.write(page, "old")
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space"):
-        own_files.write(page, "new")
+        private_files.write(page, "new")
     assert [path.name for path in tmp_path.iterdir()] == ["record.html"]
     assert page.read_text() == "old"
 
@@ -118,14 +119,14 @@ def test_folder_that_everybody_can_write(tmp_path: Path) -> None:
     reports.mkdir()
     reports.chmod(0o777)
     with pytest.raises(SettingsError, match=r"can be written by everybody → type chmod go-w '/.*/my reports', then"):
-        own_files.make_reports(reports)
+        private_files.make_reports(reports)
     assert mode(reports) == 0o777
 
 
 def test_folder_that_its_group_can_write(tmp_path: Path) -> None:
     """A folder of ours, as a umask of 002 makes it, is closed to the group; what others may read stays."""
     tmp_path.chmod(0o2775)
-    own_files.make_reports(tmp_path)
+    private_files.make_reports(tmp_path)
     assert mode(tmp_path) == 0o2755
 
 
@@ -133,9 +134,9 @@ def test_folder_of_another_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Its owner could read and change what lands there; the one who is told knows both names."""
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     with pytest.raises(SettingsError, match=r"belongs to \w+, and you are user 4711 → .*--reports DIR"):
-        own_files.make_reports(tmp_path)
+        private_files.make_reports(tmp_path)
     with pytest.raises(SettingsError, match="belongs to"):
-        own_files.check_record(tmp_path)
+        private_files.check_record(tmp_path)
 
 
 def test_record_behind_a_link_is_not_gone_on_with(tmp_path: Path) -> None:
@@ -143,6 +144,6 @@ def test_record_behind_a_link_is_not_gone_on_with(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "i-1").symlink_to("real")
     with pytest.raises(SettingsError, match="is a symbolic link"):
-        own_files.check_record(tmp_path / "i-1")
-    own_files.check_record(tmp_path / "real")
-    own_files.check_record(tmp_path / "nothing")
+        private_files.check_record(tmp_path / "i-1")
+    private_files.check_record(tmp_path / "real")
+    private_files.check_record(tmp_path / "nothing")

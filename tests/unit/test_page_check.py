@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook.incident import record
-from runbook.incident.edition import edition
-from runbook.incident.journal import Journal
-from runbook.incident.page_check import CheckedPage, Page, check_page
-from runbook.incident.redaction import Redactor
-from runbook.incident.verifying import verify
+from runbook.journal.journal import Journal
+from runbook.journal.verify import verify
+from runbook.report.page import render
+from runbook.report.page.page_check import CheckedPage, Page, check_page
+from runbook.secrets.redactor import Redactor
 from tests.unit.forging import lines_in, put, resealed, rewritten, sealed_anew
 from tests.unit.telling import told
 
@@ -24,7 +23,7 @@ def checked(journal: Path) -> CheckedPage:
 
 def rendered(folder: Path, word: str = "x") -> Path:
     journal = told(folder, word)
-    record.render(journal)
+    render.render(journal)
     return journal
 
 
@@ -53,7 +52,7 @@ def test_page_of_a_moved_folder_fits(tmp_path: Path) -> None:
 def test_page_of_a_journal_that_is_not_whole_fits(tmp_path: Path) -> None:
     """The page that was made of what a killed run left says so, and fits."""
     journal = told(tmp_path, outcome=None)
-    record.render(journal)
+    render.render(journal)
     assert checked(journal).kind is Page.FITS
 
 
@@ -67,32 +66,26 @@ def test_no_page_is_said_and_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "kind"),
     [
-        pytest.param(lambda page: page.replace("Over: production", "0ver: production", 1), Page.EDITED, id="word"),
-        pytest.param(lambda page: page.replace("</article>", "<p>x</p></article>", 1), Page.EDITED, id="added"),
-        pytest.param(lambda page: page.replace('<article class="rb"', "<article", 1), Page.EDITED, id="no-record"),
+        pytest.param(lambda page: page.replace("Over: production", "0ver: production", 1), Page.DIFFERS, id="word"),
+        pytest.param(lambda page: page.replace("</article>", "<p>x</p></article>", 1), Page.DIFFERS, id="added"),
+        pytest.param(lambda page: page.replace('<article class="rb"', "<article", 1), Page.DIFFERS, id="no-record"),
         pytest.param(
             lambda page: page.replace("<body>", '<body><article class="rb">All is well</article>'),
-            Page.EDITED,
+            Page.DIFFERS,
             id="second-record",
         ),
         pytest.param(lambda page: re.sub('head="....', 'head="0000', page), Page.OTHER_JOURNAL, id="head"),
-        pytest.param(lambda page: page.replace(edition(), "0" * 64), Page.FITS_OTHER_EDITION, id="edition"),
-        pytest.param(
-            lambda page: page.replace(edition(), "0" * 64).replace("Over:", "0ver:"),
-            Page.OTHER_EDITION,
-            id="edition-and-word",
-        ),
-        pytest.param(lambda page: re.sub(' data-journal-head="[^"]*"', "", page), Page.OTHER_EDITION, id="no-head"),
-        pytest.param(lambda _page: "", Page.EDITED, id="empty"),
+        pytest.param(lambda page: re.sub(' data-journal-head="[^"]*"', "", page), Page.NOT_COMPARED, id="no-head"),
+        pytest.param(lambda _page: "", Page.DIFFERS, id="empty"),
     ],
 )
 def test_page_that_does_not_come_from_the_journal_is_told(
     tmp_path: Path, change: Callable[[str], str], kind: Page
 ) -> None:
-    """An edited page, one of another journal, and one that another version made are told apart."""
+    """An edited page, and one of another journal, are told apart."""
     found = checked(change_page(rendered(tmp_path), change))
     assert found.kind is kind
-    assert found.good is (kind is Page.FITS_OTHER_EDITION)
+    assert not found.good
 
 
 def test_page_of_another_journal_is_told(tmp_path: Path) -> None:
@@ -132,7 +125,7 @@ def test_page_from_before_a_resumed_run_is_told(tmp_path: Path) -> None:
     found = checked(journal)
     assert found.kind is Page.OLDER
     assert f"when entry {entries - 1} was the last one" in found.words
-    record.render(journal)
+    render.render(journal)
     assert checked(journal).kind is Page.FITS
 
 
@@ -140,7 +133,7 @@ def test_page_from_before_a_resumed_run_is_told(tmp_path: Path) -> None:
 def test_page_is_not_accused_of_what_was_done_to_its_journal(tmp_path: Path, outcome: str | None) -> None:
     """Where something was put in at the journal's end, the page that was made before is still what was made."""
     journal = told(tmp_path, outcome=outcome)
-    record.render(journal)
+    render.render(journal)
     put(journal, [*lines_in(journal), b'{"x":1}\n'])
     found = checked(journal)
     assert (found.kind, found.good) == (Page.FITS_BELIEVED, True)
@@ -169,11 +162,3 @@ def test_any_changed_byte_of_the_record_is_told(whole: tuple[Path, bytes], data:
     content[place] = data.draw(st.integers(0, 255).filter(lambda byte: byte != content[place]))
     journal.with_name("record.html").write_bytes(content)
     assert checked(journal).kind is not Page.FITS
-
-
-def test_edition_covers_what_makes_the_page() -> None:
-    """The edition is 64 hexadecimal digits, the same in every process of this version."""
-    assert re.fullmatch("[0-9a-f]{64}", edition())
-    before = edition()
-    edition.cache_clear()
-    assert edition() == before

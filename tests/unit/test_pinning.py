@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from runbook.chapters.target import _pin
 from runbook.errors import RegistryError, RegistryRefused, ReleaseNotFound
-from runbook.known_good import Candidate
-from runbook.registry import Registry
 from runbook.release import ImageName
-from runbook.target import _pin
+from runbook.shared_state.ledger import Candidate
+from runbook.targets.registry import Registry
 from tests.unit.parts import Reply, asking, serving
 
 HELD = "sha256:" + "4" * 64

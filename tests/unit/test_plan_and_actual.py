@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from runbook.incident.held_against_plan import FactHeld, Line, PlanAndActual, Standing
-from runbook.incident.in_short import in_short
-from runbook.incident.journal import Entry, Journal
-from runbook.incident.plan_and_actual import plan_and_actual
-from runbook.incident.planned import Sought, newest_plan
-from runbook.incident.redaction import Redactor
+from runbook.journal.journal import Entry, Journal
+from runbook.report.action_diff import FactHeld, Line, PlanAndActual, Standing
+from runbook.report.plan_diff import plan_and_actual
+from runbook.report.plan_lookup import Sought, newest_plan
+from runbook.report.step_digest import in_short
+from runbook.secrets.redactor import Redactor
 from tests.unit.planned_journals import Deed, Run, told, written
 from tests.unit.test_planned import name
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from runbook.incident.planned import Sought, newest_plan
-from runbook.incident.verifying import verify
+from runbook.journal.verify import verify
+from runbook.report.plan_lookup import Sought, newest_plan
 from tests.unit.forging import put, sealed_anew
 from tests.unit.planned_journals import ASKED, SCENARIO, Deed, Run, written
 
@@ -53,7 +53,7 @@ def test_plan_is_kept_in_short(tmp_path: Path) -> None:
 def test_search_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Users wait meanwhile: on a slow disk it is given up, which is said."""
     written(tmp_path, Run(name(), "plan", [DEED], outcome="planned"))
-    monkeypatch.setattr("runbook.incident.planned._LONGEST_SEARCH", -1.0)
+    monkeypatch.setattr("runbook.report.plan_lookup._LONGEST_SEARCH", -1.0)
     found = newest_plan(tmp_path, sought())
     assert found["incident"] is None
     assert "none was found within" in found["why"]

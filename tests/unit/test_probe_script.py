@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 
 from runbook.errors import CommandTimedOut, Inconclusive
-from runbook.host import Command, Completed, Host
-from runbook.migrations import in_image
-from runbook.migrations.image_answer import to_json
-from runbook.migrations.in_image import ImageMigrations, ask_image, probing, read_answer
-from runbook.migrations.probe import isolation
-from runbook.migrations.probe.graph import between
-from runbook.migrations.probe.isolation import Told
-from runbook.migrations.probe.shapes import shape_of
-from runbook.settings import MigrationSettings
+from runbook.hosts.local import Command, Completed, Host
+from runbook.migrations.image import probe as image_probe
+from runbook.migrations.image.answer import to_json
+from runbook.migrations.image.inside import isolation
+from runbook.migrations.image.inside.function_shapes import shape_of
+from runbook.migrations.image.inside.graph import between
+from runbook.migrations.image.inside.isolation import Told
+from runbook.migrations.image.probe import ImageMigrations, ask_image, probing, read_answer
+from runbook.settings.schema import MigrationSettings
 from tests.unit.parts import Heard
 
-FOLDER = Path(in_image.__file__).parent
-SENT = [FOLDER / "probe_script.py", *sorted((FOLDER / "probe").glob("*.py"))]
+FOLDER = Path(image_probe.__file__).parent
+SENT = [FOLDER / "script.py", *sorted((FOLDER / "inside").glob("*.py"))]
 DIGEST = "registry.example/shop/api@sha256:" + "0" * 64
 
 
@@ -52,8 +52,8 @@ def test_what_is_sent_is_python_3_8(path: Path) -> None:
 
 def test_everything_that_is_needed_is_sent() -> None:
     """The loader has every part, and each part finds the ones before it."""
-    parts = {f"{path.parent.name}.{path.stem}".removeprefix("migrations.") for path in SENT} - {"probe.__init__"}
-    assert set(in_image._PARTS) == parts
+    parts = {f"{path.parent.name}.{path.stem}".removeprefix("image.") for path in SENT} - {"inside.__init__"}
+    assert set(image_probe._PARTS) == parts
     _, answer = run(probe())
     assert "cannot import Alembic" in answer["problems"][0]["why"]
 
@@ -99,7 +99,8 @@ def ask(body: str, seconds: float = 20) -> tuple[dict[str, Any], float]:
     """Ask a question whose answer is worked out by `body`, in a Python of its own; return it and the time taken."""
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     program = (
-        "import json, os, subprocess, sys, time\nfrom runbook.migrations.probe.isolation import Fatal, Told, ask\n"
+        "import json, os, subprocess, sys, time\n"
+        "from runbook.migrations.image.inside.isolation import Fatal, Told, ask\n"
         f"def question():\n{lines}began = time.monotonic()\nfound = ask(question, {seconds})\n"
         "print(json.dumps([found, time.monotonic() - began]))"
     )

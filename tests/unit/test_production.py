@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from runbook.containers import Container
 from runbook.errors import ProductionError
-from runbook.host import Command
-from runbook.production import Production
+from runbook.hosts.local import Command
+from runbook.production.compose import Production
+from runbook.production.containers import Container
 from runbook.release import Release
-from runbook.settings import ServiceCommand
+from runbook.settings.schema import ServiceCommand
 from tests.unit.parts import production
 
 SHOP = Path("/srv/shop")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from runbook.env_file import EnvFileOnHost
 from runbook.errors import ProductionError
-from runbook.incident.redaction import Redactor
-from runbook.production_secrets import secrets_of
+from runbook.production.env_file import EnvFileOnHost
+from runbook.production.secrets import secrets_of
+from runbook.secrets.redactor import Redactor
 from tests.unit.incident_parts import production
 from tests.unit.parts import Heard
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.pull_progress import Layer, PullProgress, without_bars
+from runbook.hosts.pull_progress import Layer, PullProgress, without_bars
 
 #: `docker compose pull api jobs 2>pull_output.txt`, from a registry on the same machine.
 OUTPUT = Path(__file__).with_name("pull_output.txt").read_text().splitlines()

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import JournalError
-from runbook.incident import record
-from runbook.incident.journal import Journal
-from runbook.incident.redaction import Redactor
-from runbook.incident.templating import SCRIPT
-from runbook.incident.verifying import verify
+from runbook.journal.journal import Journal
+from runbook.journal.verify import verify
+from runbook.report.page import render
+from runbook.report.page.templating import SCRIPT
+from runbook.secrets.redactor import Redactor
 from tests.unit.forging import lines_in, put, resealed, sealed_anew
 from tests.unit.telling import INCIDENT, snapshot, told
 
@@ -52,7 +52,7 @@ class Page(HTMLParser):
 
 def shown(journal: Path) -> str:
     """The text of the page, with white space folded."""
-    return " ".join(Page(record.body(journal)).text.split())
+    return " ".join(Page(render.body(journal)).text.split())
 
 
 def change_byte(journal: Path, line: int) -> None:
@@ -112,7 +112,7 @@ HOSTILE = [
 def test_no_element_comes_from_what_was_said(tmp_path: Path, word: str) -> None:
     """Whatever commands, answers, logs and files say: the page has the elements it has without, and shows it all."""
     harmless, hostile = told(tmp_path / "a"), told(tmp_path / "b", word)
-    for make in (record.body, record.page):
+    for make in (render.body, render.page):
         page = Page(make(hostile))
         assert page.elements == Page(make(harmless)).elements
         assert page.text.count(word) > 20
@@ -132,7 +132,7 @@ def test_no_element_comes_from_what_was_said(tmp_path: Path, word: str) -> None:
 )
 def test_what_would_hide_or_reorder_text_is_shown(tmp_path: Path, word: str, seen: str) -> None:
     """Characters that would make a page show something else than what is there are shown as their numbers."""
-    html = record.body(told(tmp_path, word))
+    html = render.body(told(tmp_path, word))
     assert word not in html
     assert seen in Page(html).text
 
@@ -145,7 +145,7 @@ def test_colours_of_a_terminal_are_left_out(tmp_path: Path, word: str) -> None:
 
 def test_page_needs_nothing_but_itself(tmp_path: Path) -> None:
     """The page of its own holds its style and its script, loads nothing, and links to nowhere but into the record."""
-    html = record.page(told(tmp_path))
+    html = render.page(told(tmp_path))
     assert not re.search(r"<(link|img|iframe)|url\((?!#)|@import|src=", html)
     assert re.findall(r"<script>\n?(.*?)</script>", html, re.DOTALL) == [SCRIPT.read_text(encoding="utf-8")]
     assert all(link.startswith("#") for link in re.findall(r'href="([^"]*)"', html))
@@ -184,12 +184,12 @@ def test_journal_cut_after_any_line_still_makes_a_page(tmp_path: Path) -> None:
     lines = journal.read_bytes().splitlines(keepends=True)
     for count in range(len(lines)):
         journal.write_bytes(b"".join(lines[:count]))
-        assert "This journal is not whole" in record.body(journal), count
+        assert "This journal is not whole" in render.body(journal), count
 
 
 def test_text_that_is_not_unicode_does_not_lose_the_page(tmp_path: Path) -> None:
     """A lone surrogate in an answer's JSON (an application may send one) does not keep the page from being written."""
-    page = record.render(told(tmp_path, "\ud800"))
+    page = render.render(told(tmp_path, "\ud800"))
     assert "Over: production runs v1 again" in page.read_text(encoding="utf-8")
 
 
@@ -219,7 +219,7 @@ def test_rendering_writes_beside_the_journal_in_one_step(tmp_path: Path) -> None
     """The page lands beside its journal, takes the place of an older one, and leaves nothing else."""
     journal = told(tmp_path)
     journal.with_name("record.html").write_text("old")
-    assert record.render(journal) == journal.with_name("record.html")
+    assert render.render(journal) == journal.with_name("record.html")
     assert sorted(path.name for path in journal.parent.iterdir()) == ["journal.jsonl", "record.html"]
     assert "old" not in journal.with_name("record.html").read_text()[:20]
 
@@ -230,7 +230,7 @@ def test_page_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     before = journal.read_bytes()
     journal.with_name("record.html").mkdir()
     with pytest.raises(JournalError, match=r"record\.html cannot be written"):
-        record.render(journal)
+        render.render(journal)
     assert journal.read_bytes() == before
 
 
@@ -387,7 +387,7 @@ def test_page_says_how_much_of_an_output_it_shows(tmp_path: Path) -> None:
         journal.write("exchange", method="GET", url=f"http://{body[:5]}", sent=None, **answer)
     journal.write("closed", outcome="passed")
     journal.close()
-    captions = re.findall(r"<figcaption>([^<;]*)", record.body(journal.path))
+    captions = re.findall(r"<figcaption>([^<;]*)", render.body(journal.path))
     assert captions == [
         "output",
         "standard error",
@@ -400,10 +400,10 @@ def test_page_says_how_much_of_an_output_it_shows(tmp_path: Path) -> None:
 def test_page_says_how_to_check_it_against_the_announcement(tmp_path: Path) -> None:
     """Where a head was announced, the option that takes it is shown; the hash is to come from the channel."""
     option = "<code>--head HASH</code>"
-    assert option not in record.body(told(tmp_path / "one"))
+    assert option not in render.body(told(tmp_path / "one"))
     journal = told(tmp_path / "other")
     change = {"kind": "change", "state": "done", "summary": "announced", "reach": "people", "receipts": []}
     change["actions"] = [f"announce: over\nIncident {INCIDENT}, journal head {'ab' * 32}."]
     lines = lines_in(journal)
     put(journal, sealed_anew([*lines[:-1], resealed(lines[-2], **change), lines[-1]]))
-    assert option in record.body(journal)
+    assert option in render.body(journal)

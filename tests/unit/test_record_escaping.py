@@ -10,7 +10,7 @@ import html5lib
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from runbook.incident import record
+from runbook.report.page import render
 from tests.unit.telling import told
 
 #: What page makers get wrong: ends of elements, of attributes, of comments and of scripts; entities; odd characters.
@@ -61,7 +61,7 @@ def as_browsers_do(page: str) -> list[tuple[str, tuple[str, ...]]]:
 def page_of(word: str) -> str:
     """The page of an incident in which everybody says `word`."""
     with TemporaryDirectory() as folder:
-        return record.page(told(Path(folder), word))
+        return render.page(told(Path(folder), word))
 
 
 @cache

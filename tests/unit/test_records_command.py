@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from runbook.__main__ import main
-from runbook.incident import record
-from runbook.incident.journal import Journal
-from runbook.incident.redaction import Redactor
+from runbook.journal.journal import Journal
+from runbook.report.page import render
+from runbook.secrets.redactor import Redactor
 from tests.unit.filed import closed, filed, opened, over
 from tests.unit.forging import lines_in, put
 from tests.unit.telling import INCIDENT, snapshot, told
@@ -185,7 +185,7 @@ def test_release_of_what_goes_nowhere_is_shown(tmp_path: Path, capsys: pytest.Ca
     running = {"kind": "fact", "name": "running", "value": {"tag": "v7"}}
     folder = filed(tmp_path, "2026-01-01T10:00:00", [opened("validation"), running, closed("passed", "known-good")])
     assert "\non              v7\n" in said(capsys, "show", folder)
-    assert '<span class="rb-note">on</span> v7' in record.body(folder / "journal.jsonl")
+    assert '<span class="rb-note">on</span> v7' in render.body(folder / "journal.jsonl")
     assert json.loads(said(capsys, "records", "--json", tmp_path))["from"] == "v7"
     assert 'data-name="From → to" data-key="v7">v7<' in (tmp_path / "index.html").read_text(encoding="utf-8")
 
@@ -229,7 +229,7 @@ def test_record_of_which_nothing_can_be_believed(
     whole = (folder / "journal.jsonl").read_bytes()
     (folder / "journal.jsonl").write_bytes(left + whole[len(left) :] if left.endswith(b"\n") else left)
     text = said(capsys, "show", "--reports", reports, "20260101", code=1)
-    page = record.body(folder / "journal.jsonl")
+    page = render.body(folder / "journal.jsonl")
     assert text.startswith("Nothing in it can be believed\n")
     assert "<h1>Nothing in it can be believed</h1>" in page
     assert "Nothing in it can be believed" in said(capsys, "records", reports)
@@ -249,7 +249,7 @@ def test_production_of_a_changed_record_may_have_been_looked_at(
     put(folder / "journal.jsonl", [*lines[:-2], lines[-2].replace(b'"kind":', b'"Kind":', 1), lines[-1]])
     expected = "How production was left is not known: what was seen afterwards cannot be believed"
     assert expected in said(capsys, "show", folder, code=1)
-    assert expected in " ".join(re.sub("<[^>]*>", "", record.body(folder / "journal.jsonl")).split())
+    assert expected in " ".join(re.sub("<[^>]*>", "", render.body(folder / "journal.jsonl")).split())
 
 
 def test_what_an_incident_left_as_it_is_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -355,7 +355,7 @@ def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "Interrupted at: When user traffic is resumed" in text
     assert "When user traffic is resumed  (begun, not finished)" in text
     assert "(changed)" not in text
-    assert "user traffic is resumed <em>begun, not finished</em>" in record.body(journal.path)
+    assert "user traffic is resumed <em>begun, not finished</em>" in render.body(journal.path)
 
 
 @pytest.mark.parametrize("word", ["\x1b]0;owned\x07", "\x1b[2J", "a\rb", "\N{RIGHT-TO-LEFT OVERRIDE}x", "[red]x"])

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from runbook import recovery
+from runbook.chapters import migration_facts, strategy
+from runbook.chapters.context import Wishes
 from runbook.errors import Inconclusive, TargetError
-from runbook.incident.incident import Mode
-from runbook.migrations import schema
-from runbook.migrations.image_answer import Problem, to_json
-from runbook.migrations.in_image import ImageMigrations
-from runbook.settings import DatabaseSettings, HealthSettings
-from runbook.toolbox import Wishes
+from runbook.incident.executor import Mode
+from runbook.migrations.image.answer import Problem, to_json
+from runbook.migrations.image.probe import ImageMigrations
+from runbook.settings.schema import DatabaseSettings, HealthSettings
 from tests.unit.image_parts import image, step
 from tests.unit.incident_parts import incident
 
@@ -48,7 +47,7 @@ def tools(
 def test_verdict_decides_the_way(tmp_path: Path, up: str | None, verdict: str, way: str | None) -> None:
     """Additive goes back with the application alone; what cannot be judged or read goes nowhere."""
     parts = tools(tmp_path, up)
-    seen = recovery.decide(parts).look()
+    seen = strategy.decide(parts).look()
     assert parts.incident.facts["verdict"]["verdict"] == verdict
     assert parts.incident.facts.get("way") == way
     assert (seen.ok, seen.final) == (way is not None, True)
@@ -62,7 +61,7 @@ def test_breaking_goes_by_downgrade(tmp_path: Path) -> None:
     for flag in ("client_default", "server_default"):
         column[flag] = False
     parts.incident.facts["target migrations"]["models"] = models
-    assert recovery.decide(parts).look().ok
+    assert strategy.decide(parts).look().ok
     assert parts.incident.facts["way"] == "downgrade"
 
 
@@ -75,7 +74,7 @@ def test_sql_that_decided_is_on_record(tmp_path: Path) -> None:
     """The statements are told with their revision and the rule, the one that made the verdict first."""
     first = "-- Running upgrade r1 -> r1a\n\nALTER TABLE orders ADD COLUMN a integer;\n\n"
     parts = tools(tmp_path, f"BEGIN;\n\n{first}-- Running upgrade r1a -> r2\n\nCALL x();\n\nCOMMIT;\n")
-    recovery.decide(parts).look()
+    strategy.decide(parts).look()
     found = [(each["verdict"], each["revision"], each["sql"]) for each in decision(parts)["findings"]]
     assert found == [("review", "r2", "CALL x()"), ("additive", "r1a", "ALTER TABLE orders ADD COLUMN a integer")]
     assert all(each["rule"] for each in decision(parts)["findings"])
@@ -85,14 +84,14 @@ def test_sql_that_decided_is_on_record(tmp_path: Path) -> None:
 def test_no_sql_no_findings(tmp_path: Path, at: tuple[str, ...]) -> None:
     """Where nothing has to be judged, or nothing could be read, the evidence says so and there is no SQL to show."""
     parts = tools(tmp_path, None, at=at)
-    recovery.decide(parts).look()
+    strategy.decide(parts).look()
     assert "findings" not in decision(parts)
 
 
 def test_database_where_the_target_expects_it_is_unchanged(tmp_path: Path) -> None:
     """A database at the target's head needs nothing but the application."""
     parts = tools(tmp_path, at=("r1",))
-    assert recovery.decide(parts).look().ok
+    assert strategy.decide(parts).look().ok
     assert (parts.incident.facts["verdict"]["verdict"], parts.incident.facts["way"]) == ("unchanged", "application")
 
 
@@ -100,7 +99,7 @@ def test_database_where_the_target_expects_it_is_unchanged(tmp_path: Path) -> No
 def test_human_decides_where_the_runbook_cannot(tmp_path: Path, word: str, way: str) -> None:
     """With --verdict and --because a review goes on that way, and the reason stands first in the evidence."""
     parts = tools(tmp_path, ODD, wishes=Wishes(verdict=word, because="I read it"))
-    assert recovery.decide(parts).look().ok
+    assert strategy.decide(parts).look().ok
     assert parts.incident.facts["way"] == way
     assert parts.incident.facts["verdict"]["evidence"][0] == "decided by a human: I read it"
 
@@ -108,7 +107,7 @@ def test_human_decides_where_the_runbook_cannot(tmp_path: Path, word: str, way: 
 def test_human_cannot_overrule_what_is_known(tmp_path: Path) -> None:
     """--verdict counts where the runbook's is review, and nowhere else."""
     parts = tools(tmp_path, ADDS, wishes=Wishes(verdict="breaking", because="I feel so"))
-    recovery.decide(parts).look()
+    strategy.decide(parts).look()
     assert parts.incident.facts["verdict"]["verdict"] == "additive"
 
 
@@ -116,14 +115,14 @@ def test_human_cannot_overrule_what_is_known(tmp_path: Path) -> None:
 def test_verdict_needs_a_known_word_and_a_reason(verdict: str, because: str | None) -> None:
     """A verdict without a reason, or with a word that is none, is refused."""
     with pytest.raises(TargetError, match=f"--verdict {verdict}"):
-        recovery.checked_verdict(verdict, because)
+        strategy.checked_verdict(verdict, because)
 
 
 @pytest.mark.parametrize(("history", "ok"), [(("r1", "r2", "r3"), True), (("r1", "x2"), False), (("r1",), False)])
 def test_forward_fix_must_continue(tmp_path: Path, history: tuple[str, ...], ok: bool) -> None:  # noqa: FBT001
     """A forward-fix is a way only if its migrations build upon the database's revision."""
     parts = tools(tmp_path, wishes=Wishes(forward_fix="v3"), target=image(*history))
-    assert recovery.decide(parts).look().ok is ok
+    assert strategy.decide(parts).look().ok is ok
     assert parts.incident.facts.get("way") == ("forward-fix" if ok else None)
 
 
@@ -149,7 +148,7 @@ def ready_tools(folder: Path, at: str, *, tag: str = "v1", mode: Mode = Mode.EXE
 @pytest.fixture
 def _runs_r1(monkeypatch: pytest.MonkeyPatch) -> None:
     """The image that runs knows r0 and r1."""
-    monkeypatch.setattr(schema, "ask_running", lambda _tools: image("r0", "r1"))
+    monkeypatch.setattr(migration_facts, "ask_running", lambda _tools: image("r0", "r1"))
 
 
 @pytest.mark.usefixtures("_runs_r1")
@@ -170,7 +169,7 @@ def test_rule_of_readiness(
     """`migrations_current` may be false only on a schema that the image does not know and can live with."""
     parts = ready_tools(tmp_path, at, tag=tag)
     parts.incident.facts["verdict"] = {"verdict": verdict}
-    assert recovery.readiness_rule(parts) == may_be_false
+    assert strategy.readiness_rule(parts) == may_be_false
     decision = parts.incident.journal.path.read_text()
     assert ("all but ready, migrations_current" in decision) is bool(may_be_false)
     assert f"the database is at {at}; the running image's head is r1" in decision
@@ -182,9 +181,9 @@ def test_rule_is_strict_where_the_image_does_not_tell(tmp_path: Path, monkeypatc
     def silent(_tools: Any) -> None:
         raise Inconclusive("there is no alembic.ini", "check it")
 
-    monkeypatch.setattr(schema, "ask_running", silent)
+    monkeypatch.setattr(migration_facts, "ask_running", silent)
     parts = ready_tools(tmp_path, "r2")
-    assert recovery.readiness_rule(parts) == ()
+    assert strategy.readiness_rule(parts) == ()
     assert "there is no alembic.ini" in parts.incident.journal.path.read_text()
 
 
@@ -193,6 +192,6 @@ def test_plan_states_the_rule_that_its_way_would_have(tmp_path: Path) -> None:
     parts = ready_tools(tmp_path, "r2", mode=Mode.PLAN)
     parts.incident.planned_changes = 1
     parts.incident.facts |= {"verdict": {"verdict": "additive"}, "way": "application"}
-    assert recovery.readiness_rule(parts) == BEHIND
+    assert strategy.readiness_rule(parts) == BEHIND
     parts.incident.facts |= {"verdict": {"verdict": "breaking"}, "way": "downgrade"}
-    assert recovery.readiness_rule(parts) == ()
+    assert strategy.readiness_rule(parts) == ()

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from runbook.incident.redaction import Redactor, looks_secret, secrets_in
-from runbook.incident.visible import visible
+from runbook.secrets.redactor import Redactor, looks_secret, secrets_in
+from runbook.text import visible
 
 CANARY = "k@n\"ä\\ry/4711 +%<&>~!'(=)?"
 LABEL = "[secret CANARY]"

@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from runbook.errors import RegistryError, RegistryRefused, ReleaseNotFound, RunbookError
-from runbook.probes import Prober
-from runbook.registry import Registry
+from runbook.hosts.http import Prober
 from runbook.release import ImageName
+from runbook.targets.registry import Registry
 from tests.unit.parts import Asked, Heard, Reply, asking, serving
 
 PASSWORD = "canary-4711"

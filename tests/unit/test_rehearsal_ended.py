@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rehearsal.ended import otherwise
-from rehearsal.incidents import INCIDENTS, End, find_incident
+from rehearsal.incidents.catalogue import INCIDENTS, End, find_incident
 
 HELD_AT = find_incident("irreversible-migration").held_at
 

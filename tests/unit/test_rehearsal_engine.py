@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.engine import Engine, run
+from rehearsal.docker_host.engine import Engine, run
+from rehearsal.docker_host.locks import try_lock, waiting_for
+from rehearsal.docker_host.parallel import side_by_side
 from rehearsal.errors import RehearsalError
-from rehearsal.locks import try_lock, waiting_for
-from rehearsal.parallel import side_by_side
 from rehearsal.stages import Stages
 
 PLAIN = {"PATH": os.environ["PATH"]}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rehearsal.errors import RehearsalError
-from rehearsal.incidents import INCIDENTS, End, Incident, find_incident
+from rehearsal.incidents.catalogue import INCIDENTS, End, Incident, find_incident
 from rehearsal.plugin import _PARSER, take_arguments
 from rehearsal.releases import APPLICATION, assemble, known_tags
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from dotenv import dotenv_values
 
-from rehearsal.layout import Layout, Secrets, write_layout
+from rehearsal.server_files import Layout, Secrets, write_layout
 
 IMAGES = {
     "database": "rollback-runbook/rehearsal-database:0",

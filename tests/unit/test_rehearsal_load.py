@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from rehearsal.errors import RehearsalError
-from rehearsal.load import Asked, Load
+from rehearsal.incidents.user_load import Asked, Load
 
 
 class Switch(BaseHTTPRequestHandler):

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
+from rehearsal.docker_host.ports import HIGHEST, LOWEST, demanded_port, free_ports
 from rehearsal.errors import RehearsalError
-from rehearsal.ports import HIGHEST, LOWEST, demanded_port, free_ports
 
 
 def listener(address: str = "127.0.0.1") -> socket.socket:

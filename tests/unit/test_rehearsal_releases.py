@@ -6,7 +6,7 @@ import pytest
 
 from rehearsal.env_file import set_tag
 from rehearsal.errors import RehearsalError
-from rehearsal.images import content_hash
+from rehearsal.images.parts import content_hash
 from rehearsal.releases import APPLICATION, assemble, known_tags, layers
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from runbook.actions import Change
 from runbook.errors import CheckFailed, Inconclusive
-from runbook.host import Command
-from runbook.incident.incident import Incident
+from runbook.hosts.local import Command
+from runbook.incident.executor import Incident
 from runbook.migrations.restore_point import RestorePoint
-from runbook.migrations.restoring import Restoring
-from runbook.sentence import Change
-from runbook.settings import DatabaseSettings, TrafficSettings
+from runbook.migrations.restore_steps import Restoring
+from runbook.settings.schema import DatabaseSettings, TrafficSettings
 from tests.unit.incident_parts import COMPOSE, DEADLINES, incident, production
 
 NAME = "20251218T030000Z-shop-rollback.dump"

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from harness.resuming import _joined, _refuse_other_switch
-from harness.retyped import Typed
-from runbook import recovery
+from harness.resume import _joined, _refuse_other_switch
+from harness.session.retyped import Typed
+from runbook.chapters import strategy
+from runbook.chapters.context import Wishes
+from runbook.chapters.target import identify
 from runbook.errors import SettingsError, TargetError
-from runbook.target import identify
-from runbook.toolbox import Wishes
 
 TYPED = Typed(("pytest", "features"))
 
@@ -94,14 +94,14 @@ def test_target_in_quarantine_by_now_is_not_gone_on_to(left: str | None) -> None
 def test_schema_that_somebody_migrated_is_not_gone_on_from(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the database is at a revision that the way back does not know, only a new plan leads on."""
     monkeypatch.setattr(
-        recovery.schema, "of", lambda _tools: SimpleNamespace(database=("c3",), target=None, failed=None)
+        strategy.migration_facts, "of", lambda _tools: SimpleNamespace(database=("c3",), target=None, failed=None)
     )
     found = tools("v2", "sha256:2")
     found.incident.facts |= {"way": "application", "schema found again": ["c3"]}
-    assert recovery._decided_before(found).ok
+    assert strategy._decided_before(found).ok
     assert "begin anew" not in found.incident.facts
     found.incident.facts["schema found again"] = ["d4"]
-    assert not recovery._decided_before(found).ok
+    assert not strategy._decided_before(found).ok
     assert "is at d4" in found.incident.facts["begin anew"]["why"]
 
 

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from runbook.chapters import startup_check
+from runbook.chapters.startup import signs
+from runbook.chapters.startup.scratch_project import ScratchProject
+from runbook.chapters.startup.signs import Signs
 from runbook.errors import EngineError, Inconclusive
-from runbook.host import Completed
-from runbook.migrations import boot, start_signs
-from runbook.migrations.scratch_project import ScratchProject
-from runbook.migrations.start_signs import Signs
-from runbook.settings import DatabaseSettings, MigrationSettings, Project
+from runbook.hosts.local import Completed
+from runbook.release import ImageName, Release
+from runbook.settings.schema import DatabaseSettings, MigrationSettings, Project
 from tests.unit.incident_parts import DEADLINES
 from tests.unit.parts import host
 
@@ -82,7 +84,7 @@ def test_nothing_leads_to_production(tmp_path: Path) -> None:
         "read_only": True,
         "volumes": [{"type": "bind", "source": str(tmp_path / "config"), "target": "/config", "read_only": True}],
         "restart": "no",
-        "logging": {"driver": "json-file"},
+        "logging": {"driver": "json-file", "options": {"max-size": "10m"}},
     }
     assert made["networks"] == {"default": {"internal": True, "labels": labels}}
     assert "volumes" not in made
@@ -137,13 +139,14 @@ def test_what_is_known_needs_no_trial(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The settings come first, then what the start command shows; nothing is started for either."""
-    monkeypatch.setattr(boot, "signs_of", lambda *_: signs)
+    monkeypatch.setattr(startup_check, "signs_of", lambda *_: signs)
     tools: Any = SimpleNamespace(
         settings=SimpleNamespace(migrations=MigrationSettings(at_start=declared)),
         production=SimpleNamespace(services=lambda _tag: {"api": {}}, rolled_back=("api",)),
     )
-    release: Any = SimpleNamespace(tag="v1", images={}, digests={"api": "", "migrate": ""}, pinned=lambda _name: "api")
-    seen = boot.migrates_not_at_start(tools, release).look()
+    images = {name: ImageName.parse("r.example/shop/api:v1") for name in ("api", "migrate")}
+    release = Release("v1", images, dict.fromkeys(images, "sha256:1"))
+    seen = startup_check.migrates_not_at_start(tools, release).look()
     assert (seen.ok, seen.final) == (ok, True)
     assert words in seen.seen
 
@@ -164,12 +167,12 @@ def test_what_is_known_needs_no_trial(
 def test_image_that_is_not_read_has_no_signs(printed: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """An image without Python, or one that answers odd things, is not known; it is never good news by itself."""
     answer = SimpleNamespace(text=printed, exit_code=code, last_words="odd \x1b[2J" + "word " * 1000)
-    monkeypatch.setattr(start_signs, "run_contained", lambda *_: answer)
-    monkeypatch.setattr(start_signs, "_start_command", lambda *_: ["serve"])
+    monkeypatch.setattr(signs, "run_contained", lambda *_: answer)
+    monkeypatch.setattr(signs, "_start_command", lambda *_: ["serve"])
     tools: Any = SimpleNamespace(
         host=None, settings=SimpleNamespace(migrations=MigrationSettings(), deadlines=DEADLINES)
     )
-    unread = start_signs.signs_of(tools, "image", {}).unread
+    unread = signs.signs_of(tools, "image", {}).unread
     assert unread.startswith(f"python3 in the image did not read it: exit code {code}: odd ")
     assert unread.isprintable()
     assert len(unread) < 300

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from runbook.incident import record
-from runbook.incident.comparison import compared
-from runbook.incident.journal import Journal
-from runbook.incident.redaction import Redactor
-from runbook.incident.story import Story
-from runbook.incident.verifying import verify
+from runbook.journal.journal import Journal
+from runbook.journal.verify import verify
+from runbook.report.incident_report import Story
+from runbook.report.page import render
+from runbook.report.state_diff import compared
+from runbook.secrets.redactor import Redactor
 from tests.unit.telling import snapshot, told
 from tests.unit.test_story import change, closed, fact, opened, resumed, scenario, sentence, story
 
@@ -245,7 +245,7 @@ def test_unknown_is_not_said_to_have_changed(looks: tuple[str, str], tmp_path: P
     journal.write("fact", name="before", value=before)
     journal.write("fact", name="after", value=after)
     journal.close()
-    page = record.body(journal.path)
+    page = render.body(journal.path)
     assert "could not be seen:</strong> database (schema revision)</p>" in page
     kept = page.partition("as it must be the same as before:</strong> ")[2].partition("</p>")[0]
     assert [group.partition(" (")[0] for group in kept.split("; ")] == ["release", "containers", "env file"]

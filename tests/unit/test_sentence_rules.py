@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from runbook.actions import Change, Expectation, Seen, changes, is_change
 from runbook.errors import Inconclusive, SentenceError
-from runbook.host import Command, Host
-from runbook.incident.incident import Incident, Mode
-from runbook.sentence import Change, Expectation, Seen, changes, is_change
+from runbook.hosts.local import Command, Host
+from runbook.incident.executor import Incident, Mode
 from tests.unit.incident_parts import incident
 
 FACTS = {"id": "1.1.1", "keyword": "x", "text": "x", "scenario": "x", "place": "f:1"}

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import SettingsError
-from runbook.settings import SecretSource, Settings
-from runbook.settings_file import load
+from runbook.settings.loader import load
+from runbook.settings.schema import SecretSource, Settings
 from tests.unit.parts import SETTINGS
 
 CANARY = "canary-4711-do-not-print"

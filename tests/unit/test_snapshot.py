@@ -5,10 +5,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from runbook import snapshot
-from runbook.containers import Container
-from runbook.incident.gate_words import By
-from runbook.traffic import PublicAnswer
+from runbook.chapters import snapshot
+from runbook.production.containers import Container
+from runbook.production.gate_words import By
+from runbook.production.service.traffic import PublicAnswer
 
 NAME = "registry.example/shop/api"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runbook.migrations import start_reader
-from runbook.migrations.start_reader import COMMANDS, read
+from runbook.chapters.startup import reader
+from runbook.chapters.startup.reader import COMMANDS, read
 
 
 def found(folder: Path, *argv: str, path: str = "") -> dict[str, list[str]]:
@@ -128,7 +128,7 @@ def test_hostile_files_end_in_time(tmp_path: Path) -> None:
 
 def test_reader_runs_on_old_python() -> None:
     """It is sent to images with Python 3.8: no newer syntax, nothing of the runbook's own."""
-    text = Path(start_reader.__file__).read_text()
+    text = Path(reader.__file__).read_text()
     compile(text, "reader", "exec", flags=0, dont_inherit=True)
     assert "from runbook" not in text
     assert "match " not in text

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from runbook.incident.story import Story
+from runbook.report.incident_report import Story
 
 Entry = dict[str, Any]
 

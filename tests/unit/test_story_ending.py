@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from runbook.incident.story import Story
+from runbook.report.incident_report import Story
 
 STOPPED = "expected a working downgrade; seen: it is empty → ship a forward-fix"
 

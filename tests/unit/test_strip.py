@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from runbook.incident.measured import Measured, measured
-from runbook.incident.story import Story
-from runbook.incident.strip import BAND_TOP, LATENCY_BOTTOM, LATENCY_TOP, WIDTH, Strip, strip, strips
+from runbook.report.downtime import Measured, measured
+from runbook.report.incident_report import Story
+from runbook.report.page.availability_chart import BAND_TOP, LATENCY_BOTTOM, LATENCY_TOP, WIDTH, Strip, strip, strips
 from tests.unit.test_measured import at, batch, closed, opened
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from runbook.env_file import EnvFileOnHost
 from runbook.errors import EnvFileError, SettingsError
-from runbook.host import Command
-from runbook.incident.redaction import Redactor
-from runbook.probes import Prober
-from runbook.settings import SwitchSettings
-from runbook.switches import Switch, Users, choose, position_of
+from runbook.hosts.http import Prober
+from runbook.hosts.local import Command
+from runbook.production.env_file import EnvFileOnHost
+from runbook.production.service.kill_switches import Switch, Users, choose, position_of
+from runbook.secrets.redactor import Redactor
+from runbook.settings.schema import SwitchSettings
 from tests.unit.incident_parts import COMPOSE, incident, production
 from tests.unit.parts import Asked, Reply, serving
 

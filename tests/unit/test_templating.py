@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.incident.templating import duration
+from runbook.report.page.templating import duration
 
 
 @pytest.mark.parametrize(

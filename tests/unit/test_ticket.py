@@ -10,12 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import SecretStr
 
+from runbook.actions import Change, Reach, Request
+from runbook.chapters.post_rollback_validation import announcement, ticket
 from runbook.errors import Inconclusive
-from runbook.sentence import Change, Reach, Request
-from runbook.settings import SecretSource, TicketSettings
-from runbook.telling import announcement, ticket
-from runbook.ticket import Tracker
-from runbook.waiting import wait_for
+from runbook.notify.trackers.github import Tracker
+from runbook.polling import wait_for
+from runbook.settings.schema import SecretSource, TicketSettings
 from tests.unit.parts import Asked, Reply, Server, asking, serving
 
 TOKEN = "canary-4711"

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from runbook.chapters import migration_facts
+from runbook.chapters.migrating import time_limits
+from runbook.chapters.migrating.migrate_command import Direction
+from runbook.chapters.migrating.time_limits import Limits, addresses_of
 from runbook.errors import CheckFailed, CommandFailed, Inconclusive
-from runbook.incident.incident import Mode
-from runbook.migrations import schema, time_limits
-from runbook.migrations.commands import Direction
-from runbook.migrations.time_limits import Limits, addresses_of
-from runbook.settings import DatabaseSettings
+from runbook.incident.executor import Mode
+from runbook.settings.schema import DatabaseSettings
 from tests.unit.incident_parts import DEADLINES, incident, production
 
 SETTINGS = DatabaseSettings(user="shop", name="shop", lock_timeout=10, statement_timeout=300)
@@ -127,7 +128,7 @@ def tools(folder: Path, mode: Mode) -> Any:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time_limits, "_EVERY", 0.01)
-    monkeypatch.setattr(schema, "reached", lambda _tools: None)
+    monkeypatch.setattr(migration_facts, "reached", lambda _tools: None)
     monkeypatch.setattr(time_limits, "addresses_of", lambda *_: [ADDRESS])
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.together import (
+from runbook.production.coupling import (
     by_container_name,
     changing,
     count_in_files,

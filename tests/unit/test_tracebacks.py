@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 _PROGRAM = """
-from runbook.incident.redaction import Redactor
-from runbook.incident.tracebacks import redact_tracebacks
+from runbook.secrets.redactor import Redactor
+from runbook.secrets.excepthook import redact_tracebacks
 redactor = Redactor()
 redactor.learn("TOKEN", "hunter" + "2-secret")
 redact_tracebacks(redactor.text)

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from runbook.containers import Container
 from runbook.errors import Inconclusive
-from runbook.settings import ServiceCommand, TrafficSettings
-from runbook.traffic import TrafficGate
-from runbook.waiting import wait_for
+from runbook.polling import wait_for
+from runbook.production.containers import Container
+from runbook.production.service.traffic import TrafficGate
+from runbook.settings.schema import ServiceCommand, TrafficSettings
 from tests.unit.parts import Reply, asking, host, production, serving
 
 
@@ -255,7 +255,7 @@ def test_gate_whose_container_stands_still_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, *, final: bool
 ) -> None:
     """Out of these states a container comes by somebody's hand only: the wait ends, and says what stands still."""
-    monkeypatch.setattr("runbook.hopeless._SURE", 0.0)
+    monkeypatch.setattr("runbook.production.service.hopeless._SURE", 0.0)
     gate = gate_of(tmp_path, state=ServiceCommand(service="gateway", command=("gate", "state")))
     site: Any = gate._production
     site.host = host(environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})

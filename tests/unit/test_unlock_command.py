@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from runbook.__main__ import main
-from runbook.incident.incident import Incident
-from runbook.incident.verifying import verify
-from runbook.lock import Holder
+from runbook.incident.executor import Incident
+from runbook.journal.verify import verify
+from runbook.shared_state.lock import Holder
 from tests.journal_schema import problems
 from tests.unit.incident_parts import production
 from tests.unit.parts import SETTINGS, Heard

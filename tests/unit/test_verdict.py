@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook.errors import ModelsError
-from runbook.migrations.column_types import of_text
-from runbook.migrations.findings import worst
-from runbook.migrations.fold import STUMBLED
-from runbook.migrations.models import from_json
-from runbook.migrations.names import Name
-from runbook.migrations.verdict import Verdict, judge
+from runbook.migrations.verdict.column_types import of_text
+from runbook.migrations.verdict.ddl.dispatch import STUMBLED
+from runbook.migrations.verdict.findings import worst
+from runbook.migrations.verdict.judge import Verdict, judge
+from runbook.migrations.verdict.mapped_models import from_json
+from runbook.migrations.verdict.table_names import Name
 from tests.unit.migrations_table import ROWS, SHOP
 from tests.unit.migrations_writing import migrations
 

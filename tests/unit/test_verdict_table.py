@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from runbook.migrations.verdict import Verdict, judge
+from runbook.migrations.verdict.judge import Verdict, judge
 from tests.unit.migrations_table import ROWS, Row
 
 

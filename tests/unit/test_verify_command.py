@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from runbook.__main__ import main
-from runbook.incident import record
-from runbook.incident.verifying import verify
-from runbook.probes import Answer
+from runbook.hosts.http import Answer
+from runbook.journal.verify import verify
+from runbook.report.page import render
 from tests.unit.forging import lines_in, put, resealed, rewritten, sealed_anew
 from tests.unit.incident_parts import incident
 from tests.unit.planned_journals import Run, written
@@ -71,11 +71,11 @@ def test_what_is_no_hash_is_misuse(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_page_that_is_not_as_made_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An edited page is told below a journal that is whole, and the command ends with 1."""
     journal = told(tmp_path)
-    page = record.render(journal)
+    page = render.render(journal)
     page.write_text(page.read_text(encoding="utf-8").replace("Over:", "0ver:"), encoding="utf-8")
     code, lines = said(capsys, journal)
     assert (code, lines[0].startswith("whole: ")) == (1, True)
-    assert lines[1].startswith("page NOT as made: record.html was changed after it was made")
+    assert lines[1].startswith("page NOT as made: record.html tells something else than its journal")
 
 
 def test_outputs_are_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,7 +105,7 @@ def test_newer_format_is_refused_in_one_line(tmp_path: Path, capsys: pytest.Capt
 def test_journal_of_another_incident_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A record that lies under another incident's name is not that incident's, however whole it is."""
     folder = told(tmp_path).parent
-    record.render(folder / "journal.jsonl")
+    render.render(folder / "journal.jsonl")
     other = folder.rename(tmp_path / "20251219T040000Z-shop-rollback")
     code, lines = said(capsys, "--reports", tmp_path, other.name)
     assert (code, lines[1]) == (1, f"NOT this folder's: the journal is that of {folder.name}")

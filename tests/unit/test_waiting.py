@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from runbook.actions import Expectation, Seen
 from runbook.errors import (
     CommandFailed,
     CommandTimedOut,
@@ -16,8 +17,7 @@ from runbook.errors import (
     RunbookError,
     SentenceTimedOut,
 )
-from runbook.sentence import Expectation, Seen
-from runbook.waiting import Waited, wait_for
+from runbook.polling import Waited, wait_for
 
 NO = Seen(ok=False, seen="not yet")
 YES = Seen(ok=True, seen="there")

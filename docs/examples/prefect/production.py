@@ -21,12 +21,16 @@ from urllib.parse import quote
 
 import httpx
 
-from rehearsal.build import build
-from rehearsal.engine import Engine, plugin_dirs
+from rehearsal.docker_host.cleanup import remove_rehearsal
+from rehearsal.docker_host.engine import Engine, plugin_dirs
+from rehearsal.docker_host.labels import REHEARSAL
+from rehearsal.docker_host.ports import free_ports
 from rehearsal.errors import RehearsalError
-from rehearsal.images import BASE_IMAGE, MACHINES, SHARED, build_parts, content_hash, plan_parts
-from rehearsal.labels import REHEARSAL
-from rehearsal.layout import (
+from rehearsal.images.build import build
+from rehearsal.images.packages import fetch_packages
+from rehearsal.images.parts import BASE_IMAGE, MACHINES, SHARED, build_parts, content_hash, plan_parts
+from rehearsal.releases import LEFT_OUT, make_readable
+from rehearsal.server_files import (
     ANNOUNCER,
     Layout,
     Secrets,
@@ -34,10 +38,6 @@ from rehearsal.layout import (
     docker_config_text,
     outside_env_text,
 )
-from rehearsal.packages import fetch_packages
-from rehearsal.ports import free_ports
-from rehearsal.releases import LEFT_OUT, make_readable
-from rehearsal.removal import remove_rehearsal
 from rehearsal.stages import Stages
 
 HERE = Path(__file__).parent

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from runbook.incident.chain import Entry, seal
+from runbook.journal.hash_chain import Entry, seal
 
 LONGEST = 80
 _MANY = ("command", "command began", "exchange", "look", "availability")

@@ -1,0 +1,186 @@
+"""What a runbook must keep to before any of it is run: each rule tells, a line each, where it is broken."""
+
+from collections.abc import Collection, Iterator, Mapping
+
+from harness.collection.feature_model import Chapter, Definition, Runbook, Scenario, Sentence
+from runbook.chapters.strategy import Way
+
+#: Marks with which pytest itself leaves a test out, or calls a failed one good.
+_PYTESTS_OWN = {"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"}
+
+
+def broken(runbook: Runbook, marks: Mapping[str, bool], *, allow_unused: bool) -> list[str]:
+    """Every way in which the runbook breaks the rules: `file:line: what is wrong → what to do`.
+
+    `marks` are the registered tags; True for those that take an argument.
+    """
+    if unreadable := list(_unreadable(runbook.chapters)):
+        return unreadable
+    lines = [*_names(runbook.scenarios), *_emptiness(runbook), *_definitions(runbook)]
+    lines += [*_tags(runbook.scenarios, marks), *_needs(runbook.scenarios)]
+    # What is missing above would have used one or the other of them.
+    if not lines and not allow_unused:
+        lines += _unused(runbook)
+    return list(dict.fromkeys(lines))
+
+
+def _unreadable(chapters: Collection[Chapter]) -> Iterator[str]:
+    for chapter in chapters:
+        if chapter.unreadable is not None:
+            yield f"{chapter.place}: Gherkin cannot read this: {chapter.unreadable} → mend the line"
+
+
+def _names(scenarios: Collection[Scenario]) -> Iterator[str]:
+    seen: dict[str, Scenario] = {}
+    for scenario in scenarios:
+        first = seen.setdefault(scenario.name, scenario)
+        if not scenario.name:
+            yield f"{scenario.place}: a scenario without a name → say in words what it reaches"
+        elif first is not scenario:
+            yield (
+                f"{scenario.place}: a second scenario is called {scenario.name!r}; the first one is at "
+                f"{first.place} → give each a name of its own"
+            )
+
+
+def _emptiness(runbook: Runbook) -> Iterator[str]:
+    for chapter in runbook.chapters:
+        if not chapter.scenarios:
+            yield f"{chapter.place}: no scenario in this feature → write one, or take the file out"
+    for scenario in runbook.scenarios:
+        if scenario.stray:
+            yield (
+                f"{scenario.place}: {scenario.stray.splitlines()[0]!r} below it is no sentence → begin it with Given, "
+                "When, Then, And or But, or make it a comment with #"
+            )
+        elif not scenario.sentences:
+            yield f"{scenario.place}: no sentence in {scenario.name!r} → write one, or take it out"
+        for place in scenario.without_rows:
+            yield f"{place}: no rows for the outline {scenario.name!r} → give it Examples with a row"
+
+
+def _definitions(runbook: Runbook) -> Iterator[str]:
+    for sentence, scenario in _sentences(runbook):
+        found = runbook.definitions_of(sentence)
+        if not found and not scenario.without_rows:
+            meant = runbook.similar_to(sentence)
+            hint = f"was {meant} meant?" if meant else "bind it to a function in steps/"
+            yield f"{sentence.place}: no definition for {sentence} → {hint}"
+        elif len(found) > 1:
+            places = " and ".join(definition.place for definition in found)
+            yield f"{sentence.place}: {len(found)} definitions for {sentence}: {places} → keep one of them"
+        for definition in found[:1]:
+            yield from _binding(sentence, definition)
+
+
+def _binding(sentence: Sentence, definition: Definition) -> Iterator[str]:
+    function = f"{definition.function.__name__} at {definition.place}"
+    if definition.runs_later:
+        yield (
+            f"{sentence.place}: {function} is {_a(definition.runs_later)}: what stands in it would not run when the "
+            "sentence does → write a plain function"
+        )
+    if "subtests" in definition.arguments:
+        yield f"{sentence.place}: {function} takes subtests, which can fail without stopping → make each a sentence"
+    for name in sorted(sentence.attached - definition.arguments):
+        yield f"{sentence.place}: {function} does not take the {name} that stands below {sentence} → take it out there"
+    if sentence.kind == "when" and not definition.is_change:
+        yield (
+            f"{sentence.place}: {sentence} is bound to {function}, which is not declared a change → mark it with "
+            "@changes, or make the sentence a Given or a Then"
+        )
+    if sentence.kind != "when" and definition.is_change:
+        yield (
+            f"{sentence.place}: {sentence} is bound to {function}, which is declared a change → make the sentence a "
+            "When, or take @changes away if it only looks"
+        )
+
+
+def _a(word: str) -> str:
+    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
+
+
+def _sentences(runbook: Runbook) -> Iterator[tuple[Sentence, Scenario]]:
+    return ((sentence, scenario) for scenario in runbook.scenarios for sentence in scenario.sentences)
+
+
+def _unused(runbook: Runbook) -> Iterator[str]:
+    sentences = [sentence for sentence, _ in _sentences(runbook)]
+    for definition in runbook.definitions:
+        if not any(definition.defines(sentence) for sentence in sentences):
+            yield f"{definition.place}: no feature uses {definition} → use it, take it out, or add --allow-unused"
+
+
+def _tags(scenarios: Collection[Scenario], marks: Mapping[str, bool]) -> Iterator[str]:
+    for tag in dict.fromkeys(tag for scenario in scenarios for tag in scenario.tags):
+        takes = marks.get(tag.name)
+        if tag.name in _PYTESTS_OWN:
+            yield f"{tag.place}: {tag} is pytest's own and can turn what failed into what is left out → take it out"
+        elif takes is None:
+            yield f"{tag.place}: nobody registered the tag {tag} → mend it, or add it to markers in pyproject.toml"
+        elif takes != bool(tag.argument):
+            should = f"@{tag.name}:NAME" if takes else f"@{tag.name}"
+            yield f"{tag.place}: {tag} has no effect as it stands → write {should}"
+        elif tag.argument and tag.of_examples:
+            yield f"{tag.place}: {tag} has no effect on Examples → put it above the outline"
+        elif tag.name == "way" and tag.argument not in list(Way):
+            yield f"{tag.place}: no verdict decides for {tag} → write one of {', '.join(f'@way:{way}' for way in Way)}"
+
+
+def _needs(scenarios: list[Scenario]) -> Iterator[str]:
+    providers: dict[str, list[Scenario]] = {}
+    for scenario in scenarios:
+        for name in scenario.named("provides"):
+            providers.setdefault(name, []).append(scenario)
+    yield from _provided_twice(providers)
+    rings = list(_rings(scenarios, providers))
+    for ring in rings:
+        names = " → ".join(repr(scenario.name) for scenario in (*ring, ring[0]))
+        yield f"{ring[0].place}: what is needed goes round in a ring, {names}: none of them could begin → break it"
+    in_rings = [scenario for ring in rings for scenario in ring]
+    for number, scenario in enumerate(scenarios):
+        for tag in scenario.tags:
+            if tag.name not in ("needs", "after", "until") or not tag.argument:
+                continue
+            found = [provider for provider in providers.get(tag.argument, []) if provider.may_meet(scenario)]
+            if not found:
+                yield (
+                    f"{tag.place}: {tag} of {scenario.name!r} names what no scenario provides on its way → mend the "
+                    f"name, or write @provides:{tag.argument}"
+                )
+            elif tag.name == "until":
+                continue  # it speaks of what comes later
+            elif late := [p for p in found if p not in scenarios[:number] and p not in in_rings]:
+                yield (
+                    f"{tag.place}: {scenario.name!r} needs {tag.argument!r}, which only comes later, at "
+                    f"{late[0].place} → put that one first"
+                )
+
+
+def _provided_twice(providers: Mapping[str, list[Scenario]]) -> Iterator[str]:
+    for name, found in providers.items():
+        for number, scenario in enumerate(found):
+            if scenario.runs > 1:
+                yield f"{scenario.place}: each row of the outline would provide {name!r} → provide it in a Scenario"
+            for other in found[:number]:
+                if scenario is not other and scenario.may_meet(other):
+                    yield (
+                        f"{scenario.place}: {name!r} is provided here and at {other.place}, and both may run → give "
+                        "one of them another name, or each a @way of its own"
+                    )
+
+
+def _rings(scenarios: list[Scenario], providers: Mapping[str, list[Scenario]]) -> Iterator[list[Scenario]]:
+    finished: set[int] = set()
+
+    def walk(scenario: Scenario, path: list[Scenario]) -> Iterator[list[Scenario]]:
+        if scenario in path:
+            yield path[path.index(scenario) :]
+        elif id(scenario) not in finished:
+            for name in (*scenario.named("needs"), *scenario.named("after")):
+                for provider in providers.get(name, []):
+                    yield from walk(provider, [*path, scenario])
+            finished.add(id(scenario))
+
+    for scenario in scenarios:
+        yield from walk(scenario, [])

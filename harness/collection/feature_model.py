@@ -1,0 +1,128 @@
+"""What the checks of feature files need to know of them, and of the definitions of their sentences."""
+
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook.actions import is_change
+
+
+@dataclass(frozen=True)
+class Tag:
+    """One tag: `@needs:target-pinned` has a name and an argument. `place` is its file and line."""
+
+    name: str
+    argument: str | None
+    place: str
+    of_examples: bool = False
+
+    def __str__(self) -> str:
+        return f"@{self.name}" if self.argument is None else f"@{self.name}:{self.argument}"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence as it will be run: `kind` is `given`, `when` or `then`; `attached` is what stands below it."""
+
+    kind: str
+    text: str
+    place: str
+    attached: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return f'{self.kind.capitalize()} "{self.text}"'
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One scenario, or an outline with everything that its rows make of it. Inherited tags are among its own."""
+
+    name: str
+    place: str
+    tags: tuple[Tag, ...]
+    sentences: tuple[Sentence, ...]
+    #: Lines that stand above the first sentence and are none: Gherkin takes a misspelt keyword for a description.
+    stray: str = ""
+    #: The places at which an outline has no rows; an outline without examples is one such place.
+    without_rows: tuple[str, ...] = ()
+    #: How often it runs: once for each row.
+    runs: int = 1
+
+    def named(self, tag: str) -> tuple[str, ...]:
+        """The arguments of its tags of that name."""
+        return tuple(found.argument for found in self.tags if found.name == tag and found.argument)
+
+    def may_meet(self, other: "Scenario") -> bool:
+        """Tell whether both may apply in one incident: they are not for different ways back."""
+        ways, others = set(self.named("way")), set(other.named("way"))
+        return not ways or not others or bool(ways & others)
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One feature file. `unreadable` is why it cannot be read, with its place."""
+
+    path: Path
+    place: str
+    scenarios: tuple[Scenario, ...] = ()
+    unreadable: str | None = None
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One definition: the function that is bound to a sentence. A `kind` of None stands for every keyword."""
+
+    kind: str | None
+    words: str
+    matches: Callable[[str], bool]
+    function: Callable[..., object]
+    place: str
+    #: The arguments that its function takes.
+    arguments: frozenset[str] = frozenset()
+    #: `async def`, or a generator: what stands in it is not run when its sentence is.
+    runs_later: str | None = None
+
+    def defines(self, sentence: Sentence) -> bool:
+        """Tell whether pytest-bdd would take it for this sentence."""
+        return self.kind in (None, sentence.kind) and self.matches(sentence.text)
+
+    @property
+    def is_change(self) -> bool:
+        """Tell whether its function is declared a change."""
+        return is_change(self.function)
+
+    def __str__(self) -> str:
+        return f'{(self.kind or "step").capitalize()} "{self.words}"'
+
+
+@dataclass(frozen=True)
+class Runbook:
+    """All chapters of a runbook and all definitions that they may use."""
+
+    chapters: list[Chapter]
+    definitions: list[Definition]
+
+    @property
+    def scenarios(self) -> list[Scenario]:
+        """Every scenario, in the order in which they run."""
+        return [scenario for chapter in self.chapters for scenario in chapter.scenarios]
+
+    def definitions_of(self, sentence: Sentence) -> list[Definition]:
+        """The definitions that match a sentence."""
+        return [definition for definition in self.definitions if definition.defines(sentence)]
+
+    def similar_to(self, sentence: Sentence) -> str | None:
+        """The definition that was perhaps meant: the same words under another keyword, or nearly the same words."""
+        for definition in self.definitions:
+            if definition.matches(sentence.text):
+                return f"{definition} at {definition.place}"
+        close = difflib.get_close_matches(sentence.text, [found.words for found in self.definitions], 1, 0.8)
+        return next((f"{found} at {found.place}" for found in self.definitions if [found.words] == close), None)
+
+
+def chapter_order(path: Path) -> tuple[float, str, str]:
+    """The place of a feature file among others: by the number that its name begins with, then by its name."""
+    number = re.match(r"\d+", path.name)
+    return (int(number[0]) if number else float("inf"), path.name, str(path))

@@ -1,0 +1,56 @@
+"""What selects or runs nothing is refused where a run was asked for: exit 0 means that the checks ran."""
+
+import re
+from collections.abc import Generator
+
+import pytest
+
+from harness.session.blocked import blocked
+from harness.session.lifecycle import CONDUCT
+
+#: Options of pytest and of its plugins that show something and run nothing, by pytest's own names for them.
+_SHOWING = {
+    "collectonly": "--collect-only",
+    "showfixtures": "--fixtures",
+    "show_fixtures_per_test": "--fixtures-per-test",
+    "markers": "--markers",
+    "cacheshow": "--cache-show",
+    "version": "--version",
+    "help": "--help",
+    "setuponly": "--setup-only",
+    "setupplan": "--setup-plan",
+    "generate_missing": "--generate-missing",
+}
+_VALIDATIONS = ("post_deploy", "pre_deploy")
+_RAN = "exit code 0 means that the checks ran"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """Refuse options that run nothing; and, whatever did it, an exit code 0 behind which no check ran."""
+    if (asked := _asked(config)) is None:
+        return (yield)
+    if problems := [*_showing(config, asked), *blocked(config)]:
+        raise pytest.UsageError(*problems)
+    result = yield
+    if result in (None, pytest.ExitCode.OK) and CONDUCT not in config.stash:
+        raise pytest.UsageError(f"{asked}, and nothing was run: {_RAN} → leave out what kept pytest from running it")
+    return result
+
+
+def _asked(config: pytest.Config) -> str | None:
+    """The option that asks for an execution, a rehearsal or a validation; None where none does."""
+    option = config.option
+    words = [str(word).partition("=")[0] for word in config.invocation_params.args]
+    for flag in ("execute", "rehearse"):
+        # `--help` keeps pytest from reading what stands behind it.
+        if getattr(option, flag, None) is not None or f"--{flag}" in words:
+            return f"--{flag}"
+    mark = str(getattr(option, "markexpr", "") or "").strip()
+    wanted = re.findall(r"(not\s+)?(\w+)", mark)
+    return f"-m {mark}" if any(word in _VALIDATIONS and not without for without, word in wanted) else None
+
+
+def _showing(config: pytest.Config, asked: str) -> list[str]:
+    given = [flag for name, flag in _SHOWING.items() if getattr(config.option, name, None)]
+    return [f"{flag} with {asked}: it runs nothing, and {_RAN} → leave {flag} out" for flag in given]

@@ -1,0 +1,133 @@
+"""Which feature files are run, in which order, and what must have passed before each scenario."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.collection.feature_model import chapter_order
+from harness.compat import FeatureFile, collect_feature, install_contents_reporter
+from harness.options import runs_features
+
+#: The scenario that provides each name, of all that were collected.
+_PROVIDERS = pytest.StashKey[dict[str, str]]()
+#: How many scenarios were left out because nobody asked for their mark.
+_LEFT_OUT = pytest.StashKey[Counter[str]]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let `--collect-only` read like a table of contents."""
+    if config.option.collectonly and runs_features(config):
+        install_contents_reporter(config)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect a `.feature` file."""
+    if file_path.suffix == ".feature" and runs_features(parent.config):
+        return collect_feature(parent, file_path)
+    return None
+
+
+def pytest_bdd_apply_tag(tag: str, function: Callable[..., object]) -> object:
+    """Turn `@needs:NAME` and its like into a mark with an argument; leave other tags to pytest-bdd."""
+    name, colon, argument = tag.partition(":")
+    if not colon:
+        return None
+    getattr(pytest.mark, name)(argument)(function)
+    return True
+
+
+def named(item: pytest.Item, mark: str) -> list[str]:
+    """The arguments of a scenario's `mark:` tags, sorted: tags are a set in pytest-bdd."""
+    return sorted(str(found.args[0]) for found in item.iter_markers(mark) if found.args)
+
+
+def place_of(item: pytest.Item) -> tuple[Any, ...]:
+    """Where a scenario stands in the runbook: its file by number and name, then its line there, then its row."""
+    file = item.parent
+    place = (file.position_of(item), file.row_of(item)) if isinstance(file, FeatureFile) else ()
+    return (*chapter_order(item.path), *place)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put scenarios in the order of their file names, then of their lines."""
+    if runs_features(config):
+        # Before -k and -m take scenarios away: by name, so that a refusal can name what was not selected.
+        config.stash[_PROVIDERS] = {name: item.name for item in items for name in named(item, "provides")}
+        _leave_out_by_default(config, items)
+        items.sort(key=place_of)
+
+
+def _leave_out_by_default(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run what is no part of a rollback only when it was asked for by its mark."""
+    if config.option.markexpr:
+        return
+    left_out = {item: mark for item in items if (mark := asked_for_by({each.name for each in item.iter_markers()}))}
+    config.stash[_LEFT_OUT] = Counter(left_out.values())
+    if left_out:
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
+
+
+def asked_for_by(tags: Collection[str]) -> str | None:
+    """The mark by which a scenario with these tags must be asked for, if it is no part of a rollback."""
+    for mark in ("emergency", "pre_deploy"):
+        if mark in tags:
+            return mark
+    tied = {"needs", "after", "way"} & set(tags)
+    return "post_deploy" if "post_deploy" in tags and not tied else None
+
+
+def left_out_by_default(config: pytest.Config) -> list[str]:
+    """Say, a line for each mark, what was left out because nobody asked for it, and how to ask."""
+    return [
+        f"{count} {'scenario' if count == 1 else 'scenarios'} left out, for -m {mark} only → add -m {mark}"
+        for mark, count in config.stash.get(_LEFT_OUT, Counter()).items()
+    ]
+
+
+def missing_needs(config: pytest.Config, selected: Iterable[pytest.Item], passed: Collection[str]) -> list[str]:
+    """Say, a line each, which selected scenario needs one that was not selected, by that one's own name.
+
+    `passed` are the names that passed in this incident before.
+    """
+    selected = list(selected)
+    provided = {name for item in selected for name in named(item, "provides")} | set(passed)
+    providers = config.stash.get(_PROVIDERS, {})
+    return [
+        f"{item.name!r} needs {providers.get(need, need)!r}"
+        for item in selected
+        for need in named(item, "needs")
+        if isinstance(item.parent, FeatureFile) and need not in provided
+    ]
+
+
+class Needs:
+    """Which scenarios passed in this incident, by the name that they provide."""
+
+    def __init__(self, selected: Iterable[pytest.Item], earlier: Collection[str] = ()) -> None:
+        """`earlier` are the names that passed in earlier runs of this incident."""
+        self._selected = {name for item in selected for name in named(item, "provides")}
+        self._earlier = frozenset(earlier)
+        # What is run again must pass again: production may have moved since.
+        self.reached = set(self._earlier - self._selected)
+
+    def passed(self, item: pytest.Item) -> None:
+        """Note that a scenario passed, or in a plan could be planned to its end."""
+        self.reached.update(named(item, "provides"))
+
+    def passed_before(self, item: pytest.Item) -> bool:
+        """Tell whether an earlier run came past the point up to which `item` is run (`@until:`)."""
+        past = bool(self._earlier.intersection(named(item, "until")))
+        if past:
+            self.reached |= self._earlier.intersection(named(item, "provides"))
+        return past
+
+    def unmet(self, item: pytest.Item) -> list[str]:
+        """Name what `item` needs and did not pass; `after:` counts only if it was selected at all."""
+        needs = named(item, "needs") + [name for name in named(item, "after") if name in self._selected]
+        return [name for name in needs if name not in self.reached]

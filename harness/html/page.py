@@ -1,0 +1,74 @@
+"""How pytest-html's report becomes the incident record: same file, our page on top, its table below."""
+
+import os
+import time
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.html.compat_html import lay_out_page
+from harness.options import RUN
+from harness.session.lifecycle import REDACTOR
+from runbook.errors import RunbookError
+from runbook.journal import private_files
+from runbook.report.page import render
+from runbook.report.page.templating import STYLE
+
+_SCRIPT = Path(__file__).with_name("pytest_html.js")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Point pytest-html at the record of this run.
+
+    Plugins of conftest.py are configured before those that are installed, so pytest-html reads these options after.
+    """
+    run = config.stash.get(RUN, None)
+    if run is None:
+        return
+    config.option.htmlpath = str(run.page)
+    config.option.self_contained_html = True
+    config.option.css = [str(STYLE), str(Path(__file__).with_name("pytest_html.css"))]
+    # pytest-html stamps local time; an incident record knows UTC only.
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+
+
+def pytest_metadata(metadata: dict[str, Any], config: pytest.Config) -> None:
+    """Keep Python and platform in pytest-html's environment, and nothing else: it takes CI variables, secrets too."""
+    if RUN in config.stash:
+        kept = {name: metadata[name] for name in ("Python", "Platform") if name in metadata}
+        metadata.clear()
+        metadata.update({name: escape(str(value)) for name, value in kept.items()})
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let the page begin with the record, made from the journal alone, and pytest-html's own parts follow."""
+    if RUN in session.config.stash:
+        page = session.config.stash[RUN].page
+        script = _SCRIPT.read_text(encoding="utf-8")
+        lay_out_page(session.config, partial(_record, session.config), script, partial(private_files.write, page))
+
+
+def pytest_html_report_title(report: Any) -> None:
+    """Name the page by its incident, where this is one."""
+    run = report.config.stash.get(RUN, None)
+    if run is not None:
+        report.title = run.incident
+
+
+def _record(config: pytest.Config) -> str:
+    try:
+        return render.body(config.stash[RUN].journal)
+    except RunbookError as error:
+        return f"<p><strong>{escape(config.stash[REDACTOR].text(str(error)))}</strong></p>"
+
+
+def pytest_html_results_table_row(cells: list[str]) -> None:
+    """Escape the test's id, which pytest-html does not."""
+    for number, cell in enumerate(cells):
+        start, end = '<td class="col-testId">', "</td>"
+        if cell.startswith(start):
+            cells[number] = start + escape(cell[len(start) : -len(end)]) + end

@@ -1,0 +1,160 @@
+"""What `--resume INCIDENT` goes on from: the journal of an earlier run, and what it still allows."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from harness.session.retyped import Typed
+from runbook.actions import Reach
+from runbook.chapters.context import Wishes
+from runbook.errors import JournalError, SettingsError
+from runbook.journal.hash_chain import Entry
+from runbook.journal.verify import verify
+from runbook.settings.schema import Settings
+
+_RESUMABLE = ("rollback", "emergency", "rehearsal", "emergency-rehearsal")
+_RESUMABLE_NAME = re.compile(rf"-({'|'.join(_RESUMABLE)})(-[0-9]+)?$")
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The runs of an incident so far: their entries, the kind of incident, and what was wished for."""
+
+    entries: tuple[Entry, ...]
+    kind: str
+    wishes: Wishes
+    #: Whether another target is asked for than it had; nothing was changed by then, so all is looked at anew.
+    elsewhere: bool = False
+
+    @property
+    def begun(self) -> list[Entry]:
+        """How each of its runs was begun."""
+        return [entry for entry in self.entries if entry["kind"] in ("opened", "resumed")]
+
+    @property
+    def passed(self) -> frozenset[str]:
+        """The names that scenarios provide which passed, when they ran last."""
+        return frozenset(name for provided in self._passed().values() for name in provided)
+
+    @property
+    def passed_scenarios(self) -> frozenset[str]:
+        """The scenarios that passed, when they ran last, by name."""
+        return frozenset(self._passed())
+
+    def _passed(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for entry in self.entries:
+            if entry["kind"] == "scenario began":
+                # One that began again and came to no end has not passed any more.
+                found.pop(entry["scenario"], None)
+            elif entry["kind"] == "scenario ended" and entry["outcome"] == "passed":
+                found[entry["scenario"]] = entry.get("provides", [])
+        return found
+
+    def may_be_overridden(self, sentence: str) -> bool:
+        """Tell whether the sentence of that id failed, or was inconclusive, when it ran last."""
+        outcomes, open_id = {}, ""
+        for entry in self.entries:
+            if entry["kind"] == "sentence began":
+                open_id = entry.get("id", "")
+            elif entry["kind"] == "sentence ended":
+                outcomes[open_id] = entry["outcome"]
+        return outcomes.get(sentence) in ("inconclusive", "failed")
+
+
+def read_earlier(folder: Path, settings: Settings, given: Wishes, typed: Typed, *, emergency: bool) -> Earlier:
+    """Read what the incident in `folder` came to, with the wishes of then and those `given` now.
+
+    Raises SettingsError when it cannot be gone on with, and JournalError when its journal was changed.
+    """
+    name, journal = folder.name, folder / "journal.jsonl"
+    anew = typed.without("--resume")
+    if not journal.is_file():
+        raise SettingsError(
+            f"--resume {name}, and there is no journal of that incident in {folder.parent} ({_newest(folder.parent)})",
+            "name the folder with --reports, or copy it here from the machine that ran it; without it the rollback that"
+            f" is under way is gone on with from what lies on the production host: type {anew}",
+        )
+    entries = verify(journal).entries
+    opened: Mapping[str, Any] = entries[0] if entries else {}
+    if opened.get("kind") != "opened":
+        raise JournalError(f"the journal {journal} is not as it was written", f"begin anew: type {anew}")
+    project = settings.project.name
+    if (opened["project"], opened["directory"]) != (project, str(settings.project.directory)):
+        raise SettingsError(
+            f"incident {name} is about {opened['project']} in {opened['directory']}, and the settings are for {project}"
+            f" in {settings.project.directory}",
+            "name the right settings with --settings",
+        )
+    if opened["mode"] != "execute":
+        raise SettingsError(f"incident {name} was a plan: it changed nothing", f"type {anew}")
+    last = entries[-1]
+    over = {"passed": "it passed", "nothing to do": "there was nothing to do"}
+    if last["kind"] == "closed" and last["outcome"] in over and not last.get("remaining"):
+        raise SettingsError(
+            f"incident {name} is over: {over[last['outcome']]}",
+            f"to see what production is now, type {anew.without('--execute')}",
+        )
+    kind = str(opened["type"])
+    if kind not in _RESUMABLE:
+        raise SettingsError(
+            f"incident {name} is of the kind {kind}, which is not gone on with", f"begin anew: type {anew}"
+        )
+    if ("emergency" in kind) is not emergency:
+        again = typed.without("-m").plus("-m", "emergency") if "emergency" in kind else typed.without("-m")
+        raise SettingsError(f"incident {name} is of the kind {kind}", f"to go on with it, type {again}")
+    asked = [entry["asked_for"] for entry in entries if entry["kind"] in ("opened", "resumed")]
+    if "emergency" in kind:
+        _refuse_other_switch(name, _joined(asked, Wishes()), given, typed)
+    other = _goes_elsewhere(name, entries, given, typed)
+    wishes = _joined(asked, given)
+    if any(entry["kind"] == "fact" and entry["name"] == "loss accepted" for entry in entries):
+        # It accepts what was named then, which is on record as a fact; what is typed now accepts what is named now.
+        wishes = replace(wishes, accept_loss=given.accept_loss)
+    return Earlier(entries, kind, wishes, other)
+
+
+#: Each of these wishes takes the place of the other.
+_INSTEAD = {"enable": "disable", "disable": "enable", "target": "forward_fix", "forward_fix": "target"}
+
+
+def _refuse_other_switch(name: str, asked: Wishes, given: Wishes, typed: Typed) -> None:
+    if (given.enable or given.disable) and (given.enable, given.disable) != (asked.enable, asked.disable):
+        raise SettingsError(
+            f"incident {name} turns one switch, one way, and --enable or --disable asks for another",
+            f"to go on with it, type {typed.without('--enable', '--disable')}",
+        )
+
+
+def _newest(reports: Path) -> str:
+    journals = [path.parent.name for path in reports.glob("*/journal.jsonl")]
+    found = sorted((name for name in journals if _RESUMABLE_NAME.search(name)), reverse=True)
+    return f"there are: {', '.join(found[:3])}{', …' if len(found) > 3 else ''}" if found else "there is none"
+
+
+def _joined(asked: Sequence[Mapping[str, Any]], given: Wishes) -> Wishes:
+    """What was asked for at first and later, the newest word on each thing; an override is on record as a fact."""
+    joined: dict[str, Any] = {}
+    for wishes in (*asked, {field.name: getattr(given, field.name) for field in fields(Wishes)}):
+        for name, value in wishes.items():
+            if value:
+                joined.pop(_INSTEAD.get(name, ""), None)
+                joined[name] = value
+    return Wishes(**(joined | {"override": given.override}))
+
+
+def _goes_elsewhere(name: str, entries: Sequence[Entry], given: Wishes, typed: Typed) -> bool:
+    """Tell whether another target is asked for than the incident has. Raises SettingsError where it is too late."""
+    pinned = [e["value"]["tag"] for e in entries if e["kind"] == "fact" and e["name"] == "target"]
+    other = given.target or given.forward_fix
+    if not pinned or not other or other == pinned[-1]:
+        return False
+    if any(e["kind"] == "change" and e["reach"] == Reach.PRODUCTION and e["state"] == "begun" for e in entries):
+        option = "--to" if given.target else "--forward-fix"
+        raise SettingsError(
+            f"incident {name} goes to {pinned[-1]}, and {option} names {other}",
+            f"to go on with it, leave {option} out; to go to {other}, type {typed.without('--resume')}",
+        )
+    return True

@@ -1,0 +1,112 @@
+"""What pytest reports of a scenario, and with which code it exits: never anything better than the record says."""
+
+import contextlib
+import unittest
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+import pytest
+
+from harness.session.lifecycle import CONDUCT, REDACTOR
+from runbook.actions import Outcome
+from runbook.errors import CheckFailed, Inconclusive
+from runbook.text import visible
+
+#: pytest's own exit codes end with 5.
+DECISION_NEEDED = 6
+ENDED_WELL = (Outcome.PASSED, Outcome.PLANNED, Outcome.NOTHING_TO_DO)
+_Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
+_IN_FLIGHT = pytest.StashKey[pytest.Item]()
+
+
+def meant(error: BaseException | None) -> BaseException | None:
+    """What an exception means in a runbook, where tests know ways out of a test that are no failures.
+
+    A sentence that skips itself, or expects to fail, has not been looked at; it is `inconclusive`.
+    """
+    name = type(error).__name__
+    if isinstance(error, (pytest.skip.Exception, pytest.xfail.Exception, unittest.SkipTest)):
+        return Inconclusive(
+            f"the sentence was left in the middle ({name}: {error})",
+            "let its function pass or fail; it decides nothing",
+        )
+    if isinstance(error, pytest.fail.Exception):
+        return CheckFailed(str(error), "look at what the sentence is about by hand")
+    if isinstance(error, SystemExit):
+        return CheckFailed(f"a part of the sentence ended the program ({name}: {error})", "look at its function")
+    return error
+
+
+def outcome_of_scenario(outcomes: list[Outcome]) -> Outcome:
+    """How a scenario ended, by its sentences and by what went wrong around them; without any, nothing is known."""
+    bad = [outcome for outcome in outcomes if not outcome.is_good]
+    if bad or not outcomes:
+        return bad[0] if bad else Outcome.INCONCLUSIVE
+    return Outcome.PLANNED if Outcome.PLANNED in outcomes else Outcome.PASSED
+
+
+def make_failed(report: pytest.TestReport, why: str) -> None:
+    """Turn a report that is not failed (passed, skipped, an expected failure) into one that is."""
+    report.outcome = "failed"
+    report.longrepr = why
+    if hasattr(report, "wasxfail"):
+        del report.wasxfail
+
+
+def without_secrets(config: pytest.Config, report: _Report) -> _Report:
+    """`report` with everything struck out that the page, the terminal and JUnit's XML must not show."""
+    redactor = config.stash[REDACTOR]
+
+    def clean(text: object) -> str:
+        return visible(redactor.text(str(text)))
+
+    if isinstance(report.longrepr, tuple):
+        path, line, why = report.longrepr
+        report.longrepr = path, line, clean(why)
+    elif report.longrepr is not None:
+        report.longrepr = clean(report.longrepr)
+    report.sections = [(name, clean(text)) for name, text in report.sections]
+    if isinstance(report, pytest.TestReport):
+        report.user_properties = [(clean(name), clean(value)) for name, value in report.user_properties]
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
+    """Keep secrets out of what is told of a module that cannot be loaded."""
+    report = yield
+    return without_secrets(collector.config, report) if REDACTOR in collector.config.stash else report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Remember the scenario that runs: pytest reports none that a signal, pytest.exit or a plugin took away."""
+    item.session.stash[_IN_FLIGHT] = item
+    result = yield
+    del item.session.stash[_IN_FLIGHT]
+    conduct = item.config.stash.get(CONDUCT, None)
+    if conduct is not None and item.nodeid not in conduct.ended:
+        _report(item, "a plugin took this scenario away: none of its sentences was run")
+    return result
+
+
+def _report(item: pytest.Item, why: str) -> None:
+    report = pytest.TestReport(item.nodeid, item.location, {}, "failed", why, "call")
+    item.config.hook.pytest_runtest_logreport(report=report)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Report the scenario in flight, for JUnit's XML and the page; exit with no 0 when the record says otherwise."""
+    conduct = session.config.stash.get(CONDUCT, None)
+    if conduct is None:
+        return
+    item = session.stash.get(_IN_FLIGHT, None)
+    if item is not None:
+        with contextlib.suppress(Exception):  # a plugin that fails in here may have ended the run to begin with
+            _report(item, "the run was ended in this scenario; the record tells in which sentence")
+    if conduct.ending == Outcome.DECISION_NEEDED:
+        session.exitstatus = DECISION_NEEDED
+    elif conduct.ending not in ENDED_WELL and session.exitstatus == pytest.ExitCode.OK:
+        interrupted = conduct.outcome == Outcome.INTERRUPTED
+        session.exitstatus = pytest.ExitCode.INTERRUPTED if interrupted else pytest.ExitCode.TESTS_FAILED

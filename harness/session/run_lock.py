@@ -1,0 +1,54 @@
+"""The lock as a run holds it: taken before anything is begun, kept with signs of life, let go of at every ending."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from runbook.errors import RunbookError
+from runbook.production.compose import Production
+from runbook.shared_state.lock import Heartbeat, Held, Lock
+
+
+class RunLock:
+    """Holds the lock of a production for one run."""
+
+    def __init__(self, production: Production, incident: str, way_on: Callable[[str], str]) -> None:
+        """`production` should be one whose commands stay off the record; `way_on` is as for `Lock.take`."""
+        self._lock = Lock(production)
+        self._heartbeat = Heartbeat(self._lock)
+        self._incident = incident
+        self._way_on = way_on
+        self._taken_over: Held | None = None
+        #: What became of it, in words.
+        self.state = "not taken"
+
+    def take(self) -> None:
+        """Take it, and begin to give signs of life. Raises LockHeld when another run has it."""
+        self._taken_over = self._lock.take(self._incident, self._way_on)
+        self._heartbeat.start()
+        self.state = "held"
+
+    def keep(self) -> None:
+        """Make sure that it is this run's still. Raises LockLost when it is not."""
+        self._lock.keep()
+
+    def release(self) -> None:
+        """Let go of it, however far `take` came; never raises, since what it would say belongs to the last lines."""
+        self._heartbeat.stop()
+        if self._lock.holder is None:
+            return
+        try:
+            ours = self._lock.release()
+            self.state = "released" if ours else "TAKEN AWAY: another run may be at work"
+        except RunbookError as error:
+            self.state = f"NOT RELEASED: {error}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Who holds it, and from whom it was taken over, as the journal keeps it."""
+        holder = self._lock.holder
+        taken_over = self._taken_over
+        return {
+            "holder": asdict(holder) if holder else None,
+            "taken_over_from": asdict(taken_over.holder) if taken_over else None,
+        }

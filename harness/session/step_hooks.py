@@ -1,0 +1,180 @@
+"""What happens around each scenario and each sentence: it is put on record, and shown, as it begins and as it ends."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_bdd.parser import Feature, Scenario, Step
+
+from harness.collection.order import named
+from harness.collection.overrides import sentence_id
+from harness.session.lifecycle import CONDUCT, SIGNALS
+from harness.session.reporting import make_failed, meant, outcome_of_scenario, without_secrets
+from harness.session.run import Conduct
+from runbook.actions import Outcome, is_change
+from runbook.chapters.strategy import Way
+from runbook.errors import JournalError, LockLost, RunbookError, SentenceError
+from runbook.incident.executor import Mode, outcome_of
+
+#: How the sentences of a scenario ended, and what went wrong around them.
+_OUTCOMES = pytest.StashKey[list[Outcome]]()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave a scenario out whose needs did not pass, and say so on record."""
+    conduct = item.config.stash.get(CONDUCT, None)
+    if conduct is None:
+        return
+    reason, settled = _left_out_because(conduct, item)
+    if settled:
+        conduct.settled[item.nodeid] = settled
+    if reason:
+        conduct.incident.journal.write(
+            "scenario left out",
+            scenario=item.name,
+            feature=_chapter(item),
+            outcome=Outcome.NOT_APPLICABLE,
+            reason=reason,
+        )
+        conduct.progress.left_out(_chapter(item), item.name, reason)
+        conduct.ended[item.nodeid] = Outcome.NOT_APPLICABLE
+        pytest.skip(reason)
+
+
+def _left_out_because(conduct: Conduct, item: pytest.Item) -> tuple[str, str]:
+    """Why a scenario is not run, and why it need not be any more; empty where it is, and where it must be still."""
+    past = conduct.needs.passed_before(item)
+    if past and conduct.passed_earlier(item):
+        return "passed already in this incident", "passed"
+    facts = conduct.incident.facts
+    if "nothing to do" in facts:
+        return f"has nothing to do: {facts['nothing to do']}", "nothing"
+    # Where a person must judge the migrations, a plan shows what the more careful judgement would do.
+    assumed = Way.DOWNGRADE if conduct.incident.mode is Mode.PLAN and conduct.incident.undecided else None
+    ways, way = named(item, "way"), facts.get("way", assumed)
+    if ways and way is not None and way not in ways:
+        return f"is for the way back {' or '.join(ways)}, and this one is {way}", "way"
+    if past:
+        return "did not run to its end in this incident, which is past it", "past"
+    unmet = conduct.needs.unmet(item)
+    return (f"needs {', '.join(unmet)}, which did not pass", "") if unmet else ("", "")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
+    """Open the scenario on record."""
+    if (conduct := _conduct(request)) is not None:
+        _begin_scenario(conduct, request.node, scenario.name, feature.description)
+
+
+def _begin_scenario(conduct: Conduct, item: pytest.Item, name: str, description: str) -> None:
+    if _OUTCOMES in item.stash:
+        raise SentenceError(f"{name!r} was run already, and something runs it again", "leave that plugin out")
+    item.stash[_OUTCOMES] = []
+    chapter = _chapter(item)
+    conduct.incident.journal.write("scenario began", scenario=name, feature=chapter, description=description)
+    conduct.progress.scenario_began(chapter, name)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_bdd_before_step(
+    request: pytest.FixtureRequest, scenario: Scenario, step: Step, step_func: Callable[..., object]
+) -> None:
+    """Open the sentence on record, before anything in it happens."""
+    conduct = _conduct(request)
+    if conduct is None:
+        return
+    number = next(index for index, other in enumerate(scenario.steps, 1) if other is step)
+    request.config.stash[SIGNALS].sentence_began(conduct.run.settings.deadlines.sentence)
+    conduct.incident.sentence_began(
+        {
+            "id": sentence_id(scenario.feature.filename, request.node.parent.position_of(request.node), number),
+            "keyword": step.type.capitalize(),
+            "text": step.name,
+            "scenario": scenario.name,
+            "place": f"{Path(scenario.feature.filename).name}:{step.line_number}",
+        },
+        may_change=is_change(step_func),
+    )
+    conduct.progress.sentence_began(step.type.capitalize(), step.name)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_bdd_after_step(request: pytest.FixtureRequest) -> Any:
+    """Close the sentence on record, when it and every other plugin came to their end, and it did something at all."""
+    result = yield
+    if (conduct := _conduct(request)) is not None:
+        conduct.incident.check_sentence()
+        if (late := request.config.stash[SIGNALS].late) is not None:
+            raise late  # whoever caught it when it was raised
+    _end_sentence(request.node, None)
+    return result
+
+
+def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: BaseException) -> None:
+    """Close the sentence on record: it raised."""
+    _end_sentence(request.node, exception)
+
+
+def _end_sentence(item: pytest.Item, error: BaseException | None) -> None:
+    conduct = item.config.stash.get(CONDUCT, None)
+    if conduct is None or not conduct.incident.sentence_is_open:
+        return
+    item.config.stash[SIGNALS].sentence_ended()
+    outcome, detail, seconds = conduct.incident.sentence_ended(meant(error))
+    # What could not be checked, or was not so, and ended without an error all the same, is what a person accepted.
+    vouched = error is None and outcome in (Outcome.INCONCLUSIVE, Outcome.FAILED)
+    item.stash[_OUTCOMES].append(Outcome.PASSED if vouched else outcome)
+    conduct.progress.sentence_ended(outcome, detail, seconds)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Close what is still open, tell later scenarios how this one ended, and keep secrets out of the report."""
+    conduct = item.config.stash.get(CONDUCT, None)
+    if conduct is None:
+        return (yield)
+    if conduct.ended.get(item.nodeid) is Outcome.NOT_APPLICABLE:
+        return without_secrets(item.config, (yield))
+    error = meant(call.excinfo.value) if call.excinfo else None
+    if isinstance(error, JournalError | LockLost):
+        # Without a journal, or without the lock, nothing more may be changed: not by the scenarios that come either.
+        item.session.shouldfail = error.seen
+    if error is not None:
+        _note_error(conduct, item, error)
+    outcome = outcome_of_scenario(item.stash.get(_OUTCOMES, []))
+    if call.when == "teardown":
+        _end_scenario(conduct, item, outcome)
+    report: pytest.TestReport = yield
+    if not report.failed and (error is not None or (call.when == "call" and not outcome.is_good)):
+        make_failed(report, str(error or "nothing is known of this scenario: none of its sentences came to an end"))
+    if isinstance(error, RunbookError):
+        report.longrepr = str(error)
+    return without_secrets(item.config, report)
+
+
+def _note_error(conduct: Conduct, item: pytest.Item, error: BaseException) -> None:
+    if _OUTCOMES not in item.stash:  # it went wrong before the scenario began: in a fixture, or in another plugin
+        _begin_scenario(conduct, item, item.name, "")
+    # What no step hook saw: pytest.exit, Ctrl-C, an error in a hook.
+    _end_sentence(item, error)
+    item.stash[_OUTCOMES].append(outcome_of(error))
+
+
+def _end_scenario(conduct: Conduct, item: pytest.Item, outcome: Outcome) -> None:
+    conduct.ended[item.nodeid] = outcome
+    if outcome.is_good:
+        conduct.needs.passed(item)
+    if _OUTCOMES in item.stash:
+        provides = named(item, "provides")
+        conduct.incident.journal.write("scenario ended", scenario=item.name, outcome=outcome, provides=provides)
+
+
+def _conduct(request: pytest.FixtureRequest) -> Conduct | None:
+    return request.config.stash.get(CONDUCT, None)
+
+
+def _chapter(item: pytest.Item) -> str:
+    feature = getattr(item.parent, "feature", None)
+    return str(getattr(feature, "name", "") or item.path.stem)

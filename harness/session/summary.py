@@ -1,0 +1,86 @@
+"""The last lines on the terminal: what was changed, what production is now, and what to type next."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.session.run import Conduct
+from harness.session.way_back import recovery_lines
+from runbook.actions import Outcome, Reach
+from runbook.journal.journal import Entry
+from runbook.production.gate_words import gate_told
+from runbook.report.follow_up.approvals import approvals
+from runbook.report.incident_report import Story
+from runbook.report.next_command import gate_in_words, next_command
+
+#: The outcomes of plans that can be carried out.
+_CARRIED_OUT = (Outcome.PLANNED, Outcome.DECISION_NEEDED)
+_DIGEST = len("sha256:") + 12
+
+
+def last_lines(conduct: Conduct) -> list[str]:
+    """Everything that a person under stress must know when the run is over, most important last."""
+    incident, ending = conduct.incident, str(conduct.ending)
+    changes = incident.changes_made
+    unfinished = _unfinished(incident.journal.entries)
+    made = [change for change in changes if change not in unfinished]
+    counted = "1 change was" if len(made) == 1 else f"{len(made) or 'no'} changes were"
+    begun = f", and {len(unfinished)} begun but not finished" if unfinished else ""
+    # What went wrong at the very end stands behind the outcome; paths keep their letters.
+    outcome, _, trouble = ending.partition("; and ")
+    lines = [f"{outcome.upper()}: {counted} made to production{begun}", *(f"  - {change}" for change in made)]
+    lines += [f"  - not finished: {change}" for change in unfinished]
+    lines += [f"  {line}" for line in trouble.split("; and ") if line]
+    if incident.vouched:
+        lines.append(f"  not checked, or not so, but accepted by a person: {', '.join(sorted(incident.vouched))}")
+    unused = [each.option for each in approvals(incident.journal.entries) if not each.used]
+    lines += [f"  {option} had no effect: nothing was to decide there, or it did not come to that" for option in unused]
+    after = incident.facts.get("after", None if changes else incident.facts.get("before"))
+    if isinstance(after, Mapping):
+        # The engine goes on with what a command that was stopped had asked it for.
+        goes_on = unfinished and conduct.outcome == "interrupted"
+        seen = f"at {after['at'][11:19]} UTC, and what was not finished may be at work still" if goes_on else "now"
+        lines += [f"  production {seen}:", *(f"    {line}" for line in state(after))]
+    elif changes:
+        lines.append(f"  what production is now is not known: {after or 'nobody could look'}")
+    if conduct.lock is not None:
+        lines.append(f"    lock      {conduct.lock.state}")
+    if not changes and conduct.run.kind != "validation":
+        failed = Story(incident.journal.entries).failed
+        lines += [f"  {line}" for line in recovery_lines(incident.facts, failed[0] if failed else None)]
+    lines += [f"  {line}" for line in _next(conduct)]
+    return lines
+
+
+def _unfinished(entries: Sequence[Entry]) -> list[str]:
+    """The changes to production that were begun, and of which the journal has no end."""
+    states = {
+        entry["summary"]: entry["state"]
+        for entry in entries
+        if entry["kind"] == "change" and entry["reach"] == Reach.PRODUCTION
+    }
+    return [summary for summary, newest in states.items() if newest == "begun"]
+
+
+def state(snapshot: Mapping[str, Any]) -> list[str]:
+    """What production is, a line for each thing that matters at 3 a.m."""
+    schema = snapshot["schema"] if isinstance(snapshot["schema"], str) else ", ".join(snapshot["schema"])
+    lines = [f"release   {', '.join(snapshot['tags'])}"]
+    for item in sorted(snapshot["containers"], key=lambda item: (item["service"], item["state"] != "running")):
+        digest = item.get("digest", snapshot["digests"].get(item["service"]))
+        if digest is not None or item["state"] != "running" or item["health"] == "unhealthy":
+            health = "" if item["health"] == "none" else f", {item['health']}"
+            known = digest is not None and digest.startswith("sha256:")
+            runs = f" {digest[:_DIGEST] if known else 'of unknown digest'}" if digest else ""
+            # Old and new stand side by side when a switch was cut short.
+            tag = f" {item['tag']}" if len(snapshot["tags"]) > 1 and "tag" in item else ""
+            lines.append(f"{item['service']:<9}{tag}{runs} {item['state']}{health}")
+    return [*lines, f"gate      {gate_told(snapshot)}", f"schema    {schema}"]
+
+
+def _next(conduct: Conduct) -> list[str]:
+    entries = conduct.incident.journal.entries
+    lines = [f"traffic is paused: the gate was {by}"] if (by := gate_in_words(entries)) else []
+    if conduct.outcome in _CARRIED_OUT and conduct.is_part:
+        return [*lines, "this was the plan of a part; to plan the whole, type:", f"  {conduct.run.again}"]
+    following = next_command(entries)
+    return lines if following is None else [*lines, f"{following.why}:", f"  {following.command}"]

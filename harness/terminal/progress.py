@@ -1,0 +1,262 @@
+"""What is said while the runbook runs: a line for each sentence as it ends, and what goes on until then."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+
+from harness.compat import CaptureManager, QuietReporter, live_terminal
+from harness.options import Run
+from harness.terminal.live_state import Now
+from harness.terminal.screen import Line, PlainScreen, Screen, Style, allows_live_view
+from harness.terminal.text_wrap import broken, command_lines
+from runbook.actions import Outcome, Reach
+from runbook.hosts.local import Command, Completed
+from runbook.hosts.pull_progress import PullProgress
+from runbook.incident.executor import Mode
+from runbook.journal.availability import Availability
+from runbook.journal.events import Listener
+from runbook.text import visible
+
+#: Stands before each sentence that changes production, so that it is seen without colour too.
+SIGN = "▲"
+_MARKS = {
+    Outcome.PASSED: ("ok", Style.GOOD),
+    Outcome.FAILED: ("FAILED", Style.BAD),
+    Outcome.INCONCLUSIVE: ("UNKNOWN", Style.WARNING),
+    Outcome.PLANNED: ("plan", Style.PLANNED),
+    Outcome.NOT_APPLICABLE: ("left out", Style.WARNING),
+    Outcome.INTERRUPTED: ("STOPPED", Style.BAD),
+}
+_DONE = {
+    Reach.PRODUCTION: ("CHANGED", Style.CHANGE),
+    Reach.IMAGES: ("done", Style.GOOD),
+    Reach.NOTES: ("done", Style.GOOD),
+    Reach.PEOPLE: ("sent", Style.GOOD),
+}
+_WIDTH = 68
+_INDENT = 22
+_DETAIL_INDENT = 14
+_SHOWN_OUTPUT = 10  # lines
+
+
+class Progress(Listener):
+    """Tells the progress of one run, on a terminal by way of the live view, elsewhere line by line."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        terminal: QuietReporter = config.pluginmanager.getplugin("terminalreporter")
+        capture: CaptureManager = config.pluginmanager.getplugin("capturemanager")
+        self._config = config
+        self._terminal = terminal
+        self._plain = PlainScreen(terminal, capture)
+        self._screen: Screen = self._plain
+        self._end_live: Callable[[], None] | None = None
+        self._redact: Callable[[str], str] = terminal.redact
+        self._verbosity: int = config.option.verbose
+        self._plan = False
+        self._chapter = self._shown_chapter = self._scenario = self._shown_scenario = ""
+        self._sentence = ""
+        self._changes: list[tuple[Reach, str]] = []
+        self._commands: list[Completed] = []
+        self._has_deadline = False
+        self._availability: Callable[[], Availability | None] = lambda: None
+        self.now = Now()
+
+    # -- the run -----------------------------------------------------------------------------------------------
+
+    def opened(self, run: Run, availability: Callable[[], Availability | None]) -> None:
+        """Say what this run is and whether it may change production; on a terminal, begin the live view."""
+        self._plan = run.mode is not Mode.EXECUTE
+        self._availability = availability = partial(self._cleaned, availability)
+        does = "changes nothing" if self._plan else "CHANGES this production"
+        self._plain.begin()
+        self._say(f"{run.kind.upper()} of {run.settings.project.name} — {does}", Style.HEADING)
+        if self._verbosity >= 0:
+            self._say(f"incident {run.incident}{', resumed' if run.earlier else ''}")
+            self._say(f"{SIGN} marks every sentence that {'would change' if self._plan else 'changes'} production")
+        if allows_live_view(self._config, self._terminal, os.environ):
+            from harness.terminal.live import LiveView  # noqa: PLC0415 - a log needs no rich
+
+            live = LiveView(live_terminal(self._config), self.now, availability, colour=bool(self._terminal.hasmarkup))
+            self._screen, self._end_live = live, live.stop
+            live.start()
+
+    def ended(self) -> None:
+        """End the live view, if there is one, and leave the terminal as it was. May be called again."""
+        if self._end_live is not None:
+            self._screen, end, self._end_live = self._plain, self._end_live, None
+            end()
+
+    def closed(self, lines: list[str], measured: str = "") -> None:
+        """Write the last lines, the first of them in bold, after what was `measured` of the public address."""
+        self._say("")
+        if measured or self._availability() is not None:
+            seen = self._availability()
+            unanswered = "the public address gave no answer to any probe, and the run was shorter than their deadline"
+            self._say(measured or unanswered, Style.BAD if seen and seen.down_since is not None else Style.PLAIN)
+        for number, line in enumerate(lines):
+            self._say(line, Style.PLAIN if number else Style.HEADING)
+
+    def note(self, text: str) -> None:
+        """Show something that is no sentence."""
+        self._say(f"{_clock()}     {text}", Style.WARNING)
+
+    # -- scenarios and sentences -------------------------------------------------------------------------------
+
+    def scenario_began(self, chapter: str, scenario: str) -> None:
+        """Show the chapter when it is a new one, and the scenario."""
+        self._chapter, self._scenario, self._shown_scenario = chapter, scenario, ""
+        if self._verbosity >= 0:
+            self._show_heading()
+
+    def left_out(self, chapter: str, scenario: str, reason: str) -> None:
+        """Show a scenario that is not run, and why."""
+        self.scenario_began(chapter, scenario)
+        self._show_heading()
+        self._say(f"    left out: {reason}", Style.WARNING)
+
+    def sentence_began(self, keyword: str, text: str) -> None:
+        """Remember the sentence; on a terminal, show it while it runs."""
+        self._sentence = self._clean(f"{keyword:<5} {text}")
+        self._changes, self._commands, self._has_deadline = [], [], False
+        now = self.now
+        now.began = time.monotonic()
+        now.deadline, now.changes_production, now.doing, now.command, now.pull = 0.0, False, "", "", None
+        now.sentence = self._sentence
+
+    def sentence_ended(self, outcome: Outcome, detail: str, seconds: float) -> None:
+        """Show how the sentence ended; what it saw when that is more than a formality."""
+        self.now.sentence = ""
+        sign, mark, style = self._mark(outcome)
+        passed = outcome in (Outcome.PASSED, Outcome.PLANNED)
+        if self._verbosity < 0 and passed and not sign.strip():
+            return
+        self._show_heading()
+        head: Line = [(f"{_clock()}   ", Style.PLAIN), (f"{sign} ", Style.CHANGE), (f"{mark:<8}", style)]
+        text = f"{self._sentence} (already so)" if self._was_so else self._sentence
+        room = self._screen.width - _INDENT - 10
+        if len(text) <= room:
+            self._screen.line([*head, (f"{text:<{min(room, _WIDTH)}} {seconds:6.1f} s", Style.PLAIN)])
+        else:
+            # On a narrow screen the sentence matters more than how long it took.
+            first, *others = broken(text, self._screen.width - _INDENT - 7) if self._screen.breaks_lines else [text]
+            self._screen.line([*head, (first, Style.PLAIN)])
+            self._indent([f"      {line}" for line in others], Style.PLAIN, _INDENT)
+        if not passed or outcome is Outcome.PLANNED or self._plan or self._verbosity > 0:
+            self._details(
+                outcome, self._clean(detail), style if not passed or outcome is Outcome.PLANNED else Style.PLAIN
+            )
+        if self._verbosity > 0:
+            self._show_commands()
+
+    def _mark(self, outcome: Outcome) -> tuple[str, str, Style]:
+        mark, style = _MARKS[outcome]
+        made = [reach for reach, state in self._changes if state != "already so"]
+        if made and outcome is Outcome.PASSED:
+            mark, style = _DONE[Reach.PRODUCTION if Reach.PRODUCTION in made else made[-1]]
+        return SIGN if Reach.PRODUCTION in made else " ", mark, style
+
+    @property
+    def _was_so(self) -> bool:
+        return bool(self._changes) and all(state == "already so" for _, state in self._changes)
+
+    # -- what the incident tells -------------------------------------------------------------------------------
+
+    def expecting(self, expected: str, deadline: float) -> None:
+        """Show what is waited for, and until when."""
+        self.now.doing = self._clean(f"expecting {expected}")
+        self._count(deadline)
+
+    def changing(self, summary: str, reach: Reach, deadline: float) -> None:
+        """Show what is being done, and by when it must be over."""
+        self._changes.append((reach, "begun"))
+        self.now.doing = self._clean(summary)
+        self.now.changes_production = self.now.changes_production or reach is Reach.PRODUCTION
+        self._count(deadline)
+
+    def _count(self, deadline: float) -> None:
+        self._has_deadline = deadline > 0
+        self.now.count(deadline)
+
+    def changed(self, summary: str, reach: Reach, state: str) -> None:
+        """Remember for the sentence's own line what was done."""
+        del summary
+        if state != "done":  # then it is known since it began
+            self._changes.append((reach, state))
+
+    def command_began(self, command: Command) -> None:
+        """Show the command, and its deadline where there is no longer one."""
+        if not self._has_deadline:
+            self.now.count(command.deadline)
+        self.now.pull = PullProgress() if command.talks else None
+        self.now.command = self._clean(str(command))
+
+    def command_said(self, command: Command, line: str) -> None:
+        """Show how far a pull is."""
+        del command
+        if self.now.pull is not None:
+            self.now.pull.hear(line)
+
+    def command_ended(self, completed: Completed) -> None:
+        """Keep it for whoever wants to see the commands."""
+        self.now.command = ""
+        self._commands.append(completed)
+
+    def _show_commands(self) -> None:
+        times = Counter(str(done.command) for done in self._commands)
+        last = {str(done.command): done for done in self._commands}
+        for command, done in last.items():
+            often = f", {times[command]} times" if times[command] > 1 else ""
+            self._indent(
+                [f"$ {self._clean(command)}  (exit {done.exit_code}, {done.seconds:.1f} s{often})"], Style.PLAIN
+            )
+            if self._verbosity > 1 and not done.command.secret_output:
+                said = (done.stdout + done.stderr).decode("utf-8", errors="replace")
+                self._indent([f"  {line}" for line in self._clean(said).splitlines()[-_SHOWN_OUTPUT:]], Style.PLAIN)
+
+    # -- lines -------------------------------------------------------------------------------------------------
+
+    def _show_heading(self) -> None:
+        if self._chapter != self._shown_chapter:
+            self._shown_chapter = self._chapter
+            self._say("")
+            self._say(self._chapter, Style.HEADING)
+        if self._scenario != self._shown_scenario:
+            self._shown_scenario = self._scenario
+            self._say(f"  {self._scenario}")
+
+    def _details(self, outcome: Outcome, detail: str, style: Style) -> None:
+        head, _, commands = detail.partition("\n")
+        room = self._screen.width - _DETAIL_INDENT - 1
+        if not self._screen.breaks_lines:
+            # In a log a failure is broken, which people read, and nothing else, which programs may look for.
+            passed = outcome in (Outcome.PASSED, Outcome.PLANNED)
+            self._indent(detail.splitlines() if passed else broken(detail, room), style)
+        elif outcome is Outcome.PLANNED and commands:
+            self._indent([head, *(line for text in commands.splitlines() for line in command_lines(text, room))], style)
+        else:
+            self._indent(broken(detail, room), style)
+
+    def _indent(self, lines: list[str], style: Style, indent: int = _DETAIL_INDENT) -> None:
+        for line in lines:
+            self._screen.line([(f"{'':{indent}}{line}", style)])
+
+    def _say(self, text: str, style: Style = Style.PLAIN) -> None:
+        self._screen.line([(self._clean(text), style)])
+
+    def _cleaned(self, availability: Callable[[], Availability | None]) -> Availability | None:
+        seen = availability()
+        return seen if seen is None or seen.error is None else replace(seen, error=self._clean(seen.error))
+
+    def _clean(self, text: str) -> str:
+        # Before anything is cut or broken: half of a secret is not recognised any more.
+        return visible(self._redact(text))
+
+
+def _clock() -> str:
+    return datetime.now(UTC).strftime("%H:%M:%SZ")

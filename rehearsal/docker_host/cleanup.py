@@ -1,0 +1,98 @@
+"""Finds and removes what rehearsals made, by the label that they put on everything."""
+
+import shutil
+from pathlib import Path
+
+from rehearsal.docker_host.engine import Engine
+from rehearsal.docker_host.labels import FOLDER, PART, REHEARSAL
+from rehearsal.docker_host.locks import LOCK, try_lock
+from rehearsal.errors import RehearsalError
+from rehearsal.stages import Stages
+
+
+def remove_rehearsal(engine: Engine, name: str) -> None:
+    """Remove the containers, networks, volumes and images of one rehearsal. Raises RehearsalError."""
+    mine = f"label={REHEARSAL}={name}"
+    # In this order: what is still used cannot be removed.
+    steps = (
+        (
+            ["container", "ls", "--all", "--quiet", "--filter", mine],
+            ["container", "rm", "--force", "--volumes"],
+        ),
+        (["network", "ls", "--quiet", "--filter", mine], ["network", "rm"]),
+        (["volume", "ls", "--quiet", "--filter", mine], ["volume", "rm", "--force"]),
+        (["image", "ls", "--quiet", "--filter", mine], ["image", "rm", "--force"]),
+    )
+    for listing, removing in steps:
+        found = engine.lines(*listing)
+        if found:
+            engine.docker(*removing, *dict.fromkeys(found), timeout=120)
+
+
+def labelled_names(engine: Engine) -> dict[str, Path | None]:
+    """Return the rehearsals of which the engine still has anything, with their folders where known."""
+    any_of_them = ("--filter", f"label={REHEARSAL}")
+    name = f'{{{{.Label "{REHEARSAL}"}}}}'
+    folder = f'{{{{.Label "{FOLDER}"}}}}'
+    found: dict[str, Path | None] = {}
+    for kind in ("network", "volume"):
+        found.update(dict.fromkeys(engine.lines(kind, "ls", *any_of_them, "--format", name)))
+    images = set(engine.lines("image", "ls", "--quiet", *any_of_them))
+    if images:
+        of_config = f'{{{{index .Config.Labels "{REHEARSAL}"}}}}'
+        found.update(dict.fromkeys(engine.lines("image", "inspect", "--format", of_config, *images)))
+    for line in engine.lines("container", "ls", "--all", *any_of_them, "--format", f"{name}\t{folder}"):
+        seen, _, path = line.partition("\t")
+        found[seen] = Path(path) if path else found.get(seen)
+    return found
+
+
+def remove_all(engine: Engine, folders: Path, stages: Stages) -> None:
+    """Remove every rehearsal on this engine that nobody runs right now, and then the images that they share.
+
+    `folders` is this checkout's .rehearsals; a rehearsal of another checkout is known by its label. The
+    shared images stay while a rehearsal runs. Raises RehearsalError.
+    """
+    found = known_rehearsals(engine, folders)
+    removed = [_remove_unless_running(engine, name, folder, stages) for name, folder in found.items()]
+    shared = set(engine.lines("image", "ls", "--quiet", "--filter", f"label={PART}"))
+    if shared and all(removed):
+        engine.docker("image", "rm", "--force", *shared, timeout=120)
+        stages(f"{len(shared)} shared images: removed")
+
+
+def remove_one(engine: Engine, folders: Path, name: str, stages: Stages) -> None:
+    """Remove one rehearsal, and leave the shared images. Raises RehearsalError for a name that none has."""
+    found = known_rehearsals(engine, folders)
+    if name not in found:
+        there = ", ".join(found) or "none"
+        raise RehearsalError(f"no rehearsal is called {name}; there are: {there}")
+    _remove_unless_running(engine, name, found[name], stages)
+
+
+def known_rehearsals(engine: Engine, folders: Path) -> dict[str, Path | None]:
+    """Return the rehearsals of this engine and of this checkout by name, with their folders where known."""
+    here = {path.name: path for path in folders.glob("shop-*") if path.is_dir()}
+    return dict(sorted({**labelled_names(engine), **here}.items()))
+
+
+def _remove_unless_running(engine: Engine, name: str, folder: Path | None, stages: Stages) -> bool:
+    """Remove a rehearsal, or say that it runs (somebody holds the lock in its folder) and return False."""
+    lock = None
+    if folder and folder.is_dir():
+        lock = try_lock(folder / LOCK)
+        if lock is None:
+            stages(f"{name} is running right now, and is left alone")
+            return False
+    remove_rehearsal(engine, name)
+    if folder and _is_ours(folder, name):
+        shutil.rmtree(folder)
+    if lock:
+        lock.close()
+    stages(f"{name}: removed")
+    return True
+
+
+def _is_ours(folder: Path, name: str) -> bool:
+    """Tell whether a folder is a rehearsal's; a label alone is no reason to remove one."""
+    return folder.name == name and folder.parent.name == ".rehearsals" and folder.is_dir()

@@ -1,0 +1,188 @@
+"""The incidents that can be rehearsed: which release is live, which one goes wrong, and how the runbook must end."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from rehearsal.errors import RehearsalError
+from rehearsal.incidents import symptoms
+from rehearsal.incidents.database import columns, content_hash, sql
+from rehearsal.incidents.user_load import Load
+from rehearsal.practice_production import Practice
+
+LIVE = "2025-12-15-rc1"
+KEPT = "orders"  # the table that nobody but customers writes
+# Only the release with notes takes these, and each of these customers once.
+NEW_CUSTOMERS: tuple[dict[str, object], ...] = (
+    {"customer": "Eve", "item": "grinder", "quantity": 1, "currency": "EUR", "note": "a present: no bill, please"},
+    {"customer": "Fynn", "item": "coffee", "quantity": 6, "currency": "CHF", "note": "ring at the back door"},
+    {"customer": "Gül", "item": "mug", "quantity": 2, "currency": "GBP"},
+)
+
+
+class End(StrEnum):
+    """How a rehearsal must end."""
+
+    ROLLED_BACK = "rolled back"
+    HELD = "held"
+    FIXED_FORWARD = "fixed forward"
+    SWITCHED_OFF = "switched off"
+
+
+@dataclass(frozen=True)
+class Planted:
+    """What a planted incident left in the database, for who judges the end.
+
+    `columns`      the columns of `orders` that the live release knows
+    `last_id`      the last order from before the failed deploy
+    `content`      the content hash of all orders by then, over those columns
+    `placed`       the orders that the failed release took, as it answered
+    """
+
+    columns: tuple[str, ...]
+    last_id: int
+    content: str
+    placed: tuple[Mapping[str, Any], ...]
+
+    @property
+    def before(self) -> str:
+        """The SQL condition that finds the orders from before the failed deploy."""
+        return f"id <= {self.last_id}"
+
+    def content_now(self, practice: Practice, *, database: str = "shop") -> str:
+        """Return the content hash now of the orders from before; it equals `content` when all are unchanged."""
+        return content_hash(practice, KEPT, self.columns, where=self.before, database=database)
+
+
+@dataclass(frozen=True)
+class Incident:
+    """A release that goes wrong over a live one.
+
+    `wait_for_symptom` waits until users meet the fault, and raises RehearsalError when they do not.
+    `arguments` are what a person would add to `pytest features` for it; `expected` is how that must end.
+    `orders` are those that customers get through while the failed release is live. `fix` is the release that
+    corrects it, in the registry and not deployed. `asked_for` is the path that strangers ask for meanwhile.
+    `held_at` is the sentence at which it must be held.
+    """
+
+    name: str
+    story: str
+    live: str
+    failed: str
+    wait_for_symptom: Callable[[Practice], None]
+    expected: End = End.ROLLED_BACK
+    arguments: tuple[str, ...] = ()
+    orders: Sequence[dict[str, object]] = ()
+    fix: str | None = None
+    asked_for: str | None = None
+    held_at: str = ""
+
+    def plant(self, practice: Practice, validate: Callable[[Practice], None]) -> Planted:
+        """Raise the live release, `validate` it, and let it go wrong. Raises RehearsalError."""
+        practice.raise_up(self.live)
+        validate(practice)
+        return self.go_wrong(practice)
+
+    def go_wrong(self, practice: Practice) -> Planted:
+        """Deploy the failed release over the live one, and wait for the fault to show. Raises RehearsalError."""
+        known = tuple(columns(practice, KEPT))
+        last_id = int(sql(practice, f"SELECT max(id) FROM {KEPT}")[0])  # noqa: S608 - our own name
+        content = content_hash(practice, KEPT, known)
+        practice.deploy(self.failed)
+        placed: list[dict[str, Any]] = []
+        if self.orders:
+            practice.wait_ready(self.failed)
+            placed = practice.place_orders(self.orders)
+        self.wait_for_symptom(practice)
+        practice.stages(f"the fault shows: {self.story}")
+        if self.fix:
+            practice.publish(self.fix)
+        return Planted(known, last_id, content, tuple(placed))
+
+    @contextmanager
+    def strangers(self, practice: Practice) -> Iterator[Load | None]:
+        """Ask for `asked_for` inside a with-block, 20 times a second; yields what counts the answers."""
+        if self.asked_for is None:
+            yield None
+            return
+        with Load(practice.gateway_url + self.asked_for, per_second=20) as load:
+            yield load
+        practice.stages(f"{self.asked_for} was asked for by strangers: {load}")
+
+
+INCIDENTS = {
+    incident.name: incident
+    for incident in (
+        Incident(
+            name="regression",
+            story="orders answer 500 and the jobs crash in a loop; no migration is involved",
+            live=LIVE,
+            failed="2025-12-18-rc1",
+            wait_for_symptom=symptoms.orders_fail_and_jobs_die,
+        ),
+        Incident(
+            name="additive-migration",
+            story="orders answer 500; the release brought a nullable column and a table, which can stay",
+            live=LIVE,
+            failed="2025-12-19-rc1",
+            wait_for_symptom=symptoms.orders_fail,
+        ),
+        Incident(
+            name="breaking-migration",
+            story="who ordered before cannot order again; a column of orders was moved away and one was renamed",
+            live=LIVE,
+            failed="2025-12-20-rc1",
+            wait_for_symptom=symptoms.known_customers_are_refused,
+            arguments=("--accept-loss", "0004_customers"),
+            orders=NEW_CUSTOMERS,
+        ),
+        Incident(
+            name="irreversible-migration",
+            story="orders in pounds, francs and dollars show in euro; their currency was dropped, for good",
+            live=LIVE,
+            failed="2025-12-21-rc1",
+            wait_for_symptom=symptoms.currencies_are_lost,
+            expected=End.HELD,
+            held_at="a working downgrade for every revision to undo",
+        ),
+        Incident(
+            name="export-leak",
+            story="the export of orders answers without credentials, and somebody asks 20 times a second",
+            live=LIVE,
+            failed="2025-12-22-rc1",
+            wait_for_symptom=symptoms.export_leaks,
+            expected=End.SWITCHED_OFF,
+            arguments=("-m", "emergency"),
+            asked_for=symptoms.EXPORT,
+        ),
+        Incident(
+            name="forward-fix",
+            story="who ordered before cannot order again; a release that corrects it is in the registry",
+            live=LIVE,
+            failed="2025-12-20-rc1",
+            wait_for_symptom=symptoms.known_customers_are_refused,
+            expected=End.FIXED_FORWARD,
+            arguments=("--forward-fix", "2025-12-20-rc2"),
+            orders=NEW_CUSTOMERS,
+            fix="2025-12-20-rc2",
+        ),
+        Incident(
+            name="migrate-on-boot",
+            story="orders answer 500; the live release before it migrates when it starts, and cannot start again",
+            live="2025-12-16-rc1",
+            failed="2025-12-19-rc2",
+            wait_for_symptom=symptoms.orders_fail,
+            expected=End.HELD,
+            held_at="the target can start on the schema that it will find",
+        ),
+    )
+}
+
+
+def find_incident(name: str) -> Incident:
+    """Return an incident by its name; raise RehearsalError with the names that there are."""
+    if name not in INCIDENTS:
+        raise RehearsalError(f"no incident is called {name!r}; there are: {', '.join(INCIDENTS)}")
+    return INCIDENTS[name]

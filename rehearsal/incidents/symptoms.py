@@ -1,0 +1,95 @@
+"""How users notice that a release went wrong: each waits until the fault shows, and raises RehearsalError if not."""
+
+from http import HTTPStatus
+
+import httpx
+
+from rehearsal.practice_production import Practice
+
+EXPORT = "/exports/orders.csv"
+PATIENCE = 60.0  # seconds; far more than it takes, for machines that have much else to do
+
+
+def orders_fail_and_jobs_die(practice: Practice) -> None:
+    """Wait until orders answer 500 and readiness says that the jobs are gone."""
+
+    def look() -> str | None:
+        return status_apart(practice, "/orders", HTTPStatus.INTERNAL_SERVER_ERROR) or readiness_apart(
+            practice, HTTPStatus.SERVICE_UNAVAILABLE, jobs=False
+        )
+
+    practice.wait_for(look, "/orders answering 500 and /readyz 503 for want of jobs", PATIENCE)
+
+
+def orders_fail(practice: Practice) -> None:
+    """Wait until orders answer 500 while readiness has nothing to complain of."""
+
+    def look() -> str | None:
+        return status_apart(practice, "/orders", HTTPStatus.INTERNAL_SERVER_ERROR) or readiness_apart(
+            practice, HTTPStatus.OK, jobs=True
+        )
+
+    practice.wait_for(look, "/orders answering 500 and /readyz 200", PATIENCE)
+
+
+def known_customers_are_refused(practice: Practice) -> None:
+    """Wait until an order of somebody who ordered before answers 500, while readiness has nothing to complain of."""
+
+    def look() -> str | None:
+        orders = practice.ask("/orders")
+        if orders.status_code != HTTPStatus.OK:
+            return f"/orders: {_seen(orders)}"
+        order = {key: orders.json()[-1][key] for key in ("customer", "item", "quantity", "currency")}
+        answer = practice.post("/orders", order)
+        if answer.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
+            return f"POST /orders: {_seen(answer)}"
+        return readiness_apart(practice, HTTPStatus.OK, migrations_current=True)
+
+    practice.wait_for(look, "POST /orders answering 500 to who ordered before, and /readyz 200", PATIENCE)
+
+
+def currencies_are_lost(practice: Practice) -> None:
+    """Wait until every order is shown in euro, whatever it was placed in; readiness has nothing to complain of."""
+
+    def look() -> str | None:
+        orders = practice.ask("/orders")
+        if orders.status_code != HTTPStatus.OK:
+            return f"/orders: {_seen(orders)}"
+        currencies = {order["currency"] for order in orders.json()}
+        if currencies != {"EUR"}:
+            return f"/orders: currencies {', '.join(sorted(currencies))}"
+        return readiness_apart(practice, HTTPStatus.OK, migrations_current=True)
+
+    practice.wait_for(look, "/orders showing euro only, and /readyz 200", PATIENCE)
+
+
+def export_leaks(practice: Practice) -> None:
+    """Wait until the export gives all orders to whoever asks, while readiness has nothing to complain of."""
+
+    def look() -> str | None:
+        answer = practice.ask(EXPORT)
+        if answer.status_code != HTTPStatus.OK or "Ada" not in answer.text:
+            return f"{EXPORT}: {_seen(answer)}"
+        return readiness_apart(practice, HTTPStatus.OK, migrations_current=True)
+
+    practice.wait_for(look, f"{EXPORT} answering 200 without a token, and /readyz 200", PATIENCE)
+
+
+def status_apart(practice: Practice, path: str, status: HTTPStatus) -> str | None:
+    """Return None when an address answers with a status, else what was seen."""
+    answer = practice.ask(path)
+    return None if answer.status_code == status else f"{path}: {_seen(answer)}"
+
+
+def readiness_apart(practice: Practice, status: HTTPStatus, **parts: bool) -> str | None:
+    """Return None when readiness answers with a status and these parts of it, else what was seen."""
+    answer = practice.ask("/readyz")
+    # While the api restarts it is the gateway who answers, with a page.
+    spoken = answer.headers.get("Content-Type") == "application/json"
+    if answer.status_code == status and spoken and parts.items() <= answer.json().items():
+        return None
+    return f"/readyz: {_seen(answer)}"
+
+
+def _seen(answer: httpx.Response) -> str:
+    return f"{answer.status_code} {answer.text[:200]}"

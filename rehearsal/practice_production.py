@@ -1,0 +1,236 @@
+"""The practice production: raised, deployed to as CI would, and taken down."""
+
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from rehearsal.docker_host.cleanup import remove_rehearsal
+from rehearsal.docker_host.engine import Engine
+from rehearsal.docker_host.locks import LOCK, try_lock, waiting_for
+from rehearsal.docker_host.parallel import side_by_side
+from rehearsal.docker_host.ports import demanded_port, free_ports
+from rehearsal.env_file import set_tag
+from rehearsal.errors import RehearsalError
+from rehearsal.images.parts import build_parts, plan_parts
+from rehearsal.images.publish import build_release, push_release
+from rehearsal.server_files import Layout, Secrets, write_layout
+from rehearsal.stages import Say, Stages
+
+FOLDERS = ".rehearsals"
+BUILD_TIMEOUT = 900.0  # seconds, all parts from nothing on a slow line
+PAUSE = 0.2  # seconds between two looks
+# What customers ordered before the incident; in every currency that the shop takes.
+FIRST_ORDERS: list[dict[str, object]] = [
+    {"customer": customer, "item": item, "quantity": quantity, "currency": currency}
+    for customer, quantity, currency in (
+        ("Ada", 1, "GBP"),
+        ("Ben", 2, "EUR"),
+        ("Chloé", 3, "CHF"),
+        ("Dot", 1, "USD"),
+    )
+    for item in ("coffee", "mug", "kettle")
+]
+
+
+class Practice:
+    """One rehearsal's production. While this object lives, `down` leaves the rehearsal alone.
+
+    `name`      the rehearsal's and its Compose project's name, as in shop-3f2a
+    `folder`    its working folder
+    `server`    the production host's folder in it
+    `settings`  the suite's settings file in it
+    `gateway_url`, `registry_url`, `desk_url`   its addresses on this machine
+    `engine`    docker, as this production's host runs it
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        say: Say,
+        *,
+        plugin_dirs: Sequence[Path] = (),
+        gateway_port: int | None = None,
+    ) -> None:
+        """Take a name, ports and a folder below `root`/.rehearsals; nothing runs yet.
+
+        `plugin_dirs` are folders in which docker finds its compose plugin, besides its own places.
+        Raises RehearsalError, and leaves nothing, when `gateway_port` cannot be had, no engine answers, or the
+        base image is missing.
+        """
+        below = root.resolve() / FOLDERS
+        self._plan = plan_parts(Engine(below))
+        fixed = None if gateway_port is None else demanded_port(gateway_port)
+        free = [port for port in free_ports(4) if port != fixed]
+        self.stages = Stages(say)
+        self._plugin_dirs = plugin_dirs
+        self._secrets = Secrets.draw()
+        self._published: set[str] = set()
+        self.folder = _new_folder(below)
+        self._lock = try_lock(self.folder / LOCK)
+        self._layout = Layout(self.folder, fixed or free[0], free[1], free[2])
+        self.name = self._layout.name
+        self.server = self._layout.server
+        self.settings = self._layout.settings
+        self.gateway_url = f"http://127.0.0.1:{self._layout.gateway_port}"
+        self.registry_url = f"http://{self._layout.registry}"
+        self.desk_url = f"http://127.0.0.1:{self._layout.desk_port}"
+        self.engine = Engine(self._layout.docker_config, hide=self._secrets.all())
+
+    def raise_up(self, tag: str) -> None:
+        """Raise everything, with a release live, ready, and used by its first customers.
+
+        Raises RehearsalError, and leaves what stands by then.
+        """
+        write_layout(self._layout, self._secrets, self._plan.tags, tag=tag, plugin_dirs=self._plugin_dirs)
+        self.engine.require_compose()
+        lock = self.folder.parent / "build.lock"
+        with waiting_for(lock, "builds images", self.stages, timeout=BUILD_TIMEOUT):
+            build_parts(self.engine, self._plan, self.name, self.stages)
+        # These need nothing of each other; the release's push needs the first two.
+        side_by_side(
+            self._open_outside,
+            partial(self._build, tag),
+            partial(self._compose, "up", "--detach", "--no-deps", "db", "gateway"),
+        )
+        self.stages("the registry, the desk, the gateway and the database run")
+        self._push(tag)
+        self.deploy(tag)
+        self.wait_ready(tag)
+        self.place_orders()
+
+    def deploy(self, tag: str) -> None:
+        """Do what the team's CI does with a new release, in its order; it does not wait for health.
+
+        Raises RehearsalError.
+        """
+        self.publish(tag)
+        set_tag(self._layout.env_file, tag)
+        self._compose("pull", "--quiet", "api", "jobs")
+        self._compose("run", "--rm", "--no-TTY", "api", "alembic", "upgrade", "head")
+        self.stages(f"{tag}: pulled, and its migrations have run")
+        self._compose("up", "--detach")
+        self.stages(f"{tag}: deployed")
+
+    def publish(self, tag: str) -> None:
+        """Build a release and push it to the registry, unless it is there; nothing is deployed.
+
+        Raises RehearsalError.
+        """
+        if tag not in self._published:
+            self._build(tag)
+            self._push(tag)
+
+    def wait_ready(self, tag: str, timeout: float = 60.0) -> None:
+        """Wait until users get answers from a release that says it is ready. Raises RehearsalError."""
+
+        def ready() -> str | None:
+            for path in ("/readyz", "/orders"):
+                answer = self.ask(path)
+                if answer.status_code != httpx.codes.OK or answer.headers.get("X-Release") != tag:
+                    return f"{path}: {answer.status_code} {answer.text[:200]}"
+            return None
+
+        self.wait_for(ready, f"release {tag} ready", timeout)
+        self.stages(f"{tag}: ready")
+
+    def place_orders(self, orders: Sequence[dict[str, object]] = FIRST_ORDERS) -> list[dict[str, Any]]:
+        """Order as customers do, at the public address, and return the orders as it answered.
+
+        Raises RehearsalError when an order is not taken.
+        """
+        placed: list[dict[str, Any]] = []
+        for order in orders:
+            answer = self.post("/orders", order)
+            if answer.status_code != httpx.codes.CREATED:
+                raise RehearsalError(f"POST /orders: saw {answer.status_code}, expected 201", answer.text)
+            placed.append(answer.json())
+        self.stages(f"{len(orders)} orders placed")
+        return placed
+
+    def ask(self, path: str) -> httpx.Response:
+        """Ask production at its public address; httpx.HTTPError says that no answer came within 5 seconds."""
+        return httpx.get(f"{self.gateway_url}{path}", timeout=5, trust_env=False)
+
+    def post(self, path: str, body: object) -> httpx.Response:
+        """Send JSON to production at its public address; raises httpx.HTTPError as `ask` does."""
+        return httpx.post(f"{self.gateway_url}{path}", json=body, timeout=5, trust_env=False)
+
+    def wait_for(self, look: Callable[[], str | None], expected: str, timeout: float) -> None:
+        """Look again and again, for `timeout` seconds, until `look` returns None in place of what it saw.
+
+        No answer counts as seen. Raises RehearsalError with what was seen last.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                seen = look()
+            except httpx.HTTPError as error:
+                seen = f"no answer: {error}"
+            if seen is None:
+                return
+            if time.monotonic() > deadline:
+                hint = f"look at it in {self.server}, and remove it with: script/rehearse --down {self.name}"
+                raise RehearsalError(f"expected {expected} within {timeout:.0f} s, saw {seen}; {hint}")
+            time.sleep(PAUSE)
+
+    def addresses(self) -> list[str]:
+        """Where everything is, a line each, for who wants to look around."""
+        return [
+            f"{self.name} stays up:",
+            f"  production     {self.gateway_url}/orders",
+            f"  its folder     {self.server}",
+            f"  registry       {self.registry_url}",
+            f"  announcements  {self.desk_url}/announcements",
+            f"  its settings   {self.settings}",
+            f"  validate it    .venv/bin/pytest features -m post_deploy --settings {self.settings}",
+            f"  remove it      script/rehearse --down {self.name}",
+        ]
+
+    def take_down(self) -> None:
+        """Remove everything of this rehearsal: containers, networks, volumes, image tags and the folder."""
+        remove_rehearsal(self.engine, self.name)
+        shutil.rmtree(self.folder)
+        if self._lock:
+            self._lock.close()
+        self.stages(f"{self.name} is taken down")
+
+    def _open_outside(self) -> None:
+        self.engine.compose(self._layout.outside, "up", "--detach")
+
+        def answers(url: str, status: int) -> str | None:
+            seen = httpx.get(url, timeout=2, trust_env=False).status_code
+            return None if seen == status else f"{url}: {seen}"
+
+        self.wait_for(partial(answers, f"{self.registry_url}/v2/", 401), "the registry asking for a password", 20)
+        self.wait_for(partial(answers, f"{self.desk_url}/healthz", 200), "the desk answering", 20)
+
+    def _build(self, tag: str) -> None:
+        registry, runtime = self._layout.registry, self._plan.tags["runtime"]
+        build_release(self.engine, registry=registry, tag=tag, runtime=runtime, rehearsal=self.name)
+        self.stages(f"{tag}: built")
+
+    def _push(self, tag: str) -> None:
+        push_release(self.engine, registry=self._layout.registry, tag=tag)
+        self._published.add(tag)
+        self.stages(f"{tag}: pushed to the registry")
+
+    def _compose(self, *arguments: str) -> None:
+        self.engine.compose(self.server, *arguments)
+
+
+def _new_folder(below: Path) -> Path:
+    """Make a rehearsal's folder with a name that none has."""
+    below.mkdir(exist_ok=True)
+    while True:
+        folder = below / f"shop-{secrets.token_hex(2)}"
+        try:
+            folder.mkdir(mode=0o755)
+        except FileExistsError:
+            continue
+        return folder

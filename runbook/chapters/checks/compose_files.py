@@ -1,0 +1,184 @@
+"""What is found out of the Compose files before users are kept out: whether they gave what runs, and what follows."""
+
+from collections.abc import Iterable, Sequence
+
+from runbook.actions import Expectation, Seen
+from runbook.chapters.context import Toolbox
+from runbook.production.containers import Container, counts
+from runbook.production.coupling import changing, restarted_with
+from runbook.production.invocation import DEFAULT_ENV_FILE, place
+from runbook.release import Release
+
+_NOT_SET = "variable is not set"
+
+
+def files_known(tools: Toolbox) -> Expectation:
+    """That the files and env files by which Compose is called are those that the containers were made from.
+
+    And that Compose reads them without missing a variable; one that was missing already when the containers were made
+    is told, and stops nothing.
+    """
+
+    def look() -> Seen:
+        production = tools.production
+        ours = [each for each in production.running() if each.service in tools.settings.project.services]
+        wrong, told = _files(tools, ours)
+        if not wrong:
+            missing = [warning for warning in production.warnings() if _NOT_SET in warning]
+            changed = _changed(tools, ours) if missing else []
+            if changed:
+                wrong += [*missing, f"with these files Compose would recreate {', '.join(changed)}"]
+            told += [f"{warning} It was so when the containers were made" for warning in missing if not changed]
+        call = production.invocation
+        files, env_files = ", ".join(call.files), ", ".join(call.env_files)
+        profiles = f", profiles {', '.join(call.profiles)}" if call.profiles else ""
+        return Seen(not wrong, "; ".join(wrong) or "; ".join([f"{files} with {env_files}{profiles}", *told]))
+
+    return Expectation(
+        "Compose called with the files that production was made from, and no variable missing",
+        look,
+        "name the right files as project.compose_files and project.env_file in the settings, and set what is missing",
+    )
+
+
+def _files(tools: Toolbox, ours: Sequence[Container]) -> tuple[list[str], list[str]]:
+    """What is wrong with files and env files, and what is only to be told."""
+    project, call = tools.settings.project, tools.production.invocation
+    wrong: list[str] = []
+    told: list[str] = []
+    used = tuple(place(project, path) for path in call.files)
+    made_from = {each.name: each.config_files for each in ours if each.config_files}
+    gone = _gone(tools, {path for files in made_from.values() for path in files})
+    for name, files in made_from.items():
+        if not _same(tools, files, used):
+            word = f"{name} was made from {', '.join(files)}, and Compose is called with {', '.join(used)}"
+            (told if gone.intersection(files) and project.compose_files else wrong).append(word)
+    wrong += [f"{path} is not there" for path in sorted(_gone(tools, used))]
+    own, default = place(project, project.env_file), place(project, DEFAULT_ENV_FILE)
+    env_files = tuple(place(project, path) for path in call.env_files)
+    for each in ours:
+        # Without the option no label is written, and Compose has read the default.
+        named = each.env_files or ((default,) if each.directory and own == default else env_files)
+        if not set(named) <= set(env_files) and not _same(tools, named, env_files):
+            wrong.append(
+                f"{each.name} was made with {', '.join(named)}, and Compose is called with {', '.join(env_files)}"
+            )
+    wrong += [f"{path} is not there" for path in sorted(_gone(tools, env_files))]
+    return wrong, told
+
+
+def _gone(tools: Toolbox, paths: Iterable[str]) -> set[str]:
+    production = tools.production
+    return {path for path in set(paths) if tools.host.run(production.command("test", "-e", path)).exit_code != 0}
+
+
+def _same(tools: Toolbox, some: Sequence[str], others: Sequence[str]) -> bool:
+    """Tell whether these are the same files, whatever links lead to them."""
+    if list(some) == list(others):
+        return True
+    real = [
+        tools.host.check(tools.production.command("readlink", "--canonicalize-missing", "--", *paths)).text
+        for paths in (some, others)
+        if paths
+    ]
+    return len(real) == 2 and real[0] == real[1]
+
+
+def _changed(tools: Toolbox, ours: Sequence[Container]) -> list[str]:
+    production = tools.production
+    tags = {production.tag_of(each) for each in ours if each.service in production.rolled_back}
+    there = counts(each.facts() for each in production.containers())
+    differences = production.pending(there, tags.pop() if len(tags) == 1 else None).differences
+    return [each.name for each in ours if each.name in differences and each.service in production.rolled_back]
+
+
+def note_what_follows(tools: Toolbox, release: Release) -> Expectation:
+    """What goes with the application, by service, and what differed from the files before; it is put on record once.
+
+    What differs already is no news afterwards, and is not held against the rollback.
+    """
+    incident = tools.incident
+
+    def look() -> Seen:
+        if "together" in incident.facts and incident.changes_made:
+            incident.confirm("together")
+        else:
+            incident.learn("together", _what_follows(tools, release))
+        found = incident.facts["together"]
+        told = [f"{name} shares {shared}, and is recreated with it" for name, shared in found["recreated"].items()]
+        told += found["left"].values()
+        differed = [f"{name} would be {effect}" for name, effect in found["differed"].items()]
+        if differed:
+            told.append(f"differed from the files before the incident: {', '.join(differed)}")
+        told += [f"whether the other services differ is not known: {why}" for why in found.get("unknown", {}).values()]
+        return Seen(ok=True, seen="; ".join(told) or "nothing but the application follows, and nothing differed before")
+
+    return Expectation("everything that follows the application named", look, "")
+
+
+def _what_follows(tools: Toolbox, release: Release) -> dict[str, dict[str, str]]:
+    production, variable = tools.production, tools.settings.project.tag_variable
+    tag, changed = _one_tag(tools), production.rolled_back
+    now, then = production.services(tag), production.services(release.tag)
+    there = {each.service for each in production.containers()}
+    recreated = production.hanging_on(changed)
+    kept = there - {*changed, *recreated}
+    left = {}
+    for name, what in changing(now, then).items():
+        if name in kept and name in production.one_shots:
+            left[name] = f"{name} runs to its end: it is left on the failed release, and not run with the target"
+        elif name in kept and "image" in what.split(", "):
+            left[name] = f"{name} follows {variable}, and is left on the failed release: add it to project.services"
+        elif name in kept:
+            left[name] = f"{name} is left as it is, although its {what} follows {variable}"
+    for name in restarted_with(now, changed):
+        if name in kept and name not in left:
+            left[name] = f"{name} asks for a restart with {', '.join(changed)}, and is left running"
+    pending = production.pending(_counts(tools), tag)
+    differed = {name: str(effect) for name, effect in sorted(pending.differences.items())}
+    differed |= dict.fromkeys(pending.removes, "removed")
+    found = {"recreated": recreated, "left": left, "differed": differed}
+    return found | ({"unknown": {"others": pending.unknown}} if pending.unknown else {})
+
+
+def switchable(tools: Toolbox, release: Release) -> Expectation:
+    """That the very `up` that will bring up the target changes the application and nothing else, as Compose says."""
+
+    def look() -> Seen:
+        production = tools.production
+        services = {each.name: each.service for each in production.running()}
+        hanging = production.hanging_on(production.rolled_back)
+        ours = {*production.rolled_back, *hanging}
+        ups = production.switching(production.rolled_back, _counts(tools))
+        would = [production.would_change(production.as_release(release.tag, up)) for up in ups]
+        effects = {name: effect for each in would for name, effect in each.differences.items()}
+        wrong = [
+            f"{name} would be {effect}"
+            for name, effect in sorted(effects.items())
+            if services.get(name, next(iter(ours))) not in ours
+        ]
+        wrong += [f"{name} would be removed and made anew" for each in would for name in each.removes]
+        files = production.services(release.tag)
+        for name in hanging:
+            image = str(files[name].get("image") or f"{tools.settings.project.name}-{name}")
+            if production.image_id(image) is None:
+                wrong.append(f"{name} is recreated, and the host does not hold its image {image}")
+        changes = ", ".join(f"{name} {effect}" for name, effect in sorted(effects.items())) or "nothing"
+        return Seen(not wrong, "; ".join(wrong) or f"Compose would change: {changes}", final=True)
+
+    return Expectation(
+        f"nothing but the application changed by bringing up {release.tag}",
+        look,
+        "bring files and production together first; what they differ in shows"
+        f" {tools.production.compose('up', '-d', '--dry-run')}",
+    )
+
+
+def _counts(tools: Toolbox) -> dict[str, int]:
+    return counts(tools.incident.facts["before"]["containers"])
+
+
+def _one_tag(tools: Toolbox) -> str | None:
+    """The release that ran before the incident, if it was one; otherwise the env file speaks."""
+    tags = tools.incident.facts["before"]["tags"]
+    return str(tags[0]) if len(tags) == 1 else None

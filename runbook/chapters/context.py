@@ -1,0 +1,179 @@
+"""Everything that sentences speak of, made from the settings: one object for each thing."""
+
+import contextlib
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+from pydantic import SecretStr
+
+from runbook.command_hints import wished
+from runbook.errors import RunbookError
+from runbook.hosts.http import Prober
+from runbook.hosts.local import Host
+from runbook.incident.executor import Incident
+from runbook.journal.availability import Availability
+from runbook.migrations.database import Catalog
+from runbook.migrations.restore_point import RestorePoint
+from runbook.migrations.restore_steps import Restoring
+from runbook.notify.announcement import Channel
+from runbook.notify.trackers.github import Tracker
+from runbook.production.compose import Production
+from runbook.production.env_file import EnvFileOnHost
+from runbook.production.logs.reader import Logs
+from runbook.production.secrets import secrets_of
+from runbook.production.service.health import Health
+from runbook.production.service.kill_switches import Switch, Users, choose, position_of
+from runbook.production.service.metrics import Metrics
+from runbook.production.service.traffic import TrafficGate
+from runbook.secrets.docker_logins import registry_logins
+from runbook.secrets.redactor import Redactor, secrets_in
+from runbook.settings.schema import Settings
+from runbook.shared_state.ledger import KnownGood
+from runbook.shared_state.open_rollback import OpenIncident
+from runbook.targets.registry import Registry
+
+
+def redactor_for(settings: Settings) -> Redactor:
+    """A redactor that knows the secrets of this process's environment and those that the settings keep in files.
+
+    Those of production are learned by `learn_production`, before anything is written.
+    """
+    redactor = Redactor()
+    for variables in (os.environ, settings.host.environment):
+        redactor.learn_all(secrets_in(variables, settings.record.secret_variables))
+        redactor.learn_all(registry_logins({**os.environ, **variables}))
+    _learn_sources(settings, {}, redactor)
+    return redactor
+
+
+def _learn_sources(settings: Settings, env_values: dict[str, str], redactor: Redactor) -> None:
+    for name, source in settings.secret_sources().items():
+        # A secret that is not there is reported by who needs it; what cannot be read cannot leak.
+        with contextlib.suppress(RunbookError):
+            redactor.learn(name, source.resolve(env_values).get_secret_value())
+
+
+def learn_production(settings: Settings, host: Host, redactor: Redactor) -> None:
+    """Let `redactor` learn the secrets of production, and those that the settings say are in its env file.
+
+    Raises EnvFileError or ProductionError when they cannot be known: nothing is written down then.
+    """
+    production = Production(host, settings.project, settings.deadlines)
+    env_file = env_file_of(settings, production, redactor)
+    _learn_sources(settings, _values_for(settings, env_file), redactor)
+    redactor.learn_all(secrets_of(production, env_file, settings.record.secret_variables))
+
+
+def _values_for(settings: Settings, env_file: EnvFileOnHost) -> dict[str, str]:
+    """What Compose reads in the env file, and in the others of production what the settings name of it."""
+    values = env_file.read().values
+    elsewhere = {each.env_file for each in settings.secret_sources().values() if each.env_file} - values.keys()
+    return values | (env_file.values_of(sorted(elsewhere)) if elsewhere else {})
+
+
+def env_file_of(
+    settings: Settings, production: Production, redactor: Redactor, *, alone: bool = False
+) -> EnvFileOnHost:
+    """The env file that the settings name, where it lies on the production host; `alone` needs no engine."""
+    path = str(settings.project.directory / settings.project.env_file)
+    return EnvFileOnHost(production, path, redactor, settings.record.secret_variables, alone=alone)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the person who runs the runbook asked for, beyond the settings.
+
+    `target` names the release to return to, `forward_fix` the one to go on with; `accept_loss` the revision by which a
+    loss is accepted; `verdict` is a human's, given `because`; `enable` and `disable` name a switch. `override` has
+    the ids of sentences that a human vouches for, if they cannot be checked, `because`.
+    """
+
+    target: str | None = None
+    forward_fix: str | None = None
+    accept_loss: str | None = None
+    verdict: str | None = None
+    because: str | None = None
+    enable: str | None = None
+    disable: str | None = None
+    override: tuple[str, ...] = ()
+
+    @property
+    def typed(self) -> list[str]:
+        """The options that ask for this, in words that can be typed again."""
+        return wished(asdict(self))
+
+
+class Toolbox:
+    """The parts of one production, for one incident. Making it reads the env file.
+
+    Raises SettingsError when the registry's password is missing, and EnvFileError when there is no env file.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        incident: Incident,
+        wishes: Wishes,
+        availability: Callable[[], Availability | None] = lambda: None,
+    ) -> None:
+        """`availability` gives what the prober of the public address has seen so far, None when it probes nothing."""
+        self.settings = settings
+        self.availability = availability
+        self.wishes = wishes
+        self.incident = incident
+        redactor = incident.journal.redactor
+        deadlines = settings.deadlines
+        incident.no_answer = deadlines.no_answer
+        self.host = Host(settings.host.environment, incident, lambda: incident.patience)
+        self.production = Production(self.host, settings.project, deadlines)
+        self.env_file = env_file_of(settings, self.production, redactor)
+        self._env_values = _values_for(settings, self.env_file)
+        self.catalog = Catalog(self.production, settings.database)
+        restoring = Restoring(self.production, settings.database, settings.traffic)
+        self.restore_point = RestorePoint(self.production, settings.database, deadlines, incident, restoring)
+        self.prober = Prober(deadlines.http, incident)
+        password = self._secret("registry password") if settings.registry.password else None
+        self.registry = Registry(settings.registry.url, settings.registry.username, password, self.prober)
+        self.known_good = KnownGood(self.production)
+        self.open_incident = OpenIncident(self.production)
+        self.gate = TrafficGate(self.production, self.prober, settings.traffic, deadlines.public)
+        self.health = Health(self.production, self.prober, settings.health, settings.health_headers(), deadlines)
+        self.logs = Logs(self.production, settings.logs, redactor.text)
+
+    # What is needed at the end is made only then: a missing ticket token must not stop a rollback as it begins.
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The metrics page. Raises SettingsError when its token is missing."""
+        url = self.settings.traffic.public_url.rstrip("/") + self.settings.metrics.path
+        return Metrics(self.prober, url, self._secret("metrics token"), self.settings.deadlines.public)
+
+    @cached_property
+    def channel(self) -> Channel:
+        """The incident channel. Raises SettingsError when its address is missing, or is none."""
+        return Channel(self._secret("announcement address"), self.settings.deadlines.http)
+
+    @cached_property
+    def tracker(self) -> Tracker:
+        """The issue tracker. Raises SettingsError when its token is missing."""
+        deadline = self.settings.deadlines.public
+        return Tracker(self.prober, self.settings.ticket, self._secret("ticket token"), deadline)
+
+    @cached_property
+    def switch(self) -> Switch:
+        """The switch that this run turns. Raises SettingsError when there is no such switch, or no saying which."""
+        wishes, settings = self.wishes, self.settings
+        name = choose(settings.switches, wishes.enable or wishes.disable)
+        credential = self._secret(f"credential of {name}") if settings.switches[name].credential else None
+        users = Users(self.prober, settings.traffic.public_url.rstrip("/"), credential, settings.deadlines.public)
+        switch = Switch(self.production, self.env_file, settings.switches[name], users, on=wishes.enable is not None)
+        position = position_of(settings.switches[name], switch.value)
+        self.incident.learn("switch", {"name": name, **position})
+        return switch
+
+    def _secret(self, name: str) -> SecretStr:
+        secret = self.settings.secret_sources()[name].resolve(self._env_values)
+        self.incident.journal.redactor.learn(name, secret.get_secret_value())
+        return secret

@@ -1,0 +1,119 @@
+"""The command that brings the schema on or back, and the proof, before traffic is paused, that it starts.
+
+It is Alembic in the image's own Python, or the application's own command from the settings. Its first word is the
+container's entrypoint: neither the image's ENTRYPOINT nor its PATH nor a shell decides what runs.
+"""
+
+import shlex
+from enum import StrEnum
+
+from runbook.actions import Expectation, Seen
+from runbook.chapters.context import Toolbox
+from runbook.hosts.local import Command
+from runbook.production.compose import plain
+from runbook.settings.schema import REVISION, MigrationSettings
+
+
+class Direction(StrEnum):
+    """Which way the schema goes; the word is Alembic's own."""
+
+    UPGRADE = "upgrade"
+    DOWNGRADE = "downgrade"
+
+
+def words(settings: MigrationSettings, direction: Direction, revision: str) -> tuple[str, ...]:
+    """What runs in the container to bring the schema to `revision`; the first word is the entrypoint."""
+    own = settings.own(direction)
+    return tuple(word.replace(REVISION, revision) for word in own) or _alembic(settings, direction, revision)
+
+
+def harmless(settings: MigrationSettings, direction: Direction) -> tuple[str, ...]:
+    """The form of that command that starts the same program and changes nothing.
+
+    Alembic says at which revision the database is. The application's own command is asked for its help, if the
+    settings name no `trial`: what stands before the revision and before an option that takes it, and `--help`.
+    """
+    own = settings.own(direction)
+    if not own:
+        return _alembic(settings, "current")
+    if settings.trial:
+        return settings.trial
+    at = next((at for at, word in enumerate(own) if REVISION in word), len(own))
+    while at < len(own) and own[at - 1].startswith("-"):
+        at -= 1
+    return (*own[:at], "--help")
+
+
+def _alembic(settings: MigrationSettings, *what: str) -> tuple[str, ...]:
+    return (settings.python, "-m", "alembic", "--config", settings.config, "--name", settings.section, *what)
+
+
+def container(tools: Toolbox, direction: Direction) -> str:
+    """The name of the container in which it runs."""
+    return f"{tools.settings.project.name}-{direction}"
+
+
+def running(tools: Toolbox, tag: str, direction: Direction, revision: str) -> Command:
+    """The command that brings the schema to `revision`, in a container of release `tag` that is removed afterwards."""
+    settings = tools.settings.migrations
+    return tools.production.once(
+        tag,
+        settings.service,
+        container(tools, direction),
+        words(settings, direction, revision),
+        environment=_environment(tools, tag),
+        deadline=tools.settings.deadlines.migrate,
+    )
+
+
+def starts(tools: Toolbox, tag: str, direction: Direction) -> Expectation:
+    """That this command starts: its harmless form runs in a container of the same service, image and entrypoint.
+
+    Alembic must find the very revisions there that the runbook has read, so it speaks to the same database. An
+    application's own command may ignore `--help`: it is tried without a network, where it can change nothing.
+    """
+    settings = tools.settings.migrations
+    argv, alone = harmless(settings, direction), bool(settings.own(direction)) and not settings.trial
+    command = tools.production.once(
+        tag,
+        settings.service,
+        f"{tools.incident.name}-trial",
+        argv,
+        environment=_environment(tools, tag),
+        deadline=tools.settings.deadlines.command,
+        alone=alone,
+    )
+
+    def look() -> Seen:
+        shown = f"`{shlex.join(argv)}` in the image of {tag}"
+        answer = tools.host.run(command)
+        if answer.exit_code != 0:
+            return Seen(
+                ok=False, seen=f"{shown} ended with exit code {answer.exit_code}: {answer.last_words}", final=True
+            )
+        if settings.own(direction):
+            return Seen(ok=True, seen=f"{shown} ends with exit code 0")
+        there = set(tools.catalog.revisions())
+        named = {line.split()[0] for line in answer.text.splitlines() if line.strip()}
+        found = f"{shown} finds the database at {', '.join(sorted(named)) or 'no revision'}"
+        at = f"; psql finds it at {', '.join(sorted(there))}" if not there <= named else ""
+        return Seen(there <= named, found + at, final=True)
+
+    own = f"migrations.trial to a harmless command that starts the same program as migrations.{direction}"
+    alembic = f"migrations.python and migrations.config, or migrations.{direction} to the application's own command"
+    return Expectation(
+        f"the {direction}'s command to start in the image of {tag}",
+        look,
+        f"set {own if settings.own(direction) else alembic}; production is held as it is until then",
+    )
+
+
+def _environment(tools: Toolbox, tag: str) -> list[str]:
+    """Time limits for locks and statements, behind what the service itself has in PGOPTIONS.
+
+    A lock that somebody holds then ends the migration and not the night (PGOPTIONS is libpq's).
+    """
+    database, service = tools.settings.database, tools.settings.migrations.service
+    given = (tools.production.services(tag)[service].get("environment") or {}).get("PGOPTIONS")
+    limits = f"-c lock_timeout={database.lock_timeout:g}s -c statement_timeout={database.statement_timeout:g}s"
+    return [f"PGOPTIONS={plain(given)} {limits}" if given else f"PGOPTIONS={limits}"]

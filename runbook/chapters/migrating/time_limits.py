@@ -1,0 +1,200 @@
+"""Time limits for the locks and statements of a migration, kept from the database's side, whatever its driver is.
+
+PGOPTIONS is libpq's: asyncpg and others pass it over. So the sessions of the migration's own container, which the
+database knows by the container's address, are watched while it runs. One that waits for a lock, or runs a statement,
+for longer than the settings allow has its statement cancelled, and is ended if that does not help.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from runbook.chapters import migration_facts
+from runbook.chapters.context import Toolbox
+from runbook.chapters.migrating import migrate_command
+from runbook.chapters.migrating.migrate_command import Direction
+from runbook.errors import CheckFailed, CommandFailed, RunbookError
+from runbook.hosts.local import Host, OffTheRecord
+from runbook.hosts.signals import signals_held
+from runbook.incident.executor import Mode
+from runbook.migrations.database import Catalog, literal
+from runbook.production.compose import Production
+from runbook.settings.schema import DatabaseSettings
+from runbook.text import visible
+
+_EVERY = 1.0  # seconds between two looks
+_GRACE = 5.0  # seconds in which a cancelled statement must have ended
+_ENDS_WITHIN = 5.0  # seconds, for the thread
+_SESSIONS = """
+SELECT pid, query_start, coalesce(wait_event_type = 'Lock', false),
+    extract(epoch FROM clock_timestamp() - query_start), left(query, 200),
+    (SELECT string_agg(pid || ' (' || coalesce(nullif(application_name, ''), usename) || ')', ', ')
+     FROM pg_stat_activity other WHERE other.pid = ANY (pg_blocking_pids(own.pid)))
+FROM pg_stat_activity own
+WHERE datname = current_database() AND state = 'active' AND host(client_addr) IN ({addresses})
+"""
+_SEEN = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND host(client_addr) IN ({addresses})"
+)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session at work: since when it waits for a lock, or runs its statement, is told by `key`."""
+
+    pid: int
+    began: str
+    waits: bool
+    runs: float
+    query: str
+    blocked_by: str
+
+
+class Limits:
+    """What one migration's sessions may do, and what was done to those that did more."""
+
+    def __init__(self, settings: DatabaseSettings, catalog: Catalog) -> None:
+        self._lock, self._statement = settings.lock_timeout, settings.statement_timeout
+        self._catalog = catalog
+        #: When each wait for a lock was seen first, and when each statement was cancelled, by session and statement.
+        self._waits: dict[tuple[int, str], float] = {}
+        self._cancelled: dict[tuple[int, str], float] = {}
+        #: In words, each statement that was cancelled, and each session that was ended.
+        self.done: list[str] = []
+        #: Whether a session of the migration was seen at all.
+        self.seen = False
+
+    def look(self, addresses: Iterable[str], now: float) -> None:
+        """Look once, at `now` (monotonic seconds), and end what is over its limit. Raises what the catalog raises."""
+        known = ", ".join(literal(address) for address in sorted(addresses))
+        if not known:
+            return
+        self.seen = self.seen or self._catalog.ask(_SEEN.format(addresses=known)) != [["0"]]
+        sessions = [_session(row) for row in self._catalog.ask(_SESSIONS.format(addresses=known))]
+        at_work = {(session.pid, session.began) for session in sessions}
+        self._waits = {key: since for key, since in self._waits.items() if key in at_work}
+        for session in sessions:
+            if why := self._too_long(session, now):
+                self._end(session, why, now)
+
+    def _too_long(self, session: Session, now: float) -> str | None:
+        key = (session.pid, session.began)
+        if not session.waits:
+            self._waits.pop(key, None)
+        elif now - self._waits.setdefault(key, now) >= self._lock:
+            by = f", held by session {session.blocked_by}" if session.blocked_by else ""
+            return f"waited longer than {self._lock:g} s (database.lock_timeout) for a lock{by}"
+        if session.runs >= self._statement:
+            return f"ran longer than {self._statement:g} s (database.statement_timeout)"
+        return None
+
+    def _end(self, session: Session, why: str, now: float) -> None:
+        key = (session.pid, session.began)
+        if now - self._cancelled.get(key, -_GRACE) < _GRACE:
+            return
+        how = "pg_terminate_backend" if key in self._cancelled else "pg_cancel_backend"
+        self._cancelled[key] = now
+        # By number and start, so that a session that has the number since is left alone.
+        same = f"pid = {session.pid} AND query_start = {literal(session.began)}"
+        answer = self._catalog.ask(f"SELECT {how}(pid) FROM pg_stat_activity WHERE {same}")  # noqa: S608 - quoted
+        did = "was cancelled" if answer == [["t"]] else f"could not be ended by {how}"
+        self.done.append(visible(f"`{session.query}` {why} and {did}"))
+
+
+def _session(row: list[str]) -> Session:
+    pid, began, waits, runs, query, blocked_by = row
+    return Session(int(pid), began, waits == "t", float(runs), " ".join(query.split()), blocked_by)
+
+
+def addresses_of(production: Production, container: str) -> list[str]:
+    """The addresses of a container; none while it is not there, or where it has none of its own (host network)."""
+    answer = production.host.run(
+        production.command(
+            "docker", "inspect", "--type", "container", "--format", "{{json .NetworkSettings}}", container
+        )
+    )
+    found: list[str] = []
+    with suppress(ValueError, AttributeError, TypeError):
+        for network in json.loads(answer.text)["Networks"].values():
+            for name in ("IPAddress", "GlobalIPv6Address"):
+                with suppress(ValueError, KeyError):
+                    found.append(str(ip_address(network[name])))
+    return found
+
+
+class _Watch:
+    """Looks in a thread of its own; its looks stay off the record, and what it did is put there at the end."""
+
+    def __init__(self, tools: Toolbox, container: str) -> None:
+        host = Host(tools.settings.host.environment, OffTheRecord())
+        self._production = Production(host, tools.settings.project, tools.settings.deadlines)
+        self._container = container
+        self.limits = Limits(tools.settings.database, Catalog(self._production, tools.settings.database))
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="time limits", daemon=True)
+        #: Why the last look failed, if it did.
+        self.trouble = ""
+
+    def start(self) -> None:
+        """Begin."""
+        with signals_held():
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End, within some seconds."""
+        self._over.set()
+        self._thread.join(_ENDS_WITHIN)
+
+    def _work(self) -> None:
+        known: list[str] = []
+        while not self._over.wait(_EVERY):
+            try:
+                known = known or addresses_of(self._production, self._container)
+                self.limits.look(known, time.monotonic())
+                self.trouble = ""
+            except RunbookError as error:
+                self.trouble = error.seen
+            except Exception as error:  # noqa: BLE001 - a watch that fails must not end what it watches
+                self.trouble = f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def kept(tools: Toolbox, direction: Direction) -> Iterator[None]:
+    """Meanwhile the migration's sessions keep `database.lock_timeout` and `database.statement_timeout`.
+
+    Raises CheckFailed, with what was waited for, in the place of a command that failed since its statement was
+    cancelled. Where nothing is to be run, as in a plan, nothing is watched.
+    """
+    if tools.incident.mode is not Mode.EXECUTE or migration_facts.reached(tools):
+        yield
+        return
+    watch = _Watch(tools, migrate_command.container(tools, direction))
+    watch.start()
+    try:
+        yield
+    except CommandFailed as error:
+        watch.stop()
+        if not watch.limits.done:
+            raise
+        raise CheckFailed(
+            f"{'; '.join(watch.limits.done)}; then {error.seen}",
+            "end the session that holds the lock, or raise the limit in the settings, then go on with --resume",
+        ) from error
+    finally:
+        watch.stop()
+        _tell(tools, watch)
+
+
+def _tell(tools: Toolbox, watch: _Watch) -> None:
+    question = "Did the migration keep its limits for locks and statements?"
+    if watch.limits.done:
+        tools.incident.decide(question, "no", watch.limits.done)
+    elif watch.limits.seen:
+        tools.incident.decide(question, "yes", ["its sessions were watched from the database's side"])
+    else:
+        why = watch.trouble or "no session was seen from its container's address (it was quick, or goes by a pooler)"
+        tools.incident.decide(question, "not known", [why])

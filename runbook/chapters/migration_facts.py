@@ -1,0 +1,143 @@
+"""What one incident knows of migrations: asked of the database and of both images, and kept for the verdict."""
+
+import json
+from dataclasses import dataclass
+
+from runbook.chapters.context import Toolbox
+from runbook.errors import Inconclusive
+from runbook.migrations.image.answer import Step, to_json
+from runbook.migrations.image.contained import remove_overdue
+from runbook.migrations.image.probe import ImageMigrations, ask_image, read_answer
+from runbook.production.compose import plain
+from runbook.release import Release
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The database's revisions, what the target's image knows, and what the failed release's image knows of the range.
+
+    `failed` is None where there is no range: the database is where the target expects it.
+    """
+
+    database: tuple[str, ...]
+    target: ImageMigrations
+    failed: ImageMigrations | None
+
+    @property
+    def same(self) -> bool:
+        """Tell whether the database is at the very revisions that the target expects."""
+        return set(self.database) == set(self.target.heads)
+
+    @property
+    def upgrade_sql(self) -> str:
+        """The SQL that led from the target's head to the database's revision; empty where it is not known."""
+        upgrade = self.failed.upgrade if self.failed else None
+        return (upgrade.sql if upgrade else None) or ""
+
+    @property
+    def target_head(self) -> str:
+        """The one revision to go back to. Raises Inconclusive when the target has several heads."""
+        if len(self.target.heads) != 1:
+            raise Inconclusive(
+                f"the target's image has {len(self.target.heads)} heads: {', '.join(self.target.heads)}",
+                "merge them in a forward-fix; a downgrade would be ambiguous",
+            )
+        return self.target.heads[0]
+
+
+def reached(tools: Toolbox) -> str | None:
+    """Say that the database is at the target's head, if it is: there is nothing left to undo, or to migrate."""
+    head = of(tools).target_head
+    return f"the database is at {head}" if set(tools.catalog.revisions()) == {head} else None
+
+
+def steps_to_undo(tools: Toolbox) -> tuple[Step, ...]:
+    """The revisions between the target's head and the database, newest first. Raises Inconclusive if not asked for."""
+    failed = of(tools).failed
+    if failed is None:
+        raise Inconclusive("the failed release's image was not asked", "run chapter 1: `pytest features`")
+    return failed.steps
+
+
+def decided(tools: Toolbox) -> bool:
+    """Tell whether the way back was decided before, in this incident: what it rests on stays as it was seen then."""
+    return "way" in tools.incident.facts
+
+
+def read_revision(tools: Toolbox) -> None:
+    """Put the database's revisions on record. Raises Inconclusive when the database does not tell."""
+    name = "schema found again" if decided(tools) else "schema"
+    tools.incident.learn(name, list(tools.catalog.revisions()))
+
+
+def read_target(tools: Toolbox, release: Release) -> None:
+    """Put on record what the target's image knows. Raises Inconclusive when it does not tell its revisions."""
+    if decided(tools):
+        tools.incident.confirm("target migrations")
+        return
+    found = _ask(tools, release.pinned(tools.settings.migrations.service), release.tag, None)
+    found.read_graph()
+    at = tuple(tools.incident.facts.get("schema", ()))
+    if tools.wishes.forward_fix and len(at) == 1 and found.continues(*at) and found.heads != at:
+        # What it would do to the database on the way to its head.
+        found = _ask(tools, release.pinned(tools.settings.migrations.service), release.tag, (at[0], found.heads[0]))
+        found.read_graph()
+    tools.incident.learn("target migrations", to_json(found))
+
+
+def read_failed(tools: Toolbox) -> None:
+    """Put on record what the failed release's image knows of the range from the target's head to the database.
+
+    Nothing is asked, and null put on record, where there is no range. Raises Inconclusive when the image does not tell.
+    """
+    known = of(tools)
+    if decided(tools) and "failed migrations" in tools.incident.facts:
+        tools.incident.confirm("failed migrations")
+        return
+    if known.same or tools.wishes.forward_fix:
+        tools.incident.learn("failed migrations", None)
+        return
+    span = (known.target_head, known.database[0]) if len(known.database) == 1 else None
+    found = _ask(tools, _failed_image(tools), None, span)
+    tools.incident.learn("failed migrations", to_json(found))
+
+
+def _failed_image(tools: Toolbox) -> str:
+    """The failed release's image, by its digest on record: where an earlier run broke off it may not run any more."""
+    service, origin = tools.settings.migrations.service, tools.incident.facts["origin"]
+    digest = str(origin["digests"].get(service, ""))
+    pinned = tools.production.images_with_tag(origin["tags"][0])[service].at(digest) if origin["tags"] else ""
+    if digest.startswith("sha256:") and tools.production.image_id(pinned):
+        return pinned
+    return tools.production.of_services([service])[0].image_id
+
+
+def ask_running(tools: Toolbox) -> ImageMigrations:
+    """What the image that runs now knows of its revisions. Raises Inconclusive when it does not tell them."""
+    container = tools.production.of_services([tools.settings.migrations.service])[0]
+    found = _ask(tools, container.image_id, None, None)
+    found.read_graph()
+    return found
+
+
+def of(tools: Toolbox) -> Schema:
+    """What was put on record so far. Raises Inconclusive when chapter 1 was not run."""
+    facts = tools.incident.facts
+    if "schema" not in facts or "target migrations" not in facts:
+        raise Inconclusive("the migrations were not looked at in this incident", "run chapter 1: `pytest features`")
+    failed = facts.get("failed migrations")
+    return Schema(
+        tuple(facts["schema"]),
+        read_answer(json.dumps(facts["target migrations"])),
+        None if failed is None else read_answer(json.dumps(failed)),
+    )
+
+
+def _ask(tools: Toolbox, image: str, tag: str | None, span: tuple[str, str] | None) -> ImageMigrations:
+    settings = tools.settings.migrations
+    service = tools.production.services(tag)[settings.service]
+    given = service.get("environment") or {}
+    environment = {name: plain(value) for name, value in given.items() if value is not None}
+    deadline = tools.settings.deadlines.command
+    remove_overdue(tools.host, deadline)
+    return ask_image(tools.host, image, settings, environment=environment, span=span, deadline=deadline)

@@ -1,0 +1,90 @@
+"""What production is at one moment, for the record and for the comparison afterwards."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from runbook.chapters.context import Toolbox
+from runbook.errors import RunbookError
+from runbook.journal.journal import utc_now
+from runbook.production.containers import Container
+from runbook.production.service.kill_switches import position_of
+from runbook.release import ImageName
+
+
+def write_down_before(tools: Toolbox) -> None:
+    """Put production as it is before any change on record; of an incident that changed something, as it is found now.
+
+    What it was before the first change stands in the journal already, and cannot be seen any more.
+    """
+    tools.incident.learn("found again" if tools.incident.changes_made else "before", take(tools))
+    if (under_way := tools.open_incident.of_another(tools.incident.name)) is not None:
+        here = tools.incident.journal.path.parent.with_name(under_way["incident"]) / "journal.jsonl"
+        about = {name: under_way[name] for name in ("incident", "since", "target")}
+        tools.incident.learn("open rollback", about | {"recorded_here": here.is_file()})
+
+
+def take(tools: Toolbox) -> dict[str, Any]:
+    """Look at everything that a rollback may change, or must not.
+
+    What cannot be looked at is written down as `unknown: …`; a broken production is what one comes to see.
+    Raises ProductionError when the project is not there at all.
+    """
+    containers = tools.production.running()
+    # In the order in which they are listed, whatever state they are in: a plan and its execution ask the same.
+    ours = [each for each in containers if each.service in tools.production.rolled_back]
+    images = {each.id: _image(tools, each) for each in ours}
+    variables = [tools.settings.project.tag_variable, *(s.variable for s in tools.settings.switches.values())]
+    env_file = tools.env_file.read()
+    public = tools.gate.public()
+    return {
+        "at": utc_now(),
+        "containers": [each.facts() | images.get(each.id, {}) for each in containers],
+        "digests": {each.service: images[each.id]["digest"] for each in _that_count(ours)},
+        "tags": sorted({image["tag"] for image in images.values()}),
+        "env_file": {
+            "path": env_file.path,
+            "sha256": env_file.fingerprint,
+            "mode": env_file.mode,
+            "owner": f"{env_file.owner}:{env_file.group}",
+            **{name: env_file.values.get(name, "(not set)") for name in variables},
+        },
+        "switches": {
+            name: position_of(switch, env_file.values.get(switch.variable, "(not set)"))
+            for name, switch in tools.settings.switches.items()
+        },
+        "schema": _or_unknown(lambda: list(tools.catalog.revisions())),
+        "readiness": _or_unknown(tools.health.readiness),
+        "gate": _or_unknown(tools.gate.state),
+        "public": {"by": public.by, "seen": public.seen},
+        "log_errors": _or_unknown(lambda: dict(tools.logs.recent().counts)),
+    }
+
+
+def _that_count(containers: Sequence[Container]) -> list[Container]:
+    """One container of each service: one that runs, where old and new ones stand side by side."""
+    found: dict[str, Container] = {}
+    for each in containers:
+        if each.service not in found or each.state == "running":
+            found[each.service] = each
+    return list(found.values())
+
+
+def _or_unknown(look: Callable[[], Any]) -> Any:
+    try:
+        return look()
+    except RunbookError as error:
+        return f"unknown: {error.seen}"
+
+
+def _image(tools: Toolbox, container: Container) -> dict[str, str]:
+    """Tag and registry digest of a container's image; its id when the host has no digest (it was built there, say)."""
+    digest = None
+    try:
+        name = ImageName.parse(container.image_name)
+        digest = name.digest_among(tools.production.digests_of(container.image_id))
+    except RunbookError:
+        pass
+    return {
+        "tag": tools.production.tag_of(container),
+        "digest": digest or f"unknown: only the local id {container.image_id}",
+    }

@@ -1,0 +1,72 @@
+"""What speaks for an image that migrates when it starts, as far as its start command and what that names tell.
+
+A sign is evidence; that there is none proves nothing: `start_trial.py` tries it then.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runbook.chapters.context import Toolbox
+from runbook.errors import Inconclusive
+from runbook.hosts.local import parsed_json
+from runbook.migrations.image.contained import contained, run_contained
+from runbook.production.compose import plain
+from runbook.secrets.redactor import beginning
+from runbook.text import visible
+
+_READER = Path(__file__).with_name("reader.py")
+_MOST = 5  # places that are told
+_LONGEST = 200  # characters of one
+
+
+@dataclass(frozen=True)
+class Signs:
+    """Where migrations are run: in what surely runs at the start (`commands`), and in code that may (`code`).
+
+    `unread` says why the image could not be read.
+    """
+
+    commands: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+    unread: str = ""
+
+
+def signs_of(tools: Toolbox, image: str, service: Mapping[str, Any]) -> Signs:
+    """Read what the start command of `service` names in `image` (pinned). Nothing of the image's is run but Python."""
+    argv = _start_command(tools, image, service)
+    given = {"path": (service.get("environment") or {}).get("PATH"), "directory": service.get("working_dir")}
+    request = {"argv": argv} | {name: value if value is None else plain(value) for name, value in given.items()}
+    # The start command may hold secrets: it travels on standard input, which is never recorded.
+    call = f"import json\nprint(json.dumps(read(json.loads({json.dumps(request)!a}))))\n"
+    program = f"{_READER.read_text(encoding='utf-8')}\n{call}".encode()
+    python, deadline = tools.settings.migrations.python, tools.settings.deadlines.command
+    command = contained(image, python, program=program, deadline=deadline)
+    try:
+        answer = run_contained(tools.host, image, command)
+    except Inconclusive as error:
+        return Signs(unread=error.seen)
+    try:
+        if answer.exit_code == 0:
+            found = json.loads(answer.text.splitlines()[-1])
+            return Signs(_told(found["commands"]), _told(found["code"]))
+    except (ValueError, IndexError, KeyError, TypeError, RecursionError):
+        pass
+    said = f"exit code {answer.exit_code}: {beginning(visible(answer.last_words), _LONGEST)}"
+    return Signs(unread=f"{python} in the image did not read it: {said}")
+
+
+def _told(places: Any) -> tuple[str, ...]:
+    return tuple(beginning(visible(str(place)), _LONGEST) for place in list(places)[:_MOST])
+
+
+def _start_command(tools: Toolbox, image: str, service: Mapping[str, Any]) -> list[str]:
+    inspect = ("docker", "image", "inspect", "--format", "{{json .Config}}", image)
+    config = tools.host.ask(tools.production.command(*inspect), lambda answer: parsed_json(answer, dict))
+    # As Compose and the engine do it: an entrypoint of the service drops the image's command.
+    own = {part: [plain(word) for word in service.get(part) or ()] for part in ("entrypoint", "command")}
+    entrypoint = own["entrypoint"] or config.get("Entrypoint") or []
+    image_command = [] if own["entrypoint"] else config.get("Cmd") or []
+    return [str(word) for word in (*entrypoint, *(own["command"] or image_command))]

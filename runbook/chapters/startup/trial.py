@@ -1,0 +1,125 @@
+"""The target is started apart from production, on a copy of the schema: it changes it, dies of it, or lives with it.
+
+A Compose project of its own on an internal network: a database of the image that production's runs, under the same
+names, with production's roles, schema and revision and without its rows; the target's services as Compose would start
+them, without volumes, ports and other ways to production; and what these depend on. All of it is removed afterwards.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from runbook.actions import Seen
+from runbook.chapters.context import Toolbox
+from runbook.chapters.startup.scratch_database import ScratchDatabase
+from runbook.chapters.startup.scratch_project import ScratchProject
+from runbook.errors import Inconclusive, RunbookError
+from runbook.hosts.error_line import complaint
+from runbook.production.containers import Container
+from runbook.release import Release
+
+_PAUSE = 0.5  # seconds between two looks
+_SILENT = 20.0  # seconds in which something that runs and is healthy should have spoken to the database
+_UNKNOWN_REVISION = "Can't locate revision"
+
+
+class StartTrial:
+    """One trial of one release."""
+
+    def __init__(self, tools: Toolbox, release: Release) -> None:
+        self._tools = tools
+        self._release = release
+        self._project = ScratchProject(tools, release)
+        self._database = ScratchDatabase(tools, self._project)
+        self._connected: set[str] = set()
+        self._answered = False
+
+    def tried(self) -> Seen:
+        """Start the release and watch it, for `deadlines.healthy` at the most.
+
+        Raises Inconclusive when it could not be tried, or when what was seen does not tell.
+        """
+        began = time.monotonic()
+        with self._set_up():
+            seen = self._watched()
+        return Seen(seen.ok, f"{seen.seen} (tried on a copy of the schema in {time.monotonic() - began:.0f} s)")
+
+    @contextmanager
+    def _set_up(self) -> Iterator[None]:
+        try:
+            self._project.begin()
+            self._database.copy()
+            self._project.start_release()
+            yield
+        except RunbookError as error:
+            self._project.remove()
+            raise (error if isinstance(error, Inconclusive) else _doubt(error.seen)) from None
+        except BaseException:
+            # Ctrl-C and the like: that something stays must not hide it.
+            with suppress(RunbookError):
+                self._project.remove()
+            raise
+        self._project.remove()
+
+    def _watched(self) -> Seen:
+        deadlines = self._tools.settings.deadlines
+        until, steady_since = time.monotonic() + deadlines.healthy, time.monotonic()
+        before: list[str] = []
+        while True:
+            containers = self._project.containers()
+            if moved := self._database.moved():
+                return self._migrates(moved)
+            for container in containers:
+                if container.state not in ("running", "created"):
+                    return self._ended(container)
+            healthy = all(c.state == "running" and c.health in ("healthy", "none") for c in containers)
+            silent, now = self._silent(containers), time.monotonic()
+            # Who has just connected may be about to migrate, and so may be who is in a transaction.
+            if not healthy or silent != before or self._database.busy():
+                before, steady_since = silent, now
+            if not silent and now - steady_since >= deadlines.stable:
+                if changed := self._database.changed():
+                    return self._migrates(changed)
+                names = ", ".join(container.service for container in containers)
+                return Seen(ok=True, seen=f"{names} started, spoke to the database and left schema and revision alone")
+            # An api that answers nothing yet may still be starting; that is waited for to the end.
+            started = self._answered or self._tools.settings.health.service not in self._release.digests
+            if silent and started and now - steady_since >= max(_SILENT, deadlines.stable):
+                raise _doubt(f"on the copy of the schema {', '.join(silent)}")
+            if now > until:
+                raise _doubt("; ".join((*silent, *(container.one_line for container in containers))))
+            time.sleep(_PAUSE)
+
+    def _migrates(self, what: str) -> Seen:
+        return Seen(ok=False, seen=f"{', '.join(self._release.digests)}: when started, the target {what}")
+
+    def _ended(self, container: Container) -> Seen:
+        """Say that it died as one that migrates does here. Raises Inconclusive when it ended for any other reason."""
+        log = self._project.log(container)
+        died = next((line.strip() for line in log.splitlines() if _UNKNOWN_REVISION in line), None)
+        if died:
+            return Seen(ok=False, seen=f"{container.service} migrates when it starts, and ends: {died}")
+        said = complaint(log) or "it said nothing"
+        raise _doubt(f"{container.service} ended with exit code {container.exit_code}: {said}")
+
+    def _silent(self, containers: list[Container]) -> list[str]:
+        """In words, which services have not connected to the copy so far, and that the api answers no request yet."""
+        addresses = {address: container.service for container in containers for address in container.addresses}
+        self._connected |= {addresses[each] for each in self._database.clients() if each in addresses}
+        silent = [
+            f"{c.service} did not connect to the database" for c in containers if c.service not in self._connected
+        ]
+        api = self._tools.settings.health.service
+        for container in containers:
+            if container.service == api and (api not in self._connected or not self._answered):
+                # To say whether it is ready, it has to ask its database.
+                self._answered = self._tools.health.answers(container)
+                silent += [] if self._answered else [f"{api} answered no request"]
+        return silent
+
+
+def _doubt(why: str) -> Inconclusive:
+    return Inconclusive(
+        f"whether the target can start on this schema is not known: {why}",
+        "find out, and set migrations.at_start: false if it does not migrate when it starts, true if it does",
+    )

@@ -1,0 +1,227 @@
+"""Which way back applies, and why: the verdict on the migrations, or what a human decided in its place."""
+
+from enum import StrEnum
+from typing import Any
+
+from runbook.actions import Change, Expectation, Seen
+from runbook.chapters import migration_facts, startup_check
+from runbook.chapters.context import Toolbox
+from runbook.chapters.migrating import migrate_command, time_limits
+from runbook.chapters.migrating.migrate_command import Direction
+from runbook.chapters.target import pinned
+from runbook.errors import Inconclusive, TargetError
+from runbook.migrations.image.answer import to_json
+from runbook.migrations.verdict.findings import Assessment, Finding, Verdict
+from runbook.migrations.verdict.mapped_models import from_object
+from runbook.migrations.verdict.table_names import bookkeeping
+
+
+class Way(StrEnum):
+    """The ways back: only the application, the schema first, or forward with a release that mends the schema."""
+
+    APPLICATION = "application"
+    DOWNGRADE = "downgrade"
+    FORWARD_FIX = "forward-fix"
+
+
+def assess(tools: Toolbox) -> Assessment:
+    """Judge the range from the target's head to the database's revision as one net change."""
+    known = migration_facts.of(tools)
+    at, head = ", ".join(known.database), ", ".join(known.target.heads)
+    if known.same:
+        return Assessment(Verdict.UNCHANGED, ())
+    failed = known.failed
+    if failed is None or failed.upgrade is None or failed.upgrade.sql is None:
+        why = failed.why("upgrade") if failed else "the failed release's image was not asked"
+        if failed and failed.span is None:
+            why = failed.why("span")
+        reason = f"the SQL from {head} to {at} could not be read from the failed release's image: {why}"
+        return Assessment(Verdict.REVIEW, (Finding(Verdict.REVIEW, "", "", reason),))
+    models = from_object(to_json(known.target.models)) if known.target.models is not None else None
+    # PostgreSQL's grammar takes a while to load, and the first sentence is waited for.
+    from runbook.migrations.verdict.judge import judge  # noqa: PLC0415
+
+    return judge(failed.upgrade.sql, models, bookkeeping=bookkeeping(tools.settings.database))
+
+
+def decide(tools: Toolbox) -> Expectation:
+    """That one way back applies. What only a human can tell stops here, with what must be decided."""
+
+    def look() -> Seen:
+        if migration_facts.decided(tools):
+            return _decided_before(tools)
+        if tools.wishes.forward_fix:
+            return _forward(tools)
+        found, known = assess(tools), migration_facts.of(tools)
+        verdict, evidence = found.verdict, list(found.evidence)
+        if verdict is Verdict.REVIEW and tools.wishes.verdict:
+            verdict = Verdict(tools.wishes.verdict)
+            evidence.insert(0, f"decided by a human: {tools.wishes.because}")
+        evidence.append(
+            f"the database is at {', '.join(known.database)}; the target expects {', '.join(known.target.heads)}"
+        )
+        tools.incident.learn("verdict", {"verdict": verdict, "evidence": evidence})
+        question = "Can the target's code live with the database's schema?"
+        tools.incident.decide(question, verdict, evidence, findings=_told(found, known.upgrade_sql))
+        ways = {Verdict.BREAKING: Way.DOWNGRADE, Verdict.REVIEW: None}
+        way = ways.get(verdict, Way.APPLICATION)
+        if way is not None:
+            tools.incident.learn("way", way)
+        return Seen(way is not None, f"verdict {verdict}: {'; '.join(evidence)}", final=True)
+
+    if migration_facts.decided(tools):
+        moved = "somebody migrated the database meanwhile: find out, then begin anew without --resume"
+        return Expectation("a verdict that names the way back", look, moved, acceptable=False)
+    if tools.wishes.forward_fix:
+        other = "name a release whose migrations continue the database's, or leave --forward-fix out"
+        return Expectation("a forward-fix that can go on from here", look, other, acceptable=False)
+    return Expectation(
+        "a verdict that names the way back",
+        look,
+        'read the statements, then decide: --verdict breaking --because "why it is so" (or --verdict additive, if the'
+        " target can live with them), or --forward-fix TAG",
+        decided_by=("--verdict", Verdict.BREAKING, "--because", "why it is so"),
+    )
+
+
+def _told(found: Assessment, sql: str) -> list[dict[str, Any]]:
+    """The findings for the record: which statement of which revision says what by which rule; the worst first."""
+    if not any(finding.statement for finding in found.findings):
+        return []
+    from runbook.migrations.verdict.statements import revisions_of  # noqa: PLC0415 - loads PostgreSQL's grammar
+
+    revisions = revisions_of(sql)
+    return [
+        {
+            "verdict": finding.verdict,
+            "revision": revisions.get(finding.place),
+            "sql": finding.statement,
+            "object": finding.object,
+            "rule": finding.reason,
+            "times": finding.times,
+        }
+        for finding in sorted(found.findings, key=lambda finding: finding.verdict is not found.verdict)
+    ]
+
+
+def _decided_before(tools: Toolbox) -> Seen:
+    """Hold the way that an earlier run of this incident decided on against where the database is by now."""
+    known, way = migration_facts.of(tools), str(tools.incident.facts["way"])
+    now = tuple(tools.incident.facts["schema found again"])
+    expected = {known.database}
+    if way in (Way.DOWNGRADE, Way.FORWARD_FIX):
+        expected.add(tuple(known.target.heads))
+    # Each revision is undone, or applied, for itself, so either way can stop between two of them.
+    passed = {Way.DOWNGRADE: known.failed, Way.FORWARD_FIX: known.target}.get(Way(way))
+    if passed is not None and passed.span is not None:
+        expected |= {(step.revision,) for step in passed.span.steps}
+    seen = f"the way back is {way}, as decided before; the database is at {', '.join(now)}"
+    known_there = set(now) in [set(each) for each in expected]
+    if not known_there:
+        why = f"somebody migrated the database since this incident broke off: it is at {', '.join(now)}"
+        tools.incident.learn("begin anew", {"why": why, "options": []})
+    return Seen(known_there, seen, final=True)
+
+
+def _forward(tools: Toolbox) -> Seen:
+    known = migration_facts.of(tools)
+    at = ", ".join(known.database)
+    continues = known.target.continues(*known.database)
+    seen = f"its migrations {'continue' if continues else 'do not continue'} the database's revision {at}"
+    tools.incident.decide("Can the forward-fix go on from here?", "yes" if continues else "no", [seen])
+    if continues:
+        tools.incident.learn("way", Way.FORWARD_FIX)
+    return Seen(continues, f"{tools.wishes.forward_fix}: {seen}", final=True)
+
+
+def starts_on_newer_schema(tools: Toolbox) -> Expectation:
+    """That the target can start on a database that is newer than it knows; nothing to look at where it is not newer."""
+    if migration_facts.of(tools).same or tools.incident.facts.get("way") != Way.APPLICATION:
+        return Expectation("a target that can start", lambda: Seen(ok=True, seen="the schema is one that it knows"), "")
+    return startup_check.migrates_not_at_start(tools, pinned(tools))
+
+
+def readiness_rule(tools: Toolbox) -> tuple[str, ...]:
+    """Which parts of readiness may be false now (trap 4); the rule and what it rests on go into the record.
+
+    Those that only say that the schema is newer, where the database is at a revision that the running image does not
+    know, and the verdict of this incident, or the ledger, says that the release can live with it.
+    """
+    facts, behind = tools.incident.facts, tools.settings.health.behind_schema_may_be_false
+    additive = facts.get("verdict", {}).get("verdict") == Verdict.ADDITIVE
+    if tools.incident.planned_changes:
+        return behind if additive and facts.get("way") == Way.APPLICATION else ()
+    try:
+        database, image = tools.host.patiently(lambda: (tools.catalog.revisions(), migration_facts.ask_running(tools)))
+        unknown = [revision for revision in database if not image.knows(revision)]
+        heads = ", ".join(image.heads)
+    except Inconclusive as error:
+        return _ruled(tools, (), f"whether the schema is newer is not known: {error.seen}")
+    at = f"the database is at {', '.join(database)}; the running image's head is {heads}"
+    if not unknown:
+        return _ruled(tools, (), at)
+    tag = tools.production.tag()
+    if additive or tools.known_good.validated_with(tag, database):
+        word = "the verdict of this incident" if additive else f"the ledger, where {tag} passed with this schema,"
+        return _ruled(tools, behind, at, f"{word} says that its code can live with that")
+    return _ruled(tools, (), at, "nothing says that its code can live with that")
+
+
+def _ruled(tools: Toolbox, may_be_false: tuple[str, ...], *evidence: str) -> tuple[str, ...]:
+    answer = f"all but {', '.join(may_be_false)}" if may_be_false else "everything that it names"
+    tools.incident.decide("What must be true for the api to be ready?", answer, list(evidence))
+    return may_be_false
+
+
+def restore_point_taken(tools: Toolbox) -> Change:
+    """The change that takes a restore point, unless nothing is left to be destroyed, or a good one is there."""
+    return tools.restore_point.taking(lambda: migration_facts.reached(tools))
+
+
+def restore_point_read_back(tools: Toolbox) -> Expectation:
+    """That this restore point is whole, and has the data of every table."""
+    return tools.restore_point.reads_back(tuple(tools.catalog.tables()), lambda: migration_facts.reached(tools))
+
+
+def migration_startable(tools: Toolbox) -> Expectation:
+    """That the command that migrates starts, in a container like the one that will carry it out."""
+    return migrate_command.starts(tools, pinned(tools).tag, Direction.UPGRADE)
+
+
+def migrating(tools: Toolbox) -> Change:
+    """The change that brings the schema to the forward-fix's head, in isolation, before the application follows."""
+    release, known = pinned(tools), migration_facts.of(tools)
+    heads = known.target.heads
+    command = migrate_command.running(tools, release.tag, Direction.UPGRADE, known.target_head)
+    summary = f"the schema is migrated to {', '.join(heads)} with {release.tag}"
+    return Change(summary, (command,), lambda: migration_facts.reached(tools))
+
+
+def migrate(tools: Toolbox) -> None:
+    """Carry that out, with its locks and statements held to their limits."""
+    with time_limits.kept(tools, Direction.UPGRADE):
+        tools.incident.carry_out(migrating(tools), tools.host)
+
+
+def migrated(tools: Toolbox) -> Expectation:
+    """That the database says it is at the head of the release that is rolled out."""
+    heads = set(migration_facts.of(tools).target.heads)
+
+    def look() -> Seen:
+        revisions = tools.catalog.revisions()
+        return Seen(set(revisions) == heads, f"the database is at {', '.join(revisions)}")
+
+    at = f"the database at {', '.join(sorted(heads))}"
+    return Expectation(at, look, "read the migration's output", acceptable=False)
+
+
+def checked_verdict(verdict: str | None, because: str | None) -> str | None:
+    """A human's verdict, when it is one and comes with a reason. Raises TargetError otherwise."""
+    if verdict is None:
+        return None
+    if verdict not in (Verdict.ADDITIVE, Verdict.BREAKING) or not (because or "").strip():
+        raise TargetError(
+            f"--verdict {verdict}{'' if because else ' without --because'}",
+            'type --verdict breaking --because "why you know", or --verdict additive with its reason',
+        )
+    return verdict

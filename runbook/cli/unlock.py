@@ -1,0 +1,180 @@
+"""`python -m runbook unlock`: say who holds the lock of a production, and force it away, on record."""
+
+import argparse
+import os
+import shlex
+import socket
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from runbook.chapters.context import env_file_of, learn_production, redactor_for
+from runbook.command_hints import going_on_with
+from runbook.errors import CommandFailed, LockHeld, RunbookError, SettingsError
+from runbook.hosts.local import Host, OffTheRecord
+from runbook.incident.executor import Incident, Mode
+from runbook.journal.journal import FORMAT, Journal
+from runbook.journal.private_files import FOLDER_MODE, make_reports
+from runbook.operator import operator, operator_from, production_host
+from runbook.production.compose import Production
+from runbook.report.archive import index_page
+from runbook.report.page.render import render
+from runbook.secrets.excepthook import redact_tracebacks
+from runbook.secrets.redactor import Redactor
+from runbook.settings.loader import load
+from runbook.settings.schema import Settings
+from runbook.shared_state.lock import CHANGED_HANDS, Held, Lock
+
+_SETTINGS = Path("runbook.toml")
+_REPORTS = Path("reports")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `unlock` is told on the command line."""
+    parser.add_argument("--settings", type=Path, default=_SETTINGS, help="the settings file")
+    parser.add_argument("--reports", type=Path, default=_REPORTS, help="where records land")
+    parser.add_argument("--force", action="store_true", help="take the lock away from who holds it; with --why")
+    parser.add_argument("--why", metavar="REASON", help="why that is safe; goes into the record")
+
+
+def unlock(chosen: argparse.Namespace) -> str:
+    """Do what the options say, and return what there is to say, without secrets.
+
+    Raises SettingsError, Inconclusive when the lock cannot be read, and LockHeld when it is held and not forced, or
+    is another's when it is forced.
+    """
+    settings = load(chosen.settings)
+    redactor = redactor_for(settings)
+    redact_tracebacks(redactor.text)
+    _learn(settings, redactor)
+    try:
+        return redactor.text(_unlock(settings, redactor, chosen))
+    except RunbookError as error:
+        raise type(error)(redactor.text(error.seen), redactor.text(error.next_step)) from None
+
+
+def _learn(settings: Settings, redactor: Redactor) -> None:
+    """Let `redactor` learn what it can: a lock can be taken away also where no engine answers."""
+    production = _quiet(settings)
+    try:
+        learn_production(settings, production.host, redactor)
+    except RunbookError:
+        with suppress(RunbookError):
+            env_file_of(settings, production, redactor, alone=True).read()
+
+
+def _unlock(settings: Settings, redactor: Redactor, chosen: argparse.Namespace) -> str:
+    name = settings.project.name
+    if chosen.force and not (chosen.why or "").strip():
+        raise SettingsError("--force without --why", 'say why that is safe: --why "…"; it goes into the record')
+    held = _lock(settings).look()
+    if held is None:
+        return f"nobody holds the lock of {name}"
+    if not chosen.force:
+        resume = going_on_with(held.holder.incident, name, _begun(chosen))
+        raise LockHeld(
+            f"the lock of {name} is held by {held}",
+            f"{f'go on with it: {resume}' if held.abandoned else 'wait until it has ended'};"
+            f" or, if you know that nobody is at work: {_typed(chosen)}"
+            ' --force --why "…"',
+        )
+    return _forced(settings, held, redactor, chosen)
+
+
+def _lock(settings: Settings) -> Lock:
+    """The lock, whose commands stay off the record."""
+    return Lock(_quiet(settings))
+
+
+def _quiet(settings: Settings) -> Production:
+    """Production, whose commands stay off the record."""
+    return Production(Host(settings.host.environment, OffTheRecord()), settings.project, settings.deadlines)
+
+
+def _begun(chosen: argparse.Namespace) -> list[str]:
+    """How a run of the runbook is begun beside this command, with the same settings and reports."""
+    pytest = Path(sys.executable).with_name("pytest")
+    return [str(pytest) if pytest.is_file() else "pytest", "features", *_places(chosen)]
+
+
+def _places(chosen: argparse.Namespace) -> list[str]:
+    places = (("--settings", chosen.settings, _SETTINGS), ("--reports", chosen.reports, _REPORTS))
+    return [word for option, path, default in places if path != default for word in (option, str(path))]
+
+
+def _typed(chosen: argparse.Namespace) -> str:
+    """What to type to ask about this very lock."""
+    return shlex.join([sys.executable, "-m", "runbook", "unlock", *_places(chosen)])
+
+
+def _fresh_folder(reports: Path, project: str) -> Path:
+    make_reports(reports)
+    stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    for again in range(1, 100):
+        folder = reports / f"{stamp}-{project}-unlock{f'-{again}' if again > 1 else ''}"
+        try:
+            folder.mkdir(mode=FOLDER_MODE)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise SettingsError(
+                f"the record's folder {folder} cannot be made ({error.strerror})", "name another one with --reports DIR"
+            ) from None
+        return folder
+    raise SettingsError(f"no record of {stamp} can be made in {reports}", "look at that folder, and try again")
+
+
+def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse.Namespace) -> str:
+    name = settings.project.name
+    folder = _fresh_folder(chosen.reports, name)
+    incident_name = folder.name
+    try:
+        journal = Journal(folder / "journal.jsonl", redactor)
+    except RunbookError:
+        with suppress(OSError):
+            folder.rmdir()
+        raise
+    incident = Incident(incident_name, Mode.EXECUTE, journal)
+    why = redactor.text(chosen.why)  # it is written on the host as well
+    host = Host(settings.host.environment, incident)
+    lock = Lock(Production(host, settings.project, settings.deadlines))
+    journal.write(
+        "opened",
+        sync=True,
+        format=FORMAT,
+        incident=incident_name,
+        project=name,
+        directory=str(settings.project.directory),
+        type="unlock",
+        mode=incident.mode,
+        asked_for={"because": why},
+        operator=operator(),
+        operator_from=operator_from(),
+        operator_host=socket.gethostname(),
+        **production_host(_quiet(settings)),
+        process=os.getpid(),
+        scenarios=[],
+        versions={},
+        lock=None,
+    )
+    outcome = "failed"
+    try:
+        incident.decide("May the lock be taken away from who holds it?", "yes", [f"{operator()}: {why}", str(held)])
+        incident.carry_out(lock.forcing(held, incident_name, why), host)
+        outcome = "passed"
+    except CommandFailed as error:
+        if CHANGED_HANDS not in error.seen:
+            raise
+        now = _lock(settings).look()
+        raise LockHeld(
+            f"the lock of {name} changed hands meanwhile: {f'it is held by {now}' if now else 'nobody holds it now'}",
+            f"find out who is at work, and look again: {_typed(chosen)}",
+        ) from None
+    finally:
+        reached = ["unlocked"] if outcome == "passed" else []
+        journal.write("closed", sync=True, outcome=outcome, changes_made=[], reached=reached)
+        journal.close()
+        page = render(journal.path)
+        index_page.refresh(chosen.reports)
+    return f"the lock of {name} is free; it was held by {held}\n{page}"

@@ -1,0 +1,48 @@
+"""What a person types to go on with an incident."""
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runbook.text import visible
+
+#: How the runbook is begun where it lies, with its settings in their usual place.
+USUAL = ("pytest", "features")
+_OPTIONS = {"target": "--to"}
+_EMERGENCY = re.compile(r"-emergency(-rehearsal)?(-[0-9]+)?\Z")
+
+
+def going_on_with(incident: str, project: str, begun: Sequence[str] = USUAL) -> str:
+    """The command that goes on with an incident; its name tells one of chapter 4, which is asked for by its mark.
+
+    `begun` is how the run was begun that is gone on with.
+    """
+    marks = ["-m", "emergency"] if _EMERGENCY.search(incident) else []
+    return visible(shlex.join([*begun, *marks, "--resume", incident, "--execute", project]))
+
+
+def command(begun: Sequence[str], *options: str) -> str:
+    """The command for a run that begins as `begun` did, with these options."""
+    return visible(shlex.join([*begun, *options]))
+
+
+def wished(asked_for: Mapping[str, Any]) -> list[str]:
+    """The options that ask for what a run was asked for, each with its value."""
+    names = ("target", "forward_fix", "accept_loss", "verdict", "because", "enable", "disable")
+    given = [(_OPTIONS.get(name, f"--{name.replace('_', '-')}"), asked_for.get(name)) for name in names]
+    options = [word for option, value in given if value for word in (option, str(value))]
+    return [*options, *(word for each in asked_for.get("override") or () for word in ("--override", str(each)))]
+
+
+def turning_on(switch: str, project: str, begun: Sequence[str] = USUAL) -> str:
+    """The command that turns a switch on again."""
+    return visible(shlex.join([*begun, "-m", "emergency", "--enable", switch, "--execute", project]))
+
+
+def begun_with(opened: Mapping[str, Any]) -> Sequence[str]:
+    """How a run was begun, by its journal's first entry; earlier versions did not write it down."""
+    begun = opened.get("typed")
+    if isinstance(begun, list) and begun and all(isinstance(word, str) for word in begun):
+        return begun
+    return USUAL

@@ -1,0 +1,167 @@
+"""How an HTTP address is asked: one request, a deadline, no proxy, on record."""
+
+import contextlib
+import json
+import queue
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Protocol
+
+import httpx
+
+from runbook.errors import Inconclusive, NoAnswer, Why
+from runbook.hosts.signals import signals_held
+from runbook.secrets.redactor import beginning
+
+#: As much of an answer as is ever read, in bytes: what answers may be broken or hostile.
+LARGEST_BODY = 8 << 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an address answered: status, headers with lower-case names, body as text, and the time in seconds.
+
+    `content` is the body in bytes, where its digest matters.
+    """
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: str
+    seconds: float
+    content: bytes = field(default=b"", repr=False)
+
+    def json(self) -> Any:
+        """The body as JSON. Raises Inconclusive when it is not."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise Inconclusive(
+                f"{self.url} answered {self.status} with something that is not JSON: {beginning(self.body, 80)!r}",
+                "look at the address by hand",
+            ) from None
+
+
+class ExchangeRecorder(Protocol):
+    """What keeps the exchanges: the incident."""
+
+    def exchanged(self, method: str, url: str, sent: Any, answer: Answer | str) -> None:
+        """Keep one request with its answer, or with the reason why there was none."""
+
+
+@dataclass
+class Prober:
+    """Asks HTTP addresses; `deadline` is in seconds for one whole exchange."""
+
+    deadline: float
+    recorder: ExchangeRecorder
+    _client: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._client = self._made(verify=True)
+
+    @cached_property
+    def _unverified(self) -> httpx.Client:
+        return self._made(verify=False)
+
+    def _made(self, *, verify: bool) -> httpx.Client:
+        # trust_env would send probes of our own containers through somebody's proxy.
+        # Sooner than the exchange as a whole, so that it is known what took so long.
+        timeout = httpx.Timeout(self.deadline, connect=0.8 * self.deadline)
+        return httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False, verify=verify)
+
+    def get(self, url: str, headers: Mapping[str, str] | None = None, *, any_certificate: bool = False) -> Answer:
+        """Ask `url` with GET. Raises NoAnswer when there is no HTTP answer.
+
+        With `any_certificate`, for an address that no certificate can name, whoever answers there is believed.
+        """
+        return self.send("GET", url, headers, any_certificate=any_certificate)
+
+    def send(  # noqa: PLR0913 - a request has these parts
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        *,
+        secret_answer: bool = False,
+        any_certificate: bool = False,
+    ) -> Answer:
+        """Send one request, `body` as JSON. Raises NoAnswer when there is no HTTP answer in time.
+
+        With `secret_answer` the record keeps the status and not the body (a token, say).
+        """
+        client = self._unverified if any_certificate else self._client
+        host = (headers or {}).get("Host", "").partition(":")[0]
+        # A server of several names chooses its certificate by the name that is asked for, before it reads the header.
+        named = {"sni_hostname": host} if any_certificate and host else {}
+        try:
+            request = client.build_request(method, url, headers=dict(headers or {}), json=body, extensions=named)
+            answer = self._exchange(client, request)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            why = str(error) or type(error).__name__
+            self.recorder.exchanged(method, url, body, why)
+            raise NoAnswer(
+                f"{url} gave no answer: {why}", "is the address right, and is something listening?", why_not(error)
+            ) from None
+        kept = replace(answer, body="(kept off the record)", content=b"") if secret_answer else answer
+        self.recorder.exchanged(method, url, body, kept)
+        return answer
+
+    def _exchange(self, client: httpx.Client, request: httpx.Request) -> Answer:
+        """Exchange in a thread, and leave it behind at the deadline.
+
+        httpx's timeout is for each read: a server that drips its headers byte by byte would hold us for ever.
+        """
+        ended: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                ended.put(self._ask(client, request))
+            except Exception as error:  # noqa: BLE001 - raised again below, where it is waited for
+                ended.put(error)
+
+        with signals_held():
+            threading.Thread(target=ask, daemon=True).start()
+        try:
+            found = ended.get(timeout=self.deadline)
+        except queue.Empty:
+            raise httpx.ReadTimeout(f"the answer was not complete after {self.deadline:g} s") from None
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _ask(self, client: httpx.Client, request: httpx.Request) -> Answer:
+        began = time.monotonic()
+        with contextlib.closing(client.send(request, stream=True)) as response:
+            chunks, size = [], 0
+            for chunk in response.iter_bytes():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > LARGEST_BODY:
+                    break
+                if time.monotonic() - began > self.deadline:
+                    raise httpx.ReadTimeout("nobody waits for it any more")
+        content = b"".join(chunks)[:LARGEST_BODY]
+        text = content.decode("utf-8", errors="replace")
+        lowered = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(str(request.url), response.status_code, lowered, text, time.monotonic() - began, content)
+
+
+def why_not(error: Exception) -> Why:
+    """Why there was no answer, as far as the error tells."""
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    if any(isinstance(each, ssl.SSLError) for each in causes):
+        return Why.TLS
+    if any(isinstance(each, ConnectionRefusedError) for each in causes):
+        return Why.REFUSED
+    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
+        return Why.UNREACHABLE
+    # A port that speaks TLS answers a plain request by hanging up, too.
+    return Why.NOT_HTTP if isinstance(error, (httpx.RemoteProtocolError, httpx.ReadError)) else Why.OTHER

@@ -1,0 +1,297 @@
+"""How a command runs on the production host: with a deadline, with a clean environment, and on record."""
+
+import contextlib
+import json
+import os
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from runbook.errors import (
+    CommandFailed,
+    CommandSaidTooMuch,
+    CommandTimedOut,
+    EngineError,
+    HostError,
+    RunbookError,
+)
+from runbook.hosts.error_line import complaint
+from runbook.hosts.process import Started
+
+_Found = TypeVar("_Found")
+
+# What a command sees of the operator's shell. Compose prefers shell variables to the env file, so an
+# IMAGE_TAG that somebody exported an hour ago would silently decide which release comes up.
+_PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "SSH_AUTH_SOCK", "DOCKER_HOST", "DOCKER_CONTEXT",
+              "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "XDG_RUNTIME_DIR")  # fmt: skip
+
+_EARSHOT = 0.2  # seconds between two looks at what a talking command has said
+_AFTERMATH = 60.0  # seconds, for what must be run after a command was stopped
+_PAUSE = 0.5  # seconds, before something is asked again
+
+# What docker says, whatever it was asked, when no engine answers it. Its exit code, 1, is that of any other error.
+_NO_ENGINE = ("cannot connect to the docker daemon", "error during connect", "failed to connect to the docker api")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command on the production host.
+
+    `argv` is what runs, without a shell; `deadline` is in seconds; `stdin` is fed to it and never recorded;
+    `secret_output` keeps the output off the record as well (an env file's content, say). `if_stopped` is run when the
+    command had to be stopped: stopping a docker client does not stop the container that it began. One that `talks`
+    tells on standard error how far it is, and whoever listens hears each line as it comes. `most_output` is in bytes,
+    for each of standard output and standard error: a command that prints more is stopped. `means` are the exit codes
+    that say something of their own, each with the error that `Host.check` raises for it.
+    """
+
+    argv: tuple[str, ...]
+    deadline: float
+    directory: str | None = None
+    stdin: bytes | None = None
+    secret_output: bool = False
+    if_stopped: tuple[str, ...] = ()
+    talks: bool = False
+    most_output: int | None = None
+    means: tuple[tuple[int, RunbookError], ...] = ()
+
+    def __str__(self) -> str:
+        """Write it as a person would type it."""
+        return shlex.join(self.argv)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a command ended: exit code, output, and how long it took in seconds."""
+
+    command: Command
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        """Its standard output; bytes that are not UTF-8 become the replacement character."""
+        return self.stdout.decode("utf-8", errors="replace")
+
+    @property
+    def errors(self) -> str:
+        """Its standard error, as `text` is its output."""
+        return self.stderr.decode("utf-8", errors="replace")
+
+    @property
+    def last_words(self) -> str:
+        """The line that says what went wrong, of standard error before standard output; else the last one."""
+        for stream in (self.stderr, self.stdout):
+            if line := complaint(stream.decode("utf-8", errors="replace")):
+                return line
+        return "it said nothing"
+
+
+class Recorder(Protocol):
+    """What keeps the commands: the incident."""
+
+    def command_began(self, command: Command, process: int) -> None:
+        """Keep that a command was started, as which process."""
+
+    def command_said(self, command: Command, line: str) -> None:
+        """Take note of a line that a talking command said on standard error; the last ones may be left out."""
+
+    def command_ended(self, completed: Completed) -> None:
+        """Keep a command that ended."""
+
+    def command_stopped(self, command: Command, why: str) -> None:
+        """Keep a command that did not end by itself, or never began."""
+
+
+class OffTheRecord:
+    """Keeps no commands: for what is looked at before there is a record, and for signs of life."""
+
+    def command_began(self, command: Command, process: int) -> None:
+        """Let it go."""
+
+    def command_said(self, command: Command, line: str) -> None:
+        """Let it go."""
+
+    def command_ended(self, completed: Completed) -> None:
+        """Let it go."""
+
+    def command_stopped(self, command: Command, why: str) -> None:
+        """Let it go."""
+
+
+class Host:
+    """The production host, reached as this machine."""
+
+    def __init__(
+        self, environment: Mapping[str, str], recorder: Recorder, patience: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """`environment` is added to what commands see (docker's configuration folder, say).
+
+        `patience` is for how long, in seconds, something is asked again that gave no answer that can be read.
+        """
+        self._environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        # What commands say is read here and there (`No such file or directory`): in English, as bytes are bytes.
+        self._environment |= {"LC_ALL": "C.UTF-8"} | dict(environment)
+        self._recorder = recorder
+        self._patience = patience
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What commands see."""
+        return self._environment
+
+    def run(self, command: Command) -> Completed:
+        """Run a command and return how it ended, whatever its exit code.
+
+        Raises CommandTimedOut at its deadline and CommandSaidTooMuch above its `most_output`, after its whole process
+        group was stopped, EngineError when it is docker's and no engine answers, and HostError when it cannot be
+        started.
+        """
+        with Started(command.argv, self._environment, command.directory, command.stdin, command.most_output) as started:
+            return self._carry_through(command, started)
+
+    def _carry_through(self, command: Command, started: Started) -> Completed:
+        began = time.monotonic()
+        try:
+            self._recorder.command_began(command, started.begin())
+            in_time = self._hear_out(started, command, began + command.deadline)
+            too_much = started.said_too_much()
+            if too_much or not in_time:
+                self._stop(started, command)
+        except OSError as error:
+            begun = self._stop(started, command)
+            self._recorder.command_stopped(command, str(error))
+            raise _lost_sight(command, error) if begun else _not_started(command, error) from None
+        except BaseException:
+            # Ctrl-C and the like: nothing that we began may go on behind our back.
+            self._stop(started, command)
+            self._recorder.command_stopped(command, "interrupted")
+            raise
+        if too_much:
+            most = f"{command.most_output} bytes"
+            self._recorder.command_stopped(command, f"stopped since it printed more than {most}")
+            raise CommandSaidTooMuch(
+                f"`{command}` printed more than {most} and was stopped",
+                "look at what it prints, on the production host",
+            )
+        if not in_time:
+            self._recorder.command_stopped(command, f"stopped at its deadline of {command.deadline:g} s")
+            raise CommandTimedOut(
+                f"`{command}` did not end within {command.deadline:g} s and was stopped",
+                "look at the production host (is the engine answering?), or raise its value under [deadlines]",
+            )
+        completed = Completed(command, started.exit_code, *started.said(), time.monotonic() - began)
+        self._recorder.command_ended(completed)
+        if _no_engine(completed):
+            raise EngineError(
+                f"`{command}` reached no Docker engine: {completed.last_words}",
+                "see to it that the engine runs, and that this user may ask it: `docker version`",
+            )
+        return completed
+
+    def _hear_out(self, started: Started, command: Command, until: float) -> bool:
+        """Wait for its end, and pass on what a talking command says meanwhile; tell whether it ended in time.
+
+        The wait ends as well when it has said too much.
+        """
+        heard = 0
+        watched = command.talks or command.most_output is not None
+        while watched and time.monotonic() + _EARSHOT < until:
+            if started.ended_within(_EARSHOT) or started.said_too_much():
+                return True
+            if not command.talks:
+                continue
+            said = started.said()[1]
+            whole = said.rfind(b"\n") + 1
+            for line in said[heard:whole].decode("utf-8", errors="replace").splitlines():
+                self._recorder.command_said(command, line)
+            heard = max(heard, whole)
+        return started.ended_within(until - time.monotonic())
+
+    def _stop(self, started: Started, command: Command) -> bool:
+        """End it, and what it has begun elsewhere; tell whether it had begun."""
+        begun = started.stop()
+        if begun and command.if_stopped:
+            # Why it was stopped is the news; how this ended is on record.
+            with contextlib.suppress(HostError):
+                self.run(aftermath(command.if_stopped, command.directory))
+        return begun
+
+    def ask(self, command: Command, read: Callable[[Completed], _Found]) -> _Found:
+        """Run a command that only looks, and return what `read` makes of how it ended, as `patiently` does."""
+        return self.patiently(lambda: read(self.run(command)))
+
+    def patiently(self, ask: Callable[[], _Found]) -> _Found:
+        """Ask something of the host that changes nothing.
+
+        What gives no answer that can be read (HostError) is asked again while patience lasts, counted from its first
+        failure. Raises what the last one did.
+        """
+        failed_at: float | None = None
+        while True:
+            try:
+                return ask()
+            except HostError:
+                failed_at = time.monotonic() if failed_at is None else failed_at
+                if time.monotonic() + _PAUSE > failed_at + self._patience():
+                    raise
+            time.sleep(_PAUSE)
+
+    def check(self, command: Command) -> Completed:
+        """Run a command that must exit 0. Raises what its exit code `means`, else CommandFailed with its last words."""
+        completed = self.run(command)
+        for exit_code, error in command.means:
+            if completed.exit_code == exit_code:
+                raise error
+        if completed.exit_code != 0:
+            raise CommandFailed(
+                f"`{command}` ended with exit code {completed.exit_code}: {completed.last_words}",
+                "its whole output is in the record",
+            )
+        return completed
+
+
+def parsed_json(completed: Completed, kind: type | tuple[type, ...]) -> Any:
+    """What a command printed, as JSON, which must be a `kind`. Raises EngineError otherwise; output is not shown."""
+    try:
+        found = json.loads(completed.text)
+    except (ValueError, RecursionError):
+        found = ...
+    if not isinstance(found, kind):
+        raise EngineError(
+            f"`{completed.command}` ended with exit code {completed.exit_code} and an answer that nobody can read",
+            "is the engine answering? Look at it with `docker version` and `docker ps`",
+        )
+    return found
+
+
+def _no_engine(completed: Completed) -> bool:
+    if completed.exit_code == 0 or "docker" not in completed.command.argv:
+        return False
+    said = completed.stderr.decode("utf-8", errors="replace").lower()
+    return any(words in said for words in _NO_ENGINE)
+
+
+def aftermath(argv: Sequence[str], directory: str | None) -> Command:
+    """What is run after a command was stopped: its `if_stopped`."""
+    return Command(tuple(argv), _AFTERMATH, directory)
+
+
+def _not_started(command: Command, error: OSError) -> HostError:
+    missing = error.filename or command.argv[0]
+    return HostError(
+        f"`{command}` could not be started: {error.strerror}: {missing}",
+        f"make sure that {command.argv[0]} is installed, that {command.directory or 'its folder'} exists, and that this"
+        " machine has memory, processes and open files left",
+    )
+
+
+def _lost_sight(command: Command, error: OSError) -> HostError:
+    return HostError(
+        f"`{command}` was stopped, since it could not be followed: {error.strerror or error}",
+        "look at the production host, and at the memory and open files that this machine has left",
+    )

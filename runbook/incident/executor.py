@@ -1,0 +1,358 @@
+"""One run on one production: it carries out changes, holds expectations against what is seen, and keeps both."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Any
+
+from runbook.actions import Change, Expectation, Outcome, Reach, Seen
+from runbook.errors import CheckFailed, Inconclusive, SentenceError
+from runbook.hosts.local import Command, Host
+from runbook.journal.journal import Entry, Journal
+from runbook.journal.recorder import Witness
+from runbook.polling import wait_for
+
+#: What an incident that is gone on with takes from its journal; everything else is looked at afresh.
+_PINNED = frozenset(
+    (
+        "before",
+        "origin",
+        "target",
+        "schema",
+        "together",
+        "target migrations",
+        "failed migrations",
+        "verdict",
+        "way",
+        "loss",
+        "loss accepted",
+        "restore point",
+        "switch",
+        "overrides",
+    )
+)
+
+
+#: For how long, in seconds, what gives no answer is asked again at most while nothing was changed.
+_NO_HURRY_YET = 3.0
+
+
+class Mode(StrEnum):
+    """What a run may do: show what it would do, validate the release that runs, or change production."""
+
+    PLAN = "plan"
+    VALIDATE = "validate"
+    EXECUTE = "execute"
+
+    def allows(self, reach: Reach) -> bool:
+        """Tell whether a run may really make a change of that reach; what it may not make, it plans."""
+        if self is Mode.EXECUTE or reach is Reach.IMAGES:
+            return True
+        return self is Mode.VALIDATE and reach is Reach.NOTES
+
+
+class Incident(Witness):
+    """One run on one production."""
+
+    def __init__(self, name: str, mode: Mode, journal: Journal) -> None:
+        super().__init__(journal)
+        self.name = name
+        self.mode = mode
+        self.facts: dict[str, Any] = {}
+        #: Since a change was only planned, production is no longer what later sentences speak of.
+        self.planned_changes = 0
+        #: Changes to production that were really begun, by their summary.
+        self.changes_made: list[str] = []
+        #: For how long, in seconds, what gives no answer is asked again before that counts, once something was changed.
+        self.no_answer = 0.0
+        self._looking = False
+        #: Called before anything is changed; raises when this run may change nothing any more.
+        self.before_change: Callable[[], None] = _nothing
+        #: What to type so that the run goes on over the sentence of that id.
+        self.overriding: Callable[[str], str] = _option
+        #: Whether harm goes on while nothing is changed, so that even the checks before any change may be accepted.
+        self.urgent = False
+        #: When each message was sent by an earlier run of this incident, by the change's summary.
+        self._told: dict[str, str] = {}
+        self._sentence_id = ""
+        #: Who vouched for which sentence that could not be checked in this run, and why; by the sentence's id.
+        self.vouched: dict[str, Any] = {}
+        #: What is waited for: the options with which a person would decide, by the sentence's id.
+        self.undecided: dict[str, tuple[str, ...]] = {}
+        self._sentence_outcome = Outcome.PASSED
+        self._sentence_detail = ""
+        self._sentence_began: float | None = None
+        self._sentence_may_change = False
+        #: What the open sentence did that goes on record: looks, facts, decisions, changes.
+        self._sentence_did: set[str] = set()
+
+    def go_on_from(self, entries: Sequence[Entry], *, elsewhere: bool = False) -> None:
+        """Take up what earlier runs of this incident pinned, decided, changed and told.
+
+        Nothing is pinned where it goes `elsewhere` by now, to another target, and has changed nothing yet.
+        """
+        for entry in entries:
+            if entry["kind"] == "fact" and entry["name"] == "before":
+                self.facts.setdefault("first seen", entry["value"])
+            if entry["kind"] == "fact" and entry["name"] in _PINNED:
+                self.facts[entry["name"]] = entry["value"]
+            elif entry["kind"] == "change" and entry["reach"] == Reach.PRODUCTION and entry["state"] == "begun":
+                self._note_change(entry["summary"])
+            elif entry["kind"] == "change" and entry["reach"] == Reach.PEOPLE and entry["state"] == "done":
+                self._told[entry["summary"]] = entry["time"]
+        if elsewhere:
+            self.facts = {name: value for name, value in self.facts.items() if name == "overrides"}
+        if not self.changes_made:
+            # Nothing is lost by looking again: what is there is what was there before any change.
+            self.facts.pop("before", None)
+
+    # -- what the record keeps ---------------------------------------------------------------------------------
+
+    def learn(self, name: str, value: Any) -> None:
+        """Keep a fact under `name`, for later sentences and for the record."""
+        self._sentence_did.add("fact")
+        self.facts[name] = value
+        self.journal.write("fact", name=name, value=value)
+
+    def confirm(self, name: str) -> None:
+        """Say that the fact `name`, which an earlier run of this incident put on record, is what counts."""
+        self._sentence_did.add("fact")
+        self.journal.write("confirmed", name=name)
+        self._conclude(Outcome.PASSED, f"as an earlier run of this incident found: {name}")
+
+    def errors_before(self) -> Mapping[str, int] | None:
+        """The errors in the failed release's logs, by signature; None where no other release than the target failed."""
+        origin, target = self.facts.get("origin", {}), self.facts.get("target", {})
+        if not origin or origin["tags"] == [target.get("tag")]:
+            return None
+        counts = origin["log_errors"]
+        return counts if isinstance(counts, Mapping) else None
+
+    def decide(self, question: str, answer: str, evidence: list[str], **more: list[dict[str, Any]]) -> None:
+        """Keep a decision with the evidence it rests on; `more` are parts of it that the page shows by themselves."""
+        self._sentence_did.add("decision")
+        told: dict[str, Any] = {name: value for name, value in more.items() if value}
+        self.journal.write("decision", question=question, answer=answer, evidence=evidence, **told)
+
+    # -- what sentences do -------------------------------------------------------------------------------------
+
+    def carry_out(self, change: Change, host: Host) -> None:
+        """Make a change, or, in a plan, write down exactly what would be done.
+
+        What is so already is recorded as such and not done again. The intent is on the disk before the first
+        action begins. Raises SentenceError in a sentence that may not change anything, and whatever the action raises.
+        """
+        if self.sentence_is_open and not self._sentence_may_change:
+            raise SentenceError(
+                f"a sentence that is not declared a change was about to make one: {change.summary}",
+                "bind it to When and mark its function with @changes",
+            )
+        self._sentence_did.add("change")
+        actions = [str(action) for action in change.actions]
+        about: dict[str, Any] = {"summary": change.summary, "reach": change.reach}
+        if change.leaves or change.removes:
+            about |= {"leaves": list(map(asdict, change.leaves)), "removes": list(change.removes)}
+        if self.planned_changes == 0 and (evidence := self._already(change)):
+            self._conclude(Outcome.PASSED, f"already so: {evidence}")
+            self.listener.changed(change.summary, change.reach, "already so")
+            self.journal.write("change", state="already so", evidence=evidence, sync=True, **about)
+            return
+        if self.planned_changes or not self.mode.allows(change.reach):
+            self.planned_changes += 1
+            self._conclude(Outcome.PLANNED, "\n".join(("would do:", *actions)))
+            self.listener.changed(change.summary, change.reach, "planned")
+            self.journal.write("change", state="planned", actions=actions, **about)
+            return
+        self.before_change()  # before the intent as well: what may not be begun is not on record as begun
+        self.journal.write("change", state="begun", actions=actions, sync=True, **about)
+        if change.reach is Reach.PRODUCTION:
+            self._note_change(change.summary)
+        commands = [action for action in change.actions if isinstance(action, Command)]
+        self.listener.changing(change.summary, change.reach, sum(command.deadline for command in commands))
+        began = time.monotonic()
+        receipts = []
+        with self.acting():
+            for action in change.actions:
+                self.before_change()
+                if isinstance(action, Command):
+                    host.check(action)
+                else:
+                    receipts.append(action.send())
+        self._conclude(Outcome.PASSED, "; ".join(receipts) or change.summary)
+        seconds = round(time.monotonic() - began, 3)
+        self.journal.write("change", state="done", seconds=seconds, receipts=receipts, sync=True, **about)
+        self.listener.changed(change.summary, change.reach, "done")
+
+    def _note_change(self, summary: str) -> None:
+        if summary not in self.changes_made:
+            self.changes_made.append(summary)
+
+    def _already(self, change: Change) -> str | None:
+        told = self._told.get(change.summary)
+        if told:
+            return f"an earlier run of this incident did it at {told}"
+        found: list[str | None] = []
+
+        def look() -> Seen:
+            found.append(change.already())
+            return Seen(ok=True, seen="")
+
+        with self._one_look() as patience:
+            waited = wait_for(Expectation(change.summary, look, ""), patience=patience)
+        if waited.unknown:
+            raise waited.unknown
+        return found[-1]
+
+    @property
+    def patience(self) -> float:
+        """For how long, in seconds, a command that looks is asked again; 0 in a look, which is repeated as a whole."""
+        return 0.0 if self._looking else self._patience
+
+    @property
+    def _patience(self) -> float:
+        return self.no_answer if self.changes_made else min(self.no_answer, _NO_HURRY_YET)
+
+    @contextmanager
+    def _one_look(self) -> Iterator[float]:
+        """Meanwhile what gives no answer is repeated by the one who waits, for as long as this gives."""
+        self._looking = True
+        try:
+            yield self._patience
+        finally:
+            self._looking = False
+
+    def expect(self, expectation: Expectation) -> None:
+        """Look until it is as expected, or, behind a change that was only planned, write down what would be looked at.
+
+        Raises CheckFailed when it is not so by the deadline, and Inconclusive when it could not be looked at.
+        """
+        if self.planned_changes:
+            self._sentence_did.add("look")
+            within = f" within {expectation.deadline:g} s" if expectation.deadline else ""
+            self._conclude(Outcome.PLANNED, f"would check{within}: {expectation.expected}")
+            self.journal.write("look", expected=expectation.expected, deadline=expectation.deadline, state="planned")
+            return
+        self.verify(expectation)
+
+    def verify(self, expectation: Expectation) -> None:
+        """Look until it is as expected, in a plan as well. Raises as `expect` does."""
+        self._sentence_did.add("look")
+        self.listener.expecting(expectation.expected, expectation.deadline)
+        with self._one_look() as patience:
+            waited = wait_for(expectation, patience=patience)
+        self.journal.write(
+            "look",
+            expected=expectation.expected,
+            deadline=expectation.deadline,
+            state="unknown" if waited.unknown else "so" if waited.seen.ok else "not so",
+            seen=waited.seen.seen,
+            looks=waited.looks,
+            seconds=round(waited.seconds, 3),
+        )
+        if waited.unknown:
+            self._vouched_for(expectation, waited.unknown)
+            return
+        if not waited.seen.ok:
+            # One look may take long, and was not waited for: a plan and its execution say it in the same words.
+            after = f" after {waited.seconds:.0f} s" if expectation.deadline and waited.seconds >= 1 else ""
+            seen = f"expected {expectation.expected}; seen{after}: {waited.seen.seen}"
+            if expectation.decided_by:
+                self.undecided[self._sentence_id] = expectation.decided_by
+                self.learn("undecided", {each: list(options) for each, options in self.undecided.items()})
+            if self.mode is Mode.PLAN and expectation.decided_by:
+                self._conclude(Outcome.PLANNED, f"DECISION NEEDED: {seen} → {expectation.next_step}")
+                return
+            if expectation.acceptable and not expectation.decided_by and self._accepted(seen, Outcome.FAILED):
+                return
+            raise CheckFailed(seen, self._with_way_on(expectation))
+        self._conclude(Outcome.PASSED, waited.seen.seen)
+
+    def _vouched_for(self, expectation: Expectation, unknown: Inconclusive) -> None:
+        """Go on if a person vouched for this sentence (`--override`); raise Inconclusive otherwise."""
+        seen = f"expected {expectation.expected}; {unknown.seen}"
+        if not expectation.vouchable:
+            raise Inconclusive(seen, unknown.next_step)
+        if not self._accepted(seen, Outcome.INCONCLUSIVE):
+            way_on = self.overriding(self._sentence_id)
+            raise Inconclusive(seen, f"{unknown.next_step}; or, if you know that it is so: {way_on}")
+
+    def _accepted(self, seen: str, outcome: Outcome) -> bool:
+        """Tell whether a person accepted what was seen of this sentence, and put on record who, and why."""
+        override = self.facts.get("overrides", {}).get(self._sentence_id)
+        if override is None:
+            return False
+        self.vouched[self._sentence_id] = override
+        verb, what = ("accepts", "is not so") if outcome is Outcome.FAILED else ("vouches for", "is not known")
+        word = f"{override['by']} {verb} it: {override['because']}"
+        self.decide(f"{self._sentence_id}: may the run go on although this {what}?", "yes", [word, seen])
+        self._conclude(outcome, f"{seen}; {word}")
+        return True
+
+    def _with_way_on(self, expectation: Expectation) -> str:
+        """What to do, and the way on for who knows better: where users may wait for it, or the check may err."""
+        wanted = self.urgent or expectation.arguable or (self.mode is not Mode.PLAN and self.changes_made)
+        if not wanted or expectation.decided_by or not expectation.acceptable:
+            return expectation.next_step
+        return f"{expectation.next_step}; or, if you know better, go on with {self.overriding(self._sentence_id)}"
+
+    def _conclude(self, outcome: Outcome, detail: str) -> None:
+        self._sentence_outcome = outcome
+        self._sentence_detail = f"{self._sentence_detail}\n{detail}" if self._sentence_detail else detail
+
+    def sentence_began(self, facts: Mapping[str, Any], *, may_change: bool = False) -> None:
+        """Open a sentence, with its `id`, `keyword` and `text`; on the disk before anything in it happens.
+
+        Only one that may change carries out changes.
+        """
+        self._sentence_outcome, self._sentence_detail = Outcome.PASSED, ""
+        self._sentence_may_change, self._sentence_did = may_change, set()
+        self._sentence_id = str(facts["id"])
+        self.journal.write("sentence began", sync=True, **facts)
+        self._sentence_began = time.monotonic()
+
+    @property
+    def sentence_is_open(self) -> bool:
+        """Tell whether a sentence has begun and not ended."""
+        return self._sentence_began is not None
+
+    def check_sentence(self) -> None:
+        """Raise Inconclusive when the open sentence has done nothing yet: that it came to its end proves nothing."""
+        if self._sentence_may_change and "change" not in self._sentence_did:
+            raise Inconclusive(
+                "nothing was done: the sentence came to its end without a change, done, planned or already so",
+                "have its function hand a Change to carry_out",
+            )
+        if not self._sentence_did:
+            raise Inconclusive(
+                "it looked at nothing: the sentence came to its end without a look, a fact or a decision on record",
+                "have its function hand an Expectation to verify or expect",
+            )
+
+    def sentence_ended(self, error: BaseException | None = None) -> tuple[Outcome, str, float]:
+        """Close the sentence that is open, and return its outcome, its detail in words, and its seconds."""
+        seconds = time.monotonic() - (self._sentence_began or time.monotonic())
+        self._sentence_began = None
+        outcome, detail = self._sentence_outcome, self._sentence_detail
+        if error is not None:
+            outcome, detail = outcome_of(error), str(error) or type(error).__name__
+        # Whoever shows it may break it into lines, and a broken secret is not recognised any more.
+        detail = self.journal.redactor.text(detail)
+        self.journal.write("sentence ended", sync=True, outcome=outcome, detail=detail, seconds=round(seconds, 3))
+        return outcome, detail, seconds
+
+
+def _nothing() -> None:
+    """Let the change be made."""
+
+
+def _option(sentence_id: str) -> str:
+    return f'--override {sentence_id} --because "…"'
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """Which outcome an exception stands for."""
+    if isinstance(error, Inconclusive):
+        return Outcome.INCONCLUSIVE
+    return Outcome.FAILED if isinstance(error, Exception) else Outcome.INTERRUPTED

@@ -1,0 +1,176 @@
+"""What happened, in the order in which it happened: an append-only file that shows any later change.
+
+The framing and the hash rule are in chain.py, and what tells a change in verifying.py; docs/journal.md describes the
+format.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from runbook.errors import JournalError
+from runbook.hosts.signals import signals_held
+from runbook.journal.hash_chain import FIRST_PREVIOUS, FORMAT, Entry, seal
+from runbook.journal.private_files import FOLDER_MODE, MODE, NEW_FILE
+from runbook.journal.verify import verify
+from runbook.secrets.redactor import Redactor
+from runbook.secrets.selftest import refuse_leaks
+
+__all__ = ["FORMAT", "RESERVED", "Entry", "Journal", "utc_now"]
+
+#: Kept free beside the journal, in bytes: on a full disk the record can still be closed, and its page written.
+RESERVED = 4 * 1024 * 1024
+
+
+def utc_now() -> str:
+    """Return the time now as `2026-01-31T23:59:59.123456Z`."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class Journal:
+    """The open journal of one incident. Several threads may write to it."""
+
+    def __init__(self, path: Path, redactor: Redactor, *, go_on: bool = False) -> None:
+        """Create the journal at `path`, which must not exist; or, to `go_on`, open the one of a run that ended or died.
+
+        A last line that a dying run did not finish is cut off: nothing was done on its word. Raises JournalError when
+        it cannot be written, when another run is writing it, and when it is not as it was written; and RedactionError,
+        before anything else, when secrets would get into it.
+        """
+        refuse_leaks(redactor, {"journal": lambda value: json.loads(seal(_told(redactor, {"canary": value}))[0])})
+        self.path = path
+        self.redactor = redactor
+        self.entries: list[Entry] = []
+        #: Why something could not be written, if that ever happened: who closes the journal puts it on record.
+        self.trouble: str | None = None
+        self._previous = FIRST_PREVIOUS
+        self._size = 0
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            self._reserve: int | None = _reserved(path.with_name(".reserve"))
+            flags = os.O_WRONLY | os.O_NOFOLLOW if go_on else NEW_FILE
+            self._file = os.open(path, flags | os.O_APPEND, MODE)
+            _sync_directory(path.parent)
+            # Two writers would break the chain; the kernel lets go of this lock when a run dies, however it dies.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JournalError(f"another run is writing the journal {path}", "wait until it has ended") from None
+        except OSError as error:
+            raise JournalError(
+                f"the journal {path} cannot be opened ({error.strerror})",
+                "this run changed nothing; make room or mend the permissions, then start again",
+            ) from error
+        if go_on:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        found = verify(self.path)
+        data = self.path.read_bytes()
+        if b"\n" in data[found.size :] or not found.entries:
+            raise JournalError(
+                f"the journal {self.path} is not as it was written: {found.problem}",
+                "nothing can be gone on with from it; begin anew without --resume",
+            )
+        os.ftruncate(self._file, found.size)
+        self.entries, self._previous, self._size = list(found.entries), found.head, found.size
+
+    def make_room(self) -> None:
+        """Give the reserved space back: what is written from here on is the closing."""
+        if self._reserve is not None:
+            os.close(self._reserve)
+            self._reserve = None
+
+    @property
+    def head(self) -> str:
+        """The hash of the newest entry: who knows it can tell whether the journal is whole."""
+        return self._previous
+
+    def write(self, kind: str, *, sync: bool = False, **facts: Any) -> Entry:
+        """Append one entry, redacted; with `sync`, return only when it is on the disk.
+
+        Raises JournalError when it cannot be written, and with `sync` also when it does not lie at its place any more:
+        without a journal nothing may be changed.
+        """
+        told = _told(self.redactor, facts)
+        # A signal between the bytes and the count of them would make the next line look as if one were missing, and
+        # between lock and release it would keep all others from writing.
+        with signals_held(), self._lock:
+            entry: Entry = {"seq": len(self.entries), "time": utc_now(), "kind": kind}
+            entry |= told
+            entry["previous"] = self._previous
+            line, digest = seal(entry)
+            try:
+                _write_all(self._file, line)
+                self._previous = digest
+                self._size += len(line)
+                self.entries.append(entry)
+                if sync:
+                    os.fsync(self._file)
+                    self._expect_in_place()
+            except OSError as error:
+                self.trouble = error.strerror or str(error)
+                # Half a line would spoil what comes after it; and what comes now is only the closing, unless it is a
+                # thread beside the run that could not write: that one must not use up the room for the closing.
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._file, self._size)
+                    if threading.current_thread() is threading.main_thread():
+                        self.make_room()
+                raise JournalError(
+                    f"the journal {self.path} cannot be written ({error.strerror})",
+                    "nothing more is changed without a journal; make room for it at its place, then look at production",
+                ) from error
+        return entry
+
+    def _expect_in_place(self) -> None:
+        """Raise OSError when the file was removed, or replaced: what is written to it then, nobody finds."""
+        there, ours = self.path.stat(), os.fstat(self._file)
+        if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
+            raise FileNotFoundError(errno.ENOENT, "another file lies in its place")
+
+    def close(self) -> None:
+        """Put everything on the disk and let go of the file."""
+        self.make_room()
+        os.fsync(self._file)
+        os.close(self._file)
+
+
+def _told(redactor: Redactor, facts: Entry) -> Entry:
+    """`facts` without secrets, in JSON's own types, without lone surrogates, which JSON can carry and no page can."""
+    told = {name: redactor.value(value) for name, value in facts.items()}
+    text = json.dumps(told, ensure_ascii=False).encode("utf-16-le", errors="surrogatepass")
+    read: Entry = json.loads(text.decode("utf-16-le", errors="replace"))
+    return read
+
+
+def _write_all(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def _reserved(path: Path) -> int:
+    """Take up space on the disk, in a file without a name: it is free again when it is closed, or when the run dies."""
+    path.unlink(missing_ok=True)  # left by a run that died just here, or a link
+    file = os.open(path, NEW_FILE, MODE)
+    try:
+        path.unlink()
+        os.posix_fallocate(file, 0, RESERVED)
+    except OSError:
+        os.close(file)
+        raise
+    return file
+
+
+def _sync_directory(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,109 @@
+"""What was run and asked, put on record as it happens: the host and the prober report to it."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from runbook.hosts.http import Answer
+from runbook.hosts.local import Command, Completed
+from runbook.hosts.pull_progress import without_bars
+from runbook.journal.events import Listener
+from runbook.journal.journal import Journal
+from runbook.journal.output_files import Outputs
+from runbook.process import boot, start_of
+
+#: As much of one stream of a command's output as the journal keeps, in characters: the last ones, which hold the error.
+KEPT_OUTPUT = 64 * 1024
+_KEPT_BODY = 4 * 1024
+
+
+class Witness:
+    """Keeps commands and HTTP exchanges in the journal of one incident, redacted."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        #: Who is told besides.
+        self.listener = Listener()
+        self._acting = False
+        self._outputs = Outputs(journal.path)
+
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """Meanwhile commands change something, and are put on record as they begin too: a run may die under one."""
+        self._acting = True
+        try:
+            yield
+        finally:
+            self._acting = False
+
+    def command_began(self, command: Command, process: int) -> None:
+        """Keep a command that changes something as it begins (the host calls this): a run may die under it."""
+        self.listener.command_began(command)
+        if self._acting:
+            self.journal.write(
+                "command began",
+                sync=True,
+                command=str(command),
+                directory=command.directory,
+                process=process,
+                started=start_of(process),
+                host=socket.gethostname(),
+                boot=boot(),
+                deadline=command.deadline,
+                if_stopped=list(command.if_stopped),
+            )
+
+    def command_said(self, command: Command, line: str) -> None:
+        """Tell what a talking command said (the host calls this); it is kept when the command has ended."""
+        self.listener.command_said(command, line)
+
+    def command_ended(self, completed: Completed) -> None:
+        """Keep a command that ended (the host calls this)."""
+        self.listener.command_ended(completed)
+        secret = completed.command.secret_output
+        self.journal.write(
+            "command",
+            command=str(completed.command),
+            directory=completed.command.directory,
+            stdin_bytes=len(completed.command.stdin) if completed.command.stdin is not None else None,
+            exit_code=completed.exit_code,
+            seconds=round(completed.seconds, 3),
+            stdout=_off_the_record(completed.stdout) if secret else self._kept(completed.stdout, "stdout"),
+            stderr=self._kept(completed.stderr, "stderr", talked=completed.command.talks, whole=not secret),
+        )
+
+    def command_stopped(self, command: Command, why: str) -> None:
+        """Keep a command that did not end by itself, or never began (the host calls this)."""
+        self.journal.write("command", command=str(command), directory=command.directory, stopped=why)
+
+    def exchanged(self, method: str, url: str, sent: Any, answer: Answer | str) -> None:
+        """Keep an HTTP exchange, or the reason why there was none (the prober calls this). Headers are not kept."""
+        facts: dict[str, Any] = {"method": method, "url": url, "sent": sent}
+        if isinstance(answer, str):
+            facts["error"] = answer
+        else:
+            body = self.journal.redactor.text(answer.body)
+            facts |= {
+                "status": answer.status,
+                "seconds": round(answer.seconds, 3),
+                "body": body[:_KEPT_BODY],
+                "body_characters": len(answer.body),
+            }
+            if len(body) > _KEPT_BODY:
+                facts["body_file"] = self._outputs.keep(body, "body")
+        self.journal.write("exchange", **facts)
+
+    def _kept(self, stream: bytes, name: str, *, talked: bool = False, whole: bool = True) -> dict[str, Any]:
+        """What the journal keeps of a stream: its end; and, unless it is not to be kept `whole`, where the rest is."""
+        text = stream.decode("utf-8", errors="replace")
+        if talked:
+            text = "".join(without_bars(text.splitlines(keepends=True)))
+        # Struck out before it is cut: half of a secret is not recognised any more.
+        text = self.journal.redactor.text(text)
+        kept: dict[str, Any] = {"bytes": len(stream), "kept": text[-KEPT_OUTPUT:]}
+        return kept | self._outputs.keep(text, name) if whole and len(text) > KEPT_OUTPUT else kept
+
+
+def _off_the_record(stream: bytes) -> dict[str, Any]:
+    return {"bytes": len(stream), "kept": "(kept off the record)"}

@@ -1,0 +1,148 @@
+"""What PostgreSQL's own catalog says: which columns there are, and which rows hold values."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping
+
+from runbook.errors import Inconclusive
+from runbook.production.compose import Production
+from runbook.settings.schema import DatabaseSettings
+
+ALL_COLUMNS = """
+SELECT n.nspname, c.relname, a.attname
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%'
+"""
+# Whoever counts changes nothing, and neither waits nor lets others wait for long.
+_COUNTING = "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '2s';"
+_REFERRING = """
+WITH RECURSIVE referring AS (
+    SELECT conrelid FROM pg_constraint WHERE contype = 'f' AND confrelid = to_regclass({table})
+    UNION
+    SELECT further.conrelid FROM pg_constraint further JOIN referring ON further.confrelid = referring.conrelid
+    WHERE further.contype = 'f'
+)
+SELECT CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END
+FROM referring JOIN pg_class c ON c.oid = referring.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid IS DISTINCT FROM to_regclass({table}) ORDER BY 1
+"""
+# A dump has no data of its own for a partitioned table, a temporary one, or one that belongs to an extension.
+_WITH_DATA = """
+SELECT concat_ws(' ', n.nspname, c.relname, pg_get_userbyid(c.relowner))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+  AND NOT EXISTS (SELECT FROM pg_depend d
+                  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+"""
+_REVISION = re.compile(r"[\w.-]{1,255}")
+
+
+class Catalog:
+    """The database of one production, asked through psql from inside its own container."""
+
+    def __init__(self, production: Production, settings: DatabaseSettings) -> None:
+        self._production = production
+        self._settings = settings
+
+    def ask(self, query: str, *, deadline: float | None = None) -> list[list[str]]:
+        """The rows that `query` gives within `deadline` seconds, as text.
+
+        Raises Inconclusive when the database does not answer it.
+        """
+        answer = self._production.host.run(
+            self._production.compose(
+                "exec",
+                "-T",
+                self._settings.service,
+                "psql",
+                "--no-psqlrc",
+                "--username",
+                self._settings.user,
+                "--dbname",
+                self._settings.name,
+                "--set",
+                "ON_ERROR_STOP=1",
+                "--quiet",
+                "--csv",
+                "--tuples-only",
+                "--command",
+                query,
+                deadline=deadline,
+            )
+        )
+        if answer.exit_code != 0:
+            raise Inconclusive(
+                f"the database {self._settings.name} does not answer: {answer.last_words}",
+                f"look at the service {self._settings.service}, and at database.user, database.name and"
+                " database.version_table in the settings",
+            )
+        return list(csv.reader(io.StringIO(answer.text)))
+
+    def revisions(self) -> tuple[str, ...]:
+        """The revisions in Alembic's own table, sorted; more than one when branches are not merged.
+
+        Raises Inconclusive when the database does not answer, or that table holds none.
+        """
+        table = version_table(self._settings)
+        found = [row[0] for row in self.ask(f"SELECT version_num FROM {table}")]  # noqa: S608 - quoted there
+        if not found or not all(_REVISION.fullmatch(revision) for revision in found):
+            raise Inconclusive(
+                f"{table} of {self._settings.name} holds no revision",
+                "was this database ever migrated? If env.py sets version_table or version_table_schema, set"
+                " database.version_table or database.version_schema",
+            )
+        return tuple(sorted(found))
+
+    def columns(self) -> dict[str, set[str]]:
+        """The columns of every table, by the table's name: alone for those in `public`, else `schema.table`."""
+        found: dict[str, set[str]] = {}
+        for schema, table, column in self.ask(ALL_COLUMNS):
+            found.setdefault(table if schema == "public" else f"{schema}.{table}", set()).add(column)
+        return found
+
+    def tables(self) -> list[str]:
+        """The tables whose data is dumped, as `pg_restore --list` names them: schema, table and owner in one line."""
+        return sorted({row[0] for row in self.ask(_WITH_DATA)})
+
+    def values_held(self, table: str, columns: Iterable[str]) -> Mapping[str, int]:
+        """How many rows hold a value now: in all under `*`, and for each of `columns` under its name.
+
+        Raises Inconclusive when they cannot be counted in some seconds.
+        """
+        columns = list(columns)
+        counts = ", ".join(["count(*)", *(f"count({quoted(column)})" for column in columns)])
+        row = self.ask(f"{_COUNTING} SELECT {counts} FROM {_quoted_table(table)}")[0]  # noqa: S608 - quoted above
+        return dict(zip(["*", *columns], map(int, row), strict=True))
+
+    def column_type(self, table: str, column: str) -> str | None:
+        """The type of a column in PostgreSQL's words (`character varying(20)`); None when there is no such column."""
+        found = self.ask(
+            "SELECT format_type(atttypid, atttypmod) FROM pg_attribute"  # noqa: S608 - both are quoted
+            f" WHERE attrelid = to_regclass({literal(_quoted_table(table))}) AND attname = {literal(column)}"
+        )
+        return found[0][0] if found else None
+
+    def referring(self, table: str) -> list[str]:
+        """The tables whose rows may go, or lose values, with rows of `table`: they refer to it, or to one that does."""
+        return [row[0] for row in self.ask(_REFERRING.format(table=literal(_quoted_table(table))))]
+
+
+def version_table(settings: DatabaseSettings) -> str:
+    """The table in which Alembic keeps the database's revisions, quoted for SQL."""
+    return ".".join(quoted(part) for part in (settings.version_schema, settings.version_table) if part)
+
+
+def _quoted_table(table: str) -> str:
+    return ".".join(map(quoted, table.split(".")))
+
+
+def literal(text: str) -> str:
+    """`text` as an SQL literal."""
+    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def quoted(name: str) -> str:
+    """`name` as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,271 @@
+"""What SQL may destroy, statement by statement: a list of what surely destroys nothing, and all else is named.
+
+A statement that is not on the list, or that cannot be read, is a harm of its own that nobody can name closer. That
+is on purpose: what is missing on the list costs a person one look, and what is wrongly on it costs data.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from pglast import ast
+from pglast.enums import AlterTableType as Alter
+from pglast.enums import DropBehavior, ObjectType, OnConflictAction, VariableSetKind
+
+from runbook.migrations.verdict.statements import Statement, statements_of
+from runbook.migrations.verdict.table_names import BOOKKEEPING, Name, Unclear, from_parts, named
+
+
+class How(StrEnum):
+    """What happens to the rows or values."""
+
+    DROPPED = "dropped"
+    EMPTIED = "emptied"
+    DELETED = "rows deleted"
+    OVERWRITTEN = "overwritten"
+    RETYPED = "changed to another type"
+    DETACHED = "detached"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Harm:
+    """What one statement may destroy: a table, or a column of it; `how` is UNKNOWN where the SQL does not tell.
+
+    `statement` is on one line and shortened. `others` means that tables with foreign keys to this one may be hit too.
+    `becomes` is the new type of a column, with its modifiers. `moved` means that the name stands for something else by
+    then than it does before the SQL runs.
+    """
+
+    how: How
+    statement: str
+    table: Name | None = None
+    column: str | None = None
+    others: bool = False
+    becomes: tuple[str, ...] = ()
+    moved: bool = False
+
+
+#: Statements that destroy nothing, whatever is in them, but for what a query or function in them does.
+_SURE = (
+    ast.CommentStmt, ast.CreateStmt, ast.CreateTableAsStmt, ast.IndexStmt, ast.ViewStmt, ast.CreateEnumStmt,
+    ast.CompositeTypeStmt, ast.CreateDomainStmt, ast.CreateSchemaStmt, ast.CreateSeqStmt, ast.CreateFunctionStmt,
+    ast.CreateTrigStmt, ast.CreateExtensionStmt, ast.CreatePolicyStmt, ast.CreateStatsStmt, ast.CreateRangeStmt,
+    ast.CreateCastStmt, ast.AlterEnumStmt, ast.AlterOwnerStmt, ast.AlterObjectSchemaStmt, ast.RenameStmt,
+    ast.GrantStmt, ast.LockStmt, ast.VacuumStmt, ast.ReindexStmt, ast.TransactionStmt,
+)  # fmt: skip
+#: What ALTER TABLE may do without touching a stored value.
+_SURE_ALTER = {
+    Alter.AT_AddColumn, Alter.AT_ColumnDefault, Alter.AT_DropNotNull, Alter.AT_SetNotNull, Alter.AT_SetStatistics,
+    Alter.AT_SetOptions, Alter.AT_ResetOptions, Alter.AT_SetStorage, Alter.AT_AddConstraint, Alter.AT_AlterConstraint,
+    Alter.AT_ValidateConstraint, Alter.AT_DropConstraint, Alter.AT_ChangeOwner, Alter.AT_ClusterOn,
+    Alter.AT_DropCluster, Alter.AT_SetLogged, Alter.AT_SetRelOptions, Alter.AT_ResetRelOptions, Alter.AT_AddIdentity,
+    Alter.AT_AttachPartition, Alter.AT_ReplicaIdentity, Alter.AT_EnableRowSecurity, Alter.AT_DisableRowSecurity,
+    Alter.AT_ForceRowSecurity, Alter.AT_NoForceRowSecurity,
+}  # fmt: skip
+#: What holds no rows: without CASCADE such a DROP fails as long as a table needs it.
+_SURE_DROPS = {
+    ObjectType.OBJECT_INDEX, ObjectType.OBJECT_VIEW, ObjectType.OBJECT_TYPE, ObjectType.OBJECT_DOMAIN,
+    ObjectType.OBJECT_FUNCTION, ObjectType.OBJECT_PROCEDURE, ObjectType.OBJECT_TRIGGER, ObjectType.OBJECT_SCHEMA,
+    ObjectType.OBJECT_POLICY, ObjectType.OBJECT_STATISTIC_EXT,
+}  # fmt: skip
+#: Settings that change neither what a name means nor whether triggers and constraints work.
+_SURE_SETTINGS = {
+    "lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "client_min_messages",
+    "client_encoding", "standard_conforming_strings", "check_function_bodies", "maintenance_work_mem", "work_mem",
+    "timezone", "application_name",
+}  # fmt: skip
+#: PostgreSQL's own functions that only compute. Any other may do anything.
+_PURE = {
+    "abs", "array_agg", "array_length", "avg", "btrim", "ceil", "char_length", "clock_timestamp", "concat",
+    "concat_ws", "count", "date_part", "date_trunc", "extract", "floor", "format", "gen_random_uuid", "generate_series",
+    "json_build_object", "jsonb_agg", "jsonb_build_array", "jsonb_build_object", "jsonb_set", "left", "length", "lower",
+    "lpad", "ltrim", "max", "md5", "min", "mod", "nextval", "now", "regexp_replace", "replace", "right", "round",
+    "row_number", "rpad", "rtrim", "split_part", "statement_timestamp", "string_agg", "strpos", "substr", "substring",
+    "sum", "timezone", "to_char", "to_date", "to_json", "to_jsonb", "to_number", "to_timestamp", "to_tsvector",
+    "transaction_timestamp", "trim", "unnest", "upper", "uuid_generate_v4",
+}  # fmt: skip
+
+
+def harms(sql: str, bookkeeping: Name = BOOKKEEPING) -> list[Harm]:
+    """What `sql` may destroy, in its order. Alembic's own table, `bookkeeping`, is left out. Raises nothing."""
+    found: list[Harm] = []
+    moved: set[_Place] = set()
+    added: set[_Place] = set()
+    for statement in statements_of(sql):
+        for harm in _of(statement):
+            places = {(harm.table, None), (harm.table, harm.column)}
+            # What is filled in a column that the same SQL has added overwrites nothing.
+            fills = harm.how is How.OVERWRITTEN and places & added
+            if harm.table != bookkeeping and not fills:
+                found.append(replace(harm, moved=bool(places & moved)))
+        moves = _moved(statement.node)
+        moved |= moves
+        added = {place for place in added if not {place, (place[0], None)} & moves} | _added(statement.node)
+    return found
+
+
+#: A table, or a column of it.
+_Place = tuple[Name | None, str | None]
+
+
+def _moved(node: Any) -> set[_Place]:
+    """The names that stand for another table, or another column, behind this statement than before."""
+    relation: Any = getattr(node, "relation", None)
+    if relation is None or not isinstance(node, ast.RenameStmt | ast.AlterObjectSchemaStmt | ast.CreateStmt):
+        return set()
+    name = named(relation.schemaname, relation.relname)
+    if isinstance(node, ast.AlterObjectSchemaStmt):
+        return {(name, None), (named(str(node.newschema), relation.relname), None)}
+    if isinstance(node, ast.CreateStmt):
+        return {(name, None)}
+    if node.renameType == ObjectType.OBJECT_COLUMN:
+        return {(name, node.subname), (name, node.newname)}
+    return {(name, None), (named(relation.schemaname, str(node.newname)), None)}
+
+
+def _added(node: Any) -> set[_Place]:
+    """The columns, or the table, that this statement surely makes."""
+    relation: Any = getattr(node, "relation", None)
+    if isinstance(node, ast.CreateStmt) and not node.if_not_exists:
+        return {(named(relation.schemaname, relation.relname), None)}
+    if not isinstance(node, ast.AlterTableStmt) or relation is None:
+        return set()
+    name = named(relation.schemaname, relation.relname)
+    adding = (each for each in node.cmds or () if each.subtype == Alter.AT_AddColumn and not each.missing_ok)
+    return {(name, each.def_.colname) for each in adding}
+
+
+def _of(statement: Statement) -> list[Harm]:
+    if statement.node is None and not statement.problem:
+        return []  # nothing but a comment
+    try:
+        found = list(_named(statement.node, statement.shown)) if statement.node is not None else None
+    except Unclear:
+        found = None
+    unknown = Harm(How.UNKNOWN, statement.shown)
+    if found is None:
+        return [unknown]
+    return [unknown] if _does_more(statement.node) else found
+
+
+def _does_more(node: Any) -> bool:
+    """Tell whether a statement changes rows inside itself (in WITH), or calls what may do anything."""
+    for inner in _nodes(node):
+        if inner is not node and isinstance(inner, ast.DeleteStmt | ast.UpdateStmt | ast.InsertStmt | ast.MergeStmt):
+            return True
+        if isinstance(inner, ast.FuncCall) and not _pure([part.sval for part in inner.funcname or ()]):
+            return True
+    return False
+
+
+def _pure(name: list[str]) -> bool:
+    # What lies in `public` is anybody's; these two come with extensions.
+    ours = name[0] == "public" and name[-1] in ("uuid_generate_v4", "gen_random_uuid")
+    return name[-1] in _PURE and (len(name) == 1 or name[0] == "pg_catalog" or ours)
+
+
+def _nodes(node: Any) -> Iterator[Any]:
+    """A node and everything in it."""
+    waiting = [node]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, tuple | list):
+            waiting.extend(found)
+        elif isinstance(found, ast.Node):
+            yield found
+            waiting.extend(getattr(found, member) for member in found)
+
+
+def _named(node: Any, text: str) -> Iterator[Harm]:  # noqa: C901, PLR0912 - one branch for each kind of statement
+    match node:
+        case ast.DropStmt():
+            yield from _dropped(node, text)
+        case ast.TruncateStmt():
+            cascades = node.behavior == DropBehavior.DROP_CASCADE
+            for relation in node.relations or ():
+                yield Harm(How.EMPTIED, text, _table(relation), others=cascades)
+        case ast.DeleteStmt():
+            yield Harm(How.DELETED, text, _table(node.relation), others=True)
+        case ast.UpdateStmt():
+            for target in node.targetList or ():
+                yield Harm(How.OVERWRITTEN, text, _table(node.relation), target.name)
+        case ast.InsertStmt():
+            clause = node.onConflictClause
+            if clause is not None and clause.action == OnConflictAction.ONCONFLICT_UPDATE:
+                for target in clause.targetList or ():
+                    yield Harm(How.OVERWRITTEN, text, _table(node.relation), target.name)
+        case ast.AlterTableStmt():
+            for command in node.cmds or ():
+                yield from _altered(node, command, text)
+        case ast.VariableSetStmt():
+            if node.kind != VariableSetKind.VAR_RESET and str(node.name).lower() not in _SURE_SETTINGS:
+                yield Harm(How.UNKNOWN, text)
+        case ast.SelectStmt():
+            pass  # what it calls is looked at
+        case _ if isinstance(node, _SURE):
+            pass
+        case _:
+            yield Harm(How.UNKNOWN, text)
+
+
+def _dropped(node: Any, text: str) -> Iterator[Harm]:
+    cascades = node.behavior == DropBehavior.DROP_CASCADE
+    if node.removeType == ObjectType.OBJECT_TABLE:
+        for parts in node.objects or ():
+            yield Harm(How.DROPPED, text, from_parts(parts))
+    elif node.removeType not in _SURE_DROPS:
+        yield Harm(How.UNKNOWN, text)
+        return
+    if cascades:
+        yield Harm(How.UNKNOWN, text)
+
+
+def _altered(node: Any, command: Any, text: str) -> Iterator[Harm]:
+    kind = command.subtype
+    if node.objtype != ObjectType.OBJECT_TABLE:
+        yield Harm(How.UNKNOWN, text)
+    elif kind == Alter.AT_DropColumn:
+        yield Harm(How.DROPPED, text, _table(node.relation), command.name)
+        if command.behavior == DropBehavior.DROP_CASCADE:
+            yield Harm(How.UNKNOWN, text)
+    elif kind == Alter.AT_AlterColumnType:
+        becomes = () if _computed(command) else _type(command.def_.typeName)
+        yield Harm(How.RETYPED, text, _table(node.relation), command.name, becomes=becomes)
+    elif kind == Alter.AT_DetachPartition:
+        yield Harm(How.DETACHED, text, _table(command.def_.name))
+    elif kind not in _SURE_ALTER:
+        yield Harm(How.UNKNOWN, text)
+
+
+def _computed(command: Any) -> bool:
+    """Tell whether USING gives the new values, other than by a cast of the column itself to the new type."""
+    using = command.def_.raw_default
+    if using is None:
+        return False
+    itself = (
+        isinstance(using, ast.TypeCast)
+        and isinstance(using.arg, ast.ColumnRef)
+        and [getattr(part, "sval", None) for part in using.arg.fields or ()] == [command.name]
+    )
+    return not itself or _type(using.typeName) != _type(command.def_.typeName)
+
+
+def _type(name: Any) -> tuple[str, ...]:
+    """The type's own name and its modifiers; empty for what is not that plain."""
+    modifiers = [getattr(getattr(each, "val", None), "ival", None) for each in name.typmods or ()]
+    if (
+        name.arrayBounds
+        or name.setof
+        or None in modifiers
+        or (len(name.names) > 1 and name.names[0].sval != "pg_catalog")
+    ):
+        return ()
+    return (name.names[-1].sval, *map(str, modifiers))
+
+
+def _table(relation: Any) -> Name:
+    if relation is None or relation.catalogname:
+        raise Unclear("no table of this database is named")
+    return named(relation.schemaname, relation.relname)

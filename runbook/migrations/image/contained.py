@@ -1,0 +1,99 @@
+"""How code of an image is run to be asked something: without network, rights and much of anything else.
+
+An image may be hostile, or only broken: what it runs on is the production host, and what it prints is read here.
+"""
+
+import contextlib
+import secrets
+import time
+from dataclasses import replace
+
+from runbook.errors import CommandSaidTooMuch, CommandTimedOut, HostError, Inconclusive
+from runbook.hosts.local import Command, Completed, Host
+from runbook.migrations.image.overdue import sweep
+
+#: On every container that asks an image; none outlives the question, but for that of a run that was killed.
+LABEL = "io.rollback-runbook.probe"
+_NAME = "rollback-runbook-probe-"
+_UNTIL = f"{LABEL}.until"  # seconds since 1970
+MOST_OUTPUT = 8 * 1024 * 1024  # bytes, of standard output and of standard error each
+_REMOVAL = 30.0  # seconds
+_SCRATCH = ("/tmp", "/var/tmp", "/run")  # noqa: S108 - inside the container
+_READ_ONLY = (
+    "--read-only",
+    *(word for place in _SCRATCH for word in ("--tmpfs", f"{place}:rw,nosuid,nodev,mode=1777,size=64m")),
+)
+_LIMITS = (
+    "--network", "none", "--pull", "never", "--log-driver", "none", "--no-healthcheck", "--restart", "no",
+    # The image's own user, with no capability: root in it reads no more than its files' modes let it.
+    "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+    # As much memory with swap as without it: none.
+    "--memory", "1g", "--memory-swap", "1g", "--cpus", "1", "--pids-limit", "256",
+    "--ulimit", "core=0", "--ulimit", "nofile=1024", "--ulimit", f"fsize={64 * 1024 * 1024}",
+)  # fmt: skip
+
+
+def contained(
+    image: str, python: str, *arguments: str, program: bytes, deadline: float, secret: bool = True
+) -> Command:
+    """The command that feeds `program` to `python` in `image` (by digest or id); `deadline` is in seconds.
+
+    The program's `sys.argv[1:]` are `arguments`. Its file system is read-only but for places of scratch; the output of
+    a `secret` one stays off the record. Run it with `run_contained`.
+    """
+    until = int(time.time() + 2 * (deadline + _REMOVAL))  # it may be run twice: `may_write`
+    argv = (
+        "docker", "run", "--rm", "--interactive", "--name", f"{_NAME}{secrets.token_hex(8)}",
+        "--label", f"{LABEL}=1", "--label", f"{_UNTIL}={until}", *_LIMITS, *_READ_ONLY,
+        "--entrypoint", python, image, "-", *arguments,
+    )  # fmt: skip
+    return Command(argv, deadline, stdin=program, secret_output=secret, most_output=MOST_OUTPUT)
+
+
+def may_write(command: Command) -> Command:
+    """The same command where files can be written: for an image that does not work without."""
+    at = command.argv.index("--read-only")
+    return replace(command, argv=(*command.argv[:at], *command.argv[at + len(_READ_ONLY) :]))
+
+
+def run_contained(host: Host, image: str, command: Command) -> Completed:
+    """Run a command of `contained`; its container is gone afterwards, whatever happened.
+
+    Raises Inconclusive when it did not end by its deadline, or said too much.
+    """
+    container = command.argv[command.argv.index("--name") + 1]
+    try:
+        return host.run(command)
+    except CommandTimedOut:
+        left = _remove(host, container)
+        raise Inconclusive(
+            f"the image {image} did not answer within {command.deadline:g} s{left}",
+            "raise deadlines.command, or look at what its Python does when it starts",
+        ) from None
+    except CommandSaidTooMuch:
+        left = _remove(host, container)
+        raise Inconclusive(
+            f"the image {image} said more than {MOST_OUTPUT >> 20} MiB and was stopped{left}",
+            "look at what its Python and its env.py print when they start",
+        ) from None
+    except BaseException:
+        _remove(host, container)
+        raise
+
+
+def remove_overdue(host: Host, deadline: float) -> None:
+    """Remove the containers that runs which were killed have left, if they can be listed within `deadline` seconds."""
+    with contextlib.suppress(HostError):
+        # By the name as well: a container has the labels of its image, whoever wrote them.
+        sweep(host, "container", (f"name=^{_NAME}", f"label={LABEL}"), _UNTIL, deadline)
+
+
+def _remove(host: Host, container: str) -> str:
+    """Remove a container whose client was stopped, which does not stop it; return what is left to say when it fails."""
+    try:
+        done = host.run(Command(("docker", "rm", "--force", "--volumes", container), _REMOVAL))
+    except HostError as error:
+        return f", and its container {container} may still run: {error.seen}"
+    if done.exit_code == 0 or b"No such container" in done.stderr:
+        return ""
+    return f", and its container {container} could not be removed: {done.last_words}"

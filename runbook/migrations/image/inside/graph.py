@@ -1,0 +1,183 @@
+"""Which revisions an image has, and which of them lie between two of them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import stat
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, Iterable, Mapping, Sequence  # noqa: UP035 - Python 3.8 wants these
+
+from runbook.migrations.image.inside.function_shapes import shape_of_function
+from runbook.migrations.image.inside.isolation import Fatal, Told, reason
+
+ALEMBIC_WARNS = re.compile(r"present more than once|is not present")
+
+
+def open_project(path: str, section: str, places: Sequence[str] | None = None) -> tuple[Any, Any]:
+    """Return Alembic's Config and ScriptDirectory, as `alembic -c PATH` has them. Raises Fatal when there is none.
+
+    `places` are the folders of the revisions, where they are known better than by the configuration.
+    """
+    # The shell's `alembic` does not look in the working directory before its own libraries, and a folder of
+    # migrations is often called `alembic`.
+    here = [place for place in sys.path if place in ("", str(Path.cwd()))]
+    sys.path[:] = [place for place in sys.path if place not in here]
+    try:
+        from alembic.config import CommandLine, Config  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
+        from alembic.script import ScriptDirectory  # type: ignore[import-not-found]  # noqa: PLC0415 - the same
+    except ImportError as error:
+        raise Fatal(f"Python {platform.python_version()} ({sys.executable}) cannot import Alembic: {error}") from error
+    sys.path.insert(0, str(Path.cwd()))
+    files = _files(path, CommandLine)
+    there = [file for file in files if _readable(file)]
+    if not there:
+        raise Fatal(f"there is no file {path} in {Path.cwd()}")
+    try:
+        more = {"toml_file": files[1]} if len(files) > 1 else {}
+        config = Config(files[0], ini_section=section, **more)
+        scripts = ScriptDirectory.from_config(config)
+    except Exception as error:
+        raise Fatal(f"{' and '.join(there)}, section [{section}]: {reason(error)}") from error
+    if places is not None:
+        scripts.version_locations = list(places)
+    return config, scripts
+
+
+def _files(path: str, command_line: Any) -> tuple[str, ...]:
+    """Return the files that `alembic -c PATH` reads: the ini file and, from Alembic 1.16 on, a pyproject.toml."""
+    if hasattr(command_line, "_inis_from_config"):
+        toml, ini = command_line()._inis_from_config(argparse.Namespace(config=[path]))  # noqa: SLF001 - no public way
+        return str(ini), str(toml)
+    if Path(path).name == "pyproject.toml":
+        import alembic  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
+
+        raise Fatal(f"Alembic {alembic.__version__} reads no {path}: from 1.16 on it does")
+    return (path,)
+
+
+def _readable(path: str) -> bool:
+    """Tell whether a file or folder is there. Raises Fatal when it may not be read, which Alembic takes for empty."""
+    try:
+        there = Path(path).stat()
+    except PermissionError as error:
+        raise Fatal(f"the image's user {os.getuid()} may not look at {path}") from error
+    except OSError:
+        return False
+    if not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(there.st_mode) else 0)):
+        raise Fatal(f"the image's user {os.getuid()} may not read {path}")
+    return True
+
+
+def named_after(config: Any, scripts: Any) -> dict[str, list[str] | None]:
+    """Return the folders of revisions that an env.py which has run set for itself, and in the configuration."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - only images have it
+
+    plain = scripts.version_locations
+    configured = ScriptDirectory.from_config(config).version_locations
+    return {name: [str(place) for place in found or ()] for name, found in (("own", plain), ("configured", configured))}
+
+
+def names_places(scripts: Any) -> bool:
+    """Tell whether env.py speaks of the folders of revisions; True as well when it cannot be read."""
+    try:
+        return "version_locations" in Path(scripts.dir, "env.py").read_text(errors="replace")
+    except OSError:
+        return True
+
+
+def versions() -> dict[str, str]:
+    """Name the versions on which every other answer depends."""
+    import alembic  # noqa: PLC0415 - only images have it
+    import sqlalchemy  # type: ignore[import-not-found]  # noqa: PLC0415 - the same
+
+    return {
+        "python": platform.python_version(),
+        "alembic": str(alembic.__version__),
+        "sqlalchemy": str(sqlalchemy.__version__),
+    }
+
+
+def read_graph(scripts: Any) -> dict[str, Any]:
+    """Describe every revision, newest first. Raises Told when Alembic cannot make a graph of them."""
+    for folder in scripts._version_locations:  # noqa: SLF001 - Alembic passes over one that it may not read
+        _readable(str(folder))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            revisions = [_described(script) for script in scripts.walk_revisions()]
+            heads, bases = sorted(scripts.get_heads()), sorted(scripts.get_bases())
+        except Exception as error:
+            raise Told("; ".join([*_warned(caught), reason(error)])) from error
+    if warned := _warned(caught):  # which of two files of one name counts is chance, and Alembic goes on
+        raise Told("; ".join(warned))
+    return {"heads": heads, "bases": bases, "revisions": revisions}
+
+
+def _warned(caught: Iterable[warnings.WarningMessage]) -> list[str]:
+    texts = dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught)
+    return [text for text in texts if ALEMBIC_WARNS.search(text)]
+
+
+def _described(script: Any) -> dict[str, Any]:
+    return {
+        "revision": script.revision,
+        "down": _names(script.down_revision),
+        # As the file names them: branch labels and shortened ids stay out of what counts.
+        "depends_on": _names(getattr(script, "_resolved_dependencies", script.dependencies)),
+        "labels": sorted(_names(script.branch_labels)),
+        "title": (script.doc or "").strip().split("\n")[0][:200],
+        "file": Path(script.path).name,
+    }
+
+
+def _names(value: Any) -> list[str]:
+    if not value:
+        return []
+    return [value] if isinstance(value, str) else [str(item) for item in value]
+
+
+def builds_upon(revisions: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return each revision, in the order given, with those that must be there before it."""
+    return {item["revision"]: [*item["down"], *item["depends_on"]] for item in revisions}
+
+
+def between(upon: Mapping[str, Sequence[str]], lower: str, upper: str) -> list[str]:
+    """Return what must be undone to come from `upper` back to `lower` (or `base`), in the order of `upon`.
+
+    That is everything that `upper` builds upon or depends on, and `lower` does not. Raises Told when `upon` lacks
+    one of them, or `upper` does not build upon `lower`.
+    """
+    for name in (lower, upper):
+        if name not in upon and not (name == "base" and name == lower):
+            raise Told(f"the image has no revision {name}")
+    above, below = with_ancestors(upper, upon), with_ancestors(lower, upon)
+    if lower != "base" and lower not in above:
+        raise Told(f"revision {upper} does not build upon {lower}")
+    return [name for name in upon if name in above - below]
+
+
+def with_ancestors(revision: str, upon: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return a revision with all that must be there before it."""
+    found: set[str] = set()
+    left = [revision] if revision in upon else []
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += [other for other in upon[name] if other in upon]
+    return found
+
+
+def shapes(scripts: Any, revisions: Iterable[str]) -> list[dict[str, Any]]:
+    """Describe both functions of each revision."""
+    found = []
+    for name in revisions:
+        module = scripts.get_revision(name).module
+        functions = {kind: shape_of_function(module, kind) for kind in ("upgrade", "downgrade")}
+        found.append({"revision": name, **functions})
+    return found

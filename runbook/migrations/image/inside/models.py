@@ -1,0 +1,97 @@
+"""Which tables and columns an image's code maps, as its env.py hands them to Alembic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runbook.migrations.image.inside.isolation import Told, reason
+from runbook.migrations.image.inside.offline import Offline
+
+
+def read_models(offline: Offline) -> dict[str, Any]:
+    """Describe every table that env.py hands over. Raises Told when it hands over none."""
+    problems = []
+    try:
+        offline.run(None, None, lambda _revision: [])
+    except BaseException as error:
+        if not offline.take_left_behind(error):
+            raise
+        problems.append(f"env.py did not end well, its target_metadata was taken all the same: {reason(error)}")
+    if not offline.metadata:
+        never = "" if offline.configured else " (it never called context.configure() in offline mode)"
+        raise Told(f"env.py gives Alembic no target_metadata{never}")
+    tables = [table for metadata in offline.metadata for table in metadata.tables.values()]
+    if not tables:
+        raise Told("the target_metadata of env.py has no tables: are the modules with the models imported?")
+    described: dict[tuple[str | None, str], dict[str, Any]] = {}
+    for table in sorted(tables, key=lambda table: str(table.key)):
+        found = _table(table, problems)
+        known = described.setdefault((found["schema"], found["name"]), found)
+        if known is not found:
+            _join(known, found)
+            problems.append(f"the table {table.key} is mapped twice; what both say of it is kept")
+    return {"tables": list(described.values()), "problems": problems}
+
+
+def _table(table: Any, problems: list[str]) -> dict[str, Any]:
+    if not len(table.columns):
+        problems.append(f"the table {table.key} has no columns before it is read from a database")
+    columns = {str(column.name): _column(table, column, problems) for column in table.columns}
+    schema = table.schema or table.metadata.schema
+    name = str(table.name)
+    keys = [_foreign_key(key) for key in table.foreign_key_constraints]
+    return {
+        "schema": None if schema is None else str(schema),
+        "name": name,
+        "columns": list(columns.values()),
+        "foreign_keys": sorted(keys, key=lambda key: (key["columns"], key["name"] or "")),
+        "partitioned": bool(table.kwargs.get("postgresql_partition_by")),
+    }
+
+
+def _foreign_key(key: Any) -> dict[str, Any]:
+    acting = {"CASCADE", "SET NULL", "SET DEFAULT"}
+    return {
+        "name": str(key.name) if isinstance(key.name, str) else None,
+        "columns": [str(column.name) for column in key.columns],
+        "acts": any(str(action).upper().partition("(")[0].strip() in acting for action in (key.ondelete, key.onupdate)),
+    }
+
+
+def _join(known: dict[str, Any], found: dict[str, Any]) -> None:
+    """Add the columns of a second mapping; of a column in both, what is good is only what both say."""
+    known["foreign_keys"] += found["foreign_keys"]
+    known["partitioned"] = known["partitioned"] or found["partitioned"]
+    by_name = {column["name"]: column for column in known["columns"]}
+    for column in found["columns"]:
+        other = by_name.get(column["name"])
+        if other is None:
+            known["columns"].append(column)
+            continue
+        for flag in ("nullable", "client_default", "server_default"):
+            other[flag] = other[flag] and column[flag]
+
+
+def _column(table: Any, column: Any, problems: list[str]) -> dict[str, Any]:
+    from sqlalchemy.dialects import postgresql  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
+
+    try:
+        type_ = str(column.type.compile(dialect=postgresql.dialect()))
+    except Exception as error:  # noqa: BLE001 - a type of the application may raise anything
+        type_ = "unknown"
+        problems.append(f"the type of {table.key}.{column.name} cannot be named: {reason(error)}")
+    sequence = bool(getattr(column.default, "is_sequence", False))
+    return {
+        "name": str(column.name),
+        "type": type_,
+        "nullable": bool(column.nullable),
+        "primary_key": bool(column.primary_key),
+        "client_default": column.default is not None and not sequence,
+        "server_default": sequence or column.server_default is not None or _numbered(table, column),
+    }
+
+
+def _numbered(table: Any, column: Any) -> bool:
+    """Tell whether SQLAlchemy makes it a SERIAL column, which PostgreSQL fills."""
+    numbered: Any = getattr(table, "_autoincrement_column", None)
+    return bool(numbered is column and numbered.default is None)

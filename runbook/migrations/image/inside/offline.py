@@ -1,0 +1,134 @@
+"""How a project's env.py is run in Alembic's offline mode, without a database, and what is kept of it."""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+from types import TracebackType
+from typing import Any, Callable  # noqa: UP035 - Python 3.8 cannot subscript the newer ones
+
+from runbook.migrations.image.inside.isolation import Told
+from runbook.migrations.image.inside.stand_in import Watch
+
+LONGEST_SQL = 2 * 1024 * 1024  # characters
+
+
+class Text(io.StringIO):
+    """What Alembic writes, up to a limit."""
+
+    def write(self, text: str) -> int:
+        """Keep `text`. Raises Told when that becomes too much."""
+        if self.tell() + len(text) > LONGEST_SQL:
+            raise Told(f"the SQL is longer than {LONGEST_SQL >> 20} Mi characters")
+        return super().write(text)
+
+
+class Offline:
+    """One run of env.py: the SQL that was written, by revision too, and the metadata that was handed over."""
+
+    def __init__(self, config: Any, scripts: Any, dialect: str) -> None:
+        self.config = config
+        self.scripts = scripts
+        self.dialect = dialect
+        self.text = Text()
+        self.bodies: dict[str, str] = {}
+        self.metadata: list[Any] = []
+        self.configured = 0
+        self.runs = 0
+        self.ended_well = False
+        self.watch = Watch()
+
+    def run(self, start: str | None, destination: str | None, steps: Callable[[Any], list[Any]]) -> None:
+        """Run env.py; `steps` chooses the migrations, given the revision that it starts from."""
+        from alembic.runtime.environment import (  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
+            EnvironmentContext,
+        )
+
+        def choose(revision: Any, context: Any) -> list[Any]:
+            self.runs += 1
+            self.watch.take_over(context)
+            chosen = steps(revision)
+            for step in chosen:
+                step.migration_fn = self._kept(step.revision.revision, step.migration_fn)
+            return chosen
+
+        environment = EnvironmentContext(
+            self.config, self.scripts, fn=choose, as_sql=True, starting_rev=start, destination_rev=destination
+        )
+        configure = environment.configure
+
+        def configure_without_database(*_connection: Any, **options: Any) -> Any:
+            self.configured += 1
+            self._take(options.get("target_metadata"))
+            # Only the dialect of the URL counts when SQL is written, and a placeholder has none.
+            for name in ("connection", "url", "dialect_name", "output_buffer"):
+                options.pop(name, None)
+            options.setdefault("literal_binds", True)
+            return configure(dialect_name=self.dialect, output_buffer=self.text, **options)
+
+        # On the instance: that is where Alembic's module `context` looks, in every version.
+        environment.configure = configure_without_database
+        offline_mode = environment.is_offline_mode
+
+        def asked_for_mode() -> Any:
+            self.watch.note("it asks whether Alembic only writes SQL", through_alembic=True)
+            return offline_mode()
+
+        environment.is_offline_mode = asked_for_mode
+        with environment:
+            self.scripts.run_env()
+        self.ended_well = True
+
+    def _take(self, metadata: Any) -> None:
+        if metadata is not None:
+            several = isinstance(metadata, (list, tuple, set, frozenset))
+            self.metadata += [item for item in (metadata if several else [metadata]) if item not in self.metadata]
+
+    def take_left_behind(self, error: BaseException) -> bool:
+        """Take `target_metadata` from the env.py that raised `error`, and tell whether there was one."""
+        trace: TracebackType | None = error.__traceback__
+        while trace is not None and not self.metadata:
+            if trace.tb_frame.f_globals.get("__name__") == "env_py":
+                self._take(trace.tb_frame.f_globals.get("target_metadata"))
+            trace = trace.tb_next
+        return bool(self.metadata)
+
+    def _kept(self, revision: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)  # Alembic prints its name
+        def running_revision(*arguments: Any, **options: Any) -> Any:
+            begins = self.text.tell()
+            with self.watch.running(revision):
+                result = function(*arguments, **options)
+            self.bodies[revision] = self.text.getvalue()[begins:].strip()
+            return result
+
+        return running_revision
+
+
+def doubts(offline: Offline) -> list[str]:
+    """Say, revision by revision, why the SQL of a run may not be all that its migrations do."""
+    watch = offline.watch
+    found = [f"{revision} depends on the database: {what}" for revision, what in watch.questions.items()]
+    if watch.perhaps_there and re.search(r"\bALTER\s+TYPE\b", offline.text.getvalue(), re.IGNORECASE):
+        found.append(f"whether the type {watch.perhaps_there[0]}, altered here, was there before is not known")
+    return found
+
+
+def sql_of(offline: Offline, start: str | None, destination: str, *, up: bool) -> tuple[str, dict[str, str]]:
+    """Return the SQL of a range, and of each of its revisions. Raises Told when it isn't all of it.
+
+    `doubts` tells what it may lack. The first is as Alembic prints it, with the statements on its own table
+    `alembic_version`.
+    """
+
+    def steps(revision: Any) -> list[Any]:
+        revisions = offline.scripts._upgrade_revs if up else offline.scripts._downgrade_revs  # noqa: SLF001 - `alembic upgrade` is made of it
+        return list(revisions(destination, revision))
+
+    offline.run(start, destination, steps)
+    if not offline.configured:
+        raise Told("env.py never called context.configure() in offline mode")
+    if offline.runs != 1:
+        raise Told(f"env.py ran the migrations {offline.runs} times, not once")
+    return offline.text.getvalue(), offline.bodies

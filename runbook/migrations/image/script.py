@@ -1,0 +1,152 @@
+"""Fed to the Python of an application's image: prints what its migrations and its models are, as JSON.
+
+It runs where neither this project nor a database is, so it uses nothing but Python 3.8, Alembic and SQLAlchemy.
+`in_image.py` sends it with its parts (`probe/`) and the request; it reads no argument and no file of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any, Callable  # noqa: UP035 - Python 3.8 cannot subscript the newer ones
+
+from runbook.migrations.image.inside import graph, isolation, models, offline
+
+
+def main(request: dict[str, Any]) -> None:
+    """Answer a request: {"marker", "seconds", "config", "section", "dialect", "environment", "span"}."""
+    until = time.monotonic() + float(request["seconds"])
+    marker = request.pop("marker")  # what an answer begins with is no business of the code in the image
+    os.environ.update(request.pop("environment"))
+    sys.path[1:1] = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
+    answers = answered(request, until)
+    isolation.say(marker, {**answers.found, "problems": answers.problems})
+    if answers.read_only:
+        sys.exit(os.EX_CANTCREAT)  # what asks may ask again, where files can be written
+
+
+def answered(request: dict[str, Any], until: float) -> _Answers:
+    """Ask every question in its turn; each may take half of the time that is left, and the last one all of it."""
+    answers = _Answers(until)
+    answers.ask("graph", lambda: _graph(request))
+    if not answers.fatal:
+        answers.ask("models", lambda: _models(request), last=not request["span"])
+        _settle_places(request, answers)
+    if request["span"] and answers.found["graph"] is not None:
+        answers.ask("span", lambda: _span(request))
+        if answers.found["span"] is not None:  # without the range there is no SQL of it either
+            answers.ask("upgrade", lambda: _sql(request, up=True))
+            answers.ask("downgrade", lambda: _sql(request, up=False), last=True)
+    return answers
+
+
+class _Answers:
+    """What was told so far, and what could not be."""
+
+    def __init__(self, until: float) -> None:
+        self.found: dict[str, Any] = {}
+        self.problems: list[dict[str, str]] = []
+        self.fatal = False
+        self.read_only = False
+        self._until = until
+
+    def ask(self, name: str, question: Callable[[], Any], *, last: bool = False) -> None:
+        """Ask a question, and keep its answer and its problems in the place of those of the same name."""
+        left = self._until - time.monotonic()
+        heard = isolation.ask(question, max(left if last else left / 2, 0.5))
+        found: Any = heard.get("answer")
+        self.found[name] = found
+        self.problems = [problem for problem in self.problems if problem["what"] != name]
+        for why in [heard["why"]] if "why" in heard else found.pop("problems", []):
+            self.doubt(name, why)
+        self.fatal = bool(heard.get("fatal"))
+        self.read_only = self.read_only or bool(heard.get("read_only") or (found and found.pop("read_only", False)))
+
+    def doubt(self, name: str, why: str) -> None:
+        """Keep a problem of an answer."""
+        self.problems.append({"what": name, "why": why})
+
+
+def _settle_places(request: dict[str, Any], answers: _Answers) -> None:
+    """Read the graph anew where env.py, which has run by now, names other folders of revisions than the settings."""
+    models, graph_before = answers.found["models"], answers.found["graph"]
+    places = models.pop("places") if models is not None else None
+    if models is not None and models["tables"] is None:
+        answers.found["models"] = None
+    before = graph_before.pop("places") if graph_before is not None else {"own": [], "configured": []}
+    ran = places is not None and places["ran"]
+    if places is not None and places["own"] != before["own"]:
+        request["places"] = places["own"]
+        answers.ask("graph", lambda: _graph(request))
+        if answers.found["graph"] is not None:
+            answers.found["graph"].pop("places")
+    elif graph_before is not None and (
+        (places is not None and places["configured"] != before["configured"]) or (not ran and before["spoken_of"])
+    ):
+        answers.found["graph"] = None
+        answers.doubt("graph", "env.py may name other folders of revisions (version_locations) than Alembic has read")
+
+
+def _graph(request: dict[str, Any]) -> dict[str, Any]:
+    config, scripts = _project(request)
+    places = {**graph.named_after(config, scripts), "spoken_of": graph.names_places(scripts)}
+    return {"versions": graph.versions(), **graph.read_graph(scripts), "places": places}
+
+
+def _models(request: dict[str, Any]) -> dict[str, Any]:
+    run = _offline(request)
+    try:
+        found = models.read_models(run)
+    except BaseException as error:  # noqa: BLE001 - SystemExit too; where env.py looks for revisions is still told
+        problem = isolation.reason(error)
+        found = {"tables": None, "problems": [problem], "read_only": isolation.met_read_only(error)}
+    return {**found, "places": {**graph.named_after(run.config, run.scripts), "ran": run.ended_well}}
+
+
+def _project(request: dict[str, Any]) -> tuple[Any, Any]:
+    return graph.open_project(request["config"], request["section"], request.get("places"))
+
+
+def _span(request: dict[str, Any]) -> dict[str, Any]:
+    lower, upper = request["span"]
+    _, scripts = _project(request)
+    undone = graph.between(_upon(scripts), lower, upper)
+    return {"lower": lower, "upper": upper, "steps": graph.shapes(scripts, undone)}
+
+
+def _sql(request: dict[str, Any], *, up: bool) -> dict[str, Any]:
+    lower, upper = request["span"]
+    run = _offline(request)
+    expected = graph.between(_upon(run.scripts), lower, upper)
+    kind = "upgrade" if up else "downgrade"
+    differing = [step["revision"] for step in graph.shapes(run.scripts, expected) if step[kind]["differs_offline"]]
+    start, destination = (None if lower == "base" else lower, upper) if up else (upper, lower)
+    problems = []
+    read_only = False
+    text: str | None = None
+    try:
+        text, _ = offline.sql_of(run, start, destination, up=up)
+    except BaseException as error:  # noqa: BLE001 - SystemExit too; what was written before is still worth having
+        problems.append(isolation.reason(error))
+        read_only = isolation.met_read_only(error)
+    else:
+        amiss = sorted(set(expected) ^ set(run.bodies))
+        if amiss:
+            place = upper if up else lower
+            problems.append(f"`alembic {kind} {place}` would not run exactly that range: {', '.join(amiss)}")
+        if differing:
+            names = ", ".join(differing)
+            problems.append(f"{kind}() of {names} asks whether Alembic only writes SQL, so it may do more than that")
+    problems += offline.doubts(run)
+    text = None if problems else text
+    return {"sql": text, "bodies": run.bodies, "problems": problems, "read_only": read_only}
+
+
+def _upon(scripts: Any) -> dict[str, list[str]]:
+    return graph.builds_upon(graph.read_graph(scripts)["revisions"])
+
+
+def _offline(request: dict[str, Any]) -> offline.Offline:
+    config, scripts = _project(request)
+    return offline.Offline(config, scripts, request["dialect"])

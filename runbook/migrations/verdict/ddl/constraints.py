@@ -1,0 +1,143 @@
+"""Constraints and indexes, folded into the net change.
+
+https://www.postgresql.org/docs/current/ddl-constraints.html, .../sql-createindex.html; names that PostgreSQL gives
+are those of ChooseConstraintName in its source: table_columns_key, _fkey, _check, _pkey.
+"""
+
+from typing import Any
+
+from pglast import ast
+from pglast.enums import ConstrType
+
+from runbook.migrations.verdict.expressions import cannot_fail, columns_in, is_a
+from runbook.migrations.verdict.findings import Verdict
+from runbook.migrations.verdict.schema_delta import Column, Constraint, Effect, Net, Table
+from runbook.migrations.verdict.statements import Statement
+from runbook.migrations.verdict.table_names import Unclear, from_parts
+
+_KINDS = {
+    ConstrType.CONSTR_PRIMARY: ("primary key", "pkey"),
+    ConstrType.CONSTR_UNIQUE: ("unique", "key"),
+    ConstrType.CONSTR_CHECK: ("check", "check"),
+    ConstrType.CONSTR_FOREIGN: ("foreign key", "fkey"),
+    ConstrType.CONSTR_EXCLUSION: ("exclusion", "excl"),
+    ConstrType.CONSTR_NOTNULL: ("not null", "not_null"),
+}
+_METHODS = {"btree", "hash", "gin", "gist", "brin", "spgist"}
+
+
+def add_constraint(net: Net, table: Table, node: Any, statement: Statement, beside: list[Column]) -> None:
+    """Add a constraint, written on its own or beside a column."""
+    if node.contype not in _KINDS:
+        raise Unclear(f"no rule knows {node.contype.name}")
+    kind, suffix = _KINDS[node.contype]
+    named_columns = [part.sval for part in node.keys or node.fk_attrs or ()]
+    if kind == "check":
+        named_columns = columns_in(node.raw_expr)
+    elif kind == "exclusion":
+        named_columns = [element.name for element, _ in node.exclusions if element.name]
+    columns = [table.column(name) for name in named_columns] or beside
+    made = Constraint(kind, "", columns, statement, check=node.raw_expr, nulls_equal=bool(node.nulls_not_distinct))
+    words = [column.name for column in columns]
+    if kind == "primary key" or (kind == "check" and len(words) > 1):
+        words = []
+    made.name = node.conname or "_".join([table.name.name, *words, suffix])
+    if node.indexname:
+        _use_index(table, node.indexname, made)
+    if kind == "foreign key":
+        made.parent = net.table(net.name_of(node.pktable))
+        made.parent_columns = tuple(part.sval for part in node.pk_attrs or ())
+        made.on_delete, made.on_update = node.fk_del_action, node.fk_upd_action
+    if kind == "primary key" and table.new:
+        for column in columns:
+            column.not_null = True
+    table.constraints.append(made)
+
+
+def _use_index(table: Table, index: str, made: Constraint) -> None:
+    """ADD CONSTRAINT … USING INDEX: the index becomes the constraint."""
+    for known in table.constraints:
+        if known.name == index:
+            table.constraints.remove(known)
+            made.columns, made.nulls_equal, made.expressions = known.columns, known.nulls_equal, known.expressions
+            return
+    made.expressions = True  # an index from before; over what is not known
+
+
+def drop_constraint(table: Table, name: str, statement: Statement) -> None:
+    """Drop a constraint: one of the range leaves no trace, one from before is noted."""
+    for known in table.constraints:
+        if known.name == name:
+            table.constraints.remove(known)
+            return
+    if not table.new:
+        reason = (
+            f"without the constraint {name} every write that was allowed still is; only SQL of the code's own "
+            "that names it, or its columns, in ON CONFLICT would fail"
+        )
+        table.effects.append(Effect(statement, reason, Verdict.ADDITIVE, constraint=name))
+
+
+def create_index(net: Net, statement: Statement) -> None:
+    """CREATE INDEX, unique or not, concurrently or not."""
+    node = statement.node
+    table = net.table(net.name_of(node.relation))
+    if node.accessMethod not in _METHODS:
+        raise Unclear(f"no rule knows the index method {node.accessMethod}")
+    trees = [param.expr for param in node.indexParams if param.expr is not None]
+    names = [param.name for param in node.indexParams if param.name]
+    trees_and_where = [*trees, *([node.whereClause] if node.whereClause is not None else [])]
+    for tree in trees_and_where:
+        names += columns_in(tree)
+    columns = [table.column(name) for name in dict.fromkeys(names)]
+    if not all(map(cannot_fail, trees_and_where)):
+        table.effects.append(
+            Effect(statement, "PostgreSQL computes the index's expression on every write, and it may fail there")
+        )
+    if node.unique:
+        name = node.idxname or "_".join([table.name.name, *(column.name for column in columns), "idx"])
+        table.constraints.append(
+            Constraint(
+                "unique", name, columns, statement, nulls_equal=bool(node.nulls_not_distinct),
+                expressions=bool(trees_and_where),
+            )
+        )  # fmt: skip
+    else:
+        limited = node.accessMethod in {"btree", "gist", "spgist"}
+        table.constraints.append(
+            Constraint("index" if limited else "index of any length", node.idxname or "", columns, statement)
+        )
+
+
+def drop_index(net: Net, parts: Any, statement: Statement) -> None:
+    """DROP INDEX: one of the range leaves no trace; without one from before the code is slower at worst."""
+    name = from_parts(parts)
+    if len(parts) == 1 and net.path_changed:
+        raise Unclear(f"which index {name} is meant depends on a search path that the SQL itself has changed")
+    for table in net.tables:
+        for known in table.constraints:
+            if known.name == name.name and table.name.schema == name.schema:
+                table.constraints.remove(known)
+                return
+    reason = (
+        "without an index queries give the same rows, if slower; only ON CONFLICT in SQL of the code's own needs one"
+    )
+    net.find(statement, Verdict.ADDITIVE, name, reason)
+
+
+def rename_constraint(net: Net, table: Table | None, old: str, new: str) -> None:
+    """Keep track of the name of a constraint or an index of the range."""
+    for owner in [table] if table is not None else net.tables:
+        for known in owner.constraints:
+            if known.name == old:
+                known.name = new
+
+
+def is_not_null_check(constraint: Constraint) -> Column | None:
+    """The column of a CHECK (column IS NOT NULL), or None for any other constraint."""
+    tree = constraint.check
+    if constraint.kind == "not null" and len(constraint.columns) == 1:
+        return constraint.columns[0]
+    if not is_a(tree, ast.NullTest) or tree.nulltesttype.name != "IS_NOT_NULL":
+        return None
+    return constraint.columns[0] if isinstance(tree.arg, ast.ColumnRef) and len(constraint.columns) == 1 else None

@@ -1,0 +1,109 @@
+"""Statements that change rows or only read, folded into the net change.
+
+https://www.postgresql.org/docs/current/dml.html
+"""
+
+from typing import Any
+
+from pglast import ast
+
+from runbook.migrations.verdict.expressions import is_a, only_reads, walk
+from runbook.migrations.verdict.findings import Verdict
+from runbook.migrations.verdict.schema_delta import Net, Table
+from runbook.migrations.verdict.statements import Statement
+from runbook.migrations.verdict.table_names import Unclear
+
+_SEARCH_PATH = "search_path"
+
+
+def write(net: Net, statement: Statement) -> None:
+    """INSERT, UPDATE, DELETE or MERGE; rows of a table that the range makes are no change beside the table."""
+    node = statement.node
+    pure = _pure(net, node)
+    if net.is_bookkeeping(node.relation) and pure and not isinstance(node, ast.MergeStmt):
+        return
+    table = net.table(net.name_of(node.relation))
+    if not pure:
+        raise Unclear("it calls what no rule knows, which may change anything")
+    if table.new and not (isinstance(node, ast.DeleteStmt) and _children(net, table)):
+        table.filled = statement
+        return
+    if isinstance(node, ast.UpdateStmt) and _only_new_columns(node, table):
+        reason = "it fills columns that the range itself added, which the target's code does not read"
+        net.find(statement, Verdict.ADDITIVE, table.name, reason)
+        return
+    raise Unclear(
+        f"it changes rows of {table.name} from before; whether the target's code can live with them is not in the SQL"
+    )
+
+
+def _children(net: Net, table: Table) -> bool:
+    """That tables from before point to the rows of `table`, and may lose theirs with them."""
+    return any(made.parent is table for other in net.tables if not other.new for made in other.constraints)
+
+
+def _pure(net: Net, node: Any) -> bool:
+    """That a statement changes nothing but the rows that it names; found out once for statements of one tree."""
+    known = net.pure.get(id(node))
+    if known is None:
+        known = net.pure[id(node)] = (node, only_reads(node, but=node))
+    return known[1]
+
+
+def _only_new_columns(node: Any, table: Table) -> bool:
+    return all(target.name in table.columns and table.columns[target.name].origin is None for target in node.targetList)
+
+
+def truncate(net: Net, statement: Statement) -> None:
+    """TRUNCATE of one or more tables."""
+    for relation in statement.node.relations:
+        table = net.table(net.name_of(relation))
+        if not table.new or statement.node.behavior.name == "DROP_CASCADE":
+            raise Unclear(
+                f"it empties {table.name}; whether the target's code can live without the rows is not in the SQL"
+            )
+
+
+def read(net: Net, statement: Statement) -> None:
+    """SELECT: nothing when it only reads; the search path may change by it."""
+    node = statement.node
+    calls: list[Any] = [call for call in walk(node) if is_a(call, ast.FuncCall)]
+    for call in calls:
+        if call.funcname[-1].sval == "set_config":
+            net.path_changed = True
+    if node.targetList and all(_sets_session(target.val) for target in node.targetList) and not node.fromClause:
+        return
+    if not only_reads(node):
+        raise Unclear("it calls what no rule knows, which may change anything")
+
+
+def _sets_session(node: Any) -> bool:
+    """A set_config of a constant setting, as pg_dump writes it."""
+    return (
+        is_a(node, ast.FuncCall)
+        and [part.sval for part in node.funcname] in (["pg_catalog", "set_config"], ["set_config"])
+        and all(isinstance(arg, ast.A_Const) for arg in node.args or ())
+        and is_a(node.args[0].val, ast.String)
+        and node.args[0].val.sval in SESSION | {_SEARCH_PATH}
+    )
+
+
+# Settings that change neither what a later statement means nor anything that outlives the session.
+SESSION = {
+    "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout",
+    "client_encoding", "client_min_messages", "standard_conforming_strings", "check_function_bodies", "xmloption",
+    "row_security", "default_tablespace", "default_table_access_method", "maintenance_work_mem", "work_mem",
+    "synchronous_commit", "application_name", "max_parallel_maintenance_workers", "deadlock_timeout",
+}  # fmt: skip
+
+
+def set_setting(net: Net, statement: Statement) -> None:
+    """SET and RESET: the search path decides what names mean; the rest must be known to end with the session."""
+    node = statement.node
+    if node.name == _SEARCH_PATH or (node.kind.name == "VAR_RESET_ALL"):
+        values = [arg.val.sval if isinstance(arg.val, ast.String) else "?" for arg in node.args or ()]
+        if not values or not set(values) <= {"public", "$user"} or "public" not in values:
+            net.path_changed = True
+        return
+    if node.name not in SESSION:
+        raise Unclear(f"no rule knows the setting {node.name}")

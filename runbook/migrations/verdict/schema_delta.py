@@ -1,0 +1,208 @@
+"""The net change that a range of statements makes to a schema: what was before, what is after, and by which statement.
+
+Nothing is known of the schema before the range but what its statements imply: a table or column that a statement
+touches and that the range has not made existed before. What the range makes and drops again leaves no trace.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from runbook.migrations.verdict.column_types import SqlType
+from runbook.migrations.verdict.findings import Finding, Verdict
+from runbook.migrations.verdict.statements import Statement, shortened
+from runbook.migrations.verdict.table_names import BOOKKEEPING, Name, Unclear, named
+
+
+def found(statement: Statement, verdict: Verdict, thing: object, reason: str) -> Finding:
+    """A finding about a statement."""
+    return Finding(verdict, statement.shown, shortened(str(thing), 140), shortened(reason, 400), place=statement.place)
+
+
+class Default(Enum):
+    """What the database puts in a column that an INSERT leaves out."""
+
+    NONE = "nothing"
+    SURE = "a value, always"
+    UNSURE = "what an expression gives, if it does not fail"
+    IDENTITY = "the next number"
+    IDENTITY_ALWAYS = "the next number, and refuses any other"
+    COMPUTED = "what it computes from the row, and refuses anything else"
+    COMPUTED_UNSURE = "what it computes from the row, if that does not fail"
+
+
+@dataclass(eq=False)
+class Column:
+    """A column as the range leaves it; what the range does not touch is None."""
+
+    name: str
+    origin: str | None
+    type: SqlType | None = None
+    rewritten: bool = False  # ALTER TYPE computes its values anew, by more than a cast
+    not_null: bool | None = None
+    default: Default | None = None
+    default_tree: Any = None
+    by: dict[str, Statement] = field(default_factory=dict)
+
+    def statement(self, *aspects: str) -> Statement:
+        """The statement that last changed one of some aspects."""
+        return next((self.by[aspect] for aspect in aspects if aspect in self.by), Statement(""))
+
+
+@dataclass(eq=False)
+class Constraint:
+    """A constraint, or a unique index, that the range adds."""
+
+    kind: str  # primary key, unique, check, foreign key, exclusion
+    name: str
+    columns: list[Column]
+    statement: Statement
+    check: Any = None
+    parent: "Table | None" = None
+    parent_columns: tuple[str, ...] = ()
+    on_delete: str = "a"
+    on_update: str = "a"
+    nulls_equal: bool = False
+    expressions: bool = False  # a unique index over expressions
+
+
+@dataclass(eq=False)
+class Effect:
+    """Something done to a table that only matters if the target's code uses that table."""
+
+    statement: Statement
+    reason: str
+    verdict: Verdict = Verdict.REVIEW
+    constraint: str = ""  # the name of one from before that is dropped
+
+
+@dataclass(eq=False)
+class Table:
+    """A table or view as the range leaves it; `origin` is its name before, None for what the range makes."""
+
+    name: Name
+    origin: Name | None
+    made: Statement | None = None
+    moved: Statement | None = None
+    dropped: Statement | None = None
+    complete: bool = True  # of a new table: all of its columns are known
+    temporary: bool = False
+    view: bool = False
+    columns: dict[str, Column] = field(default_factory=dict)
+    gone: dict[str, Column] = field(default_factory=dict)  # columns from before, by their name from before
+    constraints: list[Constraint] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+    parent: "Table | None" = None  # whose partition or heir it is, or was
+    filled: Statement | None = None  # that put rows in a new table
+
+    @property
+    def new(self) -> bool:
+        """That the range makes the table."""
+        return self.origin is None
+
+    def column(self, name: str) -> Column:
+        """The column that has `name` now. Raises Unclear when the range has taken that name away."""
+        if name not in self.columns:
+            if name in self.gone or any(column.origin == name for column in self.columns.values()):
+                raise Unclear(f"{self.name} has no column {name} any more at this point of the range")
+            self.columns[name] = Column(name, None if self.new else name)
+        return self.columns[name]
+
+    def add(self, column: Column) -> None:
+        """Take a new column in."""
+        if column.name in self.columns:
+            raise Unclear(f"{self.name} has a column {column.name} already at this point of the range")
+        self.columns[column.name] = column
+
+    def drop(self, name: str, statement: Statement) -> None:
+        """Drop a column, and with it every constraint of the range that needs it."""
+        column = self.column(name)
+        del self.columns[name]
+        self.constraints = [kept for kept in self.constraints if column not in kept.columns]
+        if column.origin is not None:
+            column.by["dropped"] = statement
+            self.gone[column.origin] = column
+
+    def rename(self, old: str, new: str, statement: Statement) -> None:
+        """Give a column another name."""
+        column = self.column(old)
+        if new in self.columns:
+            raise Unclear(f"{self.name} has a column {new} already at this point of the range")
+        del self.columns[old]
+        column.name = new
+        column.by["renamed"] = statement
+        self.columns[new] = column
+
+
+class Net:
+    """The tables that a range touches, by the name they have now, and the findings that need no net change."""
+
+    def __init__(self, bookkeeping: Name = BOOKKEEPING) -> None:
+        self.bookkeeping = bookkeeping  # Alembic's own table
+        self.tables: list[Table] = []
+        self.current: dict[Name, Table] = {}
+        self.findings: list[Finding] = []
+        self.path_changed = False
+        self.made: dict[tuple[str, Name], Finding] = {}  # types and sequences that the range makes
+        self.pure: dict[
+            int, tuple[Any, bool]
+        ] = {}  # by the id of a statement's tree, kept so that the id stays its own
+        self.plain_types: set[Name] = set()  # those types of the range that are no domains
+
+    def find(self, statement: Statement, verdict: Verdict, thing: object, reason: str) -> None:
+        """Note a finding that stands whatever else the range does."""
+        self.findings.append(found(statement, verdict, thing, reason))
+
+    def name_of(self, relation: Any) -> Name:
+        """The name of a relation in a statement. Raises Unclear when only the database could tell."""
+        if relation.catalogname:
+            raise Unclear(f"{relation.relname} is named with a database")
+        if relation.schemaname in {"pg_catalog", "pg_toast", "information_schema"}:
+            raise Unclear("it touches PostgreSQL's own catalogs")
+        if relation.schemaname is None and self.path_changed:
+            raise Unclear(f"which {relation.relname} is meant depends on a search path that the SQL itself has changed")
+        return named(relation.schemaname, relation.relname)
+
+    def is_bookkeeping(self, relation: Any) -> bool:
+        """That a relation in a statement is the table in which Alembic keeps the database's revisions."""
+        return bool(named(relation.schemaname, relation.relname) == self.bookkeeping)
+
+    def table(self, name: Name) -> Table:
+        """The table that has `name` now. Raises Unclear when the range has taken that name away."""
+        if name not in self.current:
+            if self.vacated(name):
+                raise Unclear(f"there is no table {name} any more at this point of the range")
+            self._take(Table(name, name))
+        return self.current[name]
+
+    def vacated(self, name: Name) -> bool:
+        """That a table from before had `name` and has it no more."""
+        return name not in self.current and any(table.origin == name for table in self.tables)
+
+    def make(self, table: Table) -> None:
+        """Take in a table that the range makes."""
+        if table.name in self.current:
+            raise Unclear(f"there is a table {table.name} already at this point of the range")
+        self._take(table)
+
+    def drop(self, name: Name, statement: Statement) -> None:
+        """Drop a table, and with it the foreign keys of the range that point to it."""
+        table = self.table(name)
+        table.dropped = statement
+        del self.current[name]
+        for other in self.tables:
+            other.constraints = [kept for kept in other.constraints if kept.parent is not table]
+
+    def move(self, old: Name, new: Name, statement: Statement) -> None:
+        """Give a table another name or another schema."""
+        table = self.table(old)
+        if new in self.current:
+            raise Unclear(f"there is a table {new} already at this point of the range")
+        del self.current[old]
+        table.name = new
+        table.moved = statement
+        self.current[new] = table
+
+    def _take(self, table: Table) -> None:
+        self.tables.append(table)
+        self.current[table.name] = table

@@ -1,0 +1,77 @@
+"""Names of tables, and whether the target's code uses the table of a name."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from runbook.migrations.verdict.mapped_models import MappedTable, Models
+from runbook.settings.schema import DatabaseSettings
+
+# Assumed, and said in docs/verdict.md: PostgreSQL's default search path, "$user", public.
+# https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATH
+PUBLIC = "public"
+
+
+class Unclear(Exception):
+    """A statement whose meaning depends on what is not in the SQL; it carries the reason."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """The name of a table; schema None is `public`, and what the search path finds there."""
+
+    schema: str | None
+    name: str
+
+    def __str__(self) -> str:
+        return self.name if self.schema is None else f"{self.schema}.{self.name}"
+
+
+#: Where Alembic keeps the database's revisions, if env.py does not say otherwise.
+BOOKKEEPING = Name(None, "alembic_version")
+
+
+def named(schema: str | None, name: str) -> Name:
+    """A name, with `public` as what the search path finds."""
+    return Name(None if schema == PUBLIC else schema, name)
+
+
+def bookkeeping(settings: DatabaseSettings) -> Name:
+    """The table in which Alembic keeps the database's revisions, as the settings name it."""
+    return named(settings.version_schema, settings.version_table)
+
+
+def from_parts(parts: Any) -> Name:
+    """The name in a list of pglast's strings, as DROP has it."""
+    texts = [part.sval for part in parts]
+    if len(texts) > 2:
+        raise Unclear(f"{'.'.join(texts)} names another database")
+    return named(texts[0] if len(texts) == 2 else None, texts[-1])
+
+
+@dataclass(frozen=True)
+class Use:
+    """How the target's code uses a table: it maps it (`table`), or not, or nobody knows (`unknown` says why)."""
+
+    table: MappedTable | None = None
+    unknown: str = ""
+
+    @property
+    def certain_none(self) -> bool:
+        """That the code certainly does not use the table."""
+        return self.table is None and not self.unknown
+
+
+def use_of(models: Models | None, name: Name) -> Use:
+    """Tell how the target's code uses the table that has `name` when the target's own migrations are done."""
+    if models is None:
+        return Use(unknown="what the target's code uses is not known, for no models were given")
+    for table in models.tables:
+        if named(table.schema, table.name) == name:
+            return Use(table)
+    for table in models.tables:
+        other = named(table.schema, table.name)
+        if other.name == name.name and (table.schema is None or name.schema is None) and table.schema != PUBLIC:
+            return Use(
+                unknown=f"whether that is the table {other} that the target's code maps, the search path decides"
+            )
+    return Use()

@@ -1,0 +1,77 @@
+"""The follow-up ticket, by GitHub's REST API (https://docs.github.com/rest/issues/issues)."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from pydantic import SecretStr
+
+from runbook.actions import Change, Expectation, Reach, Request, Seen
+from runbook.errors import Inconclusive
+from runbook.hosts.http import Answer, Prober
+from runbook.settings.schema import TicketSettings
+
+
+class Tracker:
+    """The issue tracker of one repository. A ticket is found again by the incident's name in its body."""
+
+    def __init__(self, prober: Prober, settings: TicketSettings, token: SecretStr, deadline: float) -> None:
+        """`deadline` is in seconds: how long a new ticket may take to be listed."""
+        self._prober = prober
+        self._settings = settings
+        self._token = token
+        self._deadline = deadline
+
+    def find(self, incident: str) -> dict[str, Any] | None:
+        """The ticket of `incident`, open or closed, or None. Raises Inconclusive when the tracker does not tell."""
+        query = urlencode({"state": "all", "labels": ",".join(self._settings.labels), "per_page": 100})
+        found = self._ask("GET", f"?{query}", None, 200).json()
+        for issue in found if isinstance(found, list) else []:
+            if isinstance(issue, dict) and incident in str(issue.get("body") or ""):
+                return issue
+        return None
+
+    def opening(self, incident: str, title: str, body: str) -> Change:
+        """The change that opens the ticket of `incident`; one that is there already counts."""
+
+        def already() -> str | None:
+            issue = self.find(incident)
+            return f"ticket {issue.get('html_url')}" if issue else None
+
+        def send() -> str:
+            content = {
+                "title": title,
+                "body": f"{body}\n\nIncident: `{incident}`\n",
+                "labels": list(self._settings.labels),
+            }
+            issue = self._ask("POST", "", content, 201).json()
+            if not isinstance(issue, dict):
+                raise Inconclusive("the tracker gave no receipt for the ticket", "look for it in the tracker by hand")
+            return f"ticket #{issue.get('number')}: {issue.get('html_url')}"
+
+        return Change(
+            "the follow-up ticket is opened", (Request(f"open ticket: {title}\n{body}", send),), already, Reach.PEOPLE
+        )
+
+    def listed(self, incident: str) -> Expectation:
+        """That the tracker lists the ticket of `incident`."""
+
+        def look() -> Seen:
+            issue = self.find(incident)
+            return Seen(issue is not None, f"ticket {issue.get('html_url')}" if issue else "no such ticket")
+
+        return Expectation("the tracker to list the ticket", look, "open the ticket by hand", self._deadline)
+
+    def _ask(self, method: str, query: str, body: Any, wanted: int) -> Answer:
+        url = f"{self._settings.api_url.rstrip('/')}/repos/{self._settings.repository}/issues{query}"
+        headers = {
+            "Accept": "application/vnd.github+json",
+            "Authorization": f"Bearer {self._token.get_secret_value()}",
+            "X-GitHub-Api-Version": "2022-11-28",
+        }
+        answer = self._prober.send(method, url, headers, body)
+        if answer.status != wanted:
+            raise Inconclusive(
+                f"the tracker answered {answer.status} where {wanted} was expected",
+                "check ticket.repository and the secret that ticket.token names",
+            )
+        return answer

@@ -1,0 +1,109 @@
+"""What `docker compose up` would change, by Compose's own word: `up --dry-run`, read into typed facts."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runbook.errors import Inconclusive
+from runbook.hosts.local import Completed
+
+# ` DRY-RUN MODE -  Container shop-api-1  Recreate`; how many blanks stand between differs by version.
+_LINE = re.compile(r"\s*(?:DRY-RUN MODE -)?\s*(Container|Network|Volume|Config|Secret|Image)\s+(\S+)\s+(\S.*?)\s*")
+_LOG_LINE = re.compile(r"\s*(?:time=|WARN|level=)")
+_WARNING = re.compile(r'^(?:time="[^"]*" )?level=warning msg=("(?:[^"\\]|\\.)*")', re.MULTILINE)
+
+
+class Effect(StrEnum):
+    """What becomes of one container."""
+
+    KEPT = "kept"
+    CREATED = "created"
+    RECREATED = "recreated"
+    STOPPED = "stopped"
+    REMOVED = "removed"
+
+
+#: The words of Compose 2.17 to 5, and what they mean at last; of several on one container the strongest counts.
+_EFFECTS = {
+    Effect.KEPT: {"Running", "Healthy", "Waiting", "Exited", "Starting", "Started"},
+    Effect.STOPPED: {"Stopping", "Stopped", "Killing", "Killed", "Restarting", "Restarted"},
+    Effect.CREATED: {"Creating", "Created", "Create"},
+    Effect.REMOVED: {"Removing", "Removed"},
+    Effect.RECREATED: {"Recreate", "Recreated"},
+}
+_STRENGTH = list(_EFFECTS)
+_HARMLESS_OF_OTHERS = {"Creating", "Created", "Running", "Exists", "Pulling", "Pulled", "Building", "Built"}
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What an `up` would do: an effect for each container by name, and what it would remove besides.
+
+    A container that is stopped and would stay the same one is not named by Compose. `unknown` says why Compose told
+    nothing of the other services, where it did not.
+    """
+
+    effects: Mapping[str, Effect]
+    removes: tuple[str, ...] = ()
+    unknown: str = ""
+
+    @property
+    def differences(self) -> dict[str, Effect]:
+        """The containers that would not stay as they are."""
+        return {name: effect for name, effect in self.effects.items() if effect is not Effect.KEPT}
+
+    @classmethod
+    def parse(cls, completed: Completed) -> "DryRun":
+        """Read the answer of `up … --dry-run`, in lines for people or in JSON.
+
+        Raises Inconclusive for an `up` that fails even as a dry run, and for what is not understood.
+        """
+        if completed.exit_code != 0:
+            raise Inconclusive(f"Compose cannot say what it would change: {completed.last_words}", _try(completed))
+        effects: dict[str, Effect] = {}
+        removes = []
+        for line in completed.stderr.decode("utf-8", errors="replace").splitlines():
+            kind, name, words = _event(line) or ("", "", ())
+            if kind == "Container":
+                effect = next((e for e, known in _EFFECTS.items() if known.intersection(words)), None)
+                if effect is None:
+                    raise Inconclusive(f"Compose says of {name} what is not understood: {line}", _try(completed))
+                known = effects.get(name, Effect.KEPT)
+                effects[name] = max(known, effect, key=_STRENGTH.index)
+            elif kind and not _HARMLESS_OF_OTHERS.intersection(words):
+                removes.append(f"{kind.lower()} {name}")
+            elif not kind and line.strip() and not _LOG_LINE.match(line):
+                raise Inconclusive(f"Compose's dry run says what is not understood: {line}", _try(completed))
+        return cls(effects, tuple(dict.fromkeys(removes)))
+
+
+def _event(line: str) -> tuple[str, str, tuple[str, ...]] | None:
+    """Kind, name and words of one line; None for what tells of no thing."""
+    if line.lstrip().startswith("{"):
+        try:
+            found = json.loads(line)
+            kind, _, name = str(found["id"]).partition(" ")
+            return kind, name, (str(found.get("status", "")), str(found.get("text", "")))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+    match = _LINE.fullmatch(line)
+    return (match[1], match[2], (match[3],)) if match else None
+
+
+def _try(completed: Completed) -> str:
+    return f"see for yourself what it says: `{completed.command}`"
+
+
+def warnings_in(completed: Completed) -> list[str]:
+    """The warnings that Compose printed, each once, in its own words."""
+    said = completed.stderr.decode("utf-8", errors="replace")
+    return list(dict.fromkeys(_unquoted(match[1]) for match in _WARNING.finditer(said)))
+
+
+def _unquoted(text: str) -> str:
+    try:
+        return str(json.loads(text))
+    except ValueError:  # Go quotes a few bytes in its own way
+        return text[1:-1]

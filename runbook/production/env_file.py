@@ -1,0 +1,262 @@
+"""The env file that Compose reads: what Compose makes of it, and how one value in it changes and nothing else does."""
+
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from runbook.errors import EnvFileError
+from runbook.hosts.local import Command, Completed
+from runbook.production.compose import Production, plain
+from runbook.production.env_file_text import names_in, rewritings
+from runbook.secrets.redactor import Redactor, secrets_in
+
+# Values that mean the same to every reader of env files, quoted or not.
+_SAFE_VALUE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+-]*")
+# What Compose says of a line that it cannot read goes on with the line itself, which may hold a secret.
+_COMPLAINT = re.compile(
+    r"line \d+: [a-z ]+|required variable \w+ is missing a value|Invalid template|couldn't find env file: .*"
+)
+_NOT_AS_READ = 75
+_LOCKED = 76  # somebody else holds the lock on the folder
+# $1 the length of the document on standard input, behind which the env file's bytes come; the rest is the command.
+# Both are read from files that have no name any more: nothing is left on the host, however this ends.
+_READ = """
+set -eu
+umask 077
+there=/dev/shm; [ -w "$there" ] || there=${TMPDIR:-/tmp}
+file=$(mktemp -- "$there/runbook.XXXXXXXX"); exec 3<>"$file"; rm -f -- "$file"
+file=$(mktemp -- "$there/runbook.XXXXXXXX"); exec 4<>"$file"; rm -f -- "$file"
+head -c "$1" > "/proc/$$/fd/4"; cat > "/proc/$$/fd/3"; shift
+count=$#
+for part; do
+    [ "$part" != CONTENT ] || part=/proc/$$/fd/3
+    set -- "$@" "$part"
+done
+shift "$count"
+"$@" < "/proc/$$/fd/4"
+"""
+# $1 the SHA-256 of the bytes that were read, $2 the env file, $3 the copy of it.
+_PUT_IF_AS_READ = """
+printf '%s  %s\\n' "$1" "$2" "$1" "$3" | sha256sum --check --status || { rm -f -- "$2.new"; exit 75; }
+mv --force --no-target-directory -- "$2.new" "$2"
+"""
+
+
+@dataclass(frozen=True)
+class EnvFile:
+    """The env file as it was read: its bytes, its mode as octal digits, its owner and group as numbers.
+
+    `values` are the names that it sets, each with the value that Compose sees.
+    """
+
+    path: str
+    content: bytes
+    mode: str
+    owner: str
+    group: str
+    values: dict[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of its bytes; tells whether it changed without showing what it says."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def value_of(self, key: str) -> str:
+        """The value of `key`. Raises EnvFileError when the file does not set it."""
+        value = self.values.get(key)
+        if not value:
+            raise EnvFileError(
+                f"{self.path} does not set {key}, so nothing there says which release runs",
+                f"add a line {key}=<the tag that runs now>, or name the right variable in the settings",
+            )
+        return value
+
+
+class EnvFileOnHost:
+    """The env file where it lies on the production host."""
+
+    def __init__(
+        self, production: Production, path: str, redactor: Redactor, listed: Iterable[str], *, alone: bool = False
+    ) -> None:
+        """`listed` names variables that are secret besides those whose names look so.
+
+        It is read among production's other env files, in the place of the settings' own, unless it is read `alone`.
+        """
+        self._production = production
+        self._redactor = redactor
+        self._listed = tuple(listed)
+        self._alone = alone
+        self.path = path
+
+    def at(self, path: str, *, alone: bool = False) -> "EnvFileOnHost":
+        """The same for another file: a copy of it, or one to be read `alone`."""
+        return EnvFileOnHost(self._production, path, self._redactor, self._listed, alone=alone)
+
+    def read(self) -> EnvFile:
+        """Read it, ask Compose what it says, and learn its secrets before anything else can be written down.
+
+        Raises EnvFileError when it is not there, or cannot be read by us or by Compose.
+        """
+        # A link is followed once, here: replacing the link itself would cut it off from its file.
+        real = self._run("readlink", "-e", "--", self.path)
+        path = real.text.rstrip("\n")
+        if real.exit_code != 0 or not path:
+            raise EnvFileError(f"there is no env file at {self.path}", "check project.directory and project.env_file")
+        stat = self._run("stat", "--format=%a %u %g", "--", path)
+        content = self._run("cat", "--", path, secret_output=True)
+        if stat.exit_code != 0 or content.exit_code != 0:
+            why = content.last_words if content.exit_code else stat.last_words
+            raise EnvFileError(f"the env file {path} cannot be read: {why}", "run this as the user who deploys")
+        values = self._asked(path, names_in(content.stdout))
+        self._redactor.learn_all(secrets_in(values, self._listed))
+        mode, owner, group = stat.text.split()
+        return EnvFile(path, content.stdout, mode, owner, group, values)
+
+    def values_of(self, names: Iterable[str]) -> dict[str, str]:
+        """What Compose knows by these names, of all env files: those that are set, each with its value.
+
+        Raises EnvFileError when Compose cannot read the env files.
+        """
+        return self._asked(self.path, names)
+
+    def _asked(
+        self, path: str, names: Iterable[str], content: bytes | None = None, instead: tuple[str, str] | None = None
+    ) -> dict[str, str]:
+        """What Compose gives a service that asks for `names`, with `content`, if given, for the file's bytes.
+
+        `instead` is a name and a value that the environment sets, which goes before the file.
+        """
+        document = json.dumps({"services": {"values": {"image": "values", "environment": list(names)}}}).encode("ascii")
+        prefix = ("env", "=".join(instead)) if instead else ()
+        place = path if content is None else "CONTENT"
+        argv = (
+            *prefix,
+            *self._production.compose_reading(place, alone=self._alone),
+            "-f",
+            "-",
+            "config",
+            "--format",
+            "json",
+        )
+        if content is None:
+            answer = self._run(*argv, stdin=document, secret_output=True)
+        else:
+            size = str(len(document))
+            answer = self._run("sh", "-c", _READ, "sh", size, *argv, stdin=document + content, secret_output=True)
+        try:
+            found = json.loads(answer.text)["services"]["values"].get("environment") or {}
+            return {name: plain(value) for name, value in found.items() if value is not None}
+        except (ValueError, LookupError, AttributeError, TypeError):
+            complaint = _COMPLAINT.search(answer.stderr.decode("utf-8", errors="replace"))
+            why = complaint[0].strip() if complaint else f"exit code {answer.exit_code}"
+            files = [part for name in self._production.invocation.files for part in ("-f", name)]
+            directory = self._production.directory
+            asking = (*self._production.compose_reading(path, alone=self._alone), *files, "config", "--quiet")
+            raise EnvFileError(
+                f"Compose cannot read the env file {path}: {why}",
+                f"mend what this says, on the host: {shlex.join(('cd', directory))} && {shlex.join(asking)}",
+            ) from None
+
+    def changed(self, env_file: EnvFile, key: str, value: str) -> bytes:
+        """Return the file's bytes with the value of `key` replaced and every other byte as it was.
+
+        Compose has read them by then: they give `key` that value, and all other names the ones from before, but for
+        those that are made from `key`. Quotes, comments, line ends and lines that do not count stay. Raises
+        EnvFileError when the key is missing, or no such bytes are found.
+        """
+        if not _SAFE_VALUE.fullmatch(value):
+            raise EnvFileError(
+                f"{value!r} cannot be written as the value of {key}",
+                "use letters, digits and . _ - + : / @ only",
+            )
+        env_file.value_of(key)
+        if env_file.values[key] == value:
+            return env_file.content
+        spoilt: list[str] = []
+        for content in rewritings(env_file.content, key, value):
+            try:
+                now = self._asked(env_file.path, names_in(content), content)
+            except EnvFileError:
+                continue
+            if now.get(key) != value:
+                continue
+            spoilt = self._spoilt(env_file, now, key, value)
+            if not spoilt:
+                return content
+        if spoilt:
+            raise EnvFileError(
+                f"{key} cannot be changed in {env_file.path} without changing {', '.join(spoilt)}",
+                f"write {key}=VALUE on a line of its own there",
+            )
+        raise EnvFileError(
+            f"Compose reads {key}={env_file.values[key]} whatever the lines of {env_file.path} that name it say:"
+            " it is set elsewhere (host.environment in the settings, a later env file), or written in a way that is not"
+            " understood",
+            f"write {key}=VALUE on a line of its own at the end of {env_file.path}, and set it nowhere else",
+        )
+
+    def _spoilt(self, env_file: EnvFile, now: dict[str, str], key: str, value: str) -> list[str]:
+        """The names whose values are neither as before nor made from the new value of `key`."""
+        before = env_file.values
+        other = [name for name in now.keys() | before.keys() if name != key and now.get(name) != before.get(name)]
+        if not other:
+            return []
+        following = self._asked(env_file.path, other, env_file.content, (key, value))
+        return sorted(name for name in other if now.get(name) != following.get(name))
+
+    def replacing(self, env_file: EnvFile, content: bytes, keep: str) -> tuple[Command, ...]:
+        """The commands that put `content` in the place of `env_file` in one step, and keep the old one as `keep`.
+
+        Mode, owner and extended attributes stay, and no link is followed but the one to the env file itself. At no
+        moment is there no file, or half of one. The last command compares the file with what was read, under a lock,
+        and raises EnvFileError when somebody changed it meanwhile.
+        """
+        path, folder = env_file.path, str(PurePosixPath(keep).parent)
+        linked = EnvFileError(
+            f"{folder} is a symbolic link, through which no copy with secrets is written",
+            f"make {folder} a folder of its own on the production host",
+        )
+        changed = EnvFileError(
+            f"{path} was changed by somebody after it was read, so it was left as it is now",
+            "find out who changed it, then go on with --resume",
+        )
+        locked = EnvFileError(
+            f"another process held the lock on {folder} for 10 s, so {path} was left as it is",
+            "find out which with `lslocks`, then go on with --resume",
+        )
+        return (
+            self._command("mkdir", "--parents", "--mode=700", "--", folder),
+            self._command("test", "!", "-L", folder, means=((1, linked),)),
+            self._command(
+                "cp", "--preserve=all", "--remove-destination", "--no-target-directory", "--", path, f"{keep}.new"
+            ),
+            self._command("mv", "--force", "--no-target-directory", "--", f"{keep}.new", keep),
+            self._command("install", "--mode=600", "--no-target-directory", "/dev/null", f"{path}.new"),
+            self._command(
+                "cp", "--preserve=all", "--attributes-only", "--no-target-directory", "--", path, f"{path}.new"
+            ),
+            self._command("dd", f"of={path}.new", "conv=fsync", "oflag=nofollow", "status=none", stdin=content),
+            self._command(
+                "flock", "--exclusive", "--wait", "10", "--conflict-exit-code", str(_LOCKED), folder,
+                "sh", "-c", _PUT_IF_AS_READ, "sh", env_file.fingerprint, path, keep,
+                means=((_NOT_AS_READ, changed), (_LOCKED, locked)),
+            ),
+            self._command("sync", "--", path),
+        )  # fmt: skip
+
+    def _run(self, *argv: str, stdin: bytes | None = None, secret_output: bool = False) -> Completed:
+        return self._production.host.run(self._command(*argv, stdin=stdin, secret_output=secret_output))
+
+    def _command(
+        self,
+        *argv: str,
+        stdin: bytes | None = None,
+        secret_output: bool = False,
+        means: tuple[tuple[int, EnvFileError], ...] = (),
+    ) -> Command:
+        command = self._production.command(*argv, stdin=stdin)
+        return replace(command, secret_output=secret_output, means=means)

@@ -1,0 +1,60 @@
+"""How Compose is called on production: with the files, env files and profiles that production was made from."""
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbook.production.containers import Container
+from runbook.settings.schema import Project
+
+DEFAULT_ENV_FILE = ".env"
+DEFAULT_FILES = ("docker-compose.yml",)
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What stands between `docker compose` and its command: the same on every call, as the labels or settings say."""
+
+    files: tuple[str, ...]
+    env_files: tuple[str, ...]
+    profiles: tuple[str, ...] = ()
+
+    def argv(self, project: Project) -> tuple[str, ...]:
+        """The beginning of every command on `project`.
+
+        The directory is always named: Compose takes that of the first file otherwise, and every relative mount moves.
+        """
+        given = (("--env-file", self.env_files), ("-f", self.files), ("--profile", self.profiles))
+        more = [part for option, values in given for value in values for part in (option, value)]
+        return ("docker", "compose", "-p", project.name, "--project-directory", str(project.directory), *more)
+
+
+def as_found(project: Project, containers: Sequence[Container]) -> Invocation:
+    """The call that `containers`, of the services that are rolled back, were made by; the settings' where they say."""
+    ours = [each for each in containers if each.service in project.services]
+    files = project.compose_files or next((each.config_files for each in ours if each.config_files), DEFAULT_FILES)
+    named = max((each.env_files for each in ours), key=len, default=())
+    own = place(project, project.env_file)
+    # In the settings' own words where they name the same file: a command is read at 3 a.m.
+    env_files = tuple(project.env_file if path == own else path for path in named)
+    return Invocation(
+        tuple(_short(project, path) for path in files),
+        env_files if project.env_file in env_files else (project.env_file,),
+    )
+
+
+def place(project: Project, path: str) -> str:
+    """The absolute path that `path` means to a command in the project's directory."""
+    return posixpath.normpath(posixpath.join(str(project.directory), path))
+
+
+def _short(project: Project, path: str) -> str:
+    beginning = f"{project.directory}/"
+    return path.removeprefix(beginning) if path.startswith(beginning) else path
+
+
+def profiles_for(services: Mapping[str, Mapping[str, Any]], wanted: Sequence[str]) -> tuple[str, ...]:
+    """One profile for each of the `wanted` services that has any, so that Compose sees it."""
+    found = [profiles[0] for name in wanted if (profiles := services.get(name, {}).get("profiles"))]
+    return tuple(sorted(set(map(str, found))))

@@ -1,0 +1,108 @@
+"""Which lines of a log are errors, in the forms in which languages, frameworks and servers write them."""
+
+import re
+from collections.abc import Iterator
+
+from runbook.production.logs.escape_codes import without_steering
+from runbook.production.logs.levels import level_of
+
+_LONGEST = 8192  # characters of a line that are searched: what it is stands at its beginning
+_NAMES = "error|err|eror|fatal|critical|crit|alert|emerg|emergency|panic|severe"
+
+# Words for errors in what is none: a log's own level, an address, a count of zero, an empty field.
+_NO_ALARM = re.compile(
+    r"""(?i: \blog(?:ging)?[ _.-]?level\b\W*(?:(?:is|set|to|at|now|changed)\W+){0,3}\w+ )
+        | (?<!\w)/[^\s"']*
+        | (?<![\d.:])(?i: \b(?:0|no|zero|without)[ ](?:error|fatal|critical|panic)\b )(?=\s*(?:[,.;)]|found\b|$))
+        | (?i: \b(?:errors?|err|fatal|critical|panics?|fail(?:ed|ures?)?)["']?\s*[=:]\s*
+            (?:0|no|none|null|nil|false|<nil>|\[\s*\]|\{\s*\}|""|'')(?=\s*(?:[,;)\]}|-]|$|\w+[=:])) )""",
+    re.VERBOSE,
+)
+_ERROR = re.compile(
+    rf"""(?<!\w)(?:ERROR|CRITICAL|FATAL|PANIC|EROR|ERR|FTL|PNC)(?!\w)
+        | ^(?:SEVERE|ALERT|EMERG|EMERGENCY|CRIT)(?!\w)
+        | ^(?:ERRO|FATA|PANI)\[\d+\]                                    # logrus on a terminal
+        | ^[EF]\d{{4}}[ ]\d\d:\d\d:\d\d                                 # glog, klog
+        | (?<![\w=])\[(?:\w+:)?(?i:{_NAMES})\s*\]                       # nginx, Apache, structlog, Elixir
+        | ^(?i:{_NAMES}|fail|failure)[ ]*[:|](?:\s|$)                   # winston, .NET, git
+        | \|[ ]*(?i:{_NAMES})[ ]*\| | [ ]-[ ](?i:{_NAMES})[ ]-[ ]
+        | ^npm[ ]error[ ] | ^\*\*[ ]\(\w\S*\)[ ]                        # Elixir's exceptions
+        | \bpanicked[ ]at\b | (?:^|\s)panic:\s | \bpanic[ ]serving\b    # Rust, Go
+        | (?<!non-)\b(?i:fatal[ ](?:\w+[ ])?error)\b | \bPHP[ ][\w ]{{0,20}}(?i:error):
+        | \bException[ ]in[ ]thread[ ]" | ^(?i:segmentation[ ]fault)\b | ^terminate[ ]called[ ]after[ ]throwing
+        | \b(?i:un(?:handled|caught)[ ]?(?:promise[ ]?)?(?:\w+[ ])?(?:error|exception|rejection))
+        | \b(?i:uncaught)[ ]\S*(?:Error|Exception)\b
+        | ^(?:\W[ ])?(?:[\w$]+(?:\.|::|\\))*[\w$]*(?:Error|Exception)(?:[ ]\[\w+\])?(?::\s|$)   # by its class's name
+        | \((?:\w+(?:::|\.))*\w*(?:Error|Exception)\)$                  # Ruby
+    """,
+    re.VERBOSE,
+)
+_ERROR_FIELD = re.compile(r"(?:^|\s)(?:err|error)=\S")
+#: A line that says itself that it is none. The words above count in it all the same, in capitals above all.
+_MILD = re.compile(
+    r"(?<!\w)(?:TRACE|DEBUG|DBG|INFO|INF|NOTICE|WARN|WARNING|WRN)(?!\w)|^\W*(?i:trace|debug|info|notice|warn(?:ing)?)\b"
+    r"|[Ww]arning:"
+)
+_STAMP = re.compile(r"^[\[(]?\d[\d:.,TZ/+-]*+(?:[ ]\d[\d:.,Z+-]*+)?(?:[ ](?:UTC|[AP]M|[+-]\d{4}))?[\])]?[\s|-]+(?=\S)")
+_SYSLOG = re.compile(r"<(\d{1,3})>")
+
+_TRACEBACK = re.compile(r"(?:^|\s)(?:Exception Group )?Traceback \(most recent call last\):\s*$")
+_GROUP = re.compile(r"^\s+[|+] ?(?!-)")
+_OF_A_GROUP = re.compile(r"^\s+\+(?:-\+)?-+ (?:\d+|\.\.\.) -+\s*$")
+_RAISED = re.compile(r"(?!(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING)\b)[^\W\d][\w.<>]*(?::\s|:?$)")
+_FRAME = re.compile(r"\s+at \S")
+_NOT_THROWN = re.compile(r"Caused by|Suppressed:|\.\.\. |\S*Thread\.State|\"")
+
+
+class LinesOfOne:
+    """The lines of one container, as they come: what a line is may depend on those before it."""
+
+    def __init__(self) -> None:
+        self._last_awaited: int | None = None  # of a traceback: how far its head is indented
+        self._before: str | None = None  # the line before, unless it was an error or a frame
+
+    def errors_in(self, line: str) -> Iterator[str]:
+        """The errors that are known now that `line` is: itself, or the line before, which it shows to be one."""
+        for part in without_steering(line).splitlines():
+            before, self._before = self._before, None
+            if raised := self._raised(part):
+                yield raised
+            elif is_error(part):
+                yield part
+            elif not _FRAME.match(part):
+                self._before = part
+            elif before and _is_thrown(before):
+                yield before
+
+    def _raised(self, line: str) -> str | None:
+        """The last line of a traceback, whatever the exception's class is called; None for any other line."""
+        if _OF_A_GROUP.match(line):
+            self._last_awaited = 0
+            return None
+        text = _GROUP.sub("", line[:_LONGEST]).rstrip()
+        said = text.lstrip()
+        if _TRACEBACK.search(said):
+            self._last_awaited = len(text) - len(said)
+        elif self._last_awaited is not None and len(text) - len(said) <= self._last_awaited and _RAISED.match(said):
+            self._last_awaited = None
+            return said
+        return None
+
+
+def is_error(line: str) -> bool:
+    """Tell whether a line, without colours, is an error by itself."""
+    level = level_of(line)
+    if level is not None:
+        return level
+    said = _NO_ALARM.sub(" ", line[:_LONGEST]).rstrip()
+    if (priority := _SYSLOG.match(said)) and int(priority[1]) % 8 <= 3:
+        return True
+    if any(_ERROR.search(text) for text in (said, _STAMP.sub("", said))):
+        return True
+    return _ERROR_FIELD.search(said) is not None and not _MILD.search(said)
+
+
+def _is_thrown(line: str) -> bool:
+    """Tell whether a line before stack frames (Java, Node, .NET) names what was thrown."""
+    said = line.strip()
+    return bool(said) and not _MILD.search(said) and not _NOT_THROWN.match(said)

@@ -1,0 +1,128 @@
+"""What production keeps secret: as Compose resolves its files, and as its containers have it now.
+
+The two differ: a secret that was changed in the env file stays in the containers until they are made anew.
+"""
+
+import json
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from runbook.errors import ProductionError
+from runbook.hosts.local import Command, Completed
+from runbook.production.compose import Production, plain
+from runbook.production.env_file import EnvFileOnHost
+from runbook.secrets.redactor import passwords_of_url, secrets_in
+
+_MOST_BYTES = 65536  # of a file that is a secret
+
+
+def secrets_of(production: Production, env_file: EnvFileOnHost, listed: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield (name, secret) of every service, configuration, secret, build and container of the project.
+
+    `listed` names variables that are secret besides those whose names look so. Raises ProductionError when Compose
+    cannot read the project, or a file of its secrets or its containers cannot be looked at: what is not known cannot be
+    struck out.
+    """
+    listed = tuple(listed)
+    project = _as_compose_reads(production)
+    for service in _members(project, "services"):
+        yield from secrets_in(_strings(service.get("environment")), listed)
+        yield from secrets_in(_strings(_mapping(service.get("build")).get("args")), listed)
+    yield from _urls(project)
+    kept = {
+        name: kept
+        for part in ("configs", "secrets")
+        for name, kept in _mapping(project.get(part)).items()
+        if isinstance(kept, Mapping)
+    }
+    variables = {str(each["environment"]) for each in kept.values() if each.get("environment")}
+    if variables:
+        yield from env_file.values_of(sorted(variables)).items()
+    for name, secret in _mapping(project.get("secrets")).items():
+        if path := _mapping(secret).get("file"):
+            yield name, _file(production, str(path))
+    for container in _containers(production):
+        yield from secrets_in(_assignments(container.get("Env")), listed)
+        yield from _urls(container)
+
+
+def _as_compose_reads(production: Production) -> Mapping[str, Any]:
+    # Services of profiles that are not active have secrets too, if they can be read.
+    config = ("config", "--format", "json")
+    answer = _secretly(production, production.compose("--profile", "*", *config))
+    if answer.exit_code != 0:
+        answer = _secretly(production, production.compose(*config))
+    if answer.exit_code != 0:
+        raise ProductionError(
+            f"Compose cannot read the project in {production.directory}, so its secrets are not known",
+            f"run this there and mend what it says: {production.compose('config', '--quiet')}",
+        )
+    return _mapping(_parsed(plain(answer.text)))
+
+
+def _file(production: Production, path: str) -> str:
+    """What a file that is a secret says; nothing where there is none."""
+    found = _run(production, "head", "-c", str(_MOST_BYTES), "--", path)
+    if found.exit_code != 0 and "No such file or directory" not in found.errors:
+        raise ProductionError(
+            f"the file {path} of production's secrets cannot be read: {found.last_words}",
+            f"run this as a user who may read it: ls -l {shlex.quote(path)}",
+        )
+    return found.text
+
+
+def _containers(production: Production) -> list[Mapping[str, Any]]:
+    label = f"label=com.docker.compose.project={production.project.name}"
+    listed = _run(production, "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", label)
+    if listed.exit_code != 0:
+        raise ProductionError(f"the containers cannot be listed: {listed.last_words}", "is the engine answering?")
+    ids = listed.text.split()
+    if not ids:
+        return []
+    # Between the two commands a container may go; what is left is told all the same.
+    found = _parsed(_run(production, "docker", "inspect", "--type", "container", *ids).text)
+    return [_mapping(_mapping(each).get("Config")) for each in found] if isinstance(found, list) else []
+
+
+def _run(production: Production, *argv: str) -> Completed:
+    return _secretly(production, production.command(*argv))
+
+
+def _secretly(production: Production, command: Command) -> Completed:
+    return production.host.run(replace(command, secret_output=True))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise ProductionError(
+            "docker printed no JSON, so production's secrets are not known", "is the engine answering?"
+        ) from None
+
+
+def _mapping(found: Any) -> Mapping[str, Any]:
+    return found if isinstance(found, Mapping) else {}
+
+
+def _members(project: Mapping[str, Any], part: str) -> list[Mapping[str, Any]]:
+    return [_mapping(each) for each in _mapping(project.get(part)).values()]
+
+
+def _strings(found: Any) -> dict[str, str]:
+    return {name: str(value) for name, value in _mapping(found).items() if value is not None}
+
+
+def _assignments(found: Any) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in found or [] if "=" in line)
+
+
+def _urls(found: Any) -> Iterator[tuple[str, str]]:
+    """Yield the passwords of every URL, wherever it stands."""
+    if isinstance(found, str):
+        yield from (("URL", password) for password in passwords_of_url(found))
+    elif isinstance(found, Mapping | list):
+        for each in found.values() if isinstance(found, Mapping) else found:
+            yield from _urls(each)

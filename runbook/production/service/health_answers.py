@@ -1,0 +1,118 @@
+"""What an answer about the application's health is worth: good, not good yet, or never to become good."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from urllib.parse import urlsplit
+
+from runbook.errors import Inconclusive, NoAnswer, Why
+from runbook.hosts.http import Answer
+from runbook.secrets.redactor import beginning
+
+
+class Hope(Enum):
+    """Whether waiting can help.
+
+    LITTLE: an application that is still starting may answer so for a moment (404, say), and no other one.
+    """
+
+    SOME = "some"
+    LITTLE = "little"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Objection:
+    """What speaks against an answer, whether waiting can help, and what to set where it cannot."""
+
+    words: str
+    hope: Hope = Hope.SOME
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.words} ({self.remedy})" if self.remedy else self.words
+
+
+_HOST = "set health.host_header to a host name that it knows, or health.scheme if the port speaks TLS"
+_MISDIRECTED = (400, 421)
+#: Said by a server that has too much to do, or waited too long: not by one that was asked the wrong thing.
+BUSY = (408, 425, 429)
+
+
+def bad_status(answer: Answer) -> Objection | None:
+    """Say what speaks against an answer by its status, which must be 200; None when nothing does."""
+    said = f"HTTP {answer.status}: {_short(answer.body)}"
+    if answer.status == 200:
+        return None
+    if answer.status >= 500 or answer.status in BUSY:
+        return Objection(said)
+    if answer.status in _MISDIRECTED:
+        return Objection(said, Hope.NONE, _HOST)
+    if 300 <= answer.status < 400:
+        to = answer.headers.get("location", "an address that it does not name")
+        return Objection(f"HTTP {answer.status}: redirects to {beginning(to, 200)}", Hope.NONE, _redirected(answer, to))
+    remedy = {
+        401: "let it answer who has no credentials",
+        403: "let it answer who has no credentials",
+        404: "set the path under [health] that this application has",
+        405: "set a path under [health] that answers GET",
+    }
+    return Objection(said, Hope.LITTLE, remedy.get(answer.status, "set a path under [health] that answers 200"))
+
+
+def _redirected(answer: Answer, to: str) -> str:
+    if urlsplit(to).scheme == "https" and urlsplit(answer.url).scheme == "http":
+        return (
+            'set health.scheme = "https" if the port speaks TLS; if the gateway does, tell the application so as the'
+            ' gateway does: health.headers = { X-Forwarded-Proto = "https" }'
+        )
+    return "set the path under [health] that answers by itself"
+
+
+def not_ready(answer: Answer, required: Collection[str], may_be_false: Collection[str] = ()) -> Objection | None:
+    """Say what speaks against a readiness answer; None when nothing does.
+
+    Its status must be 200, or 503 where something may be false. Each part of `required` must be `true`, and nothing may
+    be false, but for those in `may_be_false`: what is missing, null, a number or a word is not known, and not good.
+    """
+    if answer.status != 200 and not (answer.status == 503 and may_be_false):
+        return bad_status(answer)
+    # A 503 may come from something else that stands there while the application starts.
+    hope = Hope.LITTLE if answer.status == 200 else Hope.SOME
+    try:
+        said = answer.json()
+    except Inconclusive:
+        said = None
+    if not isinstance(said, Mapping):
+        words = f"answers {_short(answer.body)!r}, where a JSON object was expected"
+        return Objection(words, hope, "set health.readiness_path to the path that answers so")
+    bad = [str(name) for name, value in said.items() if value is False and name not in may_be_false]
+    known = {name: said.get(name) for name in required}
+    odd = {
+        name: value
+        for name, value in known.items()
+        if value is not True and not (value is False and (name in may_be_false or name in bad))
+    }
+    bad += [f"{name} (is {_short(repr(value))})" for name, value in odd.items()]
+    if not bad:
+        return None
+    words = f"answers {answer.status}, and not true for {', '.join(bad)}"
+    if not any(value is not None or name not in said for name, value in odd.items()):
+        return Objection(words)
+    there = ", ".join(str(name) for name, value in said.items() if isinstance(value, bool)) or "none"
+    return Objection(words, hope, f"health.required must name parts that are true or false: it has {_short(there)}")
+
+
+def no_answer(error: NoAnswer) -> Objection:
+    """What speaks against an address that gave no answer."""
+    remedies = {
+        Why.REFUSED: (Hope.SOME, "set health.port to the port on which it listens, on all its addresses"),
+        Why.UNREACHABLE: (Hope.SOME, "run this where the container's address is reached, or publish its port"),
+        Why.TLS: (Hope.LITTLE, 'set health.scheme = "http" if the port does not speak TLS'),
+        Why.NOT_HTTP: (Hope.LITTLE, 'set health.scheme = "https" if the port speaks TLS, or another health.port'),
+    }
+    return Objection(error.seen, *remedies.get(error.why, (Hope.SOME, "")))
+
+
+def _short(text: str) -> str:
+    return beginning(text, 200)

@@ -1,0 +1,60 @@
+"""Whether metrics can be scraped with the bearer token, and only with it."""
+
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
+
+from runbook.actions import Expectation, Seen
+from runbook.errors import Inconclusive
+from runbook.hosts.http import Prober
+
+
+class Metrics:
+    """The metrics page on the public address."""
+
+    def __init__(self, prober: Prober, url: str, token: SecretStr, deadline: float) -> None:
+        """`deadline` is in seconds."""
+        self._prober = prober
+        self._url = url
+        self._token = token
+        self._deadline = deadline
+
+    def scraped_with_token(self) -> Expectation:
+        """That the page opens with the token and holds at least one sample in Prometheus' text format."""
+
+        def look() -> Seen:
+            answer = self._prober.get(self._url, {"Authorization": f"Bearer {self._token.get_secret_value()}"})
+            if answer.status != 200:
+                refused = answer.status in (401, 403)
+                return Seen(ok=False, seen=f"{self._url} answers {answer.status} to the token", final=refused)
+            samples = count_samples(answer.body, self._url)
+            return Seen(samples > 0, f"{self._url} gives {samples} samples")
+
+        return Expectation(
+            f"{self._url} to give metrics to the bearer of the token",
+            look,
+            "check metrics.token in the settings against the one that the api uses",
+            self._deadline,
+        )
+
+    def refused_without_token(self) -> Expectation:
+        """That the page stays shut without the token."""
+
+        def look() -> Seen:
+            answer = self._prober.get(self._url)
+            seen = f"{self._url} answers {answer.status} without the token"
+            return Seen(answer.status in (401, 403), seen, final=answer.status == 200)
+
+        return Expectation(
+            f"{self._url} to refuse who has no token",
+            look,
+            "metrics are open to everybody: close them",
+            self._deadline,
+        )
+
+
+def count_samples(page: str, url: str) -> int:
+    """The samples on a metrics page. Raises Inconclusive when it is not in Prometheus' text format."""
+    try:
+        return sum(len(family.samples) for family in text_string_to_metric_families(page))
+    except ValueError as error:
+        raise Inconclusive(f"{url} is no metrics page: {error}", "look at the page by hand") from None

@@ -1,0 +1,129 @@
+"""What comes of holding a plan against its execution: each change, fact and stop as it was planned and as it was."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runbook.actions import Reach
+
+
+class Standing(StrEnum):
+    """How what was done stands to what was planned."""
+
+    AS_PLANNED = "as planned"
+    ALREADY_SO = "already so"
+    DIFFERS = "differs"
+    BROKEN_OFF = "broken off"
+    NOT_REACHED = "not reached"
+    NOT_PLANNED = "not planned"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of planned and done, one above the other.
+
+    `sign` is `-` for what was planned only, `+` for what was done only, a blank for what is the same.
+    """
+
+    sign: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ChangeHeld:
+    """One change, as it was planned and as it was made.
+
+    `sentence` is the sentence with its keyword, `id` its place as in `2.3.2`. `planned` and `actual` are the commands
+    and messages, each with its own incident's name; `evidence` says what showed that it was so already. `lines` puts
+    the two one above the other where they differ, and is empty otherwise. `apart` tells whether this counts as a
+    difference: what the plan itself carried out (the fetching of images) is already so, and is not one.
+    """
+
+    scenario: str
+    sentence: str
+    id: str
+    summary: str
+    reach: str
+    standing: Standing
+    planned: tuple[str, ...]
+    actual: tuple[str, ...]
+    evidence: str
+    lines: tuple[Line, ...]
+    apart: bool
+
+
+@dataclass(frozen=True)
+class FactHeld:
+    """Something that the execution found otherwise than the plan: `name`, and both in words (`-` for none)."""
+
+    name: str
+    planned: str
+    actual: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The sentence at which it stopped, with its keyword and place, and why in words."""
+
+    sentence: str
+    id: str
+    why: str
+
+
+@dataclass(frozen=True)
+class PlanAndActual:
+    """A plan held against its execution.
+
+    `plan` is the plan's incident, empty when there was none, and then `why_none` says why. `made` is when it was made
+    (UTC), `head` its journal's head hash, `by` who made it. `stopped` is where the execution stopped, None when it
+    did not; `plan_stopped` is the same of the plan.
+    """
+
+    plan: str
+    why_none: str
+    made: str
+    head: str
+    by: str
+    changes: tuple[ChangeHeld, ...]
+    facts: tuple[FactHeld, ...]
+    stopped: Stop | None
+    plan_stopped: Stop | None
+
+    @property
+    def as_planned(self) -> int:
+        """How many changes were made as planned, or were so as the plan said."""
+        return sum(not change.apart for change in self.changes)
+
+    @property
+    def differences(self) -> int:
+        """In how many places it differs; what was not reached behind a stop is no place of its own, the stop is one."""
+        no_place = Standing.NOT_REACHED if self.stopped else None
+        changes = sum(change.apart and change.standing is not no_place for change in self.changes)
+        return changes + len(self.facts) + self._stopped_apart
+
+    @property
+    def _stopped_apart(self) -> bool:
+        here, there = self.stopped, self.plan_stopped
+        broken_off = any(change.standing is Standing.BROKEN_OFF for change in self.changes)
+        return not broken_off and (here and here.sentence) != (there and there.sentence)
+
+    @property
+    def summary(self) -> str:
+        """It in one sentence, for the page's head."""
+        if not self.plan:
+            return f"No plan to compare with: {self.why_none}"
+        counted, reach = f"{self.as_planned} of {len(self.changes)} changes", self._to_production
+        places = self.differences
+        if not places:
+            stopped = "stopped where the plan did, " if self.stopped else ""
+            return f"As planned: {stopped}{counted}{reach}"
+        where = "1 place" if places == 1 else f"{places} places"
+        return f"Differs from the plan in {where}: {counted} as planned{reach}"
+
+    @property
+    def _to_production(self) -> str:
+        """How many of those made as planned changed production, as the terminal counts them; empty if unknown."""
+        if not self.as_planned or not all(change.reach for change in self.changes):
+            return ""
+        made = [change for change in self.changes if change.standing is Standing.AS_PLANNED]
+        number = sum(change.reach == Reach.PRODUCTION for change in made)
+        return f", {number or 'none'} of them to production"

@@ -1,0 +1,104 @@
+"""Every incident of which a folder of reports has a record, read afresh from the journals."""
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from runbook.errors import JournalError
+from runbook.report.archive.summary import JOURNAL, PAGE, State, Summary, one_line, summarize
+from runbook.report.page.render import render
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The incidents, newest first, and what is not among them."""
+
+    summaries: list[Summary]
+    #: Name and reason of each folder that is no record.
+    left_out: list[tuple[str, str]]
+    #: UTC.
+    made: datetime
+
+    @property
+    def suspect(self) -> list[Summary]:
+        """The incidents whose journals are not whole, or cannot be read."""
+        return [each for each in self.summaries if each.state in (State.NOT_WHOLE, State.UNREADABLE)]
+
+    @property
+    def unread(self) -> list[Summary]:
+        """The incidents for which there was no time."""
+        return [each for each in self.summaries if each.state is State.NOT_READ]
+
+
+def read(reports: Path, seconds: float | None = None, *, pages: bool = False) -> Archive:
+    """Read every `<reports>/*/journal.jsonl`; after `seconds`, those that are left are only named.
+
+    The newest are read first. With `pages`, an incident without a page, whose run was killed, is given one, unless
+    a run is at work on it. A journal that is broken, half written or not one at all is named with what is wrong.
+    Raises JournalError when `reports` itself cannot be read.
+    """
+    deadline = None if seconds is None else time.monotonic() + seconds
+    try:
+        with os.scandir(reports) as found:
+            folders = [entry for entry in found if entry.is_symlink() or entry.is_dir()]
+    except OSError as error:
+        raise JournalError(
+            f"the folder of records {reports} cannot be read ({error.strerror})", "name the one in which records lie"
+        ) from None
+    summaries: list[Summary] = []
+    left_out: list[tuple[str, str]] = []
+    # The names begin with the time, so the newest come first.
+    for entry in sorted(folders, key=lambda entry: os.fsencode(entry.name), reverse=True):
+        folder = reports / entry.name
+        reason = _no_record(entry, folder)
+        if reason:
+            left_out.append((Summary(entry.name, State.UNREADABLE).name, reason))
+            continue
+        summaries.append(_summary(folder, deadline, pages=pages))
+    # What has no time of its own is sorted by its name's, and so are two of one moment.
+    summaries.sort(key=lambda each: (each.began or _stamp(each.name), each.name), reverse=True)
+    return Archive(summaries, left_out, datetime.now(UTC))
+
+
+def _no_record(entry: "os.DirEntry[str]", folder: Path) -> str:
+    if entry.is_symlink():
+        return "is a symbolic link; copy the folder itself here"
+    try:
+        os.lstat(folder / JOURNAL)
+    except FileNotFoundError:
+        return f"has no {JOURNAL}"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return ""
+
+
+def _summary(folder: Path, deadline: float | None, *, pages: bool) -> Summary:
+    try:
+        summary = summarize(folder, deadline)
+    except TimeoutError:
+        words = "Not read when this was made: there was no time left"
+        return Summary(folder.name, State.NOT_READ, headline=words, tone="plan", has_page=(folder / PAGE).is_file())
+    except JournalError as error:
+        return Summary(folder.name, State.UNREADABLE, problem=one_line(error.seen))
+    due = pages and not summary.has_page and summary.state in (State.WHOLE, State.NOT_WHOLE)
+    if due and not _is_over(deadline):
+        # A page that cannot be made, of whatever stands in such a journal, is missing from the index, and no more.
+        with suppress(Exception):
+            render(folder / JOURNAL)
+            return replace(summary, has_page=True)
+    return summary
+
+
+def _is_over(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() > deadline
+
+
+def _stamp(name: str) -> str:
+    """`20260131T235959Z-shop-rollback` as the beginning of a time as the journal writes it; else empty."""
+    digits = name[:8] + name[9:15]
+    if len(digits) != 14 or not digits.isascii() or not digits.isdigit() or name[8] != "T":
+        return ""
+    return f"{name[:4]}-{name[4:6]}-{name[6:8]}T{name[9:11]}:{name[11:13]}:{name[13:15]}"

@@ -1,0 +1,178 @@
+"""One incident in one line: what an index tells of its record."""
+
+import math
+import os
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from runbook.journal.quick_read import Skimmed, skim
+from runbook.report.incident_report import Story
+from runbook.report.status import NOTHING_BELIEVED, ending
+from runbook.text import visible
+
+JOURNAL, PAGE = "journal.jsonl", "record.html"
+#: What kinds of incidents are counted by; in the order in which they matter.
+GROUPS = ("rollback", "emergency", "rehearsal", "unlock", "validation", "plan", "unknown")
+#: More characters than this of one thing are not shown in a line.
+_LONGEST = 200
+_TIME = re.compile(r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{6}Z")
+
+
+class State(StrEnum):
+    """How far a journal can be believed."""
+
+    WHOLE = "whole"
+    NOT_WHOLE = "not whole"
+    #: A run is writing it at this moment.
+    UNDER_WAY = "under way"
+    UNREADABLE = "unreadable"
+    #: There was no time left for it.
+    NOT_READ = "not read"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What there is to say of one incident; None is what is not known or was not so, and never 0."""
+
+    #: As the file system names it, which may be anything.
+    folder: str
+    state: State
+    #: What is wrong, in words; empty where nothing is.
+    problem: str = ""
+    #: One of GROUPS, and the same more exactly, in words.
+    group: str = "unknown"
+    kind: str = "unknown"
+    project: str = "unknown"
+    headline: str = NOTHING_BELIEVED
+    #: `good`, `plan` or `bad`.
+    tone: str = "bad"
+    released: str = ""
+    target: str = ""
+    #: UTC, as the journal writes it; empty when unknown.
+    began: str = ""
+    #: Seconds each.
+    took: float | None = None
+    time_to_recover: float | None = None
+    without_service: float | None = None
+    #: Whether that is all of it, as far as anybody knows.
+    for_sure: bool = True
+    #: Whether it turns a switch on again, which recovers nothing.
+    turns_on: bool = False
+    operator: str = "unknown"
+    resumed: int = 0
+    #: The most urgent of what is bad, or not known, about how it was left: users, production, the journal.
+    alarm: str = ""
+    #: The journal's, in bytes.
+    size: int = 0
+    has_page: bool = False
+
+    @property
+    def name(self) -> str:
+        """The folder's name, fit to be shown."""
+        return one_line(os.fsencode(self.folder).decode("utf-8", errors="backslashreplace"))
+
+    @property
+    def link(self) -> str:
+        """Where its page is, or its journal if it has none, from the folder of the index; fit for an `href`."""
+        return f"{quote(os.fsencode(self.folder), safe='')}/{PAGE if self.has_page else JOURNAL}"
+
+    @property
+    def recovers(self) -> bool:
+        """Tell whether it was to bring users something that works, so that a time to recover can be asked for."""
+        return self.group in ("rollback", "emergency", "rehearsal") and not self.turns_on
+
+    @property
+    def ending(self) -> str:
+        """Its outcome in a word or three, to be chosen by."""
+        if self.state in (State.UNDER_WAY, State.NOT_READ):
+            return str(self.state)
+        return {"good": "succeeded", "plan": "plan or part"}.get(self.tone, "failed")
+
+
+def summarize(folder: Path, deadline: float | None = None) -> Summary:
+    """What the journal in `folder` tells. Raises JournalError as `skim` does."""
+    skimmed = skim(folder / JOURNAL, deadline)
+    page = folder / PAGE
+    has_page = page.is_file() and not page.is_symlink()
+    known = Summary(folder.name, State.UNREADABLE, skimmed.problem or "", size=skimmed.size, has_page=has_page)
+    if not skimmed.entries:
+        return known
+    try:
+        return replace(known, **_told(skimmed, folder.name))
+    # Whoever can write a file can write one whose chain is whole and whose entries have any members and types.
+    except Exception as error:  # noqa: BLE001 - whatever stands in it, it is one line of an index
+        why = f"its entries are not as this runbook writes them ({type(error).__name__})"
+        return replace(known, problem=why)
+
+
+def _told(skimmed: Skimmed, folder: str) -> dict[str, Any]:
+    story = Story(skimmed.entries)
+    state, problem = _state(skimmed), "" if skimmed.at_work else skimmed.problem or ""
+    name = str(story.opened.get("incident", folder))
+    if name != folder and not problem:
+        problem = f"the folder is not its own: the journal is that of {one_line(name)}"
+    failed, target = story.from_to
+    under_way = state is State.UNDER_WAY
+    ended = ending(story, skimmed.damage, under_way=under_way)
+    if not _TIME.fullmatch(story.began):
+        raise ValueError(story.began)
+    return {
+        "state": state,
+        "problem": problem,
+        **_kind(story),
+        "project": one_line(story.opened.get("project", "unknown")),
+        "headline": one_line(ended.headline),
+        "tone": ended.tone,
+        "released": one_line(failed),
+        "target": one_line(target),
+        "began": story.began,
+        "took": None if under_way else _seconds(story.seconds),
+        "time_to_recover": _seconds(story.time_to_recover),
+        "without_service": _seconds(story.without_service),
+        "for_sure": story.without_service_for_sure,
+        "turns_on": story.turns_on,
+        "operator": one_line(story.opened.get("operator", "unknown")),
+        "resumed": len(story.resumed),
+        "alarm": "" if under_way else _alarm(story),
+    }
+
+
+def _kind(story: Story) -> dict[str, str]:
+    kind = story.kind
+    known = str(story.opened.get("type", "unknown")).removeprefix("emergency-")
+    group = "plan" if known == "rehearsal-plan" else known if known in GROUPS else "unknown"
+    if group == "unknown":
+        kind = group
+    if story.opened.get("mode") == "plan" and group == "emergency":
+        group = "plan"
+    return {"group": group, "kind": one_line(kind)}
+
+
+def _state(skimmed: Skimmed) -> State:
+    if skimmed.problem is None:
+        return State.WHOLE
+    return State.UNDER_WAY if skimmed.at_work else State.NOT_WHOLE
+
+
+def _alarm(story: Story) -> str:
+    if story.production.users_kept_out:
+        return "users were kept out when it ended"
+    if story.still_out:
+        return "users were not served when it ended"
+    if story.production.left_unknown:
+        return "how production was left is not known"
+    return f"the journal could not be written ({one_line(story.trouble)})" if story.trouble else ""
+
+
+def _seconds(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) and value >= 0 else None
+
+
+def one_line(text: object) -> str:
+    """`text` as it can be shown within a line: nothing in it conceals or moves anything, and it has an end."""
+    line = " ".join(visible(str(text)).split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

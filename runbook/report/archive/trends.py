@@ -1,0 +1,70 @@
+"""What many incidents show together: how fast recovery is, how many there are, and when one was rehearsed last."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from runbook.report.archive.summary import GROUPS, State, Summary
+
+#: Without a rehearsal for longer than this, nobody knows whether a rollback would work.
+REHEARSE_EVERY = timedelta(days=30)
+_MOST_RECOVERIES = 30
+_MONTHS = 12
+
+
+@dataclass(frozen=True)
+class Trends:
+    """The trends over all incidents, as of `made`."""
+
+    #: Rollbacks and their rehearsals, oldest first, as many as can be shown.
+    recoveries: list[Summary]
+    #: How many there are altogether.
+    recoveries_known: int
+    #: The last twelve months, as `2026-01`, the present one last.
+    months: list[str]
+    #: For each kind that occurs, its number in each of these months.
+    counts: dict[str, list[int]]
+    #: The newest incident on production.
+    last_incident: Summary | None
+    last_rehearsal: Summary | None
+    #: For how many days nobody has rehearsed; None if it is not known that anybody ever did.
+    days_since_rehearsal: int | None
+
+    @property
+    def rehearsed_when(self) -> str:
+        """How long ago the last rehearsal was, in words."""
+        days = self.days_since_rehearsal
+        return "never" if days is None else {0: "today", 1: "yesterday"}.get(days, f"{days} days ago")
+
+    @property
+    def rehearsal_due(self) -> bool:
+        """Tell whether nobody has rehearsed for so long that it must be said."""
+        return self.days_since_rehearsal is None or self.days_since_rehearsal > REHEARSE_EVERY.days
+
+
+def trends(summaries: Sequence[Summary], made: datetime) -> Trends:
+    """The trends of `summaries`, in whatever order, as of `made` (UTC)."""
+    dated = sorted((each for each in summaries if each.began), key=lambda each: each.began)
+    ended = [each for each in dated if each.state is not State.UNDER_WAY]
+    recoveries = [each for each in ended if each.group in ("rollback", "rehearsal")]
+    months = _months(made)
+    counts = {
+        group: [sum(each.group == group and each.began[:7] == month for each in dated) for month in months]
+        for group in GROUPS
+    }
+    rehearsal = next((each for each in reversed(dated) if each.group == "rehearsal"), None)
+    since = made.date() - datetime.fromisoformat(rehearsal.began).date() if rehearsal else None
+    return Trends(
+        recoveries[-_MOST_RECOVERIES:],
+        len(recoveries),
+        months,
+        {group: numbers for group, numbers in counts.items() if any(numbers)},
+        next((each for each in reversed(dated) if each.group in ("rollback", "emergency")), None),
+        rehearsal,
+        None if since is None else max(since.days, 0),
+    )
+
+
+def _months(made: datetime) -> list[str]:
+    newest = made.year * 12 + made.month - 1
+    return [f"{number // 12:04}-{number % 12 + 1:02}" for number in range(newest - _MONTHS + 1, newest + 1)]

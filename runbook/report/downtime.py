@@ -1,0 +1,213 @@
+"""For how long users were without service, as the probes of the public address measured it, run by run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from runbook.journal.availability import FIRST_BAD_STATUS, NO_ANSWER
+from runbook.journal.journal import Entry
+
+
+class Probed(NamedTuple):
+    """One probe on record: when it began (UTC), the status of its answer or NO_ANSWER, its latency in milliseconds."""
+
+    at: datetime
+    status: int
+    latency: int
+
+    @property
+    def good(self) -> bool:
+        """Tell whether a user would have been served."""
+        return NO_ANSWER < self.status < FIRST_BAD_STATUS
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A stretch of time in which no probe was good: from its first bad one to the next good one, or the run's end.
+
+    Of a run that died, nobody knows how it went on after the last probe on record.
+    """
+
+    began: datetime
+    ended: datetime
+    over: bool
+    #: Whether the run's first probe was bad already, so that nobody knows since when.
+    begun_before: bool
+    #: What its probes were answered, NO_ANSWER among them.
+    statuses: tuple[int, ...]
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted."""
+        return (self.ended - self.began).total_seconds()
+
+    @property
+    def known_whole(self) -> bool:
+        """Tell whether both its ends were seen; else it lasted for at least so long."""
+        return self.over and not self.begun_before
+
+
+@dataclass
+class Measured:
+    """What the probes of one run were answered, from its beginning to its last entry."""
+
+    began: datetime
+    ended: datetime
+    url: str = ""
+    interval: int = 0  # milliseconds
+    probes: list[Probed] = field(default_factory=list)
+    #: Whether the run came to its end, and so put all probes on record.
+    closed: bool = False
+    #: Why the probing broke off, if it did.
+    error: str | None = None
+
+    @cached_property
+    def outages(self) -> list[Outage]:
+        """The outages, in their order."""
+        outages: list[Outage] = []
+        bad: list[Probed] = []
+        for probe in self.probes:
+            if not probe.good:
+                bad.append(probe)
+            elif bad:
+                outages.append(self._outage(bad, probe.at, over=True))
+                bad = []
+        if bad:
+            known = bad[-1].at + timedelta(milliseconds=self.interval)
+            outages.append(self._outage(bad, self.ended if self.closed else min(known, self.ended), over=False))
+        return outages
+
+    def _outage(self, bad: Sequence[Probed], ended: datetime, *, over: bool) -> Outage:
+        statuses = tuple(dict.fromkeys(probe.status for probe in bad))
+        return Outage(bad[0].at, ended, over, bad[0] is self.probes[0], statuses)
+
+    @property
+    def probed_through(self) -> bool:
+        """Tell whether it was probed, and to its end."""
+        return bool(self.probes) and self.closed and self.error is None
+
+    @property
+    def known_whole(self) -> bool:
+        """Tell whether `down_seconds` are all of the stretches that they are of; else it was at least so long."""
+        return self.probed_through and all(outage.known_whole for outage in self.outages)
+
+    @property
+    def down_seconds(self) -> float:
+        """For how long users were without service in this run."""
+        return sum((outage.seconds for outage in self.outages), 0.0)
+
+    @property
+    def good(self) -> int:
+        """How many probes were good."""
+        return sum(probe.good for probe in self.probes)
+
+    @cached_property
+    def latencies(self) -> list[int]:
+        """The latencies of the good probes in milliseconds, shortest first."""
+        return sorted(probe.latency for probe in self.probes if probe.good)
+
+    def percentile(self, share: float) -> int | None:
+        """The latency that `share` (0 to 1) of the good probes did not exceed; None when there was none."""
+        last = len(self.latencies) - 1
+        return self.latencies[min(last, int(share * len(self.latencies)))] if self.latencies else None
+
+
+def measured(entries: Sequence[Entry]) -> list[Measured]:
+    """What was measured in each run of the incident; a run whose address was not probed has no probes."""
+    runs: list[Measured] = []
+    for entry in entries:
+        at = moment(entry["time"])
+        if not runs or entry["kind"] == "resumed":
+            runs.append(Measured(at, at))
+        run = runs[-1]
+        run.ended = max(run.ended, at)
+        run.closed = entry["kind"] == "closed"
+        if entry["kind"] == "availability":
+            _add(run, entry)
+    for run in runs:
+        # One that waited long for its answer stands behind those that began after it.
+        run.probes.sort()
+    return runs
+
+
+def without_service(runs: Sequence[Measured]) -> float | None:
+    """The seconds without service in all runs together; None when nothing was probed."""
+    return sum((run.down_seconds for run in runs), 0.0) if any(run.probes for run in runs) else None
+
+
+def known_whole(runs: Sequence[Measured]) -> bool:
+    """Tell whether the seconds without service are all of them, and not only those that somebody saw.
+
+    That is where each run was probed to its end, and users were served when the first one began and the last one ended.
+    """
+    if not runs or not all(run.probed_through for run in runs):
+        return False
+    return runs[0].probes[0].good and runs[-1].probes[-1].good
+
+
+def so_far(entries: Sequence[Entry]) -> list[Measured]:
+    """What was measured in an incident whose run goes on: as if it ended with its newest entry."""
+    runs = measured(entries)
+    if runs:
+        runs[-1].closed = True
+    return runs
+
+
+def in_words(runs: Sequence[Measured]) -> str:
+    """What the probes have seen in all runs together, for the end of one; empty where nothing was probed."""
+    error = runs[-1].error if runs else None
+    probes = sum(len(run.probes) for run in runs)
+    if not probes:
+        return f"the public address was not probed to the end: {error}" if error else ""
+    down, still = without_service(runs), "; it is DOWN now" if still_out(runs) else ""
+    seconds = f"{'' if known_whole(runs) else 'at least '}{down:.1f} s"
+    outages = f"; users were without service for {seconds}" if down else ""
+    gap = f"; {unmeasured(runs):.1f} s between its runs were not measured" if unmeasured(runs) else ""
+    broken = f"; it was not probed to the end: {error}" if error else ""
+    good = sum(run.good for run in runs)
+    return f"the public address answered {good} of {probes} probes well{still}{outages}{gap}{broken}"
+
+
+def seconds_in_words(runs: Sequence[Measured]) -> str:
+    """The seconds without service as one word: `12.3`, `≥12.3` where that may not be all of it, or `unknown`."""
+    down = without_service(runs)
+    return "unknown" if down is None else f"{'' if known_whole(runs) else '≥'}{down:.1f}"
+
+
+def still_out(runs: Sequence[Measured]) -> Probed | None:
+    """The last probe of all, if that was bad and its run came to its end; else None."""
+    last = runs[-1] if runs else None
+    return last.probes[-1] if last and last.closed and last.probes and not last.probes[-1].good else None
+
+
+def unmeasured(runs: Sequence[Measured]) -> float:
+    """The seconds between runs of which nobody knows, since users were without service on at least one side."""
+    return sum(
+        (later.began - earlier.ended).total_seconds()
+        for earlier, later in pairwise(runs)
+        if (earlier.probes and not earlier.probes[-1].good) or (later.probes and not later.probes[0].good)
+    )
+
+
+def moment(time: str) -> datetime:
+    """A UTC time as the journal writes it."""
+    return datetime.fromisoformat(time)
+
+
+def seconds_between(began: str, ended: str) -> float:
+    """The seconds between two UTC times as the journal writes them."""
+    return (moment(ended) - moment(began)).total_seconds()
+
+
+def _add(run: Measured, entry: Entry) -> None:
+    run.url = entry["url"]
+    if "error" in entry:
+        run.error = entry["error"]
+        return
+    run.interval = entry["interval_ms"]
+    began = moment(entry["began"])
+    answers: zip[tuple[Any, Any, Any]] = zip(entry["offsets_ms"], entry["statuses"], entry["latencies_ms"], strict=True)
+    run.probes += [Probed(began + timedelta(milliseconds=at), status, latency) for at, status, latency in answers]

@@ -1,0 +1,83 @@
+"""What people decided by themselves: what was typed that no run would do without, by whom, when and why."""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbook.journal.journal import Entry
+from runbook.report.step_digest import in_short
+
+#: The wishes that are a person's decision, with the option that says so and what it means.
+_DECIDING = {
+    "target": ("--to", "return to this release, whatever the ledger says"),
+    "forward_fix": ("--forward-fix", "go on with this release instead of going back"),
+    "accept_loss": (
+        "--accept-loss",
+        "what a downgrade below this revision, or a forward-fix to it, destroys may be lost",
+    ),
+    "verdict": ("--verdict", "the verdict on the migrations where the runbook's is review"),
+}
+_VOUCHED = "this sentence could not be checked, or is not so, and the run may go on"
+
+
+@dataclass(frozen=True)
+class Approval:
+    """One decision of a person.
+
+    `option` is what they typed, `meaning` what it says, `by` who they are, `at` when (UTC), `because` why, empty where
+    no reason is asked for. `sentence` is the sentence that they vouched for, with its keyword, if they did. `used` is
+    False for what was not needed in the end.
+    """
+
+    option: str
+    meaning: str
+    by: str
+    at: str
+    because: str = ""
+    sentence: str = ""
+    used: bool = True
+
+
+def approvals(entries: Sequence[Entry]) -> list[Approval]:
+    """Every such decision, in the order in which they were typed first; each once, however often it is resumed."""
+    found: dict[str, Approval] = {}
+    for entry in entries:
+        if entry["kind"] in ("opened", "resumed") and isinstance(entry.get("asked_for"), Mapping):
+            for option, meaning, because in _asked(entry["asked_for"]):
+                by = str(entry.get("operator", ""))
+                found.setdefault(
+                    option, Approval(option, meaning, by, entry["time"], because, used=_used(option, entries))
+                )
+    return [*found.values(), *_vouched(entries)]
+
+
+def _asked(wishes: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for name, (option, meaning) in _DECIDING.items():
+        if wishes.get(name):
+            because = str(wishes.get("because") or "") if name == "verdict" else ""
+            yield shlex.join([option, str(wishes[name])]), meaning, because
+
+
+def _used(option: str, entries: Sequence[Entry]) -> bool:
+    """A verdict counts only where the runbook has none, and a loss is accepted only where there is one."""
+    if option.startswith("--verdict"):
+        evidence = [line for entry in entries if entry["kind"] == "decision" for line in entry["evidence"]]
+        return any(str(line).startswith("decided by a human") for line in evidence)
+    if option.startswith("--accept-loss"):
+        return any(entry["kind"] == "decision" and option in str(entry["answer"]) for entry in entries)
+    return True
+
+
+def _vouched(entries: Sequence[Entry]) -> Iterator[Approval]:
+    words: dict[str, Mapping[str, Any]] = {}
+    for entry in entries:
+        if entry["kind"] == "fact" and entry["name"] == "overrides" and isinstance(entry["value"], Mapping):
+            words |= entry["value"]
+    sentences = {sentence.id: sentence for sentence in in_short(entries)}
+    for place, word in words.items():
+        sentence = sentences.get(place)
+        said = f"{sentence.keyword} {sentence.text}" if sentence else ""
+        used = sentence is not None and sentence.outcome in ("inconclusive", "failed") and not sentence.stopped
+        option = shlex.join(["--override", place])
+        yield Approval(option, _VOUCHED, word["by"], word["at"], word["because"], said, used)

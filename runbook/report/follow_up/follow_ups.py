@@ -1,0 +1,254 @@
+"""What is left to do when an incident is over: what people were told, what was left changed, kept and unfinished."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from runbook.command_hints import begun_with, turning_on
+from runbook.journal.journal import Entry
+from runbook.report.follow_up.next_steps import ToDo, to_do
+from runbook.report.production_view import LOOKS
+
+#: How the action that announces begins.
+ANNOUNCED = "announce: "
+_OPENED = "open ticket: "
+_HEAD = re.compile(r"journal head ([0-9a-f]{64})")
+# Without userinfo: nothing but a host may stand before the path.
+_LINK = re.compile(r"https?://[\w.-]+(:[0-9]+)?(/[^\s<>\"']*)?(?![^\s])", re.ASCII)
+_HOURS_OR_DAYS = re.compile(r"([0-9]{1,4})([hd])")
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What the incident channel was told.
+
+    `state` is `done`, `planned`, or `begun` when nobody knows whether it went out. `sent` is when (UTC), empty when
+    that is not known; `head` the journal's head hash that it named, empty when it named none yet.
+    """
+
+    title: str
+    text: str
+    state: str
+    sent: str = ""
+    receipt: str = ""
+    head: str = ""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """The follow-up ticket. `state` as of an announcement.
+
+    `address` is an http or https address, empty when the tracker gave none that may be linked to.
+    """
+
+    title: str
+    text: str
+    state: str
+    opened: str = ""
+    receipt: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class SwitchOff:
+    """A kill switch that was off when production was last looked at.
+
+    `owner` turns it on again, empty when the settings name nobody. `since` is when this incident turned it off (UTC),
+    empty when it was off before. `remind_after` is as the settings say it, `due` when that is over (UTC), counted from
+    `since`, or else from the last look; both are empty without a reminder. `command` turns it on again.
+    """
+
+    name: str
+    variable: str
+    value: str
+    owner: str = ""
+    since: str = ""
+    remind_after: str = ""
+    due: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A release that post-deploy validation refuses from now on: its digests by service, since when, in which file."""
+
+    tag: str
+    digests: Mapping[str, str]
+    since: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a how-to: why in words, and the command as a person types it on the production host."""
+
+    why: str
+    command: str
+
+
+@dataclass(frozen=True)
+class RestorePoint:
+    """A dump on the production host: its size in bytes, its hash, and the steps that would bring it back.
+
+    `beside` makes a database of its own and overwrites nothing; `instead` then puts it in the live one's place.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    beside: tuple[Step, ...] = ()
+    instead: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
+class LeftFile:
+    """A file that the incident left on the production host, and what it is in words."""
+
+    path: str
+    what: str
+
+
+@dataclass(frozen=True)
+class FollowUps:
+    """Everything that is left of an incident; `to_do` has the most urgent first."""
+
+    to_do: tuple[ToDo, ...]
+    ticket: Ticket | None
+    announcement: Announcement | None
+    switches_off: tuple[SwitchOff, ...]
+    quarantined: tuple[Quarantined, ...]
+    restore_points: tuple[RestorePoint, ...]
+    left_files: tuple[LeftFile, ...]
+
+    @property
+    def nothing(self) -> bool:
+        """Tell whether there is nothing to show."""
+        parts = (self.to_do, self.switches_off, self.quarantined, self.restore_points, self.left_files)
+        return not any(parts) and self.ticket is None and self.announcement is None
+
+
+def follow_ups(entries: Sequence[Entry], *, end_unknown: bool = False) -> FollowUps:
+    """Everything that is left of the incident that a journal tells about, over all its runs.
+
+    `end_unknown` says that the end of the journal cannot be believed (ending.py).
+    """
+    facts = {entry["name"]: entry["value"] for entry in entries if entry["kind"] == "fact"}
+    announced, opened = _message(entries, ANNOUNCED), _message(entries, _OPENED)
+    return FollowUps(
+        to_do=tuple(to_do(entries, end_unknown=end_unknown)),
+        ticket=_ticket(*opened) if opened else None,
+        announcement=_announcement(*announced) if announced else None,
+        switches_off=tuple(_switches_off(entries)),
+        quarantined=tuple(_quarantined(facts.get("quarantined"))),
+        restore_points=tuple(_restore_points(entries)),
+        left_files=tuple(_left_files(entries)),
+    )
+
+
+def _message(entries: Sequence[Entry], prefix: str) -> tuple[str, Entry] | None:
+    """The newest message to people that begins with `prefix`, without it, and the newest entry about it."""
+    text, newest = "", None
+    for entry in entries:
+        if entry["kind"] != "change" or entry.get("reach") != "people":
+            continue
+        said = next((action for action in entry.get("actions", []) if action.startswith(prefix)), None)
+        if said is not None:
+            text, newest = said.removeprefix(prefix), entry
+        elif newest is not None and entry["summary"] == newest["summary"] and newest["state"] != "done":
+            newest = entry
+    return (text, newest) if newest is not None else None
+
+
+def _announcement(text: str, newest: Entry) -> Announcement:
+    title, _, message = text.partition("\n")
+    return Announcement(title, message, *_sent(newest), head_named_in(message))
+
+
+def head_named_in(announcement: str) -> str:
+    """The journal's head that an announcement names; empty when it names none, as in a plan."""
+    found = _HEAD.search(announcement)
+    return found[1] if found else ""
+
+
+def _ticket(text: str, newest: Entry) -> Ticket:
+    title, _, body = text.partition("\n")
+    state, opened, receipt = _sent(newest)
+    link = _LINK.search(receipt)
+    return Ticket(title, body, state, opened, receipt, link[0] if link else "")
+
+
+def _sent(newest: Entry) -> tuple[str, str, str]:
+    """State, time and receipt of a message. One that was found sent is done, and nobody knows when."""
+    receipt = "; ".join(newest.get("receipts", [])) or newest.get("evidence", "")
+    if newest["state"] == "already so":
+        return "done", "", receipt
+    return newest["state"], newest["time"] if newest["state"] == "done" else "", receipt
+
+
+def _switches_off(entries: Sequence[Entry]) -> Iterator[SwitchOff]:
+    looks = [entry["value"] for entry in entries if entry["kind"] == "fact" and entry["name"] in LOOKS]
+    seen = [look["switches"] for look in looks if isinstance(look, Mapping) and "switches" in look]
+    at = [look["at"] for look in looks if isinstance(look, Mapping) and "switches" in look]
+    opened = entries[0] if entries else {}
+    project, begun = str(opened.get("project", "")), begun_with(opened)
+    for name, switch in sorted(seen[-1].items()) if seen else ():
+        if switch["state"] != "off":
+            continue
+        was_on = any(look.get(name, {}).get("state") != "off" for look in seen)
+        since = _turned(entries, f"{switch['variable']}={switch['value']}") if was_on else ""
+        after = switch.get("remind_after") or ""
+        yield SwitchOff(
+            name=name,
+            variable=switch["variable"],
+            value=switch["value"],
+            owner=switch.get("owner") or "",
+            since=since,
+            remind_after=after,
+            due=_due(since or at[-1], after),
+            command=turning_on(name, project, begun),
+        )
+
+
+def _turned(entries: Sequence[Entry], position: str) -> str:
+    """When a switch was last put into that position by this incident; empty when that is not on record."""
+    times = [e["time"] for e in entries if e["kind"] == "change" and e["state"] == "done" and position in e["summary"]]
+    return times[-1] if times else ""
+
+
+def _due(since: str, after: str) -> str:
+    """`since` (UTC) and as many hours or days more as `after` says, as in `24h` or `2d`; empty for anything else."""
+    found = _HOURS_OR_DAYS.fullmatch(after)
+    if found is None:
+        return ""
+    count = timedelta(days=int(found[1])) if found[2] == "d" else timedelta(hours=int(found[1]))
+    return (datetime.fromisoformat(since) + count).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _quarantined(fact: Any) -> Iterator[Quarantined]:
+    if isinstance(fact, Mapping) and fact.get("digests"):
+        yield Quarantined(fact["tag"], fact["digests"], fact["since"], fact["file"])
+
+
+def _restore_points(entries: Sequence[Entry]) -> Iterator[RestorePoint]:
+    """Every dump that is on record, the newest word on each."""
+    facts = [entry["value"] for entry in entries if entry["kind"] == "fact" and entry["name"] == "restore point"]
+    for fact in {fact["path"]: fact for fact in facts}.values():
+        how_to = fact.get("restore", {})
+        beside, instead = (
+            tuple(Step(step["why"], step["command"]) for step in how_to.get(part, ())) for part in ("beside", "instead")
+        )
+        yield RestorePoint(fact["path"], fact["size"], fact["sha256"], beside, instead)
+
+
+def _left_files(entries: Sequence[Entry]) -> Iterator[LeftFile]:
+    """What changes left on the host and no later one removed. One that only began may have left its files too."""
+    left: dict[str, LeftFile] = {}
+    for entry in entries:
+        if entry["kind"] != "change" or entry["state"] not in ("begun", "done"):
+            continue
+        left |= {kept["path"]: LeftFile(kept["path"], kept["what"]) for kept in entry.get("leaves", [])}
+        for path in entry.get("removes", []) if entry["state"] == "done" else []:
+            left.pop(path, None)
+    yield from left.values()

@@ -1,0 +1,104 @@
+"""What a person must still do, from how the incident ended, with what to type for it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbook.journal.journal import Entry
+from runbook.report.next_command import Next, gate_in_words, next_command
+from runbook.report.step_digest import in_short
+
+#: As many of the scenarios that are left are named; the journal has them all.
+_NAMED = 3
+#: What is said of a sentence that a person accepted, by its outcome.
+_ACCEPTED = {
+    "inconclusive": "it could not be checked, and {} vouched for it",
+    "failed": "it was not so, and {} accepted it",
+}
+
+
+@dataclass(frozen=True)
+class ToDo:
+    """Something that a person must do: in words, and what to type for it, if anything."""
+
+    text: str
+    command: str = ""
+
+
+def to_do(entries: Sequence[Entry], *, end_unknown: bool = False) -> Iterator[ToDo]:
+    """What is left to do, the most urgent first; nothing for a plan or a validation, which change nothing.
+
+    `end_unknown` says that the end of the journal cannot be believed (ending.py): nothing is gone on with from it.
+    """
+    opened: Mapping[str, Any] = entries[0] if entries else {}
+    if opened.get("mode") != "execute" or opened.get("type") == "unlock":
+        return
+    closed = entries[-1] if entries[-1]["kind"] == "closed" else {}
+    following = next_command(entries, end_unknown=end_unknown)
+    if end_unknown and following:
+        yield ToDo("How it ended is not known. See what production is now, before anything else.", following.command)
+    if closed_by := gate_in_words(entries):
+        go_on = following.command if following and not end_unknown else ""
+        told = f"Let users in: they are kept out by the traffic gate ({closed_by}), as far as this record knows."
+        yield ToDo(told, go_on)
+    yield from _begun(entries)
+    if not end_unknown:
+        yield from _unfinished(entries, closed, following)
+    yield from _checks(entries)
+
+
+def _begun(entries: Sequence[Entry]) -> Iterator[ToDo]:
+    """The changes of which the journal has no end."""
+    for change in (change for sentence in in_short(entries) for change in sentence.changes if change.state == "begun"):
+        yield ToDo(f"Look at it: “{change.summary}” was begun and never finished, and may be half done.")
+
+
+def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], following: Next | None) -> Iterator[ToDo]:
+    """What broke off, and how one goes on."""
+    if not closed:
+        yield ToDo("The run never closed its journal: its lock may be left. Whoever goes on takes it over.")
+    stopped = [sentence for sentence in in_short(entries) if sentence.stopped]
+    for sentence in stopped:
+        helps = sentence.detail.partition(" → ")[2]
+        yield ToDo(
+            f"It stopped at “{sentence.keyword} {sentence.text}”. {f'What helps: {helps}.' if helps else ''}".strip()
+        )
+    if following is None:
+        return
+    by_itself = any(sentence.outcome != "interrupted" for sentence in stopped)
+    if closed and not closed.get("changes_made") and by_itself:
+        yield ToDo(f"{following.why[0].upper()}{following.why[1:]}:", following.command)
+        return
+    remaining = [name for item in closed.get("remaining", []) if (name := _name(item)) not in _of_other_ways(entries)]
+    if remaining or not closed:
+        more = f" and {len(remaining) - _NAMED} more" if len(remaining) > _NAMED else ""
+        left = f": {', '.join(remaining[:_NAMED])}{more}" if remaining else ""
+        yield ToDo(f"Go on with what is left{left}. What is done already is not done twice.", following.command)
+
+
+def _name(item: object) -> str:
+    """A scenario's own name, of the one that pytest gives it."""
+    return str(item).rpartition("::")[2]
+
+
+def _of_other_ways(entries: Sequence[Entry]) -> set[str]:
+    """The scenarios that are for another way back; some versions counted them among those that remain."""
+    left_out = [entry for entry in entries if entry["kind"] == "scenario left out"]
+    return {entry["scenario"] for entry in left_out if entry["reason"].startswith("is for the way back ")}
+
+
+def _checks(entries: Sequence[Entry]) -> Iterator[ToDo]:
+    """What nobody could check, and what was lost for good."""
+    overrides = _newest(entries, "overrides") or {}
+    for sentence in in_short(entries):
+        if sentence.outcome in _ACCEPTED and not sentence.stopped and (word := overrides.get(sentence.id)):
+            why = _ACCEPTED[sentence.outcome].format(word["by"])
+            yield ToDo(f"Check “{sentence.keyword} {sentence.text}”: {why} ({word['because']}).")
+    losses = "; ".join(map(str, _newest(entries, "loss") or []))
+    way = _newest(entries, "way")
+    if way in ("downgrade", "forward-fix") and losses and _newest(entries, "restore point"):
+        yield ToDo(f"Reconcile the data: what the {way} destroyed is in the restore point alone ({losses}).")
+
+
+def _newest(entries: Sequence[Entry], name: str) -> Any:
+    return next((e["value"] for e in reversed(entries) if e["kind"] == "fact" and e["name"] == name), None)

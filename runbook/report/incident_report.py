@@ -1,0 +1,257 @@
+"""What a journal tells, put in the order in which people ask: the incident as the record's templates need it."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from runbook.actions import Outcome
+from runbook.journal.journal import Entry
+from runbook.report.downtime import (
+    Measured,
+    Probed,
+    known_whole,
+    measured,
+    seconds_between,
+    still_out,
+    without_service,
+)
+from runbook.report.next_command import next_command
+from runbook.report.production_view import Production
+from runbook.report.timeline import Scenario, Sentence, Timeline
+
+#: What each run of an incident finds for itself; an earlier run's says nothing about the newest.
+_OF_ONE_RUN = ("after", "running")
+#: The names under which scenarios say that users have a production again that works.
+_RECOVERED = {"rolled-back", "switch-felt"}
+#: The outcomes of runs behind which nothing has to be mended.
+_CALM = ("planned", "decision needed", "nothing to do")
+_KINDS = {
+    "plan": "plan of a rollback",
+    "emergency-plan": "plan of an emergency",
+    "rehearsal-plan": "plan in a rehearsal",
+    "emergency-rehearsal": "rehearsal of an emergency",
+    "emergency-rehearsal-plan": "plan in a rehearsal of an emergency",
+}
+
+
+class Story:
+    """The incident that a journal tells about; works on journals that break off as well."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.opened: Mapping[str, Any] = entries[0] if entries and entries[0]["kind"] == "opened" else {}
+        timeline = Timeline(entries)
+        self.scenarios, self.resumed, self.closed = timeline.scenarios, timeline.resumed, timeline.closed
+        self.facts = _facts(entries)
+        #: Production as it was seen.
+        self.production = Production(entries, self.facts, emergency="emergency" in str(self.opened.get("type", "")))
+        self.decisions = _latest_decisions(entries)
+        self._entries = entries
+        self.began = str(entries[0]["time"]) if entries else ""
+        self.ended = str(entries[-1]["time"]) if entries else ""
+
+    @property
+    def chapters(self) -> dict[str, list[Scenario]]:
+        """The scenarios by chapter, in the order in which they ran; a run that went on has chapters of its own."""
+        chapters: dict[str, list[Scenario]] = {}
+        for scenario in self.scenarios:
+            again = f", resumed at {self.resumed[scenario.run - 1]['time'][11:19]}" if scenario.run else ""
+            chapters.setdefault(f"{scenario.chapter}{again}", []).append(scenario)
+        return chapters
+
+    @property
+    def sentences(self) -> list[Sentence]:
+        """Every sentence that began."""
+        return [sentence for scenario in self.scenarios for sentence in scenario.sentences]
+
+    @property
+    def failed(self) -> list[Sentence]:
+        """The sentences of the newest run that did not pass, and were not merely planned."""
+        newest = [each for each in self.scenarios if each.run == len(self.resumed) and each.outcome != Outcome.PASSED]
+        # Behind one that a person accepted others follow; a scenario stops at its last.
+        return [sentence for each in newest for sentence in each.sentences[-1:] if sentence.stopped]
+
+    @property
+    def headline(self) -> str:
+        """How it ended, in words."""
+        outcome = self.closed.get("outcome")
+        if calm := self._waits_or_has_nothing_to_do:
+            return calm
+        if self.failed and outcome != "passed":
+            return self._what_stopped_it(self.failed[0])
+        if outcome is None:
+            return "Interrupted: the run ended without closing its journal"
+        if self.opened.get("mode") == "plan" and self.opened.get("type") != "validation":
+            return "A plan: nothing was changed"
+        return self._what_was_reached() if outcome == "passed" else f"Ended: {outcome}"
+
+    def _what_stopped_it(self, sentence: Sentence) -> str:
+        why = sentence.detail.partition(" → ")[0]
+        if self.held and sentence.outcome != Outcome.INTERRUPTED:
+            return f"Production is held as it is: {why}"
+        if "rolled-back" in self.closed.get("reached", []) and sentence.outcome == Outcome.FAILED:
+            return f"Not as it was to be: {why}"
+        word = {Outcome.INTERRUPTED: "Interrupted", Outcome.INCONCLUSIVE: "Stopped, not known"}.get(
+            Outcome(sentence.outcome), "Stopped"
+        )
+        return f"{word} at: {sentence.keyword} {sentence.text}"
+
+    @property
+    def _waits_or_has_nothing_to_do(self) -> str:
+        if self.closed.get("outcome") == Outcome.DECISION_NEEDED:
+            options = [option for each in self.facts.get("undecided", {}).values() for option in each]
+            return f"A plan that waits for a decision: {shlex.join(options)}; nothing was changed"
+        if self.closed.get("outcome") == Outcome.NOTHING_TO_DO:
+            return f"Nothing to do: {self.facts.get('nothing to do', '')}"
+        return ""
+
+    @property
+    def held(self) -> bool:
+        """Tell whether a run that might have changed production stopped before it changed anything."""
+        validation = self.opened.get("type") == "validation"
+        return self.opened.get("mode") == "execute" and not validation and self.closed.get("changes_made") == []
+
+    def _what_was_reached(self) -> str:
+        reached = self.closed.get("reached", [])
+        if "switch-felt" in reached:
+            switch = self.facts.get("switch", {})
+            return f"Switched: {switch.get('variable')}={switch.get('value')}"
+        if "rolled-back" in reached and self.facts.get("way") == "forward-fix":
+            return f"Over: production went forward to {self._tag('target')}"
+        if "rolled-back" in reached:
+            return f"Over: production runs {self._tag('target')} again"
+        if "known-good" in reached:
+            return f"Validated: {self._tag('running')} is known good"
+        if "unlocked" in reached:
+            return "The lock was taken away"
+        return "Not a whole rollback: only a part of the runbook was run"
+
+    @property
+    def tone(self) -> str:
+        """`good`, `plan` or `bad`: how the headline is coloured."""
+        whole = {"rolled-back", "known-good", "switch-felt", "unlocked"} & set(self.closed.get("reached", []))
+        tones = {"passed": "good" if whole else "plan", **dict.fromkeys(_CALM, "plan")}
+        return tones.get(str(self.closed.get("outcome")), "bad")
+
+    def _tag(self, fact: str) -> str:
+        return str(self.facts.get(fact, {}).get("tag", ""))
+
+    @property
+    def from_to(self) -> tuple[str, str]:
+        """The tag of the release that it found and the target's; empty where there is none.
+
+        A validation, which writes down no production, found the one that it looked at.
+        """
+        found = self.facts.get("origin", self.facts.get("before", {}))
+        return ", ".join(found.get("tags", [])) or self._tag("running"), self._tag("target")
+
+    @property
+    def way(self) -> list[tuple[str, str]]:
+        """The releases that it is about, each with the word before it: from one to another, or on one."""
+        found, target = self.from_to
+        if target:
+            return [("from", found or "an unknown release"), ("to", target)]
+        return [("on", found)] if found else []
+
+    @property
+    def died(self) -> bool:
+        """Tell whether the newest run never closed its journal: it was killed, or the end of the journal is missing."""
+        return bool(self.opened) and not self.closed
+
+    @property
+    def going_on(self) -> str:
+        """What to type to go on with it; empty for what changes nothing, and for an unlocking."""
+        following = next_command(self._entries) if self.opened.get("mode") == "execute" else None
+        return following.command if following else ""
+
+    @property
+    def other_text(self) -> str:
+        """What of the runbook a later run had in another text than the run before it; empty if it stayed the same."""
+        found = dict.fromkeys(name for entry in self.resumed for name in entry.get("other_text", ()))
+        return " and ".join(map(str, found))
+
+    @property
+    def trouble(self) -> str:
+        """Why the journal could not be written at some moment, a full disk say; empty if it always could."""
+        return str(self.closed.get("trouble") or "")
+
+    @property
+    def vouched(self) -> list[Sentence]:
+        """The sentences that could not be checked, and that a person vouched for."""
+        return [s for each in self.scenarios if each.outcome == Outcome.PASSED for s in each.sentences if s.stopped]
+
+    @property
+    def seconds(self) -> float:
+        """How long the run took, by the journal's own times."""
+        return seconds_between(self.began, self.ended) if self.began else 0.0
+
+    def offset(self, sentence: Sentence) -> float:
+        """How many seconds after the incident's beginning a sentence began."""
+        return seconds_between(self.began, sentence.began)
+
+    @property
+    def kind(self) -> str:
+        """What kind of incident it is, in words."""
+        kind = str(self.opened.get("type", "incident"))
+        if kind == "emergency" and self.opened.get("mode") == "plan":
+            kind = "emergency-plan"
+        return _KINDS.get(kind, kind)
+
+    @property
+    def rehearsed(self) -> bool:
+        """Tell whether it was practice, on a throwaway production."""
+        return "rehearsal" in str(self.opened.get("type", ""))
+
+    @cached_property
+    def measured(self) -> list[Measured]:
+        """What the probes of the public address were answered, run by run."""
+        return measured(self._entries)
+
+    @property
+    def without_service(self) -> float | None:
+        """For how many seconds users were without service, as measured; None when nothing was probed."""
+        return without_service(self.measured)
+
+    @property
+    def without_service_for_sure(self) -> bool:
+        """Tell whether that is all of it; where it is not, users were without service for at least so long."""
+        return known_whole(self.measured)
+
+    @property
+    def still_out(self) -> Probed | None:
+        """The last probe, if users were not served by it when the run ended; not of a run that died."""
+        return still_out(self.measured)
+
+    @property
+    def turns_on(self) -> bool:
+        """Tell whether it turns a switch on again, after an emergency."""
+        asked = self.opened.get("asked_for")
+        return isinstance(asked, Mapping) and bool(asked.get("enable"))
+
+    @property
+    def time_to_recover(self) -> float | None:
+        """The seconds from the incident's beginning until its way back, or its switch, was seen to work; None if never.
+
+        Over all its runs, the time between them included. Who turns a switch on again has nothing to recover.
+        """
+        if self.turns_on:
+            return None
+        for entry in self._entries:
+            passed = entry["kind"] == "scenario ended" and entry["outcome"] == Outcome.PASSED
+            if passed and _RECOVERED & set(entry.get("provides", ())):
+                return seconds_between(self.began, entry["time"])
+        return None
+
+
+def _facts(entries: Sequence[Entry]) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    for entry in entries:
+        if entry["kind"] == "resumed":
+            facts = {name: value for name, value in facts.items() if name not in _OF_ONE_RUN}
+        elif entry["kind"] == "fact":
+            facts[entry["name"]] = entry["value"]
+    return facts
+
+
+def _latest_decisions(entries: Sequence[Entry]) -> list[Entry]:
+    return list({entry["question"]: entry for entry in entries if entry["kind"] == "decision"}.values())

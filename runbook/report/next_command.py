@@ -1,0 +1,161 @@
+"""What to type next, for every ending: one complete command that leads on, or the word that none does.
+
+Terminal and page ask this function and no other. It looks first at what keeps users from being served: the traffic
+gate, and a rollback that is under way; then at how the run ended.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runbook.command_hints import begun_with, command, wished
+from runbook.journal.journal import Entry
+from runbook.report.production_view import closing_of, gate
+from runbook.report.step_digest import in_short
+
+_WAITS = ("planned", "decision needed")
+
+
+@dataclass(frozen=True)
+class Next:
+    """What to do next, and the command for it; without one there is none that would lead on."""
+
+    why: str
+    command: str = ""
+
+
+def next_command(entries: Sequence[Entry], *, end_unknown: bool = False) -> Next | None:
+    """What to type after the run that these entries tell of; None where nothing is left to type.
+
+    `end_unknown` says that the end of the journal cannot be believed: nothing is gone on with from it.
+    """
+    opened: Mapping[str, Any] = entries[0] if entries else {}
+    if opened.get("type") in ("unlock", "validation"):
+        return None
+    if end_unknown:
+        return Next("how it ended is not known; see what production is now", command(begun_with(opened)))
+    told = _Told(entries)
+    return told.of_plan() if opened.get("mode") == "plan" else told.of_execution()
+
+
+def gate_in_words(entries: Sequence[Entry]) -> str:
+    """By whom the gate was closed, and since when, if it is closed as far as this record knows; else empty."""
+    if gate(entries) != "closed":
+        return ""
+    if since := closing_of(entries):
+        return f"closed by this incident since {since[:19]}Z"
+    if under_way := _newest(entries, "open rollback"):
+        return f"closed by incident {under_way['incident']}, which began at {under_way['since'][:19]}Z"
+    return "closed by nobody that this record knows of"
+
+
+class _Told:
+    """What the entries of a run tell that decides what is typed next."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = entries
+        self._opened = entries[0]
+        begun = [entry for entry in entries if entry["kind"] in ("opened", "resumed")]
+        self._asked: Mapping[str, Any] = begun[-1].get("asked_for") or {}
+        self._closed = entries[-1] if entries[-1]["kind"] == "closed" else {}
+        self._outcome = str(self._closed.get("outcome", "interrupted"))
+        self._project = str(self._opened.get("project", ""))
+        self._execute = ("--execute", self._project)
+        newest_run = entries[entries.index(begun[-1]) :]
+        #: Where no `--resume` leads on any more: why, and the options of a plan that would.
+        self._anew = _newest(newest_run, "begin anew")
+        self._marks = ("-m", "emergency") if "emergency" in str(self._opened.get("type", "")) else ()
+        undecided = _newest(newest_run, "undecided") or {}
+        self._decided = [str(option) for options in undecided.values() for option in options]
+
+    def of_plan(self) -> Next | None:
+        if self._outcome == "nothing to do":
+            return self._validate()
+        if self._outcome in _WAITS:
+            asked = {**self._asked, **self._target()}
+            options = _without(wished(asked), self._decided)
+            why = "a person must decide; what would be done is above. If that may be done, type"
+            return Next(
+                why if self._decided else "to carry it out, type",
+                self._typed(*self._marks, *options, *self._decided, *self._execute),
+            )
+        if self._outcome == "interrupted":
+            return Next("to plan again, type", self._typed(*self._marks, *wished(self._asked)))
+        return self._planned_anew() or self._under_way() or self._mended()
+
+    def of_execution(self) -> Next | None:
+        if self._outcome == "nothing to do":
+            return self._validate()
+        if self._outcome == "passed" and not self._closed.get("remaining"):
+            return None
+        if self._anew:
+            return self._planned_anew()
+        resume = (*self._marks, "--resume", str(self._opened.get("incident", "")))
+        if self._decided and self._outcome == "failed":
+            changed = "" if self._closed.get("changes_made") else "nothing was changed; "
+            return Next(
+                f"{changed}a person must decide. If what would be done may be done, type",
+                self._typed(*resume, *self._decided, *self._execute),
+            )
+        if not self._closed or self._closed.get("changes_made") or self._outcome != "failed":
+            mended = ", once what stopped it is mended" if self._outcome == "failed" else ""
+            return Next(
+                f"to go on{mended} (what is done already is not done twice), type", self._typed(*resume, *self._execute)
+            )
+        return self._under_way() or self._mended()
+
+    def _planned_anew(self) -> Next | None:
+        if not self._anew:
+            return None
+        options = [str(option) for option in self._anew["options"]]
+        name = " (TAG is the release to return to)" if "TAG" in options else ""
+        why = f"{self._anew['why']}: this incident is not gone on with"
+        return Next(f"{why}; to plan another rollback{name}, type", self._typed(*options))
+
+    def _target(self) -> dict[str, str]:
+        """The target that a plan found, to be asked for by name."""
+        target = (_newest(self._entries, "target") or {}).get("tag")
+        return {} if not target or self._marks or self._asked.get("forward_fix") else {"target": target}
+
+    def _under_way(self) -> Next | None:
+        """Go on with the rollback that this run found under way, and did not get on with."""
+        under_way = _newest(self._entries, "open rollback")
+        if not under_way or self._marks:
+            return None
+        until = f", and stops at the same until this is done: {helps}" if (helps := self._helps()) else ""
+        incident = str(under_way["incident"])
+        resume = ("--resume", incident) if under_way["recorded_here"] else ("--to", str(under_way["target"]))
+        why = f"incident {incident} is under way{until}; {'then ' if until else ''}to go on with it, type"
+        return Next(why, self._typed(*resume, *self._execute))
+
+    def _helps(self) -> str:
+        """What the sentence that stopped the run says that helps; empty where it says nothing."""
+        stopped = [sentence for sentence in in_short(self._entries) if sentence.stopped]
+        return stopped[0].detail.partition(" → ")[2] if stopped else ""
+
+    def _mended(self) -> Next:
+        helps = self._helps()
+        # A tag that there is not would not be there the next time either.
+        untargeted = {} if _newest(self._entries, "target") else {"target": None, "forward_fix": None}
+        return Next(
+            f"nothing was changed, and no command goes on from here{f' until this is done: {helps}' if helps else ''};"
+            " then plan again with",
+            self._typed(*self._marks, *wished({**self._asked, **untargeted})),
+        )
+
+    def _validate(self) -> Next:
+        why = str(_newest(self._entries, "nothing to do") or "")
+        return Next(f"{why}; to validate what runs, type", self._typed("-m", "post_deploy"))
+
+    def _typed(self, *options: str) -> str:
+        return command(begun_with(self._opened), *options)
+
+
+def _without(options: Sequence[str], others: Sequence[str]) -> list[str]:
+    """The options (each with its value) that are not among the others."""
+    pairs = [options[at : at + 2] for at in range(0, len(options), 2)]
+    return [word for pair in pairs if pair[0] not in others for word in pair]
+
+
+def _newest(entries: Sequence[Entry], name: str) -> Any:
+    return next((e["value"] for e in reversed(entries) if e["kind"] == "fact" and e["name"] == name), None)

@@ -1,0 +1,194 @@
+"""The availability strip of one run: its probes and its moments as shapes, for a drawing 1000 units wide."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby, pairwise
+
+from runbook.report.downtime import Measured, Outage, moment
+from runbook.report.incident_report import Story
+from runbook.report.timeline import Scenario
+
+WIDTH = 1000
+#: Latency lies between these heights, the band of good and bad answers below it.
+LATENCY_TOP, LATENCY_BOTTOM = 4, 64
+#: Bad answers reach higher than good ones, and are hatched: they are told apart without colour.
+BAND_TOP, BAND_GOOD_TOP, BAND_BOTTOM = 74, 86, 104
+
+_GOOD, _BAD, _UNKNOWN = "good", "bad", "unknown"
+#: Without a probe for so many intervals nobody knows how it was.
+_BLIND = 4
+_LEAST_LATENCY, _DECADE = 1, 10  # milliseconds
+_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)  # seconds
+_MOST_TICKS = 8
+_MOST_MARKS = 300
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment on the strip: where (0 to 1000), what it is (`sentence`, `change` or `stopped`), and in words."""
+
+    x: float
+    kind: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A chapter's stretch of the strip, 0 to 1000."""
+
+    x: float
+    width: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """What is drawn of one run; paths are SVG path data."""
+
+    measured: Measured
+    good: str
+    bad: str
+    unknown: str
+    latency: str
+    #: Height and words of each line of the latency's scale.
+    scale: tuple[tuple[float, str], ...]
+    ticks: tuple[tuple[float, str], ...]
+    marks: tuple[Mark, ...]
+    chapters: tuple[Segment, ...]
+    #: Each outage, and the sentence in which it ended, or the run with it.
+    outages: tuple[tuple[Outage, str], ...]
+
+    @property
+    def probes(self) -> int:
+        """How many probes it is drawn from."""
+        return len(self.measured.probes)
+
+
+def strips(story: Story) -> list[Strip]:
+    """The strip of each run that was probed, with the scenarios that belong to it."""
+    return [
+        strip(run, [scenario for scenario in story.scenarios if scenario.run == number])
+        for number, run in enumerate(story.measured)
+        if run.probes
+    ]
+
+
+def strip(run: Measured, scenarios: Sequence[Scenario]) -> Strip:
+    """The strip of a run that was probed."""
+    states, latencies = _columns(run)
+    return Strip(
+        measured=run,
+        good=_band(states, _GOOD, BAND_GOOD_TOP),
+        bad=_band(states, _BAD, BAND_TOP),
+        unknown=_band(states, _UNKNOWN, BAND_BOTTOM - 4),
+        latency=_latency(latencies, run),
+        scale=tuple((_height(ms, run), _milliseconds(ms)) for ms in _scale(run)),
+        ticks=tuple(_ticks(run)),
+        marks=tuple(_marks(run, scenarios)),
+        chapters=tuple(_chapters(run, scenarios)),
+        outages=tuple(_outages(run, scenarios)),
+    )
+
+
+def _x(run: Measured, at: datetime) -> float:
+    whole = (run.ended - run.began).total_seconds() or 1.0
+    return round(max(0.0, min(1.0, (at - run.began).total_seconds() / whole)) * WIDTH, 1)
+
+
+def _columns(run: Measured) -> tuple[list[str], list[int | None]]:
+    """Of each column the worst that was answered in it, and the longest latency of its good answers."""
+    states: list[str] = [_UNKNOWN] * WIDTH
+    latencies: list[int | None] = [None] * WIDTH
+    blind = timedelta(milliseconds=_BLIND * run.interval)
+    after = [*(probe.at for probe in run.probes[1:]), run.ended]
+    for probe, following in zip(run.probes, after, strict=True):
+        first = min(int(_x(run, probe.at)), WIDTH - 1)
+        last = max(first + 1, int(_x(run, min(following, probe.at + blind))))
+        for column in range(first, min(last, WIDTH)):
+            if not probe.good:
+                states[column] = _BAD
+            elif states[column] != _BAD:
+                states[column] = _GOOD
+        if probe.good:
+            latencies[first] = max(probe.latency, latencies[first] or 0)
+    return states, latencies
+
+
+def _band(states: Sequence[str], wanted: str, top: int) -> str:
+    """Rectangles of `top` to the band's bottom over all columns of a state."""
+    path, column = [], 0
+    for state, group in groupby(states):
+        width = len(list(group))
+        if state == wanted:
+            path.append(f"M{column} {top}h{width}V{BAND_BOTTOM}h-{width}z")
+        column += width
+    return "".join(path)
+
+
+def _latency(latencies: Sequence[int | None], run: Measured) -> str:
+    """A bar from the bottom for each column with a good answer."""
+    width = max(1.0, min(4.0, WIDTH / len(run.probes) / 2))
+    bars = (
+        f"M{column} {LATENCY_BOTTOM}V{_height(latency, run):g}h{width:g}V{LATENCY_BOTTOM}z"
+        for column, latency in enumerate(latencies)
+        if latency is not None
+    )
+    return "".join(bars)
+
+
+def _scale(run: Measured) -> list[int]:
+    """The latencies that have a line: powers of ten, as far as they reach."""
+    longest = max(run.latencies[-1] if run.latencies else 0, _DECADE)
+    return [_DECADE**power for power in range(1, math.ceil(math.log10(longest)) + 1)]
+
+
+def _height(latency: float, run: Measured) -> float:
+    """Where a latency lies; the scale is logarithmic, since one slow answer would flatten all others otherwise."""
+    decades = math.log10(_scale(run)[-1])
+    share = math.log10(max(latency, _LEAST_LATENCY)) / decades
+    return round(LATENCY_BOTTOM - min(share, 1.0) * (LATENCY_BOTTOM - LATENCY_TOP), 1)
+
+
+def _milliseconds(latency: int) -> str:
+    return f"{latency // 1000} s" if latency >= 1000 else f"{latency} ms"
+
+
+def _ticks(run: Measured) -> Iterator[tuple[float, str]]:
+    whole = (run.ended - run.began).total_seconds()
+    step = next((step for step in _STEPS if whole / step <= _MOST_TICKS), None)
+    # Whoever forges a journal can let it last for ages; the strip must come to its end.
+    step = step or _STEPS[-1] * math.ceil(whole / _MOST_TICKS / _STEPS[-1])
+    at = datetime.fromtimestamp(math.ceil(run.began.timestamp() / step) * step, tz=run.began.tzinfo)
+    while at <= run.ended:
+        yield _x(run, at), f"{at:%H:%M:%S}" if step < 60 else f"{at:%H:%M}"
+        at += timedelta(seconds=step)
+
+
+def _marks(run: Measured, scenarios: Sequence[Scenario]) -> Iterator[Mark]:
+    sentences = [sentence for scenario in scenarios for sentence in scenario.sentences]
+    for sentence in sentences:
+        kind = "stopped" if sentence.stopped else "change" if sentence.changed_production else "sentence"
+        # In a very long record nobody can tell so many lines apart.
+        if kind != "sentence" or len(sentences) <= _MOST_MARKS:
+            label = f"{sentence.began[11:19]} {sentence.keyword} {sentence.text}"
+            yield Mark(_x(run, moment(sentence.began)), kind, label)
+
+
+def _outages(run: Measured, scenarios: Sequence[Scenario]) -> Iterator[tuple[Outage, str]]:
+    """Each outage, with the sentence that was open when it ended, or the last before that."""
+    sentences = [sentence for scenario in scenarios for sentence in scenario.sentences]
+    begun = [moment(sentence.began) for sentence in sentences]
+    for outage in run.outages:
+        last = bisect_right(begun, outage.ended) - 1
+        yield outage, f"{sentences[last].keyword} {sentences[last].text}" if last >= 0 else "before the first sentence"
+
+
+def _chapters(run: Measured, scenarios: Sequence[Scenario]) -> Iterator[Segment]:
+    told = [(scenario.chapter, scenario.sentences[0].began) for scenario in scenarios if scenario.sentences]
+    begun = [next(group) for _, group in groupby(told, key=lambda each: each[0])]
+    places = [*(_x(run, moment(began)) for _, began in begun), float(WIDTH)]
+    for (chapter, _), (x, end) in zip(begun, pairwise(places), strict=True):
+        yield Segment(x, round(max(end - x, 0.0), 1), chapter)

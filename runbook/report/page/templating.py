@@ -1,0 +1,66 @@
+"""What fills in the templates of every page: everything is escaped, and nothing in it hides."""
+
+import json
+import shlex
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from runbook.journal.output_files import is_output
+from runbook.text import visible
+
+TEMPLATES = Path(__file__).with_name("templates")
+STYLE = TEMPLATES / "record.css"
+SCRIPT = TEMPLATES / "record.js"
+
+
+@cache
+def environment(folder: Path = TEMPLATES) -> Environment:
+    """What fills in the templates of `folder`, or else of this one: it escapes all, and shows what would conceal."""
+    found = Environment(
+        loader=FileSystemLoader([folder, TEMPLATES]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {"clock": clock, "duration": duration, "offset": _offset, "axis": _axis}
+    found.filters |= {"as_json": _json, "shell": lambda text: shlex.quote(str(text))}
+    found.tests["output"] = is_output
+    return found
+
+
+def _finalize(value: object) -> object:
+    # What is Markup already (the style, a macro's HTML) is ours, or went through here before.
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def clock(time: str) -> str:
+    """`2026-01-31T23:59:59.123456Z` as `2026-01-31 23:59:59`."""
+    return time[:19].replace("T", " ")
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words that a person says."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _offset(seconds: float) -> str:
+    """The seconds since the beginning, as `+75.3`."""
+    return f"+{seconds:.1f}"
+
+
+def _json(value: object) -> str:
+    """What was sent, as JSON; escaped like any other text when it is shown."""
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _axis(seconds: float) -> str:
+    """A round number of seconds, as short as can be."""
+    return f"{seconds:g} s" if seconds < 60 else f"{seconds / 60:g} min" if seconds < 7200 else f"{seconds / 3600:g} h"

@@ -1,0 +1,139 @@
+"""Where an execution differed from its plan, change by change; both stand in the execution's journal."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from itertools import zip_longest
+from typing import Any
+
+from runbook.journal.journal import Entry
+from runbook.report.action_diff import ChangeHeld, FactHeld, Line, PlanAndActual, Standing, Stop
+from runbook.report.likeness import as_planned, same_action, same_actions, without_name
+from runbook.report.plan_lookup import facts_in_short
+from runbook.report.step_digest import ShortChange, ShortSentence, in_short
+
+
+def plan_and_actual(entries: Sequence[Entry]) -> PlanAndActual | None:
+    """Hold the whole incident against the plan on record; None for a plan, or a journal that says nothing of plans."""
+    plan = next((entry for entry in reversed(entries) if entry["kind"] == "plan"), None)
+    if plan is None:
+        return None
+    name = str(entries[0].get("incident", ""))
+    planned = [ShortSentence.from_journal(sentence) for sentence in plan.get("sentences", [])]
+    actual = in_short(entries) if plan["incident"] else []
+    return PlanAndActual(
+        plan=plan["incident"] or "",
+        why_none=plan.get("why", ""),
+        made=plan.get("made", ""),
+        head=plan.get("head", ""),
+        by=plan.get("by", ""),
+        changes=tuple(_changes(planned, actual, str(plan["incident"]), name)),
+        facts=tuple(_facts(plan.get("facts", {}), facts_in_short(entries))) if plan["incident"] else (),
+        stopped=_stop(actual),
+        plan_stopped=_stop(planned),
+    )
+
+
+def _stop(sentences: Sequence[ShortSentence]) -> Stop | None:
+    """The first sentence that did not let its scenario go on."""
+    for sentence in sentences:
+        if sentence.stopped:
+            return Stop(f"{sentence.keyword} {sentence.text}", sentence.id, sentence.detail)
+    return None
+
+
+def _changes(
+    planned: Sequence[ShortSentence], actual: Sequence[ShortSentence], plan: str, name: str
+) -> Iterator[ChangeHeld]:
+    """Every change of either, in the order of the execution, and then what it did not come to, as the plan has it."""
+    promised = {_key(sentence, number): sentence for number, sentence in _numbered(planned)}
+    for number, sentence in _numbered(actual):
+        said = promised.pop(_key(sentence, number), None)
+        for which, change in zip_longest(said.changes if said else (), sentence.changes):
+            yield _held(sentence, which, change, plan, name)
+    for sentence in promised.values():
+        for change in sentence.changes:
+            yield _held(sentence, change, None, plan, name)
+
+
+def _numbered(sentences: Sequence[ShortSentence]) -> Iterator[tuple[int, ShortSentence]]:
+    """Each sentence with how often its scenario has said the same before."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for sentence in sentences:
+        words = (sentence.scenario, sentence.keyword, sentence.text)
+        counts[words] = counts.get(words, 0) + 1
+        yield counts[words], sentence
+
+
+def _key(sentence: ShortSentence, number: int) -> tuple[str, str, str, int]:
+    return sentence.scenario, sentence.keyword, sentence.text, number
+
+
+def _held(
+    sentence: ShortSentence, planned: ShortChange | None, actual: ShortChange | None, plan: str, name: str
+) -> ChangeHeld:
+    known = actual or planned
+    assert known is not None  # noqa: S101 - zip_longest gives at least one of the two
+    said = [without_name(action, plan) for action in planned.actions] if planned else []
+    did = [without_name(action, name) for action in actual.actions] if actual else []
+    standing, apart = _standing(planned, actual, said, did)
+    return ChangeHeld(
+        scenario=sentence.scenario,
+        sentence=f"{sentence.keyword} {sentence.text}",
+        id=sentence.id,
+        summary=known.summary,
+        reach=known.reach,
+        standing=standing,
+        planned=tuple(planned.actions) if planned else (),
+        actual=tuple(actual.actions) if actual else (),
+        evidence=_evidence(planned, actual),
+        lines=tuple(_lines(said, did)) if standing is Standing.DIFFERS else (),
+        apart=apart,
+    )
+
+
+def _standing(
+    planned: ShortChange | None, actual: ShortChange | None, said: Sequence[str], did: Sequence[str]
+) -> tuple[Standing, bool]:
+    """How a change stands to its plan, and whether that counts as a difference."""
+    if actual is None:
+        return Standing.NOT_REACHED, True
+    if actual.state == "begun":
+        return Standing.BROKEN_OFF, True
+    if planned is None:
+        return Standing.NOT_PLANNED, True
+    if actual.state == "already so":
+        return Standing.ALREADY_SO, not as_planned(planned.state, actual.state)
+    if not as_planned(planned.state, actual.state) or not same_actions(said, did):
+        return Standing.DIFFERS, True
+    return Standing.AS_PLANNED, False
+
+
+def _evidence(planned: ShortChange | None, actual: ShortChange | None) -> str:
+    if planned and actual and (planned.state, actual.state) == ("done", "done"):
+        return "the plan had carried it out, and it had to be done again"
+    return actual.evidence if actual else ""
+
+
+def _lines(planned: Sequence[str], actual: Sequence[str]) -> Iterator[Line]:
+    """The lines of both, one above the other, with the incidents' own names taken out."""
+    said = [line for action in planned for line in action.splitlines()]
+    did = [line for action in actual for line in action.splitlines()]
+    # What could not be known when it was planned is no difference.
+    alike = [next((line for line in did if same_action(says, line)), says) for says in said]
+    for what, first, last, begin, end in SequenceMatcher(None, alike, did, autojunk=False).get_opcodes():
+        if what == "equal":
+            yield from (Line(" ", line) for line in did[begin:end])
+            continue
+        yield from (Line("-", line) for line in said[first:last])
+        yield from (Line("+", line) for line in did[begin:end])
+
+
+def _facts(planned: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[FactHeld]:
+    """The facts that differ; what only one of them came to find out is no difference, a stop tells that."""
+    for name, said in planned.items():
+        if name in actual and said != actual[name]:
+            yield FactHeld(name, _words(said), _words(actual[name]))
+
+
+def _words(value: Any) -> str:
+    return "; ".join(map(str, value)) or "-" if isinstance(value, list) else str(value)

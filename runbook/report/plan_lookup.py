@@ -1,0 +1,184 @@
+"""The plan that an execution carries out: looked for among the records, and kept in short in its journal."""
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from runbook.errors import JournalError
+from runbook.journal.journal import Entry
+from runbook.journal.verify import verify
+from runbook.report.step_digest import in_short
+
+#: How old a plan may be to count as the one that is carried out.
+LONGEST_AGE = timedelta(hours=24)
+_LONGEST_SEARCH = 2.0  # seconds
+#: A plan's journal has a few hundred kilobytes; nothing is waited for that is far larger, in bytes.
+_LONGEST_JOURNAL = 32 * 1024 * 1024
+_STAMP = re.compile(r"([0-9]{8}T[0-9]{6}Z)-")
+_LAST_LINE = 256 * 1024  # bytes; a closing entry is far shorter
+#: Wishes that name what is vouched for and why, and not what is done.
+_REASONS = ("because", "override", "target")
+
+
+@dataclass(frozen=True)
+class Sought:
+    """The execution for which a plan is looked for: its first entry's members that a plan must share."""
+
+    project: str
+    directory: str
+    asked_for: Mapping[str, Any]
+    scenarios: Sequence[str]
+    #: When the execution began (UTC).
+    began: str
+
+    @classmethod
+    def by(cls, opened: Entry) -> "Sought":
+        """The one of an execution that was opened with this entry."""
+        return cls(
+            opened["project"],
+            opened["directory"],
+            opened["asked_for"],
+            list(opened["scenarios"]),
+            opened["time"],
+        )
+
+
+def newest_plan(reports: Path, sought: Sought) -> dict[str, Any]:
+    """What the journal of an execution keeps of its plan, or `incident` null and `why` there is none. Never raises.
+
+    It is the newest plan for the same scenarios and with the same wishes, no older than LONGEST_AGE, since which no
+    run has changed this production. A journal that is broken, or cannot be read, is passed over.
+    """
+    began = datetime.fromisoformat(sought.began)
+    until = time.monotonic() + _LONGEST_SEARCH
+    for folder in _newest_first(reports, sought.project, began):
+        if time.monotonic() > until:
+            return _none(f"none was found within {_LONGEST_SEARCH:g} s, and users wait")
+        journal = folder / "journal.jsonl"
+        opened = _first_line(journal)
+        same = (opened.get("project"), opened.get("directory")) == (sought.project, sought.directory)
+        if not same or str(opened.get("time", "")) >= sought.began:
+            continue
+        if opened.get("mode") == "execute" and _may_have_changed(journal):
+            return _none(f"production was changed by incident {folder.name}, after any plan that is left")
+        if _plans(opened, sought) and (found := _read(journal, sought)):
+            return found
+    return _none(f"no plan for this in the last {LONGEST_AGE // timedelta(hours=1)} hours")
+
+
+def facts_in_short(entries: Sequence[Entry]) -> dict[str, Any]:
+    """The facts on which the way back was decided, without what only reads differently from run to run."""
+    facts = {entry["name"]: entry["value"] for entry in entries if entry["kind"] == "fact"}
+    before, target = facts.get("origin") or facts.get("before") or {}, facts.get("target") or {}
+    verdict, switch = facts.get("verdict") or {}, facts.get("switch") or {}
+    digests = {
+        **{f"digest of {service} that ran": digest for service, digest in before.get("digests", {}).items()},
+        **{f"digest of {service} to return to": digest for service, digest in target.get("digests", {}).items()},
+    }
+    found = {
+        "release that ran": before.get("tags"),
+        "release to return to": target.get("tag"),
+        **digests,
+        "schema revision": facts.get("schema"),
+        "verdict": verdict.get("verdict"),
+        "way back": facts.get("way"),
+        "loss": facts.get("loss"),
+        "switch": f"{switch['variable']}={switch['value']}" if switch else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _none(why: str) -> dict[str, Any]:
+    return {"incident": None, "why": why}
+
+
+def _newest_first(reports: Path, project: str, began: datetime) -> Iterator[Path]:
+    """The folders of records of `project` that are young enough, by their names."""
+    oldest = (began - LONGEST_AGE).strftime("%Y%m%dT%H%M%SZ")
+    try:
+        names = sorted(os.listdir(reports), reverse=True)  # noqa: PTH208 - names are enough, and there may be thousands
+    except OSError:
+        return
+    for name in names:
+        stamp = _STAMP.match(name)
+        if stamp and stamp[1] >= oldest and name.startswith(f"{stamp[0]}{project}-"):
+            yield reports / name
+
+
+def _first_line(journal: Path) -> Mapping[str, Any]:
+    try:
+        # A pipe would be waited for, for ever.
+        if not journal.is_file():
+            return {}
+        with journal.open("rb") as file:
+            return _entry(file.readline(_LAST_LINE))
+    except OSError:
+        return {}
+
+
+def _may_have_changed(journal: Path) -> bool:
+    """Tell whether a run changed production, or nobody closed its journal and so nobody can tell."""
+    try:
+        with journal.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_LINE))
+            last = _entry(file.read().rstrip(b"\n").rpartition(b"\n")[2])
+    except OSError:
+        return True
+    return last.get("kind") != "closed" or last.get("changes_made") != []
+
+
+def _entry(line: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _plans(opened: Mapping[str, Any], sought: Sought) -> bool:
+    """Tell whether a journal that begins like this plans what is sought, but for the target."""
+    asked, wanted = opened.get("asked_for"), sought.asked_for
+    return (
+        opened.get("mode") == "plan"
+        and opened.get("type") != "validation"
+        and isinstance(asked, dict)
+        and opened.get("scenarios") == sought.scenarios
+        and all(asked.get(name) == wanted.get(name) for name in {*asked, *wanted}.difference(_REASONS))
+    )
+
+
+def _read(journal: Path, sought: Sought) -> dict[str, Any] | None:
+    """A plan in short; None when it is not whole, never came to its end, or is for another target."""
+    try:
+        if journal.stat().st_size > _LONGEST_JOURNAL:
+            return None
+        found = verify(journal)
+    except (OSError, JournalError):
+        return None
+    entries = found.entries
+    if not found.whole or entries[-1].get("outcome") not in ("planned", "decision needed", "failed"):
+        return None
+    try:
+        opened, facts = entries[0], facts_in_short(entries)
+        asked, wanted = opened["asked_for"].get("target"), sought.asked_for.get("target")
+        # `--to` is what a plan says to type: its own target pinned.
+        if wanted not in (asked, facts.get("release to return to")):
+            return None
+        return {
+            "incident": opened["incident"],
+            "head": found.head,
+            "made": opened["time"],
+            "by": opened["operator"],
+            "asked_for": opened["asked_for"],
+            "outcome": entries[-1]["outcome"],
+            "facts": facts,
+            "sentences": [sentence.as_kept() for sentence in in_short(entries)],
+        }
+    except (LookupError, TypeError, AttributeError, ValueError):  # whole, but not as this version writes it
+        return None

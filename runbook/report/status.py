@@ -1,0 +1,49 @@
+"""How an incident ended, as far as its journal can be believed."""
+
+from dataclasses import dataclass
+
+from runbook.journal.damage import BROKEN_OFF, Damage
+from runbook.report.incident_report import Story
+
+#: The headline where not even the first entry is as it was written.
+NOTHING_BELIEVED = "Nothing in it can be believed"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The headline, and how it is coloured: `good`, `plan` or `bad`.
+
+    Where the journal has no closing entry, one of the three is so.
+    """
+
+    headline: str
+    tone: str
+    #: A run is writing the journal at this moment.
+    under_way: bool = False
+    #: The run was killed, or its machine went down.
+    killed: bool = False
+    #: The end of the journal was changed by somebody, so nobody knows.
+    unknown: bool = False
+
+    @property
+    def left_unknown_because(self) -> str:
+        """Why nobody knows how production was left, where no look after the changes is on record."""
+        return "what was seen afterwards cannot be believed" if self.unknown else "nobody looked after the changes"
+
+
+def ending(story: Story, damage: Damage | None, *, under_way: bool = False) -> Ending:
+    """Tell how it ended; `damage` is what `verify` found, None for a journal that is whole.
+
+    `under_way` says that a run is writing the journal at this moment.
+    """
+    if not story.began and not under_way:
+        return Ending(NOTHING_BELIEVED, "bad", unknown=True)
+    if story.began and not story.died:
+        return Ending(story.headline, "bad" if damage else story.tone)
+    if under_way and damage in BROKEN_OFF:
+        newest = story.sentences[-1:]
+        at = "".join(f", at: {sentence.keyword} {sentence.text}" for sentence in newest)
+        return Ending(f"Under way when this was read{at}", "plan", under_way=True)
+    if damage in BROKEN_OFF:
+        return Ending(story.headline, "bad", killed=True)
+    return Ending("How it ended is not known: its journal was changed", "bad", unknown=True)

@@ -1,0 +1,126 @@
+"""What an incident did, sentence by sentence and in short: the form in which a plan is kept in its execution's journal.
+
+Over all runs of the incident: what one run did and the next one found done counts as done.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from runbook.journal.journal import Entry
+
+#: How much is kept of why a sentence stopped, in characters.
+_LONGEST_DETAIL = 2000
+#: The outcomes with which a run goes on where a person says so.
+_ACCEPTED = ("inconclusive", "failed")
+
+
+@dataclass
+class ShortChange:
+    """One change: what it was, what it touched, how far it came, its commands and messages, what showed it done.
+
+    `state` is that of the journal: `planned`, `begun`, `done` or `already so`.
+    """
+
+    summary: str
+    reach: str
+    state: str
+    actions: list[str] = field(default_factory=list)
+    evidence: str = ""
+
+    def then(self, later: "ShortChange") -> "ShortChange":
+        """The same change when a later run of the incident came to it."""
+        if later.state == "already so" and self.state in ("begun", "done"):
+            # It came to its end after the run that began it had died, say.
+            return ShortChange(self.summary, self.reach, "done", self.actions, later.evidence)
+        return later
+
+
+@dataclass
+class ShortSentence:
+    """One sentence: where it stands, what it says, how it ended last, why it stopped if it did, and its changes.
+
+    One that could not be checked, or was not so, and that a person accepted, has no `detail`.
+    """
+
+    scenario: str
+    id: str
+    keyword: str
+    text: str
+    outcome: str = "interrupted"
+    detail: str = ""
+    changes: list[ShortChange] = field(default_factory=list)
+
+    @property
+    def stopped(self) -> bool:
+        """Tell whether the run, or at least its scenario, stopped here."""
+        accepted = self.outcome in _ACCEPTED and not self.detail
+        return self.outcome not in ("passed", "planned") and not accepted
+
+    @classmethod
+    def from_journal(cls, found: Mapping[str, Any]) -> "ShortSentence":
+        """One that was kept as `as_kept` writes it; what is missing there is empty."""
+        words = {name: str(found.get(name, "")) for name in ("scenario", "id", "keyword", "text", "outcome", "detail")}
+        changes = [ShortChange(**_only_known(change)) for change in found.get("changes", [])]
+        return cls(**words, changes=changes)
+
+    def as_kept(self) -> dict[str, Any]:
+        """The same in JSON's types."""
+        return asdict(self)
+
+
+def in_short(entries: Sequence[Entry]) -> list[ShortSentence]:
+    """Every sentence that began, in the order in which each began first."""
+    found: dict[tuple[str, str, int], ShortSentence] = {}
+    of_scenario: dict[str, dict[int, ShortSentence]] = {}
+    counts: dict[str, int] = {}
+    now: ShortSentence | None = None
+    changes: list[ShortChange] = []
+    for entry in entries:
+        kind = entry["kind"]
+        if kind in ("scenario began", "resumed"):
+            counts, now = {}, None
+        elif kind == "sentence began":
+            words = f"{entry['keyword']} {entry['text']}"
+            counts[words] = counts.get(words, 0) + 1
+            fresh = ShortSentence(entry["scenario"], entry.get("id", ""), entry["keyword"], entry["text"])
+            now = found.setdefault((entry["scenario"], words, counts[words]), fresh)
+            of_scenario.setdefault(entry["scenario"], {})[id(now)] = now
+            now.outcome, now.detail, changes = "interrupted", "", []
+        elif kind == "change" and now is not None:
+            _changed(now, changes, entry)
+        elif kind == "sentence ended" and now is not None:
+            stopped = entry["outcome"] not in ("passed", "planned")
+            now.outcome, now.detail = entry["outcome"], entry["detail"][:_LONGEST_DETAIL] if stopped else ""
+            now = None
+        elif kind == "scenario ended" and entry["outcome"] in ("passed", "planned"):
+            _went_on(list(of_scenario.get(entry["scenario"], {}).values()))
+    return list(found.values())
+
+
+def _changed(sentence: ShortSentence, of_this_run: list[ShortChange], entry: Entry) -> None:
+    """Take up what a run of the incident did; `of_this_run` are the changes that it came to in this sentence."""
+    state = entry["state"]
+    if state == "done" and of_this_run:
+        of_this_run[-1].state = "done"
+        return
+    place = len(of_this_run)
+    told = ShortChange(
+        entry["summary"], entry.get("reach", "production"), state, entry.get("actions", []), entry.get("evidence", "")
+    )
+    if place < len(sentence.changes):
+        sentence.changes[place] = told = sentence.changes[place].then(told)
+    else:
+        sentence.changes.append(told)
+    of_this_run.append(told)
+
+
+def _went_on(sentences: Sequence[ShortSentence]) -> None:
+    for sentence in sentences:
+        if sentence.outcome in _ACCEPTED:
+            sentence.detail = ""
+
+
+def _only_known(change: Mapping[str, Any]) -> dict[str, Any]:
+    known = {"summary": "", "reach": "", "state": "", "actions": [], "evidence": ""}
+    return {name: change.get(name, empty) for name, empty in known.items()}

@@ -1,0 +1,176 @@
+"""The timeline that a journal tells: chapters, scenarios and sentences, run by run, with what was done under each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from runbook.actions import Outcome, Reach
+from runbook.journal.journal import Entry
+from runbook.report.downtime import seconds_between
+
+_DETAILS = ("command", "exchange", "look", "change")
+#: What was asked more often than this within one sentence is shown once.
+_MOST_REPEATED = 3
+
+
+@dataclass
+class Sentence:
+    """One sentence as it went: what it says, how it ended, and everything that was run and seen under it."""
+
+    keyword: str
+    text: str
+    place: str
+    began: str
+    outcome: str = Outcome.INTERRUPTED
+    detail: str = "the run ended while this sentence was open"
+    seconds: float | None = None
+    details: list[Entry] = field(default_factory=list)
+    #: The number of its first journal entry.
+    seq: int = 0
+
+    @property
+    def changes(self) -> list[Entry]:
+        """Its changes, in their last state."""
+        last: dict[str, Entry] = {}
+        for entry in self.details:
+            if entry["kind"] == "change":
+                last[entry["summary"]] = entry
+        return list(last.values())
+
+    @property
+    def stopped(self) -> bool:
+        """Tell whether the incident stopped at it, or would have if nobody had vouched for it."""
+        return self.outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.INTERRUPTED)
+
+    @property
+    def shown(self) -> list[tuple[Entry, str]]:
+        """What is shown of it: each thing that was asked again and again once, as it was last, with all its answers."""
+        asked: dict[str, list[Entry]] = {}
+        for number, entry in enumerate(self.details):
+            asked.setdefault(_asked(entry) or str(number), []).append(entry)
+        folded = {id(entries[-1]): entries for entries in asked.values() if len(entries) > _MOST_REPEATED}
+        hidden = {id(entry) for entries in folded.values() for entry in entries[:-1]}
+        return [
+            (entry, _answers(folded[id(entry)]) if id(entry) in folded else "")
+            for entry in self.details
+            if id(entry) not in hidden
+        ]
+
+    @property
+    def changed_production(self) -> bool:
+        """Tell whether it really began to change what runs, or what the next start would read."""
+        return bool(self._states_on_production)
+
+    @property
+    def change_in_words(self) -> str:
+        """How far its changes to production came, in words; empty if it began none."""
+        if "begun" in self._states_on_production:
+            return "begun, not finished"
+        return "changed" if self.changed_production else ""
+
+    @property
+    def _states_on_production(self) -> set[str]:
+        """The states of those of its changes to production that were really begun."""
+        own = (entry for entry in self.changes if entry.get("reach", Reach.PRODUCTION) == Reach.PRODUCTION)
+        return {entry["state"] for entry in own} & {"begun", "done"}
+
+
+@dataclass
+class Scenario:
+    """One scenario: its sentences, or the reason why it was left out."""
+
+    chapter: str
+    name: str
+    #: Which run of the incident it belongs to; 0 is the first one.
+    run: int
+    outcome: str = Outcome.INTERRUPTED
+    reason: str = ""
+    sentences: list[Sentence] = field(default_factory=list)
+
+
+class Timeline:
+    """The scenarios of an incident in the order in which they ran; works on journals that break off as well."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.scenarios: list[Scenario] = []
+        #: The runs that went on with the incident, after the first.
+        self.resumed: list[Entry] = []
+        #: How the newest run of the incident was closed; empty when it was not.
+        self.closed: Mapping[str, Any] = {}
+        self._open: Sentence | None = None
+        for entry in entries:
+            self._tell(entry)
+
+    def _tell(self, entry: Entry) -> None:
+        tellers = {
+            "scenario left out": self._left_out,
+            "scenario began": self._began,
+            "scenario ended": self._ended,
+            "sentence began": self._sentence_began,
+            "sentence ended": self._sentence_ended,
+            "resumed": self._resumed,
+            "closed": self._closed,
+        }
+        kind = entry["kind"]
+        if kind in tellers:
+            tellers[kind](entry)
+        elif kind in _DETAILS and self._open is not None:
+            self._open.details.append(entry)
+
+    def _left_out(self, entry: Entry) -> None:
+        reason = entry["reason"]
+        self.scenarios.append(
+            Scenario(entry["feature"], entry["scenario"], len(self.resumed), Outcome.NOT_APPLICABLE, reason)
+        )
+
+    def _began(self, entry: Entry) -> None:
+        self.scenarios.append(Scenario(entry["feature"], entry["scenario"], len(self.resumed)))
+
+    def _ended(self, entry: Entry) -> None:
+        for scenario in self.scenarios[-1:]:
+            scenario.outcome = entry["outcome"]
+
+    def _sentence_began(self, entry: Entry) -> None:
+        self._open = Sentence(entry["keyword"], entry["text"], entry["place"], entry["time"])
+        self._open.seq = entry.get("seq", 0)
+        for scenario in self.scenarios[-1:]:
+            scenario.sentences.append(self._open)
+
+    def _sentence_ended(self, entry: Entry) -> None:
+        if self._open is not None:
+            self._open.outcome, self._open.detail = entry["outcome"], entry["detail"]
+            self._open.seconds = entry["seconds"]
+            self._open = None
+
+    def _resumed(self, entry: Entry) -> None:
+        # A sentence that a run died under stays interrupted; what comes now is not about it.
+        self.resumed.append(entry)
+        self.closed = {}
+        self._open = None
+
+    def _closed(self, entry: Entry) -> None:
+        self.closed = entry
+
+
+def _asked(entry: Entry) -> str | None:
+    if entry["kind"] == "command":
+        return f"{entry['command']}"
+    return f"{entry['method']} {entry['url']}" if entry["kind"] == "exchange" else None
+
+
+def _answers(entries: Sequence[Entry]) -> str:
+    """How often something was asked within one sentence, for how long, and what was answered how often."""
+    counts: dict[str, int] = {}
+    for entry in entries:
+        counts[_answer(entry)] = counts.get(_answer(entry), 0) + 1
+    seconds = seconds_between(entries[0]["time"], entries[-1]["time"])
+    told = ", ".join(
+        f"{answer} ({count} times)" if count > 1 else f"{answer} (once)" for answer, count in counts.items()
+    )
+    return f"asked {len(entries)} times in {seconds:.1f} s: {told}"
+
+
+def _answer(entry: Entry) -> str:
+    if "error" in entry or "stopped" in entry:
+        return "no answer"
+    return f"HTTP {entry['status']}" if entry["kind"] == "exchange" else f"exit code {entry['exit_code']}"

@@ -1,0 +1,179 @@
+"""Which words must never be written anywhere, and what stands in their place.
+
+Redaction is by value: a secret is recognised wherever it turns up, plain or encoded, because what prints it
+(an image, a log, a traceback) cannot be trusted to label it. Only passwords in URLs and Authorization headers are
+told by where they stand as well.
+"""
+
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from runbook.secrets.credentials import (
+    URL,
+    credentials_in,
+    is_authorization,
+    is_pair,
+    names_authorization,
+    without_credentials,
+)
+from runbook.secrets.invisible import views, without_split_pairs
+from runbook.secrets.variants import SHORTEST_SECRET, Secret
+from runbook.text import COLOUR
+
+_SECRET_NAME = re.compile(
+    r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|(API|ACCESS|PRIVATE|SIGNING|ENCRYPTION|SECRET)_?KEY|[_.-]KEYS?$|CREDENTIAL|DSN|AUTH$"
+    # PWD and OLDPWD are a shell's directories; JWT_ISSUER and its like say how, and hold no secret.
+    r"|SALT|PEPPER|COOKIE|BEARER|WEBHOOK|CONN(ECTION)?_?STR(ING)?|_PWD$|(?<![A-Z])(JWT|HMAC|PAT|PW)$",
+    re.IGNORECASE,
+)
+# `host=db password=…`, `Server=db;Pwd=…;`, `?password=…`, `-Dspring.datasource.password=…`
+_ASSIGNED = re.compile(r"(?:password|passwd|pwd)\s*=\s*('[^']+'|\"[^\"]+\"|[^\s;&'\"]+)", re.IGNORECASE)
+
+
+#: Where something secret begins and ends; 0 when it is known by value, 1 when by its place; and its name.
+_Found = tuple[int, int, int, str]
+
+
+def looks_secret(name: str) -> bool:
+    """Tell whether a variable of that name probably holds a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def secrets_in(variables: Mapping[str, str], also: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
+    """Yield (name, secret) for variables whose name looks secret or is listed in `also`, and for passwords in others.
+
+    Those stand in a URL, or behind `password=` in a connection string, a query or an option.
+    """
+    listed = set(also)
+    for name, value in variables.items():
+        if name in listed or looks_secret(name):
+            yield name, value
+        for password in passwords_of_url(value):
+            yield name, password
+        for assigned in _ASSIGNED.findall(value):
+            yield name, unquote(assigned.strip("'\""))
+            yield name, assigned.strip("'\"")
+
+
+def passwords_of_url(value: str) -> tuple[str, ...]:
+    """The password in `value`, if that is a URL which has one: as it stands there, and decoded."""
+    if "://" not in value:
+        return ()
+    # A slash in it is found by its place; what no text may have around it (a quote) by the rules of URLs.
+    by_place = [
+        value[start:end] for start, end, name in credentials_in(value) if name == URL and value[start - 1] == ":"
+    ]
+    try:
+        found = by_place or [urlsplit(value).password or ""]
+    except ValueError:
+        return ()
+    return tuple(dict.fromkeys(way for password in found if password for way in (password, unquote(password))))
+
+
+def beginning(text: str, length: int) -> str:
+    """The beginning of `text`, on one line, cut at white space: half of a secret is not recognised any more."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else f"{line[: length + 1].rpartition(' ')[0]} …"
+
+
+class Redactor:
+    """Strikes known secrets out of text, in plain, URL-encoded, base64 and JSON-escaped form; from any thread."""
+
+    def __init__(self) -> None:
+        self._secrets: Mapping[str, Secret] = {}
+        self._lock = threading.Lock()
+
+    def learn(self, name: str, secret: str) -> None:
+        """Remember `secret`; from now on it is written as `[secret NAME]`. Short values are left alone.
+
+        Of a secret with several lines each line is one too: programs print line by line.
+        """
+        parts = {part.strip() for part in (secret, *secret.splitlines())}
+        parts |= {COLOUR.sub("", part) for part in parts}  # a page shows it without
+        known = {part: Secret(name, part) for part in parts if len(" ".join(part.split())) >= SHORTEST_SECRET}
+        with self._lock:
+            # Anew: another thread may be going through the one that is there.
+            self._secrets = known | dict(self._secrets)
+        for password in passwords_of_url(secret):
+            if password != secret:
+                self.learn(name, password)
+
+    def learn_all(self, secrets: Iterable[tuple[str, str]]) -> None:
+        """Remember every (name, secret)."""
+        for name, secret in secrets:
+            self.learn(name, secret)
+
+    @contextmanager
+    def knowing(self, name: str, secret: str) -> Iterator[None]:
+        """Remember `secret` for as long as this lasts, under a name that no other secret has."""
+        self.learn(name, secret)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._secrets = {value: known for value, known in self._secrets.items() if known.name != name}
+
+    def text(self, text: str) -> str:
+        """Return `text` without any known secret, and without what stands where only secrets stand."""
+        if len(text) < SHORTEST_SECRET:
+            return text
+        text = without_split_pairs(text)
+        pieces, end = [], 0
+        for start, stop, _, name in _joined(sorted(self._found_in(text), key=_longest_first)):
+            pieces += [text[end:start], f"[secret {name}]"]
+            end = stop
+        return "".join((*pieces, text[end:])) if pieces else text
+
+    def _found_in(self, text: str) -> Iterator[_Found]:
+        """Yield where each secret begins and ends in `text`."""
+        secrets = self._secrets.values()
+        for view in views(text):
+            for secret in secrets:
+                for span in secret.found_in(view.text):
+                    yield *view.span(*span), 0, secret.name
+            for start, end, name in credentials_in(view.text):
+                yield *view.span(start, end), 1, name
+
+    def value(self, value: Any) -> Any:
+        """Return a JSON-like value without any known secret, in keys as well as in values."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            headers = ("value", "values") if names_authorization(value) else ()
+            return {
+                self.text(str(key)): self._header(item)
+                if is_authorization(str(key)) or str(key).lower() in headers
+                else self.value(item)
+                for key, item in value.items()
+            }
+        if isinstance(value, list | tuple):
+            return [self.text(value[0]), self._header(value[1])] if is_pair(value) else [self.value(i) for i in value]
+        return value
+
+    def _header(self, value: Any) -> Any:
+        """What a known secret is called is kept, so that goes first."""
+        return without_credentials(self.value(value))
+
+
+def _longest_first(found: _Found) -> tuple[int, int, int]:
+    start, end, rank, _ = found
+    return start, -end, rank
+
+
+def _joined(found: Iterable[_Found]) -> Iterator[_Found]:
+    """Join what overlaps: where one secret contains another, or ends as another begins, nothing of either is left."""
+    joined: _Found | None = None
+    for each in found:
+        if joined is None or each[0] >= joined[1]:
+            if joined is not None:
+                yield joined
+            joined = each
+        else:
+            known = each if each[2] < joined[2] else joined
+            joined = joined[0], max(joined[1], each[1]), *known[2:]
+    if joined is not None:
+        yield joined

@@ -1,0 +1,69 @@
+"""Whether redaction works at all: a made-up secret is sent through it before anything real is."""
+
+import base64
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from runbook.errors import RedactionError
+from runbook.secrets.redactor import Redactor
+from runbook.text import visible
+
+#: Its name while it is known; no variable has a blank in its own.
+NAME = "canary of this run"
+
+
+def refuse_leaks(redactor: Redactor, ways: Mapping[str, Callable[[Any], Any]]) -> None:
+    """Send a secret that nobody else knows through each of `ways`, in each form in which secrets turn up.
+
+    A way is what writes (its name goes into the message): it takes a JSON-like value and returns what would be
+    written. Raises RedactionError, and nothing else, when the secret comes out of any. Afterwards it is forgotten.
+    """
+    word = secrets.token_hex(6)
+    canary = f'{word}/"'
+    with redactor.knowing(NAME, canary):
+        for way, write in ways.items():
+            for form, (written, trace) in _forms(canary, word).items():
+                value = {"list": [f"before {written} after", {written: 1}], f"key {written}": written}
+                try:
+                    shown = "\n".join(visible(text) for text in texts_in(write(value)))
+                except Exception as error:  # noqa: BLE001 - what cannot be tried cannot be trusted
+                    raise _refusal(way, f"{type(error).__name__} when a secret was tried, {form}") from None
+                if trace in shown:
+                    raise _refusal(way, f"a secret came through, {form}")
+
+
+def _forms(canary: str, word: str) -> dict[str, tuple[str, str]]:
+    """Each form of the canary, and what of it must not be seen."""
+    alone, in_header = (base64.b64encode(text.encode()).decode() for text in (canary, f"u:{canary}"))
+    half = len(word) // 2
+    return {
+        "plain": (canary, word),
+        "URL-encoded": (quote(canary, safe=""), word),
+        "JSON-escaped": (json.dumps(canary), word),
+        "in base64": (alone, alone[:12]),
+        "behind a user's name in base64": (in_header, in_header[4:16]),
+        "with colours in it": (f"\x1b[1m{canary[:half]}\x1b[31m{canary[half:]}\x1b[0m", word),
+    }
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield every text in a JSON-like value, the keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield str(key)
+            yield from texts_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from texts_in(item)
+
+
+def _refusal(way: str, what: str) -> RedactionError:
+    return RedactionError(
+        f"redaction does not work: {what}, on its way to the {way}",
+        "nothing was written, and nothing changed; take back what was changed in the runbook's own code or packages",
+    )

@@ -1,0 +1,141 @@
+"""How programs write one secret: as it is, URL-encoded, in JSON, in HTML, in a shell's quotes, in base64."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from html import escape as html_escaped
+from urllib.parse import quote, quote_plus
+
+from runbook.secrets.invisible import HIDDEN
+
+#: Values shorter than this are ordinary words too often to be struck out everywhere.
+SHORTEST_SECRET = 6
+
+# How deep a secret is looked for in strings inside of strings (JSON in JSON); each doubles the backslashes.
+_LEVELS = 3
+# Characters that no program escapes: an unbroken run of them stands in whatever is written of the secret.
+_ALWAYS_PLAIN = "A-Za-z0-9_.-"
+_NAMED = {"\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r"}
+_SURROGATES = "[\udc80-\udcff]"  # how Python keeps bytes that are not UTF-8
+_REPLACED = "\N{REPLACEMENT CHARACTER}"  # what is left of them where output was decoded
+_PIECES = re.compile(rf"\s+|{_SURROGATES}+|.", re.DOTALL)
+
+
+class Secret:
+    """One secret and everything that is written for it; made quickly, since most of them never turn up."""
+
+    def __init__(self, name: str, value: str) -> None:
+        self.name = name
+        self._value = value
+        self._cores = _base64_cores(value)
+        runs = re.findall(rf"[{_ALWAYS_PLAIN}]+", value)
+        #: One of these stands in every text that holds the secret.
+        self._traces = tuple({max(runs, key=len, default=""), *map(_trace_of_core, self._cores)})
+
+    def found_in(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where the secret begins and ends in `text`, in whichever form."""
+        if any(trace in text for trace in self._traces):
+            for found in self._pattern.finditer(text):
+                yield found.span()
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        pieces = _PIECES.findall(self._value)
+        # What nobody sees may be missing, but a secret that hardly has anything else is looked for as it is.
+        optional = len(HIDDEN.sub("", self._value)) >= SHORTEST_SECRET
+        written = (
+            "".join(_written(piece, level, optional=optional) for piece in pieces) for level in range(_LEVELS + 1)
+        )
+        return re.compile("|".join(dict.fromkeys((*written, *map(_written_core, self._cores)))))
+
+
+def _written(piece: str, level: int, *, optional: bool) -> str:
+    """A pattern for one character, or a run of some, of a secret in a string in a string, `level` deep.
+
+    On each level there is next to no choice in how many backslashes stand for one: with more, some output could keep
+    the search busy for ever.
+    """
+    if re.fullmatch(f"[{_ALWAYS_PLAIN}]", piece):
+        return re.escape(piece)
+    slashes = [re.escape("\\" * 2**depth) for depth in range(level)]
+    escape = f"(?:{'|'.join(reversed(slashes))})" if level else None
+    if piece.isspace():
+        return _white_space(piece, escape)
+    numbers = "|".join(dict.fromkeys(way for char in piece for way in _numbers(char, escape)))
+    if "\udc80" <= piece[0] <= "\udcff":
+        # Decoded with replacement, one character may stand for several such bytes.
+        each = f"(?:{'|'.join(map(re.escape, sorted(set(piece))))}|{numbers}|{_REPLACED})"
+        return f"{each}{{1,{len(piece)}}}+"
+    if piece == "\\":
+        itself = re.escape("\\" * 2**level)
+    elif piece == '"':
+        itself = f"(?:{re.escape(chr(92) * (2**level - 1))})?{piece}"
+    else:
+        itself = f"{escape}?{re.escape(piece)}" if level else re.escape(piece)
+    if piece == "'":
+        itself += "|'\"'\"'"  # how shells, and our own commands on record, write it
+    if escape and piece in _NAMED:
+        itself += f"|{escape}{_NAMED[piece]}"
+    return f"(?:{itself}|{numbers}){'?' if optional and HIDDEN.fullmatch(piece) else ''}"
+
+
+def _white_space(piece: str, escape: str | None) -> str:
+    """White space: messages fold it, and break lines where there was a space; forms write a space as a plus."""
+    numbers = dict.fromkeys(way for char in sorted({*piece, " "}) for way in _numbers(char, escape))
+    named = [f"{escape}[tnvfr]"] if escape else []
+    return f"(?:(?:{'|'.join((chr(92) + 's', *named, *numbers))})++|(?:{'|'.join((chr(92) + '+', *numbers))})++)"
+
+
+def _numbers(char: str, escape: str | None) -> Iterator[str]:
+    r"""Patterns for a character as numbers: `%C3%A4`, `&#228;`, and inside of a string `\u00e4` or `\xc3\xa4`."""
+    digits = [f"{byte:02x}" for byte in _bytes(char)]
+    yield f"(?i:{''.join(f'%{pair}' for pair in digits)})"
+    yield f"(?i:&#(?:0*{ord(char)}|x0*{ord(char):x});)"
+    if html_escaped(char) != char:
+        yield re.escape(html_escaped(char))
+    if escape is not None:
+        units = char.encode("utf-16-be", errors="surrogatepass").hex()
+        ways = ["".join(f"{escape}u{units[at : at + 4]}" for at in range(0, len(units), 4))]
+        ways.append("".join(f"{escape}x{pair}" for pair in digits))
+        ways.append(f"{escape}x{ord(char):02x}" if ord(char) < 0x100 else f"{escape}U{ord(char):08x}")
+        yield f"(?i:{'|'.join(dict.fromkeys(ways))})"
+
+
+def _bytes(text: str) -> bytes:
+    # Environments and env files may hold bytes that are not UTF-8; Python keeps those as lone surrogates.
+    return text.encode("utf-8", errors="surrogateescape")
+
+
+def _base64_cores(secret: str) -> tuple[str, ...]:
+    """The characters that `secret` always becomes in base64, at each of its three alignments.
+
+    A secret rarely stands alone in base64 (`user:secret` does in an Authorization header, JSON in a token); the
+    characters at both ends depend on the neighbours, those between do not.
+    """
+    in_json = (json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
+    in_url = (way(_bytes(secret)) for way in (quote, quote_plus))
+    cores: list[str] = []
+    for form in dict.fromkeys((secret, *in_json, *in_url)):
+        plain = _bytes(form)
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            cores.append(encode(plain).decode().rstrip("="))
+            for before in range(3):
+                encoded = encode(bytes(before) + plain).decode()
+                # Bits of the neighbours reach into these many characters (RFC 4648, section 4).
+                cores.append(encoded[-(-before * 8 // 6) : (before + len(plain)) * 8 // 6])
+    return tuple(core for core in dict.fromkeys(cores) if len(core) >= SHORTEST_SECRET)
+
+
+def _trace_of_core(core: str) -> str:
+    return max(re.findall(r"[A-Za-z0-9_-]+", core), key=len, default="")
+
+
+def _written_core(core: str) -> str:
+    # Of base64, JSON and URLs escape these two.
+    return (
+        re.escape(core)
+        .replace("/", r"(?:\\{0,7}/|(?i:%2f|\\{1,4}u002f))")
+        .replace(r"\+", r"(?:\+|(?i:%2b|\\{1,4}u002b))")
+    )
