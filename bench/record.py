@@ -28,8 +28,8 @@ sys.path.insert(0, str(ROOT))
 
 from docs.picture import ARGUMENTS, CHROMIUM  # noqa: E402 - found only from the project's folder
 from runbook.actions import Expectation, Seen  # noqa: E402 - the same
+from runbook.hosts.command import Command, Completed  # noqa: E402 - the same
 from runbook.hosts.http import Answer  # noqa: E402 - the same
-from runbook.hosts.local import Command, Completed  # noqa: E402 - the same
 from runbook.incident.executor import Incident, Mode  # noqa: E402 - the same
 from runbook.journal.journal import FORMAT, Journal  # noqa: E402 - the same
 from runbook.secrets.redactor import Redactor  # noqa: E402 - the same

@@ -10,11 +10,11 @@ import pytest
 
 from harness.resume import Earlier, read_earlier
 from harness.session.retyped import Typed, program
-from runbook.chapters.context import Wishes
 from runbook.chapters.strategy import checked_verdict
 from runbook.command_hints import going_on_with
 from runbook.errors import RunbookError, SettingsError
 from runbook.incident.executor import Mode
+from runbook.incident.options import Wishes
 from runbook.journal.private_files import FOLDER_MODE, check_record, make_reports
 from runbook.release import checked_tag
 from runbook.settings.loader import load

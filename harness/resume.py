@@ -8,8 +8,8 @@ from typing import Any
 
 from harness.session.retyped import Typed
 from runbook.actions import Reach
-from runbook.chapters.context import Wishes
 from runbook.errors import JournalError, SettingsError
+from runbook.incident.options import Wishes
 from runbook.journal.hash_chain import Entry
 from runbook.journal.verify import verify
 from runbook.settings.schema import Settings

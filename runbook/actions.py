@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from runbook.hosts.local import Command
+from runbook.hosts.command import Command
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 _CHANGES = "__changes_production__"

@@ -17,3 +17,19 @@ def visible(text: str) -> str:
     plain = COLOUR.sub("", text.replace("\r\n", "\n"))
     # Output may be nothing but such characters: one call for all of them, and none where there is none.
     return plain.translate(_NUMBERS) if _CONCEALED.search(plain) else plain
+
+
+def beginning(text: str, length: int) -> str:
+    """The beginning of `text`, on one line, cut at white space: half of a secret is not recognised any more."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else f"{line[: length + 1].rpartition(' ')[0]} …"
+
+
+#: More characters than this of one thing are not shown in a line.
+_LONGEST = 200
+
+
+def one_line(text: object) -> str:
+    """`text` as it can be shown within a line: nothing in it conceals or moves anything, and it has an end."""
+    line = " ".join(visible(str(text)).split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

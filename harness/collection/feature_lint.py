@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from harness.collection.feature_model import Chapter, Definition, Runbook, Scenario, Sentence
-from runbook.chapters.strategy import Way
+from runbook.incident.facts import Way
 
 #: Marks with which pytest itself leaves a test out, or calls a failed one good.
 _PYTESTS_OWN = {"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"}

@@ -25,14 +25,15 @@ from harness.session.summary import last_lines
 from harness.terminal.progress import Progress
 from harness.terminal.screen import colour_of
 from runbook.actions import Outcome
-from runbook.chapters.context import Toolbox, learn_production, redactor_for
+from runbook.chapters.context import Toolbox, learn_production
 from runbook.errors import RedactionError, RunbookError
-from runbook.hosts.local import Host, OffTheRecord
+from runbook.hosts.command import OffTheRecord
+from runbook.hosts.local import Host
 from runbook.incident.executor import Mode
-from runbook.operator import production_host
-from runbook.production.compose import Production
+from runbook.production.compose import Production, production_host
 from runbook.report.downtime import in_words, measured
 from runbook.secrets.excepthook import redact_tracebacks
+from runbook.secrets.known import redactor_for
 from runbook.secrets.redactor import Redactor
 from runbook.secrets.selftest import refuse_leaks, texts_in
 from runbook.text import visible

@@ -20,12 +20,13 @@ from runbook import VERSION
 from runbook.actions import Outcome
 from runbook.chapters import snapshot
 from runbook.chapters.context import Toolbox
+from runbook.clock import utc_now
 from runbook.errors import JournalError, RunbookError
 from runbook.hosts.local import Host
 from runbook.incident.availability_prober import AvailabilityProber
 from runbook.incident.executor import Incident, Mode
 from runbook.incident.orphaned_command import settle
-from runbook.journal.journal import FORMAT, Journal, utc_now
+from runbook.journal.journal import FORMAT, Journal
 from runbook.operator import operator, operator_from
 from runbook.report.plan_lookup import Sought, newest_plan
 from runbook.secrets.redactor import Redactor

@@ -13,9 +13,9 @@ from harness.session.lifecycle import CONDUCT, SIGNALS
 from harness.session.reporting import make_failed, meant, outcome_of_scenario, without_secrets
 from harness.session.run import Conduct
 from runbook.actions import Outcome, is_change
-from runbook.chapters.strategy import Way
 from runbook.errors import JournalError, LockLost, RunbookError, SentenceError
 from runbook.incident.executor import Mode, outcome_of
+from runbook.incident.facts import Way
 
 #: How the sentences of a scenario ended, and what went wrong around them.
 _OUTCOMES = pytest.StashKey[list[Outcome]]()

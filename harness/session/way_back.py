@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook.actions import Outcome
-from runbook.chapters.strategy import Way
+from runbook.incident.facts import Way
 from runbook.report.timeline import Sentence
 
 #: As many sentences of evidence as the last lines show; the record has them all.

@@ -16,7 +16,7 @@ from harness.terminal.live_state import Now
 from harness.terminal.screen import Line, PlainScreen, Screen, Style, allows_live_view
 from harness.terminal.text_wrap import broken, command_lines
 from runbook.actions import Outcome, Reach
-from runbook.hosts.local import Command, Completed
+from runbook.hosts.command import Command, Completed
 from runbook.hosts.pull_progress import PullProgress
 from runbook.incident.executor import Mode
 from runbook.journal.availability import Availability

@@ -1,18 +1,14 @@
 """Everything that sentences speak of, made from the settings: one object for each thing."""
 
-import contextlib
-import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from pydantic import SecretStr
 
-from runbook.command_hints import wished
-from runbook.errors import RunbookError
 from runbook.hosts.http import Prober
 from runbook.hosts.local import Host
 from runbook.incident.executor import Incident
+from runbook.incident.options import Wishes
 from runbook.journal.availability import Availability
 from runbook.migrations.database import Catalog
 from runbook.migrations.restore_point import RestorePoint
@@ -27,32 +23,12 @@ from runbook.production.service.health import Health
 from runbook.production.service.kill_switches import Switch, Users, choose, position_of
 from runbook.production.service.metrics import Metrics
 from runbook.production.service.traffic import TrafficGate
-from runbook.secrets.docker_logins import registry_logins
-from runbook.secrets.redactor import Redactor, secrets_in
+from runbook.secrets.known import learn_sources
+from runbook.secrets.redactor import Redactor
 from runbook.settings.schema import Settings
 from runbook.shared_state.ledger import KnownGood
 from runbook.shared_state.open_rollback import OpenIncident
 from runbook.targets.registry import Registry
-
-
-def redactor_for(settings: Settings) -> Redactor:
-    """A redactor that knows the secrets of this process's environment and those that the settings keep in files.
-
-    Those of production are learned by `learn_production`, before anything is written.
-    """
-    redactor = Redactor()
-    for variables in (os.environ, settings.host.environment):
-        redactor.learn_all(secrets_in(variables, settings.record.secret_variables))
-        redactor.learn_all(registry_logins({**os.environ, **variables}))
-    _learn_sources(settings, {}, redactor)
-    return redactor
-
-
-def _learn_sources(settings: Settings, env_values: dict[str, str], redactor: Redactor) -> None:
-    for name, source in settings.secret_sources().items():
-        # A secret that is not there is reported by who needs it; what cannot be read cannot leak.
-        with contextlib.suppress(RunbookError):
-            redactor.learn(name, source.resolve(env_values).get_secret_value())
 
 
 def learn_production(settings: Settings, host: Host, redactor: Redactor) -> None:
@@ -62,7 +38,7 @@ def learn_production(settings: Settings, host: Host, redactor: Redactor) -> None
     """
     production = Production(host, settings.project, settings.deadlines)
     env_file = env_file_of(settings, production, redactor)
-    _learn_sources(settings, _values_for(settings, env_file), redactor)
+    learn_sources(settings, _values_for(settings, env_file), redactor)
     redactor.learn_all(secrets_of(production, env_file, settings.record.secret_variables))
 
 
@@ -79,30 +55,6 @@ def env_file_of(
     """The env file that the settings name, where it lies on the production host; `alone` needs no engine."""
     path = str(settings.project.directory / settings.project.env_file)
     return EnvFileOnHost(production, path, redactor, settings.record.secret_variables, alone=alone)
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the person who runs the runbook asked for, beyond the settings.
-
-    `target` names the release to return to, `forward_fix` the one to go on with; `accept_loss` the revision by which a
-    loss is accepted; `verdict` is a human's, given `because`; `enable` and `disable` name a switch. `override` has
-    the ids of sentences that a human vouches for, if they cannot be checked, `because`.
-    """
-
-    target: str | None = None
-    forward_fix: str | None = None
-    accept_loss: str | None = None
-    verdict: str | None = None
-    because: str | None = None
-    enable: str | None = None
-    disable: str | None = None
-    override: tuple[str, ...] = ()
-
-    @property
-    def typed(self) -> list[str]:
-        """The options that ask for this, in words that can be typed again."""
-        return wished(asdict(self))
 
 
 class Toolbox:

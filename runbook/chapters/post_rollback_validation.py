@@ -6,8 +6,8 @@ from typing import Any
 from runbook.actions import Change, Expectation, Seen, not_known_yet
 from runbook.chapters import snapshot
 from runbook.chapters.context import Toolbox
-from runbook.chapters.strategy import Way
 from runbook.incident.executor import Mode
+from runbook.incident.facts import Way
 from runbook.report.downtime import seconds_in_words, so_far
 
 

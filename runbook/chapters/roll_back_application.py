@@ -7,10 +7,10 @@ from typing import Any
 from runbook.actions import Change, Expectation, Seen
 from runbook.chapters.context import Toolbox
 from runbook.errors import EnvFileError
+from runbook.production.compose import FOLDER
 from runbook.production.containers import Container, counts
 from runbook.production.invocation import place
 from runbook.release import PROBE, Release
-from runbook.shared_state.jsonl import FOLDER
 
 _GIB = 1 << 30
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from runbook.chapters.context import Toolbox
+from runbook.clock import utc_now
 from runbook.errors import RunbookError
-from runbook.journal.journal import utc_now
 from runbook.production.containers import Container
 from runbook.production.service.kill_switches import position_of
 from runbook.release import ImageName

@@ -1,6 +1,5 @@
 """Which way back applies, and why: the verdict on the migrations, or what a human decided in its place."""
 
-from enum import StrEnum
 from typing import Any
 
 from runbook.actions import Change, Expectation, Seen
@@ -10,18 +9,11 @@ from runbook.chapters.migrating import migrate_command, time_limits
 from runbook.chapters.migrating.migrate_command import Direction
 from runbook.chapters.target import pinned
 from runbook.errors import Inconclusive, TargetError
+from runbook.incident.facts import Way
 from runbook.migrations.image.answer import to_json
 from runbook.migrations.verdict.findings import Assessment, Finding, Verdict
 from runbook.migrations.verdict.mapped_models import from_object
 from runbook.migrations.verdict.table_names import bookkeeping
-
-
-class Way(StrEnum):
-    """The ways back: only the application, the schema first, or forward with a release that mends the schema."""
-
-    APPLICATION = "application"
-    DOWNGRADE = "downgrade"
-    FORWARD_FIX = "forward-fix"
 
 
 def assess(tools: Toolbox) -> Assessment:

@@ -9,18 +9,20 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runbook.chapters.context import env_file_of, learn_production, redactor_for
+from runbook.chapters.context import env_file_of, learn_production
 from runbook.command_hints import going_on_with
 from runbook.errors import CommandFailed, LockHeld, RunbookError, SettingsError
-from runbook.hosts.local import Host, OffTheRecord
+from runbook.hosts.command import OffTheRecord
+from runbook.hosts.local import Host
 from runbook.incident.executor import Incident, Mode
 from runbook.journal.journal import FORMAT, Journal
 from runbook.journal.private_files import FOLDER_MODE, make_reports
-from runbook.operator import operator, operator_from, production_host
-from runbook.production.compose import Production
+from runbook.operator import operator, operator_from
+from runbook.production.compose import Production, production_host
 from runbook.report.archive import index_page
 from runbook.report.page.render import render
 from runbook.secrets.excepthook import redact_tracebacks
+from runbook.secrets.known import redactor_for
 from runbook.secrets.redactor import Redactor
 from runbook.settings.loader import load
 from runbook.settings.schema import Settings

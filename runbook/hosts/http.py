@@ -15,7 +15,7 @@ import httpx
 
 from runbook.errors import Inconclusive, NoAnswer, Why
 from runbook.hosts.signals import signals_held
-from runbook.secrets.redactor import beginning
+from runbook.text import beginning
 
 #: As much of an answer as is ever read, in bytes: what answers may be broken or hostile.
 LARGEST_BODY = 8 << 20

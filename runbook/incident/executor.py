@@ -9,7 +9,8 @@ from typing import Any
 
 from runbook.actions import Change, Expectation, Outcome, Reach, Seen
 from runbook.errors import CheckFailed, Inconclusive, SentenceError
-from runbook.hosts.local import Command, Host
+from runbook.hosts.command import Command
+from runbook.hosts.local import Host
 from runbook.journal.journal import Entry, Journal
 from runbook.journal.recorder import Witness
 from runbook.polling import wait_for

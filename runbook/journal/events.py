@@ -1,7 +1,7 @@
 """Who is told at once what an incident does: the live view. The journal is told by the incident itself."""
 
 from runbook.actions import Reach
-from runbook.hosts.local import Command, Completed
+from runbook.hosts.command import Command, Completed
 
 
 class Listener:

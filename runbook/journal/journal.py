@@ -10,10 +10,10 @@ import fcntl
 import json
 import os
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from runbook.clock import utc_now
 from runbook.errors import JournalError
 from runbook.hosts.signals import signals_held
 from runbook.journal.hash_chain import FIRST_PREVIOUS, FORMAT, Entry, seal
@@ -26,11 +26,6 @@ __all__ = ["FORMAT", "RESERVED", "Entry", "Journal", "utc_now"]
 
 #: Kept free beside the journal, in bytes: on a full disk the record can still be closed, and its page written.
 RESERVED = 4 * 1024 * 1024
-
-
-def utc_now() -> str:
-    """Return the time now as `2026-01-31T23:59:59.123456Z`."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class Journal:

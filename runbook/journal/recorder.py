@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from runbook.hosts.command import Command, Completed
 from runbook.hosts.http import Answer
-from runbook.hosts.local import Command, Completed
 from runbook.hosts.pull_progress import without_bars
 from runbook.journal.events import Listener
 from runbook.journal.journal import Journal

@@ -13,9 +13,8 @@ from runbook.incident.executor import Incident
 from runbook.migrations.database import Catalog
 from runbook.migrations.database_state import Moment
 from runbook.migrations.restore_steps import Restoring
-from runbook.production.compose import Production
+from runbook.production.compose import FOLDER, Production
 from runbook.settings.schema import DatabaseSettings, Deadlines
-from runbook.shared_state.jsonl import FOLDER
 
 #: A table whose data a dump has, in what `pg_restore --list` prints. Each of the three names in it may have spaces.
 _DATA_OF = re.compile(r"^\d+; \d+ \d+ TABLE DATA (.+)$", re.MULTILINE)

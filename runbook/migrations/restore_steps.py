@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook.errors import RunbookError
-from runbook.hosts.local import Command
+from runbook.hosts.command import Command
 from runbook.migrations.database import Catalog, quoted
 from runbook.production.compose import Production
 from runbook.production.containers import counts

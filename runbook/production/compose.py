@@ -8,8 +8,9 @@ from functools import cached_property
 from types import NoneType
 from typing import Any
 
-from runbook.errors import CommandFailed, EngineError, Inconclusive, ProductionError
-from runbook.hosts.local import Command, Completed, Host, parsed_json
+from runbook.errors import CommandFailed, EngineError, Inconclusive, ProductionError, RunbookError
+from runbook.hosts.command import Command, Completed, parsed_json
+from runbook.hosts.local import Host
 from runbook.production.containers import Container
 from runbook.production.coupling import (
     by_container_name,
@@ -483,3 +484,40 @@ def _is_held(answer: Completed) -> bool:
             "is the engine answering? Look at it with `docker version`",
         )
     return answer.exit_code == 0
+
+
+_DEADLINE = 10.0  # seconds, for the engine to say its name
+
+
+_ENGINES = ("DOCKER_HOST", "DOCKER_CONTEXT")
+
+
+def production_host(production: Production) -> dict[str, str | None]:
+    """The name of the machine whose engine is used (`host`), and the variable that led there (`engine`); or None each.
+
+    Besides `engine_version` and `compose_version`. Raises nothing: a production whose host does not say its name can be
+    rolled back all the same.
+    """
+    name, _, version = _answer(production, "docker", "info", "--format", "{{.Name}} {{.ServerVersion}}").partition(" ")
+    # In docker's own order; without either it is the engine of this machine.
+    given = (
+        f"{word}={production.host.environment[word]}" for word in _ENGINES if production.host.environment.get(word)
+    )
+    return {
+        "host": name or None,
+        "engine": next(given, None),
+        "engine_version": version or None,
+        "compose_version": _answer(production, "docker", "compose", "version", "--short") or None,
+    }
+
+
+def _answer(production: Production, *argv: str) -> str:
+    """What a command says on one line; empty if it does not say it in time."""
+    try:
+        answer = production.host.run(production.command(*argv, deadline=_DEADLINE))
+    except RunbookError:
+        return ""
+    return " ".join(answer.text.split()) if answer.exit_code == 0 else ""
+
+
+FOLDER = ".runbook"

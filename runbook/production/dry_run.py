@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from runbook.errors import Inconclusive
-from runbook.hosts.local import Completed
+from runbook.hosts.command import Completed
 
 # ` DRY-RUN MODE -  Container shop-api-1  Recreate`; how many blanks stand between differs by version.
 _LINE = re.compile(r"\s*(?:DRY-RUN MODE -)?\s*(Container|Network|Volume|Config|Secret|Image)\s+(\S+)\s+(\S.*?)\s*")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from runbook.errors import EnvFileError
-from runbook.hosts.local import Command, Completed
+from runbook.hosts.command import Command, Completed
 from runbook.production.compose import Production, plain
 from runbook.production.env_file_text import names_in, rewritings
 from runbook.secrets.redactor import Redactor, secrets_in

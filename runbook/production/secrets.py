@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from runbook.errors import ProductionError
-from runbook.hosts.local import Command, Completed
+from runbook.hosts.command import Command, Completed
 from runbook.production.compose import Production, plain
 from runbook.production.env_file import EnvFileOnHost
 from runbook.secrets.redactor import passwords_of_url, secrets_in

@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from runbook.clock import moment
 from runbook.journal.availability import FIRST_BAD_STATUS, NO_ANSWER
 from runbook.journal.journal import Entry
 
@@ -190,16 +191,6 @@ def unmeasured(runs: Sequence[Measured]) -> float:
         for earlier, later in pairwise(runs)
         if (earlier.probes and not earlier.probes[-1].good) or (later.probes and not later.probes[0].good)
     )
-
-
-def moment(time: str) -> datetime:
-    """A UTC time as the journal writes it."""
-    return datetime.fromisoformat(time)
-
-
-def seconds_between(began: str, ended: str) -> float:
-    """The seconds between two UTC times as the journal writes them."""
-    return (moment(ended) - moment(began)).total_seconds()
 
 
 def _add(run: Measured, entry: Entry) -> None:

@@ -6,16 +6,9 @@ from functools import cached_property
 from typing import Any
 
 from runbook.actions import Outcome
+from runbook.clock import seconds_between
 from runbook.journal.journal import Entry
-from runbook.report.downtime import (
-    Measured,
-    Probed,
-    known_whole,
-    measured,
-    seconds_between,
-    still_out,
-    without_service,
-)
+from runbook.report.downtime import Measured, Probed, known_whole, measured, still_out, without_service
 from runbook.report.next_command import next_command
 from runbook.report.production_view import Production
 from runbook.report.timeline import Scenario, Sentence, Timeline

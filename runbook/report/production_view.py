@@ -5,9 +5,9 @@ from itertools import groupby
 from typing import Any
 
 from runbook.actions import Reach
+from runbook.clock import seconds_between
 from runbook.journal.journal import Entry
 from runbook.production.gate_words import is_closed
-from runbook.report.downtime import seconds_between
 from runbook.report.state_diff import Row, compared
 
 #: The facts that are production at one moment.

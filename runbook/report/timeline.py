@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook.actions import Outcome, Reach
+from runbook.clock import seconds_between
 from runbook.journal.journal import Entry
-from runbook.report.downtime import seconds_between
 
 _DETAILS = ("command", "exchange", "look", "change")
 #: What was asked more often than this within one sentence is shown once.

@@ -74,12 +74,6 @@ def passwords_of_url(value: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(way for password in found if password for way in (password, unquote(password))))
 
 
-def beginning(text: str, length: int) -> str:
-    """The beginning of `text`, on one line, cut at white space: half of a secret is not recognised any more."""
-    line = " ".join(text.split())
-    return line if len(line) <= length else f"{line[: length + 1].rpartition(' ')[0]} …"
-
-
 class Redactor:
     """Strikes known secrets out of text, in plain, URL-encoded, base64 and JSON-escaped form; from any thread."""
 

@@ -4,10 +4,8 @@ import json
 from typing import Any
 
 from runbook.errors import Inconclusive
-from runbook.hosts.local import Command
-from runbook.production.compose import Production
-
-FOLDER = ".runbook"
+from runbook.hosts.command import Command
+from runbook.production.compose import FOLDER, Production
 
 
 class HostLines:

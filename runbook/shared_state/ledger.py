@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runbook.actions import Change, Expectation, Reach, Seen
+from runbook.clock import utc_now
 from runbook.errors import TargetError
-from runbook.journal.journal import utc_now
 from runbook.production.compose import Production
 from runbook.release import Release, checked_tag
 from runbook.shared_state.jsonl import HostLines

@@ -17,14 +17,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from runbook.actions import Change, Reach
+from runbook.clock import utc_now
 from runbook.errors import Inconclusive, LockHeld, LockLost
-from runbook.hosts.local import Command
+from runbook.hosts.command import Command
 from runbook.hosts.signals import signals_held
-from runbook.journal.journal import utc_now
 from runbook.operator import operator
 from runbook.process import boot, start_of
-from runbook.production.compose import Production
-from runbook.shared_state.jsonl import FOLDER, HostLines
+from runbook.production.compose import FOLDER, Production
+from runbook.shared_state.jsonl import HostLines
 from runbook.text import visible
 
 #: Seconds between two signs of life, and how long none may be seen before a lock counts as abandoned.

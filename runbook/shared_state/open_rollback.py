@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbook.actions import Change, Expectation, Kept, Seen
+from runbook.clock import utc_now
 from runbook.errors import Inconclusive, RunbookError
-from runbook.journal.journal import utc_now
-from runbook.production.compose import Production
-from runbook.shared_state.jsonl import FOLDER
+from runbook.production.compose import FOLDER, Production
 
 #: What is kept of production as it was before the first switch.
 _KEPT = ("tags", "digests", "log_errors")

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from runbook.actions import Expectation
-from runbook.chapters.context import Toolbox, Wishes, redactor_for
+from runbook.chapters.context import Toolbox
 from runbook.errors import CheckFailed, EngineError, RunbookError
 from runbook.hosts.local import Host
 from runbook.incident.executor import Incident, Mode
+from runbook.incident.options import Wishes
 from runbook.journal.journal import Journal
 from runbook.production.compose import Production
 from runbook.production.service.traffic import TrafficGate
+from runbook.secrets.known import redactor_for
 from runbook.settings.loader import load
 from runbook.settings.schema import Settings
 from tests.engine.conftest import Rehearsed, docker

@@ -21,7 +21,7 @@ from runbook.chapters.migrating.migrate_command import Direction, starts
 from runbook.chapters.startup import trial
 from runbook.chapters.startup.scratch_project import LABEL, UNTIL
 from runbook.errors import Inconclusive
-from runbook.hosts.local import Command
+from runbook.hosts.command import Command
 from runbook.migrations.database import Catalog
 from runbook.production.compose import Production
 from runbook.production.service.health import Health

@@ -9,8 +9,8 @@ import pytest
 
 from harness.options import Run
 from harness.session.summary import last_lines
-from runbook.chapters.context import Wishes
 from runbook.incident.executor import Mode
+from runbook.incident.options import Wishes
 from runbook.settings.loader import load
 from tests.unit.parts import SETTINGS
 from tests.unit.telling import snapshot

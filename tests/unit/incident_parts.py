@@ -5,7 +5,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from runbook.hosts.local import Host, Recorder
+from runbook.hosts.command import Recorder
+from runbook.hosts.local import Host
 from runbook.incident.executor import Incident, Mode
 from runbook.journal.journal import Journal
 from runbook.production.compose import Production

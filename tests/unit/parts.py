@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from runbook.hosts.command import Command, Completed
 from runbook.hosts.http import Answer, Prober
-from runbook.hosts.local import Command, Completed, Host
+from runbook.hosts.local import Host
 from runbook.production.compose import Production
 from runbook.production.invocation import Invocation
 from runbook.settings.schema import Deadlines, Project

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from runbook.chapters.context import Wishes
 from runbook.chapters.migrating import loss_acceptance
+from runbook.incident.options import Wishes
 from runbook.migrations.image.answer import Function, Problem, Shape, Span, Sql, Step, to_json
 from tests.unit.image_parts import image, step
 from tests.unit.test_downgrade import Catalog, tools

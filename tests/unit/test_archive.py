@@ -15,9 +15,10 @@ from runbook.journal.quick_read import skim
 from runbook.journal.verify import verify
 from runbook.report.archive import index_page
 from runbook.report.archive.archive import Archive, read
-from runbook.report.archive.summary import State, Summary, one_line
+from runbook.report.archive.summary import State, Summary
 from runbook.report.incident_report import Story
 from runbook.secrets.redactor import Redactor
+from runbook.text import one_line
 from tests.unit.filed import closed, filed, opened, over
 from tests.unit.telling import INCIDENT, told
 

@@ -11,7 +11,7 @@ from runbook.chapters import migration_facts
 from runbook.chapters.migrating import migrate_command
 from runbook.chapters.startup import signs
 from runbook.errors import EngineError, Inconclusive
-from runbook.hosts.local import Command, Completed
+from runbook.hosts.command import Command, Completed
 from runbook.migrations.image import probe
 from runbook.settings.schema import DatabaseSettings, MigrationSettings
 from tests.unit.incident_parts import DEADLINES, incident, production

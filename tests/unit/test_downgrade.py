@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from runbook.chapters import handle_migrations
-from runbook.chapters.context import Wishes
-from runbook.hosts.local import Command
+from runbook.hosts.command import Command
+from runbook.incident.options import Wishes
 from runbook.migrations.image.answer import Shape, Step, to_json
 from runbook.settings.schema import DatabaseSettings, MigrationSettings, Project
 from tests.unit.image_parts import image, step

@@ -3,7 +3,7 @@
 import pytest
 
 from runbook.errors import Inconclusive
-from runbook.hosts.local import Command, Completed
+from runbook.hosts.command import Command, Completed
 from runbook.production.dry_run import DryRun, Effect, warnings_in
 
 UP = Command(("docker", "compose", "up", "--dry-run"), 10)

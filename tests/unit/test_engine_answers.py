@@ -8,7 +8,8 @@ import pytest
 
 from runbook.actions import Change, Expectation, Seen
 from runbook.errors import EngineError, HostError, Inconclusive, RunbookError
-from runbook.hosts.local import Command, Host, parsed_json
+from runbook.hosts.command import Command, parsed_json
+from runbook.hosts.local import Host
 from runbook.production.compose import Production
 from runbook.settings.schema import Deadlines, Project
 from tests.unit.incident_parts import incident

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import CommandFailed, CommandSaidTooMuch, CommandTimedOut, HostError
-from runbook.hosts.local import Command, Host
+from runbook.hosts.command import Command
+from runbook.hosts.local import Host
 from runbook.hosts.process import Started
 from runbook.hosts.signals import signals_held
 from tests.unit.parts import Heard, host

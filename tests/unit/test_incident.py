@@ -10,8 +10,9 @@ import pytest
 
 from runbook.actions import Change, Expectation, Outcome, Reach, Request, Seen
 from runbook.errors import CheckFailed, CommandFailed, Inconclusive
+from runbook.hosts.command import Command, Completed
 from runbook.hosts.http import Answer
-from runbook.hosts.local import Command, Completed, Host
+from runbook.hosts.local import Host
 from runbook.incident.executor import Incident, Mode
 from runbook.journal.events import Listener
 from runbook.journal.journal import Journal

@@ -11,8 +11,9 @@ import pytest
 
 from runbook.actions import Change, Expectation, Kept, Reach, Seen
 from runbook.errors import Inconclusive, RunbookError
+from runbook.hosts.command import Command
 from runbook.hosts.http import Answer
-from runbook.hosts.local import Command, Host
+from runbook.hosts.local import Host
 from runbook.incident.executor import Mode
 from runbook.incident.orphaned_command import settle
 from runbook.journal.journal import FORMAT

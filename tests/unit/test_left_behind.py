@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from runbook.actions import Change
-from runbook.hosts.local import Command, Host, OffTheRecord
+from runbook.hosts.command import Command, OffTheRecord
+from runbook.hosts.local import Host
 from runbook.incident import orphaned_command as module
 from runbook.incident.executor import Incident, Mode
 from runbook.incident.orphaned_command import settle

@@ -24,8 +24,8 @@ from harness.compat import Redacting
 from harness.terminal.live import LiveView
 from harness.terminal.live_state import Now
 from harness.terminal.screen import Style
+from runbook.hosts.command import Command, Completed
 from runbook.hosts.http import Answer, Prober
-from runbook.hosts.local import Command, Completed
 from runbook.hosts.process import Started
 from runbook.incident.executor import Incident, Mode
 from runbook.journal.journal import Journal

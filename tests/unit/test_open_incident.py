@@ -8,7 +8,7 @@ import pytest
 
 from runbook.actions import Change
 from runbook.errors import Inconclusive
-from runbook.hosts.local import Command
+from runbook.hosts.command import Command
 from runbook.shared_state.open_rollback import OpenIncident, chain
 from tests.unit.incident_parts import incident, production
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from runbook import VERSION
-from runbook.operator import operator, operator_from, production_host
+from runbook.operator import operator, operator_from
+from runbook.production.compose import production_host
 from tests.unit.incident_parts import incident, production
 
 GITHUB = {

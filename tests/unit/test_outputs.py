@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from runbook.hosts.command import Command
 from runbook.hosts.http import Answer
-from runbook.hosts.local import Command, Host
+from runbook.hosts.local import Host
 from runbook.incident.executor import Incident
 from runbook.journal.output_files import Outputs, check_outputs, is_output
 from runbook.journal.recorder import KEPT_OUTPUT

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from runbook.errors import CommandTimedOut, Inconclusive
-from runbook.hosts.local import Command, Completed, Host
+from runbook.hosts.command import Command, Completed
+from runbook.hosts.local import Host
 from runbook.migrations.image import probe as image_probe
 from runbook.migrations.image.answer import to_json
 from runbook.migrations.image.inside import isolation

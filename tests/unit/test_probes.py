@@ -12,7 +12,7 @@ import pytest
 from runbook.errors import Inconclusive, Why
 from runbook.hosts.http import LARGEST_BODY, Answer, why_not
 from runbook.production.service.health_answers import not_ready
-from runbook.secrets.redactor import beginning
+from runbook.text import beginning
 from tests.unit.parts import Heard, Reply, asking, serving
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"

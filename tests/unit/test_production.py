@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from runbook.errors import ProductionError
-from runbook.hosts.local import Command
+from runbook.hosts.command import Command
 from runbook.production.compose import Production
 from runbook.production.containers import Container
 from runbook.release import Release

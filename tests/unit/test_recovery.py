@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from runbook.chapters import migration_facts, strategy
-from runbook.chapters.context import Wishes
 from runbook.errors import Inconclusive, TargetError
 from runbook.incident.executor import Mode
+from runbook.incident.options import Wishes
 from runbook.migrations.image.answer import Problem, to_json
 from runbook.migrations.image.probe import ImageMigrations
 from runbook.settings.schema import DatabaseSettings, HealthSettings

@@ -7,7 +7,7 @@ import pytest
 
 from runbook.actions import Change
 from runbook.errors import CheckFailed, Inconclusive
-from runbook.hosts.local import Command
+from runbook.hosts.command import Command
 from runbook.incident.executor import Incident
 from runbook.migrations.restore_point import RestorePoint
 from runbook.migrations.restore_steps import Restoring

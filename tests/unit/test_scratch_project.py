@@ -12,7 +12,7 @@ from runbook.chapters.startup import signs
 from runbook.chapters.startup.scratch_project import ScratchProject
 from runbook.chapters.startup.signs import Signs
 from runbook.errors import EngineError, Inconclusive
-from runbook.hosts.local import Completed
+from runbook.hosts.command import Completed
 from runbook.release import ImageName, Release
 from runbook.settings.schema import DatabaseSettings, MigrationSettings, Project
 from tests.unit.incident_parts import DEADLINES

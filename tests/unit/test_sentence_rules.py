@@ -7,7 +7,8 @@ import pytest
 
 from runbook.actions import Change, Expectation, Seen, changes, is_change
 from runbook.errors import Inconclusive, SentenceError
-from runbook.hosts.local import Command, Host
+from runbook.hosts.command import Command
+from runbook.hosts.local import Host
 from runbook.incident.executor import Incident, Mode
 from tests.unit.incident_parts import incident
 

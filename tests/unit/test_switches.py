@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from runbook.errors import EnvFileError, SettingsError
+from runbook.hosts.command import Command
 from runbook.hosts.http import Prober
-from runbook.hosts.local import Command
 from runbook.production.env_file import EnvFileOnHost
 from runbook.production.service.kill_switches import Switch, Users, choose, position_of
 from runbook.secrets.redactor import Redactor

@@ -2,8 +2,8 @@
 
 from runbook.actions import Change, Expectation, Kept, Seen
 from runbook.chapters.context import Toolbox
+from runbook.production.compose import FOLDER
 from runbook.release import Release
-from runbook.shared_state.jsonl import FOLDER
 
 
 def kept_copy(tools: Toolbox) -> str:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from runbook.actions import Expectation, Seen
 from runbook.chapters.context import Toolbox
-from runbook.hosts.local import Command
+from runbook.hosts.command import Command
 from runbook.production.compose import plain
 from runbook.settings.schema import REVISION, MigrationSettings
 

@@ -18,7 +18,8 @@ from runbook.chapters.context import Toolbox
 from runbook.chapters.migrating import migrate_command
 from runbook.chapters.migrating.migrate_command import Direction
 from runbook.errors import CheckFailed, CommandFailed, RunbookError
-from runbook.hosts.local import Host, OffTheRecord
+from runbook.hosts.command import OffTheRecord
+from runbook.hosts.local import Host
 from runbook.hosts.signals import signals_held
 from runbook.incident.executor import Mode
 from runbook.migrations.database import Catalog, literal

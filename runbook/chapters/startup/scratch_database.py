@@ -7,7 +7,7 @@ from typing import Final
 from runbook.chapters.context import Toolbox
 from runbook.chapters.startup.scratch_project import ScratchProject
 from runbook.errors import Inconclusive
-from runbook.hosts.local import Command, Completed
+from runbook.hosts.command import Command, Completed
 from runbook.migrations.database import ALL_COLUMNS, version_table
 
 _MOST = 64 << 20  # bytes of a schema

@@ -7,7 +7,7 @@ from typing import Any
 
 from runbook.chapters.context import Toolbox
 from runbook.errors import HostError, Inconclusive
-from runbook.hosts.local import Command, parsed_json
+from runbook.hosts.command import Command, parsed_json
 from runbook.migrations.image.overdue import sweep
 from runbook.production.compose import plain
 from runbook.production.containers import Container

@@ -11,11 +11,10 @@ from typing import Any
 
 from runbook.chapters.context import Toolbox
 from runbook.errors import Inconclusive
-from runbook.hosts.local import parsed_json
+from runbook.hosts.command import parsed_json
 from runbook.migrations.image.contained import contained, run_contained
 from runbook.production.compose import plain
-from runbook.secrets.redactor import beginning
-from runbook.text import visible
+from runbook.text import beginning, visible
 
 _READER = Path(__file__).with_name("reader.py")
 _MOST = 5  # places that are told

@@ -9,7 +9,8 @@ import time
 from dataclasses import replace
 
 from runbook.errors import CommandSaidTooMuch, CommandTimedOut, HostError, Inconclusive
-from runbook.hosts.local import Command, Completed, Host
+from runbook.hosts.command import Command, Completed
+from runbook.hosts.local import Host
 from runbook.migrations.image.overdue import sweep
 
 #: On every container that asks an image; none outlives the question, but for that of a run that was killed.

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Sequence
 
-from runbook.hosts.local import Command, Host
+from runbook.hosts.command import Command
+from runbook.hosts.local import Host
 
 _REMOVAL = 60.0  # seconds
 

@@ -10,14 +10,15 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from runbook.errors import Inconclusive
-from runbook.hosts.local import Command, Completed, Host
+from runbook.hosts.command import Command, Completed
+from runbook.hosts.local import Host
 from runbook.migrations.image.answer import Answer, Graph, Problem, Step
 from runbook.migrations.image.contained import contained, may_write, run_contained
 from runbook.migrations.image.inside.graph import between, with_ancestors
 from runbook.migrations.image.inside.isolation import Told
-from runbook.secrets.redactor import Redactor, beginning, secrets_in
+from runbook.secrets.redactor import Redactor, secrets_in
 from runbook.settings.schema import MigrationSettings
-from runbook.text import visible
+from runbook.text import beginning, visible
 
 _SHARE = 0.8  # of the deadline; the rest is for the container to start and to end
 _LONGEST = 400  # characters of a complaint

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from runbook.errors import Inconclusive, NoAnswer, Why
 from runbook.hosts.http import Answer
-from runbook.secrets.redactor import beginning
+from runbook.text import beginning
 
 
 class Hope(Enum):

@@ -8,12 +8,11 @@ from pydantic import SecretStr
 from runbook.actions import Change, Expectation, Kept, Seen
 from runbook.errors import Inconclusive, SettingsError
 from runbook.hosts.http import Prober
-from runbook.production.compose import Production
+from runbook.production.compose import FOLDER, Production
 from runbook.production.containers import Container
 from runbook.production.env_file import EnvFileOnHost
 from runbook.production.service.switch_reach import inside
 from runbook.settings.schema import SwitchSettings
-from runbook.shared_state.jsonl import FOLDER
 
 
 def choose(switches: Mapping[str, SwitchSettings], asked_for: str | None) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runbook.errors import HostError, ProductionError
-from runbook.hosts.local import Completed, parsed_json
+from runbook.hosts.command import Completed, parsed_json
 from runbook.production.compose import Production, plain
 from runbook.production.containers import Container
 from runbook.settings.schema import SwitchSettings

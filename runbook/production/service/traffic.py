@@ -13,8 +13,8 @@ from runbook.production.compose import Production
 from runbook.production.gate_words import By, contradiction
 from runbook.production.service.health_answers import BUSY
 from runbook.production.service.hopeless import Hopeless
-from runbook.secrets.redactor import beginning
 from runbook.settings.schema import ServiceCommand, TrafficSettings
+from runbook.text import beginning
 
 #: How long gate and public address may take to say the same, in seconds, while nobody turns the gate.
 _AGREED = 5.0

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook.errors import JournalError
-from runbook.report.archive.summary import JOURNAL, PAGE, State, Summary, one_line, summarize
+from runbook.report.archive.summary import JOURNAL, PAGE, State, Summary, summarize
 from runbook.report.page.render import render
+from runbook.text import one_line
 
 
 @dataclass(frozen=True)

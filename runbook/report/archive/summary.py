@@ -12,13 +12,11 @@ from urllib.parse import quote
 from runbook.journal.quick_read import Skimmed, skim
 from runbook.report.incident_report import Story
 from runbook.report.status import NOTHING_BELIEVED, ending
-from runbook.text import visible
+from runbook.text import one_line
 
 JOURNAL, PAGE = "journal.jsonl", "record.html"
 #: What kinds of incidents are counted by; in the order in which they matter.
 GROUPS = ("rollback", "emergency", "rehearsal", "unlock", "validation", "plan", "unknown")
-#: More characters than this of one thing are not shown in a line.
-_LONGEST = 200
 _TIME = re.compile(r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{6}Z")
 
 
@@ -170,9 +168,3 @@ def _alarm(story: Story) -> str:
 
 def _seconds(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) and value >= 0 else None
-
-
-def one_line(text: object) -> str:
-    """`text` as it can be shown within a line: nothing in it conceals or moves anything, and it has an end."""
-    line = " ".join(visible(str(text)).split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 
-from runbook.report.downtime import Measured, Outage, moment
+from runbook.clock import moment
+from runbook.report.downtime import Measured, Outage
 from runbook.report.incident_report import Story
 from runbook.report.timeline import Scenario
 
