@@ -64,15 +64,15 @@ def as_target_maps(tools: Toolbox) -> None:
 
 @given("the command that migrates starts in the image of the forward-fix")
 def migration_starts(tools: Toolbox) -> None:
-    tools.incident.verify(strategy.migration_startable(tools))
+    tools.incident.verify(handle_migrations.migration_startable(tools))
 
 
 @when("the schema is migrated with the image of the forward-fix")
 @changes
 def migrated_forward(tools: Toolbox) -> None:
-    strategy.migrate(tools)
+    handle_migrations.migrate(tools)
 
 
 @then("the database is at the head of the forward-fix")
 def at_fix_head(tools: Toolbox) -> None:
-    tools.incident.expect(strategy.migrated(tools))
+    tools.incident.expect(handle_migrations.migrated(tools))

@@ -3,34 +3,34 @@
 from pytest_bdd import given, then, when
 
 from runbook.actions import changes
-from runbook.chapters import migration_facts, roll_back_application, snapshot, strategy, target
+from runbook.chapters import identify_target, migration_facts, strategy, target
 from runbook.chapters.checks import compose_files
 from runbook.chapters.context import Toolbox
 
 
 @given("the application is deployed on the production host")
 def application_deployed(tools: Toolbox) -> None:
-    tools.incident.verify(roll_back_application.project_running(tools))
+    tools.incident.verify(identify_target.project_running(tools))
 
 
 @given("the production host has room for another release")
 def room_on_host(tools: Toolbox) -> None:
-    tools.incident.verify(roll_back_application.room_on_host(tools))
+    tools.incident.verify(identify_target.room_on_host(tools))
 
 
 @given("the env file decides which release runs")
 def tag_in_env_file(tools: Toolbox) -> None:
-    tools.incident.verify(roll_back_application.tag_in_env_file(tools))
+    tools.incident.verify(identify_target.tag_in_env_file(tools))
 
 
 @given("the env file can be replaced")
 def env_file_replaceable(tools: Toolbox) -> None:
-    tools.incident.verify(roll_back_application.replaceable_env_file(tools))
+    tools.incident.verify(identify_target.replaceable_env_file(tools))
 
 
 @then("production before any change is on record")
 def production_on_record(tools: Toolbox) -> None:
-    snapshot.write_down_before(tools)
+    identify_target.write_down_before(tools)
 
 
 @given("the traffic gate and the public address say the same")
@@ -50,18 +50,18 @@ def api_askable(tools: Toolbox) -> None:
 
 @given("a release to return to")
 def known_good_release(tools: Toolbox) -> None:
-    target.identify(tools, tools.wishes.forward_fix or tools.wishes.target)
+    identify_target.identify(tools, tools.wishes.forward_fix or tools.wishes.target)
 
 
 @when("the images of the target are fetched")
 @changes
 def images_fetched(tools: Toolbox) -> None:
-    tools.incident.carry_out(target.fetching(tools, target.pinned(tools)), tools.host)
+    tools.incident.carry_out(identify_target.fetching(tools, target.pinned(tools)), tools.host)
 
 
 @then("the production host holds the target at its pinned digests")
 def images_held(tools: Toolbox) -> None:
-    tools.incident.expect(target.fetched(tools, target.pinned(tools)))
+    tools.incident.expect(identify_target.fetched(tools, target.pinned(tools)))
 
 
 @given("the files that production was made from")

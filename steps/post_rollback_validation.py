@@ -35,13 +35,13 @@ def logs_clean(tools: Toolbox) -> None:
 
 @given("the running release on its registry digests")
 def running_release(tools: Toolbox) -> None:
-    target.note_running(tools)
+    post_rollback_validation.note_running(tools)
 
 
 @when("the running release is entered in the ledger")
 @changes
 def entered_in_ledger(tools: Toolbox) -> None:
-    tools.incident.carry_out(target.entering_in_ledger(tools), tools.host)
+    tools.incident.carry_out(post_rollback_validation.entering_in_ledger(tools), tools.host)
 
 
 @then("the ledger names the running release")

@@ -3,14 +3,13 @@
 from pytest_bdd import given, then, when
 
 from runbook.actions import changes
-from runbook.chapters import roll_back_application, strategy, target
-from runbook.chapters.checks import env_file_tag
+from runbook.chapters import identify_target, roll_back_application, strategy, target
 from runbook.chapters.context import Toolbox
 
 
 @given("a pinned target")
 def pinned_target(tools: Toolbox) -> None:
-    tools.incident.verify(target.fetched(tools, target.pinned(tools)))
+    tools.incident.verify(identify_target.fetched(tools, target.pinned(tools)))
 
 
 @when("user traffic is paused")
@@ -22,7 +21,7 @@ def traffic_paused(tools: Toolbox) -> None:
 @when("the env file is made to name the target")
 @changes
 def env_file_names_target(tools: Toolbox) -> None:
-    tools.incident.carry_out(env_file_tag.naming(tools, target.pinned(tools)), tools.host)
+    tools.incident.carry_out(roll_back_application.naming(tools, target.pinned(tools)), tools.host)
 
 
 @when("the application is brought up on the target")
@@ -71,7 +70,7 @@ def api_ready(tools: Toolbox) -> None:
 
 @then("the env file names the target and is otherwise as before")
 def env_file_otherwise_same(tools: Toolbox) -> None:
-    tools.incident.expect(env_file_tag.named(tools, target.pinned(tools)))
+    tools.incident.expect(roll_back_application.named(tools, target.pinned(tools)))
 
 
 @then("the files on the production host describe what runs")
@@ -97,18 +96,18 @@ def serves_target(tools: Toolbox) -> None:
 
 @given("the digests of the failed release")
 def failed_digests(tools: Toolbox) -> None:
-    tools.incident.verify(target.failed_digests_known(tools))
+    tools.incident.verify(roll_back_application.failed_digests_known(tools))
 
 
 @when("the rollback is written down on the production host")
 @changes
 def written_down(tools: Toolbox) -> None:
-    tools.incident.carry_out(target.opening_incident(tools), tools.host)
+    tools.incident.carry_out(roll_back_application.opening_incident(tools), tools.host)
 
 
 @then("the failed release is in quarantine")
 def failed_quarantined(tools: Toolbox) -> None:
-    tools.incident.expect(target.failed_in_quarantine(tools))
+    tools.incident.expect(roll_back_application.failed_in_quarantine(tools))
 
 
 @then("the target is not in quarantine")
@@ -119,4 +118,4 @@ def target_not_quarantined(tools: Toolbox) -> None:
 @when("the failed release is quarantined")
 @changes
 def quarantined(tools: Toolbox) -> None:
-    target.quarantine_failed(tools)
+    roll_back_application.quarantine_failed(tools)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-from runbook.report.likeness import as_planned, same_actions, without_name
+from runbook.report.action_diff import as_planned, same_actions, without_name
 
 Entry = dict[str, Any]
 

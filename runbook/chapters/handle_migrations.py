@@ -121,3 +121,35 @@ def as_target_maps(tools: Toolbox) -> Expectation:
         "the downgrade undid nothing, or not all: ship a forward-fix, or restore the restore point",
         acceptable=False,
     )
+
+
+def migration_startable(tools: Toolbox) -> Expectation:
+    """That the command that migrates starts, in a container like the one that will carry it out."""
+    return migrate_command.starts(tools, pinned(tools).tag, Direction.UPGRADE)
+
+
+def migrating(tools: Toolbox) -> Change:
+    """The change that brings the schema to the forward-fix's head, in isolation, before the application follows."""
+    release, known = pinned(tools), migration_facts.of(tools)
+    heads = known.target.heads
+    command = migrate_command.running(tools, release.tag, Direction.UPGRADE, known.target_head)
+    summary = f"the schema is migrated to {', '.join(heads)} with {release.tag}"
+    return Change(summary, (command,), lambda: migration_facts.reached(tools))
+
+
+def migrate(tools: Toolbox) -> None:
+    """Carry that out, with its locks and statements held to their limits."""
+    with time_limits.kept(tools, Direction.UPGRADE):
+        tools.incident.carry_out(migrating(tools), tools.host)
+
+
+def migrated(tools: Toolbox) -> Expectation:
+    """That the database says it is at the head of the release that is rolled out."""
+    heads = set(migration_facts.of(tools).target.heads)
+
+    def look() -> Seen:
+        revisions = tools.catalog.revisions()
+        return Seen(set(revisions) == heads, f"the database is at {', '.join(revisions)}")
+
+    at = f"the database at {', '.join(sorted(heads))}"
+    return Expectation(at, look, "read the migration's output", acceptable=False)

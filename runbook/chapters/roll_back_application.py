@@ -1,100 +1,14 @@
 """The switch from the failed release to the target, and what must be so around it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
-from runbook.actions import Change, Expectation, Seen
+from runbook.actions import Change, Expectation, Kept, Seen
 from runbook.chapters.context import Toolbox
-from runbook.errors import EnvFileError
+from runbook.chapters.target import pinned
 from runbook.production.compose import FOLDER
 from runbook.production.containers import Container, counts
-from runbook.production.invocation import place
-from runbook.release import PROBE, Release
-
-_GIB = 1 << 30
-
-
-def project_running(tools: Toolbox) -> Expectation:
-    """That the Compose project is up, from the folder that the settings name, with a container for each service."""
-
-    def look() -> Seen:
-        containers = tools.production.application()
-        return Seen(ok=True, seen="; ".join(container.one_line for container in containers))
-
-    return Expectation(
-        f"the Compose project {tools.settings.project.name} up on its host",
-        look,
-        "bring the project up first",
-    )
-
-
-def room_on_host(tools: Toolbox) -> Expectation:
-    """That the disks of the project and of the engine have `host.minimum_free_gib` free."""
-    wanted = tools.settings.host.minimum_free_gib
-
-    def look() -> Seen:
-        free = tools.production.free_bytes()
-        short = any(size < wanted * _GIB for size in free.values())
-        return Seen(not short, ", ".join(f"{size / _GIB:.1f} GiB free for {place}" for place, size in free.items()))
-
-    return Expectation(
-        f"at least {wanted:g} GiB free on the production host",
-        look,
-        "make room (`docker image prune` takes images that nothing uses), or lower host.minimum_free_gib",
-    )
-
-
-def replaceable_env_file(tools: Toolbox) -> Expectation:
-    """That the env file can be replaced by this user, and would keep its owner: found out before users are kept out."""
-
-    def look() -> Seen:
-        env_file = tools.env_file.read()
-        folder = str(PurePosixPath(env_file.path).parent)
-        user = tools.host.check(tools.production.command("id", "-u")).text.strip()
-        writable = tools.host.run(tools.production.command("test", "-w", folder)).exit_code == 0
-        notes = f"{tools.production.directory}/{FOLDER}"
-        there = tools.host.run(tools.production.command("test", "-e", notes)).exit_code == 0
-        ours = not there or tools.host.run(tools.production.command("test", "-w", notes)).exit_code == 0
-        linked = tools.host.run(tools.production.command("test", "-L", notes)).exit_code == 0
-        keeps_owner = user in ("0", env_file.owner)
-        seen = f"user {user}, env file of {env_file.owner}, {folder} {'writable' if writable else 'NOT writable'}"
-        seen += "" if ours else f", {notes} NOT writable"
-        seen += f", {notes} is a LINK, through which no copy is written" if linked else ""
-        return Seen(writable and ours and keeps_owner and not linked, seen)
-
-    return Expectation(
-        "an env file that this user can replace without changing its owner", look, "run this as the user who deploys"
-    )
-
-
-def tag_in_env_file(tools: Toolbox) -> Expectation:
-    """That the env file sets the tag, and that Compose takes every rolled-back service's image from it."""
-    variable = tools.settings.project.tag_variable
-
-    def look() -> Seen:
-        env_file = tools.env_file.read()
-        env_file.value_of(variable)
-        tag = tools.production.tag()
-        images = tools.production.images_with_tag()
-        try:
-            tools.env_file.changed(env_file, variable, PROBE)
-        except EnvFileError as error:
-            return Seen(ok=False, seen=f"{error.seen}{_who_sets(tools)}")
-        return Seen(ok=True, seen=f"{variable}={tag}; Compose would start {', '.join(map(str, images.values()))}")
-
-    return Expectation(
-        f"{variable} of the env file to decide which release runs",
-        look,
-        f"let {tools.settings.project.env_file} be the only file that sets {variable}",
-    )
-
-
-def _who_sets(tools: Toolbox) -> str:
-    variable, own = tools.settings.project.tag_variable, tools.env_file.path
-    places = [place(tools.settings.project, path) for path in tools.production.invocation.env_files]
-    others = [path for path in places if path != own and variable in tools.env_file.at(path, alone=True).read().values]
-    return f", because {', '.join(others)} sets it as well" if others else ""
+from runbook.release import Release
 
 
 def bringing_up(tools: Toolbox, release: Release) -> Change:
@@ -193,4 +107,94 @@ def files_agree_with_containers(tools: Toolbox) -> Expectation:
         "the files to describe what runs, so that the next `docker compose up` changes nothing",
         look,
         f"look at what it would change: type {tools.production.compose('up', '-d', '--dry-run')}",
+    )
+
+
+def failed_digests_known(tools: Toolbox) -> Expectation:
+    """What is on record of the digests that the failed release ran on. None is no reason to leave it running."""
+    failed = _failed_digests(tools)
+    shown = ", ".join(f"{service} {digest}" for service, digest in failed.items())
+    nothing = "no digest but the target's: it ran already, or the failed release's images came from no registry"
+    return Expectation("the failed release's digests", lambda: Seen(ok=True, seen=shown or nothing), "")
+
+
+def quarantine_failed(tools: Toolbox) -> None:
+    """Keep the failed release from coming back unnoticed, and put on record what of it is in quarantine."""
+    incident, digests = tools.incident, _failed_digests(tools)
+    tag = ", ".join(incident.facts["origin"]["tags"])
+    incident.carry_out(tools.known_good.quarantining(digests, tag, incident.name), tools.host)
+    if digests and not incident.planned_changes:
+        incident.learn("quarantined", tools.known_good.quarantined(digests))
+
+
+def failed_in_quarantine(tools: Toolbox) -> Expectation:
+    """That the failed release is in quarantine now."""
+    return tools.known_good.in_quarantine(_failed_digests(tools))
+
+
+def opening_incident(tools: Toolbox) -> Change:
+    """The change that writes down, on the host, what failed and what is returned to."""
+    facts = tools.incident.facts
+    earlier = tools.open_incident.concerning(facts["before"]["tags"])
+    return tools.open_incident.opening(tools.incident.name, facts["origin"], pinned(tools).tag, earlier)
+
+
+def _failed_digests(tools: Toolbox) -> dict[str, str]:
+    target = set(pinned(tools).digests.values())
+    failed: dict[str, str] = tools.incident.facts["origin"]["digests"]
+    return {s: d for s, d in failed.items() if d.startswith("sha256:") and d not in target}
+
+
+def kept_copy(tools: Toolbox) -> str:
+    """Where the env file from before the switch is kept, beside production's own state on the host."""
+    return f"{tools.production.directory}/{FOLDER}/{tools.incident.name}.env"
+
+
+def naming(tools: Toolbox, release: Release) -> Change:
+    """The change that makes the env file name the target, and keeps a copy of it as it was."""
+    variable = tools.settings.project.tag_variable
+    env_file = tools.env_file.read()
+    content = tools.env_file.changed(env_file, variable, release.tag)
+
+    def already() -> str | None:
+        now = tools.env_file.read().values.get(variable)
+        return f"{env_file.path} says {variable}={release.tag}" if now == release.tag else None
+
+    return Change(
+        f"{env_file.path} says {variable}={release.tag} (was {env_file.values.get(variable)})",
+        tools.env_file.replacing(env_file, content, kept_copy(tools)),
+        already,
+        leaves=(Kept(kept_copy(tools), "the env file as it was before, with its secrets"),),
+    )
+
+
+def named(tools: Toolbox, release: Release) -> Expectation:
+    """That Compose takes the target from its files alone, and that the env file differs in that one value only."""
+    variable = tools.settings.project.tag_variable
+
+    def look() -> Seen:
+        images = tools.production.images_with_tag()
+        wrong = [
+            f"Compose would start {image}" for service, image in images.items() if image != release.images[service]
+        ]
+        if wrong:
+            return Seen(ok=False, seen="; ".join(wrong))
+        now = tools.env_file.read()
+        there = tools.host.run(tools.production.command("test", "-e", kept_copy(tools)))
+        if there.exit_code == 1:
+            return Seen(ok=True, seen=f"{now.path} names {release.tag}, and was not changed by this incident")
+        before = tools.env_file.at(kept_copy(tools))
+        same = before.changed(before.read(), variable, release.tag) == now.content
+        found: dict[str, str] = tools.incident.facts["before"]["env_file"]
+        kept = (found["mode"], found["owner"]) == (now.mode, f"{now.owner}:{now.group}")
+        return Seen(
+            same and kept,
+            f"{now.path} names {release.tag}; all its other bytes are {'as before' if same else 'NOT as before'};"
+            f" mode {now.mode}, owner {now.owner}:{now.group}{'' if kept else ', which was different before'}",
+        )
+
+    return Expectation(
+        f"Compose to start {release.tag} from its files alone, with nothing else changed in the env file",
+        look,
+        f"compare the env file with {kept_copy(tools)} on the host",
     )

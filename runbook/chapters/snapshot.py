@@ -11,18 +11,6 @@ from runbook.production.service.kill_switches import position_of
 from runbook.release import ImageName
 
 
-def write_down_before(tools: Toolbox) -> None:
-    """Put production as it is before any change on record; of an incident that changed something, as it is found now.
-
-    What it was before the first change stands in the journal already, and cannot be seen any more.
-    """
-    tools.incident.learn("found again" if tools.incident.changes_made else "before", take(tools))
-    if (under_way := tools.open_incident.of_another(tools.incident.name)) is not None:
-        here = tools.incident.journal.path.parent.with_name(under_way["incident"]) / "journal.jsonl"
-        about = {name: under_way[name] for name in ("incident", "since", "target")}
-        tools.incident.learn("open rollback", about | {"recorded_here": here.is_file()})
-
-
 def take(tools: Toolbox) -> dict[str, Any]:
     """Look at everything that a rollback may change, or must not.
 

@@ -5,8 +5,6 @@ from typing import Any
 from runbook.actions import Change, Expectation, Seen
 from runbook.chapters import migration_facts, startup_check
 from runbook.chapters.context import Toolbox
-from runbook.chapters.migrating import migrate_command, time_limits
-from runbook.chapters.migrating.migrate_command import Direction
 from runbook.chapters.target import pinned
 from runbook.errors import Inconclusive, TargetError
 from runbook.incident.facts import Way
@@ -173,38 +171,6 @@ def restore_point_taken(tools: Toolbox) -> Change:
 def restore_point_read_back(tools: Toolbox) -> Expectation:
     """That this restore point is whole, and has the data of every table."""
     return tools.restore_point.reads_back(tuple(tools.catalog.tables()), lambda: migration_facts.reached(tools))
-
-
-def migration_startable(tools: Toolbox) -> Expectation:
-    """That the command that migrates starts, in a container like the one that will carry it out."""
-    return migrate_command.starts(tools, pinned(tools).tag, Direction.UPGRADE)
-
-
-def migrating(tools: Toolbox) -> Change:
-    """The change that brings the schema to the forward-fix's head, in isolation, before the application follows."""
-    release, known = pinned(tools), migration_facts.of(tools)
-    heads = known.target.heads
-    command = migrate_command.running(tools, release.tag, Direction.UPGRADE, known.target_head)
-    summary = f"the schema is migrated to {', '.join(heads)} with {release.tag}"
-    return Change(summary, (command,), lambda: migration_facts.reached(tools))
-
-
-def migrate(tools: Toolbox) -> None:
-    """Carry that out, with its locks and statements held to their limits."""
-    with time_limits.kept(tools, Direction.UPGRADE):
-        tools.incident.carry_out(migrating(tools), tools.host)
-
-
-def migrated(tools: Toolbox) -> Expectation:
-    """That the database says it is at the head of the release that is rolled out."""
-    heads = set(migration_facts.of(tools).target.heads)
-
-    def look() -> Seen:
-        revisions = tools.catalog.revisions()
-        return Seen(set(revisions) == heads, f"the database is at {', '.join(revisions)}")
-
-    at = f"the database at {', '.join(sorted(heads))}"
-    return Expectation(at, look, "read the migration's output", acceptable=False)
 
 
 def checked_verdict(verdict: str | None, because: str | None) -> str | None:

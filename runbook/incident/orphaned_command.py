@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 from runbook.hosts.local import Host, aftermath
+from runbook.hosts.process import boot, start_of
 from runbook.journal.journal import Entry, Journal
-from runbook.process import boot, start_of
 
 _PAUSE = 0.2  # seconds between two looks
 _GRACE = 5.0  # seconds to end after SIGTERM

@@ -7,11 +7,11 @@ from typing import Any
 
 from runbook.hosts.command import Command, Completed
 from runbook.hosts.http import Answer
+from runbook.hosts.process import boot, start_of
 from runbook.hosts.pull_progress import without_bars
 from runbook.journal.events import Listener
 from runbook.journal.journal import Journal
 from runbook.journal.output_files import Outputs
-from runbook.process import boot, start_of
 
 #: As much of one stream of a command's output as the journal keeps, in characters: the last ones, which hold the error.
 KEPT_OUTPUT = 64 * 1024

@@ -6,8 +6,18 @@ from itertools import zip_longest
 from typing import Any
 
 from runbook.journal.journal import Entry
-from runbook.report.action_diff import ChangeHeld, FactHeld, Line, PlanAndActual, Standing, Stop
-from runbook.report.likeness import as_planned, same_action, same_actions, without_name
+from runbook.report.action_diff import (
+    ChangeHeld,
+    FactHeld,
+    Line,
+    PlanAndActual,
+    Standing,
+    Stop,
+    as_planned,
+    same_action,
+    same_actions,
+    without_name,
+)
 from runbook.report.plan_lookup import facts_in_short
 from runbook.report.step_digest import ShortChange, ShortSentence, in_short
 

@@ -23,6 +23,7 @@ def redactor_for(settings: Settings) -> Redactor:
 
 
 def learn_sources(settings: Settings, env_values: dict[str, str], redactor: Redactor) -> None:
+    """Let `redactor` learn the secrets that the settings name, as far as they can be read."""
     for name, source in settings.secret_sources().items():
         # A secret that is not there is reported by who needs it; what cannot be read cannot leak.
         with contextlib.suppress(RunbookError):

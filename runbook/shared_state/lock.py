@@ -20,9 +20,9 @@ from runbook.actions import Change, Reach
 from runbook.clock import utc_now
 from runbook.errors import Inconclusive, LockHeld, LockLost
 from runbook.hosts.command import Command
+from runbook.hosts.process import boot, start_of
 from runbook.hosts.signals import signals_held
 from runbook.operator import operator
-from runbook.process import boot, start_of
 from runbook.production.compose import FOLDER, Production
 from runbook.shared_state.jsonl import HostLines
 from runbook.text import visible

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.session.way_back import recovery_lines
+from harness.session.summary import recovery_lines
 from runbook.report.timeline import Sentence
 
 FACTS: dict[str, Any] = {

@@ -13,11 +13,11 @@ import pytest
 from runbook.actions import Change
 from runbook.hosts.command import Command, OffTheRecord
 from runbook.hosts.local import Host
+from runbook.hosts.process import start_of
 from runbook.incident import orphaned_command as module
 from runbook.incident.executor import Incident, Mode
 from runbook.incident.orphaned_command import settle
 from runbook.journal.journal import Journal
-from runbook.process import start_of
 from runbook.secrets.redactor import Redactor
 
 ROOT = Path(__file__).parents[2]

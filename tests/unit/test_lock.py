@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import CommandFailed, Inconclusive, LockHeld, LockLost
-from runbook.process import start_of
+from runbook.hosts.process import start_of
 from runbook.shared_state import lock as module
 from runbook.shared_state.lock import ABANDONED_AFTER, Heartbeat, Holder, Lock
 from tests.unit.parts import production

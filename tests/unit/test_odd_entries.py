@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runbook.__main__ import main
+from runbook.cli.main import main
 from runbook.errors import JournalError
 from runbook.report.page import render
 from tests.unit.forging import lines_in, put, resealed, sealed_anew

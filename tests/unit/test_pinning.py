@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runbook.chapters.target import _pin
+from runbook.chapters.identify_target import _pin
 from runbook.errors import RegistryError, RegistryRefused, ReleaseNotFound
 from runbook.release import ImageName
 from runbook.shared_state.ledger import Candidate

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.__main__ import main
+from runbook.cli.main import main
 from runbook.journal.journal import Journal
 from runbook.report.page import render
 from runbook.secrets.redactor import Redactor

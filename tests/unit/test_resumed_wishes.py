@@ -9,7 +9,7 @@ import pytest
 from harness.resume import _joined, _refuse_other_switch
 from harness.session.retyped import Typed
 from runbook.chapters import strategy
-from runbook.chapters.target import identify
+from runbook.chapters.identify_target import identify
 from runbook.errors import SettingsError, TargetError
 from runbook.incident.options import Wishes
 

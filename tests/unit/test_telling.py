@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from runbook.chapters.post_rollback_validation import announcement, ticket
+from runbook.notify.messages import announcement, ticket
 
 POINT = {"path": "/srv/shop/.runbook/i-1.dump", "size": 4711, "sha256": "ab" * 32}
 FACTS: dict[str, Any] = {

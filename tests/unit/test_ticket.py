@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from runbook.actions import Change, Reach, Request
-from runbook.chapters.post_rollback_validation import announcement, ticket
 from runbook.errors import Inconclusive
+from runbook.notify.messages import announcement, ticket
 from runbook.notify.trackers.github import Tracker
 from runbook.polling import wait_for
 from runbook.settings.schema import SecretSource, TicketSettings

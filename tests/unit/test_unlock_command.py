@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.__main__ import main
+from runbook.cli.main import main
 from runbook.incident.executor import Incident
 from runbook.journal.verify import verify
 from runbook.shared_state.lock import Holder

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.__main__ import main
+from runbook.cli.main import main
 from runbook.hosts.http import Answer
 from runbook.journal.verify import verify
 from runbook.report.page import render
