@@ -13,7 +13,6 @@ from typing import BinaryIO
 
 from runbook.errors import JournalError
 from runbook.journal.damage import Damage, may_resume
-from runbook.journal.earlier import completed
 from runbook.journal.hash_chain import FIRST_PREVIOUS, FORMAT, Entry
 from runbook.journal.verify import verify
 from runbook.journal.writer_lock import is_written
@@ -84,7 +83,7 @@ def skim(path: Path, deadline: float | None = None) -> Skimmed:
         verified = verify(path)
         return Skimmed(list(verified.entries), verified.problem, at_work, about.st_size, verified.damage)
     damage, problem = broken or (None, None)
-    return Skimmed(list(completed(tuple(entries))), problem, at_work, about.st_size, damage)
+    return Skimmed(entries, problem, at_work, about.st_size, damage)
 
 
 def _read(file: BinaryIO, deadline: float | None) -> tuple[list[Entry], bytes, _Broken | None]:

@@ -5,16 +5,12 @@ from pathlib import Path
 
 from runbook.errors import JournalError
 from runbook.journal.damage import Damage, damages
-from runbook.journal.earlier import completed
 from runbook.journal.hash_chain import FIRST_PREVIOUS, FORMAT, Entry, Line, lines_of
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What `verify` found: the entries that can be believed, the head's hash, and what is wrong, if anything.
-
-    The entries of journals of earlier versions are in today's form (earlier.py).
-    """
+    """What `verify` found: the entries that can be believed, the head's hash, and what is wrong, if anything."""
 
     entries: tuple[Entry, ...]
     head: str
@@ -56,7 +52,7 @@ def check(path: Path, data: bytes) -> Verified:
     found = damages(lines)
     first = next(found, None)
     believed = lines if first is None else lines[: first.believed]
-    entries = completed(tuple(line.entry for line in believed if line.entry is not None))
+    entries = tuple(line.entry for line in believed if line.entry is not None)
     head = believed[-1].digest if believed else FIRST_PREVIOUS
     size = sum(len(line.data) for line in believed)
     if first is None:
