@@ -1,7 +1,7 @@
 """The record of every incident that can be rehearsed, and of runs that died, in a real Chromium and on paper.
 
-The tests on the engine made them, and left them with `tests.keeping`. Run alone, two are rehearsed here. What must be
-on a page is taken from its journal.
+The tests on the engine made them, and left them with `tests.support.keeping`. Run alone, two are rehearsed here. What
+must be on a page is taken from its journal.
 """
 
 import os
@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.looking import faint, unfold, violations
 from tests.browser.paper import printed
 from tests.browser.told import Told, missing, out_of_order, squeezed
-from tests.keeping import HEADLINES, keep, kept
+from tests.support.keeping import HEADLINES, keep, kept
 
 ROOT = Path(__file__).parents[2]
 REHEARSED_HERE = ("regression", "breaking-migration")

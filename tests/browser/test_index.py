@@ -9,7 +9,7 @@ from runbook.report.archive import index_page
 from runbook.report.archive.archive import read
 from tests.browser.looking import unfold, violations
 from tests.browser.paper import printed
-from tests.unit.filed import closed, filed, opened, over
+from tests.support.filed import closed, filed, opened, over
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from rehearsal.docker_host.engine import plugin_dirs
 from rehearsal.incidents.catalogue import Planted, find_incident
 from rehearsal.incidents.database import columns, content_hash, sql, tables
 from rehearsal.practice_production import Practice
-from tests.journal_schema import problems
+from tests.support.journal_schema import problems
 
 ROOT = Path(__file__).parents[2]
 RUN_DEADLINE = 240  # seconds, for one run of the runbook

@@ -11,8 +11,8 @@ from runbook.report.action_diff import PlanAndActual
 from runbook.report.follow_up.follow_ups import follow_ups
 from runbook.report.plan_diff import plan_and_actual
 from tests.engine.conftest import Ran, Rehearsed, state
-from tests.keeping import keep
-from tests.same_commands import differences
+from tests.support.keeping import keep
+from tests.support.same_commands import differences
 
 Scene = tuple[Rehearsed, Planted]
 

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
-from tests import journal_schema
 from tests.engine.conftest import ROOT, Ran
+from tests.support import journal_schema
 
 
 def problems(ran: Ran, where: str, kind: str) -> Iterator[str]:

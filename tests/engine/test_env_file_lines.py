@@ -12,7 +12,7 @@ import pytest
 from runbook.production.env_file import EnvFileOnHost
 from runbook.secrets.redactor import Redactor
 from tests.engine.env_lines import named, statements
-from tests.unit.parts import production
+from tests.support.parts import production
 
 BOM = b"\xef\xbb\xbf"
 NEW = "2026-01-31-rc2"

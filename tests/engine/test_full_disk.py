@@ -14,7 +14,7 @@ from runbook.journal.journal import RESERVED
 from runbook.journal.verify import verify
 from tests.harness.conftest import zygote
 from tests.harness.inner import Runbook, Zygote, scenario
-from tests.keeping import keep
+from tests.support.keeping import keep
 
 __all__ = ["zygote"]  # the fixture, for pytest
 

@@ -21,8 +21,8 @@ from runbook.migrations.image.answer import Shape, to_json
 from runbook.migrations.image.contained import LABEL
 from runbook.migrations.image.probe import ImageMigrations, ask_image
 from runbook.settings.schema import MigrationSettings
-from tests.campaigns import campaign
-from tests.unit.parts import Heard, host
+from tests.support.campaigns import campaign
+from tests.support.parts import Heard, host
 
 PROJECTS = Path(__file__).parent / "migration_projects"
 TEST_LABEL = "io.rollback-runbook.probe-test"

@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.campaigns import campaign
 from tests.engine.conftest import ROOT, Ran, docker
-from tests.journal_schema import problems
+from tests.support.campaigns import campaign
+from tests.support.journal_schema import problems
 
 pytestmark = campaign
 

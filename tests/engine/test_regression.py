@@ -10,8 +10,8 @@ import httpx
 import testinfra
 
 from tests.engine.conftest import ROOT, Rehearsed, docker
-from tests.keeping import keep
-from tests.same_commands import differences
+from tests.support.keeping import keep
+from tests.support.same_commands import differences
 
 TARGET, FAILED = "2025-12-15-rc1", "2025-12-18-rc1"
 VERIFY = [str(ROOT / ".venv/bin/python"), "-m", "runbook", "verify"]

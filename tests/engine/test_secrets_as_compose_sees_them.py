@@ -9,7 +9,7 @@ from runbook.production.env_file import EnvFileOnHost
 from runbook.production.invocation import Invocation
 from runbook.production.secrets import secrets_of
 from runbook.secrets.redactor import Redactor
-from tests.unit.parts import production
+from tests.support.parts import production
 
 ENV = r"""MONTH=2026-01
 IMAGE_TAG=${MONTH}-rc1

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.campaigns import campaign
 from tests.engine.conftest import Rehearsed
 from tests.engine.shapes import Shaped, shapes
+from tests.support.campaigns import campaign
 
 
 @pytest.fixture(scope="module")

@@ -27,8 +27,8 @@ from runbook.production.compose import Production
 from runbook.production.service.health import Health
 from runbook.release import ImageName, Release
 from runbook.settings.schema import DatabaseSettings, Deadlines, HealthSettings, MigrationSettings, Project
-from tests.unit.incident_parts import incident
-from tests.unit.parts import asking, host
+from tests.support.incident_parts import incident
+from tests.support.parts import asking, host
 
 PROJECT = Path(__file__).parent / "start_projects"
 DEADLINES = Deadlines(command=60, healthy=120, stable=1, up=120)

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from tests.engine.conftest import ROOT, Ran, Rehearsed, docker
-from tests.keeping import keep
+from tests.support.keeping import keep
 
 TARGET, FAILED = "2025-12-15-rc1", "2025-12-18-rc1"
 PATIENCE = 120  # seconds

@@ -9,7 +9,7 @@ import pytest
 
 from tests.engine.conftest import Rehearsed, docker
 from tests.engine.kill_campaign import Campaign
-from tests.keeping import keep
+from tests.support.keeping import keep
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from rehearsal.images.parts import BASE_IMAGE
 from runbook.errors import Inconclusive
 from runbook.production.logs.reader import Logs
 from runbook.settings.schema import LogSettings
-from tests.unit.parts import production
+from tests.support.parts import production
 
 SPEAKS = ["sh", "-c", 'echo "$0"; exec sleep 600', "\x1b[31mERROR\x1b[0m: no price"]
 SERVICES: dict[str, dict[str, Any]] = {

@@ -11,8 +11,8 @@ from runbook.migrations.verdict.ddl.dispatch import STUMBLED
 from runbook.migrations.verdict.judge import Verdict, judge
 from tests.engine.old_code import failures, rows, tables
 from tests.engine.postgres_cluster import Cluster, cluster
-from tests.unit.migrations_table import BESIDE, ROWS, SHOP, Row
-from tests.unit.migrations_writing import migrations
+from tests.support.migrations_table import BESIDE, ROWS, SHOP, Row
+from tests.support.migrations_writing import migrations
 
 RUNNABLE = [row for row in ROWS if not row.unrunnable and row.models in {"shop", "none"}]
 

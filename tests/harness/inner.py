@@ -15,8 +15,8 @@ from typing import Any
 
 from runbook.journal.verify import verify
 from runbook.report.page.page_check import Page, check_page
-from tests.journal_schema import problems
-from tests.unit.incident_parts import READS_VALUES
+from tests.support.incident_parts import READS_VALUES
+from tests.support.journal_schema import problems
 
 ROOT = Path(__file__).parents[2]
 CANARY = "canary/4711 & sons"

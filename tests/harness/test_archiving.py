@@ -3,7 +3,7 @@
 import re
 
 from tests.harness.inner import Runbook, scenario
-from tests.unit.filed import filed, over
+from tests.support.filed import filed, over
 
 GOOD = scenario("Good", "Given something to begin with", "Then all is well")
 BAD = scenario("Bad", "Then all is not well")

@@ -7,7 +7,7 @@ import pytest
 
 from harness.html.compat_html import REPLACED
 from tests.harness.inner import Ran, Runbook, scenario
-from tests.unit.test_record import Page
+from tests.unit.report.page.test_render import Page
 
 GOOD = scenario("Good", "Given something to begin with", "Then all is well")
 BAD = scenario("Bad", "Then all is not well")

@@ -12,8 +12,8 @@ from harness.session.summary import last_lines
 from runbook.incident.executor import Mode
 from runbook.incident.options import Wishes
 from runbook.settings.loader import load
-from tests.unit.parts import SETTINGS
-from tests.unit.telling import snapshot
+from tests.support.parts import SETTINGS
+from tests.support.telling import snapshot
 
 STATES = ((2, "running"), (1, "created"))
 

@@ -4,7 +4,7 @@ import pytest
 
 from runbook.report.plan_diff import plan_and_actual
 from tests.harness.inner import Runbook, scenario
-from tests.same_commands import commands, differences
+from tests.support.same_commands import commands, differences
 
 SENTENCES = """
 from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 from tests.harness.inner import Ran, Runbook, scenario
 from tests.harness.test_refusals import refusal
 from tests.harness.test_signals import after_file
-from tests.unit.forging import lines_in, put, resealed, sealed_anew
+from tests.support.forging import lines_in, put, resealed, sealed_anew
 
 MADE = scenario("Made", "When a file is made", "Then all is well", tags="@provides:made")
 SWITCH = scenario("Switch", "When a long command is run", tags="@needs:made @provides:switched")

@@ -1,0 +1,51 @@
+"""Whether a journal is what docs/journal.schema.json says: what tests call on each journal that they make."""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "journal.schema.json"
+FIRST, LAST = ["seq", "time", "kind"], ["previous", "sha256"]
+
+
+def problems(journal: Path, *, other_facts: bool = False) -> list[str]:
+    """What is not as the schema says, line by line; only tests of their own sentences have `other_facts`.
+
+    A last line that a killed run did not finish is left out: it tells nothing.
+    """
+    lines = [line for line in journal.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    return [
+        f"line {number}: {problem}"
+        for number, line in enumerate(lines, start=1)
+        for problem in _problems(json.loads(line), other_facts=other_facts)
+    ]
+
+
+def _problems(entry: dict[str, Any], *, other_facts: bool) -> Iterator[str]:
+    errors = list(_validator().iter_errors(entry))
+    # Where one member is wrong, the whole kind does not count, and all its members seem to be too many.
+    error = best_match([error for error in errors if error.validator != "unevaluatedProperties"] or errors)
+    if error is not None:
+        yield f"{entry.get('kind')}: {error.json_path}: {error.message[:300]}"
+    names = list(entry)
+    if (names[:3], names[-2:]) != (FIRST, LAST):
+        yield f"its members are in another order: {names}"
+    if entry.get("kind") == "fact" and not other_facts and entry["name"] not in schema()["$defs"]["facts"]:
+        yield f"a fact that docs/journal.schema.json does not know: {entry['name']!r}"
+
+
+@cache
+def schema() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    Draft202012Validator.check_schema(schema())
+    return Draft202012Validator(schema())

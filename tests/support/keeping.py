@@ -1,0 +1,51 @@
+"""One record of each sort, kept when the test that made it is done with it: the tests in a browser look at them last.
+
+Where the environment variable KEEP_RECORDS names a folder they are kept there, for people to look at and for later
+sessions; otherwise they are gone when this session ends.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from rehearsal.incidents.catalogue import INCIDENTS
+
+#: What a record is called here, and the headline that its page must have.
+HEADLINES = {
+    "regression": "Over: production runs 2025-12-15-rc1 again",
+    "additive-migration": "Over: production runs 2025-12-15-rc1 again",
+    "breaking-migration": "Over: production runs 2025-12-15-rc1 again",
+    "irreversible-migration": "Production is held as it is: expected a working downgrade",
+    "export-leak": "Switched: EXPORT_MODE=off",
+    "forward-fix": "Over: production went forward to 2025-12-20-rc2",
+    "migrate-on-boot": "Production is held as it is: expected a target that does not migrate",
+    "killed": "Interrupted at: When the application is brought up on the target",
+    "resumed": "Over: production runs 2025-12-15-rc1 again",
+    "full-disk": "Stopped at: When the disk fills up",
+}
+assert INCIDENTS.keys() <= HEADLINES.keys(), "an incident whose record nobody looks at"
+
+
+def keep(name: str, folder: Path | None) -> None:
+    """Copy the folder of a finished record, as it is now; it takes the place of one that was kept before."""
+    assert name in HEADLINES, f"{name} is no record that anybody looks at → add it to tests/support/keeping.py"
+    assert folder is not None, f"the run of {name} left no record"
+    shutil.rmtree(_place() / name, ignore_errors=True)
+    shutil.copytree(folder, _place() / name / folder.name)
+
+
+def kept(name: str) -> Path | None:
+    """The folder of the record of that name; None where no test has kept one."""
+    return next((_place() / name).glob("*/"), None)
+
+
+@cache
+def _place() -> Path:
+    if chosen := os.environ.get("KEEP_RECORDS"):
+        return Path(chosen).resolve()
+    made = Path(tempfile.mkdtemp(prefix="records-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made

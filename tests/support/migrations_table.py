@@ -1,0 +1,126 @@
+"""The rows of `migrations_table.toml`, and what the target's code maps in them.
+
+`tests/unit/migrations/verdict/test_verdict_table.py` holds them against `judge`, and
+`tests/engine/test_verdict_against_postgres.py` against a real PostgreSQL: it makes the target's tables, runs the SQL, and then does what the target's code does.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runbook.migrations.verdict.mapped_models import Models, from_object
+
+
+def column(name: str, kind: str, **flags: bool) -> dict[str, Any]:
+    return {"name": name, "type": kind, "nullable": False} | flags
+
+
+def orders_with(more: dict[str, Any]) -> Models:
+    columns = [column("id", "INTEGER", primary_key=True, server_default=True), more]
+    return from_object({"tables": [{"schema": None, "name": "orders", "columns": columns}]})
+
+
+# What the target's code maps, in every row of the table unless it says otherwise.
+SHOP = from_object(
+    {
+        "tables": [
+            {
+                "schema": None,
+                "name": "orders",
+                "foreign_keys": [],
+                "columns": [
+                    column("id", "INTEGER", primary_key=True, server_default=True),
+                    column("number", "VARCHAR(20)"),
+                    column("status", "VARCHAR(20)", server_default=True),
+                    column("quantity", "INTEGER"),
+                    column("total", "NUMERIC(10, 2)", nullable=True),
+                    column("note", "TEXT", nullable=True),
+                    column("customer_id", "INTEGER", nullable=True),
+                    column("paid", "BOOLEAN", client_default=True),
+                    column("created_at", "TIMESTAMP WITHOUT TIME ZONE", client_default=True),
+                ],
+            },
+            {
+                "schema": None,
+                "name": "customers",
+                "foreign_keys": [],
+                "columns": [
+                    column("id", "INTEGER", primary_key=True, server_default=True),
+                    column("email", "VARCHAR(255)"),
+                    column("name", "TEXT", nullable=True),
+                ],
+            },
+            {
+                "schema": None,
+                "name": "Mixed Case",
+                "columns": [
+                    column("Id", "INTEGER", primary_key=True, server_default=True),
+                    column("Some Name", "TEXT", nullable=True),
+                ],
+            },
+        ]
+    }
+)
+
+
+def orders_that(**more: Any) -> Models:
+    """The shop, where `orders` has more to it than columns."""
+    item = {"id": column("id", "INTEGER", primary_key=True, server_default=True)}
+    columns = [*item.values(), column("customer_id", "INTEGER", nullable=True), column("number", "VARCHAR(20)")]
+    return from_object({"tables": [{"schema": None, "name": "orders", "columns": columns, **more}]})
+
+
+# What the target's database holds besides: nothing of it is in the target's models.
+BESIDE = """
+CREATE TABLE legacy (id serial PRIMARY KEY, label text);
+CREATE TYPE mood AS ENUM ('glad', 'sad');
+CREATE VIEW order_numbers AS SELECT 1 AS order_id;
+ALTER TABLE orders ADD COLUMN old_code text, ADD COLUMN old_rank integer NOT NULL DEFAULT 0;
+ALTER TABLE customers ADD CONSTRAINT customers_email_known CHECK (email <> 'nobody');
+CREATE INDEX customers_name ON customers (name);
+CREATE SEQUENCE ticket_numbers;
+"""
+
+
+# Other models, for rows that need them.
+MODELS: dict[str, Models | None] = {
+    "shop": SHOP,
+    "none": None,
+    "acting key": orders_that(foreign_keys=[{"name": None, "columns": ["customer_id"], "acts": True}]),
+    "named acting key": orders_that(foreign_keys=[{"name": "of_customer", "columns": ["customer_id"], "acts": True}]),
+    "plain key": orders_that(foreign_keys=[{"name": None, "columns": ["customer_id"], "acts": False}]),
+    "unknown keys": orders_that(),
+    "partitioned": orders_that(foreign_keys=[], partitioned=True),
+    "client default": orders_with(column("region", "TEXT", nullable=True, client_default=True)),
+    "server default": orders_with(column("region", "TEXT", nullable=True, server_default=True)),
+    "coupons": from_object(
+        {"tables": [{"schema": None, "name": "coupons", "columns": [column("id", "INTEGER", primary_key=True)]}]}
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A migration, its right verdict, and why that is right.
+
+    `silent` says why a breaking one breaks no single statement of the target's code; `unrunnable` why PostgreSQL
+    cannot be shown it; `then` is what the failed release writes before the rollback: with it a migration under review
+    does break the target's code, and an additive one still does not.
+    """
+
+    name: str
+    verdict: str
+    sql: str
+    why: str
+    models: str = "shop"
+    silent: str = ""
+    unrunnable: str = ""
+    then: str = ""
+
+    @property
+    def mapped(self) -> Models | None:
+        return MODELS[self.models]
+
+
+ROWS = [Row(**row) for row in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))["row"]]

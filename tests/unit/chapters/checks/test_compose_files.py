@@ -1,0 +1,179 @@
+"""What the plan finds out of the Compose files: whether they gave what runs, what follows, what else would change."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook.chapters import roll_back_application
+from runbook.chapters.checks import compose_files
+from runbook.production.containers import Container
+from runbook.production.dry_run import DryRun, Effect
+from runbook.production.invocation import Invocation
+from runbook.release import Release
+from runbook.settings.schema import Project
+from tests.support.incident_parts import incident, production
+
+NOT_SET = 'The "DATABASE_URL" variable is not set. Defaulting to a blank string.'
+TARGET = Release("v1", {}, {})
+
+
+def container(folder: Path, service: str = "api", number: int = 1, **more: Any) -> Container:
+    made = Container(
+        id=f"{service}{number}", name=f"shop-{service}-{number}", service=service, image_id="i2",
+        image_name=f"r.example/{service}:v2", state="running", health="none", restarts=0, started_at="", exit_code=0,
+        addresses=(), directory=str(folder), config_files=(f"{folder}/a.yml",),
+    )  # fmt: skip
+    return replace(made, **more)
+
+
+def tools(
+    folder: Path, *there: Container, would: dict[str, Effect] | None = None, removes: tuple[str, ...] = (), **more: Any
+) -> Any:
+    """A production of these containers, of which Compose says that `would` become of them."""
+    for name in (".env", "a.yml", "b.yml"):
+        (folder / name).touch()
+    found = incident(folder)
+    site = production(folder, found)
+    project = Project.model_validate({"name": "shop", "directory": str(folder), "services": ["api"]})
+    calls = {
+        "project": project,
+        "invocation": Invocation(("a.yml",), (".env",)),
+        "running": lambda: list(there),
+        "containers": lambda: list(there),
+        "services": lambda tag=None: {
+            "api": {"image": f"r.example/api:{tag}"}, "migrate": {"image": f"r.example/api:{tag}"}, "db": {},
+        },
+        "one_shots": frozenset({"migrate"}),
+        "hanging_on": lambda _services: {},
+        "would_change": lambda _up: DryRun(would or {}, removes),
+        "warnings": list,
+        "tag_of": lambda each: each.image_name.rpartition(":")[2],
+        **more,
+    }  # fmt: skip
+    for name, value in calls.items():
+        setattr(site, name, value)
+    found.learn("before", {"containers": [each.facts() for each in there], "tags": ["v2"]})
+    return SimpleNamespace(
+        incident=found, production=site, host=site.host, settings=SimpleNamespace(project=calls["project"])
+    )
+
+
+def test_files_that_production_was_made_from(tmp_path: Path) -> None:
+    """The labels name the files that Compose is called with: nothing to say but which."""
+    seen = compose_files.files_known(tools(tmp_path, container(tmp_path))).look()
+    assert (seen.ok, seen.seen) == (True, "a.yml with .env")
+
+
+@pytest.mark.parametrize(
+    ("label", "explicit", "ok", "words"),
+    [
+        pytest.param("b.yml", False, False, "was made from", id="another file"),
+        pytest.param("gone.yml", False, False, "was made from", id="gone, and no setting says which"),
+        pytest.param("gone.yml", True, True, "", id="gone, and the settings say which"),
+    ],
+)
+def test_files_of_which_the_labels_say_something_else(
+    tmp_path: Path, label: str, *, explicit: bool, ok: bool, words: str
+) -> None:
+    """Settings and labels that disagree stop the plan, unless there is nothing left to disagree about."""
+    parts = tools(tmp_path, container(tmp_path, config_files=(f"{tmp_path}/{label}",)))
+    if explicit:
+        parts.settings.project = parts.settings.project.model_copy(update={"compose_files": ("a.yml",)})
+    seen = compose_files.files_known(parts).look()
+    assert seen.ok is ok
+    assert words in seen.seen
+
+
+def test_file_that_is_gone(tmp_path: Path) -> None:
+    """A file that Compose would be called with, and that is not there, is named before anything is changed."""
+    parts = tools(tmp_path, container(tmp_path))
+    (tmp_path / "a.yml").unlink()
+    assert f"{tmp_path}/a.yml is not there" in compose_files.files_known(parts).look().seen
+
+
+def test_same_file_by_a_link(tmp_path: Path) -> None:
+    """A link to the file is the file."""
+    (tmp_path / "current").symlink_to(tmp_path)
+    parts = tools(tmp_path, container(tmp_path, config_files=(f"{tmp_path}/current/a.yml",)))
+    assert compose_files.files_known(parts).look().ok
+
+
+@pytest.mark.parametrize(("would", "ok"), [({}, True), ({"shop-api-1": Effect.RECREATED}, False)])
+def test_variable_that_is_not_set(tmp_path: Path, would: dict[str, Effect], *, ok: bool) -> None:
+    """It stops the plan, unless the containers were made without it as well; it is told in any case."""
+    seen = compose_files.files_known(
+        tools(tmp_path, container(tmp_path), would=would, warnings=lambda: [NOT_SET])
+    ).look()
+    assert seen.ok is ok
+    assert NOT_SET in seen.seen
+
+
+def test_what_follows_is_named(tmp_path: Path) -> None:
+    """What runs once and is on the same tag is left; what differed before is on record."""
+    there = (container(tmp_path), container(tmp_path, "migrate", state="exited"), container(tmp_path, "db"))
+    parts = tools(tmp_path, *there, would={"shop-db-1": Effect.RECREATED})
+    seen = compose_files.note_what_follows(parts, TARGET).look()
+    assert parts.incident.facts["together"]["differed"] == {"shop-db-1": "recreated"}
+    assert list(parts.incident.facts["together"]["left"]) == ["migrate"]
+    assert "not run with the target" in seen.seen
+
+
+@pytest.mark.parametrize(
+    ("would", "removes", "ok"),
+    [
+        ({"shop-api-1": Effect.RECREATED, "shop-db-1": Effect.KEPT}, (), True),
+        ({"shop-api-1": Effect.RECREATED, "shop-db-1": Effect.STOPPED}, (), False),
+        ({"shop-api-1": Effect.RECREATED}, ("network shop_default",), False),
+    ],
+)
+def test_switch_that_would_change_something_else(
+    tmp_path: Path, would: dict[str, Effect], removes: tuple[str, ...], *, ok: bool
+) -> None:
+    """Another container, or a network, that the very `up` of the execution would touch stops the plan."""
+    parts = tools(tmp_path, container(tmp_path), container(tmp_path, "db"), would=would, removes=removes)
+    expectation = compose_files.switchable(parts, TARGET)
+    assert expectation.look().ok is ok
+    assert expectation.next_step.endswith(" up -d --dry-run")
+
+
+@pytest.mark.parametrize(
+    ("would", "ok"),
+    [
+        pytest.param({}, True, id="nothing"),
+        pytest.param({"shop-api-1": Effect.RECREATED}, False, id="what was brought up"),
+        pytest.param({"shop-db-1": Effect.RECREATED}, True, id="what differed before"),
+        pytest.param({"shop-cache-1": Effect.RECREATED}, False, id="what did not"),
+        pytest.param({"shop-migrate-1": Effect.RECREATED}, True, id="what follows the tag and is left"),
+    ],
+)
+def test_files_describe_what_runs(tmp_path: Path, would: dict[str, Effect], *, ok: bool) -> None:
+    """Only what was brought up must agree with the files; of the others, only what is new counts."""
+    there = [container(tmp_path, service) for service in ("api", "db", "cache", "migrate")]
+    parts = tools(tmp_path, *there, would=would)
+    parts.incident.learn(
+        "together", {"recreated": {}, "left": {"migrate": "…"}, "differed": {"shop-db-1": "recreated"}}
+    )
+    expectation = roll_back_application.files_agree_with_containers(parts)
+    assert expectation.look().ok is ok
+    assert expectation.next_step.endswith(" up -d --dry-run")
+
+
+def test_scaled_service_keeps_its_number(tmp_path: Path) -> None:
+    """One container where there were two is told, whichever it is."""
+    two = [container(tmp_path, number=number) for number in (1, 2)]
+    parts, before = tools(tmp_path, *two), [each.facts() for each in two]
+    assert roll_back_application.others_kept(parts, before, ["api"]).look().ok
+    parts.production.containers = lambda: two[:1]
+    seen = roll_back_application.others_kept(parts, before, ["api"]).look()
+    assert (seen.ok, seen.seen) == (False, "api has 1 containers, and had 2")
+
+
+@pytest.mark.parametrize(("joined", "ok"), [("api1", True), ("old", False)])
+def test_sidecar_of_a_container_that_is_gone(tmp_path: Path, joined: str, *, ok: bool) -> None:
+    """What shares a namespace must share it with a container that is there."""
+    both = (container(tmp_path), container(tmp_path, "tunnel", joined=(joined,)))
+    parts = tools(tmp_path, *both, hanging_on=lambda _: {"tunnel": "the network of api"})
+    assert roll_back_application.others_kept(parts, [each.facts() for each in both], ["api"]).look().ok is ok

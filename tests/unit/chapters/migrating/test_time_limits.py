@@ -1,0 +1,180 @@
+"""Limits for locks and statements, kept from the database's side: who is cancelled, when, and who is left alone."""
+
+import json
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook.chapters import migration_facts
+from runbook.chapters.migrating import time_limits
+from runbook.chapters.migrating.migrate_command import Direction
+from runbook.chapters.migrating.time_limits import Limits, addresses_of
+from runbook.errors import CheckFailed, CommandFailed, Inconclusive
+from runbook.incident.executor import Mode
+from runbook.settings.schema import DatabaseSettings
+from tests.support.incident_parts import DEADLINES, incident, production
+
+SETTINGS = DatabaseSettings(user="shop", name="shop", lock_timeout=10, statement_timeout=300)
+ADDRESS = "172.18.0.9"
+
+
+class Database:
+    """A database with one session of the migration, as `row`; it keeps what it is told to end."""
+
+    def __init__(self) -> None:
+        self.row = ["77", "2025-12-18 03:00:00+00", "f", "1.0", "ALTER TABLE orders DROP note", ""]
+        self.ended: list[str] = []
+        self.asked: list[str] = []
+
+    def ask(self, query: str) -> list[list[str]]:
+        self.asked.append(query)
+        if "count(*)" in query:
+            return [["1"]]
+        if "_backend(pid)" in query:
+            self.ended.append(query)
+            return [["t"]]
+        return [self.row]
+
+
+def watched(database: Any, *looks: tuple[float, bool, float]) -> Limits:
+    """The limits after `looks`: at which second, whether it waits for a lock then, and how long its statement runs."""
+    limits = Limits(SETTINGS, database)
+    for at, waits, runs in looks:
+        database.row[2:4] = ["t" if waits else "f", str(runs)]
+        limits.look([ADDRESS], at)
+    return limits
+
+
+def test_short_waits_and_statements_are_left_alone() -> None:
+    """Also a wait that begins late in a long statement, and several that are short each."""
+    database = Database()
+    limits = watched(database, (0, True, 200), (9, True, 209), (10, False, 210), (11, True, 211), (20, True, 220))
+    assert limits.seen
+    assert (limits.done, database.ended) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("looks", "words"),
+    [
+        pytest.param([(0, True, 1), (10, True, 11)], "waited longer than 10 s (database.lock_timeout)", id="lock"),
+        pytest.param([(0, False, 300)], "ran longer than 300 s (database.statement_timeout)", id="statement"),
+    ],
+)
+def test_what_takes_too_long_is_cancelled(looks: list[tuple[float, bool, float]], words: str) -> None:
+    """By the session's number and its statement's start, so that nobody else's is hit."""
+    database = Database()
+    limits = watched(database, *looks)
+    (ended,) = database.ended
+    assert "pg_cancel_backend(pid)" in ended
+    assert "pid = 77 AND query_start = E'2025-12-18 03:00:00+00'" in ended
+    (done,) = limits.done
+    assert done.startswith("`ALTER TABLE orders DROP note`")
+    assert words in done
+    assert all(f"IN (E'{ADDRESS}')" in query for query in database.asked if "client_addr" in query)
+
+
+def test_what_a_cancel_does_not_end_is_ended_with_its_session() -> None:
+    """After some seconds, and not at once."""
+    database = Database()
+    watched(database, (0, False, 300), (1, False, 301), (5, False, 305))
+    assert ["cancel" in query for query in database.ended] == [True, False]
+    assert "pg_terminate_backend" in database.ended[1]
+
+
+def test_who_holds_the_lock_is_named() -> None:
+    """With what it calls itself."""
+    database = Database()
+    database.row[5] = "12 (reporting)"
+    assert "held by session 12 (reporting)" in watched(database, (0, True, 1), (10, True, 11)).done[0]
+
+
+def test_without_an_address_nobody_is_touched() -> None:
+    """A container that is not there yet, or shares the host's network, has none."""
+    database = Database()
+    limits = Limits(SETTINGS, database)  # type: ignore[arg-type]
+    limits.look([], 0)
+    assert (limits.seen, database.asked) == (False, [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "addresses"),
+    [
+        (json.dumps({"Networks": {"a": {"IPAddress": ADDRESS, "GlobalIPv6Address": ""}}}), [ADDRESS]),
+        (json.dumps({"Networks": {"host": {"IPAddress": ""}}}), []),
+        (json.dumps({"Networks": {"a": {"IPAddress": "' OR true --"}}}), []),
+        (json.dumps({"Networks": None}), []),
+        ("garbage", []),
+    ],
+)
+def test_addresses_of_a_container(tmp_path: Path, answer: str, addresses: list[str]) -> None:
+    """Nothing but addresses is believed."""
+    there = production(tmp_path, incident(tmp_path), {"NetworkSettings": answer})
+    assert addresses_of(there, "shop-downgrade") == addresses
+
+
+def tools(folder: Path, mode: Mode) -> Any:
+    """The parts of a production on which a migration is to run."""
+    found = incident(folder, mode)
+    project = SimpleNamespace(name="shop", directory=folder, compose_files=(), env_file=".env")
+    host = SimpleNamespace(environment={})
+    settings = SimpleNamespace(database=SETTINGS, project=project, host=host, deadlines=DEADLINES)
+    return SimpleNamespace(incident=found, settings=settings)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_limits, "_EVERY", 0.01)
+    monkeypatch.setattr(migration_facts, "reached", lambda _tools: None)
+    monkeypatch.setattr(time_limits, "addresses_of", lambda *_: [ADDRESS])
+
+
+def decisions(parts: Any) -> list[tuple[str, str]]:
+    entries = parts.incident.journal.entries
+    return [(entry["answer"], "; ".join(entry["evidence"])) for entry in entries if entry["kind"] == "decision"]
+
+
+def test_failed_command_says_what_it_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cause stands in the place of a tool's traceback, and on record."""
+
+    def look(limits: Limits, *_: object) -> None:
+        limits.done = ["`ALTER TABLE …` waited"]
+
+    monkeypatch.setattr(Limits, "look", look)
+    parts = tools(tmp_path, Mode.EXECUTE)
+
+    def fail_when_cancelled() -> None:
+        with time_limits.kept(parts, Direction.DOWNGRADE):
+            while not any("time limits" in thread.name for thread in threading.enumerate()):
+                pass
+            time.sleep(0.1)
+            raise CommandFailed("`alembic` ended with exit code 1", "")
+
+    with pytest.raises(CheckFailed, match="waited; then `alembic` ended"):
+        fail_when_cancelled()
+    assert decisions(parts) == [("no", "`ALTER TABLE …` waited")]
+    assert not [thread for thread in threading.enumerate() if thread.name == "time limits"]
+
+
+def test_watch_that_could_not_look_is_not_good_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The migration goes on; that its limits were kept is said to be not known, with the reason."""
+
+    def look(*_: object) -> None:
+        raise Inconclusive("the database shop does not answer", "")
+
+    monkeypatch.setattr(Limits, "look", look)
+    parts = tools(tmp_path, Mode.EXECUTE)
+    with time_limits.kept(parts, Direction.DOWNGRADE):
+        time.sleep(0.1)
+    assert decisions(parts) == [("not known", "the database shop does not answer")]
+
+
+def test_plan_watches_nothing(tmp_path: Path) -> None:
+    """Nothing runs there."""
+    parts = tools(tmp_path, Mode.PLAN)
+    with time_limits.kept(parts, Direction.UPGRADE):
+        pass
+    assert decisions(parts) == []

@@ -1,0 +1,119 @@
+"""How the schema goes back: usable downgrades only, with the failed release's image, to the target's head."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook.chapters import handle_migrations
+from runbook.hosts.command import Command
+from runbook.incident.options import Wishes
+from runbook.migrations.image.answer import Shape, Step, to_json
+from runbook.settings.schema import DatabaseSettings, MigrationSettings, Project
+from tests.support.image_parts import image, step
+from tests.support.incident_parts import COMPOSE, DEADLINES, incident, production
+
+
+class Catalog:
+    """A database at these revisions, in whose tables two rows hold whatever is asked for."""
+
+    def __init__(self, *revisions: str, columns: dict[str, set[str]] | None = None) -> None:
+        self._revisions = revisions
+        self._columns = columns or {}
+
+    def revisions(self) -> tuple[str, ...]:
+        return self._revisions
+
+    def columns(self) -> dict[str, set[str]]:
+        return self._columns
+
+    def values_held(self, _table: str, columns: list[str]) -> dict[str, int]:
+        return dict.fromkeys(["*", *columns], 2)
+
+
+def tools(
+    folder: Path,
+    *steps: Step,
+    wishes: Wishes | None = None,
+    catalog: Catalog | None = None,
+    service: dict[str, Any] | None = None,
+) -> Any:
+    """The parts of a production at r3, with r1 as the target's head; `service` is the api in Compose's words."""
+    found = incident(folder)
+    found.learn("schema", ["r3"])
+    found.learn("origin", {"tags": ["v2"], "digests": {}, "log_errors": {}})
+    found.learn("target migrations", to_json(image("r1")))
+    down = "ALTER TABLE orders DROP COLUMN note;"
+    failed = image("r1", "r2", "r3", steps=steps or (step("r3"), step("r2")), down=down)
+    found.learn("failed migrations", to_json(failed))
+    site = production(folder, found, {"config --format json": json.dumps({"services": {"api": service or {}}})})
+    return SimpleNamespace(
+        incident=found,
+        production=site,
+        catalog=catalog or Catalog("r3", columns={"orders": {"note"}}),
+        wishes=wishes or Wishes(),
+        settings=SimpleNamespace(
+            database=DatabaseSettings(user="shop", name="shop", lock_timeout=7, statement_timeout=90),
+            migrations=MigrationSettings(section="shop"),
+            project=Project.model_validate({"name": "shop", "directory": str(folder)}),
+            deadlines=DEADLINES,
+        ),
+    )
+
+
+def test_command_that_downgrades(tmp_path: Path) -> None:
+    """The failed release's image goes to the target's head by name, in a container that is removed when stopped."""
+    change = handle_migrations.undoing(tools(tmp_path))
+    (command,) = change.actions
+    assert isinstance(command, Command)
+    assert command.argv == (
+        "env", "IMAGE_TAG=v2", *COMPOSE, "run", "--rm", "--no-deps", "--no-TTY", "--pull", "never",
+        "--name", "shop-downgrade", "--env", "PGOPTIONS=-c lock_timeout=7s -c statement_timeout=90s",
+        "--entrypoint", "python3", "api", "-m", "alembic", "--config", "alembic.ini", "--name", "shop",
+        "downgrade", "r1",
+    )  # fmt: skip
+    assert command.if_stopped == ("docker", "rm", "--force", "shop-downgrade")
+    assert command.deadline == DEADLINES.migrate
+
+
+def test_downgrade_is_not_done_twice(tmp_path: Path) -> None:
+    """A database at the target's head counts as done; any other does not."""
+    assert handle_migrations.undoing(tools(tmp_path)).already() is None
+    (tmp_path / "again").mkdir()
+    assert (
+        handle_migrations.undoing(tools(tmp_path / "again", catalog=Catalog("r1"))).already() == "the database is at r1"
+    )
+
+
+@pytest.mark.parametrize("shape", [shape for shape in Shape if shape is not Shape.REAL])
+def test_downgrade_that_may_undo_nothing(tmp_path: Path, shape: Shape) -> None:
+    """One revision whose downgrade is anything but real stops all, and is named."""
+    seen = handle_migrations.usable(tools(tmp_path, step("r3"), step("r2", shape))).look()
+    assert not seen.ok
+    assert seen.final
+    assert seen.seen == f"downgrade() of r2 is {shape}"
+
+
+def test_usable_downgrades_are_named_in_their_order(tmp_path: Path) -> None:
+    """What is to undo is said newest first."""
+    seen = handle_migrations.usable(tools(tmp_path)).look()
+    assert (seen.ok, seen.seen) == (True, "to undo, in this order: r3, r2")
+
+
+def test_schema_is_believed_when_the_catalog_has_it(tmp_path: Path) -> None:
+    """A downgrade that exits 0 and leaves out a column that the target maps is found out (trap 9)."""
+    parts = tools(tmp_path, catalog=Catalog("r1", columns={"orders": {"id"}, "audit.log": {"id"}}))
+    told = parts.incident.facts["target migrations"]
+    column = {"type": "INTEGER", "nullable": False, "primary_key": True, "client_default": False}
+    column["server_default"] = True
+    tables = [
+        {"schema": None, "name": "orders", "columns": [column | {"name": "id"}, column | {"name": "quantity"}]},
+        {"schema": "audit", "name": "log", "columns": [column | {"name": "id"}]},
+    ]
+    told["models"] = {"tables": tables}
+    seen = handle_migrations.as_target_maps(parts).look()
+    assert (seen.ok, seen.seen) == (False, "the catalog lacks orders.quantity")
+    parts.catalog = Catalog("r1", columns={"orders": {"id", "quantity"}, "audit.log": {"id"}})
+    assert handle_migrations.as_target_maps(parts).look().seen == "all 3 mapped columns are there"

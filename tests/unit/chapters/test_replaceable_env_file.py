@@ -1,0 +1,57 @@
+"""Whether the env file can be replaced is found out before users are kept out."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook.chapters import identify_target
+from runbook.production.env_file import EnvFileOnHost
+from runbook.secrets.redactor import Redactor
+from tests.support.incident_parts import incident, production
+
+
+def tools(folder: Path, *, refused: str = "nothing", user: str | None = None) -> Any:
+    """A production on whose host `test -w` says no to the path `refused`, and `id -u` says `user`."""
+    (folder / ".env").write_text("IMAGE_TAG=v2\n")
+    found = incident(folder)
+    site = production(folder, found)
+    # Root may write everywhere: the answer of a host where we are somebody else is given by a script.
+    (folder / "bin/test").write_text(f'#!/bin/sh\n[ "$1 $2" = "-w {refused}" ] && exit 1\nexec /usr/bin/test "$@"\n')
+    (folder / "bin/test").chmod(0o755)
+    if user:
+        (folder / "bin/id").write_text(f"#!/bin/sh\necho {user}\n")
+        (folder / "bin/id").chmod(0o755)
+    env_file = EnvFileOnHost(site, str(folder / ".env"), Redactor(), ())
+    return SimpleNamespace(env_file=env_file, host=site.host, production=site)
+
+
+def test_folder_that_can_be_written(tmp_path: Path) -> None:
+    """A writable folder and the file's own user are enough."""
+    assert identify_target.replaceable_env_file(tools(tmp_path)).look().ok
+
+
+@pytest.mark.parametrize("what", ["", "/.runbook"])
+def test_without_write_permission(tmp_path: Path, what: str) -> None:
+    """A folder that cannot be written, the project's or the runbook's own in it, is named."""
+    (tmp_path / ".runbook").mkdir()
+    seen = identify_target.replaceable_env_file(tools(tmp_path, refused=f"{tmp_path}{what}")).look()
+    assert not seen.ok
+    assert f"{tmp_path}{what} NOT writable" in seen.seen
+
+
+def test_file_of_another_owner(tmp_path: Path) -> None:
+    """A user who is not the file's owner would change its owner by replacing it."""
+    seen = identify_target.replaceable_env_file(tools(tmp_path, user="4711")).look()
+    assert not seen.ok
+    assert "user 4711" in seen.seen
+
+
+def test_notes_behind_a_link(tmp_path: Path) -> None:
+    """Copies of the env file would be written to wherever the link leads."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".runbook").symlink_to("elsewhere")
+    seen = identify_target.replaceable_env_file(tools(tmp_path)).look()
+    assert not seen.ok
+    assert f"{tmp_path}/.runbook is a LINK" in seen.seen

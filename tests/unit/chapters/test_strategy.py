@@ -1,0 +1,197 @@
+"""Which way back applies, and what must be true for the api to be ready afterwards."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook.chapters import migration_facts, strategy
+from runbook.errors import Inconclusive, TargetError
+from runbook.incident.executor import Mode
+from runbook.incident.options import Wishes
+from runbook.migrations.image.answer import Problem, to_json
+from runbook.migrations.image.probe import ImageMigrations
+from runbook.settings.schema import DatabaseSettings, HealthSettings
+from tests.support.image_parts import image, step
+from tests.support.incident_parts import incident
+
+ADDS = "ALTER TABLE orders ADD COLUMN discount integer;"
+DROPS = "ALTER TABLE orders DROP COLUMN customer;"
+ODD = "CALL rearrange();"
+BEHIND = ("ready", "migrations_current")
+
+
+def tools(
+    folder: Path,
+    up: str | None = ADDS,
+    *,
+    at: tuple[str, ...] = ("r2",),
+    wishes: Wishes | None = None,
+    target: ImageMigrations | None = None,
+) -> Any:
+    """The parts of a production whose database is at r2, with r1 as the target's head and `up` between them."""
+    found = incident(folder)
+    found.learn("schema", list(at))
+    found.learn("target migrations", to_json(target or image("r1")))
+    problems = [] if up else [Problem("upgrade", "it asks the database")]
+    found.learn("failed migrations", to_json(image("r1", "r2", steps=[step("r2")], up=up, problems=problems)))
+    database = DatabaseSettings(user="shop", name="shop")
+    return SimpleNamespace(incident=found, wishes=wishes or Wishes(), settings=SimpleNamespace(database=database))
+
+
+@pytest.mark.parametrize(
+    ("up", "verdict", "way"),
+    [(ADDS, "additive", "application"), (ODD, "review", None), (None, "review", None)],
+)
+def test_verdict_decides_the_way(tmp_path: Path, up: str | None, verdict: str, way: str | None) -> None:
+    """Additive goes back with the application alone; what cannot be judged or read goes nowhere."""
+    parts = tools(tmp_path, up)
+    seen = strategy.decide(parts).look()
+    assert parts.incident.facts["verdict"]["verdict"] == verdict
+    assert parts.incident.facts.get("way") == way
+    assert (seen.ok, seen.final) == (way is not None, True)
+
+
+def test_breaking_goes_by_downgrade(tmp_path: Path) -> None:
+    """A column dropped that the target's code maps leaves the downgrade as the only way back."""
+    column = {"name": "customer", "type": "TEXT", "nullable": False, "primary_key": False}
+    models = {"tables": [{"schema": None, "name": "orders", "columns": [column]}]}
+    parts = tools(tmp_path, DROPS)
+    for flag in ("client_default", "server_default"):
+        column[flag] = False
+    parts.incident.facts["target migrations"]["models"] = models
+    assert strategy.decide(parts).look().ok
+    assert parts.incident.facts["way"] == "downgrade"
+
+
+def decision(parts: Any) -> dict[str, Any]:
+    """The newest decision on record."""
+    return next(entry for entry in reversed(parts.incident.journal.entries) if entry["kind"] == "decision")
+
+
+def test_sql_that_decided_is_on_record(tmp_path: Path) -> None:
+    """The statements are told with their revision and the rule, the one that made the verdict first."""
+    first = "-- Running upgrade r1 -> r1a\n\nALTER TABLE orders ADD COLUMN a integer;\n\n"
+    parts = tools(tmp_path, f"BEGIN;\n\n{first}-- Running upgrade r1a -> r2\n\nCALL x();\n\nCOMMIT;\n")
+    strategy.decide(parts).look()
+    found = [(each["verdict"], each["revision"], each["sql"]) for each in decision(parts)["findings"]]
+    assert found == [("review", "r2", "CALL x()"), ("additive", "r1a", "ALTER TABLE orders ADD COLUMN a integer")]
+    assert all(each["rule"] for each in decision(parts)["findings"])
+
+
+@pytest.mark.parametrize("at", [("r1",), ("r2",)])
+def test_no_sql_no_findings(tmp_path: Path, at: tuple[str, ...]) -> None:
+    """Where nothing has to be judged, or nothing could be read, the evidence says so and there is no SQL to show."""
+    parts = tools(tmp_path, None, at=at)
+    strategy.decide(parts).look()
+    assert "findings" not in decision(parts)
+
+
+def test_database_where_the_target_expects_it_is_unchanged(tmp_path: Path) -> None:
+    """A database at the target's head needs nothing but the application."""
+    parts = tools(tmp_path, at=("r1",))
+    assert strategy.decide(parts).look().ok
+    assert (parts.incident.facts["verdict"]["verdict"], parts.incident.facts["way"]) == ("unchanged", "application")
+
+
+@pytest.mark.parametrize(("word", "way"), [("additive", "application"), ("breaking", "downgrade")])
+def test_human_decides_where_the_runbook_cannot(tmp_path: Path, word: str, way: str) -> None:
+    """With --verdict and --because a review goes on that way, and the reason stands first in the evidence."""
+    parts = tools(tmp_path, ODD, wishes=Wishes(verdict=word, because="I read it"))
+    assert strategy.decide(parts).look().ok
+    assert parts.incident.facts["way"] == way
+    assert parts.incident.facts["verdict"]["evidence"][0] == "decided by a human: I read it"
+
+
+def test_human_cannot_overrule_what_is_known(tmp_path: Path) -> None:
+    """--verdict counts where the runbook's is review, and nowhere else."""
+    parts = tools(tmp_path, ADDS, wishes=Wishes(verdict="breaking", because="I feel so"))
+    strategy.decide(parts).look()
+    assert parts.incident.facts["verdict"]["verdict"] == "additive"
+
+
+@pytest.mark.parametrize(("verdict", "because"), [("additive", None), ("breaking", "  "), ("fine", "I know")])
+def test_verdict_needs_a_known_word_and_a_reason(verdict: str, because: str | None) -> None:
+    """A verdict without a reason, or with a word that is none, is refused."""
+    with pytest.raises(TargetError, match=f"--verdict {verdict}"):
+        strategy.checked_verdict(verdict, because)
+
+
+@pytest.mark.parametrize(("history", "ok"), [(("r1", "r2", "r3"), True), (("r1", "x2"), False), (("r1",), False)])
+def test_forward_fix_must_continue(tmp_path: Path, history: tuple[str, ...], ok: bool) -> None:  # noqa: FBT001
+    """A forward-fix is a way only if its migrations build upon the database's revision."""
+    parts = tools(tmp_path, wishes=Wishes(forward_fix="v3"), target=image(*history))
+    assert strategy.decide(parts).look().ok is ok
+    assert parts.incident.facts.get("way") == ("forward-fix" if ok else None)
+
+
+class Ledger:
+    """A ledger that has v1 validated with r2."""
+
+    def validated_with(self, tag: str, at: tuple[str, ...]) -> bool:
+        return (tag, at) == ("v1", ("r2",))
+
+
+def ready_tools(folder: Path, at: str, *, tag: str = "v1", mode: Mode = Mode.EXECUTE) -> Any:
+    """The parts of a production that runs `tag`, with its database at `at`."""
+    return SimpleNamespace(
+        incident=incident(folder, mode),
+        catalog=SimpleNamespace(revisions=lambda: (at,)),
+        production=SimpleNamespace(tag=lambda: tag),
+        host=SimpleNamespace(patiently=lambda ask: ask()),
+        known_good=Ledger(),
+        settings=SimpleNamespace(health=HealthSettings()),
+    )
+
+
+@pytest.fixture
+def _runs_r1(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The image that runs knows r0 and r1."""
+    monkeypatch.setattr(migration_facts, "ask_running", lambda _tools: image("r0", "r1"))
+
+
+@pytest.mark.usefixtures("_runs_r1")
+@pytest.mark.parametrize(
+    ("at", "tag", "verdict", "may_be_false"),
+    [
+        pytest.param("r1", "v1", None, (), id="at its head"),
+        pytest.param("r0", "v1", "additive", (), id="older than the image"),
+        pytest.param("r2", "v9", "additive", BEHIND, id="newer, judged additive"),
+        pytest.param("r2", "v1", None, BEHIND, id="newer, passed with it before"),
+        pytest.param("r2", "v9", None, (), id="newer, and nothing says that it can live with it"),
+        pytest.param("r2", "v9", "breaking", (), id="newer, judged breaking"),
+    ],
+)
+def test_rule_of_readiness(
+    tmp_path: Path, at: str, tag: str, verdict: str | None, may_be_false: tuple[str, ...]
+) -> None:
+    """`migrations_current` may be false only on a schema that the image does not know and can live with."""
+    parts = ready_tools(tmp_path, at, tag=tag)
+    parts.incident.facts["verdict"] = {"verdict": verdict}
+    assert strategy.readiness_rule(parts) == may_be_false
+    decision = parts.incident.journal.path.read_text()
+    assert ("all but ready, migrations_current" in decision) is bool(may_be_false)
+    assert f"the database is at {at}; the running image's head is r1" in decision
+
+
+def test_rule_is_strict_where_the_image_does_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image without migrations must be ready in all parts, and the record says why."""
+
+    def silent(_tools: Any) -> None:
+        raise Inconclusive("there is no alembic.ini", "check it")
+
+    monkeypatch.setattr(migration_facts, "ask_running", silent)
+    parts = ready_tools(tmp_path, "r2")
+    assert strategy.readiness_rule(parts) == ()
+    assert "there is no alembic.ini" in parts.incident.journal.path.read_text()
+
+
+def test_plan_states_the_rule_that_its_way_would_have(tmp_path: Path) -> None:
+    """Behind planned changes nothing is asked: what runs now is not what would run."""
+    parts = ready_tools(tmp_path, "r2", mode=Mode.PLAN)
+    parts.incident.planned_changes = 1
+    parts.incident.facts |= {"verdict": {"verdict": "additive"}, "way": "application"}
+    assert strategy.readiness_rule(parts) == BEHIND
+    parts.incident.facts |= {"verdict": {"verdict": "breaking"}, "way": "downgrade"}
+    assert strategy.readiness_rule(parts) == ()

@@ -1,0 +1,242 @@
+"""HTTP probes: one request with a deadline, no proxy, on record, whatever answers."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from runbook.errors import Inconclusive, Why
+from runbook.hosts.http import LARGEST_BODY, Answer, why_not
+from runbook.production.service.health_answers import not_ready
+from runbook.text import beginning
+from tests.support.parts import Heard, Reply, asking, serving
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+
+
+def answer(body: str) -> Answer:
+    return Answer("http://x/readyz", 200, {}, body, 0.1)
+
+
+@contextmanager
+def saying(say: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server of one connection that says what it likes, as it likes, after it has read the request."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def talk() -> None:
+            with server.accept()[0] as connection:
+                connection.settimeout(20)
+                try:
+                    connection.recv(65536)
+                    say(connection)
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        thread.join()
+
+
+def drip(data: bytes) -> Callable[[socket.socket], None]:
+    """Say `data` byte by byte, for a second and a half, each well before a read would time out."""
+
+    def say(connection: socket.socket) -> None:
+        for byte in data[:30]:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.05)
+
+    return say
+
+
+def hold(connection: socket.socket) -> None:
+    """Take the request and say nothing, until the other side goes away."""
+    connection.recv(65536)
+
+
+def after_head(say: Callable[[socket.socket], None]) -> Callable[[socket.socket], None]:
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(HEAD)
+        say(connection)
+
+    return talk
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        pytest.param(hold, id="says-nothing"),
+        pytest.param(after_head(hold), id="stops-after-its-headers"),
+        pytest.param(after_head(drip(b"x" * 100)), id="drips-its-body"),
+        pytest.param(drip(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 80), id="drips-its-headers"),
+        pytest.param(drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 4), id="drips-promises"),
+    ],
+)
+def test_server_that_never_comes_to_an_end_is_left_at_the_deadline(say: Callable[[socket.socket], None]) -> None:
+    """However slowly a server answers, the exchange ends at its deadline, and there was no answer."""
+    heard = Heard()
+    with saying(say) as url, asking(0.5, heard) as prober:
+        began = time.monotonic()
+        with pytest.raises(Inconclusive, match="gave no answer"):
+            prober.get(url)
+        took = time.monotonic() - began
+    assert took < 1.2
+    assert [exchange[1] for exchange in heard.exchanges] == [url]
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        pytest.param(lambda _connection: None, id="hangs-up"),
+        pytest.param(lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n"), id="another-protocol"),
+        pytest.param(lambda connection: connection.sendall(HEAD + b"short"), id="body-cut"),
+        pytest.param(lambda connection: connection.sendall(b"\x00" * 1000), id="zeros"),
+        pytest.param(
+            lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nno gzip"),
+            id="body-not-as-it-says",
+        ),
+    ],
+)
+def test_what_is_no_http_is_no_answer(say: Callable[[socket.socket], None]) -> None:
+    """What does not answer in HTTP, to its end, has not answered."""
+    with saying(say) as url, asking(2) as prober, pytest.raises(Inconclusive, match="gave no answer"):
+        prober.get(url)
+
+
+def test_nobody_listening_is_no_answer() -> None:
+    """Where nobody listens, that is told with the address, and put on record."""
+    heard = Heard()
+    with asking(heard=heard) as prober, pytest.raises(Inconclusive, match=r"http://127\.0\.0\.1:1/healthz gave no"):
+        prober.get("http://127.0.0.1:1/healthz")
+    assert len(heard.exchanges) == 1
+
+
+@pytest.mark.parametrize("url", ["http://", "nonsense", "http://[::1", "http://x:99999/", "ftp://x/"])
+def test_address_that_cannot_be_asked_is_no_answer(url: str) -> None:
+    """What is no address is told like an address that nobody answers at."""
+    with asking(1) as prober, pytest.raises(Inconclusive):
+        prober.get(url)
+
+
+def test_answer_is_given_and_put_on_record() -> None:
+    """Status, headers and body arrive; the record gets the same."""
+    heard = Heard()
+    reply = Reply(503, {"database": False}, {"X-Release": "v1"})
+    with serving(lambda _asked: reply) as server, asking(heard=heard) as prober:
+        found = prober.get(f"{server.url}/readyz", {"Authorization": "Bearer x"})
+    assert (found.status, found.headers["x-release"], found.json()) == (503, "v1", {"database": False})
+    assert server.asked[0].headers["authorization"] == "Bearer x"
+    assert heard.exchanges == [("GET", f"{server.url}/readyz", None, found)]
+
+
+def test_secret_answer_stays_off_the_record() -> None:
+    """Of an answer that is secret the record keeps the status."""
+    heard = Heard()
+    with serving(lambda _asked: Reply(200, b"canary-4711")) as server, asking(heard=heard) as prober:
+        found = prober.send("GET", server.url, secret_answer=True)
+    assert found.body == "canary-4711"
+    assert "canary" not in str(heard.exchanges)
+
+
+def test_body_is_sent_as_json() -> None:
+    """What is sent goes out as JSON and stands on record."""
+    heard = Heard()
+    with serving(lambda _asked: Reply(201)) as server, asking(heard=heard) as prober:
+        prober.send("POST", f"{server.url}/issues", {}, {"title": "ä"})
+    assert server.asked[0].body.decode() in ('{"title":"ä"}', '{"title": "\\u00e4"}')
+    assert server.asked[0].headers["content-type"] == "application/json"
+    assert heard.exchanges[0][2] == {"title": "ä"}
+
+
+def test_endless_body_is_read_up_to_the_limit() -> None:
+    """Of an answer that is too long only the beginning is read."""
+    with serving(lambda _asked: Reply(200, b"x" * (3 * LARGEST_BODY))) as server, asking() as prober:
+        assert len(prober.get(server.url).body) == LARGEST_BODY
+
+
+def test_body_that_is_not_utf8_is_shown_as_far_as_it_is() -> None:
+    """Bytes that are no UTF-8 do not stop a probe."""
+    with serving(lambda _asked: Reply(200, b"caf\xe9")) as server, asking() as prober:
+        assert prober.get(server.url).body == "caf\N{REPLACEMENT CHARACTER}"
+
+
+def test_redirect_is_an_answer() -> None:
+    """A redirect is what the address answered; nobody follows it."""
+    with serving(lambda _asked: Reply(302, headers={"Location": "/elsewhere"})) as server, asking() as prober:
+        assert prober.get(server.url).status == 302
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """A proxy that somebody exported sees none of our requests."""
+    with serving(lambda _asked: Reply(502)) as proxy, serving(lambda _asked: Reply(200)) as server:
+        monkeypatch.setenv(variable, proxy.url)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        with asking() as prober:
+            assert prober.get(server.url).status == 200
+    assert proxy.asked == []
+
+
+@pytest.mark.parametrize("body", ["", "<html>", "{", "NaN,", "[" * 200000, "9" * 5000], ids=lambda body: repr(body[:6]))
+def test_body_that_is_not_json_is_not_known(body: str) -> None:
+    """An answer that should be JSON and is not leaves the question open, with its beginning."""
+    with pytest.raises(Inconclusive, match="http://x/readyz answered 200 with something that is not JSON"):
+        answer(body).json()
+
+
+@pytest.mark.parametrize(
+    ("body", "objection"),
+    [
+        pytest.param('{"database": true, "jobs": true, "revision": "c3"}', None, id="all-true"),
+        pytest.param('{"database": true, "jobs": false}', "jobs", id="one-false"),
+        pytest.param('{"database": true, "jobs": true, "cache": false}', "cache", id="another-false"),
+        pytest.param('{"jobs": false, "database": false}', "jobs, database", id="two-false"),
+        pytest.param('{"jobs": true}', "database (is None)", id="one-missing"),
+        pytest.param('{"jobs": true, "database": null}', "database (is None)", id="one-null"),
+        pytest.param('{"jobs": true, "database": "yes"}', "database (is 'yes')", id="one-a-word"),
+        pytest.param("{}", "database (is None)", id="empty"),
+        pytest.param('["ok"]', "where a JSON object was expected", id="a-list"),
+        pytest.param('"ok"', "where a JSON object was expected", id="a-word"),
+    ],
+)
+def test_readiness_that_does_not_say_yes_is_not_ready(body: str, objection: str | None) -> None:
+    """A readiness answer of 200 counts only when each required part is true and none is false."""
+    said = not_ready(answer(body), ("database", "jobs"))
+    assert (said is None) if objection is None else (objection in str(said))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("short  text\n", "short text", id="short"),
+        pytest.param("exactly it", "exactly it", id="exact"),
+        pytest.param("one two three", "one two …", id="cut-between-words"),
+        pytest.param("tenletters next", "tenletters …", id="cut-behind-a-word"),
+        pytest.param("one canary-4711", "one …", id="no-half-word"),
+        pytest.param("canary-4711-canary-4711", " …", id="no-part-of-one-long-word"),
+    ],
+)
+def test_text_is_cut_between_words_only(text: str, shown: str) -> None:
+    """What is shown of an answer ends between words, so that no half of a secret is left."""
+    assert beginning(text, 10) == shown
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        pytest.param(httpx.ConnectTimeout("timed out"), Why.UNREACHABLE, id="no-connection"),
+        pytest.param(httpx.ConnectError("[Errno 113] No route to host"), Why.UNREACHABLE, id="no-route"),
+        pytest.param(httpx.ReadTimeout("timed out"), Why.OTHER, id="hangs"),
+        pytest.param(httpx.RemoteProtocolError("illegal status line"), Why.NOT_HTTP, id="another-protocol"),
+        pytest.param(httpx.ReadError("[Errno 104] Connection reset by peer"), Why.NOT_HTTP, id="hangs-up"),
+    ],
+)
+def test_why_there_was_no_answer(error: Exception, why: Why) -> None:
+    """What failed tells what to set."""
+    assert why_not(error) is why

@@ -1,0 +1,106 @@
+"""What a sentence must have done to pass, and what only a declared change may do."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runbook.actions import Change, Expectation, Seen, changes, is_change
+from runbook.errors import Inconclusive, SentenceError
+from runbook.hosts.command import Command
+from runbook.hosts.local import Host
+from runbook.incident.executor import Incident, Mode
+from tests.support.incident_parts import incident
+
+FACTS = {"id": "1.1.1", "keyword": "x", "text": "x", "scenario": "x", "place": "f:1"}
+
+
+def making(folder: Path) -> Change:
+    return Change("a file is made", (Command(("touch", str(folder / "made")), 10),))
+
+
+def already_made() -> Change:
+    return Change("a file is made", (Command(("false",), 10),), lambda: "there it is")
+
+
+def all_well() -> Expectation:
+    return Expectation("all well", lambda: Seen(ok=True, seen="all well"), "look by hand")
+
+
+def test_only_a_declared_function_is_a_change() -> None:
+    """@changes marks a function and leaves it as it is."""
+
+    def sentence() -> None:
+        """Do nothing."""
+
+    assert not is_change(sentence)
+    assert changes(sentence) is sentence
+    assert is_change(sentence)
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_undeclared_change_is_stopped_before_anything_is_done(tmp_path: Path, mode: Mode) -> None:
+    """A sentence that only looks cannot carry out a change, nor plan one; nothing is run and no intent is written."""
+    found = incident(tmp_path, mode)
+    found.sentence_began(FACTS)
+    with pytest.raises(SentenceError, match="was about to make one: a file is made → bind it to When"):
+        found.carry_out(making(tmp_path), Host({}, found))
+    assert not (tmp_path / "made").exists()
+    assert '"change"' not in found.journal.path.read_text()
+
+
+@pytest.mark.parametrize(
+    "do",
+    [
+        pytest.param(lambda found: found.learn("x", 1), id="fact"),
+        pytest.param(lambda found: found.decide("x?", "y", []), id="decision"),
+        pytest.param(lambda found: found.verify(all_well()), id="look"),
+        pytest.param(lambda found: found.expect(all_well()), id="expected-look"),
+    ],
+)
+def test_sentence_must_put_something_on_record(tmp_path: Path, do: Callable[[Incident], None]) -> None:
+    """A look, a fact or a decision is enough for a sentence that changes nothing; for a When it is not."""
+    found = incident(tmp_path)
+    found.sentence_began(FACTS)
+    do(found)
+    found.check_sentence()
+    found.sentence_began(FACTS, may_change=True)
+    do(found)
+    with pytest.raises(Inconclusive, match="nothing was done"):
+        found.check_sentence()
+
+
+def test_sentence_that_did_nothing_has_not_passed(tmp_path: Path) -> None:
+    """What an earlier sentence looked at does not count for this one."""
+    found = incident(tmp_path)
+    found.sentence_began(FACTS)
+    found.verify(all_well())
+    found.sentence_ended()
+    found.sentence_began(FACTS)
+    with pytest.raises(Inconclusive, match="it looked at nothing"):
+        found.check_sentence()
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_so"),
+    [
+        pytest.param(Mode.EXECUTE, False, id="made"),
+        pytest.param(Mode.PLAN, False, id="planned"),
+        pytest.param(Mode.EXECUTE, True, id="already-so"),
+    ],
+)
+def test_change_counts_however_it_ends_well(tmp_path: Path, mode: Mode, *, is_so: bool) -> None:
+    """A change that was made, was planned, or was so already is what a When is for."""
+    found = incident(tmp_path, mode)
+    found.sentence_began(FACTS, may_change=True)
+    found.carry_out(already_made() if is_so else making(tmp_path), Host({}, found))
+    found.check_sentence()
+
+
+def test_look_that_a_plan_puts_off_counts(tmp_path: Path) -> None:
+    """Behind a planned change a Then writes down what it would look at: that is what it is for in a plan."""
+    found = incident(tmp_path, Mode.PLAN)
+    found.carry_out(making(tmp_path), Host({}, found))
+    found.sentence_began(FACTS)
+    found.expect(all_well())
+    found.check_sentence()

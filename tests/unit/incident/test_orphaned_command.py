@@ -1,0 +1,143 @@
+"""What a killed run left at work: waited for within its deadline, stopped then, and put on record."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.actions import Change
+from runbook.hosts.command import Command, OffTheRecord
+from runbook.hosts.local import Host
+from runbook.hosts.process import start_of
+from runbook.incident import orphaned_command as module
+from runbook.incident.executor import Incident, Mode
+from runbook.incident.orphaned_command import settle
+from runbook.journal.journal import Journal
+from runbook.secrets.redactor import Redactor
+
+ROOT = Path(__file__).parents[3]
+
+
+def journal(folder: Path, script: str, deadline: float, **more: Any) -> tuple[Journal, subprocess.Popen[bytes]]:
+    """A journal that says that `script` began, and that process, in a group of its own as the host starts it."""
+    process = subprocess.Popen(["sh", "-c", script], start_new_session=True)
+    found = Journal(folder / "journal.jsonl", Redactor())
+    incident = Incident("i", Mode.EXECUTE, found)
+    with incident.acting():
+        after = ("touch", str(folder / "cleaned"))
+        incident.command_began(Command(("sh", "-c", script), deadline, if_stopped=after), process.pid)
+    found.entries[-1] |= more
+    return found, process
+
+
+def settled(found: Journal) -> list[dict[str, Any]]:
+    settle(found, lambda _text: None, Host({}, OffTheRecord()))
+    return [entry for entry in found.entries if entry["kind"] == "left behind"]
+
+
+def test_it_may_come_to_its_end(tmp_path: Path) -> None:
+    """A command that ends within the deadline that it had is let be, and the wait is on record."""
+    found, process = journal(tmp_path, "sleep 0.6; touch " + str(tmp_path / "ended"), 20)
+    (entry,) = settled(found)
+    assert (tmp_path / "ended").exists()
+    assert entry["how"] == "came to its end"
+    assert 0.3 < entry["seconds"] < 10
+    assert not (tmp_path / "cleaned").exists()
+    process.wait()
+
+
+def test_it_is_stopped_at_its_deadline(tmp_path: Path) -> None:
+    """One that does not end is stopped with all that it began."""
+    pid = tmp_path / "pid"
+    found, process = journal(tmp_path, f"sleep 60 & echo $! > {pid}; wait", 0.3)
+    (entry,) = settled(found)
+    assert entry["how"] == "was stopped"
+    assert process.wait() != 0
+    deadline = time.monotonic() + 5
+    while start_of(int(pid.read_text())) is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert start_of(int(pid.read_text())) is None
+    assert (tmp_path / "cleaned").exists()
+
+
+def test_what_it_began_elsewhere_is_ended_though_it_is_gone(tmp_path: Path) -> None:
+    """A command that died with its run may have left a container at work: what is run after a stop is run."""
+    found, process = journal(tmp_path, "true", 20)
+    process.wait()
+    (entry,) = settled(found)
+    assert entry["how"] == "was gone"
+    assert (tmp_path / "cleaned").exists()
+    assert len(settled(found)) == 1
+
+
+def test_command_of_another_user_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that may not be stopped stops nobody: it is on record that it goes on."""
+
+    def refuse(_group: int, _number: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    found, process = journal(tmp_path, "sleep 60", 0.1)
+    monkeypatch.setattr(module, "_GRACE", 0.1)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "killpg", refuse)
+        (entry,) = settled(found)
+    assert entry["how"] == "could not be stopped"
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({"host": "elsewhere"}, id="on-another-machine"),
+        pytest.param({"boot": "another"}, id="before-the-machine-was-started-again"),
+        pytest.param({"started": "1", "if_stopped": []}, id="number-given-again"),
+    ],
+)
+def test_strangers_are_left_alone(tmp_path: Path, more: dict[str, Any]) -> None:
+    """A process that only has the same number is not waited for, and never stopped."""
+    found, process = journal(tmp_path, "sleep 60", 0.1, **more)
+    assert settled(found) == []
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+
+
+def test_command_that_ended_leaves_nothing_behind(tmp_path: Path) -> None:
+    """After a run in which the command came to its end there is nothing to wait for."""
+    incident = Incident("i", Mode.EXECUTE, Journal(tmp_path / "journal.jsonl", Redactor()))
+    incident.carry_out(Change("s", (Command(("true",), 5),)), Host({}, incident))
+    assert [entry["kind"] for entry in incident.journal.entries][1] == "command began"
+    assert settled(incident.journal) == []
+
+
+def test_reading_is_not_put_on_record_as_it_begins(tmp_path: Path) -> None:
+    """Only what changes something is written down before it ends: a look that died did no harm."""
+    incident = Incident("i", Mode.EXECUTE, Journal(tmp_path / "journal.jsonl", Redactor()))
+    Host({}, incident).run(Command(("true",), 5))
+    assert [entry["kind"] for entry in incident.journal.entries] == ["command"]
+    assert "process" not in json.dumps(incident.journal.entries)
+
+
+def test_command_outlives_its_run(tmp_path: Path) -> None:
+    """When the run is killed under a command, the command comes to its end, also if it has something to say."""
+    script = f"echo begun; touch {tmp_path}/begun; sleep 0.5; echo still here; echo and here >&2; touch {tmp_path}/done"
+    command = f"Command(('sh', '-c', {script!r}), 20)"
+    code = f"from tests.support.parts import Command, host; host().run({command})"
+    run = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
+    assert there_within(tmp_path / "begun", 20)
+    run.kill()
+    run.wait()
+    assert there_within(tmp_path / "done", 10)
+
+
+def there_within(path: Path, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return path.exists()

@@ -1,0 +1,403 @@
+"""The journal: what is written is on the disk, chained, and any later change of it is told."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runbook.errors import JournalError
+from runbook.journal.journal import RESERVED, Journal
+from runbook.journal.verify import verify
+from runbook.secrets.redactor import Redactor
+
+ROOT = Path(__file__).parents[3]
+
+
+def written(folder: Path, *, closed: bool = True) -> Path:
+    """A small journal that says several kinds of things."""
+    path = folder / "reports" / "journal.jsonl"
+    journal = Journal(path, Redactor())
+    journal.write("opened", sync=True, project="shop")
+    journal.write("command", command="docker ps", stdout={"kept": 'ä\n"quoted" \\ </pre>'})
+    journal.write("fact", name="n", value=[1, None, True, {"a": "b"}])
+    if closed:
+        journal.write("closed", sync=True, outcome="passed")
+    journal.close()
+    return path
+
+
+def smallest(folder: Path) -> Path:
+    """A journal of two lines, to be tried byte by byte."""
+    journal = Journal(folder / "journal.jsonl", Redactor())
+    journal.write("opened", said=['ä"\\', 1])
+    journal.write("closed")
+    journal.close()
+    return journal.path
+
+
+def test_whole_journal_verifies(tmp_path: Path) -> None:
+    """A journal that was closed is whole, and gives its entries and its head back."""
+    path = written(tmp_path)
+    found = verify(path)
+    assert found.whole
+    assert [entry["kind"] for entry in found.entries] == ["opened", "command", "fact", "closed"]
+    assert found.entries[1]["stdout"]["kept"] == 'ä\n"quoted" \\ </pre>'
+    assert found.head == json.loads(path.read_text().splitlines()[-1])["sha256"]
+
+
+def test_each_entry_is_numbered_timed_and_chained(tmp_path: Path) -> None:
+    """Every line is JSON with its number, UTC time and the hash of the line above."""
+    entries = [json.loads(line) for line in written(tmp_path).read_text().splitlines()]
+    assert [entry["seq"] for entry in entries] == [0, 1, 2, 3]
+    assert [entry["previous"] for entry in entries[1:]] == [entry["sha256"] for entry in entries[:-1]]
+    assert all(entry["time"].endswith("Z") for entry in entries)
+    assert sorted(entry["time"] for entry in entries) == [entry["time"] for entry in entries]
+
+
+def test_head_is_known_while_the_journal_is_open(tmp_path: Path) -> None:
+    """The head that is announced is the hash of the newest line."""
+    journal = Journal(tmp_path / "journal.jsonl", Redactor())
+    journal.write("opened")
+    newest = json.loads(journal.path.read_text().splitlines()[-1])["sha256"]
+    assert journal.head == newest
+    journal.write("closed")
+    assert journal.head != newest
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(lambda byte: byte ^ 0x01, id="lowest-bit"),
+        pytest.param(lambda byte: byte ^ 0x20, id="letter-case"),
+        pytest.param(lambda byte: byte ^ 0x80, id="highest-bit"),
+        pytest.param(lambda byte: 0x0A if byte != 0x0A else 0x20, id="line-break"),
+        pytest.param(lambda byte: 0x0D if byte != 0x0D else 0x20, id="carriage-return"),
+    ],
+)
+def test_any_changed_byte_is_told(tmp_path: Path, other: Callable[[int], int]) -> None:
+    """A changed byte anywhere is told, by the line in which it stands."""
+    path = smallest(tmp_path)
+    data = path.read_bytes()
+    for place, byte in enumerate(data):
+        path.write_bytes(data[:place] + bytes([other(byte)]) + data[place + 1 :])
+        found = verify(path)
+        line = data[:place].count(b"\n") + 1
+        assert not found.whole, place
+        assert f"line {line}:" in str(found.problem), place
+        assert len(found.entries) == line - 1
+
+
+@pytest.mark.parametrize("byte", [b"\r", b"\n", b" "], ids=repr)
+def test_any_byte_put_in_is_told(tmp_path: Path, byte: bytes) -> None:
+    """A byte put in anywhere is told, also where JSON would not mind it."""
+    path = smallest(tmp_path)
+    data = path.read_bytes()
+    for place in range(len(data) + 1):
+        path.write_bytes(data[:place] + byte + data[place:])
+        assert not verify(path).whole, place
+
+
+def test_any_byte_taken_out_is_told(tmp_path: Path) -> None:
+    """A byte taken out anywhere is told."""
+    path = smallest(tmp_path)
+    data = path.read_bytes()
+    for place in range(len(data)):
+        path.write_bytes(data[:place] + data[place + 1 :])
+        assert not verify(path).whole, place
+
+
+def test_tail_cut_anywhere_is_told(tmp_path: Path) -> None:
+    """A journal cut at any byte is told, and what stands before the cut is still believed."""
+    path = smallest(tmp_path)
+    data = path.read_bytes()
+    for length in range(len(data)):
+        path.write_bytes(data[:length])
+        found = verify(path)
+        assert not found.whole, length
+        assert len(found.entries) == data[:length].count(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("rearranged", "line"),
+    [
+        pytest.param([0, 2, 1, 3], 2, id="swapped"),
+        pytest.param([0, 2, 3], 2, id="removed"),
+        pytest.param([1, 2, 3], 1, id="first-removed"),
+        pytest.param([0, 1, 1, 2, 3], 3, id="doubled"),
+        pytest.param([0, 1, 2, 3, 3], 5, id="closed-twice"),
+        pytest.param([0, 1, 2, 0, 3], 4, id="older-line-put-in"),
+        pytest.param([3], 1, id="only-the-last"),
+    ],
+)
+def test_moved_lines_are_told(tmp_path: Path, rearranged: list[int], line: int) -> None:
+    """Lines that each are whole, but do not stand where they stood, are told."""
+    path = written(tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[number] for number in rearranged))
+    found = verify(path)
+    assert f"line {line}: does not follow the line above it" in str(found.problem)
+    assert len(found.entries) == line - 1
+
+
+def test_line_of_another_journal_is_told(tmp_path: Path) -> None:
+    """A line that is whole in another journal does not fit into this one."""
+    mine, other = written(tmp_path / "a"), written(tmp_path / "b")
+    lines = mine.read_bytes().splitlines(keepends=True)
+    lines[2] = other.read_bytes().splitlines(keepends=True)[2]
+    mine.write_bytes(b"".join(lines))
+    assert "line 3: does not follow" in str(verify(mine).problem)
+
+
+def test_last_line_cut_is_told(tmp_path: Path) -> None:
+    """Without its closing entry a journal is not whole, and every line of it is believed."""
+    found = verify(written(tmp_path, closed=False))
+    assert "not the closing entry" in str(found.problem)
+    assert len(found.entries) == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"{}\n", b"not JSON\n", b"\xff\xfe\n", b"[]"], ids=repr)
+def test_what_is_no_journal_is_told(tmp_path: Path, content: bytes) -> None:
+    """A file that never was a journal is not whole."""
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(content)
+    found = verify(path)
+    assert not found.whole
+    assert found.entries == ()
+
+
+def test_journal_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    """Where there is no journal, its path is told."""
+    with pytest.raises(JournalError, match=str(tmp_path / "none.jsonl")):
+        verify(tmp_path / "none.jsonl")
+
+
+def test_journal_is_never_written_over(tmp_path: Path) -> None:
+    """A journal that exists is refused, and stays as it is."""
+    path = written(tmp_path)
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match="cannot be opened"):
+        Journal(path, Redactor())
+    assert path.read_bytes() == before
+
+
+def test_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    """A journal in a place where none can be is refused before anything is done."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalError, match="cannot be opened"):
+        Journal(tmp_path / "file" / "journal.jsonl", Redactor())
+
+
+def test_secrets_never_reach_the_file(tmp_path: Path) -> None:
+    """What is written was redacted before, in keys and in values; the journal's own words stay."""
+    redactor = Redactor()
+    redactor.learn("TOKEN", "canary-4711")
+    redactor.learn("WEAK_PASSWORD", "outcome")
+    journal = Journal(tmp_path / "journal.jsonl", redactor)
+    entry = journal.write("closed", outcome="passed", said={"canary-4711": ["x canary-4711 y"]})
+    journal.close()
+    assert b"canary-4711" not in journal.path.read_bytes()
+    assert entry["said"] == {"[secret TOKEN]": ["x [secret TOKEN] y"]}
+    assert entry["outcome"] == "passed"
+
+
+def test_text_that_is_not_unicode_can_be_read_again(tmp_path: Path) -> None:
+    """A lone surrogate, as a container's JSON or a file's bytes may hold, can be written, verified and printed."""
+    journal = Journal(tmp_path / "journal.jsonl", Redactor())
+    journal.write("closed", value={"\ud800": ["\udcff", "\U0001f600"]})
+    journal.close()
+    found = verify(journal.path)
+    assert found.whole
+    assert "\U0001f600" in str(found.entries[0]["value"])
+    json.dumps(found.entries, ensure_ascii=False).encode("utf-8")
+
+
+_FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from runbook.errors import JournalError
+from runbook.hosts.local import Command, Host
+from runbook.incident.executor import Incident, Mode
+from runbook.journal.journal import Journal
+from runbook.secrets.redactor import Redactor
+from runbook.actions import Change
+
+folder = Path(sys.argv[1])
+incident = Incident("i", Mode.EXECUTE, Journal(folder / "journal.jsonl", Redactor()))
+incident.journal.write("opened")
+resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "journal.jsonl").stat().st_size + 20,) * 2)
+try:
+    incident.carry_out(Change("s", (Command(("touch", str(folder / "changed")), 5),)), Host({}, incident))
+except JournalError as error:
+    print(error)
+"""
+
+
+def test_full_disk_stops_before_anything_is_changed(tmp_path: Path) -> None:
+    """When the intent does not fit on the disk any more, it is told, and what was intended is not done."""
+    done = subprocess.run(
+        [sys.executable, "-c", _FULL_DISK, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert "cannot be written" in done.stdout
+    assert not (tmp_path / "changed").exists()
+    found = verify(tmp_path / "journal.jsonl")
+    assert [entry["kind"] for entry in found.entries] == ["opened"]
+    # Nothing of the line that did not fit is left, so that the record can be closed when there is room again.
+    assert "line 1 is the last" in str(found.problem)
+
+
+def test_journal_is_gone_on_with(tmp_path: Path) -> None:
+    """A journal that was closed, or left open by a killed run, is appended to, and the chain holds across."""
+    path = tmp_path / "journal.jsonl"
+    first = Journal(path, Redactor())
+    first.write("opened")
+    first.write("closed")
+    first.close()
+    again = Journal(path, Redactor(), go_on=True)
+    assert [entry["kind"] for entry in again.entries] == ["opened", "closed"]
+    again.write("resumed")
+    again.write("closed")
+    again.close()
+    found = verify(path)
+    assert found.whole, found.problem
+    assert [entry["seq"] for entry in found.entries] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("torn", [b"{", b'{"seq":1,"time":"2026', b"\x00\x00\x00"])
+def test_line_that_a_dying_run_did_not_finish_is_cut_off(tmp_path: Path, torn: bytes) -> None:
+    """Half a line at the end was nobody's intent; the lines above it stay to the byte."""
+    path = tmp_path / "journal.jsonl"
+    first = Journal(path, Redactor())
+    first.write("opened")
+    first.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole + torn)
+    again = Journal(path, Redactor(), go_on=True)
+    again.write("closed")
+    again.close()
+    assert path.read_bytes().startswith(whole)
+    assert verify(path).whole
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda lines: [lines[0].replace(b"opened", b"0pened"), *lines[1:]], id="edited"),
+        pytest.param(lambda lines: lines[:1] + lines[2:], id="line-taken-out"),
+        pytest.param(lambda _lines: [], id="empty"),
+        pytest.param(lambda lines: [*lines, b"nonsense\n"], id="line-added"),
+    ],
+)
+def test_changed_journal_is_not_gone_on_with(tmp_path: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
+    """What was changed after it was written is not built upon, and not touched."""
+    path = tmp_path / "journal.jsonl"
+    first = Journal(path, Redactor())
+    for kind in ("opened", "fact", "closed"):
+        first.write(kind)
+    first.close()
+    changed = b"".join(change(path.read_bytes().splitlines(keepends=True)))
+    path.write_bytes(changed)
+    with pytest.raises(JournalError, match="not as it was written"):
+        Journal(path, Redactor(), go_on=True)
+    assert path.read_bytes() == changed
+
+
+def test_journal_has_one_writer(tmp_path: Path) -> None:
+    """A journal that a living run writes cannot be gone on with by another; when that run is over, it can."""
+    path = tmp_path / "journal.jsonl"
+    first = Journal(path, Redactor())
+    first.write("opened")
+    with pytest.raises(JournalError, match="another run is writing"):
+        Journal(path, Redactor(), go_on=True)
+    first.close()
+    Journal(path, Redactor(), go_on=True).close()
+
+
+def test_room_is_reserved_and_given_back(tmp_path: Path) -> None:
+    """While a journal is open, room for its closing is taken on the disk, in a file that nobody sees."""
+    before = os.statvfs(tmp_path).f_bfree
+    journal = Journal(tmp_path / "journal.jsonl", Redactor())
+    journal.write("opened")
+    held = os.statvfs(tmp_path)
+    assert (before - held.f_bfree) * held.f_frsize > RESERVED * 0.5
+    assert [each.name for each in tmp_path.iterdir()] == ["journal.jsonl"]
+    journal.close()
+
+
+_INTERRUPTED = """
+import signal, sys, threading, time
+from pathlib import Path
+from runbook.journal.journal import Journal
+from runbook.secrets.redactor import Redactor
+from runbook.hosts.signals import signals_held
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is made deaf to it
+journal = Journal(Path(sys.argv[1]), Redactor())
+stop = threading.Event()
+
+def beside():
+    while not stop.is_set():
+        journal.write("beside")
+        time.sleep(0.0002)  # a thread that never rests would keep the lock from all others
+
+with signals_held():
+    thread = threading.Thread(target=beside)
+    thread.start()
+until = time.monotonic() + 120  # left alone, it must not fill the disk
+stopped = 0
+while stopped < int(sys.argv[2]):
+    try:
+        print("go on", flush=True)
+        while time.monotonic() < until:
+            journal.write("here")
+        break
+    except KeyboardInterrupt:
+        stopped += 1
+stop.set()
+thread.join(10)
+journal.write("closed")
+journal.close()
+print("alive" if thread.is_alive() else "ended", flush=True)
+"""
+
+
+def test_two_threads_write_through_many_interrupts(tmp_path: Path) -> None:
+    """However often Ctrl-C comes between two writing threads, every line is whole and nobody is locked out."""
+    times = 200
+    path = tmp_path / "journal.jsonl"
+    with subprocess.Popen(
+        [sys.executable, "-c", _INTERRUPTED, str(path), str(times)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(times):
+            assert process.stdout.readline() == "go on\n"
+            process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "ended\n"
+    found = verify(path)
+    assert found.whole, found.problem
+    assert {entry["kind"] for entry in found.entries} == {"here", "beside", "closed"}
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_journal_that_is_not_at_its_place_stops_the_run(tmp_path: Path, *, replaced: bool) -> None:
+    """A folder that vanished, or a file that took the journal's place, is found out at the next synced entry."""
+    journal = Journal(tmp_path / "reports" / "journal.jsonl", Redactor())
+    journal.write("opened", sync=True)
+    journal.path.unlink()
+    if replaced:
+        journal.path.write_text("")
+    else:
+        journal.path.parent.rmdir()
+    with pytest.raises(JournalError, match="nothing more is changed without a journal"):
+        journal.write("change", sync=True, state="begun")
+    journal.close()

@@ -1,0 +1,155 @@
+"""What is too long for the journal stands whole in a file beside it, and any change of that is told."""
+
+import hashlib
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from runbook.hosts.command import Command
+from runbook.hosts.http import Answer
+from runbook.hosts.local import Host
+from runbook.incident.executor import Incident
+from runbook.journal.output_files import Outputs, check_outputs, is_output
+from runbook.journal.recorder import KEPT_OUTPUT
+from runbook.journal.verify import verify
+from tests.support.incident_parts import incident
+
+SECRET = "canary-4711"
+
+
+def run(found: Incident, text: str, *, to: str = "1", secret: bool = False) -> dict[str, object]:
+    source = found.journal.path.with_name("source")
+    source.write_text(text, encoding="utf-8")
+    Host({"PATH": "/usr/bin:/bin"}, found).run(Command(("sh", "-c", f"cat {source} >&{to}"), 10, secret_output=secret))
+    return dict(found.journal.entries[-1])
+
+
+def asked(found: Incident, body: str) -> dict[str, object]:
+    found.exchanged("GET", "http://x/", None, Answer("http://x/", 200, {}, body, 0.1))
+    return dict(found.journal.entries[-1])
+
+
+def problems(found: Incident) -> list[str]:
+    return check_outputs(verify(found.journal.path).entries, found.journal.path.parent)[1]
+
+
+@pytest.mark.parametrize(("to", "stream"), [("1", "stdout"), ("2", "stderr")])
+def test_long_output_stands_whole_beside_the_journal(tmp_path: Path, to: str, stream: str) -> None:
+    """The journal keeps the end, the file all of it, redacted, and the entry has its name, hash and size."""
+    found = incident(tmp_path)
+    found.journal.redactor.learn("TOKEN", SECRET)
+    said = run(found, f"begin {SECRET} ä\n" + "y" * KEPT_OUTPUT, to=to)[stream]
+    expected = ("begin [secret TOKEN] ä\n" + "y" * KEPT_OUTPUT).encode()
+    name = f"output/0001-{stream}.txt"
+    assert said == {
+        "bytes": len(f"begin {SECRET} ä\n".encode()) + KEPT_OUTPUT,
+        "kept": "y" * KEPT_OUTPUT,
+        "file": name,
+        "sha256": hashlib.sha256(expected).hexdigest(),
+        "file_bytes": len(expected),
+    }
+    assert (tmp_path / name).read_bytes() == expected
+    assert (tmp_path / name).stat().st_mode == found.journal.path.stat().st_mode
+    assert problems(found) == []
+
+
+def test_short_output_has_no_file(tmp_path: Path) -> None:
+    """What the journal holds whole needs no file."""
+    found = incident(tmp_path)
+    assert set(run(found, "y" * KEPT_OUTPUT)["stdout"]) == {"bytes", "kept"}
+    assert "body_file" not in asked(found, "y" * 4096)
+    assert not (tmp_path / "output").exists()
+
+
+def test_secret_output_has_no_file(tmp_path: Path) -> None:
+    """What is to stay off the record stays out of files as well, on both streams."""
+    found = incident(tmp_path)
+    for to in ("1", "2"):
+        run(found, "not known as a secret" * KEPT_OUTPUT, to=to, secret=True)
+    assert not (tmp_path / "output").exists()
+
+
+def test_long_answer_stands_whole_beside_the_journal(tmp_path: Path) -> None:
+    """The same for the body of an HTTP answer, with the secrets struck out of it."""
+    found = incident(tmp_path)
+    found.journal.redactor.learn("TOKEN", SECRET)
+    entry = asked(found, "y" * 5000 + SECRET)
+    assert entry["body"] == "y" * 4096
+    assert (tmp_path / entry["body_file"]["file"]).read_text() == "y" * 5000 + "[secret TOKEN]"
+    assert problems(found) == []
+
+
+def test_what_is_said_again_has_one_file(tmp_path: Path) -> None:
+    """Who waits for an address gets the same long answer many times: it stands in one file."""
+    found = incident(tmp_path)
+    names = {asked(found, "y" * 5000)["body_file"]["file"] for _ in range(5)}
+    assert names == {"output/0001-body.txt"}
+    assert asked(found, "z" * 5000)["body_file"]["file"] == "output/0002-body.txt"
+    assert check_outputs(found.journal.entries, tmp_path) == (2, [])
+
+
+def test_resumed_run_writes_over_no_file(tmp_path: Path) -> None:
+    """Files of earlier runs stay, whatever their number, and so does what an earlier run did not finish."""
+    (tmp_path / "output").mkdir()
+    earlier = {tmp_path / "output" / name: name for name in ("0001-stdout.txt", "0002-body.txt", "0004-stderr.txt")}
+    for path, text in earlier.items():
+        path.write_text(text)
+    outputs = Outputs(tmp_path / "journal.jsonl")
+    names = [outputs.keep(f"{number}" * 9, "stdout")["file"] for number in range(3)]
+    assert names == ["output/0003-stdout.txt", "output/0005-stdout.txt", "output/0006-stdout.txt"]
+    assert all(path.read_text() == text for path, text in earlier.items())
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_output_that_does_not_fit_is_told_and_the_run_goes_on(tmp_path: Path) -> None:
+    """On a full disk the entry says that there is no file and why, no half of one is left, and the end is kept."""
+    found = incident(tmp_path)
+    with largest_file(60_000):
+        entry = asked(found, "é" * 40_000)
+        assert asked(found, "y" * 5000)["body_file"]["file"] == "output/0002-body.txt"
+    assert entry["body"] == "é" * 4096
+    assert entry["body_file"] == {"file_error": "File too large"}
+    assert [path.name for path in (tmp_path / "output").iterdir()] == ["0002-body.txt"]
+    assert problems(found) == []
+
+
+def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """Where the folder cannot be made, the entry says so."""
+    (tmp_path / "output").write_text("in the way")
+    assert "File exists" in str(asked(incident(tmp_path), "y" * 5000)["body_file"]["file_error"])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param(lambda path: path.unlink(), "output/0001-body.txt is missing", id="missing"),
+        pytest.param(lambda path: path.write_text("x"), "output/0001-body.txt was changed", id="changed"),
+        pytest.param(lambda path: (path.unlink(), path.mkdir()), "cannot be read (Is a directory)", id="folder"),
+    ],
+)
+def test_changed_file_is_told(tmp_path: Path, change: object, told: str) -> None:
+    """A file that is not there any more, or says something else, is told by its name."""
+    found = incident(tmp_path)
+    asked(found, "y" * 5000)
+    change(tmp_path / "output" / "0001-body.txt")  # type: ignore[operator]
+    assert [told in problem for problem in problems(found)] == [True]
+
+
+@pytest.mark.parametrize("name", ["../0001-body.txt", "/etc/passwd", "output/../x", "javascript:alert(1)", 7, None, ""])
+def test_name_from_a_forged_journal_is_not_followed(tmp_path: Path, name: object) -> None:
+    """A journal that names a file which the runbook never would does not make it read or link that."""
+    entry = {"kind": "command", "stdout": {"file": name, "sha256": "0" * 64}}
+    assert not is_output(name)
+    assert check_outputs([entry], tmp_path)[1] == [f"{str(name)!r} is not a file that the runbook would write"]

@@ -1,0 +1,198 @@
+"""docs/journal.schema.json: every entry that the runbook writes is as it says, and what is not is told."""
+
+import contextlib
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.actions import Change, Expectation, Kept, Reach, Seen
+from runbook.errors import Inconclusive, RunbookError
+from runbook.hosts.command import Command
+from runbook.hosts.http import Answer
+from runbook.hosts.local import Host
+from runbook.incident.executor import Mode
+from runbook.incident.orphaned_command import settle
+from runbook.journal.journal import FORMAT
+from runbook.journal.recorder import KEPT_OUTPUT
+from runbook.journal.verify import verify
+from runbook.production.service.kill_switches import position_of
+from runbook.settings.schema import SwitchSettings
+from tests.support.forging import lines_in, put, resealed
+from tests.support.incident_parts import incident
+from tests.support.journal_schema import problems, schema
+from tests.support.telling import snapshot, told
+
+DOCS = Path(__file__).parents[3] / "docs" / "journal.md"
+
+
+def command(*argv: str) -> Command:
+    return Command(argv, 5)
+
+
+def expectation(seen: Seen | None) -> Expectation:
+    def look() -> Seen:
+        if seen is None:
+            raise Inconclusive("nobody answers", "ask again")
+        return seen
+
+    return Expectation("all well", look, "look by hand")
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_what_an_incident_writes_is_as_the_schema_says(tmp_path: Path, mode: Mode) -> None:
+    """Commands, exchanges, looks, changes, facts and decisions, each in all the ways in which they can end."""
+    found = incident(tmp_path, mode)
+    host = Host({"PATH": "/usr/bin:/bin"}, found)
+    found.sentence_began(
+        {"id": "1.1.1", "keyword": "When", "text": "x", "scenario": "y", "place": "f:1"}, may_change=True
+    )
+    host.run(command("seq", str(KEPT_OUTPUT)))
+    host.run(Command(("echo", "secret"), 5, secret_output=True, stdin=b"fed"))
+    for missing in (command("/no/such/command"), Command(("sleep", "9"), 0.1)):
+        with contextlib.suppress(RunbookError):
+            host.run(missing)
+    for body in ("short", "y" * 5000):
+        found.exchanged("GET", "http://x/", {"a": 1}, Answer("http://x/", 200, {}, body, 0.1))
+    found.exchanged("GET", "http://x/", None, "no answer")
+    for seen in (Seen(ok=True, seen="so"), Seen(ok=False, seen="not so"), None):
+        with contextlib.suppress(RunbookError):
+            found.verify(expectation(seen))
+    found.carry_out(Change("done", (command("true"),)), host)
+    found.carry_out(Change("so", (command("true"),), lambda: "it is so", Reach.NOTES), host)
+    found.expect(expectation(Seen(ok=True, seen="so")))
+    found.confirm("target")
+    found.decide("whether", "yes", ["because"])
+    rule = {"verdict": "additive", "revision": None, "sql": "x", "object": "y", "rule": "z", "times": 2}
+    found.decide("which", "v1", [], passed_over=[{"candidate": "v2", "why": "it failed"}], findings=[rule])
+    kept = Kept("/srv/i.env", "the env file")
+    found.carry_out(Change("kept", (command("true"),), leaves=(kept,), removes=("db:/tmp/x",)), host)
+    position = position_of(SwitchSettings(variable="X", paths=("/x",)), "off")
+    found.learn("switch", {"name": "x", **position})
+    found.learn("quarantined", {"tag": "v2", "digests": {"api": "sha256:1"}, "since": "2025", "file": "/srv/q"})
+    steps = {"beside": [{"why": "x", "command": "y"}], "instead": []}
+    found.learn("restore point", {"path": "/srv/i.dump", "size": 1, "sha256": "0" * 64, "restore": steps})
+    found.learn("before", snapshot("x", "v1", switches={"x": position}))
+    found.sentence_ended()
+    assert problems(found.journal.path) == []
+    (tmp_path / "output").rename(tmp_path / "elsewhere")
+    (tmp_path / "output").write_text("in the way")
+    host.run(command("seq", "2", str(KEPT_OUTPUT)))
+    assert problems(found.journal.path) == []
+    assert "file_error" in found.journal.entries[-1]["stdout"]
+
+
+def test_what_was_left_behind_is_as_the_schema_says(tmp_path: Path) -> None:
+    """The entry about a command of a run that was killed."""
+    found = incident(tmp_path)
+    with found.acting():
+        found.command_began(Command(("sleep", "1"), 5, if_stopped=("true",)), 2**22 + 1)
+    settle(found.journal, lambda _: None)
+    assert found.journal.entries[-1]["kind"] == "left behind"
+    assert problems(found.journal.path) == []
+
+
+def test_small_journal_of_the_tests_is_as_the_schema_says(tmp_path: Path) -> None:
+    """What the tests of the page are made with is a journal as runs write them."""
+    assert problems(told(tmp_path)) == []
+
+
+def of_kind(journal: Path, kind: str, **members: Any) -> int:
+    """The place of the first entry of that kind with these members."""
+    entries = verify(journal).entries
+    return next(
+        n
+        for n, entry in enumerate(entries)
+        if entry["kind"] == kind and members.items() <= {k: v for k, v in entry.items() if k in members}.items()
+    )
+
+
+WRONG: list[tuple[str, dict[str, Any], Callable[[dict[str, Any]], object]]] = [
+    ("opened", {}, lambda entry: entry.update(format=2)),
+    ("opened", {}, lambda entry: entry.pop("lock")),
+    ("opened", {}, lambda entry: entry.update(type="holiday")),
+    ("opened", {}, lambda entry: entry["asked_for"].pop("target")),
+    ("opened", {}, lambda entry: entry.update(seq=-1)),
+    ("opened", {}, lambda entry: entry.update(time="2026-11-22 11:17:40")),
+    ("opened", {}, lambda entry: entry.update(kind="began")),
+    ("scenario began", {}, lambda entry: entry.pop("description")),
+    ("scenario ended", {}, lambda entry: entry.update(outcome="fine")),
+    ("scenario left out", {}, lambda entry: entry.update(outcome="passed")),
+    ("sentence began", {}, lambda entry: entry.update(keyword="And")),
+    ("sentence began", {}, lambda entry: entry.update(id="first")),
+    ("sentence ended", {}, lambda entry: entry.update(seconds="1")),
+    ("command", {"exit_code": 1}, lambda entry: entry.update(stopped="and ended")),
+    ("command", {"exit_code": 1}, lambda entry: entry.pop("stderr")),
+    ("command", {"exit_code": 1}, lambda entry: entry["stdout"].update(file="output/0001-stdout.txt")),
+    ("command", {"exit_code": 1}, lambda entry: entry["stdout"].update(file_error="full", sha256="0" * 64)),
+    ("command", {"exit_code": 1}, lambda entry: entry["stdout"].update(whole="yes")),
+    ("command", {"exit_code": 1}, lambda entry: entry["stdout"].update(kept="x" * 65_537)),
+    ("exchange", {"status": 503}, lambda entry: entry.update(error="none")),
+    ("exchange", {"status": 503}, lambda entry: entry.update(headers={})),
+    ("exchange", {"status": 503}, lambda entry: entry.update(body_file={"file": "../x"})),
+    ("look", {}, lambda entry: entry.pop("seen")),
+    ("look", {}, lambda entry: entry.update(state="planned")),
+    ("change", {"state": "begun"}, lambda entry: entry.pop("actions")),
+    ("change", {"state": "begun"}, lambda entry: entry.update(evidence="why")),
+    ("change", {"state": "done"}, lambda entry: entry.pop("reach")),
+    ("fact", {"name": "before"}, lambda entry: entry["value"].pop("gate")),
+    ("fact", {"name": "before"}, lambda entry: entry["value"].update(schema="0003")),
+    ("fact", {"name": "target"}, lambda entry: entry["value"].update(colour="red")),
+    ("fact", {"name": "target"}, lambda entry: entry.update(name="tarket")),
+    ("decision", {}, lambda entry: entry.update(evidence="because")),
+    ("closed", {}, lambda entry: entry.update(outcome="over")),
+    ("closed", {}, lambda entry: entry.update(sha256="ABC")),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "members", "change"), WRONG, ids=[f"{wrong[0]}-{number}" for number, wrong in enumerate(WRONG)]
+)
+def test_wrong_entry_is_told(
+    tmp_path: Path, kind: str, members: dict[str, Any], change: Callable[[dict[str, Any]], object]
+) -> None:
+    """A member that is missing, one too many, and one that cannot be, are told by their line."""
+    journal = told(tmp_path)
+    place = of_kind(journal, kind, **members)
+    lines = lines_in(journal)
+    entry = json.loads(lines[place])
+    change(entry)
+    entry |= {name: entry.pop(name) for name in ("previous", "sha256")}
+    put(journal, [*lines[:place], json.dumps(entry).encode() + b"\n", *lines[place + 1 :]])
+    found = problems(journal)
+    assert [problem.startswith(f"line {place + 1}: ") for problem in found] == [True], found
+
+
+def test_order_of_members_is_part_of_it(tmp_path: Path) -> None:
+    """Number, time and kind stand first, and the hashes last: the hash rule needs that."""
+    journal = told(tmp_path)
+    lines = lines_in(journal)
+    entry = json.loads(lines[3])
+    put(journal, [json.dumps({"kind": entry.pop("kind")} | entry).encode() + b"\n"])
+    assert "in another order" in problems(journal)[0]
+
+
+def test_documented_kinds_and_facts_are_in_the_schema() -> None:
+    """Each kind and each fact that docs/journal.md describes has its place in the schema, and the other way round."""
+    text = DOCS.read_text(encoding="utf-8")
+    kinds_text, _, rest = text.partition("## The kinds of entries")[2].partition("## What is on the disk")
+    assert rest
+    headings = re.findall(r"^### (.*)$", kinds_text, re.MULTILINE)
+    named = {kind for heading in headings for kind in re.findall(r"`([^`]+)`", heading)}
+    assert named == set(schema()["$defs"]["kinds"])
+    table = kinds_text.partition("### `fact`")[2].partition("### `confirmed`")[0]
+    rows = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`([^`]+)`", row)} == set(schema()["$defs"]["facts"])
+    kinds = schema()["properties"]["kind"]["enum"]
+    assert set(kinds) == set(schema()["$defs"]["kinds"])
+    assert len(schema()["allOf"]) == len(kinds)
+    assert schema()["$defs"]["kinds"]["opened"]["properties"]["format"] == {"const": FORMAT}
+
+
+def test_resealed_line_is_as_it_was(tmp_path: Path) -> None:
+    """What the tests forge lines with makes the very line, where nothing is changed."""
+    line = lines_in(told(tmp_path))[2]
+    assert resealed(line) == line

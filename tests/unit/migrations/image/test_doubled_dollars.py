@@ -1,0 +1,81 @@
+"""Compose writes each `$` of its reading twice: what images and commands are given is the value itself."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook.chapters import migration_facts
+from runbook.chapters.migrating import migrate_command
+from runbook.chapters.startup import signs
+from runbook.errors import EngineError, Inconclusive
+from runbook.hosts.command import Command, Completed
+from runbook.migrations.image import probe
+from runbook.settings.schema import DatabaseSettings, MigrationSettings
+from tests.support.incident_parts import DEADLINES, incident, production
+from tests.support.parts import host
+
+PASSWORD = "pa$sword-4711"
+SERVICE: dict[str, Any] = {
+    "environment": {"PATH": "/a$$b", "DB_PASSWORD": "pa$$sword-4711", "PGOPTIONS": "-c search_path=$$user", "X": None},
+    "command": ["serve", "--greeting=$$HOME"],
+    "working_dir": "/srv/$$x",
+}
+
+
+def tools(folder: Path, config: str = '{"Entrypoint": ["/$$start"]}') -> Any:
+    site = production(folder, incident(folder), {"image inspect": config})
+    site.services = lambda tag=None: {"api": SERVICE}  # type: ignore[method-assign]  # noqa: ARG005 - its own name
+    settings = SimpleNamespace(
+        migrations=MigrationSettings(), deadlines=DEADLINES, database=DatabaseSettings(user="shop", name="shop")
+    )
+    return SimpleNamespace(production=site, host=site.host, settings=settings)
+
+
+def test_image_is_given_the_environment_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image that is asked for its migrations gets the values that the service's containers get."""
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(migration_facts, "ask_image", lambda *_, **named: given.update(named))
+    migration_facts._ask(tools(tmp_path), "image", "v1", None)
+    assert given["environment"] == {"PATH": "/a$b", "DB_PASSWORD": PASSWORD, "PGOPTIONS": "-c search_path=$user"}
+
+
+def test_complaint_of_an_image_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an image says when it breaks is struck through as its answer is, and cannot turn a terminal about."""
+    said = f"Error: cannot log in with {PASSWORD} \x1b[2J".encode()
+    answer = Completed(Command(("docker",), 1), 1, b"", said, 0.1)
+    monkeypatch.setattr(probe, "run_contained", lambda *_: answer)
+    environment = {"DB_PASSWORD": PASSWORD}
+    with pytest.raises(Inconclusive, match="exit code 1: Error: cannot log in with") as caught:
+        probe.ask_image(host(), "image", MigrationSettings(), environment=environment, span=None, deadline=1)
+    assert PASSWORD not in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_downgrade_keeps_the_service_s_own_options(tmp_path: Path) -> None:
+    """PGOPTIONS of the service stands before the time limits as the service's containers have it."""
+    (option,) = migrate_command._environment(tools(tmp_path), "v1")
+    assert option.startswith("PGOPTIONS=-c search_path=$user -c lock_timeout=")
+
+
+def test_start_command_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service's words are what the container gets; the image's own were never doubled."""
+    sent: list[bytes] = []
+
+    def run(_host: Any, _image: str, command: Command) -> Completed:
+        sent.append(command.stdin or b"")
+        return Completed(command, 0, b'{"commands": [], "code": []}', b"", 0.1)
+
+    monkeypatch.setattr(signs, "run_contained", run)
+    signs.signs_of(tools(tmp_path), "image", SERVICE)
+    request = {"argv": ["/$$start", "serve", "--greeting=$HOME"], "path": "/a$b", "directory": "/srv/$x"}
+    assert repr(json.dumps(request)).encode() in sent[0]
+
+
+@pytest.mark.parametrize("config", ["", "[]", "null", "[" * 200_000], ids=range(4))
+def test_engine_that_answers_odd_things(tmp_path: Path, config: str) -> None:
+    """What docker says of the image must be what was asked for."""
+    with pytest.raises(EngineError, match="an answer that nobody can read"):
+        signs.signs_of(tools(tmp_path, config), "image", SERVICE)

@@ -1,0 +1,297 @@
+"""The restore point: how it is taken, when it counts as taken, and when it is believed."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from runbook.actions import Change
+from runbook.errors import CheckFailed, Inconclusive
+from runbook.hosts.command import Command
+from runbook.incident.executor import Incident
+from runbook.migrations.restore_point import RestorePoint
+from runbook.migrations.restore_steps import Restoring
+from runbook.settings.schema import DatabaseSettings, TrafficSettings
+from tests.support.incident_parts import COMPOSE, DEADLINES, incident, production
+
+NAME = "20251218T030000Z-shop-rollback.dump"
+INSIDE = f"/tmp/{NAME}"
+DUMP = b"PGDMP..."
+LIST = "3541; 0 16391 TABLE DATA public orders shop\n3542; 0 16397 TABLE DATA public alembic_version shop\n"
+
+
+SETTINGS = DatabaseSettings(user="shop", name="sales")
+TRAFFIC = TrafficSettings.model_validate(
+    {
+        "public_url": "https://shop.example",
+        "check_path": "/orders",
+        "pause": {"service": "gateway", "command": ["gate", "close"]},
+        "resume": {"command": ["gate", "open"]},
+        "state": {"command": ["gate", "state"]},
+    }
+)
+
+
+def restore_point(folder: Path, answers: dict[str, str] | None = None, found: Incident | None = None) -> RestorePoint:
+    found = found or incident(folder)
+    there = production(folder, found, answers)
+    return RestorePoint(there, SETTINGS, DEADLINES, found, Restoring(there, SETTINGS, TRAFFIC))
+
+
+def undone() -> str | None:
+    """Nothing is done yet of what the restore point is for."""
+    return None
+
+
+def argvs(change: Change) -> list[tuple[str, ...]]:
+    return [action.argv for action in change.actions if isinstance(action, Command)]
+
+
+def taken(folder: Path) -> None:
+    (folder / ".runbook").mkdir()
+    (folder / ".runbook" / NAME).write_bytes(DUMP)
+
+
+def test_commands_that_take_it(tmp_path: Path) -> None:
+    """pg_dump in the database's own container, then a private copy on the host that appears in one step."""
+    kept = f"{tmp_path}/.runbook/{NAME}"
+    point = restore_point(tmp_path)
+    sealing = next(argv for argv in argvs(point.taking(undone)) if argv[0] == "sh")
+    assert sealing[3:] == ("sh", f"{kept}.new", kept, f"{kept}.sha256")
+    assert argvs(point.taking(undone)) == [
+        ("mkdir", "--parents", "--mode=700", "--", f"{tmp_path}/.runbook"),
+        (
+            *COMPOSE, "exec", "-T", "db", "pg_dump", "--username", "shop", "--dbname", "sales",
+            "--format", "custom", "--lock-wait-timeout", "30s", "--file", INSIDE,
+        ),
+        (*COMPOSE, "cp", f"db:{INSIDE}", f"{kept}.new"),
+        ("chmod", "600", "--", f"{kept}.new"),
+        ("sync", "--", f"{kept}.new"),
+        sealing,
+        ("mv", "--force", "--", f"{kept}.new", kept),
+    ]  # fmt: skip
+    assert point.path == kept
+    assert [action.deadline for action in point.taking(undone).actions if isinstance(action, Command)][
+        1
+    ] == DEADLINES.dump
+
+
+def test_command_that_tidies(tmp_path: Path) -> None:
+    """Only the copy inside the database's container is removed."""
+    point = restore_point(tmp_path)
+    assert argvs(point.tidying()) == [(*COMPOSE, "exec", "-T", "db", "rm", "--force", "--", INSIDE)]
+    assert point.tidying().already() is None
+    (tmp_path / "clean").mkdir()
+    clean = restore_point(tmp_path / "clean", {"test ! -e": ""})
+    assert clean.tidying().already() == f"there is no {INSIDE}"
+
+
+ROWS = "snapshot,800:800: of 5\n16390 public.orders,2 1500\n"
+MOMENT = {"snapshot": "800:800: of 5", "rows": hashlib.sha256(b"[['16390 public.orders', '2 1500']]").hexdigest()}
+
+
+def held(snapshot: str = "800:800: of 5", rows: str = ROWS) -> dict[str, str]:
+    """What the database answers, when it is asked for its snapshot alone, and for its rows as well."""
+    return {"query_to_xml": rows, "txid_current_snapshot": f"{snapshot}\n"}
+
+
+def on_record(folder: Path, answers: dict[str, str], *, content: bytes = DUMP, state: dict[str, str]) -> RestorePoint:
+    """The restore point of an incident that is gone on with, and that took one when the database was at `state`."""
+    taken(folder)
+    found = incident(folder)
+    path = f"{folder}/.runbook/{NAME}"
+    fact = {"path": path, "size": len(content), "sha256": hashlib.sha256(content).hexdigest(), "state": state}
+    found.learn("restore point", fact)
+    return restore_point(folder, answers, found)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param(held(), id="same snapshot"),
+        pytest.param(held("900:900: of 5", ROWS.replace("800:800:", "900:900:")), id="same rows, written elsewhere"),
+    ],
+)
+def test_not_taken_again_while_nothing_was_written(tmp_path: Path, answers: dict[str, str]) -> None:
+    """A dump that is on record, and whole, counts while the database holds the very same rows."""
+    point = on_record(tmp_path, answers, state=MOMENT)
+    change = point.taking(undone)
+    assert change.already() == f"{point.path} is whole, by size and SHA-256, and nothing was written since it was taken"
+    assert point.reads_back(("public orders shop",), undone).look().ok
+
+
+@pytest.mark.parametrize(
+    ("answers", "content", "state"),
+    [
+        pytest.param(held("900:900: of 5", ROWS.replace("2 1500", "3 2400")), DUMP, MOMENT, id="a row was written"),
+        pytest.param(held("900:900: of 5", ROWS.replace("1500", "1600")), DUMP, MOMENT, id="a row was replaced"),
+        pytest.param({}, DUMP, MOMENT, id="the database does not tell"),
+        pytest.param({"txid_current": "\n"}, DUMP, {"snapshot": "", "rows": ""}, id="nobody knows of when it is"),
+        pytest.param(held(), DUMP + b"more", MOMENT, id="short"),
+        pytest.param(held(), DUMP.replace(b".", b"!"), MOMENT, id="damaged"),
+    ],
+)
+def test_taken_anew_under_a_new_name(
+    tmp_path: Path, answers: dict[str, str], content: bytes, state: dict[str, str]
+) -> None:
+    """Where rows may have been written, or the dump is not what is on record, another is taken; the old one is kept."""
+    point = on_record(tmp_path, answers, content=content, state=state)
+    old = Path(point.path)
+    change = point.taking(undone)
+    assert change.already() is None
+    assert point.path == str(old).replace(".dump", ".2.dump")
+    assert ("mv", "--force", "--", f"{point.path}.new", point.path) in argvs(change)
+    assert not any(str(old) in argv for argv in argvs(change))
+    assert old.read_bytes() == DUMP
+
+
+def test_dump_that_is_not_on_record_does_not_count(tmp_path: Path) -> None:
+    """A run that died before it read the dump back proves nothing of it, and it is not overwritten either."""
+    taken(tmp_path)
+    point = restore_point(tmp_path)
+    assert point.taking(undone).already() is None
+    assert point.path.endswith("-rollback.2.dump")
+
+
+def test_nothing_left_to_undo_needs_no_restore_point(tmp_path: Path) -> None:
+    """Behind the downgrade a dump is no condition any more; one that is not there by then is told."""
+    (tmp_path / "damaged").mkdir()
+    point = restore_point(tmp_path)
+    assert point.taking(lambda: "the database is at r1").already() == "the database is at r1"
+    assert point.reads_back(("public orders shop",), lambda: "the database is at r1").look().ok
+    damaged = on_record(tmp_path / "damaged", {}, content=DUMP + b"more", state=MOMENT)
+    seen = damaged.reads_back(("public orders shop",), lambda: "the database is at r1").look()
+    assert seen.ok
+    assert "does not lie there as it is on record" in seen.seen
+
+
+def test_reads_back(tmp_path: Path) -> None:
+    """Size and hash of a dump that lists every table are seen, and kept as a fact for whoever restores it."""
+    taken(tmp_path)
+    digest = hashlib.sha256(DUMP).hexdigest()
+    found = incident(tmp_path)
+    answers = {"pg_restore --list": LIST, "sha256sum": f"{digest}  {INSIDE}\n"}
+    point = restore_point(tmp_path, answers, found)
+    seen = point.reads_back(("public orders shop", "public alembic_version shop"), undone).look()
+    assert seen.ok
+    fact = found.facts["restore point"]
+    assert (fact["path"], fact["size"], fact["sha256"]) == (point.path, len(DUMP), digest)
+    assert f"{len(DUMP)} bytes, sha256 {digest}, 2 tables" in seen.seen
+
+
+@pytest.mark.parametrize(
+    ("answer", "maker", "words"),
+    [
+        pytest.param("shop\n", "shop", "beside the live one", id="the settings' own user"),
+        pytest.param("postgres\n", "postgres", "beside the live one, as postgres, since shop may not", id="another"),
+        pytest.param(None, "shop", "beside the live one", id="not known"),
+    ],
+)
+def test_how_it_is_brought_back(tmp_path: Path, answer: str | None, maker: str, words: str) -> None:
+    """Into a database of its own first, by a role that may make one; nothing live is touched by these steps."""
+    answers = {"FROM pg_roles": answer} if answer else {}
+    found = incident(tmp_path)
+    there = production(tmp_path, found, answers)
+    how_to = Restoring(there, SETTINGS, TRAFFIC).how_to("/srv/a b.dump", "ab12", {})
+    compose = " ".join(COMPOSE)
+    assert [step["command"] for step in how_to["beside"]] == [
+        f"cd {tmp_path}",
+        "echo 'ab12  /srv/a b.dump' | sha256sum --check",
+        f"{compose} exec -T db createdb --username {maker} --owner shop --template template0 sales_restored",
+        f"{compose} exec -T db pg_restore --username {maker} --exit-on-error --dbname sales_restored < '/srv/a b.dump'",
+        f"{compose} exec -T db psql --username {maker} --dbname sales_restored -c '\\dt+'",
+    ]
+    assert how_to["beside"][2]["why"] == f"make an empty database {words}"
+
+
+def test_how_it_takes_the_live_ones_place(tmp_path: Path) -> None:
+    """Behind the closed gate, with the application stopped, and with the live database kept under another name."""
+    found = incident(tmp_path)
+    facts = {"schema": ["0004"], "origin": {"tags": ["v2"]}}
+    how_to = Restoring(production(tmp_path, found), SETTINGS, TRAFFIC).how_to("/srv/i.dump", "ab12", facts)
+    compose = " ".join(COMPOSE)
+    psql = f"{compose} exec -T db psql --username shop --dbname postgres -c"
+    assert [step["command"] for step in how_to["instead"]] == [
+        f"cd {tmp_path}",
+        f"{compose} exec -T gateway gate close",
+        f"{compose} stop api jobs",
+        f"""{psql} 'ALTER DATABASE "sales" RENAME TO "sales_before_restore"'""",
+        f"""{psql} 'ALTER DATABASE "sales_restored" RENAME TO "sales"'""",
+        f"{compose} up -d --no-deps --no-build --pull never api jobs",
+        "gate open",
+    ]
+    assert (
+        how_to["instead"][5]["why"] == "name a release that fits its schema (0004; v2 ran on it) in .env, then start it"
+    )
+
+
+def test_what_it_leaves(tmp_path: Path) -> None:
+    """The dump on the host stays, and the one inside until it is tidied away."""
+    point = restore_point(tmp_path)
+    assert [kept.path for kept in point.taking(undone).leaves] == [point.path, f"{point.path}.sha256", f"db:{INSIDE}"]
+    assert point.tidying().removes == (f"db:{INSIDE}",)
+
+
+def test_restore_point_of_an_earlier_incident_is_remembered(tmp_path: Path) -> None:
+    """A dump that an earlier run took comes onto this record; where it took none, nothing does."""
+    (tmp_path / ".runbook").mkdir()
+    path, digest = f"{tmp_path}/.runbook/i-1.dump", hashlib.sha256(DUMP).hexdigest()
+    for name in ("i-1", "i-1.2", "i-10"):
+        (tmp_path / f".runbook/{name}.dump").write_bytes(DUMP)
+    Path(f"{path}.sha256").write_text(f"{digest}  {path}\n")
+    found = incident(tmp_path)
+    point = restore_point(tmp_path, found=found)
+    point.remember("i-0")
+    assert "restore point" not in found.facts
+    point.remember("i-1")
+    fact = found.facts["restore point"]
+    assert (fact["path"], fact["size"], fact["sha256"]) == (path, len(DUMP), digest)
+
+
+@pytest.mark.parametrize(
+    ("tables", "inside", "words"),
+    [
+        pytest.param(
+            ("public orders shop", "public customers shop"),
+            hashlib.sha256(DUMP).hexdigest(),
+            "no data of public customers shop",
+            id="table",
+        ),
+        pytest.param(("public orders shop",), "0" * 64, "not the one inside the container", id="copy"),
+    ],
+)
+def test_dump_that_is_not_whole(tmp_path: Path, tables: tuple[str, ...], inside: str, words: str) -> None:
+    """A dump that lacks a table, or was changed by copying it, is not believed."""
+    taken(tmp_path)
+    point = restore_point(tmp_path, {"pg_restore --list": LIST, "sha256sum": inside})
+    seen = point.reads_back(tables, undone).look()
+    assert not seen.ok
+    assert words in seen.seen
+
+
+def test_dump_that_pg_restore_cannot_list(tmp_path: Path) -> None:
+    """A dump that cannot be listed is inconclusive, with pg_restore's own words."""
+    taken(tmp_path)
+    with pytest.raises(Inconclusive, match="no answer to"):
+        restore_point(tmp_path).reads_back(("public orders shop",), undone).look()
+
+
+def test_dump_that_is_not_there(tmp_path: Path) -> None:
+    """Without a dump on the host nothing may be undone."""
+    with pytest.raises(CheckFailed, match="there is no restore point"):
+        restore_point(tmp_path).reads_back(("public orders shop",), undone).look()
+
+
+def test_restore_point_without_its_hash_is_not_remembered(tmp_path: Path) -> None:
+    """A dump that is short, or whose hash was never written down, is said to be no good; other incidents' are left."""
+    folder = tmp_path / ".runbook"
+    folder.mkdir()
+    for name in ("i-1", "i-1.2", "i-10"):
+        (folder / f"{name}.dump").write_bytes(DUMP)
+    (folder / "i-1.dump.sha256").write_text(f"{hashlib.sha256(DUMP + b'more').hexdigest()}  {folder}/i-1.dump\n")
+    found = incident(tmp_path)
+    restore_point(tmp_path, found=found).remember("i-1")
+    assert "restore point" not in found.facts
+    doubts = [entry for entry in found.journal.entries if entry["kind"] == "decision"]
+    assert {doubt["answer"] for doubt in doubts} == {"no"}
+    assert [doubt["evidence"][0].split()[0] for doubt in doubts] == [f"{folder}/i-1.2.dump", f"{folder}/i-1.dump"]

@@ -1,0 +1,248 @@
+"""Errors in logs: recognised in what frameworks really print, and counted by what they say and not by when."""
+
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runbook.errors import Inconclusive
+from runbook.production.logs.reader import LogErrors, Logs, errors_in, signature_of
+from runbook.secrets.redactor import Redactor
+from runbook.settings.schema import LogSettings
+from tests.support.parts import production
+
+TRACEBACK = """\
+api-1  | 2025-12-18T03:00:01.123Z ERROR app.orders request 7f3a failed
+api-1  | Traceback (most recent call last):
+api-1  |   File "/app/app/orders.py", line 41, in read
+api-1  |     raise ValueError("price of order 4711 is missing")
+api-1  | ValueError: price of order 4711 is missing
+api-1  | INFO:     172.18.0.1:51234 - "GET /orders HTTP/1.1" 500 Internal Server Error
+"""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("2025-12-18 03:00:01,123 ERROR app.orders: no price", id="python-logging"),
+        pytest.param("ERROR:    Exception in ASGI application", id="uvicorn"),
+        pytest.param("[2025-12-18 03:00:01 +0000] [7] [ERROR] Worker timeout", id="gunicorn"),
+        pytest.param("CRITICAL:root:out of memory", id="critical"),
+        pytest.param("2025-12-18 03:00:01.123 UTC [77] FATAL:  password authentication failed", id="postgres"),
+        pytest.param("sqlalchemy.exc.OperationalError: (psycopg.OperationalError) refused", id="exception-dotted"),
+        pytest.param("KeyError: 'price'", id="exception"),
+        pytest.param("app.errors.PriceMissingError", id="exception-without-words"),
+        pytest.param("OSError: [Errno 28] No space left on device", id="oserror"),
+        pytest.param('{"time": "2025-12-18T03:00:01Z", "level": "error", "msg": "no price"}', id="json"),
+        pytest.param('{"severity":"CRITICAL","message":"no price"}', id="json-severity"),
+        pytest.param('{"levelname": "ERROR", "message": "no price"}', id="json-python"),
+        pytest.param("panic: runtime error", id="go-panic"),
+        pytest.param("level=error msg=refused", id="logfmt"),
+    ],
+)
+def test_errors_are_recognised(line: str) -> None:
+    """An error is recognised in the form in which common frameworks print it."""
+    assert errors_in(f"api-1  | {line}").total == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("INFO:     Application startup complete.", id="info"),
+        pytest.param('INFO: 172.18.0.1 - "GET /errors HTTP/1.1" 200 OK', id="a-path-called-errors"),
+        pytest.param('{"level": "info", "msg": "0 errors"}', id="json-info"),
+        pytest.param("WARNING retrying after an error", id="warning"),
+        pytest.param("Traceback (most recent call last):", id="traceback-head"),
+        pytest.param('  File "/app/error.py", line 41, in error', id="traceback-frame"),
+        pytest.param("level=info msg=ready", id="logfmt-info"),
+        pytest.param("", id="empty"),
+    ],
+)
+def test_other_lines_are_not(line: str) -> None:
+    """Lines that only speak of errors are none."""
+    assert errors_in(f"api-1  | {line}").counts == {}
+
+
+def test_traceback_counts_once_for_the_log_and_once_for_the_exception() -> None:
+    """Of a traceback the logged line and the exception count, and the frames between do not."""
+    assert errors_in(TRACEBACK).counts == {
+        "api: <time> ERROR app.orders request 7f3a failed".replace("7f3a", "<n>f<n>a"): 1,
+        "api: ValueError: price of order <n> is missing": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param("2025-12-18T03:00:01Z ERROR x", "2025-12-19 11:59:59,999 ERROR x", id="times"),
+        pytest.param("ERROR order 1 of 10", "ERROR order 4711 of 22", id="numbers"),
+        pytest.param(
+            "ERROR id 0b9f6b1e-9c8a-4a52-8d5e-8a4c4d7b2f10",
+            "ERROR id ffffffff-0000-4000-8000-aaaaaaaaaaaa",
+            id="uuids",
+        ),
+        pytest.param("ERROR at 0x7f8f2c0d4e80", "ERROR at 0x7f0000000000", id="addresses"),
+        pytest.param("ERROR trace 4bf92f3577b34da6", "ERROR trace a3ce929d0e0e4736", id="hex-ids"),
+        pytest.param("ERROR from 172.18.0.5:51234", "ERROR from 10.0.0.1:80", id="peers"),
+        pytest.param("  ERROR x  ", "ERROR x", id="blanks-around"),
+    ],
+)
+def test_two_occurrences_of_one_error_are_one_signature(first: str, second: str) -> None:
+    """What differs between two occurrences of an error is not part of its signature."""
+    assert signature_of("api", first) == signature_of("api", second)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param("ERROR no price", "ERROR no stock", id="messages"),
+        pytest.param("KeyError: 'price'", "ValueError: 'price'", id="kinds"),
+        pytest.param("ERROR deadbeef is dead", "ERROR facade is dead", id="words-of-hex-letters"),
+    ],
+)
+def test_different_errors_stay_apart(first: str, second: str) -> None:
+    """Errors that say different things have different signatures."""
+    assert signature_of("api", first) != signature_of("api", second)
+
+
+def test_replicas_of_a_service_count_together() -> None:
+    """The same error in two containers of a service is one signature; in another service it is another."""
+    log = "api-1   | ERROR x\napi-2   | ERROR x\njobs-1  | ERROR x\nshop-api-12 | ERROR x\n"
+    assert errors_in(log).counts == {"api: ERROR x": 2, "jobs: ERROR x": 1, "shop-api: ERROR x": 1}
+
+
+def test_ignored_lines_do_not_count() -> None:
+    """A line that matches a pattern of the settings is known to be harmless."""
+    log = "api-1  | ERROR client went away\napi-1  | ERROR no price\n"
+    assert errors_in(log, (r"client \w+ away",)).counts == {"api: ERROR no price": 1}
+
+
+def test_long_line_has_a_short_signature() -> None:
+    """However long a line is, its signature fits into a record."""
+    assert len(signature_of("api", "ERROR " + "word " * 10000)) <= 200
+
+
+@pytest.mark.parametrize("secret", ["s3cr3t-w0rd-4711", "0123456789abcdef0123", "5d41402a-bc4b-4a76-b971-9d911017c592"])
+@pytest.mark.parametrize("before", [0, 170, 185, 195])
+def test_no_piece_of_a_secret_gets_into_a_signature(secret: str, before: int) -> None:
+    """A secret in an error line is struck out whole, before its digits are taken out and before the line is cut."""
+    redactor = Redactor()
+    redactor.learn("PASSWORD", secret)
+    line = f"api-1  | ERROR {'x' * before} cannot log in with {secret}"
+    signature = next(iter(errors_in(line, redact=redactor.text).counts))
+    assert not any(piece in signature for piece in ("s<n>cr", "w<n>rd", secret[:6], "<id>"))
+
+
+def test_new_errors_are_those_not_seen_before() -> None:
+    """Against the errors from before the switch only new signatures count, the most frequent first."""
+    now = LogErrors({"api: old": 50, "api: rare": 1, "api: frequent": 7})
+    assert now.new_against({"api: old": 1, "api: gone": 3}) == ["api: frequent", "api: rare"]
+    assert now.new_against({}) == ["api: old", "api: frequent", "api: rare"]
+    assert now.new_against(now.counts) == []
+    assert now.total == 58
+
+
+DOCKER = """#!/bin/sh
+cd "${0%/*}/.."
+case " $* " in
+    *" ps "*) echo 1 2 ;;
+    *" inspect "*) cat inspected.json ;;
+    *" --since "*) cat out; cat err >&2; exit "$(cat code)" ;;
+    *" logs "*) for service; do :; done; grep "^$service-" ever; exit 0 ;;
+esac
+"""
+DRIVER_REFUSES = (
+    'time="2026-11-28T12:12:29Z" level=warning msg="Can\'t retrieve logs for \\"shop-api-1\\":'
+    ' Error response from daemon: configured logging driver does not support reading"\n'
+)
+EVER = "api-1  | ready\njobs-1  | ready\n"
+Given = Callable[..., Logs]
+Look = Callable[..., LogErrors]
+
+
+@pytest.fixture
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Given:
+    """The logs of api and jobs through a `docker` that answers as it is told."""
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(DOCKER)
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+
+    def container(service: str, driver: str) -> dict[str, object]:
+        labels = {"service": service, "project.working_dir": str(tmp_path)}
+        return {
+            "Id": service,
+            "Name": f"/shop-{service}-1",
+            "Image": "sha256:1",
+            "Config": {"Image": "x:1", "Labels": {f"com.docker.compose.{name}": text for name, text in labels.items()}},
+            "State": {"Status": "running", "StartedAt": "", "ExitCode": 0},
+            "NetworkSettings": {},
+            "HostConfig": {"LogConfig": {"Type": driver, "Config": {}}},
+        }
+
+    def read(out: str = "", err: str = "", code: int = 0, ever: str = EVER, driver: str = "json-file") -> Logs:
+        inspected = [container("api", driver), container("jobs", "json-file")]
+        files = {"inspected.json": json.dumps(inspected), "out": out, "err": err, "code": str(code), "ever": ever}
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+        return Logs(production(tmp_path), LogSettings(), str)
+
+    return read
+
+
+@pytest.fixture
+def look(logs: Given) -> Look:
+    """Look at the recent logs that it is given."""
+    return lambda *arguments, **named: logs(*arguments, **named).recent()
+
+
+def test_quiet_logs_show_no_errors(look: Look) -> None:
+    """Software that is quiet for a while has no errors; what Compose says of its files is none either."""
+    assert look().counts == {}
+    about_files = 'level=warning msg="The \\"X\\" variable is not set. Defaulting to a blank string."\n'
+    assert look("api-1  | ready\n", about_files).counts == {}
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        pytest.param({"err": DRIVER_REFUSES}, "driver does not support reading", id="no-log-can-be-read"),
+        pytest.param({"out": "jobs-1  | ready\n", "err": DRIVER_REFUSES}, "does not support reading", id="one-cannot"),
+        pytest.param({"out": "jobs-1  | ready\n", "driver": "none"}, "nobody keeps the logs of shop-api-1", id="none"),
+        pytest.param({"out": "api-1  | x\n", "err": "error from daemon in stream: bad\n"}, "in stream: bad", id="torn"),
+        pytest.param({"out": "api-1  | ready\n", "code": 1}, "cannot be read", id="exit-code"),
+        pytest.param({"ever": ""}, "shop-api-1, shop-jobs-1 never wrote a line", id="nothing-ever"),
+    ],
+)
+def test_logs_that_cannot_be_read_are_no_good_news(look: Look, answers: dict[str, str], why: str) -> None:
+    """Where logs cannot be read, of one container even, nothing is known."""
+    with pytest.raises(Inconclusive, match=why):
+        look(**answers)
+
+
+def test_logs_of_endless_lines_are_not_held(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines may be of any length: what is read of them all has a limit."""
+    monkeypatch.setattr("runbook.production.logs.reader._MOST_BYTES", 1000)
+    with pytest.raises(Inconclusive, match="too long to be read"):
+        look("api-1  | " + "x" * 2000)
+
+
+def test_logs_that_are_read_in_part_say_so(look: Look) -> None:
+    """Of a flood the newest lines are read, and the containers are named."""
+    assert look("api-1  | x\n" * 50000 + "jobs-1  | x\n").cut == ("api-1",)
+
+
+@pytest.mark.parametrize("before", [None, {"api: ERROR known": 1}])
+def test_logs_that_are_read_in_part_are_no_good_news(logs: Given, before: dict[str, int] | None) -> None:
+    """A flood may hide an error that came before the lines that are read; one among them is told all the same."""
+    expected = logs("api-1  | x\n" * 50000).no_new_errors(before)
+    with pytest.raises(
+        Inconclusive, match=r"of api-1 only the newest 50000 lines .* → read the rest: docker compose .* logs"
+    ):
+        expected.look()
+    seen = logs("api-1  | x\n" * 50000 + "api-1  | ERROR new\n").no_new_errors(before).look()
+    assert not seen.ok
+    assert "api: ERROR new" in seen.seen

@@ -1,0 +1,377 @@
+"""What speaks against an answer about health, and which answers no waiting makes good."""
+
+import json
+import ssl
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook.actions import Expectation, Seen
+from runbook.errors import CheckFailed, Inconclusive, NoAnswer, RunbookError, Why
+from runbook.hosts.http import Answer, Prober
+from runbook.production.containers import Container
+from runbook.production.service.health import Health
+from runbook.production.service.health_answers import not_ready
+from runbook.production.service.hopeless import Hopeless
+from runbook.settings.schema import Deadlines, HealthSettings
+from tests.support import parts
+from tests.support.incident_parts import incident
+from tests.support.parts import Asked, Heard, Reply, serving
+
+REQUIRED = ("database", "jobs", "migrations_current")
+BEHIND = ("ready", "migrations_current")
+GOOD = {"ready": True, "database": True, "jobs": True, "migrations_current": True}
+DEADLINES = Deadlines(healthy=120, stable=0.1)
+
+
+def answer(status: int, said: Any) -> Answer:
+    body = said if isinstance(said, str) else json.dumps(said)
+    return Answer("http://api/readyz", status, {}, body, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "against"),
+    [
+        pytest.param(200, GOOD, None, id="all true"),
+        pytest.param(200, GOOD | {"schema_revision": "r1", "lag": 0}, None, id="more than parts"),
+        pytest.param(503, GOOD, "HTTP 503", id="status"),
+        pytest.param(200, GOOD | {"jobs": False}, "jobs", id="false"),
+        pytest.param(200, GOOD | {"cache": False}, "cache", id="false, and not required"),
+        pytest.param(200, GOOD | {"jobs": None}, "jobs (is None)", id="null is not known"),
+        pytest.param(200, GOOD | {"jobs": "yes"}, "jobs (is 'yes')", id="a word is not known"),
+        pytest.param(200, GOOD | {"jobs": "true"}, "jobs (is 'true')", id="the word true"),
+        pytest.param(200, GOOD | {"database": 0}, "database (is 0)", id="0"),
+        pytest.param(200, GOOD | {"database": 0.0}, "database (is 0.0)", id="0.0"),
+        pytest.param(200, GOOD | {"database": 1}, "database (is 1)", id="1"),
+        pytest.param(200, GOOD | {"database": 1.0}, "database (is 1.0)", id="1.0"),
+        pytest.param(200, GOOD | {"database": []}, "database (is [])", id="empty list"),
+        pytest.param(200, {"database": True, "jobs": True}, "migrations_current (is None)", id="missing"),
+        pytest.param(200, [GOOD], "where a JSON object was expected", id="list"),
+        pytest.param(200, "<html>", "where a JSON object was expected", id="no JSON"),
+    ],
+)
+def test_ready_means_every_part(status: int, said: Any, against: str | None) -> None:
+    """Status 200, every required part `true`, and nothing false; what is missing, null or a number is not good."""
+    found = not_ready(answer(status, said), REQUIRED)
+    assert (found is None) if against is None else (found is not None and against in found.words)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "against"),
+    [
+        pytest.param(503, GOOD | {"ready": False, "migrations_current": False}, None, id="behind"),
+        pytest.param(200, GOOD, None, id="not behind"),
+        pytest.param(503, GOOD | {"ready": False, "jobs": False}, "jobs", id="jobs"),
+        pytest.param(500, GOOD, "HTTP 500", id="error"),
+        pytest.param(503, {"ready": False, "migrations_current": False}, "database (is None)", id="parts missing"),
+        pytest.param(503, GOOD | {"migrations_current": 0}, "migrations_current (is 0)", id="0 is not false"),
+    ],
+)
+def test_behind_the_schema_only_that_may_be_false(status: int, said: Any, against: str | None) -> None:
+    """Where the schema may be newer, `ready` and `migrations_current` may be false, and no other part may (trap 4)."""
+    found = not_ready(answer(status, said), REQUIRED, BEHIND)
+    assert (found is None) if against is None else (found is not None and against in found.words)
+
+
+def api(**more: Any) -> Container:
+    given = {
+        "id": "c1", "name": "shop-api-1", "service": "api", "image_id": "", "image_name": "", "state": "running",
+        "health": "healthy", "restarts": 0, "started_at": "", "exit_code": 0, "addresses": ("127.0.0.1",),
+        "directory": "", "restart_policy": "unless-stopped",
+    }  # fmt: skip
+    return Container(**(given | more))
+
+
+def health_of(*containers: Container, **settings: Any) -> tuple[Health, Heard]:
+    """The health of these containers, asked for the host shop.example."""
+    heard = Heard()
+    site = SimpleNamespace(
+        project=SimpleNamespace(services=("api",)),
+        of_services=lambda _services: list(containers),
+        application=lambda: list(containers),
+        containers=lambda: list(containers),
+    )
+    chosen = HealthSettings.model_validate({"required": ["database"], **settings})
+    return Health(site, Prober(2, heard), chosen, {"Host": "shop.example", **chosen.headers}, DEADLINES), heard  # type: ignore[arg-type]  # a part of it
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+def known_host(asked: Asked) -> Reply:
+    """An api that knows one host name, as TrustedHostMiddleware and ALLOWED_HOSTS make it."""
+    if asked.headers["host"] != "shop.example":
+        return Reply(400, b"Invalid host header")
+    return Reply(200, {"database": True})
+
+
+def test_public_host_name_is_asked_for(tmp_path: Path) -> None:
+    """An api that refuses its own address as a host is asked for the public one, and for another where that is set."""
+    with serving(known_host) as server:
+        health, _ = health_of(api(), port=port_of(server.url))
+        assert health.live().look().ok
+        assert health.ready().look().ok
+        assert health.askable().look().ok
+        health, _ = health_of(api(), port=port_of(server.url))
+        health._headers = {"Host": "127.0.0.1"}
+        for look in (health.live().look(), health.ready().look()):
+            assert (look.ok, look.final) == (False, True)
+        with pytest.raises(CheckFailed, match=r"Invalid host header.*health\.host_header"):
+            incident(tmp_path).verify(health.askable())
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        pytest.param(Reply(400, b"Invalid host header"), "health.host_header", id="host"),
+        pytest.param(Reply(421), "health.host_header", id="misdirected"),
+        pytest.param(Reply(307, headers={"Location": "https://shop.example/healthz"}), "X-Forwarded-Proto", id="https"),
+        pytest.param(Reply(308, headers={"Location": "/healthz/"}), "set the path under [health]", id="slash"),
+        pytest.param(Reply(302), "an address that it does not name", id="nowhere"),
+        pytest.param(Reply(404), "set the path under [health]", id="no-such-path"),
+        pytest.param(Reply(405), "answers GET", id="method"),
+        pytest.param(Reply(401), "no credentials", id="login"),
+        pytest.param(Reply(204), "answers 200", id="no-content"),
+        pytest.param(Reply(200, b"<html>"), "where a JSON object was expected", id="no-json"),
+        pytest.param(Reply(200, [1]), "where a JSON object was expected", id="list"),
+        pytest.param(Reply(200, {"db": True}), "it has db", id="another-part"),
+        pytest.param(Reply(200, {"database": 0}), "database (is 0)", id="number"),
+    ],
+)
+def test_request_that_can_never_be_answered_well_stops_the_plan(reply: Reply, says: str) -> None:
+    """What no release would answer better is told in the plan, with what to set."""
+    with serving(lambda asked: Reply(200) if asked.path == "/healthz" and reply.status == 200 else reply) as server:
+        health, _ = health_of(api(), port=port_of(server.url))
+        found = health.askable().look()
+    assert not found.ok
+    assert says in found.seen
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(Reply(500, b"broken"), id="error"),
+        pytest.param(Reply(503, {"database": False}), id="not-ready"),
+        pytest.param(Reply(502, b"<html>"), id="proxy"),
+        pytest.param(Reply(429), id="busy"),
+    ],
+)
+def test_release_that_fails_is_no_wrong_request(reply: Reply) -> None:
+    """That it fails is why one rolls back."""
+    with serving(lambda _asked: reply) as server:
+        found = health_of(api(), port=port_of(server.url))[0].askable().look()
+    assert found.ok
+    assert "the release that runs now fails" in found.seen
+    with serving(lambda asked: Reply(200, {"database": False} if asked.path == "/readyz" else b"")) as server:
+        assert health_of(api(), port=port_of(server.url))[0].askable().look().ok
+
+
+@pytest.mark.parametrize("state", ["exited", "restarting", "paused", "created"])
+def test_release_that_is_down_leaves_it_unknown(state: str) -> None:
+    """Where nothing runs nobody can say whether the requests fit: that is told, and stops nothing."""
+    found = health_of(api(state=state))[0].askable().look()
+    assert found.ok
+    assert "not known" in found.seen
+
+
+@pytest.mark.parametrize(("condition", "ok"), [("healthy", False), ("none", True), ("unhealthy", True)])
+def test_port_without_a_listener(condition: str, *, ok: bool) -> None:
+    """A container that says it is healthy listens somewhere else; any other may just be broken."""
+    found = health_of(api(health=condition), port=1)[0].askable().look()
+    assert found.ok is ok
+    assert "health.port" in found.seen or "not known" in found.seen
+
+
+@pytest.mark.parametrize(("condition", "ok"), [("healthy", False), ("none", True)])
+def test_container_that_is_not_reached_from_here(condition: str, *, ok: bool) -> None:
+    """Addresses of containers are not reached from everywhere (Docker Desktop, another host): that is told as well."""
+    far = NoAnswer("no route to host", "look", Why.UNREACHABLE)
+    health, _ = health_of(api(health=condition))
+    health._prober = SimpleNamespace(get=raising(far))  # type: ignore[assignment]  # a part of it
+    found = health.askable().look()
+    assert found.ok is ok
+    assert "no route to host" in found.seen
+    assert ok or "publish its port" in found.seen
+
+
+def raising(error: RunbookError) -> Callable[..., Answer]:
+    def get(*_arguments: object, **_more: object) -> Answer:
+        raise error
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tls")
+    argv = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    argv += ("-keyout", f"{folder}/both", "-out", f"{folder}/both.crt", "-days", "2", "-subj", "/CN=another.name")
+    subprocess.run(argv, check=True, capture_output=True)
+    (folder / "both").write_text((folder / "both").read_text() + (folder / "both.crt").read_text())
+    return folder / "both"
+
+
+@pytest.fixture
+def by_tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Meanwhile servers speak TLS, with a certificate that names neither address nor host."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    class Server(parts.ThreadingHTTPServer):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+
+        def handle_error(self, *_arguments: object) -> None:
+            """Keep quiet."""
+
+    monkeypatch.setattr(parts, "ThreadingHTTPServer", Server)
+
+
+@pytest.mark.usefixtures("by_tls")
+def test_scheme_is_a_setting() -> None:
+    """A port that speaks TLS is asked so, by the host's name; asked without, the plan says what to set."""
+    with serving(known_host) as server:
+        health, _ = health_of(api(), port=port_of(server.url), scheme="https")
+        assert health.ready().look().ok
+        found = health_of(api(), port=port_of(server.url))[0].askable().look()
+    assert not found.ok
+    assert 'health.scheme = "https"' in found.seen
+
+
+def test_tls_asked_of_a_plain_port() -> None:
+    """The reverse is told as well, in the plan and behind the gate."""
+    with serving(known_host) as server:
+        health, _ = health_of(api(), port=port_of(server.url), scheme="https")
+        found = health.askable().look()
+        assert not health.live().look().ok
+    assert not found.ok
+    assert 'health.scheme = "http"' in found.seen
+
+
+def test_every_container_is_asked_at_an_address_that_answers() -> None:
+    """Of several addresses one that answers counts; each container of a scaled service must answer well."""
+    with serving(known_host) as server:
+        port = port_of(server.url)
+        both = api(id="c1", addresses=("127.0.0.9", "127.0.0.1")), api(id="c2", name="shop-api-2")
+        assert health_of(*both, port=port)[0].ready().look() == Seen(
+            ok=True, seen="shop-api-1 is ready; shop-api-2 is ready"
+        )
+        on_host = api(addresses=(), network_mode="host")
+        assert health_of(on_host, port=port)[0].ready().look().ok
+        published = api(addresses=(), ports={8000: f"127.0.0.1:{port}"})
+        assert health_of(published)[0].ready().look().ok
+        lodger = api(id="c3", addresses=(), network_mode="container:c1")
+        assert health_of(api(), lodger, port=port)[0].ready().look().ok
+        with pytest.raises(Inconclusive, match=r"shop-api-2 .* gave no answer"):
+            health_of(api(), api(id="c2", name="shop-api-2", addresses=("127.0.0.9",)), port=port)[0].ready().look()
+        found = health_of(api(), api(id="c2", name="shop-api-2", addresses=()), port=port)[0].askable().look()
+    assert not found.ok
+    assert "shop-api-2 is running, healthy and has no address" in found.seen
+
+
+class Time:
+    """A clock that is moved by hand."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_answer_of_one_that_starts_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 404 may come before the application has its paths; after 10 s it is final. A 503 never is."""
+    time, reply = Time(), [Reply(404)]
+    monkeypatch.setattr("runbook.production.service.health.Hopeless", lambda: Hopeless(time))
+    with serving(lambda _asked: reply[0]) as server:
+        expectation = health_of(api(), port=port_of(server.url))[0].live()
+        assert not expectation.look().final
+        time.now += 9
+        assert not expectation.look().final
+        time.now += 1
+        assert expectation.look().final
+        reply[0] = Reply(503)
+        assert not expectation.look().final
+        time.now += 100
+        assert not expectation.look().final
+
+
+@pytest.mark.parametrize("state", ["exited", "created", "paused", "dead", "removing"])
+@pytest.mark.parametrize("which", ["containers_healthy", "live", "ready"])
+def test_container_that_nothing_starts_again_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, state: str, which: str
+) -> None:
+    """It is given up after 3 s in that state, not at the deadline."""
+    time = Time()
+    monkeypatch.setattr("runbook.production.service.health.Hopeless", lambda: Hopeless(time))
+    expectation: Expectation = getattr(health_of(api(state=state, addresses=()))[0], which)()
+    look(expectation)
+    time.now += 3
+    found = expectation.look()
+    assert (found.ok, found.final) == (False, True)
+    assert f"shop-api-1 is {state}" in found.seen
+    assert "nothing starts it again" in found.seen
+
+
+def look(expectation: Expectation) -> None:
+    """A look that may fail, and is not final."""
+    try:
+        assert not expectation.look().final
+    except RunbookError as error:
+        assert isinstance(error, Inconclusive)  # noqa: PT017 - it may be so or otherwise
+
+
+def crashing(times: int, seconds: float) -> list[str]:
+    """Why a container is given up that was restarted so often in so many seconds."""
+    time = Time()
+    hopeless = Hopeless(time)
+    assert hopeless.reasons([api(state="restarting", restarts=2)]) == []
+    time.now += seconds
+    return hopeless.reasons([api(state="running", restarts=2 + times)])
+
+
+@pytest.mark.parametrize(("times", "seconds", "given_up"), [(5, 20, True), (4, 100, False), (9, 19, False)])
+def test_crash_loop_is_given_up(times: int, seconds: float, *, given_up: bool) -> None:
+    """After 5 restarts and 20 s since one waits for it; restarts from before do not count."""
+    found = crashing(times, seconds)
+    assert bool(found) is given_up
+    assert not found or f"restarted {times} times in {seconds} s" in found[0]
+
+
+def test_state_that_passes_is_forgotten() -> None:
+    """Only an unbroken time in one state counts."""
+    time = Time()
+    hopeless = Hopeless(time)
+    for state in ("created", "running", "exited"):
+        assert hopeless.reasons([api(state=state)]) == []
+        time.now += 2
+    time.now += 1
+    assert hopeless.reasons([api(state="exited")])
+
+
+@pytest.mark.parametrize(
+    ("health", "seconds", "ok"),
+    [
+        pytest.param("healthy", 1, False, id="healthy"),
+        pytest.param("none", 3600, False, id="up-for-long"),
+        pytest.param("none", 30, True, id="may-be-starting"),
+        pytest.param("starting", 3600, True, id="starting"),
+        pytest.param("unhealthy", 3600, True, id="fails"),
+        pytest.param("none", None, True, id="not-known-since-when"),
+    ],
+)
+def test_wrong_port_of_an_api_without_a_health_check_is_told_in_the_plan(
+    health: str, seconds: float | None, *, ok: bool
+) -> None:
+    """Where nothing listens although the container has run for longer than a release may take, the port is wrong."""
+    since = f"{datetime.now(UTC) - timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.123456789Z" if seconds else ""
+    found, _ = health_of(api(health=health, started_at=since), port=9)
+    look = found.askable().look()
+    assert look.ok is ok
+    assert ("not known" if ok else "set health.port") in look.seen

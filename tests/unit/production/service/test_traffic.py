@@ -1,0 +1,277 @@
+"""The traffic gate: its state is its own word, and users see what the public address answers."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.errors import Inconclusive
+from runbook.polling import wait_for
+from runbook.production.containers import Container
+from runbook.production.service.traffic import TrafficGate
+from runbook.settings.schema import ServiceCommand, TrafficSettings
+from tests.support.parts import Reply, asking, host, production, serving
+
+
+def gate_of(
+    folder: Path,
+    prober: object = None,
+    url: str = "http://127.0.0.1:1",
+    header: str | None = "X-Release",
+    **calls: ServiceCommand,
+) -> TrafficGate:
+    """A gate that is a file on the host: what it says is what the file says."""
+    given = {
+        "pause": ServiceCommand(command=("sh", "-c", "echo closed > gate")),
+        "resume": ServiceCommand(command=("sh", "-c", "echo open > gate")),
+        "state": ServiceCommand(command=("cat", "gate")),
+    } | calls
+    settings = TrafficSettings(public_url=url + "/", check_path="/orders", release_header=header, **given)
+    site: Any = production(folder)
+    # It runs v1, in one container.
+    site.application, site.tag_of = lambda: ["v1"], str
+    return TrafficGate(site, prober, settings, 0.1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("state", ["open", "closed"])
+def test_state_is_what_the_gate_says(tmp_path: Path, state: str) -> None:
+    """The gate is asked, blanks around its answer do not matter."""
+    (tmp_path / "gate").write_text(f" {state}\n")
+    assert gate_of(tmp_path).state() == state
+
+
+@pytest.mark.parametrize(
+    "said", [None, "", "OPEN", "opened", "open\nclosed", "no such backend"], ids=["unreadable", *map(repr, range(5))]
+)
+def test_gate_that_says_neither_is_not_known(tmp_path: Path, said: str | None) -> None:
+    """Any other answer leaves the state open; it is never taken for closed or open."""
+    if said is not None:
+        (tmp_path / "gate").write_text(said)
+    with pytest.raises(Inconclusive, match="does not say whether it is open or closed"):
+        gate_of(tmp_path).state()
+
+
+def test_pausing_and_resuming_converge(tmp_path: Path) -> None:
+    """Pausing closes the gate, and a closed gate need not be paused; the same for resuming."""
+    (tmp_path / "gate").write_text("open")
+    gate = gate_of(tmp_path)
+    assert gate.pausing().already() is None
+    assert gate.resuming().already() == "the gate is open"
+    host().check(gate.pausing().actions[0])  # type: ignore[arg-type]
+    assert gate.pausing().already() == "the gate is closed"
+    assert wait_for(gate.being("closed")).seen.ok
+    assert not wait_for(gate.being("open")).seen.ok
+    host().check(gate.resuming().actions[0])  # type: ignore[arg-type]
+    assert wait_for(gate.being("open")).seen.ok
+
+
+RELEASED = {"X-Release": "v1"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "header", "good"),
+    [
+        pytest.param(Reply(200, headers=RELEASED), "X-Release", True, id="the-target"),
+        pytest.param(Reply(200, headers=RELEASED), "x-release", True, id="header-in-another-case"),
+        pytest.param(Reply(200, headers={"X-Release": "v2"}), "X-Release", False, id="another-release"),
+        pytest.param(Reply(200), "X-Release", False, id="names-no-release"),
+        pytest.param(Reply(200), None, True, id="no-header-agreed"),
+        pytest.param(Reply(503, headers=RELEASED), "X-Release", False, id="the-target-out-of-order"),
+        pytest.param(Reply(404), None, False, id="not-found"),
+    ],
+)
+def test_serving_is_a_good_answer_from_the_target(
+    tmp_path: Path, reply: Reply, header: str | None, *, good: bool
+) -> None:
+    """Users are served when the public address answers well, and from the target where answers say so."""
+    with serving(lambda _asked: reply) as server, asking() as prober:
+        found = wait_for(gate_of(tmp_path, prober, server.url, header).serving("v1"))
+    assert found.seen.ok is good
+    assert f"answers {reply.status}" in found.seen.seen
+    assert {asked.path for asked in server.asked} == {"/orders"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "kept_out"),
+    [
+        pytest.param(Reply(503), True, id="gateway-says-no"),
+        pytest.param(Reply(503, headers=RELEASED), False, id="application-says-no"),
+        pytest.param(Reply(200), False, id="somebody-answers"),
+        pytest.param(Reply(404), False, id="somebody-has-no-such-page"),
+    ],
+)
+def test_users_are_kept_out_by_the_gateway_only(tmp_path: Path, reply: Reply, *, kept_out: bool) -> None:
+    """An error of the application itself shows that requests still reach it."""
+    (tmp_path / "gate").write_text("closed")
+    with serving(lambda _asked: reply) as server, asking() as prober:
+        assert wait_for(gate_of(tmp_path, prober, server.url).keeping_users_out()).seen.ok is kept_out
+
+
+def test_no_answer_is_neither_served_nor_kept_out(tmp_path: Path) -> None:
+    """When nobody listens on the public address, nothing is known."""
+    (tmp_path / "gate").write_text("closed")
+    with asking() as prober:
+        gate = gate_of(tmp_path, prober, "http://127.0.0.1:1")
+        assert wait_for(gate.serving("v1")).unknown is not None
+        assert wait_for(gate.keeping_users_out()).unknown is not None
+
+
+def test_open_gate_keeps_nobody_out(tmp_path: Path) -> None:
+    """Users who get a 503 while the gate says open are kept out by something else."""
+    (tmp_path / "gate").write_text("open")
+    with serving(lambda _asked: Reply(503)) as server, asking() as prober:
+        found = wait_for(gate_of(tmp_path, prober, server.url).keeping_users_out()).seen
+    assert not found.ok
+    assert "contradiction: the gate says open" in found.seen
+
+
+TO_TLS = Reply(301, headers={"Location": "https://shop.example/orders"})
+
+
+@pytest.mark.parametrize("header", ["X-Release", None])
+@pytest.mark.parametrize(
+    ("state", "reply", "well", "ok"),
+    [
+        pytest.param("open", Reply(200, headers=RELEASED), True, True, id="open"),
+        pytest.param("open", Reply(500, headers=RELEASED), True, True, id="open-and-failing"),
+        pytest.param("open", Reply(500), True, True, id="open-and-failing-without-a-name"),
+        pytest.param("open", Reply(404, headers=RELEASED), False, True, id="open-and-ailing"),
+        pytest.param("open", Reply(503, headers=RELEASED), False, True, id="open-and-failing-and-ailing"),
+        pytest.param("open", Reply(503), False, True, id="open-in-front-of-nothing"),
+        pytest.param("open", Reply(503), True, False, id="open-and-answers-as-closed"),
+        pytest.param("open", TO_TLS, True, False, id="another-public-address"),
+        pytest.param("closed", Reply(503), True, True, id="closed"),
+        pytest.param("closed", Reply(200, headers=RELEASED), True, False, id="closed-and-lets-users-in"),
+        pytest.param("closed", Reply(500, headers=RELEASED), True, False, id="closed-and-the-application-errs"),
+        pytest.param("closed", Reply(200, b"we are back soon"), True, False, id="maintenance-page"),
+        pytest.param("closed", TO_TLS, True, False, id="closed-and-redirects"),
+    ],
+)
+def test_gate_and_public_address_are_held_against_each_other(  # noqa: PLR0913 - two facts, what else is known, what follows
+    tmp_path: Path, state: str, reply: Reply, header: str | None, *, well: bool, ok: bool
+) -> None:
+    """A gate whose word and whose answers contradict each other is told, before anybody relies on it."""
+    (tmp_path / "gate").write_text(state)
+    with serving(lambda _asked: reply) as server, asking() as prober:
+        found = gate_of(tmp_path, prober, server.url, header).agreeing(lambda: well).look()
+    assert found.ok is ok
+    assert f"the gate says {state}" in found.seen
+    assert ok or reply is TO_TLS or "contradiction" in found.seen
+
+
+@pytest.mark.parametrize("header", ["X-Release", None])
+@pytest.mark.parametrize(
+    ("status", "ok"),
+    [(401, False), (403, False), (404, False), (405, False), (410, False), (429, True), (500, True), (502, True)],
+)
+def test_status_that_no_release_would_better_is_told_in_the_plan(
+    tmp_path: Path, status: int, header: str | None, *, ok: bool
+) -> None:
+    """What is not the release's failure would be answered by the target as well; a 5xx is what one rolls back for."""
+    (tmp_path / "gate").write_text("open")
+    with serving(lambda _asked: Reply(status, headers=RELEASED)) as server, asking() as prober:
+        found = gate_of(tmp_path, prober, server.url, header).agreeing(lambda: True).look()
+    assert found.ok is ok
+    assert ok or f"answers {status}" in found.seen
+    assert ok or "set traffic.check_path" in found.seen
+
+
+@pytest.mark.parametrize(
+    ("said", "well", "ok"),
+    [
+        pytest.param("v1", True, True, id="the-tag"),
+        pytest.param("1.0.0+build7", True, False, id="a-build-number"),
+        pytest.param("", True, False, id="empty"),
+        pytest.param("2", False, True, id="ailing"),
+    ],
+)
+def test_header_that_does_not_name_the_running_tag_is_told_in_the_plan(
+    tmp_path: Path, said: str, *, well: bool, ok: bool
+) -> None:
+    """A header that would never have the target's tag as its value is told with the tag that runs."""
+    (tmp_path / "gate").write_text("open")
+    with serving(lambda _asked: Reply(headers={"X-Release": said})) as server, asking() as prober:
+        found = gate_of(tmp_path, prober, server.url).agreeing(lambda: well).look()
+    assert found.ok is ok
+    assert ok or f"X-Release is {said!r}, and v1 runs (set traffic.release_header" in found.seen
+
+
+def test_somebody_else_answers(tmp_path: Path) -> None:
+    """Answers without the header that names the release are told while the api is well: they prove nothing later."""
+    (tmp_path / "gate").write_text("open")
+    with serving(lambda _asked: Reply(200)) as server, asking() as prober:
+        gate = gate_of(tmp_path, prober, server.url)
+        assert "answers 200 without X-Release" in gate.agreeing(lambda: True).look().seen
+        assert not gate.agreeing(lambda: True).look().ok
+        assert gate.agreeing(lambda: False).look().ok
+
+
+def test_address_that_nobody_reaches_is_told_in_the_plan(tmp_path: Path) -> None:
+    """Without an answer nobody could tell behind the gate whether users are kept out."""
+    (tmp_path / "gate").write_text("open")
+    with asking() as prober, pytest.raises(Inconclusive, match="gave no answer"):
+        gate_of(tmp_path, prober).agreeing(lambda: True).look()
+
+
+def test_programs_of_the_gate_are_looked_for_on_the_host(tmp_path: Path) -> None:
+    """A program that is not there is told in the plan, and none is run."""
+    found = gate_of(tmp_path).turnable().look()
+    assert found.ok
+    assert not (tmp_path / "gate").exists()
+    for missing in ("no-such-program", "./gate.sh", "/usr/bin/no-such-program"):
+        found = gate_of(tmp_path, resume=ServiceCommand(command=(missing, "open"))).turnable().look()
+        assert (found.ok, f"no {missing} on the host" in found.seen) == (False, True)
+    script = tmp_path / "gate.sh"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    for there in ("./gate.sh", str(script), "/bin/sh"):
+        assert gate_of(tmp_path, resume=ServiceCommand(command=(there, "open"))).turnable().look().ok
+
+
+@pytest.mark.parametrize(
+    ("docker", "ok", "says"),
+    [
+        pytest.param("echo found", True, "gate is found in gateway", id="there"),
+        pytest.param("echo missing", False, "gate is missing in gateway", id="not-there"),
+        pytest.param("echo 'exec: \"sh\": not found' >&2; exit 127", True, "not known", id="no-shell"),
+        pytest.param("echo 'service is not running' >&2; exit 1", False, "is not running", id="not-running"),
+    ],
+)
+def test_programs_of_the_gate_are_looked_for_in_the_container(
+    tmp_path: Path, docker: str, says: str, *, ok: bool
+) -> None:
+    """In a container a shell is asked, where there is one."""
+    pause = ServiceCommand(service="gateway", command=("gate", "close"))
+    gate = gate_of(tmp_path, pause=pause)
+    (tmp_path / "docker").write_text(f"#!/bin/sh\n{docker}\n")
+    (tmp_path / "docker").chmod(0o755)
+    gate._production.host = host(environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    found = gate.turnable().look()
+    assert (found.ok, says in found.seen) == (ok, True)
+
+
+@pytest.mark.parametrize(("state", "final"), [("exited", True), ("paused", True), ("running", False)])
+def test_gate_whose_container_stands_still_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, *, final: bool
+) -> None:
+    """Out of these states a container comes by somebody's hand only: the wait ends, and says what stands still."""
+    monkeypatch.setattr("runbook.production.service.hopeless._SURE", 0.0)
+    gate = gate_of(tmp_path, state=ServiceCommand(service="gateway", command=("gate", "state")))
+    site: Any = gate._production
+    site.host = host(environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    site.containers = lambda: [gateway(state)]
+    (tmp_path / "docker").write_text("#!/bin/sh\necho closed\n")
+    (tmp_path / "docker").chmod(0o755)
+    found = gate.being("open").look()
+    assert (found.ok, found.final, "nothing starts it again" in found.seen) == (False, final, final)
+    assert gate.being("closed").look().ok
+    (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
+    if final:
+        assert gate.being("open").look().final
+    else:
+        with pytest.raises(Inconclusive):
+            gate.being("open").look()
+
+
+def gateway(state: str) -> Container:
+    return Container("c1", "shop-gateway-1", "gateway", "", "", state, "none", 0, "", 0, ())

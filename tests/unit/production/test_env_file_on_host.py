@@ -1,0 +1,272 @@
+"""The env file where it lies: read with its mode and owner, replaced in one step, and kept as it was."""
+
+import dataclasses
+import fcntl
+import os
+import shlex
+from pathlib import Path
+
+import pytest
+
+from runbook.errors import CommandFailed, EnvFileError
+from runbook.production.env_file import EnvFileOnHost
+from runbook.production.invocation import Invocation
+from runbook.secrets.redactor import Redactor
+from tests.support.incident_parts import production
+from tests.support.parts import Heard, host
+
+CONTENT = b"# shop\nIMAGE_TAG=v1\nMETRICS_TOKEN=canary-4711\nPLAIN=nothing-special\n"
+#: Root can give files away; everybody else sees that a file stays theirs.
+OWNER = 12345 if os.geteuid() == 0 else os.geteuid()
+
+
+def laid_out(folder: Path) -> Path:
+    path = folder / ".env"
+    path.write_bytes(CONTENT)
+    path.chmod(0o640)
+    os.chown(path, OWNER, -1)
+    return path
+
+
+def on_host(path: Path, redactor: Redactor | None = None, heard: Heard | None = None) -> EnvFileOnHost:
+    return EnvFileOnHost(production(path.parent, heard or Heard()), str(path), redactor or Redactor(), ())
+
+
+def replace(path: Path, value: str, keep: Path) -> None:
+    there = on_host(path)
+    env_file = there.read()
+    for command in there.replacing(env_file, there.changed(env_file, "IMAGE_TAG", value), str(keep)):
+        host().check(command)
+
+
+def looks(path: Path) -> tuple[bytes, int, int]:
+    stat = path.stat()
+    return path.read_bytes(), stat.st_mode & 0o7777, stat.st_uid
+
+
+def test_read_gives_bytes_mode_and_owner(tmp_path: Path) -> None:
+    """Reading gives the bytes as they are, the mode, and whom the file belongs to."""
+    env_file = on_host(laid_out(tmp_path)).read()
+    assert env_file.content == CONTENT
+    assert env_file.mode == "640"
+    assert env_file.owner == str(OWNER)
+
+
+def test_read_learns_secrets_and_keeps_content_to_itself(tmp_path: Path) -> None:
+    """After reading, the file's secrets are known to redaction, and the command that read it is kept without output."""
+    redactor, heard = Redactor(), Heard()
+    on_host(laid_out(tmp_path), redactor, heard).read()
+    assert redactor.text("canary-4711") == "[secret METRICS_TOKEN]"
+    assert redactor.text("nothing-special") == "nothing-special"
+    showing = [done for done in heard.ended if b"canary" in done.stdout and not done.command.secret_output]
+    assert showing == []
+
+
+def test_listed_variable_is_secret_too(tmp_path: Path) -> None:
+    """A variable that the settings list is secret whatever its name."""
+    redactor = Redactor()
+    EnvFileOnHost(production(tmp_path, Heard()), str(laid_out(tmp_path)), redactor, ("PLAIN",)).read()
+    assert redactor.text("nothing-special") == "[secret PLAIN]"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda path: None, id="not-there"),  # noqa: ARG005 - nothing is made
+        pytest.param(lambda path: path.mkdir(), id="a-folder"),
+        pytest.param(lambda path: path.symlink_to("nowhere"), id="a-link-to-nothing"),
+    ],
+)
+def test_no_file_is_refused_by_its_path(tmp_path: Path, make: object) -> None:
+    """Where there is no env file, its path is told."""
+    path = tmp_path / ".env"
+    make(path)  # type: ignore[operator]
+    with pytest.raises(EnvFileError, match=str(path)):
+        on_host(path).read()
+
+
+def test_replacing_changes_the_value_and_nothing_else(tmp_path: Path) -> None:
+    """After replacing, one value is new; the other bytes, the mode and the owner are as before."""
+    path = laid_out(tmp_path)
+    replace(path, "v2", tmp_path / "kept.env")
+    assert looks(path) == (CONTENT.replace(b"v1", b"v2"), 0o640, OWNER)
+    assert sorted(found.name for found in tmp_path.iterdir() if found.is_file()) == [".env", "kept.env"]
+
+
+def test_kept_copy_is_the_file_as_it_was(tmp_path: Path) -> None:
+    """The copy that is kept has the old bytes, the old mode and the old owner."""
+    path = laid_out(tmp_path)
+    replace(path, "v2", tmp_path / "kept.env")
+    assert looks(tmp_path / "kept.env") == (CONTENT, 0o640, OWNER)
+
+
+def test_link_stays_a_link_to_the_changed_file(tmp_path: Path) -> None:
+    """When the env file is a link, the file behind it changes and the link stays."""
+    (tmp_path / "shared").mkdir()
+    real = laid_out(tmp_path / "shared")
+    link = tmp_path / ".env"
+    link.symlink_to("shared/.env")
+    replace(link, "v2", tmp_path / "kept.env")
+    assert link.is_symlink()
+    assert looks(real) == (CONTENT.replace(b"v1", b"v2"), 0o640, OWNER)
+    assert not (tmp_path / "kept.env").is_symlink()
+
+
+def test_leftover_of_a_crashed_run_does_not_leak_in(tmp_path: Path) -> None:
+    """A longer, open-to-all `.env.new` that a crashed run left behind leaves nothing in the new file."""
+    path = laid_out(tmp_path)
+    leftover = tmp_path / ".env.new"
+    leftover.write_bytes(CONTENT * 3)
+    leftover.chmod(0o666)
+    replace(path, "v2", tmp_path / "kept.env")
+    assert looks(path) == (CONTENT.replace(b"v1", b"v2"), 0o640, OWNER)
+    assert not leftover.exists()
+
+
+def test_planted_links_are_not_followed(tmp_path: Path) -> None:
+    """Links where the new file and the copy are made are replaced, and what they point to stays as it is."""
+    path, keep, victim = laid_out(tmp_path), tmp_path / "kept.env", tmp_path / "victim"
+    victim.write_text("precious")
+    for planted in (f"{path}.new", f"{keep}.new", str(keep)):
+        Path(planted).symlink_to(victim)
+    replace(path, "v2", keep)
+    assert victim.read_text() == "precious"
+    assert looks(path) == (CONTENT.replace(b"v1", b"v2"), 0o640, OWNER)
+    assert looks(keep) == (CONTENT, 0o640, OWNER)
+    assert not keep.is_symlink()
+
+
+@pytest.mark.parametrize("taken", [".env.new", "kept.env.new", "kept.env"])
+def test_folder_in_the_way_is_not_filled(tmp_path: Path, taken: str) -> None:
+    """No copy lands in a folder that has the name of one: the replacing fails, and the env file stays."""
+    path = laid_out(tmp_path)
+    (tmp_path / taken).mkdir()
+    with pytest.raises(CommandFailed, match="director"):
+        replace(path, "v2", tmp_path / "kept.env")
+    assert path.read_bytes() == CONTENT
+    assert list((tmp_path / taken).iterdir()) == []
+
+
+def test_lock_that_somebody_holds_is_said(tmp_path: Path) -> None:
+    """Who waits for the lock in vain is told of it, and the env file stays."""
+    path = laid_out(tmp_path)
+    there = on_host(path)
+    commands = there.replacing(there.read(), CONTENT.replace(b"v1", b"v2"), str(tmp_path / "kept.env"))
+    held = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        (put,) = (command for command in commands if command.argv[0] == "flock")
+        argv = tuple("0.1" if word == "10" else word for word in put.argv)
+        with pytest.raises(EnvFileError, match=r"held the lock on .* → find out which"):
+            host().check(dataclasses.replace(put, argv=argv))
+    finally:
+        os.close(held)
+    assert path.read_bytes() == CONTENT
+
+
+def test_copy_is_not_written_through_a_linked_folder(tmp_path: Path) -> None:
+    """A `.runbook` that leads elsewhere gets no secrets, and the env file stays."""
+    path = laid_out(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".runbook").symlink_to("elsewhere")
+    with pytest.raises(EnvFileError, match=r"\.runbook is a symbolic link"):
+        replace(path, "v2", tmp_path / ".runbook/kept.env")
+    assert path.read_bytes() == CONTENT
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("after", range(9))
+def test_file_that_somebody_changes_meanwhile_stays(tmp_path: Path, after: int) -> None:
+    """Whenever somebody else changes the file before the last moment, their version stays, and that is said."""
+    path = laid_out(tmp_path)
+    there = on_host(path)
+    env_file = there.read()
+    commands = there.replacing(env_file, there.changed(env_file, "IMAGE_TAG", "v2"), str(tmp_path / "kept.env"))
+    theirs = CONTENT + b"ADDED=by-somebody\n"
+
+    def all_of_them() -> None:
+        for number, command in enumerate(commands):
+            if number == after:
+                path.write_bytes(theirs)
+            host().check(command)
+
+    put = [number for number, command in enumerate(commands) if command.argv[0] == "flock"]
+    if after > put[0]:
+        all_of_them()
+    else:
+        with pytest.raises(EnvFileError, match="was changed by somebody after it was read") as caught:
+            all_of_them()
+        assert "--resume" in caught.value.next_step
+    assert path.read_bytes() == theirs
+    assert not (tmp_path / ".env.new").exists()
+
+
+def test_until_the_rename_the_old_file_stands(tmp_path: Path) -> None:
+    """Whichever command is the last one that a dying run gets to, the env file is the old one or the new one, whole."""
+    path = laid_out(tmp_path)
+    there = on_host(path)
+    new = CONTENT.replace(b"v1", b"v2")
+    stood = []
+    for command in there.replacing(there.read(), new, str(tmp_path / "kept.env")):
+        host().check(command)
+        stood.append(path.read_bytes())
+    assert stood == [*[CONTENT] * 7, new, new]
+
+
+def test_new_file_is_never_open_to_others(tmp_path: Path) -> None:
+    """Before it has the old file's mode, nobody else can read what is written into it."""
+    path = laid_out(tmp_path)
+    there = on_host(path)
+    modes = []
+    for command in there.replacing(there.read(), b"IMAGE_TAG=v2\n", str(tmp_path / "kept.env")):
+        host().check(command)
+        new = tmp_path / ".env.new"
+        modes += [new.stat().st_mode & 0o777] if new.exists() else []
+    assert modes == [0o600, 0o640, 0o640]
+
+
+def test_old_value_comes_back_from_the_kept_copy(tmp_path: Path) -> None:
+    """The kept copy can be read like the env file, so a comparison can be made with it later."""
+    path = laid_out(tmp_path)
+    replace(path, "v2", tmp_path / "kept.env")
+    there = on_host(path).at(str(tmp_path / "kept.env"))
+    kept = there.read()
+    assert kept.value_of("IMAGE_TAG") == "v1"
+    assert there.changed(kept, "IMAGE_TAG", "v2") == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "value", "words"),
+    [
+        pytest.param(b"A=1\n", "v2", "does not set IMAGE_TAG", id="not-set"),
+        pytest.param(b"IMAGE_TAG=\n", "v2", "does not set IMAGE_TAG", id="empty"),
+        pytest.param(b"IMAGE_TAG=v1\n", "v 2", "cannot be written", id="space"),
+        pytest.param(b"PATH=v1\n", "v2", "whatever the lines of .* that name it say", id="set-elsewhere"),
+    ],
+)
+def test_what_cannot_be_changed(tmp_path: Path, content: bytes, value: str, words: str) -> None:
+    """A value that the file does not decide is refused with the reason."""
+    path = tmp_path / ".env"
+    path.write_bytes(content)
+    there = on_host(path)
+    with pytest.raises(EnvFileError, match=words):
+        there.changed(there.read(), "PATH" if b"PATH" in content else "IMAGE_TAG", value)
+
+
+def test_file_that_compose_cannot_read(tmp_path: Path) -> None:
+    """What Compose quotes of the file is not repeated: it may be a secret that nobody has learned."""
+    folder = tmp_path / "my shop"
+    folder.mkdir()
+    path = laid_out(folder)
+    site = production(folder, Heard())
+    site.invocation = Invocation(("a.yml", "b.yml"), (".env", "more.env"))
+    said = 'failed to read x: line 3: unexpected character "!" in variable name "A!=s3cret-canary"'
+    (folder / "bin/docker").write_text(f"#!/bin/sh\necho '{said}' >&2; exit 1\n")
+    with pytest.raises(EnvFileError, match=r"cannot read the env file .*: line 3: unexpected character →") as caught:
+        EnvFileOnHost(site, str(path), Redactor(), ()).read()
+    assert "canary" not in str(caught.value)
+    asking = caught.value.next_step.partition("on the host: ")[2]
+    assert shlex.split(asking) == [
+        "cd", str(folder), "&&", "docker", "compose", "-p", "shop", "--project-directory", str(folder),
+        "--env-file", str(path), "--env-file", "more.env", "-f", "a.yml", "-f", "b.yml", "config", "--quiet",
+    ]  # fmt: skip

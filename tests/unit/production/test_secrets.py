@@ -1,0 +1,87 @@
+"""The secrets of production, as Compose resolves its files and as its containers have them: each is known by value."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.errors import ProductionError
+from runbook.production.env_file import EnvFileOnHost
+from runbook.production.secrets import secrets_of
+from runbook.secrets.redactor import Redactor
+from tests.support.incident_parts import production
+from tests.support.parts import Heard
+
+PROJECT: dict[str, Any] = {
+    "services": {
+        "api": {
+            "environment": {
+                "DATABASE_URL": "postgres://shop:joined-$$ecret@db/shop",
+                "LITERAL_TOKEN": "literal-$$ecret",
+                "EMPTY_TOKEN": None,
+                "MODE": "quite-public",
+            },
+            "build": {"args": {"NPM_TOKEN": "built-secret"}},
+            "command": ["serve", "--cache", "redis://:command-secret@cache:6379"],
+        },
+        "debug": {"profiles": ["debug"], "environment": {"PLAIN": "listed-secret"}},
+        "bare": None,
+    },
+    "configs": {"tuning": {"environment": "TUNING"}, "text": {"content": "no secret"}},
+    "secrets": {"login": {"environment": "LOGIN_OF"}, "key": {"file": "KEY_FILE"}},
+}
+CONTAINERS = [
+    {"Config": {"Env": ["LITERAL_TOKEN=rotated-secret", "PATH=/bin", "odd"], "Cmd": ["curl", "http://u:cmd-secret@x"]}},
+    {"Config": {"Env": None}},
+]
+SECRET = [
+    "joined-$ecret", "literal-$ecret", "built-secret", "command-secret", "listed-secret", "tuning-secret",
+    "login-$ecret", "filed-secret", "rotated-secret", "cmd-secret",
+]  # fmt: skip
+
+
+def site(folder: Path, heard: Heard, **answers: str) -> tuple[Any, EnvFileOnHost]:
+    (folder / ".env").write_text("TUNING=tuning-secret\nLOGIN_OF=login-$ecret\n")
+    (folder / "key").write_text("filed-secret\n")
+    config = json.dumps(PROJECT).replace("KEY_FILE", str(folder / "key"))
+    said = {"config --format json": config, "ps --all": "c1 c2", "inspect": json.dumps(CONTAINERS)} | answers
+    found = production(folder, heard, {words: answer for words, answer in said.items() if answer})
+    return found, EnvFileOnHost(found, str(folder / ".env"), Redactor(), ())
+
+
+def test_every_secret_is_known(tmp_path: Path) -> None:
+    """Whichever way a secret gets into a container, it is known; what is no secret is not."""
+    heard, redactor = Heard(), Redactor()
+    redactor.learn_all(secrets_of(*site(tmp_path, heard), ["PLAIN"]))
+    for secret in SECRET:
+        assert secret not in redactor.text(f"it says {secret} here"), secret
+    for plain in ("quite-public", "no secret", "serve"):
+        assert redactor.text(f"it says {plain} here") == f"it says {plain} here"
+    assert all(done.command.secret_output for done in heard.ended if any(s.encode() in done.stdout for s in SECRET))
+    assert not any(secret in str(done.command) for done in heard.ended for secret in SECRET)
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        pytest.param({"config --format json": ""}, "its secrets are not known", id="no-config"),
+        pytest.param({"config --format json": "{"}, "secrets are not known", id="no-json"),
+        pytest.param({"ps --all": ""}, "cannot be listed", id="no-engine"),
+        pytest.param({"inspect": ""}, "secrets are not known", id="no-answer-about-containers"),
+    ],
+)
+def test_what_cannot_be_known_is_refused(tmp_path: Path, answers: dict[str, str], words: str) -> None:
+    """Where the secrets cannot be looked at, nothing is begun that could write them down."""
+    with pytest.raises(ProductionError, match=words):
+        list(secrets_of(*site(tmp_path, Heard(), **answers), ()))
+
+
+def test_file_of_a_secret_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    """A file that is not there holds no secret; one that is there and cannot be read holds one that nobody knows."""
+    found = site(tmp_path, Heard())
+    (tmp_path / "key").unlink()
+    assert list(secrets_of(*found, ()))
+    (tmp_path / "key").mkdir()
+    with pytest.raises(ProductionError, match=r"/key of production's secrets cannot be read: .* → .* ls -l /"):
+        list(secrets_of(*found, ()))

@@ -1,0 +1,167 @@
+"""The plan that an execution keeps: which one it is, and when there is none."""
+
+import json
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.journal.verify import verify
+from runbook.report.plan_lookup import Sought, newest_plan
+from tests.support.forging import put, sealed_anew
+from tests.support.planned_journals import ASKED, SCENARIO, Deed, Run, written
+
+NOW = datetime.now(UTC)
+DEED = Deed("traffic is paused", "planned", ("gate close",))
+
+
+def name(kind: str = "plan", *, hours: float = 1, project: str = "shop") -> str:
+    """A record's folder that was made so many hours ago."""
+    at = NOW - timedelta(hours=hours)
+    return f"{at:%Y%m%dT%H%M%SZ}-{project}-{kind}"
+
+
+def sought(**asked: Any) -> Sought:
+    """The execution that begins now."""
+    began = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return Sought("shop", "/srv/shop", ASKED | asked, [SCENARIO], began)
+
+
+def test_plan_is_kept_in_short(tmp_path: Path) -> None:
+    """Its name, its head, who made it when, what was decided on which facts, and what each sentence would do."""
+    entries = written(tmp_path, Run(name(), "plan", [DEED], outcome="planned"))
+    found = newest_plan(tmp_path, sought())
+    assert (found["incident"], found["head"], found["made"], found["by"]) == (
+        entries[0]["incident"],
+        verify(tmp_path / name() / "journal.jsonl").head,
+        entries[0]["time"],
+        "ada",
+    )
+    assert found["facts"] == {
+        "release to return to": "v1",
+        "digest of api to return to": "sha256:1",
+        "way back": "application",
+    }
+    (sentence,) = found["sentences"]
+    assert sentence["changes"][0]["actions"] == ["gate close"]
+    json.dumps(found)
+
+
+def test_search_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Users wait meanwhile: on a slow disk it is given up, which is said."""
+    written(tmp_path, Run(name(), "plan", [DEED], outcome="planned"))
+    monkeypatch.setattr("runbook.report.plan_lookup._LONGEST_SEARCH", -1.0)
+    found = newest_plan(tmp_path, sought())
+    assert found["incident"] is None
+    assert "none was found within" in found["why"]
+
+
+def test_newest_of_several(tmp_path: Path) -> None:
+    """The newest one counts, also when it is about another way."""
+    for hours in (3, 1, 2):
+        written(tmp_path, Run(name(hours=hours), "plan", [DEED], outcome="planned"))
+        time.sleep(0.002)
+    assert newest_plan(tmp_path, sought())["incident"] == name(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("plan", "asked"),
+    [
+        pytest.param({}, {"target": "v1"}, id="the plan's own target pinned"),
+        pytest.param({"target": "v1"}, {"target": "v1"}, id="the same target"),
+        pytest.param({}, {"because": "I looked", "override": ["1.2.3"]}, id="something vouched for"),
+    ],
+)
+def test_wishes_that_are_the_same(tmp_path: Path, plan: dict[str, Any], asked: dict[str, Any]) -> None:
+    """What a plan says to type is that plan's execution; vouching for a check changes nothing of what is planned."""
+    written(tmp_path, Run(name(), "plan", [DEED], asked=plan, outcome="planned"))
+    assert newest_plan(tmp_path, sought(**asked))["incident"] is not None
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param({"asked": {"accept_loss": "0004"}}, id="other wishes"),
+        pytest.param({"asked": {"target": "v0"}, "facts": {"target": {"tag": "v0", "digests": {}}}}, id="other target"),
+        pytest.param({"opened": {"scenarios": ["Another"]}}, id="other scenarios"),
+        pytest.param({"opened": {"directory": "/srv/other"}}, id="other production"),
+        pytest.param({"opened": {"type": "validation"}}, id="a validation"),
+        pytest.param({"outcome": "interrupted"}, id="interrupted"),
+        pytest.param({"outcome": None}, id="killed"),
+        pytest.param({"opened": {"asked_for": "everything"}}, id="of another version"),
+        pytest.param({"facts": {"target": "v1"}}, id="with other facts"),
+    ],
+)
+def test_plan_for_something_else(tmp_path: Path, run: dict[str, Any]) -> None:
+    """A plan that is not for this, or never came to its end, is passed over."""
+    written(tmp_path, Run(**({"name": name(), "mode": "plan", "deeds": [DEED], "outcome": "planned"} | run)))
+    assert newest_plan(tmp_path, sought()) == {"incident": None, "why": "no plan for this in the last 24 hours"}
+
+
+def test_plan_that_is_too_old(tmp_path: Path) -> None:
+    """What was planned more than a day ago does not count any more."""
+    written(tmp_path, Run(name(hours=25), "plan", [DEED], outcome="planned"))
+    assert newest_plan(tmp_path, sought())["incident"] is None
+
+
+def test_plan_from_before_another_execution(tmp_path: Path) -> None:
+    """A run that changed production since has made the plan a thing of the past; one that was held has not."""
+    written(tmp_path, Run(name(hours=2), "plan", [DEED], outcome="planned"))
+    time.sleep(0.002)
+    written(tmp_path, Run(name("rollback", hours=1.5), "execute", outcome="failed"))
+    assert newest_plan(tmp_path, sought())["incident"] == name(hours=2)
+    changed = written(tmp_path, Run(name("rollback"), "execute", [Deed("x", "done")]))
+    found = newest_plan(tmp_path, sought())
+    assert found["incident"] is None
+    assert changed[0]["incident"] in found["why"]
+
+
+def test_plan_from_before_a_killed_execution(tmp_path: Path) -> None:
+    """Nobody can tell what a run changed that never closed its journal."""
+    written(tmp_path, Run(name(hours=2), "plan", [DEED], outcome="planned"))
+    time.sleep(0.002)
+    written(tmp_path, Run(name("rollback"), "execute", outcome=None))
+    assert newest_plan(tmp_path, sought())["incident"] is None
+
+
+@pytest.mark.parametrize("damage", ["cut", "edited", "folder", "binary", "unreadable", "pipe", "forged"])
+def test_broken_journals_are_passed_over(tmp_path: Path, damage: str) -> None:
+    """A journal that is not as it was written, or none at all, keeps nothing from being found, and raises nothing."""
+    written(tmp_path, Run(name(hours=2), "plan", [DEED], outcome="planned"))
+    time.sleep(0.002)
+    written(tmp_path, Run(name(), "plan", [DEED], outcome="planned"))
+    journal = tmp_path / name() / "journal.jsonl"
+    data = journal.read_bytes()
+    journal.unlink()
+    if damage == "folder":
+        journal.mkdir()
+    elif damage == "unreadable":
+        journal.symlink_to("nowhere")
+    elif damage == "pipe":
+        os.mkfifo(journal)
+    elif damage == "forged":
+        put(journal, sealed_anew([line.replace(b'"outcome":"planned"', b'"came":"out"') for line in data.splitlines()]))
+    else:
+        journal.write_bytes(
+            {"cut": data[:-40], "edited": data.replace(b"gate", b"gaze"), "binary": b"\xff\xfe{"}[damage]
+        )
+    assert newest_plan(tmp_path, sought())["incident"] == name(hours=2)
+
+
+def test_no_records_at_all(tmp_path: Path) -> None:
+    """Without a folder of records there is no plan."""
+    assert newest_plan(tmp_path / "none", sought())["incident"] is None
+
+
+def test_many_records_are_no_burden(tmp_path: Path) -> None:
+    """Thousands of older records, and those of other projects, are not even opened."""
+    written(tmp_path, Run(name(hours=2), "plan", [DEED], outcome="planned"))
+    for number in range(2000):
+        (tmp_path / f"20240101T{number:06d}Z-shop-rollback").mkdir()
+        (tmp_path / name(f"plan-{number}", project="other")).mkdir()
+    began = time.monotonic()
+    assert newest_plan(tmp_path, sought())["incident"] == name(hours=2)
+    assert time.monotonic() - began < 1

@@ -1,0 +1,280 @@
+"""What a journal tells of production: before and after, who was kept out, and what is not known."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.journal.journal import Journal
+from runbook.journal.verify import verify
+from runbook.report.incident_report import Story
+from runbook.report.page import render
+from runbook.report.state_diff import compared
+from runbook.secrets.redactor import Redactor
+from tests.support.telling import snapshot, told
+from tests.unit.report.test_incident_report import change, closed, fact, opened, resumed, scenario, sentence, story
+
+
+@pytest.mark.parametrize(
+    ("states", "seconds"),
+    [
+        pytest.param(
+            [("user traffic is paused", "begun"), ("user traffic is resumed", "done")], 2, id="paused-and-resumed"
+        ),
+        pytest.param([("user traffic is paused", "begun")], None, id="never-resumed"),
+        pytest.param(
+            [("user traffic is paused", "planned"), ("user traffic is resumed", "planned")], None, id="planned"
+        ),
+        pytest.param([], None, id="never-paused"),
+        pytest.param(
+            [
+                ("user traffic is paused", "begun"),
+                ("user traffic is paused", "begun"),
+                ("user traffic is resumed", "done"),
+            ],
+            4,
+            id="pausing-begun-twice-counts-from-the-first",
+        ),
+        pytest.param(
+            [
+                ("user traffic is paused", "begun"),
+                ("user traffic is resumed", "done"),
+                ("another thing", "done"),
+                ("user traffic is paused", "begun"),
+                ("user traffic is resumed", "done"),
+            ],
+            4,
+            id="paused-twice-and-open-between",
+        ),
+        pytest.param(
+            [
+                ("user traffic is paused", "begun"),
+                ("user traffic is resumed", "done"),
+                ("user traffic is paused", "begun"),
+            ],
+            None,
+            id="closed-again",
+        ),
+        pytest.param(
+            [
+                ("user traffic is paused", "begun"),
+                ("user traffic is resumed", "begun"),
+                ("user traffic is resumed", "already so"),
+            ],
+            4,
+            id="found-resumed",
+        ),
+    ],
+)
+def test_time_without_service_is_that_of_the_closed_gate(states: list[tuple[str, str]], seconds: float | None) -> None:
+    """Users are kept out from when pausing began until resuming was done, each time; while it lasts, no end is told."""
+    changes = [entry for summary, state in states for entry in (sentence(), change(summary, state))]
+    assert story(opened(), scenario(), *changes).production.gate_closed_seconds == seconds
+
+
+def test_before_and_after_side_by_side(tmp_path: Path) -> None:
+    """Each row says how it was and how it is, and whether that differs."""
+    found = Story(verify(told(tmp_path)).entries)
+    rows = {row.name: (row.before, row.after, row.changed) for row in found.production.before_and_after}
+    assert rows["image tag"] == ("v2", "v1", True)
+    assert rows["IMAGE_TAG"] == ("v2", "v1", True)
+    assert rows["schema revision"] == ("x", "x", False)
+    assert rows["errors in recent logs"] == ("2", "2", False)
+    assert found.from_to == ("v2", "v1")
+
+
+def test_without_an_after_nothing_is_compared() -> None:
+    """A run that never looked again, or could not, claims nothing about afterwards."""
+    before = {"tags": ["v2"]}
+    assert story(opened(), fact("before", before), fact("after", "unknown: no engine")).production.looked_after is False
+    assert story(opened()).production.before_and_after == []
+
+
+@pytest.mark.parametrize(
+    ("looks", "title", "rows"),
+    [
+        pytest.param({"before": "v2", "after": "v1"}, "Before and after", [("v2", "v1")], id="both"),
+        pytest.param({"before": "v2"}, "Production as it was found", [("v2", None)], id="before"),
+        pytest.param({"after": "v1"}, "Production as it was left", [("v1", None)], id="after"),
+        pytest.param({}, "Production as it was found", [], id="never"),
+    ],
+)
+def test_what_was_seen_once_is_told_too(looks: dict[str, str], title: str, rows: list[tuple[str, str | None]]) -> None:
+    """A run that stopped before its first look, and looked when it ended, tells what it left, and compares nothing."""
+    facts = [fact(name, snapshot("x", tag)) for name, tag in looks.items()]
+    found = story(opened(), *facts).production
+    tags = [(row.before, row.after) for row in found.before_and_after if row.name == "image tag"]
+    assert (found.title, tags) == (title, rows)
+
+
+@pytest.mark.parametrize(
+    ("gate", "kept_out"),
+    [("closed", True), ("open", False), ("unknown: no answer", False)],
+    ids=["closed", "open", "unknown"],
+)
+def test_closed_gate_is_told_as_it_was_last_seen(gate: str, *, kept_out: bool) -> None:
+    """Users are said to be kept out when the gate was closed at the last look, whatever it was before."""
+    before = fact("before", snapshot("x", "v2", gate="closed"))
+    assert story(opened(), before, fact("after", snapshot("x", "v1", gate=gate))).production.users_kept_out is kept_out
+    assert story(opened(), before).production.users_kept_out
+
+
+def test_changes_that_nobody_looked_at_leave_production_unknown() -> None:
+    """A run that changed something and never looked again left production in a state that is not known."""
+    changed = [scenario(), sentence(), change("x", "begun")]
+    assert story(opened(), *changed).production.left_unknown
+    assert not story(opened(), *changed, fact("after", snapshot("x", "v1"))).production.left_unknown
+    assert not story(opened(), scenario(), sentence(), change("x", "planned")).production.left_unknown
+
+
+CLOSED_AFTER = fact("after", snapshot("x", "v2", gate="closed"))
+
+
+def test_run_that_resumed_traffic_and_was_killed_left_production_unknown() -> None:
+    """What the run before saw last is not what the resumed one left."""
+    found = story(
+        opened(), scenario(), sentence(), change("user traffic is paused", "begun"), CLOSED_AFTER, closed("failed"),
+        resumed(), fact("found again", snapshot("x", "v2", gate="closed")),
+        scenario(), sentence(), change("user traffic is resumed", "done"),
+    )  # fmt: skip
+    assert (found.production.users_kept_out, found.production.left_unknown, found.production.looked_after) == (
+        False,
+        True,
+        False,
+    )
+
+
+def test_run_that_was_killed_before_it_did_anything_left_what_the_one_before_saw() -> None:
+    """A resumed run that changed nothing leaves users kept out as they were, and nothing unknown."""
+    found = story(
+        opened(), scenario(), sentence(), change("user traffic is paused", "begun"), CLOSED_AFTER, closed("failed"),
+        resumed(),
+    )  # fmt: skip
+    assert (found.production.users_kept_out, found.production.left_unknown) == (True, False)
+
+
+def test_what_a_killed_run_changed_stays_unknown_until_somebody_looks() -> None:
+    """A resumed run that was killed before its first look knows no more than the one before; its look tells."""
+    killed = [opened(), scenario(), sentence(), change("x", "begun"), resumed()]
+    assert story(*killed).production.left_unknown
+    assert not story(*killed, fact("found again", snapshot("x", "v2", gate="open"))).production.left_unknown
+
+
+def test_gate_that_was_found_closed_again_is_told() -> None:
+    """The look of a resumed run counts before it has looked after its changes."""
+    looks = (("before", "open"), ("found again", "closed"))
+    before, again = (fact(name, snapshot("x", "v2", gate=gate)) for name, gate in looks)
+    assert story(opened(), before, resumed(), again).production.users_kept_out
+    assert story(
+        opened(), before, resumed(), again, scenario(), sentence(), change("x", "done")
+    ).production.users_kept_out
+
+
+def test_gate_that_was_being_closed_keeps_users_out() -> None:
+    """A run that was killed while it paused traffic may have kept users out, though nobody looked since."""
+    before = fact("before", snapshot("x", "v2", gate="open"))
+    killed = [opened(), before, scenario(), sentence(), change("user traffic is paused", "begun")]
+    assert story(*killed).production.users_kept_out
+    assert not story(*killed, change("user traffic is resumed", "begun")).production.users_kept_out
+    assert not story(
+        opened(), before, scenario(), change("user traffic is paused", "planned")
+    ).production.users_kept_out
+
+
+def test_note_that_is_removed_after_the_last_look_leaves_nothing_unknown() -> None:
+    """A run looks after its changes once; the closing note that follows does not make that unknown."""
+    after = fact("after", snapshot("x", "v1", gate="open"))
+    found = story(opened(), scenario(), sentence(), change("x", "done"), after, sentence(), change("note", "done"))
+    assert not found.production.left_unknown
+
+
+def container(service: str, **more: Any) -> dict[str, Any]:
+    return {
+        "id": f"{service}-0123456789", "name": f"shop-{service}-1", "service": service,
+        "state": "running", "health": "healthy", "restarts": 0,
+    } | more  # fmt: skip
+
+
+def production(**more: Any) -> dict[str, Any]:
+    return snapshot("x", "v2", containers=[container("api"), container("db")]) | more
+
+
+@pytest.mark.parametrize(
+    ("db", "state"),
+    [
+        pytest.param({}, (False, True, False), id="kept"),
+        pytest.param({"health": "starting"}, (True, True, False), id="same-container-in-another-state"),
+        pytest.param({"id": "other"}, (True, False, True), id="recreated"),
+        pytest.param({"restarts": 1}, (True, False, True), id="restarted"),
+    ],
+)
+def test_container_that_must_stay_is_held_against_itself(db: dict[str, Any], state: tuple[bool, bool, bool]) -> None:
+    """Another service's container must be the same one, and not have restarted; its health may be another."""
+    later = production(containers=[container("api", id="new"), container("db", **db)])
+    rows = {row.name: row for row in compared(production(), later, ("other containers",))}
+    row = rows["shop-db-1"]
+    assert (row.changed, row.kept, row.broken) == state
+    assert (rows["shop-api-1"].changed, rows["shop-api-1"].broken) == (True, False)
+
+
+def test_container_that_is_gone_or_new_is_told() -> None:
+    """What is there on one side only stands there all the same, and a service that vanished must not have."""
+    later = production(containers=[container("api"), container("cache")])
+    rows = {row.name: row for row in compared(production(), later, ("other containers",))}
+    assert rows["shop-db-1"].after == "not there"
+    assert rows["shop-db-1"].broken
+    assert rows["shop-cache-1"].before == "not there"
+
+
+def test_unknown_is_not_said_to_have_stayed() -> None:
+    """What could be looked at neither time was not checked, though both looks said the same."""
+    unknown = production(schema="unknown: no answer")
+    (row,) = [row for row in compared(unknown, unknown, ("schema",)) if row.name == "schema revision"]
+    assert not row.kept
+    assert row.unchecked
+
+
+@pytest.mark.parametrize("looks", [("0002", "unknown: no answer"), ("unknown: no answer", "0002")])
+def test_unknown_is_not_said_to_have_changed(looks: tuple[str, str], tmp_path: Path) -> None:
+    """What one look could not see is told as not known, and nobody is told that it changed."""
+    before, after = (production(schema=schema) for schema in looks)
+    (row,) = [row for row in compared(before, after, ("schema",)) if row.name == "schema revision"]
+    assert (row.broken, row.kept, row.unchecked) == (False, False, True)
+    journal = Journal(tmp_path / "journal.jsonl", Redactor())
+    journal.write("opened", type="emergency", mode="execute")
+    journal.write("fact", name="before", value=before)
+    journal.write("fact", name="after", value=after)
+    journal.close()
+    page = render.body(journal.path)
+    assert "could not be seen:</strong> database (schema revision)</p>" in page
+    kept = page.partition("as it must be the same as before:</strong> ")[2].partition("</p>")[0]
+    assert [group.partition(" (")[0] for group in kept.split("; ")] == ["release", "containers", "env file"]
+    assert '<span class="rb-flag">not known</span>' in page
+    assert "must not have" not in page
+
+
+def test_image_without_a_digest_is_told_by_its_local_id() -> None:
+    """An image that is nowhere but on the host is another one when its id is."""
+    before, after = (production(digests={"api": f"unknown: only the local id {word}"}) for word in "ab")
+    (row,) = [row for row in compared(before, after, ("release",)) if row.name == "digest of api"]
+    assert row.broken
+
+
+ALWAYS = {"shop-db-1", "path", "mode", "owner"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "way", "names"),
+    [
+        pytest.param("rollback", "application", {"schema revision", *ALWAYS}, id="application"),
+        pytest.param("rollback", "downgrade", {*ALWAYS}, id="downgrade"),
+        pytest.param(
+            "emergency", None, {"image tag", "digest of api", "schema revision", *ALWAYS}, id="emergency"
+        ),
+    ],
+)  # fmt: skip
+def test_what_must_stay_follows_from_what_is_done(kind: str, way: str | None, names: set[str]) -> None:
+    """A rollback without a downgrade leaves the schema alone; an emergency leaves the release alone as well."""
+    facts = [fact("before", production()), *([fact("way", way)] if way else []), fact("after", production())]
+    rows = story(opened(kind) | {"mode": "execute"}, *facts).production.before_and_after
+    assert {row.name for row in rows if row.kept} == names

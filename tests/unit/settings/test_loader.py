@@ -1,0 +1,243 @@
+"""The settings file: what is refused, in one line that names the key and never a secret."""
+
+from pathlib import Path
+
+import pytest
+
+from runbook.errors import SettingsError
+from runbook.settings.loader import load
+from runbook.settings.schema import SecretSource, Settings
+from tests.support.parts import SETTINGS
+
+CANARY = "canary-4711-do-not-print"
+ROOT = Path(__file__).parents[3]
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "runbook.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load(path)
+    return str(caught.value)
+
+
+def changed(old: str, new: str) -> str:
+    assert SETTINGS.count(old) >= 1
+    return SETTINGS.replace(old, new, 1)
+
+
+def test_least_file_is_enough(tmp_path: Path) -> None:
+    """The least settings file loads, and what it leaves out has its documented value."""
+    settings = load(written(tmp_path, SETTINGS))
+    assert settings.project.services == ("api", "jobs")
+    assert settings.project.tag_variable == "IMAGE_TAG"
+    assert settings.project.compose_files == ()
+    assert settings.ticket.api_url == "https://api.github.com"
+
+
+def test_example_file_loads() -> None:
+    """The example that people copy is a settings file."""
+    assert isinstance(load(ROOT / "docs" / "runbook.example.toml"), Settings)
+
+
+def test_no_file_says_where_the_example_is(tmp_path: Path) -> None:
+    """A missing file is refused with its path and with what to copy."""
+    said = refusal(tmp_path / "runbook.toml")
+    assert str(tmp_path / "runbook.toml") in said
+    assert "docs/runbook.example.toml" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        pytest.param(changed("user =", "usr ="), "database.usr", "did you mean user?", id="unknown-key"),
+        pytest.param(SETTINGS + "\n[helth]\nport = 1\n", "helth", "did you mean health?", id="unknown-table"),
+        pytest.param(SETTINGS + "\n[zzz]\n", "zzz", "unknown key", id="unknown-table-like-no-other"),
+        pytest.param(
+            changed('token = { env = "METRICS_TOKEN" }', 'token = { evn = "METRICS_TOKEN" }'),
+            "metrics.token.evn",
+            "did you mean env?",
+            id="unknown-key-in-secret",
+        ),
+        pytest.param(changed('name = "shop"', "name = 7"), "project.name", "string", id="wrong-type"),
+        pytest.param(SETTINGS + '\n[health]\nport = "eight"\n', "health.port", "integer", id="port-no-number"),
+        pytest.param(SETTINGS + "\n[deadlines]\nhttp = nan\n", "deadlines.http", "", id="deadline-nan"),
+        pytest.param(SETTINGS + "\n[deadlines]\nhttp = 0\n", "deadlines.http", "greater than 0", id="deadline-0"),
+        pytest.param(
+            SETTINGS + "\n[deadlines]\nstable = 120\n", "deadlines", "shorter than healthy", id="never-stable"
+        ),
+        pytest.param(SETTINGS + '\n[logs]\nignore = ["("]\n', "logs.ignore", "regular expression", id="bad-pattern"),
+        *(
+            pytest.param(
+                SETTINGS + f'\n[switches.x]\nvariable = "X"\npaths = ["/x"]\nremind_after = "{value}"\n',
+                "switches.x.remind_after",
+                "pattern",
+                id=f"remind-after-{value}",
+            )
+            for value in ("tomorrow", "0h", "24", "1.5h", "2d ", "99999h")
+        ),
+        pytest.param(changed('name = "shop"\n', ""), "project.name", "is missing", id="missing-key"),
+        pytest.param(
+            changed('directory = "/srv/shop"', 'directory = "srv/shop"'),
+            "project.directory",
+            "absolute path",
+            id="relative-directory",
+        ),
+        pytest.param(
+            changed('name = "shop"', 'name = "Shop!"'), "project.name", "pattern", id="name-that-compose-refuses"
+        ),
+        pytest.param(
+            changed('{ env = "METRICS_TOKEN" }', '{ env = "METRICS_TOKEN", file = "/x" }'),
+            "metrics.token",
+            "exactly one of",
+            id="secret-with-two-sources",
+        ),
+        pytest.param(
+            changed('{ env = "METRICS_TOKEN" }', "{}"), "metrics.token", "exactly one of", id="secret-without-source"
+        ),
+        pytest.param(changed('{ env = "METRICS_TOKEN" }', f'"{CANARY}"'), "metrics.token", "", id="secret-written-out"),
+        pytest.param(
+            changed("https://registry.example", f"https://deploy:{CANARY}@registry.example"),
+            "registry.url",
+            "pattern",
+            id="password-in-url",
+        ),
+        pytest.param(
+            changed('url = "https://registry.example"', 'url = "https://registry.example"\nusername = "deploy"'),
+            "registry",
+            "both username and password, or neither",
+            id="username-without-password",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, key: str, words: str) -> None:
+    """A mistake is told in one line with the file, the key and what is wrong, and without any value that is secret."""
+    path = written(tmp_path, text)
+    said = refusal(path)
+    assert f"{path}: {key}: " in said
+    assert words in said
+    assert CANARY not in said
+    assert "\n" not in said
+    assert "0 more" not in said
+
+
+def test_not_toml_names_the_line(tmp_path: Path) -> None:
+    """A file that is no TOML is refused with the place of the mistake, and without what stands there."""
+    said = refusal(written(tmp_path, f'[project]\nname = "{CANARY}\n'))
+    assert "is not TOML" in said
+    assert "line 2" in said
+    assert CANARY not in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda path: path.write_bytes(b"\xff\xfe[project]"), id="not-utf8"),
+        pytest.param(lambda path: path.mkdir(), id="a-folder"),
+    ],
+)
+def test_unreadable_file_is_refused(tmp_path: Path, make: object) -> None:
+    """What cannot be read as text is refused like any other mistake."""
+    path = tmp_path / "runbook.toml"
+    make(path)  # type: ignore[operator]
+    assert "cannot be read" in refusal(path)
+
+
+def test_several_mistakes_are_counted(tmp_path: Path) -> None:
+    """Of several mistakes the first is told, and that there are more."""
+    said = refusal(written(tmp_path, SETTINGS.replace("user =", "usr =")))
+    assert "(and 1 more)" in said
+
+
+@pytest.mark.parametrize("key", ["metrics token", "announcement address", "ticket token", "registry password"])
+def test_every_secret_is_found_by_name(tmp_path: Path, key: str) -> None:
+    """Redaction can ask the settings for every secret that they name."""
+    password = 'url = "https://registry.example"\nusername = "deploy"\npassword = { env = "REGISTRY_PASSWORD" }'
+    settings = load(written(tmp_path, changed('url = "https://registry.example"', password)))
+    assert key in settings.secret_sources()
+
+
+def test_secret_is_fetched_from_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret comes from the environment, from a file without its line end, or from the env file."""
+    monkeypatch.setenv("SOME_TOKEN", CANARY)
+    (tmp_path / "token").write_text(f" {CANARY} \r\n")
+    assert SecretSource(env="SOME_TOKEN").resolve({}).get_secret_value() == CANARY
+    assert SecretSource(file=tmp_path / "token").resolve({}).get_secret_value() == f" {CANARY} "
+    assert SecretSource(env_file="TOKEN").resolve({"TOKEN": CANARY}).get_secret_value() == CANARY
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        pytest.param({"env": "NO_SUCH_TOKEN"}, "environment variable NO_SUCH_TOKEN", id="env"),
+        pytest.param({"file": "/nowhere/token"}, "file /nowhere/token", id="file"),
+        pytest.param({"env_file": "NO_SUCH_KEY"}, "NO_SUCH_KEY of the env file", id="env-file"),
+    ],
+)
+def test_missing_secret_is_told_by_its_place(source: dict[str, str], place: str) -> None:
+    """A secret that is not there is told by the place where it should be."""
+    with pytest.raises(SettingsError, match=place):
+        SecretSource.model_validate(source).resolve({"OTHER": CANARY})
+
+
+def test_secret_file_of_other_bytes_is_refused_without_showing_them(tmp_path: Path) -> None:
+    """A secret file that is no text is refused by its path; its bytes stay out of the message."""
+    path = tmp_path / "token"
+    path.write_bytes(b"\xff\xfe" + CANARY.encode())
+    with pytest.raises(SettingsError, match=str(path)) as caught:
+        SecretSource(file=path).resolve({})
+    assert CANARY not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_empty_secret_counts_as_missing(tmp_path: Path) -> None:
+    """An empty secret file is no secret."""
+    (tmp_path / "token").write_text("\n")
+    with pytest.raises(SettingsError, match="no secret in file"):
+        SecretSource(file=tmp_path / "token").resolve({})
+
+
+def test_secret_never_shows_when_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fetched secret does not print itself."""
+    monkeypatch.setenv("METRICS_TOKEN", CANARY)
+    settings = load(written(tmp_path, SETTINGS))
+    assert CANARY not in repr(settings.metrics.token.resolve({}))
+    assert CANARY not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("public_url", "health", "headers"),
+    [
+        pytest.param("https://shop.example", "", {"Host": "shop.example"}, id="public-host"),
+        pytest.param("http://127.0.0.1:8080/shop", "", {"Host": "127.0.0.1:8080"}, id="with-its-port"),
+        pytest.param("https://shop.example", 'host_header = "api"', {"Host": "api"}, id="another"),
+        pytest.param(
+            "https://shop.example",
+            'headers = { X-Forwarded-Proto = "https" }',
+            {"Host": "shop.example", "X-Forwarded-Proto": "https"},
+            id="more",
+        ),
+    ],
+)
+def test_health_requests_carry_the_public_host(
+    tmp_path: Path, public_url: str, health: str, headers: dict[str, str]
+) -> None:
+    """Unless another is set, an api is asked for the host for which users ask."""
+    path = tmp_path / "runbook.toml"
+    path.write_text(changed("https://shop.example", public_url) + f"\n[health]\n{health}\n")
+    assert load(path).health_headers() == headers
+
+
+@pytest.mark.parametrize(
+    "line", ['host_header = "a b"', 'host_header = "http://a"', 'scheme = "ftp"', 'headers = { host = "a" }']
+)
+def test_health_request_that_cannot_be_made_is_refused(tmp_path: Path, line: str) -> None:
+    """A Host among the headers would be one too many."""
+    path = tmp_path / "runbook.toml"
+    path.write_text(f"{SETTINGS}\n[health]\n{line}\n")
+    assert "health." in refusal(path)

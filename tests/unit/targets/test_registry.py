@@ -1,0 +1,357 @@
+"""The image registry, where it answers as no real one does (what real ones answer, the engine tests ask)."""
+
+import base64
+import hashlib
+from collections.abc import Callable
+
+import pytest
+from pydantic import SecretStr
+
+from runbook.errors import RegistryError, RegistryRefused, ReleaseNotFound, RunbookError
+from runbook.hosts.http import Prober
+from runbook.release import ImageName
+from runbook.targets.registry import Registry
+from tests.support.parts import Asked, Heard, Reply, asking, serving
+
+PASSWORD = "canary-4711"
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+IMAGE = ImageName("registry.example", "shop/api", "v1")
+FOUND = Reply(200, headers={"Docker-Content-Digest": DIGEST})
+
+
+def registry(url: str, prober: Prober, username: str | None = "deploy") -> Registry:
+    return Registry(url, username, SecretStr(PASSWORD) if username else None, prober)
+
+
+def credentials(asked: Asked) -> str:
+    """The user name and password in a request, if any."""
+    scheme, _, encoded = asked.headers.get("authorization", "").partition(" ")
+    return base64.b64decode(encoded).decode() if scheme == "Basic" else ""
+
+
+def challenge(realm: str) -> Reply:
+    return Reply(401, headers={"WWW-Authenticate": f'Bearer realm="{realm}",service="registry.example"'})
+
+
+def digest_from(answer: Callable[[Asked], Reply]) -> str:
+    with serving(answer) as server, asking() as prober:
+        return registry(server.url, prober).digest(IMAGE)
+
+
+def test_digest_is_what_the_registry_says() -> None:
+    """A tag is asked for with HEAD, as the user of the settings, and the digest is the one of the answer."""
+    with serving(lambda _asked: FOUND) as server, asking() as prober:
+        assert registry(server.url, prober).digest(IMAGE) == DIGEST
+    asked = server.asked[0]
+    assert (asked.method, asked.path) == ("HEAD", "/v2/shop/api/manifests/v1")
+    assert credentials(asked) == f"deploy:{PASSWORD}"
+    assert "application/vnd.oci.image.index.v1+json" in asked.headers["accept"]
+
+
+def test_registry_without_a_user_gets_no_credentials() -> None:
+    """Without a user name in the settings nobody is claimed to be."""
+    with serving(lambda _asked: FOUND) as server, asking() as prober:
+        registry(server.url, prober, username=None).digest(IMAGE)
+    assert "authorization" not in server.asked[0].headers
+
+
+def test_missing_tag_is_told_with_those_that_there_are() -> None:
+    """A tag that the registry does not have is told with its newest names."""
+
+    def answer(asked: Asked) -> Reply:
+        return Reply(200, {"tags": ["v3", "v2"]}) if "tags/list" in asked.path else Reply(404)
+
+    with pytest.raises(ReleaseNotFound, match=r"has no shop/api:v1 \(its tags: v2, v3\)") as caught:
+        digest_from(answer)
+    assert "--to TAG" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        pytest.param(Reply(401), RegistryRefused, id="401"),
+        pytest.param(Reply(403), RegistryRefused, id="403"),
+        pytest.param(Reply(500, b"oops"), RegistryError, id="500"),
+        pytest.param(Reply(307, headers={"Location": "https://elsewhere.example/"}), RegistryError, id="redirect"),
+        pytest.param(Reply(429, headers={"Retry-After": "30"}), RegistryError, id="429"),
+        pytest.param(Reply(503), RegistryError, id="503"),
+        pytest.param(Reply(200), RegistryError, id="no-digest"),
+        pytest.param(Reply(200, b"<html>Sign in</html>"), RegistryError, id="a-page"),
+        pytest.param(Reply(200, {"schemaVersion": 1}), RegistryError, id="manifest-of-the-first-kind"),
+        pytest.param(Reply(200, b'{"schemaVersion": 2}' + b" " * (4 << 20)), RegistryError, id="manifest-too-large"),
+        pytest.param(Reply(200, b"[" * 100_000), RegistryError, id="nested-too-deep"),
+        pytest.param(Reply(200, headers={"Docker-Content-Digest": "latest"}), RegistryError, id="digest-no-digest"),
+        pytest.param(Reply(200, b"{}", {"Docker-Content-Digest": "sha256:../x"}), RegistryError, id="digest-hostile"),
+        pytest.param(
+            Reply(401, headers={"WWW-Authenticate": 'Basic realm="https://auth.example/"'}), RegistryRefused, id="basic"
+        ),
+        pytest.param(challenge(""), RegistryRefused, id="realm-empty"),
+        pytest.param(challenge("file:///etc/passwd"), RegistryRefused, id="realm-a-file"),
+        pytest.param(challenge("http://[::1"), RegistryError, id="realm-no-address"),
+        pytest.param(challenge("https://[::1"), RegistryError, id="realm-no-address-either"),
+    ],
+)
+def test_answer_that_is_no_digest_is_an_error(reply: Reply, error: type[RunbookError]) -> None:
+    """What is not a digest is never taken for one, and the error does not hold the password.
+
+    A registry that is down, or makes no sense, has not refused anybody: the host's own copy is asked then.
+    """
+    with pytest.raises(error) as caught:
+        digest_from(lambda _asked: reply)
+    assert type(caught.value) is error
+    assert PASSWORD not in str(caught.value)
+
+
+MANIFEST = b'{"schemaVersion": 2,\n "manifests": []}\n'
+HASHED = f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"
+
+
+@pytest.mark.parametrize("head", [200, 400, 404, 405, 501])
+@pytest.mark.parametrize("header", [None, "", "garbage", "sha512:" + "0" * 128, HASHED])
+def test_digest_is_hashed_where_the_answer_to_head_has_none(head: int, header: str | None) -> None:
+    """Without a digest for HEAD the manifest is fetched, and its exact bytes are hashed."""
+    headers = {} if header is None else {"Docker-Content-Digest": header}
+    about_head = headers if header != HASHED else {}
+    assert (
+        digest_from(
+            lambda asked: Reply(head, headers=about_head) if asked.method == "HEAD" else Reply(200, MANIFEST, headers)
+        )
+        == HASHED
+    )
+
+
+def test_digest_in_the_header_of_get_counts_where_there_is_no_manifest() -> None:
+    """A registry that answers GET only may still say the digest in its header."""
+    assert digest_from(lambda asked: Reply(405) if asked.method == "HEAD" else FOUND) == DIGEST
+
+
+def test_digest_that_contradicts_the_manifest_is_not_believed() -> None:
+    """A manifest with another digest than the header states leaves the question open."""
+    with pytest.raises(RegistryError, match=f"states the digest {DIGEST}") as caught:
+        digest_from(lambda asked: Reply(405) if asked.method == "HEAD" else Reply(200, MANIFEST, FOUND.headers))
+    assert type(caught.value) is RegistryError
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_followed_and_credentials_stay_at_home(status: int) -> None:
+    """A registry that sends us elsewhere (a CDN) is followed; the password does not go along."""
+    with serving(lambda _asked: FOUND) as other:
+        elsewhere = other.url.replace("127.0.0.1", "localhost") + "/cdn?signature=x"
+        assert digest_from(lambda _asked: Reply(status, headers={"Location": elsewhere})) == DIGEST
+    assert [(asked.method, asked.path) for asked in other.asked] == [("HEAD", "/cdn?signature=x")]
+    assert "authorization" not in other.asked[0].headers
+
+
+def test_redirect_at_home_keeps_the_credentials() -> None:
+    """A redirect to another path of the same server is answered as the same user."""
+
+    def answer(asked: Asked) -> Reply:
+        home = Reply(307, headers={"Location": "/v2/mirror/shop/api/manifests/v1"})
+        return FOUND if asked.path.startswith("/v2/mirror") and credentials(asked) else home
+
+    assert digest_from(answer) == DIGEST
+
+
+@pytest.mark.parametrize("location", ["", "http://[::1", "file:///etc/passwd", "/v2/round", "ftp://x.example/"])
+def test_redirect_to_nowhere_is_no_refusal(location: str) -> None:
+    """A redirect that cannot be followed, or has no end, is an error of the registry's."""
+    with pytest.raises(RegistryError) as caught:
+        digest_from(lambda _asked: Reply(307, headers={"Location": location}))
+    assert type(caught.value) is RegistryError
+
+
+@pytest.mark.parametrize("listing", [403, 401, 429, 503, 307])
+def test_missing_tag_is_missing_where_tags_cannot_be_listed(listing: int) -> None:
+    """Who may not list tags has been told all the same that this one is not there."""
+    with pytest.raises(ReleaseNotFound, match=r"has no shop/api:v1 \(its tags cannot be listed"):
+        digest_from(lambda asked: Reply(listing if "tags/list" in asked.path else 404))
+
+
+def test_tag_that_is_listed_and_not_given_is_no_missing_tag() -> None:
+    """A registry that contradicts itself leaves the question open."""
+    with pytest.raises(RegistryError, match="lists shop/api:v1 and does not give it") as caught:
+        digest_from(lambda asked: Reply(200, {"tags": ["v1"]}) if "tags/list" in asked.path else Reply(404))
+    assert type(caught.value) is RegistryError
+
+
+def test_registry_that_is_not_there_is_told() -> None:
+    """A registry that nobody answers for is told by its host."""
+    with asking() as prober, pytest.raises(RegistryError, match=r"127\.0\.0\.1:1 cannot be reached"):
+        registry("http://127.0.0.1:1", prober).digest(IMAGE)
+
+
+def test_token_is_fetched_and_used() -> None:
+    """A registry that wants a bearer token gets one, fetched from its own host with the password; both stay secret."""
+    heard = Heard()
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path.startswith("/token"):
+            return Reply(200, {"token": "t0ken-4711"})
+        if asked.headers.get("authorization") == "Bearer t0ken-4711":
+            return FOUND
+        return challenge(f"http://{asked.headers['host']}/token")
+
+    with serving(answer) as server, asking(heard=heard) as prober:
+        assert registry(server.url, prober).digest(IMAGE) == DIGEST
+    token = server.asked[1]
+    assert credentials(token) == f"deploy:{PASSWORD}"
+    assert "scope=repository%3Ashop%2Fapi%3Apull" in token.path
+    assert "service=registry.example" in token.path
+    assert "t0ken-4711" not in str(heard.exchanges)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param(['Bearer realm="{}/token",service="reg"', 'Basic realm="Registry"'], id="two-headers"),
+        pytest.param(['Basic realm="Gitea"', 'Bearer realm="{}/token",service="reg",scope="*"'], id="basic-first"),
+        pytest.param(['Bearer realm="{}/token",service="reg", Basic realm="Registry"'], id="one-header"),
+        pytest.param(['Basic realm="a, Bearer realm=b", Bearer service=reg, realm={}/token'], id="unquoted"),
+        pytest.param(['Bearer realm="{}/token?account=x",service="reg"'], id="realm-with-a-query"),
+    ],
+)
+def test_token_is_asked_for_at_the_bearer_challenge_own_realm(headers: list[str]) -> None:
+    """Where Basic and Bearer are offered, each with its realm, the token comes from Bearer's."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path.startswith("/token?"):
+            return Reply(200, {"access_token": "t0ken-4711"})
+        if asked.headers.get("authorization") == "Bearer t0ken-4711":
+            return FOUND
+        url = f"http://{asked.headers['host']}"
+        return Reply(401, headers=[("WWW-Authenticate", header.format(url)) for header in headers])
+
+    with serving(answer) as server, asking() as prober:
+        assert registry(server.url, prober).digest(IMAGE) == DIGEST
+    path = server.asked[1].path
+    assert path.count("?") == 1
+    assert "service=reg&scope=repository%3Ashop%2Fapi%3Apull" in path
+    assert ("account=x&" in path) is ("account" in headers[0])
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 404, 307])
+def test_token_service_that_is_down_refuses_nobody(status: int) -> None:
+    """A token service with too much to do, or out of order, is a registry that cannot be asked."""
+
+    def answer(asked: Asked) -> Reply:
+        return Reply(status) if asked.path.startswith("/token") else challenge(f"http://{asked.headers['host']}/token")
+
+    with pytest.raises(RegistryError, match=f"gave no token .HTTP {status}") as caught:
+        digest_from(answer)
+    assert type(caught.value) is RegistryError
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_token_service_that_refuses_is_a_refusal(status: int) -> None:
+    """A user who may not have a token is refused."""
+
+    def answer(asked: Asked) -> Reply:
+        return Reply(status) if asked.path.startswith("/token") else challenge(f"http://{asked.headers['host']}/token")
+
+    with pytest.raises(RegistryRefused, match="gives the user deploy no token"):
+        digest_from(answer)
+
+
+def test_password_goes_to_no_other_host_in_the_clear() -> None:
+    """A registry that sends us to another host over plain HTTP does not make us show the password there."""
+    with serving(lambda _asked: Reply(200, {"token": "x"})) as other:
+        elsewhere = other.url.replace("127.0.0.1", "localhost")
+        with pytest.raises(RegistryRefused, match="wants a token from"):
+            digest_from(lambda _asked: challenge(f"{elsewhere}/token"))
+    assert other.asked == []
+
+
+def test_password_that_was_never_in_the_clear_stays_so() -> None:
+    """A registry reached by HTTPS does not make us show the password over HTTP, not even to its own host."""
+    with serving(lambda _asked: Reply(200, {"token": "x"})) as realm, asking() as prober:
+        found = registry(realm.url.replace("http://", "https://"), prober)
+        with pytest.raises(RegistryRefused, match="not an https address"):
+            found._token(f'Bearer realm="{realm.url}/token",service="s"', "shop/api")
+    assert realm.asked == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(Reply(401), id="refused"),
+        pytest.param(Reply(200, {}), id="no-token"),
+        pytest.param(Reply(200, {"token": ""}), id="empty-token"),
+        pytest.param(Reply(200, []), id="a-list"),
+        pytest.param(Reply(200, b"<html>"), id="no-json"),
+        pytest.param(Reply(200, {"token": ["x"]}), id="token-a-list"),
+        pytest.param(Reply(200, {"token": "x\r\nHost: evil.example"}), id="token-of-two-lines"),
+        pytest.param(Reply(200, {"token": "t\u00f6ken"}), id="token-no-header-holds"),
+    ],
+)
+def test_no_token_is_told(reply: Reply) -> None:
+    """A user who gets no token is told, by name and without the password."""
+
+    def answer(asked: Asked) -> Reply:
+        return reply if asked.path.startswith("/token") else challenge(f"http://{asked.headers['host']}/token")
+
+    with pytest.raises(RegistryError) as caught:
+        digest_from(answer)
+    assert PASSWORD not in str(caught.value)
+
+
+def paged(asked: Asked) -> Reply:
+    pages = {
+        "/v2/shop/api/tags/list?n=1000": Reply(200, {"tags": ["v2", "v10"]}, {"Link": '</v2/x?last=v10>; rel="next"'}),
+        "/v2/x?last=v10": Reply(200, {"tags": ["v1"]}),
+    }
+    return pages[asked.path]
+
+
+def test_tags_are_read_over_all_pages() -> None:
+    """Tags come page by page, and are sorted by name."""
+    with serving(paged) as server, asking() as prober:
+        assert registry(server.url, prober).tags("shop/api") == ["v1", "v10", "v2"]
+
+
+def test_pages_of_another_host_are_asked_of_this_one() -> None:
+    """A link to the next page that names another host does not send the password there."""
+    with serving(lambda _asked: Reply(200, {"tags": []})) as other:
+
+        def answer(asked: Asked) -> Reply:
+            first = Reply(200, {"tags": ["v1"]}, {"Link": f'<{other.url}/v2/next>; rel="next"'})
+            return first if "tags/list" in asked.path else Reply(200, {"tags": ["v2"]})
+
+        with serving(answer) as server, asking() as prober:
+            assert registry(server.url, prober).tags("shop/api") == ["v1", "v2"]
+    assert other.asked == []
+
+
+def test_page_at_no_address_is_told() -> None:
+    """A link to a next page that is no address is an error of the registry's."""
+    broken = Reply(200, {"tags": ["v1"]}, {"Link": '<http://[::1>; rel="next"'})
+    with serving(lambda _asked: broken) as server, asking() as prober, pytest.raises(RegistryError, match="no address"):
+        registry(server.url, prober).tags("shop/api")
+
+
+def test_pages_without_end_end() -> None:
+    """A registry that always names another page is not followed for ever."""
+    endless = Reply(200, {"tags": ["v1"]}, {"Link": '</v2/shop/api/tags/list>; rel="next"'})
+    with serving(lambda _asked: endless) as server, asking() as prober:
+        registry(server.url, prober).tags("shop/api")
+    assert len(server.asked) <= 100
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(Reply(404), id="unknown-repository"),
+        pytest.param(Reply(200, {"tags": None}), id="null"),
+        pytest.param(Reply(200, {}), id="left-out"),
+    ],
+)
+def test_repository_without_tags_has_none(reply: Reply) -> None:
+    """A repository that is empty, or not known, has no tags."""
+    with serving(lambda _asked: reply) as server, asking() as prober:
+        assert registry(server.url, prober).tags("shop/api") == []
+
+
+@pytest.mark.parametrize("body", [b"<html>", [], {"tags": 7}, "tags"], ids=repr)
+def test_tags_in_another_form_are_not_known(body: object) -> None:
+    """An answer that lists no tags leaves the question open, in one of the runbook's own words."""
+    with serving(lambda _asked: Reply(200, body)) as server, asking() as prober, pytest.raises(RunbookError):
+        registry(server.url, prober).tags("shop/api")
