@@ -1,1 +1,1 @@
-"""The practice production: a real deployment in small, with releases that go wrong on purpose."""
+"""The practice production on which the runbook is rehearsed and tested; nothing else knows it."""

@@ -1,3 +1,3 @@
-"""The rollback runbook's own knowledge: acting on a Docker Compose production, checking it, recording it."""
+"""What steps talk about: one production, one incident, and how both are acted on, checked and recorded."""
 
 VERSION = "0.1.0"

@@ -1,1 +1,1 @@
-"""The sentences of the runbook, each bound to one call; what they do is `runbook`'s business."""
+"""Gherkin steps bound to calls, one file a chapter."""

@@ -3,9 +3,8 @@
 from pytest_bdd import given, then, when
 
 from runbook.actions import changes
-from runbook.chapters import roll_back_application
+from runbook.chapters import emergency_disablement
 from runbook.chapters.context import Toolbox
-from runbook.production.containers import counts
 
 
 @given("the env file sets the switch")
@@ -32,13 +31,12 @@ def switch_turned(tools: Toolbox) -> None:
 @when("the services of the switch are redeployed on the release that runs now")
 @changes
 def redeployed(tools: Toolbox) -> None:
-    tools.incident.carry_out(tools.switch.redeploying(counts(tools.incident.facts["before"]["containers"])), tools.host)
+    tools.incident.carry_out(emergency_disablement.redeploying(tools), tools.host)
 
 
 @then("the services of the switch run the images that they ran before")
 def same_images(tools: Toolbox) -> None:
-    before = tools.incident.facts["before"]["containers"]
-    tools.incident.expect(tools.switch.same_images({item["name"]: item["image_id"] for item in before}))
+    tools.incident.expect(emergency_disablement.same_images(tools))
 
 
 @then("the switch is seen inside their containers")
@@ -63,5 +61,4 @@ def rest_answers(tools: Toolbox) -> None:
 
 @then("the services without the switch kept their containers")
 def others_kept(tools: Toolbox) -> None:
-    before = tools.incident.facts["before"]["containers"]
-    tools.incident.expect(roll_back_application.others_kept(tools, before, tools.switch.services))
+    tools.incident.expect(emergency_disablement.others_kept(tools))

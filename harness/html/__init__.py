@@ -1,0 +1,1 @@
+"""The record within pytest-html's report."""

@@ -1,0 +1,1 @@
+"""One run: begun, locked, interrupted, closed, and what its last lines say."""

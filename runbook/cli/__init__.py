@@ -1,0 +1,1 @@
+"""`python -m runbook`: one file a command."""

@@ -1,1 +1,1 @@
-"""One run on one production: its journal, and the record that is made from it."""
+"""One incident: actions carried out and checks made, on record, and what its person asked for."""

@@ -1,1 +1,1 @@
-"""Migrations: what an image's code expects, what the database is at, and whether the two can live together."""
+"""The database: its catalog, what SQL would destroy, and the restore point."""

@@ -1,0 +1,1 @@
+"""What a journal tells, in the order in which people ask; reads journals only."""

@@ -1,0 +1,1 @@
+"""The settings file: its keys, how it is read, and where secrets come from."""

@@ -1,8 +1,8 @@
 """The rows of `migrations_table.toml`, and what the target's code maps in them.
 
 `tests/unit/migrations/verdict/test_verdict_table.py` holds them against `judge`, and
-`tests/engine/test_verdict_against_postgres.py` against a real PostgreSQL: it makes the target's tables, runs the SQL, and
-then does what the target's code does.
+`tests/engine/test_verdict_against_postgres.py` against a real PostgreSQL: it makes the target's tables, runs the SQL,
+and then does what the target's code does.
 """
 
 import tomllib

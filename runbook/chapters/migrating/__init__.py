@@ -1,0 +1,1 @@
+"""Carrying out migrations: the command, its time limits, and the loss that is accepted."""

@@ -1,0 +1,1 @@
+"""Asking an image for its migrations and models, contained: no network, no rights, limits."""

@@ -1,0 +1,1 @@
+"""Errors in the logs of api and jobs, whatever their format."""

@@ -1,0 +1,1 @@
+"""The application as users meet it: traffic gate, health, metrics, kill switches."""

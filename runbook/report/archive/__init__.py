@@ -1,0 +1,1 @@
+"""All incidents together: the index page and what it shows of them."""

@@ -1,0 +1,1 @@
+"""The incident record as one HTML page, and whether a page fits its journal."""
