@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from docs.picture import ARGUMENTS, CHROMIUM  # noqa: E402 - found only from the project's folder
-from runbook.actions import Expectation, Seen  # noqa: E402 - the same
+from runbook.actions import Check, Observation  # noqa: E402 - the same
 from runbook.hosts.command import Command, Completed  # noqa: E402 - the same
 from runbook.hosts.http import Answer  # noqa: E402 - the same
 from runbook.incident.executor import Incident, Mode  # noqa: E402 - the same
@@ -108,7 +108,7 @@ def sentences(found: Incident, clock: Clock, count: int) -> None:
             Completed(command, 0, json.dumps({"Id": f"{number:064x}", "State": "up"}).encode(), b"", 0.1)
         )
         found.exchanged("GET", URL, None, Answer(URL, 200, {}, '{"ready": true, "database": true}', 0.01))
-        found.verify(Expectation("the pinned digest", lambda: Seen(ok=True, seen="it runs the pinned digest"), "look"))
+        found.verify(Check("the pinned digest", lambda: Observation(ok=True, seen="it runs the pinned digest"), "look"))
         clock.go_on(SECONDS)
         found.sentence_ended()
         if number % 5 == 4:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.resume import Earlier, read_earlier
+from harness.resume import PreviousRuns, read_earlier
 from harness.session.retyped import Typed, program
 from runbook.chapters.strategy import checked_verdict
-from runbook.command_hints import going_on_with
+from runbook.command_hints import resume_command
 from runbook.errors import RunbookError, SettingsError
 from runbook.incident.executor import Mode
-from runbook.incident.options import Wishes
+from runbook.incident.options import Options
 from runbook.journal.private_files import FOLDER_MODE, check_record, make_reports
 from runbook.release import checked_tag
 from runbook.settings.loader import load
@@ -64,7 +64,7 @@ class Run:
     settings: Settings
     mode: Mode
     kind: str
-    wishes: Wishes
+    wishes: Options
     incident: str
     folder: Path
     settings_given: str | None
@@ -73,7 +73,7 @@ class Run:
     #: The paths that were typed, and the mark that was chosen by -m; empty for a rollback.
     features: tuple[str, ...]
     mark: str
-    earlier: Earlier | None
+    earlier: PreviousRuns | None
 
     @property
     def typed(self) -> list[str]:
@@ -113,11 +113,11 @@ class Run:
         override, because = (*wishes.override, sentence_id), wishes.because or "how you know"
         return replace(self, wishes=replace(wishes, override=override, because=because)).again
 
-    def going_on_with(self, incident: str) -> str:
+    def resume_command(self, incident: str) -> str:
         """What to do about another incident that broke off, with what to type for it."""
         name = self.settings.project.name
         if (self.folder.parent / incident / "journal.jsonl").is_file():
-            return f"go on with that incident: type {going_on_with(incident, name, self.typed)}"
+            return f"go on with that incident: type {resume_command(incident, name, self.typed)}"
         python = str(Path(program(self.started_in)).with_name("python"))
         unlock = shlex.join([python, "-m", "runbook", "unlock", *self._places, "--force", "--why", "why that is safe"])
         return (
@@ -247,7 +247,7 @@ def _folder_of(reports: Path, incident: str, project: str, execute: str | None, 
     return reports / incident
 
 
-def _wishes(config: pytest.Config) -> Wishes:
+def _wishes(config: pytest.Config) -> Options:
     option, typed = config.option, Typed.by(config)
     if option.enable and option.disable:
         again = typed.without("--enable")
@@ -261,7 +261,7 @@ def _wishes(config: pytest.Config) -> Wishes:
     if option.to and option.forward_fix:
         again = typed.without("--forward-fix")
         raise SettingsError("--to and --forward-fix at once: back, or forward", f"to go back, type {again}")
-    return Wishes(
+    return Options(
         target=checked_tag(option.to) if option.to else None,
         forward_fix=checked_tag(option.forward_fix) if option.forward_fix else None,
         accept_loss=option.accept_loss,

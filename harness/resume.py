@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.session.retyped import Typed
-from runbook.actions import Reach
+from runbook.actions import Scope
 from runbook.errors import JournalError, SettingsError
-from runbook.incident.options import Wishes
+from runbook.incident.options import Options
 from runbook.journal.hash_chain import Entry
 from runbook.journal.verify import verify
 from runbook.settings.schema import Settings
@@ -19,12 +19,12 @@ _RESUMABLE_NAME = re.compile(rf"-({'|'.join(_RESUMABLE)})(-[0-9]+)?$")
 
 
 @dataclass(frozen=True)
-class Earlier:
+class PreviousRuns:
     """The runs of an incident so far: their entries, the kind of incident, and what was wished for."""
 
     entries: tuple[Entry, ...]
     kind: str
-    wishes: Wishes
+    wishes: Options
     #: Whether another target is asked for than it had; nothing was changed by then, so all is looked at anew.
     elsewhere: bool = False
 
@@ -64,7 +64,7 @@ class Earlier:
         return outcomes.get(sentence) in ("inconclusive", "failed")
 
 
-def read_earlier(folder: Path, settings: Settings, given: Wishes, typed: Typed, *, emergency: bool) -> Earlier:
+def read_earlier(folder: Path, settings: Settings, given: Options, typed: Typed, *, emergency: bool) -> PreviousRuns:
     """Read what the incident in `folder` came to, with the wishes of then and those `given` now.
 
     Raises SettingsError when it cannot be gone on with, and JournalError when its journal was changed.
@@ -107,20 +107,20 @@ def read_earlier(folder: Path, settings: Settings, given: Wishes, typed: Typed, 
         raise SettingsError(f"incident {name} is of the kind {kind}", f"to go on with it, type {again}")
     asked = [entry["asked_for"] for entry in entries if entry["kind"] in ("opened", "resumed")]
     if "emergency" in kind:
-        _refuse_other_switch(name, _joined(asked, Wishes()), given, typed)
+        _refuse_other_switch(name, _joined(asked, Options()), given, typed)
     other = _goes_elsewhere(name, entries, given, typed)
     wishes = _joined(asked, given)
     if any(entry["kind"] == "fact" and entry["name"] == "loss accepted" for entry in entries):
         # It accepts what was named then, which is on record as a fact; what is typed now accepts what is named now.
         wishes = replace(wishes, accept_loss=given.accept_loss)
-    return Earlier(entries, kind, wishes, other)
+    return PreviousRuns(entries, kind, wishes, other)
 
 
 #: Each of these wishes takes the place of the other.
 _INSTEAD = {"enable": "disable", "disable": "enable", "target": "forward_fix", "forward_fix": "target"}
 
 
-def _refuse_other_switch(name: str, asked: Wishes, given: Wishes, typed: Typed) -> None:
+def _refuse_other_switch(name: str, asked: Options, given: Options, typed: Typed) -> None:
     if (given.enable or given.disable) and (given.enable, given.disable) != (asked.enable, asked.disable):
         raise SettingsError(
             f"incident {name} turns one switch, one way, and --enable or --disable asks for another",
@@ -134,24 +134,24 @@ def _newest(reports: Path) -> str:
     return f"there are: {', '.join(found[:3])}{', …' if len(found) > 3 else ''}" if found else "there is none"
 
 
-def _joined(asked: Sequence[Mapping[str, Any]], given: Wishes) -> Wishes:
+def _joined(asked: Sequence[Mapping[str, Any]], given: Options) -> Options:
     """What was asked for at first and later, the newest word on each thing; an override is on record as a fact."""
     joined: dict[str, Any] = {}
-    for wishes in (*asked, {field.name: getattr(given, field.name) for field in fields(Wishes)}):
+    for wishes in (*asked, {field.name: getattr(given, field.name) for field in fields(Options)}):
         for name, value in wishes.items():
             if value:
                 joined.pop(_INSTEAD.get(name, ""), None)
                 joined[name] = value
-    return Wishes(**(joined | {"override": given.override}))
+    return Options(**(joined | {"override": given.override}))
 
 
-def _goes_elsewhere(name: str, entries: Sequence[Entry], given: Wishes, typed: Typed) -> bool:
+def _goes_elsewhere(name: str, entries: Sequence[Entry], given: Options, typed: Typed) -> bool:
     """Tell whether another target is asked for than the incident has. Raises SettingsError where it is too late."""
     pinned = [e["value"]["tag"] for e in entries if e["kind"] == "fact" and e["name"] == "target"]
     other = given.target or given.forward_fix
     if not pinned or not other or other == pinned[-1]:
         return False
-    if any(e["kind"] == "change" and e["reach"] == Reach.PRODUCTION and e["state"] == "begun" for e in entries):
+    if any(e["kind"] == "change" and e["reach"] == Scope.PRODUCTION and e["state"] == "begun" for e in entries):
         option = "--to" if given.target else "--forward-fix"
         raise SettingsError(
             f"incident {name} goes to {pinned[-1]}, and {option} names {other}",

@@ -18,12 +18,12 @@ from rehearsal.errors import RehearsalError
 # What a rehearsal is made of is loaded when there is one: a real run is waited for.
 if TYPE_CHECKING:
     from rehearsal.incidents.catalogue import Incident
-    from rehearsal.practice_production import Practice
+    from rehearsal.practice_production import PracticeProduction
 
 #: The planted incident's strangers, who count how they are answered; missing when nobody asks.
 STRANGERS = pytest.StashKey["Load"]()
 _PARSER = pytest.StashKey[pytest.Parser]()
-_PRACTICE = pytest.StashKey["Practice"]()
+_PRACTICE = pytest.StashKey["PracticeProduction"]()
 _INCIDENT = pytest.StashKey["Incident"]()
 #: How the runbook ended otherwise than the incident must; empty if it did not.
 _OTHERWISE = pytest.StashKey[str]()
@@ -73,13 +73,13 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--rehearse without feature files → type `pytest features --rehearse INCIDENT`")
     from rehearsal.docker_host.engine import plugin_dirs  # noqa: PLC0415
     from rehearsal.incidents.catalogue import find_incident  # noqa: PLC0415
-    from rehearsal.practice_production import Practice  # noqa: PLC0415
+    from rehearsal.practice_production import PracticeProduction  # noqa: PLC0415
 
     try:
         incident = find_incident(name)
         take_arguments(config, incident)
         with _on_terminal(config):
-            practice = Practice(
+            practice = PracticeProduction(
                 config.rootpath, _say, plugin_dirs=plugin_dirs(), gateway_port=config.option.rehearse_port
             )
             config.stash[_PRACTICE] = practice
@@ -109,7 +109,7 @@ def take_arguments(config: pytest.Config, incident: "Incident") -> None:
             setattr(config.option, name, value)
 
 
-def _let_strangers_ask(config: pytest.Config, practice: "Practice", incident: "Incident") -> None:
+def _let_strangers_ask(config: pytest.Config, practice: "PracticeProduction", incident: "Incident") -> None:
     """Begin what goes on beside the runbook until pytest ends."""
     meanwhile = config.stash[_MEANWHILE] = ExitStack()
     strangers = meanwhile.enter_context(incident.strangers(practice))
@@ -117,7 +117,7 @@ def _let_strangers_ask(config: pytest.Config, practice: "Practice", incident: "I
         config.stash[STRANGERS] = strangers
 
 
-def _validate(config: pytest.Config, practice: "Practice") -> None:
+def _validate(config: pytest.Config, practice: "PracticeProduction") -> None:
     """Do what CI does after a deploy: validate the live release, which enters it in the ledger of known-good ones."""
     features, settings = str(config.rootpath / "features"), str(practice.settings)
     done = _run(config, features, "-m", "post_deploy", "--settings", settings)
@@ -126,7 +126,7 @@ def _validate(config: pytest.Config, practice: "Practice") -> None:
     practice.stages(f"validated: {done.stdout.strip().splitlines()[-1]}")
 
 
-def _plan(config: pytest.Config, practice: "Practice") -> None:
+def _plan(config: pytest.Config, practice: "PracticeProduction") -> None:
     """Plan first, as one does for real: the record then shows where the execution differed."""
     choices = [
         word for name, flag in _CHOICES.items() if (given := getattr(config.option, name)) for word in (flag, given)

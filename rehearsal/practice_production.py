@@ -38,7 +38,7 @@ FIRST_ORDERS: list[dict[str, object]] = [
 ]
 
 
-class Practice:
+class PracticeProduction:
     """One rehearsal's production. While this object lives, `down` leaves the rehearsal alone.
 
     `name`      the rehearsal's and its Compose project's name, as in shop-3f2a
@@ -161,7 +161,7 @@ class Practice:
         """Send JSON to production at its public address; raises httpx.HTTPError as `ask` does."""
         return httpx.post(f"{self.gateway_url}{path}", json=body, timeout=5, trust_env=False)
 
-    def wait_for(self, look: Callable[[], str | None], expected: str, timeout: float) -> None:
+    def wait_for(self, observe: Callable[[], str | None], expected: str, timeout: float) -> None:
         """Look again and again, for `timeout` seconds, until `look` returns None in place of what it saw.
 
         No answer counts as seen. Raises RehearsalError with what was seen last.
@@ -169,7 +169,7 @@ class Practice:
         deadline = time.monotonic() + timeout
         while True:
             try:
-                seen = look()
+                seen = observe()
             except httpx.HTTPError as error:
                 seen = f"no answer: {error}"
             if seen is None:

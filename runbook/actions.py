@@ -22,7 +22,7 @@ def is_change(function: Callable[..., object]) -> bool:
     return getattr(function, _CHANGES, False) is True
 
 
-class Reach(StrEnum):
+class Scope(StrEnum):
     """What a change touches.
 
     `production`: what runs, or what the next start would read. `images`: images on the host, which nothing runs yet; a
@@ -55,7 +55,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Request:
+class Message:
     """Something sent that is not a command (an announcement, a ticket): what it says, and how it is sent.
 
     `send` returns the receipt, in words.
@@ -79,7 +79,7 @@ def never() -> str | None:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Artifact:
     """A file that a change leaves on the production host: its path (`service:path` in a container), and what it is."""
 
     path: str
@@ -87,7 +87,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Change:
+class Action:
     """A change, described before it is made.
 
     `already` looks whether it is so already, and returns the evidence in words, or None. `leaves` are the files that
@@ -95,15 +95,15 @@ class Change:
     """
 
     summary: str
-    actions: tuple[Command | Request, ...]
+    actions: tuple[Command | Message, ...]
     already: Callable[[], str | None] = never
-    reach: Reach = Reach.PRODUCTION
-    leaves: tuple[Kept, ...] = ()
+    reach: Scope = Scope.PRODUCTION
+    leaves: tuple[Artifact, ...] = ()
     removes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """What one look saw: whether it is what was expected, and what it was, in words."""
 
     ok: bool
@@ -113,14 +113,14 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Expectation:
+class Check:
     """Something that must be so within `deadline` seconds, looked at every `interval` seconds; 0 means one look.
 
     `next_step` tells what to do when it is not.
     """
 
     expected: str
-    look: Callable[[], Seen]
+    observe: Callable[[], Observation]
     next_step: str
     deadline: float = 0.0
     interval: float = 0.5

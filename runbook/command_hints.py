@@ -13,7 +13,7 @@ _OPTIONS = {"target": "--to"}
 _EMERGENCY = re.compile(r"-emergency(-rehearsal)?(-[0-9]+)?\Z")
 
 
-def going_on_with(incident: str, project: str, begun: Sequence[str] = USUAL) -> str:
+def resume_command(incident: str, project: str, begun: Sequence[str] = USUAL) -> str:
     """The command that goes on with an incident; its name tells one of chapter 4, which is asked for by its mark.
 
     `begun` is how the run was begun that is gone on with.

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runbook.actions import Expectation, Seen
+from runbook.actions import Check, Observation
 from runbook.errors import HostError, Inconclusive
 
 
@@ -12,14 +12,14 @@ from runbook.errors import HostError, Inconclusive
 class Waited:
     """The last look, how many there were, how long they took in seconds, and why the last one saw nothing, if so."""
 
-    seen: Seen
+    seen: Observation
     looks: int
     seconds: float
     unknown: Inconclusive | None
 
 
 def wait_for(
-    expectation: Expectation,
+    expectation: Check,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
     *,
@@ -39,10 +39,10 @@ def wait_for(
         looks += 1
         unknown: Inconclusive | None = None
         try:
-            seen = expectation.look()
+            seen = expectation.observe()
         except (Inconclusive, HostError) as error:
             unknown = Inconclusive(error.seen, error.next_step)
-            seen = Seen(ok=False, seen=error.seen)
+            seen = Observation(ok=False, seen=error.seen)
         seconds = clock() - began
         until = expectation.deadline
         if unknown is None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from harness.collection.feature_model import Chapter, Definition, Runbook, Scenario, Sentence
-from runbook.incident.facts import Way
+from runbook.incident.facts import Strategy
 
 #: Marks with which pytest itself leaves a test out, or calls a failed one good.
 _PYTESTS_OWN = {"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"}
@@ -123,8 +123,9 @@ def _tags(scenarios: Collection[Scenario], marks: Mapping[str, bool]) -> Iterato
             yield f"{tag.place}: {tag} has no effect as it stands → write {should}"
         elif tag.argument and tag.of_examples:
             yield f"{tag.place}: {tag} has no effect on Examples → put it above the outline"
-        elif tag.name == "way" and tag.argument not in list(Way):
-            yield f"{tag.place}: no verdict decides for {tag} → write one of {', '.join(f'@way:{way}' for way in Way)}"
+        elif tag.name == "way" and tag.argument not in list(Strategy):
+            known = ", ".join(f"@way:{each}" for each in Strategy)
+            yield f"{tag.place}: no verdict decides for {tag} → write one of {known}"
 
 
 def _needs(scenarios: list[Scenario]) -> Iterator[str]:

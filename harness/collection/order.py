@@ -106,7 +106,7 @@ def missing_needs(config: pytest.Config, selected: Iterable[pytest.Item], passed
     ]
 
 
-class Needs:
+class Prerequisites:
     """Which scenarios passed in this incident, by the name that they provide."""
 
     def __init__(self, selected: Iterable[pytest.Item], earlier: Collection[str] = ()) -> None:

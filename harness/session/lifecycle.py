@@ -12,22 +12,22 @@ from typing import Any, TextIO, cast
 import pytest
 
 from harness.collection.deselection import LEFT_OUT
-from harness.collection.order import Needs, left_out_by_default, missing_needs, named
+from harness.collection.order import Prerequisites, left_out_by_default, missing_needs, named
 from harness.collection.overrides import refuse_overrides
 from harness.compat import Redacting, flush_terminal, install_quiet_reporter, through_terminal
 from harness.html.compat_html import drop_page
 from harness.options import RUN, Run
 from harness.session.blocked import blocked
-from harness.session.run import Conduct
+from harness.session.run import RunSession
 from harness.session.run_lock import RunLock
 from harness.session.signals import Signals
 from harness.session.summary import last_lines
 from harness.terminal.progress import Progress
 from harness.terminal.screen import colour_of
 from runbook.actions import Outcome
-from runbook.chapters.context import Toolbox, learn_production
+from runbook.chapters.context import Context, learn_production
 from runbook.errors import RedactionError, RunbookError
-from runbook.hosts.command import OffTheRecord
+from runbook.hosts.command import NullRecorder
 from runbook.hosts.local import Host
 from runbook.incident.executor import Mode
 from runbook.production.compose import Production, production_host
@@ -38,7 +38,7 @@ from runbook.secrets.redactor import Redactor
 from runbook.secrets.selftest import refuse_leaks, texts_in
 from runbook.text import visible
 
-CONDUCT = pytest.StashKey[Conduct]()
+CONDUCT = pytest.StashKey[RunSession]()
 REDACTOR = pytest.StashKey[Redactor]()
 SIGNALS = pytest.StashKey[Signals]()
 
@@ -78,8 +78,8 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         try:
             refuse_leaks(session.config.stash[REDACTOR], {"terminal": partial(_on_terminal, session.config)})
             production = _refuse(session, run)
-            needs = Needs(session.items, run.earlier.passed if run.earlier else ())
-            conduct = Conduct(run, session.config.stash[REDACTOR], Progress(session.config), needs)
+            needs = Prerequisites(session.items, run.earlier.passed if run.earlier else ())
+            conduct = RunSession(run, session.config.stash[REDACTOR], Progress(session.config), needs)
             conduct.is_part = bool(session.config.stash.get(LEFT_OUT, ()))
             lock = _locked(production, conduct, until_closed) if run.mode is Mode.EXECUTE else None
         except (pytest.UsageError, RunbookError) as error:
@@ -112,9 +112,9 @@ def _on_terminal(config: pytest.Config, value: Any) -> str:
     return through_terminal(config, texts_in(value))
 
 
-def _locked(production: Production, conduct: Conduct, until_closed: ExitStack) -> RunLock:
+def _locked(production: Production, conduct: RunSession, until_closed: ExitStack) -> RunLock:
     # The journal first: it is this incident's alone, and a lock that is taken must not be let go of for its sake.
-    lock = RunLock(production, conduct.run.incident, conduct.run.going_on_with)
+    lock = RunLock(production, conduct.run.incident, conduct.run.resume_command)
     until_closed.callback(lock.release)
     try:
         lock.take()
@@ -124,7 +124,7 @@ def _locked(production: Production, conduct: Conduct, until_closed: ExitStack) -
     return lock
 
 
-def _came_to(session: pytest.Session, conduct: Conduct) -> str:
+def _came_to(session: pytest.Session, conduct: RunSession) -> str:
     """How a run that came to its end ended: well only if every scenario says so on record, and one was really run."""
     outcomes = {conduct.ended.get(item.nodeid, Outcome.INCONCLUSIVE) for item in session.items}
     good = {outcome for outcome in outcomes if outcome.is_good}
@@ -153,7 +153,7 @@ def _refuse(session: pytest.Session, run: Run) -> Production:
     if missing:
         raise pytest.UsageError(f"{'; '.join(missing)}, which was not selected → to run it whole, type {_whole(run)}")
     refuse_overrides(run, session.items)
-    host = Host(run.settings.host.environment, OffTheRecord())
+    host = Host(run.settings.host.environment, NullRecorder())
     production = Production(host, run.settings.project, run.settings.deadlines)
     production.running()
     learn_production(run.settings, host, session.config.stash[REDACTOR])
@@ -191,7 +191,7 @@ def pytest_enter_pdb(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def tools(request: pytest.FixtureRequest) -> Toolbox:
+def tools(request: pytest.FixtureRequest) -> Context:
     """The parts of this production."""
     return request.config.stash[CONDUCT].tools
 

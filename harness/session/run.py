@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.collection.order import Needs
+from harness.collection.order import Prerequisites
 from harness.options import Run
 from harness.session.run_lock import RunLock
 from harness.session.text_hash import others, text_of
@@ -19,7 +19,7 @@ from harness.terminal.progress import Progress
 from runbook import VERSION
 from runbook.actions import Outcome
 from runbook.chapters import snapshot
-from runbook.chapters.context import Toolbox
+from runbook.chapters.context import Context
 from runbook.clock import utc_now
 from runbook.errors import JournalError, RunbookError
 from runbook.hosts.local import Host
@@ -34,10 +34,10 @@ from runbook.secrets.redactor import Redactor
 _PACKAGES = ("pytest", "pytest-bdd", "pytest-html", "httpx", "apprise", "jinja2", "pydantic", "pglast", "rich")
 
 
-class Conduct:
+class RunSession:
     """What the hooks of one run share: the open incident, its tools, what passed, and the progress on the terminal."""
 
-    def __init__(self, run: Run, redactor: Redactor, progress: Progress, needs: Needs) -> None:
+    def __init__(self, run: Run, redactor: Redactor, progress: Progress, needs: Prerequisites) -> None:
         """Open the journal. Raises JournalError when that is not possible."""
         self.run = run
         self.progress = progress
@@ -66,13 +66,13 @@ class Conduct:
         self.outcome: str | None = None
         self.ending: str | None = None
         self.lock: RunLock | None = None
-        self._tools: Toolbox | None = None
+        self._tools: Context | None = None
 
     @property
-    def tools(self) -> Toolbox:
+    def tools(self) -> Context:
         """The parts of this production; made on first use, when the journal can tell about it."""
         if self._tools is None:
-            self._tools = Toolbox(self.run.settings, self.incident, self.run.wishes, lambda: self.availability.summary)
+            self._tools = Context(self.run.settings, self.incident, self.run.wishes, lambda: self.availability.summary)
         return self._tools
 
     def abandon(self) -> None:
@@ -116,7 +116,7 @@ class Conduct:
         because = self.incident.journal.redactor.text(str(self.run.wishes.because))
         word = {"by": operator(), "because": because, "at": utc_now()}
         before = self.incident.facts.get("overrides", {})
-        self.incident.learn("overrides", before | dict.fromkeys(self.run.wishes.override, word))
+        self.incident.record_fact("overrides", before | dict.fromkeys(self.run.wishes.override, word))
 
     def close(self, ending: str, stopped_by: str | None) -> bool:
         """Close what is open, look at production once more, and write the last entry; tell whether all that was done.
@@ -177,11 +177,11 @@ class Conduct:
             return
         # Something was changed and the run did not come to its end: what production is now must be known.
         try:
-            incident.learn("after", snapshot.take(self.tools))
+            incident.record_fact("after", snapshot.take(self.tools))
         except JournalError:
             raise
         except RunbookError as error:
-            incident.learn("after", f"unknown: {error.seen}")
+            incident.record_fact("after", f"unknown: {error.seen}")
 
 
 def _opening(run: Run, items: Sequence[pytest.Item]) -> dict[str, Any]:

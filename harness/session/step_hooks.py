@@ -11,11 +11,11 @@ from harness.collection.order import named
 from harness.collection.overrides import sentence_id
 from harness.session.lifecycle import CONDUCT, SIGNALS
 from harness.session.reporting import make_failed, meant, outcome_of_scenario, without_secrets
-from harness.session.run import Conduct
+from harness.session.run import RunSession
 from runbook.actions import Outcome, is_change
 from runbook.errors import JournalError, LockLost, RunbookError, SentenceError
 from runbook.incident.executor import Mode, outcome_of
-from runbook.incident.facts import Way
+from runbook.incident.facts import Strategy
 
 #: How the sentences of a scenario ended, and what went wrong around them.
 _OUTCOMES = pytest.StashKey[list[Outcome]]()
@@ -42,7 +42,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(reason)
 
 
-def _left_out_because(conduct: Conduct, item: pytest.Item) -> tuple[str, str]:
+def _left_out_because(conduct: RunSession, item: pytest.Item) -> tuple[str, str]:
     """Why a scenario is not run, and why it need not be any more; empty where it is, and where it must be still."""
     past = conduct.needs.passed_before(item)
     if past and conduct.passed_earlier(item):
@@ -51,7 +51,7 @@ def _left_out_because(conduct: Conduct, item: pytest.Item) -> tuple[str, str]:
     if "nothing to do" in facts:
         return f"has nothing to do: {facts['nothing to do']}", "nothing"
     # Where a person must judge the migrations, a plan shows what the more careful judgement would do.
-    assumed = Way.DOWNGRADE if conduct.incident.mode is Mode.PLAN and conduct.incident.undecided else None
+    assumed = Strategy.DOWNGRADE if conduct.incident.mode is Mode.PLAN and conduct.incident.undecided else None
     ways, way = named(item, "way"), facts.get("way", assumed)
     if ways and way is not None and way not in ways:
         return f"is for the way back {' or '.join(ways)}, and this one is {way}", "way"
@@ -68,7 +68,7 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature,
         _begin_scenario(conduct, request.node, scenario.name, feature.description)
 
 
-def _begin_scenario(conduct: Conduct, item: pytest.Item, name: str, description: str) -> None:
+def _begin_scenario(conduct: RunSession, item: pytest.Item, name: str, description: str) -> None:
     if _OUTCOMES in item.stash:
         raise SentenceError(f"{name!r} was run already, and something runs it again", "leave that plugin out")
     item.stash[_OUTCOMES] = []
@@ -154,7 +154,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return without_secrets(item.config, report)
 
 
-def _note_error(conduct: Conduct, item: pytest.Item, error: BaseException) -> None:
+def _note_error(conduct: RunSession, item: pytest.Item, error: BaseException) -> None:
     if _OUTCOMES not in item.stash:  # it went wrong before the scenario began: in a fixture, or in another plugin
         _begin_scenario(conduct, item, item.name, "")
     # What no step hook saw: pytest.exit, Ctrl-C, an error in a hook.
@@ -162,7 +162,7 @@ def _note_error(conduct: Conduct, item: pytest.Item, error: BaseException) -> No
     item.stash[_OUTCOMES].append(outcome_of(error))
 
 
-def _end_scenario(conduct: Conduct, item: pytest.Item, outcome: Outcome) -> None:
+def _end_scenario(conduct: RunSession, item: pytest.Item, outcome: Outcome) -> None:
     conduct.ended[item.nodeid] = outcome
     if outcome.is_good:
         conduct.needs.passed(item)
@@ -171,7 +171,7 @@ def _end_scenario(conduct: Conduct, item: pytest.Item, outcome: Outcome) -> None
         conduct.incident.journal.write("scenario ended", scenario=item.name, outcome=outcome, provides=provides)
 
 
-def _conduct(request: pytest.FixtureRequest) -> Conduct | None:
+def _conduct(request: pytest.FixtureRequest) -> RunSession | None:
     return request.config.stash.get(CONDUCT, None)
 
 

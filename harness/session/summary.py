@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.session.run import Conduct
-from runbook.actions import Outcome, Reach
-from runbook.incident.facts import Way
+from harness.session.run import RunSession
+from runbook.actions import Outcome, Scope
+from runbook.incident.facts import Strategy
 from runbook.journal.journal import Entry
 from runbook.production.gate_words import gate_told
 from runbook.report.follow_up.approvals import approvals
-from runbook.report.incident_report import Story
+from runbook.report.incident_report import IncidentReport
 from runbook.report.next_command import gate_in_words, next_command
 from runbook.report.timeline import Sentence
 
@@ -18,7 +18,7 @@ _CARRIED_OUT = (Outcome.PLANNED, Outcome.DECISION_NEEDED)
 _DIGEST = len("sha256:") + 12
 
 
-def last_lines(conduct: Conduct) -> list[str]:
+def last_lines(conduct: RunSession) -> list[str]:
     """Everything that a person under stress must know when the run is over, most important last."""
     incident, ending = conduct.incident, str(conduct.ending)
     changes = incident.changes_made
@@ -46,7 +46,7 @@ def last_lines(conduct: Conduct) -> list[str]:
     if conduct.lock is not None:
         lines.append(f"    lock      {conduct.lock.state}")
     if not changes and conduct.run.kind != "validation":
-        failed = Story(incident.journal.entries).failed
+        failed = IncidentReport(incident.journal.entries).failed
         lines += [f"  {line}" for line in recovery_lines(incident.facts, failed[0] if failed else None)]
     lines += [f"  {line}" for line in _next(conduct)]
     return lines
@@ -57,7 +57,7 @@ def _unfinished(entries: Sequence[Entry]) -> list[str]:
     states = {
         entry["summary"]: entry["state"]
         for entry in entries
-        if entry["kind"] == "change" and entry["reach"] == Reach.PRODUCTION
+        if entry["kind"] == "change" and entry["reach"] == Scope.PRODUCTION
     }
     return [summary for summary, newest in states.items() if newest == "begun"]
 
@@ -78,7 +78,7 @@ def state(snapshot: Mapping[str, Any]) -> list[str]:
     return [*lines, f"gate      {gate_told(snapshot)}", f"schema    {schema}"]
 
 
-def _next(conduct: Conduct) -> list[str]:
+def _next(conduct: RunSession) -> list[str]:
     entries = conduct.incident.journal.entries
     lines = [f"traffic is paused: the gate was {by}"] if (by := gate_in_words(entries)) else []
     if conduct.outcome in _CARRIED_OUT and conduct.is_part:
@@ -111,18 +111,19 @@ def _applies(facts: Mapping[str, Any]) -> list[str]:
         return [f"recovery: the switch {switch['name']} is turned ({turned}); release and schema stay as they are"]
     way, verdict = facts.get("way"), facts.get("verdict", {})
     tag, at, head = facts.get("target", {}).get("tag"), _joined(facts.get("schema")), _head(facts)
-    if way == Way.FORWARD_FIX:
+    if way == Strategy.FORWARD_FIX:
         reason = f"because it was asked for, and its migrations continue the database's revision {at}"
         return [f"way: forward to {tag}; the schema is migrated on to {head}", f"  {reason}", *_loss(facts)]
     back = {
-        Way.APPLICATION: f"way back: the application alone, to {tag}; the schema stays at {at}",
-        Way.DOWNGRADE: f"way back: the schema is downgraded from {at} to {head}, then the application goes to {tag}",
+        Strategy.APPLICATION: f"way back: the application alone, to {tag}; the schema stays at {at}",
+        Strategy.DOWNGRADE: f"way back: the schema is downgraded from {at} to {head}, then the application"
+        f" goes to {tag}",
     }
-    lines = [back[Way(way)]] if way else []
+    lines = [back[Strategy(way)]] if way else []
     if verdict:
         lines.append(f"  because the verdict on the migrations is {verdict['verdict']}:")
         lines += _shown(verdict["evidence"])
-    return lines + (_loss(facts) if way == Way.DOWNGRADE else [])
+    return lines + (_loss(facts) if way == Strategy.DOWNGRADE else [])
 
 
 def _loss(facts: Mapping[str, Any]) -> list[str]:
@@ -130,7 +131,7 @@ def _loss(facts: Mapping[str, Any]) -> list[str]:
         return []
     if not facts["loss"]:
         return ["  that destroys nothing that the database holds; a restore point is taken before"]
-    what = "downgrade" if facts["way"] == Way.DOWNGRADE else "forward-fix"
+    what = "downgrade" if facts["way"] == Strategy.DOWNGRADE else "forward-fix"
     return [f"  the {what} destroys, with a restore point taken before:", *_shown(facts["loss"])]
 
 

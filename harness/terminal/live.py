@@ -12,10 +12,10 @@ from rich.console import Console, ConsoleDimensions, Group
 from rich.live import Live
 from rich.text import Text
 
-from harness.terminal.live_state import Now
+from harness.terminal.live_state import LiveState
 from harness.terminal.screen import Line, Style, terminal_width
 from runbook.hosts.pull_progress import Layer
-from runbook.hosts.signals import signals_held
+from runbook.hosts.signals import signals_blocked
 from runbook.journal.availability import NO_ANSWER, Availability, Probe
 
 _LOOKS = {
@@ -56,7 +56,7 @@ class LiveView:
     """A screen with a live part at its bottom, which `stop` takes away again."""
 
     def __init__(
-        self, file: TextIO, now: Now, availability: Callable[[], Availability | None], *, colour: bool
+        self, file: TextIO, now: LiveState, availability: Callable[[], Availability | None], *, colour: bool
     ) -> None:
         self._file = file
         self._now = now
@@ -98,7 +98,7 @@ class LiveView:
     def start(self) -> None:
         """Begin to draw, in a thread that hears no signals."""
         self._live.start()
-        with signals_held():
+        with signals_blocked():
             self._thread.start()
 
     def stop(self) -> None:

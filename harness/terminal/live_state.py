@@ -7,7 +7,7 @@ from runbook.hosts.pull_progress import PullProgress
 
 
 @dataclass
-class Now:
+class LiveState:
     """The sentence that is open, if one is, and what is done under it. Moments are of the monotonic clock.
 
     Its texts may be shown as they are. One thread writes, another one reads: a reader takes what it sees for true at

@@ -12,15 +12,15 @@ import pytest
 
 from harness.compat import CaptureManager, QuietReporter, live_terminal
 from harness.options import Run
-from harness.terminal.live_state import Now
+from harness.terminal.live_state import LiveState
 from harness.terminal.screen import Line, PlainScreen, Screen, Style, allows_live_view
 from harness.terminal.text_wrap import broken, command_lines
-from runbook.actions import Outcome, Reach
+from runbook.actions import Outcome, Scope
 from runbook.hosts.command import Command, Completed
 from runbook.hosts.pull_progress import PullProgress
 from runbook.incident.executor import Mode
 from runbook.journal.availability import Availability
-from runbook.journal.events import Listener
+from runbook.journal.events import EventListener
 from runbook.text import visible
 
 #: Stands before each sentence that changes production, so that it is seen without colour too.
@@ -34,10 +34,10 @@ _MARKS = {
     Outcome.INTERRUPTED: ("STOPPED", Style.BAD),
 }
 _DONE = {
-    Reach.PRODUCTION: ("CHANGED", Style.CHANGE),
-    Reach.IMAGES: ("done", Style.GOOD),
-    Reach.NOTES: ("done", Style.GOOD),
-    Reach.PEOPLE: ("sent", Style.GOOD),
+    Scope.PRODUCTION: ("CHANGED", Style.CHANGE),
+    Scope.IMAGES: ("done", Style.GOOD),
+    Scope.NOTES: ("done", Style.GOOD),
+    Scope.PEOPLE: ("sent", Style.GOOD),
 }
 _WIDTH = 68
 _INDENT = 22
@@ -45,7 +45,7 @@ _DETAIL_INDENT = 14
 _SHOWN_OUTPUT = 10  # lines
 
 
-class Progress(Listener):
+class Progress(EventListener):
     """Tells the progress of one run, on a terminal by way of the live view, elsewhere line by line."""
 
     def __init__(self, config: pytest.Config) -> None:
@@ -61,11 +61,11 @@ class Progress(Listener):
         self._plan = False
         self._chapter = self._shown_chapter = self._scenario = self._shown_scenario = ""
         self._sentence = ""
-        self._changes: list[tuple[Reach, str]] = []
+        self._changes: list[tuple[Scope, str]] = []
         self._commands: list[Completed] = []
         self._has_deadline = False
         self._availability: Callable[[], Availability | None] = lambda: None
-        self.now = Now()
+        self.now = LiveState()
 
     # -- the run -----------------------------------------------------------------------------------------------
 
@@ -158,8 +158,8 @@ class Progress(Listener):
         mark, style = _MARKS[outcome]
         made = [reach for reach, state in self._changes if state != "already so"]
         if made and outcome is Outcome.PASSED:
-            mark, style = _DONE[Reach.PRODUCTION if Reach.PRODUCTION in made else made[-1]]
-        return SIGN if Reach.PRODUCTION in made else " ", mark, style
+            mark, style = _DONE[Scope.PRODUCTION if Scope.PRODUCTION in made else made[-1]]
+        return SIGN if Scope.PRODUCTION in made else " ", mark, style
 
     @property
     def _was_so(self) -> bool:
@@ -172,18 +172,18 @@ class Progress(Listener):
         self.now.doing = self._clean(f"expecting {expected}")
         self._count(deadline)
 
-    def changing(self, summary: str, reach: Reach, deadline: float) -> None:
+    def changing(self, summary: str, reach: Scope, deadline: float) -> None:
         """Show what is being done, and by when it must be over."""
         self._changes.append((reach, "begun"))
         self.now.doing = self._clean(summary)
-        self.now.changes_production = self.now.changes_production or reach is Reach.PRODUCTION
+        self.now.changes_production = self.now.changes_production or reach is Scope.PRODUCTION
         self._count(deadline)
 
     def _count(self, deadline: float) -> None:
         self._has_deadline = deadline > 0
         self.now.count(deadline)
 
-    def changed(self, summary: str, reach: Reach, state: str) -> None:
+    def changed(self, summary: str, reach: Scope, state: str) -> None:
         """Remember for the sentence's own line what was done."""
         del summary
         if state != "done":  # then it is known since it began
@@ -193,7 +193,7 @@ class Progress(Listener):
         """Show the command, and its deadline where there is no longer one."""
         if not self._has_deadline:
             self.now.count(command.deadline)
-        self.now.pull = PullProgress() if command.talks else None
+        self.now.pull = PullProgress() if command.streams_progress else None
         self.now.command = self._clean(str(command))
 
     def command_said(self, command: Command, line: str) -> None:

@@ -10,7 +10,7 @@ from rehearsal.errors import RehearsalError
 from rehearsal.incidents import symptoms
 from rehearsal.incidents.database import columns, content_hash, sql
 from rehearsal.incidents.user_load import Load
-from rehearsal.practice_production import Practice
+from rehearsal.practice_production import PracticeProduction
 
 LIVE = "2025-12-15-rc1"
 KEPT = "orders"  # the table that nobody but customers writes
@@ -51,7 +51,7 @@ class Planted:
         """The SQL condition that finds the orders from before the failed deploy."""
         return f"id <= {self.last_id}"
 
-    def content_now(self, practice: Practice, *, database: str = "shop") -> str:
+    def content_now(self, practice: PracticeProduction, *, database: str = "shop") -> str:
         """Return the content hash now of the orders from before; it equals `content` when all are unchanged."""
         return content_hash(practice, KEPT, self.columns, where=self.before, database=database)
 
@@ -71,7 +71,7 @@ class Incident:
     story: str
     live: str
     failed: str
-    wait_for_symptom: Callable[[Practice], None]
+    wait_for_symptom: Callable[[PracticeProduction], None]
     expected: End = End.ROLLED_BACK
     arguments: tuple[str, ...] = ()
     orders: Sequence[dict[str, object]] = ()
@@ -79,13 +79,13 @@ class Incident:
     asked_for: str | None = None
     held_at: str = ""
 
-    def plant(self, practice: Practice, validate: Callable[[Practice], None]) -> Planted:
+    def plant(self, practice: PracticeProduction, validate: Callable[[PracticeProduction], None]) -> Planted:
         """Raise the live release, `validate` it, and let it go wrong. Raises RehearsalError."""
         practice.raise_up(self.live)
         validate(practice)
         return self.go_wrong(practice)
 
-    def go_wrong(self, practice: Practice) -> Planted:
+    def go_wrong(self, practice: PracticeProduction) -> Planted:
         """Deploy the failed release over the live one, and wait for the fault to show. Raises RehearsalError."""
         known = tuple(columns(practice, KEPT))
         last_id = int(sql(practice, f"SELECT max(id) FROM {KEPT}")[0])  # noqa: S608 - our own name
@@ -102,7 +102,7 @@ class Incident:
         return Planted(known, last_id, content, tuple(placed))
 
     @contextmanager
-    def strangers(self, practice: Practice) -> Iterator[Load | None]:
+    def strangers(self, practice: PracticeProduction) -> Iterator[Load | None]:
         """Ask for `asked_for` inside a with-block, 20 times a second; yields what counts the answers."""
         if self.asked_for is None:
             yield None

@@ -4,32 +4,32 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from rehearsal.practice_production import Practice
+from rehearsal.practice_production import PracticeProduction
 
 DATABASE = "shop"
 
 
-def sql(practice: Practice, statement: str, *, database: str = DATABASE) -> list[str]:
+def sql(practice: PracticeProduction, statement: str, *, database: str = DATABASE) -> list[str]:
     """Run one statement as the superuser and return its lines, columns apart by tabs. Raises RehearsalError."""
     words = ("psql", "--no-psqlrc", "--username", "postgres", "--dbname", database, "--set", "ON_ERROR_STOP=1")
     plain = ("--quiet", "--no-align", "--tuples-only", "--field-separator", "\t", "--command", statement)
     return _in_container(practice, *words, *plain).splitlines()
 
 
-def tables(practice: Practice, *, database: str = DATABASE) -> list[str]:
+def tables(practice: PracticeProduction, *, database: str = DATABASE) -> list[str]:
     """Return the names of all tables, Alembic's own among them."""
     statement = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
     return sql(practice, statement, database=database)
 
 
-def columns(practice: Practice, table: str, *, database: str = DATABASE) -> list[str]:
+def columns(practice: PracticeProduction, table: str, *, database: str = DATABASE) -> list[str]:
     """Return the names of a table's columns, sorted: their order in the table changes when one is added again."""
     statement = f"SELECT attname FROM pg_attribute WHERE {_is(table)} AND attnum > 0 AND NOT attisdropped ORDER BY 1"  # noqa: S608 - our own names
     return sql(practice, statement, database=database)
 
 
 def rows(
-    practice: Practice,
+    practice: PracticeProduction,
     table: str,
     names: Sequence[str] = (),
     *,
@@ -48,7 +48,7 @@ def rows(
 
 
 def content_hash(
-    practice: Practice,
+    practice: PracticeProduction,
     table: str,
     names: Sequence[str] = (),
     *,
@@ -61,7 +61,7 @@ def content_hash(
     return hashlib.sha256("\n".join(["\t".join(names), *found]).encode()).hexdigest()
 
 
-def restore(practice: Practice, dump: Path, database: str) -> None:
+def restore(practice: PracticeProduction, dump: Path, database: str) -> None:
     """Restore a dump in pg_dump's own format into a database that is made for it. Raises RehearsalError."""
     inside = f"/tmp/{database}.dump"  # noqa: S108 - the container's own
     practice.engine.compose(practice.server, "cp", str(dump), f"db:{inside}")
@@ -72,7 +72,7 @@ def restore(practice: Practice, dump: Path, database: str) -> None:
     _in_container(practice, "pg_restore", *user, "--no-owner", "--exit-on-error", "--dbname", database, inside)
 
 
-def _in_container(practice: Practice, *command: str) -> str:
+def _in_container(practice: PracticeProduction, *command: str) -> str:
     return practice.engine.compose(practice.server, "exec", "--no-TTY", "db", *command)
 
 

@@ -4,38 +4,38 @@ from http import HTTPStatus
 
 import httpx
 
-from rehearsal.practice_production import Practice
+from rehearsal.practice_production import PracticeProduction
 
 EXPORT = "/exports/orders.csv"
 PATIENCE = 60.0  # seconds; far more than it takes, for machines that have much else to do
 
 
-def orders_fail_and_jobs_die(practice: Practice) -> None:
+def orders_fail_and_jobs_die(practice: PracticeProduction) -> None:
     """Wait until orders answer 500 and readiness says that the jobs are gone."""
 
-    def look() -> str | None:
+    def observe() -> str | None:
         return status_apart(practice, "/orders", HTTPStatus.INTERNAL_SERVER_ERROR) or readiness_apart(
             practice, HTTPStatus.SERVICE_UNAVAILABLE, jobs=False
         )
 
-    practice.wait_for(look, "/orders answering 500 and /readyz 503 for want of jobs", PATIENCE)
+    practice.wait_for(observe, "/orders answering 500 and /readyz 503 for want of jobs", PATIENCE)
 
 
-def orders_fail(practice: Practice) -> None:
+def orders_fail(practice: PracticeProduction) -> None:
     """Wait until orders answer 500 while readiness has nothing to complain of."""
 
-    def look() -> str | None:
+    def observe() -> str | None:
         return status_apart(practice, "/orders", HTTPStatus.INTERNAL_SERVER_ERROR) or readiness_apart(
             practice, HTTPStatus.OK, jobs=True
         )
 
-    practice.wait_for(look, "/orders answering 500 and /readyz 200", PATIENCE)
+    practice.wait_for(observe, "/orders answering 500 and /readyz 200", PATIENCE)
 
 
-def known_customers_are_refused(practice: Practice) -> None:
+def known_customers_are_refused(practice: PracticeProduction) -> None:
     """Wait until an order of somebody who ordered before answers 500, while readiness has nothing to complain of."""
 
-    def look() -> str | None:
+    def observe() -> str | None:
         orders = practice.ask("/orders")
         if orders.status_code != HTTPStatus.OK:
             return f"/orders: {_seen(orders)}"
@@ -45,13 +45,13 @@ def known_customers_are_refused(practice: Practice) -> None:
             return f"POST /orders: {_seen(answer)}"
         return readiness_apart(practice, HTTPStatus.OK, migrations_current=True)
 
-    practice.wait_for(look, "POST /orders answering 500 to who ordered before, and /readyz 200", PATIENCE)
+    practice.wait_for(observe, "POST /orders answering 500 to who ordered before, and /readyz 200", PATIENCE)
 
 
-def currencies_are_lost(practice: Practice) -> None:
+def currencies_are_lost(practice: PracticeProduction) -> None:
     """Wait until every order is shown in euro, whatever it was placed in; readiness has nothing to complain of."""
 
-    def look() -> str | None:
+    def observe() -> str | None:
         orders = practice.ask("/orders")
         if orders.status_code != HTTPStatus.OK:
             return f"/orders: {_seen(orders)}"
@@ -60,28 +60,28 @@ def currencies_are_lost(practice: Practice) -> None:
             return f"/orders: currencies {', '.join(sorted(currencies))}"
         return readiness_apart(practice, HTTPStatus.OK, migrations_current=True)
 
-    practice.wait_for(look, "/orders showing euro only, and /readyz 200", PATIENCE)
+    practice.wait_for(observe, "/orders showing euro only, and /readyz 200", PATIENCE)
 
 
-def export_leaks(practice: Practice) -> None:
+def export_leaks(practice: PracticeProduction) -> None:
     """Wait until the export gives all orders to whoever asks, while readiness has nothing to complain of."""
 
-    def look() -> str | None:
+    def observe() -> str | None:
         answer = practice.ask(EXPORT)
         if answer.status_code != HTTPStatus.OK or "Ada" not in answer.text:
             return f"{EXPORT}: {_seen(answer)}"
         return readiness_apart(practice, HTTPStatus.OK, migrations_current=True)
 
-    practice.wait_for(look, f"{EXPORT} answering 200 without a token, and /readyz 200", PATIENCE)
+    practice.wait_for(observe, f"{EXPORT} answering 200 without a token, and /readyz 200", PATIENCE)
 
 
-def status_apart(practice: Practice, path: str, status: HTTPStatus) -> str | None:
+def status_apart(practice: PracticeProduction, path: str, status: HTTPStatus) -> str | None:
     """Return None when an address answers with a status, else what was seen."""
     answer = practice.ask(path)
     return None if answer.status_code == status else f"{path}: {_seen(answer)}"
 
 
-def readiness_apart(practice: Practice, status: HTTPStatus, **parts: bool) -> str | None:
+def readiness_apart(practice: PracticeProduction, status: HTTPStatus, **parts: bool) -> str | None:
     """Return None when readiness answers with a status and these parts of it, else what was seen."""
     answer = practice.ask("/readyz")
     # While the api restarts it is the gateway who answers, with a page.

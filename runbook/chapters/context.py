@@ -5,29 +5,29 @@ from functools import cached_property
 
 from pydantic import SecretStr
 
-from runbook.hosts.http import Prober
+from runbook.hosts.http import HttpClient
 from runbook.hosts.local import Host
 from runbook.incident.executor import Incident
-from runbook.incident.options import Wishes
+from runbook.incident.options import Options
 from runbook.journal.availability import Availability
 from runbook.migrations.database import Catalog
 from runbook.migrations.restore_point import RestorePoint
 from runbook.migrations.restore_steps import Restoring
 from runbook.notify.announcement import Channel
-from runbook.notify.trackers.github import Tracker
+from runbook.notify.trackers.github import GitHubTracker
 from runbook.production.compose import Production
 from runbook.production.env_file import EnvFileOnHost
 from runbook.production.logs.reader import Logs
 from runbook.production.secrets import secrets_of
 from runbook.production.service.health import Health
-from runbook.production.service.kill_switches import Switch, Users, choose, position_of
+from runbook.production.service.kill_switches import KillSwitch, Users, choose, position_of
 from runbook.production.service.metrics import Metrics
 from runbook.production.service.traffic import TrafficGate
 from runbook.secrets.known import learn_sources
 from runbook.secrets.redactor import Redactor
 from runbook.settings.schema import Settings
-from runbook.shared_state.ledger import KnownGood
-from runbook.shared_state.open_rollback import OpenIncident
+from runbook.shared_state.ledger import Ledger
+from runbook.shared_state.open_rollback import OpenRollback
 from runbook.targets.registry import Registry
 
 
@@ -57,7 +57,7 @@ def env_file_of(
     return EnvFileOnHost(production, path, redactor, settings.record.secret_variables, alone=alone)
 
 
-class Toolbox:
+class Context:
     """The parts of one production, for one incident. Making it reads the env file.
 
     Raises SettingsError when the registry's password is missing, and EnvFileError when there is no env file.
@@ -67,7 +67,7 @@ class Toolbox:
         self,
         settings: Settings,
         incident: Incident,
-        wishes: Wishes,
+        wishes: Options,
         availability: Callable[[], Availability | None] = lambda: None,
     ) -> None:
         """`availability` gives what the prober of the public address has seen so far, None when it probes nothing."""
@@ -85,11 +85,11 @@ class Toolbox:
         self.catalog = Catalog(self.production, settings.database)
         restoring = Restoring(self.production, settings.database, settings.traffic)
         self.restore_point = RestorePoint(self.production, settings.database, deadlines, incident, restoring)
-        self.prober = Prober(deadlines.http, incident)
+        self.prober = HttpClient(deadlines.http, incident)
         password = self._secret("registry password") if settings.registry.password else None
         self.registry = Registry(settings.registry.url, settings.registry.username, password, self.prober)
-        self.known_good = KnownGood(self.production)
-        self.open_incident = OpenIncident(self.production)
+        self.known_good = Ledger(self.production)
+        self.open_incident = OpenRollback(self.production)
         self.gate = TrafficGate(self.production, self.prober, settings.traffic, deadlines.public)
         self.health = Health(self.production, self.prober, settings.health, settings.health_headers(), deadlines)
         self.logs = Logs(self.production, settings.logs, redactor.text)
@@ -108,24 +108,26 @@ class Toolbox:
         return Channel(self._secret("announcement address"), self.settings.deadlines.http)
 
     @cached_property
-    def tracker(self) -> Tracker:
+    def tracker(self) -> GitHubTracker:
         """The issue tracker. Raises SettingsError when its token is missing."""
         deadline = self.settings.deadlines.public
-        return Tracker(self.prober, self.settings.ticket, self._secret("ticket token"), deadline)
+        return GitHubTracker(self.prober, self.settings.ticket, self._secret("ticket token"), deadline)
 
     @cached_property
-    def switch(self) -> Switch:
+    def switch(self) -> KillSwitch:
         """The switch that this run turns. Raises SettingsError when there is no such switch, or no saying which."""
         wishes, settings = self.wishes, self.settings
         name = choose(settings.switches, wishes.enable or wishes.disable)
         credential = self._secret(f"credential of {name}") if settings.switches[name].credential else None
         users = Users(self.prober, settings.traffic.public_url.rstrip("/"), credential, settings.deadlines.public)
-        switch = Switch(self.production, self.env_file, settings.switches[name], users, on=wishes.enable is not None)
+        switch = KillSwitch(
+            self.production, self.env_file, settings.switches[name], users, on=wishes.enable is not None
+        )
         position = position_of(settings.switches[name], switch.value)
-        self.incident.learn("switch", {"name": name, **position})
+        self.incident.record_fact("switch", {"name": name, **position})
         return switch
 
     def _secret(self, name: str) -> SecretStr:
         secret = self.settings.secret_sources()[name].resolve(self._env_values)
-        self.incident.journal.redactor.learn(name, secret.get_secret_value())
+        self.incident.journal.redactor.record_fact(name, secret.get_secret_value())
         return secret

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
-from runbook.actions import Change, Expectation, Reach, Seen
-from runbook.chapters.context import Toolbox
+from runbook.actions import Action, Check, Observation, Scope
+from runbook.chapters.context import Context
 from runbook.chapters.snapshot import take
 from runbook.chapters.target import pinned
 from runbook.errors import (
@@ -24,7 +24,7 @@ from runbook.shared_state.open_rollback import chain
 from runbook.targets.registry import Registry
 
 
-def identify(tools: Toolbox, asked_for: str | None) -> Release:
+def identify(tools: Context, asked_for: str | None) -> Release:
     """Choose the target and pin its digests, and put on record what spoke for it and what was passed over.
 
     A rollback that broke off is gone on with: what failed is what that one found, and its target is this one's, unless
@@ -37,7 +37,7 @@ def identify(tools: Toolbox, asked_for: str | None) -> Release:
     before = tools.incident.facts["before"]
     under_way = tools.open_incident.concerning(before["tags"])
     origin = under_way["before"] if under_way else before
-    tools.incident.learn("origin", {key: origin[key] for key in ("tags", "digests", "log_errors")})
+    tools.incident.record_fact("origin", {key: origin[key] for key in ("tags", "digests", "log_errors")})
     choice = tools.known_good.choose(origin["tags"], asked_for or (under_way["target"] if under_way else None))
     candidate = choice.chosen
     images = tools.production.images_with_tag(candidate.tag)
@@ -52,20 +52,21 @@ def identify(tools: Toolbox, asked_for: str | None) -> Release:
         digests[service] = digest
         evidence.append(f"{service}: {image} is {digest}, {origin}")
     evidence += [f"passed over {reason}" for reason in choice.passed_over]
-    if barred := tools.known_good.barred(digests.values()):
+    if failed_before := tools.known_good.quarantine_reason(digests.values()):
         if under_way:
             # Gone on with, or planned without a name, it would come to the same release again.
             _begin_anew(tools, f"{candidate.tag} is in quarantine by now", *_another(tools))
         raise TargetError(
-            f"{candidate.tag} is in quarantine: {barred}", "name another release with --to TAG, or ship a forward-fix"
+            f"{candidate.tag} is in quarantine: {failed_before}",
+            "name another release with --to TAG, or ship a forward-fix",
         )
     release = Release(candidate.tag, images, digests)
     passed_over = [asdict(each) for each in choice.passed_over]
     tools.incident.decide("Which release is returned to?", candidate.tag, evidence, passed_over=passed_over)
-    tools.incident.learn("target", release.facts())
+    tools.incident.record_fact("target", release.facts())
     if under_way is None and _runs_already(before, release, tools.settings.project.tag_variable):
         why = f"{release.tag} runs already, traffic is let in, and no rollback is under way"
-        tools.incident.learn("nothing to do", why)
+        tools.incident.record_fact("nothing to do", why)
     return release
 
 
@@ -77,7 +78,7 @@ def _runs_already(seen: Mapping[str, Any], release: Release, tag_variable: str) 
     return now == ([release.tag], digests, "open", release.tag)
 
 
-def _still_pinned(tools: Toolbox) -> Release:
+def _still_pinned(tools: Context) -> Release:
     release, facts = pinned(tools), tools.incident.facts
     origin, now = facts["origin"], facts.get("found again", facts["before"])
     # What this incident first saw may be what a rollback before it had left half way.
@@ -92,10 +93,10 @@ def _still_pinned(tools: Toolbox) -> Release:
         seen = f"another release runs since this incident broke off: {', '.join(sorted(others))}"
         _begin_anew(tools, seen)
         raise TargetError(seen, "if it must be rolled back, begin anew without --resume; if it is the remedy, leave it")
-    if barred := tools.known_good.barred(release.digests.values()):
+    if failed_before := tools.known_good.quarantine_reason(release.digests.values()):
         _begin_anew(tools, f"{release.tag} is in quarantine by now", *_another(tools))
         raise TargetError(
-            f"{release.tag}, the target of this incident, is in quarantine by now: {barred}",
+            f"{release.tag}, the target of this incident, is in quarantine by now: {failed_before}",
             "begin anew with another release: --to TAG",
         )
     digests = [f"{service}: {digest}" for service, digest in release.digests.items()]
@@ -103,12 +104,12 @@ def _still_pinned(tools: Toolbox) -> Release:
     return release
 
 
-def _begin_anew(tools: Toolbox, why: str, *options: str) -> None:
+def _begin_anew(tools: Context, why: str, *options: str) -> None:
     """Put on record that no `--resume` leads on any more, and with which options a new plan would."""
-    tools.incident.learn("begin anew", {"why": why, "options": list(options)})
+    tools.incident.record_fact("begin anew", {"why": why, "options": list(options)})
 
 
-def _another(tools: Toolbox) -> tuple[str, str]:
+def _another(tools: Context) -> tuple[str, str]:
     """The option that names another release to return to: the one that would be chosen, if there is one."""
     try:
         return "--to", tools.known_good.choose(tools.incident.facts["origin"]["tags"], None).chosen.tag
@@ -116,7 +117,7 @@ def _another(tools: Toolbox) -> tuple[str, str]:
         return "--to", "TAG"
 
 
-def _pin(tools: Toolbox, service: str, image: ImageName, candidate: Candidate) -> tuple[str, str]:
+def _pin(tools: Context, service: str, image: ImageName, candidate: Candidate) -> tuple[str, str]:
     _same_registry(tools.registry, image)
     known = candidate.digests.get(service)
     try:
@@ -150,38 +151,38 @@ def _same_registry(registry: Registry, image: ImageName) -> None:
         )
 
 
-def fetching(tools: Toolbox, release: Release) -> Change:
+def fetching(tools: Context, release: Release) -> Action:
     """The change that brings the target's images onto the host; nothing that runs changes by it."""
 
     def already() -> str | None:
         held = _not_held(tools, release)
         return None if held else f"the host holds {', '.join(release.pinned(service) for service in release.digests)}"
 
-    return Change(
+    return Action(
         f"the images of {release.tag} are fetched",
         (tools.production.pulling(release, tools.production.sidecar_images(release.tag)),),
         already,
-        reach=Reach.IMAGES,
+        reach=Scope.IMAGES,
     )
 
 
-def fetched(tools: Toolbox, release: Release) -> Expectation:
+def fetched(tools: Context, release: Release) -> Check:
     """That on the host the target's tag stands for the pinned digest, for each service."""
 
-    def look() -> Seen:
+    def observe() -> Observation:
         problems = _not_held(tools, release)
         held = ", ".join(release.pinned(service) for service in release.digests)
-        return Seen(not problems, "; ".join(problems) or f"the host holds {held}")
+        return Observation(not problems, "; ".join(problems) or f"the host holds {held}")
 
-    return Expectation(
+    return Check(
         f"the images of {release.tag} on the host at the pinned digests",
-        look,
+        observe,
         "fetch them by hand and read what docker says; if the tag was moved meanwhile, find out by whom",
         acceptable=False,
     )
 
 
-def _not_held(tools: Toolbox, release: Release) -> list[str]:
+def _not_held(tools: Context, release: Release) -> list[str]:
     sidecars = tools.production.sidecar_images(release.tag).items()
     problems = [
         f"the host does not hold {image}, on which {name} is recreated"
@@ -201,40 +202,42 @@ def _not_held(tools: Toolbox, release: Release) -> list[str]:
 _GIB = 1 << 30
 
 
-def project_running(tools: Toolbox) -> Expectation:
+def project_running(tools: Context) -> Check:
     """That the Compose project is up, from the folder that the settings name, with a container for each service."""
 
-    def look() -> Seen:
+    def observe() -> Observation:
         containers = tools.production.application()
-        return Seen(ok=True, seen="; ".join(container.one_line for container in containers))
+        return Observation(ok=True, seen="; ".join(container.one_line for container in containers))
 
-    return Expectation(
+    return Check(
         f"the Compose project {tools.settings.project.name} up on its host",
-        look,
+        observe,
         "bring the project up first",
     )
 
 
-def room_on_host(tools: Toolbox) -> Expectation:
+def room_on_host(tools: Context) -> Check:
     """That the disks of the project and of the engine have `host.minimum_free_gib` free."""
     wanted = tools.settings.host.minimum_free_gib
 
-    def look() -> Seen:
+    def observe() -> Observation:
         free = tools.production.free_bytes()
         short = any(size < wanted * _GIB for size in free.values())
-        return Seen(not short, ", ".join(f"{size / _GIB:.1f} GiB free for {place}" for place, size in free.items()))
+        return Observation(
+            not short, ", ".join(f"{size / _GIB:.1f} GiB free for {place}" for place, size in free.items())
+        )
 
-    return Expectation(
+    return Check(
         f"at least {wanted:g} GiB free on the production host",
-        look,
+        observe,
         "make room (`docker image prune` takes images that nothing uses), or lower host.minimum_free_gib",
     )
 
 
-def replaceable_env_file(tools: Toolbox) -> Expectation:
+def replaceable_env_file(tools: Context) -> Check:
     """That the env file can be replaced by this user, and would keep its owner: found out before users are kept out."""
 
-    def look() -> Seen:
+    def observe() -> Observation:
         env_file = tools.env_file.read()
         folder = str(PurePosixPath(env_file.path).parent)
         user = tools.host.check(tools.production.command("id", "-u")).text.strip()
@@ -247,18 +250,18 @@ def replaceable_env_file(tools: Toolbox) -> Expectation:
         seen = f"user {user}, env file of {env_file.owner}, {folder} {'writable' if writable else 'NOT writable'}"
         seen += "" if ours else f", {notes} NOT writable"
         seen += f", {notes} is a LINK, through which no copy is written" if linked else ""
-        return Seen(writable and ours and keeps_owner and not linked, seen)
+        return Observation(writable and ours and keeps_owner and not linked, seen)
 
-    return Expectation(
-        "an env file that this user can replace without changing its owner", look, "run this as the user who deploys"
+    return Check(
+        "an env file that this user can replace without changing its owner", observe, "run this as the user who deploys"
     )
 
 
-def tag_in_env_file(tools: Toolbox) -> Expectation:
+def tag_in_env_file(tools: Context) -> Check:
     """That the env file sets the tag, and that Compose takes every rolled-back service's image from it."""
     variable = tools.settings.project.tag_variable
 
-    def look() -> Seen:
+    def observe() -> Observation:
         env_file = tools.env_file.read()
         env_file.value_of(variable)
         tag = tools.production.tag()
@@ -266,30 +269,32 @@ def tag_in_env_file(tools: Toolbox) -> Expectation:
         try:
             tools.env_file.changed(env_file, variable, PROBE)
         except EnvFileError as error:
-            return Seen(ok=False, seen=f"{error.seen}{_who_sets(tools)}")
-        return Seen(ok=True, seen=f"{variable}={tag}; Compose would start {', '.join(map(str, images.values()))}")
+            return Observation(ok=False, seen=f"{error.seen}{_who_sets(tools)}")
+        return Observation(
+            ok=True, seen=f"{variable}={tag}; Compose would start {', '.join(map(str, images.values()))}"
+        )
 
-    return Expectation(
+    return Check(
         f"{variable} of the env file to decide which release runs",
-        look,
+        observe,
         f"let {tools.settings.project.env_file} be the only file that sets {variable}",
     )
 
 
-def _who_sets(tools: Toolbox) -> str:
+def _who_sets(tools: Context) -> str:
     variable, own = tools.settings.project.tag_variable, tools.env_file.path
     places = [place(tools.settings.project, path) for path in tools.production.invocation.env_files]
     others = [path for path in places if path != own and variable in tools.env_file.at(path, alone=True).read().values]
     return f", because {', '.join(others)} sets it as well" if others else ""
 
 
-def write_down_before(tools: Toolbox) -> None:
+def write_down_before(tools: Context) -> None:
     """Put production as it is before any change on record; of an incident that changed something, as it is found now.
 
     What it was before the first change stands in the journal already, and cannot be seen any more.
     """
-    tools.incident.learn("found again" if tools.incident.changes_made else "before", take(tools))
+    tools.incident.record_fact("found again" if tools.incident.changes_made else "before", take(tools))
     if (under_way := tools.open_incident.of_another(tools.incident.name)) is not None:
         here = tools.incident.journal.path.parent.with_name(under_way["incident"]) / "journal.jsonl"
         about = {name: under_way[name] for name in ("incident", "since", "target")}
-        tools.incident.learn("open rollback", about | {"recorded_here": here.is_file()})
+        tools.incident.record_fact("open rollback", about | {"recorded_here": here.is_file()})

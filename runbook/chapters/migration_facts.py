@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from runbook.chapters.context import Toolbox
+from runbook.chapters.context import Context
 from runbook.errors import Inconclusive
 from runbook.migrations.image.answer import Step, to_json
 from runbook.migrations.image.contained import remove_overdue
@@ -45,13 +45,13 @@ class Schema:
         return self.target.heads[0]
 
 
-def reached(tools: Toolbox) -> str | None:
+def reached(tools: Context) -> str | None:
     """Say that the database is at the target's head, if it is: there is nothing left to undo, or to migrate."""
     head = of(tools).target_head
     return f"the database is at {head}" if set(tools.catalog.revisions()) == {head} else None
 
 
-def steps_to_undo(tools: Toolbox) -> tuple[Step, ...]:
+def steps_to_undo(tools: Context) -> tuple[Step, ...]:
     """The revisions between the target's head and the database, newest first. Raises Inconclusive if not asked for."""
     failed = of(tools).failed
     if failed is None:
@@ -59,18 +59,18 @@ def steps_to_undo(tools: Toolbox) -> tuple[Step, ...]:
     return failed.steps
 
 
-def decided(tools: Toolbox) -> bool:
+def decided(tools: Context) -> bool:
     """Tell whether the way back was decided before, in this incident: what it rests on stays as it was seen then."""
     return "way" in tools.incident.facts
 
 
-def read_revision(tools: Toolbox) -> None:
+def read_revision(tools: Context) -> None:
     """Put the database's revisions on record. Raises Inconclusive when the database does not tell."""
     name = "schema found again" if decided(tools) else "schema"
-    tools.incident.learn(name, list(tools.catalog.revisions()))
+    tools.incident.record_fact(name, list(tools.catalog.revisions()))
 
 
-def read_target(tools: Toolbox, release: Release) -> None:
+def read_target(tools: Context, release: Release) -> None:
     """Put on record what the target's image knows. Raises Inconclusive when it does not tell its revisions."""
     if decided(tools):
         tools.incident.confirm("target migrations")
@@ -82,10 +82,10 @@ def read_target(tools: Toolbox, release: Release) -> None:
         # What it would do to the database on the way to its head.
         found = _ask(tools, release.pinned(tools.settings.migrations.service), release.tag, (at[0], found.heads[0]))
         found.read_graph()
-    tools.incident.learn("target migrations", to_json(found))
+    tools.incident.record_fact("target migrations", to_json(found))
 
 
-def read_failed(tools: Toolbox) -> None:
+def read_failed(tools: Context) -> None:
     """Put on record what the failed release's image knows of the range from the target's head to the database.
 
     Nothing is asked, and null put on record, where there is no range. Raises Inconclusive when the image does not tell.
@@ -95,14 +95,14 @@ def read_failed(tools: Toolbox) -> None:
         tools.incident.confirm("failed migrations")
         return
     if known.same or tools.wishes.forward_fix:
-        tools.incident.learn("failed migrations", None)
+        tools.incident.record_fact("failed migrations", None)
         return
     span = (known.target_head, known.database[0]) if len(known.database) == 1 else None
     found = _ask(tools, _failed_image(tools), None, span)
-    tools.incident.learn("failed migrations", to_json(found))
+    tools.incident.record_fact("failed migrations", to_json(found))
 
 
-def _failed_image(tools: Toolbox) -> str:
+def _failed_image(tools: Context) -> str:
     """The failed release's image, by its digest on record: where an earlier run broke off it may not run any more."""
     service, origin = tools.settings.migrations.service, tools.incident.facts["origin"]
     digest = str(origin["digests"].get(service, ""))
@@ -112,7 +112,7 @@ def _failed_image(tools: Toolbox) -> str:
     return tools.production.of_services([service])[0].image_id
 
 
-def ask_running(tools: Toolbox) -> ImageMigrations:
+def ask_running(tools: Context) -> ImageMigrations:
     """What the image that runs now knows of its revisions. Raises Inconclusive when it does not tell them."""
     container = tools.production.of_services([tools.settings.migrations.service])[0]
     found = _ask(tools, container.image_id, None, None)
@@ -120,7 +120,7 @@ def ask_running(tools: Toolbox) -> ImageMigrations:
     return found
 
 
-def of(tools: Toolbox) -> Schema:
+def of(tools: Context) -> Schema:
     """What was put on record so far. Raises Inconclusive when chapter 1 was not run."""
     facts = tools.incident.facts
     if "schema" not in facts or "target migrations" not in facts:
@@ -133,7 +133,7 @@ def of(tools: Toolbox) -> Schema:
     )
 
 
-def _ask(tools: Toolbox, image: str, tag: str | None, span: tuple[str, str] | None) -> ImageMigrations:
+def _ask(tools: Context, image: str, tag: str | None, span: tuple[str, str] | None) -> ImageMigrations:
     settings = tools.settings.migrations
     service = tools.production.services(tag)[settings.service]
     given = service.get("environment") or {}

@@ -3,30 +3,30 @@
 from collections.abc import Mapping
 from typing import Any
 
-from runbook.actions import Change, Expectation, Seen, not_known_yet
+from runbook.actions import Action, Check, Observation, not_known_yet
 from runbook.chapters import snapshot
-from runbook.chapters.context import Toolbox
-from runbook.chapters.target import meant_to_run
+from runbook.chapters.context import Context
+from runbook.chapters.target import expected_release
 from runbook.errors import CheckFailed, RunbookError
 from runbook.incident.executor import Mode
-from runbook.incident.facts import Way
+from runbook.incident.facts import Strategy
 from runbook.notify.messages import announcement, ticket
 from runbook.release import Release
 from runbook.report.downtime import seconds_in_words, so_far
 
 
-def written_down_after(tools: Toolbox) -> Expectation:
+def written_down_after(tools: Context) -> Check:
     """That production as it is after the rollback is on record; in a plan there is no such production yet."""
 
-    def look() -> Seen:
+    def observe() -> Observation:
         after = snapshot.take(tools)
-        tools.incident.learn("after", after)
-        return Seen(ok=True, seen=f"production runs {', '.join(after['tags'])}")
+        tools.incident.record_fact("after", after)
+        return Observation(ok=True, seen=f"production runs {', '.join(after['tags'])}")
 
-    return Expectation("production after the rollback on record", look, "look at production by hand")
+    return Check("production after the rollback on record", observe, "look at production by hand")
 
 
-def announcing(tools: Toolbox) -> Change:
+def announcing(tools: Context) -> Action:
     """The change that posts the announcement, with the journal's head as it stands then."""
     incident = tools.incident
     planned = incident.mode is Mode.PLAN
@@ -36,30 +36,30 @@ def announcing(tools: Toolbox) -> Change:
     return tools.channel.announcing(*map(incident.journal.redactor.text, told))
 
 
-def opening_ticket(tools: Toolbox) -> Change:
+def opening_ticket(tools: Context) -> Action:
     """The change that opens the ticket of this incident."""
     told = ticket(tools.settings.project.name, _facts(tools))
     return tools.tracker.opening(tools.incident.name, *map(tools.incident.journal.redactor.text, told))
 
 
-def _facts(tools: Toolbox) -> Mapping[str, Any]:
+def _facts(tools: Context) -> Mapping[str, Any]:
     """The facts of the incident; in a plan with the restore point that would be taken."""
     facts = tools.incident.facts
-    if tools.incident.mode is not Mode.PLAN or facts.get("way") not in (Way.DOWNGRADE, Way.FORWARD_FIX):
+    if tools.incident.mode is not Mode.PLAN or facts.get("way") not in (Strategy.DOWNGRADE, Strategy.FORWARD_FIX):
         return facts
     point = {"path": tools.restore_point.path, "size": not_known_yet("size"), "sha256": not_known_yet("hash")}
     return facts | {"restore point": point}
 
 
-def note_running(tools: Toolbox) -> None:
+def note_running(tools: Context) -> None:
     """Put on record which release is validated, and in which containers; it must still be that one at the end.
 
     Raises CheckFailed when another one came between, or runs where a rollback has brought its target up.
     """
-    release = meant_to_run(tools)
+    release = expected_release(tools)
     if not tools.incident.planned_changes:
         on_digests = tools.health.on_pinned_images(release)
-        seen = on_digests.look()
+        seen = on_digests.observe()
         if not seen.ok:
             raise CheckFailed(f"expected {on_digests.expected}; seen: {seen.seen}", on_digests.next_step)
     containers = tools.production.application()
@@ -70,10 +70,10 @@ def note_running(tools: Toolbox) -> None:
             f"{validated['tag']} was validated, and {release.tag} runs in other containers since",
             "somebody deployed meanwhile: validate again",
         )
-    tools.incident.learn("running", now)
+    tools.incident.record_fact("running", now)
 
 
-def entering_in_ledger(tools: Toolbox) -> Change:
+def entering_in_ledger(tools: Context) -> Action:
     """The change that enters the release which passed its validation in the ledger of known-good releases."""
     try:
         at = tools.catalog.revisions()

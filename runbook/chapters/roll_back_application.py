@@ -3,21 +3,21 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from runbook.actions import Change, Expectation, Kept, Seen
-from runbook.chapters.context import Toolbox
+from runbook.actions import Action, Artifact, Check, Observation
+from runbook.chapters.context import Context
 from runbook.chapters.target import pinned
 from runbook.production.compose import FOLDER
 from runbook.production.containers import Container, counts
 from runbook.release import Release
 
 
-def bringing_up(tools: Toolbox, release: Release) -> Change:
+def bringing_up(tools: Context, release: Release) -> Action:
     """The change that recreates the services on the target and on nothing else; done already when they run it.
 
     What shares a namespace with one of them is recreated with it, and a scaled service keeps its number.
     """
     production, services = tools.production, tools.production.rolled_back
-    anew = production.half_replaced(services)
+    anew = production.has_temporary_name(services)
     ups = production.switching(services, counts(tools.incident.facts["before"]["containers"]), anew=anew)
 
     def already() -> str | None:
@@ -30,16 +30,16 @@ def bringing_up(tools: Toolbox, release: Release) -> Change:
             return None
         return f"{', '.join(container.name for container in containers)} run {release.tag} already"
 
-    return Change(f"{', '.join(services)} are brought up on {release.tag}", ups, already)
+    return Action(f"{', '.join(services)} are brought up on {release.tag}", ups, already)
 
 
-def others_kept(tools: Toolbox, before: Sequence[Mapping[str, Any]], changed_services: Sequence[str]) -> Expectation:
+def others_kept(tools: Context, before: Sequence[Mapping[str, Any]], changed_services: Sequence[str]) -> Check:
     """That the services which were not to be changed have the containers that they had, without a restart since.
 
     And that those which were changed have as many as before, and what shares a namespace with them still does.
     """
 
-    def look() -> Seen:
+    def observe() -> Observation:
         containers = tools.production.containers()
         hanging = tools.production.hanging_on(changed_services)
         switched = {*changed_services, *hanging} - tools.production.one_shots
@@ -53,11 +53,11 @@ def others_kept(tools: Toolbox, before: Sequence[Mapping[str, Any]], changed_ser
         wrong = [f"changed: {', '.join(sorted(set(changed)))}"] if changed else []
         wrong += _apart([each for each in containers if each.service in hanging], {each.id for each in containers})
         wrong += _other_counts(before, containers, switched)
-        return Seen(not wrong, "; ".join(wrong) or f"the same containers as before: {kept}")
+        return Observation(not wrong, "; ".join(wrong) or f"the same containers as before: {kept}")
 
-    return Expectation(
+    return Check(
         "the containers of all other services kept, and as many of those that were changed as before",
-        look,
+        observe,
         "somebody or something else changed them: find out first",
     )
 
@@ -79,13 +79,13 @@ def _other_counts(
     ]
 
 
-def files_agree_with_containers(tools: Toolbox) -> Expectation:
+def files_agree_with_containers(tools: Context) -> Check:
     """That a `docker compose up -d`, or the next reboot, would change nothing that was brought up, as Compose says.
 
     Of the other services, what chapter 1 has found to differ before, and what follows the tag, is no news.
     """
 
-    def look() -> Seen:
+    def observe() -> Observation:
         facts = tools.incident.facts
         production, known = tools.production, facts.get("together", {"differed": {}, "left": {}})
         services = {each.name: each.service for each in production.running()}
@@ -101,56 +101,56 @@ def files_agree_with_containers(tools: Toolbox) -> Expectation:
         as_said = f"{len(services)} containers are as the files say"
         if pending.unknown:
             as_said = f"{', '.join(sorted(ours))} are as the files say; the others are not known: {pending.unknown}"
-        return Seen(not wrong, "; ".join(wrong) or as_said)
+        return Observation(not wrong, "; ".join(wrong) or as_said)
 
-    return Expectation(
+    return Check(
         "the files to describe what runs, so that the next `docker compose up` changes nothing",
-        look,
+        observe,
         f"look at what it would change: type {tools.production.compose('up', '-d', '--dry-run')}",
     )
 
 
-def failed_digests_known(tools: Toolbox) -> Expectation:
+def failed_digests_known(tools: Context) -> Check:
     """What is on record of the digests that the failed release ran on. None is no reason to leave it running."""
     failed = _failed_digests(tools)
     shown = ", ".join(f"{service} {digest}" for service, digest in failed.items())
     nothing = "no digest but the target's: it ran already, or the failed release's images came from no registry"
-    return Expectation("the failed release's digests", lambda: Seen(ok=True, seen=shown or nothing), "")
+    return Check("the failed release's digests", lambda: Observation(ok=True, seen=shown or nothing), "")
 
 
-def quarantine_failed(tools: Toolbox) -> None:
+def quarantine_failed(tools: Context) -> None:
     """Keep the failed release from coming back unnoticed, and put on record what of it is in quarantine."""
     incident, digests = tools.incident, _failed_digests(tools)
     tag = ", ".join(incident.facts["origin"]["tags"])
-    incident.carry_out(tools.known_good.quarantining(digests, tag, incident.name), tools.host)
+    incident.execute(tools.known_good.quarantining(digests, tag, incident.name), tools.host)
     if digests and not incident.planned_changes:
-        incident.learn("quarantined", tools.known_good.quarantined(digests))
+        incident.record_fact("quarantined", tools.known_good.quarantined(digests))
 
 
-def failed_in_quarantine(tools: Toolbox) -> Expectation:
+def failed_in_quarantine(tools: Context) -> Check:
     """That the failed release is in quarantine now."""
     return tools.known_good.in_quarantine(_failed_digests(tools))
 
 
-def opening_incident(tools: Toolbox) -> Change:
+def opening_incident(tools: Context) -> Action:
     """The change that writes down, on the host, what failed and what is returned to."""
     facts = tools.incident.facts
     earlier = tools.open_incident.concerning(facts["before"]["tags"])
     return tools.open_incident.opening(tools.incident.name, facts["origin"], pinned(tools).tag, earlier)
 
 
-def _failed_digests(tools: Toolbox) -> dict[str, str]:
+def _failed_digests(tools: Context) -> dict[str, str]:
     target = set(pinned(tools).digests.values())
     failed: dict[str, str] = tools.incident.facts["origin"]["digests"]
     return {s: d for s, d in failed.items() if d.startswith("sha256:") and d not in target}
 
 
-def kept_copy(tools: Toolbox) -> str:
+def kept_copy(tools: Context) -> str:
     """Where the env file from before the switch is kept, beside production's own state on the host."""
     return f"{tools.production.directory}/{FOLDER}/{tools.incident.name}.env"
 
 
-def naming(tools: Toolbox, release: Release) -> Change:
+def naming(tools: Context, release: Release) -> Action:
     """The change that makes the env file name the target, and keeps a copy of it as it was."""
     variable = tools.settings.project.tag_variable
     env_file = tools.env_file.read()
@@ -160,41 +160,41 @@ def naming(tools: Toolbox, release: Release) -> Change:
         now = tools.env_file.read().values.get(variable)
         return f"{env_file.path} says {variable}={release.tag}" if now == release.tag else None
 
-    return Change(
+    return Action(
         f"{env_file.path} says {variable}={release.tag} (was {env_file.values.get(variable)})",
         tools.env_file.replacing(env_file, content, kept_copy(tools)),
         already,
-        leaves=(Kept(kept_copy(tools), "the env file as it was before, with its secrets"),),
+        leaves=(Artifact(kept_copy(tools), "the env file as it was before, with its secrets"),),
     )
 
 
-def named(tools: Toolbox, release: Release) -> Expectation:
+def named(tools: Context, release: Release) -> Check:
     """That Compose takes the target from its files alone, and that the env file differs in that one value only."""
     variable = tools.settings.project.tag_variable
 
-    def look() -> Seen:
+    def observe() -> Observation:
         images = tools.production.images_with_tag()
         wrong = [
             f"Compose would start {image}" for service, image in images.items() if image != release.images[service]
         ]
         if wrong:
-            return Seen(ok=False, seen="; ".join(wrong))
+            return Observation(ok=False, seen="; ".join(wrong))
         now = tools.env_file.read()
         there = tools.host.run(tools.production.command("test", "-e", kept_copy(tools)))
         if there.exit_code == 1:
-            return Seen(ok=True, seen=f"{now.path} names {release.tag}, and was not changed by this incident")
+            return Observation(ok=True, seen=f"{now.path} names {release.tag}, and was not changed by this incident")
         before = tools.env_file.at(kept_copy(tools))
         same = before.changed(before.read(), variable, release.tag) == now.content
         found: dict[str, str] = tools.incident.facts["before"]["env_file"]
         kept = (found["mode"], found["owner"]) == (now.mode, f"{now.owner}:{now.group}")
-        return Seen(
+        return Observation(
             same and kept,
             f"{now.path} names {release.tag}; all its other bytes are {'as before' if same else 'NOT as before'};"
             f" mode {now.mode}, owner {now.owner}:{now.group}{'' if kept else ', which was different before'}",
         )
 
-    return Expectation(
+    return Check(
         f"Compose to start {release.tag} from its files alone, with nothing else changed in the env file",
-        look,
+        observe,
         f"compare the env file with {kept_copy(tools)} on the host",
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from runbook.chapters.context import Toolbox
+from runbook.chapters.context import Context
 from runbook.clock import utc_now
 from runbook.errors import RunbookError
 from runbook.production.containers import Container
@@ -11,7 +11,7 @@ from runbook.production.service.kill_switches import position_of
 from runbook.release import ImageName
 
 
-def take(tools: Toolbox) -> dict[str, Any]:
+def take(tools: Context) -> dict[str, Any]:
     """Look at everything that a rollback may change, or must not.
 
     What cannot be looked at is written down as `unknown: …`; a broken production is what one comes to see.
@@ -57,14 +57,14 @@ def _that_count(containers: Sequence[Container]) -> list[Container]:
     return list(found.values())
 
 
-def _or_unknown(look: Callable[[], Any]) -> Any:
+def _or_unknown(observe: Callable[[], Any]) -> Any:
     try:
-        return look()
+        return observe()
     except RunbookError as error:
         return f"unknown: {error.seen}"
 
 
-def _image(tools: Toolbox, container: Container) -> dict[str, str]:
+def _image(tools: Context, container: Container) -> dict[str, str]:
     """Tag and registry digest of a container's image; its id when the host has no digest (it was built there, say)."""
     digest = None
     try:

@@ -6,21 +6,23 @@ show it; else the target is started on a copy of the schema. No sign found prove
 
 from dataclasses import replace
 
-from runbook.actions import Expectation, Seen
-from runbook.chapters.context import Toolbox
+from runbook.actions import Check, Observation
+from runbook.chapters.context import Context
 from runbook.chapters.startup.signs import signs_of
 from runbook.chapters.startup.trial import StartTrial
 from runbook.release import Release
 
 
-def migrates_not_at_start(tools: Toolbox, release: Release) -> Expectation:
+def migrates_not_at_start(tools: Context, release: Release) -> Check:
     """That no service of `release` migrates when it starts: declared, seen in its start command, or tried."""
 
-    def look() -> Seen:
+    def observe() -> Observation:
         declared = tools.settings.migrations.at_start
         if declared is not None:
             word = "it migrates" if declared else "it does not migrate"
-            return Seen(not declared, f"{word} when it starts, as migrations.at_start of the settings says", final=True)
+            return Observation(
+                not declared, f"{word} when it starts, as migrations.at_start of the settings says", final=True
+            )
         # What runs to its end, a migration before the start say, is not run with the target.
         names = tools.production.rolled_back
         target = replace(release, digests={name: release.digests[name] for name in names})
@@ -28,15 +30,15 @@ def migrates_not_at_start(tools: Toolbox, release: Release) -> Expectation:
         signs = {name: signs_of(tools, release.pinned(name), services[name]) for name in names}
         surely = [f"{name} migrates in {place}" for name, found in signs.items() for place in found.commands]
         if surely:
-            return Seen(ok=False, seen="; ".join(surely), final=True)
+            return Observation(ok=False, seen="; ".join(surely), final=True)
         evidence = [f"{name} has code that can migrate: {', '.join(s.code)}" for name, s in signs.items() if s.code]
         evidence += [f"{name}: {found.unread}" for name, found in signs.items() if found.unread]
         tried = StartTrial(tools, target).tried()
-        return Seen(tried.ok, "; ".join((tried.seen, *evidence)), final=True)
+        return Observation(tried.ok, "; ".join((tried.seen, *evidence)), final=True)
 
-    return Expectation(
+    return Check(
         "a target that does not migrate when it starts, because the database is newer than it knows",
-        look,
+        observe,
         "ship a forward-fix, and name it with --forward-fix TAG; this target would crash at every start."
         " If you know that it does not migrate, set migrations.at_start to false",
         acceptable=False,

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from runbook.actions import Change, Expectation, Seen
+from runbook.actions import Action, Check, Observation
 from runbook.chapters import migration_facts, startup_check
-from runbook.chapters.context import Toolbox
+from runbook.chapters.context import Context
 from runbook.chapters.target import pinned
 from runbook.errors import Inconclusive, TargetError
-from runbook.incident.facts import Way
+from runbook.incident.facts import Strategy
 from runbook.migrations.image.answer import to_json
 from runbook.migrations.verdict.findings import Assessment, Finding, Verdict
 from runbook.migrations.verdict.mapped_models import from_object
 from runbook.migrations.verdict.table_names import bookkeeping
 
 
-def assess(tools: Toolbox) -> Assessment:
+def assess(tools: Context) -> Assessment:
     """Judge the range from the target's head to the database's revision as one net change."""
     known = migration_facts.of(tools)
     at, head = ", ".join(known.database), ", ".join(known.target.heads)
@@ -34,10 +34,10 @@ def assess(tools: Toolbox) -> Assessment:
     return judge(failed.upgrade.sql, models, bookkeeping=bookkeeping(tools.settings.database))
 
 
-def decide(tools: Toolbox) -> Expectation:
+def decide(tools: Context) -> Check:
     """That one way back applies. What only a human can tell stops here, with what must be decided."""
 
-    def look() -> Seen:
+    def observe() -> Observation:
         if migration_facts.decided(tools):
             return _decided_before(tools)
         if tools.wishes.forward_fix:
@@ -50,24 +50,24 @@ def decide(tools: Toolbox) -> Expectation:
         evidence.append(
             f"the database is at {', '.join(known.database)}; the target expects {', '.join(known.target.heads)}"
         )
-        tools.incident.learn("verdict", {"verdict": verdict, "evidence": evidence})
+        tools.incident.record_fact("verdict", {"verdict": verdict, "evidence": evidence})
         question = "Can the target's code live with the database's schema?"
         tools.incident.decide(question, verdict, evidence, findings=_told(found, known.upgrade_sql))
-        ways = {Verdict.BREAKING: Way.DOWNGRADE, Verdict.REVIEW: None}
-        way = ways.get(verdict, Way.APPLICATION)
+        ways = {Verdict.BREAKING: Strategy.DOWNGRADE, Verdict.REVIEW: None}
+        way = ways.get(verdict, Strategy.APPLICATION)
         if way is not None:
-            tools.incident.learn("way", way)
-        return Seen(way is not None, f"verdict {verdict}: {'; '.join(evidence)}", final=True)
+            tools.incident.record_fact("way", way)
+        return Observation(way is not None, f"verdict {verdict}: {'; '.join(evidence)}", final=True)
 
     if migration_facts.decided(tools):
         moved = "somebody migrated the database meanwhile: find out, then begin anew without --resume"
-        return Expectation("a verdict that names the way back", look, moved, acceptable=False)
+        return Check("a verdict that names the way back", observe, moved, acceptable=False)
     if tools.wishes.forward_fix:
         other = "name a release whose migrations continue the database's, or leave --forward-fix out"
-        return Expectation("a forward-fix that can go on from here", look, other, acceptable=False)
-    return Expectation(
+        return Check("a forward-fix that can go on from here", observe, other, acceptable=False)
+    return Check(
         "a verdict that names the way back",
-        look,
+        observe,
         'read the statements, then decide: --verdict breaking --because "why it is so" (or --verdict additive, if the'
         " target can live with them), or --forward-fix TAG",
         decided_by=("--verdict", Verdict.BREAKING, "--because", "why it is so"),
@@ -94,44 +94,46 @@ def _told(found: Assessment, sql: str) -> list[dict[str, Any]]:
     ]
 
 
-def _decided_before(tools: Toolbox) -> Seen:
+def _decided_before(tools: Context) -> Observation:
     """Hold the way that an earlier run of this incident decided on against where the database is by now."""
     known, way = migration_facts.of(tools), str(tools.incident.facts["way"])
     now = tuple(tools.incident.facts["schema found again"])
     expected = {known.database}
-    if way in (Way.DOWNGRADE, Way.FORWARD_FIX):
+    if way in (Strategy.DOWNGRADE, Strategy.FORWARD_FIX):
         expected.add(tuple(known.target.heads))
     # Each revision is undone, or applied, for itself, so either way can stop between two of them.
-    passed = {Way.DOWNGRADE: known.failed, Way.FORWARD_FIX: known.target}.get(Way(way))
+    passed = {Strategy.DOWNGRADE: known.failed, Strategy.FORWARD_FIX: known.target}.get(Strategy(way))
     if passed is not None and passed.span is not None:
         expected |= {(step.revision,) for step in passed.span.steps}
     seen = f"the way back is {way}, as decided before; the database is at {', '.join(now)}"
     known_there = set(now) in [set(each) for each in expected]
     if not known_there:
         why = f"somebody migrated the database since this incident broke off: it is at {', '.join(now)}"
-        tools.incident.learn("begin anew", {"why": why, "options": []})
-    return Seen(known_there, seen, final=True)
+        tools.incident.record_fact("begin anew", {"why": why, "options": []})
+    return Observation(known_there, seen, final=True)
 
 
-def _forward(tools: Toolbox) -> Seen:
+def _forward(tools: Context) -> Observation:
     known = migration_facts.of(tools)
     at = ", ".join(known.database)
     continues = known.target.continues(*known.database)
     seen = f"its migrations {'continue' if continues else 'do not continue'} the database's revision {at}"
     tools.incident.decide("Can the forward-fix go on from here?", "yes" if continues else "no", [seen])
     if continues:
-        tools.incident.learn("way", Way.FORWARD_FIX)
-    return Seen(continues, f"{tools.wishes.forward_fix}: {seen}", final=True)
+        tools.incident.record_fact("way", Strategy.FORWARD_FIX)
+    return Observation(continues, f"{tools.wishes.forward_fix}: {seen}", final=True)
 
 
-def starts_on_newer_schema(tools: Toolbox) -> Expectation:
+def starts_on_newer_schema(tools: Context) -> Check:
     """That the target can start on a database that is newer than it knows; nothing to look at where it is not newer."""
-    if migration_facts.of(tools).same or tools.incident.facts.get("way") != Way.APPLICATION:
-        return Expectation("a target that can start", lambda: Seen(ok=True, seen="the schema is one that it knows"), "")
+    if migration_facts.of(tools).same or tools.incident.facts.get("way") != Strategy.APPLICATION:
+        return Check(
+            "a target that can start", lambda: Observation(ok=True, seen="the schema is one that it knows"), ""
+        )
     return startup_check.migrates_not_at_start(tools, pinned(tools))
 
 
-def readiness_rule(tools: Toolbox) -> tuple[str, ...]:
+def readiness_rule(tools: Context) -> tuple[str, ...]:
     """Which parts of readiness may be false now (trap 4); the rule and what it rests on go into the record.
 
     Those that only say that the schema is newer, where the database is at a revision that the running image does not
@@ -140,7 +142,7 @@ def readiness_rule(tools: Toolbox) -> tuple[str, ...]:
     facts, behind = tools.incident.facts, tools.settings.health.behind_schema_may_be_false
     additive = facts.get("verdict", {}).get("verdict") == Verdict.ADDITIVE
     if tools.incident.planned_changes:
-        return behind if additive and facts.get("way") == Way.APPLICATION else ()
+        return behind if additive and facts.get("way") == Strategy.APPLICATION else ()
     try:
         database, image = tools.host.patiently(lambda: (tools.catalog.revisions(), migration_facts.ask_running(tools)))
         unknown = [revision for revision in database if not image.knows(revision)]
@@ -157,18 +159,18 @@ def readiness_rule(tools: Toolbox) -> tuple[str, ...]:
     return _ruled(tools, (), at, "nothing says that its code can live with that")
 
 
-def _ruled(tools: Toolbox, may_be_false: tuple[str, ...], *evidence: str) -> tuple[str, ...]:
+def _ruled(tools: Context, may_be_false: tuple[str, ...], *evidence: str) -> tuple[str, ...]:
     answer = f"all but {', '.join(may_be_false)}" if may_be_false else "everything that it names"
     tools.incident.decide("What must be true for the api to be ready?", answer, list(evidence))
     return may_be_false
 
 
-def restore_point_taken(tools: Toolbox) -> Change:
+def restore_point_taken(tools: Context) -> Action:
     """The change that takes a restore point, unless nothing is left to be destroyed, or a good one is there."""
     return tools.restore_point.taking(lambda: migration_facts.reached(tools))
 
 
-def restore_point_read_back(tools: Toolbox) -> Expectation:
+def restore_point_read_back(tools: Context) -> Check:
     """That this restore point is whole, and has the data of every table."""
     return tools.restore_point.reads_back(tuple(tools.catalog.tables()), lambda: migration_facts.reached(tools))
 

@@ -1,11 +1,11 @@
 """The release to return to: chosen with its evidence, pinned by digest, and fetched."""
 
-from runbook.chapters.context import Toolbox
+from runbook.chapters.context import Context
 from runbook.errors import TargetError
 from runbook.release import Release
 
 
-def pinned(tools: Toolbox) -> Release:
+def pinned(tools: Context) -> Release:
     """The target of this incident. Raises TargetError when none was pinned."""
     facts = tools.incident.facts.get("target")
     if facts is None:
@@ -13,12 +13,12 @@ def pinned(tools: Toolbox) -> Release:
     return Release.from_facts(facts)
 
 
-def meant_to_run(tools: Toolbox) -> Release:
+def expected_release(tools: Context) -> Release:
     """The release that is validated: the pinned target of a rollback, and after a deploy the one that runs now."""
     return pinned(tools) if "target" in tools.incident.facts else running_release(tools)
 
 
-def running_release(tools: Toolbox) -> Release:
+def running_release(tools: Context) -> Release:
     """The release that runs now: the tag that the env file names, with the digests that containers really run.
 
     Raises TargetError when containers run another tag than the env file names, or images that no registry gave.

@@ -12,7 +12,7 @@ from runbook.journal.verify import Verified
 from runbook.journal.writer_lock import verify_now
 from runbook.report.follow_up.approvals import Approval, approvals
 from runbook.report.follow_up.follow_ups import FollowUps, follow_ups
-from runbook.report.incident_report import Story
+from runbook.report.incident_report import IncidentReport
 from runbook.report.page.odd_entries import odd_entries_told
 from runbook.report.page.templating import clock, duration
 from runbook.report.plan_diff import plan_and_actual
@@ -41,7 +41,7 @@ def show(chosen: argparse.Namespace) -> int:
         _entry(_numbered(verified, chosen.entry), paper)
     else:
         with odd_entries_told(journal):
-            story = Story(verified.entries)
+            story = IncidentReport(verified.entries)
             ended = ending(story, verified.damage, under_way=under_way)
             _record(story, ended, verified, paper, verbose=chosen.verbose)
     return 0 if verified.whole or under_way else 1
@@ -75,7 +75,7 @@ def _members(value: Any, above: str = "") -> list[tuple[str, Any]]:
     return [(above, value)]
 
 
-def _record(story: Story, ended: Ending, verified: Verified, paper: Paper, *, verbose: bool) -> None:
+def _record(story: IncidentReport, ended: Ending, verified: Verified, paper: Paper, *, verbose: bool) -> None:
     print_top(story, ended, verified, paper)
     _changes(story, paper)
     _decisions(story, approvals(verified.entries), paper)
@@ -87,7 +87,7 @@ def _record(story: Story, ended: Ending, verified: Verified, paper: Paper, *, ve
     _left(story, ended, verified, paper)
 
 
-def _decisions(story: Story, by_people: Sequence[Approval], paper: Paper) -> None:
+def _decisions(story: IncidentReport, by_people: Sequence[Approval], paper: Paper) -> None:
     if story.decisions or by_people:
         paper.heading("Decisions")
     for decision in story.decisions:
@@ -105,7 +105,7 @@ def _decisions(story: Story, by_people: Sequence[Approval], paper: Paper) -> Non
             paper.line(("it was not needed in the end", SOFT), indent=4)
 
 
-def _changes(story: Story, paper: Paper) -> None:
+def _changes(story: IncidentReport, paper: Paper) -> None:
     rows = story.production.before_and_after
     changed = [row for row in rows if row.changed]
     if not rows:
@@ -167,7 +167,7 @@ def _detail(entry: Entry) -> tuple[str, tuple[str, str]]:
     return "", (f"change {entry['state']}: {entry['summary']}", SOFT)
 
 
-def _left(story: Story, ended: Ending, verified: Verified, paper: Paper) -> None:
+def _left(story: IncidentReport, ended: Ending, verified: Verified, paper: Paper) -> None:
     paper.heading("What is left")
     if ended.under_way:
         paper.line("A run is at work on it; what is left is known when that ends.")
@@ -202,14 +202,14 @@ def _kept_and_off(follow: FollowUps) -> Iterator[tuple[str, str]]:
         yield f"Left on the production host: {file.path}: {file.what}", ""
 
 
-def print_top(story: Story, ended: Ending, verified: Verified, paper: Paper) -> None:
+def print_top(story: IncidentReport, ended: Ending, verified: Verified, paper: Paper) -> None:
     """Print the headline, the alarms and the facts."""
     paper.line((ended.headline, TONES.get(ended.tone, "")))
     _alarms(story, ended, verified, paper)
     _facts(story, ended, verified, paper)
 
 
-def _alarms(story: Story, ended: Ending, verified: Verified, paper: Paper) -> None:
+def _alarms(story: IncidentReport, ended: Ending, verified: Verified, paper: Paper) -> None:
     if not verified.whole and not ended.under_way:
         paper.line((f"This journal is not whole: {verified.problem}", BAD))
     if story.trouble:
@@ -228,7 +228,7 @@ def _alarms(story: Story, ended: Ending, verified: Verified, paper: Paper) -> No
         paper.line((f"Not seen to be well, a person vouched for it: {sentence.keyword} {sentence.text}", PLAN))
 
 
-def _facts(story: Story, ended: Ending, verified: Verified, paper: Paper) -> None:
+def _facts(story: IncidentReport, ended: Ending, verified: Verified, paper: Paper) -> None:
     plan = plan_and_actual(verified.entries)
     run_by = f"{story.opened.get('operator', 'unknown')} on {story.opened.get('operator_host', 'unknown')}"
     resumed = [f"{clock(run['time'])} UTC by {run['operator']} on {run['operator_host']}" for run in story.resumed]
@@ -252,7 +252,7 @@ def _facts(story: Story, ended: Ending, verified: Verified, paper: Paper) -> Non
             paper.line((f"{name:<16}", SOFT), str(value))
 
 
-def _ended(story: Story, ended: Ending) -> str:
+def _ended(story: IncidentReport, ended: Ending) -> str:
     if story.closed:
         return f"{clock(story.ended)} UTC"
     if ended.unknown:
@@ -260,7 +260,7 @@ def _ended(story: Story, ended: Ending) -> str:
     return "not yet" if ended.under_way else "it was not closed"
 
 
-def _without_service(story: Story) -> str:
+def _without_service(story: IncidentReport) -> str:
     if story.without_service is None:
         return "not measured"
     return f"{'' if story.without_service_for_sure else 'at least '}{duration(story.without_service)}"

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook.chapters.context import env_file_of, learn_production
-from runbook.command_hints import going_on_with
+from runbook.command_hints import resume_command
 from runbook.errors import CommandFailed, LockHeld, RunbookError, SettingsError
-from runbook.hosts.command import OffTheRecord
+from runbook.hosts.command import NullRecorder
 from runbook.hosts.local import Host
 from runbook.incident.executor import Incident, Mode
 from runbook.journal.journal import FORMAT, Journal
@@ -70,11 +70,11 @@ def _unlock(settings: Settings, redactor: Redactor, chosen: argparse.Namespace) 
     name = settings.project.name
     if chosen.force and not (chosen.why or "").strip():
         raise SettingsError("--force without --why", 'say why that is safe: --why "…"; it goes into the record')
-    held = _lock(settings).look()
+    held = _lock(settings).observe()
     if held is None:
         return f"nobody holds the lock of {name}"
     if not chosen.force:
-        resume = going_on_with(held.holder.incident, name, _begun(chosen))
+        resume = resume_command(held.holder.incident, name, _begun(chosen))
         raise LockHeld(
             f"the lock of {name} is held by {held}",
             f"{f'go on with it: {resume}' if held.abandoned else 'wait until it has ended'};"
@@ -91,7 +91,7 @@ def _lock(settings: Settings) -> Lock:
 
 def _quiet(settings: Settings) -> Production:
     """Production, whose commands stay off the record."""
-    return Production(Host(settings.host.environment, OffTheRecord()), settings.project, settings.deadlines)
+    return Production(Host(settings.host.environment, NullRecorder()), settings.project, settings.deadlines)
 
 
 def _begun(chosen: argparse.Namespace) -> list[str]:
@@ -163,12 +163,12 @@ def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse
     outcome = "failed"
     try:
         incident.decide("May the lock be taken away from who holds it?", "yes", [f"{operator()}: {why}", str(held)])
-        incident.carry_out(lock.forcing(held, incident_name, why), host)
+        incident.execute(lock.forcing(held, incident_name, why), host)
         outcome = "passed"
     except CommandFailed as error:
         if CHANGED_HANDS not in error.seen:
             raise
-        now = _lock(settings).look()
+        now = _lock(settings).observe()
         raise LockHeld(
             f"the lock of {name} changed hands meanwhile: {f'it is held by {now}' if now else 'nobody holds it now'}",
             f"find out who is at work, and look again: {_typed(chosen)}",

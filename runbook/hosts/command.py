@@ -30,7 +30,7 @@ class Command:
     stdin: bytes | None = None
     secret_output: bool = False
     if_stopped: tuple[str, ...] = ()
-    talks: bool = False
+    streams_progress: bool = False
     most_output: int | None = None
     means: tuple[tuple[int, RunbookError], ...] = ()
 
@@ -60,7 +60,7 @@ class Completed:
         return self.stderr.decode("utf-8", errors="replace")
 
     @property
-    def last_words(self) -> str:
+    def last_line(self) -> str:
         """The line that says what went wrong, of standard error before standard output; else the last one."""
         for stream in (self.stderr, self.stdout):
             if line := complaint(stream.decode("utf-8", errors="replace")):
@@ -84,7 +84,7 @@ class Recorder(Protocol):
         """Keep a command that did not end by itself, or never began."""
 
 
-class OffTheRecord:
+class NullRecorder:
     """Keeps no commands: for what is looked at before there is a record, and for signs of life."""
 
     def command_began(self, command: Command, process: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import httpx
 
 from runbook.errors import Inconclusive, NoAnswer, Why
-from runbook.hosts.signals import signals_held
+from runbook.hosts.signals import signals_blocked
 from runbook.text import beginning
 
 #: As much of an answer as is ever read, in bytes: what answers may be broken or hostile.
@@ -54,7 +54,7 @@ class ExchangeRecorder(Protocol):
 
 
 @dataclass
-class Prober:
+class HttpClient:
     """Asks HTTP addresses; `deadline` is in seconds for one whole exchange."""
 
     deadline: float
@@ -125,7 +125,7 @@ class Prober:
             except Exception as error:  # noqa: BLE001 - raised again below, where it is waited for
                 ended.put(error)
 
-        with signals_held():
+        with signals_blocked():
             threading.Thread(target=ask, daemon=True).start()
         try:
             found = ended.get(timeout=self.deadline)

@@ -14,7 +14,7 @@ from runbook.errors import (
     HostError,
 )
 from runbook.hosts.command import Command, Completed, Recorder
-from runbook.hosts.process import Started
+from runbook.hosts.process import ManagedProcess
 
 _Found = TypeVar("_Found")
 
@@ -59,10 +59,12 @@ class Host:
         group was stopped, EngineError when it is docker's and no engine answers, and HostError when it cannot be
         started.
         """
-        with Started(command.argv, self._environment, command.directory, command.stdin, command.most_output) as started:
+        with ManagedProcess(
+            command.argv, self._environment, command.directory, command.stdin, command.most_output
+        ) as started:
             return self._carry_through(command, started)
 
-    def _carry_through(self, command: Command, started: Started) -> Completed:
+    def _carry_through(self, command: Command, started: ManagedProcess) -> Completed:
         began = time.monotonic()
         try:
             self._recorder.command_began(command, started.begin())
@@ -96,22 +98,22 @@ class Host:
         self._recorder.command_ended(completed)
         if _no_engine(completed):
             raise EngineError(
-                f"`{command}` reached no Docker engine: {completed.last_words}",
+                f"`{command}` reached no Docker engine: {completed.last_line}",
                 "see to it that the engine runs, and that this user may ask it: `docker version`",
             )
         return completed
 
-    def _hear_out(self, started: Started, command: Command, until: float) -> bool:
+    def _hear_out(self, started: ManagedProcess, command: Command, until: float) -> bool:
         """Wait for its end, and pass on what a talking command says meanwhile; tell whether it ended in time.
 
         The wait ends as well when it has said too much.
         """
         heard = 0
-        watched = command.talks or command.most_output is not None
+        watched = command.streams_progress or command.most_output is not None
         while watched and time.monotonic() + _EARSHOT < until:
             if started.ended_within(_EARSHOT) or started.said_too_much():
                 return True
-            if not command.talks:
+            if not command.streams_progress:
                 continue
             said = started.said()[1]
             whole = said.rfind(b"\n") + 1
@@ -120,7 +122,7 @@ class Host:
             heard = max(heard, whole)
         return started.ended_within(until - time.monotonic())
 
-    def _stop(self, started: Started, command: Command) -> bool:
+    def _stop(self, started: ManagedProcess, command: Command) -> bool:
         """End it, and what it has begun elsewhere; tell whether it had begun."""
         begun = started.stop()
         if begun and command.if_stopped:
@@ -157,7 +159,7 @@ class Host:
                 raise error
         if completed.exit_code != 0:
             raise CommandFailed(
-                f"`{command}` ended with exit code {completed.exit_code}: {completed.last_words}",
+                f"`{command}` ended with exit code {completed.exit_code}: {completed.last_line}",
                 "its whole output is in the record",
             )
         return completed

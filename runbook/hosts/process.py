@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from runbook.hosts.signals import signals_held, signals_let_in
+from runbook.hosts.signals import signals_blocked, signals_unblocked
 
 _GRACE = 5.0  # seconds to end after SIGTERM
 
 
-class Started:
+class ManagedProcess:
     """A command that is begun in a thread of its own: what a signal raises is raised in the main thread only.
 
     So there is no moment at which a process was begun and nobody knows of it. It reads from and writes to memory that
@@ -58,7 +58,7 @@ class Started:
     def begin(self) -> int:
         """Begin, and return the process id. Raises OSError when it cannot be started."""
         try:
-            with signals_held():
+            with signals_blocked():
                 self._thread.start()
         except RuntimeError as error:  # the machine has no thread left
             raise OSError(errno.EAGAIN, str(error)) from None
@@ -130,7 +130,7 @@ class Started:
             try:
                 for _ in ("standard output", "standard error"):
                     self._files.append(_memory())
-                with _memory(self._stdin or b"") as stdin, signals_let_in():
+                with _memory(self._stdin or b"") as stdin, signals_unblocked():
                     self._process = subprocess.Popen(  # noqa: S603 - a list, built by our own code, without a shell
                         self._argv,
                         cwd=self._directory,

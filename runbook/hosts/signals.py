@@ -12,7 +12,7 @@ _PATIENCE = 2.0  # seconds
 
 
 @contextmanager
-def signals_held() -> Iterator[None]:
+def signals_blocked() -> Iterator[None]:
     """Hold signals back from this thread, and for good from the threads that are started meanwhile.
 
     A signal may be delivered to any thread that lets it in, and Python then raises in the main one, whatever that one
@@ -36,7 +36,7 @@ def signals_held() -> Iterator[None]:
 
 
 @contextmanager
-def signals_let_in() -> Iterator[None]:
+def signals_unblocked() -> Iterator[None]:
     """Let a thread beside the main one take signals, for as long as it takes to start a process and no longer.
 
     A process inherits what the thread that starts it holds back, and Python has no safe way to change that in the

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from runbook.errors import JournalError
-from runbook.hosts.signals import signals_held
+from runbook.hosts.signals import signals_blocked
 from runbook.journal.availability import NO_ANSWER, Availability, Probe
 from runbook.journal.journal import Journal
 from runbook.settings.schema import Settings
@@ -66,7 +66,7 @@ class AvailabilityProber:
     def start(self) -> None:
         """Begin, if there is an interval."""
         if self._interval:
-            with signals_held():
+            with signals_blocked():
                 self._thread.start()
 
     def stop(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
 
-from runbook.actions import Change, Expectation, Outcome, Reach, Seen
+from runbook.actions import Action, Check, Observation, Outcome, Scope
 from runbook.errors import CheckFailed, Inconclusive, SentenceError
 from runbook.hosts.command import Command
 from runbook.hosts.local import Host
@@ -47,11 +47,11 @@ class Mode(StrEnum):
     VALIDATE = "validate"
     EXECUTE = "execute"
 
-    def allows(self, reach: Reach) -> bool:
+    def allows(self, reach: Scope) -> bool:
         """Tell whether a run may really make a change of that reach; what it may not make, it plans."""
-        if self is Mode.EXECUTE or reach is Reach.IMAGES:
+        if self is Mode.EXECUTE or reach is Scope.IMAGES:
             return True
-        return self is Mode.VALIDATE and reach is Reach.NOTES
+        return self is Mode.VALIDATE and reach is Scope.NOTES
 
 
 class Incident(Witness):
@@ -99,9 +99,9 @@ class Incident(Witness):
                 self.facts.setdefault("first seen", entry["value"])
             if entry["kind"] == "fact" and entry["name"] in _PINNED:
                 self.facts[entry["name"]] = entry["value"]
-            elif entry["kind"] == "change" and entry["reach"] == Reach.PRODUCTION and entry["state"] == "begun":
+            elif entry["kind"] == "change" and entry["reach"] == Scope.PRODUCTION and entry["state"] == "begun":
                 self._note_change(entry["summary"])
-            elif entry["kind"] == "change" and entry["reach"] == Reach.PEOPLE and entry["state"] == "done":
+            elif entry["kind"] == "change" and entry["reach"] == Scope.PEOPLE and entry["state"] == "done":
                 self._told[entry["summary"]] = entry["time"]
         if elsewhere:
             self.facts = {name: value for name, value in self.facts.items() if name == "overrides"}
@@ -111,7 +111,7 @@ class Incident(Witness):
 
     # -- what the record keeps ---------------------------------------------------------------------------------
 
-    def learn(self, name: str, value: Any) -> None:
+    def record_fact(self, name: str, value: Any) -> None:
         """Keep a fact under `name`, for later sentences and for the record."""
         self._sentence_did.add("fact")
         self.facts[name] = value
@@ -139,7 +139,7 @@ class Incident(Witness):
 
     # -- what sentences do -------------------------------------------------------------------------------------
 
-    def carry_out(self, change: Change, host: Host) -> None:
+    def execute(self, change: Action, host: Host) -> None:
         """Make a change, or, in a plan, write down exactly what would be done.
 
         What is so already is recorded as such and not done again. The intent is on the disk before the first
@@ -168,7 +168,7 @@ class Incident(Witness):
             return
         self.before_change()  # before the intent as well: what may not be begun is not on record as begun
         self.journal.write("change", state="begun", actions=actions, sync=True, **about)
-        if change.reach is Reach.PRODUCTION:
+        if change.reach is Scope.PRODUCTION:
             self._note_change(change.summary)
         commands = [action for action in change.actions if isinstance(action, Command)]
         self.listener.changing(change.summary, change.reach, sum(command.deadline for command in commands))
@@ -190,18 +190,18 @@ class Incident(Witness):
         if summary not in self.changes_made:
             self.changes_made.append(summary)
 
-    def _already(self, change: Change) -> str | None:
+    def _already(self, change: Action) -> str | None:
         told = self._told.get(change.summary)
         if told:
             return f"an earlier run of this incident did it at {told}"
         found: list[str | None] = []
 
-        def look() -> Seen:
+        def observe() -> Observation:
             found.append(change.already())
-            return Seen(ok=True, seen="")
+            return Observation(ok=True, seen="")
 
         with self._one_look() as patience:
-            waited = wait_for(Expectation(change.summary, look, ""), patience=patience)
+            waited = wait_for(Check(change.summary, observe, ""), patience=patience)
         if waited.unknown:
             raise waited.unknown
         return found[-1]
@@ -224,7 +224,7 @@ class Incident(Witness):
         finally:
             self._looking = False
 
-    def expect(self, expectation: Expectation) -> None:
+    def expect(self, expectation: Check) -> None:
         """Look until it is as expected, or, behind a change that was only planned, write down what would be looked at.
 
         Raises CheckFailed when it is not so by the deadline, and Inconclusive when it could not be looked at.
@@ -237,7 +237,7 @@ class Incident(Witness):
             return
         self.verify(expectation)
 
-    def verify(self, expectation: Expectation) -> None:
+    def verify(self, expectation: Check) -> None:
         """Look until it is as expected, in a plan as well. Raises as `expect` does."""
         self._sentence_did.add("look")
         self.listener.expecting(expectation.expected, expectation.deadline)
@@ -261,7 +261,7 @@ class Incident(Witness):
             seen = f"expected {expectation.expected}; seen{after}: {waited.seen.seen}"
             if expectation.decided_by:
                 self.undecided[self._sentence_id] = expectation.decided_by
-                self.learn("undecided", {each: list(options) for each, options in self.undecided.items()})
+                self.record_fact("undecided", {each: list(options) for each, options in self.undecided.items()})
             if self.mode is Mode.PLAN and expectation.decided_by:
                 self._conclude(Outcome.PLANNED, f"DECISION NEEDED: {seen} → {expectation.next_step}")
                 return
@@ -270,7 +270,7 @@ class Incident(Witness):
             raise CheckFailed(seen, self._with_way_on(expectation))
         self._conclude(Outcome.PASSED, waited.seen.seen)
 
-    def _vouched_for(self, expectation: Expectation, unknown: Inconclusive) -> None:
+    def _vouched_for(self, expectation: Check, unknown: Inconclusive) -> None:
         """Go on if a person vouched for this sentence (`--override`); raise Inconclusive otherwise."""
         seen = f"expected {expectation.expected}; {unknown.seen}"
         if not expectation.vouchable:
@@ -291,7 +291,7 @@ class Incident(Witness):
         self._conclude(outcome, f"{seen}; {word}")
         return True
 
-    def _with_way_on(self, expectation: Expectation) -> str:
+    def _with_way_on(self, expectation: Check) -> str:
         """What to do, and the way on for who knows better: where users may wait for it, or the check may err."""
         wanted = self.urgent or expectation.arguable or (self.mode is not Mode.PLAN and self.changes_made)
         if not wanted or expectation.decided_by or not expectation.acceptable:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Way(StrEnum):
+class Strategy(StrEnum):
     """The ways back: only the application, the schema first, or forward with a release that mends the schema."""
 
     APPLICATION = "application"

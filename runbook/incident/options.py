@@ -6,7 +6,7 @@ from runbook.command_hints import wished
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Options:
     """What the person who runs the runbook asked for, beyond the settings.
 
     `target` names the release to return to, `forward_fix` the one to go on with; `accept_loss` the revision by which a

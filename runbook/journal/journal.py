@@ -15,7 +15,7 @@ from typing import Any
 
 from runbook.clock import utc_now
 from runbook.errors import JournalError
-from runbook.hosts.signals import signals_held
+from runbook.hosts.signals import signals_blocked
 from runbook.journal.hash_chain import FIRST_PREVIOUS, FORMAT, Entry, seal
 from runbook.journal.private_files import FOLDER_MODE, MODE, NEW_FILE
 from runbook.journal.verify import verify
@@ -96,7 +96,7 @@ class Journal:
         told = _told(self.redactor, facts)
         # A signal between the bytes and the count of them would make the next line look as if one were missing, and
         # between lock and release it would keep all others from writing.
-        with signals_held(), self._lock:
+        with signals_blocked(), self._lock:
             entry: Entry = {"seq": len(self.entries), "time": utc_now(), "kind": kind}
             entry |= told
             entry["previous"] = self._previous

@@ -9,7 +9,7 @@ from runbook.hosts.command import Command, Completed
 from runbook.hosts.http import Answer
 from runbook.hosts.process import boot, start_of
 from runbook.hosts.pull_progress import without_bars
-from runbook.journal.events import Listener
+from runbook.journal.events import EventListener
 from runbook.journal.journal import Journal
 from runbook.journal.output_files import Outputs
 
@@ -24,7 +24,7 @@ class Witness:
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         #: Who is told besides.
-        self.listener = Listener()
+        self.listener = EventListener()
         self._acting = False
         self._outputs = Outputs(journal.path)
 
@@ -70,7 +70,7 @@ class Witness:
             exit_code=completed.exit_code,
             seconds=round(completed.seconds, 3),
             stdout=_off_the_record(completed.stdout) if secret else self._kept(completed.stdout, "stdout"),
-            stderr=self._kept(completed.stderr, "stderr", talked=completed.command.talks, whole=not secret),
+            stderr=self._kept(completed.stderr, "stderr", talked=completed.command.streams_progress, whole=not secret),
         )
 
     def command_stopped(self, command: Command, why: str) -> None:

@@ -74,7 +74,7 @@ class Catalog:
         )
         if answer.exit_code != 0:
             raise Inconclusive(
-                f"the database {self._settings.name} does not answer: {answer.last_words}",
+                f"the database {self._settings.name} does not answer: {answer.last_line}",
                 f"look at the service {self._settings.service}, and at database.user, database.name and"
                 " database.version_table in the settings",
             )

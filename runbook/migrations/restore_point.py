@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import PurePosixPath
 from typing import Any
 
-from runbook.actions import Change, Expectation, Kept, Seen
+from runbook.actions import Action, Artifact, Check, Observation
 from runbook.errors import CheckFailed, Inconclusive
 from runbook.incident.executor import Incident
 from runbook.migrations.database import Catalog
@@ -73,7 +73,7 @@ class RestorePoint:
         fact: Mapping[str, Any] = self._incident.facts.get("restore point", {})
         return fact if str(fact.get("path", "")).startswith(f"{self._folder}/{self._incident.name}.") else {}
 
-    def taking(self, reached: Callable[[], str | None]) -> Change:
+    def taking(self, reached: Callable[[], str | None]) -> Action:
         """The change that takes a dump and brings it to the host, unless the one on record is whole and of now.
 
         `reached` says in words that nothing is left to be destroyed, or None. A dump under another name is taken where
@@ -91,7 +91,7 @@ class RestorePoint:
             return evidence
 
         inside, new, seal = self._inside(self.path), f"{self.path}.new", f"{self.path}{_SEAL}"
-        return Change(
+        return Action(
             f"a restore point of {database.name} is taken",
             (
                 production.command("mkdir", "--parents", "--mode=700", "--", self._folder),
@@ -108,9 +108,9 @@ class RestorePoint:
             ),
             already,
             leaves=(
-                Kept(self.path, "the restore point: all data of the database"),
-                Kept(seal, "the SHA-256 of the restore point"),
-                Kept(f"{database.service}:{inside}", "the dump inside the database's container"),
+                Artifact(self.path, "the restore point: all data of the database"),
+                Artifact(seal, "the SHA-256 of the restore point"),
+                Artifact(f"{database.service}:{inside}", "the dump inside the database's container"),
             ),
         )  # fmt: skip
 
@@ -141,33 +141,35 @@ class RestorePoint:
         except CheckFailed:
             return False
 
-    def reads_back(self, tables: tuple[str, ...], reached: Callable[[], str | None]) -> Expectation:
+    def reads_back(self, tables: tuple[str, ...], reached: Callable[[], str | None]) -> Check:
         """That the dump on the host is the one inside, byte for byte, lists every table, and has a size and a hash.
 
         `tables` are the names of tables whose data it must hold; `reached` is as for `taking`.
         """
 
-        def look() -> Seen:
+        def observe() -> Observation:
             fact, done = self._on_record(), reached()
             if done and not fact:
-                return Seen(
+                return Observation(
                     ok=True, seen=f"{done}, and this incident has taken no restore point: there is no need of one"
                 )
             if done and not self._whole(fact):
                 # Nothing is left to be destroyed: it is no condition any more, and somebody may have put it away.
-                return Seen(
+                return Observation(
                     ok=True, seen=f"{done}; the restore point {fact['path']} does not lie there as it is on record"
                 )
             size, digest = self.facts(self.path)
             if (fact.get("path"), fact.get("size"), fact.get("sha256")) == (self.path, size, digest):
                 # These very bytes were listed before. The dump inside may be removed by then.
-                return Seen(ok=True, seen=f"{self.path}: {size} bytes, sha256 {digest}, as it was read back before")
+                return Observation(
+                    ok=True, seen=f"{self.path}: {size} bytes, sha256 {digest}, as it was read back before"
+                )
             listing = self._production.compose(
                 *self._in_container, "pg_restore", "--list", self._inside(self.path), deadline=self._deadlines.dump
             )
             listed, inside = self._production.host.run(listing), self._hash_inside()
             if listed.exit_code != 0 or inside is None:
-                raise Inconclusive(f"the dump cannot be read back: {listed.last_words}", "look at the database's disk")
+                raise Inconclusive(f"the dump cannot be read back: {listed.last_line}", "look at the database's disk")
             held = set(_DATA_OF.findall(listed.text))
             missing = sorted(set(tables) - held)
             good = inside == digest and not missing
@@ -175,17 +177,17 @@ class RestorePoint:
             if good:
                 self._put_on_record(self.path, size, digest, state=asdict(self._before))
             differs = "" if inside == digest else "; it is not the one inside the container"
-            return Seen(good, f"{self.path}: {size} bytes, sha256 {digest}, {len(held)} tables{lacks}{differs}")
+            return Observation(good, f"{self.path}: {size} bytes, sha256 {digest}, {len(held)} tables{lacks}{differs}")
 
-        return Expectation(
+        return Check(
             "a restore point that lists every table",
-            look,
+            observe,
             "nothing was undone yet; free disk space and go on",
             acceptable=False,
             vouchable=False,
         )
 
-    def tidying(self) -> Change:
+    def tidying(self) -> Action:
         """The change that takes the dump inside the database's container away; the one on the host stays."""
         inside = self._inside(self.path)
 
@@ -193,7 +195,7 @@ class RestorePoint:
             answer = self._production.host.run(self._production.compose(*self._in_container, "test", "!", "-e", inside))
             return f"there is no {inside}" if answer.exit_code == 0 else None
 
-        return Change(
+        return Action(
             "the dump inside the database's container is removed",
             (self._production.compose(*self._in_container, "rm", "--force", "--", inside),),
             already,
@@ -221,7 +223,9 @@ class RestorePoint:
 
     def _put_on_record(self, path: str, size: int, digest: str, **more: Mapping[str, str]) -> None:
         restore = self._restoring.how_to(path, digest, self._incident.facts)
-        self._incident.learn("restore point", {"path": path, "size": size, "sha256": digest, "restore": restore} | more)
+        self._incident.record_fact(
+            "restore point", {"path": path, "size": size, "sha256": digest, "restore": restore} | more
+        )
 
     def facts(self, path: str) -> tuple[int, str]:
         """Size in bytes and SHA-256 of a dump on the host. Raises CheckFailed when it is not there."""

@@ -4,7 +4,7 @@ import logging
 
 from pydantic import SecretStr
 
-from runbook.actions import Change, Reach, Request
+from runbook.actions import Action, Message, Scope
 from runbook.errors import Inconclusive, SettingsError
 
 # Apprise logs the addresses that it sends to, and those hold passwords.
@@ -32,7 +32,7 @@ class Channel:
         self._sender.add(notifier)
         self.service = str(notifier.service_name)
 
-    def announcing(self, title: str, message: str) -> Change:
+    def announcing(self, title: str, message: str) -> Action:
         """The change that posts one message."""
 
         def send() -> str:
@@ -43,6 +43,6 @@ class Channel:
                 )
             return f"accepted by the incident channel ({self.service}): {title}"
 
-        return Change(
-            "the rollback is announced", (Request(f"announce: {title}\n{message}", send),), reach=Reach.PEOPLE
+        return Action(
+            "the rollback is announced", (Message(f"announce: {title}\n{message}", send),), reach=Scope.PEOPLE
         )

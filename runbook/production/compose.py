@@ -149,7 +149,7 @@ class Production:
         def read(answer: Completed) -> dict[str, Any]:
             if answer.exit_code != 0:
                 raise ProductionError(
-                    f"Compose cannot read the project in {self.directory}: {answer.last_words}",
+                    f"Compose cannot read the project in {self.directory}: {answer.last_line}",
                     f"run `{command}` there and mend what it says",
                 )
             config: dict[str, Any] = parsed_json(answer, dict)
@@ -305,12 +305,12 @@ class Production:
         """The command that fetches the images of `release`; nothing that runs changes by it."""
         names = dict.fromkeys((*self.project.services, *sidecars))
         pull = self.compose("pull", *names, deadline=self._deadlines.pull)
-        return replace(self.as_release(release.tag, pull), talks=True)
+        return replace(self.as_release(release.tag, pull), streams_progress=True)
 
-    def half_replaced(self, services: Iterable[str]) -> bool:
+    def has_temporary_name(self, services: Iterable[str]) -> bool:
         """Tell whether an `up` that was cut short has left a container of `services` under a name not its own."""
         wanted = set(services)
-        return any(container.half_replaced for container in self.containers() if container.service in wanted)
+        return any(container.has_temporary_name for container in self.containers() if container.service in wanted)
 
     def bringing_up(self, services: Iterable[str], counts: Mapping[str, int], *, anew: bool = False) -> Command:
         """The command that brings `services` to what the env file says, and touches no other service.
@@ -436,7 +436,7 @@ class Production:
                 free[f"{name} ({path})"] = int(lines[-1])
             elif name == "project":
                 raise CommandFailed(
-                    f"the free space of {path} cannot be read: {answer.last_words}", "check project.directory"
+                    f"the free space of {path} cannot be read: {answer.last_line}", "check project.directory"
                 )
         return free
 
@@ -480,7 +480,7 @@ def _is_held(answer: Completed) -> bool:
     """Tell whether the host holds the image that was asked for. Raises EngineError when the engine says neither."""
     if answer.exit_code != 0 and "no such image" not in answer.stderr.decode("utf-8", errors="replace").lower():
         raise EngineError(
-            f"`{answer.command}` ended with exit code {answer.exit_code}: {answer.last_words}",
+            f"`{answer.command}` ended with exit code {answer.exit_code}: {answer.last_line}",
             "is the engine answering? Look at it with `docker version`",
         )
     return answer.exit_code == 0

@@ -83,7 +83,7 @@ class Container:
         )
 
     @property
-    def half_replaced(self) -> bool:
+    def has_temporary_name(self) -> bool:
         """Tell whether it still has the name under which Compose makes it, the old container's id before its own.
 
         An `up` that was cut short leaves such a name, and later ones keep it: only a recreation gives it its own again.

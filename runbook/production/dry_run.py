@@ -27,7 +27,7 @@ class Effect(StrEnum):
 
 #: The words of Compose 2.17 to 5, and what they mean at last; of several on one container the strongest counts.
 _EFFECTS = {
-    Effect.KEPT: {"Running", "Healthy", "Waiting", "Exited", "Starting", "Started"},
+    Effect.KEPT: {"Running", "Healthy", "Waiting", "Exited", "Starting", "ManagedProcess"},
     Effect.STOPPED: {"Stopping", "Stopped", "Killing", "Killed", "Restarting", "Restarted"},
     Effect.CREATED: {"Creating", "Created", "Create"},
     Effect.REMOVED: {"Removing", "Removed"},
@@ -61,7 +61,7 @@ class DryRun:
         Raises Inconclusive for an `up` that fails even as a dry run, and for what is not understood.
         """
         if completed.exit_code != 0:
-            raise Inconclusive(f"Compose cannot say what it would change: {completed.last_words}", _try(completed))
+            raise Inconclusive(f"Compose cannot say what it would change: {completed.last_line}", _try(completed))
         effects: dict[str, Effect] = {}
         removes = []
         for line in completed.stderr.decode("utf-8", errors="replace").splitlines():

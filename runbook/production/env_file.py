@@ -109,7 +109,7 @@ class EnvFileOnHost:
         stat = self._run("stat", "--format=%a %u %g", "--", path)
         content = self._run("cat", "--", path, secret_output=True)
         if stat.exit_code != 0 or content.exit_code != 0:
-            why = content.last_words if content.exit_code else stat.last_words
+            why = content.last_line if content.exit_code else stat.last_line
             raise EnvFileError(f"the env file {path} cannot be read: {why}", "run this as the user who deploys")
         values = self._asked(path, names_in(content.stdout))
         self._redactor.learn_all(secrets_in(values, self._listed))

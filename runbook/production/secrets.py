@@ -67,7 +67,7 @@ def _file(production: Production, path: str) -> str:
     found = _run(production, "head", "-c", str(_MOST_BYTES), "--", path)
     if found.exit_code != 0 and "No such file or directory" not in found.errors:
         raise ProductionError(
-            f"the file {path} of production's secrets cannot be read: {found.last_words}",
+            f"the file {path} of production's secrets cannot be read: {found.last_line}",
             f"run this as a user who may read it: ls -l {shlex.quote(path)}",
         )
     return found.text
@@ -77,7 +77,7 @@ def _containers(production: Production) -> list[Mapping[str, Any]]:
     label = f"label=com.docker.compose.project={production.project.name}"
     listed = _run(production, "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", label)
     if listed.exit_code != 0:
-        raise ProductionError(f"the containers cannot be listed: {listed.last_words}", "is the engine answering?")
+        raise ProductionError(f"the containers cannot be listed: {listed.last_line}", "is the engine answering?")
     ids = listed.text.split()
     if not ids:
         return []

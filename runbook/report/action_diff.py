@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from runbook.actions import Reach, not_known_yet
+from runbook.actions import Scope, not_known_yet
 
 
-class Standing(StrEnum):
+class PlanDiff(StrEnum):
     """How what was done stands to what was planned."""
 
     AS_PLANNED = "as planned"
@@ -32,7 +32,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class ChangeHeld:
+class ActionDiff:
     """One change, as it was planned and as it was made.
 
     `sentence` is the sentence with its keyword, `id` its place as in `2.3.2`. `planned` and `actual` are the commands
@@ -46,7 +46,7 @@ class ChangeHeld:
     id: str
     summary: str
     reach: str
-    standing: Standing
+    standing: PlanDiff
     planned: tuple[str, ...]
     actual: tuple[str, ...]
     evidence: str
@@ -55,7 +55,7 @@ class ChangeHeld:
 
 
 @dataclass(frozen=True)
-class FactHeld:
+class FactDiff:
     """Something that the execution found otherwise than the plan: `name`, and both in words (`-` for none)."""
 
     name: str
@@ -86,8 +86,8 @@ class PlanAndActual:
     made: str
     head: str
     by: str
-    changes: tuple[ChangeHeld, ...]
-    facts: tuple[FactHeld, ...]
+    changes: tuple[ActionDiff, ...]
+    facts: tuple[FactDiff, ...]
     stopped: Stop | None
     plan_stopped: Stop | None
 
@@ -99,14 +99,14 @@ class PlanAndActual:
     @property
     def differences(self) -> int:
         """In how many places it differs; what was not reached behind a stop is no place of its own, the stop is one."""
-        no_place = Standing.NOT_REACHED if self.stopped else None
+        no_place = PlanDiff.NOT_REACHED if self.stopped else None
         changes = sum(change.apart and change.standing is not no_place for change in self.changes)
         return changes + len(self.facts) + self._stopped_apart
 
     @property
     def _stopped_apart(self) -> bool:
         here, there = self.stopped, self.plan_stopped
-        broken_off = any(change.standing is Standing.BROKEN_OFF for change in self.changes)
+        broken_off = any(change.standing is PlanDiff.BROKEN_OFF for change in self.changes)
         return not broken_off and (here and here.sentence) != (there and there.sentence)
 
     @property
@@ -127,8 +127,8 @@ class PlanAndActual:
         """How many of those made as planned changed production, as the terminal counts them; empty if unknown."""
         if not self.as_planned or not all(change.reach for change in self.changes):
             return ""
-        made = [change for change in self.changes if change.standing is Standing.AS_PLANNED]
-        number = sum(change.reach == Reach.PRODUCTION for change in made)
+        made = [change for change in self.changes if change.standing is PlanDiff.AS_PLANNED]
+        number = sum(change.reach == Scope.PRODUCTION for change in made)
         return f", {number or 'none'} of them to production"
 
 

@@ -52,7 +52,7 @@ class Outage:
 
 
 @dataclass
-class Measured:
+class Downtime:
     """What the probes of one run were answered, from its beginning to its last entry."""
 
     began: datetime
@@ -116,13 +116,13 @@ class Measured:
         return self.latencies[min(last, int(share * len(self.latencies)))] if self.latencies else None
 
 
-def measured(entries: Sequence[Entry]) -> list[Measured]:
+def measured(entries: Sequence[Entry]) -> list[Downtime]:
     """What was measured in each run of the incident; a run whose address was not probed has no probes."""
-    runs: list[Measured] = []
+    runs: list[Downtime] = []
     for entry in entries:
         at = moment(entry["time"])
         if not runs or entry["kind"] == "resumed":
-            runs.append(Measured(at, at))
+            runs.append(Downtime(at, at))
         run = runs[-1]
         run.ended = max(run.ended, at)
         run.closed = entry["kind"] == "closed"
@@ -134,12 +134,12 @@ def measured(entries: Sequence[Entry]) -> list[Measured]:
     return runs
 
 
-def without_service(runs: Sequence[Measured]) -> float | None:
+def without_service(runs: Sequence[Downtime]) -> float | None:
     """The seconds without service in all runs together; None when nothing was probed."""
     return sum((run.down_seconds for run in runs), 0.0) if any(run.probes for run in runs) else None
 
 
-def known_whole(runs: Sequence[Measured]) -> bool:
+def known_whole(runs: Sequence[Downtime]) -> bool:
     """Tell whether the seconds without service are all of them, and not only those that somebody saw.
 
     That is where each run was probed to its end, and users were served when the first one began and the last one ended.
@@ -149,7 +149,7 @@ def known_whole(runs: Sequence[Measured]) -> bool:
     return runs[0].probes[0].good and runs[-1].probes[-1].good
 
 
-def so_far(entries: Sequence[Entry]) -> list[Measured]:
+def so_far(entries: Sequence[Entry]) -> list[Downtime]:
     """What was measured in an incident whose run goes on: as if it ended with its newest entry."""
     runs = measured(entries)
     if runs:
@@ -157,7 +157,7 @@ def so_far(entries: Sequence[Entry]) -> list[Measured]:
     return runs
 
 
-def in_words(runs: Sequence[Measured]) -> str:
+def in_words(runs: Sequence[Downtime]) -> str:
     """What the probes have seen in all runs together, for the end of one; empty where nothing was probed."""
     error = runs[-1].error if runs else None
     probes = sum(len(run.probes) for run in runs)
@@ -172,19 +172,19 @@ def in_words(runs: Sequence[Measured]) -> str:
     return f"the public address answered {good} of {probes} probes well{still}{outages}{gap}{broken}"
 
 
-def seconds_in_words(runs: Sequence[Measured]) -> str:
+def seconds_in_words(runs: Sequence[Downtime]) -> str:
     """The seconds without service as one word: `12.3`, `≥12.3` where that may not be all of it, or `unknown`."""
     down = without_service(runs)
     return "unknown" if down is None else f"{'' if known_whole(runs) else '≥'}{down:.1f}"
 
 
-def still_out(runs: Sequence[Measured]) -> Probed | None:
+def still_out(runs: Sequence[Downtime]) -> Probed | None:
     """The last probe of all, if that was bad and its run came to its end; else None."""
     last = runs[-1] if runs else None
     return last.probes[-1] if last and last.closed and last.probes and not last.probes[-1].good else None
 
 
-def unmeasured(runs: Sequence[Measured]) -> float:
+def unmeasured(runs: Sequence[Downtime]) -> float:
     """The seconds between runs of which nobody knows, since users were without service on at least one side."""
     return sum(
         (later.began - earlier.ended).total_seconds()
@@ -193,7 +193,7 @@ def unmeasured(runs: Sequence[Measured]) -> float:
     )
 
 
-def _add(run: Measured, entry: Entry) -> None:
+def _add(run: Downtime, entry: Entry) -> None:
     run.url = entry["url"]
     if "error" in entry:
         run.error = entry["error"]

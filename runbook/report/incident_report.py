@@ -8,7 +8,7 @@ from typing import Any
 from runbook.actions import Outcome
 from runbook.clock import seconds_between
 from runbook.journal.journal import Entry
-from runbook.report.downtime import Measured, Probed, known_whole, measured, still_out, without_service
+from runbook.report.downtime import Downtime, Probed, known_whole, measured, still_out, without_service
 from runbook.report.next_command import next_command
 from runbook.report.production_view import Production
 from runbook.report.timeline import Scenario, Sentence, Timeline
@@ -28,7 +28,7 @@ _KINDS = {
 }
 
 
-class Story:
+class IncidentReport:
     """The incident that a journal tells about; works on journals that break off as well."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
@@ -196,7 +196,7 @@ class Story:
         return "rehearsal" in str(self.opened.get("type", ""))
 
     @cached_property
-    def measured(self) -> list[Measured]:
+    def measured(self) -> list[Downtime]:
         """What the probes of the public address were answered, run by run."""
         return measured(self._entries)
 

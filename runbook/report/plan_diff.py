@@ -7,11 +7,11 @@ from typing import Any
 
 from runbook.journal.journal import Entry
 from runbook.report.action_diff import (
-    ChangeHeld,
-    FactHeld,
+    ActionDiff,
+    FactDiff,
     Line,
     PlanAndActual,
-    Standing,
+    PlanDiff,
     Stop,
     as_planned,
     same_action,
@@ -19,7 +19,7 @@ from runbook.report.action_diff import (
     without_name,
 )
 from runbook.report.plan_lookup import facts_in_short
-from runbook.report.step_digest import ShortChange, ShortSentence, in_short
+from runbook.report.step_digest import ShortChange, StepDigest, in_short
 
 
 def plan_and_actual(entries: Sequence[Entry]) -> PlanAndActual | None:
@@ -28,7 +28,7 @@ def plan_and_actual(entries: Sequence[Entry]) -> PlanAndActual | None:
     if plan is None:
         return None
     name = str(entries[0].get("incident", ""))
-    planned = [ShortSentence.from_journal(sentence) for sentence in plan.get("sentences", [])]
+    planned = [StepDigest.from_journal(sentence) for sentence in plan.get("sentences", [])]
     actual = in_short(entries) if plan["incident"] else []
     return PlanAndActual(
         plan=plan["incident"] or "",
@@ -43,7 +43,7 @@ def plan_and_actual(entries: Sequence[Entry]) -> PlanAndActual | None:
     )
 
 
-def _stop(sentences: Sequence[ShortSentence]) -> Stop | None:
+def _stop(sentences: Sequence[StepDigest]) -> Stop | None:
     """The first sentence that did not let its scenario go on."""
     for sentence in sentences:
         if sentence.stopped:
@@ -51,9 +51,7 @@ def _stop(sentences: Sequence[ShortSentence]) -> Stop | None:
     return None
 
 
-def _changes(
-    planned: Sequence[ShortSentence], actual: Sequence[ShortSentence], plan: str, name: str
-) -> Iterator[ChangeHeld]:
+def _changes(planned: Sequence[StepDigest], actual: Sequence[StepDigest], plan: str, name: str) -> Iterator[ActionDiff]:
     """Every change of either, in the order of the execution, and then what it did not come to, as the plan has it."""
     promised = {_key(sentence, number): sentence for number, sentence in _numbered(planned)}
     for number, sentence in _numbered(actual):
@@ -65,7 +63,7 @@ def _changes(
             yield _held(sentence, change, None, plan, name)
 
 
-def _numbered(sentences: Sequence[ShortSentence]) -> Iterator[tuple[int, ShortSentence]]:
+def _numbered(sentences: Sequence[StepDigest]) -> Iterator[tuple[int, StepDigest]]:
     """Each sentence with how often its scenario has said the same before."""
     counts: dict[tuple[str, str, str], int] = {}
     for sentence in sentences:
@@ -74,19 +72,19 @@ def _numbered(sentences: Sequence[ShortSentence]) -> Iterator[tuple[int, ShortSe
         yield counts[words], sentence
 
 
-def _key(sentence: ShortSentence, number: int) -> tuple[str, str, str, int]:
+def _key(sentence: StepDigest, number: int) -> tuple[str, str, str, int]:
     return sentence.scenario, sentence.keyword, sentence.text, number
 
 
 def _held(
-    sentence: ShortSentence, planned: ShortChange | None, actual: ShortChange | None, plan: str, name: str
-) -> ChangeHeld:
+    sentence: StepDigest, planned: ShortChange | None, actual: ShortChange | None, plan: str, name: str
+) -> ActionDiff:
     known = actual or planned
     assert known is not None  # noqa: S101 - zip_longest gives at least one of the two
     said = [without_name(action, plan) for action in planned.actions] if planned else []
     did = [without_name(action, name) for action in actual.actions] if actual else []
     standing, apart = _standing(planned, actual, said, did)
-    return ChangeHeld(
+    return ActionDiff(
         scenario=sentence.scenario,
         sentence=f"{sentence.keyword} {sentence.text}",
         id=sentence.id,
@@ -96,26 +94,26 @@ def _held(
         planned=tuple(planned.actions) if planned else (),
         actual=tuple(actual.actions) if actual else (),
         evidence=_evidence(planned, actual),
-        lines=tuple(_lines(said, did)) if standing is Standing.DIFFERS else (),
+        lines=tuple(_lines(said, did)) if standing is PlanDiff.DIFFERS else (),
         apart=apart,
     )
 
 
 def _standing(
     planned: ShortChange | None, actual: ShortChange | None, said: Sequence[str], did: Sequence[str]
-) -> tuple[Standing, bool]:
+) -> tuple[PlanDiff, bool]:
     """How a change stands to its plan, and whether that counts as a difference."""
     if actual is None:
-        return Standing.NOT_REACHED, True
+        return PlanDiff.NOT_REACHED, True
     if actual.state == "begun":
-        return Standing.BROKEN_OFF, True
+        return PlanDiff.BROKEN_OFF, True
     if planned is None:
-        return Standing.NOT_PLANNED, True
+        return PlanDiff.NOT_PLANNED, True
     if actual.state == "already so":
-        return Standing.ALREADY_SO, not as_planned(planned.state, actual.state)
+        return PlanDiff.ALREADY_SO, not as_planned(planned.state, actual.state)
     if not as_planned(planned.state, actual.state) or not same_actions(said, did):
-        return Standing.DIFFERS, True
-    return Standing.AS_PLANNED, False
+        return PlanDiff.DIFFERS, True
+    return PlanDiff.AS_PLANNED, False
 
 
 def _evidence(planned: ShortChange | None, actual: ShortChange | None) -> str:
@@ -138,11 +136,11 @@ def _lines(planned: Sequence[str], actual: Sequence[str]) -> Iterator[Line]:
         yield from (Line("+", line) for line in did[begin:end])
 
 
-def _facts(planned: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[FactHeld]:
+def _facts(planned: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[FactDiff]:
     """The facts that differ; what only one of them came to find out is no difference, a stop tells that."""
     for name, said in planned.items():
         if name in actual and said != actual[name]:
-            yield FactHeld(name, _words(said), _words(actual[name]))
+            yield FactDiff(name, _words(said), _words(actual[name]))
 
 
 def _words(value: Any) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from runbook.actions import Reach
+from runbook.actions import Scope
 from runbook.clock import seconds_between
 from runbook.journal.journal import Entry
 from runbook.production.gate_words import is_closed
@@ -47,7 +47,7 @@ class Production:
     @property
     def before_and_after(self) -> list[Row]:
         """What changed, and what must not have, side by side; production at that one moment where it was seen once."""
-        looks = [look for name in ("before", "after") if isinstance(look := self._facts.get(name), Mapping)]
+        looks = [observe for name in ("before", "after") if isinstance(observe := self._facts.get(name), Mapping)]
         return compared(looks[0], looks[1] if len(looks) > 1 else None, self._must_stay) if looks else []
 
     @property
@@ -137,5 +137,5 @@ def _changed_since_last_look(entries: Sequence[Entry]) -> list[Entry]:
         if _is_look(entry):
             changes = []
         elif entry["kind"] == "change" and entry["state"] in ("begun", "done"):
-            changes += [entry] if entry.get("reach", Reach.PRODUCTION) == Reach.PRODUCTION else []
+            changes += [entry] if entry.get("reach", Scope.PRODUCTION) == Scope.PRODUCTION else []
     return changes

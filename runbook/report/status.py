@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from runbook.journal.damage import BROKEN_OFF, Damage
-from runbook.report.incident_report import Story
+from runbook.report.incident_report import IncidentReport
 
 #: The headline where not even the first entry is as it was written.
 NOTHING_BELIEVED = "Nothing in it can be believed"
@@ -31,7 +31,7 @@ class Ending:
         return "what was seen afterwards cannot be believed" if self.unknown else "nobody looked after the changes"
 
 
-def ending(story: Story, damage: Damage | None, *, under_way: bool = False) -> Ending:
+def ending(story: IncidentReport, damage: Damage | None, *, under_way: bool = False) -> Ending:
     """Tell how it ended; `damage` is what `verify` found, None for a journal that is whole.
 
     `under_way` says that a run is writing the journal at this moment.

@@ -37,7 +37,7 @@ class ShortChange:
 
 
 @dataclass
-class ShortSentence:
+class StepDigest:
     """One sentence: where it stands, what it says, how it ended last, why it stopped if it did, and its changes.
 
     One that could not be checked, or was not so, and that a person accepted, has no `detail`.
@@ -58,7 +58,7 @@ class ShortSentence:
         return self.outcome not in ("passed", "planned") and not accepted
 
     @classmethod
-    def from_journal(cls, found: Mapping[str, Any]) -> "ShortSentence":
+    def from_journal(cls, found: Mapping[str, Any]) -> "StepDigest":
         """One that was kept as `as_kept` writes it; what is missing there is empty."""
         words = {name: str(found.get(name, "")) for name in ("scenario", "id", "keyword", "text", "outcome", "detail")}
         changes = [ShortChange(**_only_known(change)) for change in found.get("changes", [])]
@@ -69,12 +69,12 @@ class ShortSentence:
         return asdict(self)
 
 
-def in_short(entries: Sequence[Entry]) -> list[ShortSentence]:
+def in_short(entries: Sequence[Entry]) -> list[StepDigest]:
     """Every sentence that began, in the order in which each began first."""
-    found: dict[tuple[str, str, int], ShortSentence] = {}
-    of_scenario: dict[str, dict[int, ShortSentence]] = {}
+    found: dict[tuple[str, str, int], StepDigest] = {}
+    of_scenario: dict[str, dict[int, StepDigest]] = {}
     counts: dict[str, int] = {}
-    now: ShortSentence | None = None
+    now: StepDigest | None = None
     changes: list[ShortChange] = []
     for entry in entries:
         kind = entry["kind"]
@@ -83,7 +83,7 @@ def in_short(entries: Sequence[Entry]) -> list[ShortSentence]:
         elif kind == "sentence began":
             words = f"{entry['keyword']} {entry['text']}"
             counts[words] = counts.get(words, 0) + 1
-            fresh = ShortSentence(entry["scenario"], entry.get("id", ""), entry["keyword"], entry["text"])
+            fresh = StepDigest(entry["scenario"], entry.get("id", ""), entry["keyword"], entry["text"])
             now = found.setdefault((entry["scenario"], words, counts[words]), fresh)
             of_scenario.setdefault(entry["scenario"], {})[id(now)] = now
             now.outcome, now.detail, changes = "interrupted", "", []
@@ -98,7 +98,7 @@ def in_short(entries: Sequence[Entry]) -> list[ShortSentence]:
     return list(found.values())
 
 
-def _changed(sentence: ShortSentence, of_this_run: list[ShortChange], entry: Entry) -> None:
+def _changed(sentence: StepDigest, of_this_run: list[ShortChange], entry: Entry) -> None:
     """Take up what a run of the incident did; `of_this_run` are the changes that it came to in this sentence."""
     state = entry["state"]
     if state == "done" and of_this_run:
@@ -115,7 +115,7 @@ def _changed(sentence: ShortSentence, of_this_run: list[ShortChange], entry: Ent
     of_this_run.append(told)
 
 
-def _went_on(sentences: Sequence[ShortSentence]) -> None:
+def _went_on(sentences: Sequence[StepDigest]) -> None:
     for sentence in sentences:
         if sentence.outcome in _ACCEPTED:
             sentence.detail = ""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runbook.actions import Outcome, Reach
+from runbook.actions import Outcome, Scope
 from runbook.clock import seconds_between
 from runbook.journal.journal import Entry
 
@@ -71,7 +71,7 @@ class Sentence:
     @property
     def _states_on_production(self) -> set[str]:
         """The states of those of its changes to production that were really begun."""
-        own = (entry for entry in self.changes if entry.get("reach", Reach.PRODUCTION) == Reach.PRODUCTION)
+        own = (entry for entry in self.changes if entry.get("reach", Scope.PRODUCTION) == Scope.PRODUCTION)
         return {entry["state"] for entry in own} & {"begun", "done"}
 
 

@@ -8,7 +8,7 @@ from runbook.hosts.command import Command
 from runbook.production.compose import FOLDER, Production
 
 
-class HostLines:
+class JsonLinesFile:
     """A file of JSON objects, one a line, in `.runbook/` on the production host; the oldest line first."""
 
     def __init__(self, production: Production, name: str) -> None:
@@ -19,10 +19,10 @@ class HostLines:
     def read(self) -> list[dict[str, Any]]:
         """Every line, a JSON object each; none when there is no such file. Raises Inconclusive when unreadable."""
         answer = self._production.host.run(self._production.command("cat", "--", self.path))
-        if answer.exit_code != 0 and "No such file or directory" in answer.last_words:
+        if answer.exit_code != 0 and "No such file or directory" in answer.last_line:
             return []
         if answer.exit_code != 0:
-            raise Inconclusive(f"{self.path} cannot be read: {answer.last_words}", "run this as the user who deploys")
+            raise Inconclusive(f"{self.path} cannot be read: {answer.last_line}", "run this as the user who deploys")
         lines = []
         for number, line in enumerate(answer.text.splitlines(), start=1):
             try:

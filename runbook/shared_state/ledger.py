@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runbook.actions import Change, Expectation, Reach, Seen
+from runbook.actions import Action, Check, Observation, Scope
 from runbook.clock import utc_now
 from runbook.errors import TargetError
 from runbook.production.compose import Production
 from runbook.release import Release, checked_tag
-from runbook.shared_state.jsonl import HostLines
+from runbook.shared_state.jsonl import JsonLinesFile
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class Choice:
     passed_over: tuple[PassedOver, ...]
 
 
-class KnownGood:
+class Ledger:
     """What production's host remembers of releases."""
 
     def __init__(self, production: Production) -> None:
-        self._ledger = HostLines(production, "known_good.jsonl")
-        self._quarantine = HostLines(production, "quarantine.jsonl")
+        self._ledger = JsonLinesFile(production, "known_good.jsonl")
+        self._quarantine = JsonLinesFile(production, "quarantine.jsonl")
 
     def choose(self, failed_tags: Sequence[str], asked_for: str | None) -> Choice:
         """Choose the target: the release asked for, otherwise the newest one on the ledger that is not the failed one.
@@ -94,15 +94,15 @@ class KnownGood:
             seen.add(candidate.tag)
             if candidate.tag in failed_tags:
                 passed_over.append(PassedOver(candidate.tag, "it is the release that failed"))
-            elif barred := self.barred(candidate.digests.values()):
-                passed_over.append(PassedOver(candidate.tag, barred))
+            elif quarantine_reason := self.quarantine_reason(candidate.digests.values()):
+                passed_over.append(PassedOver(candidate.tag, quarantine_reason))
             else:
                 return candidate, passed_over
         return None, passed_over
 
     def entering(
         self, release: Release, incident: str, schema: Sequence[str] | None, vouched: Mapping[str, Any]
-    ) -> Change:
+    ) -> Action:
         """The change that enters `release`, which passed its own validation in `incident`, in the ledger.
 
         `schema` is the database's revisions that it passed with, None when they are not known; `vouched` holds the
@@ -118,11 +118,11 @@ class KnownGood:
             same = (newest.get("digests"), newest.get("validated_by")) == (line["digests"], incident)
             return f"this incident entered {release.tag} at {newest['validated_at']}" if same else None
 
-        return Change(
+        return Action(
             f"{release.tag} is entered in the ledger of known-good releases",
             self._ledger.appending(line),
             already,
-            reach=Reach.NOTES,
+            reach=Scope.NOTES,
         )
 
     def validated_with(self, tag: str, schema: Sequence[str]) -> bool:
@@ -130,19 +130,19 @@ class KnownGood:
         at = sorted(schema)
         return any(line.get("tag") == tag and sorted(line.get("schema") or []) == at for line in self._ledger.read())
 
-    def entered(self, tag: str, incident: str) -> Expectation:
+    def entered(self, tag: str, incident: str) -> Check:
         """That the newest line of the ledger is the one for `tag`, by `incident`."""
 
-        def look() -> Seen:
+        def observe() -> Observation:
             newest = (self._ledger.read() or [{}])[-1]
             so = newest.get("tag") == tag and newest.get("validated_by") == incident
-            return Seen(so, f"the newest line of {self._ledger.path} names {newest.get('tag', 'nothing')}")
+            return Observation(so, f"the newest line of {self._ledger.path} names {newest.get('tag', 'nothing')}")
 
-        return Expectation(
-            f"the ledger to name {tag}", look, "somebody else wrote to the ledger at the same time: try again"
+        return Check(
+            f"the ledger to name {tag}", observe, "somebody else wrote to the ledger at the same time: try again"
         )
 
-    def quarantining(self, digests: Mapping[str, str], tag: str, incident: str) -> Change:
+    def quarantining(self, digests: Mapping[str, str], tag: str, incident: str) -> Action:
         """The change that marks the failed release's digests, so that post-deploy validation refuses them."""
         known = {str(line.get("digest")) for line in self._quarantine.read()}
 
@@ -156,7 +156,7 @@ class KnownGood:
             for service, digest in sorted(digests.items())
             if digest not in known
         ]
-        return Change(f"{tag} is quarantined", self._quarantine.appending(*lines), already)
+        return Action(f"{tag} is quarantined", self._quarantine.appending(*lines), already)
 
     def quarantined(self, digests: Mapping[str, str]) -> dict[str, Any]:
         """Those of `digests`, which are by service, that are in quarantine: the tag, since when, and in which file."""
@@ -169,7 +169,7 @@ class KnownGood:
             "file": self._quarantine.path,
         }
 
-    def barred(self, digests: Collection[str]) -> str | None:
+    def quarantine_reason(self, digests: Collection[str]) -> str | None:
         """Say when and in which incident these images failed together; None when they did not.
 
         A release failed when all digests that were put in quarantine with it are among its own: a release that mends
@@ -183,27 +183,31 @@ class KnownGood:
                 return f"{tag} failed in incident {incident} ({lines[-1].get('since')})"
         return None
 
-    def in_quarantine(self, digests: Mapping[str, str]) -> Expectation:
+    def in_quarantine(self, digests: Mapping[str, str]) -> Check:
         """That the failed release's digests are in quarantine; nothing to look at where none was known."""
 
-        def look() -> Seen:
-            barred = self.barred(digests.values()) if digests else "no digest was known"
-            return Seen(barred is not None, barred or "not in quarantine")
+        def observe() -> Observation:
+            quarantine_reason = self.quarantine_reason(digests.values()) if digests else "no digest was known"
+            return Observation(quarantine_reason is not None, quarantine_reason or "not in quarantine")
 
-        return Expectation(
-            "the failed release in quarantine", look, "see to it that CI cannot deploy it again", acceptable=False
+        return Check(
+            "the failed release in quarantine", observe, "see to it that CI cannot deploy it again", acceptable=False
         )
 
-    def not_quarantined(self, digests: Mapping[str, str]) -> Expectation:
+    def not_quarantined(self, digests: Mapping[str, str]) -> Check:
         """That none of the digests which run now failed before."""
 
-        def look() -> Seen:
-            barred = self.barred(digests.values())
-            return Seen(barred is None, barred or f"none of {len(digests)} digests is in quarantine", final=True)
+        def observe() -> Observation:
+            quarantine_reason = self.quarantine_reason(digests.values())
+            return Observation(
+                quarantine_reason is None,
+                quarantine_reason or f"none of {len(digests)} digests is in quarantine",
+                final=True,
+            )
 
-        return Expectation(
+        return Check(
             "a release that has not failed before",
-            look,
+            observe,
             "somebody deployed the failed release again: stop that pipeline, then roll back",
             acceptable=False,
         )

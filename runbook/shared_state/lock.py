@@ -16,15 +16,15 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from runbook.actions import Change, Reach
+from runbook.actions import Action, Scope
 from runbook.clock import utc_now
 from runbook.errors import Inconclusive, LockHeld, LockLost
 from runbook.hosts.command import Command
 from runbook.hosts.process import boot, start_of
-from runbook.hosts.signals import signals_held
+from runbook.hosts.signals import signals_blocked
 from runbook.operator import operator
 from runbook.production.compose import FOLDER, Production
-from runbook.shared_state.jsonl import HostLines
+from runbook.shared_state.jsonl import JsonLinesFile
 from runbook.text import visible
 
 #: Seconds between two signs of life, and how long none may be seen before a lock counts as abandoned.
@@ -118,7 +118,7 @@ class Lock:
         self._mine = _FREE
         self.holder: Holder | None = None
 
-    def look(self) -> Held | None:
+    def observe(self) -> Held | None:
         """Who holds it, or None. Raises Inconclusive when that cannot be read: unknown is not free."""
         answer = self._production.host.run(self._production.command("sh", "-c", _LOOK, "sh", self.path))
         if answer.exit_code == 0 and not answer.stdout:
@@ -129,7 +129,7 @@ class Lock:
             return Held(holder, int(age), hashlib.sha256(content).hexdigest())
         except (ValueError, TypeError, RecursionError):
             raise Inconclusive(
-                f"the lock {self.path} cannot be read: {answer.last_words}",
+                f"the lock {self.path} cannot be read: {answer.last_line}",
                 "look at it on the production host; if nobody is at work there, remove it",
             ) from None
 
@@ -139,7 +139,7 @@ class Lock:
         Only the incident that it was abandoned by may take it over; for others `way_on` says what to type, by its name.
         Raises LockHeld when somebody has it.
         """
-        held = self.look()
+        held = self.observe()
         if held is not None:
             _refuse_unless_ours(held, incident, way_on)
         self._production.host.check(self._production.command("mkdir", "--parents", "--mode=700", "--", self._folder))
@@ -148,7 +148,7 @@ class Lock:
         # Noted before: a signal may come between the deed and its notice.
         self.holder, self._mine = holder, hashlib.sha256(content).hexdigest()
         if not self._done(self._if_still(held.seal if held else _FREE, "put", content)):
-            now = self.look()
+            now = self.observe()
             raise LockHeld(
                 f"somebody took the lock at this very moment: {now or 'and let go of it again'}",
                 "wait until that run has ended, then type it again",
@@ -169,20 +169,20 @@ class Lock:
         self._mine, self.holder = _FREE, None
         return ours
 
-    def forcing(self, held: Held, incident: str, why: str) -> Change:
+    def forcing(self, held: Held, incident: str, why: str) -> Action:
         """The change that takes the lock away from `held`, and from nobody else, and then says so beside it there.
 
         Its command fails with CHANGED_HANDS when the lock is another's by now.
         """
         line = {"at": utc_now(), "by": operator(), "why": why, "incident": incident, "held": asdict(held.holder)}
-        return Change(
+        return Action(
             f"the lock of incident {held.holder.incident} is taken away",
-            (self._if_still(held.seal, "remove"), *HostLines(self._production, "unlocked.jsonl").appending(line)),
-            reach=Reach.NOTES,
+            (self._if_still(held.seal, "remove"), *JsonLinesFile(self._production, "unlocked.jsonl").appending(line)),
+            reach=Scope.NOTES,
         )
 
     def _now_held(self) -> str:
-        return str(self.look() or "nobody holds it")
+        return str(self.observe() or "nobody holds it")
 
     def _if_still(self, seen: str, then: str, content: bytes | None = None) -> Command:
         guarded = ("flock", "--exclusive", "--wait", "10", self._folder, "sh", "-c", _COMPARE_AND, "sh")
@@ -193,7 +193,7 @@ class Lock:
         answer = self._production.host.run(command)
         if answer.exit_code not in (0, _NOT_AS_SEEN):
             raise Inconclusive(
-                f"the lock {self.path} cannot be changed: {answer.last_words}",
+                f"the lock {self.path} cannot be changed: {answer.last_line}",
                 "run this as the user who deploys; flock (util-linux) must be there",
             )
         return answer.exit_code == 0
@@ -209,7 +209,7 @@ class Heartbeat:
 
     def start(self) -> None:
         """Begin."""
-        with signals_held():
+        with signals_blocked():
             self._thread.start()
 
     def stop(self) -> None:

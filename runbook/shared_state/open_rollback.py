@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from runbook.actions import Change, Expectation, Kept, Seen
+from runbook.actions import Action, Artifact, Check, Observation
 from runbook.clock import utc_now
 from runbook.errors import Inconclusive, RunbookError
 from runbook.production.compose import FOLDER, Production
@@ -17,7 +17,7 @@ from runbook.production.compose import FOLDER, Production
 _KEPT = ("tags", "digests", "log_errors")
 
 
-class OpenIncident:
+class OpenRollback:
     """The note of the rollback under way, `.runbook/open_incident.json` in the project's directory."""
 
     def __init__(self, production: Production) -> None:
@@ -28,7 +28,7 @@ class OpenIncident:
     def read(self) -> dict[str, Any] | None:
         """What was written down, or None when no rollback is under way. Raises Inconclusive when it can't be read."""
         answer = self._production.host.run(self._production.command("cat", "--", self.path))
-        if answer.exit_code != 0 and "No such file or directory" in answer.last_words:
+        if answer.exit_code != 0 and "No such file or directory" in answer.last_line:
             return None
         try:
             found: dict[str, Any] = json.loads(answer.text) if answer.exit_code == 0 else {}
@@ -37,7 +37,7 @@ class OpenIncident:
             so = False
         if not so:
             raise Inconclusive(
-                f"{self.path} cannot be read: {answer.last_words}", "look at it; remove it if no rollback is under way"
+                f"{self.path} cannot be read: {answer.last_line}", "look at it; remove it if no rollback is under way"
             )
         return found
 
@@ -59,7 +59,7 @@ class OpenIncident:
 
     def opening(
         self, incident: str, origin: Mapping[str, Any], target: str, earlier: Mapping[str, Any] | None = None
-    ) -> Change:
+    ) -> Action:
         """The change that writes down what failed and what is returned to, before anything is switched.
 
         `earlier` is the note of a rollback that broke off and that this one goes on from: it is kept in the new one.
@@ -79,7 +79,7 @@ class OpenIncident:
             return f"incident {found['incident']} is open since {found['since']}" if found and same else None
 
         content = (json.dumps(note, sort_keys=True) + "\n").encode("utf-8")
-        return Change(
+        return Action(
             f"the rollback to {target} is written down on the production host",
             (
                 self._production.command("mkdir", "--parents", "--mode=700", "--", self._folder),
@@ -88,28 +88,28 @@ class OpenIncident:
                 self._production.command("mv", "--force", "--", f"{self.path}.new", self.path),
             ),
             already,
-            leaves=(Kept(self.path, "the note of the rollback under way"),),
+            leaves=(Artifact(self.path, "the note of the rollback under way"),),
         )
 
-    def closing(self) -> Change:
+    def closing(self) -> Action:
         """The change that takes the note away: users are back, and people know."""
 
         def already() -> str | None:
             return None if self.read() else "no rollback is under way"
 
         removing = self._production.command("rm", "--force", "--", self.path)
-        return Change("the rollback is closed on the production host", (removing,), already, removes=(self.path,))
+        return Action("the rollback is closed on the production host", (removing,), already, removes=(self.path,))
 
-    def closed(self) -> Expectation:
+    def closed(self) -> Check:
         """That the note is gone."""
 
-        def look() -> Seen:
+        def observe() -> Observation:
             found = self.read()
             if found is None:
-                return Seen(ok=True, seen="no rollback is under way")
-            return Seen(ok=False, seen=f"incident {found['incident']} is open since {found['since']}")
+                return Observation(ok=True, seen="no rollback is under way")
+            return Observation(ok=False, seen=f"incident {found['incident']} is open since {found['since']}")
 
-        return Expectation("no rollback under way on the production host", look, "somebody began another one: look who")
+        return Check("no rollback under way on the production host", observe, "somebody began another one: look who")
 
 
 def _earlier(note: Mapping[str, Any] | None) -> list[dict[str, Any]]:

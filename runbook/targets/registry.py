@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 from pydantic import SecretStr
 
 from runbook.errors import Inconclusive, ProductionError, RegistryError, RegistryRefused, ReleaseNotFound
-from runbook.hosts.http import Answer, Prober
+from runbook.hosts.http import Answer, HttpClient
 from runbook.release import ImageName, checked_digest
 from runbook.targets.challenges import challenges_in
 
@@ -36,7 +36,7 @@ _IN_A_HEADER = re.compile(r"[\x21-\x7e]+")
 class Registry:
     """The image registry at one address."""
 
-    def __init__(self, url: str, username: str | None, password: SecretStr | None, prober: Prober) -> None:
+    def __init__(self, url: str, username: str | None, password: SecretStr | None, prober: HttpClient) -> None:
         self.url = url.rstrip("/")
         self._username = username
         self._password = password

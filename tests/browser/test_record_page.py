@@ -52,7 +52,7 @@ def record(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
             stderr={"bytes": 0, "kept": ""},
         )
         incident.sentence_ended(error)
-    incident.learn("before", SNAPSHOT)
+    incident.record_fact("before", SNAPSHOT)
     journal.write("scenario ended", scenario="Users return", outcome="failed")
     journal.write("closed", outcome="failed", changes_made=["user traffic is resumed"])
     journal.close()

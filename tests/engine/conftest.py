@@ -16,7 +16,7 @@ import pytest
 from rehearsal.docker_host.engine import plugin_dirs
 from rehearsal.incidents.catalogue import Planted, find_incident
 from rehearsal.incidents.database import columns, content_hash, sql, tables
-from rehearsal.practice_production import Practice
+from rehearsal.practice_production import PracticeProduction
 from tests.support.journal_schema import problems
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ class Ran:
 class Rehearsed:
     """The practice production, what it was before the rollback, and the runs that were made on it."""
 
-    practice: Practice
+    practice: PracticeProduction
     reports: Path
     env_before: bytes = b""
     stat_before: os.stat_result | None = None
@@ -113,10 +113,10 @@ def docker(*arguments: str) -> str:
 @contextmanager
 def planted(name: str, folder: Path) -> Iterator[tuple[Rehearsed, Planted]]:
     """A production of its own on which an incident was planted; its records land in `folder`."""
-    practice = Practice(ROOT, print, plugin_dirs=plugin_dirs())
+    practice = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs())
     here = Rehearsed(practice, folder / "reports")
 
-    def validate(_: Practice) -> None:
+    def validate(_: PracticeProduction) -> None:
         validated = here.run("-m", "post_deploy")
         assert validated.exit_code == 0, validated.terminal
 
@@ -161,7 +161,7 @@ def running(here: Rehearsed, service: str) -> str:
 def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
     """A production on which `regression` was planted, planned for, and rolled back."""
     incident = find_incident("regression")
-    practice = Practice(ROOT, print, plugin_dirs=plugin_dirs())
+    practice = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs())
     here = Rehearsed(practice, tmp_path_factory.mktemp("records") / "reports")
     try:
         practice.raise_up(incident.live)

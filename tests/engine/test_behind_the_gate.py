@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from runbook.actions import Expectation
-from runbook.chapters.context import Toolbox
+from runbook.actions import Check
+from runbook.chapters.context import Context
 from runbook.errors import CheckFailed, EngineError, RunbookError
 from runbook.hosts.local import Host
 from runbook.incident.executor import Incident, Mode
-from runbook.incident.options import Wishes
+from runbook.incident.options import Options
 from runbook.journal.journal import Journal
 from runbook.production.compose import Production
 from runbook.production.service.traffic import TrafficGate
@@ -30,17 +30,17 @@ def settings_of(here: Rehearsed, section: str, **changed: Any) -> Settings:
     return settings.model_copy(update={section: type(part).model_validate(part.model_dump() | changed)})
 
 
-Tools = Callable[[Settings], Toolbox]
+Tools = Callable[[Settings], Context]
 
 
 @pytest.fixture
 def tools_for(tmp_path: Path) -> Iterator[Tools]:
     """Makes the toolbox of a plan; its connections are closed afterwards."""
-    made: list[Toolbox] = []
+    made: list[Context] = []
 
-    def make(settings: Settings) -> Toolbox:
+    def make(settings: Settings) -> Context:
         incident = Incident("i-1", Mode.PLAN, Journal(tmp_path / "i" / "journal.jsonl", redactor_for(settings)))
-        made.append(Toolbox(settings, incident, Wishes()))
+        made.append(Context(settings, incident, Options()))
         return made[-1]
 
     (tmp_path / "i").mkdir()
@@ -50,7 +50,7 @@ def tools_for(tmp_path: Path) -> Iterator[Tools]:
             client.close()
 
 
-def seen(tools: Toolbox, expectation: Expectation) -> str:
+def seen(tools: Context, expectation: Check) -> str:
     """What a check that must pass saw."""
     tools.incident.verify(expectation)
     return str(tools.incident.journal.entries[-1]["seen"])

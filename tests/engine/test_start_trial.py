@@ -163,7 +163,7 @@ def tried(here: Here, folder: Path, kind: str, **migrations: Any) -> Any:
     """How the target fares whose start is of that kind; nothing stays of the trial, and production is as it was."""
     with here.tools(folder, kind, **migrations) as tools:
         try:
-            return startup_check.migrates_not_at_start(tools, here.release).look()
+            return startup_check.migrates_not_at_start(tools, here.release).observe()
         finally:
             assert left(here) == ""
             assert here.sql("SELECT version_num FROM audit.versions").split() == ["0002"]
@@ -240,21 +240,21 @@ def test_commands_run_whatever_the_entrypoint(here: Here, tmp_path: Path) -> Non
     here.sql("UPDATE audit.versions SET version_num = '0001'")
     try:
         with here.tools(tmp_path, "plain", python="/opt/own-python") as tools:
-            seen = starts(tools, "v1", Direction.DOWNGRADE).look()
+            seen = starts(tools, "v1", Direction.DOWNGRADE).observe()
             assert (seen.ok, seen.seen.partition(" in the image")[2]) == (True, " of v1 finds the database at 0001"), (
                 seen
             )
         with here.tools(tmp_path, "plain", python="no-such-python") as tools:
-            seen = starts(tools, "v1", Direction.UPGRADE).look()
+            seen = starts(tools, "v1", Direction.UPGRADE).observe()
             assert not seen.ok
             assert 'exec: "no-such-python"' in seen.seen
         own = ["/opt/own-python", "-m", "alembic", "downgrade", "{revision}"]
         with here.tools(tmp_path, "plain", downgrade=own) as tools:
-            assert starts(tools, "v1", Direction.DOWNGRADE).look().ok
+            assert starts(tools, "v1", Direction.DOWNGRADE).observe().ok
         # One that does not know --help and would write: it has no network to do it by.
         rogue = "import os,psycopg; psycopg.connect(os.environ['DATABASE_URL']).execute('DROP TABLE orders').commit()"
         with here.tools(tmp_path, "plain", downgrade=["python3", "-c", rogue, "{revision}"]) as tools:
-            seen = starts(tools, "v1", Direction.DOWNGRADE).look()
+            seen = starts(tools, "v1", Direction.DOWNGRADE).observe()
             assert not seen.ok
             assert here.sql("SELECT note FROM orders").strip() == "kept"
     finally:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from rehearsal.docker_host.engine import plugin_dirs
-from rehearsal.practice_production import Practice
+from rehearsal.practice_production import PracticeProduction
 from tests.engine.conftest import ROOT, Rehearsed, docker
 
 BASE = "rollback-runbook/base:bookworm"
@@ -42,7 +42,7 @@ def everything() -> dict[str, set[str]]:
 @pytest.mark.usefixtures("stranger")
 def test_down_removes_one_rehearsal_and_nothing_else(rehearsed: Rehearsed) -> None:
     """After it nothing of that rehearsal is left, and what others have is still there."""
-    practice = Practice(ROOT, print, plugin_dirs=plugin_dirs())
+    practice = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs())
     practice.raise_up("2025-12-15-rc1")
     mine = (practice.name, practice.registry_url.removeprefix("http://"))
     assert {kind for kind, names in everything().items() if any(m in name for m in mine for name in names)} == {
@@ -64,7 +64,7 @@ def test_down_removes_one_rehearsal_and_nothing_else(rehearsed: Rehearsed) -> No
 @pytest.mark.skipif("CI" not in os.environ, reason="it would remove the rehearsals that a developer kept")
 def test_down_leaves_what_runs_and_what_is_not_ours(rehearsed: Rehearsed) -> None:
     """A kept rehearsal is removed; one that is running is left alone and named; what no rehearsal made is kept."""
-    kept = Practice(ROOT, print, plugin_dirs=plugin_dirs())
+    kept = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs())
     kept.raise_up("2025-12-15-rc1")
     assert kept._lock is not None
     kept._lock.close()  # as when the process that raised it has ended

@@ -9,7 +9,7 @@ import pytest
 from rehearsal.docker_host.engine import plugin_dirs
 from rehearsal.env_file import set_tag
 from rehearsal.incidents.catalogue import find_incident
-from rehearsal.practice_production import Practice
+from rehearsal.practice_production import PracticeProduction
 from tests.engine.conftest import ROOT, Rehearsed, running, state
 
 LIVE = "2025-12-15-rc1"
@@ -19,7 +19,7 @@ COMPOSE = "docker compose --env-file .env -f docker-compose.yml"
 @pytest.fixture
 def broken(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rehearsed]:
     """A production on which the incident named by the test was planted; no runbook ran on it."""
-    practice = Practice(ROOT, print, plugin_dirs=plugin_dirs())
+    practice = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs())
     try:
         find_incident(request.param).plant(practice, lambda _: None)
         (practice.server / ".runbook").mkdir(exist_ok=True)

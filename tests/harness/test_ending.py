@@ -10,7 +10,7 @@ import pytest
 from harness.options import Run
 from harness.session.summary import last_lines
 from runbook.incident.executor import Mode
-from runbook.incident.options import Wishes
+from runbook.incident.options import Options
 from runbook.settings.loader import load
 from tests.support.parts import SETTINGS
 from tests.support.telling import snapshot
@@ -34,7 +34,7 @@ def lines(folder: Path, ending: str, ended: Ended, lock: str = "released", **mor
     (folder / "runbook.toml").write_text(SETTINGS)
     usual: dict[str, Any] = {
         "kind": "rollback",
-        "wishes": Wishes(),
+        "wishes": Options(),
         "settings_given": None,
         "reports_given": None,
         "earlier": None,
@@ -98,14 +98,14 @@ def test_plan_says_how_to_carry_it_out(tmp_path: Path) -> None:
 
 def test_what_was_asked_for_is_asked_for_again(tmp_path: Path) -> None:
     """What a person typed besides (an accepted loss, a verdict with its reason) stands in the command to type next."""
-    asked = Wishes(accept_loss="c3", verdict="additive", because="no one's rows")
+    asked = Options(accept_loss="c3", verdict="additive", because="no one's rows")
     said = lines(tmp_path, "planned", Ended({"target": {"tag": "v1"}}, mode=Mode.PLAN), wishes=asked)
     assert "--to v1 --accept-loss c3 --verdict additive --because 'no one'\"'\"'s rows' --execute shop" in said
 
 
 def test_emergency_goes_on_as_an_emergency(tmp_path: Path) -> None:
     """A switch that was not turned to its end is gone on with as an emergency; planned, as what was asked for."""
-    asked = Wishes(disable="exports")
+    asked = Options(disable="exports")
     said = lines(
         tmp_path, "failed", Ended(after(), ["EXPORT_MODE=off"]), wishes=asked, kind="emergency", mark="emergency"
     )
@@ -120,7 +120,7 @@ def test_incident_that_can_never_be_gone_on_with_is_planned_anew(tmp_path: Path,
     """A `--resume` that would stop at the same check is not offered; what is on record of the newest run counts."""
     anew = {"why": "another release runs", "options": options}
     facts = after() | {"begin anew": anew}
-    said = lines(tmp_path, "failed", Ended(facts, ["user traffic is paused"]), wishes=Wishes(verdict="additive"))
+    said = lines(tmp_path, "failed", Ended(facts, ["user traffic is paused"]), wishes=Options(verdict="additive"))
     assert "another release runs: this incident is not gone on with; to plan another rollback, type:\n" in said
     assert said.endswith(" ".join(["/pytest features", *options]))
     under_way = {"incident": "i-0", "since": "2026-01-01T02:00:00.000000Z", "target": "v1", "recorded_here": True}
@@ -153,7 +153,7 @@ def test_run_that_changed_nothing_says_what_production_is(tmp_path: Path) -> Non
 def test_failed_plan_is_made_again(tmp_path: Path) -> None:
     """A plan that failed cannot be gone on with: it is made again when what it said is mended."""
     before = {"before": snapshot("running", "v2", gate="closed")}
-    said = lines(tmp_path, "failed", Ended(before, mode=Mode.PLAN), kind="plan", wishes=Wishes(target="v9"))
+    said = lines(tmp_path, "failed", Ended(before, mode=Mode.PLAN), kind="plan", wishes=Options(target="v9"))
     assert said.endswith("/pytest features")  # without the target that there may not be
     assert "traffic is paused: the gate was closed by nobody that this record knows of" in said
 

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from harness.terminal import live
-from harness.terminal.live_state import Now
+from harness.terminal.live_state import LiveState
 from harness.terminal.screen import Style
 from runbook.journal.availability import Availability
 from tests.harness.inner import CANARY, Runbook, scenario
@@ -103,7 +103,7 @@ def test_no_finished_line_is_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None
 
     reader = threading.Thread(target=read)
     reader.start()
-    now = Now()
+    now = LiveState()
     view = live.LiveView(os.fdopen(terminal, "w"), now, lambda: Availability("http://x/"), colour=True)
     view.start()
     told = [f"line {number}" for number in range(300)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook.hosts.command import Command, Completed
-from runbook.hosts.http import Answer, Prober
+from runbook.hosts.http import Answer, HttpClient
 from runbook.hosts.local import Host
 from runbook.production.compose import Production
 from runbook.production.invocation import Invocation
@@ -153,9 +153,9 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[Server]:
 
 
 @contextmanager
-def asking(deadline: float = 5.0, heard: Heard | None = None) -> Iterator[Prober]:
+def asking(deadline: float = 5.0, heard: Heard | None = None) -> Iterator[HttpClient]:
     """A prober; `deadline` is in seconds for each exchange."""
-    prober = Prober(deadline, heard or Heard())
+    prober = HttpClient(deadline, heard or Heard())
     try:
         yield prober
     finally:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from runbook.actions import Expectation, Seen
+from runbook.actions import Check, Observation
 from runbook.errors import (
     CommandFailed,
     CommandTimedOut,
@@ -19,8 +19,8 @@ from runbook.errors import (
 )
 from runbook.polling import Waited, wait_for
 
-NO = Seen(ok=False, seen="not yet")
-YES = Seen(ok=True, seen="there")
+NO = Observation(ok=False, seen="not yet")
+YES = Observation(ok=True, seen="there")
 UNKNOWN = Inconclusive("no answer", "look by hand")
 
 
@@ -36,25 +36,27 @@ class Time:
         self.now += seconds
 
 
-def waited(*looks: Seen | Exception, deadline: float, takes: float = 0.0, patience: float = 0.0) -> tuple[Waited, Time]:
+def waited(
+    *looks: Observation | Exception, deadline: float, takes: float = 0.0, patience: float = 0.0
+) -> tuple[Waited, Time]:
     """Wait through those looks, the last of which repeats for ever; each takes that many seconds."""
     time = Time()
 
-    def sequence() -> Iterator[Seen | Exception]:
+    def sequence() -> Iterator[Observation | Exception]:
         yield from looks
         while True:
             yield looks[-1]
 
     answers = sequence()
 
-    def look() -> Seen:
+    def observe() -> Observation:
         time.now += takes
         answer = next(answers)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    expectation = Expectation("it there", look, "wait", deadline, interval=0.5)
+    expectation = Check("it there", observe, "wait", deadline, interval=0.5)
     return wait_for(expectation, lambda: time.now, time.sleep, patience=patience), time
 
 
@@ -84,7 +86,7 @@ def test_deadline_is_kept(takes: float) -> None:
 
 def test_what_cannot_become_so_is_not_waited_for() -> None:
     """A look that says that waiting cannot help ends the waiting."""
-    result, time = waited(NO, Seen(ok=False, seen="never", final=True), YES, deadline=60)
+    result, time = waited(NO, Observation(ok=False, seen="never", final=True), YES, deadline=60)
     assert (result.looks, result.seen.seen) == (2, "never")
     assert time.slept == [0.5]
 
@@ -118,7 +120,7 @@ def test_host_that_could_not_be_asked_is_asked_again(error: HostError) -> None:
     result, _ = waited(NO, error, deadline=2)
     assert isinstance(result.unknown, Inconclusive)
     assert str(result.unknown) == str(error)
-    assert result.seen == Seen(ok=False, seen=error.seen)
+    assert result.seen == Observation(ok=False, seen=error.seen)
 
 
 @pytest.mark.parametrize("takes", [0.0, 60.0])

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from runbook.actions import Expectation, Seen
-from runbook.chapters.context import Toolbox
+from runbook.actions import Check, Observation
+from runbook.chapters.context import Context
 from runbook.production.containers import Container, counts
 from runbook.production.coupling import changing, restarted_with
 from runbook.production.invocation import DEFAULT_ENV_FILE, place
@@ -12,14 +12,14 @@ from runbook.release import Release
 _NOT_SET = "variable is not set"
 
 
-def files_known(tools: Toolbox) -> Expectation:
+def files_known(tools: Context) -> Check:
     """That the files and env files by which Compose is called are those that the containers were made from.
 
     And that Compose reads them without missing a variable; one that was missing already when the containers were made
     is told, and stops nothing.
     """
 
-    def look() -> Seen:
+    def observe() -> Observation:
         production = tools.production
         ours = [each for each in production.running() if each.service in tools.settings.project.services]
         wrong, told = _files(tools, ours)
@@ -32,16 +32,16 @@ def files_known(tools: Toolbox) -> Expectation:
         call = production.invocation
         files, env_files = ", ".join(call.files), ", ".join(call.env_files)
         profiles = f", profiles {', '.join(call.profiles)}" if call.profiles else ""
-        return Seen(not wrong, "; ".join(wrong) or "; ".join([f"{files} with {env_files}{profiles}", *told]))
+        return Observation(not wrong, "; ".join(wrong) or "; ".join([f"{files} with {env_files}{profiles}", *told]))
 
-    return Expectation(
+    return Check(
         "Compose called with the files that production was made from, and no variable missing",
-        look,
+        observe,
         "name the right files as project.compose_files and project.env_file in the settings, and set what is missing",
     )
 
 
-def _files(tools: Toolbox, ours: Sequence[Container]) -> tuple[list[str], list[str]]:
+def _files(tools: Context, ours: Sequence[Container]) -> tuple[list[str], list[str]]:
     """What is wrong with files and env files, and what is only to be told."""
     project, call = tools.settings.project, tools.production.invocation
     wrong: list[str] = []
@@ -67,12 +67,12 @@ def _files(tools: Toolbox, ours: Sequence[Container]) -> tuple[list[str], list[s
     return wrong, told
 
 
-def _gone(tools: Toolbox, paths: Iterable[str]) -> set[str]:
+def _gone(tools: Context, paths: Iterable[str]) -> set[str]:
     production = tools.production
     return {path for path in set(paths) if tools.host.run(production.command("test", "-e", path)).exit_code != 0}
 
 
-def _same(tools: Toolbox, some: Sequence[str], others: Sequence[str]) -> bool:
+def _same(tools: Context, some: Sequence[str], others: Sequence[str]) -> bool:
     """Tell whether these are the same files, whatever links lead to them."""
     if list(some) == list(others):
         return True
@@ -84,7 +84,7 @@ def _same(tools: Toolbox, some: Sequence[str], others: Sequence[str]) -> bool:
     return len(real) == 2 and real[0] == real[1]
 
 
-def _changed(tools: Toolbox, ours: Sequence[Container]) -> list[str]:
+def _changed(tools: Context, ours: Sequence[Container]) -> list[str]:
     production = tools.production
     tags = {production.tag_of(each) for each in ours if each.service in production.rolled_back}
     there = counts(each.facts() for each in production.containers())
@@ -92,18 +92,18 @@ def _changed(tools: Toolbox, ours: Sequence[Container]) -> list[str]:
     return [each.name for each in ours if each.name in differences and each.service in production.rolled_back]
 
 
-def note_what_follows(tools: Toolbox, release: Release) -> Expectation:
+def note_what_follows(tools: Context, release: Release) -> Check:
     """What goes with the application, by service, and what differed from the files before; it is put on record once.
 
     What differs already is no news afterwards, and is not held against the rollback.
     """
     incident = tools.incident
 
-    def look() -> Seen:
+    def observe() -> Observation:
         if "together" in incident.facts and incident.changes_made:
             incident.confirm("together")
         else:
-            incident.learn("together", _what_follows(tools, release))
+            incident.record_fact("together", _what_follows(tools, release))
         found = incident.facts["together"]
         told = [f"{name} shares {shared}, and is recreated with it" for name, shared in found["recreated"].items()]
         told += found["left"].values()
@@ -111,12 +111,14 @@ def note_what_follows(tools: Toolbox, release: Release) -> Expectation:
         if differed:
             told.append(f"differed from the files before the incident: {', '.join(differed)}")
         told += [f"whether the other services differ is not known: {why}" for why in found.get("unknown", {}).values()]
-        return Seen(ok=True, seen="; ".join(told) or "nothing but the application follows, and nothing differed before")
+        return Observation(
+            ok=True, seen="; ".join(told) or "nothing but the application follows, and nothing differed before"
+        )
 
-    return Expectation("everything that follows the application named", look, "")
+    return Check("everything that follows the application named", observe, "")
 
 
-def _what_follows(tools: Toolbox, release: Release) -> dict[str, dict[str, str]]:
+def _what_follows(tools: Context, release: Release) -> dict[str, dict[str, str]]:
     production, variable = tools.production, tools.settings.project.tag_variable
     tag, changed = _one_tag(tools), production.rolled_back
     now, then = production.services(tag), production.services(release.tag)
@@ -141,10 +143,10 @@ def _what_follows(tools: Toolbox, release: Release) -> dict[str, dict[str, str]]
     return found | ({"unknown": {"others": pending.unknown}} if pending.unknown else {})
 
 
-def switchable(tools: Toolbox, release: Release) -> Expectation:
+def switchable(tools: Context, release: Release) -> Check:
     """That the very `up` that will bring up the target changes the application and nothing else, as Compose says."""
 
-    def look() -> Seen:
+    def observe() -> Observation:
         production = tools.production
         services = {each.name: each.service for each in production.running()}
         hanging = production.hanging_on(production.rolled_back)
@@ -164,21 +166,21 @@ def switchable(tools: Toolbox, release: Release) -> Expectation:
             if production.image_id(image) is None:
                 wrong.append(f"{name} is recreated, and the host does not hold its image {image}")
         changes = ", ".join(f"{name} {effect}" for name, effect in sorted(effects.items())) or "nothing"
-        return Seen(not wrong, "; ".join(wrong) or f"Compose would change: {changes}", final=True)
+        return Observation(not wrong, "; ".join(wrong) or f"Compose would change: {changes}", final=True)
 
-    return Expectation(
+    return Check(
         f"nothing but the application changed by bringing up {release.tag}",
-        look,
+        observe,
         "bring files and production together first; what they differ in shows"
         f" {tools.production.compose('up', '-d', '--dry-run')}",
     )
 
 
-def _counts(tools: Toolbox) -> dict[str, int]:
+def _counts(tools: Context) -> dict[str, int]:
     return counts(tools.incident.facts["before"]["containers"])
 
 
-def _one_tag(tools: Toolbox) -> str | None:
+def _one_tag(tools: Context) -> str | None:
     """The release that ran before the incident, if it was one; otherwise the env file speaks."""
     tags = tools.incident.facts["before"]["tags"]
     return str(tags[0]) if len(tags) == 1 else None

@@ -1,8 +1,8 @@
 """The last look at production: a rollback has passed only if production is what it was to be."""
 
-from runbook.actions import Expectation, Seen
+from runbook.actions import Check, Observation
 from runbook.chapters import roll_back_application
-from runbook.chapters.context import Toolbox
+from runbook.chapters.context import Context
 from runbook.chapters.target import pinned
 from runbook.errors import Inconclusive
 from runbook.journal.availability import Availability
@@ -13,7 +13,7 @@ from runbook.release import Release
 _NEWEST = 3
 
 
-def as_it_was_to_be(tools: Toolbox) -> Expectation:
+def as_it_was_to_be(tools: Context) -> Check:
     """That production runs the target as its files say, and serves users.
 
     The containers run the pinned digests, the env file names the target, the files describe what runs, the traffic gate
@@ -29,18 +29,18 @@ def as_it_was_to_be(tools: Toolbox) -> Expectation:
     )
     serving = tools.gate.serving(release.tag)
 
-    def look() -> Seen:
-        found = [each.look() for each in settled]
+    def observe() -> Observation:
+        found = [each.observe() for each in settled]
         stopped = [each.one_line for each in tools.production.application() if not _runs(each)]
         if bad := [*stopped, *(seen.seen for seen in found if not seen.ok)]:
-            return Seen(ok=False, seen="; ".join(bad), final=True)
-        public = [serving.look(), newest_probes(tools.availability())]
+            return Observation(ok=False, seen="; ".join(bad), final=True)
+        public = [serving.observe(), newest_probes(tools.availability())]
         bad = [seen.seen for seen in public if not seen.ok]
-        return Seen(not bad, "; ".join(bad or [seen.seen for seen in (*found, *public)]))
+        return Observation(not bad, "; ".join(bad or [seen.seen for seen in (*found, *public)]))
 
-    return Expectation(
+    return Check(
         f"production on {release.tag} as its files say, serving users",
-        look,
+        observe,
         "somebody or something changed production: find out who deploys before anything else is done",
         serving.deadline,
         acceptable=False,
@@ -51,28 +51,28 @@ def _runs(container: Container) -> bool:
     return container.state == "running" and container.health in ("healthy", "none")
 
 
-def _named_by_the_files(tools: Toolbox, release: Release) -> Expectation:
-    def look() -> Seen:
+def _named_by_the_files(tools: Context, release: Release) -> Check:
+    def observe() -> Observation:
         images = tools.production.images_with_tag()
         others = [str(image) for service, image in images.items() if image != release.images[service]]
-        return Seen(not others, f"Compose would start {', '.join(others or map(str, images.values()))}")
+        return Observation(not others, f"Compose would start {', '.join(others or map(str, images.values()))}")
 
-    return Expectation(f"Compose to start {release.tag} from its files", look, "look at the env file")
+    return Check(f"Compose to start {release.tag} from its files", observe, "look at the env file")
 
 
-def newest_probes(known: Availability | None) -> Seen:
+def newest_probes(known: Availability | None) -> Observation:
     """Whether the newest probes of the public address were good; where nothing is probed there are none.
 
     Raises Inconclusive when probing broke off.
     """
     if known is None:
-        return Seen(ok=True, seen="the public address is not probed (traffic.probe_interval = 0)")
+        return Observation(ok=True, seen="the public address is not probed (traffic.probe_interval = 0)")
     if known.error:
         raise Inconclusive(
             f"the public address was not probed to the end: {known.error}", "ask the public address by hand"
         )
     newest = sorted(known.recent, key=lambda probe: probe.began)[-_NEWEST:]
     if not newest:
-        return Seen(ok=False, seen="no probe of the public address has ended yet")
+        return Observation(ok=False, seen="no probe of the public address has ended yet")
     good = sum(probe.good for probe in newest)
-    return Seen(good == len(newest), f"{good} of the newest {len(newest)} probes of the public address are good")
+    return Observation(good == len(newest), f"{good} of the newest {len(newest)} probes of the public address are good")

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from runbook.actions import Expectation, Seen
+from runbook.actions import Check, Observation
 from runbook.chapters import migration_facts
-from runbook.chapters.context import Toolbox
+from runbook.chapters.context import Context
 from runbook.migrations.database_state import Moment
 from runbook.migrations.image.answer import Function, Step
 from runbook.migrations.image.probe import ImageMigrations
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
 _NOTHING = "nothing that the database holds"
 
 
-def expected(tools: Toolbox) -> Expectation:
+def expected(tools: Context) -> Check:
     """That what the way destroys is named, and accepted with its revision if it is anything."""
     revision = _revision(tools)
 
-    def look() -> Seen:
+    def observe() -> Observation:
         before = _accepted_before(tools, revision)
         if reached := migration_facts.reached(tools):
             # There is nothing left to count: what was accepted before it is what was lost.
             named = tools.incident.facts.get("loss", [])
             tools.incident.decide(_question(tools), f"nothing is left to do: {reached}", named)
-            return Seen(ok=True, seen=f"nothing is left to do: {reached}")
+            return Observation(ok=True, seen=f"nothing is left to do: {reached}")
         return _judged(tools, revision, before, _named(tools))
 
-    return Expectation(
+    return Check(
         f"the loss accepted with --accept-loss {revision}",
-        look,
+        observe,
         f"if that may be lost, type it again with --accept-loss {revision}; a restore point is taken first",
         decided_by=("--accept-loss", revision),
     )
 
 
-def _judged(tools: Toolbox, revision: str, before: "list[Loss]", losses: "list[Loss]") -> Seen:
+def _judged(tools: Context, revision: str, before: "list[Loss]", losses: "list[Loss]") -> Observation:
     from runbook.migrations.data_loss import more_than, most  # noqa: PLC0415 - as in _named
 
-    tools.incident.learn("loss", [str(loss) for loss in losses])
+    tools.incident.record_fact("loss", [str(loss) for loss in losses])
     told = [str(loss) for loss in losses] or [_NOTHING]
     more = more_than(before, losses, unmoved=_unmoved(tools))
     given = tools.wishes.accept_loss == revision
@@ -56,51 +56,53 @@ def _judged(tools: Toolbox, revision: str, before: "list[Loss]", losses: "list[L
     elif given:
         answer, ok = f"accepted by name (--accept-loss {revision})", True
         kept = [asdict(loss) for loss in most([*before, *losses])]
-        tools.incident.learn("loss accepted", {"revision": revision, "losses": kept, "state": _state(tools, losses)})
+        tools.incident.record_fact(
+            "loss accepted", {"revision": revision, "losses": kept, "state": _state(tools, losses)}
+        )
     elif before and not more:
         answer, ok = f"accepted in this incident before (--accept-loss {revision})", True
     else:
         new = f": more than was accepted in this incident: {'; '.join(map(str, more))}" if before else ""
         answer, ok = f"not accepted{new}", False
     tools.incident.decide(_question(tools), answer, told)
-    return Seen(ok, f"would be destroyed: {'; '.join(told)}; {answer}", final=True)
+    return Observation(ok, f"would be destroyed: {'; '.join(told)}; {answer}", final=True)
 
 
-def _accepted_before(tools: Toolbox, revision: str) -> "list[Loss]":
+def _accepted_before(tools: Context, revision: str) -> "list[Loss]":
     from runbook.migrations.data_loss import Loss  # noqa: PLC0415 - as in _named
 
     fact: Mapping[str, Any] = tools.incident.facts.get("loss accepted", {})
     return [Loss(**each) for each in fact["losses"]] if fact.get("revision") == revision else []
 
 
-def _state(tools: Toolbox, losses: "list[Loss]") -> dict[str, str]:
+def _state(tools: Context, losses: "list[Loss]") -> dict[str, str]:
     """The state that the database is in, where a number that nobody knows was accepted in it; reads every table."""
     if all(loss.rows is not None for loss in losses):
         return {}
     return asdict(Moment.now(tools.catalog, tools.settings.deadlines.dump))
 
 
-def _unmoved(tools: Toolbox) -> bool:
+def _unmoved(tools: Context) -> bool:
     state = tools.incident.facts.get("loss accepted", {}).get("state") or {}
     return Moment(**state).holds_still(tools.catalog, tools.settings.deadlines.dump)
 
 
-def _forward(tools: Toolbox) -> bool:
+def _forward(tools: Context) -> bool:
     return tools.incident.facts.get("way") == "forward-fix"
 
 
-def _question(tools: Toolbox) -> str:
+def _question(tools: Context) -> str:
     return f"May the {'forward-fix' if _forward(tools) else 'downgrade'} destroy this?"
 
 
-def _revision(tools: Toolbox) -> str:
+def _revision(tools: Context) -> str:
     """The revision by which the loss is accepted: the lowest that is undone, or the forward-fix's head."""
     if _forward(tools):
         return migration_facts.of(tools).target_head
     return migration_facts.steps_to_undo(tools)[-1].revision
 
 
-def _named(tools: Toolbox) -> "list[Loss]":
+def _named(tools: Context) -> "list[Loss]":
     """What would be lost from where the database is now; SQL that nobody could read is a loss that nobody knows."""
     from runbook.migrations import data_loss  # noqa: PLC0415 - loads PostgreSQL's grammar, for which nobody should wait
 
@@ -117,7 +119,7 @@ def _named(tools: Toolbox) -> "list[Loss]":
     return [*data_loss.named(sql, tools.catalog, bookkeeping(tools.settings.database)), *doubts]
 
 
-def _ahead(tools: Toolbox, image: ImageMigrations | None) -> tuple[list[tuple[str, Function]], str | None, str]:
+def _ahead(tools: Context, image: ImageMigrations | None) -> tuple[list[tuple[str, Function]], str | None, str]:
     """What is still to do: each revision's function, the SQL of them all (None if it cannot be read), and why not."""
     if image is None or image.span is None:
         return [], None, image.why("span") if image else "the image was not asked"

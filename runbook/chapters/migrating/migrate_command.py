@@ -7,8 +7,8 @@ container's entrypoint: neither the image's ENTRYPOINT nor its PATH nor a shell 
 import shlex
 from enum import StrEnum
 
-from runbook.actions import Expectation, Seen
-from runbook.chapters.context import Toolbox
+from runbook.actions import Check, Observation
+from runbook.chapters.context import Context
 from runbook.hosts.command import Command
 from runbook.production.compose import plain
 from runbook.settings.schema import REVISION, MigrationSettings
@@ -48,12 +48,12 @@ def _alembic(settings: MigrationSettings, *what: str) -> tuple[str, ...]:
     return (settings.python, "-m", "alembic", "--config", settings.config, "--name", settings.section, *what)
 
 
-def container(tools: Toolbox, direction: Direction) -> str:
+def container(tools: Context, direction: Direction) -> str:
     """The name of the container in which it runs."""
     return f"{tools.settings.project.name}-{direction}"
 
 
-def running(tools: Toolbox, tag: str, direction: Direction, revision: str) -> Command:
+def running(tools: Context, tag: str, direction: Direction, revision: str) -> Command:
     """The command that brings the schema to `revision`, in a container of release `tag` that is removed afterwards."""
     settings = tools.settings.migrations
     return tools.production.once(
@@ -66,7 +66,7 @@ def running(tools: Toolbox, tag: str, direction: Direction, revision: str) -> Co
     )
 
 
-def starts(tools: Toolbox, tag: str, direction: Direction) -> Expectation:
+def starts(tools: Context, tag: str, direction: Direction) -> Check:
     """That this command starts: its harmless form runs in a container of the same service, image and entrypoint.
 
     Alembic must find the very revisions there that the runbook has read, so it speaks to the same database. An
@@ -84,31 +84,31 @@ def starts(tools: Toolbox, tag: str, direction: Direction) -> Expectation:
         alone=alone,
     )
 
-    def look() -> Seen:
+    def observe() -> Observation:
         shown = f"`{shlex.join(argv)}` in the image of {tag}"
         answer = tools.host.run(command)
         if answer.exit_code != 0:
-            return Seen(
-                ok=False, seen=f"{shown} ended with exit code {answer.exit_code}: {answer.last_words}", final=True
+            return Observation(
+                ok=False, seen=f"{shown} ended with exit code {answer.exit_code}: {answer.last_line}", final=True
             )
         if settings.own(direction):
-            return Seen(ok=True, seen=f"{shown} ends with exit code 0")
+            return Observation(ok=True, seen=f"{shown} ends with exit code 0")
         there = set(tools.catalog.revisions())
         named = {line.split()[0] for line in answer.text.splitlines() if line.strip()}
         found = f"{shown} finds the database at {', '.join(sorted(named)) or 'no revision'}"
         at = f"; psql finds it at {', '.join(sorted(there))}" if not there <= named else ""
-        return Seen(there <= named, found + at, final=True)
+        return Observation(there <= named, found + at, final=True)
 
     own = f"migrations.trial to a harmless command that starts the same program as migrations.{direction}"
     alembic = f"migrations.python and migrations.config, or migrations.{direction} to the application's own command"
-    return Expectation(
+    return Check(
         f"the {direction}'s command to start in the image of {tag}",
-        look,
+        observe,
         f"set {own if settings.own(direction) else alembic}; production is held as it is until then",
     )
 
 
-def _environment(tools: Toolbox, tag: str) -> list[str]:
+def _environment(tools: Context, tag: str) -> list[str]:
     """Time limits for locks and statements, behind what the service itself has in PGOPTIONS.
 
     A lock that somebody holds then ends the migration and not the night (PGOPTIONS is libpq's).

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from runbook.chapters import migration_facts
-from runbook.chapters.context import Toolbox
+from runbook.chapters.context import Context
 from runbook.chapters.migrating import migrate_command
 from runbook.chapters.migrating.migrate_command import Direction
 from runbook.errors import CheckFailed, CommandFailed, RunbookError
-from runbook.hosts.command import OffTheRecord
+from runbook.hosts.command import NullRecorder
 from runbook.hosts.local import Host
-from runbook.hosts.signals import signals_held
+from runbook.hosts.signals import signals_blocked
 from runbook.incident.executor import Mode
 from runbook.migrations.database import Catalog, literal
 from runbook.production.compose import Production
@@ -69,7 +69,7 @@ class Limits:
         #: Whether a session of the migration was seen at all.
         self.seen = False
 
-    def look(self, addresses: Iterable[str], now: float) -> None:
+    def observe(self, addresses: Iterable[str], now: float) -> None:
         """Look once, at `now` (monotonic seconds), and end what is over its limit. Raises what the catalog raises."""
         known = ", ".join(literal(address) for address in sorted(addresses))
         if not known:
@@ -130,8 +130,8 @@ def addresses_of(production: Production, container: str) -> list[str]:
 class _Watch:
     """Looks in a thread of its own; its looks stay off the record, and what it did is put there at the end."""
 
-    def __init__(self, tools: Toolbox, container: str) -> None:
-        host = Host(tools.settings.host.environment, OffTheRecord())
+    def __init__(self, tools: Context, container: str) -> None:
+        host = Host(tools.settings.host.environment, NullRecorder())
         self._production = Production(host, tools.settings.project, tools.settings.deadlines)
         self._container = container
         self.limits = Limits(tools.settings.database, Catalog(self._production, tools.settings.database))
@@ -142,7 +142,7 @@ class _Watch:
 
     def start(self) -> None:
         """Begin."""
-        with signals_held():
+        with signals_blocked():
             self._thread.start()
 
     def stop(self) -> None:
@@ -155,7 +155,7 @@ class _Watch:
         while not self._over.wait(_EVERY):
             try:
                 known = known or addresses_of(self._production, self._container)
-                self.limits.look(known, time.monotonic())
+                self.limits.observe(known, time.monotonic())
                 self.trouble = ""
             except RunbookError as error:
                 self.trouble = error.seen
@@ -164,7 +164,7 @@ class _Watch:
 
 
 @contextmanager
-def kept(tools: Toolbox, direction: Direction) -> Iterator[None]:
+def kept(tools: Context, direction: Direction) -> Iterator[None]:
     """Meanwhile the migration's sessions keep `database.lock_timeout` and `database.statement_timeout`.
 
     Raises CheckFailed, with what was waited for, in the place of a command that failed since its statement was
@@ -190,7 +190,7 @@ def kept(tools: Toolbox, direction: Direction) -> Iterator[None]:
         _tell(tools, watch)
 
 
-def _tell(tools: Toolbox, watch: _Watch) -> None:
+def _tell(tools: Context, watch: _Watch) -> None:
     question = "Did the migration keep its limits for locks and statements?"
     if watch.limits.done:
         tools.incident.decide(question, "no", watch.limits.done)

@@ -4,7 +4,7 @@ import re
 import time
 from typing import Final
 
-from runbook.chapters.context import Toolbox
+from runbook.chapters.context import Context
 from runbook.chapters.startup.scratch_project import ScratchProject
 from runbook.errors import Inconclusive
 from runbook.hosts.command import Command, Completed
@@ -33,7 +33,7 @@ _NOISE = re.compile(rb"^(?:--.*|\\(?:un)?restrict .*|)$\n?", re.MULTILINE)
 class ScratchDatabase:
     """The database of one trial."""
 
-    def __init__(self, tools: Toolbox, project: ScratchProject) -> None:
+    def __init__(self, tools: Context, project: ScratchProject) -> None:
         self._tools = tools
         self._settings = tools.settings.database
         self._container = project.database
@@ -93,7 +93,7 @@ class ScratchDatabase:
             if ready.exit_code == 0:
                 return
             if time.monotonic() > until:
-                raise Inconclusive(f"the copy of the database did not start: {ready.last_words}", "look at its image")
+                raise Inconclusive(f"the copy of the database did not start: {ready.last_line}", "look at its image")
             time.sleep(_PAUSE)
 
     def _administrator(self) -> str:
@@ -142,7 +142,5 @@ class ScratchDatabase:
 
 def _answered(completed: Completed) -> Completed:
     if completed.exit_code != 0:
-        raise Inconclusive(
-            f"the copy of the database does not answer: {completed.last_words}", "try the target by hand"
-        )
+        raise Inconclusive(f"the copy of the database does not answer: {completed.last_line}", "try the target by hand")
     return completed

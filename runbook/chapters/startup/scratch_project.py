@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from runbook.chapters.context import Toolbox
+from runbook.chapters.context import Context
 from runbook.errors import HostError, Inconclusive
 from runbook.hosts.command import Command, parsed_json
 from runbook.migrations.image.overdue import sweep
@@ -35,7 +35,7 @@ _LONGEST_LOG = 1 << 20  # bytes
 class ScratchProject:
     """The project of one trial of one release."""
 
-    def __init__(self, tools: Toolbox, release: Release) -> None:
+    def __init__(self, tools: Context, release: Release) -> None:
         self._tools = tools
         self._release = release
         self.name = f"{tools.incident.name.lower()}-trial"
@@ -92,7 +92,7 @@ class ScratchProject:
         done = self._tools.host.run(self._compose("down", "--volumes", "--timeout", "0", "--remove-orphans"))
         if done.exit_code != 0:
             raise Inconclusive(
-                f"what was started to try the target could not be removed: {done.last_words}",
+                f"what was started to try the target could not be removed: {done.last_line}",
                 f"docker compose -p {self.name} down --volumes --remove-orphans",
             )
 

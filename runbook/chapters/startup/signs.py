@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook.chapters.context import Toolbox
+from runbook.chapters.context import Context
 from runbook.errors import Inconclusive
 from runbook.hosts.command import parsed_json
 from runbook.migrations.image.contained import contained, run_contained
@@ -33,7 +33,7 @@ class Signs:
     unread: str = ""
 
 
-def signs_of(tools: Toolbox, image: str, service: Mapping[str, Any]) -> Signs:
+def signs_of(tools: Context, image: str, service: Mapping[str, Any]) -> Signs:
     """Read what the start command of `service` names in `image` (pinned). Nothing of the image's is run but Python."""
     argv = _start_command(tools, image, service)
     given = {"path": (service.get("environment") or {}).get("PATH"), "directory": service.get("working_dir")}
@@ -53,7 +53,7 @@ def signs_of(tools: Toolbox, image: str, service: Mapping[str, Any]) -> Signs:
             return Signs(_told(found["commands"]), _told(found["code"]))
     except (ValueError, IndexError, KeyError, TypeError, RecursionError):
         pass
-    said = f"exit code {answer.exit_code}: {beginning(visible(answer.last_words), _LONGEST)}"
+    said = f"exit code {answer.exit_code}: {beginning(visible(answer.last_line), _LONGEST)}"
     return Signs(unread=f"{python} in the image did not read it: {said}")
 
 
@@ -61,7 +61,7 @@ def _told(places: Any) -> tuple[str, ...]:
     return tuple(beginning(visible(str(place)), _LONGEST) for place in list(places)[:_MOST])
 
 
-def _start_command(tools: Toolbox, image: str, service: Mapping[str, Any]) -> list[str]:
+def _start_command(tools: Context, image: str, service: Mapping[str, Any]) -> list[str]:
     inspect = ("docker", "image", "inspect", "--format", "{{json .Config}}", image)
     config = tools.host.ask(tools.production.command(*inspect), lambda answer: parsed_json(answer, dict))
     # As Compose and the engine do it: an entrypoint of the service drops the image's command.

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from runbook.actions import Seen
-from runbook.chapters.context import Toolbox
+from runbook.actions import Observation
+from runbook.chapters.context import Context
 from runbook.chapters.startup.scratch_database import ScratchDatabase
 from runbook.chapters.startup.scratch_project import ScratchProject
 from runbook.errors import Inconclusive, RunbookError
@@ -26,7 +26,7 @@ _UNKNOWN_REVISION = "Can't locate revision"
 class StartTrial:
     """One trial of one release."""
 
-    def __init__(self, tools: Toolbox, release: Release) -> None:
+    def __init__(self, tools: Context, release: Release) -> None:
         self._tools = tools
         self._release = release
         self._project = ScratchProject(tools, release)
@@ -34,7 +34,7 @@ class StartTrial:
         self._connected: set[str] = set()
         self._answered = False
 
-    def tried(self) -> Seen:
+    def tried(self) -> Observation:
         """Start the release and watch it, for `deadlines.healthy` at the most.
 
         Raises Inconclusive when it could not be tried, or when what was seen does not tell.
@@ -42,7 +42,7 @@ class StartTrial:
         began = time.monotonic()
         with self._set_up():
             seen = self._watched()
-        return Seen(seen.ok, f"{seen.seen} (tried on a copy of the schema in {time.monotonic() - began:.0f} s)")
+        return Observation(seen.ok, f"{seen.seen} (tried on a copy of the schema in {time.monotonic() - began:.0f} s)")
 
     @contextmanager
     def _set_up(self) -> Iterator[None]:
@@ -61,7 +61,7 @@ class StartTrial:
             raise
         self._project.remove()
 
-    def _watched(self) -> Seen:
+    def _watched(self) -> Observation:
         deadlines = self._tools.settings.deadlines
         until, steady_since = time.monotonic() + deadlines.healthy, time.monotonic()
         before: list[str] = []
@@ -81,7 +81,9 @@ class StartTrial:
                 if changed := self._database.changed():
                     return self._migrates(changed)
                 names = ", ".join(container.service for container in containers)
-                return Seen(ok=True, seen=f"{names} started, spoke to the database and left schema and revision alone")
+                return Observation(
+                    ok=True, seen=f"{names} started, spoke to the database and left schema and revision alone"
+                )
             # An api that answers nothing yet may still be starting; that is waited for to the end.
             started = self._answered or self._tools.settings.health.service not in self._release.digests
             if silent and started and now - steady_since >= max(_SILENT, deadlines.stable):
@@ -90,15 +92,15 @@ class StartTrial:
                 raise _doubt("; ".join((*silent, *(container.one_line for container in containers))))
             time.sleep(_PAUSE)
 
-    def _migrates(self, what: str) -> Seen:
-        return Seen(ok=False, seen=f"{', '.join(self._release.digests)}: when started, the target {what}")
+    def _migrates(self, what: str) -> Observation:
+        return Observation(ok=False, seen=f"{', '.join(self._release.digests)}: when started, the target {what}")
 
-    def _ended(self, container: Container) -> Seen:
+    def _ended(self, container: Container) -> Observation:
         """Say that it died as one that migrates does here. Raises Inconclusive when it ended for any other reason."""
         log = self._project.log(container)
         died = next((line.strip() for line in log.splitlines() if _UNKNOWN_REVISION in line), None)
         if died:
-            return Seen(ok=False, seen=f"{container.service} migrates when it starts, and ends: {died}")
+            return Observation(ok=False, seen=f"{container.service} migrates when it starts, and ends: {died}")
         said = complaint(log) or "it said nothing"
         raise _doubt(f"{container.service} ended with exit code {container.exit_code}: {said}")
 

@@ -97,4 +97,4 @@ def _remove(host: Host, container: str) -> str:
         return f", and its container {container} may still run: {error.seen}"
     if done.exit_code == 0 or b"No such container" in done.stderr:
         return ""
-    return f", and its container {container} could not be removed: {done.last_words}"
+    return f", and its container {container} could not be removed: {done.last_line}"

@@ -209,7 +209,7 @@ def _read(completed: Completed, marker: str, image: str, redactor: Redactor) -> 
 def _complaint(completed: Completed) -> str:
     """Docker's own words when the container could not begin, which stand before its advice; else the last words."""
     lines = completed.stderr.decode("utf-8", errors="replace").splitlines()
-    return next((line for line in lines if line.startswith("docker: ")), completed.last_words)
+    return next((line for line in lines if line.startswith("docker: ")), completed.last_line)
 
 
 def read_answer(text: bytes | str) -> ImageMigrations:

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from runbook.migrations.verdict.column_types import SqlType, change, of_text
 from runbook.migrations.verdict.findings import Finding, Verdict
 from runbook.migrations.verdict.mapped_models import MappedColumn
-from runbook.migrations.verdict.schema_delta import Column, Default, Net, Table, found
-from runbook.migrations.verdict.table_names import Use, named
+from runbook.migrations.verdict.schema_delta import Column, Default, SchemaDelta, Table, found
+from runbook.migrations.verdict.table_names import TableUse, named
 
 Judged = tuple[Verdict, str]
 _FILLED = {Default.SURE, Default.IDENTITY, Default.IDENTITY_ALWAYS}
 
 
-def judge_columns(net: Net, table: Table, use: Use) -> Iterator[Finding]:
+def judge_columns(net: SchemaDelta, table: Table, use: TableUse) -> Iterator[Finding]:
     """Judge every column that the range touches in a table from before."""
     for column in (*table.gone.values(), *table.columns.values()):
         mapped = _mapped(use, column.origin)
@@ -37,7 +37,7 @@ def judge_columns(net: Net, table: Table, use: Use) -> Iterator[Finding]:
             yield _finding(table, column, use, "default", redefaulted(column, mapped, use))
 
 
-def weighed(judged: Judged, use: Use) -> Judged:
+def weighed(judged: Judged, use: TableUse) -> Judged:
     """A judgement made as if the table were used; it becomes `review` when nobody knows whether it is."""
     verdict, reason = judged
     if verdict is Verdict.ADDITIVE or not use.unknown:
@@ -45,7 +45,7 @@ def weighed(judged: Judged, use: Use) -> Judged:
     return Verdict.REVIEW, f"{reason}; {use.unknown}"
 
 
-def _finding(table: Table, column: Column, use: Use, aspect: str, judged: Judged) -> Finding:
+def _finding(table: Table, column: Column, use: TableUse, aspect: str, judged: Judged) -> Finding:
     return found(
         column.statement(aspect), *_with_object(f"{table.name}.{column.origin or column.name}", weighed(judged, use))
     )
@@ -55,11 +55,11 @@ def _with_object(thing: str, judged: Judged) -> tuple[Verdict, str, str]:
     return judged[0], thing, judged[1]
 
 
-def _mapped(use: Use, origin: str | None) -> MappedColumn | None:
+def _mapped(use: TableUse, origin: str | None) -> MappedColumn | None:
     return use.table.by_name.get(origin) if use.table is not None and origin is not None else None
 
 
-def added(net: Net, table: Table, column: Column, use: Use) -> Judged:  # noqa: PLR0911 - one rule a return
+def added(net: SchemaDelta, table: Table, column: Column, use: TableUse) -> Judged:  # noqa: PLR0911 - one rule a return
     """A column that the range adds."""
     mapped = _mapped(use, column.name)
     if mapped is not None:
@@ -88,13 +88,13 @@ def added(net: Net, table: Table, column: Column, use: Use) -> Judged:  # noqa: 
     return Verdict.ADDITIVE, "code that does not know it does not select it, and the database fills it on INSERT"
 
 
-def made_type(net: Net, column: Column) -> bool:
+def made_type(net: SchemaDelta, column: Column) -> bool:
     """That the range itself makes the column's type, and that it is no domain."""
     kind = column.type
     return kind is not None and named(kind.schema, kind.name) in net.plain_types
 
 
-def left(table: Table, column: Column, use: Use) -> Judged:
+def left(table: Table, column: Column, use: TableUse) -> Judged:
     """A column that its old name no longer leads to: dropped or renamed."""
     how = "dropped" if "dropped" in column.by else f"renamed to {column.name}"
     if use.table is not None and _mapped(use, column.origin) is None:
@@ -111,7 +111,7 @@ def left(table: Table, column: Column, use: Use) -> Judged:
     return Verdict.BREAKING, f"it is {how}, and the target's code selects and inserts it by its old name"
 
 
-def retyped(column: Column, mapped: MappedColumn | None, use: Use) -> Judged:
+def retyped(column: Column, mapped: MappedColumn | None, use: TableUse) -> Judged:
     """A column from before with another type."""
     new = column.type or SqlType("unknown")
     if use.table is not None and mapped is None:
@@ -132,7 +132,7 @@ def retyped(column: Column, mapped: MappedColumn | None, use: Use) -> Judged:
     return verdict, reason
 
 
-def nullability(column: Column, mapped: MappedColumn | None, use: Use) -> Judged:
+def nullability(column: Column, mapped: MappedColumn | None, use: TableUse) -> Judged:
     """A column from before that refuses NULL now, or takes it."""
     if not column.not_null:
         if (use.table is not None and mapped is None) or (mapped is not None and mapped.nullable):
@@ -141,7 +141,7 @@ def nullability(column: Column, mapped: MappedColumn | None, use: Use) -> Judged
     return refuses_null(column, mapped, use)
 
 
-def refuses_null(column: Column, mapped: MappedColumn | None, use: Use) -> Judged:
+def refuses_null(column: Column, mapped: MappedColumn | None, use: TableUse) -> Judged:
     """A column from before in which NULL is refused now, by NOT NULL or by a check."""
     if use.table is not None and mapped is None:
         if column.default in _FILLED:
@@ -156,7 +156,7 @@ def refuses_null(column: Column, mapped: MappedColumn | None, use: Use) -> Judge
     return Verdict.BREAKING, "the target's code may leave it NULL and has no default for it, which is refused now"
 
 
-def redefaulted(column: Column, mapped: MappedColumn | None, use: Use) -> Judged:
+def redefaulted(column: Column, mapped: MappedColumn | None, use: TableUse) -> Judged:
     """A column from before with another default, or none."""
     default = column.default
     if default in {Default.UNSURE, Default.COMPUTED_UNSURE}:
@@ -172,7 +172,7 @@ def redefaulted(column: Column, mapped: MappedColumn | None, use: Use) -> Judged
     return undefaulted(column, mapped, use)
 
 
-def undefaulted(column: Column, mapped: MappedColumn | None, use: Use) -> Judged:
+def undefaulted(column: Column, mapped: MappedColumn | None, use: TableUse) -> Judged:
     """A column from before whose default is gone."""
     if mapped is None:
         if use.table is not None and column.not_null is False:

@@ -12,19 +12,19 @@ from runbook.migrations.verdict.ddl.constraints import is_not_null_check
 from runbook.migrations.verdict.expressions import CannotTell, constant, differs_each_time, holds
 from runbook.migrations.verdict.findings import Finding, Verdict
 from runbook.migrations.verdict.schema_delta import Column, Constraint, Default, Table, found
-from runbook.migrations.verdict.table_names import Use
+from runbook.migrations.verdict.table_names import TableUse
 
 _NUMBERED = {Default.IDENTITY, Default.IDENTITY_ALWAYS}
 
 
-def judge_constraints(table: Table, use: Use) -> Iterator[Finding]:
+def judge_constraints(table: Table, use: TableUse) -> Iterator[Finding]:
     """Judge the constraints and indexes that the range adds to a table from before."""
     for made in table.constraints:
         verdict, reason = weighed(_judged(made, use), use)
         yield found(made.statement, verdict, f"{table.name}: {made.name or made.kind}", reason)
 
 
-def _judged(made: Constraint, use: Use) -> Judged:
+def _judged(made: Constraint, use: TableUse) -> Judged:
     refused = is_not_null_check(made)
     if refused is not None:
         return _not_null(refused, use)
@@ -40,7 +40,7 @@ def _judged(made: Constraint, use: Use) -> Judged:
     return Verdict.REVIEW, f"a write of the target's code may violate this {made.kind} constraint"
 
 
-def _not_null(column: Column, use: Use) -> Judged:
+def _not_null(column: Column, use: TableUse) -> Judged:
     if column.origin is not None:
         mapped = use.table.by_name.get(column.origin) if use.table is not None else None
         return refuses_null(column, mapped, use)
@@ -51,7 +51,7 @@ def _not_null(column: Column, use: Use) -> Judged:
     return Verdict.REVIEW, "what the database puts in the column may be NULL, which is refused"
 
 
-def _index(made: Constraint, use: Use) -> Judged:
+def _index(made: Constraint, use: TableUse) -> Judged:
     by_name = use.table.by_name if use.table is not None else {}
     mapped = [by_name[origin] for origin in (column.origin or "" for column in made.columns) if origin in by_name]
     types = [of_text(column.type) for column in mapped]
@@ -60,7 +60,7 @@ def _index(made: Constraint, use: Use) -> Judged:
     return Verdict.ADDITIVE, "an index that is not unique refuses no value and changes no result"
 
 
-def _unique(made: Constraint, use: Use) -> Judged:
+def _unique(made: Constraint, use: TableUse) -> Judged:
     new = [column for column in made.columns if column.origin is None]
     old = {column.origin for column in made.columns if column.origin is not None}
     if not made.expressions:
@@ -122,7 +122,7 @@ def _foreign_key(made: Constraint) -> Judged:
     return Verdict.REVIEW, "the target's code may write a value that is not there to point to, which is refused now"
 
 
-def dropped(name: str, reason: str, table: Table, use: Use) -> Judged:
+def dropped(name: str, reason: str, table: Table, use: TableUse) -> Judged:
     """A constraint from before that is dropped: no write is refused for that, but a foreign key may have acted."""
     keys = use.table.foreign_keys if use.table is not None else None
     if keys is None:
@@ -137,7 +137,7 @@ def dropped(name: str, reason: str, table: Table, use: Use) -> Judged:
     return Verdict.ADDITIVE, reason
 
 
-def judge_parents(table: Table, made: Constraint, child: Use, parent: Use) -> Finding | None:
+def judge_parents(table: Table, made: Constraint, child: TableUse, parent: TableUse) -> Finding | None:
     """Judge a foreign key for what it keeps the target's code from doing to the rows that are pointed to."""
     above = made.parent
     if above is None or above.new or parent.certain_none:
@@ -149,7 +149,7 @@ def judge_parents(table: Table, made: Constraint, child: Use, parent: Use) -> Fi
     return found(made.statement, verdict, above.name, reason)
 
 
-def _deleting(made: Constraint, child: Use, table: Table) -> Judged | None:
+def _deleting(made: Constraint, child: TableUse, table: Table) -> Judged | None:
     match made.on_delete:
         case "c":
             if table.new or child.certain_none:
@@ -171,7 +171,7 @@ def _deleting(made: Constraint, child: Use, table: Table) -> Judged | None:
     return Verdict.REVIEW, reason
 
 
-def _updating(made: Constraint, parent: Use) -> Judged | None:
+def _updating(made: Constraint, parent: TableUse) -> Judged | None:
     """Primary keys are taken to stay as they are; other columns that are pointed to may be updated."""
     if not made.parent_columns or made.on_update == "c":
         return None

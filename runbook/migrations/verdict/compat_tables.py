@@ -6,12 +6,12 @@ from runbook.migrations.verdict.compat_columns import judge_columns, weighed
 from runbook.migrations.verdict.compat_constraints import dropped, judge_constraints, judge_parents
 from runbook.migrations.verdict.findings import Finding, Verdict
 from runbook.migrations.verdict.mapped_models import MappedTable, Models
-from runbook.migrations.verdict.schema_delta import Default, Net, Table, found
+from runbook.migrations.verdict.schema_delta import Default, SchemaDelta, Table, found
 from runbook.migrations.verdict.statements import Statement
-from runbook.migrations.verdict.table_names import Use, named, use_of
+from runbook.migrations.verdict.table_names import TableUse, named, use_of
 
 
-def judge_tables(net: Net, models: Models | None) -> Iterator[Finding]:
+def judge_tables(net: SchemaDelta, models: Models | None) -> Iterator[Finding]:
     """Judge every table that the range touches, once, by what became of it."""
     for table in net.tables:
         if table.dropped is not None and table.new:
@@ -30,7 +30,7 @@ def _foreign_keys(table: Table, models: Models | None) -> Iterator[Finding]:
                 yield finding
 
 
-def _made(net: Net, table: Table, models: Models | None) -> Iterator[Finding]:
+def _made(net: SchemaDelta, table: Table, models: Models | None) -> Iterator[Finding]:
     if table.parent is not None and not _use(net, table.parent, models).certain_none:
         yield from _made_as_part(table, _use(net, table.parent, models))
     use = use_of(models, table.name)
@@ -48,7 +48,7 @@ def _made(net: Net, table: Table, models: Models | None) -> Iterator[Finding]:
         yield found(statement, Verdict.REVIEW, table.name, reason)
 
 
-def _made_as_part(table: Table, above: Use) -> Iterator[Finding]:
+def _made_as_part(table: Table, above: TableUse) -> Iterator[Finding]:
     """A new partition: what its own rules refuse, the table above refuses, and its rows are that table's."""
     mapped = above.table.by_name if above.table is not None else {}
     strict = [
@@ -65,7 +65,7 @@ def _made_as_part(table: Table, above: Use) -> Iterator[Finding]:
         yield found(table.filled, Verdict.REVIEW, table.name, reason)
 
 
-def _use(net: Net, table: Table, models: Models | None) -> Use:
+def _use(net: SchemaDelta, table: Table, models: Models | None) -> TableUse:
     """How the code uses a table: itself, or by one whose partition it is, or may be."""
     name = table.origin or table.name
     use = use_of(models, name)
@@ -74,18 +74,18 @@ def _use(net: Net, table: Table, models: Models | None) -> Use:
     above, seen = table.parent, [table]
     while above is not None and above not in seen:
         if not use_of(models, above.origin or above.name).certain_none:
-            return Use(unknown=f"it is a partition of {above.name}, which the target's code uses")
+            return TableUse(unknown=f"it is a partition of {above.name}, which the target's code uses")
         seen.append(above)
         above = above.parent
     split = [named(each.schema, each.name) for each in models.tables if each.partitioned]
     split += [part.parent.origin for part in net.tables if part.parent is not None and part.parent.origin is not None]
     for above_name in split:
         if not table.new and not use_of(models, above_name).certain_none:
-            return Use(unknown=f"it may be a partition of {above_name}, which the target's code uses")
+            return TableUse(unknown=f"it may be a partition of {above_name}, which the target's code uses")
     return use
 
 
-def _from_before(net: Net, table: Table, models: Models | None) -> Iterator[Finding]:
+def _from_before(net: SchemaDelta, table: Table, models: Models | None) -> Iterator[Finding]:
     name = table.origin or table.name
     use = _use(net, table, models)
     if table.dropped is not None or table.name != name:
@@ -120,7 +120,7 @@ def _statements(table: Table) -> list[Statement]:
     return list({statement.place: statement for statement in every}.values())
 
 
-def _left(net: Net, table: Table, use: Use) -> Finding:
+def _left(net: SchemaDelta, table: Table, use: TableUse) -> Finding:
     """A table that its old name no longer leads to: dropped, renamed, or moved to another schema."""
     statement = table.dropped or table.moved or Statement("")
     name = table.origin or table.name

@@ -134,7 +134,7 @@ class Table:
         self.columns[new] = column
 
 
-class Net:
+class SchemaDelta:
     """The tables that a range touches, by the name they have now, and the findings that need no net change."""
 
     def __init__(self, bookkeeping: Name = BOOKKEEPING) -> None:

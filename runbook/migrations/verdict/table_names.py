@@ -49,7 +49,7 @@ def from_parts(parts: Any) -> Name:
 
 
 @dataclass(frozen=True)
-class Use:
+class TableUse:
     """How the target's code uses a table: it maps it (`table`), or not, or nobody knows (`unknown` says why)."""
 
     table: MappedTable | None = None
@@ -61,17 +61,17 @@ class Use:
         return self.table is None and not self.unknown
 
 
-def use_of(models: Models | None, name: Name) -> Use:
+def use_of(models: Models | None, name: Name) -> TableUse:
     """Tell how the target's code uses the table that has `name` when the target's own migrations are done."""
     if models is None:
-        return Use(unknown="what the target's code uses is not known, for no models were given")
+        return TableUse(unknown="what the target's code uses is not known, for no models were given")
     for table in models.tables:
         if named(table.schema, table.name) == name:
-            return Use(table)
+            return TableUse(table)
     for table in models.tables:
         other = named(table.schema, table.name)
         if other.name == name.name and (table.schema is None or name.schema is None) and table.schema != PUBLIC:
-            return Use(
+            return TableUse(
                 unknown=f"whether that is the table {other} that the target's code maps, the search path decides"
             )
-    return Use()
+    return TableUse()

@@ -5,16 +5,16 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from runbook.actions import Change, Expectation, Reach, Request, Seen
+from runbook.actions import Action, Check, Message, Observation, Scope
 from runbook.errors import Inconclusive
-from runbook.hosts.http import Answer, Prober
+from runbook.hosts.http import Answer, HttpClient
 from runbook.settings.schema import TicketSettings
 
 
-class Tracker:
+class GitHubTracker:
     """The issue tracker of one repository. A ticket is found again by the incident's name in its body."""
 
-    def __init__(self, prober: Prober, settings: TicketSettings, token: SecretStr, deadline: float) -> None:
+    def __init__(self, prober: HttpClient, settings: TicketSettings, token: SecretStr, deadline: float) -> None:
         """`deadline` is in seconds: how long a new ticket may take to be listed."""
         self._prober = prober
         self._settings = settings
@@ -30,7 +30,7 @@ class Tracker:
                 return issue
         return None
 
-    def opening(self, incident: str, title: str, body: str) -> Change:
+    def opening(self, incident: str, title: str, body: str) -> Action:
         """The change that opens the ticket of `incident`; one that is there already counts."""
 
         def already() -> str | None:
@@ -48,18 +48,18 @@ class Tracker:
                 raise Inconclusive("the tracker gave no receipt for the ticket", "look for it in the tracker by hand")
             return f"ticket #{issue.get('number')}: {issue.get('html_url')}"
 
-        return Change(
-            "the follow-up ticket is opened", (Request(f"open ticket: {title}\n{body}", send),), already, Reach.PEOPLE
+        return Action(
+            "the follow-up ticket is opened", (Message(f"open ticket: {title}\n{body}", send),), already, Scope.PEOPLE
         )
 
-    def listed(self, incident: str) -> Expectation:
+    def listed(self, incident: str) -> Check:
         """That the tracker lists the ticket of `incident`."""
 
-        def look() -> Seen:
+        def observe() -> Observation:
             issue = self.find(incident)
-            return Seen(issue is not None, f"ticket {issue.get('html_url')}" if issue else "no such ticket")
+            return Observation(issue is not None, f"ticket {issue.get('html_url')}" if issue else "no such ticket")
 
-        return Expectation("the tracker to list the ticket", look, "open the ticket by hand", self._deadline)
+        return Check("the tracker to list the ticket", observe, "open the ticket by hand", self._deadline)
 
     def _ask(self, method: str, query: str, body: Any, wanted: int) -> Answer:
         url = f"{self._settings.api_url.rstrip('/')}/repos/{self._settings.repository}/issues{query}"

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from runbook.actions import Expectation, Seen
+from runbook.actions import Check, Observation
 from runbook.errors import CommandSaidTooMuch, Inconclusive
 from runbook.production.compose import Production
 from runbook.production.logs.lines import LinesOfOne
@@ -114,18 +114,18 @@ class Logs:
         # Of a container whose logs cannot be read, Compose only warns; its exit code is 0.
         warnings = [line for line in answer.errors.splitlines() if line.strip() and not _OF_NO_CONCERN.search(line)]
         if answer.exit_code != 0 or warnings:
-            said = warnings[0].strip() if warnings else answer.last_words
+            said = warnings[0].strip() if warnings else answer.last_line
             raise Inconclusive(f"the logs of {', '.join(services)} cannot be read: {said}", _WHERE_LOGS_GO)
         return answer.text
 
-    def no_new_errors(self, before: Mapping[str, int] | None) -> Expectation:
+    def no_new_errors(self, before: Mapping[str, int] | None) -> Check:
         """That the logs of the containers that run now show no error which was not there before the switch.
 
         Without a `before` (no switch in this run), that they show no error at all. The switch made new containers,
         whose logs begin with it, so what they show is what came after.
         """
 
-        def look() -> Seen:
+        def observe() -> Observation:
             now = self.recent()
             new = now.new_against(before or {})
             if now.cut and not new:
@@ -143,10 +143,10 @@ class Logs:
                     f"{sum(before.values())} errors before the switch; {now.total} after it, {known} of them known"
                 )
             cut = f" (of {', '.join(now.cut)} only the newest {_MOST_LINES} lines were read)" if now.cut else ""
-            return Seen(not new, f"{counted}{cut}{': new: ' if new else ''}{'; '.join(new[:5])}")
+            return Observation(not new, f"{counted}{cut}{': new: ' if new else ''}{'; '.join(new[:5])}")
 
-        return Expectation(
+        return Check(
             "no new errors in recent logs" if before is not None else "no errors in recent logs",
-            look,
+            observe,
             "read the logs; an error known to be harmless goes under logs.ignore",
         )

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from runbook.actions import Expectation, Seen
+from runbook.actions import Check, Observation
 from runbook.errors import Inconclusive, NoAnswer, RunbookError, Why
-from runbook.hosts.http import Answer, Prober
+from runbook.hosts.http import Answer, HttpClient
 from runbook.production.compose import Production
 from runbook.production.containers import Container
 from runbook.production.service.health_answers import Hope, Objection, bad_status, no_answer, not_ready
@@ -25,7 +25,7 @@ class Health:
     def __init__(
         self,
         production: Production,
-        prober: Prober,
+        prober: HttpClient,
         settings: HealthSettings,
         headers: Mapping[str, str],
         deadlines: Deadlines,
@@ -37,7 +37,7 @@ class Health:
         self._headers = headers
         self._deadlines = deadlines
 
-    def containers_healthy(self) -> Expectation:
+    def containers_healthy(self) -> Check:
         """That every container of the rolled-back services is healthy, and stays so for `deadlines.stable` seconds.
 
         A crash loop looks like `running` between two restarts, so ids and restart counts must stay the same meanwhile.
@@ -47,7 +47,7 @@ class Health:
         since: list[float] = []
         before: list[tuple[tuple[str, int], ...]] = []
 
-        def look() -> Seen:
+        def observe() -> Observation:
             containers = self._production.application()
             now = tuple((container.id, container.restarts) for container in containers)
             condition = "; ".join(container.one_line for container in containers)
@@ -56,44 +56,46 @@ class Health:
                 before[:], since[:] = [now], [time.monotonic()]
             steady = time.monotonic() - since[0]
             if reasons := hopeless.reasons(containers):
-                return Seen(ok=False, seen=f"{'; '.join(reasons)} ({condition})", final=True)
-            return Seen(good and steady >= self._deadlines.stable, condition)
+                return Observation(ok=False, seen=f"{'; '.join(reasons)} ({condition})", final=True)
+            return Observation(good and steady >= self._deadlines.stable, condition)
 
-        return Expectation(
+        return Check(
             f"every container of {', '.join(self._production.project.services)} healthy,"
             f" without a restart for {self._deadlines.stable:g} s",
-            look,
+            observe,
             "read the container's log; the traffic gate is still closed",
             self._deadlines.healthy,
         )
 
-    def on_pinned_images(self, release: Release) -> Expectation:
+    def on_pinned_images(self, release: Release) -> Check:
         """That every container of the rolled-back services runs the image that was pinned, whatever its tag says."""
 
-        def look() -> Seen:
+        def observe() -> Observation:
             wanted = {service: self._production.image_id(release.pinned(service)) for service in release.digests}
             containers = self._production.application()
             wrong = [c for c in containers if wanted[c.service] is None or c.image_id != wanted[c.service]]
             if wrong:
-                return Seen(
+                return Observation(
                     ok=False,
                     seen="; ".join(f"{c.name} runs {c.image_name} ({c.image_id[:19]}…)" for c in wrong),
                 )
-            return Seen(ok=True, seen="; ".join(f"{c.name} runs {release.digests[c.service]}" for c in containers))
+            return Observation(
+                ok=True, seen="; ".join(f"{c.name} runs {release.digests[c.service]}" for c in containers)
+            )
 
-        return Expectation(
+        return Check(
             f"every container of {', '.join(release.digests)} on the pinned digest of {release.tag}",
-            look,
+            observe,
             "somebody moved the tag or brought up another release: look at who else is deploying",
             acceptable=False,
             vouchable=False,
         )
 
-    def live(self) -> Expectation:
+    def live(self) -> Check:
         """That every api container says it is alive."""
         return self._every_api("alive", self._settings.liveness_path, bad_status)
 
-    def ready(self, may_be_false: Collection[str] = ()) -> Expectation:
+    def ready(self, may_be_false: Collection[str] = ()) -> Check:
         """That every api container says it is ready: database, jobs and migrations.
 
         Parts in `may_be_false` may be false, and the answer's status is then not asked to be 200 (trap 4).
@@ -110,11 +112,11 @@ class Health:
     def well(self) -> bool:
         """Tell whether every api container is ready now; False when that cannot be seen."""
         try:
-            return self.ready().look().ok
+            return self.ready().observe().ok
         except RunbookError:
             return False
 
-    def askable(self) -> Expectation:
+    def askable(self) -> Check:
         """That the requests which are made behind the gate fit the application, asked of what runs now.
 
         What runs now may be broken: an error of its own, a `false`, or no answer at all speak against the release, and
@@ -122,7 +124,7 @@ class Health:
         """
         asked = f"{self._settings.scheme}, port {self._settings.port}, Host: {self._headers['Host']}"
 
-        def look() -> Seen:
+        def observe() -> Observation:
             found = [
                 (*self._fits(container, path, judge), f"{container.name} {path}")
                 for container in self._production.of_services([self._settings.service])
@@ -130,12 +132,12 @@ class Health:
             ]
             bad = [each for each in found if each[0] is not Hope.SOME]
             seen = "; ".join(f"{which}: {words}" for _, words, which in bad or found)
-            return Seen(not bad, seen, final=any(hope is Hope.NONE for hope, _, _ in bad))
+            return Observation(not bad, seen, final=any(hope is Hope.NONE for hope, _, _ in bad))
 
-        return Expectation(
+        return Check(
             f"requests for {self._settings.liveness_path} and {self._settings.readiness_path} that fit the application"
             f" ({self._settings.service}: {asked})",
-            look,
+            observe,
             "mend [health] in the settings as it says, and plan again: behind the closed gate the same is asked",
             _STARTING,
             arguable=True,
@@ -201,13 +203,13 @@ class Health:
         except Inconclusive as error:
             return {"status": None, "answer": error.seen}
 
-    def _every_api(self, word: str, path: str, judge: _Judge) -> Expectation:
+    def _every_api(self, word: str, path: str, judge: _Judge) -> Check:
         hopeless = Hopeless()
 
-        def look() -> Seen:
+        def observe() -> Observation:
             containers = self._production.of_services([self._settings.service])
             if reasons := hopeless.reasons(containers):
-                return Seen(ok=False, seen="; ".join(reasons), final=True)
+                return Observation(ok=False, seen="; ".join(reasons), final=True)
             against = [self._against(container, path, judge) for container in containers]
             seen = "; ".join(
                 f"{container.name} {_said(each) if each else f'is {word}'}"
@@ -218,11 +220,11 @@ class Health:
             unknown = [each for each in against if isinstance(each, Inconclusive)]
             if unknown and not final:
                 raise Inconclusive(seen, unknown[0].next_step)
-            return Seen(not any(against), seen, final=final)
+            return Observation(not any(against), seen, final=final)
 
-        return Expectation(
+        return Check(
             f"every {self._settings.service} container {word}",
-            look,
+            observe,
             "read the api's and the jobs' logs; the answers are in the record",
             self._deadlines.healthy,
         )

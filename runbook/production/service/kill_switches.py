@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from runbook.actions import Change, Expectation, Kept, Seen
+from runbook.actions import Action, Artifact, Check, Observation
 from runbook.errors import Inconclusive, SettingsError
-from runbook.hosts.http import Prober
+from runbook.hosts.http import HttpClient
 from runbook.production.compose import FOLDER, Production
 from runbook.production.containers import Container
 from runbook.production.env_file import EnvFileOnHost
@@ -47,13 +47,13 @@ class Users:
     addresses may take to follow the switch, in seconds.
     """
 
-    prober: Prober
+    prober: HttpClient
     public_url: str
     credential: SecretStr | None
     deadline: float
 
 
-class Switch:
+class KillSwitch:
     """One kill switch of one production, and the position that it is to have."""
 
     def __init__(
@@ -74,23 +74,23 @@ class Switch:
         self.variable = settings.variable
         self.services = settings.services
 
-    def set_in_env_file(self) -> Expectation:
+    def set_in_env_file(self) -> Check:
         """That the env file sets the switch at all: otherwise production takes it from elsewhere."""
 
-        def look() -> Seen:
+        def observe() -> Observation:
             env_file = self._env_file.read()
             value = env_file.value_of(self._settings.variable)
             # That it can be changed there is found out here, and not when it is to be.
             self._env_file.changed(env_file, self._settings.variable, self.value)
-            return Seen(ok=True, seen=f"{env_file.path} says {self._settings.variable}={value}")
+            return Observation(ok=True, seen=f"{env_file.path} says {self._settings.variable}={value}")
 
-        return Expectation(
+        return Check(
             f"{self._settings.variable} in the env file",
-            look,
+            observe,
             "production takes it from elsewhere: set it there by hand",
         )
 
-    def turning(self, incident: str) -> Change:
+    def turning(self, incident: str) -> Action:
         """The change that sets the switch in the env file, and keeps a copy of the file as it was."""
         env_file = self._env_file.read()
         content = self._env_file.changed(env_file, self._settings.variable, self.value)
@@ -100,21 +100,21 @@ class Switch:
             return f"{env_file.path} says {self._settings.variable}={now}" if now == self.value else None
 
         kept = f"{self._production.directory}/{FOLDER}/{incident}.env"
-        return Change(
+        return Action(
             f"{env_file.path} says {self._settings.variable}={self.value}",
             self._env_file.replacing(env_file, content, kept),
             already,
-            leaves=(Kept(kept, "the env file as it was before, with its secrets"),),
+            leaves=(Artifact(kept, "the env file as it was before, with its secrets"),),
         )
 
-    def redeploying(self, had: Mapping[str, int]) -> Change:
+    def redeploying(self, had: Mapping[str, int]) -> Action:
         """The change that recreates the switch's services on the release that runs now, whatever the env file's tag.
 
         `had` is how many containers each service had before.
         """
         production, services = self._production, self._settings.services
         running = production.running_tag(services)
-        anew = production.half_replaced(services)
+        anew = production.has_temporary_name(services)
         ups = production.switching(services, had, anew=anew)
         commands = tuple(production.as_release(running, up) for up in ups)
 
@@ -124,31 +124,31 @@ class Switch:
             containers = production.of_services(services)
             return f"{', '.join(c.name for c in containers)} run with {self._settings.variable}={self.value}"
 
-        return Change(
+        return Action(
             f"{', '.join(services)} are redeployed on {running or 'their images'}",
             commands,
             already,
         )
 
-    def same_images(self, before: Mapping[str, str]) -> Expectation:
+    def same_images(self, before: Mapping[str, str]) -> Check:
         """That the services run the images that they ran before; `before` holds image ids by container name."""
 
-        def look() -> Seen:
+        def observe() -> Observation:
             containers = self._production.of_services(self._settings.services)
             other = [c.name for c in containers if before.get(c.name) != c.image_id]
-            return Seen(not other, f"another image: {', '.join(other)}" if other else _names(containers))
+            return Observation(not other, f"another image: {', '.join(other)}" if other else _names(containers))
 
-        return Expectation(
+        return Check(
             f"{', '.join(self._settings.services)} on the images from before",
-            look,
+            observe,
             "somebody deployed meanwhile: look who",
             acceptable=False,
         )
 
-    def reaching(self) -> Expectation:
+    def reaching(self) -> Check:
         """That the switch reaches the containers of its services: by which variables, or by what else."""
 
-        def look() -> Seen:
+        def observe() -> Observation:
             found = inside(self._production, self._settings, self.value, None)
             missed = [service for service in self._settings.services if service not in found]
             blind = [s for s in self._settings.services if s in found and not found[s].can_be_seen]
@@ -157,18 +157,18 @@ class Switch:
             told += [f"no container of {', '.join(missed)}"] if missed else []
             told += [f"in {', '.join(blind)} by nothing that can be looked at inside a container"] if blind else []
             told += [f"{', '.join(others)} as well, which switches.….services leaves out"] if others else []
-            return Seen(not missed and not blind, f"{self.variable} reaches {'; '.join(told)}")
+            return Observation(not missed and not blind, f"{self.variable} reaches {'; '.join(told)}")
 
-        return Expectation(
+        return Check(
             f"{self.variable} to reach every container of {', '.join(self._settings.services)}",
-            look,
+            observe,
             f"let the Compose file hand {self.variable} to the service, or correct variable and services of the switch",
         )
 
-    def seen_inside(self) -> Expectation:
+    def seen_inside(self) -> Check:
         """That every container of the switch's services has what Compose makes of the value for it."""
 
-        def look() -> Seen:
+        def observe() -> Observation:
             tag = self._production.running_tag(self._settings.services)
             follow = inside(self._production, self._settings, self.value, tag)
             containers = self._production.of_services(self._settings.services)
@@ -177,34 +177,34 @@ class Switch:
                     f"{self.variable} reaches nothing in {', '.join(left_out)}", "hand it over in the Compose file"
                 )
             seen = [follow[container.service].seen_in(container) for container in containers]
-            return Seen(all(good for good, _ in seen), "; ".join(words for _, words in seen))
+            return Observation(all(good for good, _ in seen), "; ".join(words for _, words in seen))
 
-        return Expectation(
+        return Check(
             f"{self.variable}={self.value} inside every container of {', '.join(self._settings.services)}",
-            look,
+            observe,
             "does the Compose file hand the variable to the service?",
         )
 
-    def askable(self) -> Expectation:
+    def askable(self) -> Check:
         """That users' answers can tell later whether the switch is felt: a credential is there, and they can change.
 
         What the addresses answer now is told. Only where all of them answer as disabled ones before the switch is
         turned off does that stop: it would prove nothing afterwards.
         """
 
-        def look() -> Seen:
+        def observe() -> Observation:
             if self._users.credential is None:
-                return Seen(ok=False, seen="the settings name no credential for its addresses", final=True)
+                return Observation(ok=False, seen="the settings name no credential for its addresses", final=True)
             now = {who: self._answers(with_credentials=who == "with") for who in ("without", "with")}
             seen = "; ".join(f"{path} answers {status} {who} credentials" for who in now for path, status in now[who])
             turned = self._env_file.read().value_of(self._settings.variable) == self.value
             statuses = [status for answers in now.values() for _, status in answers]
             proves_nothing = all(status in self._settings.disabled_statuses for status in statuses)
-            return Seen(self._on or turned or not proves_nothing, seen)
+            return Observation(self._on or turned or not proves_nothing, seen)
 
-        return Expectation(
+        return Check(
             f"{', '.join(self._settings.paths)} to show whether {self.variable} is felt",
-            look,
+            observe,
             "set credential and paths of the switch: a path that is always refused shows nothing",
         )
 
@@ -228,7 +228,7 @@ class Switch:
             headers = {"Authorization": f"Bearer {self._users.credential.get_secret_value()}"}
         return self._users.prober.get(self._users.public_url + path, headers).status
 
-    def felt_by_users(self, *, with_credentials: bool) -> Expectation:
+    def felt_by_users(self, *, with_credentials: bool) -> Check:
         """That the switch's addresses answer users as its position says, with or without credentials.
 
         Off means one of `disabled_statuses`; a 401 proves nothing, because it says who asks and not what is on. On
@@ -236,15 +236,15 @@ class Switch:
         """
         who = "with" if with_credentials else "without"
 
-        def look() -> Seen:
+        def observe() -> Observation:
             statuses = {path: self._ask(path, with_credentials=with_credentials) for path in self._settings.paths}
             good = all(self._as_wanted(status, with_credentials=with_credentials) for status in statuses.values())
-            return Seen(good, "; ".join(f"{path} answers {status}" for path, status in statuses.items()))
+            return Observation(good, "; ".join(f"{path} answers {status}" for path, status in statuses.items()))
 
         state = "served to" if self._on else "disabled for"
-        return Expectation(
+        return Check(
             f"{', '.join(self._settings.paths)} {state} users {who} credentials",
-            look,
+            observe,
             "read the api's log; the value inside the container is on record",
             self._users.deadline,
         )

@@ -3,50 +3,50 @@
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from runbook.actions import Expectation, Seen
+from runbook.actions import Check, Observation
 from runbook.errors import Inconclusive
-from runbook.hosts.http import Prober
+from runbook.hosts.http import HttpClient
 
 
 class Metrics:
     """The metrics page on the public address."""
 
-    def __init__(self, prober: Prober, url: str, token: SecretStr, deadline: float) -> None:
+    def __init__(self, prober: HttpClient, url: str, token: SecretStr, deadline: float) -> None:
         """`deadline` is in seconds."""
         self._prober = prober
         self._url = url
         self._token = token
         self._deadline = deadline
 
-    def scraped_with_token(self) -> Expectation:
+    def scraped_with_token(self) -> Check:
         """That the page opens with the token and holds at least one sample in Prometheus' text format."""
 
-        def look() -> Seen:
+        def observe() -> Observation:
             answer = self._prober.get(self._url, {"Authorization": f"Bearer {self._token.get_secret_value()}"})
             if answer.status != 200:
                 refused = answer.status in (401, 403)
-                return Seen(ok=False, seen=f"{self._url} answers {answer.status} to the token", final=refused)
+                return Observation(ok=False, seen=f"{self._url} answers {answer.status} to the token", final=refused)
             samples = count_samples(answer.body, self._url)
-            return Seen(samples > 0, f"{self._url} gives {samples} samples")
+            return Observation(samples > 0, f"{self._url} gives {samples} samples")
 
-        return Expectation(
+        return Check(
             f"{self._url} to give metrics to the bearer of the token",
-            look,
+            observe,
             "check metrics.token in the settings against the one that the api uses",
             self._deadline,
         )
 
-    def refused_without_token(self) -> Expectation:
+    def refused_without_token(self) -> Check:
         """That the page stays shut without the token."""
 
-        def look() -> Seen:
+        def observe() -> Observation:
             answer = self._prober.get(self._url)
             seen = f"{self._url} answers {answer.status} without the token"
-            return Seen(answer.status in (401, 403), seen, final=answer.status == 200)
+            return Observation(answer.status in (401, 403), seen, final=answer.status == 200)
 
-        return Expectation(
+        return Check(
             f"{self._url} to refuse who has no token",
-            look,
+            observe,
             "metrics are open to everybody: close them",
             self._deadline,
         )

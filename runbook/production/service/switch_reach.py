@@ -85,7 +85,7 @@ def _services(production: Production, variable: str, value: str, tag: str | None
     def read(answer: Completed) -> _Services:
         if answer.exit_code != 0:
             raise ProductionError(
-                f"Compose cannot read the project with {variable}={value}: {answer.last_words}",
+                f"Compose cannot read the project with {variable}={value}: {answer.last_line}",
                 f"run `{command}` in {production.directory} and mend what it says",
             )
         return {name: service for name, service in _dict(parsed_json(answer, dict), "services").items() if service}

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from runbook.actions import Change, Expectation, Seen
+from runbook.actions import Action, Check, Observation
 from runbook.errors import Inconclusive, NoAnswer
-from runbook.hosts.http import Prober
+from runbook.hosts.http import HttpClient
 from runbook.production.compose import Production
 from runbook.production.gate_words import By, contradiction
 from runbook.production.service.health_answers import BUSY
@@ -38,7 +38,7 @@ class PublicAnswer:
 class TrafficGate:
     """The traffic gate of one production. Its state is asked each time, never remembered."""
 
-    def __init__(self, production: Production, prober: Prober, settings: TrafficSettings, deadline: float) -> None:
+    def __init__(self, production: Production, prober: HttpClient, settings: TrafficSettings, deadline: float) -> None:
         """`deadline` is how long the public address may take to follow, in seconds."""
         self._production = production
         self._prober = prober
@@ -51,34 +51,34 @@ class TrafficGate:
         said = answer.text.strip()
         if answer.exit_code != 0 or said not in ("open", "closed"):
             raise Inconclusive(
-                f"the traffic gate does not say whether it is open or closed: {answer.last_words}",
+                f"the traffic gate does not say whether it is open or closed: {answer.last_line}",
                 "run the command of traffic.state by hand; it must print `open` or `closed`",
             )
         return said
 
-    def pausing(self) -> Change:
+    def pausing(self) -> Action:
         """The change that pauses user traffic."""
         return self._turning("user traffic is paused", self._settings.pause, "closed")
 
-    def resuming(self) -> Change:
+    def resuming(self) -> Action:
         """The change that resumes user traffic."""
         return self._turning("user traffic is resumed", self._settings.resume, "open")
 
-    def _turning(self, summary: str, call: ServiceCommand, wanted: str) -> Change:
+    def _turning(self, summary: str, call: ServiceCommand, wanted: str) -> Action:
         def already() -> str | None:
             return f"the gate is {wanted}" if self.state() == wanted else None
 
-        return Change(summary, (self._production.inside(call),), already)
+        return Action(summary, (self._production.inside(call),), already)
 
-    def being(self, wanted: str) -> Expectation:
+    def being(self, wanted: str) -> Check:
         """That the gate is `open` or `closed`, by its own word."""
 
-        def look() -> Seen:
+        def observe() -> Observation:
             state = self.state()
-            return Seen(state == wanted, f"the traffic gate is {state}")
+            return Observation(state == wanted, f"the traffic gate is {state}")
 
-        return Expectation(
-            f"the traffic gate {wanted}", self._unless_down(look), "look at the gateway by hand", self._deadline
+        return Check(
+            f"the traffic gate {wanted}", self._unless_down(observe), "look at the gateway by hand", self._deadline
         )
 
     def public(self) -> PublicAnswer:
@@ -99,46 +99,48 @@ class TrafficGate:
         location, release = answer.headers.get("location", ""), answer.headers.get(header) if header else None
         return PublicAnswer(seen, by, answer.status, location, release)
 
-    def keeping_users_out(self) -> Expectation:
+    def keeping_users_out(self) -> Check:
         """That the gate is closed, and the public address answers with an error of the gateway's own."""
 
-        def look() -> Seen:
+        def observe() -> Observation:
             state, public = self.state(), self.public()
             if public.by is By.NOBODY:
                 raise Inconclusive(public.seen, "is the address right, and is something listening?")
             kept_out = state == "closed" and public.by is By.GATEWAY
-            return Seen(kept_out, contradiction(state, public.by, public.seen) or f"{public.seen}; the gate is {state}")
+            return Observation(
+                kept_out, contradiction(state, public.by, public.seen) or f"{public.seen}; the gate is {state}"
+            )
 
-        return Expectation(
+        return Check(
             "the public address to keep users out",
-            self._unless_down(look),
+            self._unless_down(observe),
             "look at the gateway: the gate must say closed, and let no request through",
             self._deadline,
         )
 
-    def _unless_down(self, look: Callable[[], Seen]) -> Callable[[], Seen]:
+    def _unless_down(self, observe: Callable[[], Observation]) -> Callable[[], Observation]:
         """The same look, final where the gate's own container stands still: what is not so is not waited for then."""
         service, hopeless = self._settings.state.service, Hopeless()
         if service is None:
-            return look
+            return observe
 
         def down() -> list[str]:
             return hopeless.reasons([each for each in self._production.containers() if each.service == service])
 
-        def looked() -> Seen:
+        def looked() -> Observation:
             try:
-                seen = look()
+                seen = observe()
             except Inconclusive as error:
                 if reasons := down():
-                    return Seen(ok=False, seen=f"{'; '.join(reasons)} ({error.seen})", final=True)
+                    return Observation(ok=False, seen=f"{'; '.join(reasons)} ({error.seen})", final=True)
                 raise
             if seen.ok or not (reasons := down()):
                 return seen
-            return Seen(ok=False, seen=f"{'; '.join(reasons)} ({seen.seen})", final=True)
+            return Observation(ok=False, seen=f"{'; '.join(reasons)} ({seen.seen})", final=True)
 
         return looked
 
-    def agreeing(self, api_is_well: Callable[[], bool]) -> Expectation:
+    def agreeing(self, api_is_well: Callable[[], bool]) -> Check:
         """That the gate's own word and the answers of the public address do not contradict each other.
 
         An open gate in front of an application that is down answers like a closed one: that speaks against nothing,
@@ -146,26 +148,30 @@ class TrafficGate:
         is not a failing release's, and the tag of a release that runs, where answers are to name it.
         """
 
-        def look() -> Seen:
+        def observe() -> Observation:
             state, public = self.state(), self.public()
             if public.by is By.NOBODY:
                 raise Inconclusive(public.seen, "set traffic.public_url to an address that the production host reaches")
             said = f"the gate says {state}, and {public.seen}"
             if state == "closed":
-                return Seen(public.by is By.GATEWAY, contradiction(state, public.by, public.seen) or said)
+                return Observation(public.by is By.GATEWAY, contradiction(state, public.by, public.seen) or said)
             if urlsplit(public.location).scheme == "https" and urlsplit(self._address).scheme == "http":
-                return Seen(ok=False, seen=f"{said}, to {public.location}: set traffic.public_url to that", final=True)
+                return Observation(
+                    ok=False, seen=f"{said}, to {public.location}: set traffic.public_url to that", final=True
+                )
             refused = public.by is not By.APPLICATION and (public.status == 503 or public.by is By.SOMEBODY)
             never = self._never_served(public)
             if not (refused or never) or not api_is_well():
-                return Seen(ok=True, seen=said)
+                return Observation(ok=True, seen=said)
             if never:
-                return Seen(ok=False, seen=f"{said}, with a ready api: {never}")
-            return Seen(ok=False, seen=f"{contradiction(state, public.by, public.seen) or said}, with a ready api")
+                return Observation(ok=False, seen=f"{said}, with a ready api: {never}")
+            return Observation(
+                ok=False, seen=f"{contradiction(state, public.by, public.seen) or said}, with a ready api"
+            )
 
-        return Expectation(
+        return Check(
             "a traffic gate that says what the public address shows",
-            look,
+            observe,
             "look at the gateway, traffic.state and traffic.release_header: nobody knows whether users can be kept out",
             _AGREED,
             arguable=True,
@@ -190,19 +196,19 @@ class TrafficGate:
             " traffic.release_header to a header whose value is the tag, or leave it out)"
         )
 
-    def turnable(self) -> Expectation:
+    def turnable(self) -> Check:
         """That the programs which pause and resume traffic are there; neither is run."""
 
-        def look() -> Seen:
+        def observe() -> Observation:
             found = {word: self._found(call) for word, call in self._turners().items()}
-            return Seen(
+            return Observation(
                 all(there is not False for there, _ in found.values()),
                 "; ".join(f"{word}: {words}" for word, (_, words) in found.items()),
             )
 
-        return Expectation(
+        return Check(
             "programs that pause and resume traffic",
-            look,
+            observe,
             "mend traffic.pause and traffic.resume in the settings, or bring their service up",
         )
 
@@ -227,31 +233,31 @@ class TrafficGate:
             return said == "found", f"{program} is {said} in {place}"
         if answer.exit_code in (126, 127):
             return None, f"not known, {place} has no shell to look for {program}"
-        return False, f"nothing can be run in {place}: {answer.last_words}"
+        return False, f"nothing can be run in {place}: {answer.last_line}"
 
-    def serving(self, tag: str) -> Expectation:
+    def serving(self, tag: str) -> Check:
         """That the public address answers well, and from release `tag` when answers say which release they are from."""
         header = self._settings.release_header
 
-        def look() -> Seen:
+        def observe() -> Observation:
             answer = self._prober.get(self._address)
             served = answer.headers.get(header.lower()) if header else None
             by = f" from {served or 'a release that it does not name'}" if header else ""
             good = answer.status < 400 and (header is None or served == tag)
-            return Seen(good, f"{self._address} answers {answer.status}{by}")
+            return Observation(good, f"{self._address} answers {answer.status}{by}")
 
         wanted = f"{self._address} to answer users{f' from {tag}' if header else ''}"
-        return Expectation(wanted, self._unless_down(look), "look at the gateway's and the api's logs", self._deadline)
+        return Check(wanted, self._unless_down(observe), "look at the gateway's and the api's logs", self._deadline)
 
-    def answering(self) -> Expectation:
+    def answering(self) -> Check:
         """That the public address answers well, from whichever release."""
 
-        def look() -> Seen:
+        def observe() -> Observation:
             answer = self._prober.get(self._address)
-            return Seen(answer.status < 400, f"{self._address} answers {answer.status}")
+            return Observation(answer.status < 400, f"{self._address} answers {answer.status}")
 
-        return Expectation(
-            f"{self._address} to answer users", look, "look at the gateway's and the api's logs", self._deadline
+        return Check(
+            f"{self._address} to answer users", observe, "look at the gateway's and the api's logs", self._deadline
         )
 
     @property

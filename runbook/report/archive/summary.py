@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from runbook.journal.quick_read import Skimmed, skim
-from runbook.report.incident_report import Story
+from runbook.report.incident_report import IncidentReport
 from runbook.report.status import NOTHING_BELIEVED, ending
 from runbook.text import one_line
 
@@ -108,7 +108,7 @@ def summarize(folder: Path, deadline: float | None = None) -> Summary:
 
 
 def _told(skimmed: Skimmed, folder: str) -> dict[str, Any]:
-    story = Story(skimmed.entries)
+    story = IncidentReport(skimmed.entries)
     state, problem = _state(skimmed), "" if skimmed.at_work else skimmed.problem or ""
     name = str(story.opened.get("incident", folder))
     if name != folder and not problem:
@@ -139,7 +139,7 @@ def _told(skimmed: Skimmed, folder: str) -> dict[str, Any]:
     }
 
 
-def _kind(story: Story) -> dict[str, str]:
+def _kind(story: IncidentReport) -> dict[str, str]:
     kind = story.kind
     known = str(story.opened.get("type", "unknown")).removeprefix("emergency-")
     group = "plan" if known == "rehearsal-plan" else known if known in GROUPS else "unknown"
@@ -156,7 +156,7 @@ def _state(skimmed: Skimmed) -> State:
     return State.UNDER_WAY if skimmed.at_work else State.NOT_WHOLE
 
 
-def _alarm(story: Story) -> str:
+def _alarm(story: IncidentReport) -> str:
     if story.production.users_kept_out:
         return "users were kept out when it ended"
     if story.still_out:

@@ -189,14 +189,14 @@ def _sent(newest: Entry) -> tuple[str, str, str]:
 
 def _switches_off(entries: Sequence[Entry]) -> Iterator[SwitchOff]:
     looks = [entry["value"] for entry in entries if entry["kind"] == "fact" and entry["name"] in LOOKS]
-    seen = [look["switches"] for look in looks if isinstance(look, Mapping) and "switches" in look]
-    at = [look["at"] for look in looks if isinstance(look, Mapping) and "switches" in look]
+    seen = [observe["switches"] for observe in looks if isinstance(observe, Mapping) and "switches" in observe]
+    at = [observe["at"] for observe in looks if isinstance(observe, Mapping) and "switches" in observe]
     opened = entries[0] if entries else {}
     project, begun = str(opened.get("project", "")), begun_with(opened)
     for name, switch in sorted(seen[-1].items()) if seen else ():
         if switch["state"] != "off":
             continue
-        was_on = any(look.get(name, {}).get("state") != "off" for look in seen)
+        was_on = any(observe.get(name, {}).get("state") != "off" for observe in seen)
         since = _turned(entries, f"{switch['variable']}={switch['value']}") if was_on else ""
         after = switch.get("remind_after") or ""
         yield SwitchOff(

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 
 from runbook.clock import moment
-from runbook.report.downtime import Measured, Outage
-from runbook.report.incident_report import Story
+from runbook.report.downtime import Downtime, Outage
+from runbook.report.incident_report import IncidentReport
 from runbook.report.timeline import Scenario
 
 WIDTH = 1000
@@ -49,7 +49,7 @@ class Segment:
 class Strip:
     """What is drawn of one run; paths are SVG path data."""
 
-    measured: Measured
+    measured: Downtime
     good: str
     bad: str
     unknown: str
@@ -68,7 +68,7 @@ class Strip:
         return len(self.measured.probes)
 
 
-def strips(story: Story) -> list[Strip]:
+def strips(story: IncidentReport) -> list[Strip]:
     """The strip of each run that was probed, with the scenarios that belong to it."""
     return [
         strip(run, [scenario for scenario in story.scenarios if scenario.run == number])
@@ -77,7 +77,7 @@ def strips(story: Story) -> list[Strip]:
     ]
 
 
-def strip(run: Measured, scenarios: Sequence[Scenario]) -> Strip:
+def strip(run: Downtime, scenarios: Sequence[Scenario]) -> Strip:
     """The strip of a run that was probed."""
     states, latencies = _columns(run)
     return Strip(
@@ -94,12 +94,12 @@ def strip(run: Measured, scenarios: Sequence[Scenario]) -> Strip:
     )
 
 
-def _x(run: Measured, at: datetime) -> float:
+def _x(run: Downtime, at: datetime) -> float:
     whole = (run.ended - run.began).total_seconds() or 1.0
     return round(max(0.0, min(1.0, (at - run.began).total_seconds() / whole)) * WIDTH, 1)
 
 
-def _columns(run: Measured) -> tuple[list[str], list[int | None]]:
+def _columns(run: Downtime) -> tuple[list[str], list[int | None]]:
     """Of each column the worst that was answered in it, and the longest latency of its good answers."""
     states: list[str] = [_UNKNOWN] * WIDTH
     latencies: list[int | None] = [None] * WIDTH
@@ -129,7 +129,7 @@ def _band(states: Sequence[str], wanted: str, top: int) -> str:
     return "".join(path)
 
 
-def _latency(latencies: Sequence[int | None], run: Measured) -> str:
+def _latency(latencies: Sequence[int | None], run: Downtime) -> str:
     """A bar from the bottom for each column with a good answer."""
     width = max(1.0, min(4.0, WIDTH / len(run.probes) / 2))
     bars = (
@@ -140,13 +140,13 @@ def _latency(latencies: Sequence[int | None], run: Measured) -> str:
     return "".join(bars)
 
 
-def _scale(run: Measured) -> list[int]:
+def _scale(run: Downtime) -> list[int]:
     """The latencies that have a line: powers of ten, as far as they reach."""
     longest = max(run.latencies[-1] if run.latencies else 0, _DECADE)
     return [_DECADE**power for power in range(1, math.ceil(math.log10(longest)) + 1)]
 
 
-def _height(latency: float, run: Measured) -> float:
+def _height(latency: float, run: Downtime) -> float:
     """Where a latency lies; the scale is logarithmic, since one slow answer would flatten all others otherwise."""
     decades = math.log10(_scale(run)[-1])
     share = math.log10(max(latency, _LEAST_LATENCY)) / decades
@@ -157,7 +157,7 @@ def _milliseconds(latency: int) -> str:
     return f"{latency // 1000} s" if latency >= 1000 else f"{latency} ms"
 
 
-def _ticks(run: Measured) -> Iterator[tuple[float, str]]:
+def _ticks(run: Downtime) -> Iterator[tuple[float, str]]:
     whole = (run.ended - run.began).total_seconds()
     step = next((step for step in _STEPS if whole / step <= _MOST_TICKS), None)
     # Whoever forges a journal can let it last for ages; the strip must come to its end.
@@ -168,7 +168,7 @@ def _ticks(run: Measured) -> Iterator[tuple[float, str]]:
         at += timedelta(seconds=step)
 
 
-def _marks(run: Measured, scenarios: Sequence[Scenario]) -> Iterator[Mark]:
+def _marks(run: Downtime, scenarios: Sequence[Scenario]) -> Iterator[Mark]:
     sentences = [sentence for scenario in scenarios for sentence in scenario.sentences]
     for sentence in sentences:
         kind = "stopped" if sentence.stopped else "change" if sentence.changed_production else "sentence"
@@ -178,7 +178,7 @@ def _marks(run: Measured, scenarios: Sequence[Scenario]) -> Iterator[Mark]:
             yield Mark(_x(run, moment(sentence.began)), kind, label)
 
 
-def _outages(run: Measured, scenarios: Sequence[Scenario]) -> Iterator[tuple[Outage, str]]:
+def _outages(run: Downtime, scenarios: Sequence[Scenario]) -> Iterator[tuple[Outage, str]]:
     """Each outage, with the sentence that was open when it ended, or the last before that."""
     sentences = [sentence for scenario in scenarios for sentence in scenario.sentences]
     begun = [moment(sentence.began) for sentence in sentences]
@@ -187,7 +187,7 @@ def _outages(run: Measured, scenarios: Sequence[Scenario]) -> Iterator[tuple[Out
         yield outage, f"{sentences[last].keyword} {sentences[last].text}" if last >= 0 else "before the first sentence"
 
 
-def _chapters(run: Measured, scenarios: Sequence[Scenario]) -> Iterator[Segment]:
+def _chapters(run: Downtime, scenarios: Sequence[Scenario]) -> Iterator[Segment]:
     told = [(scenario.chapter, scenario.sentences[0].began) for scenario in scenarios if scenario.sentences]
     begun = [next(group) for _, group in groupby(told, key=lambda each: each[0])]
     places = [*(_x(run, moment(began)) for _, began in begun), float(WIDTH)]

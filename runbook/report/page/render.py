@@ -8,7 +8,7 @@ from runbook.journal.verify import Verified, verify
 from runbook.report.downtime import unmeasured
 from runbook.report.follow_up.approvals import approvals
 from runbook.report.follow_up.follow_ups import follow_ups
-from runbook.report.incident_report import Story
+from runbook.report.incident_report import IncidentReport
 from runbook.report.page.availability_chart import strips
 from runbook.report.page.odd_entries import odd_entries_told
 from runbook.report.page.size_budget import allowances
@@ -47,7 +47,7 @@ def _made(template: str, journal: Path, verified: Verified | None, **more: str) 
 
 
 def _context(journal: Path, verified: Verified) -> dict[str, object]:
-    story = Story(verified.entries)
+    story = IncidentReport(verified.entries)
     ended = ending(story, verified.damage)
     return {
         "story": story,

@@ -9,7 +9,7 @@ import pytest
 
 from runbook.chapters import handle_migrations
 from runbook.hosts.command import Command
-from runbook.incident.options import Wishes
+from runbook.incident.options import Options
 from runbook.migrations.image.answer import Shape, Step, to_json
 from runbook.settings.schema import DatabaseSettings, MigrationSettings, Project
 from tests.support.image_parts import image, step
@@ -36,24 +36,24 @@ class Catalog:
 def tools(
     folder: Path,
     *steps: Step,
-    wishes: Wishes | None = None,
+    wishes: Options | None = None,
     catalog: Catalog | None = None,
     service: dict[str, Any] | None = None,
 ) -> Any:
     """The parts of a production at r3, with r1 as the target's head; `service` is the api in Compose's words."""
     found = incident(folder)
-    found.learn("schema", ["r3"])
-    found.learn("origin", {"tags": ["v2"], "digests": {}, "log_errors": {}})
-    found.learn("target migrations", to_json(image("r1")))
+    found.record_fact("schema", ["r3"])
+    found.record_fact("origin", {"tags": ["v2"], "digests": {}, "log_errors": {}})
+    found.record_fact("target migrations", to_json(image("r1")))
     down = "ALTER TABLE orders DROP COLUMN note;"
     failed = image("r1", "r2", "r3", steps=steps or (step("r3"), step("r2")), down=down)
-    found.learn("failed migrations", to_json(failed))
+    found.record_fact("failed migrations", to_json(failed))
     site = production(folder, found, {"config --format json": json.dumps({"services": {"api": service or {}}})})
     return SimpleNamespace(
         incident=found,
         production=site,
         catalog=catalog or Catalog("r3", columns={"orders": {"note"}}),
-        wishes=wishes or Wishes(),
+        wishes=wishes or Options(),
         settings=SimpleNamespace(
             database=DatabaseSettings(user="shop", name="shop", lock_timeout=7, statement_timeout=90),
             migrations=MigrationSettings(section="shop"),
@@ -90,7 +90,7 @@ def test_downgrade_is_not_done_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [shape for shape in Shape if shape is not Shape.REAL])
 def test_downgrade_that_may_undo_nothing(tmp_path: Path, shape: Shape) -> None:
     """One revision whose downgrade is anything but real stops all, and is named."""
-    seen = handle_migrations.usable(tools(tmp_path, step("r3"), step("r2", shape))).look()
+    seen = handle_migrations.usable(tools(tmp_path, step("r3"), step("r2", shape))).observe()
     assert not seen.ok
     assert seen.final
     assert seen.seen == f"downgrade() of r2 is {shape}"
@@ -98,7 +98,7 @@ def test_downgrade_that_may_undo_nothing(tmp_path: Path, shape: Shape) -> None:
 
 def test_usable_downgrades_are_named_in_their_order(tmp_path: Path) -> None:
     """What is to undo is said newest first."""
-    seen = handle_migrations.usable(tools(tmp_path)).look()
+    seen = handle_migrations.usable(tools(tmp_path)).observe()
     assert (seen.ok, seen.seen) == (True, "to undo, in this order: r3, r2")
 
 
@@ -113,7 +113,7 @@ def test_schema_is_believed_when_the_catalog_has_it(tmp_path: Path) -> None:
         {"schema": "audit", "name": "log", "columns": [column | {"name": "id"}]},
     ]
     told["models"] = {"tables": tables}
-    seen = handle_migrations.as_target_maps(parts).look()
+    seen = handle_migrations.as_target_maps(parts).observe()
     assert (seen.ok, seen.seen) == (False, "the catalog lacks orders.quantity")
     parts.catalog = Catalog("r1", columns={"orders": {"id", "quantity"}, "audit.log": {"id"}})
-    assert handle_migrations.as_target_maps(parts).look().seen == "all 3 mapped columns are there"
+    assert handle_migrations.as_target_maps(parts).observe().seen == "all 3 mapped columns are there"

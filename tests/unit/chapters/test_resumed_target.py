@@ -11,7 +11,7 @@ from harness.session.retyped import Typed
 from runbook.chapters import strategy
 from runbook.chapters.identify_target import identify
 from runbook.errors import SettingsError, TargetError
-from runbook.incident.options import Wishes
+from runbook.incident.options import Options
 
 TYPED = Typed(("pytest", "features"))
 
@@ -19,15 +19,15 @@ TYPED = Typed(("pytest", "features"))
 @pytest.mark.parametrize(
     ("asked", "given", "joined"),
     [
-        pytest.param([], Wishes(target="v1"), Wishes(target="v1"), id="given"),
-        pytest.param([Wishes(accept_loss="c3")], Wishes(), Wishes(accept_loss="c3"), id="kept"),
-        pytest.param([Wishes(because="a")], Wishes(because="b"), Wishes(because="b"), id="newest"),
-        pytest.param([Wishes(enable="exports")], Wishes(disable="exports"), Wishes(disable="exports"), id="switch"),
-        pytest.param([Wishes(forward_fix="v3")], Wishes(target="v1"), Wishes(target="v1"), id="target"),
-        pytest.param([Wishes(override=("1.1.1",))], Wishes(), Wishes(), id="overrides-are-facts"),
+        pytest.param([], Options(target="v1"), Options(target="v1"), id="given"),
+        pytest.param([Options(accept_loss="c3")], Options(), Options(accept_loss="c3"), id="kept"),
+        pytest.param([Options(because="a")], Options(because="b"), Options(because="b"), id="newest"),
+        pytest.param([Options(enable="exports")], Options(disable="exports"), Options(disable="exports"), id="switch"),
+        pytest.param([Options(forward_fix="v3")], Options(target="v1"), Options(target="v1"), id="target"),
+        pytest.param([Options(override=("1.1.1",))], Options(), Options(), id="overrides-are-facts"),
     ],
 )
-def test_newest_word_counts(asked: list[Wishes], given: Wishes, joined: Wishes) -> None:
+def test_newest_word_counts(asked: list[Options], given: Options, joined: Options) -> None:
     """Of two wishes that exclude each other only the newer one is left."""
     assert _joined([asdict(wishes) for wishes in asked], given) == joined
 
@@ -35,16 +35,16 @@ def test_newest_word_counts(asked: list[Wishes], given: Wishes, joined: Wishes) 
 @pytest.mark.parametrize(
     ("asked", "given"),
     [
-        pytest.param(Wishes(disable="exports"), Wishes(enable="exports"), id="other-way"),
-        pytest.param(Wishes(), Wishes(enable="exports"), id="bare-emergency-turned-round"),
-        pytest.param(Wishes(disable="exports"), Wishes(disable="reports"), id="other-switch"),
+        pytest.param(Options(disable="exports"), Options(enable="exports"), id="other-way"),
+        pytest.param(Options(), Options(enable="exports"), id="bare-emergency-turned-round"),
+        pytest.param(Options(disable="exports"), Options(disable="reports"), id="other-switch"),
     ],
 )
-def test_incident_turns_one_switch_one_way(asked: Wishes, given: Wishes) -> None:
+def test_incident_turns_one_switch_one_way(asked: Options, given: Options) -> None:
     """Another switch, or another way, is another incident."""
     with pytest.raises(SettingsError, match="one switch, one way"):
         _refuse_other_switch("i-1", asked, given, TYPED)
-    _refuse_other_switch("i-1", asked, Wishes(), TYPED)
+    _refuse_other_switch("i-1", asked, Options(), TYPED)
     _refuse_other_switch("i-1", asked, asked, TYPED)
 
 
@@ -56,8 +56,8 @@ def tools(tag: str, digest: str) -> Any:
         "origin": {"tags": ["v2"], "digests": {"api": "sha256:2"}},
         "target": {"tag": "v1", "images": {"api": "registry.example/api:v1"}, "digests": {"api": "sha256:1"}},
     }
-    incident = SimpleNamespace(facts=facts, decide=lambda *_: None, learn=facts.__setitem__)
-    return SimpleNamespace(incident=incident, known_good=SimpleNamespace(barred=lambda _digests: None))
+    incident = SimpleNamespace(facts=facts, decide=lambda *_: None, record_fact=facts.__setitem__)
+    return SimpleNamespace(incident=incident, known_good=SimpleNamespace(quarantine_reason=lambda _digests: None))
 
 
 @pytest.mark.parametrize(("tag", "digest"), [("v2", "sha256:2"), ("v1", "sha256:1"), ("v1", "sha256:2")])
@@ -85,7 +85,7 @@ def test_target_in_quarantine_by_now_is_not_gone_on_to(left: str | None) -> None
         return SimpleNamespace(chosen=SimpleNamespace(tag=left))
 
     found = tools("v2", "sha256:2")
-    found.known_good = SimpleNamespace(barred=lambda _digests: "it failed in incident i-0", choose=choose)
+    found.known_good = SimpleNamespace(quarantine_reason=lambda _digests: "it failed in incident i-0", choose=choose)
     with pytest.raises(TargetError, match="in quarantine by now"):
         identify(found, None)
     assert found.incident.facts["begin anew"]["options"] == ["--to", left or "TAG"]

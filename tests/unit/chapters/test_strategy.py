@@ -9,7 +9,7 @@ import pytest
 from runbook.chapters import migration_facts, strategy
 from runbook.errors import Inconclusive, TargetError
 from runbook.incident.executor import Mode
-from runbook.incident.options import Wishes
+from runbook.incident.options import Options
 from runbook.migrations.image.answer import Problem, to_json
 from runbook.migrations.image.probe import ImageMigrations
 from runbook.settings.schema import DatabaseSettings, HealthSettings
@@ -27,17 +27,17 @@ def tools(
     up: str | None = ADDS,
     *,
     at: tuple[str, ...] = ("r2",),
-    wishes: Wishes | None = None,
+    wishes: Options | None = None,
     target: ImageMigrations | None = None,
 ) -> Any:
     """The parts of a production whose database is at r2, with r1 as the target's head and `up` between them."""
     found = incident(folder)
-    found.learn("schema", list(at))
-    found.learn("target migrations", to_json(target or image("r1")))
+    found.record_fact("schema", list(at))
+    found.record_fact("target migrations", to_json(target or image("r1")))
     problems = [] if up else [Problem("upgrade", "it asks the database")]
-    found.learn("failed migrations", to_json(image("r1", "r2", steps=[step("r2")], up=up, problems=problems)))
+    found.record_fact("failed migrations", to_json(image("r1", "r2", steps=[step("r2")], up=up, problems=problems)))
     database = DatabaseSettings(user="shop", name="shop")
-    return SimpleNamespace(incident=found, wishes=wishes or Wishes(), settings=SimpleNamespace(database=database))
+    return SimpleNamespace(incident=found, wishes=wishes or Options(), settings=SimpleNamespace(database=database))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def tools(
 def test_verdict_decides_the_way(tmp_path: Path, up: str | None, verdict: str, way: str | None) -> None:
     """Additive goes back with the application alone; what cannot be judged or read goes nowhere."""
     parts = tools(tmp_path, up)
-    seen = strategy.decide(parts).look()
+    seen = strategy.decide(parts).observe()
     assert parts.incident.facts["verdict"]["verdict"] == verdict
     assert parts.incident.facts.get("way") == way
     assert (seen.ok, seen.final) == (way is not None, True)
@@ -61,7 +61,7 @@ def test_breaking_goes_by_downgrade(tmp_path: Path) -> None:
     for flag in ("client_default", "server_default"):
         column[flag] = False
     parts.incident.facts["target migrations"]["models"] = models
-    assert strategy.decide(parts).look().ok
+    assert strategy.decide(parts).observe().ok
     assert parts.incident.facts["way"] == "downgrade"
 
 
@@ -74,7 +74,7 @@ def test_sql_that_decided_is_on_record(tmp_path: Path) -> None:
     """The statements are told with their revision and the rule, the one that made the verdict first."""
     first = "-- Running upgrade r1 -> r1a\n\nALTER TABLE orders ADD COLUMN a integer;\n\n"
     parts = tools(tmp_path, f"BEGIN;\n\n{first}-- Running upgrade r1a -> r2\n\nCALL x();\n\nCOMMIT;\n")
-    strategy.decide(parts).look()
+    strategy.decide(parts).observe()
     found = [(each["verdict"], each["revision"], each["sql"]) for each in decision(parts)["findings"]]
     assert found == [("review", "r2", "CALL x()"), ("additive", "r1a", "ALTER TABLE orders ADD COLUMN a integer")]
     assert all(each["rule"] for each in decision(parts)["findings"])
@@ -84,30 +84,30 @@ def test_sql_that_decided_is_on_record(tmp_path: Path) -> None:
 def test_no_sql_no_findings(tmp_path: Path, at: tuple[str, ...]) -> None:
     """Where nothing has to be judged, or nothing could be read, the evidence says so and there is no SQL to show."""
     parts = tools(tmp_path, None, at=at)
-    strategy.decide(parts).look()
+    strategy.decide(parts).observe()
     assert "findings" not in decision(parts)
 
 
 def test_database_where_the_target_expects_it_is_unchanged(tmp_path: Path) -> None:
     """A database at the target's head needs nothing but the application."""
     parts = tools(tmp_path, at=("r1",))
-    assert strategy.decide(parts).look().ok
+    assert strategy.decide(parts).observe().ok
     assert (parts.incident.facts["verdict"]["verdict"], parts.incident.facts["way"]) == ("unchanged", "application")
 
 
 @pytest.mark.parametrize(("word", "way"), [("additive", "application"), ("breaking", "downgrade")])
 def test_human_decides_where_the_runbook_cannot(tmp_path: Path, word: str, way: str) -> None:
     """With --verdict and --because a review goes on that way, and the reason stands first in the evidence."""
-    parts = tools(tmp_path, ODD, wishes=Wishes(verdict=word, because="I read it"))
-    assert strategy.decide(parts).look().ok
+    parts = tools(tmp_path, ODD, wishes=Options(verdict=word, because="I read it"))
+    assert strategy.decide(parts).observe().ok
     assert parts.incident.facts["way"] == way
     assert parts.incident.facts["verdict"]["evidence"][0] == "decided by a human: I read it"
 
 
 def test_human_cannot_overrule_what_is_known(tmp_path: Path) -> None:
     """--verdict counts where the runbook's is review, and nowhere else."""
-    parts = tools(tmp_path, ADDS, wishes=Wishes(verdict="breaking", because="I feel so"))
-    strategy.decide(parts).look()
+    parts = tools(tmp_path, ADDS, wishes=Options(verdict="breaking", because="I feel so"))
+    strategy.decide(parts).observe()
     assert parts.incident.facts["verdict"]["verdict"] == "additive"
 
 
@@ -121,8 +121,8 @@ def test_verdict_needs_a_known_word_and_a_reason(verdict: str, because: str | No
 @pytest.mark.parametrize(("history", "ok"), [(("r1", "r2", "r3"), True), (("r1", "x2"), False), (("r1",), False)])
 def test_forward_fix_must_continue(tmp_path: Path, history: tuple[str, ...], ok: bool) -> None:  # noqa: FBT001
     """A forward-fix is a way only if its migrations build upon the database's revision."""
-    parts = tools(tmp_path, wishes=Wishes(forward_fix="v3"), target=image(*history))
-    assert strategy.decide(parts).look().ok is ok
+    parts = tools(tmp_path, wishes=Options(forward_fix="v3"), target=image(*history))
+    assert strategy.decide(parts).observe().ok is ok
     assert parts.incident.facts.get("way") == ("forward-fix" if ok else None)
 
 

@@ -16,8 +16,8 @@ import pytest
 from runbook.errors import CommandFailed, CommandSaidTooMuch, CommandTimedOut, HostError
 from runbook.hosts.command import Command
 from runbook.hosts.local import Host
-from runbook.hosts.process import Started
-from runbook.hosts.signals import signals_held
+from runbook.hosts.process import ManagedProcess
+from runbook.hosts.signals import signals_blocked
 from tests.support.parts import Heard, host
 
 
@@ -107,7 +107,7 @@ def test_check_raises_with_the_last_words() -> None:
 )
 def test_last_words_are_found(script: str, words: str) -> None:
     """Whatever a failing command said last is what people are shown."""
-    assert host().run(shell(script)).last_words == words
+    assert host().run(shell(script)).last_line == words
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_command_that_prints_too_much_is_stopped(script: str) -> None:
 
 def test_what_is_printed_above_the_limit_is_never_held() -> None:
     """The kernel ends the output: a fast command fills no memory between two looks at it."""
-    with Started(("head", "-c", "600M", "/dev/zero"), dict(os.environ), None, None, 1_000_000) as started:
+    with ManagedProcess(("head", "-c", "600M", "/dev/zero"), dict(os.environ), None, None, 1_000_000) as started:
         started.begin()
         assert started.ended_within(10)
         # What it printed before the kernel was told its limit is there as well.
@@ -287,7 +287,7 @@ def test_two_hosts_do_not_share_an_environment() -> None:
 
 
 def talking(script: str, deadline: float = 10, stdin: bytes | None = None) -> Command:
-    return Command(("sh", "-c", script), deadline, stdin=stdin, talks=True)
+    return Command(("sh", "-c", script), deadline, stdin=stdin, streams_progress=True)
 
 
 class Watch(Heard):
@@ -342,7 +342,7 @@ def test_command_of_a_thread_beside_hears_signals() -> None:
     def beside() -> None:
         found.append(host().run(shell("grep SigBlk /proc/self/status")).text)
 
-    with signals_held():
+    with signals_blocked():
         thread = threading.Thread(target=beside)
         thread.start()
     thread.join()
@@ -401,7 +401,7 @@ def test_signals_that_are_held_back_are_not_taken_by_a_command_beside() -> None:
 
 def test_nothing_begins_after_it_was_stopped(tmp_path: Path) -> None:
     """A signal may come before the thread that begins a command has run: what was stopped then does not begin later."""
-    with Started(("touch", str(tmp_path / "begun")), os.environ, None, None) as started:
+    with ManagedProcess(("touch", str(tmp_path / "begun")), os.environ, None, None) as started:
         assert not started.stop()
         with pytest.raises(OSError, match="did not start"):
             started.begin()

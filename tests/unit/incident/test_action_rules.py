@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.actions import Change, Expectation, Seen, changes, is_change
+from runbook.actions import Action, Check, Observation, changes, is_change
 from runbook.errors import Inconclusive, SentenceError
 from runbook.hosts.command import Command
 from runbook.hosts.local import Host
@@ -15,16 +15,16 @@ from tests.support.incident_parts import incident
 FACTS = {"id": "1.1.1", "keyword": "x", "text": "x", "scenario": "x", "place": "f:1"}
 
 
-def making(folder: Path) -> Change:
-    return Change("a file is made", (Command(("touch", str(folder / "made")), 10),))
+def making(folder: Path) -> Action:
+    return Action("a file is made", (Command(("touch", str(folder / "made")), 10),))
 
 
-def already_made() -> Change:
-    return Change("a file is made", (Command(("false",), 10),), lambda: "there it is")
+def already_made() -> Action:
+    return Action("a file is made", (Command(("false",), 10),), lambda: "there it is")
 
 
-def all_well() -> Expectation:
-    return Expectation("all well", lambda: Seen(ok=True, seen="all well"), "look by hand")
+def all_well() -> Check:
+    return Check("all well", lambda: Observation(ok=True, seen="all well"), "look by hand")
 
 
 def test_only_a_declared_function_is_a_change() -> None:
@@ -44,7 +44,7 @@ def test_undeclared_change_is_stopped_before_anything_is_done(tmp_path: Path, mo
     found = incident(tmp_path, mode)
     found.sentence_began(FACTS)
     with pytest.raises(SentenceError, match="was about to make one: a file is made → bind it to When"):
-        found.carry_out(making(tmp_path), Host({}, found))
+        found.execute(making(tmp_path), Host({}, found))
     assert not (tmp_path / "made").exists()
     assert '"change"' not in found.journal.path.read_text()
 
@@ -52,7 +52,7 @@ def test_undeclared_change_is_stopped_before_anything_is_done(tmp_path: Path, mo
 @pytest.mark.parametrize(
     "do",
     [
-        pytest.param(lambda found: found.learn("x", 1), id="fact"),
+        pytest.param(lambda found: found.record_fact("x", 1), id="fact"),
         pytest.param(lambda found: found.decide("x?", "y", []), id="decision"),
         pytest.param(lambda found: found.verify(all_well()), id="look"),
         pytest.param(lambda found: found.expect(all_well()), id="expected-look"),
@@ -93,14 +93,14 @@ def test_change_counts_however_it_ends_well(tmp_path: Path, mode: Mode, *, is_so
     """A change that was made, was planned, or was so already is what a When is for."""
     found = incident(tmp_path, mode)
     found.sentence_began(FACTS, may_change=True)
-    found.carry_out(already_made() if is_so else making(tmp_path), Host({}, found))
+    found.execute(already_made() if is_so else making(tmp_path), Host({}, found))
     found.check_sentence()
 
 
 def test_look_that_a_plan_puts_off_counts(tmp_path: Path) -> None:
     """Behind a planned change a Then writes down what it would look at: that is what it is for in a plan."""
     found = incident(tmp_path, Mode.PLAN)
-    found.carry_out(making(tmp_path), Host({}, found))
+    found.execute(making(tmp_path), Host({}, found))
     found.sentence_began(FACTS)
     found.expect(all_well())
     found.check_sentence()

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from runbook.actions import Change, Expectation, Outcome, Reach, Request, Seen
+from runbook.actions import Action, Check, Message, Observation, Outcome, Scope
 from runbook.errors import CheckFailed, CommandFailed, Inconclusive
 from runbook.hosts.command import Command, Completed
 from runbook.hosts.http import Answer
 from runbook.hosts.local import Host
 from runbook.incident.executor import Incident, Mode
-from runbook.journal.events import Listener
+from runbook.journal.events import EventListener
 from runbook.journal.journal import Journal
 from runbook.journal.recorder import KEPT_OUTPUT
 from runbook.secrets.redactor import Redactor
@@ -24,7 +24,7 @@ CANARY = "canary-4711"
 
 def incident(folder: Path, mode: Mode = Mode.EXECUTE) -> Incident:
     redactor = Redactor()
-    redactor.learn("TOKEN", CANARY)
+    redactor.record_fact("TOKEN", CANARY)
     return Incident("20251218T030000Z-shop-rollback", mode, Journal(folder / "journal.jsonl", redactor))
 
 
@@ -46,21 +46,21 @@ def command(*argv: str) -> Command:
     return Command(argv, 10)
 
 
-def change(*actions: Command | Request, already: Callable[[], str | None] = lambda: None, **more: Any) -> Change:
-    return Change("a file is made", actions, already, **more)
+def change(*actions: Command | Message, already: Callable[[], str | None] = lambda: None, **more: Any) -> Action:
+    return Action("a file is made", actions, already, **more)
 
 
-def expectation(*looks: Seen | Exception, deadline: float = 0) -> Expectation:
+def expectation(*looks: Observation | Exception, deadline: float = 0) -> Check:
     """Something that is seen as those looks say, one after the other."""
     left = list(looks)
 
-    def look() -> Seen:
+    def observe() -> Observation:
         found = left.pop(0) if len(left) > 1 else left[0]
         if isinstance(found, Exception):
             raise found
         return found
 
-    return Expectation("the api ready", look, "read its log", deadline, interval=0.01)
+    return Check("the api ready", observe, "read its log", deadline, interval=0.01)
 
 
 def ended(found: Incident, error: BaseException | None = None) -> tuple[Outcome, str]:
@@ -71,7 +71,7 @@ def ended(found: Incident, error: BaseException | None = None) -> tuple[Outcome,
 def test_executed_change_is_made_and_kept(tmp_path: Path) -> None:
     """A change is made, and its intent, its commands and its end stand in the journal in that order."""
     found = incident(tmp_path)
-    found.carry_out(change(command("touch", str(tmp_path / "made"))), host_of(found))
+    found.execute(change(command("touch", str(tmp_path / "made"))), host_of(found))
     assert (tmp_path / "made").exists()
     kinds = [(entry["kind"], entry.get("state")) for entry in found.journal.entries]
     assert kinds == [("change", "begun"), ("command began", None), ("command", None), ("change", "done")]
@@ -82,7 +82,7 @@ def test_executed_change_is_made_and_kept(tmp_path: Path) -> None:
 def test_intent_is_in_the_file_before_the_action_begins(tmp_path: Path) -> None:
     """The action itself, looking into the journal's file, finds its own intent there, and not yet its end."""
     found = incident(tmp_path)
-    found.carry_out(
+    found.execute(
         change(command("grep", "a file is made.*begun\\|begun.*a file is made", str(found.journal.path))),
         host_of(found),
     )
@@ -95,18 +95,18 @@ def test_failing_action_leaves_the_change_begun(tmp_path: Path) -> None:
     """When an action fails, what comes after it is not done, and the change stays begun for everyone to see."""
     found = incident(tmp_path)
     with pytest.raises(CommandFailed):
-        found.carry_out(change(command("false"), command("touch", str(tmp_path / "made"))), host_of(found))
+        found.execute(change(command("false"), command("touch", str(tmp_path / "made"))), host_of(found))
     assert states(found) == ["begun"]
     assert not (tmp_path / "made").exists()
     assert found.changes_made == ["a file is made"]
 
 
-@pytest.mark.parametrize("reach", [Reach.PRODUCTION, Reach.PEOPLE])
-def test_plan_runs_nothing(tmp_path: Path, reach: Reach) -> None:
+@pytest.mark.parametrize("reach", [Scope.PRODUCTION, Scope.PEOPLE])
+def test_plan_runs_nothing(tmp_path: Path, reach: Scope) -> None:
     """A plan writes down the exact commands and messages, and does none of them."""
     found = incident(tmp_path, Mode.PLAN)
-    request = Request("announce: over", lambda: pytest.fail("sent in a plan"))
-    found.carry_out(change(command("touch", str(tmp_path / "a b")), request, reach=reach), host_of(found))
+    request = Message("announce: over", lambda: pytest.fail("sent in a plan"))
+    found.execute(change(command("touch", str(tmp_path / "a b")), request, reach=reach), host_of(found))
     assert list(tmp_path.iterdir()) == [found.journal.path]
     planned = entries(found, "change")
     assert [(entry["state"], entry["actions"]) for entry in planned] == [
@@ -121,18 +121,18 @@ def test_plan_runs_nothing(tmp_path: Path, reach: Reach) -> None:
 @pytest.mark.parametrize(
     ("mode", "reach", "made"),
     [
-        (Mode.PLAN, Reach.IMAGES, True),
-        (Mode.PLAN, Reach.NOTES, False),
-        (Mode.VALIDATE, Reach.IMAGES, True),
-        (Mode.VALIDATE, Reach.NOTES, True),
-        (Mode.VALIDATE, Reach.PRODUCTION, False),
-        (Mode.VALIDATE, Reach.PEOPLE, False),
+        (Mode.PLAN, Scope.IMAGES, True),
+        (Mode.PLAN, Scope.NOTES, False),
+        (Mode.VALIDATE, Scope.IMAGES, True),
+        (Mode.VALIDATE, Scope.NOTES, True),
+        (Mode.VALIDATE, Scope.PRODUCTION, False),
+        (Mode.VALIDATE, Scope.PEOPLE, False),
     ],
 )
-def test_what_a_run_may_do_without_execute(tmp_path: Path, mode: Mode, reach: Reach, *, made: bool) -> None:
+def test_what_a_run_may_do_without_execute(tmp_path: Path, mode: Mode, reach: Scope, *, made: bool) -> None:
     """A plan fetches images and writes nothing else; a validation also writes the runbook's own notes."""
     found = incident(tmp_path, mode)
-    found.carry_out(change(command("touch", str(tmp_path / "made")), reach=reach), host_of(found))
+    found.execute(change(command("touch", str(tmp_path / "made")), reach=reach), host_of(found))
     assert (tmp_path / "made").exists() is made
     assert (found.changes_made, found.planned_changes) == ([], 0 if made else 1)
     assert ended(found)[0] is (Outcome.PASSED if made else Outcome.PLANNED)
@@ -141,8 +141,8 @@ def test_what_a_run_may_do_without_execute(tmp_path: Path, mode: Mode, reach: Re
 def test_nothing_is_done_behind_what_was_only_planned(tmp_path: Path) -> None:
     """Behind a change that was only planned, the next is only planned too, whatever it touches."""
     found = incident(tmp_path, Mode.PLAN)
-    found.carry_out(change(command("touch", str(tmp_path / "first"))), host_of(found))
-    found.carry_out(change(command("touch", str(tmp_path / "image")), reach=Reach.IMAGES), host_of(found))
+    found.execute(change(command("touch", str(tmp_path / "first"))), host_of(found))
+    found.execute(change(command("touch", str(tmp_path / "image")), reach=Scope.IMAGES), host_of(found))
     assert states(found) == ["planned", "planned"]
     assert not (tmp_path / "image").exists()
 
@@ -151,7 +151,7 @@ def test_nothing_is_done_behind_what_was_only_planned(tmp_path: Path) -> None:
 def test_done_already_is_not_done_twice(tmp_path: Path, mode: Mode) -> None:
     """What is so already is recorded as such, with the evidence, and not done again."""
     found = incident(tmp_path, mode)
-    found.carry_out(
+    found.execute(
         change(command("touch", str(tmp_path / "made")), already=lambda: "the gate is closed"), host_of(found)
     )
     assert not (tmp_path / "made").exists()
@@ -165,15 +165,15 @@ def test_done_already_is_not_done_twice(tmp_path: Path, mode: Mode) -> None:
 def test_plan_does_not_ask_what_its_planned_changes_would_have_made_so(tmp_path: Path) -> None:
     """Behind a planned change, what is so now says nothing about then: the next change is planned, unasked."""
     found = incident(tmp_path, Mode.PLAN)
-    found.carry_out(change(command("true")), host_of(found))
-    found.carry_out(change(command("true"), already=lambda: "the gate is open"), host_of(found))
+    found.execute(change(command("true")), host_of(found))
+    found.execute(change(command("true"), already=lambda: "the gate is open"), host_of(found))
     assert states(found) == ["planned", "planned"]
 
 
 def test_receipt_of_a_request_is_kept(tmp_path: Path) -> None:
     """What was sent leaves its receipt in the journal and in the sentence."""
     found = incident(tmp_path)
-    found.carry_out(change(Request("open ticket", lambda: "ticket #7")), host_of(found))
+    found.execute(change(Message("open ticket", lambda: "ticket #7")), host_of(found))
     assert entries(found, "change")[-1]["receipts"] == ["ticket #7"]
     assert ended(found) == (Outcome.PASSED, "ticket #7")
 
@@ -181,10 +181,10 @@ def test_receipt_of_a_request_is_kept(tmp_path: Path) -> None:
 def test_expectation_behind_a_planned_change_is_planned(tmp_path: Path) -> None:
     """Behind a planned change nobody looks; what would be looked for, and for how long, is written down."""
     found = incident(tmp_path, Mode.PLAN)
-    found.carry_out(change(command("true")), host_of(found))
+    found.execute(change(command("true")), host_of(found))
     found.expect(expectation(AssertionError("looked"), deadline=120))
-    look = entries(found, "look")[0]
-    assert (look["state"], look["expected"], look["deadline"]) == ("planned", "the api ready", 120)
+    observe = entries(found, "look")[0]
+    assert (observe["state"], observe["expected"], observe["deadline"]) == ("planned", "the api ready", 120)
     assert "would check within 120 s: the api ready" in ended(found)[1]
 
 
@@ -192,15 +192,17 @@ def test_plan_verifies_for_real(tmp_path: Path) -> None:
     """What a plan can look at before any planned change, it looks at, and says no when it is not so."""
     found = incident(tmp_path, Mode.PLAN)
     with pytest.raises(CheckFailed):
-        found.expect(expectation(Seen(ok=False, seen="not ready")))
+        found.expect(expectation(Observation(ok=False, seen="not ready")))
 
 
 def test_met_expectation_is_kept_with_what_was_seen(tmp_path: Path) -> None:
     """What was seen, how often was looked and how long it took are kept."""
     found = incident(tmp_path)
-    found.expect(expectation(Seen(ok=False, seen="starting"), Seen(ok=True, seen="api is ready"), deadline=5))
-    look = entries(found, "look")[0]
-    assert (look["state"], look["seen"], look["looks"]) == ("so", "api is ready", 2)
+    found.expect(
+        expectation(Observation(ok=False, seen="starting"), Observation(ok=True, seen="api is ready"), deadline=5)
+    )
+    observe = entries(found, "look")[0]
+    assert (observe["state"], observe["seen"], observe["looks"]) == ("so", "api is ready", 2)
     assert ended(found) == (Outcome.PASSED, "api is ready")
 
 
@@ -208,7 +210,7 @@ def test_unmet_expectation_names_both_sides_and_the_next_step(tmp_path: Path) ->
     """What is not so by its deadline fails with what was expected, what was seen, and what to do."""
     found = incident(tmp_path)
     with pytest.raises(CheckFailed, match="expected the api ready; seen: HTTP 503") as caught:
-        found.expect(expectation(Seen(ok=False, seen="HTTP 503")))
+        found.expect(expectation(Observation(ok=False, seen="HTTP 503")))
     assert caught.value.next_step == "read its log"
     assert entries(found, "look")[0]["state"] == "not so"
     assert ended(found, caught.value)[0] is Outcome.FAILED
@@ -221,12 +223,12 @@ def test_unmet_expectation_names_both_sides_and_the_next_step(tmp_path: Path) ->
 def test_only_waiting_is_told_in_seconds(tmp_path: Path, deadline: float, words: str) -> None:
     """A look that took its time says what it saw in the same words each time: it was not waited for."""
 
-    def slow() -> Seen:
+    def slow() -> Observation:
         time.sleep(1.05)
-        return Seen(ok=False, seen="HTTP 503")
+        return Observation(ok=False, seen="HTTP 503")
 
     with pytest.raises(CheckFailed) as caught:
-        incident(tmp_path).expect(Expectation("the api ready", slow, "read its log", deadline))
+        incident(tmp_path).expect(Check("the api ready", slow, "read its log", deadline))
     assert caught.value.seen.endswith(words)
 
 
@@ -247,7 +249,7 @@ def test_interruption_is_neither_passed_nor_failed(tmp_path: Path) -> None:
 def test_sentence_forgets_the_one_before(tmp_path: Path) -> None:
     """Each sentence tells its own outcome and detail."""
     found = incident(tmp_path, Mode.PLAN)
-    found.carry_out(change(command("true")), host_of(found))
+    found.execute(change(command("true")), host_of(found))
     found.sentence_began({"id": "1.1.1", "keyword": "Then", "text": "x", "scenario": "y", "place": "f:1"})
     assert ended(found) == (Outcome.PASSED, "")
 
@@ -305,7 +307,7 @@ def test_command_stopped_at_its_deadline_is_kept(tmp_path: Path) -> None:
 def test_detail_of_a_sentence_is_redacted_for_whoever_shows_it(tmp_path: Path) -> None:
     """What a sentence ended with can be shown, cut into lines or not: no secret is in it."""
     found = incident(tmp_path)
-    found.journal.redactor.learn("PHRASE", "correct horse battery staple")
+    found.journal.redactor.record_fact("PHRASE", "correct horse battery staple")
     _, detail = ended(found, CheckFailed(f"seen {CANARY} and correct horse battery staple", "-"))
     assert CANARY not in detail
     assert "battery" not in detail
@@ -314,7 +316,7 @@ def test_detail_of_a_sentence_is_redacted_for_whoever_shows_it(tmp_path: Path) -
 def test_decision_and_facts_are_kept(tmp_path: Path) -> None:
     """Facts can be used by later sentences, and stand in the journal; so do decisions with their evidence."""
     found = incident(tmp_path)
-    found.learn("target", {"tag": "v1"})
+    found.record_fact("target", {"tag": "v1"})
     found.decide("Which release?", "v1", ["on the ledger"])
     assert found.facts["target"] == {"tag": "v1"}
     assert entries(found, "fact")[0]["value"] == {"tag": "v1"}
@@ -333,12 +335,12 @@ def test_decision_and_facts_are_kept(tmp_path: Path) -> None:
 def test_errors_before_the_switch_are_never_guessed(tmp_path: Path, origin: dict[str, Any], expected: object) -> None:
     """Errors before the switch are those counted in the failed release's logs; what was not counted is not known."""
     found = incident(tmp_path)
-    found.learn("origin", origin)
-    found.learn("target", {"tag": "v1"})
+    found.record_fact("origin", origin)
+    found.record_fact("target", {"tag": "v1"})
     assert found.errors_before() == expected
 
 
-class Attentive(Listener):
+class Attentive(EventListener):
     """Notes everything that it is told."""
 
     def __init__(self) -> None:
@@ -347,10 +349,10 @@ class Attentive(Listener):
     def expecting(self, expected: str, deadline: float) -> None:
         self.told.append(("expecting", expected, deadline))
 
-    def changing(self, summary: str, reach: Reach, deadline: float) -> None:
+    def changing(self, summary: str, reach: Scope, deadline: float) -> None:
         self.told.append(("changing", summary, reach, deadline))
 
-    def changed(self, summary: str, reach: Reach, state: str) -> None:
+    def changed(self, summary: str, reach: Scope, state: str) -> None:
         self.told.append(("changed", summary, reach, state))
 
     def command_began(self, command: Command) -> None:
@@ -367,18 +369,18 @@ def test_listener_is_told_what_is_done_and_by_when(tmp_path: Path) -> None:
     """Who listens hears of a change with the deadlines of its commands, of each command, and of a look."""
     found = incident(tmp_path)
     found.listener = attentive = Attentive()
-    long = Command(("sh", "-c", "echo pulling >&2; sleep 0.4"), 10, talks=True)
-    change = Change("it is fetched", (long, Command(("true",), 5)))
-    found.carry_out(change, Host({}, found))
-    found.verify(Expectation("all well", lambda: Seen(ok=True, seen="it is"), "look", deadline=7))
+    long = Command(("sh", "-c", "echo pulling >&2; sleep 0.4"), 10, streams_progress=True)
+    change = Action("it is fetched", (long, Command(("true",), 5)))
+    found.execute(change, Host({}, found))
+    found.verify(Check("all well", lambda: Observation(ok=True, seen="it is"), "look", deadline=7))
     assert attentive.told == [
-        ("changing", "it is fetched", Reach.PRODUCTION, 15),
+        ("changing", "it is fetched", Scope.PRODUCTION, 15),
         ("began", str(long)),
         ("said", str(long), "pulling"),
         ("ended", str(long), 0),
         ("began", "true"),
         ("ended", "true", 0),
-        ("changed", "it is fetched", Reach.PRODUCTION, "done"),
+        ("changed", "it is fetched", Scope.PRODUCTION, "done"),
         ("expecting", "all well", 7),
     ]
 
@@ -387,5 +389,5 @@ def test_bars_of_a_pull_are_not_kept(tmp_path: Path) -> None:
     """Of a talking command the record keeps what it said, but for the lines that only say how far it is."""
     found = incident(tmp_path)
     said = "echo 'aaaaaaaaaaaa Downloading [=>  ]  1MB/2MB' >&2; echo 'aaaaaaaaaaaa Pull complete' >&2"
-    Host({}, found).run(Command(("sh", "-c", said), 10, talks=True))
+    Host({}, found).run(Command(("sh", "-c", said), 10, streams_progress=True))
     assert found.journal.entries[-1]["stderr"]["kept"] == "aaaaaaaaaaaa Pull complete\n"

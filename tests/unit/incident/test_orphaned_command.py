@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from runbook.actions import Change
-from runbook.hosts.command import Command, OffTheRecord
+from runbook.actions import Action
+from runbook.hosts.command import Command, NullRecorder
 from runbook.hosts.local import Host
 from runbook.hosts.process import start_of
 from runbook.incident import orphaned_command as module
@@ -36,7 +36,7 @@ def journal(folder: Path, script: str, deadline: float, **more: Any) -> tuple[Jo
 
 
 def settled(found: Journal) -> list[dict[str, Any]]:
-    settle(found, lambda _text: None, Host({}, OffTheRecord()))
+    settle(found, lambda _text: None, Host({}, NullRecorder()))
     return [entry for entry in found.entries if entry["kind"] == "left behind"]
 
 
@@ -111,7 +111,7 @@ def test_strangers_are_left_alone(tmp_path: Path, more: dict[str, Any]) -> None:
 def test_command_that_ended_leaves_nothing_behind(tmp_path: Path) -> None:
     """After a run in which the command came to its end there is nothing to wait for."""
     incident = Incident("i", Mode.EXECUTE, Journal(tmp_path / "journal.jsonl", Redactor()))
-    incident.carry_out(Change("s", (Command(("true",), 5),)), Host({}, incident))
+    incident.execute(Action("s", (Command(("true",), 5),)), Host({}, incident))
     assert [entry["kind"] for entry in incident.journal.entries][1] == "command began"
     assert settled(incident.journal) == []
 

@@ -16,16 +16,16 @@ from runbook.journal.verify import verify
 from tests.support.forging import journal_of, lines_in, put, resealed, rewritten, sealed_anew
 
 ENTRIES = 8
-Change = Callable[[list[bytes]], list[bytes]]
+Action = Callable[[list[bytes]], list[bytes]]
 
 
-def edited(*numbers: int) -> Change:
+def edited(*numbers: int) -> Action:
     return lambda lines: [
         line.replace(b'"kind":"', b'"kind":"X', 1) if n in numbers else line for n, line in enumerate(lines, start=1)
     ]
 
 
-def in_order(*numbers: int) -> Change:
+def in_order(*numbers: int) -> Action:
     return lambda lines: [lines[number - 1] for number in numbers]
 
 
@@ -35,7 +35,7 @@ def forged(lines: list[bytes]) -> list[bytes]:
     return [*lines[:3], entry, *lines[3:]]
 
 
-def foreign(number: int) -> Change:
+def foreign(number: int) -> Action:
     """A line that is whole, with a number and a hash above it of some other journal, put in as line `number`."""
 
     def put_in(lines: list[bytes]) -> list[bytes]:
@@ -45,7 +45,7 @@ def foreign(number: int) -> Change:
     return put_in
 
 
-def nonsense(number: int) -> Change:
+def nonsense(number: int) -> Action:
     return lambda lines: [*lines[: number - 1], b"nonsense\n", *lines[number - 1 :]]
 
 
@@ -109,7 +109,7 @@ FOLLOWS_NOT = "does not follow the line above it"
         pytest.param(lambda _lines: [], Damage.EMPTY, 0, "the journal is empty", id="empty"),
     ],
 )
-def test_damage_is_named(tmp_path: Path, change: Change, kind: Damage, believed: int, words: str) -> None:
+def test_damage_is_named(tmp_path: Path, change: Action, kind: Damage, believed: int, words: str) -> None:
     """Each kind is told from the others, with its line, and only the lines above it are believed."""
     journal = journal_of(tmp_path, ENTRIES)
     found = verify(put(journal, change(lines_in(journal))))
@@ -118,7 +118,7 @@ def test_damage_is_named(tmp_path: Path, change: Change, kind: Damage, believed:
     assert "more damage" not in str(found.problem)
 
 
-def behind(*kinds: str | bytes) -> Change:
+def behind(*kinds: str | bytes) -> Action:
     """Entries of these kinds behind the last line, chained to it, or lines as they are."""
 
     def put_behind(lines: list[bytes]) -> list[bytes]:
@@ -185,7 +185,7 @@ RESUMED = b'{"seq":8,"time":"2026-11-22T11:17:40.000375Z","kind":"resumed","oper
         ),
     ],
 )
-def test_end_of_a_closed_journal(tmp_path: Path, change: Change, kind: Damage, believed: int, words: str) -> None:
+def test_end_of_a_closed_journal(tmp_path: Path, change: Action, kind: Damage, believed: int, words: str) -> None:
     """Behind a closed journal only a resumed run writes: anything else was put in, and its own damages are its own."""
     journal = journal_of(tmp_path, ENTRIES)
     found = verify(put(journal, change(lines_in(journal))))
@@ -227,7 +227,7 @@ def test_index_tells_the_end_of_a_journal_too_large_to_read_twice(
         pytest.param(lambda lines: nonsense(3)(nonsense(6)(lines)), Damage.INSERTED, id="put-in-twice"),
     ],
 )
-def test_further_damage_is_told(tmp_path: Path, change: Change, kind: Damage) -> None:
+def test_further_damage_is_told(tmp_path: Path, change: Action, kind: Damage) -> None:
     """Of several damages the first one is named, and it is said that there are more."""
     journal = journal_of(tmp_path, ENTRIES)
     found = verify(put(journal, change(lines_in(journal))))

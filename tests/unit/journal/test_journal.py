@@ -196,8 +196,8 @@ def test_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 def test_secrets_never_reach_the_file(tmp_path: Path) -> None:
     """What is written was redacted before, in keys and in values; the journal's own words stay."""
     redactor = Redactor()
-    redactor.learn("TOKEN", "canary-4711")
-    redactor.learn("WEAK_PASSWORD", "outcome")
+    redactor.record_fact("TOKEN", "canary-4711")
+    redactor.record_fact("WEAK_PASSWORD", "outcome")
     journal = Journal(tmp_path / "journal.jsonl", redactor)
     entry = journal.write("closed", outcome="passed", said={"canary-4711": ["x canary-4711 y"]})
     journal.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runbook.actions import Change, Expectation, Kept, Reach, Seen
+from runbook.actions import Action, Artifact, Check, Observation, Scope
 from runbook.errors import Inconclusive, RunbookError
 from runbook.hosts.command import Command
 from runbook.hosts.http import Answer
@@ -33,13 +33,13 @@ def command(*argv: str) -> Command:
     return Command(argv, 5)
 
 
-def expectation(seen: Seen | None) -> Expectation:
-    def look() -> Seen:
+def expectation(seen: Observation | None) -> Check:
+    def observe() -> Observation:
         if seen is None:
             raise Inconclusive("nobody answers", "ask again")
         return seen
 
-    return Expectation("all well", look, "look by hand")
+    return Check("all well", observe, "look by hand")
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -58,24 +58,24 @@ def test_what_an_incident_writes_is_as_the_schema_says(tmp_path: Path, mode: Mod
     for body in ("short", "y" * 5000):
         found.exchanged("GET", "http://x/", {"a": 1}, Answer("http://x/", 200, {}, body, 0.1))
     found.exchanged("GET", "http://x/", None, "no answer")
-    for seen in (Seen(ok=True, seen="so"), Seen(ok=False, seen="not so"), None):
+    for seen in (Observation(ok=True, seen="so"), Observation(ok=False, seen="not so"), None):
         with contextlib.suppress(RunbookError):
             found.verify(expectation(seen))
-    found.carry_out(Change("done", (command("true"),)), host)
-    found.carry_out(Change("so", (command("true"),), lambda: "it is so", Reach.NOTES), host)
-    found.expect(expectation(Seen(ok=True, seen="so")))
+    found.execute(Action("done", (command("true"),)), host)
+    found.execute(Action("so", (command("true"),), lambda: "it is so", Scope.NOTES), host)
+    found.expect(expectation(Observation(ok=True, seen="so")))
     found.confirm("target")
     found.decide("whether", "yes", ["because"])
     rule = {"verdict": "additive", "revision": None, "sql": "x", "object": "y", "rule": "z", "times": 2}
     found.decide("which", "v1", [], passed_over=[{"candidate": "v2", "why": "it failed"}], findings=[rule])
-    kept = Kept("/srv/i.env", "the env file")
-    found.carry_out(Change("kept", (command("true"),), leaves=(kept,), removes=("db:/tmp/x",)), host)
+    kept = Artifact("/srv/i.env", "the env file")
+    found.execute(Action("kept", (command("true"),), leaves=(kept,), removes=("db:/tmp/x",)), host)
     position = position_of(SwitchSettings(variable="X", paths=("/x",)), "off")
-    found.learn("switch", {"name": "x", **position})
-    found.learn("quarantined", {"tag": "v2", "digests": {"api": "sha256:1"}, "since": "2025", "file": "/srv/q"})
+    found.record_fact("switch", {"name": "x", **position})
+    found.record_fact("quarantined", {"tag": "v2", "digests": {"api": "sha256:1"}, "since": "2025", "file": "/srv/q"})
     steps = {"beside": [{"why": "x", "command": "y"}], "instead": []}
-    found.learn("restore point", {"path": "/srv/i.dump", "size": 1, "sha256": "0" * 64, "restore": steps})
-    found.learn("before", snapshot("x", "v1", switches={"x": position}))
+    found.record_fact("restore point", {"path": "/srv/i.dump", "size": 1, "sha256": "0" * 64, "restore": steps})
+    found.record_fact("before", snapshot("x", "v1", switches={"x": position}))
     found.sentence_ended()
     assert problems(found.journal.path) == []
     (tmp_path / "output").rename(tmp_path / "elsewhere")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.actions import Change
+from runbook.actions import Action
 from runbook.errors import CheckFailed, Inconclusive
 from runbook.hosts.command import Command
 from runbook.incident.executor import Incident
@@ -43,7 +43,7 @@ def undone() -> str | None:
     return None
 
 
-def argvs(change: Change) -> list[tuple[str, ...]]:
+def argvs(change: Action) -> list[tuple[str, ...]]:
     return [action.argv for action in change.actions if isinstance(action, Command)]
 
 
@@ -101,7 +101,7 @@ def on_record(folder: Path, answers: dict[str, str], *, content: bytes = DUMP, s
     found = incident(folder)
     path = f"{folder}/.runbook/{NAME}"
     fact = {"path": path, "size": len(content), "sha256": hashlib.sha256(content).hexdigest(), "state": state}
-    found.learn("restore point", fact)
+    found.record_fact("restore point", fact)
     return restore_point(folder, answers, found)
 
 
@@ -117,7 +117,7 @@ def test_not_taken_again_while_nothing_was_written(tmp_path: Path, answers: dict
     point = on_record(tmp_path, answers, state=MOMENT)
     change = point.taking(undone)
     assert change.already() == f"{point.path} is whole, by size and SHA-256, and nothing was written since it was taken"
-    assert point.reads_back(("public orders shop",), undone).look().ok
+    assert point.reads_back(("public orders shop",), undone).observe().ok
 
 
 @pytest.mark.parametrize(
@@ -158,9 +158,9 @@ def test_nothing_left_to_undo_needs_no_restore_point(tmp_path: Path) -> None:
     (tmp_path / "damaged").mkdir()
     point = restore_point(tmp_path)
     assert point.taking(lambda: "the database is at r1").already() == "the database is at r1"
-    assert point.reads_back(("public orders shop",), lambda: "the database is at r1").look().ok
+    assert point.reads_back(("public orders shop",), lambda: "the database is at r1").observe().ok
     damaged = on_record(tmp_path / "damaged", {}, content=DUMP + b"more", state=MOMENT)
-    seen = damaged.reads_back(("public orders shop",), lambda: "the database is at r1").look()
+    seen = damaged.reads_back(("public orders shop",), lambda: "the database is at r1").observe()
     assert seen.ok
     assert "does not lie there as it is on record" in seen.seen
 
@@ -172,7 +172,7 @@ def test_reads_back(tmp_path: Path) -> None:
     found = incident(tmp_path)
     answers = {"pg_restore --list": LIST, "sha256sum": f"{digest}  {INSIDE}\n"}
     point = restore_point(tmp_path, answers, found)
-    seen = point.reads_back(("public orders shop", "public alembic_version shop"), undone).look()
+    seen = point.reads_back(("public orders shop", "public alembic_version shop"), undone).observe()
     assert seen.ok
     fact = found.facts["restore point"]
     assert (fact["path"], fact["size"], fact["sha256"]) == (point.path, len(DUMP), digest)
@@ -264,7 +264,7 @@ def test_dump_that_is_not_whole(tmp_path: Path, tables: tuple[str, ...], inside:
     """A dump that lacks a table, or was changed by copying it, is not believed."""
     taken(tmp_path)
     point = restore_point(tmp_path, {"pg_restore --list": LIST, "sha256sum": inside})
-    seen = point.reads_back(tables, undone).look()
+    seen = point.reads_back(tables, undone).observe()
     assert not seen.ok
     assert words in seen.seen
 
@@ -273,13 +273,13 @@ def test_dump_that_pg_restore_cannot_list(tmp_path: Path) -> None:
     """A dump that cannot be listed is inconclusive, with pg_restore's own words."""
     taken(tmp_path)
     with pytest.raises(Inconclusive, match="no answer to"):
-        restore_point(tmp_path).reads_back(("public orders shop",), undone).look()
+        restore_point(tmp_path).reads_back(("public orders shop",), undone).observe()
 
 
 def test_dump_that_is_not_there(tmp_path: Path) -> None:
     """Without a dump on the host nothing may be undone."""
     with pytest.raises(CheckFailed, match="there is no restore point"):
-        restore_point(tmp_path).reads_back(("public orders shop",), undone).look()
+        restore_point(tmp_path).reads_back(("public orders shop",), undone).observe()
 
 
 def test_restore_point_without_its_hash_is_not_remembered(tmp_path: Path) -> None:

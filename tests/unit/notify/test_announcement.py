@@ -7,7 +7,7 @@ import logging
 import pytest
 from pydantic import SecretStr
 
-from runbook.actions import Change, Reach, Request
+from runbook.actions import Action, Message, Scope
 from runbook.errors import Inconclusive, SettingsError
 from runbook.notify.announcement import Channel
 from tests.support.parts import Reply, serving
@@ -19,9 +19,9 @@ def channel(address: str) -> Channel:
     return Channel(SecretStr(address), 2.0)
 
 
-def send(change: Change) -> str:
+def send(change: Action) -> str:
     (action,) = change.actions
-    assert isinstance(action, Request)
+    assert isinstance(action, Message)
     return action.send()
 
 
@@ -65,7 +65,7 @@ def test_announcement_arrives(query: str) -> None:
 def test_announcement_reaches_people() -> None:
     """A plan shows the whole message and never sends it."""
     change = channel("json://127.0.0.1:1/").announcing("shop: rolled back", "to v1")
-    assert change.reach is Reach.PEOPLE
+    assert change.reach is Scope.PEOPLE
     assert str(change.actions[0]) == "announce: shop: rolled back\nto v1"
 
 

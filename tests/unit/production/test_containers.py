@@ -84,7 +84,7 @@ def test_facts_name_what_a_comparison_needs() -> None:
 )
 def test_container_left_by_an_interrupted_up_is_told_by_its_name(name: str, *, half: bool) -> None:
     """The id of the old container before the name is what Compose writes there, and nothing else looks like it."""
-    assert Container.parse(RUNNING | {"Name": name}).half_replaced is half
+    assert Container.parse(RUNNING | {"Name": name}).has_temporary_name is half
 
 
 def test_what_health_and_switches_ask_of_a_container_is_read() -> None:

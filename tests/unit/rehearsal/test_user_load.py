@@ -12,7 +12,7 @@ from rehearsal.errors import RehearsalError
 from rehearsal.incidents.user_load import Asked, Load
 
 
-class Switch(BaseHTTPRequestHandler):
+class KillSwitch(BaseHTTPRequestHandler):
     """Answers with the status that the server was told."""
 
     protocol_version = "HTTP/1.1"
@@ -29,7 +29,7 @@ class Switch(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[ThreadingHTTPServer]:
     """A server on this machine that answers 200."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Switch) as opened:
+    with ThreadingHTTPServer(("127.0.0.1", 0), KillSwitch) as opened:
         opened.status = 200  # type: ignore[attr-defined]
         thread = threading.Thread(target=opened.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from runbook.report.incident_report import Story
+from runbook.report.incident_report import IncidentReport
 
 Entry = dict[str, Any]
 
 
-def story(*entries: Entry) -> Story:
+def story(*entries: Entry) -> IncidentReport:
     """The story of these entries, a second apart."""
     timed = [{"time": f"2025-12-18T03:00:{second:02}.000000Z"} | entry for second, entry in enumerate(entries)]
-    return Story(timed)
+    return IncidentReport(timed)
 
 
 def opened(kind: str = "rollback") -> Entry:

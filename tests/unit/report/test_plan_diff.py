@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runbook.journal.journal import Entry, Journal
-from runbook.report.action_diff import FactHeld, Line, PlanAndActual, Standing
+from runbook.report.action_diff import FactDiff, Line, PlanAndActual, PlanDiff
 from runbook.report.plan_diff import plan_and_actual
 from runbook.report.plan_lookup import Sought, newest_plan
 from runbook.report.step_digest import in_short
@@ -129,9 +129,9 @@ def test_other_facts(tmp_path: Path) -> None:
     }
     found = held(executed(tmp_path, plan, PAUSED_NOW, facts=after))
     assert found.facts == (
-        FactHeld("release that ran", "v2", "v3"),
-        FactHeld("digest of api to return to", "sha256:1", "sha256:3"),
-        FactHeld("verdict", "breaking", "additive"),
+        FactDiff("release that ran", "v2", "v3"),
+        FactDiff("digest of api to return to", "sha256:1", "sha256:3"),
+        FactDiff("verdict", "breaking", "additive"),
     )
     assert found.summary == "Differs from the plan in 3 places: 1 of 1 changes as planned, 1 of them to production"
 
@@ -180,4 +180,4 @@ def test_sentence_that_somebody_vouched_for_is_no_stop(tmp_path: Path) -> None:
     journal.write("scenario ended", scenario="S", outcome="passed", provides=[])
     (sentence,) = in_short(journal.entries)
     assert (sentence.outcome, sentence.stopped) == ("inconclusive", False)
-    assert Standing.AS_PLANNED == "as planned"
+    assert PlanDiff.AS_PLANNED == "as planned"

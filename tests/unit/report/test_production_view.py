@@ -7,7 +7,7 @@ import pytest
 
 from runbook.journal.journal import Journal
 from runbook.journal.verify import verify
-from runbook.report.incident_report import Story
+from runbook.report.incident_report import IncidentReport
 from runbook.report.page import render
 from runbook.report.state_diff import compared
 from runbook.secrets.redactor import Redactor
@@ -74,7 +74,7 @@ def test_time_without_service_is_that_of_the_closed_gate(states: list[tuple[str,
 
 def test_before_and_after_side_by_side(tmp_path: Path) -> None:
     """Each row says how it was and how it is, and whether that differs."""
-    found = Story(verify(told(tmp_path)).entries)
+    found = IncidentReport(verify(told(tmp_path)).entries)
     rows = {row.name: (row.before, row.after, row.changed) for row in found.production.before_and_after}
     assert rows["image tag"] == ("v2", "v1", True)
     assert rows["IMAGE_TAG"] == ("v2", "v1", True)

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from runbook.report.incident_report import Story
+from runbook.report.incident_report import IncidentReport
 
 STOPPED = "expected a working downgrade; seen: it is empty → ship a forward-fix"
 
 
 def story(
     *, kind: str = "rollback", mode: str = "execute", facts: dict[str, Any] | None = None, **closed: Any
-) -> Story:
+) -> IncidentReport:
     opened = {"kind": "opened", "time": "2025-12-18T03:00:00Z", "type": kind, "mode": mode}
     known = [{"kind": "fact", "time": "2025-12-18T03:00:01Z", "name": n, "value": v} for n, v in (facts or {}).items()]
     stopped: list[dict[str, Any]] = []
@@ -22,7 +22,7 @@ def story(
             {"kind": "sentence ended", "time": "", "outcome": "failed", "detail": STOPPED, "seconds": 1.0},
         ]
     last = {"kind": "closed", "time": "2025-12-18T03:01:00Z", "changes_made": [], "reached": []} | closed
-    return Story([opened, *known, *stopped, last])
+    return IncidentReport([opened, *known, *stopped, last])
 
 
 def test_rolled_back() -> None:

@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 
 from harness.compat import Redacting
 from harness.terminal.live import LiveView
-from harness.terminal.live_state import Now
+from harness.terminal.live_state import LiveState
 from harness.terminal.screen import Style
 from runbook.hosts.command import Command, Completed
-from runbook.hosts.http import Answer, Prober
-from runbook.hosts.process import Started
+from runbook.hosts.http import Answer, HttpClient
+from runbook.hosts.process import ManagedProcess
 from runbook.incident.executor import Incident, Mode
 from runbook.journal.journal import Journal
 from runbook.report.page.render import body
@@ -170,7 +170,7 @@ class Written:
         self._folder = folder
         self._read = 0
         self._chunks: list[bytes] = []
-        self._prober = Prober(10, self.incident)
+        self._prober = HttpClient(10, self.incident)
         network = httpx.MockTransport(lambda _: httpx.Response(200, content=iter(self._chunks)))
         self._prober._client = httpx.Client(transport=network)
 
@@ -180,13 +180,13 @@ class Written:
     def tell(self, output: Output) -> None:
         """Let a command say it, an address answer it, and a sentence learn it."""
         self.journal.redactor = Redactor()
-        self.journal.redactor.learn("CANARY", output.secret)
+        self.journal.redactor.record_fact("CANARY", output.secret)
         command = Command(("docker", "logs", output.written), 10)
         said = self._said(output.chunks)
         self.incident.command_ended(Completed(command, 0, said, said, 0.0))
         short = f"{output.before}{output.written}{output.after}"
         self.incident.exchanged("POST", f"http://shop/?{short}", {short: [short]}, self._answered(output.chunks))
-        self.incident.learn("said", {"by whom": {short: (short,)}})
+        self.incident.record_fact("said", {"by whom": {short: (short,)}})
 
     def _answered(self, chunks: list[bytes]) -> Answer:
         """What is made of an answer whose body comes in these chunks."""
@@ -197,7 +197,7 @@ class Written:
     @staticmethod
     def _said(chunks: list[bytes]) -> bytes:
         """What is read back of a process that writes these chunks to its standard output."""
-        with Started(("true",), {}, None, None) as started:
+        with ManagedProcess(("true",), {}, None, None) as started:
             started._files += [_file(chunks), _file([])]
             return started.said()[0]
 
@@ -312,11 +312,11 @@ def test_secret_is_not_on_the_page(tmp_path_factory: pytest.TempPathFactory, out
 def test_secret_is_not_in_the_live_view(output: Output) -> None:
     """It is not in what is drawn while a command runs, nor in the lines that stay above it."""
     redactor = Redactor()
-    redactor.learn("CANARY", output.secret)
+    redactor.record_fact("CANARY", output.secret)
     cleaned = visible(redactor.text(f"{output.before}{output.written}{output.after}"))
     with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as shown:
         terminal = cast("TextIO", Redacting(cast("TextIO", shown), redactor.text))
-        live = LiveView(terminal, Now(sentence="Given it", doing=cleaned, command=cleaned), _nobody, colour=True)
+        live = LiveView(terminal, LiveState(sentence="Given it", doing=cleaned, command=cleaned), _nobody, colour=True)
         live.line([(cleaned, Style.BAD), (cleaned, Style.GOOD)])
         live._console.print(live)
         terminal.flush()

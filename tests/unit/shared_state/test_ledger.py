@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from runbook.actions import Change, Reach
+from runbook.actions import Action, Scope
 from runbook.errors import Inconclusive, TargetError
 from runbook.polling import wait_for
 from runbook.release import ImageName, Release
-from runbook.shared_state.ledger import KnownGood, PassedOver
+from runbook.shared_state.ledger import Ledger, PassedOver
 from tests.support.parts import host, production
 
 NAMES = {"v1": "1", "v2": "2", "v3": "3"}
@@ -34,17 +34,17 @@ def quarantined(digest: str, tag: str = "v3") -> dict[str, Any]:
     return {"tag": tag, "service": "api", "digest": digest, "incident": "i-9", "since": "2025-12-17T03:00:00Z"}
 
 
-def known_good(folder: Path, ledger: Any = None, quarantine: Any = None) -> KnownGood:
+def known_good(folder: Path, ledger: Any = None, quarantine: Any = None) -> Ledger:
     """What that host remembers; a string is written as it is."""
     for name, lines in (("known_good", ledger), ("quarantine", quarantine)):
         if lines is not None:
             (folder / ".runbook").mkdir(exist_ok=True)
             text = lines if isinstance(lines, str) else "".join(json.dumps(item) + "\n" for item in lines)
             (folder / ".runbook" / f"{name}.jsonl").write_text(text)
-    return KnownGood(production(folder))
+    return Ledger(production(folder))
 
 
-def carry_out(change: Change) -> None:
+def execute(change: Action) -> None:
     for command in change.actions:
         host().check(command)  # type: ignore[arg-type]
 
@@ -204,8 +204,8 @@ def test_validated_release_is_entered_and_found_again(tmp_path: Path) -> None:
     """A release entered in the ledger is the next choice, and the ledger keeps what it held."""
     remembers = known_good(tmp_path, [line("v1")])
     change = remembers.entering(release("v2"), "i-2", None, {})
-    assert change.reach is Reach.NOTES
-    carry_out(change)
+    assert change.reach is Scope.NOTES
+    execute(change)
     assert wait_for(remembers.entered("v2", "i-2")).seen.ok
     assert not wait_for(remembers.entered("v2", "i-3")).seen.ok
     choice = remembers.choose(["v3"], None)
@@ -215,7 +215,7 @@ def test_validated_release_is_entered_and_found_again(tmp_path: Path) -> None:
 
 def test_notes_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
     """The first note makes its folder, closed to others, and leaves no half-written file."""
-    carry_out(known_good(tmp_path).entering(release("v1"), "i-1", None, {}))
+    execute(known_good(tmp_path).entering(release("v1"), "i-1", None, {}))
     folder = tmp_path / ".runbook"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert [found.name for found in folder.iterdir()] == ["known_good.jsonl"]
@@ -238,7 +238,7 @@ def test_failed_release_is_quarantined_once(tmp_path: Path) -> None:
     remembers = known_good(tmp_path)
     change = remembers.quarantining(digests("3"), "v3", "i-9")
     assert change.already() is None
-    carry_out(change)
+    execute(change)
     kept = [json.loads(text) for text in (tmp_path / ".runbook" / "quarantine.jsonl").read_text().splitlines()]
     assert {item["digest"] for item in kept} == set(digests("3").values())
     assert "v3 is in quarantine" in str(remembers.quarantining(digests("3"), "v3", "i-10").already())
@@ -249,7 +249,7 @@ def test_digest_known_to_be_bad_is_not_written_twice(tmp_path: Path) -> None:
     remembers = known_good(tmp_path, None, [quarantined(digests("3")["api"])])
     change = remembers.quarantining(digests("3"), "v3", "i-9")
     assert change.already() is None
-    carry_out(change)
+    execute(change)
     kept = [
         json.loads(text)["digest"] for text in (tmp_path / ".runbook" / "quarantine.jsonl").read_text().splitlines()
     ]

@@ -46,7 +46,7 @@ def gone() -> Holder:
 
 def test_nobody_holds_it_at_first(tmp_path: Path) -> None:
     """On a host without `.runbook/` the lock is free, and looking makes nothing."""
-    assert lock_of(tmp_path).look() is None
+    assert lock_of(tmp_path).observe() is None
     assert list(tmp_path.iterdir()) == []
 
 
@@ -54,14 +54,14 @@ def test_who_holds_it_is_seen_by_all(tmp_path: Path) -> None:
     """A lock that was taken tells owner, machine, incident and time to everybody, and is free when let go of."""
     lock = lock_of(tmp_path)
     assert lock.take("i-1", str) is None
-    held = lock_of(tmp_path).look()
+    held = lock_of(tmp_path).observe()
     assert held is not None
     assert held.holder == lock.holder
     assert (held.holder.incident, held.holder.process) == ("i-1", os.getpid())
     assert held.age <= 1
     assert not held.abandoned
     lock.release()
-    assert lock_of(tmp_path).look() is None
+    assert lock_of(tmp_path).observe() is None
 
 
 def test_second_run_is_refused_by_name(tmp_path: Path) -> None:
@@ -115,14 +115,14 @@ def test_lock_without_signs_of_life_is_abandoned(tmp_path: Path, age: int) -> No
 def test_process_that_is_gone_needs_no_silence(tmp_path: Path, gone: Holder) -> None:
     """On the machine where it ran, a dead run is known to be dead at once, and its incident takes the lock over."""
     leave(tmp_path, gone)
-    held = lock_of(tmp_path).look()
+    held = lock_of(tmp_path).observe()
     assert held is not None
     assert "its process is gone" in str(held)
     lock = lock_of(tmp_path)
     taken_over = lock.take("i-dead", str)
     assert taken_over is not None
     assert taken_over.holder == gone
-    now = lock_of(tmp_path).look()
+    now = lock_of(tmp_path).observe()
     assert now is not None
     assert now.holder.process == os.getpid()
 
@@ -130,7 +130,7 @@ def test_process_that_is_gone_needs_no_silence(tmp_path: Path, gone: Holder) -> 
 def test_number_that_was_given_again_is_not_the_same_process(tmp_path: Path) -> None:
     """A process with the dead one's number is not taken for it: the moment of its start tells them apart."""
     leave(tmp_path, replace(Holder.me("i-dead"), started="1"))
-    held = lock_of(tmp_path).look()
+    held = lock_of(tmp_path).observe()
     assert held is not None
     assert held.abandoned
 
@@ -138,7 +138,7 @@ def test_number_that_was_given_again_is_not_the_same_process(tmp_path: Path) -> 
 def test_machine_that_cannot_be_asked_counts_as_alive(tmp_path: Path) -> None:
     """Of a holder elsewhere only its silence tells; until then it is at work."""
     leave(tmp_path, replace(Holder.me("i-1"), host="elsewhere", started="1"), age=ABANDONED_AFTER - 5)
-    held = lock_of(tmp_path).look()
+    held = lock_of(tmp_path).observe()
     assert held is not None
     assert not held.abandoned
 
@@ -193,7 +193,7 @@ def test_process_in_another_container_cannot_be_asked_about(tmp_path: Path) -> N
     if made.returncode != 0:
         pytest.skip(f"no PID namespace can be made here: {made.stderr}")
     leave(tmp_path, Holder(**json.loads(made.stdout)))
-    held = lock_of(tmp_path).look()
+    held = lock_of(tmp_path).observe()
     assert held is not None
     assert not held.abandoned
 
@@ -206,7 +206,7 @@ def test_lock_that_was_taken_away_is_not_kept_nor_let_go_of(tmp_path: Path) -> N
     with pytest.raises(LockLost, match="taken away: incident i-2"):
         lock.keep()
     lock.release()
-    held = lock_of(tmp_path).look()
+    held = lock_of(tmp_path).observe()
     assert held is not None
     assert held.holder.incident == "i-2"
     assert held.age >= 20

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from runbook.errors import RegistryError, RegistryRefused, ReleaseNotFound, RunbookError
-from runbook.hosts.http import Prober
+from runbook.hosts.http import HttpClient
 from runbook.release import ImageName
 from runbook.targets.registry import Registry
 from tests.support.parts import Asked, Heard, Reply, asking, serving
@@ -19,7 +19,7 @@ IMAGE = ImageName("registry.example", "shop/api", "v1")
 FOUND = Reply(200, headers={"Docker-Content-Digest": DIGEST})
 
 
-def registry(url: str, prober: Prober, username: str | None = "deploy") -> Registry:
+def registry(url: str, prober: HttpClient, username: str | None = "deploy") -> Registry:
     return Registry(url, username, SecretStr(PASSWORD) if username else None, prober)
 
 

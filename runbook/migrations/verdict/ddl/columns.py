@@ -12,7 +12,7 @@ from pglast.enums import ConstrType
 from runbook.migrations.verdict.column_types import SERIALS, of_tree
 from runbook.migrations.verdict.ddl.constraints import add_constraint
 from runbook.migrations.verdict.expressions import cannot_fail, columns_in, never_null
-from runbook.migrations.verdict.schema_delta import Column, Default, Net, Table
+from runbook.migrations.verdict.schema_delta import Column, Default, SchemaDelta, Table
 from runbook.migrations.verdict.statements import Statement
 from runbook.migrations.verdict.table_names import Unclear
 
@@ -25,7 +25,7 @@ _IGNORED = {
 }
 
 
-def add_column(net: Net, table: Table, node: Any, statement: Statement) -> None:
+def add_column(net: SchemaDelta, table: Table, node: Any, statement: Statement) -> None:
     """A column definition, with the constraints written beside it."""
     column = Column(node.colname, None, by={"added": statement})
     column.default = Default.NONE
@@ -63,7 +63,7 @@ def set_default(column: Column, tree: Any, statement: Statement) -> None:
         column.default = Default.SURE if never_null(tree) else Default.UNSURE
 
 
-def add(net: Net, table: Table, command: Any, statement: Statement) -> None:
+def add(net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     """ADD COLUMN."""
     name = command.def_.colname
     if command.missing_ok and name in table.columns:
@@ -73,7 +73,7 @@ def add(net: Net, table: Table, command: Any, statement: Statement) -> None:
         table.columns[name].by["if missing"] = statement
 
 
-def drop(_net: Net, table: Table, command: Any, statement: Statement) -> None:
+def drop(_net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     """DROP COLUMN."""
     if command.missing_ok and command.name not in table.columns and (table.new or command.name in table.gone):
         return
@@ -83,19 +83,19 @@ def drop(_net: Net, table: Table, command: Any, statement: Statement) -> None:
         raise Unclear("CASCADE drops whatever depends on it, which the SQL does not tell")
 
 
-def default(_net: Net, table: Table, command: Any, statement: Statement) -> None:
+def default(_net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     """SET DEFAULT and DROP DEFAULT."""
     set_default(table.column(command.name), command.def_, statement)
 
 
-def nullability(_net: Net, table: Table, command: Any, statement: Statement) -> None:
+def nullability(_net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     """SET NOT NULL and DROP NOT NULL."""
     column = table.column(command.name)
     column.not_null = command.subtype is At.AT_SetNotNull
     column.by["not null"] = statement
 
 
-def retype(_net: Net, table: Table, command: Any, statement: Statement) -> None:
+def retype(_net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     """TYPE."""
     column = table.column(command.name)
     column.type = of_tree(command.def_.typeName)
@@ -107,14 +107,14 @@ def retype(_net: Net, table: Table, command: Any, statement: Statement) -> None:
     column.by["type"] = statement
 
 
-def add_identity(_net: Net, table: Table, command: Any, statement: Statement) -> None:
+def add_identity(_net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     """ADD GENERATED … AS IDENTITY."""
     column = table.column(command.name)
     column.default = _identity(command.def_)
     column.by["default"] = statement
 
 
-def drop_identity(_net: Net, table: Table, command: Any, statement: Statement) -> None:
+def drop_identity(_net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     """DROP IDENTITY."""
     column = table.column(command.name)
     if command.missing_ok and column.default not in {Default.IDENTITY, Default.IDENTITY_ALWAYS}:

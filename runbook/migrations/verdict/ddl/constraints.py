@@ -11,7 +11,7 @@ from pglast.enums import ConstrType
 
 from runbook.migrations.verdict.expressions import cannot_fail, columns_in, is_a
 from runbook.migrations.verdict.findings import Verdict
-from runbook.migrations.verdict.schema_delta import Column, Constraint, Effect, Net, Table
+from runbook.migrations.verdict.schema_delta import Column, Constraint, Effect, SchemaDelta, Table
 from runbook.migrations.verdict.statements import Statement
 from runbook.migrations.verdict.table_names import Unclear, from_parts
 
@@ -26,7 +26,7 @@ _KINDS = {
 _METHODS = {"btree", "hash", "gin", "gist", "brin", "spgist"}
 
 
-def add_constraint(net: Net, table: Table, node: Any, statement: Statement, beside: list[Column]) -> None:
+def add_constraint(net: SchemaDelta, table: Table, node: Any, statement: Statement, beside: list[Column]) -> None:
     """Add a constraint, written on its own or beside a column."""
     if node.contype not in _KINDS:
         raise Unclear(f"no rule knows {node.contype.name}")
@@ -78,7 +78,7 @@ def drop_constraint(table: Table, name: str, statement: Statement) -> None:
         table.effects.append(Effect(statement, reason, Verdict.ADDITIVE, constraint=name))
 
 
-def create_index(net: Net, statement: Statement) -> None:
+def create_index(net: SchemaDelta, statement: Statement) -> None:
     """CREATE INDEX, unique or not, concurrently or not."""
     node = statement.node
     table = net.table(net.name_of(node.relation))
@@ -109,7 +109,7 @@ def create_index(net: Net, statement: Statement) -> None:
         )
 
 
-def drop_index(net: Net, parts: Any, statement: Statement) -> None:
+def drop_index(net: SchemaDelta, parts: Any, statement: Statement) -> None:
     """DROP INDEX: one of the range leaves no trace; without one from before the code is slower at worst."""
     name = from_parts(parts)
     if len(parts) == 1 and net.path_changed:
@@ -125,7 +125,7 @@ def drop_index(net: Net, parts: Any, statement: Statement) -> None:
     net.find(statement, Verdict.ADDITIVE, name, reason)
 
 
-def rename_constraint(net: Net, table: Table | None, old: str, new: str) -> None:
+def rename_constraint(net: SchemaDelta, table: Table | None, old: str, new: str) -> None:
     """Keep track of the name of a constraint or an index of the range."""
     for owner in [table] if table is not None else net.tables:
         for known in owner.constraints:

@@ -9,14 +9,14 @@ from pglast import ast
 
 from runbook.migrations.verdict.expressions import is_a, only_reads, walk
 from runbook.migrations.verdict.findings import Verdict
-from runbook.migrations.verdict.schema_delta import Net, Table
+from runbook.migrations.verdict.schema_delta import SchemaDelta, Table
 from runbook.migrations.verdict.statements import Statement
 from runbook.migrations.verdict.table_names import Unclear
 
 _SEARCH_PATH = "search_path"
 
 
-def write(net: Net, statement: Statement) -> None:
+def write(net: SchemaDelta, statement: Statement) -> None:
     """INSERT, UPDATE, DELETE or MERGE; rows of a table that the range makes are no change beside the table."""
     node = statement.node
     pure = _pure(net, node)
@@ -37,12 +37,12 @@ def write(net: Net, statement: Statement) -> None:
     )
 
 
-def _children(net: Net, table: Table) -> bool:
+def _children(net: SchemaDelta, table: Table) -> bool:
     """That tables from before point to the rows of `table`, and may lose theirs with them."""
     return any(made.parent is table for other in net.tables if not other.new for made in other.constraints)
 
 
-def _pure(net: Net, node: Any) -> bool:
+def _pure(net: SchemaDelta, node: Any) -> bool:
     """That a statement changes nothing but the rows that it names; found out once for statements of one tree."""
     known = net.pure.get(id(node))
     if known is None:
@@ -54,7 +54,7 @@ def _only_new_columns(node: Any, table: Table) -> bool:
     return all(target.name in table.columns and table.columns[target.name].origin is None for target in node.targetList)
 
 
-def truncate(net: Net, statement: Statement) -> None:
+def truncate(net: SchemaDelta, statement: Statement) -> None:
     """TRUNCATE of one or more tables."""
     for relation in statement.node.relations:
         table = net.table(net.name_of(relation))
@@ -64,7 +64,7 @@ def truncate(net: Net, statement: Statement) -> None:
             )
 
 
-def read(net: Net, statement: Statement) -> None:
+def read(net: SchemaDelta, statement: Statement) -> None:
     """SELECT: nothing when it only reads; the search path may change by it."""
     node = statement.node
     calls: list[Any] = [call for call in walk(node) if is_a(call, ast.FuncCall)]
@@ -97,7 +97,7 @@ SESSION = {
 }  # fmt: skip
 
 
-def set_setting(net: Net, statement: Statement) -> None:
+def set_setting(net: SchemaDelta, statement: Statement) -> None:
     """SET and RESET: the search path decides what names mean; the rest must be known to end with the session."""
     node = statement.node
     if node.name == _SEARCH_PATH or (node.kind.name == "VAR_RESET_ALL"):

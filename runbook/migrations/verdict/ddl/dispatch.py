@@ -7,48 +7,48 @@ from pglast import ast
 from runbook.migrations.verdict.ddl import data, objects, tables
 from runbook.migrations.verdict.ddl.constraints import create_index
 from runbook.migrations.verdict.findings import Verdict
-from runbook.migrations.verdict.schema_delta import Effect, Net
+from runbook.migrations.verdict.schema_delta import Effect, SchemaDelta
 from runbook.migrations.verdict.statements import Statement
 from runbook.migrations.verdict.table_names import BOOKKEEPING, Name, Unclear
 
 STUMBLED = "its rule did not expect this form of it"
-Fold = Callable[[Net, Statement], None]
+DdlRule = Callable[[SchemaDelta, Statement], None]
 
 
-def _on_table(reason: str, relation: str = "relation") -> Fold:
+def _on_table(reason: str, relation: str = "relation") -> DdlRule:
     """A rule for what only matters if the target's code uses the table it is done to."""
 
-    def fold(net: Net, statement: Statement) -> None:
+    def fold(net: SchemaDelta, statement: Statement) -> None:
         table = net.table(net.name_of(getattr(statement.node, relation)))
         table.effects.append(Effect(statement, reason))
 
     return fold
 
 
-def _nothing(_net: Net, _statement: Statement) -> None:
+def _nothing(_net: SchemaDelta, _statement: Statement) -> None:
     """A statement that leaves everything as it was."""
 
 
-def _additive(thing: str, reason: str) -> Fold:
+def _additive(thing: str, reason: str) -> DdlRule:
     """A rule for what is harmless wherever it is done."""
 
-    def fold(net: Net, statement: Statement) -> None:
+    def fold(net: SchemaDelta, statement: Statement) -> None:
         net.find(statement, Verdict.ADDITIVE, thing, reason)
 
     return fold
 
 
-def _unclear(reason: str) -> Fold:
+def _unclear(reason: str) -> DdlRule:
     """A rule for what a human must look at, with a better reason than that no rule knows it."""
 
-    def fold(_net: Net, _statement: Statement) -> None:
+    def fold(_net: SchemaDelta, _statement: Statement) -> None:
         raise Unclear(reason)
 
     return fold
 
 
 _DYNAMIC = _unclear("what it runs is not in the SQL as statements")
-_RULES: dict[type[ast.Node], Fold] = {
+_RULES: dict[type[ast.Node], DdlRule] = {
     ast.CreateStmt: tables.create_table,
     ast.AlterTableStmt: tables.alter_table,
     ast.IndexStmt: create_index,
@@ -100,9 +100,9 @@ _RULES: dict[type[ast.Node], Fold] = {
 }
 
 
-def folded(statements: Iterable[Statement], bookkeeping: Name = BOOKKEEPING) -> Net:
+def folded(statements: Iterable[Statement], bookkeeping: Name = BOOKKEEPING) -> SchemaDelta:
     """Fold statements, in their order, to the net change that they make; `bookkeeping` is Alembic's own table."""
-    net = Net(bookkeeping)
+    net = SchemaDelta(bookkeeping)
     for statement in statements:
         if statement.problem:
             net.find(statement, Verdict.REVIEW, "SQL", statement.problem)
@@ -111,7 +111,7 @@ def folded(statements: Iterable[Statement], bookkeeping: Name = BOOKKEEPING) -> 
     return net
 
 
-def _fold(net: Net, statement: Statement) -> None:
+def _fold(net: SchemaDelta, statement: Statement) -> None:
     kind = type(statement.node)
     words = kind.__name__.removesuffix("Stmt")
     rule = _RULES.get(kind)

@@ -12,14 +12,14 @@ from pglast.enums import TransactionStmtKind as Transaction
 from runbook.migrations.verdict.ddl.constraints import drop_index, rename_constraint
 from runbook.migrations.verdict.expressions import only_reads
 from runbook.migrations.verdict.findings import Verdict
-from runbook.migrations.verdict.schema_delta import Effect, Net, Table, found
+from runbook.migrations.verdict.schema_delta import Effect, SchemaDelta, Table, found
 from runbook.migrations.verdict.statements import Statement
 from runbook.migrations.verdict.table_names import Name, Unclear, from_parts, named
 
 _RELATIONS = {Kind.OBJECT_TABLE, Kind.OBJECT_VIEW, Kind.OBJECT_MATVIEW}
 
 
-def rename(net: Net, statement: Statement) -> None:
+def rename(net: SchemaDelta, statement: Statement) -> None:
     """ALTER … RENAME."""
     node = statement.node
     kind = node.renameType
@@ -42,7 +42,7 @@ def rename(net: Net, statement: Statement) -> None:
         raise Unclear(f"no rule knows the renaming of {_words(kind)}")
 
 
-def set_schema(net: Net, statement: Statement) -> None:
+def set_schema(net: SchemaDelta, statement: Statement) -> None:
     """ALTER … SET SCHEMA."""
     node = statement.node
     if node.objectType not in _RELATIONS:
@@ -54,7 +54,7 @@ def set_schema(net: Net, statement: Statement) -> None:
             net.move(old, new, statement)
 
 
-def drop(net: Net, statement: Statement) -> None:
+def drop(net: SchemaDelta, statement: Statement) -> None:
     """DROP of one or more objects of a kind."""
     node = statement.node
     for item in node.objects:
@@ -64,7 +64,7 @@ def drop(net: Net, statement: Statement) -> None:
             net.find(statement, Verdict.REVIEW, _shown(item), str(error))
 
 
-def _drop_one(net: Net, statement: Statement, item: Any) -> None:
+def _drop_one(net: SchemaDelta, statement: Statement, item: Any) -> None:
     kind, cascade = statement.node.removeType, statement.node.behavior.name == "DROP_CASCADE"
     if kind in _RELATIONS:
         _drop_table(net, statement, item, cascade=cascade)
@@ -86,7 +86,7 @@ def _drop_one(net: Net, statement: Statement, item: Any) -> None:
         raise Unclear(f"no rule knows DROP of {_words(kind)}")
 
 
-def _drop_table(net: Net, statement: Statement, item: Any, *, cascade: bool) -> None:
+def _drop_table(net: SchemaDelta, statement: Statement, item: Any, *, cascade: bool) -> None:
     name = _name(net, item)
     if name == net.bookkeeping:
         raise Unclear("without it Alembic takes the database for empty")
@@ -98,7 +98,7 @@ def _drop_table(net: Net, statement: Statement, item: Any, *, cascade: bool) -> 
         raise Unclear("CASCADE drops whatever depends on it, which the SQL does not tell")
 
 
-def create_view(net: Net, statement: Statement) -> None:
+def create_view(net: SchemaDelta, statement: Statement) -> None:
     """CREATE VIEW; OR REPLACE may change one that the code reads."""
     name = net.name_of(statement.node.view)
     temporary = statement.node.view.relpersistence == "t"
@@ -110,7 +110,7 @@ def create_view(net: Net, statement: Statement) -> None:
     net.make(Table(name, None, statement, complete=False, view=True, temporary=temporary))
 
 
-def create_as(net: Net, statement: Statement) -> None:
+def create_as(net: SchemaDelta, statement: Statement) -> None:
     """CREATE TABLE AS and CREATE MATERIALIZED VIEW."""
     node = statement.node
     if not only_reads(node.query, but=None) or not isinstance(node.query, ast.SelectStmt):
@@ -123,13 +123,13 @@ def create_as(net: Net, statement: Statement) -> None:
     net.make(Table(name, None, statement, complete=False, temporary=relation.relpersistence == "t"))
 
 
-def refresh(net: Net, statement: Statement) -> None:
+def refresh(net: SchemaDelta, statement: Statement) -> None:
     """REFRESH MATERIALIZED VIEW."""
     table = net.table(net.name_of(statement.node.relation))
     table.effects.append(Effect(statement, "the code reads other rows from it than before"))
 
 
-def make_type(net: Net, statement: Statement) -> None:
+def make_type(net: SchemaDelta, statement: Statement) -> None:
     """CREATE TYPE and CREATE DOMAIN: old columns do not have it yet."""
     node = statement.node
     if isinstance(node, ast.CompositeTypeStmt):
@@ -142,7 +142,7 @@ def make_type(net: Net, statement: Statement) -> None:
     net.made[Kind.OBJECT_TYPE.name, name] = found(statement, Verdict.ADDITIVE, name, reason)
 
 
-def change_enum(net: Net, statement: Statement) -> None:
+def change_enum(net: SchemaDelta, statement: Statement) -> None:
     """ALTER TYPE of an enum."""
     node = statement.node
     name = _name(net, node.typeName)
@@ -153,7 +153,7 @@ def change_enum(net: Net, statement: Statement) -> None:
     raise Unclear(f"the code may read {node.newVal!r}, a value that it does not know")
 
 
-def make_sequence(net: Net, statement: Statement) -> None:
+def make_sequence(net: SchemaDelta, statement: Statement) -> None:
     """CREATE SEQUENCE."""
     node = statement.node
     name = net.name_of(node.sequence)
@@ -164,7 +164,7 @@ def make_sequence(net: Net, statement: Statement) -> None:
         net.made[Kind.OBJECT_SEQUENCE.name, name] = made
 
 
-def change_sequence(net: Net, statement: Statement) -> None:
+def change_sequence(net: SchemaDelta, statement: Statement) -> None:
     """ALTER SEQUENCE."""
     node = statement.node
     name = net.name_of(node.sequence)
@@ -175,14 +175,14 @@ def change_sequence(net: Net, statement: Statement) -> None:
     net.find(statement, Verdict.ADDITIVE, name, "the sequence goes on giving the numbers it gave")
 
 
-def make_schema(net: Net, statement: Statement) -> None:
+def make_schema(net: SchemaDelta, statement: Statement) -> None:
     """CREATE SCHEMA without anything in it."""
     if statement.node.schemaElts:
         raise Unclear("no rule knows CREATE SCHEMA with what it holds")
     net.find(statement, Verdict.ADDITIVE, statement.node.schemaname or "schema", "an empty schema changes no query")
 
 
-def make_function(net: Net, statement: Statement) -> None:
+def make_function(net: SchemaDelta, statement: Statement) -> None:
     """CREATE FUNCTION: one for triggers is called by nobody until a trigger is made."""
     node = statement.node
     returned = node.returnType.names[-1].sval if node.returnType is not None else ""
@@ -193,14 +193,14 @@ def make_function(net: Net, statement: Statement) -> None:
     )
 
 
-def grant(net: Net, statement: Statement) -> None:
+def grant(net: SchemaDelta, statement: Statement) -> None:
     """GRANT and REVOKE."""
     if not statement.node.is_grant:
         raise Unclear("the code's role may lose rights that it needs")
     net.find(statement, Verdict.ADDITIVE, "rights", "more rights take nothing from the code")
 
 
-def transaction(_net: Net, statement: Statement) -> None:
+def transaction(_net: SchemaDelta, statement: Statement) -> None:
     """BEGIN, COMMIT and savepoints; what is rolled back is not seen as undone."""
     if statement.node.kind in {
         Transaction.TRANS_STMT_ROLLBACK, Transaction.TRANS_STMT_ROLLBACK_TO, Transaction.TRANS_STMT_PREPARE,
@@ -209,7 +209,7 @@ def transaction(_net: Net, statement: Statement) -> None:
         raise Unclear("what it takes back, or leaves open, no rule follows")
 
 
-def _name(net: Net, parts: Any) -> Name:
+def _name(net: SchemaDelta, parts: Any) -> Name:
     if len(parts) == 1 and net.path_changed:
         raise Unclear(f"which {parts[0].sval} is meant depends on a search path that the SQL itself has changed")
     return from_parts(parts)

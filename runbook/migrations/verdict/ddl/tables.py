@@ -13,12 +13,12 @@ from runbook.migrations.verdict.ddl import columns
 from runbook.migrations.verdict.ddl.columns import add_column
 from runbook.migrations.verdict.ddl.constraints import add_constraint, drop_constraint
 from runbook.migrations.verdict.findings import Verdict
-from runbook.migrations.verdict.schema_delta import Effect, Net, Table
+from runbook.migrations.verdict.schema_delta import Effect, SchemaDelta, Table
 from runbook.migrations.verdict.statements import Statement
 from runbook.migrations.verdict.table_names import Unclear
 
 
-def create_table(net: Net, statement: Statement) -> None:
+def create_table(net: SchemaDelta, statement: Statement) -> None:
     """CREATE TABLE; a partition and a child of an old table change what the old table gives."""
     node = statement.node
     name = net.name_of(node.relation)
@@ -45,7 +45,7 @@ def create_table(net: Net, statement: Statement) -> None:
     _inherit(net, statement)
 
 
-def _inherit(net: Net, statement: Statement) -> None:
+def _inherit(net: SchemaDelta, statement: Statement) -> None:
     for parent in statement.node.inhRelations or ():
         above = net.table(net.name_of(parent))
         net.table(net.name_of(statement.node.relation)).parent = above
@@ -55,7 +55,7 @@ def _inherit(net: Net, statement: Statement) -> None:
             above.effects.append(Effect(statement, "rows written to the new partition must meet its own rules"))
 
 
-def alter_table(net: Net, statement: Statement) -> None:
+def alter_table(net: SchemaDelta, statement: Statement) -> None:
     """ALTER TABLE, subcommand by subcommand."""
     node = statement.node
     if node.objtype is ObjectType.OBJECT_INDEX:
@@ -74,7 +74,7 @@ def alter_table(net: Net, statement: Statement) -> None:
             net.find(statement, Verdict.REVIEW, name, str(error))
 
 
-def _alter_index(net: Net, statement: Statement) -> None:
+def _alter_index(net: SchemaDelta, statement: Statement) -> None:
     for command in statement.node.cmds:
         if command.subtype not in {
             At.AT_SetTableSpace,
@@ -86,17 +86,17 @@ def _alter_index(net: Net, statement: Statement) -> None:
     net.find(statement, Verdict.ADDITIVE, statement.node.relation.relname, "how an index is stored changes no result")
 
 
-def _constraint(net: Net, table: Table, command: Any, statement: Statement) -> None:
+def _constraint(net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     add_constraint(net, table, command.def_, statement, [])
 
 
-def _drop_named(_net: Net, table: Table, command: Any, statement: Statement) -> None:
+def _drop_named(_net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     drop_constraint(table, command.name, statement)
     if command.behavior.name == "DROP_CASCADE" and not table.new:
         raise Unclear("CASCADE drops whatever depends on it, which the SQL does not tell")
 
 
-def _harmless(_net: Net, table: Table, command: Any, statement: Statement) -> None:
+def _harmless(_net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     if command.subtype in {At.AT_SetRelOptions, At.AT_ResetRelOptions}:
         for option in command.def_ or ():
             stored = option.defname.startswith("autovacuum_") or option.defname in _STORAGE
@@ -105,7 +105,7 @@ def _harmless(_net: Net, table: Table, command: Any, statement: Statement) -> No
     table.effects.append(Effect(statement, "how a table is stored or checked changes no result", Verdict.ADDITIVE))
 
 
-def _attach(net: Net, table: Table, command: Any, statement: Statement) -> None:
+def _attach(net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     part = net.table(net.name_of(command.def_.name))
     part.parent = table
     if not (part.new and part.complete and not part.constraints):
@@ -113,7 +113,7 @@ def _attach(net: Net, table: Table, command: Any, statement: Statement) -> None:
         table.effects.append(Effect(statement, reason))
 
 
-def _detach(net: Net, table: Table, command: Any, statement: Statement) -> None:
+def _detach(net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     part = net.table(net.name_of(command.def_.name))
     part.parent = None if part.new else table
     reason = "the partition's rows are gone from it, and new ones for it find no place"
@@ -121,13 +121,13 @@ def _detach(net: Net, table: Table, command: Any, statement: Statement) -> None:
 
 
 def _seen(reason: str) -> Any:
-    def effect(_net: Net, table: Table, _command: Any, statement: Statement) -> None:
+    def effect(_net: SchemaDelta, table: Table, _command: Any, statement: Statement) -> None:
         table.effects.append(Effect(statement, reason))
 
     return effect
 
 
-def _unknown(_net: Net, _table: Table, command: Any, _statement: Statement) -> None:
+def _unknown(_net: SchemaDelta, _table: Table, command: Any, _statement: Statement) -> None:
     raise Unclear(f"no rule knows {command.subtype.name} in ALTER TABLE")
 
 

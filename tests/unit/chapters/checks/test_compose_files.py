@@ -55,7 +55,7 @@ def tools(
     }  # fmt: skip
     for name, value in calls.items():
         setattr(site, name, value)
-    found.learn("before", {"containers": [each.facts() for each in there], "tags": ["v2"]})
+    found.record_fact("before", {"containers": [each.facts() for each in there], "tags": ["v2"]})
     return SimpleNamespace(
         incident=found, production=site, host=site.host, settings=SimpleNamespace(project=calls["project"])
     )
@@ -63,7 +63,7 @@ def tools(
 
 def test_files_that_production_was_made_from(tmp_path: Path) -> None:
     """The labels name the files that Compose is called with: nothing to say but which."""
-    seen = compose_files.files_known(tools(tmp_path, container(tmp_path))).look()
+    seen = compose_files.files_known(tools(tmp_path, container(tmp_path))).observe()
     assert (seen.ok, seen.seen) == (True, "a.yml with .env")
 
 
@@ -82,7 +82,7 @@ def test_files_of_which_the_labels_say_something_else(
     parts = tools(tmp_path, container(tmp_path, config_files=(f"{tmp_path}/{label}",)))
     if explicit:
         parts.settings.project = parts.settings.project.model_copy(update={"compose_files": ("a.yml",)})
-    seen = compose_files.files_known(parts).look()
+    seen = compose_files.files_known(parts).observe()
     assert seen.ok is ok
     assert words in seen.seen
 
@@ -91,14 +91,14 @@ def test_file_that_is_gone(tmp_path: Path) -> None:
     """A file that Compose would be called with, and that is not there, is named before anything is changed."""
     parts = tools(tmp_path, container(tmp_path))
     (tmp_path / "a.yml").unlink()
-    assert f"{tmp_path}/a.yml is not there" in compose_files.files_known(parts).look().seen
+    assert f"{tmp_path}/a.yml is not there" in compose_files.files_known(parts).observe().seen
 
 
 def test_same_file_by_a_link(tmp_path: Path) -> None:
     """A link to the file is the file."""
     (tmp_path / "current").symlink_to(tmp_path)
     parts = tools(tmp_path, container(tmp_path, config_files=(f"{tmp_path}/current/a.yml",)))
-    assert compose_files.files_known(parts).look().ok
+    assert compose_files.files_known(parts).observe().ok
 
 
 @pytest.mark.parametrize(("would", "ok"), [({}, True), ({"shop-api-1": Effect.RECREATED}, False)])
@@ -106,7 +106,7 @@ def test_variable_that_is_not_set(tmp_path: Path, would: dict[str, Effect], *, o
     """It stops the plan, unless the containers were made without it as well; it is told in any case."""
     seen = compose_files.files_known(
         tools(tmp_path, container(tmp_path), would=would, warnings=lambda: [NOT_SET])
-    ).look()
+    ).observe()
     assert seen.ok is ok
     assert NOT_SET in seen.seen
 
@@ -115,7 +115,7 @@ def test_what_follows_is_named(tmp_path: Path) -> None:
     """What runs once and is on the same tag is left; what differed before is on record."""
     there = (container(tmp_path), container(tmp_path, "migrate", state="exited"), container(tmp_path, "db"))
     parts = tools(tmp_path, *there, would={"shop-db-1": Effect.RECREATED})
-    seen = compose_files.note_what_follows(parts, TARGET).look()
+    seen = compose_files.note_what_follows(parts, TARGET).observe()
     assert parts.incident.facts["together"]["differed"] == {"shop-db-1": "recreated"}
     assert list(parts.incident.facts["together"]["left"]) == ["migrate"]
     assert "not run with the target" in seen.seen
@@ -135,7 +135,7 @@ def test_switch_that_would_change_something_else(
     """Another container, or a network, that the very `up` of the execution would touch stops the plan."""
     parts = tools(tmp_path, container(tmp_path), container(tmp_path, "db"), would=would, removes=removes)
     expectation = compose_files.switchable(parts, TARGET)
-    assert expectation.look().ok is ok
+    assert expectation.observe().ok is ok
     assert expectation.next_step.endswith(" up -d --dry-run")
 
 
@@ -153,11 +153,11 @@ def test_files_describe_what_runs(tmp_path: Path, would: dict[str, Effect], *, o
     """Only what was brought up must agree with the files; of the others, only what is new counts."""
     there = [container(tmp_path, service) for service in ("api", "db", "cache", "migrate")]
     parts = tools(tmp_path, *there, would=would)
-    parts.incident.learn(
+    parts.incident.record_fact(
         "together", {"recreated": {}, "left": {"migrate": "…"}, "differed": {"shop-db-1": "recreated"}}
     )
     expectation = roll_back_application.files_agree_with_containers(parts)
-    assert expectation.look().ok is ok
+    assert expectation.observe().ok is ok
     assert expectation.next_step.endswith(" up -d --dry-run")
 
 
@@ -165,9 +165,9 @@ def test_scaled_service_keeps_its_number(tmp_path: Path) -> None:
     """One container where there were two is told, whichever it is."""
     two = [container(tmp_path, number=number) for number in (1, 2)]
     parts, before = tools(tmp_path, *two), [each.facts() for each in two]
-    assert roll_back_application.others_kept(parts, before, ["api"]).look().ok
+    assert roll_back_application.others_kept(parts, before, ["api"]).observe().ok
     parts.production.containers = lambda: two[:1]
-    seen = roll_back_application.others_kept(parts, before, ["api"]).look()
+    seen = roll_back_application.others_kept(parts, before, ["api"]).observe()
     assert (seen.ok, seen.seen) == (False, "api has 1 containers, and had 2")
 
 
@@ -176,4 +176,4 @@ def test_sidecar_of_a_container_that_is_gone(tmp_path: Path, joined: str, *, ok:
     """What shares a namespace must share it with a container that is there."""
     both = (container(tmp_path), container(tmp_path, "tunnel", joined=(joined,)))
     parts = tools(tmp_path, *both, hanging_on=lambda _: {"tunnel": "the network of api"})
-    assert roll_back_application.others_kept(parts, [each.facts() for each in both], ["api"]).look().ok is ok
+    assert roll_back_application.others_kept(parts, [each.facts() for each in both], ["api"]).observe().ok is ok

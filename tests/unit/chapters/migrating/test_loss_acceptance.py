@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runbook.chapters.migrating import loss_acceptance
-from runbook.incident.options import Wishes
+from runbook.incident.options import Options
 from runbook.migrations.image.answer import Function, Problem, Shape, Span, Sql, Step, to_json
 from tests.support.image_parts import image, step
 from tests.unit.chapters.test_handle_migrations import Catalog, tools
@@ -33,15 +33,15 @@ class Counted(Catalog):
 
 def again(parts: Any, catalog: Catalog, accept_loss: str | None = None) -> Any:
     """The same incident, gone on with: what is on record stays, and all else is looked at afresh."""
-    parts.catalog, parts.wishes = catalog, Wishes(accept_loss=accept_loss)
-    return loss_acceptance.expected(parts).look()
+    parts.catalog, parts.wishes = catalog, Options(accept_loss=accept_loss)
+    return loss_acceptance.expected(parts).observe()
 
 
 @pytest.mark.parametrize(("accepted", "ok"), [(None, False), ("r3", False), ("r1", False), ("r2", True)])
 def test_loss_is_accepted_with_the_lowest_revision_only(tmp_path: Path, accepted: str | None, ok: bool) -> None:  # noqa: FBT001
     """Only the lowest revision undone accepts the loss, which is named and kept in any case."""
-    parts = tools(tmp_path, wishes=Wishes(accept_loss=accepted))
-    seen = loss_acceptance.expected(parts).look()
+    parts = tools(tmp_path, wishes=Options(accept_loss=accepted))
+    seen = loss_acceptance.expected(parts).observe()
     assert (seen.ok, seen.final) == (ok, True)
     assert NOTE in seen.seen
     assert parts.incident.facts["loss"] == [NOTE]
@@ -50,8 +50,8 @@ def test_loss_is_accepted_with_the_lowest_revision_only(tmp_path: Path, accepted
 
 def test_what_was_accepted_counts_until_more_would_be_lost(tmp_path: Path) -> None:
     """Gone on with, the same loss needs no word; with more rows it is named anew, and accepted by typing it again."""
-    parts = tools(tmp_path, wishes=Wishes(accept_loss="r2"))
-    assert loss_acceptance.expected(parts).look().ok
+    parts = tools(tmp_path, wishes=Options(accept_loss="r2"))
+    assert loss_acceptance.expected(parts).observe().ok
     assert again(parts, Counted("r3")).ok
     assert again(parts, Counted("r3", rows=1)).ok
     more = again(parts, Counted("r3", rows=3))
@@ -64,8 +64,8 @@ def test_what_was_accepted_counts_until_more_would_be_lost(tmp_path: Path) -> No
 
 def test_behind_the_downgrade_nothing_is_left_to_accept(tmp_path: Path) -> None:
     """What was named before stays what was lost."""
-    parts = tools(tmp_path, wishes=Wishes(accept_loss="r2"))
-    loss_acceptance.expected(parts).look()
+    parts = tools(tmp_path, wishes=Options(accept_loss="r2"))
+    loss_acceptance.expected(parts).observe()
     assert again(parts, Counted("r1", columns={"orders": {"id"}})).ok
     assert parts.incident.facts["loss"] == [NOTE]
 
@@ -75,10 +75,10 @@ def test_downgrade_that_broke_off_between_two_revisions(tmp_path: Path) -> None:
     parts = tools(tmp_path)
     failed = image("r1", "r2", "r3", steps=(step("r3"), step("r2")), down="DROP TABLE a; DROP TABLE b")
     told = replace(failed, downgrade=Sql("DROP TABLE a; DROP TABLE b", {"r3": "DROP TABLE a", "r2": "DROP TABLE b"}))
-    parts.incident.learn("failed migrations", to_json(told))
+    parts.incident.record_fact("failed migrations", to_json(told))
     assert "table b:" in (seen := again(parts, Counted("r2", columns={"b": {"id"}})).seen)
     assert "table a" not in seen
-    parts.incident.learn("failed migrations", to_json(failed))
+    parts.incident.record_fact("failed migrations", to_json(failed))
     seen = again(parts, Counted("r2")).seen
     assert "unknown loss (the SQL could not be read" in seen
 
@@ -86,10 +86,10 @@ def test_downgrade_that_broke_off_between_two_revisions(tmp_path: Path) -> None:
 def test_forward_fix_that_broke_off_between_two_revisions(tmp_path: Path) -> None:
     """Only what is still to be applied is named."""
     parts = tools(tmp_path)
-    parts.incident.learn("way", "forward-fix")
+    parts.incident.record_fact("way", "forward-fix")
     both = Sql("DROP TABLE a; DROP TABLE b", {"r4": "DROP TABLE a", "r5": "DROP TABLE b"})
     fix = replace(image("r3", "r4", "r5"), span=Span("r3", "r5", (step("r5"), step("r4"))), upgrade=both)
-    parts.incident.learn("target migrations", to_json(fix))
+    parts.incident.record_fact("target migrations", to_json(fix))
     tables = {"a": {"id"}, "b": {"id"}}
     assert "table a" in again(parts, Counted("r3", columns=tables)).seen
     between = again(parts, Counted("r4", columns=tables)).seen
@@ -102,12 +102,12 @@ def test_forward_fix_that_broke_off_between_two_revisions(tmp_path: Path) -> Non
 def test_sql_that_cannot_be_read_is_an_unknown_loss(tmp_path: Path, way: str) -> None:
     """It is named with the reason, and must be accepted as such."""
     parts = tools(tmp_path)
-    parts.incident.learn("way", way)
+    parts.incident.record_fact("way", way)
     problems = [Problem("downgrade", "it asks the database"), Problem("upgrade", "it asks the database")]
     lacking = image("r1", "r2", "r3", steps=(step("r3"), step("r2")), problems=problems)
-    parts.incident.learn("failed migrations", to_json(lacking))
+    parts.incident.record_fact("failed migrations", to_json(lacking))
     ahead = image("r3", "r4", steps=(step("r4"),), problems=problems)
-    parts.incident.learn("target migrations", to_json(image("r1") if way == "downgrade" else ahead))
+    parts.incident.record_fact("target migrations", to_json(image("r1") if way == "downgrade" else ahead))
     token = "r2" if way == "downgrade" else "r4"
     assert "unknown loss (the SQL could not be read: it asks the database)" in again(parts, Counted("r3")).seen
     assert again(parts, Counted("r3"), accept_loss=token).ok
@@ -127,7 +127,7 @@ def test_migration_that_asks_the_database_may_do_more(tmp_path: Path) -> None:
     """SQL that was written without a database is not all that such a function does."""
     asks = Function(Shape.REAL, (), True, False)  # noqa: FBT003
     parts = tools(tmp_path, Step("r3", asks, asks), step("r2"))
-    assert "unknown loss (downgrade() of r3 does more" in loss_acceptance.expected(parts).look().seen
+    assert "unknown loss (downgrade() of r3 does more" in loss_acceptance.expected(parts).observe().seen
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_migration_that_asks_the_database_may_do_more(tmp_path: Path) -> None:
 )
 def test_forward_fix_is_asked_in_the_same_way(tmp_path: Path, sql: str, accepted: str | None, ok: bool) -> None:  # noqa: FBT001
     """Its upgrade from where the database is destroys as a downgrade does."""
-    parts = tools(tmp_path, wishes=Wishes(accept_loss=accepted))
-    parts.incident.learn("way", "forward-fix")
+    parts = tools(tmp_path, wishes=Options(accept_loss=accepted))
+    parts.incident.record_fact("way", "forward-fix")
     fix = replace(image("r3", "r4", up=sql), span=Span("r3", "r4", (step("r4"),)))
-    parts.incident.learn("target migrations", to_json(fix))
-    assert loss_acceptance.expected(parts).look().ok is ok
+    parts.incident.record_fact("target migrations", to_json(fix))
+    assert loss_acceptance.expected(parts).observe().ok is ok

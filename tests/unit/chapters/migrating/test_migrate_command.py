@@ -124,25 +124,25 @@ def test_fixed_address_is_left_to_the_service(tmp_path: Path) -> None:
 )
 def test_alembic_is_tried_on_the_same_database(tmp_path: Path, answer: str, ok: bool, seen: str) -> None:  # noqa: FBT001
     """Alembic must find there what psql finds: it may speak to another database, or to none."""
-    look = starts(tools(tmp_path, {" -m alembic --config alembic.ini --name alembic current": answer}), "v2", DOWN)
-    found = look.look()
+    observe = starts(tools(tmp_path, {" -m alembic --config alembic.ini --name alembic current": answer}), "v2", DOWN)
+    found = observe.observe()
     assert (found.ok, found.final) == (ok, True)
     assert seen in found.seen
 
 
 def test_command_that_does_not_start(tmp_path: Path) -> None:
     """A command that ends badly stops the plan, with its own words and the settings to change."""
-    look = starts(tools(tmp_path), "v2", DOWN)
-    found = look.look()
+    observe = starts(tools(tmp_path), "v2", DOWN)
+    found = observe.observe()
     assert not found.ok
     assert "ended with exit code 1: no answer to" in found.seen
-    assert "migrations.python" in look.next_step
+    assert "migrations.python" in observe.next_step
 
 
 def test_own_command_is_tried_alone(tmp_path: Path) -> None:
     """A program that ignores --help would migrate: it is tried without a network, unless a person names the trial."""
     parts = tools(tmp_path, {"-f - run": "Usage: flask"}, downgrade=FLASK)
-    assert starts(parts, "v2", DOWN).look().ok
+    assert starts(parts, "v2", DOWN).observe().ok
     (tmp_path / "named").mkdir()
     named = tools(
         tmp_path / "named",
@@ -150,4 +150,4 @@ def test_own_command_is_tried_alone(tmp_path: Path) -> None:
         downgrade=FLASK,
         trial=("flask", "db", "current"),
     )
-    assert starts(named, "v2", DOWN).look().ok
+    assert starts(named, "v2", DOWN).observe().ok

@@ -45,7 +45,7 @@ def watched(database: Any, *looks: tuple[float, bool, float]) -> Limits:
     limits = Limits(SETTINGS, database)
     for at, waits, runs in looks:
         database.row[2:4] = ["t" if waits else "f", str(runs)]
-        limits.look([ADDRESS], at)
+        limits.observe([ADDRESS], at)
     return limits
 
 
@@ -96,7 +96,7 @@ def test_without_an_address_nobody_is_touched() -> None:
     """A container that is not there yet, or shares the host's network, has none."""
     database = Database()
     limits = Limits(SETTINGS, database)  # type: ignore[arg-type]
-    limits.look([], 0)
+    limits.observe([], 0)
     assert (limits.seen, database.asked) == (False, [])
 
 
@@ -140,10 +140,10 @@ def decisions(parts: Any) -> list[tuple[str, str]]:
 def test_failed_command_says_what_it_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cause stands in the place of a tool's traceback, and on record."""
 
-    def look(limits: Limits, *_: object) -> None:
+    def observe(limits: Limits, *_: object) -> None:
         limits.done = ["`ALTER TABLE …` waited"]
 
-    monkeypatch.setattr(Limits, "look", look)
+    monkeypatch.setattr(Limits, "observe", observe)
     parts = tools(tmp_path, Mode.EXECUTE)
 
     def fail_when_cancelled() -> None:
@@ -162,10 +162,10 @@ def test_failed_command_says_what_it_waited_for(tmp_path: Path, monkeypatch: pyt
 def test_watch_that_could_not_look_is_not_good_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The migration goes on; that its limits were kept is said to be not known, with the reason."""
 
-    def look(*_: object) -> None:
+    def observe(*_: object) -> None:
         raise Inconclusive("the database shop does not answer", "")
 
-    monkeypatch.setattr(Limits, "look", look)
+    monkeypatch.setattr(Limits, "observe", observe)
     parts = tools(tmp_path, Mode.EXECUTE)
     with time_limits.kept(parts, Direction.DOWNGRADE):
         time.sleep(0.1)

@@ -146,7 +146,7 @@ def test_what_is_known_needs_no_trial(
     )
     images = {name: ImageName.parse("r.example/shop/api:v1") for name in ("api", "migrate")}
     release = Release("v1", images, dict.fromkeys(images, "sha256:1"))
-    seen = startup_check.migrates_not_at_start(tools, release).look()
+    seen = startup_check.migrates_not_at_start(tools, release).observe()
     assert (seen.ok, seen.final) == (ok, True)
     assert words in seen.seen
 
@@ -166,7 +166,7 @@ def test_what_is_known_needs_no_trial(
 )
 def test_image_that_is_not_read_has_no_signs(printed: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """An image without Python, or one that answers odd things, is not known; it is never good news by itself."""
-    answer = SimpleNamespace(text=printed, exit_code=code, last_words="odd \x1b[2J" + "word " * 1000)
+    answer = SimpleNamespace(text=printed, exit_code=code, last_line="odd \x1b[2J" + "word " * 1000)
     monkeypatch.setattr(signs, "run_contained", lambda *_: answer)
     monkeypatch.setattr(signs, "_start_command", lambda *_: ["serve"])
     tools: Any = SimpleNamespace(
@@ -193,7 +193,7 @@ def test_containers_that_nobody_can_read() -> None:
 
 def test_what_cannot_be_removed_is_told_with_one_command() -> None:
     """The command takes the network as well, and ends well where no container is left."""
-    broken = SimpleNamespace(run=lambda _command: SimpleNamespace(exit_code=1, last_words="no"))
+    broken = SimpleNamespace(run=lambda _command: SimpleNamespace(exit_code=1, last_line="no"))
     tools: Any = SimpleNamespace(
         incident=SimpleNamespace(name="I"), host=broken, settings=SimpleNamespace(deadlines=DEADLINES)
     )

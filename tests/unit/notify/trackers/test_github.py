@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from runbook.actions import Change, Reach, Request
+from runbook.actions import Action, Message, Scope
 from runbook.errors import Inconclusive
 from runbook.notify.messages import announcement, ticket
-from runbook.notify.trackers.github import Tracker
+from runbook.notify.trackers.github import GitHubTracker
 from runbook.polling import wait_for
 from runbook.settings.schema import SecretSource, TicketSettings
 from tests.support.parts import Asked, Reply, Server, asking, serving
@@ -50,7 +50,7 @@ class GitHub:
 
 
 @contextmanager
-def tracker(github: GitHub, token: str = TOKEN) -> Iterator[tuple[Tracker, Server]]:
+def tracker(github: GitHub, token: str = TOKEN) -> Iterator[tuple[GitHubTracker, Server]]:
     with serving(github.answer) as server, asking() as prober:
         settings = TicketSettings(
             api_url=f"{server.url}/api/v3/",
@@ -58,12 +58,12 @@ def tracker(github: GitHub, token: str = TOKEN) -> Iterator[tuple[Tracker, Serve
             token=SecretSource(env="TICKET_TOKEN"),
             labels=("rollback", "shop"),
         )
-        yield Tracker(prober, settings, SecretStr(token), 0.1), server
+        yield GitHubTracker(prober, settings, SecretStr(token), 0.1), server
 
 
-def send(change: Change) -> str:
+def send(change: Action) -> str:
     (action,) = change.actions
-    assert isinstance(action, Request)
+    assert isinstance(action, Message)
     return action.send()
 
 
@@ -160,7 +160,7 @@ def test_plan_shows_the_whole_ticket() -> None:
     with tracker(GitHub()) as (found, server):
         change = found.opening(INCIDENT, "Forward-fix for v2", "It failed.")
         assert str(change.actions[0]) == "open ticket: Forward-fix for v2\nIt failed."
-        assert change.reach is Reach.PEOPLE
+        assert change.reach is Scope.PEOPLE
         assert server.asked == []
 
 

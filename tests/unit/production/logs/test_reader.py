@@ -129,7 +129,7 @@ def test_long_line_has_a_short_signature() -> None:
 def test_no_piece_of_a_secret_gets_into_a_signature(secret: str, before: int) -> None:
     """A secret in an error line is struck out whole, before its digits are taken out and before the line is cut."""
     redactor = Redactor()
-    redactor.learn("PASSWORD", secret)
+    redactor.record_fact("PASSWORD", secret)
     line = f"api-1  | ERROR {'x' * before} cannot log in with {secret}"
     signature = next(iter(errors_in(line, redact=redactor.text).counts))
     assert not any(piece in signature for piece in ("s<n>cr", "w<n>rd", secret[:6], "<id>"))
@@ -194,16 +194,16 @@ def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Given:
 
 
 @pytest.fixture
-def look(logs: Given) -> Look:
+def observe(logs: Given) -> Look:
     """Look at the recent logs that it is given."""
     return lambda *arguments, **named: logs(*arguments, **named).recent()
 
 
-def test_quiet_logs_show_no_errors(look: Look) -> None:
+def test_quiet_logs_show_no_errors(observe: Look) -> None:
     """Software that is quiet for a while has no errors; what Compose says of its files is none either."""
-    assert look().counts == {}
+    assert observe().counts == {}
     about_files = 'level=warning msg="The \\"X\\" variable is not set. Defaulting to a blank string."\n'
-    assert look("api-1  | ready\n", about_files).counts == {}
+    assert observe("api-1  | ready\n", about_files).counts == {}
 
 
 @pytest.mark.parametrize(
@@ -217,22 +217,22 @@ def test_quiet_logs_show_no_errors(look: Look) -> None:
         pytest.param({"ever": ""}, "shop-api-1, shop-jobs-1 never wrote a line", id="nothing-ever"),
     ],
 )
-def test_logs_that_cannot_be_read_are_no_good_news(look: Look, answers: dict[str, str], why: str) -> None:
+def test_logs_that_cannot_be_read_are_no_good_news(observe: Look, answers: dict[str, str], why: str) -> None:
     """Where logs cannot be read, of one container even, nothing is known."""
     with pytest.raises(Inconclusive, match=why):
-        look(**answers)
+        observe(**answers)
 
 
-def test_logs_of_endless_lines_are_not_held(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logs_of_endless_lines_are_not_held(observe: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines may be of any length: what is read of them all has a limit."""
     monkeypatch.setattr("runbook.production.logs.reader._MOST_BYTES", 1000)
     with pytest.raises(Inconclusive, match="too long to be read"):
-        look("api-1  | " + "x" * 2000)
+        observe("api-1  | " + "x" * 2000)
 
 
-def test_logs_that_are_read_in_part_say_so(look: Look) -> None:
+def test_logs_that_are_read_in_part_say_so(observe: Look) -> None:
     """Of a flood the newest lines are read, and the containers are named."""
-    assert look("api-1  | x\n" * 50000 + "jobs-1  | x\n").cut == ("api-1",)
+    assert observe("api-1  | x\n" * 50000 + "jobs-1  | x\n").cut == ("api-1",)
 
 
 @pytest.mark.parametrize("before", [None, {"api: ERROR known": 1}])
@@ -242,7 +242,7 @@ def test_logs_that_are_read_in_part_are_no_good_news(logs: Given, before: dict[s
     with pytest.raises(
         Inconclusive, match=r"of api-1 only the newest 50000 lines .* → read the rest: docker compose .* logs"
     ):
-        expected.look()
-    seen = logs("api-1  | x\n" * 50000 + "api-1  | ERROR new\n").no_new_errors(before).look()
+        expected.observe()
+    seen = logs("api-1  | x\n" * 50000 + "api-1  | ERROR new\n").no_new_errors(before).observe()
     assert not seen.ok
     assert "api: ERROR new" in seen.seen

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from runbook.actions import Expectation, Seen
+from runbook.actions import Check, Observation
 from runbook.errors import CheckFailed, Inconclusive, NoAnswer, RunbookError, Why
-from runbook.hosts.http import Answer, Prober
+from runbook.hosts.http import Answer, HttpClient
 from runbook.production.containers import Container
 from runbook.production.service.health import Health
 from runbook.production.service.health_answers import not_ready
@@ -97,7 +97,7 @@ def health_of(*containers: Container, **settings: Any) -> tuple[Health, Heard]:
         containers=lambda: list(containers),
     )
     chosen = HealthSettings.model_validate({"required": ["database"], **settings})
-    return Health(site, Prober(2, heard), chosen, {"Host": "shop.example", **chosen.headers}, DEADLINES), heard  # type: ignore[arg-type]  # a part of it
+    return Health(site, HttpClient(2, heard), chosen, {"Host": "shop.example", **chosen.headers}, DEADLINES), heard  # type: ignore[arg-type]  # a part of it
 
 
 def port_of(url: str) -> int:
@@ -115,13 +115,13 @@ def test_public_host_name_is_asked_for(tmp_path: Path) -> None:
     """An api that refuses its own address as a host is asked for the public one, and for another where that is set."""
     with serving(known_host) as server:
         health, _ = health_of(api(), port=port_of(server.url))
-        assert health.live().look().ok
-        assert health.ready().look().ok
-        assert health.askable().look().ok
+        assert health.live().observe().ok
+        assert health.ready().observe().ok
+        assert health.askable().observe().ok
         health, _ = health_of(api(), port=port_of(server.url))
         health._headers = {"Host": "127.0.0.1"}
-        for look in (health.live().look(), health.ready().look()):
-            assert (look.ok, look.final) == (False, True)
+        for observe in (health.live().observe(), health.ready().observe()):
+            assert (observe.ok, observe.final) == (False, True)
         with pytest.raises(CheckFailed, match=r"Invalid host header.*health\.host_header"):
             incident(tmp_path).verify(health.askable())
 
@@ -148,7 +148,7 @@ def test_request_that_can_never_be_answered_well_stops_the_plan(reply: Reply, sa
     """What no release would answer better is told in the plan, with what to set."""
     with serving(lambda asked: Reply(200) if asked.path == "/healthz" and reply.status == 200 else reply) as server:
         health, _ = health_of(api(), port=port_of(server.url))
-        found = health.askable().look()
+        found = health.askable().observe()
     assert not found.ok
     assert says in found.seen
 
@@ -165,17 +165,17 @@ def test_request_that_can_never_be_answered_well_stops_the_plan(reply: Reply, sa
 def test_release_that_fails_is_no_wrong_request(reply: Reply) -> None:
     """That it fails is why one rolls back."""
     with serving(lambda _asked: reply) as server:
-        found = health_of(api(), port=port_of(server.url))[0].askable().look()
+        found = health_of(api(), port=port_of(server.url))[0].askable().observe()
     assert found.ok
     assert "the release that runs now fails" in found.seen
     with serving(lambda asked: Reply(200, {"database": False} if asked.path == "/readyz" else b"")) as server:
-        assert health_of(api(), port=port_of(server.url))[0].askable().look().ok
+        assert health_of(api(), port=port_of(server.url))[0].askable().observe().ok
 
 
 @pytest.mark.parametrize("state", ["exited", "restarting", "paused", "created"])
 def test_release_that_is_down_leaves_it_unknown(state: str) -> None:
     """Where nothing runs nobody can say whether the requests fit: that is told, and stops nothing."""
-    found = health_of(api(state=state))[0].askable().look()
+    found = health_of(api(state=state))[0].askable().observe()
     assert found.ok
     assert "not known" in found.seen
 
@@ -183,7 +183,7 @@ def test_release_that_is_down_leaves_it_unknown(state: str) -> None:
 @pytest.mark.parametrize(("condition", "ok"), [("healthy", False), ("none", True), ("unhealthy", True)])
 def test_port_without_a_listener(condition: str, *, ok: bool) -> None:
     """A container that says it is healthy listens somewhere else; any other may just be broken."""
-    found = health_of(api(health=condition), port=1)[0].askable().look()
+    found = health_of(api(health=condition), port=1)[0].askable().observe()
     assert found.ok is ok
     assert "health.port" in found.seen or "not known" in found.seen
 
@@ -194,7 +194,7 @@ def test_container_that_is_not_reached_from_here(condition: str, *, ok: bool) ->
     far = NoAnswer("no route to host", "look", Why.UNREACHABLE)
     health, _ = health_of(api(health=condition))
     health._prober = SimpleNamespace(get=raising(far))  # type: ignore[assignment]  # a part of it
-    found = health.askable().look()
+    found = health.askable().observe()
     assert found.ok is ok
     assert "no route to host" in found.seen
     assert ok or "publish its port" in found.seen
@@ -239,8 +239,8 @@ def test_scheme_is_a_setting() -> None:
     """A port that speaks TLS is asked so, by the host's name; asked without, the plan says what to set."""
     with serving(known_host) as server:
         health, _ = health_of(api(), port=port_of(server.url), scheme="https")
-        assert health.ready().look().ok
-        found = health_of(api(), port=port_of(server.url))[0].askable().look()
+        assert health.ready().observe().ok
+        found = health_of(api(), port=port_of(server.url))[0].askable().observe()
     assert not found.ok
     assert 'health.scheme = "https"' in found.seen
 
@@ -249,8 +249,8 @@ def test_tls_asked_of_a_plain_port() -> None:
     """The reverse is told as well, in the plan and behind the gate."""
     with serving(known_host) as server:
         health, _ = health_of(api(), port=port_of(server.url), scheme="https")
-        found = health.askable().look()
-        assert not health.live().look().ok
+        found = health.askable().observe()
+        assert not health.live().observe().ok
     assert not found.ok
     assert 'health.scheme = "http"' in found.seen
 
@@ -260,18 +260,18 @@ def test_every_container_is_asked_at_an_address_that_answers() -> None:
     with serving(known_host) as server:
         port = port_of(server.url)
         both = api(id="c1", addresses=("127.0.0.9", "127.0.0.1")), api(id="c2", name="shop-api-2")
-        assert health_of(*both, port=port)[0].ready().look() == Seen(
+        assert health_of(*both, port=port)[0].ready().observe() == Observation(
             ok=True, seen="shop-api-1 is ready; shop-api-2 is ready"
         )
         on_host = api(addresses=(), network_mode="host")
-        assert health_of(on_host, port=port)[0].ready().look().ok
+        assert health_of(on_host, port=port)[0].ready().observe().ok
         published = api(addresses=(), ports={8000: f"127.0.0.1:{port}"})
-        assert health_of(published)[0].ready().look().ok
+        assert health_of(published)[0].ready().observe().ok
         lodger = api(id="c3", addresses=(), network_mode="container:c1")
-        assert health_of(api(), lodger, port=port)[0].ready().look().ok
+        assert health_of(api(), lodger, port=port)[0].ready().observe().ok
         with pytest.raises(Inconclusive, match=r"shop-api-2 .* gave no answer"):
-            health_of(api(), api(id="c2", name="shop-api-2", addresses=("127.0.0.9",)), port=port)[0].ready().look()
-        found = health_of(api(), api(id="c2", name="shop-api-2", addresses=()), port=port)[0].askable().look()
+            health_of(api(), api(id="c2", name="shop-api-2", addresses=("127.0.0.9",)), port=port)[0].ready().observe()
+        found = health_of(api(), api(id="c2", name="shop-api-2", addresses=()), port=port)[0].askable().observe()
     assert not found.ok
     assert "shop-api-2 is running, healthy and has no address" in found.seen
 
@@ -291,15 +291,15 @@ def test_answer_of_one_that_starts_is_waited_out(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("runbook.production.service.health.Hopeless", lambda: Hopeless(time))
     with serving(lambda _asked: reply[0]) as server:
         expectation = health_of(api(), port=port_of(server.url))[0].live()
-        assert not expectation.look().final
+        assert not expectation.observe().final
         time.now += 9
-        assert not expectation.look().final
+        assert not expectation.observe().final
         time.now += 1
-        assert expectation.look().final
+        assert expectation.observe().final
         reply[0] = Reply(503)
-        assert not expectation.look().final
+        assert not expectation.observe().final
         time.now += 100
-        assert not expectation.look().final
+        assert not expectation.observe().final
 
 
 @pytest.mark.parametrize("state", ["exited", "created", "paused", "dead", "removing"])
@@ -310,19 +310,19 @@ def test_container_that_nothing_starts_again_is_not_waited_for(
     """It is given up after 3 s in that state, not at the deadline."""
     time = Time()
     monkeypatch.setattr("runbook.production.service.health.Hopeless", lambda: Hopeless(time))
-    expectation: Expectation = getattr(health_of(api(state=state, addresses=()))[0], which)()
-    look(expectation)
+    expectation: Check = getattr(health_of(api(state=state, addresses=()))[0], which)()
+    observe(expectation)
     time.now += 3
-    found = expectation.look()
+    found = expectation.observe()
     assert (found.ok, found.final) == (False, True)
     assert f"shop-api-1 is {state}" in found.seen
     assert "nothing starts it again" in found.seen
 
 
-def look(expectation: Expectation) -> None:
+def observe(expectation: Check) -> None:
     """A look that may fail, and is not final."""
     try:
-        assert not expectation.look().final
+        assert not expectation.observe().final
     except RunbookError as error:
         assert isinstance(error, Inconclusive)  # noqa: PT017 - it may be so or otherwise
 
@@ -372,6 +372,6 @@ def test_wrong_port_of_an_api_without_a_health_check_is_told_in_the_plan(
     """Where nothing listens although the container has run for longer than a release may take, the port is wrong."""
     since = f"{datetime.now(UTC) - timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.123456789Z" if seconds else ""
     found, _ = health_of(api(health=health, started_at=since), port=9)
-    look = found.askable().look()
-    assert look.ok is ok
-    assert ("not known" if ok else "set health.port") in look.seen
+    observe = found.askable().observe()
+    assert observe.ok is ok
+    assert ("not known" if ok else "set health.port") in observe.seen

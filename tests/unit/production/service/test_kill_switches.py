@@ -12,9 +12,9 @@ from pydantic import SecretStr
 
 from runbook.errors import EnvFileError, SettingsError
 from runbook.hosts.command import Command
-from runbook.hosts.http import Prober
+from runbook.hosts.http import HttpClient
 from runbook.production.env_file import EnvFileOnHost
-from runbook.production.service.kill_switches import Switch, Users, choose, position_of
+from runbook.production.service.kill_switches import KillSwitch, Users, choose, position_of
 from runbook.secrets.redactor import Redactor
 from runbook.settings.schema import SwitchSettings
 from tests.support.incident_parts import COMPOSE, incident, production
@@ -32,7 +32,7 @@ def switch(
     url: str = "http://127.0.0.1:9",
     answers: Mapping[str, str] | None = None,
     env: bytes = ENV,
-) -> Switch:
+) -> KillSwitch:
     """A switch of a production that runs v2 while its env file names v3."""
     found = incident(folder)
     (folder / ".env").write_bytes(env)
@@ -40,9 +40,9 @@ def switch(
     site.running_tag = lambda _services: "v2"  # type: ignore[method-assign]
     site.services = lambda _tag=None: {"api": {}}  # type: ignore[method-assign]
     site.containers = list  # type: ignore[method-assign]
-    site.half_replaced = lambda _services: False  # type: ignore[method-assign]
+    site.has_temporary_name = lambda _services: False  # type: ignore[method-assign]
     env_file = EnvFileOnHost(site, str(folder / ".env"), Redactor(), ())
-    return Switch(site, env_file, EXPORTS, Users(Prober(5, found), url, SecretStr(TOKEN), 1), on=on)
+    return KillSwitch(site, env_file, EXPORTS, Users(HttpClient(5, found), url, SecretStr(TOKEN), 1), on=on)
 
 
 @pytest.mark.parametrize(("value", "state"), [("off", "off"), ("on", "on"), ("", "other"), ("(not set)", "other")])
@@ -96,7 +96,7 @@ def test_turning_changes_one_value(tmp_path: Path) -> None:
 def test_variable_that_the_env_file_does_not_set(tmp_path: Path) -> None:
     """Production takes it from elsewhere then, and nothing is guessed."""
     with pytest.raises(EnvFileError, match="does not set EXPORT_MODE"):
-        switch(tmp_path, env=b"IMAGE_TAG=v3\n").set_in_env_file().look()
+        switch(tmp_path, env=b"IMAGE_TAG=v3\n").set_in_env_file().observe()
 
 
 def test_redeployed_on_the_release_that_runs(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_users_feel_the_switch(tmp_path: Path, *, on: bool, stranger: int, user:
 
     with serving(answer) as server:
         turned = switch(tmp_path, on=on, url=server.url)
-        felt = tuple(turned.felt_by_users(with_credentials=who).look().ok for who in (False, True))
+        felt = tuple(turned.felt_by_users(with_credentials=who).observe().ok for who in (False, True))
         assert {asked.path for asked in server.asked} == {"/exports", "/reports"}
     assert felt == ok
 
@@ -136,7 +136,7 @@ def test_users_feel_the_switch(tmp_path: Path, *, on: bool, stranger: int, user:
 def test_one_address_that_still_answers_is_enough_to_fail(tmp_path: Path) -> None:
     """Every address of the switch must follow it."""
     with serving(lambda asked: Reply(404 if asked.path == "/exports" else 200)) as server:
-        seen = switch(tmp_path, url=server.url).felt_by_users(with_credentials=False).look()
+        seen = switch(tmp_path, url=server.url).felt_by_users(with_credentials=False).observe()
     assert (seen.ok, seen.seen) == (False, "/exports answers 404; /reports answers 200")
 
 
@@ -156,7 +156,7 @@ def as_compose_reads(
     }
 
 
-def with_compose(folder: Path, answers: dict[str, str], settings: SwitchSettings = EXPORTS) -> Switch:
+def with_compose(folder: Path, answers: dict[str, str], settings: SwitchSettings = EXPORTS) -> KillSwitch:
     """A switch whose Compose answers so; `env` runs the fake docker with what it was given, as the real one does."""
     turned = switch(folder, answers=answers)
     script = folder / "bin/docker"
@@ -203,7 +203,7 @@ def test_switch_reaches_a_container(
 ) -> None:
     """Compose is asked twice, and what differs is what the switch reaches, under the name that it has inside."""
     raw = json.loads(json.dumps(raw).replace("{folder}", str(tmp_path)))
-    found = with_compose(tmp_path, as_compose_reads({"api": on}, {"api": off}, {"api": raw})).reaching().look()
+    found = with_compose(tmp_path, as_compose_reads({"api": on}, {"api": off}, {"api": raw})).reaching().observe()
     assert (found.ok, found.seen) == (True, f"EXPORT_MODE reaches {words}")
 
 
@@ -239,7 +239,7 @@ def test_switch_that_reaches_no_container_is_told_in_the_plan(
 ) -> None:
     """Turned, it would change nothing; or nobody could look whether it did."""
     raw = json.loads(json.dumps(raw).replace("{folder}", str(tmp_path)))
-    found = with_compose(tmp_path, as_compose_reads({"api": on}, {"api": off}, {"api": raw})).reaching().look()
+    found = with_compose(tmp_path, as_compose_reads({"api": on}, {"api": off}, {"api": raw})).reaching().observe()
     assert not found.ok
     assert words in found.seen
 
@@ -248,7 +248,7 @@ def test_other_services_that_follow_the_switch_are_told(tmp_path: Path) -> None:
     """They would go on with the old value, and the next `docker compose up` would recreate them."""
     both = [{"environment": {"EXPORT_MODE": value}} for value in ("on", "off")]
     answers = as_compose_reads({"api": both[0], "jobs": both[0]}, {"api": both[1], "jobs": both[1]})
-    found = with_compose(tmp_path, answers).reaching().look()
+    found = with_compose(tmp_path, answers).reaching().observe()
     assert found.ok
     assert "jobs as well, which switches.….services leaves out" in found.seen
 
@@ -273,7 +273,7 @@ def test_value_is_seen_inside(
     turned = with_compose(tmp_path, as_compose_reads({"api": services[0]}, {"api": services[1]}))
     container = SimpleNamespace(service="api", name="shop-api-1", environment=environment, argv=argv)
     turned._production.of_services = lambda _services: [container]  # type: ignore[method-assign, assignment, list-item, return-value]  # a part of it
-    found = turned.seen_inside().look()
+    found = turned.seen_inside().observe()
     assert found.ok is ok
     assert f"EXPORTS={environment.get('EXPORTS', '(not set)')}" in found.seen
 
@@ -282,7 +282,7 @@ def test_missing_credential_is_told_before_anything_is_turned(tmp_path: Path) ->
     """Without one nobody could look afterwards what users with credentials get."""
     turned = switch(tmp_path)
     turned._users = replace(turned._users, credential=None)
-    found = turned.askable().look()
+    found = turned.askable().observe()
     assert (found.ok, found.seen) == (False, "the settings name no credential for its addresses")
 
 
@@ -303,13 +303,13 @@ def test_addresses_are_asked_before_the_switch_is_turned(  # noqa: PLR0913 - who
 ) -> None:
     """An address that is refused while the switch is on proves nothing when it is off: a wrong path, say."""
     with serving(lambda asked: Reply(user if "authorization" in asked.headers else stranger)) as server:
-        found = switch(tmp_path, on=on, url=server.url, env=env).askable().look()
+        found = switch(tmp_path, on=on, url=server.url, env=env).askable().observe()
     assert found.ok is ok
     assert f"/exports answers {stranger} without credentials" in found.seen
 
 
 def test_addresses_that_give_no_answer_do_not_stop_an_emergency(tmp_path: Path) -> None:
     """What cannot be known of them is told, and the switch is turned all the same."""
-    found = switch(tmp_path).askable().look()
+    found = switch(tmp_path).askable().observe()
     assert found.ok
     assert "/exports answers nothing with credentials" in found.seen

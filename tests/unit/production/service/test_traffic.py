@@ -153,7 +153,7 @@ def test_gate_and_public_address_are_held_against_each_other(  # noqa: PLR0913 -
     """A gate whose word and whose answers contradict each other is told, before anybody relies on it."""
     (tmp_path / "gate").write_text(state)
     with serving(lambda _asked: reply) as server, asking() as prober:
-        found = gate_of(tmp_path, prober, server.url, header).agreeing(lambda: well).look()
+        found = gate_of(tmp_path, prober, server.url, header).agreeing(lambda: well).observe()
     assert found.ok is ok
     assert f"the gate says {state}" in found.seen
     assert ok or reply is TO_TLS or "contradiction" in found.seen
@@ -170,7 +170,7 @@ def test_status_that_no_release_would_better_is_told_in_the_plan(
     """What is not the release's failure would be answered by the target as well; a 5xx is what one rolls back for."""
     (tmp_path / "gate").write_text("open")
     with serving(lambda _asked: Reply(status, headers=RELEASED)) as server, asking() as prober:
-        found = gate_of(tmp_path, prober, server.url, header).agreeing(lambda: True).look()
+        found = gate_of(tmp_path, prober, server.url, header).agreeing(lambda: True).observe()
     assert found.ok is ok
     assert ok or f"answers {status}" in found.seen
     assert ok or "set traffic.check_path" in found.seen
@@ -191,7 +191,7 @@ def test_header_that_does_not_name_the_running_tag_is_told_in_the_plan(
     """A header that would never have the target's tag as its value is told with the tag that runs."""
     (tmp_path / "gate").write_text("open")
     with serving(lambda _asked: Reply(headers={"X-Release": said})) as server, asking() as prober:
-        found = gate_of(tmp_path, prober, server.url).agreeing(lambda: well).look()
+        found = gate_of(tmp_path, prober, server.url).agreeing(lambda: well).observe()
     assert found.ok is ok
     assert ok or f"X-Release is {said!r}, and v1 runs (set traffic.release_header" in found.seen
 
@@ -201,31 +201,31 @@ def test_somebody_else_answers(tmp_path: Path) -> None:
     (tmp_path / "gate").write_text("open")
     with serving(lambda _asked: Reply(200)) as server, asking() as prober:
         gate = gate_of(tmp_path, prober, server.url)
-        assert "answers 200 without X-Release" in gate.agreeing(lambda: True).look().seen
-        assert not gate.agreeing(lambda: True).look().ok
-        assert gate.agreeing(lambda: False).look().ok
+        assert "answers 200 without X-Release" in gate.agreeing(lambda: True).observe().seen
+        assert not gate.agreeing(lambda: True).observe().ok
+        assert gate.agreeing(lambda: False).observe().ok
 
 
 def test_address_that_nobody_reaches_is_told_in_the_plan(tmp_path: Path) -> None:
     """Without an answer nobody could tell behind the gate whether users are kept out."""
     (tmp_path / "gate").write_text("open")
     with asking() as prober, pytest.raises(Inconclusive, match="gave no answer"):
-        gate_of(tmp_path, prober).agreeing(lambda: True).look()
+        gate_of(tmp_path, prober).agreeing(lambda: True).observe()
 
 
 def test_programs_of_the_gate_are_looked_for_on_the_host(tmp_path: Path) -> None:
     """A program that is not there is told in the plan, and none is run."""
-    found = gate_of(tmp_path).turnable().look()
+    found = gate_of(tmp_path).turnable().observe()
     assert found.ok
     assert not (tmp_path / "gate").exists()
     for missing in ("no-such-program", "./gate.sh", "/usr/bin/no-such-program"):
-        found = gate_of(tmp_path, resume=ServiceCommand(command=(missing, "open"))).turnable().look()
+        found = gate_of(tmp_path, resume=ServiceCommand(command=(missing, "open"))).turnable().observe()
         assert (found.ok, f"no {missing} on the host" in found.seen) == (False, True)
     script = tmp_path / "gate.sh"
     script.write_text("#!/bin/sh\n")
     script.chmod(0o755)
     for there in ("./gate.sh", str(script), "/bin/sh"):
-        assert gate_of(tmp_path, resume=ServiceCommand(command=(there, "open"))).turnable().look().ok
+        assert gate_of(tmp_path, resume=ServiceCommand(command=(there, "open"))).turnable().observe().ok
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_programs_of_the_gate_are_looked_for_in_the_container(
     (tmp_path / "docker").write_text(f"#!/bin/sh\n{docker}\n")
     (tmp_path / "docker").chmod(0o755)
     gate._production.host = host(environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
-    found = gate.turnable().look()
+    found = gate.turnable().observe()
     assert (found.ok, says in found.seen) == (ok, True)
 
 
@@ -262,15 +262,15 @@ def test_gate_whose_container_stands_still_is_not_waited_for(
     site.containers = lambda: [gateway(state)]
     (tmp_path / "docker").write_text("#!/bin/sh\necho closed\n")
     (tmp_path / "docker").chmod(0o755)
-    found = gate.being("open").look()
+    found = gate.being("open").observe()
     assert (found.ok, found.final, "nothing starts it again" in found.seen) == (False, final, final)
-    assert gate.being("closed").look().ok
+    assert gate.being("closed").observe().ok
     (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
     if final:
-        assert gate.being("open").look().final
+        assert gate.being("open").observe().final
     else:
         with pytest.raises(Inconclusive):
-            gate.being("open").look()
+            gate.being("open").observe()
 
 
 def gateway(state: str) -> Container:

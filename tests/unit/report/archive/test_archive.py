@@ -16,7 +16,7 @@ from runbook.journal.verify import verify
 from runbook.report.archive import index_page
 from runbook.report.archive.archive import Archive, read
 from runbook.report.archive.summary import State, Summary
-from runbook.report.incident_report import Story
+from runbook.report.incident_report import IncidentReport
 from runbook.secrets.redactor import Redactor
 from runbook.text import one_line
 from tests.support.filed import closed, filed, opened, over
@@ -335,7 +335,7 @@ def test_page_that_cannot_be_made_is_missing_and_no_more(tmp_path: Path) -> None
 def test_index_and_page_tell_the_same(tmp_path: Path) -> None:
     """What is told of the entries that an index reads is what is told of them all."""
     journal = told(tmp_path)
-    some, every = Story(skim(journal).entries), Story(verify(journal).entries)
+    some, every = IncidentReport(skim(journal).entries), IncidentReport(verify(journal).entries)
     for name in ("headline", "tone", "from_to", "kind", "began", "seconds", "time_to_recover", "without_service"):
         assert getattr(some, name) == getattr(every, name), name
     assert (some.production.users_kept_out, some.production.left_unknown) == (

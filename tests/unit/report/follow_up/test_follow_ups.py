@@ -40,7 +40,7 @@ class Journal:
     def fact(self, name: str, value: Any) -> "Journal":
         return self.add("fact", name=name, value=value)
 
-    def look(self, name: str, **about: Any) -> "Journal":
+    def observe(self, name: str, **about: Any) -> "Journal":
         return self.fact(name, {"at": "2025-12-18T03:30:00.000000Z", "gate": "open", **about})
 
     def change(self, summary: str, *states: str, reach: str = "production", **about: Any) -> "Journal":
@@ -131,9 +131,9 @@ def test_ticket_without_an_address_to_link_to(url: str) -> None:
 
 def test_switch_that_was_left_off() -> None:
     """Who turns it on again, since when it is off, when to be reminded, and what to type."""
-    journal = Journal(type="emergency").look("before", switches={"exports": ON})
+    journal = Journal(type="emergency").observe("before", switches={"exports": ON})
     journal.change("/srv/shop/.env says EXPORT_MODE=off", "begun", "done", actions=["mv"])
-    assert journal.look("after", switches={"exports": OFF, "reports": ON}).closed().switches_off == (
+    assert journal.observe("after", switches={"exports": OFF, "reports": ON}).closed().switches_off == (
         SwitchOff(
             "exports", "EXPORT_MODE", "off", "orders team", "2025-12-18T03:03:00.000000Z", "2d", "2025-12-20T03:03:00Z",
             "pytest features -m emergency --enable exports --execute shop",
@@ -144,16 +144,16 @@ def test_switch_that_was_left_off() -> None:
 def test_switch_that_was_off_before() -> None:
     """It is told as well, though nobody knows since when; the reminder counts from the look."""
     switch = OFF | {"owner": None, "remind_after": "24h"}
-    (off,) = Journal().look("before", switches={"exports": switch}).closed().switches_off
+    (off,) = Journal().observe("before", switches={"exports": switch}).closed().switches_off
     assert (off.owner, off.since, off.due) == ("", "", "2025-12-19T03:30:00Z")
     odd = OFF | {"remind_after": "tomorrow"}
-    (off,) = Journal().look("before", switches={"exports": odd}).closed().switches_off
+    (off,) = Journal().observe("before", switches={"exports": odd}).closed().switches_off
     assert (off.remind_after, off.due) == ("tomorrow", "")
 
 
 def test_switch_that_is_on_again() -> None:
     """What was turned on again is nothing to follow up."""
-    journal = Journal().look("before", switches={"exports": OFF}).look("after", switches={"exports": ON})
+    journal = Journal().observe("before", switches={"exports": OFF}).observe("after", switches={"exports": ON})
     assert journal.closed().switches_off == ()
 
 
@@ -208,7 +208,9 @@ def test_nothing_to_do_when_it_is_over() -> None:
 
 def test_users_who_are_kept_out_come_first() -> None:
     """A closed gate is the first thing to do, with the command that goes on."""
-    journal = Journal().look("after", gate="closed").sentence("the api is ready", "failed", "not ready → read its log")
+    journal = (
+        Journal().observe("after", gate="closed").sentence("the api is ready", "failed", "not ready → read its log")
+    )
     found = journal.closed("failed", ("2_roll_back.feature::Users return",), "user traffic is paused")
     assert found.to_do == (
         ToDo(
@@ -238,7 +240,7 @@ def test_what_is_for_another_way_back_is_not_to_do() -> None:
 )
 def test_gate_that_nobody_looked_at_since(changes: tuple[str, ...], *, kept_out: bool) -> None:
     """Of a run that was killed nobody looked afterwards: what it did to the gate counts."""
-    journal = Journal().look("before")
+    journal = Journal().observe("before")
     for summary in changes:
         journal.change(summary, "begun", "done", actions=["gate"])
     assert ("Let users in" in words(follow_ups(journal.entries))) is kept_out
@@ -295,7 +297,7 @@ def test_long_rest_is_counted() -> None:
 )
 def test_commands_begin_as_the_run_was_begun(typed: object, begins: str) -> None:
     """What is typed to go on, or to turn a switch on again, finds the program and the settings that the run had."""
-    journal = Journal(typed=typed).look("after", switches={"exports": OFF})
+    journal = Journal(typed=typed).observe("after", switches={"exports": OFF})
     journal.add("sentence began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
     found = follow_ups(journal.entries)
     assert found.to_do[-1].command == f"{begins}--resume {NAME} --execute shop"
@@ -305,7 +307,7 @@ def test_commands_begin_as_the_run_was_begun(typed: object, begins: str) -> None
 
 def test_journal_that_was_changed_is_not_gone_on_with() -> None:
     """Nobody knows how it ended, so it says to look, and names what was begun; it names no command that is refused."""
-    journal = Journal().look("before", gate="closed")
+    journal = Journal().observe("before", gate="closed")
     journal.add("sentence began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
     journal.change("the application is brought up", "begun", actions=["docker compose up"])
     found = follow_ups(journal.entries, end_unknown=True).to_do

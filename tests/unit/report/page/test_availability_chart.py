@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from runbook.report.downtime import Measured, measured
-from runbook.report.incident_report import Story
+from runbook.report.downtime import Downtime, measured
+from runbook.report.incident_report import IncidentReport
 from runbook.report.page.availability_chart import BAND_TOP, LATENCY_BOTTOM, LATENCY_TOP, WIDTH, Strip, strip, strips
 from tests.unit.report.test_downtime import at, batch, closed, opened
 
 
-def run(*entries: dict[str, Any]) -> Measured:
+def run(*entries: dict[str, Any]) -> Downtime:
     return measured([opened(), *entries])[0]
 
 
@@ -80,9 +80,9 @@ def test_each_run_has_its_strip() -> None:
         return [scenario, began, ended]
 
     entries = [opened(), *spoken(1, "first"), batch(0, 200), closed(4), opened(50), *spoken(51, "second"), closed(54)]
-    assert [[mark.label for mark in one.marks] for one in strips(Story(entries))] == [["03:00:01 When first"]]
+    assert [[mark.label for mark in one.marks] for one in strips(IncidentReport(entries))] == [["03:00:01 When first"]]
     entries[-1:] = [batch(50, 503), closed(54)]
-    first, second = strips(Story(entries))
+    first, second = strips(IncidentReport(entries))
     assert [mark.x for mark in first.marks] == [250.0]
     assert [(mark.x, mark.label) for mark in second.marks] == [(250.0, "03:00:51 When second")]
     assert [(chapter.x, chapter.width) for chapter in second.chapters] == [(250.0, 750.0)]
