@@ -129,5 +129,5 @@ class Context:
 
     def _secret(self, name: str) -> SecretStr:
         secret = self.settings.secret_sources()[name].resolve(self._env_values)
-        self.incident.journal.redactor.record_fact(name, secret.get_secret_value())
+        self.incident.journal.redactor.learn(name, secret.get_secret_value())
         return secret

@@ -27,4 +27,4 @@ def learn_sources(settings: Settings, env_values: dict[str, str], redactor: Reda
     for name, source in settings.secret_sources().items():
         # A secret that is not there is reported by who needs it; what cannot be read cannot leak.
         with contextlib.suppress(RunbookError):
-            redactor.record_fact(name, source.resolve(env_values).get_secret_value())
+            redactor.learn(name, source.resolve(env_values).get_secret_value())

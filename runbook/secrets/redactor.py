@@ -81,7 +81,7 @@ class Redactor:
         self._secrets: Mapping[str, Secret] = {}
         self._lock = threading.Lock()
 
-    def record_fact(self, name: str, secret: str) -> None:
+    def learn(self, name: str, secret: str) -> None:
         """Remember `secret`; from now on it is written as `[secret NAME]`. Short values are left alone.
 
         Of a secret with several lines each line is one too: programs print line by line.
@@ -94,17 +94,17 @@ class Redactor:
             self._secrets = known | dict(self._secrets)
         for password in passwords_of_url(secret):
             if password != secret:
-                self.record_fact(name, password)
+                self.learn(name, password)
 
     def learn_all(self, secrets: Iterable[tuple[str, str]]) -> None:
         """Remember every (name, secret)."""
         for name, secret in secrets:
-            self.record_fact(name, secret)
+            self.learn(name, secret)
 
     @contextmanager
     def knowing(self, name: str, secret: str) -> Iterator[None]:
         """Remember `secret` for as long as this lasts, under a name that no other secret has."""
-        self.record_fact(name, secret)
+        self.learn(name, secret)
         try:
             yield
         finally:

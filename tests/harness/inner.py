@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 CANARY = "canary/4711 & sons"
 DEADLINE = 60  # seconds, for one run
 
-_CONTAINERS = ROOT / "tests" / "unit" / "inspected.json"
+_CONTAINERS = ROOT / "tests" / "support" / "inspected.json"
 _DOCKER = """#!/bin/sh
 here=$(dirname "$0")
 echo "$@" >> "$here/../asked-of-docker"
@@ -84,55 +84,55 @@ from pytest_bdd import given, then, when
 
 from runbook.errors import Inconclusive
 from runbook.hosts.local import Command
-from runbook.actions import Change, Expectation, Reach, Seen, changes
+from runbook.actions import Action, Check, Observation, Scope, changes
 
 CANARY = {canary!r}
 
 
 def expectation(look):
-    return Expectation("all well", look, "look by hand")
+    return Check("all well", look, "look by hand")
 
 
 @given("something to begin with")
 def begun(tools):
-    tools.incident.learn("begun", "with something")
+    tools.incident.record_fact("begun", "with something")
 
 
 @given("the metrics are at hand")
 def metrics_at_hand(tools):
     assert tools.metrics
-    tools.incident.learn("metrics", "at hand")
+    tools.incident.record_fact("metrics", "at hand")
 
 
 @when("a file is made")
 @changes
 def file_made(tools):
     command = Command(("touch", "made"), 10, tools.production.directory)
-    tools.incident.carry_out(Change("a file is made", (command,)), tools.host)
+    tools.incident.execute(Action("a file is made", (command,)), tools.host)
 
 
 @when("a long command is run")
 @changes
 def long_command(tools):
     command = Command(("sh", "-c", "echo $$ > pid; sleep 60"), 50, tools.production.directory)
-    tools.incident.carry_out(Change("a long command is run", (command,)), tools.host)
+    tools.incident.execute(Action("a long command is run", (command,)), tools.host)
 
 
 @when("a message is sent")
 @changes
 def message_sent(tools):
     command = Command(("touch", "sent"), 10, tools.production.directory)
-    tools.incident.carry_out(Change("a message is sent", (command,), reach=Reach.PEOPLE), tools.host)
+    tools.incident.execute(Action("a message is sent", (command,), reach=Scope.PEOPLE), tools.host)
 
 
 @then("all is well")
 def all_well(tools):
-    tools.incident.expect(expectation(lambda: Seen(ok=True, seen="all is well indeed")))
+    tools.incident.expect(expectation(lambda: Observation(ok=True, seen="all is well indeed")))
 
 
 @then("all is not well")
 def not_well(tools):
-    tools.incident.expect(expectation(lambda: Seen(ok=False, seen="nothing is well")))
+    tools.incident.expect(expectation(lambda: Observation(ok=False, seen="nothing is well")))
 
 
 @then("nobody knows")
@@ -167,21 +167,21 @@ def printed(tools):
 @then("a secret fails")
 def secret_fails(tools):
     print("stdout says", CANARY)
-    tools.incident.learn("said", CANARY)
-    tools.incident.expect(expectation(lambda: Seen(ok=False, seen=f"login with {{CANARY}} was refused")))
+    tools.incident.record_fact("said", CANARY)
+    tools.incident.expect(expectation(lambda: Observation(ok=False, seen=f"login with {{CANARY}} was refused")))
 
 
 @then("output is hostile")
 def hostile(tools):
     said = "\\x1b]0;owned\\x07\\x1b[2J<script>alert(1)</script>\\N{{RIGHT-TO-LEFT OVERRIDE}}"
-    tools.incident.expect(expectation(lambda: Seen(ok=False, seen=said)))
+    tools.incident.expect(expectation(lambda: Observation(ok=False, seen=said)))
 
 
 @then("the environment is shown")
 def environment_shown(tools):
     import os
 
-    tools.incident.expect(expectation(lambda: Seen(ok=False, seen=str(dict(os.environ)))))
+    tools.incident.expect(expectation(lambda: Observation(ok=False, seen=str(dict(os.environ)))))
 
 
 @then("a coroutine is awaited")

@@ -43,7 +43,7 @@ def planted(tools, request):
     from harness.options import RUN
 
     os.symlink(__file__.replace("sentences.py", "victim"), request.config.stash[RUN].page)
-    tools.incident.learn("planted", "yes")
+    tools.incident.record_fact("planted", "yes")
 """)
     ran = runbook.feature("1.feature", scenario("Link", "Given a link is planted")).run("features")
     assert ran.folder is not None

@@ -7,7 +7,7 @@ from tests.harness.inner import Ran, Runbook, scenario
 SENTENCES = """
 @given("the verdict is breaking")
 def breaking(tools):
-    tools.incident.learn("way", "downgrade")
+    tools.incident.record_fact("way", "downgrade")
 
 
 @then("the verdict names the way back")
@@ -15,21 +15,21 @@ def verdict(tools):
     options = ("--verdict", "breaking", "--because", "why it is so")
     asked = tools.wishes.verdict
     if asked:
-        tools.incident.learn("way", "downgrade" if asked == "breaking" else "application")
-    look = lambda: Seen(bool(asked), "review", final=True)
-    tools.incident.expect(Expectation("a verdict", look, "decide", decided_by=options))
+        tools.incident.record_fact("way", "downgrade" if asked == "breaking" else "application")
+    look = lambda: Observation(bool(asked), "review", final=True)
+    tools.incident.expect(Check("a verdict", look, "decide", decided_by=options))
 
 
 @then("the loss is accepted")
 def loss(tools):
     accepted = tools.wishes.accept_loss == "c3"
-    look = lambda: Seen(accepted, "would be destroyed: orders.note", final=True)
-    tools.incident.expect(Expectation("the loss accepted", look, "decide", decided_by=("--accept-loss", "c3")))
+    look = lambda: Observation(accepted, "would be destroyed: orders.note", final=True)
+    tools.incident.expect(Check("the loss accepted", look, "decide", decided_by=("--accept-loss", "c3")))
 
 
 @given("the target runs already")
 def runs_already(tools):
-    tools.incident.learn("nothing to do", "v1 runs already, traffic is let in, and no rollback is under way")
+    tools.incident.record_fact("nothing to do", "v1 runs already, traffic is let in, and no rollback is under way")
 """
 SEEN = scenario("Observation", "Given the verdict is breaking", tags="@provides:seen")
 JUDGED = scenario("Judged", "Then the verdict names the way back", tags="@provides:seen")

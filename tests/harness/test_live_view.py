@@ -24,7 +24,7 @@ SLOW = f"""
 
 @given("{WORDY}")
 def wordy(tools):
-    tools.incident.learn("words", "many")
+    tools.incident.record_fact("words", "many")
 
 """
 SLOW += """
@@ -34,9 +34,9 @@ def well_in_a_while(tools):
     began = time.monotonic()
 
     def look():
-        return Seen(ok=time.monotonic() - began > 1.2, seen="it is well with " + CANARY)
+        return Observation(ok=time.monotonic() - began > 1.2, seen="it is well with " + CANARY)
 
-    tools.incident.expect(Expectation("all well with " + CANARY, look, "look by hand", deadline=20, interval=0.1))
+    tools.incident.expect(Check("all well with " + CANARY, look, "look by hand", deadline=20, interval=0.1))
 
 
 @when("images are fetched")
@@ -45,7 +45,7 @@ def fetched(tools):
     lines = ["aaaaaaaaaaaa Downloading [=>  ]  2.5MB/10MB", "bbbbbbbbbbbb Pull complete"]
     script = "".join(f"echo '{line}' >&2; " for line in lines) + "sleep 1"
     command = Command(("sh", "-c", script), 30, talks=True)
-    tools.incident.carry_out(Change("images are fetched", (command,), reach=Reach.IMAGES), tools.host)
+    tools.incident.execute(Action("images are fetched", (command,), reach=Scope.IMAGES), tools.host)
 """
 
 

@@ -17,13 +17,13 @@ BEHIND_A_CHANGE = """
 @changes
 def something_sent(tools):
     command = Command(("true",), 10, tools.production.directory)
-    tools.incident.carry_out(Change("something is sent", (command,)), tools.host)
+    tools.incident.execute(Action("something is sent", (command,)), tools.host)
 
 
 @then("the schema is another one")
 def another_schema(tools):
-    look = lambda: Seen(ok=False, seen="it is another one")
-    tools.incident.expect(Expectation("the schema", look, "look", acceptable=False))
+    look = lambda: Observation(ok=False, seen="it is another one")
+    tools.incident.expect(Check("the schema", look, "look", acceptable=False))
 """
 EXECUTE = ("--execute", "shop")
 ID = "1.2.2"

@@ -54,7 +54,7 @@ def test_change_that_was_so_already_is_told(runbook: Runbook) -> None:
         file.write(
             '\n\n@when("it was so")\n@changes\ndef was_so(tools):\n'
             '    change = Change("it is so", (), lambda: "it is")\n'
-            "    tools.incident.carry_out(change, tools.host)\n"
+            "    tools.incident.execute(change, tools.host)\n"
         )
     ran = runbook.feature("1.feature", scenario("Was so", "When it was so")).run(*EXECUTE)
     assert sentences(ran.lines) == [("", "ok", "When", "it was so (already so)")]
@@ -81,7 +81,7 @@ def test_verbose_run_says_what_was_seen_and_run(runbook: Runbook) -> None:
             '\n\n@then("it is looked at")\ndef looked_at(tools):\n'
             '    command = Command(("sh", "-c", "echo seen by a command"), 10)\n'
             "    tools.host.check(command)\n    tools.host.check(command)\n"
-            '    tools.incident.learn("looked", "twice")\n'
+            '    tools.incident.record_fact("looked", "twice")\n'
         )
     runbook.feature("1.feature", GOOD, scenario("Look", "Then it is looked at"))
     verbose = runbook.run(*EXECUTE, "-v")

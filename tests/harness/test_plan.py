@@ -10,7 +10,7 @@ SENTENCES = """
 from pathlib import Path
 
 from runbook.incident.executor import Mode
-from runbook.actions import Request, not_known_yet
+from runbook.actions import Message, not_known_yet
 
 
 @when("a note is left")
@@ -20,22 +20,22 @@ def note_left(tools):
     names = (f"note-of-{tools.incident.name}", "note")
     commands = tuple(Command(("touch", name), 10, tools.production.directory) for name in names)
     already = lambda: "there is a note" if note.exists() else None
-    tools.incident.carry_out(Change("a note is left", commands, already, Reach.IMAGES), tools.host)
+    tools.incident.execute(Action("a note is left", commands, already, Scope.IMAGES), tools.host)
 
 
 @when("people are told what is known by then")
 @changes
 def people_told(tools):
     head = not_known_yet("hash") if tools.incident.mode is Mode.PLAN else tools.incident.journal.head
-    told = Request(f"say: {tools.incident.name}, head {head}.", lambda: "said")
-    tools.incident.carry_out(Change("people are told", (told,), reach=Reach.PEOPLE), tools.host)
+    told = Message(f"say: {tools.incident.name}, head {head}.", lambda: "said")
+    tools.incident.execute(Action("people are told", (told,), reach=Scope.PEOPLE), tools.host)
 
 
 @when("a plan says one thing and its execution does another")
 @changes
 def two_faced(tools):
     command = Command(("touch", f"made-to-{tools.incident.mode}"), 10, tools.production.directory)
-    tools.incident.carry_out(Change("a file is made", (command,)), tools.host)
+    tools.incident.execute(Action("a file is made", (command,)), tools.host)
 """
 
 LOOKING = scenario("Looking", "Given something to begin with", "Then all is well", tags="@provides:seen")

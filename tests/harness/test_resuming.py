@@ -209,7 +209,7 @@ def test_other_target_is_another_incident(runbook: Runbook) -> None:
     sentences = runbook.folder / "sentences.py"
     sentences.write_text(
         sentences.read_text()
-        + '\n\n@given("the target is v1")\ndef pinned(tools):\n    tools.incident.learn("target", {"tag": "v1"})\n'
+        + '\n\n@given("the target is v1")\ndef known(tools):\n    tools.incident.record_fact("target", {"tag": "v1"})\n'
     )
     runbook.feature("1.feature", pinned, MADE, ENDS_BADLY.replace("@needs:told ", ""))
     ran = runbook.run("features", *EXECUTE)
@@ -219,7 +219,7 @@ def test_other_target_is_another_incident(runbook: Runbook) -> None:
 
 
 WAY = scenario("Strategy", "Given the way is application", tags="@provides:way")
-WAY_SENTENCE = '@given("the way is application")\ndef way(tools):\n    tools.incident.learn("way", "application")'
+WAY_SENTENCE = '@given("the way is application")\ndef way(tools):\n    tools.incident.record_fact("way", "application")'
 
 
 def test_what_is_for_another_way_back_is_not_left(runbook: Runbook) -> None:

@@ -28,35 +28,35 @@ def written_down(tools):
 @given("there is such a release")
 def release(tools):
     tag = tools.wishes.target or "v1"
-    tools.incident.verify(Expectation("a release", lambda: Seen(tag in ("v1", "v2"), f"no {tag}"), "name another one"))
-    tools.incident.learn("target", {"tag": tag, "images": {}, "digests": {}})
+    tools.incident.verify(Check("a release", lambda: Observation(tag in ("v1", "v2"), f"no {tag}"), "name another one"))
+    tools.incident.record_fact("target", {"tag": tag, "images": {}, "digests": {}})
 
 
 @then("the loss is accepted")
 def loss(tools):
     accepted = tools.wishes.accept_loss == "c3"
-    look = lambda: Seen(accepted, "would be destroyed: orders.note", final=True)
-    tools.incident.expect(Expectation("the loss accepted", look, "decide", decided_by=("--accept-loss", "c3")))
+    look = lambda: Observation(accepted, "would be destroyed: orders.note", final=True)
+    tools.incident.expect(Check("the loss accepted", look, "decide", decided_by=("--accept-loss", "c3")))
 
 
 @when("user traffic is paused")
 @changes
 def paused(tools):
-    tools.incident.carry_out(tools.gate.pausing(), tools.host)
+    tools.incident.execute(tools.gate.pausing(), tools.host)
 
 
 @when("the rollback is noted")
 @changes
 def noted(tools):
     origin = {"tags": ["v2"], "digests": {}, "log_errors": {}}
-    tools.incident.carry_out(tools.open_incident.opening(tools.incident.name, origin, "v1"), tools.host)
+    tools.incident.execute(tools.open_incident.opening(tools.incident.name, origin, "v1"), tools.host)
 
 
 @when("user traffic is resumed")
 @changes
 def resumed(tools):
-    tools.incident.carry_out(tools.gate.resuming(), tools.host)
-    tools.incident.carry_out(tools.open_incident.closing(), tools.host)
+    tools.incident.execute(tools.gate.resuming(), tools.host)
+    tools.incident.execute(tools.open_incident.closing(), tools.host)
 """
 SEEN = scenario("Observation", "Given production is written down", "And there is such a release", tags="@provides:seen")
 LOSS = scenario("Loss", "Then the loss is accepted", tags="@needs:seen @provides:accepted")

@@ -352,7 +352,7 @@ def test_command_of_a_thread_beside_hears_signals() -> None:
 _HELD_BACK = """
 import os, signal, threading, time
 from runbook.hosts.local import Command
-from runbook.hosts.signals import signals_held
+from runbook.hosts.signals import signals_blocked
 from tests.support.parts import host
 
 over = threading.Event()
@@ -363,14 +363,14 @@ def beside():
         host().run(Command(("true",), 5))
 
 
-with signals_held():
+with signals_blocked():
     thread = threading.Thread(target=beside)
     thread.start()
 raised = outside = 0
 for _ in range(100):
     inside = False
     try:
-        with signals_held():
+        with signals_blocked():
             inside = True
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.005)

@@ -24,7 +24,7 @@ CANARY = "canary-4711"
 
 def incident(folder: Path, mode: Mode = Mode.EXECUTE) -> Incident:
     redactor = Redactor()
-    redactor.record_fact("TOKEN", CANARY)
+    redactor.learn("TOKEN", CANARY)
     return Incident("20251218T030000Z-shop-rollback", mode, Journal(folder / "journal.jsonl", redactor))
 
 
@@ -307,7 +307,7 @@ def test_command_stopped_at_its_deadline_is_kept(tmp_path: Path) -> None:
 def test_detail_of_a_sentence_is_redacted_for_whoever_shows_it(tmp_path: Path) -> None:
     """What a sentence ended with can be shown, cut into lines or not: no secret is in it."""
     found = incident(tmp_path)
-    found.journal.redactor.record_fact("PHRASE", "correct horse battery staple")
+    found.journal.redactor.learn("PHRASE", "correct horse battery staple")
     _, detail = ended(found, CheckFailed(f"seen {CANARY} and correct horse battery staple", "-"))
     assert CANARY not in detail
     assert "battery" not in detail

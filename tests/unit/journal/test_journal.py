@@ -196,8 +196,8 @@ def test_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 def test_secrets_never_reach_the_file(tmp_path: Path) -> None:
     """What is written was redacted before, in keys and in values; the journal's own words stay."""
     redactor = Redactor()
-    redactor.record_fact("TOKEN", "canary-4711")
-    redactor.record_fact("WEAK_PASSWORD", "outcome")
+    redactor.learn("TOKEN", "canary-4711")
+    redactor.learn("WEAK_PASSWORD", "outcome")
     journal = Journal(tmp_path / "journal.jsonl", redactor)
     entry = journal.write("closed", outcome="passed", said={"canary-4711": ["x canary-4711 y"]})
     journal.close()
@@ -225,14 +225,14 @@ from runbook.hosts.local import Command, Host
 from runbook.incident.executor import Incident, Mode
 from runbook.journal.journal import Journal
 from runbook.secrets.redactor import Redactor
-from runbook.actions import Change
+from runbook.actions import Action
 
 folder = Path(sys.argv[1])
 incident = Incident("i", Mode.EXECUTE, Journal(folder / "journal.jsonl", Redactor()))
 incident.journal.write("opened")
 resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "journal.jsonl").stat().st_size + 20,) * 2)
 try:
-    incident.carry_out(Change("s", (Command(("touch", str(folder / "changed")), 5),)), Host({}, incident))
+    incident.execute(Action("s", (Command(("touch", str(folder / "changed")), 5),)), Host({}, incident))
 except JournalError as error:
     print(error)
 """
@@ -339,7 +339,7 @@ import signal, sys, threading, time
 from pathlib import Path
 from runbook.journal.journal import Journal
 from runbook.secrets.redactor import Redactor
-from runbook.hosts.signals import signals_held
+from runbook.hosts.signals import signals_blocked
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is made deaf to it
 journal = Journal(Path(sys.argv[1]), Redactor())
@@ -350,7 +350,7 @@ def beside():
         journal.write("beside")
         time.sleep(0.0002)  # a thread that never rests would keep the lock from all others
 
-with signals_held():
+with signals_blocked():
     thread = threading.Thread(target=beside)
     thread.start()
 until = time.monotonic() + 120  # left alone, it must not fill the disk

@@ -40,7 +40,7 @@ def problems(found: Incident) -> list[str]:
 def test_long_output_stands_whole_beside_the_journal(tmp_path: Path, to: str, stream: str) -> None:
     """The journal keeps the end, the file all of it, redacted, and the entry has its name, hash and size."""
     found = incident(tmp_path)
-    found.journal.redactor.record_fact("TOKEN", SECRET)
+    found.journal.redactor.learn("TOKEN", SECRET)
     said = run(found, f"begin {SECRET} ä\n" + "y" * KEPT_OUTPUT, to=to)[stream]
     expected = ("begin [secret TOKEN] ä\n" + "y" * KEPT_OUTPUT).encode()
     name = f"output/0001-{stream}.txt"
@@ -75,7 +75,7 @@ def test_secret_output_has_no_file(tmp_path: Path) -> None:
 def test_long_answer_stands_whole_beside_the_journal(tmp_path: Path) -> None:
     """The same for the body of an HTTP answer, with the secrets struck out of it."""
     found = incident(tmp_path)
-    found.journal.redactor.record_fact("TOKEN", SECRET)
+    found.journal.redactor.learn("TOKEN", SECRET)
     entry = asked(found, "y" * 5000 + SECRET)
     assert entry["body"] == "y" * 4096
     assert (tmp_path / entry["body_file"]["file"]).read_text() == "y" * 5000 + "[secret TOKEN]"

@@ -8,7 +8,7 @@ import pytest
 
 from runbook.production.containers import Container
 
-INSPECTED = json.loads(Path(__file__).with_name("inspected.json").read_text())
+INSPECTED = json.loads((Path(__file__).parents[2] / "support" / "inspected.json").read_text())
 RUNNING, EXITED, CREATED = INSPECTED
 
 

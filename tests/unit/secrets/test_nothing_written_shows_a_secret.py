@@ -180,7 +180,7 @@ class Written:
     def tell(self, output: Output) -> None:
         """Let a command say it, an address answer it, and a sentence learn it."""
         self.journal.redactor = Redactor()
-        self.journal.redactor.record_fact("CANARY", output.secret)
+        self.journal.redactor.learn("CANARY", output.secret)
         command = Command(("docker", "logs", output.written), 10)
         said = self._said(output.chunks)
         self.incident.command_ended(Completed(command, 0, said, said, 0.0))
@@ -312,7 +312,7 @@ def test_secret_is_not_on_the_page(tmp_path_factory: pytest.TempPathFactory, out
 def test_secret_is_not_in_the_live_view(output: Output) -> None:
     """It is not in what is drawn while a command runs, nor in the lines that stay above it."""
     redactor = Redactor()
-    redactor.record_fact("CANARY", output.secret)
+    redactor.learn("CANARY", output.secret)
     cleaned = visible(redactor.text(f"{output.before}{output.written}{output.after}"))
     with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as shown:
         terminal = cast("TextIO", Redacting(cast("TextIO", shown), redactor.text))

@@ -309,7 +309,7 @@ def test_much_text_is_quick() -> None:
     """A log of some hundred kilobytes is searched for fifty secrets in the time of a sentence, not of an incident."""
     redactor = Redactor()
     redactor.learn_all((f"TOKEN_{n}", f"s3cr3t/{n}+value=with&signs {n}") for n in range(50))
-    redactor.record_fact("SIGNING_KEY", "\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7/+VJ"] * 40))
+    redactor.learn("SIGNING_KEY", "\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7/+VJ"] * 40))
     log = '2025-12-18T03:00:00Z api-1 | GET /orders?page=2&x=%2F 500 s3cret aGVsbG8gd29ybGQ= {"a": "b\\n"}\n' * 3000
     began = time.monotonic()
     assert redactor.text(log + "s3cr3t/7+value=with&signs 7").endswith("[secret TOKEN_7]")

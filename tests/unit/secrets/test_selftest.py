@@ -31,7 +31,7 @@ def letting_through(form: str, redactor: Redactor, monkeypatch: pytest.MonkeyPat
 def test_working_redaction_is_let_pass() -> None:
     """Where nothing comes out, nothing is said, and the canary is forgotten."""
     redactor = Redactor()
-    redactor.record_fact("TOKEN", "hunter2-secret")
+    redactor.learn("TOKEN", "hunter2-secret")
     refuse_leaks(redactor, {"journal": redactor.value})
     assert [secret.name for secret in redactor._secrets.values()] == ["TOKEN"]
 

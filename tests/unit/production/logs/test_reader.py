@@ -129,7 +129,7 @@ def test_long_line_has_a_short_signature() -> None:
 def test_no_piece_of_a_secret_gets_into_a_signature(secret: str, before: int) -> None:
     """A secret in an error line is struck out whole, before its digits are taken out and before the line is cut."""
     redactor = Redactor()
-    redactor.record_fact("PASSWORD", secret)
+    redactor.learn("PASSWORD", secret)
     line = f"api-1  | ERROR {'x' * before} cannot log in with {secret}"
     signature = next(iter(errors_in(line, redact=redactor.text).counts))
     assert not any(piece in signature for piece in ("s<n>cr", "w<n>rd", secret[:6], "<id>"))
