@@ -323,12 +323,12 @@ class Incident(Witness):
         if self._sentence_may_change and "change" not in self._sentence_did:
             raise Inconclusive(
                 "nothing was done: the sentence came to its end without a change, done, planned or already so",
-                "have its function hand a Change to carry_out",
+                "have its function hand an Action to execute",
             )
         if not self._sentence_did:
             raise Inconclusive(
                 "it looked at nothing: the sentence came to its end without a look, a fact or a decision on record",
-                "have its function hand an Expectation to verify or expect",
+                "have its function hand a Check to verify or expect",
             )
 
     def sentence_ended(self, error: BaseException | None = None) -> tuple[Outcome, str, float]:

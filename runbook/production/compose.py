@@ -38,7 +38,7 @@ class Production:
     def invocation(self) -> Invocation:
         """How Compose is called here, found out once, from the settings and the labels of the containers."""
         containers = self.containers()
-        found = as_found(self.project, containers)
+        found = self._without_lost(as_found(self.project, containers))
         names = {each.service for each in containers}
         try:
             missing = sorted(names - self._read(found)["services"].keys())
@@ -48,6 +48,13 @@ class Production:
             return found
         # All of them: those that are asked for take the place of COMPOSE_PROFILES in the env file.
         return replace(found, profiles=profiles_for(every, sorted(names)) if missing else ())
+
+    def _without_lost(self, found: Invocation) -> Invocation:
+        """The same without the files that only labels name and that are not there any more, if some are left."""
+        if self.project.compose_files:
+            return found
+        there = [path for path in found.files if self.host.run(self.command("test", "-e", path)).exit_code == 0]
+        return replace(found, files=tuple(there)) if there else found
 
     def compose_reading(self, env_file: str, *, alone: bool = False) -> tuple[str, ...]:
         """The beginning of a `docker compose` command that reads `env_file` in the place of the settings' own.

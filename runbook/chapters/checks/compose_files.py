@@ -52,7 +52,10 @@ def _files(tools: Context, ours: Sequence[Container]) -> tuple[list[str], list[s
     for name, files in made_from.items():
         if not _same(tools, files, used):
             word = f"{name} was made from {', '.join(files)}, and Compose is called with {', '.join(used)}"
-            (told if gone.intersection(files) and project.compose_files else wrong).append(word)
+            lost = sorted(gone.intersection(files))
+            # Without what is lost the files may still give the very containers that run.
+            same = lost and (project.compose_files or not _changed(tools, ours))
+            (told if same else wrong).append(f"{word}; {', '.join(lost)} is not there any more" if lost else word)
     wrong += [f"{path} is not there" for path in sorted(_gone(tools, used))]
     own, default = place(project, project.env_file), place(project, DEFAULT_ENV_FILE)
     env_files = tuple(place(project, path) for path in call.env_files)

@@ -18,6 +18,7 @@ from tests.support.incident_parts import incident, production
 
 NOT_SET = 'The "DATABASE_URL" variable is not set. Defaulting to a blank string.'
 TARGET = Release("v1", {}, {})
+RECREATED = {"shop-api-1": Effect.RECREATED}
 
 
 def container(folder: Path, service: str = "api", number: int = 1, **more: Any) -> Container:
@@ -68,18 +69,19 @@ def test_files_that_production_was_made_from(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "explicit", "ok", "words"),
+    ("label", "explicit", "would", "ok", "words"),
     [
-        pytest.param("b.yml", False, False, "was made from", id="another file"),
-        pytest.param("gone.yml", False, False, "was made from", id="gone, and no setting says which"),
-        pytest.param("gone.yml", True, True, "", id="gone, and the settings say which"),
+        pytest.param("b.yml", False, {}, False, "was made from", id="another file"),
+        pytest.param("gone.yml", False, RECREATED, False, "is not there any more", id="gone, and it gave something"),
+        pytest.param("gone.yml", False, {}, True, "is not there any more", id="gone, and it gave nothing that counts"),
+        pytest.param("gone.yml", True, RECREATED, True, "", id="gone, and the settings say which"),
     ],
 )
-def test_files_of_which_the_labels_say_something_else(
-    tmp_path: Path, label: str, *, explicit: bool, ok: bool, words: str
+def test_files_of_which_the_labels_say_something_else(  # noqa: PLR0913 - a row of the table
+    tmp_path: Path, label: str, *, explicit: bool, would: dict[str, Effect], ok: bool, words: str
 ) -> None:
     """Settings and labels that disagree stop the plan, unless there is nothing left to disagree about."""
-    parts = tools(tmp_path, container(tmp_path, config_files=(f"{tmp_path}/{label}",)))
+    parts = tools(tmp_path, container(tmp_path, config_files=(f"{tmp_path}/{label}",)), would=would)
     if explicit:
         parts.settings.project = parts.settings.project.model_copy(update={"compose_files": ("a.yml",)})
     seen = compose_files.files_known(parts).observe()
