@@ -18,10 +18,10 @@ class Command:
 
     `argv` is what runs, without a shell; `deadline` is in seconds; `stdin` is fed to it and never recorded;
     `secret_output` keeps the output off the record as well (an env file's content, say). `if_stopped` is run when the
-    command had to be stopped: stopping a docker client does not stop the container that it began. One that `talks`
-    tells on standard error how far it is, and whoever listens hears each line as it comes. `most_output` is in bytes,
-    for each of standard output and standard error: a command that prints more is stopped. `means` are the exit codes
-    that say something of their own, each with the error that `Host.check` raises for it.
+    command had to be stopped: stopping a docker client does not stop the container that it began. One that
+    `streams_progress` tells on standard error how far it is, and whoever listens hears each line as it comes.
+    `most_output` is in bytes, for each of standard output and standard error: a command that prints more is stopped.
+    `means` are the exit codes that say something of their own, each with the error that `Host.check` raises for it.
     """
 
     argv: tuple[str, ...]

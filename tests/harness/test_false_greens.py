@@ -144,7 +144,7 @@ def test_sentence_that_goes_wrong_is_not_shown_as_ok(runbook: Runbook, sentences
 
 
 def test_when_that_changes_nothing_is_green_nowhere(runbook: Runbook) -> None:
-    """A When that hands no Change to carry_out has not been done, whatever it looked at."""
+    """A When that hands no Action to execute has not been done, whatever it looked at."""
     runbook.sentences(f"@when({WRONG!r})\n@changes\ndef goes_wrong(tools):\n    all_well(tools)")
     ran = runbook.feature("1.feature", BAD.replace("Then", "When"), LATER).run(*EXECUTE)
     assert green_places(ran, runbook.folder / "junit.xml") == []

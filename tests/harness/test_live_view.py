@@ -44,7 +44,7 @@ def well_in_a_while(tools):
 def fetched(tools):
     lines = ["aaaaaaaaaaaa Downloading [=>  ]  2.5MB/10MB", "bbbbbbbbbbbb Pull complete"]
     script = "".join(f"echo '{line}' >&2; " for line in lines) + "sleep 1"
-    command = Command(("sh", "-c", script), 30, talks=True)
+    command = Command(("sh", "-c", script), 30, streams_progress=True)
     tools.incident.execute(Action("images are fetched", (command,), reach=Scope.IMAGES), tools.host)
 """
 

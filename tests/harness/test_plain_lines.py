@@ -53,7 +53,7 @@ def test_change_that_was_so_already_is_told(runbook: Runbook) -> None:
     with (runbook.folder / "sentences.py").open("a") as file:
         file.write(
             '\n\n@when("it was so")\n@changes\ndef was_so(tools):\n'
-            '    change = Change("it is so", (), lambda: "it is")\n'
+            '    change = Action("it is so", (), lambda: "it is")\n'
             "    tools.incident.execute(change, tools.host)\n"
         )
     ran = runbook.feature("1.feature", scenario("Was so", "When it was so")).run(*EXECUTE)

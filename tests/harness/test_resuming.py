@@ -120,7 +120,7 @@ def test_facts_of_before_are_those_of_the_first_run(runbook: Runbook) -> None:
     sentences.write_text(
         sentences.read_text()
         + '\n\n@then("production before any change is on record")\ndef before(tools):\n'
-        + "    from runbook import snapshot\n    snapshot.write_down_before(tools)\n"
+        + "    from runbook.chapters import identify_target\n    identify_target.write_down_before(tools)\n"
     )
     runbook.feature("1.feature", see, MADE, SWITCH, TOLD)
     ran = runbook.run("features", *EXECUTE, meanwhile=after_file(runbook.server / "pid", signal.SIGTERM))

@@ -17,12 +17,12 @@ from tests.harness.test_refusals import refusal
 from tests.harness.test_signals import after_file
 
 SENTENCES = """
-from runbook import snapshot
+from runbook.chapters import identify_target
 
 
 @given("production is written down")
 def written_down(tools):
-    snapshot.write_down_before(tools)
+    identify_target.write_down_before(tools)
 
 
 @given("there is such a release")
