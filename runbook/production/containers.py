@@ -44,6 +44,7 @@ class Container:
     config_files: tuple[str, ...] = ()
     env_files: tuple[str, ...] = ()
     joined: tuple[str, ...] = ()
+    created: str = ""
 
     @classmethod
     def parse(cls, found: Mapping[str, Any]) -> "Container":
@@ -79,6 +80,7 @@ class Container:
             argv=tuple(map(str, (*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())))),
             config_files=_paths(directory, labels.get(f"{_LABEL}project.config_files")),
             env_files=_paths(directory, labels.get(f"{_LABEL}project.environment_file")),
+            created=str(found.get("Created") or ""),
             joined=tuple(mode.removeprefix("container:") for mode in modes if mode.startswith("container:")),
         )
 

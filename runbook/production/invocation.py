@@ -33,7 +33,9 @@ class Invocation:
 def as_found(project: Project, containers: Sequence[Container]) -> Invocation:
     """The call that `containers`, of the services that are rolled back, were made by; the settings' where they say."""
     ours = [each for each in containers if each.service in project.services]
-    files = project.compose_files or next((each.config_files for each in ours if each.config_files), DEFAULT_FILES)
+    # What a later `up` did not have to recreate still names the files from before.
+    newest = max((each for each in ours if each.config_files), key=lambda each: each.created, default=None)
+    files = project.compose_files or (newest.config_files if newest else DEFAULT_FILES)
     named = max((each.env_files for each in ours), key=len, default=())
     own = place(project, project.env_file)
     # In the settings' own words where they name the same file: a command is read at 3 a.m.

@@ -53,8 +53,8 @@ def _files(tools: Context, ours: Sequence[Container]) -> tuple[list[str], list[s
         if not _same(tools, files, used):
             word = f"{name} was made from {', '.join(files)}, and Compose is called with {', '.join(used)}"
             lost = sorted(gone.intersection(files))
-            # Without what is lost the files may still give the very containers that run.
-            same = lost and (project.compose_files or not _changed(tools, ours))
+            # The files that are called with may still give the very containers that run.
+            same = bool(lost and project.compose_files) or name not in _changed(tools, ours)
             (told if same else wrong).append(f"{word}; {', '.join(lost)} is not there any more" if lost else word)
     wrong += [f"{path} is not there" for path in sorted(_gone(tools, used))]
     own, default = place(project, project.env_file), place(project, DEFAULT_ENV_FILE)

@@ -56,9 +56,9 @@ def _judged(tools: Context, revision: str, before: "list[Loss]", losses: "list[L
     elif given:
         answer, ok = f"accepted by name (--accept-loss {revision})", True
         kept = [asdict(loss) for loss in most([*before, *losses])]
-        tools.incident.record_fact(
-            "loss accepted", {"revision": revision, "losses": kept, "state": _state(tools, losses)}
-        )
+        state = _state(tools, losses)
+        fact = {"revision": revision, "losses": kept} | ({"state": state} if state else {})
+        tools.incident.record_fact("loss accepted", fact)
     elif before and not more:
         answer, ok = f"accepted in this incident before (--accept-loss {revision})", True
     else:

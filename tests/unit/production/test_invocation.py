@@ -1,5 +1,6 @@
 """How Compose is called: with the files, env files and profiles that production was made from."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,3 +80,11 @@ def test_one_profile_for_each_service_is_enough() -> None:
 def test_paths_are_those_of_the_project_s_directory() -> None:
     """Relative to the directory, and without the dots."""
     assert (place(project(), "deploy/../.env"), place(project(), "/etc/x")) == (f"{DIRECTORY}/.env", "/etc/x")
+
+
+def test_files_of_the_container_made_last() -> None:
+    """What a later `up` did not have to recreate names the files from before."""
+    then = replace(container("api", ("/srv/shop/a.yml",)), created="2026-01-01T10:00:00Z")
+    now = replace(container("jobs", ("/srv/shop/a.yml", "/srv/shop/b.yml")), created="2026-01-02T10:00:00Z")
+    both = project(services=["api", "jobs"])
+    assert as_found(both, [then, now]).files == as_found(both, [now, then]).files == ("a.yml", "b.yml")

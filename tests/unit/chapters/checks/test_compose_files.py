@@ -9,12 +9,15 @@ import pytest
 
 from runbook.chapters import roll_back_application
 from runbook.chapters.checks import compose_files
+from runbook.errors import Inconclusive
+from runbook.hosts.command import Command
 from runbook.production.containers import Container
 from runbook.production.dry_run import DryRun, Effect
 from runbook.production.invocation import Invocation
 from runbook.release import Release
 from runbook.settings.schema import Project
 from tests.support.incident_parts import incident, production
+from tests.support.journal_schema import problems
 
 NOT_SET = 'The "DATABASE_URL" variable is not set. Defaulting to a blank string.'
 TARGET = Release("v1", {}, {})
@@ -71,7 +74,8 @@ def test_files_that_production_was_made_from(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("label", "explicit", "would", "ok", "words"),
     [
-        pytest.param("b.yml", False, {}, False, "was made from", id="another file"),
+        pytest.param("b.yml", False, RECREATED, False, "was made from", id="another file"),
+        pytest.param("b.yml", False, {}, True, "was made from", id="another file, which gave the same"),
         pytest.param("gone.yml", False, RECREATED, False, "is not there any more", id="gone, and it gave something"),
         pytest.param("gone.yml", False, {}, True, "is not there any more", id="gone, and it gave nothing that counts"),
         pytest.param("gone.yml", True, RECREATED, True, "", id="gone, and the settings say which"),
@@ -121,6 +125,23 @@ def test_what_follows_is_named(tmp_path: Path) -> None:
     assert parts.incident.facts["together"]["differed"] == {"shop-db-1": "recreated"}
     assert list(parts.incident.facts["together"]["left"]) == ["migrate"]
     assert "not run with the target" in seen.seen
+
+
+def test_other_services_that_compose_tells_nothing_of(tmp_path: Path) -> None:
+    """Where Compose refuses the project as a whole, that is said, and the application is looked at alone."""
+    parts = tools(tmp_path, container(tmp_path), container(tmp_path, "db"))
+
+    def would_change(up: Command) -> DryRun:
+        if up.argv[-1] != "api":
+            raise Inconclusive("Compose cannot say what it would change: no such image: cache", "look")
+        return DryRun({"shop-api-1": Effect.KEPT})
+
+    parts.production.would_change = would_change
+    seen = compose_files.note_what_follows(parts, TARGET).observe()
+    assert "whether the other services differ is not known: Compose cannot say" in seen.seen
+    assert roll_back_application.files_agree_with_containers(parts).observe().ok
+    # The first line is the state before, of which these tests say only what they need.
+    assert [each for each in problems(parts.incident.journal.path) if not each.startswith("line 1:")] == []
 
 
 @pytest.mark.parametrize(

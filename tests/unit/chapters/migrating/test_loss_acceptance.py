@@ -10,6 +10,7 @@ from runbook.chapters.migrating import loss_acceptance
 from runbook.incident.options import Options
 from runbook.migrations.image.answer import Function, Problem, Shape, Span, Sql, Step, to_json
 from tests.support.image_parts import image, step
+from tests.support.journal_schema import problems
 from tests.unit.chapters.test_handle_migrations import Catalog, tools
 
 NOTE = "column orders.note: 2 rows hold values"
@@ -118,6 +119,8 @@ def test_unknown_loss_is_accepted_for_the_state_that_the_database_is_in(tmp_path
     asks = Function(Shape.REAL, (), True, False)  # noqa: FBT003
     parts, then = tools(tmp_path, Step("r3", asks, asks), step("r2")), Counted("r3")
     assert again(parts, then, accept_loss="r2").ok
+    assert set(parts.incident.facts["loss accepted"]) == {"revision", "losses", "state"}
+    assert problems(parts.incident.journal.path) == []
     assert again(parts, then).ok
     then.moment = "2"
     assert "more than was accepted in this incident: unknown loss" in again(parts, then).seen
