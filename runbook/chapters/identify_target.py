@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from runbook.actions import Action, Check, Observation, Scope
+from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.snapshot import take
 from runbook.chapters.target import pinned
@@ -207,12 +208,16 @@ def project_running(tools: Context) -> Check:
 
     def observe() -> Observation:
         containers = tools.production.application()
-        return Observation(ok=True, seen="; ".join(container.one_line for container in containers))
+        seen = "; ".join(container.one_line for container in containers)
+        # Behind the decision it may be the incident itself that has stopped the application.
+        if not migration_facts.decided(tools) and (ended := tools.production.ended()):
+            return Observation(ok=False, seen=f"{', '.join(ended)} has ended, and nothing starts it again ({seen})")
+        return Observation(ok=True, seen=seen)
 
     return Check(
         f"the Compose project {tools.settings.project.name} up on its host",
         observe,
-        "bring the project up first",
+        "bring it up first; a service that runs to its end does not belong in project.services",
     )
 
 

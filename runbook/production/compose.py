@@ -276,6 +276,12 @@ class Production:
         ended -= {each.service for each in containers if (each.state, each.exit_code) != ("exited", 0)}
         return run_to_their_end(services) | ended
 
+    def ended(self) -> list[str]:
+        """The rolled-back services that may end by their files, and have: they ran to their end, or were stopped."""
+        services, containers = self.services(), self.application()
+        running = {each.service for each in containers if (each.state, each.exit_code) != ("exited", 0)}
+        return [name for name in self.rolled_back if may_run_to_its_end(services[name]) and name not in running]
+
     def application(self) -> list[Container]:
         """The containers that are rolled back. Raises ProductionError when a service has none."""
         return self.of_services(self.rolled_back)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runbook.chapters.identify_target import _pin
+from runbook.chapters.identify_target import _pin, project_running
 from runbook.errors import RegistryError, RegistryRefused, ReleaseNotFound
 from runbook.release import ImageName
 from runbook.shared_state.ledger import Candidate
@@ -49,3 +49,27 @@ def test_what_the_registry_says_counts(reply: Reply, error: type[RegistryError])
     """A registry that refuses, or has no such tag, has answered; the host's copy is not asked."""
     with pytest.raises(error):
         pin(reply)
+
+
+@pytest.mark.parametrize(
+    ("ended", "facts", "ok"),
+    [
+        pytest.param([], {}, True, id="all run"),
+        pytest.param(["migrate"], {}, False, id="ended"),
+        pytest.param(["api"], {"way": "downgrade"}, True, id="stopped by this incident"),
+    ],
+)
+def test_service_that_has_ended_is_told_before_anything_is_changed(
+    ended: list[str], facts: dict[str, str], *, ok: bool
+) -> None:
+    """Brought up on the target it would end again, behind the closed gate."""
+    containers = [
+        SimpleNamespace(one_line="shop-api-1 is running"),
+        SimpleNamespace(one_line="shop-migrate-1 is exited"),
+    ]
+    tools: Any = SimpleNamespace(
+        production=SimpleNamespace(application=lambda: containers, ended=lambda: ended),
+        incident=SimpleNamespace(facts=facts),
+        settings=SimpleNamespace(project=SimpleNamespace(name="shop")),
+    )
+    assert project_running(tools).observe().ok is ok
