@@ -154,14 +154,18 @@ def _same_registry(registry: Registry, image: ImageName) -> None:
 
 def fetching(tools: Context, release: Release) -> Action:
     """The change that brings the target's images onto the host; nothing that runs changes by it."""
+    sidecars = tools.production.sidecar_images(release.tag)
 
     def already() -> str | None:
-        held = _not_held(tools, release)
-        return None if held else f"the host holds {', '.join(release.pinned(service) for service in release.digests)}"
+        missing = _not_held(tools, release)
+        missing += [image for image in sidecars.values() if tools.production.image_id(image) is None]
+        return (
+            None if missing else f"the host holds {', '.join(release.pinned(service) for service in release.digests)}"
+        )
 
     return Action(
         f"the images of {release.tag} are fetched",
-        (tools.production.pulling(release, tools.production.sidecar_images(release.tag)),),
+        (tools.production.pulling(release, sidecars),),
         already,
         reach=Scope.IMAGES,
     )
@@ -178,18 +182,13 @@ def fetched(tools: Context, release: Release) -> Check:
     return Check(
         f"the images of {release.tag} on the host at the pinned digests",
         observe,
-        "fetch them by hand and read what docker says; if the tag was moved meanwhile, find out by whom",
+        "the tag was moved while it was fetched: find out by whom",
         acceptable=False,
     )
 
 
 def _not_held(tools: Context, release: Release) -> list[str]:
-    sidecars = tools.production.sidecar_images(release.tag).items()
-    problems = [
-        f"the host does not hold {image}, on which {name} is recreated"
-        for name, image in sidecars
-        if tools.production.image_id(image) is None
-    ]
+    problems = []
     for service, image in release.images.items():
         pinned = tools.production.image_id(release.pinned(service))
         tagged = tools.production.image_id(str(image))
@@ -210,7 +209,7 @@ def project_running(tools: Context) -> Check:
         containers = tools.production.application()
         seen = "; ".join(container.one_line for container in containers)
         # Behind the decision it may be the incident itself that has stopped the application.
-        if not migration_facts.decided(tools) and (ended := tools.production.ended()):
+        if not migration_facts.decided(tools) and (ended := tools.production.ended(containers)):
             return Observation(ok=False, seen=f"{', '.join(ended)} has ended, and nothing starts it again ({seen})")
         return Observation(ok=True, seen=seen)
 

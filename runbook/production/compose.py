@@ -276,11 +276,14 @@ class Production:
         ended -= {each.service for each in containers if (each.state, each.exit_code) != ("exited", 0)}
         return run_to_their_end(services) | ended
 
-    def ended(self) -> list[str]:
-        """The rolled-back services that may end by their files, and have: they ran to their end, or were stopped."""
-        services, containers = self.services(), self.application()
-        running = {each.service for each in containers if (each.state, each.exit_code) != ("exited", 0)}
-        return [name for name in self.rolled_back if may_run_to_its_end(services[name]) and name not in running]
+    def ended(self, containers: Iterable[Container]) -> list[str]:
+        """The services of `containers` that may end by their files, and have: they ran to an end, or were stopped."""
+        over: dict[str, bool] = {}
+        for each in containers:
+            over[each.service] = over.get(each.service, True) and (each.state, each.exit_code) == ("exited", 0)
+        names = [name for name, is_over in over.items() if is_over]
+        services = self.services() if names else {}
+        return [name for name in names if may_run_to_its_end(services[name])]
 
     def application(self) -> list[Container]:
         """The containers that are rolled back. Raises ProductionError when a service has none."""
@@ -310,8 +313,11 @@ class Production:
 
     def sidecar_images(self, tag: str) -> dict[str, str]:
         """Of the services that are recreated with the rolled-back ones, those that follow the tag, and their images."""
+        hanging = self.hanging_on(self.rolled_back)
+        if not hanging:
+            return {}
         then, probed = self.services(tag), self.services(PROBE)
-        images = {name: str(then[name].get("image", "")) for name in self.hanging_on(self.rolled_back)}
+        images = {name: str(then[name].get("image", "")) for name in hanging}
         return {name: image for name, image in images.items() if image != str(probed[name].get("image", ""))}
 
     def pulling(self, release: Release, sidecars: Iterable[str] = ()) -> Command:

@@ -27,7 +27,7 @@ class Effect(StrEnum):
 
 #: The words of Compose 2.17 to 5, and what they mean at last; of several on one container the strongest counts.
 _EFFECTS = {
-    Effect.KEPT: {"Running", "Healthy", "Waiting", "Exited", "Starting", "ManagedProcess"},
+    Effect.KEPT: {"Running", "Healthy", "Waiting", "Exited", "Starting", "Started"},
     Effect.STOPPED: {"Stopping", "Stopped", "Killing", "Killed", "Restarting", "Restarted"},
     Effect.CREATED: {"Creating", "Created", "Create"},
     Effect.REMOVED: {"Removing", "Removed"},

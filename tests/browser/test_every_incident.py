@@ -201,7 +201,7 @@ def test_unfolds_from_the_keyboard(shown: Shown) -> None:
     """All at once by the buttons, and one sentence by Enter or the space bar on it."""
     page = shown.page
     inside = page.locator(".rb-s > div:visible")
-    for button, count in (("Unfold", len(shown.told.sentences)), ("DdlRule", 0)):
+    for button, count in (("Unfold", len(shown.told.sentences)), ("Fold", 0)):
         tab_to(page, button)
         page.keyboard.press("Space")
         expect(inside).to_have_count(count)

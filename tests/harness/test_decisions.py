@@ -31,7 +31,7 @@ def loss(tools):
 def runs_already(tools):
     tools.incident.record_fact("nothing to do", "v1 runs already, traffic is let in, and no rollback is under way")
 """
-SEEN = scenario("Observation", "Given the verdict is breaking", tags="@provides:seen")
+SEEN = scenario("Seen", "Given the verdict is breaking", tags="@provides:seen")
 JUDGED = scenario("Judged", "Then the verdict names the way back", tags="@provides:seen")
 BACK = scenario("Back", "When a message is sent", tags="@way:application @needs:seen")
 ACCEPTED = scenario("Accepted", "Then the loss is accepted", tags="@way:downgrade @needs:seen @provides:accepted")

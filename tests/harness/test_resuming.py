@@ -13,7 +13,7 @@ from tests.harness.test_signals import after_file
 from tests.support.forging import lines_in, put, resealed, sealed_anew
 
 MADE = scenario("Made", "When a file is made", "Then all is well", tags="@provides:made")
-SWITCH = scenario("KillSwitch", "When a long command is run", tags="@needs:made @provides:switched")
+SWITCH = scenario("Switch", "When a long command is run", tags="@needs:made @provides:switched")
 TOLD = scenario("Told", "When a message is sent", tags="@needs:switched @provides:told")
 ENDS_BADLY = scenario("Bad", "Then all is not well", tags="@needs:told @provides:good")
 EXECUTE = ("--execute", "shop")
@@ -53,7 +53,7 @@ def test_incident_goes_on_where_it_stopped(runbook: Runbook, how: signal.Signals
     assert again.ending == "passed"
     assert [entry["operator"] for entry in again.entries("resumed")] != []
     outcomes = [(entry["scenario"], entry["outcome"]) for entry in again.entries("scenario ended")]
-    assert outcomes[-3:] == [("Made", "passed"), ("KillSwitch", "passed"), ("Told", "passed")]
+    assert outcomes[-3:] == [("Made", "passed"), ("Switch", "passed"), ("Told", "passed")]
     assert again.entries("closed")[-1]["reached"] == ["made", "switched", "told"]
     assert again.lines[-1] == str(ran.folder / "record.html" if ran.folder else "")
     assert "Interrupted" not in again.page.partition("Timeline")[0]
@@ -115,7 +115,7 @@ def test_people_are_told_once(runbook: Runbook) -> None:
 
 def test_facts_of_before_are_those_of_the_first_run(runbook: Runbook) -> None:
     """What production was before the first change is not overwritten by what a resumed run finds."""
-    see = scenario("Observation", "Then production before any change is on record", tags="@provides:seen")
+    see = scenario("Seen", "Then production before any change is on record", tags="@provides:seen")
     sentences = runbook.folder / "sentences.py"
     sentences.write_text(
         sentences.read_text()
@@ -218,7 +218,7 @@ def test_other_target_is_another_incident(runbook: Runbook) -> None:
     assert "leave --to out; to go to v2, type" in said
 
 
-WAY = scenario("Strategy", "Given the way is application", tags="@provides:way")
+WAY = scenario("Way", "Given the way is application", tags="@provides:way")
 WAY_SENTENCE = '@given("the way is application")\ndef way(tools):\n    tools.incident.record_fact("way", "application")'
 
 

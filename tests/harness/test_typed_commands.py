@@ -58,12 +58,12 @@ def resumed(tools):
     tools.incident.execute(tools.gate.resuming(), tools.host)
     tools.incident.execute(tools.open_incident.closing(), tools.host)
 """
-SEEN = scenario("Observation", "Given production is written down", "And there is such a release", tags="@provides:seen")
+SEEN = scenario("Seen", "Given production is written down", "And there is such a release", tags="@provides:seen")
 LOSS = scenario("Loss", "Then the loss is accepted", tags="@needs:seen @provides:accepted")
 NOTED = ("When the rollback is noted", "And user traffic is paused")
 PAUSED = scenario("Paused", *NOTED, tags="@needs:seen @provides:out")
 ACCEPTED = PAUSED.replace("@needs:seen", "@needs:accepted")
-SWITCH = scenario("KillSwitch", "When a long command is run", tags="@needs:out @provides:on")
+SWITCH = scenario("Switch", "When a long command is run", tags="@needs:out @provides:on")
 BACK = scenario("Back", "When user traffic is resumed", "Then all is well", tags="@needs:on @provides:back")
 CHECKED = scenario("Checked", "Then all is well", tags="@post_deploy")
 SWITCHED = scenario("Switched off", "When a message is sent", tags="@emergency")
@@ -215,7 +215,7 @@ def an_incident(runbook: Runbook, kind: str) -> str:
         pytest.param("", ("features", "--execute", "shp"), id="another-project"),
         pytest.param("", (*EXECUTE, "-m", "post_deploy"), id="validation"),
         pytest.param("", ("features", "-m", "post_deploy and not x"), id="part-of-a-validation"),
-        pytest.param("", (*EXECUTE, "-k", "Observation"), id="-k"),
+        pytest.param("", (*EXECUTE, "-k", "Seen"), id="-k"),
         pytest.param("", ("features", "--disable", "exports"), id="switch-without-emergency"),
         pytest.param("", (*EXECUTE, "--to", "v1", "--forward-fix", "v2"), id="back-and-forward"),
         pytest.param("", (*EXECUTE, "--override", "1.1.1"), id="override-without-reason"),

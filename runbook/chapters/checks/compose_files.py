@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from runbook.actions import Check, Observation
 from runbook.chapters.context import Context
+from runbook.errors import Inconclusive
 from runbook.production.containers import Container, counts
 from runbook.production.coupling import changing, restarted_with
 from runbook.production.invocation import DEFAULT_ENV_FILE, place
@@ -49,13 +50,17 @@ def _files(tools: Context, ours: Sequence[Container]) -> tuple[list[str], list[s
     used = tuple(place(project, path) for path in call.files)
     made_from = {each.name: each.config_files for each in ours if each.config_files}
     gone = _gone(tools, {path for files in made_from.values() for path in files})
-    for name, files in made_from.items():
-        if not _same(tools, files, used):
-            word = f"{name} was made from {', '.join(files)}, and Compose is called with {', '.join(used)}"
-            lost = sorted(gone.intersection(files))
-            # The files that are called with may still give the very containers that run.
-            same = bool(lost and project.compose_files) or name not in _changed(tools, ours)
-            (told if same else wrong).append(f"{word}; {', '.join(lost)} is not there any more" if lost else word)
+    others = {name: files for name, files in made_from.items() if not _same(tools, files, used)}
+    # The files that are called with may still give the very containers that run.
+    changed = _changed_or_unknown(tools, ours) if others else []
+    for name, files in others.items():
+        word = f"{name} was made from {', '.join(files)}, and Compose is called with {', '.join(used)}"
+        lost = sorted(gone.intersection(files))
+        word += f"; {', '.join(lost)} is not there any more" if lost else ""
+        if name not in changed:
+            told.append(f"{word}; they give the same container")
+        else:
+            (told if lost and project.compose_files else wrong).append(word)
     wrong += [f"{path} is not there" for path in sorted(_gone(tools, used))]
     own, default = place(project, project.env_file), place(project, DEFAULT_ENV_FILE)
     env_files = tuple(place(project, path) for path in call.env_files)
@@ -93,6 +98,14 @@ def _changed(tools: Context, ours: Sequence[Container]) -> list[str]:
     there = counts(each.facts() for each in production.containers())
     differences = production.pending(there, tags.pop() if len(tags) == 1 else None).differences
     return [each.name for each in ours if each.name in differences and each.service in production.rolled_back]
+
+
+def _changed_or_unknown(tools: Context, ours: Sequence[Container]) -> list[str]:
+    """As `_changed`, and all of them where Compose does not say: what is unknown stops the plan."""
+    try:
+        return _changed(tools, ours)
+    except Inconclusive:
+        return [each.name for each in ours]
 
 
 def note_what_follows(tools: Context, release: Release) -> Check:

@@ -68,7 +68,7 @@ def test_service_that_has_ended_is_told_before_anything_is_changed(
         SimpleNamespace(one_line="shop-migrate-1 is exited"),
     ]
     tools: Any = SimpleNamespace(
-        production=SimpleNamespace(application=lambda: containers, ended=lambda: ended),
+        production=SimpleNamespace(application=lambda: containers, ended=lambda _containers: ended),
         incident=SimpleNamespace(facts=facts),
         settings=SimpleNamespace(project=SimpleNamespace(name="shop")),
     )

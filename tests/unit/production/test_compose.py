@@ -190,7 +190,7 @@ def test_application_that_has_ended_is_still_the_application() -> None:
     images = [(name, f"r.example/{name}:v2") for name in ("api", "jobs")]
     there = site(*images, api={"restart": "on-failure"}, jobs={"restart": "no"})
     assert there.rolled_back == ("api", "jobs")
-    assert there.ended() == ["api", "jobs"]
+    assert there.ended(there.containers()) == ["api", "jobs"]
 
 
 def test_nothing_to_roll_back_is_not_everything() -> None:

@@ -90,3 +90,19 @@ def test_warnings_are_read_in_compose_s_own_words() -> None:
     line = r'time="2026-11-28T14:06:05Z" level={} msg="The \"NOPE\" variable is not set. Defaulting to a blank string."'
     found = warnings_in(said("\n".join([line.format("warning"), line.format("warning"), line.format("info"), "x"])))
     assert found == ['The "NOPE" variable is not set. Defaulting to a blank string.']
+
+
+@pytest.mark.parametrize(
+    ("words", "effect"),
+    [
+        ("Running Healthy Waiting Exited Starting Started", Effect.KEPT),
+        ("Stopping Stopped Killing Killed Restarting Restarted", Effect.STOPPED),
+        ("Creating Created Create", Effect.CREATED),
+        ("Removing Removed", Effect.REMOVED),
+        ("Recreate Recreated", Effect.RECREATED),
+    ],
+)
+def test_every_word_of_compose_is_understood(words: str, effect: Effect) -> None:
+    """Each is what Compose prints, letter by letter."""
+    for word in words.split():
+        assert DryRun.parse(said(f" DRY-RUN MODE -  Container shop-api-1  {word}\n")).effects == {"shop-api-1": effect}
