@@ -1,4 +1,4 @@
-"""Which plugins make pytest behave as a runbook, and which modules hold its sentences."""
+"""Which plugins make pytest behave as a runbook, and which modules hold its steps."""
 
 pytest_plugins = [
     "harness.options",

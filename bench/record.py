@@ -35,8 +35,8 @@ from runbook.journal.journal import FORMAT, Journal  # noqa: E402 - the same
 from runbook.secrets.redactor import Redactor  # noqa: E402 - the same
 from runbook.secrets.selftest import refuse_leaks  # noqa: E402 - the same
 
-SENTENCES = (100, 1_000, 10_000)
-SECONDS = 2.0  # that each sentence takes, by the clock of the incident
+STEPS = (100, 1_000, 10_000)
+SECONDS = 2.0  # that each step takes, by the clock of the incident
 OUTPUT = 50_000_000  # bytes, of one command
 RUNS = 3
 PROBE_EVERY_MS, WRITE_EVERY_S = 250, 5
@@ -93,8 +93,8 @@ def incident(folder: Path, clock: Clock) -> Iterator[Incident]:
         journal.close()
 
 
-def sentences(found: Incident, clock: Clock, count: int) -> None:
-    """So many sentences in scenarios of five, each with a command, an exchange and a look; the address is probed."""
+def steps(found: Incident, clock: Clock, count: int) -> None:
+    """So many steps in scenarios of five, each with a command, an exchange and a look; the address is probed."""
     journal, probed = found.journal, clock.now
     for number in range(count):
         scenario = f"Scenario {number // 5}"
@@ -102,7 +102,7 @@ def sentences(found: Incident, clock: Clock, count: int) -> None:
             chapter = f"{number // 500 + 1}. A chapter"
             journal.write("scenario began", scenario=scenario, feature=chapter, description="What it is about.")
         place = {"id": f"1.{number // 5}.{number % 5}", "keyword": "Then", "place": f"1_chapter.feature:{number}"}
-        found.sentence_began({**place, "text": f"container {number} runs the pinned digest", "scenario": scenario})
+        found.step_began({**place, "text": f"container {number} runs the pinned digest", "scenario": scenario})
         command = Command(("docker", "inspect", "--type", "container", f"{number:012x}"), 60, "/srv/shop")
         found.command_ended(
             Completed(command, 0, json.dumps({"Id": f"{number:064x}", "State": "up"}).encode(), b"", 0.1)
@@ -110,7 +110,7 @@ def sentences(found: Incident, clock: Clock, count: int) -> None:
         found.exchanged("GET", URL, None, Answer(URL, 200, {}, '{"ready": true, "database": true}', 0.01))
         found.verify(Check("the pinned digest", lambda: Observation(ok=True, seen="it runs the pinned digest"), "look"))
         clock.go_on(SECONDS)
-        found.sentence_ended()
+        found.step_ended()
         if number % 5 == 4:
             journal.write("scenario ended", scenario=scenario, outcome="passed", provides=[])
         while (clock.now - probed).total_seconds() >= WRITE_EVERY_S:
@@ -133,14 +133,14 @@ def much_output(found: Incident, clock: Clock) -> float:
     journal = found.journal
     journal.write("scenario began", scenario="Logs", feature="1. A chapter", description="")
     began = {"id": "1.1.1", "keyword": "Then", "text": "the logs are read", "scenario": "Logs", "place": "1.feature:1"}
-    found.sentence_began(began)
+    found.step_began(began)
     line = LOG.encode()
     said = b"".join(line.replace(b"%d", b"%d" % number) for number in range(OUTPUT // len(line)))
     before = time.perf_counter()
     found.command_ended(Completed(Command(("docker", "compose", "logs"), 60, "/srv/shop"), 0, said, b"", 1.0))
     took = time.perf_counter() - before
     clock.go_on(SECONDS)
-    found.sentence_ended()
+    found.step_ended()
     journal.write("scenario ended", scenario="Logs", outcome="passed", provides=[])
     return took
 
@@ -215,7 +215,7 @@ def row(name: str, folder: Path, entries: int) -> str:
 def main() -> None:
     """Measure, and print a table of each."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--sentences", type=int, nargs="*", default=SENTENCES)
+    parser.add_argument("--steps", type=int, nargs="*", default=STEPS)
     chosen = parser.parse_args()
     print(f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}\n")  # noqa: T201
     print(  # noqa: T201
@@ -223,11 +223,11 @@ def main() -> None:
         "|---|---|---|---|---|---|---|---|"
     )
     with tempfile.TemporaryDirectory() as place:
-        for count in chosen.sentences:
+        for count in chosen.steps:
             folder, clock = Path(place, f"20251218T030000Z-shop-{count}"), Clock()
             with incident(folder, clock) as found:
-                sentences(found, clock, count)
-            print(row(f"{count:,} sentences", folder, len(found.journal.entries)), flush=True)  # noqa: T201
+                steps(found, clock, count)
+            print(row(f"{count:,} steps", folder, len(found.journal.entries)), flush=True)  # noqa: T201
         folder, clock = Path(place, "20251218T030000Z-shop-output"), Clock()
         with incident(folder, clock) as found:
             took = much_output(found, clock)

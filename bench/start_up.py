@@ -1,9 +1,9 @@
-"""How long a plan takes to its first sentence, and where that time goes.
+"""How long a plan takes to its first step, and where that time goes.
 
     .venv/bin/python bench/start_up.py --settings .rehearsals/shop-3f2a/runbook.toml
 
 Runs `pytest features` five times on the production of these settings, and once more to see which imports it waits
-for. Each run is stopped at its first sentence; its record goes to a folder that is thrown away.
+for. Each run is stopped at its first step; its record goes to a folder that is thrown away.
 """
 
 import argparse
@@ -23,8 +23,8 @@ SHOWN = 12
 _IMPORT = re.compile(r"import time: +(\d+) \| +(\d+) \| ( *)(\S+)")
 
 
-def first_sentence(arguments: list[str], *options: str) -> tuple[float, float, str]:
-    """Seconds until the first sentence, as the clock and as the processor counts them, and what was said by then."""
+def first_step(arguments: list[str], *options: str) -> tuple[float, float, str]:
+    """Seconds until the first step, as the clock and as the processor counts them, and what was said by then."""
     with tempfile.TemporaryDirectory() as reports:
         command = [sys.executable, *options, "-m", "pytest", "features", "--reports", reports, *arguments]
         began = time.monotonic()
@@ -37,7 +37,7 @@ def first_sentence(arguments: list[str], *options: str) -> tuple[float, float, s
             if FIRST in line:
                 break
         else:
-            sys.exit(f"there was no sentence:\n{''.join(said)}")
+            sys.exit(f"there was no step:\n{''.join(said)}")
         clock, processor = time.monotonic() - began, _processor(process.pid)
         process.terminate()
         process.communicate(timeout=60)
@@ -46,7 +46,7 @@ def first_sentence(arguments: list[str], *options: str) -> tuple[float, float, s
 
 def imports(arguments: list[str]) -> list[tuple[float, str]]:
     """The packages whose loading was waited for, slowest first, in seconds; each with all that it loads itself."""
-    _, _, said = first_sentence([*arguments, "-s"], "-X", "importtime")
+    _, _, said = first_step([*arguments, "-s"], "-X", "importtime")
     seconds: dict[str, float] = {}
     for _, cumulative, _, name in _IMPORT.findall(said):
         package = ".".join(name.split(".")[: 2 if name.startswith(("runbook.", "rehearsal.", "harness.")) else 1])
@@ -66,9 +66,9 @@ def main() -> None:
     parser.add_argument("arguments", nargs="*", help="what pytest is given besides; after --")
     given = parser.parse_args()
     settings = ["--settings", str(Path(given.settings).resolve()), *given.arguments]
-    runs = [first_sentence(settings)[:2] for _ in range(RUNS)]
+    runs = [first_step(settings)[:2] for _ in range(RUNS)]
     clock, processor = zip(*runs, strict=True)
-    print("| first sentence after | fastest | median | slowest |\n|---|---|---|---|")  # noqa: T201
+    print("| first step after | fastest | median | slowest |\n|---|---|---|---|")  # noqa: T201
     for name, values in (("seconds", clock), ("of these, pytest's own processor time", processor)):
         print(f"| {name} | {min(values):.2f} | {statistics.median(values):.2f} | {max(values):.2f} |")  # noqa: T201
     print("\n| import | seconds, with what it loads |\n|---|---|")  # noqa: T201

@@ -32,8 +32,8 @@ class FeatureFile(pytest.Module):
         """The parsed file."""
         return get_feature(str(self.path.parent), self.path.name)
 
-    def sentences_of(self, item: pytest.Item) -> int:
-        """How many sentences a scenario of this file has."""
+    def steps_of(self, item: pytest.Item) -> int:
+        """How many steps a scenario of this file has."""
         return len(self.feature.scenarios[getattr(item, "originalname", item.name)].steps)
 
     def position_of(self, item: pytest.Item) -> int:
@@ -61,7 +61,7 @@ class FeatureFile(pytest.Module):
 
 
 def _nothing_more() -> None:
-    """Do nothing after the last sentence: a scenario is its sentences."""
+    """Do nothing after the last step: a scenario is its steps."""
 
 
 def collect_feature(parent: pytest.Collector, path: Path) -> FeatureFile:
@@ -71,7 +71,7 @@ def collect_feature(parent: pytest.Collector, path: Path) -> FeatureFile:
 
 
 class QuietReporter(TerminalReporter):  # type: ignore[misc]  # final by annotation, and the only way in
-    """pytest's terminal reporter without its dots: the sentences are the progress, the summary stays."""
+    """pytest's terminal reporter without its dots: the steps are the progress, the summary stays."""
 
     #: What strikes secrets out of everything that is shown.
     redact: Callable[[str], str]

@@ -36,10 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--resume", metavar="INCIDENT", help="go on with an incident that broke off; with --execute")
     group.addoption(
         "--override",
-        metavar="SENTENCE-ID",
+        metavar="STEP-ID",
         action="append",
         default=[],
-        help="go on although this sentence could not be checked, or is not so; with --because",
+        help="go on although this step could not be checked, or is not so; with --because",
     )
     group.addoption("--to", metavar="TAG", help="return to this release, whatever the ledger says")
     group.addoption("--forward-fix", metavar="TAG", help="go on with this release, whose migrations mend the schema")
@@ -103,14 +103,14 @@ class Run:
         execute = ["--execute", self.settings.project.name] if self.mode is Mode.EXECUTE else []
         return self.command(*marks, *resume, *self.wishes.typed, *execute)
 
-    def overriding(self, sentence_id: str) -> str:
-        """What to type to go on over the sentence of that id, which stopped this run."""
+    def overriding(self, step_id: str) -> str:
+        """What to type to go on over the step of that id, which stopped this run."""
         if self.mode is Mode.EXECUTE:
             marks = ["-m", self.mark] if self.mark else []
             resume, execute = ["--resume", self.incident], ["--execute", self.settings.project.name]
-            return self.command(*marks, *resume, "--override", sentence_id, "--because", "how you know", *execute)
+            return self.command(*marks, *resume, "--override", step_id, "--because", "how you know", *execute)
         wishes = self.wishes
-        override, because = (*wishes.override, sentence_id), wishes.because or "how you know"
+        override, because = (*wishes.override, step_id), wishes.because or "how you know"
         return replace(self, wishes=replace(wishes, override=override, because=because)).again
 
     def resume_command(self, incident: str) -> str:

@@ -53,15 +53,15 @@ class PreviousRuns:
                 found[entry["scenario"]] = entry.get("provides", [])
         return found
 
-    def may_be_overridden(self, sentence: str) -> bool:
-        """Tell whether the sentence of that id failed, or was inconclusive, when it ran last."""
+    def may_be_overridden(self, step: str) -> bool:
+        """Tell whether the step of that id failed, or was inconclusive, when it ran last."""
         outcomes, open_id = {}, ""
         for entry in self.entries:
-            if entry["kind"] == "sentence began":
+            if entry["kind"] == "step began":
                 open_id = entry.get("id", "")
-            elif entry["kind"] == "sentence ended":
+            elif entry["kind"] == "step ended":
                 outcomes[open_id] = entry["outcome"]
-        return outcomes.get(sentence) in ("inconclusive", "failed")
+        return outcomes.get(step) in ("inconclusive", "failed")
 
 
 def read_earlier(folder: Path, settings: Settings, given: Options, typed: Typed, *, emergency: bool) -> PreviousRuns:

@@ -36,11 +36,11 @@ def otherwise(incident: Incident, entries: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _stopped_at(entries: Sequence[Mapping[str, Any]]) -> str:
-    """The first sentence that failed; empty when none did."""
+    """The first step that failed; empty when none did."""
     text = ""
     for entry in entries:
-        if entry["kind"] == "sentence began":
+        if entry["kind"] == "step began":
             text = entry["text"]
-        elif entry["kind"] == "sentence ended" and entry["outcome"] == "failed":
+        elif entry["kind"] == "step ended" and entry["outcome"] == "failed":
             return text
     return ""

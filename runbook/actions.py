@@ -1,4 +1,4 @@
-"""What sentences are made of: a change that converges when repeated, and an expectation with a deadline."""
+"""What steps are made of: a change that converges when repeated, and an expectation with a deadline."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ _CHANGES = "__changes_production__"
 
 
 def changes(function: _Function) -> _Function:
-    """Declare that the sentence of this function makes a change: a When, and only a When, is one."""
+    """Declare that the step of this function makes a change: a When, and only a When, is one."""
     setattr(function, _CHANGES, True)
     return function
 
 
 def is_change(function: Callable[..., object]) -> bool:
-    """Tell whether a sentence's function is declared a change."""
+    """Tell whether a step's function is declared a change."""
     return getattr(function, _CHANGES, False) is True
 
 
@@ -36,7 +36,7 @@ class Scope(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a sentence, a scenario or an incident can end. There is no other way."""
+    """How a step, a scenario or an incident can end. There is no other way."""
 
     PASSED = "passed"
     FAILED = "failed"

@@ -16,10 +16,10 @@ RunbookError
 ├── TargetError          no release that could be returned to, or not the one asked for
 ├── LockHeld             another run changes this production, or one that died did not let go of it
 ├── LockLost             the lock of this run was taken away: nothing more is changed
-├── SentenceTimedOut     a sentence took longer than any sentence may
-├── SentenceError        a sentence did what its keyword does not allow
-├── CheckFailed          a sentence was looked at until its deadline and was not true
-├── Inconclusive         a sentence could not be looked at; never counted as good news
+├── StepTimedOut     a step took longer than any step may
+├── StepError        a step did what its keyword does not allow
+├── CheckFailed          a step was observed until its deadline and was not true
+├── Inconclusive         a step could not be looked at; never counted as good news
 │   └── NoAnswer           an HTTP address gave no answer: why, as far as that is known
 ├── RedactionError       a made-up secret was not struck out: nothing real is trusted to it
 └── JournalError         the journal cannot be written, or is not whole
@@ -106,20 +106,20 @@ class LockLost(RunbookError):
     """The lock of this run was taken away: nothing more is changed."""
 
 
-class SentenceTimedOut(RunbookError):
-    """A sentence took longer than any sentence may."""
+class StepTimedOut(RunbookError):
+    """A step took longer than any step may."""
 
 
-class SentenceError(RunbookError):
-    """A sentence did what its keyword does not allow: the steps are wrong, not production."""
+class StepError(RunbookError):
+    """A step did what its keyword does not allow: the steps are wrong, not production."""
 
 
 class CheckFailed(RunbookError):
-    """A sentence was looked at until its deadline and was not true."""
+    """A step was observed until its deadline and was not true."""
 
 
 class Inconclusive(RunbookError):
-    """A sentence could not be looked at; that is never good news."""
+    """A step could not be looked at; that is never good news."""
 
 
 class Why(StrEnum):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 
-from harness.collection.feature_model import Chapter, Definition, Runbook, Scenario, Sentence
+from harness.collection.feature_model import Chapter, Definition, Runbook, Scenario, Step
 from runbook.incident.facts import Strategy
 
 #: Marks with which pytest itself leaves a test out, or calls a failed one good.
@@ -50,48 +50,48 @@ def _emptiness(runbook: Runbook) -> Iterator[str]:
     for scenario in runbook.scenarios:
         if scenario.stray:
             yield (
-                f"{scenario.place}: {scenario.stray.splitlines()[0]!r} below it is no sentence → begin it with Given, "
+                f"{scenario.place}: {scenario.stray.splitlines()[0]!r} below it is no step → begin it with Given, "
                 "When, Then, And or But, or make it a comment with #"
             )
-        elif not scenario.sentences:
-            yield f"{scenario.place}: no sentence in {scenario.name!r} → write one, or take it out"
+        elif not scenario.steps:
+            yield f"{scenario.place}: no step in {scenario.name!r} → write one, or take it out"
         for place in scenario.without_rows:
             yield f"{place}: no rows for the outline {scenario.name!r} → give it Examples with a row"
 
 
 def _definitions(runbook: Runbook) -> Iterator[str]:
-    for sentence, scenario in _sentences(runbook):
-        found = runbook.definitions_of(sentence)
+    for step, scenario in _steps(runbook):
+        found = runbook.definitions_of(step)
         if not found and not scenario.without_rows:
-            meant = runbook.similar_to(sentence)
+            meant = runbook.similar_to(step)
             hint = f"was {meant} meant?" if meant else "bind it to a function in steps/"
-            yield f"{sentence.place}: no definition for {sentence} → {hint}"
+            yield f"{step.place}: no definition for {step} → {hint}"
         elif len(found) > 1:
             places = " and ".join(definition.place for definition in found)
-            yield f"{sentence.place}: {len(found)} definitions for {sentence}: {places} → keep one of them"
+            yield f"{step.place}: {len(found)} definitions for {step}: {places} → keep one of them"
         for definition in found[:1]:
-            yield from _binding(sentence, definition)
+            yield from _binding(step, definition)
 
 
-def _binding(sentence: Sentence, definition: Definition) -> Iterator[str]:
+def _binding(step: Step, definition: Definition) -> Iterator[str]:
     function = f"{definition.function.__name__} at {definition.place}"
     if definition.runs_later:
         yield (
-            f"{sentence.place}: {function} is {_a(definition.runs_later)}: what stands in it would not run when the "
-            "sentence does → write a plain function"
+            f"{step.place}: {function} is {_a(definition.runs_later)}: what stands in it would not run when the "
+            "step does → write a plain function"
         )
     if "subtests" in definition.arguments:
-        yield f"{sentence.place}: {function} takes subtests, which can fail without stopping → make each a sentence"
-    for name in sorted(sentence.attached - definition.arguments):
-        yield f"{sentence.place}: {function} does not take the {name} that stands below {sentence} → take it out there"
-    if sentence.kind == "when" and not definition.is_change:
+        yield f"{step.place}: {function} takes subtests, which can fail without stopping → make each a step"
+    for name in sorted(step.attached - definition.arguments):
+        yield f"{step.place}: {function} does not take the {name} that stands below {step} → take it out there"
+    if step.kind == "when" and not definition.is_change:
         yield (
-            f"{sentence.place}: {sentence} is bound to {function}, which is not declared a change → mark it with "
-            "@changes, or make the sentence a Given or a Then"
+            f"{step.place}: {step} is bound to {function}, which is not declared a change → mark it with "
+            "@changes, or make the step a Given or a Then"
         )
-    if sentence.kind != "when" and definition.is_change:
+    if step.kind != "when" and definition.is_change:
         yield (
-            f"{sentence.place}: {sentence} is bound to {function}, which is declared a change → make the sentence a "
+            f"{step.place}: {step} is bound to {function}, which is declared a change → make the step a "
             "When, or take @changes away if it only looks"
         )
 
@@ -100,14 +100,14 @@ def _a(word: str) -> str:
     return f"an {word}" if word[0] in "aeiou" else f"a {word}"
 
 
-def _sentences(runbook: Runbook) -> Iterator[tuple[Sentence, Scenario]]:
-    return ((sentence, scenario) for scenario in runbook.scenarios for sentence in scenario.sentences)
+def _steps(runbook: Runbook) -> Iterator[tuple[Step, Scenario]]:
+    return ((step, scenario) for scenario in runbook.scenarios for step in scenario.steps)
 
 
 def _unused(runbook: Runbook) -> Iterator[str]:
-    sentences = [sentence for sentence, _ in _sentences(runbook)]
+    steps = [step for step, _ in _steps(runbook)]
     for definition in runbook.definitions:
-        if not any(definition.defines(sentence) for sentence in sentences):
+        if not any(definition.defines(step) for step in steps):
             yield f"{definition.place}: no feature uses {definition} → use it, take it out, or add --allow-unused"
 
 

@@ -1,4 +1,4 @@
-"""What the checks of feature files need to know of them, and of the definitions of their sentences."""
+"""What the checks of feature files need to know of them, and of the definitions of their steps."""
 
 import difflib
 import re
@@ -23,8 +23,8 @@ class Tag:
 
 
 @dataclass(frozen=True)
-class Sentence:
-    """One sentence as it will be run: `kind` is `given`, `when` or `then`; `attached` is what stands below it."""
+class Step:
+    """One step as it will be run: `kind` is `given`, `when` or `then`; `attached` is what stands below it."""
 
     kind: str
     text: str
@@ -42,8 +42,8 @@ class Scenario:
     name: str
     place: str
     tags: tuple[Tag, ...]
-    sentences: tuple[Sentence, ...]
-    #: Lines that stand above the first sentence and are none: Gherkin takes a misspelt keyword for a description.
+    steps: tuple[Step, ...]
+    #: Lines that stand above the first step and are none: Gherkin takes a misspelt keyword for a description.
     stray: str = ""
     #: The places at which an outline has no rows; an outline without examples is one such place.
     without_rows: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Definition:
-    """One definition: the function that is bound to a sentence. A `kind` of None stands for every keyword."""
+    """One definition: the function that is bound to a step. A `kind` of None stands for every keyword."""
 
     kind: str | None
     words: str
@@ -81,12 +81,12 @@ class Definition:
     place: str
     #: The arguments that its function takes.
     arguments: frozenset[str] = frozenset()
-    #: `async def`, or a generator: what stands in it is not run when its sentence is.
+    #: `async def`, or a generator: what stands in it is not run when its step is.
     runs_later: str | None = None
 
-    def defines(self, sentence: Sentence) -> bool:
-        """Tell whether pytest-bdd would take it for this sentence."""
-        return self.kind in (None, sentence.kind) and self.matches(sentence.text)
+    def defines(self, step: Step) -> bool:
+        """Tell whether pytest-bdd would take it for this step."""
+        return self.kind in (None, step.kind) and self.matches(step.text)
 
     @property
     def is_change(self) -> bool:
@@ -109,16 +109,16 @@ class Runbook:
         """Every scenario, in the order in which they run."""
         return [scenario for chapter in self.chapters for scenario in chapter.scenarios]
 
-    def definitions_of(self, sentence: Sentence) -> list[Definition]:
-        """The definitions that match a sentence."""
-        return [definition for definition in self.definitions if definition.defines(sentence)]
+    def definitions_of(self, step: Step) -> list[Definition]:
+        """The definitions that match a step."""
+        return [definition for definition in self.definitions if definition.defines(step)]
 
-    def similar_to(self, sentence: Sentence) -> str | None:
+    def similar_to(self, step: Step) -> str | None:
         """The definition that was perhaps meant: the same words under another keyword, or nearly the same words."""
         for definition in self.definitions:
-            if definition.matches(sentence.text):
+            if definition.matches(step.text):
                 return f"{definition} at {definition.place}"
-        close = difflib.get_close_matches(sentence.text, [found.words for found in self.definitions], 1, 0.8)
+        close = difflib.get_close_matches(step.text, [found.words for found in self.definitions], 1, 0.8)
         return next((f"{found} at {found.place}" for found in self.definitions if [found.words] == close), None)
 
 

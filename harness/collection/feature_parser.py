@@ -14,10 +14,11 @@ from gherkin.dialect import DIALECTS
 from pytest_bdd import gherkin_parser as raw
 from pytest_bdd.compat import get_fixture_names, getfixturedefs
 from pytest_bdd.exceptions import GherkinParseError
-from pytest_bdd.parser import Feature, FeatureParser, Rule, ScenarioTemplate, Step
+from pytest_bdd.parser import Feature, FeatureParser, Rule, ScenarioTemplate
+from pytest_bdd.parser import Step as ParsedStep
 from pytest_bdd.steps import StepFunctionContext, StepNamePrefix, step_function_context_registry
 
-from harness.collection.feature_model import Chapter, Definition, Scenario, Sentence, Tag
+from harness.collection.feature_model import Chapter, Definition, Scenario, Step, Tag
 
 
 def read_chapter(path: Path) -> Chapter:
@@ -75,7 +76,7 @@ def _scenario(reader: _Reader, data: raw.Scenario, template: ScenarioTemplate, s
         name=data.name,
         place=place,
         tags=tuple(tags),
-        sentences=tuple(dict.fromkeys(_sentence(step, shown) for step in rendered)),
+        steps=tuple(dict.fromkeys(_step(step, shown) for step in rendered)),
         stray=data.description.strip(),
         without_rows=tuple(empty) if data.examples else (place,) * outline,
         runs=len(rows) if data.examples else 1,
@@ -88,12 +89,12 @@ def _tags(tags: Iterable[raw.Tag], shown: str, *, of_examples: bool = False) -> 
         yield Tag(name, argument if colon else None, f"{shown}:{tag.location.line}", of_examples)
 
 
-def _sentence(step: Step, shown: str) -> Sentence:
-    attached = {"datatable": step.datatable, "docstring": step.docstring}
-    return Sentence(
-        step.type,
-        step.name,
-        f"{shown}:{step.line_number}",
+def _step(parsed: ParsedStep, shown: str) -> Step:
+    attached = {"datatable": parsed.datatable, "docstring": parsed.docstring}
+    return Step(
+        parsed.type,
+        parsed.name,
+        f"{shown}:{parsed.line_number}",
         frozenset(name for name, value in attached.items() if value is not None),
     )
 

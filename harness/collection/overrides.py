@@ -1,4 +1,4 @@
-"""For which sentences a person may vouch with `--override`, and by which id each is called."""
+"""For which steps a person may vouch with `--override`, and by which id each is called."""
 
 import re
 from collections.abc import Iterable
@@ -10,28 +10,28 @@ from harness.compat import FeatureFile
 from harness.options import Run
 
 
-def sentence_id(feature: str, scenario: int, sentence: int) -> str:
-    """`5.3.2`: the number of the chapter, which its file's name begins with, of its scenario, of its sentence."""
+def step_id(feature: str, scenario: int, step: int) -> str:
+    """`5.3.2`: the number of the chapter, which its file's name begins with, of its scenario, of its step."""
     stem = Path(feature).stem
     number = re.match(r"[0-9]+", stem)
-    return f"{number.group() if number else stem}.{scenario}.{sentence}"
+    return f"{number.group() if number else stem}.{scenario}.{step}"
 
 
 def refuse_overrides(run: Run, selected: Iterable[pytest.Item]) -> None:
-    """Raise UsageError for an id that no selected sentence has, or that was known in the incident gone on with."""
+    """Raise UsageError for an id that no selected step has, or that was known in the incident gone on with."""
     there = {
-        sentence_id(item.path.name, item.parent.position_of(item), number + 1)
+        step_id(item.path.name, item.parent.position_of(item), number + 1)
         for item in selected
         if isinstance(item.parent, FeatureFile)
-        for number in range(item.parent.sentences_of(item))
+        for number in range(item.parent.steps_of(item))
     }
     for given in run.wishes.override:
         if given not in there:
             raise pytest.UsageError(
-                f"--override {given}: no sentence of this run has that id → type the one that was shown beside it"
+                f"--override {given}: no step of this run has that id → type the one that was shown beside it"
             )
         if run.earlier is not None and not run.earlier.may_be_overridden(given):
             raise pytest.UsageError(
-                f"--override {given}: that sentence neither failed nor was it inconclusive in {run.incident}"
+                f"--override {given}: that step neither failed nor was it inconclusive in {run.incident}"
                 " → leave it out; a check that passed is not overridden"
             )

@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[REDACTOR] = redactor = redactor_for(run.settings)
     install_quiet_reporter(config, redactor.text)
     if config.option.capture == "no":
-        # What sentences print goes straight to the terminal.
+        # What steps print goes straight to the terminal.
         sys.stdout, sys.stderr = (
             cast("TextIO", Redacting(stream, redactor.text, by_line=True)) for stream in (sys.stdout, sys.stderr)
         )

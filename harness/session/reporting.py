@@ -22,23 +22,23 @@ _IN_FLIGHT = pytest.StashKey[pytest.Item]()
 def meant(error: BaseException | None) -> BaseException | None:
     """What an exception means in a runbook, where tests know ways out of a test that are no failures.
 
-    A sentence that skips itself, or expects to fail, has not been looked at; it is `inconclusive`.
+    A step that skips itself, or expects to fail, has not been looked at; it is `inconclusive`.
     """
     name = type(error).__name__
     if isinstance(error, (pytest.skip.Exception, pytest.xfail.Exception, unittest.SkipTest)):
         return Inconclusive(
-            f"the sentence was left in the middle ({name}: {error})",
+            f"the step was left in the middle ({name}: {error})",
             "let its function pass or fail; it decides nothing",
         )
     if isinstance(error, pytest.fail.Exception):
-        return CheckFailed(str(error), "look at what the sentence is about by hand")
+        return CheckFailed(str(error), "look at what the step is about by hand")
     if isinstance(error, SystemExit):
-        return CheckFailed(f"a part of the sentence ended the program ({name}: {error})", "look at its function")
+        return CheckFailed(f"a part of the step ended the program ({name}: {error})", "look at its function")
     return error
 
 
 def outcome_of_scenario(outcomes: list[Outcome]) -> Outcome:
-    """How a scenario ended, by its sentences and by what went wrong around them; without any, nothing is known."""
+    """How a scenario ended, by its steps and by what went wrong around them; without any, nothing is known."""
     bad = [outcome for outcome in outcomes if not outcome.is_good]
     if bad or not outcomes:
         return bad[0] if bad else Outcome.INCONCLUSIVE
@@ -86,7 +86,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     del item.session.stash[_IN_FLIGHT]
     conduct = item.config.stash.get(CONDUCT, None)
     if conduct is not None and item.nodeid not in conduct.ended:
-        _report(item, "a plugin took this scenario away: none of its sentences was run")
+        _report(item, "a plugin took this scenario away: none of its steps was run")
     return result
 
 
@@ -104,7 +104,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     item = session.stash.get(_IN_FLIGHT, None)
     if item is not None:
         with contextlib.suppress(Exception):  # a plugin that fails in here may have ended the run to begin with
-            _report(item, "the run was ended in this scenario; the record tells in which sentence")
+            _report(item, "the run was ended in this scenario; the record tells in which step")
     if conduct.ending == Outcome.DECISION_NEEDED:
         session.exitstatus = DECISION_NEEDED
     elif conduct.ending not in ENDED_WELL and session.exitstatus == pytest.ExitCode.OK:

@@ -126,7 +126,7 @@ class RunSession:
         self.outcome = self.ending = ending
         whole = True
         # Each of these on its own: a full disk, or a bug, must not keep the next from being done, nor the last lines.
-        for step in (partial(self._close_sentence, stopped_by), self._look_after, self.availability.stop, self._close):
+        for step in (partial(self._close_step, stopped_by), self._look_after, self.availability.stop, self._close):
             try:
                 step()
             except Exception as error:  # noqa: BLE001 - whatever it was, it goes into the last lines
@@ -164,11 +164,11 @@ class RunSession:
         )
         journal.close()
 
-    def _close_sentence(self, stopped_by: str | None) -> None:
-        if self.incident.sentence_is_open:
+    def _close_step(self, stopped_by: str | None) -> None:
+        if self.incident.step_is_open:
             # pytest reports no test that a signal stopped, so no other hook has closed it.
-            why = f"stopped by {stopped_by}" if stopped_by else "the run was ended while this sentence was open"
-            self.progress.sentence_ended(*self.incident.sentence_ended(KeyboardInterrupt(why)))
+            why = f"stopped by {stopped_by}" if stopped_by else "the run was ended while this step was open"
+            self.progress.step_ended(*self.incident.step_ended(KeyboardInterrupt(why)))
 
     def _look_after(self) -> None:
         incident = self.incident

@@ -1,4 +1,4 @@
-"""What Ctrl-C, SIGTERM, SIGHUP and a sentence's deadline do; once the record is being closed, nothing interrupts."""
+"""What Ctrl-C, SIGTERM, SIGHUP and a step's deadline do; once the record is being closed, nothing interrupts."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import signal
 from types import FrameType
 from typing import Any
 
-from runbook.errors import SentenceTimedOut
+from runbook.errors import StepTimedOut
 
 _NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 
@@ -21,8 +21,8 @@ class Signals:
         self.received: str | None = None
         self._closing = False
         self._deadline = 0.0
-        #: The open sentence came to its deadline; it stays so, whoever caught what was raised.
-        self.late: SentenceTimedOut | None = None
+        #: The open step came to its deadline; it stays so, whoever caught what was raised.
+        self.late: StepTimedOut | None = None
         self._clock_was: Any = None
 
     def install(self) -> None:
@@ -31,8 +31,8 @@ class Signals:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
                 signal.signal(number, self._handle)
 
-    def sentence_began(self, deadline: float) -> None:
-        """End the sentence that begins with SentenceTimedOut when it takes longer than `deadline` seconds.
+    def step_began(self, deadline: float) -> None:
+        """End the step that begins with StepTimedOut when it takes longer than `deadline` seconds.
 
         A process has one such clock: where a plugin (pytest-timeout) runs it already, its deadline holds.
         """
@@ -40,10 +40,10 @@ class Signals:
         if signal.getitimer(signal.ITIMER_REAL)[0] > 0:
             return
         self._deadline = deadline
-        self._clock_was = signal.signal(signal.SIGALRM, self._sentence_is_late)
+        self._clock_was = signal.signal(signal.SIGALRM, self._step_is_late)
         signal.setitimer(signal.ITIMER_REAL, deadline)
 
-    def sentence_ended(self) -> None:
+    def step_ended(self) -> None:
         """Stop the clock, if it is ours."""
         if self._clock_was is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -53,13 +53,13 @@ class Signals:
     def close(self) -> None:
         """From here on nothing interrupts: the record is closed, and production looked at."""
         self._closing = True
-        self.sentence_ended()
+        self.step_ended()
 
-    def _sentence_is_late(self, _number: int, _frame: FrameType | None) -> None:
+    def _step_is_late(self, _number: int, _frame: FrameType | None) -> None:
         if not self._closing:
-            self.late = SentenceTimedOut(
-                f"the sentence did not end within {self._deadline:g} s",
-                "look at the production host, or raise deadlines.sentence",
+            self.late = StepTimedOut(
+                f"the step did not end within {self._deadline:g} s",
+                "look at the production host, or raise deadlines.step",
             )
             raise self.late
 

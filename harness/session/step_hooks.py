@@ -1,4 +1,4 @@
-"""What happens around each scenario and each sentence: it is put on record, and shown, as it begins and as it ends."""
+"""What happens around each scenario and each step: it is put on record, and shown, as it begins and as it ends."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,16 +8,16 @@ import pytest
 from pytest_bdd.parser import Feature, Scenario, Step
 
 from harness.collection.order import named
-from harness.collection.overrides import sentence_id
+from harness.collection.overrides import step_id
 from harness.session.lifecycle import CONDUCT, SIGNALS
 from harness.session.reporting import make_failed, meant, outcome_of_scenario, without_secrets
 from harness.session.run import RunSession
 from runbook.actions import Outcome, is_change
-from runbook.errors import JournalError, LockLost, RunbookError, SentenceError
+from runbook.errors import JournalError, LockLost, RunbookError, StepError
 from runbook.incident.executor import Mode, outcome_of
 from runbook.incident.facts import Strategy
 
-#: How the sentences of a scenario ended, and what went wrong around them.
+#: How the steps of a scenario ended, and what went wrong around them.
 _OUTCOMES = pytest.StashKey[list[Outcome]]()
 
 
@@ -70,7 +70,7 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature,
 
 def _begin_scenario(conduct: RunSession, item: pytest.Item, name: str, description: str) -> None:
     if _OUTCOMES in item.stash:
-        raise SentenceError(f"{name!r} was run already, and something runs it again", "leave that plugin out")
+        raise StepError(f"{name!r} was run already, and something runs it again", "leave that plugin out")
     item.stash[_OUTCOMES] = []
     chapter = _chapter(item)
     conduct.incident.journal.write("scenario began", scenario=name, feature=chapter, description=description)
@@ -81,15 +81,15 @@ def _begin_scenario(conduct: RunSession, item: pytest.Item, name: str, descripti
 def pytest_bdd_before_step(
     request: pytest.FixtureRequest, scenario: Scenario, step: Step, step_func: Callable[..., object]
 ) -> None:
-    """Open the sentence on record, before anything in it happens."""
+    """Open the step on record, before anything in it happens."""
     conduct = _conduct(request)
     if conduct is None:
         return
     number = next(index for index, other in enumerate(scenario.steps, 1) if other is step)
-    request.config.stash[SIGNALS].sentence_began(conduct.run.settings.deadlines.sentence)
-    conduct.incident.sentence_began(
+    request.config.stash[SIGNALS].step_began(conduct.run.settings.deadlines.step)
+    conduct.incident.step_began(
         {
-            "id": sentence_id(scenario.feature.filename, request.node.parent.position_of(request.node), number),
+            "id": step_id(scenario.feature.filename, request.node.parent.position_of(request.node), number),
             "keyword": step.type.capitalize(),
             "text": step.name,
             "scenario": scenario.name,
@@ -97,36 +97,36 @@ def pytest_bdd_before_step(
         },
         may_change=is_change(step_func),
     )
-    conduct.progress.sentence_began(step.type.capitalize(), step.name)
+    conduct.progress.step_began(step.type.capitalize(), step.name)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_bdd_after_step(request: pytest.FixtureRequest) -> Any:
-    """Close the sentence on record, when it and every other plugin came to their end, and it did something at all."""
+    """Close the step on record, when it and every other plugin came to their end, and it did something at all."""
     result = yield
     if (conduct := _conduct(request)) is not None:
-        conduct.incident.check_sentence()
+        conduct.incident.check_step()
         if (late := request.config.stash[SIGNALS].late) is not None:
             raise late  # whoever caught it when it was raised
-    _end_sentence(request.node, None)
+    _end_step(request.node, None)
     return result
 
 
 def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: BaseException) -> None:
-    """Close the sentence on record: it raised."""
-    _end_sentence(request.node, exception)
+    """Close the step on record: it raised."""
+    _end_step(request.node, exception)
 
 
-def _end_sentence(item: pytest.Item, error: BaseException | None) -> None:
+def _end_step(item: pytest.Item, error: BaseException | None) -> None:
     conduct = item.config.stash.get(CONDUCT, None)
-    if conduct is None or not conduct.incident.sentence_is_open:
+    if conduct is None or not conduct.incident.step_is_open:
         return
-    item.config.stash[SIGNALS].sentence_ended()
-    outcome, detail, seconds = conduct.incident.sentence_ended(meant(error))
+    item.config.stash[SIGNALS].step_ended()
+    outcome, detail, seconds = conduct.incident.step_ended(meant(error))
     # What could not be checked, or was not so, and ended without an error all the same, is what a person accepted.
     vouched = error is None and outcome in (Outcome.INCONCLUSIVE, Outcome.FAILED)
     item.stash[_OUTCOMES].append(Outcome.PASSED if vouched else outcome)
-    conduct.progress.sentence_ended(outcome, detail, seconds)
+    conduct.progress.step_ended(outcome, detail, seconds)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -148,7 +148,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         _end_scenario(conduct, item, outcome)
     report: pytest.TestReport = yield
     if not report.failed and (error is not None or (call.when == "call" and not outcome.is_good)):
-        make_failed(report, str(error or "nothing is known of this scenario: none of its sentences came to an end"))
+        make_failed(report, str(error or "nothing is known of this scenario: none of its steps came to an end"))
     if isinstance(error, RunbookError):
         report.longrepr = str(error)
     return without_secrets(item.config, report)
@@ -158,7 +158,7 @@ def _note_error(conduct: RunSession, item: pytest.Item, error: BaseException) ->
     if _OUTCOMES not in item.stash:  # it went wrong before the scenario began: in a fixture, or in another plugin
         _begin_scenario(conduct, item, item.name, "")
     # What no step hook saw: pytest.exit, Ctrl-C, an error in a hook.
-    _end_sentence(item, error)
+    _end_step(item, error)
     item.stash[_OUTCOMES].append(outcome_of(error))
 
 

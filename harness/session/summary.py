@@ -11,7 +11,7 @@ from runbook.production.gate_words import gate_told
 from runbook.report.follow_up.approvals import approvals
 from runbook.report.incident_report import IncidentReport
 from runbook.report.next_command import gate_in_words, next_command
-from runbook.report.timeline import Sentence
+from runbook.report.timeline import Step
 
 #: The outcomes of plans that can be carried out.
 _CARRIED_OUT = (Outcome.PLANNED, Outcome.DECISION_NEEDED)
@@ -87,14 +87,14 @@ def _next(conduct: RunSession) -> list[str]:
     return lines if following is None else [*lines, f"{following.why}:", f"  {following.command}"]
 
 
-#: As many sentences of evidence as the last lines show; the record has them all.
+#: As many steps of evidence as the last lines show; the record has them all.
 _SHOWN = 4
 
 
-def recovery_lines(facts: Mapping[str, Any], stopped: Sentence | None) -> list[str]:
+def recovery_lines(facts: Mapping[str, Any], stopped: Step | None) -> list[str]:
     """The recovery that follows from the facts of an incident that changed nothing, and the evidence for it.
 
-    `stopped` is the sentence at which it stopped, None when it came to its end.
+    `stopped` is the step at which it stopped, None when it came to its end.
     """
     if stopped is None:
         return _applies(facts)
@@ -135,7 +135,7 @@ def _loss(facts: Mapping[str, Any]) -> list[str]:
     return [f"  the {what} destroys, with a restore point taken before:", *_shown(facts["loss"])]
 
 
-def _held(stopped: Sentence) -> list[str]:
+def _held(stopped: Step) -> list[str]:
     seen, _, missing = stopped.detail.partition(" → ")
     if stopped.outcome == Outcome.INTERRUPTED:
         return [f"stopped at: {stopped.keyword} {stopped.text}"]
@@ -146,7 +146,7 @@ def _held(stopped: Sentence) -> list[str]:
 def _shown(evidence: Sequence[str]) -> list[str]:
     more = len(evidence) - _SHOWN
     left_out = [f"    - and {more} more, in the record"] if more > 0 else []
-    return [*(f"    - {sentence}" for sentence in evidence[:_SHOWN]), *left_out]
+    return [*(f"    - {step}" for step in evidence[:_SHOWN]), *left_out]
 
 
 def _joined(revisions: Sequence[str] | None) -> str:

@@ -125,24 +125,24 @@ class LiveView:
     def __rich__(self) -> Group:
         now = time.monotonic()
         width = self._console.size.width - 1
-        lines = [*self._sentence(now, width), *self._users(now, width)]
+        lines = [*self._step(now, width), *self._users(now, width)]
         for line in lines:
             line.truncate(width, overflow="ellipsis")
             line.no_wrap = True
         return Group(*lines)
 
-    # -- the open sentence -------------------------------------------------------------------------------------
+    # -- the open step -------------------------------------------------------------------------------------
 
-    def _sentence(self, now: float, width: int) -> Iterator[Text]:
+    def _step(self, now: float, width: int) -> Iterator[Text]:
         what = self._now
-        if not what.sentence:
+        if not what.step:
             return
         changing = what.changes_production
         yield Text.assemble(
             f"{time.strftime('%H:%M:%SZ', time.gmtime())}   ",
             ("▲ " if changing else "  ", _LOOKS[Style.CHANGE]),
             ("now     ", "bold"),
-            (what.sentence, "bold"),
+            (what.step, "bold"),
         )
         clock = _clock(what.elapsed(now), what.deadline)
         state = Text(_INDENT)

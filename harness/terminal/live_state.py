@@ -8,15 +8,15 @@ from runbook.hosts.pull_progress import PullProgress
 
 @dataclass
 class LiveState:
-    """The sentence that is open, if one is, and what is done under it. Moments are of the monotonic clock.
+    """The step that is open, if one is, and what is done under it. Moments are of the monotonic clock.
 
     Its texts may be shown as they are. One thread writes, another one reads: a reader takes what it sees for true at
     that moment and no longer.
     """
 
-    sentence: str = ""
+    step: str = ""
     began: float = field(default_factory=time.monotonic)
-    #: Production is being changed, since a change to it began under this sentence.
+    #: Production is being changed, since a change to it began under this step.
     changes_production: bool = False
     #: What is waited for or done, and the command that runs.
     doing: str = ""
@@ -31,5 +31,5 @@ class LiveState:
         self.deadline, self.counted_from = deadline, time.monotonic()
 
     def elapsed(self, now: float) -> float:
-        """The seconds that count against the deadline, or, without one, those since the sentence began."""
+        """The seconds that count against the deadline, or, without one, those since the step began."""
         return now - (self.counted_from if self.deadline else self.began)

@@ -1,4 +1,4 @@
-"""What is said while the runbook runs: a line for each sentence as it ends, and what goes on until then."""
+"""What is said while the runbook runs: a line for each step as it ends, and what goes on until then."""
 
 import os
 import time
@@ -23,7 +23,7 @@ from runbook.journal.availability import Availability
 from runbook.journal.events import EventListener
 from runbook.text import visible
 
-#: Stands before each sentence that changes production, so that it is seen without colour too.
+#: Stands before each step that changes production, so that it is seen without colour too.
 SIGN = "▲"
 _MARKS = {
     Outcome.PASSED: ("ok", Style.GOOD),
@@ -60,7 +60,7 @@ class Progress(EventListener):
         self._verbosity: int = config.option.verbose
         self._plan = False
         self._chapter = self._shown_chapter = self._scenario = self._shown_scenario = ""
-        self._sentence = ""
+        self._step = ""
         self._changes: list[tuple[Scope, str]] = []
         self._commands: list[Completed] = []
         self._has_deadline = False
@@ -78,7 +78,7 @@ class Progress(EventListener):
         self._say(f"{run.kind.upper()} of {run.settings.project.name} — {does}", Style.HEADING)
         if self._verbosity >= 0:
             self._say(f"incident {run.incident}{', resumed' if run.earlier else ''}")
-            self._say(f"{SIGN} marks every sentence that {'would change' if self._plan else 'changes'} production")
+            self._say(f"{SIGN} marks every step that {'would change' if self._plan else 'changes'} production")
         if allows_live_view(self._config, self._terminal, os.environ):
             from harness.terminal.live import LiveView  # noqa: PLC0415 - a log needs no rich
 
@@ -103,10 +103,10 @@ class Progress(EventListener):
             self._say(line, Style.PLAIN if number else Style.HEADING)
 
     def note(self, text: str) -> None:
-        """Show something that is no sentence."""
+        """Show something that is no step."""
         self._say(f"{_clock()}     {text}", Style.WARNING)
 
-    # -- scenarios and sentences -------------------------------------------------------------------------------
+    # -- scenarios and steps -------------------------------------------------------------------------------
 
     def scenario_began(self, chapter: str, scenario: str) -> None:
         """Show the chapter when it is a new one, and the scenario."""
@@ -120,30 +120,30 @@ class Progress(EventListener):
         self._show_heading()
         self._say(f"    left out: {reason}", Style.WARNING)
 
-    def sentence_began(self, keyword: str, text: str) -> None:
-        """Remember the sentence; on a terminal, show it while it runs."""
-        self._sentence = self._clean(f"{keyword:<5} {text}")
+    def step_began(self, keyword: str, text: str) -> None:
+        """Remember the step; on a terminal, show it while it runs."""
+        self._step = self._clean(f"{keyword:<5} {text}")
         self._changes, self._commands, self._has_deadline = [], [], False
         now = self.now
         now.began = time.monotonic()
         now.deadline, now.changes_production, now.doing, now.command, now.pull = 0.0, False, "", "", None
-        now.sentence = self._sentence
+        now.step = self._step
 
-    def sentence_ended(self, outcome: Outcome, detail: str, seconds: float) -> None:
-        """Show how the sentence ended; what it saw when that is more than a formality."""
-        self.now.sentence = ""
+    def step_ended(self, outcome: Outcome, detail: str, seconds: float) -> None:
+        """Show how the step ended; what it saw when that is more than a formality."""
+        self.now.step = ""
         sign, mark, style = self._mark(outcome)
         passed = outcome in (Outcome.PASSED, Outcome.PLANNED)
         if self._verbosity < 0 and passed and not sign.strip():
             return
         self._show_heading()
         head: Line = [(f"{_clock()}   ", Style.PLAIN), (f"{sign} ", Style.CHANGE), (f"{mark:<8}", style)]
-        text = f"{self._sentence} (already so)" if self._was_so else self._sentence
+        text = f"{self._step} (already so)" if self._was_so else self._step
         room = self._screen.width - _INDENT - 10
         if len(text) <= room:
             self._screen.line([*head, (f"{text:<{min(room, _WIDTH)}} {seconds:6.1f} s", Style.PLAIN)])
         else:
-            # On a narrow screen the sentence matters more than how long it took.
+            # On a narrow screen the step matters more than how long it took.
             first, *others = broken(text, self._screen.width - _INDENT - 7) if self._screen.breaks_lines else [text]
             self._screen.line([*head, (first, Style.PLAIN)])
             self._indent([f"      {line}" for line in others], Style.PLAIN, _INDENT)
@@ -184,7 +184,7 @@ class Progress(EventListener):
         self.now.count(deadline)
 
     def changed(self, summary: str, reach: Scope, state: str) -> None:
-        """Remember for the sentence's own line what was done."""
+        """Remember for the step's own line what was done."""
         del summary
         if state != "done":  # then it is known since it began
             self._changes.append((reach, state))

@@ -72,7 +72,7 @@ class PlainScreen:
 
     @contextmanager
     def _uncaptured(self) -> Iterator[TerminalReporter]:
-        # While a sentence runs, pytest captures what it prints; the progress is not part of that.
+        # While a step runs, pytest captures what it prints; the progress is not part of that.
         with self._capture.global_and_fixture_disabled():
             yield self._terminal
 

@@ -64,7 +64,7 @@ class Incident:
     `arguments` are what a person would add to `pytest features` for it; `expected` is how that must end.
     `orders` are those that customers get through while the failed release is live. `fix` is the release that
     corrects it, in the registry and not deployed. `asked_for` is the path that strangers ask for meanwhile.
-    `held_at` is the sentence at which it must be held.
+    `held_at` is the step at which it must be held.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Everything that sentences speak of, made from the settings: one object for each thing."""
+"""Everything that steps speak of, made from the settings: one object for each thing."""
 
 from collections.abc import Callable
 from functools import cached_property

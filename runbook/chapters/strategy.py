@@ -28,7 +28,7 @@ def assess(tools: Context) -> Assessment:
         reason = f"the SQL from {head} to {at} could not be read from the failed release's image: {why}"
         return Assessment(Verdict.REVIEW, (Finding(Verdict.REVIEW, "", "", reason),))
     models = from_object(to_json(known.target.models)) if known.target.models is not None else None
-    # PostgreSQL's grammar takes a while to load, and the first sentence is waited for.
+    # PostgreSQL's grammar takes a while to load, and the first step is waited for.
     from runbook.migrations.verdict.judge import judge  # noqa: PLC0415
 
     return judge(failed.upgrade.sql, models, bookkeeping=bookkeeping(tools.settings.database))

@@ -17,7 +17,7 @@ from runbook.report.page.odd_entries import odd_entries_told
 from runbook.report.page.templating import clock, duration
 from runbook.report.plan_diff import plan_and_actual
 from runbook.report.status import Ending, ending
-from runbook.report.timeline import Scenario, Sentence
+from runbook.report.timeline import Scenario, Step
 
 _STYLES = {"passed": GOOD, "planned": PLAN, "failed": BAD, "interrupted": BAD, "inconclusive": BAD}
 
@@ -79,7 +79,7 @@ def _record(story: IncidentReport, ended: Ending, verified: Verified, paper: Pap
     print_top(story, ended, verified, paper)
     _changes(story, paper)
     _decisions(story, approvals(verified.entries), paper)
-    newest = story.sentences[-1] if ended.under_way and story.sentences else None
+    newest = story.steps[-1] if ended.under_way and story.steps else None
     for chapter, scenarios in story.chapters.items():
         paper.heading(chapter)
         for scenario in scenarios:
@@ -97,7 +97,7 @@ def _decisions(story: IncidentReport, by_people: Sequence[Approval], paper: Pape
         for over in decision.get("passed_over", []):
             paper.line((f"passed over: {over['candidate']}: {over['why']}", SOFT), indent=4)
     for each in by_people:
-        about = f"{each.meaning}: {each.sentence}" if each.sentence else each.meaning
+        about = f"{each.meaning}: {each.step}" if each.step else each.meaning
         paper.line((each.option, STRONG), f" by {each.by}, {clock(each.at)} UTC: {about}")
         if each.because:
             paper.line((f"because: {each.because}", SOFT), indent=4)
@@ -126,32 +126,32 @@ def _changes(story: IncidentReport, paper: Paper) -> None:
         paper.line((f"the same before and after: {', '.join(same) or 'nothing'}", SOFT))
 
 
-def _scenario(scenario: Scenario, at_work: Sentence | None, paper: Paper, *, verbose: bool) -> None:
+def _scenario(scenario: Scenario, at_work: Step | None, paper: Paper, *, verbose: bool) -> None:
     if scenario.reason:
         paper.line((f"  {scenario.name} (left out: it {scenario.reason})", SOFT))
         return
     paper.line(f"  {scenario.name}")
-    for sentence in scenario.sentences:
-        seconds = "" if sentence.seconds is None else f"{sentence.seconds:.1f} s"
-        outcome = (f"{sentence.outcome:<12}", _STYLES.get(sentence.outcome, ""))
-        open_still = sentence is at_work and sentence.seconds is None
+    for step in scenario.steps:
+        seconds = "" if step.seconds is None else f"{step.seconds:.1f} s"
+        outcome = (f"{step.outcome:<12}", _STYLES.get(step.outcome, ""))
+        open_still = step is at_work and step.seconds is None
         if open_still:
             outcome = (f"{'at work':<12}", STRONG)
-        change = "changing" if open_still and sentence.changed_production else sentence.change_in_words
+        change = "changing" if open_still and step.changed_production else step.change_in_words
         changed = (f"  ({change})", PLAN) if change else ""
         paper.line(
-            (f"{sentence.began[11:19]} ", SOFT), outcome, (f"{seconds:>8}  ", SOFT),
-            f"{sentence.keyword} {sentence.text}", changed, indent=4,
+            (f"{step.began[11:19]} ", SOFT), outcome, (f"{seconds:>8}  ", SOFT),
+            f"{step.keyword} {step.text}", changed, indent=4,
         )  # fmt: skip
-        if sentence.stopped and sentence.detail and not open_still:
-            paper.line(sentence.detail, indent=8)
+        if step.stopped and step.detail and not open_still:
+            paper.line(step.detail, indent=8)
         if verbose:
-            _details(sentence, paper)
+            _details(step, paper)
 
 
-def _details(sentence: Sentence, paper: Paper) -> None:
-    """What was run and seen under a sentence, each with its entry's number, which --entry takes."""
-    for entry in sentence.details:
+def _details(step: Step, paper: Paper) -> None:
+    """What was run and seen under a step, each with its entry's number, which --entry takes."""
+    for entry in step.details:
         paper.line((f"[{entry['seq']}] ", SOFT), *_detail(entry), indent=8)
 
 
@@ -224,8 +224,8 @@ def _alarms(story: IncidentReport, ended: Ending, verified: Verified, paper: Pap
         paper.line((f"Users were not served when it ended: the last probe had {answer}", BAD))
     if story.production.left_unknown and not ended.under_way:
         paper.line((f"How production was left is not known: {ended.left_unknown_because}", BAD))
-    for sentence in story.vouched:
-        paper.line((f"Not seen to be well, a person vouched for it: {sentence.keyword} {sentence.text}", PLAN))
+    for step in story.vouched:
+        paper.line((f"Not seen to be well, a person vouched for it: {step.keyword} {step.text}", PLAN))
 
 
 def _facts(story: IncidentReport, ended: Ending, verified: Verified, paper: Paper) -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from runbook.actions import Action, Check, Observation, Outcome, Scope
-from runbook.errors import CheckFailed, Inconclusive, SentenceError
+from runbook.errors import CheckFailed, Inconclusive, StepError
 from runbook.hosts.command import Command
 from runbook.hosts.local import Host
 from runbook.journal.journal import Entry, Journal
@@ -62,7 +62,7 @@ class Incident(Witness):
         self.name = name
         self.mode = mode
         self.facts: dict[str, Any] = {}
-        #: Since a change was only planned, production is no longer what later sentences speak of.
+        #: Since a change was only planned, production is no longer what later steps speak of.
         self.planned_changes = 0
         #: Changes to production that were really begun, by their summary.
         self.changes_made: list[str] = []
@@ -71,23 +71,23 @@ class Incident(Witness):
         self._looking = False
         #: Called before anything is changed; raises when this run may change nothing any more.
         self.before_change: Callable[[], None] = _nothing
-        #: What to type so that the run goes on over the sentence of that id.
+        #: What to type so that the run goes on over the step of that id.
         self.overriding: Callable[[str], str] = _option
         #: Whether harm goes on while nothing is changed, so that even the checks before any change may be accepted.
         self.urgent = False
         #: When each message was sent by an earlier run of this incident, by the change's summary.
         self._told: dict[str, str] = {}
-        self._sentence_id = ""
-        #: Who vouched for which sentence that could not be checked in this run, and why; by the sentence's id.
+        self._step_id = ""
+        #: Who vouched for which step that could not be checked in this run, and why; by the step's id.
         self.vouched: dict[str, Any] = {}
-        #: What is waited for: the options with which a person would decide, by the sentence's id.
+        #: What is waited for: the options with which a person would decide, by the step's id.
         self.undecided: dict[str, tuple[str, ...]] = {}
-        self._sentence_outcome = Outcome.PASSED
-        self._sentence_detail = ""
-        self._sentence_began: float | None = None
-        self._sentence_may_change = False
-        #: What the open sentence did that goes on record: looks, facts, decisions, changes.
-        self._sentence_did: set[str] = set()
+        self._step_outcome = Outcome.PASSED
+        self._step_detail = ""
+        self._step_began: float | None = None
+        self._step_may_change = False
+        #: What the open step did that goes on record: looks, facts, decisions, changes.
+        self._step_did: set[str] = set()
 
     def go_on_from(self, entries: Sequence[Entry], *, elsewhere: bool = False) -> None:
         """Take up what earlier runs of this incident pinned, decided, changed and told.
@@ -112,14 +112,14 @@ class Incident(Witness):
     # -- what the record keeps ---------------------------------------------------------------------------------
 
     def record_fact(self, name: str, value: Any) -> None:
-        """Keep a fact under `name`, for later sentences and for the record."""
-        self._sentence_did.add("fact")
+        """Keep a fact under `name`, for later steps and for the record."""
+        self._step_did.add("fact")
         self.facts[name] = value
         self.journal.write("fact", name=name, value=value)
 
     def confirm(self, name: str) -> None:
         """Say that the fact `name`, which an earlier run of this incident put on record, is what counts."""
-        self._sentence_did.add("fact")
+        self._step_did.add("fact")
         self.journal.write("confirmed", name=name)
         self._conclude(Outcome.PASSED, f"as an earlier run of this incident found: {name}")
 
@@ -133,24 +133,24 @@ class Incident(Witness):
 
     def decide(self, question: str, answer: str, evidence: list[str], **more: list[dict[str, Any]]) -> None:
         """Keep a decision with the evidence it rests on; `more` are parts of it that the page shows by themselves."""
-        self._sentence_did.add("decision")
+        self._step_did.add("decision")
         told: dict[str, Any] = {name: value for name, value in more.items() if value}
         self.journal.write("decision", question=question, answer=answer, evidence=evidence, **told)
 
-    # -- what sentences do -------------------------------------------------------------------------------------
+    # -- what steps do -------------------------------------------------------------------------------------
 
     def execute(self, change: Action, host: Host) -> None:
         """Make a change, or, in a plan, write down exactly what would be done.
 
         What is so already is recorded as such and not done again. The intent is on the disk before the first
-        action begins. Raises SentenceError in a sentence that may not change anything, and whatever the action raises.
+        action begins. Raises StepError in a step that may not change anything, and whatever the action raises.
         """
-        if self.sentence_is_open and not self._sentence_may_change:
-            raise SentenceError(
-                f"a sentence that is not declared a change was about to make one: {change.summary}",
+        if self.step_is_open and not self._step_may_change:
+            raise StepError(
+                f"a step that is not declared a change was about to make one: {change.summary}",
                 "bind it to When and mark its function with @changes",
             )
-        self._sentence_did.add("change")
+        self._step_did.add("change")
         actions = [str(action) for action in change.actions]
         about: dict[str, Any] = {"summary": change.summary, "reach": change.reach}
         if change.leaves or change.removes:
@@ -230,7 +230,7 @@ class Incident(Witness):
         Raises CheckFailed when it is not so by the deadline, and Inconclusive when it could not be looked at.
         """
         if self.planned_changes:
-            self._sentence_did.add("look")
+            self._step_did.add("look")
             within = f" within {expectation.deadline:g} s" if expectation.deadline else ""
             self._conclude(Outcome.PLANNED, f"would check{within}: {expectation.expected}")
             self.journal.write("look", expected=expectation.expected, deadline=expectation.deadline, state="planned")
@@ -239,7 +239,7 @@ class Incident(Witness):
 
     def verify(self, expectation: Check) -> None:
         """Look until it is as expected, in a plan as well. Raises as `expect` does."""
-        self._sentence_did.add("look")
+        self._step_did.add("look")
         self.listener.expecting(expectation.expected, expectation.deadline)
         with self._one_look() as patience:
             waited = wait_for(expectation, patience=patience)
@@ -260,7 +260,7 @@ class Incident(Witness):
             after = f" after {waited.seconds:.0f} s" if expectation.deadline and waited.seconds >= 1 else ""
             seen = f"expected {expectation.expected}; seen{after}: {waited.seen.seen}"
             if expectation.decided_by:
-                self.undecided[self._sentence_id] = expectation.decided_by
+                self.undecided[self._step_id] = expectation.decided_by
                 self.record_fact("undecided", {each: list(options) for each, options in self.undecided.items()})
             if self.mode is Mode.PLAN and expectation.decided_by:
                 self._conclude(Outcome.PLANNED, f"DECISION NEEDED: {seen} → {expectation.next_step}")
@@ -271,23 +271,23 @@ class Incident(Witness):
         self._conclude(Outcome.PASSED, waited.seen.seen)
 
     def _vouched_for(self, expectation: Check, unknown: Inconclusive) -> None:
-        """Go on if a person vouched for this sentence (`--override`); raise Inconclusive otherwise."""
+        """Go on if a person vouched for this step (`--override`); raise Inconclusive otherwise."""
         seen = f"expected {expectation.expected}; {unknown.seen}"
         if not expectation.vouchable:
             raise Inconclusive(seen, unknown.next_step)
         if not self._accepted(seen, Outcome.INCONCLUSIVE):
-            way_on = self.overriding(self._sentence_id)
+            way_on = self.overriding(self._step_id)
             raise Inconclusive(seen, f"{unknown.next_step}; or, if you know that it is so: {way_on}")
 
     def _accepted(self, seen: str, outcome: Outcome) -> bool:
-        """Tell whether a person accepted what was seen of this sentence, and put on record who, and why."""
-        override = self.facts.get("overrides", {}).get(self._sentence_id)
+        """Tell whether a person accepted what was seen of this step, and put on record who, and why."""
+        override = self.facts.get("overrides", {}).get(self._step_id)
         if override is None:
             return False
-        self.vouched[self._sentence_id] = override
+        self.vouched[self._step_id] = override
         verb, what = ("accepts", "is not so") if outcome is Outcome.FAILED else ("vouches for", "is not known")
         word = f"{override['by']} {verb} it: {override['because']}"
-        self.decide(f"{self._sentence_id}: may the run go on although this {what}?", "yes", [word, seen])
+        self.decide(f"{self._step_id}: may the run go on although this {what}?", "yes", [word, seen])
         self._conclude(outcome, f"{seen}; {word}")
         return True
 
@@ -296,51 +296,51 @@ class Incident(Witness):
         wanted = self.urgent or expectation.arguable or (self.mode is not Mode.PLAN and self.changes_made)
         if not wanted or expectation.decided_by or not expectation.acceptable:
             return expectation.next_step
-        return f"{expectation.next_step}; or, if you know better, go on with {self.overriding(self._sentence_id)}"
+        return f"{expectation.next_step}; or, if you know better, go on with {self.overriding(self._step_id)}"
 
     def _conclude(self, outcome: Outcome, detail: str) -> None:
-        self._sentence_outcome = outcome
-        self._sentence_detail = f"{self._sentence_detail}\n{detail}" if self._sentence_detail else detail
+        self._step_outcome = outcome
+        self._step_detail = f"{self._step_detail}\n{detail}" if self._step_detail else detail
 
-    def sentence_began(self, facts: Mapping[str, Any], *, may_change: bool = False) -> None:
-        """Open a sentence, with its `id`, `keyword` and `text`; on the disk before anything in it happens.
+    def step_began(self, facts: Mapping[str, Any], *, may_change: bool = False) -> None:
+        """Open a step, with its `id`, `keyword` and `text`; on the disk before anything in it happens.
 
         Only one that may change carries out changes.
         """
-        self._sentence_outcome, self._sentence_detail = Outcome.PASSED, ""
-        self._sentence_may_change, self._sentence_did = may_change, set()
-        self._sentence_id = str(facts["id"])
-        self.journal.write("sentence began", sync=True, **facts)
-        self._sentence_began = time.monotonic()
+        self._step_outcome, self._step_detail = Outcome.PASSED, ""
+        self._step_may_change, self._step_did = may_change, set()
+        self._step_id = str(facts["id"])
+        self.journal.write("step began", sync=True, **facts)
+        self._step_began = time.monotonic()
 
     @property
-    def sentence_is_open(self) -> bool:
-        """Tell whether a sentence has begun and not ended."""
-        return self._sentence_began is not None
+    def step_is_open(self) -> bool:
+        """Tell whether a step has begun and not ended."""
+        return self._step_began is not None
 
-    def check_sentence(self) -> None:
-        """Raise Inconclusive when the open sentence has done nothing yet: that it came to its end proves nothing."""
-        if self._sentence_may_change and "change" not in self._sentence_did:
+    def check_step(self) -> None:
+        """Raise Inconclusive when the open step has done nothing yet: that it came to its end proves nothing."""
+        if self._step_may_change and "change" not in self._step_did:
             raise Inconclusive(
-                "nothing was done: the sentence came to its end without a change, done, planned or already so",
+                "nothing was done: the step came to its end without a change, done, planned or already so",
                 "have its function hand an Action to execute",
             )
-        if not self._sentence_did:
+        if not self._step_did:
             raise Inconclusive(
-                "it looked at nothing: the sentence came to its end without a look, a fact or a decision on record",
+                "it looked at nothing: the step came to its end without a look, a fact or a decision on record",
                 "have its function hand a Check to verify or expect",
             )
 
-    def sentence_ended(self, error: BaseException | None = None) -> tuple[Outcome, str, float]:
-        """Close the sentence that is open, and return its outcome, its detail in words, and its seconds."""
-        seconds = time.monotonic() - (self._sentence_began or time.monotonic())
-        self._sentence_began = None
-        outcome, detail = self._sentence_outcome, self._sentence_detail
+    def step_ended(self, error: BaseException | None = None) -> tuple[Outcome, str, float]:
+        """Close the step that is open, and return its outcome, its detail in words, and its seconds."""
+        seconds = time.monotonic() - (self._step_began or time.monotonic())
+        self._step_began = None
+        outcome, detail = self._step_outcome, self._step_detail
         if error is not None:
             outcome, detail = outcome_of(error), str(error) or type(error).__name__
         # Whoever shows it may break it into lines, and a broken secret is not recognised any more.
         detail = self.journal.redactor.text(detail)
-        self.journal.write("sentence ended", sync=True, outcome=outcome, detail=detail, seconds=round(seconds, 3))
+        self.journal.write("step ended", sync=True, outcome=outcome, detail=detail, seconds=round(seconds, 3))
         return outcome, detail, seconds
 
 
@@ -348,8 +348,8 @@ def _nothing() -> None:
     """Let the change be made."""
 
 
-def _option(sentence_id: str) -> str:
-    return f'--override {sentence_id} --because "…"'
+def _option(step_id: str) -> str:
+    return f'--override {step_id} --because "…"'
 
 
 def outcome_of(error: BaseException) -> Outcome:

@@ -11,7 +11,7 @@ class Options:
 
     `target` names the release to return to, `forward_fix` the one to go on with; `accept_loss` the revision by which a
     loss is accepted; `verdict` is a human's, given `because`; `enable` and `disable` name a switch. `override` has
-    the ids of sentences that a human vouches for, if they cannot be checked, `because`.
+    the ids of steps that a human vouches for, if they cannot be checked, `because`.
     """
 
     target: str | None = None

@@ -17,7 +17,7 @@ SELECT rolname FROM pg_roles WHERE rolcanlogin AND (rolsuper OR rolcreatedb)
 ORDER BY rolname = current_user DESC, rolsuper DESC, rolname LIMIT 1
 """
 
-Step = dict[str, str]
+RestoreStep = dict[str, str]
 
 
 class Restoring:
@@ -28,7 +28,7 @@ class Restoring:
         self._database = database
         self._traffic = traffic
 
-    def how_to(self, path: str, sha256: str, facts: Mapping[str, Any]) -> dict[str, list[Step]]:
+    def how_to(self, path: str, sha256: str, facts: Mapping[str, Any]) -> dict[str, list[RestoreStep]]:
         """The steps for the dump at `path`, each with `why` and `command`.
 
         `beside` makes a database of its own and overwrites nothing; `instead` then puts that in the live one's place,
@@ -43,14 +43,14 @@ class Restoring:
         return {"beside": self._beside(path, sha256, maker), "instead": self._instead(maker, facts)}
 
     @property
-    def _going_there(self) -> Step:
+    def _going_there(self) -> RestoreStep:
         return _step("go to the project's directory", shlex.join(("cd", self._production.directory)))
 
     @property
     def _restored(self) -> str:
         return f"{self._database.name}_restored"
 
-    def _beside(self, path: str, sha256: str, maker: str) -> list[Step]:
+    def _beside(self, path: str, sha256: str, maker: str) -> list[RestoreStep]:
         database, owner = self._restored, self._database.user
         instead = f", as {maker}, since {owner} may not" if maker != owner else ""
         check = f"echo {shlex.quote(f'{sha256}  {path}')} | sha256sum --check"
@@ -67,7 +67,7 @@ class Restoring:
             ),
         ]
 
-    def _instead(self, maker: str, facts: Mapping[str, Any]) -> list[Step]:
+    def _instead(self, maker: str, facts: Mapping[str, Any]) -> list[RestoreStep]:
         live = self._database.name
         schema, tags = ", ".join(facts.get("schema", [])), ", ".join(facts.get("origin", {}).get("tags", []))
         fits = f" ({schema}; {tags} ran on it)" if schema and tags else ""
@@ -103,5 +103,5 @@ class Restoring:
         return str(self._production.compose("exec", "-T", self._database.service, *argv))
 
 
-def _step(why: str, command: str) -> Step:
+def _step(why: str, command: str) -> RestoreStep:
     return {"why": why, "command": command}

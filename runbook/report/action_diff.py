@@ -35,14 +35,14 @@ class Line:
 class ActionDiff:
     """One change, as it was planned and as it was made.
 
-    `sentence` is the sentence with its keyword, `id` its place as in `2.3.2`. `planned` and `actual` are the commands
+    `step` is the step with its keyword, `id` its place as in `2.3.2`. `planned` and `actual` are the commands
     and messages, each with its own incident's name; `evidence` says what showed that it was so already. `lines` puts
     the two one above the other where they differ, and is empty otherwise. `apart` tells whether this counts as a
     difference: what the plan itself carried out (the fetching of images) is already so, and is not one.
     """
 
     scenario: str
-    sentence: str
+    step: str
     id: str
     summary: str
     reach: str
@@ -65,9 +65,9 @@ class FactDiff:
 
 @dataclass(frozen=True)
 class Stop:
-    """The sentence at which it stopped, with its keyword and place, and why in words."""
+    """The step at which it stopped, with its keyword and place, and why in words."""
 
-    sentence: str
+    step: str
     id: str
     why: str
 
@@ -107,7 +107,7 @@ class PlanAndActual:
     def _stopped_apart(self) -> bool:
         here, there = self.stopped, self.plan_stopped
         broken_off = any(change.standing is PlanDiff.BROKEN_OFF for change in self.changes)
-        return not broken_off and (here and here.sentence) != (there and there.sentence)
+        return not broken_off and (here and here.step) != (there and there.step)
 
     @property
     def summary(self) -> str:

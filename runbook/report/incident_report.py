@@ -11,7 +11,7 @@ from runbook.journal.journal import Entry
 from runbook.report.downtime import Downtime, Probed, known_whole, measured, still_out, without_service
 from runbook.report.next_command import next_command
 from runbook.report.production_view import Production
-from runbook.report.timeline import Scenario, Sentence, Timeline
+from runbook.report.timeline import Scenario, Step, Timeline
 
 #: What each run of an incident finds for itself; an earlier run's says nothing about the newest.
 _OF_ONE_RUN = ("after", "running")
@@ -53,16 +53,16 @@ class IncidentReport:
         return chapters
 
     @property
-    def sentences(self) -> list[Sentence]:
-        """Every sentence that began."""
-        return [sentence for scenario in self.scenarios for sentence in scenario.sentences]
+    def steps(self) -> list[Step]:
+        """Every step that began."""
+        return [step for scenario in self.scenarios for step in scenario.steps]
 
     @property
-    def failed(self) -> list[Sentence]:
-        """The sentences of the newest run that did not pass, and were not merely planned."""
+    def failed(self) -> list[Step]:
+        """The steps of the newest run that did not pass, and were not merely planned."""
         newest = [each for each in self.scenarios if each.run == len(self.resumed) and each.outcome != Outcome.PASSED]
         # Behind one that a person accepted others follow; a scenario stops at its last.
-        return [sentence for each in newest for sentence in each.sentences[-1:] if sentence.stopped]
+        return [step for each in newest for step in each.steps[-1:] if step.stopped]
 
     @property
     def headline(self) -> str:
@@ -78,16 +78,16 @@ class IncidentReport:
             return "A plan: nothing was changed"
         return self._what_was_reached() if outcome == "passed" else f"Ended: {outcome}"
 
-    def _what_stopped_it(self, sentence: Sentence) -> str:
-        why = sentence.detail.partition(" → ")[0]
-        if self.held and sentence.outcome != Outcome.INTERRUPTED:
+    def _what_stopped_it(self, step: Step) -> str:
+        why = step.detail.partition(" → ")[0]
+        if self.held and step.outcome != Outcome.INTERRUPTED:
             return f"Production is held as it is: {why}"
-        if "rolled-back" in self.closed.get("reached", []) and sentence.outcome == Outcome.FAILED:
+        if "rolled-back" in self.closed.get("reached", []) and step.outcome == Outcome.FAILED:
             return f"Not as it was to be: {why}"
         word = {Outcome.INTERRUPTED: "Interrupted", Outcome.INCONCLUSIVE: "Stopped, not known"}.get(
-            Outcome(sentence.outcome), "Stopped"
+            Outcome(step.outcome), "Stopped"
         )
-        return f"{word} at: {sentence.keyword} {sentence.text}"
+        return f"{word} at: {step.keyword} {step.text}"
 
     @property
     def _waits_or_has_nothing_to_do(self) -> str:
@@ -169,18 +169,18 @@ class IncidentReport:
         return str(self.closed.get("trouble") or "")
 
     @property
-    def vouched(self) -> list[Sentence]:
-        """The sentences that could not be checked, and that a person vouched for."""
-        return [s for each in self.scenarios if each.outcome == Outcome.PASSED for s in each.sentences if s.stopped]
+    def vouched(self) -> list[Step]:
+        """The steps that could not be checked, and that a person vouched for."""
+        return [s for each in self.scenarios if each.outcome == Outcome.PASSED for s in each.steps if s.stopped]
 
     @property
     def seconds(self) -> float:
         """How long the run took, by the journal's own times."""
         return seconds_between(self.began, self.ended) if self.began else 0.0
 
-    def offset(self, sentence: Sentence) -> float:
-        """How many seconds after the incident's beginning a sentence began."""
-        return seconds_between(self.began, sentence.began)
+    def offset(self, step: Step) -> float:
+        """How many seconds after the incident's beginning a step began."""
+        return seconds_between(self.began, step.began)
 
     @property
     def kind(self) -> str:

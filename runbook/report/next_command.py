@@ -129,8 +129,8 @@ class _Told:
         return Next(why, self._typed(*resume, *self._execute))
 
     def _helps(self) -> str:
-        """What the sentence that stopped the run says that helps; empty where it says nothing."""
-        stopped = [sentence for sentence in in_short(self._entries) if sentence.stopped]
+        """What the step that stopped the run says that helps; empty where it says nothing."""
+        stopped = [step for step in in_short(self._entries) if step.stopped]
         return stopped[0].detail.partition(" → ")[2] if stopped else ""
 
     def _mended(self) -> Next:

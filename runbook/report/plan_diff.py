@@ -28,7 +28,7 @@ def plan_and_actual(entries: Sequence[Entry]) -> PlanAndActual | None:
     if plan is None:
         return None
     name = str(entries[0].get("incident", ""))
-    planned = [StepDigest.from_journal(sentence) for sentence in plan.get("sentences", [])]
+    planned = [StepDigest.from_journal(step) for step in plan.get("steps", [])]
     actual = in_short(entries) if plan["incident"] else []
     return PlanAndActual(
         plan=plan["incident"] or "",
@@ -43,41 +43,41 @@ def plan_and_actual(entries: Sequence[Entry]) -> PlanAndActual | None:
     )
 
 
-def _stop(sentences: Sequence[StepDigest]) -> Stop | None:
-    """The first sentence that did not let its scenario go on."""
-    for sentence in sentences:
-        if sentence.stopped:
-            return Stop(f"{sentence.keyword} {sentence.text}", sentence.id, sentence.detail)
+def _stop(steps: Sequence[StepDigest]) -> Stop | None:
+    """The first step that did not let its scenario go on."""
+    for step in steps:
+        if step.stopped:
+            return Stop(f"{step.keyword} {step.text}", step.id, step.detail)
     return None
 
 
 def _changes(planned: Sequence[StepDigest], actual: Sequence[StepDigest], plan: str, name: str) -> Iterator[ActionDiff]:
     """Every change of either, in the order of the execution, and then what it did not come to, as the plan has it."""
-    promised = {_key(sentence, number): sentence for number, sentence in _numbered(planned)}
-    for number, sentence in _numbered(actual):
-        said = promised.pop(_key(sentence, number), None)
-        for which, change in zip_longest(said.changes if said else (), sentence.changes):
-            yield _held(sentence, which, change, plan, name)
-    for sentence in promised.values():
-        for change in sentence.changes:
-            yield _held(sentence, change, None, plan, name)
+    promised = {_key(step, number): step for number, step in _numbered(planned)}
+    for number, step in _numbered(actual):
+        said = promised.pop(_key(step, number), None)
+        for which, change in zip_longest(said.changes if said else (), step.changes):
+            yield _held(step, which, change, plan, name)
+    for step in promised.values():
+        for change in step.changes:
+            yield _held(step, change, None, plan, name)
 
 
-def _numbered(sentences: Sequence[StepDigest]) -> Iterator[tuple[int, StepDigest]]:
-    """Each sentence with how often its scenario has said the same before."""
+def _numbered(steps: Sequence[StepDigest]) -> Iterator[tuple[int, StepDigest]]:
+    """Each step with how often its scenario has said the same before."""
     counts: dict[tuple[str, str, str], int] = {}
-    for sentence in sentences:
-        words = (sentence.scenario, sentence.keyword, sentence.text)
+    for step in steps:
+        words = (step.scenario, step.keyword, step.text)
         counts[words] = counts.get(words, 0) + 1
-        yield counts[words], sentence
+        yield counts[words], step
 
 
-def _key(sentence: StepDigest, number: int) -> tuple[str, str, str, int]:
-    return sentence.scenario, sentence.keyword, sentence.text, number
+def _key(step: StepDigest, number: int) -> tuple[str, str, str, int]:
+    return step.scenario, step.keyword, step.text, number
 
 
 def _held(
-    sentence: StepDigest, planned: ShortChange | None, actual: ShortChange | None, plan: str, name: str
+    step: StepDigest, planned: ShortChange | None, actual: ShortChange | None, plan: str, name: str
 ) -> ActionDiff:
     known = actual or planned
     assert known is not None  # noqa: S101 - zip_longest gives at least one of the two
@@ -85,9 +85,9 @@ def _held(
     did = [without_name(action, name) for action in actual.actions] if actual else []
     standing, apart = _standing(planned, actual, said, did)
     return ActionDiff(
-        scenario=sentence.scenario,
-        sentence=f"{sentence.keyword} {sentence.text}",
-        id=sentence.id,
+        scenario=step.scenario,
+        step=f"{step.keyword} {step.text}",
+        id=step.id,
         summary=known.summary,
         reach=known.reach,
         standing=standing,

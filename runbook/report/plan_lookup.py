@@ -178,7 +178,7 @@ def _read(journal: Path, sought: Sought) -> dict[str, Any] | None:
             "asked_for": opened["asked_for"],
             "outcome": entries[-1]["outcome"],
             "facts": facts,
-            "sentences": [sentence.as_kept() for sentence in in_short(entries)],
+            "steps": [step.as_kept() for step in in_short(entries)],
         }
     except (LookupError, TypeError, AttributeError, ValueError):  # whole, but not as this version writes it
         return None

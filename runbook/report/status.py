@@ -41,8 +41,8 @@ def ending(story: IncidentReport, damage: Damage | None, *, under_way: bool = Fa
     if story.began and not story.died:
         return Ending(story.headline, "bad" if damage else story.tone)
     if under_way and damage in BROKEN_OFF:
-        newest = story.sentences[-1:]
-        at = "".join(f", at: {sentence.keyword} {sentence.text}" for sentence in newest)
+        newest = story.steps[-1:]
+        at = "".join(f", at: {step.keyword} {step.text}" for step in newest)
         return Ending(f"Under way when this was read{at}", "plan", under_way=True)
     if damage in BROKEN_OFF:
         return Ending(story.headline, "bad", killed=True)

@@ -1,4 +1,4 @@
-"""What an incident did, sentence by sentence and in short: the form in which a plan is kept in its execution's journal.
+"""What an incident did, step by step and in short: the form in which a plan is kept in its execution's journal.
 
 Over all runs of the incident: what one run did and the next one found done counts as done.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from runbook.journal.journal import Entry
 
-#: How much is kept of why a sentence stopped, in characters.
+#: How much is kept of why a step stopped, in characters.
 _LONGEST_DETAIL = 2000
 #: The outcomes with which a run goes on where a person says so.
 _ACCEPTED = ("inconclusive", "failed")
@@ -38,7 +38,7 @@ class ShortChange:
 
 @dataclass
 class StepDigest:
-    """One sentence: where it stands, what it says, how it ended last, why it stopped if it did, and its changes.
+    """One step: where it stands, what it says, how it ended last, why it stopped if it did, and its changes.
 
     One that could not be checked, or was not so, and that a person accepted, has no `detail`.
     """
@@ -70,7 +70,7 @@ class StepDigest:
 
 
 def in_short(entries: Sequence[Entry]) -> list[StepDigest]:
-    """Every sentence that began, in the order in which each began first."""
+    """Every step that began, in the order in which each began first."""
     found: dict[tuple[str, str, int], StepDigest] = {}
     of_scenario: dict[str, dict[int, StepDigest]] = {}
     counts: dict[str, int] = {}
@@ -80,7 +80,7 @@ def in_short(entries: Sequence[Entry]) -> list[StepDigest]:
         kind = entry["kind"]
         if kind in ("scenario began", "resumed"):
             counts, now = {}, None
-        elif kind == "sentence began":
+        elif kind == "step began":
             words = f"{entry['keyword']} {entry['text']}"
             counts[words] = counts.get(words, 0) + 1
             fresh = StepDigest(entry["scenario"], entry.get("id", ""), entry["keyword"], entry["text"])
@@ -89,7 +89,7 @@ def in_short(entries: Sequence[Entry]) -> list[StepDigest]:
             now.outcome, now.detail, changes = "interrupted", "", []
         elif kind == "change" and now is not None:
             _changed(now, changes, entry)
-        elif kind == "sentence ended" and now is not None:
+        elif kind == "step ended" and now is not None:
             stopped = entry["outcome"] not in ("passed", "planned")
             now.outcome, now.detail = entry["outcome"], entry["detail"][:_LONGEST_DETAIL] if stopped else ""
             now = None
@@ -98,8 +98,8 @@ def in_short(entries: Sequence[Entry]) -> list[StepDigest]:
     return list(found.values())
 
 
-def _changed(sentence: StepDigest, of_this_run: list[ShortChange], entry: Entry) -> None:
-    """Take up what a run of the incident did; `of_this_run` are the changes that it came to in this sentence."""
+def _changed(step: StepDigest, of_this_run: list[ShortChange], entry: Entry) -> None:
+    """Take up what a run of the incident did; `of_this_run` are the changes that it came to in this step."""
     state = entry["state"]
     if state == "done" and of_this_run:
         of_this_run[-1].state = "done"
@@ -108,17 +108,17 @@ def _changed(sentence: StepDigest, of_this_run: list[ShortChange], entry: Entry)
     told = ShortChange(
         entry["summary"], entry.get("reach", "production"), state, entry.get("actions", []), entry.get("evidence", "")
     )
-    if place < len(sentence.changes):
-        sentence.changes[place] = told = sentence.changes[place].then(told)
+    if place < len(step.changes):
+        step.changes[place] = told = step.changes[place].then(told)
     else:
-        sentence.changes.append(told)
+        step.changes.append(told)
     of_this_run.append(told)
 
 
-def _went_on(sentences: Sequence[StepDigest]) -> None:
-    for sentence in sentences:
-        if sentence.outcome in _ACCEPTED:
-            sentence.detail = ""
+def _went_on(steps: Sequence[StepDigest]) -> None:
+    for step in steps:
+        if step.outcome in _ACCEPTED:
+            step.detail = ""
 
 
 def _only_known(change: Mapping[str, Any]) -> dict[str, Any]:

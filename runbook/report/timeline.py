@@ -1,4 +1,4 @@
-"""The timeline that a journal tells: chapters, scenarios and sentences, run by run, with what was done under each."""
+"""The timeline that a journal tells: chapters, scenarios and steps, run by run, with what was done under each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,20 +9,20 @@ from runbook.clock import seconds_between
 from runbook.journal.journal import Entry
 
 _DETAILS = ("command", "exchange", "look", "change")
-#: What was asked more often than this within one sentence is shown once.
+#: What was asked more often than this within one step is shown once.
 _MOST_REPEATED = 3
 
 
 @dataclass
-class Sentence:
-    """One sentence as it went: what it says, how it ended, and everything that was run and seen under it."""
+class Step:
+    """One step as it went: what it says, how it ended, and everything that was run and seen under it."""
 
     keyword: str
     text: str
     place: str
     began: str
     outcome: str = Outcome.INTERRUPTED
-    detail: str = "the run ended while this sentence was open"
+    detail: str = "the run ended while this step was open"
     seconds: float | None = None
     details: list[Entry] = field(default_factory=list)
     #: The number of its first journal entry.
@@ -77,7 +77,7 @@ class Sentence:
 
 @dataclass
 class Scenario:
-    """One scenario: its sentences, or the reason why it was left out."""
+    """One scenario: its steps, or the reason why it was left out."""
 
     chapter: str
     name: str
@@ -85,7 +85,7 @@ class Scenario:
     run: int
     outcome: str = Outcome.INTERRUPTED
     reason: str = ""
-    sentences: list[Sentence] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
 
 
 class Timeline:
@@ -97,7 +97,7 @@ class Timeline:
         self.resumed: list[Entry] = []
         #: How the newest run of the incident was closed; empty when it was not.
         self.closed: Mapping[str, Any] = {}
-        self._open: Sentence | None = None
+        self._open: Step | None = None
         for entry in entries:
             self._tell(entry)
 
@@ -106,8 +106,8 @@ class Timeline:
             "scenario left out": self._left_out,
             "scenario began": self._began,
             "scenario ended": self._ended,
-            "sentence began": self._sentence_began,
-            "sentence ended": self._sentence_ended,
+            "step began": self._step_began,
+            "step ended": self._step_ended,
             "resumed": self._resumed,
             "closed": self._closed,
         }
@@ -130,20 +130,20 @@ class Timeline:
         for scenario in self.scenarios[-1:]:
             scenario.outcome = entry["outcome"]
 
-    def _sentence_began(self, entry: Entry) -> None:
-        self._open = Sentence(entry["keyword"], entry["text"], entry["place"], entry["time"])
+    def _step_began(self, entry: Entry) -> None:
+        self._open = Step(entry["keyword"], entry["text"], entry["place"], entry["time"])
         self._open.seq = entry.get("seq", 0)
         for scenario in self.scenarios[-1:]:
-            scenario.sentences.append(self._open)
+            scenario.steps.append(self._open)
 
-    def _sentence_ended(self, entry: Entry) -> None:
+    def _step_ended(self, entry: Entry) -> None:
         if self._open is not None:
             self._open.outcome, self._open.detail = entry["outcome"], entry["detail"]
             self._open.seconds = entry["seconds"]
             self._open = None
 
     def _resumed(self, entry: Entry) -> None:
-        # A sentence that a run died under stays interrupted; what comes now is not about it.
+        # A step that a run died under stays interrupted; what comes now is not about it.
         self.resumed.append(entry)
         self.closed = {}
         self._open = None
@@ -159,7 +159,7 @@ def _asked(entry: Entry) -> str | None:
 
 
 def _answers(entries: Sequence[Entry]) -> str:
-    """How often something was asked within one sentence, for how long, and what was answered how often."""
+    """How often something was asked within one step, for how long, and what was answered how often."""
     counts: dict[str, int] = {}
     for entry in entries:
         counts[_answer(entry)] = counts.get(_answer(entry), 0) + 1

@@ -217,15 +217,15 @@ class Deadlines(Section):
     http: Seconds = 5
     no_answer: Seconds = 30
     public: Seconds = 30
-    sentence: Seconds = 3600
+    step: Seconds = 3600
 
     @model_validator(mode="after")
-    def _sentence_is_longest(self) -> Self:
+    def _step_is_longest(self) -> Self:
         longest = max(
             self.command, self.pull, self.dump, self.migrate, self.up, self.healthy, self.public, self.no_answer
         )
-        if self.sentence < longest:
-            raise ValueError(f"sentence ({self.sentence:g}) must not be shorter than any of the others ({longest:g})")
+        if self.step < longest:
+            raise ValueError(f"step ({self.step:g}) must not be shorter than any of the others ({longest:g})")
         return self
 
     @model_validator(mode="after")

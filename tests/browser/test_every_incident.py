@@ -113,12 +113,12 @@ def test_head_is_read_without_javascript(plain: Page, told: Told, name: str) -> 
 
 
 def test_timeline_is_read_without_javascript(plain: Page, told: Told) -> None:
-    """Every chapter, scenario and sentence stands there in its order, with its outcome and its own commands in it."""
+    """Every chapter, scenario and step stands there in its order, with its outcome and its own commands in it."""
     assert out_of_order(told.timeline, squeezed(plain.inner_text("#rb-timeline"))) is None
-    for sentence in told.sentences:
-        own = plain.locator(f"#s{sentence.seq}")
-        assert own.locator("summary .rb-badge").inner_text() == sentence.outcome
-        assert missing(sentence.commands, squeezed(own.text_content() or "")) == [], sentence.words
+    for step in told.steps:
+        own = plain.locator(f"#s{step.seq}")
+        assert own.locator("summary .rb-badge").inner_text() == step.outcome
+        assert missing(step.commands, squeezed(own.text_content() or "")) == [], step.words
 
 
 def test_all_else_is_read_without_javascript(plain: Page, told: Told) -> None:
@@ -129,10 +129,10 @@ def test_all_else_is_read_without_javascript(plain: Page, told: Told) -> None:
     assert missing(told.left_to_do, text) == []
 
 
-def test_sentence_unfolds_without_javascript(plain: Page, told: Told) -> None:
-    """A sentence is opened and closed by a click on it."""
-    line = plain.locator(f"#s{told.sentences[0].seq} > summary")
-    inside = plain.locator(f"#s{told.sentences[0].seq} > div")
+def test_step_unfolds_without_javascript(plain: Page, told: Told) -> None:
+    """A step is opened and closed by a click on it."""
+    line = plain.locator(f"#s{told.steps[0].seq} > summary")
+    inside = plain.locator(f"#s{told.steps[0].seq} > div")
     was_open = inside.is_visible()
     for is_open in (not was_open, was_open):
         line.click()
@@ -150,7 +150,7 @@ def test_prints_everything(shown: Shown, paper: str) -> None:
     assert shown.told.head in text
     # Printers cannot print near the edges; and nobody carries a folder to a review.
     assert min(sheets.left, sheets.right) > 8
-    assert len(sheets.texts) <= 10 + len(shown.told.sentences) / 3
+    assert len(sheets.texts) <= 10 + len(shown.told.steps) / 3
 
 
 def test_axe_finds_nothing(shown: Shown) -> None:
@@ -179,13 +179,13 @@ def test_fits_a_phone(shown: Shown) -> None:
 
 
 def test_filters_from_the_keyboard(shown: Shown) -> None:
-    """The keyboard alone reaches the filters; each leaves the sentences that it names, and says how many."""
-    page, sentences = shown.page, shown.told.sentences
+    """The keyboard alone reaches the filters; each leaves the steps that it names, and says how many."""
+    page, steps = shown.page, shown.told.steps
     stopped = ("failed", "inconclusive", "interrupted")
     wanted = {
-        "Changes": [each.seq for each in sentences if each.changed_production],
-        "Where it stopped": [each.seq for each in sentences if each.outcome in stopped],
-        "All": [each.seq for each in sentences],
+        "Changes": [each.seq for each in steps if each.changed_production],
+        "Where it stopped": [each.seq for each in steps if each.outcome in stopped],
+        "All": [each.seq for each in steps],
     }
     for button, expected in wanted.items():
         tab_to(page, button)
@@ -193,15 +193,15 @@ def test_filters_from_the_keyboard(shown: Shown) -> None:
         visible = page.locator(".rb-s:visible").evaluate_all("all => all.map(each => Number(each.id.slice(1)))")
         assert visible == expected, button
         expect(page.get_by_role("button", name=button, exact=True)).to_have_attribute("aria-pressed", "true")
-        expect(page.get_by_role("status")).to_have_text(f"{len(expected)} of {len(sentences)} sentences shown")
+        expect(page.get_by_role("status")).to_have_text(f"{len(expected)} of {len(steps)} steps shown")
         page.evaluate("document.activeElement.blur(); getSelection().removeAllRanges(); scrollTo(0, 0)")
 
 
 def test_unfolds_from_the_keyboard(shown: Shown) -> None:
-    """All at once by the buttons, and one sentence by Enter or the space bar on it."""
+    """All at once by the buttons, and one step by Enter or the space bar on it."""
     page = shown.page
     inside = page.locator(".rb-s > div:visible")
-    for button, count in (("Unfold", len(shown.told.sentences)), ("Fold", 0)):
+    for button, count in (("Unfold", len(shown.told.steps)), ("Fold", 0)):
         tab_to(page, button)
         page.keyboard.press("Space")
         expect(inside).to_have_count(count)
@@ -222,11 +222,11 @@ def tab_to(page: Page, button: str) -> None:
 def test_copies_exactly_the_command(shown: Shown) -> None:
     """The buttons put a command, and the line that checks the record, on the clipboard, to the letter."""
     page = shown.page
-    sentence = max(shown.told.sentences, key=lambda each: len(each.commands))
+    step = max(shown.told.steps, key=lambda each: len(each.commands))
     unfold(page)
     folder = shown.told.entries[0]["incident"]
     for within, text in (
-        (f"#s{sentence.seq}", sentence.commands[-1]),
+        (f"#s{step.seq}", step.commands[-1]),
         ("#rb-check", f"python -m runbook verify reports/{folder}/journal.jsonl"),
     ):
         page.evaluate("navigator.clipboard.writeText('something else')")
@@ -236,11 +236,11 @@ def test_copies_exactly_the_command(shown: Shown) -> None:
         assert page.evaluate("navigator.clipboard.readText()") == text
 
 
-def test_deep_link_opens_its_sentence(shown: Shown) -> None:
-    """An address that ends with a sentence's number leads to that sentence and opens it."""
-    sentence = shown.told.sentences[-1]
-    shown.page.goto(f"{shown.address}#s{sentence.seq}")
-    inside = shown.page.locator(f"#s{sentence.seq} > div")
+def test_deep_link_opens_its_step(shown: Shown) -> None:
+    """An address that ends with a step's number leads to that step and opens it."""
+    step = shown.told.steps[-1]
+    shown.page.goto(f"{shown.address}#s{step.seq}")
+    inside = shown.page.locator(f"#s{step.seq} > div")
     expect(inside).to_be_visible()
     expect(inside).to_be_in_viewport()
 

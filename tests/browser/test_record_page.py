@@ -28,7 +28,7 @@ SNAPSHOT = {
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A record with a passed sentence, a failed one, and long, hostile output; its kind is the parameter's."""
+    """A record with a passed step, a failed one, and long, hostile output; its kind is the parameter's."""
     kind = getattr(request, "param", "rollback")
     journal = Journal(tmp_path / "reports/incident/journal.jsonl", Redactor())
     incident = Incident("incident", Mode.EXECUTE, journal)
@@ -38,7 +38,7 @@ def record(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         ("user traffic is resumed", None),
         ("the gate is open", ValueError("<b>boom</b> " + "x" * 400)),
     ):
-        incident.sentence_began(
+        incident.step_began(
             {"id": "1.1.1", "keyword": "When", "text": text, "scenario": "Users return", "place": "2.feature:9"}
         )
         journal.write(
@@ -51,7 +51,7 @@ def record(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
             stdout={"bytes": 40, "kept": "<script>document.title='owned'</script>" + "z" * 500},
             stderr={"bytes": 0, "kept": ""},
         )
-        incident.sentence_ended(error)
+        incident.step_ended(error)
     incident.record_fact("before", SNAPSHOT)
     journal.write("scenario ended", scenario="Users return", outcome="failed")
     journal.write("closed", outcome="failed", changes_made=["user traffic is resumed"])
@@ -66,7 +66,7 @@ def opened(browser: Browser, record: Path, **context: object) -> Page:
 
 
 def test_reads_without_javascript(browser: Browser, record: Path) -> None:
-    """With JavaScript off, the outcome, what stopped it and every sentence are there to read."""
+    """With JavaScript off, the outcome, what stopped it and every step are there to read."""
     page = opened(browser, record, java_script_enabled=False)
     assert "Stopped at: When the gate is open" in page.inner_text("h1")
     text = page.inner_text("article")

@@ -29,8 +29,8 @@ def out_of_order(wanted: list[str], text: str) -> str | None:
 
 
 @dataclass
-class Sentence:
-    """One sentence: the number of its entry, its words, how it ended, and the commands and requests in it."""
+class Step:
+    """One step: the number of its entry, its words, how it ended, and the commands and requests in it."""
 
     seq: int
     words: str
@@ -46,9 +46,9 @@ class Told:
         self.entries: list[dict[str, Any]] = [json.loads(line) for line in journal.read_text().splitlines()]
         self.facts = {entry["name"]: entry["value"] for entry in self._all("fact")}
         self.head: str = self.entries[-1]["sha256"]
-        #: Chapters, scenarios and sentences, in the order in which they ran.
+        #: Chapters, scenarios and steps, in the order in which they ran.
         self.timeline: list[str] = []
-        self.sentences: list[Sentence] = []
+        self.steps: list[Step] = []
         self._read_timeline()
 
     def _all(self, kind: str) -> Iterator[dict[str, Any]]:
@@ -64,23 +64,23 @@ class Told:
                 self.timeline += [entry["feature"]] if entry["feature"] != chapter else []
                 self.timeline.append(entry["scenario"])
                 chapter = entry["feature"]
-            elif kind == "sentence began":
+            elif kind == "step began":
                 words = f"{entry['keyword']} {entry['text']}"
                 self.timeline.append(words)
-                self.sentences.append(Sentence(entry["seq"], words))
+                self.steps.append(Step(entry["seq"], words))
                 is_open = True
-            elif kind == "sentence ended":
-                self.sentences[-1].outcome, is_open = entry["outcome"], False
+            elif kind == "step ended":
+                self.steps[-1].outcome, is_open = entry["outcome"], False
             elif is_open:
-                self._within(self.sentences[-1], entry)
+                self._within(self.steps[-1], entry)
 
-    def _within(self, sentence: Sentence, entry: dict[str, Any]) -> None:
+    def _within(self, step: Step, entry: dict[str, Any]) -> None:
         if entry["kind"] == "command":
-            sentence.commands.append(entry["command"])
+            step.commands.append(entry["command"])
         elif entry["kind"] == "exchange":
-            sentence.commands.append(f"{entry['method']} {entry['url']}")
+            step.commands.append(f"{entry['method']} {entry['url']}")
         elif entry["kind"] == "change" and entry["reach"] == "production" and entry["state"] in ("begun", "done"):
-            sentence.changed_production = True
+            step.changed_production = True
 
     @property
     def releases(self) -> list[str]:
@@ -129,4 +129,4 @@ class Told:
     @property
     def commands(self) -> list[str]:
         """Every command and request, each once."""
-        return list(dict.fromkeys(command for sentence in self.sentences for command in sentence.commands))
+        return list(dict.fromkeys(command for step in self.steps for command in step.commands))

@@ -99,7 +99,7 @@ def held_against_plan(executed: Ran, plan: Ran) -> PlanAndActual:
 
 
 def planned_and_held(here: Rehearsed, name: str) -> Ran:
-    """Plan an incident's recovery, then try to carry it out; both must stop at one sentence, with the same words."""
+    """Plan an incident's recovery, then try to carry it out; both must stop at one step, with the same words."""
     plan = here.run(*find_incident(name).arguments)
     executed = here.run(*arguments(name, here))
     for ran in (plan, executed):

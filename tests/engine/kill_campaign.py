@@ -31,7 +31,7 @@ _HASTE = "\n[deadlines]\nstable = 1\n"
 
 @dataclass
 class Kill:
-    """One kill: at which moment, in which sentence or change, and what came of it; `problems` is empty if all is well.
+    """One kill: at which moment, in which step or change, and what came of it; `problems` is empty if all is well.
 
     `record` is the name of its record's folder, `left` are the commands that were at work still when the run was dead;
     `announced` is how often people were told.
@@ -51,9 +51,9 @@ class Kill:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A run that nobody killed: its sentences, its changes with the seconds that they took, and where it ended."""
+    """A run that nobody killed: its steps, its changes with the seconds that they took, and where it ended."""
 
-    sentences: list[str]
+    steps: list[str]
     changes: list[tuple[str, float]]
     end: dict[str, Any]
 
@@ -73,9 +73,9 @@ class Campaign:
 
     def moments(self) -> list[str]:
         """Every moment, in the order of a run."""
-        sentences = range(1, len(self.undisturbed.sentences) + 1)
+        steps = range(1, len(self.undisturbed.steps) + 1)
         changes = range(1, len(self.undisturbed.changes) + 1)
-        by_kind = {"began": sentences, "ended": sentences, "middle": changes, "last": changes, "crash": changes}
+        by_kind = {"began": steps, "ended": steps, "middle": changes, "last": changes, "crash": changes}
         return [f"{kind}:{number}" for kind in KINDS for number in by_kind[kind]]
 
     def kill_at(self, moment: str, meanwhile: Callable[[], object] = lambda: None) -> Kill:
@@ -137,13 +137,13 @@ class Campaign:
         ran = self._run({}, *self._execute)
         if ran.exit_code != 0 or ran.folder is None:
             raise RuntimeError(f"the undisturbed run did not pass\n{ran.terminal}")
-        sentences = [f"{entry['keyword']} {entry['text']}" for entry in ran.of_kind("sentence began")]
+        steps = [f"{entry['keyword']} {entry['text']}" for entry in ran.of_kind("step began")]
         changes = [(e["summary"], e["seconds"]) for e in ran.of_kind("change") if e["state"] == "done"]
-        return Undisturbed(sentences, changes, same_end.end_of(self._here, ran.folder.name))
+        return Undisturbed(steps, changes, same_end.end_of(self._here, ran.folder.name))
 
     def _place(self, moment: str, kind: str, number: int) -> tuple[str, float]:
         if kind in ("began", "ended"):
-            return self.undisturbed.sentences[number - 1], 0.0
+            return self.undisturbed.steps[number - 1], 0.0
         summary, seconds = self.undisturbed.changes[number - 1]
         drawn = random.Random(f"{self._seed} {moment}").uniform(0.02, 0.98)  # noqa: S311 - no secret
         return summary, round(drawn * seconds, 4)
@@ -191,7 +191,7 @@ def main() -> int:
     kept = _kept(given.report)
     with planted(INCIDENT.name, Path(tempfile.mkdtemp(prefix="kill-campaign-"))) as (here, _):
         campaign = Campaign(here, given.seed)
-        _say(f"{len(campaign.undisturbed.sentences)} sentences, {len(campaign.undisturbed.changes)} changes")
+        _say(f"{len(campaign.undisturbed.steps)} steps, {len(campaign.undisturbed.changes)} changes")
         done = {kill.moment for kill in kept}
         for moment in [moment for moment in _chosen(given, campaign.moments()) if moment not in done]:
             kill = campaign.kill_at(moment)

@@ -16,19 +16,19 @@ def problems(ran: Ran, where: str, kind: str) -> Iterator[str]:
     if verified.returncode != 1 or "the run was killed" not in verified.stdout:
         yield f"verify: {verified.returncode} {verified.stdout}"
     yield from journal_schema.problems(ran.folder / "journal.jsonl")
-    open_sentence = ""
+    open_step = ""
     for entry in ran.entries:
-        if entry["kind"] == "sentence began":
-            open_sentence = f"{entry['keyword']} {entry['text']}"
-        elif entry["kind"] == "sentence ended":
-            open_sentence = ""
+        if entry["kind"] == "step began":
+            open_step = f"{entry['keyword']} {entry['text']}"
+        elif entry["kind"] == "step ended":
+            open_step = ""
     begun = [entry["summary"] for entry in ran.of_kind("change") if entry["state"] == "begun"]
-    expected = {"began": open_sentence == where, "ended": open_sentence == ""}
-    if not expected.get(kind, bool(open_sentence) and begun[-1:] == [where]):
-        yield f"in flight by the journal: {open_sentence!r}, last change {begun[-1:]}"
+    expected = {"began": open_step == where, "ended": open_step == ""}
+    if not expected.get(kind, bool(open_step) and begun[-1:] == [where]):
+        yield f"in flight by the journal: {open_step!r}, last change {begun[-1:]}"
     rendered = runbook("render", ran.folder / "journal.jsonl")
     page = _Page((ran.folder / "record.html").read_text(encoding="utf-8") if rendered.returncode == 0 else "")
-    said = f"Interrupted at: {open_sentence}" if open_sentence else "Interrupted: "
+    said = f"Interrupted at: {open_step}" if open_step else "Interrupted: "
     if not any(said in heading for heading in page.headings):
         yield f"render: {rendered.returncode} {rendered.stderr}; the page's headings: {page.headings}"
 

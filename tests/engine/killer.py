@@ -2,13 +2,13 @@
 
 The moment stands in the environment variable RUNBOOK_KILL_AT. Counting begins at 1, by what the run writes down:
 
-began:N       sentence N is on record as begun, and nothing in it has happened
-ended:N       sentence N is on record as ended, and nothing has happened since
+began:N       step N is on record as begun, and nothing in it has happened
+ended:N       step N is on record as ended, and nothing has happened since
 middle:N:S    the intent of change N is on record since S seconds; at its end, should it be over by then
 last:N        everything in change N is done, and nothing of that is on record
 crash:N:S     as `middle`, and the commands that it has begun die with it, as when the machine loses its power
 
-In the place of N, words of a sentence or of a change name the first one that has them.
+In the place of N, words of a step or of a change name the first one that has them.
 """
 
 import os
@@ -52,7 +52,7 @@ class Killer:
     def __init__(self, moment: str) -> None:
         self.kind, self.place, *seconds = moment.split(":")
         self.seconds = float(seconds[0]) if seconds else 0.0
-        self._of = "sentence" if self.kind in ("began", "ended") else "change"
+        self._of = "step" if self.kind in ("began", "ended") else "change"
         self._count = 0
         self._here = False
 
@@ -63,16 +63,14 @@ class Killer:
 
     def after(self, kind: str, facts: Mapping[str, Any]) -> None:
         """Strike when an entry is written, if this is the moment."""
-        begins = (kind, facts.get("state")) == (
-            ("sentence began", None) if self._of == "sentence" else ("change", "begun")
-        )
+        begins = (kind, facts.get("state")) == (("step began", None) if self._of == "step" else ("change", "begun"))
         if begins:
             self._count += 1
             words = str(facts.get("text") or facts.get("summary"))
             self._here = self.place == str(self._count) or (not self.place.isdigit() and self.place in words)
         if not self._here:
             return
-        if kind == f"sentence {self.kind}":
+        if kind == f"step {self.kind}":
             kill()
         if begins and self.kind in ("middle", "crash"):
             timer = threading.Timer(self.seconds, kill, kwargs={"with_children": self.kind == "crash"})

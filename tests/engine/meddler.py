@@ -1,6 +1,6 @@
 """A plugin that lets somebody else change production in the middle of a run: `-p tests.engine.meddler`.
 
-RUNBOOK_MEDDLE is JSON: a sentence's text, and a command as a list of words, which is run when that sentence is on
+RUNBOOK_MEDDLE is JSON: a step's text, and a command as a list of words, which is run when that step is on
 record as begun for the first time, and before anything in it happens.
 """
 
@@ -24,7 +24,7 @@ def pytest_configure() -> None:
 
     def watched(journal: Journal, kind: str, *, sync: bool = False, **facts: Any) -> Entry:
         entry = write(journal, kind, sync=sync, **facts)
-        if waiting and (kind, facts.get("text")) == ("sentence began", text):
+        if waiting and (kind, facts.get("text")) == ("step began", text):
             waiting.clear()
             subprocess.run(argv, check=True, capture_output=True, timeout=60)
         return entry

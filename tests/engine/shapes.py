@@ -218,8 +218,8 @@ class Shaped:
 
 
 def _ended(ran: Ran) -> str:
-    """How a run ended, in a word, and if it stopped, at which sentence."""
-    failed = [entry for entry in ran.of_kind("sentence ended") if entry["outcome"] in ("failed", "inconclusive")]
+    """How a run ended, in a word, and if it stopped, at which step."""
+    failed = [entry for entry in ran.of_kind("step ended") if entry["outcome"] in ("failed", "inconclusive")]
     if not failed:
         return "passed" if ran.exit_code == 0 else f"exit code {ran.exit_code}"
     return str(failed[0]["detail"])[:200]

@@ -50,8 +50,8 @@ def small_disk(tmp_path: Path, zygote: Zygote) -> Iterator[Runbook]:
     size = RESERVED + _ROOM
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(reports)], check=True)
     try:
-        sentences = tmp_path / "sentences.py"
-        sentences.write_text(sentences.read_text() + _FILL.format(folder=str(tmp_path), much=_ROOM + 1))
+        steps = tmp_path / "steps.py"
+        steps.write_text(steps.read_text() + _FILL.format(folder=str(tmp_path), much=_ROOM + 1))
         yield runbook
     finally:
         # Lazily: where a run hangs and is killed, a file may be open still.
@@ -59,7 +59,7 @@ def small_disk(tmp_path: Path, zygote: Zygote) -> Iterator[Runbook]:
 
 
 def test_record_is_closed_on_a_full_disk(small_disk: Runbook) -> None:
-    """The sentence fails, nothing more is changed, the journal is whole, the page is there, and production is told."""
+    """The step fails, nothing more is changed, the journal is whole, the page is there, and production is told."""
     small_disk.feature("1.feature", FILLING, LATER)
     ran = small_disk.run("features", "--execute", "shop")
     assert ran.exit_code == 1, ran.terminal

@@ -8,7 +8,7 @@ from rehearsal.env_file import set_tag
 from rehearsal.incidents.catalogue import NEW_CUSTOMERS
 from rehearsal.incidents.database import columns, restore, rows, sql, tables
 from runbook.journal.verify import verify
-from runbook.report.follow_up.follow_ups import Step, follow_ups
+from runbook.report.follow_up.follow_ups import RestoreStep, follow_ups
 from runbook.settings.loader import load
 from tests.engine.conftest import Rehearsed, docker, running, state
 from tests.engine.judging import Scene, held, page, planned_and_executed, told, words
@@ -130,7 +130,7 @@ class TestBreakingMigration:
         assert aside == live
 
 
-def typed(here: Rehearsed, *steps: Step) -> None:
+def typed(here: Rehearsed, *steps: RestoreStep) -> None:
     """Type the commands of a how-to one after the other in one shell, as somebody on the production host would."""
     done = subprocess.run(
         ["bash", "-e", "-c", "\n".join(step.command for step in steps)],

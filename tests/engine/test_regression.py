@@ -58,7 +58,7 @@ def test_plan_shows_the_commands(rehearsed: Rehearsed) -> None:
 
 
 def test_execution_does_what_the_plan_said(rehearsed: Rehearsed) -> None:
-    """Sentence by sentence, command by command; also by the plan that was made while the registry was down."""
+    """Step by step, command by command; also by the plan that was made while the registry was down."""
     assert rehearsed.rollback is not None
     assert rehearsed.rollback.exit_code == 0, rehearsed.rollback.terminal
     for plan in (rehearsed.plan, rehearsed.plan_without_registry):

@@ -97,7 +97,7 @@ def test_stopped_run_says_so_and_goes_on(rehearsed: Rehearsed) -> None:
 
 
 def test_killed_run_leaves_a_journal_that_renders(rehearsed: Rehearsed) -> None:
-    """SIGKILL: the journal names the sentence in flight, verify says that it is not closed, render makes the page."""
+    """SIGKILL: the journal names the step in flight, verify says that it is not closed, render makes the page."""
     rehearsed.practice.deploy(FAILED)
     ran = stopped(rehearsed, "the application is brought up on the target", signal.SIGKILL)
     assert ran.exit_code == -signal.SIGKILL

@@ -20,10 +20,8 @@ def campaign(rehearsed: Rehearsed) -> Iterator[Campaign]:
 
 
 def moment(campaign: Campaign, kind: str, words: str) -> str:
-    """The moment of that kind at the sentence or change that has these words."""
-    places = (
-        campaign.undisturbed.sentences if kind in ("began", "ended") else [s for s, _ in campaign.undisturbed.changes]
-    )
+    """The moment of that kind at the step or change that has these words."""
+    places = campaign.undisturbed.steps if kind in ("began", "ended") else [s for s, _ in campaign.undisturbed.changes]
     return f"{kind}:{next(number for number, place in enumerate(places, start=1) if words in place)}"
 
 

@@ -1,4 +1,4 @@
-"""A small runbook project in a folder of its own: our harness, its own sentences, a `docker` that answers from files.
+"""A small runbook project in a folder of its own: our harness, its own steps, a `docker` that answers from files.
 
 These tests ask how pytest behaves; what the engine answers is the business of tests/engine.
 """
@@ -76,7 +76,7 @@ services = ["api"]
 [deadlines]
 no_answer = 0.1
 """
-_SENTENCES = """
+_STEPS = """
 import sys
 import time
 
@@ -272,8 +272,8 @@ class Runbook:
         (folder / "bin").mkdir()
         (folder / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
         plugins = [name for name in _plugins() if name.startswith("harness.")]
-        (folder / "conftest.py").write_text(f"pytest_plugins = {[*plugins, 'sentences']!r}\n")
-        (folder / "sentences.py").write_text(_SENTENCES.format(canary=CANARY))
+        (folder / "conftest.py").write_text(f"pytest_plugins = {[*plugins, 'steps']!r}\n")
+        (folder / "steps.py").write_text(_STEPS.format(canary=CANARY))
         (folder / "runbook.toml").write_text(_SETTINGS.format(folder=self.server))
         (self.server / ".env").write_text(f'IMAGE_TAG=v1\nMETRICS_TOKEN="{CANARY}"\n')
         (self.server / "announce").write_text("json://127.0.0.1:1/")
@@ -294,12 +294,12 @@ class Runbook:
     def plugin(self, name: str) -> "Runbook":
         """Add one of the project's plugins to those that are there."""
         conftest = self.folder / "conftest.py"
-        conftest.write_text(conftest.read_text().replace("'sentences'", f"{name!r}, 'sentences'"))
+        conftest.write_text(conftest.read_text().replace("'steps'", f"{name!r}, 'steps'"))
         return self
 
-    def sentences(self, code: str) -> "Runbook":
-        """Add sentences to those that are there."""
-        with (self.folder / "sentences.py").open("a") as file:
+    def steps(self, code: str) -> "Runbook":
+        """Add steps to those that are there."""
+        with (self.folder / "steps.py").open("a") as file:
             file.write(f"\n\n{code}\n")
         return self
 
@@ -320,7 +320,7 @@ class Runbook:
         environment: dict[str, str] | None = None,
         allow_unused: bool = True,
     ) -> Ran:
-        """Run `pytest` with these arguments in this project, whose sentences are not all used."""
+        """Run `pytest` with these arguments in this project, whose steps are not all used."""
         if allow_unused:
             arguments = (*arguments, "--allow-unused")
         output = self.folder / "terminal.txt"
@@ -347,9 +347,9 @@ class Runbook:
         return asked.read_text().splitlines() if asked.exists() else []
 
 
-def scenario(name: str, *sentences: str, tags: str = "") -> str:
+def scenario(name: str, *steps: str, tags: str = "") -> str:
     """The lines of a scenario."""
-    return "\n".join([f"  {tags}" if tags else "", f"  Scenario: {name}", *(f"    {text}" for text in sentences)])
+    return "\n".join([f"  {tags}" if tags else "", f"  Scenario: {name}", *(f"    {text}" for text in steps)])
 
 
 def _plugins() -> list[str]:

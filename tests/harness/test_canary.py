@@ -18,7 +18,7 @@ BROKEN = {
 @pytest.mark.parametrize("arguments", [(), ("--execute", "shop")], ids=["plan", "execute"])
 def test_run_is_refused(runbook: Runbook, how: str, arguments: tuple[str, ...]) -> None:
     """Exit code 4, one line that says why, nothing done, and no journal."""
-    runbook.sentences(f"{IMPORTS}\n{BROKEN[how]}")
+    runbook.steps(f"{IMPORTS}\n{BROKEN[how]}")
     ran = runbook.feature("1.feature", GOOD).run("features", *arguments)
     assert ran.exit_code == 4
     errors = [line for line in ran.lines if line.startswith("ERROR: ")]
@@ -34,7 +34,7 @@ def test_incident_is_not_gone_on_with(runbook: Runbook) -> None:
     first = runbook.run("features", "--execute", "shop")
     assert first.folder is not None
     before = (first.folder / "journal.jsonl").read_bytes()
-    runbook.sentences(f"{IMPORTS}\n{BROKEN['no-redaction-at-all']}")
+    runbook.steps(f"{IMPORTS}\n{BROKEN['no-redaction-at-all']}")
     again = runbook.run("features", "--execute", "shop", "--resume", first.folder.name)
     assert again.exit_code == 4
     assert (first.folder / "journal.jsonl").read_bytes() == before
@@ -42,7 +42,7 @@ def test_incident_is_not_gone_on_with(runbook: Runbook) -> None:
 
 def test_terminal_alone_is_told(runbook: Runbook) -> None:
     """The terminal has its own way to the redactor, and it is tried as well."""
-    runbook.sentences(
+    runbook.steps(
         "from harness.compat import Redacting\n"
         "Redacting.flush = lambda self: self._stream.write(''.join(self._pending))"
     )

@@ -40,12 +40,12 @@ def test_feature_file_is_a_module_of_scenarios(runbook: Runbook) -> None:
         ),
     ],
 )
-def test_sentences_are_counted(tmp_path: Path, body: str) -> None:
+def test_steps_are_counted(tmp_path: Path, body: str) -> None:
     """pytest_bdd's parsed scenario: its steps, with those of the background."""
     (tmp_path / "x.feature").write_text(f"Feature: X\n  {body}\n")
     file: Any = SimpleNamespace(feature=get_feature(str(tmp_path), "x.feature"))
     item: Any = SimpleNamespace(name="X", originalname="X")
-    assert compat.FeatureFile.sentences_of(file, item) == 2
+    assert compat.FeatureFile.steps_of(file, item) == 2
 
 
 def test_scenario_knows_its_place_in_its_file(runbook: Runbook) -> None:
@@ -82,7 +82,7 @@ def test_everything_that_pytest_prints_is_redacted(runbook: Runbook) -> None:
 
 def test_internal_error_is_redacted_for_everybody(runbook: Runbook) -> None:
     """ExceptionRepr.toterminal: the terminal and JUnit's XML ask the same object, which shows itself redacted."""
-    runbook.sentences("def pytest_runtest_logfinish(): raise ValueError(CANARY)").feature("1.feature", GOOD)
+    runbook.steps("def pytest_runtest_logfinish(): raise ValueError(CANARY)").feature("1.feature", GOOD)
     ran = runbook.run("features", "--junitxml=junit.xml")
     assert "INTERNALERROR> ValueError: [secret METRICS_TOKEN]" in ran.terminal
     assert "ValueError: [secret METRICS_TOKEN]" in (runbook.folder / "junit.xml").read_text()
@@ -90,7 +90,7 @@ def test_internal_error_is_redacted_for_everybody(runbook: Runbook) -> None:
 
 def test_terminal_can_be_tried(runbook: Runbook) -> None:
     """TerminalWriter._file: what would be shown is made by the writer of the terminal, and not shown."""
-    runbook.sentences("""
+    runbook.steps("""
 def pytest_collection_finish(session):
     from harness.compat import through_terminal
 
@@ -117,7 +117,7 @@ def test_line_of_pytest_html_is_left_out(ran: Ran) -> None:
 
 
 def test_progress_is_shown_while_output_is_captured(runbook: Runbook) -> None:
-    """CaptureManager.global_and_fixture_disabled: sentences are shown as they run; what they print is not."""
+    """CaptureManager.global_and_fixture_disabled: steps are shown as they run; what they print is not."""
     runbook.feature("1.feature", scenario("Good", "Given a secret is printed", "Then all is well"))
     ran = runbook.run("features")
     assert "ok      Given a secret is printed" in ran.terminal
@@ -134,7 +134,7 @@ def test_collecting_says_nothing_on_a_terminal(runbook: Runbook) -> None:
 
 
 def test_real_terminal_is_reached_while_output_is_captured(runbook: Runbook) -> None:
-    """CaptureManager and descriptor 1: the live view draws on the terminal during a sentence, behind the redaction."""
+    """CaptureManager and descriptor 1: the live view draws on the terminal during a step, behind the redaction."""
     feature = scenario("Secret ticket-canary", "Given a secret is printed", "Then all is well")
     with on_terminal(runbook.feature("1.feature", feature), "features") as terminal:
         assert terminal.finish() == 0

@@ -53,17 +53,17 @@ def test_scenarios_are_kept_as_they_stand(path: Path) -> None:
     ]
 
 
-def test_sentences_are_those_that_will_run(path: Path) -> None:
+def test_steps_are_those_that_will_run(path: Path) -> None:
     """ScenarioTemplate.render: with both backgrounds, with every row, and with what stands below them."""
     found = read_chapter(path).scenarios
-    assert [str(sentence) for sentence in found[2].sentences] == [
+    assert [str(step) for step in found[2].steps] == [
         'Given "a background"',
         'Given "a background of the rule"',
         'Then "it is good"',
         'Then "it is bad"',
     ]
-    assert found[1].sentences[-1].attached == {"datatable"}
-    assert found[1].sentences[-1].place == "x.feature:10"
+    assert found[1].steps[-1].attached == {"datatable"}
+    assert found[1].steps[-1].place == "x.feature:10"
 
 
 def test_tags_have_their_lines(path: Path) -> None:

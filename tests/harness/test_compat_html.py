@@ -36,13 +36,13 @@ def test_page_is_not_written_through_a_link(runbook: Runbook) -> None:
     """BaseReport._write_report: the page takes the place of a link, and what that led to stays as it is."""
     victim = runbook.folder / "victim"
     victim.write_text("precious")
-    runbook.sentences("""
+    runbook.steps("""
 @given("a link is planted")
 def planted(tools, request):
     import os
     from harness.options import RUN
 
-    os.symlink(__file__.replace("sentences.py", "victim"), request.config.stash[RUN].page)
+    os.symlink(__file__.replace("steps.py", "victim"), request.config.stash[RUN].page)
     tools.incident.record_fact("planted", "yes")
 """)
     ran = runbook.feature("1.feature", scenario("Link", "Given a link is planted")).run("features")

@@ -4,7 +4,7 @@ import shlex
 
 from tests.harness.inner import Ran, Runbook, scenario
 
-SENTENCES = """
+STEPS = """
 @given("the verdict is breaking")
 def breaking(tools):
     tools.incident.record_fact("way", "downgrade")
@@ -40,7 +40,7 @@ EXECUTE = ("--execute", "shop")
 
 
 def plan(runbook: Runbook, *scenarios: str) -> Ran:
-    return runbook.sentences(SENTENCES).feature("1.feature", *scenarios).run("features")
+    return runbook.steps(STEPS).feature("1.feature", *scenarios).run("features")
 
 
 def typed(ran: Ran) -> list[str]:
@@ -65,7 +65,7 @@ def test_loss_that_is_not_accepted_is_a_decision(runbook: Runbook) -> None:
 
 def test_execution_without_the_decision_stops(runbook: Runbook) -> None:
     """Where something would be changed, what was not accepted stops the run."""
-    runbook.sentences(SENTENCES).feature("1.feature", SEEN, ACCEPTED, UNDONE)
+    runbook.steps(STEPS).feature("1.feature", SEEN, ACCEPTED, UNDONE)
     ran = runbook.run("features", *EXECUTE)
     assert (ran.exit_code, ran.ending) == (1, "failed")
     assert not (runbook.server / "made").exists()
@@ -101,7 +101,7 @@ def test_nothing_to_do_is_said_and_ends_well(runbook: Runbook) -> None:
     """In a plan and in an execution: nothing else is run, nobody is told, exit code 0."""
     nothing = scenario("Target", "Given the target runs already", "Then all is well", tags="@provides:seen")
     told = scenario("Told", "When a message is sent", tags="@needs:seen")
-    runbook.sentences(SENTENCES).feature("1.feature", nothing, told)
+    runbook.steps(STEPS).feature("1.feature", nothing, told)
     for arguments in ((), EXECUTE):
         ran = runbook.run("features", *arguments)
         assert (ran.exit_code, ran.ending) == (0, "nothing to do"), ran.terminal

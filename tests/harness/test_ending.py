@@ -205,8 +205,8 @@ def test_closed_gate_is_shouted(tmp_path: Path) -> None:
     stopped = Ended({"before": closed, "open rollback": under_way}, mode=Mode.PLAN)
     stopped.journal.entries = [
         {"kind": "scenario began", "scenario": "s", "feature": "1. Chapter"},
-        {"kind": "sentence began", "scenario": "s", "keyword": "Given", "text": "a disk", "id": "1.1.1", "place": ""},
-        {"kind": "sentence ended", "outcome": "failed", "detail": "no room → make room", "seconds": 0.1},
+        {"kind": "step began", "scenario": "s", "keyword": "Given", "text": "a disk", "id": "1.1.1", "place": ""},
+        {"kind": "step ended", "outcome": "failed", "detail": "no room → make room", "seconds": 0.1},
     ]
     stopped.journal.entries = [each | {"time": "2026-01-01T03:00:00.000000Z"} for each in stopped.journal.entries]
     assert "i-0 is under way, and stops at the same until this is done: make room; then to go on with it, type:" in (

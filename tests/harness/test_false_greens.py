@@ -19,28 +19,26 @@ from runbook.settings.schema import Deadlines
 from tests.harness.inner import Ran, Runbook, scenario
 
 WRONG = "it goes wrong"
-DEADLINES = "\n".join(
-    f"{name} = {0.5 if name == 'stable' else 1}" for name in Deadlines.model_fields if name != "sentence"
-)
+DEADLINES = "\n".join(f"{name} = {0.5 if name == 'stable' else 1}" for name in Deadlines.model_fields if name != "step")
 EXECUTE = ("features", "--execute", "shop", "--junitxml", "junit.xml")
 BAD = scenario("Bad", f"Then {WRONG}", tags="@provides:bad")
 LATER = scenario("Later", "When a file is made", tags="@needs:bad")
 
 
 def step(code: str, *, looks: str = "all_well(tools)", arguments: str = "tools") -> str:
-    """A sentence that looks, and sees that all is well, and then does this."""
+    """A step that looks, and sees that all is well, and then does this."""
     return f"@then({WRONG!r})\ndef goes_wrong({arguments}):\n    {looks}\n    {code}"
 
 
 def plugin(hook: str, code: str = "raise ValueError('a plugin is broken')") -> str:
-    """A plugin with that hook, beside a sentence in which nothing goes wrong."""
+    """A plugin with that hook, beside a step in which nothing goes wrong."""
     return f"{step('pass')}\n\n\ndef {hook}:\n    {code}"
 
 
 def fixture(code: str, *, of_step: bool = False) -> str:
-    """A fixture like this, around the scenario or asked for by its sentence, in which nothing goes wrong."""
-    sentence = step("pass", arguments="tools, around" if of_step else "tools")
-    return f"import pytest\n\n@pytest.fixture(autouse={not of_step})\ndef around():\n    {code}\n\n\n{sentence}"
+    """A fixture like this, around the scenario or asked for by its step, in which nothing goes wrong."""
+    looks = step("pass", arguments="tools, around" if of_step else "tools")
+    return f"import pytest\n\n@pytest.fixture(autouse={not of_step})\ndef around():\n    {code}\n\n\n{looks}"
 
 
 def green_places(ran: Ran, junit: Path) -> list[str]:
@@ -125,30 +123,30 @@ AROUND_STEP = {
 }
 
 
-@pytest.mark.parametrize("sentences", [pytest.param(code, id=name) for name, code in (IN_STEP | AROUND_STEP).items()])
-def test_what_goes_wrong_is_green_nowhere(runbook: Runbook, sentences: str) -> None:
+@pytest.mark.parametrize("steps", [pytest.param(code, id=name) for name, code in (IN_STEP | AROUND_STEP).items()])
+def test_what_goes_wrong_is_green_nowhere(runbook: Runbook, steps: str) -> None:
     """Exit code, terminal, journal, page and JUnit agree that it went wrong, and nothing that needs it is run."""
-    runbook.sentences(sentences).feature("1.feature", BAD, LATER)
+    runbook.steps(steps).feature("1.feature", BAD, LATER)
     ran = runbook.run(*EXECUTE)
     assert green_places(ran, runbook.folder / "junit.xml") == []
     assert not (runbook.server / "made").exists()
 
 
-@pytest.mark.parametrize("sentences", [pytest.param(code, id=name) for name, code in IN_STEP.items()])
-def test_sentence_that_goes_wrong_is_not_shown_as_ok(runbook: Runbook, sentences: str) -> None:
-    """The terminal shows no `ok` for the sentence, in a plan either; the record has another outcome for it."""
-    ran = runbook.sentences(sentences).feature("1.feature", BAD).run("features")
+@pytest.mark.parametrize("steps", [pytest.param(code, id=name) for name, code in IN_STEP.items()])
+def test_step_that_goes_wrong_is_not_shown_as_ok(runbook: Runbook, steps: str) -> None:
+    """The terminal shows no `ok` for the step, in a plan either; the record has another outcome for it."""
+    ran = runbook.steps(steps).feature("1.feature", BAD).run("features")
     assert ran.exit_code != 0
     assert not re.search(rf"\b(ok|plan) +Then +{WRONG}", ran.terminal), ran.terminal
-    assert [entry["outcome"] for entry in ran.entries("sentence ended")] not in (["passed"], ["planned"])
+    assert [entry["outcome"] for entry in ran.entries("step ended")] not in (["passed"], ["planned"])
 
 
 def test_when_that_changes_nothing_is_green_nowhere(runbook: Runbook) -> None:
     """A When that hands no Action to execute has not been done, whatever it looked at."""
-    runbook.sentences(f"@when({WRONG!r})\n@changes\ndef goes_wrong(tools):\n    all_well(tools)")
+    runbook.steps(f"@when({WRONG!r})\n@changes\ndef goes_wrong(tools):\n    all_well(tools)")
     ran = runbook.feature("1.feature", BAD.replace("Then", "When"), LATER).run(*EXECUTE)
     assert green_places(ran, runbook.folder / "junit.xml") == []
-    assert "nothing was done: the sentence came to its end without a change" in " ".join(ran.terminal.split())
+    assert "nothing was done: the step came to its end without a change" in " ".join(ran.terminal.split())
 
 
 @pytest.mark.parametrize(
@@ -156,14 +154,14 @@ def test_when_that_changes_nothing_is_green_nowhere(runbook: Runbook) -> None:
 )
 def test_options_do_not_make_it_green(runbook: Runbook, arguments: tuple[str, ...]) -> None:
     """Options that end a run early, or let it say less, change nothing about how it ended."""
-    runbook.sentences(IN_STEP["skip"]).feature("1.feature", BAD, LATER)
+    runbook.steps(IN_STEP["skip"]).feature("1.feature", BAD, LATER)
     assert green_places(runbook.run(*EXECUTE, *arguments), runbook.folder / "junit.xml") == []
 
 
 def test_later_scenario_does_not_make_up_for_it(runbook: Runbook) -> None:
     """A run with one good scenario and one that nobody ran is not good."""
     code = "return True if 'Bad' in item.nodeid else None"
-    runbook.sentences(plugin("pytest_runtest_protocol(item)", code))
+    runbook.steps(plugin("pytest_runtest_protocol(item)", code))
     runbook.feature("1.feature", BAD, scenario("Good", "Then all is well"))
     ran = runbook.run(*EXECUTE)
     assert ran.scenarios == {"Good": "passed"}
@@ -175,18 +173,18 @@ def test_scenario_that_is_run_again_does_not_make_up_for_it(runbook: Runbook) ->
     again = "from _pytest.runner import runtestprotocol\n    runtestprotocol(item, nextitem=nextitem, log=False)"
     failing_once = step("assert hasattr(sys, 'again') or setattr(sys, 'again', 1)")
     hook = f"def pytest_runtest_protocol(item, nextitem):\n    {again}"
-    ran = runbook.sentences(f"{failing_once}\n\n\n{hook}").feature("1.feature", BAD, LATER).run(*EXECUTE)
+    ran = runbook.steps(f"{failing_once}\n\n\n{hook}").feature("1.feature", BAD, LATER).run(*EXECUTE)
     assert (ran.exit_code, ran.ending) == (1, "failed")
     assert ran.scenarios["Bad"] == "failed"
     assert ran.scenarios["Later"] == "not applicable"
 
 
-def test_sentence_at_its_deadline_is_green_nowhere(runbook: Runbook) -> None:
-    """A sentence that does not end is ended by its deadline, whatever it waits for."""
+def test_step_at_its_deadline_is_green_nowhere(runbook: Runbook) -> None:
+    """A step that does not end is ended by its deadline, whatever it waits for."""
     settings = runbook.folder / "runbook.toml"
     others = settings.read_text().partition("[deadlines]")[0]
-    settings.write_text(f"{others}\n[deadlines]\n{DEADLINES}\nsentence = 1\n")
-    runbook.sentences(step("time.sleep(30)")).feature("1.feature", BAD, LATER)
+    settings.write_text(f"{others}\n[deadlines]\n{DEADLINES}\nstep = 1\n")
+    runbook.steps(step("time.sleep(30)")).feature("1.feature", BAD, LATER)
     ran = runbook.run(*EXECUTE)
     assert green_places(ran, runbook.folder / "junit.xml") == []
     assert ran.scenarios["Bad"] == "failed"
@@ -194,7 +192,7 @@ def test_sentence_at_its_deadline_is_green_nowhere(runbook: Runbook) -> None:
 
 def test_record_that_vanishes_stops_the_run(runbook: Runbook) -> None:
     """With the journal's folder gone nothing more is changed, and the run does not end well."""
-    runbook.sentences(step("import shutil; shutil.rmtree('reports')"))
+    runbook.steps(step("import shutil; shutil.rmtree('reports')"))
     runbook.feature("1.feature", BAD, scenario("Later", "When a file is made"))
     ran = runbook.run(*EXECUTE)
     assert ran.exit_code == 1, ran.terminal
@@ -204,17 +202,17 @@ def test_record_that_vanishes_stops_the_run(runbook: Runbook) -> None:
 
 @pytest.mark.parametrize("method", ["signal", "thread"])
 def test_timeout_of_a_plugin_is_green_nowhere(runbook: Runbook, method: str) -> None:
-    """pytest-timeout in a sentence: its first method fails it, its other one kills the process in the middle."""
-    runbook.sentences(step("time.sleep(30)")).feature("1.feature", BAD, LATER)
+    """pytest-timeout in a step: its first method fails it, its other one kills the process in the middle."""
+    runbook.steps(step("time.sleep(30)")).feature("1.feature", BAD, LATER)
     ran = runbook.run(*EXECUTE, "-p", "timeout", "--timeout", "1", "--timeout-method", method)
     assert green_places(ran, runbook.folder / "junit.xml") == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_aborted_run_is_green_nowhere(runbook: Runbook, number: signal.Signals) -> None:
-    """Ctrl-C, SIGTERM, a lost connection and SIGKILL in the middle of a sentence."""
+    """Ctrl-C, SIGTERM, a lost connection and SIGKILL in the middle of a step."""
     waiting = "open(tools.production.directory + '/here', 'w').close(); time.sleep(30)"
-    runbook.sentences(step(waiting)).feature("1.feature", BAD, LATER)
+    runbook.steps(step(waiting)).feature("1.feature", BAD, LATER)
     ran = runbook.run(*EXECUTE, meanwhile=when_there(runbook.server / "here", number))
     assert green_places(ran, runbook.folder / "junit.xml") == []
 
@@ -233,7 +231,7 @@ def when_there(path: Path, number: signal.Signals) -> Callable[[int], None]:
 
 def test_process_that_ends_itself_is_green_on_no_record(runbook: Runbook) -> None:
     """os._exit(0) leaves no code of ours a chance at the exit code; the record says that it was broken off."""
-    ran = runbook.sentences(step("import os; os._exit(0)")).feature("1.feature", BAD, LATER).run(*EXECUTE)
+    ran = runbook.steps(step("import os; os._exit(0)")).feature("1.feature", BAD, LATER).run(*EXECUTE)
     assert green_places(ran, runbook.folder / "junit.xml") == ["exit code"]
     assert "to carry it out" not in ran.terminal
 

@@ -19,7 +19,7 @@ from tests.harness.terminal import HIDE_CURSOR, SHOW_CURSOR, on_terminal, screen
 EXECUTE = ("features", "--execute", "shop")
 LONG = scenario("Long", "When a long command is run", "Then all is well")
 CHANGING = scenario("Changing", "When a file is made", "Then all is well")
-WORDY = "a sentence that goes on and on until it does not fit on a line of a narrow terminal"
+WORDY = "a step that goes on and on until it does not fit on a line of a narrow terminal"
 SLOW = f"""
 
 @given("{WORDY}")
@@ -51,14 +51,14 @@ def fetched(tools):
 
 @pytest.fixture
 def slow(runbook: Runbook) -> Runbook:
-    """The runbook with sentences that take a moment."""
-    with (runbook.folder / "sentences.py").open("a") as file:
+    """The runbook with steps that take a moment."""
+    with (runbook.folder / "steps.py").open("a") as file:
         file.write(SLOW)
     return runbook
 
 
 def test_elapsed_time_moves_against_the_deadline(slow: Runbook) -> None:
-    """While a sentence runs its elapsed time is drawn again and again, beside its deadline and what is waited for."""
+    """While a step runs its elapsed time is drawn again and again, beside its deadline and what is waited for."""
     slow.feature("1.feature", scenario("Slow", "Given the metrics are at hand", "Then it becomes well in a while"))
     with on_terminal(slow, *EXECUTE) as terminal:
         assert terminal.finish() == 0, terminal.text
@@ -79,7 +79,7 @@ def test_change_to_production_is_marked(runbook: Runbook) -> None:
         terminal.until("$ sh -c 'echo $$ > pid; sleep 60'")
 
 
-def test_finished_sentences_stay(runbook: Runbook) -> None:
+def test_finished_steps_stay(runbook: Runbook) -> None:
     """What has ended is a line of its own, and what was drawn below it is gone in the end."""
     with on_terminal(runbook.feature("1.feature", CHANGING), *EXECUTE) as terminal:
         assert terminal.finish() == 0
@@ -108,7 +108,7 @@ def test_no_finished_line_is_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None
     view.start()
     told = [f"line {number}" for number in range(300)]
     for number, line in enumerate(told):
-        now.sentence = "" if number % 3 else "a sentence"
+        now.step = "" if number % 3 else "a step"
         now.doing = "" if number % 2 else "something"
         view.line([(line, Style.GOOD)])
     view.stop()
@@ -194,7 +194,7 @@ def test_live_view_without_colour(runbook: Runbook, arguments: tuple[str, ...], 
 def test_no_live_view_where_it_would_do_harm(
     runbook: Runbook, arguments: tuple[str, ...], environment: dict[str, str]
 ) -> None:
-    """In CI, on a terminal that cannot, and where sentences print for themselves, there are plain lines only."""
+    """In CI, on a terminal that cannot, and where steps print for themselves, there are plain lines only."""
     runbook.feature("1.feature", CHANGING)
     with on_terminal(runbook, *EXECUTE, *arguments, environment=environment) as terminal:
         assert terminal.finish() == 0
@@ -203,12 +203,12 @@ def test_no_live_view_where_it_would_do_harm(
 
 
 def test_narrow_terminal_breaks_between_words(slow: Runbook) -> None:
-    """On sixty columns no finished line is longer than that, and no word of a sentence is cut."""
+    """On sixty columns no finished line is longer than that, and no word of a step is cut."""
     slow.feature("1.feature", scenario("Narrow", f"Given {WORDY}"))
     with on_terminal(slow, "features", columns=60) as terminal:
         assert terminal.finish() == 0
-    sentence = terminal.text[terminal.text.rindex(" ok ") - 14 : terminal.text.rindex("1 passed")]
+    step = terminal.text[terminal.text.rindex(" ok ") - 14 : terminal.text.rindex("1 passed")]
     drawn = ("\N{BOX DRAWINGS LIGHT HORIZONTAL}", "public address", "====")
-    finished = [line for line in sentence.splitlines() if line.strip() and not line.lstrip().startswith(drawn)]
+    finished = [line for line in step.splitlines() if line.strip() and not line.lstrip().startswith(drawn)]
     assert max(map(len, finished)) <= 60
     assert f"Given {WORDY}" in " ".join(" ".join(finished).split())

@@ -1,4 +1,4 @@
-"""How a run ends: exit code, terminal, journal and page agree, whatever happened in its sentences."""
+"""How a run ends: exit code, terminal, journal and page agree, whatever happened in its steps."""
 
 import subprocess
 import sys
@@ -131,13 +131,13 @@ def test_unknown_is_not_good(runbook: Runbook) -> None:
 
 
 def test_unknown_that_a_person_vouches_for_does_not_stop(runbook: Runbook) -> None:
-    """With --override and its reason the scenario passes and what needs it runs; the sentence stays inconclusive."""
+    """With --override and its reason the scenario passes and what needs it runs; the step stays inconclusive."""
     unknown = scenario("Unknown", "Then nobody knows", "And all is well", tags="@provides:known")
     runbook.feature("1.feature", unknown, scenario("Later", "When a file is made", tags="@needs:known"))
     ran = runbook.run(*EXECUTE, "--override", "1.1.1", "--because", "seen on the wall")
     assert ran.exit_code == 0, ran.terminal
     assert ran.scenarios == {"Unknown": "passed", "Later": "passed"}
-    assert [entry["outcome"] for entry in ran.entries("sentence ended")] == ["inconclusive", "passed", "passed"]
+    assert [entry["outcome"] for entry in ran.entries("step ended")] == ["inconclusive", "passed", "passed"]
     assert "not checked, or not so, but accepted by a person: 1.1.1" in ran.terminal
     other = runbook.run(*EXECUTE, "--override", "1.1.2", "--because", "seen on the wall")
     assert other.scenarios == {"Unknown": "inconclusive", "Later": "not applicable"}
@@ -151,7 +151,7 @@ def test_bug_is_told_with_its_place_and_without_its_secret(runbook: Runbook) -> 
     assert ran.exit_code == 1
     assert ran.scenarios == {"Bug": "failed"}
     for shown in (ran.terminal, ran.page):
-        assert "sentences.py" in shown
+        assert "steps.py" in shown
         assert "canary" not in shown
         assert "cannot parse [secret METRICS_TOKEN] here" in shown
 
@@ -171,7 +171,7 @@ def test_first_failure_can_end_the_run(runbook: Runbook) -> None:
 
 
 def test_missing_secret_is_told_by_its_place(runbook: Runbook) -> None:
-    """A secret that the tools need and that is not there fails the first sentence that uses them."""
+    """A secret that the tools need and that is not there fails the first step that uses them."""
     (runbook.server / ".env").write_text("IMAGE_TAG=v1\n")
     ran = runbook.feature("1.feature", scenario("Tools", "Given the metrics are at hand")).run(*EXECUTE)
     assert ran.exit_code == 1

@@ -35,7 +35,7 @@ def run(runbook: Runbook, *arguments: str) -> Ran:
 
 
 def test_unknown_stops_what_needs_it_and_names_the_way_on(runbook: Runbook) -> None:
-    """An inconclusive sentence stops what depends on it, and says by which id a person could vouch for it."""
+    """An inconclusive step stops what depends on it, and says by which id a person could vouch for it."""
     ran = run(runbook)
     assert ran.exit_code == 1
     assert ran.scenarios == {"Known": "passed", "Unknown": "inconclusive", "Making": "not applicable"}
@@ -47,16 +47,16 @@ def test_unknown_stops_what_needs_it_and_names_the_way_on(runbook: Runbook) -> N
 
 @pytest.mark.parametrize("resumed", [False, True])
 def test_person_can_vouch_for_it(runbook: Runbook, resumed: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """With --override the run goes on; the sentence stays inconclusive, and who gave which reason is on record."""
+    """With --override the run goes on; the step stays inconclusive, and who gave which reason is on record."""
     resume = ("--resume", str((run(runbook).folder or runbook.folder).name)) if resumed else ()
     earlier = runbook.records[-1:] if resumed else []
     ran = run(runbook, *resume, *VOUCHED)
     ran.folder = ran.folder or earlier[0]
     assert ran.exit_code == 0, ran.terminal
     assert (runbook.server / "made").exists()
-    sentences = {entry["id"]: entry for entry in ran.entries("sentence began")}
-    assert sentences[ID]["text"] == "nobody knows"
-    last = [entry["outcome"] for entry in ran.entries("sentence ended")]
+    steps = {entry["id"]: entry for entry in ran.entries("step began")}
+    assert steps[ID]["text"] == "nobody knows"
+    last = [entry["outcome"] for entry in ran.entries("step ended")]
     assert "inconclusive" in last
     (decision,) = [entry for entry in ran.entries("decision") if entry["question"].startswith(ID)]
     assert decision["evidence"][0] == f"{getpass.getuser()} vouches for it: I looked by hand"
@@ -70,7 +70,7 @@ def test_person_can_accept_what_failed(runbook: Runbook) -> None:
     """A check that failed can be accepted by name and reason; it stays failed on record, and the run goes on."""
     worse = scenario("Worse", "Then all is not well", "And all is well", tags="@needs:changed @provides:seen")
     changed = scenario("Changed", "When something is sent", tags="@provides:changed")
-    runbook.sentences(BEHIND_A_CHANGE).feature("1_first.feature", changed, worse, MAKING)
+    runbook.steps(BEHIND_A_CHANGE).feature("1_first.feature", changed, worse, MAKING)
     ran = runbook.run("features", *EXECUTE)
     assert ran.exit_code == 1
     assert ran.folder is not None
@@ -83,7 +83,7 @@ def test_person_can_accept_what_failed(runbook: Runbook) -> None:
     again.folder = ran.folder
     assert again.exit_code == 0, again.terminal
     assert (runbook.server / "made").exists()
-    outcomes = {entry["outcome"] for entry in again.entries("sentence ended")[-4:]}
+    outcomes = {entry["outcome"] for entry in again.entries("step ended")[-4:]}
     assert outcomes == {"passed", "failed"}
     (decision,) = [entry for entry in again.entries("decision") if entry["question"].startswith("1.2.1")]
     assert decision["evidence"][0] == f"{getpass.getuser()} accepts it: it is well"
@@ -94,7 +94,7 @@ def test_person_can_accept_what_failed(runbook: Runbook) -> None:
 def test_emergency_offers_to_go_on_before_anything_was_changed(runbook: Runbook) -> None:
     """Harm goes on until the switch is turned: a check of chapter 4 that is mistaken must not keep it from that."""
     switched = scenario("Switched", "Given all is not well", "When a file is made", tags="@emergency")
-    runbook.sentences('given("all is not well")(not_well)').feature("4_first.feature", switched)
+    runbook.steps('given("all is not well")(not_well)').feature("4_first.feature", switched)
     marks = ("features", "-m", "emergency")
     planned = " ".join(runbook.run(*marks).terminal.split())
     override = "--override 4.1.1 --because 'how you know'"
@@ -115,7 +115,7 @@ def test_emergency_offers_to_go_on_before_anything_was_changed(runbook: Runbook)
 def test_what_nobody_may_accept_stays_failed(runbook: Runbook) -> None:
     """What is declared never acceptable (digests, schema) stops the run, whoever accepts it."""
     bad = scenario("Bad", "Then the schema is another one", tags="@provides:bad")
-    runbook.sentences(BEHIND_A_CHANGE).feature("1_first.feature", bad)
+    runbook.steps(BEHIND_A_CHANGE).feature("1_first.feature", bad)
     ran = runbook.run("features", *EXECUTE, "--override", "1.1.1", "--because", "it is well")
     assert ran.exit_code == 1
     assert ran.scenarios == {"Bad": "failed"}
@@ -131,8 +131,8 @@ def test_option_that_had_no_effect_says_so(runbook: Runbook) -> None:
     assert "no effect" not in runbook.run("features", *EXECUTE).terminal
 
 
-def test_override_is_given_for_one_sentence(runbook: Runbook) -> None:
-    """Who vouches for one sentence does not vouch for another."""
+def test_override_is_given_for_one_step(runbook: Runbook) -> None:
+    """Who vouches for one step does not vouch for another."""
     other = scenario("Other", "Then nobody knows", tags="@provides:other")
     runbook.feature("1_first.feature", KNOWN, UNKNOWN, other)
     ran = runbook.run("features", *EXECUTE, *VOUCHED)
@@ -145,16 +145,16 @@ def test_override_is_given_for_one_sentence(runbook: Runbook) -> None:
     [
         pytest.param(("--override", ID), "--override without --because", id="without-reason"),
         pytest.param(("--override", ID, "--because", "  "), "--override without --because", id="blank-reason"),
-        pytest.param(("--override", "9.9.9", "--because", "x"), "no sentence of this run has that id", id="nonsense"),
+        pytest.param(("--override", "9.9.9", "--because", "x"), "no step of this run has that id", id="nonsense"),
     ],
 )
 def test_override_that_cannot_be_meant_is_refused(runbook: Runbook, arguments: tuple[str, ...], said: str) -> None:
-    """An override needs a reason, and a sentence that is there."""
+    """An override needs a reason, and a step that is there."""
     assert said in refusal(run(runbook, *arguments))
     assert not (runbook.server / "made").exists()
 
 
-def test_sentence_that_was_known_is_not_overridden_when_resumed(runbook: Runbook) -> None:
+def test_step_that_was_known_is_not_overridden_when_resumed(runbook: Runbook) -> None:
     """In an incident that is gone on with, only what failed or was inconclusive there can be vouched for."""
     ran = run(runbook)
     name = str((ran.folder or runbook.folder).name)

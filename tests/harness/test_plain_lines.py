@@ -1,4 +1,4 @@
-"""What is said where nothing can be drawn: one line a sentence, with UTC times, in a pipe and in CI."""
+"""What is said where nothing can be drawn: one line a step, with UTC times, in a pipe and in CI."""
 
 import re
 import subprocess
@@ -15,56 +15,56 @@ GOOD = scenario("Good", "Given something to begin with", "Then all is well")
 CHANGING = scenario("Changing", "Given something to begin with", "When a file is made", "Then all is well")
 SENDING = scenario("Sending", "When a message is sent")
 BAD = scenario("Bad", "Then all is not well")
-SENTENCE = re.compile(r"^\d\d:\d\d:\d\dZ   (.) (.{8})(Given|When |Then ) (.+?) +\d+\.\d s$")
+STEP = re.compile(r"^\d\d:\d\d:\d\dZ   (.) (.{8})(Given|When |Then ) (.+?) +\d+\.\d s$")
 
 
-def sentences(lines: list[str]) -> list[tuple[str, ...]]:
-    """Sign, mark, keyword and text of each line that tells of a sentence."""
-    return [tuple(part.strip() for part in found.groups()) for line in lines if (found := SENTENCE.match(line))]
+def steps(lines: list[str]) -> list[tuple[str, ...]]:
+    """Sign, mark, keyword and text of each line that tells of a step."""
+    return [tuple(part.strip() for part in found.groups()) for line in lines if (found := STEP.match(line))]
 
 
-def test_each_sentence_is_one_line_with_utc(runbook: Runbook) -> None:
-    """In a pipe each sentence is one line, with the time, a sign where production was changed, and its outcome."""
+def test_each_step_is_one_line_with_utc(runbook: Runbook) -> None:
+    """In a pipe each step is one line, with the time, a sign where production was changed, and its outcome."""
     ran = runbook.feature("1.feature", CHANGING, SENDING, BAD).run(*EXECUTE, environment={"TZ": "UTC-9"})
-    assert sentences(ran.lines) == [
+    assert steps(ran.lines) == [
         ("", "ok", "Given", "something to begin with"),
         ("▲", "CHANGED", "When", "a file is made"),
         ("", "ok", "Then", "all is well"),
         ("", "sent", "When", "a message is sent"),
         ("", "FAILED", "Then", "all is not well"),
     ]
-    hours = {line[:2] for line in ran.lines if SENTENCE.match(line)}
+    hours = {line[:2] for line in ran.lines if STEP.match(line)}
     assert hours & {time.strftime("%H", time.gmtime(time.time() - before)) for before in (0, 60)}
     assert "\x1b" not in ran.terminal
     assert "all is well indeed" not in ran.terminal
 
 
 def test_plan_shows_facts_and_commands(runbook: Runbook) -> None:
-    """A plan shows under each sentence what it saw, what it would do, and what it would check."""
+    """A plan shows under each step what it saw, what it would do, and what it would check."""
     feature = scenario("Plan", "Then all is well", "When a file is made", "Then all is well")
     ran = runbook.feature("1.feature", feature).run("features")
-    assert [mark for sign, mark, *_ in sentences(ran.lines) if sign == "▲"] == ["plan"]
+    assert [mark for sign, mark, *_ in steps(ran.lines) if sign == "▲"] == ["plan"]
     told = [line.strip() for line in ran.lines if line.startswith(" " * 14)]
     assert told == ["all is well indeed", "would do:", "touch made", "would check: all well"]
 
 
 def test_change_that_was_so_already_is_told(runbook: Runbook) -> None:
     """A change that found nothing to do is no change, and its line says so."""
-    with (runbook.folder / "sentences.py").open("a") as file:
+    with (runbook.folder / "steps.py").open("a") as file:
         file.write(
             '\n\n@when("it was so")\n@changes\ndef was_so(tools):\n'
             '    change = Action("it is so", (), lambda: "it is")\n'
             "    tools.incident.execute(change, tools.host)\n"
         )
     ran = runbook.feature("1.feature", scenario("Was so", "When it was so")).run(*EXECUTE)
-    assert sentences(ran.lines) == [("", "ok", "When", "it was so (already so)")]
+    assert steps(ran.lines) == [("", "ok", "When", "it was so (already so)")]
 
 
 def test_quiet_run_says_what_matters(runbook: Runbook) -> None:
     """With -q there are the changes, what did not pass, and the last lines; a failure is told with its scenario."""
     ran = runbook.feature("1.feature", GOOD, CHANGING, BAD).run(*EXECUTE, "-q")
     assert ran.exit_code == 1
-    assert [(mark, text) for _, mark, _, text in sentences(ran.lines)] == [
+    assert [(mark, text) for _, mark, _, text in steps(ran.lines)] == [
         ("CHANGED", "a file is made"),
         ("FAILED", "all is not well"),
     ]
@@ -75,8 +75,8 @@ def test_quiet_run_says_what_matters(runbook: Runbook) -> None:
 
 
 def test_verbose_run_says_what_was_seen_and_run(runbook: Runbook) -> None:
-    """With -v each sentence is followed by what it saw and by its commands; with -vv by what those said, too."""
-    with (runbook.folder / "sentences.py").open("a") as file:
+    """With -v each step is followed by what it saw and by its commands; with -vv by what those said, too."""
+    with (runbook.folder / "steps.py").open("a") as file:
         file.write(
             '\n\n@then("it is looked at")\ndef looked_at(tools):\n'
             '    command = Command(("sh", "-c", "echo seen by a command"), 10)\n'
@@ -116,7 +116,7 @@ def test_colour_is_as_asked_for(
 
 
 def test_lines_come_when_they_happen(runbook: Runbook) -> None:
-    """Who follows a pipe sees a sentence when it ended, and not when the run is over."""
+    """Who follows a pipe sees a step when it ended, and not when the run is over."""
     runbook.feature("1.feature", scenario("Long", "Given something to begin with", "When a long command is run"))
     with subprocess.Popen(
         [sys.executable, "-m", "pytest", "--allow-unused", *EXECUTE],

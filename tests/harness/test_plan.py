@@ -1,4 +1,4 @@
-"""A plan and the execution that follows it: the same sentences, the same commands, by the same code."""
+"""A plan and the execution that follows it: the same steps, the same commands, by the same code."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from runbook.report.plan_diff import plan_and_actual
 from tests.harness.inner import Runbook, scenario
 from tests.support.same_commands import commands, differences
 
-SENTENCES = """
+STEPS = """
 from pathlib import Path
 
 from runbook.incident.executor import Mode
@@ -53,9 +53,9 @@ EXECUTE = ("features", "--execute", "shop")
 
 @pytest.fixture
 def runbook(runbook: Runbook) -> Runbook:
-    """The small project, with sentences of these tests."""
-    with (runbook.folder / "sentences.py").open("a") as sentences:
-        sentences.write(SENTENCES)
+    """The small project, with steps of these tests."""
+    with (runbook.folder / "steps.py").open("a") as steps:
+        steps.write(STEPS)
     return runbook
 
 
@@ -118,7 +118,7 @@ def test_what_a_plan_may_do_is_done_once(runbook: Runbook) -> None:
 
 
 def test_held_plan_stops_where_its_execution_does(runbook: Runbook) -> None:
-    """A plan that cannot be carried out says at which sentence it would stop, and why, in the execution's words."""
+    """A plan that cannot be carried out says at which step it would stop, and why, in the execution's words."""
     runbook.feature("1.feature", scenario("Holding", "Then all is not well", "When a file is made"))
     plan, execution = runbook.run("features"), runbook.run(*EXECUTE)
     assert (plan.exit_code, execution.exit_code) == (1, 1)

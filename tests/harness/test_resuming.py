@@ -37,8 +37,8 @@ def name_of(ran: Ran) -> str:
 
 def resumed(runbook: Runbook, ran: Ran, *arguments: str) -> Ran:
     """Go on with it; the long command is a short one by now."""
-    sentences = runbook.folder / "sentences.py"
-    sentences.write_text(sentences.read_text().replace("sleep 60", "true"))
+    steps = runbook.folder / "steps.py"
+    steps.write_text(steps.read_text().replace("sleep 60", "true"))
     again = runbook.run("features", "--resume", name_of(ran), *EXECUTE, *arguments)
     again.folder = ran.folder
     return again
@@ -80,8 +80,8 @@ def test_lock_is_let_go_of_when_a_run_is_stopped(runbook: Runbook, how: signal.S
 
 def test_command_that_was_left_at_work_is_waited_for(runbook: Runbook) -> None:
     """A change that a killed run began may still be at work: it is let come to its end before anything else begins."""
-    sentences = runbook.folder / "sentences.py"
-    sentences.write_text(sentences.read_text().replace("sleep 60", "sleep 8; echo ended > ended"))
+    steps = runbook.folder / "steps.py"
+    steps.write_text(steps.read_text().replace("sleep 60", "sleep 8; echo ended > ended"))
     runbook.feature("1.feature", MADE, SWITCH, TOLD)
     ran = runbook.run("features", *EXECUTE, meanwhile=after_file(runbook.server / "pid", signal.SIGKILL))
     assert not (runbook.server / "ended").exists()
@@ -116,9 +116,9 @@ def test_people_are_told_once(runbook: Runbook) -> None:
 def test_facts_of_before_are_those_of_the_first_run(runbook: Runbook) -> None:
     """What production was before the first change is not overwritten by what a resumed run finds."""
     see = scenario("Seen", "Then production before any change is on record", tags="@provides:seen")
-    sentences = runbook.folder / "sentences.py"
-    sentences.write_text(
-        sentences.read_text()
+    steps = runbook.folder / "steps.py"
+    steps.write_text(
+        steps.read_text()
         + '\n\n@then("production before any change is on record")\ndef before(tools):\n'
         + "    from runbook.chapters import identify_target\n    identify_target.write_down_before(tools)\n"
     )
@@ -206,9 +206,9 @@ def test_other_target_is_another_incident(runbook: Runbook) -> None:
     asked = json.loads(journal.read_text().splitlines()[0])["asked_for"]
     assert asked["target"] is None
     pinned = scenario("Pinned", "Given the target is v1", tags="@provides:pinned")
-    sentences = runbook.folder / "sentences.py"
-    sentences.write_text(
-        sentences.read_text()
+    steps = runbook.folder / "steps.py"
+    steps.write_text(
+        steps.read_text()
         + '\n\n@given("the target is v1")\ndef known(tools):\n    tools.incident.record_fact("target", {"tag": "v1"})\n'
     )
     runbook.feature("1.feature", pinned, MADE, ENDS_BADLY.replace("@needs:told ", ""))
@@ -219,14 +219,14 @@ def test_other_target_is_another_incident(runbook: Runbook) -> None:
 
 
 WAY = scenario("Way", "Given the way is application", tags="@provides:way")
-WAY_SENTENCE = '@given("the way is application")\ndef way(tools):\n    tools.incident.record_fact("way", "application")'
+WAY_STEP = '@given("the way is application")\ndef way(tools):\n    tools.incident.record_fact("way", "application")'
 
 
 def test_what_is_for_another_way_back_is_not_left(runbook: Runbook) -> None:
     """Also the second scenario of another way, which needs the first, is not left: the incident is over."""
     first = scenario("First", "When a file is made", tags="@way:downgrade @needs:way @provides:first")
     second = scenario("Second", "When a file is made", tags="@way:downgrade @needs:first @provides:second")
-    runbook.sentences(WAY_SENTENCE).feature("1.feature", WAY, first, second)
+    runbook.steps(WAY_STEP).feature("1.feature", WAY, first, second)
     ran = runbook.run("features", *EXECUTE)
     assert [entry["reason"] for entry in ran.entries("scenario left out")] == [
         "is for the way back downgrade, and this one is application"

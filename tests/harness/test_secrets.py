@@ -10,7 +10,7 @@ from tests.harness.inner import CANARY, Ran, Runbook, scenario
 FAILING = scenario("Failing", "Given something to begin with", "Then a secret fails")
 PASSING = scenario("Passing", "Given something to begin with", "And a secret is printed")
 #: Where the secret is kept on purpose.
-KEPT = {"sentences.py", ".env", "features", "project.json", "containers.json"}
+KEPT = {"steps.py", ".env", "features", "project.json", "containers.json"}
 
 
 def leaks(runbook: Runbook, word: str = "canary") -> list[str]:
@@ -43,8 +43,8 @@ def test_secret_does_not_get_out_in_pieces(runbook: Runbook) -> None:
     phrase = "correct horse battery staple with many more words so that it has to be zigzagged over some lines"
     environment = runbook.server / ".env"
     environment.write_text(environment.read_text().replace(CANARY, phrase))
-    sentences = runbook.folder / "sentences.py"
-    sentences.write_text(sentences.read_text().replace(repr(CANARY), repr(phrase)))
+    steps = runbook.folder / "steps.py"
+    steps.write_text(steps.read_text().replace(repr(CANARY), repr(phrase)))
     ran = runbook.feature("1.feature", FAILING).run("features", "--execute", "shop")
     for word in ("horse", "battery", "zigzagged"):
         assert word not in ran.terminal
@@ -101,7 +101,7 @@ def test_record_does_not_name_the_local_time(runbook: Runbook) -> None:
 
 def test_secret_is_not_written_in_two_pieces(runbook: Runbook) -> None:
     """What pytest writes in pieces is redacted as one text."""
-    runbook.sentences("""
+    runbook.steps("""
 def pytest_terminal_summary(terminalreporter):
     terminalreporter.write("one " + CANARY[:7])
     terminalreporter.write(CANARY[7:] + " two\\n")
@@ -112,7 +112,7 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def test_uncaptured_output_is_redacted(runbook: Runbook) -> None:
-    """With -s what a sentence prints goes to the terminal, and not as it is."""
+    """With -s what a step prints goes to the terminal, and not as it is."""
     ran = runbook.feature("1.feature", PASSING).run("features", "-s")
     assert ran.exit_code == 0
     assert "stdout says [secret METRICS_TOKEN]" in ran.terminal
@@ -133,21 +133,21 @@ def test_unredacted_ways_are_refused(runbook: Runbook, option: str) -> None:
     "code",
     [
         pytest.param("def pytest_runtest_logfinish(): raise ValueError(CANARY)", id="internal-error"),
-        pytest.param("def pytest_runtest_setup(item): print(CANARY)", id="before-the-first-sentence"),
+        pytest.param("def pytest_runtest_setup(item): print(CANARY)", id="before-the-first-step"),
         pytest.param("import pytest\ndef pytest_runtest_setup(item): pytest.skip(CANARY)", id="skipped"),
         pytest.param("def pytest_runtest_setup(item): item.user_properties.append((CANARY, CANARY))", id="property"),
     ],
 )
 def test_secret_of_a_plugin_does_not_get_out(runbook: Runbook, code: str) -> None:
     """What plugins print and raise, at whichever moment, is redacted wherever pytest shows or writes it."""
-    runbook.sentences(code).feature("1.feature", scenario("Good", "Given something to begin with"))
+    runbook.steps(code).feature("1.feature", scenario("Good", "Given something to begin with"))
     runbook.run("features", "--junitxml=junit.xml", "-o", "junit_logging=all", "-rA", "-v")
     assert leaks(runbook) == []
 
 
 def test_secret_of_a_module_that_cannot_be_loaded(runbook: Runbook) -> None:
     """What is raised while the features are collected is redacted too."""
-    runbook.sentences(
+    runbook.steps(
         "import os\ndef pytest_collect_file(file_path):\n    raise ValueError(os.environ['TICKET_TOKEN'])"
     ).feature("1.feature", PASSING)
     runbook.run("features", "--junitxml=junit.xml")
@@ -161,7 +161,7 @@ def test_secret_that_the_settings_alone_name(runbook: Runbook) -> None:
     settings = runbook.folder / "runbook.toml"
     text = settings.read_text().replace(f'{{ file = "{runbook.server}/announce" }}', '{ env_file = "WHERE_TO" }')
     settings.write_text(text)
-    runbook.sentences("""
+    runbook.steps("""
 @then("it is said")
 def said(tools):
     tools.incident.record_fact("said", "canary-of-the-channel")

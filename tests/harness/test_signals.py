@@ -45,7 +45,7 @@ def test_stopped_run_closes_its_record(runbook: Runbook, signals: list[signal.Si
     ran = runbook.run("features", "--execute", "shop", meanwhile=after_file(pid, *signals))
     assert ran.exit_code == 2, ran.terminal
     assert ran.ending == "interrupted"
-    assert ran.entries("sentence ended")[-1]["outcome"] == "interrupted"
+    assert ran.entries("step ended")[-1]["outcome"] == "interrupted"
     assert ran.entries("command")[-1] is not None
     assert [entry["stopped"] for entry in ran.entries("command") if "stopped" in entry] == ["interrupted"]
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()
@@ -72,19 +72,17 @@ def test_killed_run_leaves_a_journal_that_says_so(runbook: Runbook) -> None:
     assert not (ran.folder / "record.html").exists()
 
 
-def test_sentence_that_never_ends_is_ended(runbook: Runbook) -> None:
-    """A sentence that hangs outside of any command fails at deadlines.sentence; the run goes on to its end."""
-    sentences = runbook.folder / "sentences.py"
-    sentences.write_text(
-        sentences.read_text() + '\n\n@then("this takes for ever")\ndef for_ever():\n    time.sleep(60)\n'
-    )
+def test_step_that_never_ends_is_ended(runbook: Runbook) -> None:
+    """A step that hangs outside of any command fails at deadlines.step; the run goes on to its end."""
+    steps = runbook.folder / "steps.py"
+    steps.write_text(steps.read_text() + '\n\n@then("this takes for ever")\ndef for_ever():\n    time.sleep(60)\n')
     settings = runbook.folder / "runbook.toml"
-    short = "\n".join(f"{name} = 1" for name in ("command", "pull", "dump", "migrate", "up", "public", "sentence"))
+    short = "\n".join(f"{name} = 1" for name in ("command", "pull", "dump", "migrate", "up", "public", "step"))
     settings.write_text(settings.read_text() + f"\n{short}\nhealthy = 1\nstable = 0.5\n")
     ran = runbook.feature("1.feature", scenario("Hangs", "Then this takes for ever")).run(
         "features", "--execute", "shop"
     )
     assert ran.exit_code == 1
     assert ran.scenarios == {"Hangs": "failed"}
-    assert "the sentence did not end within 1 s" in ran.terminal
-    assert "raise deadlines.sentence" in ran.page
+    assert "the step did not end within 1 s" in ran.terminal
+    assert "raise deadlines.step" in ran.page

@@ -29,12 +29,12 @@ def refusals(ran: Ran) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("body", "sentences", "said"),
+    ("body", "steps", "said"),
     [
         pytest.param(
             scenario("Bad", "Then all is wel"),
             "",
-            r'1\.feature:\d+: no definition for Then "all is wel" → was Then "all is well" at sentences.py:\d+ meant\?',
+            r'1\.feature:\d+: no definition for Then "all is wel" → was Then "all is well" at steps.py:\d+ meant\?',
             id="no-definition",
         ),
         pytest.param(
@@ -55,13 +55,13 @@ def refusals(ran: Ran) -> list[str]:
         pytest.param(
             scenario("Bad", "Then there are two"),
             f"{TWO}\n\n\n{TWO}",
-            r'1\.feature:4: 2 definitions for Then "there are two": sentences.py:\d+ and sentences.py:\d+ → keep one',
+            r'1\.feature:4: 2 definitions for Then "there are two": steps.py:\d+ and steps.py:\d+ → keep one',
             id="two-definitions",
         ),
         pytest.param(
             scenario("Bad", "Then all is well"),
             TAKING_ANYTHING,
-            r'2 definitions for Then "all is well": sentences.py:\d+ and sentences.py:\d+ → keep one of them',
+            r'2 definitions for Then "all is well": steps.py:\d+ and steps.py:\d+ → keep one of them',
             id="two-definitions-by-pattern",
         ),
         pytest.param(
@@ -71,12 +71,12 @@ def refusals(ran: Ran) -> list[str]:
             id="two-of-one-name",
         ),
         pytest.param(scenario("", "Then all is well"), "", r"1\.feature:3: a scenario without a name → ", id="no-name"),
-        pytest.param(scenario("Bad"), "", r"1\.feature:3: no sentence in 'Bad' → write one", id="empty-scenario"),
+        pytest.param(scenario("Bad"), "", r"1\.feature:3: no step in 'Bad' → write one", id="empty-scenario"),
         pytest.param("", "", r"1\.feature:1: no scenario in this feature → write one", id="empty-feature"),
         pytest.param(
             scenario("Bad", "Wehn a file is made", "Then all is well"),
             "",
-            r"1\.feature:3: 'Wehn a file is made' below it is no sentence → begin it with Given",
+            r"1\.feature:3: 'Wehn a file is made' below it is no step → begin it with Given",
             id="misspelt-keyword",
         ),
         pytest.param(OUTLINE, "", r"1\.feature:2: no rows for the outline 'Several' → ", id="outline-without-examples"),
@@ -104,13 +104,13 @@ def refusals(ran: Ran) -> list[str]:
         pytest.param(
             scenario("Bad", "Then a coroutine is awaited"),
             "",
-            r"1\.feature:4: coroutine at sentences.py:\d+ is an async def: what stands in it would not run",
+            r"1\.feature:4: coroutine at steps.py:\d+ is an async def: what stands in it would not run",
             id="async-def",
         ),
         pytest.param(
             scenario("Bad", "Then it yields"),
             YIELDING,
-            r"1\.feature:4: yields at sentences.py:\d+ is a generator: what stands in it would not run",
+            r"1\.feature:4: yields at steps.py:\d+ is a generator: what stands in it would not run",
             id="generator",
         ),
         pytest.param(
@@ -131,7 +131,7 @@ def refusals(ran: Ran) -> list[str]:
         pytest.param(
             scenario("Bad", "When it is looked at"),
             LOOKING_WHEN,
-            r'1\.feature:4: When "it is looked at" is bound to looked_at at sentences.py:\d+, which is not declared',
+            r'1\.feature:4: When "it is looked at" is bound to looked_at at steps.py:\d+, which is not declared',
             id="when-that-is-no-change",
         ),
         pytest.param(
@@ -270,9 +270,9 @@ def refusals(ran: Ran) -> list[str]:
         ),
     ],
 )
-def test_sloppy_feature_is_refused(runbook: Runbook, body: str, sentences: str, said: str) -> None:
+def test_sloppy_feature_is_refused(runbook: Runbook, body: str, steps: str, said: str) -> None:
     """Each is refused in one line with its place; production is asked nothing, and nothing is left behind."""
-    runbook.sentences(sentences).feature("1.feature", body)
+    runbook.steps(steps).feature("1.feature", body)
     lines = refusals(runbook.run("features", "--execute", "shop"))
     assert len(lines) == 1, lines
     assert re.search(said, lines[0]), lines
@@ -306,10 +306,10 @@ def test_lint_says_what_a_run_would_say(runbook: Runbook) -> None:
 
 
 def test_definition_that_nothing_uses_is_refused(runbook: Runbook) -> None:
-    """A definition without a sentence is named with its place, unless --allow-unused says that this is meant."""
+    """A definition without a step is named with its place, unless --allow-unused says that this is meant."""
     runbook.feature("1.feature", GOOD)
     lines = refusals(runbook.run("features", allow_unused=False))
-    assert all(line.startswith("sentences.py:") for line in lines)
+    assert all(line.startswith("steps.py:") for line in lines)
     assert 'Then "all is not well" → use it, take it out, or add --allow-unused' in "\n".join(lines)
     assert "a file is made" not in "\n".join(lines)
     assert runbook.run("features", "--allow-unused", allow_unused=False).exit_code == 0
@@ -321,7 +321,7 @@ def test_every_problem_is_told_at_once(runbook: Runbook) -> None:
     runbook.feature("2.feature", scenario("Empty", "Then all is well"))
     said = "\n".join(refusals(runbook.run("features")))
     for problem in (
-        "no sentence in 'Empty'",
+        "no step in 'Empty'",
         "no definition for Then",
         "the tag @odd",
         "2.feature:3: a second scenario",
@@ -335,9 +335,7 @@ def test_every_problem_is_told_at_once(runbook: Runbook) -> None:
 def test_whole_folder_is_checked(runbook: Runbook, arguments: tuple[str, ...]) -> None:
     """A mistake in a chapter that is not run is found all the same: one day it would be needed."""
     runbook.feature("1.feature", GOOD).feature("2.feature", scenario("Empty"))
-    assert refusals(runbook.run(*arguments)) == [
-        "features/2.feature:3: no sentence in 'Empty' → write one, or take it out"
-    ]
+    assert refusals(runbook.run(*arguments)) == ["features/2.feature:3: no step in 'Empty' → write one, or take it out"]
 
 
 def test_same_name_is_provided_for_different_ways(runbook: Runbook) -> None:

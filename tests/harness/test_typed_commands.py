@@ -16,7 +16,7 @@ from tests.harness.inner import ROOT, Ran, Runbook, scenario
 from tests.harness.test_refusals import refusal
 from tests.harness.test_signals import after_file
 
-SENTENCES = """
+STEPS = """
 from runbook.chapters import identify_target
 
 
@@ -80,7 +80,7 @@ def runbook(runbook: Runbook) -> Runbook:
         (runbook.server / word).write_text(f"{word}\n")
     settings.write_text(text.replace('["echo", "open"]', '["cat", "gate"]'))
     gate.write_text("open\n")
-    return runbook.sentences(SENTENCES).feature("1.feature", SEEN, PAUSED, SWITCH, BACK, CHECKED, SWITCHED)
+    return runbook.steps(STEPS).feature("1.feature", SEEN, PAUSED, SWITCH, BACK, CHECKED, SWITCHED)
 
 
 def printed(text: str) -> list[str]:
@@ -91,8 +91,8 @@ def printed(text: str) -> list[str]:
 
 def typed(runbook: Runbook, command: str) -> Ran:
     """Type it as it stands there."""
-    sentences = runbook.folder / "sentences.py"
-    sentences.write_text(sentences.read_text().replace("sleep 60", "true"))
+    steps = runbook.folder / "steps.py"
+    steps.write_text(steps.read_text().replace("sleep 60", "true"))
     return runbook.run(*shlex.split(command)[1:], allow_unused="--allow-unused" not in command)
 
 
@@ -199,9 +199,7 @@ def an_incident(runbook: Runbook, kind: str) -> str:
     elif kind == "plan":
         ran = runbook.run("features")
     elif kind == "over":
-        (runbook.folder / "sentences.py").write_text(
-            (runbook.folder / "sentences.py").read_text().replace("sleep 60", "true")
-        )
+        (runbook.folder / "steps.py").write_text((runbook.folder / "steps.py").read_text().replace("sleep 60", "true"))
         ran = runbook.run(*EXECUTE)
     else:
         return "20260101T000000Z-shop-rollback"

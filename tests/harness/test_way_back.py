@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from harness.session.summary import recovery_lines
-from runbook.report.timeline import Sentence
+from runbook.report.timeline import Step
 
 FACTS: dict[str, Any] = {
     "target": {"tag": "v1"},
@@ -23,8 +23,8 @@ FORWARD = FACTS | {"way": "forward-fix", "target": {"tag": "v3"}, "target migrat
 SWITCH = {"switch": {"name": "exports", "variable": "EXPORT_MODE", "value": "off"}}
 
 
-def stopped(outcome: str = "failed", detail: str = "expected this; seen: that → ship a fix") -> Sentence:
-    return Sentence("Given", "a working downgrade", "3:9", "2025-12-18T03:00:00Z", outcome, detail, 0.1)
+def stopped(outcome: str = "failed", detail: str = "expected this; seen: that → ship a fix") -> Step:
+    return Step("Given", "a working downgrade", "3:9", "2025-12-18T03:00:00Z", outcome, detail, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_loss_is_named_before_it_is_accepted() -> None:
 
 @pytest.mark.parametrize("facts", [FACTS, REVIEW, BREAKING], ids=["no-verdict", "review", "breaking"])
 def test_held_production_says_what_is_missing(facts: dict[str, Any]) -> None:
-    """Where the run stopped, the last lines name the sentence, what was seen, and what helps, most important last."""
+    """Where the run stopped, the last lines name the step, what was seen, and what helps, most important last."""
     assert not [line for line in recovery_lines(facts, stopped()) if line.startswith(("way", "recovery"))], "no advice"
     assert recovery_lines(facts, stopped())[-3:] == [
         "production is held as it is, at: Given a working downgrade",

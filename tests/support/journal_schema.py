@@ -14,7 +14,7 @@ FIRST, LAST = ["seq", "time", "kind"], ["previous", "sha256"]
 
 
 def problems(journal: Path, *, other_facts: bool = False) -> list[str]:
-    """What is not as the schema says, line by line; only tests of their own sentences have `other_facts`.
+    """What is not as the schema says, line by line; only tests of their own steps have `other_facts`.
 
     A last line that a killed run did not finish is left out: it tells nothing.
     """

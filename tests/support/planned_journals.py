@@ -15,7 +15,7 @@ SCENARIO = "The switch"
 
 @dataclass
 class Deed:
-    """One change under a sentence: its words, its state in the end, its commands, its reach."""
+    """One change under a step: its words, its state in the end, its commands, its reach."""
 
     summary: str
     state: str
@@ -58,24 +58,22 @@ def written(reports: Path, run: Run, plan: dict[str, Any] | None = None) -> list
 
 
 def told(journal: Journal, run: Run) -> None:
-    """Write what a run did: its facts, then each deed under a sentence of its own."""
+    """Write what a run did: its facts, then each deed under a step of its own."""
     journal.write("scenario began", scenario=SCENARIO, feature="2. Chapter", description="")
     for name, value in ({"target": {"tag": "v1", "digests": DIGESTS}, "way": "application"} | run.facts).items():
         journal.write("fact", name=name, value=value)
     for number, deed in enumerate(run.deeds, start=1):
         outcome = {"planned": "planned", "begun": "failed"}.get(deed.state, "passed")
         _deed(journal, deed, f"2.1.{number}")
-        journal.write("sentence ended", outcome=outcome, detail="broke" if deed.state == "begun" else "", seconds=0.1)
+        journal.write("step ended", outcome=outcome, detail="broke" if deed.state == "begun" else "", seconds=0.1)
     if run.stopped:
-        journal.write("sentence began", id="2.1.9", keyword="Then", text="all is well", scenario=SCENARIO, place="f:9")
-        journal.write("sentence ended", outcome="failed", detail=run.stopped, seconds=0.1)
+        journal.write("step began", id="2.1.9", keyword="Then", text="all is well", scenario=SCENARIO, place="f:9")
+        journal.write("step ended", outcome="failed", detail=run.stopped, seconds=0.1)
     journal.write("scenario ended", scenario=SCENARIO, outcome="failed" if run.stopped else "passed", provides=[])
 
 
 def _deed(journal: Journal, deed: Deed, place: str) -> None:
-    journal.write(
-        "sentence began", id=place, keyword="When", text=deed.summary, scenario=SCENARIO, place=f"f:{place[-1]}"
-    )
+    journal.write("step began", id=place, keyword="When", text=deed.summary, scenario=SCENARIO, place=f"f:{place[-1]}")
     about = {"summary": deed.summary, "reach": deed.reach}
     if deed.state == "already so":
         journal.write("change", state="already so", evidence=deed.evidence, **about)

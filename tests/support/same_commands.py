@@ -1,4 +1,4 @@
-"""Holds a plan against the execution that followed it, by their journals: sentence by sentence, look by look.
+"""Holds a plan against the execution that followed it, by their journals: step by step, look by look.
 
 It sees more than the page shows (`runbook/report/plan_diff.py`): every look and every scenario left out. What
 counts as the same is in `runbook/report/likeness.py`; docs/journal.md, "A plan and its execution", describes it.
@@ -28,7 +28,7 @@ class Change:
 
 @dataclass
 class Told:
-    """What one run did, in order: a line for each sentence, look and scenario left out, and the changes apart."""
+    """What one run did, in order: a line for each step, look and scenario left out, and the changes apart."""
 
     lines: list[str] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
@@ -41,7 +41,7 @@ def told(entries: Sequence[Entry]) -> Told:
     name = next(entry["incident"] for entry in entries if entry["kind"] == "opened")
     for entry in without_name(list(entries), name):
         kind = entry["kind"]
-        if kind == "sentence began":
+        if kind == "step began":
             found.lines.append(f"{entry['scenario']}: {entry['keyword']} {entry['text']}")
         elif kind == "scenario left out":
             found.lines.append(f"{entry['scenario']}: left out, {entry['reason']}")
@@ -49,7 +49,7 @@ def told(entries: Sequence[Entry]) -> Told:
             found.lines.append(f"    look: {entry['expected']} within {entry['deadline']} s")
         elif kind == "change":
             _change(found, entry)
-        elif kind == "sentence ended" and entry["outcome"] not in ("passed", "planned"):
+        elif kind == "step ended" and entry["outcome"] not in ("passed", "planned"):
             found.lines.append(f"    {entry['outcome']}: {entry['detail']}")
         elif kind == "fact":
             value = entry["value"]

@@ -34,7 +34,7 @@ def snapshot(word: str, tag: str, **more: Any) -> dict[str, Any]:
 def told(folder: Path, word: str = "x", *, outcome: str | None = "passed", **opened: Any) -> Path:
     """A journal in which every text that comes from outside is, or contains, `word`; closed unless `outcome` is None.
 
-    One sentence fails, one changes production, one is left out.
+    One step fails, one changes production, one is left out.
     """
     journal = Journal(folder / INCIDENT / "journal.jsonl", Redactor())
     write = journal.write
@@ -49,7 +49,7 @@ def told(folder: Path, word: str = "x", *, outcome: str | None = "passed", **ope
     }
     write("opened", **(facts | {"operator_host": word, "versions": {"python": word}} | opened))
     write("scenario began", scenario=word, feature="1. Chapter", description=word)
-    write("sentence began", id="1.1.1", keyword="Given", text=f"first {word}", scenario=word, place=f"{word}:3")
+    write("step began", id="1.1.1", keyword="Given", text=f"first {word}", scenario=word, place=f"{word}:3")
     write("fact", name="before", value=snapshot(word, "v2"))
     write("fact", name="origin", value={name: snapshot(word, "v2")[name] for name in ("tags", "digests", "log_errors")})
     write("fact", name="target", value={"tag": "v1", "images": {}, "digests": {}})
@@ -63,14 +63,14 @@ def told(folder: Path, word: str = "x", *, outcome: str | None = "passed", **ope
     write("exchange", method="GET", url=word, sent=None, status=503, seconds=0.1, body=word, body_characters=9999)
     write("exchange", method="GET", url=word, sent=None, error=word)
     write("look", expected=word, deadline=30, state="so", seen=word, looks=2, seconds=0.5)
-    write("sentence ended", outcome="passed", detail=word, seconds=1.5)
+    write("step ended", outcome="passed", detail=word, seconds=1.5)
     _change(journal, "user traffic is paused", word)
     _change(journal, "user traffic is resumed", word)
-    write("sentence began", id="1.1.4", keyword="When", text=f"planned {word}", scenario=word, place=f"{word}:7")
+    write("step began", id="1.1.4", keyword="When", text=f"planned {word}", scenario=word, place=f"{word}:7")
     write("change", summary=word, reach="production", state="planned", actions=[word])
-    write("sentence ended", outcome="planned", detail=word, seconds=0.1)
-    write("sentence began", id="1.1.5", keyword="Then", text=f"last {word}", scenario=word, place=f"{word}:8")
-    write("sentence ended", outcome="failed", detail=f"expected this; seen {word}", seconds=0.1)
+    write("step ended", outcome="planned", detail=word, seconds=0.1)
+    write("step began", id="1.1.5", keyword="Then", text=f"last {word}", scenario=word, place=f"{word}:8")
+    write("step ended", outcome="failed", detail=f"expected this; seen {word}", seconds=0.1)
     write("scenario ended", scenario=word, outcome="failed", provides=[])
     write("scenario left out", scenario=f"left out {word}", feature="2. Chapter", outcome="not applicable", reason=word)
     write("fact", name="after", value=snapshot(word, "v1"))
@@ -82,7 +82,7 @@ def told(folder: Path, word: str = "x", *, outcome: str | None = "passed", **ope
 
 def _change(journal: Journal, summary: str, word: str) -> None:
     about = {"summary": summary, "reach": "production"}
-    journal.write("sentence began", id="1.1.2", keyword="When", text=summary, scenario=word, place=f"{word}:5")
+    journal.write("step began", id="1.1.2", keyword="When", text=summary, scenario=word, place=f"{word}:5")
     journal.write("change", state="begun", actions=[word], **about)
     journal.write("change", state="done", seconds=0.1, receipts=[word], **about)
-    journal.write("sentence ended", outcome="passed", detail=word, seconds=0.1)
+    journal.write("step ended", outcome="passed", detail=word, seconds=0.1)

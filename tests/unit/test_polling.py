@@ -15,7 +15,7 @@ from runbook.errors import (
     LockLost,
     ProductionError,
     RunbookError,
-    SentenceTimedOut,
+    StepTimedOut,
 )
 from runbook.polling import Waited, wait_for
 
@@ -134,7 +134,7 @@ def test_what_cannot_be_seen_is_looked_at_beyond_the_deadline(takes: float) -> N
     assert (result.looks, result.unknown) == (2, None)
 
 
-@pytest.mark.parametrize("kind", [LockLost, JournalError, SentenceTimedOut, ProductionError])
+@pytest.mark.parametrize("kind", [LockLost, JournalError, StepTimedOut, ProductionError])
 def test_other_errors_are_not_waited_out(kind: type[RunbookError]) -> None:
     """An error that is not about seeing ends the waiting at once."""
     with pytest.raises(kind):

@@ -45,7 +45,7 @@ class Assessment:
 
     @property
     def evidence(self) -> tuple[str, ...]:
-        """The findings, a sentence each; those that made the verdict come first."""
+        """The findings, one sentence each; those that made the verdict come first."""
         return tuple(map(str, sorted(self.findings, key=lambda finding: finding.verdict is not self.verdict)))
 
 

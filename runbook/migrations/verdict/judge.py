@@ -54,4 +54,4 @@ def assess(database: Sequence[str], target: ImageMigrations) -> Assessment:
 
 
 def _because(verdict: Verdict, evidence: Sequence[str]) -> Assessment:
-    return Assessment(verdict, tuple(Finding(verdict, "", "", sentence) for sentence in evidence))
+    return Assessment(verdict, tuple(Finding(verdict, "", "", step) for step in evidence))

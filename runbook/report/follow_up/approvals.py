@@ -18,7 +18,7 @@ _DECIDING = {
     ),
     "verdict": ("--verdict", "the verdict on the migrations where the runbook's is review"),
 }
-_VOUCHED = "this sentence could not be checked, or is not so, and the run may go on"
+_VOUCHED = "this step could not be checked, or is not so, and the run may go on"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Approval:
     """One decision of a person.
 
     `option` is what they typed, `meaning` what it says, `by` who they are, `at` when (UTC), `because` why, empty where
-    no reason is asked for. `sentence` is the sentence that they vouched for, with its keyword, if they did. `used` is
+    no reason is asked for. `step` is the step that they vouched for, with its keyword, if they did. `used` is
     False for what was not needed in the end.
     """
 
@@ -35,7 +35,7 @@ class Approval:
     by: str
     at: str
     because: str = ""
-    sentence: str = ""
+    step: str = ""
     used: bool = True
 
 
@@ -74,10 +74,10 @@ def _vouched(entries: Sequence[Entry]) -> Iterator[Approval]:
     for entry in entries:
         if entry["kind"] == "fact" and entry["name"] == "overrides" and isinstance(entry["value"], Mapping):
             words |= entry["value"]
-    sentences = {sentence.id: sentence for sentence in in_short(entries)}
+    steps = {step.id: step for step in in_short(entries)}
     for place, word in words.items():
-        sentence = sentences.get(place)
-        said = f"{sentence.keyword} {sentence.text}" if sentence else ""
-        used = sentence is not None and sentence.outcome in ("inconclusive", "failed") and not sentence.stopped
+        step = steps.get(place)
+        said = f"{step.keyword} {step.text}" if step else ""
+        used = step is not None and step.outcome in ("inconclusive", "failed") and not step.stopped
         option = shlex.join(["--override", place])
         yield Approval(option, _VOUCHED, word["by"], word["at"], word["because"], said, used)

@@ -81,7 +81,7 @@ class Quarantined:
 
 
 @dataclass(frozen=True)
-class Step:
+class RestoreStep:
     """One step of a how-to: why in words, and the command as a person types it on the production host."""
 
     why: str
@@ -98,8 +98,8 @@ class RestorePoint:
     path: str
     size: int
     sha256: str
-    beside: tuple[Step, ...] = ()
-    instead: tuple[Step, ...] = ()
+    beside: tuple[RestoreStep, ...] = ()
+    instead: tuple[RestoreStep, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,8 @@ def _restore_points(entries: Sequence[Entry]) -> Iterator[RestorePoint]:
     for fact in {fact["path"]: fact for fact in facts}.values():
         how_to = fact.get("restore", {})
         beside, instead = (
-            tuple(Step(step["why"], step["command"]) for step in how_to.get(part, ())) for part in ("beside", "instead")
+            tuple(RestoreStep(step["why"], step["command"]) for step in how_to.get(part, ()))
+            for part in ("beside", "instead")
         )
         yield RestorePoint(fact["path"], fact["size"], fact["sha256"], beside, instead)
 

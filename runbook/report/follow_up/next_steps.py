@@ -10,7 +10,7 @@ from runbook.report.step_digest import in_short
 
 #: As many of the scenarios that are left are named; the journal has them all.
 _NAMED = 3
-#: What is said of a sentence that a person accepted, by its outcome.
+#: What is said of a step that a person accepted, by its outcome.
 _ACCEPTED = {
     "inconclusive": "it could not be checked, and {} vouched for it",
     "failed": "it was not so, and {} accepted it",
@@ -49,7 +49,7 @@ def to_do(entries: Sequence[Entry], *, end_unknown: bool = False) -> Iterator[To
 
 def _begun(entries: Sequence[Entry]) -> Iterator[ToDo]:
     """The changes of which the journal has no end."""
-    for change in (change for sentence in in_short(entries) for change in sentence.changes if change.state == "begun"):
+    for change in (change for step in in_short(entries) for change in step.changes if change.state == "begun"):
         yield ToDo(f"Look at it: “{change.summary}” was begun and never finished, and may be half done.")
 
 
@@ -57,15 +57,13 @@ def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], following: 
     """What broke off, and how one goes on."""
     if not closed:
         yield ToDo("The run never closed its journal: its lock may be left. Whoever goes on takes it over.")
-    stopped = [sentence for sentence in in_short(entries) if sentence.stopped]
-    for sentence in stopped:
-        helps = sentence.detail.partition(" → ")[2]
-        yield ToDo(
-            f"It stopped at “{sentence.keyword} {sentence.text}”. {f'What helps: {helps}.' if helps else ''}".strip()
-        )
+    stopped = [step for step in in_short(entries) if step.stopped]
+    for step in stopped:
+        helps = step.detail.partition(" → ")[2]
+        yield ToDo(f"It stopped at “{step.keyword} {step.text}”. {f'What helps: {helps}.' if helps else ''}".strip())
     if following is None:
         return
-    by_itself = any(sentence.outcome != "interrupted" for sentence in stopped)
+    by_itself = any(step.outcome != "interrupted" for step in stopped)
     if closed and not closed.get("changes_made") and by_itself:
         yield ToDo(f"{following.why[0].upper()}{following.why[1:]}:", following.command)
         return
@@ -90,10 +88,10 @@ def _of_other_ways(entries: Sequence[Entry]) -> set[str]:
 def _checks(entries: Sequence[Entry]) -> Iterator[ToDo]:
     """What nobody could check, and what was lost for good."""
     overrides = _newest(entries, "overrides") or {}
-    for sentence in in_short(entries):
-        if sentence.outcome in _ACCEPTED and not sentence.stopped and (word := overrides.get(sentence.id)):
-            why = _ACCEPTED[sentence.outcome].format(word["by"])
-            yield ToDo(f"Check “{sentence.keyword} {sentence.text}”: {why} ({word['because']}).")
+    for step in in_short(entries):
+        if step.outcome in _ACCEPTED and not step.stopped and (word := overrides.get(step.id)):
+            why = _ACCEPTED[step.outcome].format(word["by"])
+            yield ToDo(f"Check “{step.keyword} {step.text}”: {why} ({word['because']}).")
     losses = "; ".join(map(str, _newest(entries, "loss") or []))
     way = _newest(entries, "way")
     if way in ("downgrade", "forward-fix") and losses and _newest(entries, "restore point"):

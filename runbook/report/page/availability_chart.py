@@ -29,7 +29,7 @@ _MOST_MARKS = 300
 
 @dataclass(frozen=True)
 class Mark:
-    """A moment on the strip: where (0 to 1000), what it is (`sentence`, `change` or `stopped`), and in words."""
+    """A moment on the strip: where (0 to 1000), what it is (`step`, `change` or `stopped`), and in words."""
 
     x: float
     kind: str
@@ -59,7 +59,7 @@ class Strip:
     ticks: tuple[tuple[float, str], ...]
     marks: tuple[Mark, ...]
     chapters: tuple[Segment, ...]
-    #: Each outage, and the sentence in which it ended, or the run with it.
+    #: Each outage, and the step in which it ended, or the run with it.
     outages: tuple[tuple[Outage, str], ...]
 
     @property
@@ -169,26 +169,26 @@ def _ticks(run: Downtime) -> Iterator[tuple[float, str]]:
 
 
 def _marks(run: Downtime, scenarios: Sequence[Scenario]) -> Iterator[Mark]:
-    sentences = [sentence for scenario in scenarios for sentence in scenario.sentences]
-    for sentence in sentences:
-        kind = "stopped" if sentence.stopped else "change" if sentence.changed_production else "sentence"
+    steps = [step for scenario in scenarios for step in scenario.steps]
+    for step in steps:
+        kind = "stopped" if step.stopped else "change" if step.changed_production else "step"
         # In a very long record nobody can tell so many lines apart.
-        if kind != "sentence" or len(sentences) <= _MOST_MARKS:
-            label = f"{sentence.began[11:19]} {sentence.keyword} {sentence.text}"
-            yield Mark(_x(run, moment(sentence.began)), kind, label)
+        if kind != "step" or len(steps) <= _MOST_MARKS:
+            label = f"{step.began[11:19]} {step.keyword} {step.text}"
+            yield Mark(_x(run, moment(step.began)), kind, label)
 
 
 def _outages(run: Downtime, scenarios: Sequence[Scenario]) -> Iterator[tuple[Outage, str]]:
-    """Each outage, with the sentence that was open when it ended, or the last before that."""
-    sentences = [sentence for scenario in scenarios for sentence in scenario.sentences]
-    begun = [moment(sentence.began) for sentence in sentences]
+    """Each outage, with the step that was open when it ended, or the last before that."""
+    steps = [step for scenario in scenarios for step in scenario.steps]
+    begun = [moment(step.began) for step in steps]
     for outage in run.outages:
         last = bisect_right(begun, outage.ended) - 1
-        yield outage, f"{sentences[last].keyword} {sentences[last].text}" if last >= 0 else "before the first sentence"
+        yield outage, f"{steps[last].keyword} {steps[last].text}" if last >= 0 else "before the first step"
 
 
 def _chapters(run: Downtime, scenarios: Sequence[Scenario]) -> Iterator[Segment]:
-    told = [(scenario.chapter, scenario.sentences[0].began) for scenario in scenarios if scenario.sentences]
+    told = [(scenario.chapter, scenario.steps[0].began) for scenario in scenarios if scenario.steps]
     begun = [next(group) for _, group in groupby(told, key=lambda each: each[0])]
     places = [*(_x(run, moment(began)) for _, began in begun), float(WIDTH)]
     for (chapter, _), (x, end) in zip(begun, pairwise(places), strict=True):

@@ -58,7 +58,7 @@ def _context(journal: Path, verified: Verified) -> dict[str, object]:
         "folder": story.opened.get("incident", journal.parent.name),
         "strips": strips(story),
         "unmeasured": unmeasured(story.measured),
-        "allowances": allowances(story.sentences),
+        "allowances": allowances(story.steps),
         "plan": plan_and_actual(verified.entries),
         "follow": follow_ups(verified.entries, end_unknown=ended.unknown),
         "approvals": approvals(verified.entries),

@@ -1,4 +1,4 @@
-"""How much of each sentence's details the page shows, so that it opens at once however long the record is.
+"""How much of each step's details the page shows, so that it opens at once however long the record is.
 
 The page is one file. What it leaves out is in the journal and in the files beside it, and the page says so.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import escape
 
 from runbook.journal.journal import Entry
-from runbook.report.timeline import Sentence
+from runbook.report.timeline import Step
 from runbook.text import visible
 
 #: What the whole page may have, in bytes, with some room for what is not counted one by one.
@@ -18,14 +18,14 @@ LARGEST_PAGE = 4_500_000
 #: As much of one output as is ever shown, in characters: the last ones, which hold the error.
 MOST_OUTPUT = 64 * 1024
 
-# Bytes of HTML around a sentence, around one thing that was done in it, and for all that is not the timeline.
-_SENTENCE, _EVENT, _REST = 330, 330, 300_000
+# Bytes of HTML around a step, around one thing that was done in it, and for all that is not the timeline.
+_STEP, _EVENT, _REST = 330, 330, 300_000
 _TIERS = (MOST_OUTPUT, 16 * 1024, 4 * 1024, 1024, 256)
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """What is shown of a sentence: its details or not, and so many characters of each of their outputs."""
+    """What is shown of a step: its details or not, and so many characters of each of their outputs."""
 
     details: bool
     output: int
@@ -44,14 +44,14 @@ _PAIRS = (
 
 @dataclass(frozen=True)
 class Allowances:
-    """The allowance of each sentence of a record."""
+    """The allowance of each step of a record."""
 
     telling: Allowance
     ordinary: Allowance
 
-    def of(self, sentence: Sentence) -> Allowance:
-        """What is shown of `sentence`."""
-        return self.telling if _tells_much(sentence) else self.ordinary
+    def of(self, step: Step) -> Allowance:
+        """What is shown of `step`."""
+        return self.telling if _tells_much(step) else self.ordinary
 
     @property
     def shortened(self) -> bool:
@@ -59,9 +59,9 @@ class Allowances:
         return self.ordinary != _PAIRS[0][1] or self.telling != _PAIRS[0][0]
 
 
-def allowances(sentences: Sequence[Sentence]) -> Allowances:
+def allowances(steps: Sequence[Step]) -> Allowances:
     """As much as fits into the largest page; what stopped the incident or changed production comes first."""
-    costs = [_Cost(sentence) for sentence in sentences]
+    costs = [_Cost(step) for step in steps]
     for telling, ordinary in _PAIRS:
         size = _REST + sum(cost.bytes(telling if cost.telling else ordinary) for cost in costs)
         if size <= LARGEST_PAGE:
@@ -70,12 +70,12 @@ def allowances(sentences: Sequence[Sentence]) -> Allowances:
 
 
 class _Cost:
-    """How many bytes of HTML a sentence takes, at each allowance."""
+    """How many bytes of HTML a step takes, at each allowance."""
 
-    def __init__(self, sentence: Sentence) -> None:
-        self.telling = _tells_much(sentence)
-        shown = [entry for entry, _ in sentence.shown]
-        self._row = _SENTENCE + _html(sentence.text) + _html(sentence.detail)
+    def __init__(self, step: Step) -> None:
+        self.telling = _tells_much(step)
+        shown = [entry for entry, _ in step.shown]
+        self._row = _STEP + _html(step.text) + _html(step.detail)
         self._events = sum(_EVENT + _html(_said(entry)) for entry in shown)
         self._outputs = [(len(text), _html(text)) for entry in shown for text in _outputs(entry)]
 
@@ -88,8 +88,8 @@ class _Cost:
         return self._row + self._events + sum(outputs)
 
 
-def _tells_much(sentence: Sentence) -> bool:
-    return sentence.stopped or sentence.changed_production
+def _tells_much(step: Step) -> bool:
+    return step.stopped or step.changed_production
 
 
 def _said(entry: Entry) -> str:

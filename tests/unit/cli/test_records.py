@@ -305,8 +305,8 @@ def test_what_must_not_be_overlooked_is_shown(tmp_path: Path, capsys: pytest.Cap
             "passed_over": [{"candidate": "v1.5", "why": "it is in quarantine"}],
         },
         {"kind": "scenario began", **scenario, "description": ""},
-        {"kind": "sentence began", "id": "5.1.1", "keyword": "Then", "text": "it counts", **scenario, "place": "f:1"},
-        {"kind": "sentence ended", "outcome": "inconclusive", "detail": "no answer", "seconds": 1.0},
+        {"kind": "step began", "id": "5.1.1", "keyword": "Then", "text": "it counts", **scenario, "place": "f:1"},
+        {"kind": "step ended", "outcome": "inconclusive", "detail": "no answer", "seconds": 1.0},
         {"kind": "scenario ended", **scenario, "outcome": "passed", "provides": []},
     ]  # fmt: skip
     asked = first | {"asked_for": wishes | {"target": "v1"}}
@@ -319,7 +319,7 @@ def test_what_must_not_be_overlooked_is_shown(tmp_path: Path, capsys: pytest.Cap
         "plan No plan to compare with: none was made",
         "passed over: v1.5: it is in quarantine",
         "--to v1 by anna, 2026-01-01 10:00:00 UTC: return to this release, whatever the ledger says",
-        "--override 5.1.1 by ada, 2026-01-01 09:00:00 UTC: this sentence could not be checked,",
+        "--override 5.1.1 by ada, 2026-01-01 09:00:00 UTC: this step could not be checked,",
         "and the run may go on: Then it counts because: I looked",
     ):
         assert expected in text, expected
@@ -332,9 +332,9 @@ def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[s
     journal.write("opened", type="rollback", mode="execute", project="shop", operator="anna", incident="i-1")
     journal.write("scenario began", scenario="Users return", chapter="2. Roll back", feature="f")
     for text in ("the gate is closed", "user traffic is resumed"):
-        journal.write("sentence began", id="2.1.1", keyword="When", text=text, scenario="Users return", place="f:1")
+        journal.write("step began", id="2.1.1", keyword="When", text=text, scenario="Users return", place="f:1")
         if text == "the gate is closed":
-            journal.write("sentence ended", outcome="passed", detail="", seconds=1.0)
+            journal.write("step ended", outcome="passed", detail="", seconds=1.0)
     text = said(capsys, "show", journal.path)
     assert text.startswith("Under way when this was read, at: When user traffic is resumed\n")
     assert "at work" in text

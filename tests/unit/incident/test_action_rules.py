@@ -1,4 +1,4 @@
-"""What a sentence must have done to pass, and what only a declared change may do."""
+"""What a step must have done to pass, and what only a declared change may do."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runbook.actions import Action, Check, Observation, changes, is_change
-from runbook.errors import Inconclusive, SentenceError
+from runbook.errors import Inconclusive, StepError
 from runbook.hosts.command import Command
 from runbook.hosts.local import Host
 from runbook.incident.executor import Incident, Mode
@@ -30,20 +30,20 @@ def all_well() -> Check:
 def test_only_a_declared_function_is_a_change() -> None:
     """@changes marks a function and leaves it as it is."""
 
-    def sentence() -> None:
+    def step() -> None:
         """Do nothing."""
 
-    assert not is_change(sentence)
-    assert changes(sentence) is sentence
-    assert is_change(sentence)
+    assert not is_change(step)
+    assert changes(step) is step
+    assert is_change(step)
 
 
 @pytest.mark.parametrize("mode", list(Mode))
 def test_undeclared_change_is_stopped_before_anything_is_done(tmp_path: Path, mode: Mode) -> None:
-    """A sentence that only looks cannot carry out a change, nor plan one; nothing is run and no intent is written."""
+    """A step that only looks cannot carry out a change, nor plan one; nothing is run and no intent is written."""
     found = incident(tmp_path, mode)
-    found.sentence_began(FACTS)
-    with pytest.raises(SentenceError, match="was about to make one: a file is made → bind it to When"):
+    found.step_began(FACTS)
+    with pytest.raises(StepError, match="was about to make one: a file is made → bind it to When"):
         found.execute(making(tmp_path), Host({}, found))
     assert not (tmp_path / "made").exists()
     assert '"change"' not in found.journal.path.read_text()
@@ -58,27 +58,27 @@ def test_undeclared_change_is_stopped_before_anything_is_done(tmp_path: Path, mo
         pytest.param(lambda found: found.expect(all_well()), id="expected-look"),
     ],
 )
-def test_sentence_must_put_something_on_record(tmp_path: Path, do: Callable[[Incident], None]) -> None:
-    """A look, a fact or a decision is enough for a sentence that changes nothing; for a When it is not."""
+def test_step_must_put_something_on_record(tmp_path: Path, do: Callable[[Incident], None]) -> None:
+    """A look, a fact or a decision is enough for a step that changes nothing; for a When it is not."""
     found = incident(tmp_path)
-    found.sentence_began(FACTS)
+    found.step_began(FACTS)
     do(found)
-    found.check_sentence()
-    found.sentence_began(FACTS, may_change=True)
+    found.check_step()
+    found.step_began(FACTS, may_change=True)
     do(found)
     with pytest.raises(Inconclusive, match="nothing was done"):
-        found.check_sentence()
+        found.check_step()
 
 
-def test_sentence_that_did_nothing_has_not_passed(tmp_path: Path) -> None:
-    """What an earlier sentence looked at does not count for this one."""
+def test_step_that_did_nothing_has_not_passed(tmp_path: Path) -> None:
+    """What an earlier step looked at does not count for this one."""
     found = incident(tmp_path)
-    found.sentence_began(FACTS)
+    found.step_began(FACTS)
     found.verify(all_well())
-    found.sentence_ended()
-    found.sentence_began(FACTS)
+    found.step_ended()
+    found.step_began(FACTS)
     with pytest.raises(Inconclusive, match="it looked at nothing"):
-        found.check_sentence()
+        found.check_step()
 
 
 @pytest.mark.parametrize(
@@ -92,15 +92,15 @@ def test_sentence_that_did_nothing_has_not_passed(tmp_path: Path) -> None:
 def test_change_counts_however_it_ends_well(tmp_path: Path, mode: Mode, *, is_so: bool) -> None:
     """A change that was made, was planned, or was so already is what a When is for."""
     found = incident(tmp_path, mode)
-    found.sentence_began(FACTS, may_change=True)
+    found.step_began(FACTS, may_change=True)
     found.execute(already_made() if is_so else making(tmp_path), Host({}, found))
-    found.check_sentence()
+    found.check_step()
 
 
 def test_look_that_a_plan_puts_off_counts(tmp_path: Path) -> None:
     """Behind a planned change a Then writes down what it would look at: that is what it is for in a plan."""
     found = incident(tmp_path, Mode.PLAN)
     found.execute(making(tmp_path), Host({}, found))
-    found.sentence_began(FACTS)
+    found.step_began(FACTS)
     found.expect(all_well())
-    found.check_sentence()
+    found.check_step()

@@ -64,7 +64,7 @@ def expectation(*looks: Observation | Exception, deadline: float = 0) -> Check:
 
 
 def ended(found: Incident, error: BaseException | None = None) -> tuple[Outcome, str]:
-    outcome, detail, _ = found.sentence_ended(error)
+    outcome, detail, _ = found.step_ended(error)
     return outcome, detail
 
 
@@ -171,7 +171,7 @@ def test_plan_does_not_ask_what_its_planned_changes_would_have_made_so(tmp_path:
 
 
 def test_receipt_of_a_request_is_kept(tmp_path: Path) -> None:
-    """What was sent leaves its receipt in the journal and in the sentence."""
+    """What was sent leaves its receipt in the journal and in the step."""
     found = incident(tmp_path)
     found.execute(change(Message("open ticket", lambda: "ticket #7")), host_of(found))
     assert entries(found, "change")[-1]["receipts"] == ["ticket #7"]
@@ -242,15 +242,15 @@ def test_look_without_an_answer_is_not_a_no(tmp_path: Path) -> None:
 
 
 def test_interruption_is_neither_passed_nor_failed(tmp_path: Path) -> None:
-    """Ctrl-C in a sentence leaves it interrupted."""
+    """Ctrl-C in a step leaves it interrupted."""
     assert ended(incident(tmp_path), KeyboardInterrupt())[0] is Outcome.INTERRUPTED
 
 
-def test_sentence_forgets_the_one_before(tmp_path: Path) -> None:
-    """Each sentence tells its own outcome and detail."""
+def test_step_forgets_the_one_before(tmp_path: Path) -> None:
+    """Each step tells its own outcome and detail."""
     found = incident(tmp_path, Mode.PLAN)
     found.execute(change(command("true")), host_of(found))
-    found.sentence_began({"id": "1.1.1", "keyword": "Then", "text": "x", "scenario": "y", "place": "f:1"})
+    found.step_began({"id": "1.1.1", "keyword": "Then", "text": "x", "scenario": "y", "place": "f:1"})
     assert ended(found) == (Outcome.PASSED, "")
 
 
@@ -304,8 +304,8 @@ def test_command_stopped_at_its_deadline_is_kept(tmp_path: Path) -> None:
     assert entries(found, "command")[0]["stopped"] == "stopped at its deadline of 0.2 s"
 
 
-def test_detail_of_a_sentence_is_redacted_for_whoever_shows_it(tmp_path: Path) -> None:
-    """What a sentence ended with can be shown, cut into lines or not: no secret is in it."""
+def test_detail_of_a_step_is_redacted_for_whoever_shows_it(tmp_path: Path) -> None:
+    """What a step ended with can be shown, cut into lines or not: no secret is in it."""
     found = incident(tmp_path)
     found.journal.redactor.learn("PHRASE", "correct horse battery staple")
     _, detail = ended(found, CheckFailed(f"seen {CANARY} and correct horse battery staple", "-"))
@@ -314,7 +314,7 @@ def test_detail_of_a_sentence_is_redacted_for_whoever_shows_it(tmp_path: Path) -
 
 
 def test_decision_and_facts_are_kept(tmp_path: Path) -> None:
-    """Facts can be used by later sentences, and stand in the journal; so do decisions with their evidence."""
+    """Facts can be used by later steps, and stand in the journal; so do decisions with their evidence."""
     found = incident(tmp_path)
     found.record_fact("target", {"tag": "v1"})
     found.decide("Which release?", "v1", ["on the ledger"])

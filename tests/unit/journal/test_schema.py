@@ -47,9 +47,7 @@ def test_what_an_incident_writes_is_as_the_schema_says(tmp_path: Path, mode: Mod
     """Commands, exchanges, looks, changes, facts and decisions, each in all the ways in which they can end."""
     found = incident(tmp_path, mode)
     host = Host({"PATH": "/usr/bin:/bin"}, found)
-    found.sentence_began(
-        {"id": "1.1.1", "keyword": "When", "text": "x", "scenario": "y", "place": "f:1"}, may_change=True
-    )
+    found.step_began({"id": "1.1.1", "keyword": "When", "text": "x", "scenario": "y", "place": "f:1"}, may_change=True)
     host.run(command("seq", str(KEPT_OUTPUT)))
     host.run(Command(("echo", "secret"), 5, secret_output=True, stdin=b"fed"))
     for missing in (command("/no/such/command"), Command(("sleep", "9"), 0.1)):
@@ -76,7 +74,7 @@ def test_what_an_incident_writes_is_as_the_schema_says(tmp_path: Path, mode: Mod
     steps = {"beside": [{"why": "x", "command": "y"}], "instead": []}
     found.record_fact("restore point", {"path": "/srv/i.dump", "size": 1, "sha256": "0" * 64, "restore": steps})
     found.record_fact("before", snapshot("x", "v1", switches={"x": position}))
-    found.sentence_ended()
+    found.step_ended()
     assert problems(found.journal.path) == []
     (tmp_path / "output").rename(tmp_path / "elsewhere")
     (tmp_path / "output").write_text("in the way")
@@ -121,9 +119,9 @@ WRONG: list[tuple[str, dict[str, Any], Callable[[dict[str, Any]], object]]] = [
     ("scenario began", {}, lambda entry: entry.pop("description")),
     ("scenario ended", {}, lambda entry: entry.update(outcome="fine")),
     ("scenario left out", {}, lambda entry: entry.update(outcome="passed")),
-    ("sentence began", {}, lambda entry: entry.update(keyword="And")),
-    ("sentence began", {}, lambda entry: entry.update(id="first")),
-    ("sentence ended", {}, lambda entry: entry.update(seconds="1")),
+    ("step began", {}, lambda entry: entry.update(keyword="And")),
+    ("step began", {}, lambda entry: entry.update(id="first")),
+    ("step ended", {}, lambda entry: entry.update(seconds="1")),
     ("command", {"exit_code": 1}, lambda entry: entry.update(stopped="and ended")),
     ("command", {"exit_code": 1}, lambda entry: entry.pop("stderr")),
     ("command", {"exit_code": 1}, lambda entry: entry["stdout"].update(file="output/0001-stdout.txt")),

@@ -13,7 +13,7 @@ HELD_AT = find_incident("irreversible-migration").held_at
 def run(
     outcome: str, *reached: str, way: str = "", changes: tuple[str, ...] = (), at: str = ""
 ) -> list[dict[str, Any]]:
-    stopped = [{"kind": "sentence began", "text": at}, {"kind": "sentence ended", "outcome": "failed"}] if at else []
+    stopped = [{"kind": "step began", "text": at}, {"kind": "step ended", "outcome": "failed"}] if at else []
     facts = [{"kind": "fact", "name": "way", "value": way}] if way else []
     closed = {"kind": "closed", "outcome": outcome, "reached": list(reached), "changes_made": list(changes)}
     return [*facts, *stopped, closed]
@@ -56,7 +56,7 @@ def test_ended_otherwise(name: str, entries: list[dict[str, Any]], said: str) ->
 
 
 def test_every_held_incident_says_where(pytestconfig: pytest.Config) -> None:
-    """The sentence at which an incident must be held is one of the features'."""
+    """The step at which an incident must be held is one of the features'."""
     features = "".join(path.read_text() for path in (pytestconfig.rootpath / "features").glob("*.feature"))
     held = [incident for incident in INCIDENTS.values() if incident.expected is End.HELD]
     assert held

@@ -27,12 +27,12 @@ def scenario() -> Entry:
     return {"kind": "scenario began", "scenario": "a scenario", "feature": "a chapter"}
 
 
-def sentence(text: str = "it is so") -> Entry:
-    return {"kind": "sentence began", "keyword": "Then", "text": text, "place": "f:1"}
+def step(text: str = "it is so") -> Entry:
+    return {"kind": "step began", "keyword": "Then", "text": text, "place": "f:1"}
 
 
 def ended(outcome: str) -> Entry:
-    return {"kind": "sentence ended", "outcome": outcome, "detail": "why", "seconds": 1}
+    return {"kind": "step ended", "outcome": outcome, "detail": "why", "seconds": 1}
 
 
 def change(summary: str, state: str, reach: str = "production") -> Entry:
@@ -67,48 +67,48 @@ def fact(name: str, value: Any) -> Entry:
             [opened("plan"), closed("planned", "rolled-back")], "A plan: nothing was changed", "plan", id="plan"
         ),
         pytest.param(
-            [opened(), scenario(), sentence("it is"), ended("failed"), closed("failed")],
+            [opened(), scenario(), step("it is"), ended("failed"), closed("failed")],
             "Stopped at: Then it is",
             "bad",
             id="failed",
         ),
         pytest.param(
-            [opened(), scenario(), sentence("it is"), ended("inconclusive"), closed("failed")],
+            [opened(), scenario(), step("it is"), ended("inconclusive"), closed("failed")],
             "Stopped, not known at: Then it is",
             "bad",
             id="inconclusive",
         ),
         pytest.param(
-            [opened(), scenario(), sentence("it is"), closed("interrupted")],
+            [opened(), scenario(), step("it is"), closed("interrupted")],
             "Interrupted at: Then it is",
             "bad",
             id="interrupted",
         ),
-        pytest.param([opened(), scenario(), sentence("it is")], "Interrupted at: Then it is", "bad", id="killed"),
-        pytest.param([opened()], "Interrupted: the run ended without closing", "bad", id="killed-between-sentences"),
+        pytest.param([opened(), scenario(), step("it is")], "Interrupted at: Then it is", "bad", id="killed"),
+        pytest.param([opened()], "Interrupted: the run ended without closing", "bad", id="killed-between-steps"),
         pytest.param([], "Interrupted: the run ended without closing", "bad", id="nothing"),
-        pytest.param([opened(), closed("failed")], "Ended: failed", "bad", id="failed-outside-of-sentences"),
+        pytest.param([opened(), closed("failed")], "Ended: failed", "bad", id="failed-outside-of-steps"),
     ],
 )
 def test_headline(entries: list[Entry], headline: str, tone: str) -> None:
-    """The headline says how it ended, and at which sentence; only an end that was reached is good."""
+    """The headline says how it ended, and at which step; only an end that was reached is good."""
     told_story = story(*entries)
     assert headline in told_story.headline
     assert told_story.tone == tone
 
 
-def test_sentence_that_was_open_is_interrupted() -> None:
-    """A sentence that began and never ended is interrupted, with all that was run under it."""
-    found = story(opened(), scenario(), sentence(), {"kind": "command", "command": "docker ps"}).sentences[0]
+def test_step_that_was_open_is_interrupted() -> None:
+    """A step that began and never ended is interrupted, with all that was run under it."""
+    found = story(opened(), scenario(), step(), {"kind": "command", "command": "docker ps"}).steps[0]
     assert found.outcome == "interrupted"
     assert found.seconds is None
     assert [entry["command"] for entry in found.details] == ["docker ps"]
 
 
-def test_what_happens_between_sentences_belongs_to_none() -> None:
-    """A command after a sentence's end is not told under it."""
-    found = story(opened(), scenario(), sentence(), ended("passed"), {"kind": "command", "command": "docker ps"})
-    assert found.sentences[0].details == []
+def test_what_happens_between_steps_belongs_to_none() -> None:
+    """A command after a step's end is not told under it."""
+    found = story(opened(), scenario(), step(), ended("passed"), {"kind": "command", "command": "docker ps"})
+    assert found.steps[0].details == []
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_what_happens_between_sentences_belongs_to_none() -> None:
 )
 def test_only_what_was_begun_on_production_counts_as_changed(state: str, reach: str, *, changed: bool) -> None:
     """A change that was begun changed production, done or not; plans, notes and messages did not."""
-    found = story(opened(), scenario(), sentence(), change("x", state, reach))
-    assert found.sentences[0].changed_production is changed
+    found = story(opened(), scenario(), step(), change("x", state, reach))
+    assert found.steps[0].changed_production is changed
 
 
 @pytest.mark.parametrize(
@@ -140,14 +140,14 @@ def test_only_what_was_begun_on_production_counts_as_changed(state: str, reach: 
 def test_change_is_told_as_far_as_it_came(changes: list[tuple[str, str]], words: str) -> None:
     """What was begun and never finished is not called changed."""
     told = [change(summary, state) for summary, state in changes]
-    found = story(opened(), scenario(), sentence(), *told, change("a note", "begun", "notes"))
-    assert found.sentences[0].change_in_words == words
+    found = story(opened(), scenario(), step(), *told, change("a note", "begun", "notes"))
+    assert found.steps[0].change_in_words == words
 
 
 def test_changes_are_told_in_their_last_state() -> None:
     """A change that was begun and done is one change, done."""
-    found = story(opened(), scenario(), sentence(), change("x", "begun"), change("x", "done"), change("y", "begun"))
-    assert [(entry["summary"], entry["state"]) for entry in found.sentences[0].changes] == [
+    found = story(opened(), scenario(), step(), change("x", "begun"), change("x", "done"), change("y", "begun"))
+    assert [(entry["summary"], entry["state"]) for entry in found.steps[0].changes] == [
         ("x", "done"),
         ("y", "begun"),
     ]

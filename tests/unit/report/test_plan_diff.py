@@ -96,12 +96,12 @@ def test_other_states(tmp_path: Path, plan: Deed | None, deed: Deed, standing: s
 
 
 def test_stop_is_one_difference(tmp_path: Path) -> None:
-    """Behind the sentence at which it stopped nothing was reached; that is one place, and it is named."""
+    """Behind the step at which it stopped nothing was reached; that is one place, and it is named."""
     plan = planned(tmp_path, PAUSED, TOLD)
     found = held(executed(tmp_path, plan, PAUSED_NOW, stopped="nothing is well", outcome="failed"))
     assert standings(found) == [("as planned", False), ("not reached", True)]
     assert found.stopped is not None
-    assert (found.stopped.sentence, found.stopped.id, found.stopped.why) == (
+    assert (found.stopped.step, found.stopped.id, found.stopped.why) == (
         "Then all is well",
         "2.1.9",
         "nothing is well",
@@ -155,8 +155,8 @@ def test_resumed_incident_counts_as_one(tmp_path: Path) -> None:
 def test_changes_whose_reach_is_not_known_are_only_counted(tmp_path: Path) -> None:
     """Where the plan on record does not say what a change touches, nobody says how many are to production."""
     plan = planned(tmp_path, PAUSED, TOLD)
-    for sentence in plan["sentences"]:
-        for change in sentence["changes"]:
+    for step in plan["steps"]:
+        for change in step["changes"]:
             change["reach"] = ""
     found = held(executed(tmp_path, plan, PAUSED_NOW, stopped="nothing is well", outcome="failed"))
     assert found.summary == "Differs from the plan in 1 place: 1 of 2 changes as planned"
@@ -171,13 +171,13 @@ def test_no_plan(tmp_path: Path) -> None:
     assert plan_and_actual(written(tmp_path / "older", Run(name("rollback"), "execute", [PAUSED_NOW]))) is None
 
 
-def test_sentence_that_somebody_vouched_for_is_no_stop(tmp_path: Path) -> None:
+def test_step_that_somebody_vouched_for_is_no_stop(tmp_path: Path) -> None:
     """What could not be checked did not stop a scenario that went on."""
     journal = Journal(tmp_path / "journal.jsonl", Redactor())
     journal.write("scenario began", scenario="S", feature="F", description="")
-    journal.write("sentence began", id="1.1.1", keyword="Then", text="x", scenario="S", place="f:1")
-    journal.write("sentence ended", outcome="inconclusive", detail="ada vouches for it", seconds=1)
+    journal.write("step began", id="1.1.1", keyword="Then", text="x", scenario="S", place="f:1")
+    journal.write("step ended", outcome="inconclusive", detail="ada vouches for it", seconds=1)
     journal.write("scenario ended", scenario="S", outcome="passed", provides=[])
-    (sentence,) = in_short(journal.entries)
-    assert (sentence.outcome, sentence.stopped) == ("inconclusive", False)
+    (step,) = in_short(journal.entries)
+    assert (step.outcome, step.stopped) == ("inconclusive", False)
     assert PlanDiff.AS_PLANNED == "as planned"

@@ -31,7 +31,7 @@ def sought(**asked: Any) -> Sought:
 
 
 def test_plan_is_kept_in_short(tmp_path: Path) -> None:
-    """Its name, its head, who made it when, what was decided on which facts, and what each sentence would do."""
+    """Its name, its head, who made it when, what was decided on which facts, and what each step would do."""
     entries = written(tmp_path, Run(name(), "plan", [DEED], outcome="planned"))
     found = newest_plan(tmp_path, sought())
     assert (found["incident"], found["head"], found["made"], found["by"]) == (
@@ -45,8 +45,8 @@ def test_plan_is_kept_in_short(tmp_path: Path) -> None:
         "digest of api to return to": "sha256:1",
         "way back": "application",
     }
-    (sentence,) = found["sentences"]
-    assert sentence["changes"][0]["actions"] == ["gate close"]
+    (step,) = found["steps"]
+    assert step["changes"][0]["actions"] == ["gate close"]
     json.dumps(found)
 
 

@@ -12,7 +12,7 @@ from runbook.report.page import render
 from runbook.report.state_diff import compared
 from runbook.secrets.redactor import Redactor
 from tests.support.telling import snapshot, told
-from tests.unit.report.test_incident_report import change, closed, fact, opened, resumed, scenario, sentence, story
+from tests.unit.report.test_incident_report import change, closed, fact, opened, resumed, scenario, step, story
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ from tests.unit.report.test_incident_report import change, closed, fact, opened,
 )
 def test_time_without_service_is_that_of_the_closed_gate(states: list[tuple[str, str]], seconds: float | None) -> None:
     """Users are kept out from when pausing began until resuming was done, each time; while it lasts, no end is told."""
-    changes = [entry for summary, state in states for entry in (sentence(), change(summary, state))]
+    changes = [entry for summary, state in states for entry in (step(), change(summary, state))]
     assert story(opened(), scenario(), *changes).production.gate_closed_seconds == seconds
 
 
@@ -121,10 +121,10 @@ def test_closed_gate_is_told_as_it_was_last_seen(gate: str, *, kept_out: bool) -
 
 def test_changes_that_nobody_looked_at_leave_production_unknown() -> None:
     """A run that changed something and never looked again left production in a state that is not known."""
-    changed = [scenario(), sentence(), change("x", "begun")]
+    changed = [scenario(), step(), change("x", "begun")]
     assert story(opened(), *changed).production.left_unknown
     assert not story(opened(), *changed, fact("after", snapshot("x", "v1"))).production.left_unknown
-    assert not story(opened(), scenario(), sentence(), change("x", "planned")).production.left_unknown
+    assert not story(opened(), scenario(), step(), change("x", "planned")).production.left_unknown
 
 
 CLOSED_AFTER = fact("after", snapshot("x", "v2", gate="closed"))
@@ -133,9 +133,9 @@ CLOSED_AFTER = fact("after", snapshot("x", "v2", gate="closed"))
 def test_run_that_resumed_traffic_and_was_killed_left_production_unknown() -> None:
     """What the run before saw last is not what the resumed one left."""
     found = story(
-        opened(), scenario(), sentence(), change("user traffic is paused", "begun"), CLOSED_AFTER, closed("failed"),
+        opened(), scenario(), step(), change("user traffic is paused", "begun"), CLOSED_AFTER, closed("failed"),
         resumed(), fact("found again", snapshot("x", "v2", gate="closed")),
-        scenario(), sentence(), change("user traffic is resumed", "done"),
+        scenario(), step(), change("user traffic is resumed", "done"),
     )  # fmt: skip
     assert (found.production.users_kept_out, found.production.left_unknown, found.production.looked_after) == (
         False,
@@ -147,7 +147,7 @@ def test_run_that_resumed_traffic_and_was_killed_left_production_unknown() -> No
 def test_run_that_was_killed_before_it_did_anything_left_what_the_one_before_saw() -> None:
     """A resumed run that changed nothing leaves users kept out as they were, and nothing unknown."""
     found = story(
-        opened(), scenario(), sentence(), change("user traffic is paused", "begun"), CLOSED_AFTER, closed("failed"),
+        opened(), scenario(), step(), change("user traffic is paused", "begun"), CLOSED_AFTER, closed("failed"),
         resumed(),
     )  # fmt: skip
     assert (found.production.users_kept_out, found.production.left_unknown) == (True, False)
@@ -155,7 +155,7 @@ def test_run_that_was_killed_before_it_did_anything_left_what_the_one_before_saw
 
 def test_what_a_killed_run_changed_stays_unknown_until_somebody_looks() -> None:
     """A resumed run that was killed before its first look knows no more than the one before; its look tells."""
-    killed = [opened(), scenario(), sentence(), change("x", "begun"), resumed()]
+    killed = [opened(), scenario(), step(), change("x", "begun"), resumed()]
     assert story(*killed).production.left_unknown
     assert not story(*killed, fact("found again", snapshot("x", "v2", gate="open"))).production.left_unknown
 
@@ -165,15 +165,13 @@ def test_gate_that_was_found_closed_again_is_told() -> None:
     looks = (("before", "open"), ("found again", "closed"))
     before, again = (fact(name, snapshot("x", "v2", gate=gate)) for name, gate in looks)
     assert story(opened(), before, resumed(), again).production.users_kept_out
-    assert story(
-        opened(), before, resumed(), again, scenario(), sentence(), change("x", "done")
-    ).production.users_kept_out
+    assert story(opened(), before, resumed(), again, scenario(), step(), change("x", "done")).production.users_kept_out
 
 
 def test_gate_that_was_being_closed_keeps_users_out() -> None:
     """A run that was killed while it paused traffic may have kept users out, though nobody looked since."""
     before = fact("before", snapshot("x", "v2", gate="open"))
-    killed = [opened(), before, scenario(), sentence(), change("user traffic is paused", "begun")]
+    killed = [opened(), before, scenario(), step(), change("user traffic is paused", "begun")]
     assert story(*killed).production.users_kept_out
     assert not story(*killed, change("user traffic is resumed", "begun")).production.users_kept_out
     assert not story(
@@ -184,7 +182,7 @@ def test_gate_that_was_being_closed_keeps_users_out() -> None:
 def test_note_that_is_removed_after_the_last_look_leaves_nothing_unknown() -> None:
     """A run looks after its changes once; the closing note that follows does not make that unknown."""
     after = fact("after", snapshot("x", "v1", gate="open"))
-    found = story(opened(), scenario(), sentence(), change("x", "done"), after, sentence(), change("note", "done"))
+    found = story(opened(), scenario(), step(), change("x", "done"), after, step(), change("note", "done"))
     assert not found.production.left_unknown
 
 

@@ -18,8 +18,8 @@ def story(
     if closed["outcome"] == "failed":
         stopped = [
             {"kind": "scenario began", "time": "", "feature": "3", "scenario": "s"},
-            {"kind": "sentence began", "time": "", "keyword": "Given", "text": "a downgrade", "place": "3:1"},
-            {"kind": "sentence ended", "time": "", "outcome": "failed", "detail": STOPPED, "seconds": 1.0},
+            {"kind": "step began", "time": "", "keyword": "Given", "text": "a downgrade", "place": "3:1"},
+            {"kind": "step ended", "time": "", "outcome": "failed", "detail": STOPPED, "seconds": 1.0},
         ]
     last = {"kind": "closed", "time": "2025-12-18T03:01:00Z", "changes_made": [], "reached": []} | closed
     return IncidentReport([opened, *known, *stopped, last])

@@ -178,7 +178,7 @@ class Written:
         self.by_itself = "\n".join(self.told_since())
 
     def tell(self, output: Output) -> None:
-        """Let a command say it, an address answer it, and a sentence learn it."""
+        """Let a command say it, an address answer it, and a step learn it."""
         self.journal.redactor = Redactor()
         self.journal.redactor.learn("CANARY", output.secret)
         command = Command(("docker", "logs", output.written), 10)
@@ -291,15 +291,15 @@ def words_of(page: str) -> str:
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(output=outputs())
 def test_secret_is_not_on_the_page(tmp_path_factory: pytest.TempPathFactory, output: Output) -> None:
-    """It is in nothing that the page shows or holds, where the output stands under a sentence."""
+    """It is in nothing that the page shows or holds, where the output stands under a step."""
     pages = []
     for told in (output, Output(output.secret, LABEL, output.before, output.after, output.dots, (), is_base64=False)):
         written = Written(tmp_path_factory.mktemp("page"))
-        written.incident.sentence_began(
+        written.incident.step_began(
             {"id": "1.1.1", "keyword": "Given", "text": "it", "scenario": "S", "place": "1.feature:1"}
         )
         written.tell(told)
-        written.incident.sentence_ended(ValueError(str(told)))
+        written.incident.step_ended(ValueError(str(told)))
         written.journal.close()
         pages.append(body(written.journal.path))
     assume(not output.is_shown_by(words_of(pages[1])))
@@ -316,7 +316,7 @@ def test_secret_is_not_in_the_live_view(output: Output) -> None:
     cleaned = visible(redactor.text(f"{output.before}{output.written}{output.after}"))
     with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as shown:
         terminal = cast("TextIO", Redacting(cast("TextIO", shown), redactor.text))
-        live = LiveView(terminal, LiveState(sentence="Given it", doing=cleaned, command=cleaned), _nobody, colour=True)
+        live = LiveView(terminal, LiveState(step="Given it", doing=cleaned, command=cleaned), _nobody, colour=True)
         live.line([(cleaned, Style.BAD), (cleaned, Style.GOOD)])
         live._console.print(live)
         terminal.flush()

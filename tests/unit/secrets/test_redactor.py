@@ -306,7 +306,7 @@ def test_password_in_a_longer_value(value: str) -> None:
 
 
 def test_much_text_is_quick() -> None:
-    """A log of some hundred kilobytes is searched for fifty secrets in the time of a sentence, not of an incident."""
+    """A log of some hundred kilobytes is searched for fifty secrets in the time of a step, not of an incident."""
     redactor = Redactor()
     redactor.learn_all((f"TOKEN_{n}", f"s3cr3t/{n}+value=with&signs {n}") for n in range(50))
     redactor.learn("SIGNING_KEY", "\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7/+VJ"] * 40))

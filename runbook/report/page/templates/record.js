@@ -46,17 +46,17 @@
   reveal();
   if (!timeline) return;
 
-  const sentences = [...timeline.querySelectorAll(".rb-s")];
+  const steps = [...timeline.querySelectorAll(".rb-s")];
   const filters = [["All", () => true], ["Changes", (s) => s.classList.contains("rb-acts")], ["Where it stopped", (s) => s.classList.contains("rb-stopped")]];
   const show = (wanted, pressed) => {
     let shown = 0;
-    for (const sentence of sentences) { sentence.hidden = !wanted(sentence); shown += !sentence.hidden; }
+    for (const step of steps) { step.hidden = !wanted(step); shown += !step.hidden; }
     for (const scenario of timeline.querySelectorAll(".rb-scenario")) {
       const own = [...scenario.querySelectorAll(".rb-s")];
-      scenario.hidden = wanted !== filters[0][1] && own.every((sentence) => sentence.hidden);
+      scenario.hidden = wanted !== filters[0][1] && own.every((step) => step.hidden);
     }
     for (const each of tools.querySelectorAll("[aria-pressed]")) each.setAttribute("aria-pressed", each === pressed);
-    tell.textContent = `${shown} of ${sentences.length} sentences shown`;
+    tell.textContent = `${shown} of ${steps.length} steps shown`;
   };
   const tools = document.createElement("div");
   tools.className = "rb-tools";
@@ -67,7 +67,7 @@
     made.setAttribute("aria-pressed", number === 0);
     tools.append(made);
   });
-  const fold = (open) => sentences.forEach((sentence) => { if (!sentence.hidden) sentence.open = open; });
+  const fold = (open) => steps.forEach((step) => { if (!step.hidden) step.open = open; });
   tools.append(button("Unfold", () => fold(true)), button("Fold", () => fold(false)), tell);
   timeline.querySelector("h2").after(tools);
 

@@ -177,7 +177,7 @@ def test_run_at_work_is_under_way(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "i-1" / "journal.jsonl", Redactor())
     journal.write("opened", type="rollback", mode="execute", project="shop", operator="anna", incident="i-1")
     journal.write("scenario began", scenario="x", chapter="2. Roll back", feature="f")
-    journal.write("sentence began", keyword="When", text="user traffic is paused", scenario="x", place="f:1")
+    journal.write("step began", keyword="When", text="user traffic is paused", scenario="x", place="f:1")
     found = only(tmp_path)
     assert (found.state, found.problem, found.tone, found.took) == (State.UNDER_WAY, "", "plan", None)
     assert "at: When user traffic is paused" in found.headline
@@ -237,7 +237,7 @@ def test_what_is_no_journal_is_named(tmp_path: Path, kind: str) -> None:
     [
         pytest.param([{"kind": "opened", "type": ["x"]}, {"kind": "fact", "name": "origin", "value": 7}], id="types"),
         pytest.param([opened(), {"kind": "scenario began"}], id="members-missing"),
-        pytest.param([opened(), {"kind": "sentence ended", "outcome": {}}], id="wrong-order"),
+        pytest.param([opened(), {"kind": "step ended", "outcome": {}}], id="wrong-order"),
         pytest.param([{"kind": "closed", "outcome": 5, "reached": 5}], id="closed-only"),
         pytest.param([opened(), {"kind": "availability", "url": 1}], id="probes"),
         pytest.param([opened(), {"kind": "fact", "name": "target", "value": {"tag": {"a": [None]}}}], id="deep"),

@@ -49,17 +49,17 @@ def test_loss_that_was_not_asked_for() -> None:
 
 
 def test_override() -> None:
-    """The sentence that somebody vouched for, and whether that was needed in the end."""
+    """The step that somebody vouched for, and whether that was needed in the end."""
     word = {"by": "ada", "because": "I looked", "at": "2025-12-18T02:00:00Z"}
     entries = [
         opened(override=["5.1.2", "5.1.3"], because="I looked"),
         entry("fact", name="overrides", value={"5.1.2": word, "5.1.3": word}),
         entry("scenario began", scenario="S", feature="F"),
-        entry("sentence began", id="5.1.2", keyword="Then", text="metrics are scraped", scenario="S", place="f:1"),
-        entry("sentence ended", outcome="inconclusive", detail="ada vouches for it", seconds=1),
+        entry("step began", id="5.1.2", keyword="Then", text="metrics are scraped", scenario="S", place="f:1"),
+        entry("step ended", outcome="inconclusive", detail="ada vouches for it", seconds=1),
         entry("scenario ended", scenario="S", outcome="passed", provides=[]),
     ]
-    meaning = "this sentence could not be checked, or is not so, and the run may go on"
+    meaning = "this step could not be checked, or is not so, and the run may go on"
     assert approvals(entries) == [
         Approval("--override 5.1.2", meaning, "ada", word["at"], "I looked", "Then metrics are scraped", used=True),
         Approval("--override 5.1.3", meaning, "ada", word["at"], "I looked", "", used=False),

@@ -11,7 +11,7 @@ from runbook.report.follow_up.follow_ups import (
     LeftFile,
     Quarantined,
     RestorePoint,
-    Step,
+    RestoreStep,
     SwitchOff,
     Ticket,
     follow_ups,
@@ -55,9 +55,9 @@ class Journal:
             self.add("change", state=state, summary=summary, reach=reach, **told)
         return self
 
-    def sentence(self, text: str, outcome: str, detail: str = "") -> "Journal":
-        self.add("sentence began", id="2.1.1", keyword="Then", text=text, scenario="S", place="f:1")
-        return self.add("sentence ended", outcome=outcome, detail=detail, seconds=1)
+    def step(self, text: str, outcome: str, detail: str = "") -> "Journal":
+        self.add("step began", id="2.1.1", keyword="Then", text=text, scenario="S", place="f:1")
+        return self.add("step ended", outcome=outcome, detail=detail, seconds=1)
 
     def closed(self, outcome: str = "passed", remaining: tuple[str, ...] = (), *changes: str) -> FollowUps:
         self.add("closed", outcome=outcome, changes_made=list(changes), reached=[], remaining=list(remaining))
@@ -172,7 +172,7 @@ def test_restore_points() -> None:
     found = Journal().fact("restore point", older).fact("restore point", fact).fact("restore point", fact).closed()
     assert found.restore_points == (
         RestorePoint("/srv/i-0.dump", 1, "00"),
-        RestorePoint("/srv/i-1.dump", 2, "11", (Step("go there", "cd /srv"),)),
+        RestorePoint("/srv/i-1.dump", 2, "11", (RestoreStep("go there", "cd /srv"),)),
     )
 
 
@@ -200,17 +200,15 @@ RESUME = f"pytest features --resume {NAME} --execute shop"
 
 def test_nothing_to_do_when_it_is_over() -> None:
     """An incident that passed leaves nothing undone, and neither do a plan and the record of an unlocking."""
-    assert Journal().sentence("all is well", "passed").closed().to_do == ()
-    assert Journal(mode="plan").sentence("all is well", "failed").closed("failed").to_do == ()
+    assert Journal().step("all is well", "passed").closed().to_do == ()
+    assert Journal(mode="plan").step("all is well", "failed").closed("failed").to_do == ()
     assert Journal(type="unlock").closed().to_do == ()
     assert follow_ups([]).nothing
 
 
 def test_users_who_are_kept_out_come_first() -> None:
     """A closed gate is the first thing to do, with the command that goes on."""
-    journal = (
-        Journal().observe("after", gate="closed").sentence("the api is ready", "failed", "not ready → read its log")
-    )
+    journal = Journal().observe("after", gate="closed").step("the api is ready", "failed", "not ready → read its log")
     found = journal.closed("failed", ("2_roll_back.feature::Users return",), "user traffic is paused")
     assert found.to_do == (
         ToDo(
@@ -248,7 +246,7 @@ def test_gate_that_nobody_looked_at_since(changes: tuple[str, ...], *, kept_out:
 
 def test_killed_run() -> None:
     """What was begun and never finished, the lock, and how to go on."""
-    journal = Journal().add("sentence began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
+    journal = Journal().add("step began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
     journal.change("the application is brought up", "begun", actions=["docker compose up"])
     found = words(follow_ups(journal.entries))
     assert "“the application is brought up” was begun and never finished" in found
@@ -257,8 +255,8 @@ def test_killed_run() -> None:
 
 
 def test_held_production_is_not_simply_gone_on_with() -> None:
-    """Where nothing was changed, the same command stops at the same sentence: what helps comes first."""
-    found = Journal().sentence("a downgrade exists", "failed", "none → name a forward-fix").closed("failed", ("x::y",))
+    """Where nothing was changed, the same command stops at the same step: what helps comes first."""
+    found = Journal().step("a downgrade exists", "failed", "none → name a forward-fix").closed("failed", ("x::y",))
     assert found.to_do == (
         ToDo("It stopped at “Then a downgrade exists”. What helps: name a forward-fix."),
         ToDo(
@@ -271,13 +269,13 @@ def test_held_production_is_not_simply_gone_on_with() -> None:
 
 def test_run_that_was_interrupted_before_it_changed_anything_is_gone_on_with() -> None:
     """Nothing has to be mended first where a person stopped it."""
-    found = Journal().sentence("it is", "interrupted", "stopped by Ctrl-C").closed("interrupted", ("x::y",))
+    found = Journal().step("it is", "interrupted", "stopped by Ctrl-C").closed("interrupted", ("x::y",))
     assert found.to_do[-1].text.startswith("Go on with what is left: y.")
 
 
 def test_long_rest_is_counted() -> None:
     """Of many scenarios that are left the first are named, or the line would bury the command below it."""
-    found = Journal().sentence("it is", "interrupted").closed("interrupted", tuple(f"x::{n}" for n in "abcde"))
+    found = Journal().step("it is", "interrupted").closed("interrupted", tuple(f"x::{n}" for n in "abcde"))
     assert found.to_do[-1].text.startswith("Go on with what is left: a, b, c and 2 more.")
 
 
@@ -298,7 +296,7 @@ def test_long_rest_is_counted() -> None:
 def test_commands_begin_as_the_run_was_begun(typed: object, begins: str) -> None:
     """What is typed to go on, or to turn a switch on again, finds the program and the settings that the run had."""
     journal = Journal(typed=typed).observe("after", switches={"exports": OFF})
-    journal.add("sentence began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
+    journal.add("step began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
     found = follow_ups(journal.entries)
     assert found.to_do[-1].command == f"{begins}--resume {NAME} --execute shop"
     assert found.switches_off[0].command == f"{begins}-m emergency --enable exports --execute shop"
@@ -308,7 +306,7 @@ def test_commands_begin_as_the_run_was_begun(typed: object, begins: str) -> None
 def test_journal_that_was_changed_is_not_gone_on_with() -> None:
     """Nobody knows how it ended, so it says to look, and names what was begun; it names no command that is refused."""
     journal = Journal().observe("before", gate="closed")
-    journal.add("sentence began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
+    journal.add("step began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
     journal.change("the application is brought up", "begun", actions=["docker compose up"])
     found = follow_ups(journal.entries, end_unknown=True).to_do
     assert [item.command for item in found] == ["pytest features", "", ""]
@@ -321,7 +319,7 @@ def test_what_somebody_vouched_for() -> None:
     """What nobody could check, and the data that only the restore point has, are still to do when all is over."""
     word = {"by": "ada", "because": "I looked", "at": "2025"}
     journal = Journal().fact("overrides", {"2.1.1": word}).add("scenario began", scenario="S", feature="F")
-    journal.sentence("metrics are scraped", "inconclusive", "nobody answers")
+    journal.step("metrics are scraped", "inconclusive", "nobody answers")
     journal.add("scenario ended", scenario="S", outcome="passed", provides=[])
     journal.fact("way", "downgrade").fact("loss", ["column orders.note: 2 rows"])
     journal.fact("restore point", {"path": "/srv/i-1.dump", "size": 2, "sha256": "11"})

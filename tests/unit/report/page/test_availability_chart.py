@@ -71,12 +71,12 @@ def test_bad_answers_have_no_latency() -> None:
 
 
 def test_each_run_has_its_strip() -> None:
-    """A resumed incident is drawn run by run, with each run's own sentences; one without probes is not drawn."""
+    """A resumed incident is drawn run by run, with each run's own steps; one without probes is not drawn."""
 
     def spoken(seconds: float, text: str) -> list[dict[str, Any]]:
-        began = {"kind": "sentence began", "keyword": "When", "text": text, "place": "f:1", "time": at(seconds)}
+        began = {"kind": "step began", "keyword": "When", "text": text, "place": "f:1", "time": at(seconds)}
         scenario = {"kind": "scenario began", "scenario": "s", "feature": "1. Chapter", "time": at(seconds)}
-        ended = {"kind": "sentence ended", "outcome": "passed", "detail": "", "seconds": 1, "time": at(seconds + 1)}
+        ended = {"kind": "step ended", "outcome": "passed", "detail": "", "seconds": 1, "time": at(seconds + 1)}
         return [scenario, began, ended]
 
     entries = [opened(), *spoken(1, "first"), batch(0, 200), closed(4), opened(50), *spoken(51, "second"), closed(54)]

@@ -55,7 +55,7 @@ def test_odd_entries_end_in_a_page_or_in_words(tmp_path: Path, capsys: pytest.Ca
 def test_odd_entries_are_named(tmp_path: Path) -> None:
     """The message names the journal and what is wrong in it, and does not call a full disk that."""
     journal = told(tmp_path)
-    lines = [changed(line, "text", _LACKING) if b"sentence began" in line else line for line in lines_in(journal)]
+    lines = [changed(line, "text", _LACKING) if b"step began" in line else line for line in lines_in(journal)]
     put(journal, sealed_anew(lines))
     with pytest.raises(JournalError, match=r"not as this version of the runbook writes them \(KeyError: 'text'\)"):
         render.body(journal)

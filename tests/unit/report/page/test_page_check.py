@@ -105,7 +105,7 @@ def test_journal_of_which_no_page_can_be_made_is_told(tmp_path: Path) -> None:
     journal = rendered(tmp_path)
     head = verify(journal).head
     lines = lines_in(journal)
-    nameless = [resealed(line, kind="sentence began") if b'"kind":"closed"' in line else line for line in lines]
+    nameless = [resealed(line, kind="step began") if b'"kind":"closed"' in line else line for line in lines]
     put(journal, sealed_anew(nameless))
     change_page(journal, lambda page: page.replace(head, verify(journal).head))
     found = checked(journal)

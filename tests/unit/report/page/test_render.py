@@ -90,7 +90,7 @@ def test_page_tells_the_incident(tmp_path: Path) -> None:
 
 
 def test_page_says_what_stopped_a_run(tmp_path: Path) -> None:
-    """Of a run that did not pass, what was seen stands at the top; behind the switch, in place of the sentence."""
+    """Of a run that did not pass, what was seen stands at the top; behind the switch, in place of the step."""
     text = shown(told(tmp_path, "WORD", outcome="failed"))
     assert "Not as it was to be: expected this; seen WORD" in text
     assert "What stopped it" in text
@@ -376,7 +376,7 @@ def test_page_says_how_much_of_an_output_it_shows(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.jsonl", Redactor())
     journal.write("opened")
     journal.write("scenario began", scenario="S", feature="1. Chapter")
-    journal.write("sentence began", keyword="Given", text="x", scenario="S", place="x:1")
+    journal.write("step began", keyword="Given", text="x", scenario="S", place="x:1")
     about = {"directory": None, "stdin_bytes": None, "exit_code": 0, "seconds": 0.1}
     secret = {"bytes": 6258, "kept": "(kept off the record)"}
     journal.write("command", command="a", stdout={"bytes": 6, "kept": "\N{CHECK MARK} up"}, stderr=secret, **about)
