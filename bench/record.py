@@ -30,7 +30,7 @@ from docs.picture import ARGUMENTS, CHROMIUM  # noqa: E402 - found only from the
 from runbook.actions import Check, Observation  # noqa: E402 - the same
 from runbook.hosts.command import Command, Completed  # noqa: E402 - the same
 from runbook.hosts.http import Answer  # noqa: E402 - the same
-from runbook.incident.executor import Incident, Mode  # noqa: E402 - the same
+from runbook.incident.executor import Executor, Mode  # noqa: E402 - the same
 from runbook.journal.journal import FORMAT, Journal  # noqa: E402 - the same
 from runbook.secrets.redactor import Redactor  # noqa: E402 - the same
 from runbook.secrets.selftest import refuse_leaks  # noqa: E402 - the same
@@ -71,13 +71,13 @@ class Clock:
 
 
 @contextmanager
-def incident(folder: Path, clock: Clock) -> Iterator[Incident]:
+def incident(folder: Path, clock: Clock) -> Iterator[Executor]:
     """An incident of that clock, with as many secrets as a shell in CI has; it does not wait for the disk."""
     redactor = Redactor()
     redactor.learn_all((f"TOKEN_{number}", f"s3cr3t/{number}+with&signs") for number in range(20))
     with patch("runbook.journal.journal.utc_now", lambda: str(clock)), patch("os.fsync"):
         journal = Journal(folder / "journal.jsonl", redactor)
-        found = Incident(folder.name, Mode.EXECUTE, journal)
+        found = Executor(folder.name, Mode.EXECUTE, journal)
         about = {"project": "shop", "directory": "/srv/shop", "type": "rollback", "mode": "execute", "asked_for": {}}
         who = {
             "operator": "deploy",
@@ -93,7 +93,7 @@ def incident(folder: Path, clock: Clock) -> Iterator[Incident]:
         journal.close()
 
 
-def steps(found: Incident, clock: Clock, count: int) -> None:
+def steps(found: Executor, clock: Clock, count: int) -> None:
     """So many steps in scenarios of five, each with a command, an exchange and a look; the address is probed."""
     journal, probed = found.journal, clock.now
     for number in range(count):
@@ -128,7 +128,7 @@ def steps(found: Incident, clock: Clock, count: int) -> None:
             probed += timedelta(seconds=WRITE_EVERY_S)
 
 
-def much_output(found: Incident, clock: Clock) -> float:
+def much_output(found: Executor, clock: Clock) -> float:
     """One command that says 50 MB; returns the seconds that it takes to record it."""
     journal = found.journal
     journal.write("scenario began", scenario="Logs", feature="1. A chapter", description="")

@@ -30,9 +30,9 @@ Feature: 1. Identify the rollback target
     And bringing up the target would change nothing else
 
   @needs:switch-known @needs:gate-tried @provides:way-decided
-  Scenario: The migrations between target and database decide the way back
+  Scenario: The migrations between target and database decide the strategy
     Given the schema revision of the database
     And the migrations that the target knows
     And the migrations that the failed release brought
-    Then the verdict names the way back
+    Then the verdict decides the strategy
     And the target can start on the schema that it will find

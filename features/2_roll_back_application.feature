@@ -4,7 +4,7 @@ Feature: 2. Roll back the application
   Who may run it: whoever may deploy to production.
   What it cannot undo: requests that users send while the traffic gate is closed are lost to them.
 
-  @way:application @needs:way-decided @provides:failed-release-barred
+  @strategy:image-only @needs:way-decided @provides:failed-release-barred
   Scenario: The failed release cannot come back unnoticed
     Given the digests of the failed release
     When the rollback is written down on the production host
@@ -12,14 +12,14 @@ Feature: 2. Roll back the application
     Then the failed release is in quarantine
     And the target is not in quarantine
 
-  @way:application @needs:failed-release-barred @provides:users-kept-out
+  @strategy:image-only @needs:failed-release-barred @provides:users-kept-out
   Scenario: Users are kept out while the release is switched
     Given a pinned target
     When user traffic is paused
     Then the traffic gate is closed
     And users are kept out
 
-  @way:application @needs:users-kept-out @provides:target-running
+  @strategy:image-only @needs:users-kept-out @provides:target-running
   Scenario: The target replaces the failed release behind the closed gate
     Given a pinned target
     When the env file is made to name the target
@@ -28,7 +28,7 @@ Feature: 2. Roll back the application
     And every application container stays healthy
     And all other services kept their containers
 
-  @way:application @needs:target-running @provides:target-proven
+  @strategy:image-only @needs:target-running @provides:target-proven
   Scenario: The target proves itself before users return
     Given a pinned target
     Then users are kept out
@@ -37,7 +37,7 @@ Feature: 2. Roll back the application
     And the env file names the target and is otherwise as before
     And the files on the production host describe what runs
 
-  @way:application @needs:target-proven @provides:rolled-back
+  @strategy:image-only @needs:target-proven @provides:rolled-back
   Scenario: Users return to the target
     Given a pinned target
     When user traffic is resumed

@@ -4,14 +4,14 @@ Feature: 3. Handle migrations
   Who may run it: whoever may deploy to production; a loss of data is accepted by name, by the person who runs it.
   What it cannot undo: what a downgrade, or a forward-fix, destroys. The restore point has it.
 
-  @way:downgrade @needs:way-decided @provides:loss-accepted
+  @strategy:downgrade @needs:way-decided @provides:loss-accepted
   Scenario: What a downgrade would destroy is known and accepted
     Given a pinned target
     And a working downgrade for every revision to undo
     And the command that downgrades starts in the image of the failed release
     Then the loss is named and accepted
 
-  @way:downgrade @needs:loss-accepted @provides:restore-point
+  @strategy:downgrade @needs:loss-accepted @provides:restore-point
   Scenario: Nothing is undone before the database can be restored
     Given a working downgrade for every revision to undo
     When the rollback is written down on the production host
@@ -21,7 +21,7 @@ Feature: 3. Handle migrations
     And a restore point is taken
     Then the restore point reads back
 
-  @way:downgrade @needs:restore-point @provides:schema-back
+  @strategy:downgrade @needs:restore-point @provides:schema-back
   Scenario: The schema goes back to what the target knows
     Given a working downgrade for every revision to undo
     When the dump inside the database's container is removed
@@ -29,7 +29,7 @@ Feature: 3. Handle migrations
     Then the database is at the head of the target
     And the schema is what the code of the target maps
 
-  @way:downgrade @needs:schema-back @provides:target-on-schema
+  @strategy:downgrade @needs:schema-back @provides:target-on-schema
   Scenario: The target takes its place on its own schema
     Given a pinned target
     When the env file is made to name the target
@@ -38,13 +38,13 @@ Feature: 3. Handle migrations
     And every application container stays healthy
     And all other services kept their containers
 
-  @way:forward-fix @needs:way-decided @provides:loss-accepted
+  @strategy:forward-fix @needs:way-decided @provides:loss-accepted
   Scenario: What a forward-fix would destroy is known and accepted
     Given a pinned target
     And the command that migrates starts in the image of the forward-fix
     Then the loss is named and accepted
 
-  @way:forward-fix @needs:loss-accepted @provides:restore-point
+  @strategy:forward-fix @needs:loss-accepted @provides:restore-point
   Scenario: Nothing is migrated before the database can be restored
     Given a pinned target
     When the rollback is written down on the production host
@@ -54,14 +54,14 @@ Feature: 3. Handle migrations
     And a restore point is taken
     Then the restore point reads back
 
-  @way:forward-fix @needs:restore-point @provides:fix-migrated
+  @strategy:forward-fix @needs:restore-point @provides:fix-migrated
   Scenario: The forward-fix brings the schema on
     Given a pinned target
     When the dump inside the database's container is removed
     And the schema is migrated with the image of the forward-fix
     Then the database is at the head of the forward-fix
 
-  @way:forward-fix @needs:fix-migrated @provides:target-on-schema
+  @strategy:forward-fix @needs:fix-migrated @provides:target-on-schema
   Scenario: The forward-fix takes the place of the failed release
     Given a pinned target
     When the env file is made to name the target
@@ -70,7 +70,7 @@ Feature: 3. Handle migrations
     And every application container stays healthy
     And all other services kept their containers
 
-  @way:downgrade @way:forward-fix @needs:target-on-schema @provides:target-proven-on-schema
+  @strategy:downgrade @strategy:forward-fix @needs:target-on-schema @provides:target-proven-on-schema
   Scenario: Application and schema prove themselves before users return
     Given a pinned target
     Then users are kept out
@@ -79,7 +79,7 @@ Feature: 3. Handle migrations
     And the env file names the target and is otherwise as before
     And the files on the production host describe what runs
 
-  @way:downgrade @way:forward-fix @needs:target-proven-on-schema @provides:rolled-back
+  @strategy:downgrade @strategy:forward-fix @needs:target-proven-on-schema @provides:rolled-back
   Scenario: Users return to the target and its schema
     Given a pinned target
     When user traffic is resumed

@@ -64,7 +64,7 @@ class Run:
     settings: Settings
     mode: Mode
     kind: str
-    wishes: Options
+    options: Options
     incident: str
     folder: Path
     settings_given: str | None
@@ -101,7 +101,7 @@ class Run:
         marks = ["-m", self.mark] if self.mark else []
         resume = ["--resume", self.incident] if self.earlier else []
         execute = ["--execute", self.settings.project.name] if self.mode is Mode.EXECUTE else []
-        return self.command(*marks, *resume, *self.wishes.typed, *execute)
+        return self.command(*marks, *resume, *self.options.typed, *execute)
 
     def overriding(self, step_id: str) -> str:
         """What to type to go on over the step of that id, which stopped this run."""
@@ -109,9 +109,9 @@ class Run:
             marks = ["-m", self.mark] if self.mark else []
             resume, execute = ["--resume", self.incident], ["--execute", self.settings.project.name]
             return self.command(*marks, *resume, "--override", step_id, "--because", "how you know", *execute)
-        wishes = self.wishes
-        override, because = (*wishes.override, step_id), wishes.because or "how you know"
-        return replace(self, wishes=replace(wishes, override=override, because=because)).again
+        options = self.options
+        override, because = (*options.override, step_id), options.because or "how you know"
+        return replace(self, options=replace(options, override=override, because=because)).again
 
     def resume_command(self, incident: str) -> str:
         """What to do about another incident that broke off, with what to type for it."""
@@ -196,7 +196,7 @@ def read_run(config: pytest.Config) -> Run:
             f"--execute {execute}, but the settings are for the project {settings.project.name}",
             f"if that is the one, type {typed.without('--execute').plus('--execute', settings.project.name)}",
         )
-    wishes = _wishes(config)
+    options = _options(config)
     mark = config.option.markexpr.strip()
     if execute is not None and mark not in ("", "emergency"):
         raise SettingsError(
@@ -214,15 +214,15 @@ def read_run(config: pytest.Config) -> Run:
     earlier = None
     if resumed is not None:
         folder, incident = _folder_of(reports, resumed, settings.project.name, execute, typed), resumed
-        earlier = read_earlier(folder, settings, wishes, typed, emergency=kind == "emergency")
-        kind, wishes = earlier.kind, earlier.wishes
+        earlier = read_earlier(folder, settings, options, typed, emergency=kind == "emergency")
+        kind, options = earlier.kind, earlier.options
     else:
         folder, incident = _fresh_folder(reports, settings.project.name, kind)
     return Run(
         settings=settings,
         mode=_mode(kind, execute),
         kind=kind,
-        wishes=wishes,
+        options=options,
         incident=incident,
         folder=folder,
         settings_given=str(path) if rehearsed or given else None,
@@ -247,7 +247,7 @@ def _folder_of(reports: Path, incident: str, project: str, execute: str | None, 
     return reports / incident
 
 
-def _wishes(config: pytest.Config) -> Options:
+def _options(config: pytest.Config) -> Options:
     option, typed = config.option, Typed.by(config)
     if option.enable and option.disable:
         again = typed.without("--enable")

@@ -24,7 +24,7 @@ class PreviousRuns:
 
     entries: tuple[Entry, ...]
     kind: str
-    wishes: Options
+    options: Options
     #: Whether another target is asked for than it had; nothing was changed by then, so all is looked at anew.
     elsewhere: bool = False
 
@@ -109,11 +109,11 @@ def read_earlier(folder: Path, settings: Settings, given: Options, typed: Typed,
     if "emergency" in kind:
         _refuse_other_switch(name, _joined(asked, Options()), given, typed)
     other = _goes_elsewhere(name, entries, given, typed)
-    wishes = _joined(asked, given)
+    options = _joined(asked, given)
     if any(entry["kind"] == "fact" and entry["name"] == "loss accepted" for entry in entries):
         # It accepts what was named then, which is on record as a fact; what is typed now accepts what is named now.
-        wishes = replace(wishes, accept_loss=given.accept_loss)
-    return PreviousRuns(entries, kind, wishes, other)
+        options = replace(options, accept_loss=given.accept_loss)
+    return PreviousRuns(entries, kind, options, other)
 
 
 #: Each of these wishes takes the place of the other.
@@ -137,8 +137,8 @@ def _newest(reports: Path) -> str:
 def _joined(asked: Sequence[Mapping[str, Any]], given: Options) -> Options:
     """What was asked for at first and later, the newest word on each thing; an override is on record as a fact."""
     joined: dict[str, Any] = {}
-    for wishes in (*asked, {field.name: getattr(given, field.name) for field in fields(Options)}):
-        for name, value in wishes.items():
+    for options in (*asked, {field.name: getattr(given, field.name) for field in fields(Options)}):
+        for name, value in options.items():
             if value:
                 joined.pop(_INSTEAD.get(name, ""), None)
                 joined[name] = value
@@ -151,7 +151,7 @@ def _goes_elsewhere(name: str, entries: Sequence[Entry], given: Options, typed: 
     other = given.target or given.forward_fix
     if not pinned or not other or other == pinned[-1]:
         return False
-    if any(e["kind"] == "change" and e["reach"] == Scope.PRODUCTION and e["state"] == "begun" for e in entries):
+    if any(e["kind"] == "action" and e["scope"] == Scope.PRODUCTION and e["state"] == "begun" for e in entries):
         option = "--to" if given.target else "--forward-fix"
         raise SettingsError(
             f"incident {name} goes to {pinned[-1]}, and {option} names {other}",

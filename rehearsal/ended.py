@@ -25,13 +25,13 @@ def otherwise(incident: Incident, entries: Sequence[Mapping[str, Any]]) -> str:
         if outcome != "failed" or incident.held_at not in at:
             return f"{must}, at “{incident.held_at}”, and it ended {outcome}, at “{at}”"
         return ""
-    way = next((entry["value"] for entry in reversed(entries) if entry.get("name") == "way"), "")
-    ways = {End.FIXED_FORWARD: ("forward-fix",), End.ROLLED_BACK: ("application", "downgrade")}
+    strategy = next((entry["value"] for entry in reversed(entries) if entry.get("name") == "strategy"), "")
+    strategies = {End.FIXED_FORWARD: ("forward-fix",), End.ROLLED_BACK: ("image-only", "downgrade")}
     name = "switch-felt" if incident.expected is End.SWITCHED_OFF else "rolled-back"
     if outcome != "passed" or name not in reached:
         return f"{must}, and it ended {outcome}"
-    if way not in ways.get(incident.expected, (way,)):
-        return f"{must}, and its way was {way}"
+    if strategy not in strategies.get(incident.expected, (strategy,)):
+        return f"{must}, and its way was {strategy}"
     return ""
 
 

@@ -29,7 +29,7 @@ _INCIDENT = pytest.StashKey["Incident"]()
 _OTHERWISE = pytest.StashKey[str]()
 _MEANWHILE = pytest.StashKey[ExitStack]()
 _DEADLINE = 180.0  # seconds, for a validation, and for a plan
-#: What chooses the scenarios and the way back, by pytest's own names for it.
+#: What chooses the scenarios and the strategy, by pytest's own names for it.
 _CHOICES = {
     "markexpr": "-m",
     "to": "--to",

@@ -97,7 +97,7 @@ class Action:
     summary: str
     actions: tuple[Command | Message, ...]
     already: Callable[[], str | None] = never
-    reach: Scope = Scope.PRODUCTION
+    scope: Scope = Scope.PRODUCTION
     leaves: tuple[Artifact, ...] = ()
     removes: tuple[str, ...] = ()
 

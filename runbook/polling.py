@@ -19,7 +19,7 @@ class Waited:
 
 
 def wait_for(
-    expectation: Check,
+    check: Check,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
     *,
@@ -39,17 +39,17 @@ def wait_for(
         looks += 1
         unknown: Inconclusive | None = None
         try:
-            seen = expectation.observe()
+            seen = check.observe()
         except (Inconclusive, HostError) as error:
             unknown = Inconclusive(error.seen, error.next_step)
             seen = Observation(ok=False, seen=error.seen)
         seconds = clock() - began
-        until = expectation.deadline
+        until = check.deadline
         if unknown is None:
             unseen_since = None
         else:
             unseen_since = seconds if unseen_since is None else unseen_since
             until = max(until, unseen_since + patience)
-        if seen.ok or seen.final or seconds + expectation.interval > until:
+        if seen.ok or seen.final or seconds + check.interval > until:
             return Waited(seen, looks, seconds, unknown)
-        sleep(expectation.interval)
+        sleep(check.interval)

@@ -9,70 +9,70 @@ from runbook.chapters.migrating import loss_acceptance
 
 
 @given("a working downgrade for every revision to undo")
-def working_downgrade(tools: Context) -> None:
-    tools.incident.verify(handle_migrations.usable(tools))
+def working_downgrade(context: Context) -> None:
+    context.incident.verify(handle_migrations.usable(context))
 
 
 @given("the command that downgrades starts in the image of the failed release")
-def downgrade_starts(tools: Context) -> None:
-    tools.incident.verify(handle_migrations.startable(tools))
+def downgrade_starts(context: Context) -> None:
+    context.incident.verify(handle_migrations.startable(context))
 
 
 @then("the loss is named and accepted")
-def loss_accepted(tools: Context) -> None:
-    tools.incident.expect(loss_acceptance.expected(tools))
+def loss_accepted(context: Context) -> None:
+    context.incident.expect(loss_acceptance.expected(context))
 
 
 @when("the application is stopped")
 @changes
-def application_stopped(tools: Context) -> None:
-    tools.incident.execute(handle_migrations.stopping(tools), tools.host)
+def application_stopped(context: Context) -> None:
+    context.incident.execute(handle_migrations.stopping(context), context.host)
 
 
 @when("a restore point is taken")
 @changes
-def restore_point_taken(tools: Context) -> None:
-    tools.incident.execute(strategy.restore_point_taken(tools), tools.host)
+def restore_point_taken(context: Context) -> None:
+    context.incident.execute(strategy.restore_point_taken(context), context.host)
 
 
 @then("the restore point reads back")
-def restore_point_reads_back(tools: Context) -> None:
-    tools.incident.expect(strategy.restore_point_read_back(tools))
+def restore_point_reads_back(context: Context) -> None:
+    context.incident.expect(strategy.restore_point_read_back(context))
 
 
 @when("the dump inside the database's container is removed")
 @changes
-def dump_inside_removed(tools: Context) -> None:
-    tools.incident.execute(tools.restore_point.tidying(), tools.host)
+def dump_inside_removed(context: Context) -> None:
+    context.incident.execute(context.restore_point.tidying(), context.host)
 
 
 @when("the schema is downgraded with the image of the failed release")
 @changes
-def downgraded(tools: Context) -> None:
-    handle_migrations.undo(tools)
+def downgraded(context: Context) -> None:
+    handle_migrations.undo(context)
 
 
 @then("the database is at the head of the target")
-def at_target_head(tools: Context) -> None:
-    tools.incident.expect(handle_migrations.at_target_head(tools))
+def at_target_head(context: Context) -> None:
+    context.incident.expect(handle_migrations.at_target_head(context))
 
 
 @then("the schema is what the code of the target maps")
-def as_target_maps(tools: Context) -> None:
-    tools.incident.expect(handle_migrations.as_target_maps(tools))
+def as_target_maps(context: Context) -> None:
+    context.incident.expect(handle_migrations.as_target_maps(context))
 
 
 @given("the command that migrates starts in the image of the forward-fix")
-def migration_starts(tools: Context) -> None:
-    tools.incident.verify(handle_migrations.migration_startable(tools))
+def migration_starts(context: Context) -> None:
+    context.incident.verify(handle_migrations.migration_startable(context))
 
 
 @when("the schema is migrated with the image of the forward-fix")
 @changes
-def migrated_forward(tools: Context) -> None:
-    handle_migrations.migrate(tools)
+def migrated_forward(context: Context) -> None:
+    handle_migrations.migrate(context)
 
 
 @then("the database is at the head of the forward-fix")
-def at_fix_head(tools: Context) -> None:
-    tools.incident.expect(handle_migrations.migrated(tools))
+def at_fix_head(context: Context) -> None:
+    context.incident.expect(handle_migrations.migrated(context))

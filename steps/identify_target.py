@@ -9,96 +9,96 @@ from runbook.chapters.context import Context
 
 
 @given("the application is deployed on the production host")
-def application_deployed(tools: Context) -> None:
-    tools.incident.verify(identify_target.project_running(tools))
+def application_deployed(context: Context) -> None:
+    context.incident.verify(identify_target.project_running(context))
 
 
 @given("the production host has room for another release")
-def room_on_host(tools: Context) -> None:
-    tools.incident.verify(identify_target.room_on_host(tools))
+def room_on_host(context: Context) -> None:
+    context.incident.verify(identify_target.room_on_host(context))
 
 
 @given("the env file decides which release runs")
-def tag_in_env_file(tools: Context) -> None:
-    tools.incident.verify(identify_target.tag_in_env_file(tools))
+def tag_in_env_file(context: Context) -> None:
+    context.incident.verify(identify_target.tag_in_env_file(context))
 
 
 @given("the env file can be replaced")
-def env_file_replaceable(tools: Context) -> None:
-    tools.incident.verify(identify_target.replaceable_env_file(tools))
+def env_file_replaceable(context: Context) -> None:
+    context.incident.verify(identify_target.replaceable_env_file(context))
 
 
 @then("production before any change is on record")
-def production_on_record(tools: Context) -> None:
-    identify_target.write_down_before(tools)
+def production_on_record(context: Context) -> None:
+    identify_target.write_down_before(context)
 
 
 @given("the traffic gate and the public address say the same")
-def gate_and_address_agree(tools: Context) -> None:
-    tools.incident.verify(tools.gate.agreeing(tools.health.well))
+def gate_and_address_agree(context: Context) -> None:
+    context.incident.verify(context.gate.agreeing(context.health.well))
 
 
 @given("traffic can be paused and resumed")
-def traffic_can_be_turned(tools: Context) -> None:
-    tools.incident.verify(tools.gate.turnable())
+def traffic_can_be_turned(context: Context) -> None:
+    context.incident.verify(context.gate.turnable())
 
 
 @given("the api can be asked whether it is live and ready")
-def api_askable(tools: Context) -> None:
-    tools.incident.verify(tools.health.askable())
+def api_askable(context: Context) -> None:
+    context.incident.verify(context.health.askable())
 
 
 @given("a release to return to")
-def known_good_release(tools: Context) -> None:
-    identify_target.identify(tools, tools.wishes.forward_fix or tools.wishes.target)
+def known_good_release(context: Context) -> None:
+    identify_target.identify(context, context.options.forward_fix or context.options.target)
 
 
 @when("the images of the target are fetched")
 @changes
-def images_fetched(tools: Context) -> None:
-    tools.incident.execute(identify_target.fetching(tools, target.pinned(tools)), tools.host)
+def images_fetched(context: Context) -> None:
+    context.incident.execute(identify_target.fetching(context, target.pinned_release(context)), context.host)
 
 
 @then("the production host holds the target at its pinned digests")
-def images_held(tools: Context) -> None:
-    tools.incident.expect(identify_target.fetched(tools, target.pinned(tools)))
+def images_held(context: Context) -> None:
+    context.incident.expect(identify_target.fetched(context, target.pinned_release(context)))
 
 
 @given("the files that production was made from")
-def files_known(tools: Context) -> None:
-    tools.incident.verify(compose_files.files_known(tools))
+def files_known(context: Context) -> None:
+    context.incident.verify(compose_files.files_known(context))
 
 
 @then("everything that follows the application is named")
-def followers_named(tools: Context) -> None:
-    tools.incident.expect(compose_files.note_what_follows(tools, target.pinned(tools)))
+def followers_named(context: Context) -> None:
+    context.incident.expect(compose_files.note_what_follows(context, target.pinned_release(context)))
 
 
 @then("bringing up the target would change nothing else")
-def switchable(tools: Context) -> None:
-    tools.incident.expect(compose_files.switchable(tools, target.pinned(tools)))
+def switchable(context: Context) -> None:
+    context.incident.expect(compose_files.switchable(context, target.pinned_release(context)))
 
 
 @given("the schema revision of the database")
-def schema_revision(tools: Context) -> None:
-    migration_facts.read_revision(tools)
+def schema_revision(context: Context) -> None:
+    migration_facts.read_revision(context)
 
 
 @given("the migrations that the target knows")
-def target_migrations(tools: Context) -> None:
-    migration_facts.read_target(tools, target.pinned(tools))
+def target_migrations(context: Context) -> None:
+    migration_facts.read_target(context, target.pinned_release(context))
 
 
 @given("the migrations that the failed release brought")
-def failed_migrations(tools: Context) -> None:
-    migration_facts.read_failed(tools)
+def failed_migrations(context: Context) -> None:
+    migration_facts.read_failed(context)
 
 
-@then("the verdict names the way back")
-def way_decided(tools: Context) -> None:
-    tools.incident.expect(strategy.decide(tools))
+@then("the verdict decides the strategy")
+def way_decided(context: Context) -> None:
+    context.incident.expect(strategy.record_decision(context))
 
 
 @then("the target can start on the schema that it will find")
-def can_start(tools: Context) -> None:
-    tools.incident.expect(strategy.starts_on_newer_schema(tools))
+def can_start(context: Context) -> None:
+    context.incident.expect(strategy.starts_on_newer_schema(context))

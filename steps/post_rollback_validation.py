@@ -9,80 +9,80 @@ from runbook.chapters.context import Context
 
 
 @then("the running release is not in quarantine")
-def not_in_quarantine(tools: Context) -> None:
-    tools.incident.expect(tools.known_good.not_quarantined(target.expected_release(tools).digests))
+def not_in_quarantine(context: Context) -> None:
+    context.incident.expect(context.ledger.not_quarantined(target.expected_release(context).digests))
 
 
 @then("the public address serves the running release")
-def serves_running(tools: Context) -> None:
-    tools.incident.expect(tools.gate.serving(target.expected_release(tools).tag))
+def serves_running(context: Context) -> None:
+    context.incident.expect(context.gate.serving(target.expected_release(context).tag))
 
 
 @then("metrics are scraped with the token")
-def metrics_scraped(tools: Context) -> None:
-    tools.incident.expect(tools.metrics.scraped_with_token())
+def metrics_scraped(context: Context) -> None:
+    context.incident.expect(context.metrics.scraped_with_token())
 
 
 @then("metrics are refused without the token")
-def metrics_refused(tools: Context) -> None:
-    tools.incident.expect(tools.metrics.refused_without_token())
+def metrics_refused(context: Context) -> None:
+    context.incident.expect(context.metrics.refused_without_token())
 
 
 @then("recent logs show no new errors")
-def logs_clean(tools: Context) -> None:
-    tools.incident.expect(tools.logs.no_new_errors(tools.incident.errors_before()))
+def logs_clean(context: Context) -> None:
+    context.incident.expect(context.logs.no_new_errors(context.incident.errors_before()))
 
 
 @given("the running release on its registry digests")
-def running_release(tools: Context) -> None:
-    post_rollback_validation.note_running(tools)
+def running_release(context: Context) -> None:
+    post_rollback_validation.note_running(context)
 
 
 @when("the running release is entered in the ledger")
 @changes
-def entered_in_ledger(tools: Context) -> None:
-    tools.incident.execute(post_rollback_validation.entering_in_ledger(tools), tools.host)
+def entered_in_ledger(context: Context) -> None:
+    context.incident.execute(post_rollback_validation.entering_in_ledger(context), context.host)
 
 
 @then("the ledger names the running release")
-def ledger_names_it(tools: Context) -> None:
-    tools.incident.expect(tools.known_good.entered(tools.incident.facts["running"]["tag"], tools.incident.name))
+def ledger_names_it(context: Context) -> None:
+    context.incident.expect(context.ledger.entered(context.incident.facts["running"]["tag"], context.incident.name))
 
 
 @given("production after the rollback is on record")
-def after_on_record(tools: Context) -> None:
+def after_on_record(context: Context) -> None:
     # Not verify, as a Given has elsewhere: behind the planned changes there is no production afterwards to look at.
-    tools.incident.expect(post_rollback_validation.written_down_after(tools))
+    context.incident.expect(post_rollback_validation.written_down_after(context))
 
 
 @given("production runs the target as its files say, and serves users")
-def as_it_was_to_be(tools: Context) -> None:
-    tools.incident.expect(final_check.as_it_was_to_be(tools))
+def as_it_was_to_be(context: Context) -> None:
+    context.incident.expect(final_check.as_it_was_to_be(context))
 
 
 @when("the rollback is announced in the incident channel")
 @changes
-def announced(tools: Context) -> None:
-    tools.incident.execute(post_rollback_validation.announcing(tools), tools.host)
+def announced(context: Context) -> None:
+    context.incident.execute(post_rollback_validation.announcing(context), context.host)
 
 
 @when("a ticket for the forward-fix is opened")
 @changes
-def ticket_opened(tools: Context) -> None:
-    tools.incident.execute(post_rollback_validation.opening_ticket(tools), tools.host)
+def ticket_opened(context: Context) -> None:
+    context.incident.execute(post_rollback_validation.opening_ticket(context), context.host)
 
 
 @when("the rollback is closed on the production host")
 @changes
-def closed(tools: Context) -> None:
-    tools.incident.execute(tools.open_incident.closing(), tools.host)
+def closed(context: Context) -> None:
+    context.incident.execute(context.open_rollback.closing(), context.host)
 
 
 @then("no rollback is under way on the production host")
-def not_under_way(tools: Context) -> None:
-    tools.incident.expect(tools.open_incident.closed())
+def not_under_way(context: Context) -> None:
+    context.incident.expect(context.open_rollback.closed())
 
 
 @then("the ticket can be found in the tracker")
-def ticket_found(tools: Context) -> None:
-    tools.incident.expect(tools.tracker.listed(tools.incident.name))
+def ticket_found(context: Context) -> None:
+    context.incident.expect(context.tracker.listed(context.incident.name))

@@ -123,8 +123,8 @@ def _tags(scenarios: Collection[Scenario], marks: Mapping[str, bool]) -> Iterato
             yield f"{tag.place}: {tag} has no effect as it stands → write {should}"
         elif tag.argument and tag.of_examples:
             yield f"{tag.place}: {tag} has no effect on Examples → put it above the outline"
-        elif tag.name == "way" and tag.argument not in list(Strategy):
-            known = ", ".join(f"@way:{each}" for each in Strategy)
+        elif tag.name == "strategy" and tag.argument not in list(Strategy):
+            known = ", ".join(f"@strategy:{each}" for each in Strategy)
             yield f"{tag.place}: no verdict decides for {tag} → write one of {known}"
 
 

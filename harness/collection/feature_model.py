@@ -55,9 +55,9 @@ class Scenario:
         return tuple(found.argument for found in self.tags if found.name == tag and found.argument)
 
     def may_meet(self, other: "Scenario") -> bool:
-        """Tell whether both may apply in one incident: they are not for different ways back."""
-        ways, others = set(self.named("way")), set(other.named("way"))
-        return not ways or not others or bool(ways & others)
+        """Tell whether both may apply in one incident: they are not for different strategies."""
+        strategies, others = set(self.named("strategy")), set(other.named("strategy"))
+        return not strategies or not others or bool(strategies & others)
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def asked_for_by(tags: Collection[str]) -> str | None:
     for mark in ("emergency", "pre_deploy"):
         if mark in tags:
             return mark
-    tied = {"needs", "after", "way"} & set(tags)
+    tied = {"needs", "after", "strategy"} & set(tags)
     return "post_deploy" if "post_deploy" in tags and not tied else None
 
 

@@ -25,7 +25,7 @@ def refuse_overrides(run: Run, selected: Iterable[pytest.Item]) -> None:
         if isinstance(item.parent, FeatureFile)
         for number in range(item.parent.steps_of(item))
     }
-    for given in run.wishes.override:
+    for given in run.options.override:
         if given not in there:
             raise pytest.UsageError(
                 f"--override {given}: no step of this run has that id → type the one that was shown beside it"

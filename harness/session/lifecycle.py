@@ -134,7 +134,7 @@ def _came_to(session: pytest.Session, conduct: RunSession) -> str:
     incident = conduct.incident
     bad = [item for item in session.items if conduct.ended.get(item.nodeid) not in (*good, Outcome.NOT_APPLICABLE)]
     # What goes wrong on a way that nobody has decided on yet does not take the decision away.
-    on_no_way = "way" not in incident.facts and all(named(item, "way") for item in bad)
+    on_no_way = "strategy" not in incident.facts and all(named(item, "strategy") for item in bad)
     if incident.mode is Mode.PLAN and incident.undecided and (on_no_way or not bad):
         return Outcome.DECISION_NEEDED
     if session.testsfailed:
@@ -191,9 +191,9 @@ def pytest_enter_pdb(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def tools(request: pytest.FixtureRequest) -> Context:
+def context(request: pytest.FixtureRequest) -> Context:
     """The parts of this production."""
-    return request.config.stash[CONDUCT].tools
+    return request.config.stash[CONDUCT].context
 
 
 @pytest.hookimpl(trylast=True)

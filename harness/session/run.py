@@ -24,7 +24,7 @@ from runbook.clock import utc_now
 from runbook.errors import JournalError, RunbookError
 from runbook.hosts.local import Host
 from runbook.incident.availability_prober import AvailabilityProber
-from runbook.incident.executor import Incident, Mode
+from runbook.incident.executor import Executor, Mode
 from runbook.incident.orphaned_command import settle
 from runbook.journal.journal import FORMAT, Journal
 from runbook.operator import operator, operator_from
@@ -42,7 +42,7 @@ class RunSession:
         self.run = run
         self.progress = progress
         self.needs = needs
-        self.incident = Incident(run.incident, run.mode, Journal(run.journal, redactor, go_on=run.earlier is not None))
+        self.incident = Executor(run.incident, run.mode, Journal(run.journal, redactor, go_on=run.earlier is not None))
         self.incident.listener = progress
         self.incident.overriding, self.incident.urgent = run.overriding, "emergency" in run.kind
         self.availability = AvailabilityProber.of(run.settings, self.incident.journal)
@@ -69,10 +69,10 @@ class RunSession:
         self._tools: Context | None = None
 
     @property
-    def tools(self) -> Context:
+    def context(self) -> Context:
         """The parts of this production; made on first use, when the journal can tell about it."""
         if self._tools is None:
-            self._tools = Context(self.run.settings, self.incident, self.run.wishes, lambda: self.availability.summary)
+            self._tools = Context(self.run.settings, self.incident, self.run.options, lambda: self.availability.summary)
         return self._tools
 
     def abandon(self) -> None:
@@ -98,7 +98,7 @@ class RunSession:
             settle(self.incident.journal, self.progress.note, host)
         self._put_plan_on_record()
         self.availability.start()
-        if self.run.wishes.override:
+        if self.run.options.override:
             self._vouch()
         if lock is not None:
             self.lock = lock
@@ -113,10 +113,10 @@ class RunSession:
 
     def _vouch(self) -> None:
         # It goes into the ledger on the host as well.
-        because = self.incident.journal.redactor.text(str(self.run.wishes.because))
+        because = self.incident.journal.redactor.text(str(self.run.options.because))
         word = {"by": operator(), "because": because, "at": utc_now()}
         before = self.incident.facts.get("overrides", {})
-        self.incident.record_fact("overrides", before | dict.fromkeys(self.run.wishes.override, word))
+        self.incident.record_fact("overrides", before | dict.fromkeys(self.run.options.override, word))
 
     def close(self, ending: str, stopped_by: str | None) -> bool:
         """Close what is open, look at production once more, and write the last entry; tell whether all that was done.
@@ -177,7 +177,7 @@ class RunSession:
             return
         # Something was changed and the run did not come to its end: what production is now must be known.
         try:
-            incident.record_fact("after", snapshot.take(self.tools))
+            incident.record_fact("after", snapshot.take(self.context))
         except JournalError:
             raise
         except RunbookError as error:
@@ -191,7 +191,7 @@ def _opening(run: Run, items: Sequence[pytest.Item]) -> dict[str, Any]:
         "directory": str(run.settings.project.directory),
         "type": run.kind,
         "mode": run.mode,
-        "asked_for": asdict(run.wishes),
+        "asked_for": asdict(run.options),
         "typed": run.typed,
         "operator": operator(),
         "operator_from": operator_from(),

@@ -52,9 +52,9 @@ def _left_out_because(conduct: RunSession, item: pytest.Item) -> tuple[str, str]
         return f"has nothing to do: {facts['nothing to do']}", "nothing"
     # Where a person must judge the migrations, a plan shows what the more careful judgement would do.
     assumed = Strategy.DOWNGRADE if conduct.incident.mode is Mode.PLAN and conduct.incident.undecided else None
-    ways, way = named(item, "way"), facts.get("way", assumed)
-    if ways and way is not None and way not in ways:
-        return f"is for the way back {' or '.join(ways)}, and this one is {way}", "way"
+    strategies, strategy = named(item, "strategy"), facts.get("strategy", assumed)
+    if strategies and strategy is not None and strategy not in strategies:
+        return f"is for the strategy {' or '.join(strategies)}, and this one is {strategy}", "strategy"
     if past:
         return "did not run to its end in this incident, which is past it", "past"
     unmet = conduct.needs.unmet(item)

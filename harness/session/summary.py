@@ -57,7 +57,7 @@ def _unfinished(entries: Sequence[Entry]) -> list[str]:
     states = {
         entry["summary"]: entry["state"]
         for entry in entries
-        if entry["kind"] == "change" and entry["reach"] == Scope.PRODUCTION
+        if entry["kind"] == "action" and entry["scope"] == Scope.PRODUCTION
     }
     return [summary for summary, newest in states.items() if newest == "begun"]
 
@@ -109,21 +109,21 @@ def _applies(facts: Mapping[str, Any]) -> list[str]:
         switch = facts["switch"]
         turned = f"{switch['variable']}={switch['value']}"
         return [f"recovery: the switch {switch['name']} is turned ({turned}); release and schema stay as they are"]
-    way, verdict = facts.get("way"), facts.get("verdict", {})
+    strategy, verdict = facts.get("strategy"), facts.get("verdict", {})
     tag, at, head = facts.get("target", {}).get("tag"), _joined(facts.get("schema")), _head(facts)
-    if way == Strategy.FORWARD_FIX:
+    if strategy == Strategy.FORWARD_FIX:
         reason = f"because it was asked for, and its migrations continue the database's revision {at}"
         return [f"way: forward to {tag}; the schema is migrated on to {head}", f"  {reason}", *_loss(facts)]
     back = {
-        Strategy.APPLICATION: f"way back: the application alone, to {tag}; the schema stays at {at}",
-        Strategy.DOWNGRADE: f"way back: the schema is downgraded from {at} to {head}, then the application"
+        Strategy.IMAGE_ONLY: f"strategy: the application alone, to {tag}; the schema stays at {at}",
+        Strategy.DOWNGRADE: f"strategy: the schema is downgraded from {at} to {head}, then the application"
         f" goes to {tag}",
     }
-    lines = [back[Strategy(way)]] if way else []
+    lines = [back[Strategy(strategy)]] if strategy else []
     if verdict:
         lines.append(f"  because the verdict on the migrations is {verdict['verdict']}:")
         lines += _shown(verdict["evidence"])
-    return lines + (_loss(facts) if way == Strategy.DOWNGRADE else [])
+    return lines + (_loss(facts) if strategy == Strategy.DOWNGRADE else [])
 
 
 def _loss(facts: Mapping[str, Any]) -> list[str]:
@@ -131,7 +131,7 @@ def _loss(facts: Mapping[str, Any]) -> list[str]:
         return []
     if not facts["loss"]:
         return ["  that destroys nothing that the database holds; a restore point is taken before"]
-    what = "downgrade" if facts["way"] == Strategy.DOWNGRADE else "forward-fix"
+    what = "downgrade" if facts["strategy"] == Strategy.DOWNGRADE else "forward-fix"
     return [f"  the {what} destroys, with a restore point taken before:", *_shown(facts["loss"])]
 
 

@@ -156,7 +156,7 @@ class Progress(EventListener):
 
     def _mark(self, outcome: Outcome) -> tuple[str, str, Style]:
         mark, style = _MARKS[outcome]
-        made = [reach for reach, state in self._changes if state != "already so"]
+        made = [scope for scope, state in self._changes if state != "already so"]
         if made and outcome is Outcome.PASSED:
             mark, style = _DONE[Scope.PRODUCTION if Scope.PRODUCTION in made else made[-1]]
         return SIGN if Scope.PRODUCTION in made else " ", mark, style
@@ -172,22 +172,22 @@ class Progress(EventListener):
         self.now.doing = self._clean(f"expecting {expected}")
         self._count(deadline)
 
-    def changing(self, summary: str, reach: Scope, deadline: float) -> None:
+    def changing(self, summary: str, scope: Scope, deadline: float) -> None:
         """Show what is being done, and by when it must be over."""
-        self._changes.append((reach, "begun"))
+        self._changes.append((scope, "begun"))
         self.now.doing = self._clean(summary)
-        self.now.changes_production = self.now.changes_production or reach is Scope.PRODUCTION
+        self.now.changes_production = self.now.changes_production or scope is Scope.PRODUCTION
         self._count(deadline)
 
     def _count(self, deadline: float) -> None:
         self._has_deadline = deadline > 0
         self.now.count(deadline)
 
-    def changed(self, summary: str, reach: Scope, state: str) -> None:
+    def changed(self, summary: str, scope: Scope, state: str) -> None:
         """Remember for the step's own line what was done."""
         del summary
         if state != "done":  # then it is known since it began
-            self._changes.append((reach, state))
+            self._changes.append((scope, state))
 
     def command_began(self, command: Command) -> None:
         """Show the command, and its deadline where there is no longer one."""

@@ -7,10 +7,10 @@ from pydantic import SecretStr
 
 from runbook.hosts.http import HttpClient
 from runbook.hosts.local import Host
-from runbook.incident.executor import Incident
+from runbook.incident.executor import Executor
 from runbook.incident.options import Options
 from runbook.journal.availability import Availability
-from runbook.migrations.database import Catalog
+from runbook.migrations.database import Database
 from runbook.migrations.restore_point import RestorePoint
 from runbook.migrations.restore_steps import Restoring
 from runbook.notify.announcement import Channel
@@ -66,14 +66,14 @@ class Context:
     def __init__(
         self,
         settings: Settings,
-        incident: Incident,
-        wishes: Options,
+        incident: Executor,
+        options: Options,
         availability: Callable[[], Availability | None] = lambda: None,
     ) -> None:
         """`availability` gives what the prober of the public address has seen so far, None when it probes nothing."""
         self.settings = settings
         self.availability = availability
-        self.wishes = wishes
+        self.options = options
         self.incident = incident
         redactor = incident.journal.redactor
         deadlines = settings.deadlines
@@ -82,14 +82,14 @@ class Context:
         self.production = Production(self.host, settings.project, deadlines)
         self.env_file = env_file_of(settings, self.production, redactor)
         self._env_values = _values_for(settings, self.env_file)
-        self.catalog = Catalog(self.production, settings.database)
+        self.catalog = Database(self.production, settings.database)
         restoring = Restoring(self.production, settings.database, settings.traffic)
         self.restore_point = RestorePoint(self.production, settings.database, deadlines, incident, restoring)
         self.prober = HttpClient(deadlines.http, incident)
         password = self._secret("registry password") if settings.registry.password else None
         self.registry = Registry(settings.registry.url, settings.registry.username, password, self.prober)
-        self.known_good = Ledger(self.production)
-        self.open_incident = OpenRollback(self.production)
+        self.ledger = Ledger(self.production)
+        self.open_rollback = OpenRollback(self.production)
         self.gate = TrafficGate(self.production, self.prober, settings.traffic, deadlines.public)
         self.health = Health(self.production, self.prober, settings.health, settings.health_headers(), deadlines)
         self.logs = Logs(self.production, settings.logs, redactor.text)
@@ -116,12 +116,12 @@ class Context:
     @cached_property
     def switch(self) -> KillSwitch:
         """The switch that this run turns. Raises SettingsError when there is no such switch, or no saying which."""
-        wishes, settings = self.wishes, self.settings
-        name = choose(settings.switches, wishes.enable or wishes.disable)
+        options, settings = self.options, self.settings
+        name = choose(settings.switches, options.enable or options.disable)
         credential = self._secret(f"credential of {name}") if settings.switches[name].credential else None
         users = Users(self.prober, settings.traffic.public_url.rstrip("/"), credential, settings.deadlines.public)
         switch = KillSwitch(
-            self.production, self.env_file, settings.switches[name], users, on=wishes.enable is not None
+            self.production, self.env_file, settings.switches[name], users, on=options.enable is not None
         )
         position = position_of(settings.switches[name], switch.value)
         self.incident.record_fact("switch", {"name": name, **position})

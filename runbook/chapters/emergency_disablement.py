@@ -9,21 +9,21 @@ from runbook.chapters.context import Context
 from runbook.production.containers import counts
 
 
-def redeploying(tools: Context) -> Action:
+def redeploying(context: Context) -> Action:
     """The change that recreates the services of the switch, in as many containers as before."""
-    return tools.switch.redeploying(counts(_before(tools)))
+    return context.switch.redeploying(counts(_before(context)))
 
 
-def same_images(tools: Context) -> Check:
+def same_images(context: Context) -> Check:
     """That the services of the switch run the images that they ran before: turning a switch deploys nothing."""
-    return tools.switch.same_images({item["name"]: item["image_id"] for item in _before(tools)})
+    return context.switch.same_images({item["name"]: item["image_id"] for item in _before(context)})
 
 
-def others_kept(tools: Context) -> Check:
+def others_kept(context: Context) -> Check:
     """That all other services kept their containers."""
-    return roll_back_application.others_kept(tools, _before(tools), tools.switch.services)
+    return roll_back_application.others_kept(context, _before(context), context.switch.services)
 
 
-def _before(tools: Context) -> Sequence[dict[str, Any]]:
-    found: Sequence[dict[str, Any]] = tools.incident.facts["before"]["containers"]
+def _before(context: Context) -> Sequence[dict[str, Any]]:
+    found: Sequence[dict[str, Any]] = context.incident.facts["before"]["containers"]
     return found

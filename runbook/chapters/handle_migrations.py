@@ -7,17 +7,17 @@ from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.migrating import migrate_command, time_limits
 from runbook.chapters.migrating.migrate_command import Direction
-from runbook.chapters.target import pinned
+from runbook.chapters.target import pinned_release
 from runbook.errors import Inconclusive
 
 _HELD = "production is held as it is: only a forward-fix (--forward-fix TAG) or a backup from before that deploy helps"
 
 
-def usable(tools: Context) -> Check:
+def usable(context: Context) -> Check:
     """That every revision to undo has a `downgrade()` that surely does something."""
 
     def observe() -> Observation:
-        steps = migration_facts.steps_to_undo(tools)
+        steps = migration_facts.steps_to_undo(context)
         bad = [f"downgrade() of {step.revision} is {step.downgrade.shape}" for step in steps if not step.undoes]
         good = f"to undo, in this order: {', '.join(step.revision for step in steps)}"
         return Observation(bool(steps) and not bad, "; ".join(bad) or good, final=True)
@@ -25,88 +25,88 @@ def usable(tools: Context) -> Check:
     return Check("a working downgrade for every revision to undo", observe, _HELD, acceptable=False)
 
 
-def stopping(tools: Context) -> Action:
+def stopping(context: Context) -> Action:
     """The change that stops the application, so that nothing reads or writes while the schema goes back."""
-    known, target = migration_facts.of(tools), pinned(tools)
-    images = {service: tools.production.image_id(target.pinned(service)) for service in target.digests}
+    known, target = migration_facts.of(context), pinned_release(context)
+    images = {service: context.production.image_id(target.pinned(service)) for service in target.digests}
 
     def already() -> str | None:
-        containers = tools.production.application()
+        containers = context.production.application()
         stopped = all(container.state in ("exited", "created") for container in containers)
         shown = "; ".join(container.one_line for container in containers)
         # On its own schema the target may run: what had to stop for the downgrade has stopped, and is gone.
-        switched = set(tools.catalog.revisions()) == {known.target_head} and all(
+        switched = set(context.catalog.revisions()) == {known.target_head} and all(
             container.image_id == images.get(container.service) for container in containers
         )
         return f"{shown}{', on the schema of the target' if switched else ''}" if stopped or switched else None
 
-    services = ", ".join(tools.settings.project.services)
-    return Action(f"{services} are stopped", (tools.production.stopping(),), already)
+    services = ", ".join(context.settings.project.services)
+    return Action(f"{services} are stopped", (context.production.stopping(),), already)
 
 
-def startable(tools: Context) -> Check:
+def startable(context: Context) -> Check:
     """That the command that downgrades starts, in a container like the one that will carry it out.
 
     Nothing is tried once the schema is back: the failed release's containers may be gone by then.
     """
-    trial = migrate_command.starts(tools, _failed_tag(tools), Direction.DOWNGRADE)
+    trial = migrate_command.starts(context, _failed_tag(context), Direction.DOWNGRADE)
 
     def observe() -> Observation:
-        done = migration_facts.reached(tools)
+        done = migration_facts.reached(context)
         return Observation(ok=True, seen=f"{done}: there is nothing left to undo") if done else trial.observe()
 
     return replace(trial, observe=observe)
 
 
-def _failed_tag(tools: Context) -> str:
+def _failed_tag(context: Context) -> str:
     """The failed release's tag; after a switch that was cut short its containers may be gone, or two sorts stand."""
-    failed: list[str] = tools.incident.facts["origin"]["tags"]
+    failed: list[str] = context.incident.facts["origin"]["tags"]
     if len(failed) == 1:
         return failed[0]
-    return tools.production.running_tag([tools.settings.migrations.service]) or tools.production.tag()
+    return context.production.running_tag([context.settings.migrations.service]) or context.production.tag()
 
 
-def undoing(tools: Context) -> Action:
+def undoing(context: Context) -> Action:
     """The change that downgrades the schema to the target's head, in isolation, with the failed release's image.
 
     The target's image has no such revisions (trap 2).
     """
-    head, tag = migration_facts.of(tools).target_head, _failed_tag(tools)
-    command = migrate_command.running(tools, tag, Direction.DOWNGRADE, head)
+    head, tag = migration_facts.of(context).target_head, _failed_tag(context)
+    command = migrate_command.running(context, tag, Direction.DOWNGRADE, head)
 
     summary = f"the schema is downgraded to {head} with the image of {tag}"
-    return Action(summary, (command,), lambda: migration_facts.reached(tools))
+    return Action(summary, (command,), lambda: migration_facts.reached(context))
 
 
-def undo(tools: Context) -> None:
+def undo(context: Context) -> None:
     """Carry that out, with its locks and statements held to their limits."""
-    with time_limits.kept(tools, Direction.DOWNGRADE):
-        tools.incident.execute(undoing(tools), tools.host)
+    with time_limits.kept(context, Direction.DOWNGRADE):
+        context.incident.execute(undoing(context), context.host)
 
 
-def at_target_head(tools: Context) -> Check:
+def at_target_head(context: Context) -> Check:
     """That the database says it is at the target's head."""
-    head = migration_facts.of(tools).target_head
+    head = migration_facts.of(context).target_head
 
     def observe() -> Observation:
-        revisions = tools.catalog.revisions()
+        revisions = context.catalog.revisions()
         return Observation(set(revisions) == {head}, f"the database is at {', '.join(revisions)}")
 
     helps = "read the downgrade's output; the restore point is there"
     return Check(f"the database at {head}", observe, helps, acceptable=False)
 
 
-def as_target_maps(tools: Context) -> Check:
+def as_target_maps(context: Context) -> Check:
     """That the catalog has all that the target's code maps: a downgrade may exit 0 and undo nothing (trap 9)."""
-    models = migration_facts.of(tools).target.models
+    models = migration_facts.of(context).target.models
 
     def observe() -> Observation:
         if models is None:
             raise Inconclusive(
-                f"the target's models could not be read: {migration_facts.of(tools).target.why('models')}",
+                f"the target's models could not be read: {migration_facts.of(context).target.why('models')}",
                 "compare the schema by hand; the restore point is there",
             )
-        there = tools.catalog.columns()
+        there = context.catalog.columns()
         missing, mapped = [], 0
         for table in models.tables:
             name = table.name if table.schema in (None, "public") else f"{table.schema}.{table.name}"
@@ -123,32 +123,32 @@ def as_target_maps(tools: Context) -> Check:
     )
 
 
-def migration_startable(tools: Context) -> Check:
+def migration_startable(context: Context) -> Check:
     """That the command that migrates starts, in a container like the one that will carry it out."""
-    return migrate_command.starts(tools, pinned(tools).tag, Direction.UPGRADE)
+    return migrate_command.starts(context, pinned_release(context).tag, Direction.UPGRADE)
 
 
-def migrating(tools: Context) -> Action:
+def migrating(context: Context) -> Action:
     """The change that brings the schema to the forward-fix's head, in isolation, before the application follows."""
-    release, known = pinned(tools), migration_facts.of(tools)
+    release, known = pinned_release(context), migration_facts.of(context)
     heads = known.target.heads
-    command = migrate_command.running(tools, release.tag, Direction.UPGRADE, known.target_head)
+    command = migrate_command.running(context, release.tag, Direction.UPGRADE, known.target_head)
     summary = f"the schema is migrated to {', '.join(heads)} with {release.tag}"
-    return Action(summary, (command,), lambda: migration_facts.reached(tools))
+    return Action(summary, (command,), lambda: migration_facts.reached(context))
 
 
-def migrate(tools: Context) -> None:
+def migrate(context: Context) -> None:
     """Carry that out, with its locks and statements held to their limits."""
-    with time_limits.kept(tools, Direction.UPGRADE):
-        tools.incident.execute(migrating(tools), tools.host)
+    with time_limits.kept(context, Direction.UPGRADE):
+        context.incident.execute(migrating(context), context.host)
 
 
-def migrated(tools: Context) -> Check:
+def migrated(context: Context) -> Check:
     """That the database says it is at the head of the release that is rolled out."""
-    heads = set(migration_facts.of(tools).target.heads)
+    heads = set(migration_facts.of(context).target.heads)
 
     def observe() -> Observation:
-        revisions = tools.catalog.revisions()
+        revisions = context.catalog.revisions()
         return Observation(set(revisions) == heads, f"the database is at {', '.join(revisions)}")
 
     at = f"the database at {', '.join(sorted(heads))}"

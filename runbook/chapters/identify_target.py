@@ -9,7 +9,7 @@ from runbook.actions import Action, Check, Observation, Scope
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.snapshot import take
-from runbook.chapters.target import pinned
+from runbook.chapters.target import pinned_release
 from runbook.errors import (
     EnvFileError,
     RegistryError,
@@ -25,7 +25,7 @@ from runbook.shared_state.open_rollback import chain
 from runbook.targets.registry import Registry
 
 
-def identify(tools: Context, asked_for: str | None) -> Release:
+def identify(context: Context, asked_for: str | None) -> Release:
     """Choose the target and pin its digests, and put on record what spoke for it and what was passed over.
 
     A rollback that broke off is gone on with: what failed is what that one found, and its target is this one's, unless
@@ -33,41 +33,41 @@ def identify(tools: Context, asked_for: str | None) -> Release:
     RegistryError when the registry says no or has no such tag. A registry that is down stops nothing if the images are
     on the host.
     """
-    if "target" in tools.incident.facts:
-        return _still_pinned(tools)
-    before = tools.incident.facts["before"]
-    under_way = tools.open_incident.concerning(before["tags"])
+    if "target" in context.incident.facts:
+        return _still_pinned(context)
+    before = context.incident.facts["before"]
+    under_way = context.open_rollback.concerning(before["tags"])
     origin = under_way["before"] if under_way else before
-    tools.incident.record_fact("origin", {key: origin[key] for key in ("tags", "digests", "log_errors")})
-    choice = tools.known_good.choose(origin["tags"], asked_for or (under_way["target"] if under_way else None))
+    context.incident.record_fact("origin", {key: origin[key] for key in ("tags", "digests", "log_errors")})
+    choice = context.ledger.choose(origin["tags"], asked_for or (under_way["target"] if under_way else None))
     candidate = choice.chosen
-    images = tools.production.images_with_tag(candidate.tag)
+    images = context.production.images_with_tag(candidate.tag)
     evidence = [candidate.evidence]
     if under_way:
         for incident in chain(under_way):
-            tools.restore_point.remember(incident)
+            context.restore_point.remember(incident)
         evidence.append(f"incident {under_way['incident']} was on its way to {under_way['target']} and broke off")
     digests = {}
     for service, image in images.items():
-        digest, origin = _pin(tools, service, image, candidate)
+        digest, origin = _pin(context, service, image, candidate)
         digests[service] = digest
         evidence.append(f"{service}: {image} is {digest}, {origin}")
     evidence += [f"passed over {reason}" for reason in choice.passed_over]
-    if failed_before := tools.known_good.quarantine_reason(digests.values()):
+    if failed_before := context.ledger.quarantine_reason(digests.values()):
         if under_way:
             # Gone on with, or planned without a name, it would come to the same release again.
-            _begin_anew(tools, f"{candidate.tag} is in quarantine by now", *_another(tools))
+            _begin_anew(context, f"{candidate.tag} is in quarantine by now", *_another(context))
         raise TargetError(
             f"{candidate.tag} is in quarantine: {failed_before}",
             "name another release with --to TAG, or ship a forward-fix",
         )
     release = Release(candidate.tag, images, digests)
     passed_over = [asdict(each) for each in choice.passed_over]
-    tools.incident.decide("Which release is returned to?", candidate.tag, evidence, passed_over=passed_over)
-    tools.incident.record_fact("target", release.facts())
-    if under_way is None and _runs_already(before, release, tools.settings.project.tag_variable):
+    context.incident.record_decision("Which release is returned to?", candidate.tag, evidence, passed_over=passed_over)
+    context.incident.record_fact("target", release.facts())
+    if under_way is None and _runs_already(before, release, context.settings.project.tag_variable):
         why = f"{release.tag} runs already, traffic is let in, and no rollback is under way"
-        tools.incident.record_fact("nothing to do", why)
+        context.incident.record_fact("nothing to do", why)
     return release
 
 
@@ -79,8 +79,8 @@ def _runs_already(seen: Mapping[str, Any], release: Release, tag_variable: str) 
     return now == ([release.tag], digests, "open", release.tag)
 
 
-def _still_pinned(tools: Context) -> Release:
-    release, facts = pinned(tools), tools.incident.facts
+def _still_pinned(context: Context) -> Release:
+    release, facts = pinned_release(context), context.incident.facts
     origin, now = facts["origin"], facts.get("found again", facts["before"])
     # What this incident first saw may be what a rollback before it had left half way.
     first = facts.get("first seen", origin)
@@ -92,42 +92,44 @@ def _still_pinned(tools: Context) -> Release:
     others |= {digest for service, digest in now["digests"].items() if digest not in known.get(service, {digest})}
     if others:
         seen = f"another release runs since this incident broke off: {', '.join(sorted(others))}"
-        _begin_anew(tools, seen)
+        _begin_anew(context, seen)
         raise TargetError(seen, "if it must be rolled back, begin anew without --resume; if it is the remedy, leave it")
-    if failed_before := tools.known_good.quarantine_reason(release.digests.values()):
-        _begin_anew(tools, f"{release.tag} is in quarantine by now", *_another(tools))
+    if failed_before := context.ledger.quarantine_reason(release.digests.values()):
+        _begin_anew(context, f"{release.tag} is in quarantine by now", *_another(context))
         raise TargetError(
             f"{release.tag}, the target of this incident, is in quarantine by now: {failed_before}",
             "begin anew with another release: --to TAG",
         )
     digests = [f"{service}: {digest}" for service, digest in release.digests.items()]
-    tools.incident.decide("Does this incident still go to the same release?", release.tag, ["pinned before", *digests])
+    context.incident.record_decision(
+        "Does this incident still go to the same release?", release.tag, ["pinned before", *digests]
+    )
     return release
 
 
-def _begin_anew(tools: Context, why: str, *options: str) -> None:
+def _begin_anew(context: Context, why: str, *options: str) -> None:
     """Put on record that no `--resume` leads on any more, and with which options a new plan would."""
-    tools.incident.record_fact("begin anew", {"why": why, "options": list(options)})
+    context.incident.record_fact("begin anew", {"why": why, "options": list(options)})
 
 
-def _another(tools: Context) -> tuple[str, str]:
+def _another(context: Context) -> tuple[str, str]:
     """The option that names another release to return to: the one that would be chosen, if there is one."""
     try:
-        return "--to", tools.known_good.choose(tools.incident.facts["origin"]["tags"], None).chosen.tag
+        return "--to", context.ledger.choose(context.incident.facts["origin"]["tags"], None).chosen.tag
     except TargetError:
         return "--to", "TAG"
 
 
-def _pin(tools: Context, service: str, image: ImageName, candidate: Candidate) -> tuple[str, str]:
-    _same_registry(tools.registry, image)
+def _pin(context: Context, service: str, image: ImageName, candidate: Candidate) -> tuple[str, str]:
+    _same_registry(context.registry, image)
     known = candidate.digests.get(service)
     try:
-        digest = tools.registry.digest(image)
+        digest = context.registry.digest(image)
         origin = "says the registry"
     except (RegistryRefused, ReleaseNotFound):
         raise
     except RegistryError as error:
-        on_host = image.digest_among(tools.production.digests_of(str(image)))
+        on_host = image.digest_among(context.production.digests_of(str(image)))
         if on_host is None:
             raise RegistryError(
                 f"{error.seen}; and {image} is not on the host",
@@ -152,30 +154,30 @@ def _same_registry(registry: Registry, image: ImageName) -> None:
         )
 
 
-def fetching(tools: Context, release: Release) -> Action:
+def fetching(context: Context, release: Release) -> Action:
     """The change that brings the target's images onto the host; nothing that runs changes by it."""
-    sidecars = tools.production.sidecar_images(release.tag)
+    sidecars = context.production.sidecar_images(release.tag)
 
     def already() -> str | None:
-        missing = _not_held(tools, release)
-        missing += [image for image in sidecars.values() if tools.production.image_id(image) is None]
+        missing = _not_held(context, release)
+        missing += [image for image in sidecars.values() if context.production.image_id(image) is None]
         return (
             None if missing else f"the host holds {', '.join(release.pinned(service) for service in release.digests)}"
         )
 
     return Action(
         f"the images of {release.tag} are fetched",
-        (tools.production.pulling(release, sidecars),),
+        (context.production.pulling(release, sidecars),),
         already,
-        reach=Scope.IMAGES,
+        scope=Scope.IMAGES,
     )
 
 
-def fetched(tools: Context, release: Release) -> Check:
+def fetched(context: Context, release: Release) -> Check:
     """That on the host the target's tag stands for the pinned digest, for each service."""
 
     def observe() -> Observation:
-        problems = _not_held(tools, release)
+        problems = _not_held(context, release)
         held = ", ".join(release.pinned(service) for service in release.digests)
         return Observation(not problems, "; ".join(problems) or f"the host holds {held}")
 
@@ -187,11 +189,11 @@ def fetched(tools: Context, release: Release) -> Check:
     )
 
 
-def _not_held(tools: Context, release: Release) -> list[str]:
+def _not_held(context: Context, release: Release) -> list[str]:
     problems = []
     for service, image in release.images.items():
-        pinned = tools.production.image_id(release.pinned(service))
-        tagged = tools.production.image_id(str(image))
+        pinned = context.production.image_id(release.pinned(service))
+        tagged = context.production.image_id(str(image))
         if pinned is None:
             problems.append(f"the host does not hold {release.pinned(service)}")
         elif tagged != pinned:
@@ -202,30 +204,30 @@ def _not_held(tools: Context, release: Release) -> list[str]:
 _GIB = 1 << 30
 
 
-def project_running(tools: Context) -> Check:
+def project_running(context: Context) -> Check:
     """That the Compose project is up, from the folder that the settings name, with a container for each service."""
 
     def observe() -> Observation:
-        containers = tools.production.application()
+        containers = context.production.application()
         seen = "; ".join(container.one_line for container in containers)
         # Behind the decision it may be the incident itself that has stopped the application.
-        if not migration_facts.decided(tools) and (ended := tools.production.ended(containers)):
+        if not migration_facts.decided(context) and (ended := context.production.ended(containers)):
             return Observation(ok=False, seen=f"{', '.join(ended)} has ended, and nothing starts it again ({seen})")
         return Observation(ok=True, seen=seen)
 
     return Check(
-        f"the Compose project {tools.settings.project.name} up on its host",
+        f"the Compose project {context.settings.project.name} up on its host",
         observe,
         "bring it up first; a service that runs to its end does not belong in project.services",
     )
 
 
-def room_on_host(tools: Context) -> Check:
+def room_on_host(context: Context) -> Check:
     """That the disks of the project and of the engine have `host.minimum_free_gib` free."""
-    wanted = tools.settings.host.minimum_free_gib
+    wanted = context.settings.host.minimum_free_gib
 
     def observe() -> Observation:
-        free = tools.production.free_bytes()
+        free = context.production.free_bytes()
         short = any(size < wanted * _GIB for size in free.values())
         return Observation(
             not short, ", ".join(f"{size / _GIB:.1f} GiB free for {place}" for place, size in free.items())
@@ -238,18 +240,18 @@ def room_on_host(tools: Context) -> Check:
     )
 
 
-def replaceable_env_file(tools: Context) -> Check:
+def replaceable_env_file(context: Context) -> Check:
     """That the env file can be replaced by this user, and would keep its owner: found out before users are kept out."""
 
     def observe() -> Observation:
-        env_file = tools.env_file.read()
+        env_file = context.env_file.read()
         folder = str(PurePosixPath(env_file.path).parent)
-        user = tools.host.check(tools.production.command("id", "-u")).text.strip()
-        writable = tools.host.run(tools.production.command("test", "-w", folder)).exit_code == 0
-        notes = f"{tools.production.directory}/{FOLDER}"
-        there = tools.host.run(tools.production.command("test", "-e", notes)).exit_code == 0
-        ours = not there or tools.host.run(tools.production.command("test", "-w", notes)).exit_code == 0
-        linked = tools.host.run(tools.production.command("test", "-L", notes)).exit_code == 0
+        user = context.host.check(context.production.command("id", "-u")).text.strip()
+        writable = context.host.run(context.production.command("test", "-w", folder)).exit_code == 0
+        notes = f"{context.production.directory}/{FOLDER}"
+        there = context.host.run(context.production.command("test", "-e", notes)).exit_code == 0
+        ours = not there or context.host.run(context.production.command("test", "-w", notes)).exit_code == 0
+        linked = context.host.run(context.production.command("test", "-L", notes)).exit_code == 0
         keeps_owner = user in ("0", env_file.owner)
         seen = f"user {user}, env file of {env_file.owner}, {folder} {'writable' if writable else 'NOT writable'}"
         seen += "" if ours else f", {notes} NOT writable"
@@ -261,19 +263,19 @@ def replaceable_env_file(tools: Context) -> Check:
     )
 
 
-def tag_in_env_file(tools: Context) -> Check:
+def tag_in_env_file(context: Context) -> Check:
     """That the env file sets the tag, and that Compose takes every rolled-back service's image from it."""
-    variable = tools.settings.project.tag_variable
+    variable = context.settings.project.tag_variable
 
     def observe() -> Observation:
-        env_file = tools.env_file.read()
+        env_file = context.env_file.read()
         env_file.value_of(variable)
-        tag = tools.production.tag()
-        images = tools.production.images_with_tag()
+        tag = context.production.tag()
+        images = context.production.images_with_tag()
         try:
-            tools.env_file.changed(env_file, variable, PROBE)
+            context.env_file.changed(env_file, variable, PROBE)
         except EnvFileError as error:
-            return Observation(ok=False, seen=f"{error.seen}{_who_sets(tools)}")
+            return Observation(ok=False, seen=f"{error.seen}{_who_sets(context)}")
         return Observation(
             ok=True, seen=f"{variable}={tag}; Compose would start {', '.join(map(str, images.values()))}"
         )
@@ -281,24 +283,26 @@ def tag_in_env_file(tools: Context) -> Check:
     return Check(
         f"{variable} of the env file to decide which release runs",
         observe,
-        f"let {tools.settings.project.env_file} be the only file that sets {variable}",
+        f"let {context.settings.project.env_file} be the only file that sets {variable}",
     )
 
 
-def _who_sets(tools: Context) -> str:
-    variable, own = tools.settings.project.tag_variable, tools.env_file.path
-    places = [place(tools.settings.project, path) for path in tools.production.invocation.env_files]
-    others = [path for path in places if path != own and variable in tools.env_file.at(path, alone=True).read().values]
+def _who_sets(context: Context) -> str:
+    variable, own = context.settings.project.tag_variable, context.env_file.path
+    places = [place(context.settings.project, path) for path in context.production.invocation.env_files]
+    others = [
+        path for path in places if path != own and variable in context.env_file.at(path, alone=True).read().values
+    ]
     return f", because {', '.join(others)} sets it as well" if others else ""
 
 
-def write_down_before(tools: Context) -> None:
+def write_down_before(context: Context) -> None:
     """Put production as it is before any change on record; of an incident that changed something, as it is found now.
 
     What it was before the first change stands in the journal already, and cannot be seen any more.
     """
-    tools.incident.record_fact("found again" if tools.incident.changes_made else "before", take(tools))
-    if (under_way := tools.open_incident.of_another(tools.incident.name)) is not None:
-        here = tools.incident.journal.path.parent.with_name(under_way["incident"]) / "journal.jsonl"
+    context.incident.record_fact("found again" if context.incident.changes_made else "before", take(context))
+    if (under_way := context.open_rollback.of_another(context.incident.name)) is not None:
+        here = context.incident.journal.path.parent.with_name(under_way["incident"]) / "journal.jsonl"
         about = {name: under_way[name] for name in ("incident", "since", "target")}
-        tools.incident.record_fact("open rollback", about | {"recorded_here": here.is_file()})
+        context.incident.record_fact("open rollback", about | {"recorded_here": here.is_file()})

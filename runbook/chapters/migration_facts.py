@@ -45,84 +45,84 @@ class Schema:
         return self.target.heads[0]
 
 
-def reached(tools: Context) -> str | None:
+def reached(context: Context) -> str | None:
     """Say that the database is at the target's head, if it is: there is nothing left to undo, or to migrate."""
-    head = of(tools).target_head
-    return f"the database is at {head}" if set(tools.catalog.revisions()) == {head} else None
+    head = of(context).target_head
+    return f"the database is at {head}" if set(context.catalog.revisions()) == {head} else None
 
 
-def steps_to_undo(tools: Context) -> tuple[Step, ...]:
+def steps_to_undo(context: Context) -> tuple[Step, ...]:
     """The revisions between the target's head and the database, newest first. Raises Inconclusive if not asked for."""
-    failed = of(tools).failed
+    failed = of(context).failed
     if failed is None:
         raise Inconclusive("the failed release's image was not asked", "run chapter 1: `pytest features`")
     return failed.steps
 
 
-def decided(tools: Context) -> bool:
-    """Tell whether the way back was decided before, in this incident: what it rests on stays as it was seen then."""
-    return "way" in tools.incident.facts
+def decided(context: Context) -> bool:
+    """Tell whether the strategy was decided before, in this incident: what it rests on stays as it was seen then."""
+    return "strategy" in context.incident.facts
 
 
-def read_revision(tools: Context) -> None:
+def read_revision(context: Context) -> None:
     """Put the database's revisions on record. Raises Inconclusive when the database does not tell."""
-    name = "schema found again" if decided(tools) else "schema"
-    tools.incident.record_fact(name, list(tools.catalog.revisions()))
+    name = "schema found again" if decided(context) else "schema"
+    context.incident.record_fact(name, list(context.catalog.revisions()))
 
 
-def read_target(tools: Context, release: Release) -> None:
+def read_target(context: Context, release: Release) -> None:
     """Put on record what the target's image knows. Raises Inconclusive when it does not tell its revisions."""
-    if decided(tools):
-        tools.incident.confirm("target migrations")
+    if decided(context):
+        context.incident.confirm("target migrations")
         return
-    found = _ask(tools, release.pinned(tools.settings.migrations.service), release.tag, None)
+    found = _ask(context, release.pinned(context.settings.migrations.service), release.tag, None)
     found.read_graph()
-    at = tuple(tools.incident.facts.get("schema", ()))
-    if tools.wishes.forward_fix and len(at) == 1 and found.continues(*at) and found.heads != at:
+    at = tuple(context.incident.facts.get("schema", ()))
+    if context.options.forward_fix and len(at) == 1 and found.continues(*at) and found.heads != at:
         # What it would do to the database on the way to its head.
-        found = _ask(tools, release.pinned(tools.settings.migrations.service), release.tag, (at[0], found.heads[0]))
+        found = _ask(context, release.pinned(context.settings.migrations.service), release.tag, (at[0], found.heads[0]))
         found.read_graph()
-    tools.incident.record_fact("target migrations", to_json(found))
+    context.incident.record_fact("target migrations", to_json(found))
 
 
-def read_failed(tools: Context) -> None:
+def read_failed(context: Context) -> None:
     """Put on record what the failed release's image knows of the range from the target's head to the database.
 
     Nothing is asked, and null put on record, where there is no range. Raises Inconclusive when the image does not tell.
     """
-    known = of(tools)
-    if decided(tools) and "failed migrations" in tools.incident.facts:
-        tools.incident.confirm("failed migrations")
+    known = of(context)
+    if decided(context) and "failed migrations" in context.incident.facts:
+        context.incident.confirm("failed migrations")
         return
-    if known.same or tools.wishes.forward_fix:
-        tools.incident.record_fact("failed migrations", None)
+    if known.same or context.options.forward_fix:
+        context.incident.record_fact("failed migrations", None)
         return
     span = (known.target_head, known.database[0]) if len(known.database) == 1 else None
-    found = _ask(tools, _failed_image(tools), None, span)
-    tools.incident.record_fact("failed migrations", to_json(found))
+    found = _ask(context, _failed_image(context), None, span)
+    context.incident.record_fact("failed migrations", to_json(found))
 
 
-def _failed_image(tools: Context) -> str:
+def _failed_image(context: Context) -> str:
     """The failed release's image, by its digest on record: where an earlier run broke off it may not run any more."""
-    service, origin = tools.settings.migrations.service, tools.incident.facts["origin"]
+    service, origin = context.settings.migrations.service, context.incident.facts["origin"]
     digest = str(origin["digests"].get(service, ""))
-    pinned = tools.production.images_with_tag(origin["tags"][0])[service].at(digest) if origin["tags"] else ""
-    if digest.startswith("sha256:") and tools.production.image_id(pinned):
+    pinned = context.production.images_with_tag(origin["tags"][0])[service].at(digest) if origin["tags"] else ""
+    if digest.startswith("sha256:") and context.production.image_id(pinned):
         return pinned
-    return tools.production.of_services([service])[0].image_id
+    return context.production.of_services([service])[0].image_id
 
 
-def ask_running(tools: Context) -> ImageMigrations:
+def ask_running(context: Context) -> ImageMigrations:
     """What the image that runs now knows of its revisions. Raises Inconclusive when it does not tell them."""
-    container = tools.production.of_services([tools.settings.migrations.service])[0]
-    found = _ask(tools, container.image_id, None, None)
+    container = context.production.of_services([context.settings.migrations.service])[0]
+    found = _ask(context, container.image_id, None, None)
     found.read_graph()
     return found
 
 
-def of(tools: Context) -> Schema:
+def of(context: Context) -> Schema:
     """What was put on record so far. Raises Inconclusive when chapter 1 was not run."""
-    facts = tools.incident.facts
+    facts = context.incident.facts
     if "schema" not in facts or "target migrations" not in facts:
         raise Inconclusive("the migrations were not looked at in this incident", "run chapter 1: `pytest features`")
     failed = facts.get("failed migrations")
@@ -133,11 +133,11 @@ def of(tools: Context) -> Schema:
     )
 
 
-def _ask(tools: Context, image: str, tag: str | None, span: tuple[str, str] | None) -> ImageMigrations:
-    settings = tools.settings.migrations
-    service = tools.production.services(tag)[settings.service]
+def _ask(context: Context, image: str, tag: str | None, span: tuple[str, str] | None) -> ImageMigrations:
+    settings = context.settings.migrations
+    service = context.production.services(tag)[settings.service]
     given = service.get("environment") or {}
     environment = {name: plain(value) for name, value in given.items() if value is not None}
-    deadline = tools.settings.deadlines.command
-    remove_overdue(tools.host, deadline)
-    return ask_image(tools.host, image, settings, environment=environment, span=span, deadline=deadline)
+    deadline = context.settings.deadlines.command
+    remove_overdue(context.host, deadline)
+    return ask_image(context.host, image, settings, environment=environment, span=span, deadline=deadline)

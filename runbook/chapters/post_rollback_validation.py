@@ -15,70 +15,73 @@ from runbook.release import Release
 from runbook.report.downtime import seconds_in_words, so_far
 
 
-def written_down_after(tools: Context) -> Check:
+def written_down_after(context: Context) -> Check:
     """That production as it is after the rollback is on record; in a plan there is no such production yet."""
 
     def observe() -> Observation:
-        after = snapshot.take(tools)
-        tools.incident.record_fact("after", after)
+        after = snapshot.take(context)
+        context.incident.record_fact("after", after)
         return Observation(ok=True, seen=f"production runs {', '.join(after['tags'])}")
 
     return Check("production after the rollback on record", observe, "look at production by hand")
 
 
-def announcing(tools: Context) -> Action:
+def announcing(context: Context) -> Action:
     """The change that posts the announcement, with the journal's head as it stands then."""
-    incident = tools.incident
+    incident = context.incident
     planned = incident.mode is Mode.PLAN
     head = not_known_yet("hash") if planned else incident.journal.head
     down = not_known_yet("how many") if planned else seconds_in_words(so_far(incident.journal.entries))
-    told = announcement(incident.name, tools.settings.project.name, _facts(tools), head, down)
-    return tools.channel.announcing(*map(incident.journal.redactor.text, told))
+    told = announcement(incident.name, context.settings.project.name, _facts(context), head, down)
+    return context.channel.announcing(*map(incident.journal.redactor.text, told))
 
 
-def opening_ticket(tools: Context) -> Action:
+def opening_ticket(context: Context) -> Action:
     """The change that opens the ticket of this incident."""
-    told = ticket(tools.settings.project.name, _facts(tools))
-    return tools.tracker.opening(tools.incident.name, *map(tools.incident.journal.redactor.text, told))
+    told = ticket(context.settings.project.name, _facts(context))
+    return context.tracker.opening(context.incident.name, *map(context.incident.journal.redactor.text, told))
 
 
-def _facts(tools: Context) -> Mapping[str, Any]:
+def _facts(context: Context) -> Mapping[str, Any]:
     """The facts of the incident; in a plan with the restore point that would be taken."""
-    facts = tools.incident.facts
-    if tools.incident.mode is not Mode.PLAN or facts.get("way") not in (Strategy.DOWNGRADE, Strategy.FORWARD_FIX):
+    facts = context.incident.facts
+    if context.incident.mode is not Mode.PLAN or facts.get("strategy") not in (
+        Strategy.DOWNGRADE,
+        Strategy.FORWARD_FIX,
+    ):
         return facts
-    point = {"path": tools.restore_point.path, "size": not_known_yet("size"), "sha256": not_known_yet("hash")}
+    point = {"path": context.restore_point.path, "size": not_known_yet("size"), "sha256": not_known_yet("hash")}
     return facts | {"restore point": point}
 
 
-def note_running(tools: Context) -> None:
+def note_running(context: Context) -> None:
     """Put on record which release is validated, and in which containers; it must still be that one at the end.
 
     Raises CheckFailed when another one came between, or runs where a rollback has brought its target up.
     """
-    release = expected_release(tools)
-    if not tools.incident.planned_changes:
-        on_digests = tools.health.on_pinned_images(release)
+    release = expected_release(context)
+    if not context.incident.planned_changes:
+        on_digests = context.health.on_pinned_images(release)
         seen = on_digests.observe()
         if not seen.ok:
             raise CheckFailed(f"expected {on_digests.expected}; seen: {seen.seen}", on_digests.next_step)
-    containers = tools.production.application()
+    containers = context.production.application()
     now = release.facts() | {"containers": sorted(container.id for container in containers)}
-    validated = tools.incident.facts.get("running")
+    validated = context.incident.facts.get("running")
     if validated is not None and validated["containers"] != now["containers"]:
         raise CheckFailed(
             f"{validated['tag']} was validated, and {release.tag} runs in other containers since",
             "somebody deployed meanwhile: validate again",
         )
-    tools.incident.record_fact("running", now)
+    context.incident.record_fact("running", now)
 
 
-def entering_in_ledger(tools: Context) -> Action:
+def entering_in_ledger(context: Context) -> Action:
     """The change that enters the release which passed its validation in the ledger of known-good releases."""
     try:
-        at = tools.catalog.revisions()
+        at = context.catalog.revisions()
     except RunbookError:  # a database without Alembic, say: the release is known good all the same
         at = None
-    incident = tools.incident
+    incident = context.incident
     release = Release.from_facts(incident.facts["running"])
-    return tools.known_good.entering(release, incident.name, at, incident.vouched)
+    return context.ledger.entering(release, incident.name, at, incident.vouched)

@@ -5,20 +5,20 @@ from typing import Any
 
 from runbook.actions import Action, Artifact, Check, Observation
 from runbook.chapters.context import Context
-from runbook.chapters.target import pinned
+from runbook.chapters.target import pinned_release
 from runbook.production.compose import FOLDER
 from runbook.production.containers import Container, counts
 from runbook.release import Release
 
 
-def bringing_up(tools: Context, release: Release) -> Action:
+def bringing_up(context: Context, release: Release) -> Action:
     """The change that recreates the services on the target and on nothing else; done already when they run it.
 
     What shares a namespace with one of them is recreated with it, and a scaled service keeps its number.
     """
-    production, services = tools.production, tools.production.rolled_back
+    production, services = context.production, context.production.rolled_back
     anew = production.has_temporary_name(services)
-    ups = production.switching(services, counts(tools.incident.facts["before"]["containers"]), anew=anew)
+    ups = production.switching(services, counts(context.incident.facts["before"]["containers"]), anew=anew)
 
     def already() -> str | None:
         if anew:
@@ -33,16 +33,16 @@ def bringing_up(tools: Context, release: Release) -> Action:
     return Action(f"{', '.join(services)} are brought up on {release.tag}", ups, already)
 
 
-def others_kept(tools: Context, before: Sequence[Mapping[str, Any]], changed_services: Sequence[str]) -> Check:
+def others_kept(context: Context, before: Sequence[Mapping[str, Any]], changed_services: Sequence[str]) -> Check:
     """That the services which were not to be changed have the containers that they had, without a restart since.
 
     And that those which were changed have as many as before, and what shares a namespace with them still does.
     """
 
     def observe() -> Observation:
-        containers = tools.production.containers()
-        hanging = tools.production.hanging_on(changed_services)
-        switched = {*changed_services, *hanging} - tools.production.one_shots
+        containers = context.production.containers()
+        hanging = context.production.hanging_on(changed_services)
+        switched = {*changed_services, *hanging} - context.production.one_shots
         was = {str(item["id"]): item for item in before if item["service"] not in switched}
         now = {c.id: c for c in containers if c.service not in switched}
         changed = [str(item["name"]) for key, item in was.items() if key not in now]
@@ -79,15 +79,15 @@ def _other_counts(
     ]
 
 
-def files_agree_with_containers(tools: Context) -> Check:
+def files_agree_with_containers(context: Context) -> Check:
     """That a `docker compose up -d`, or the next reboot, would change nothing that was brought up, as Compose says.
 
     Of the other services, what chapter 1 has found to differ before, and what follows the tag, is no news.
     """
 
     def observe() -> Observation:
-        facts = tools.incident.facts
-        production, known = tools.production, facts.get("together", {"differed": {}, "left": {}})
+        facts = context.incident.facts
+        production, known = context.production, facts.get("together", {"differed": {}, "left": {}})
         services = {each.name: each.service for each in production.running()}
         ours = {*production.rolled_back, *production.hanging_on(production.rolled_back)}
         pending = production.pending(counts(facts["before"]["containers"]) if "before" in facts else {})
@@ -106,86 +106,86 @@ def files_agree_with_containers(tools: Context) -> Check:
     return Check(
         "the files to describe what runs, so that the next `docker compose up` changes nothing",
         observe,
-        f"look at what it would change: type {tools.production.compose('up', '-d', '--dry-run')}",
+        f"look at what it would change: type {context.production.compose('up', '-d', '--dry-run')}",
     )
 
 
-def failed_digests_known(tools: Context) -> Check:
+def failed_digests_known(context: Context) -> Check:
     """What is on record of the digests that the failed release ran on. None is no reason to leave it running."""
-    failed = _failed_digests(tools)
+    failed = _failed_digests(context)
     shown = ", ".join(f"{service} {digest}" for service, digest in failed.items())
     nothing = "no digest but the target's: it ran already, or the failed release's images came from no registry"
     return Check("the failed release's digests", lambda: Observation(ok=True, seen=shown or nothing), "")
 
 
-def quarantine_failed(tools: Context) -> None:
+def quarantine_failed(context: Context) -> None:
     """Keep the failed release from coming back unnoticed, and put on record what of it is in quarantine."""
-    incident, digests = tools.incident, _failed_digests(tools)
+    incident, digests = context.incident, _failed_digests(context)
     tag = ", ".join(incident.facts["origin"]["tags"])
-    incident.execute(tools.known_good.quarantining(digests, tag, incident.name), tools.host)
+    incident.execute(context.ledger.quarantining(digests, tag, incident.name), context.host)
     if digests and not incident.planned_changes:
-        incident.record_fact("quarantined", tools.known_good.quarantined(digests))
+        incident.record_fact("quarantined", context.ledger.quarantined(digests))
 
 
-def failed_in_quarantine(tools: Context) -> Check:
+def failed_in_quarantine(context: Context) -> Check:
     """That the failed release is in quarantine now."""
-    return tools.known_good.in_quarantine(_failed_digests(tools))
+    return context.ledger.in_quarantine(_failed_digests(context))
 
 
-def opening_incident(tools: Context) -> Action:
+def opening_incident(context: Context) -> Action:
     """The change that writes down, on the host, what failed and what is returned to."""
-    facts = tools.incident.facts
-    earlier = tools.open_incident.concerning(facts["before"]["tags"])
-    return tools.open_incident.opening(tools.incident.name, facts["origin"], pinned(tools).tag, earlier)
+    facts = context.incident.facts
+    earlier = context.open_rollback.concerning(facts["before"]["tags"])
+    return context.open_rollback.opening(context.incident.name, facts["origin"], pinned_release(context).tag, earlier)
 
 
-def _failed_digests(tools: Context) -> dict[str, str]:
-    target = set(pinned(tools).digests.values())
-    failed: dict[str, str] = tools.incident.facts["origin"]["digests"]
+def _failed_digests(context: Context) -> dict[str, str]:
+    target = set(pinned_release(context).digests.values())
+    failed: dict[str, str] = context.incident.facts["origin"]["digests"]
     return {s: d for s, d in failed.items() if d.startswith("sha256:") and d not in target}
 
 
-def kept_copy(tools: Context) -> str:
+def kept_copy(context: Context) -> str:
     """Where the env file from before the switch is kept, beside production's own state on the host."""
-    return f"{tools.production.directory}/{FOLDER}/{tools.incident.name}.env"
+    return f"{context.production.directory}/{FOLDER}/{context.incident.name}.env"
 
 
-def naming(tools: Context, release: Release) -> Action:
+def naming(context: Context, release: Release) -> Action:
     """The change that makes the env file name the target, and keeps a copy of it as it was."""
-    variable = tools.settings.project.tag_variable
-    env_file = tools.env_file.read()
-    content = tools.env_file.changed(env_file, variable, release.tag)
+    variable = context.settings.project.tag_variable
+    env_file = context.env_file.read()
+    content = context.env_file.changed(env_file, variable, release.tag)
 
     def already() -> str | None:
-        now = tools.env_file.read().values.get(variable)
+        now = context.env_file.read().values.get(variable)
         return f"{env_file.path} says {variable}={release.tag}" if now == release.tag else None
 
     return Action(
         f"{env_file.path} says {variable}={release.tag} (was {env_file.values.get(variable)})",
-        tools.env_file.replacing(env_file, content, kept_copy(tools)),
+        context.env_file.replacing(env_file, content, kept_copy(context)),
         already,
-        leaves=(Artifact(kept_copy(tools), "the env file as it was before, with its secrets"),),
+        leaves=(Artifact(kept_copy(context), "the env file as it was before, with its secrets"),),
     )
 
 
-def named(tools: Context, release: Release) -> Check:
+def named(context: Context, release: Release) -> Check:
     """That Compose takes the target from its files alone, and that the env file differs in that one value only."""
-    variable = tools.settings.project.tag_variable
+    variable = context.settings.project.tag_variable
 
     def observe() -> Observation:
-        images = tools.production.images_with_tag()
+        images = context.production.images_with_tag()
         wrong = [
             f"Compose would start {image}" for service, image in images.items() if image != release.images[service]
         ]
         if wrong:
             return Observation(ok=False, seen="; ".join(wrong))
-        now = tools.env_file.read()
-        there = tools.host.run(tools.production.command("test", "-e", kept_copy(tools)))
+        now = context.env_file.read()
+        there = context.host.run(context.production.command("test", "-e", kept_copy(context)))
         if there.exit_code == 1:
             return Observation(ok=True, seen=f"{now.path} names {release.tag}, and was not changed by this incident")
-        before = tools.env_file.at(kept_copy(tools))
+        before = context.env_file.at(kept_copy(context))
         same = before.changed(before.read(), variable, release.tag) == now.content
-        found: dict[str, str] = tools.incident.facts["before"]["env_file"]
+        found: dict[str, str] = context.incident.facts["before"]["env_file"]
         kept = (found["mode"], found["owner"]) == (now.mode, f"{now.owner}:{now.group}")
         return Observation(
             same and kept,
@@ -196,5 +196,5 @@ def named(tools: Context, release: Release) -> Check:
     return Check(
         f"Compose to start {release.tag} from its files alone, with nothing else changed in the env file",
         observe,
-        f"compare the env file with {kept_copy(tools)} on the host",
+        f"compare the env file with {kept_copy(context)} on the host",
     )

@@ -11,19 +11,19 @@ from runbook.production.service.kill_switches import position_of
 from runbook.release import ImageName
 
 
-def take(tools: Context) -> dict[str, Any]:
+def take(context: Context) -> dict[str, Any]:
     """Look at everything that a rollback may change, or must not.
 
     What cannot be looked at is written down as `unknown: …`; a broken production is what one comes to see.
     Raises ProductionError when the project is not there at all.
     """
-    containers = tools.production.running()
+    containers = context.production.running()
     # In the order in which they are listed, whatever state they are in: a plan and its execution ask the same.
-    ours = [each for each in containers if each.service in tools.production.rolled_back]
-    images = {each.id: _image(tools, each) for each in ours}
-    variables = [tools.settings.project.tag_variable, *(s.variable for s in tools.settings.switches.values())]
-    env_file = tools.env_file.read()
-    public = tools.gate.public()
+    ours = [each for each in containers if each.service in context.production.rolled_back]
+    images = {each.id: _image(context, each) for each in ours}
+    variables = [context.settings.project.tag_variable, *(s.variable for s in context.settings.switches.values())]
+    env_file = context.env_file.read()
+    public = context.gate.public()
     return {
         "at": utc_now(),
         "containers": [each.facts() | images.get(each.id, {}) for each in containers],
@@ -38,13 +38,13 @@ def take(tools: Context) -> dict[str, Any]:
         },
         "switches": {
             name: position_of(switch, env_file.values.get(switch.variable, "(not set)"))
-            for name, switch in tools.settings.switches.items()
+            for name, switch in context.settings.switches.items()
         },
-        "schema": _or_unknown(lambda: list(tools.catalog.revisions())),
-        "readiness": _or_unknown(tools.health.readiness),
-        "gate": _or_unknown(tools.gate.state),
+        "schema": _or_unknown(lambda: list(context.catalog.revisions())),
+        "readiness": _or_unknown(context.health.readiness),
+        "gate": _or_unknown(context.gate.state),
         "public": {"by": public.by, "seen": public.seen},
-        "log_errors": _or_unknown(lambda: dict(tools.logs.recent().counts)),
+        "log_errors": _or_unknown(lambda: dict(context.logs.recent().counts)),
     }
 
 
@@ -64,15 +64,15 @@ def _or_unknown(observe: Callable[[], Any]) -> Any:
         return f"unknown: {error.seen}"
 
 
-def _image(tools: Context, container: Container) -> dict[str, str]:
+def _image(context: Context, container: Container) -> dict[str, str]:
     """Tag and registry digest of a container's image; its id when the host has no digest (it was built there, say)."""
     digest = None
     try:
         name = ImageName.parse(container.image_name)
-        digest = name.digest_among(tools.production.digests_of(container.image_id))
+        digest = name.digest_among(context.production.digests_of(container.image_id))
     except RunbookError:
         pass
     return {
-        "tag": tools.production.tag_of(container),
+        "tag": context.production.tag_of(container),
         "digest": digest or f"unknown: only the local id {container.image_id}",
     }

@@ -13,27 +13,27 @@ from runbook.chapters.startup.trial import StartTrial
 from runbook.release import Release
 
 
-def migrates_not_at_start(tools: Context, release: Release) -> Check:
+def migrates_not_at_start(context: Context, release: Release) -> Check:
     """That no service of `release` migrates when it starts: declared, seen in its start command, or tried."""
 
     def observe() -> Observation:
-        declared = tools.settings.migrations.at_start
+        declared = context.settings.migrations.at_start
         if declared is not None:
             word = "it migrates" if declared else "it does not migrate"
             return Observation(
                 not declared, f"{word} when it starts, as migrations.at_start of the settings says", final=True
             )
         # What runs to its end, a migration before the start say, is not run with the target.
-        names = tools.production.rolled_back
+        names = context.production.rolled_back
         target = replace(release, digests={name: release.digests[name] for name in names})
-        services = tools.production.services(release.tag)
-        signs = {name: signs_of(tools, release.pinned(name), services[name]) for name in names}
+        services = context.production.services(release.tag)
+        signs = {name: signs_of(context, release.pinned(name), services[name]) for name in names}
         surely = [f"{name} migrates in {place}" for name, found in signs.items() for place in found.commands]
         if surely:
             return Observation(ok=False, seen="; ".join(surely), final=True)
         evidence = [f"{name} has code that can migrate: {', '.join(s.code)}" for name, s in signs.items() if s.code]
         evidence += [f"{name}: {found.unread}" for name, found in signs.items() if found.unread]
-        tried = StartTrial(tools, target).tried()
+        tried = StartTrial(context, target).tried()
         return Observation(tried.ok, "; ".join((tried.seen, *evidence)), final=True)
 
     return Check(

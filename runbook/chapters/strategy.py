@@ -1,11 +1,11 @@
-"""Which way back applies, and why: the verdict on the migrations, or what a human decided in its place."""
+"""Which strategy applies, and why: the verdict on the migrations, or what a human decided in its place."""
 
 from typing import Any
 
 from runbook.actions import Action, Check, Observation
 from runbook.chapters import migration_facts, startup_check
 from runbook.chapters.context import Context
-from runbook.chapters.target import pinned
+from runbook.chapters.target import pinned_release
 from runbook.errors import Inconclusive, TargetError
 from runbook.incident.facts import Strategy
 from runbook.migrations.image.answer import to_json
@@ -14,9 +14,9 @@ from runbook.migrations.verdict.mapped_models import from_object
 from runbook.migrations.verdict.table_names import bookkeeping
 
 
-def assess(tools: Context) -> Assessment:
+def assess(context: Context) -> Assessment:
     """Judge the range from the target's head to the database's revision as one net change."""
-    known = migration_facts.of(tools)
+    known = migration_facts.of(context)
     at, head = ", ".join(known.database), ", ".join(known.target.heads)
     if known.same:
         return Assessment(Verdict.UNCHANGED, ())
@@ -31,42 +31,42 @@ def assess(tools: Context) -> Assessment:
     # PostgreSQL's grammar takes a while to load, and the first step is waited for.
     from runbook.migrations.verdict.judge import judge  # noqa: PLC0415
 
-    return judge(failed.upgrade.sql, models, bookkeeping=bookkeeping(tools.settings.database))
+    return judge(failed.upgrade.sql, models, bookkeeping=bookkeeping(context.settings.database))
 
 
-def decide(tools: Context) -> Check:
-    """That one way back applies. What only a human can tell stops here, with what must be decided."""
+def record_decision(context: Context) -> Check:
+    """That one strategy applies. What only a human can tell stops here, with what must be decided."""
 
     def observe() -> Observation:
-        if migration_facts.decided(tools):
-            return _decided_before(tools)
-        if tools.wishes.forward_fix:
-            return _forward(tools)
-        found, known = assess(tools), migration_facts.of(tools)
+        if migration_facts.decided(context):
+            return _decided_before(context)
+        if context.options.forward_fix:
+            return _forward(context)
+        found, known = assess(context), migration_facts.of(context)
         verdict, evidence = found.verdict, list(found.evidence)
-        if verdict is Verdict.REVIEW and tools.wishes.verdict:
-            verdict = Verdict(tools.wishes.verdict)
-            evidence.insert(0, f"decided by a human: {tools.wishes.because}")
+        if verdict is Verdict.REVIEW and context.options.verdict:
+            verdict = Verdict(context.options.verdict)
+            evidence.insert(0, f"decided by a human: {context.options.because}")
         evidence.append(
             f"the database is at {', '.join(known.database)}; the target expects {', '.join(known.target.heads)}"
         )
-        tools.incident.record_fact("verdict", {"verdict": verdict, "evidence": evidence})
+        context.incident.record_fact("verdict", {"verdict": verdict, "evidence": evidence})
         question = "Can the target's code live with the database's schema?"
-        tools.incident.decide(question, verdict, evidence, findings=_told(found, known.upgrade_sql))
-        ways = {Verdict.BREAKING: Strategy.DOWNGRADE, Verdict.REVIEW: None}
-        way = ways.get(verdict, Strategy.APPLICATION)
-        if way is not None:
-            tools.incident.record_fact("way", way)
-        return Observation(way is not None, f"verdict {verdict}: {'; '.join(evidence)}", final=True)
+        context.incident.record_decision(question, verdict, evidence, findings=_told(found, known.upgrade_sql))
+        strategies = {Verdict.BREAKING: Strategy.DOWNGRADE, Verdict.REVIEW: None}
+        strategy = strategies.get(verdict, Strategy.IMAGE_ONLY)
+        if strategy is not None:
+            context.incident.record_fact("strategy", strategy)
+        return Observation(strategy is not None, f"verdict {verdict}: {'; '.join(evidence)}", final=True)
 
-    if migration_facts.decided(tools):
+    if migration_facts.decided(context):
         moved = "somebody migrated the database meanwhile: find out, then begin anew without --resume"
-        return Check("a verdict that names the way back", observe, moved, acceptable=False)
-    if tools.wishes.forward_fix:
+        return Check("a verdict that decides the strategy", observe, moved, acceptable=False)
+    if context.options.forward_fix:
         other = "name a release whose migrations continue the database's, or leave --forward-fix out"
         return Check("a forward-fix that can go on from here", observe, other, acceptable=False)
     return Check(
-        "a verdict that names the way back",
+        "a verdict that decides the strategy",
         observe,
         'read the statements, then decide: --verdict breaking --because "why it is so" (or --verdict additive, if the'
         " target can live with them), or --forward-fix TAG",
@@ -94,85 +94,87 @@ def _told(found: Assessment, sql: str) -> list[dict[str, Any]]:
     ]
 
 
-def _decided_before(tools: Context) -> Observation:
+def _decided_before(context: Context) -> Observation:
     """Hold the way that an earlier run of this incident decided on against where the database is by now."""
-    known, way = migration_facts.of(tools), str(tools.incident.facts["way"])
-    now = tuple(tools.incident.facts["schema found again"])
+    known, strategy = migration_facts.of(context), str(context.incident.facts["strategy"])
+    now = tuple(context.incident.facts["schema found again"])
     expected = {known.database}
-    if way in (Strategy.DOWNGRADE, Strategy.FORWARD_FIX):
+    if strategy in (Strategy.DOWNGRADE, Strategy.FORWARD_FIX):
         expected.add(tuple(known.target.heads))
     # Each revision is undone, or applied, for itself, so either way can stop between two of them.
-    passed = {Strategy.DOWNGRADE: known.failed, Strategy.FORWARD_FIX: known.target}.get(Strategy(way))
+    passed = {Strategy.DOWNGRADE: known.failed, Strategy.FORWARD_FIX: known.target}.get(Strategy(strategy))
     if passed is not None and passed.span is not None:
         expected |= {(step.revision,) for step in passed.span.steps}
-    seen = f"the way back is {way}, as decided before; the database is at {', '.join(now)}"
+    seen = f"the strategy is {strategy}, as decided before; the database is at {', '.join(now)}"
     known_there = set(now) in [set(each) for each in expected]
     if not known_there:
         why = f"somebody migrated the database since this incident broke off: it is at {', '.join(now)}"
-        tools.incident.record_fact("begin anew", {"why": why, "options": []})
+        context.incident.record_fact("begin anew", {"why": why, "options": []})
     return Observation(known_there, seen, final=True)
 
 
-def _forward(tools: Context) -> Observation:
-    known = migration_facts.of(tools)
+def _forward(context: Context) -> Observation:
+    known = migration_facts.of(context)
     at = ", ".join(known.database)
     continues = known.target.continues(*known.database)
     seen = f"its migrations {'continue' if continues else 'do not continue'} the database's revision {at}"
-    tools.incident.decide("Can the forward-fix go on from here?", "yes" if continues else "no", [seen])
+    context.incident.record_decision("Can the forward-fix go on from here?", "yes" if continues else "no", [seen])
     if continues:
-        tools.incident.record_fact("way", Strategy.FORWARD_FIX)
-    return Observation(continues, f"{tools.wishes.forward_fix}: {seen}", final=True)
+        context.incident.record_fact("strategy", Strategy.FORWARD_FIX)
+    return Observation(continues, f"{context.options.forward_fix}: {seen}", final=True)
 
 
-def starts_on_newer_schema(tools: Context) -> Check:
+def starts_on_newer_schema(context: Context) -> Check:
     """That the target can start on a database that is newer than it knows; nothing to look at where it is not newer."""
-    if migration_facts.of(tools).same or tools.incident.facts.get("way") != Strategy.APPLICATION:
+    if migration_facts.of(context).same or context.incident.facts.get("strategy") != Strategy.IMAGE_ONLY:
         return Check(
             "a target that can start", lambda: Observation(ok=True, seen="the schema is one that it knows"), ""
         )
-    return startup_check.migrates_not_at_start(tools, pinned(tools))
+    return startup_check.migrates_not_at_start(context, pinned_release(context))
 
 
-def readiness_rule(tools: Context) -> tuple[str, ...]:
+def readiness_rule(context: Context) -> tuple[str, ...]:
     """Which parts of readiness may be false now (trap 4); the rule and what it rests on go into the record.
 
     Those that only say that the schema is newer, where the database is at a revision that the running image does not
     know, and the verdict of this incident, or the ledger, says that the release can live with it.
     """
-    facts, behind = tools.incident.facts, tools.settings.health.behind_schema_may_be_false
+    facts, behind = context.incident.facts, context.settings.health.behind_schema_may_be_false
     additive = facts.get("verdict", {}).get("verdict") == Verdict.ADDITIVE
-    if tools.incident.planned_changes:
-        return behind if additive and facts.get("way") == Strategy.APPLICATION else ()
+    if context.incident.planned_changes:
+        return behind if additive and facts.get("strategy") == Strategy.IMAGE_ONLY else ()
     try:
-        database, image = tools.host.patiently(lambda: (tools.catalog.revisions(), migration_facts.ask_running(tools)))
+        database, image = context.host.patiently(
+            lambda: (context.catalog.revisions(), migration_facts.ask_running(context))
+        )
         unknown = [revision for revision in database if not image.knows(revision)]
         heads = ", ".join(image.heads)
     except Inconclusive as error:
-        return _ruled(tools, (), f"whether the schema is newer is not known: {error.seen}")
+        return _ruled(context, (), f"whether the schema is newer is not known: {error.seen}")
     at = f"the database is at {', '.join(database)}; the running image's head is {heads}"
     if not unknown:
-        return _ruled(tools, (), at)
-    tag = tools.production.tag()
-    if additive or tools.known_good.validated_with(tag, database):
+        return _ruled(context, (), at)
+    tag = context.production.tag()
+    if additive or context.ledger.validated_with(tag, database):
         word = "the verdict of this incident" if additive else f"the ledger, where {tag} passed with this schema,"
-        return _ruled(tools, behind, at, f"{word} says that its code can live with that")
-    return _ruled(tools, (), at, "nothing says that its code can live with that")
+        return _ruled(context, behind, at, f"{word} says that its code can live with that")
+    return _ruled(context, (), at, "nothing says that its code can live with that")
 
 
-def _ruled(tools: Context, may_be_false: tuple[str, ...], *evidence: str) -> tuple[str, ...]:
+def _ruled(context: Context, may_be_false: tuple[str, ...], *evidence: str) -> tuple[str, ...]:
     answer = f"all but {', '.join(may_be_false)}" if may_be_false else "everything that it names"
-    tools.incident.decide("What must be true for the api to be ready?", answer, list(evidence))
+    context.incident.record_decision("What must be true for the api to be ready?", answer, list(evidence))
     return may_be_false
 
 
-def restore_point_taken(tools: Context) -> Action:
+def restore_point_taken(context: Context) -> Action:
     """The change that takes a restore point, unless nothing is left to be destroyed, or a good one is there."""
-    return tools.restore_point.taking(lambda: migration_facts.reached(tools))
+    return context.restore_point.taking(lambda: migration_facts.reached(context))
 
 
-def restore_point_read_back(tools: Context) -> Check:
+def restore_point_read_back(context: Context) -> Check:
     """That this restore point is whole, and has the data of every table."""
-    return tools.restore_point.reads_back(tuple(tools.catalog.tables()), lambda: migration_facts.reached(tools))
+    return context.restore_point.reads_back(tuple(context.catalog.tables()), lambda: migration_facts.reached(context))
 
 
 def checked_verdict(verdict: str | None, because: str | None) -> str | None:

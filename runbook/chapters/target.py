@@ -5,30 +5,30 @@ from runbook.errors import TargetError
 from runbook.release import Release
 
 
-def pinned(tools: Context) -> Release:
+def pinned_release(context: Context) -> Release:
     """The target of this incident. Raises TargetError when none was pinned."""
-    facts = tools.incident.facts.get("target")
+    facts = context.incident.facts.get("target")
     if facts is None:
         raise TargetError("no target is pinned in this incident", "run chapter 1 first: `pytest features`")
     return Release.from_facts(facts)
 
 
-def expected_release(tools: Context) -> Release:
+def expected_release(context: Context) -> Release:
     """The release that is validated: the pinned target of a rollback, and after a deploy the one that runs now."""
-    return pinned(tools) if "target" in tools.incident.facts else running_release(tools)
+    return pinned_release(context) if "target" in context.incident.facts else running_release(context)
 
 
-def running_release(tools: Context) -> Release:
+def running_release(context: Context) -> Release:
     """The release that runs now: the tag that the env file names, with the digests that containers really run.
 
     Raises TargetError when containers run another tag than the env file names, or images that no registry gave.
     """
-    tag = tools.production.tag()
-    images = tools.production.images_with_tag(tag)
+    tag = context.production.tag()
+    images = context.production.images_with_tag(tag)
     digests = {}
-    for container in tools.production.application():
+    for container in context.production.application():
         image = images[container.service]
-        digest = image.digest_among(tools.production.digests_of(container.image_id))
+        digest = image.digest_among(context.production.digests_of(container.image_id))
         if not image.means(container.image_name) or digest is None:
             raise TargetError(
                 f"{container.name} runs {container.image_name}, and the env file says {image}",

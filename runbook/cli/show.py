@@ -162,7 +162,7 @@ def _detail(entry: Entry) -> tuple[str, tuple[str, str]]:
     if entry["kind"] == "exchange":
         answer = entry.get("error") or f"HTTP {entry['status']}, {entry['seconds']:.1f} s"
         return f"{entry['method']} {entry['url']}", (f"  ({answer})", SOFT)
-    if entry["kind"] == "look":
+    if entry["kind"] == "check":
         return "", (f"looked for {entry['expected']}: {entry['state']}, {entry.get('seen', 'not looked yet')}", SOFT)
     return "", (f"change {entry['state']}: {entry['summary']}", SOFT)
 

@@ -14,7 +14,7 @@ from runbook.command_hints import resume_command
 from runbook.errors import CommandFailed, LockHeld, RunbookError, SettingsError
 from runbook.hosts.command import NullRecorder
 from runbook.hosts.local import Host
-from runbook.incident.executor import Incident, Mode
+from runbook.incident.executor import Executor, Mode
 from runbook.journal.journal import FORMAT, Journal
 from runbook.journal.private_files import FOLDER_MODE, make_reports
 from runbook.operator import operator, operator_from
@@ -137,7 +137,7 @@ def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse
         with suppress(OSError):
             folder.rmdir()
         raise
-    incident = Incident(incident_name, Mode.EXECUTE, journal)
+    incident = Executor(incident_name, Mode.EXECUTE, journal)
     why = redactor.text(chosen.why)  # it is written on the host as well
     host = Host(settings.host.environment, incident)
     lock = Lock(Production(host, settings.project, settings.deadlines))
@@ -162,7 +162,9 @@ def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse
     )
     outcome = "failed"
     try:
-        incident.decide("May the lock be taken away from who holds it?", "yes", [f"{operator()}: {why}", str(held)])
+        incident.record_decision(
+            "May the lock be taken away from who holds it?", "yes", [f"{operator()}: {why}", str(held)]
+        )
         incident.execute(lock.forcing(held, incident_name, why), host)
         outcome = "passed"
     except CommandFailed as error:

@@ -12,7 +12,7 @@ from runbook.errors import CheckFailed, Inconclusive, StepError
 from runbook.hosts.command import Command
 from runbook.hosts.local import Host
 from runbook.journal.journal import Entry, Journal
-from runbook.journal.recorder import Witness
+from runbook.journal.recorder import Recorder
 from runbook.polling import wait_for
 
 #: What an incident that is gone on with takes from its journal; everything else is looked at afresh.
@@ -26,7 +26,7 @@ _PINNED = frozenset(
         "target migrations",
         "failed migrations",
         "verdict",
-        "way",
+        "strategy",
         "loss",
         "loss accepted",
         "restore point",
@@ -47,14 +47,14 @@ class Mode(StrEnum):
     VALIDATE = "validate"
     EXECUTE = "execute"
 
-    def allows(self, reach: Scope) -> bool:
+    def allows(self, scope: Scope) -> bool:
         """Tell whether a run may really make a change of that reach; what it may not make, it plans."""
-        if self is Mode.EXECUTE or reach is Scope.IMAGES:
+        if self is Mode.EXECUTE or scope is Scope.IMAGES:
             return True
-        return self is Mode.VALIDATE and reach is Scope.NOTES
+        return self is Mode.VALIDATE and scope is Scope.NOTES
 
 
-class Incident(Witness):
+class Executor(Recorder):
     """One run on one production."""
 
     def __init__(self, name: str, mode: Mode, journal: Journal) -> None:
@@ -99,9 +99,9 @@ class Incident(Witness):
                 self.facts.setdefault("first seen", entry["value"])
             if entry["kind"] == "fact" and entry["name"] in _PINNED:
                 self.facts[entry["name"]] = entry["value"]
-            elif entry["kind"] == "change" and entry["reach"] == Scope.PRODUCTION and entry["state"] == "begun":
+            elif entry["kind"] == "action" and entry["scope"] == Scope.PRODUCTION and entry["state"] == "begun":
                 self._note_change(entry["summary"])
-            elif entry["kind"] == "change" and entry["reach"] == Scope.PEOPLE and entry["state"] == "done":
+            elif entry["kind"] == "action" and entry["scope"] == Scope.PEOPLE and entry["state"] == "done":
                 self._told[entry["summary"]] = entry["time"]
         if elsewhere:
             self.facts = {name: value for name, value in self.facts.items() if name == "overrides"}
@@ -131,7 +131,7 @@ class Incident(Witness):
         counts = origin["log_errors"]
         return counts if isinstance(counts, Mapping) else None
 
-    def decide(self, question: str, answer: str, evidence: list[str], **more: list[dict[str, Any]]) -> None:
+    def record_decision(self, question: str, answer: str, evidence: list[str], **more: list[dict[str, Any]]) -> None:
         """Keep a decision with the evidence it rests on; `more` are parts of it that the page shows by themselves."""
         self._step_did.add("decision")
         told: dict[str, Any] = {name: value for name, value in more.items() if value}
@@ -150,28 +150,28 @@ class Incident(Witness):
                 f"a step that is not declared a change was about to make one: {change.summary}",
                 "bind it to When and mark its function with @changes",
             )
-        self._step_did.add("change")
+        self._step_did.add("action")
         actions = [str(action) for action in change.actions]
-        about: dict[str, Any] = {"summary": change.summary, "reach": change.reach}
+        about: dict[str, Any] = {"summary": change.summary, "scope": change.scope}
         if change.leaves or change.removes:
             about |= {"leaves": list(map(asdict, change.leaves)), "removes": list(change.removes)}
         if self.planned_changes == 0 and (evidence := self._already(change)):
             self._conclude(Outcome.PASSED, f"already so: {evidence}")
-            self.listener.changed(change.summary, change.reach, "already so")
-            self.journal.write("change", state="already so", evidence=evidence, sync=True, **about)
+            self.listener.changed(change.summary, change.scope, "already so")
+            self.journal.write("action", state="already so", evidence=evidence, sync=True, **about)
             return
-        if self.planned_changes or not self.mode.allows(change.reach):
+        if self.planned_changes or not self.mode.allows(change.scope):
             self.planned_changes += 1
             self._conclude(Outcome.PLANNED, "\n".join(("would do:", *actions)))
-            self.listener.changed(change.summary, change.reach, "planned")
-            self.journal.write("change", state="planned", actions=actions, **about)
+            self.listener.changed(change.summary, change.scope, "planned")
+            self.journal.write("action", state="planned", actions=actions, **about)
             return
         self.before_change()  # before the intent as well: what may not be begun is not on record as begun
-        self.journal.write("change", state="begun", actions=actions, sync=True, **about)
-        if change.reach is Scope.PRODUCTION:
+        self.journal.write("action", state="begun", actions=actions, sync=True, **about)
+        if change.scope is Scope.PRODUCTION:
             self._note_change(change.summary)
         commands = [action for action in change.actions if isinstance(action, Command)]
-        self.listener.changing(change.summary, change.reach, sum(command.deadline for command in commands))
+        self.listener.changing(change.summary, change.scope, sum(command.deadline for command in commands))
         began = time.monotonic()
         receipts = []
         with self.acting():
@@ -183,8 +183,8 @@ class Incident(Witness):
                     receipts.append(action.send())
         self._conclude(Outcome.PASSED, "; ".join(receipts) or change.summary)
         seconds = round(time.monotonic() - began, 3)
-        self.journal.write("change", state="done", seconds=seconds, receipts=receipts, sync=True, **about)
-        self.listener.changed(change.summary, change.reach, "done")
+        self.journal.write("action", state="done", seconds=seconds, receipts=receipts, sync=True, **about)
+        self.listener.changed(change.summary, change.scope, "done")
 
     def _note_change(self, summary: str) -> None:
         if summary not in self.changes_made:
@@ -224,56 +224,56 @@ class Incident(Witness):
         finally:
             self._looking = False
 
-    def expect(self, expectation: Check) -> None:
+    def expect(self, check: Check) -> None:
         """Look until it is as expected, or, behind a change that was only planned, write down what would be looked at.
 
         Raises CheckFailed when it is not so by the deadline, and Inconclusive when it could not be looked at.
         """
         if self.planned_changes:
-            self._step_did.add("look")
-            within = f" within {expectation.deadline:g} s" if expectation.deadline else ""
-            self._conclude(Outcome.PLANNED, f"would check{within}: {expectation.expected}")
-            self.journal.write("look", expected=expectation.expected, deadline=expectation.deadline, state="planned")
+            self._step_did.add("check")
+            within = f" within {check.deadline:g} s" if check.deadline else ""
+            self._conclude(Outcome.PLANNED, f"would check{within}: {check.expected}")
+            self.journal.write("check", expected=check.expected, deadline=check.deadline, state="planned")
             return
-        self.verify(expectation)
+        self.verify(check)
 
-    def verify(self, expectation: Check) -> None:
+    def verify(self, check: Check) -> None:
         """Look until it is as expected, in a plan as well. Raises as `expect` does."""
-        self._step_did.add("look")
-        self.listener.expecting(expectation.expected, expectation.deadline)
+        self._step_did.add("check")
+        self.listener.expecting(check.expected, check.deadline)
         with self._one_look() as patience:
-            waited = wait_for(expectation, patience=patience)
+            waited = wait_for(check, patience=patience)
         self.journal.write(
-            "look",
-            expected=expectation.expected,
-            deadline=expectation.deadline,
+            "check",
+            expected=check.expected,
+            deadline=check.deadline,
             state="unknown" if waited.unknown else "so" if waited.seen.ok else "not so",
             seen=waited.seen.seen,
             looks=waited.looks,
             seconds=round(waited.seconds, 3),
         )
         if waited.unknown:
-            self._vouched_for(expectation, waited.unknown)
+            self._vouched_for(check, waited.unknown)
             return
         if not waited.seen.ok:
             # One look may take long, and was not waited for: a plan and its execution say it in the same words.
-            after = f" after {waited.seconds:.0f} s" if expectation.deadline and waited.seconds >= 1 else ""
-            seen = f"expected {expectation.expected}; seen{after}: {waited.seen.seen}"
-            if expectation.decided_by:
-                self.undecided[self._step_id] = expectation.decided_by
+            after = f" after {waited.seconds:.0f} s" if check.deadline and waited.seconds >= 1 else ""
+            seen = f"expected {check.expected}; seen{after}: {waited.seen.seen}"
+            if check.decided_by:
+                self.undecided[self._step_id] = check.decided_by
                 self.record_fact("undecided", {each: list(options) for each, options in self.undecided.items()})
-            if self.mode is Mode.PLAN and expectation.decided_by:
-                self._conclude(Outcome.PLANNED, f"DECISION NEEDED: {seen} → {expectation.next_step}")
+            if self.mode is Mode.PLAN and check.decided_by:
+                self._conclude(Outcome.PLANNED, f"DECISION NEEDED: {seen} → {check.next_step}")
                 return
-            if expectation.acceptable and not expectation.decided_by and self._accepted(seen, Outcome.FAILED):
+            if check.acceptable and not check.decided_by and self._accepted(seen, Outcome.FAILED):
                 return
-            raise CheckFailed(seen, self._with_way_on(expectation))
+            raise CheckFailed(seen, self._with_way_on(check))
         self._conclude(Outcome.PASSED, waited.seen.seen)
 
-    def _vouched_for(self, expectation: Check, unknown: Inconclusive) -> None:
+    def _vouched_for(self, check: Check, unknown: Inconclusive) -> None:
         """Go on if a person vouched for this step (`--override`); raise Inconclusive otherwise."""
-        seen = f"expected {expectation.expected}; {unknown.seen}"
-        if not expectation.vouchable:
+        seen = f"expected {check.expected}; {unknown.seen}"
+        if not check.vouchable:
             raise Inconclusive(seen, unknown.next_step)
         if not self._accepted(seen, Outcome.INCONCLUSIVE):
             way_on = self.overriding(self._step_id)
@@ -287,16 +287,16 @@ class Incident(Witness):
         self.vouched[self._step_id] = override
         verb, what = ("accepts", "is not so") if outcome is Outcome.FAILED else ("vouches for", "is not known")
         word = f"{override['by']} {verb} it: {override['because']}"
-        self.decide(f"{self._step_id}: may the run go on although this {what}?", "yes", [word, seen])
+        self.record_decision(f"{self._step_id}: may the run go on although this {what}?", "yes", [word, seen])
         self._conclude(outcome, f"{seen}; {word}")
         return True
 
-    def _with_way_on(self, expectation: Check) -> str:
+    def _with_way_on(self, check: Check) -> str:
         """What to do, and the way on for who knows better: where users may wait for it, or the check may err."""
-        wanted = self.urgent or expectation.arguable or (self.mode is not Mode.PLAN and self.changes_made)
-        if not wanted or expectation.decided_by or not expectation.acceptable:
-            return expectation.next_step
-        return f"{expectation.next_step}; or, if you know better, go on with {self.overriding(self._step_id)}"
+        wanted = self.urgent or check.arguable or (self.mode is not Mode.PLAN and self.changes_made)
+        if not wanted or check.decided_by or not check.acceptable:
+            return check.next_step
+        return f"{check.next_step}; or, if you know better, go on with {self.overriding(self._step_id)}"
 
     def _conclude(self, outcome: Outcome, detail: str) -> None:
         self._step_outcome = outcome
@@ -320,7 +320,7 @@ class Incident(Witness):
 
     def check_step(self) -> None:
         """Raise Inconclusive when the open step has done nothing yet: that it came to its end proves nothing."""
-        if self._step_may_change and "change" not in self._step_did:
+        if self._step_may_change and "action" not in self._step_did:
             raise Inconclusive(
                 "nothing was done: the step came to its end without a change, done, planned or already so",
                 "have its function hand an Action to execute",

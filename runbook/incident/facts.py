@@ -4,8 +4,8 @@ from enum import StrEnum
 
 
 class Strategy(StrEnum):
-    """The ways back: only the application, the schema first, or forward with a release that mends the schema."""
+    """The strategies: only the application, the schema first, or forward with a release that mends the schema."""
 
-    APPLICATION = "application"
+    IMAGE_ONLY = "image-only"
     DOWNGRADE = "downgrade"
     FORWARD_FIX = "forward-fix"

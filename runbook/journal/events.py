@@ -10,10 +10,10 @@ class EventListener:
     def expecting(self, expected: str, deadline: float) -> None:
         """Something is looked at from now on, for at most `deadline` seconds; 0 means one look."""
 
-    def changing(self, summary: str, reach: Scope, deadline: float) -> None:
+    def changing(self, summary: str, scope: Scope, deadline: float) -> None:
         """A change begins; its commands have `deadline` seconds in all."""
 
-    def changed(self, summary: str, reach: Scope, state: str) -> None:
+    def changed(self, summary: str, scope: Scope, state: str) -> None:
         """A change is `done`, was `already so`, or is `planned`."""
 
     def command_began(self, command: Command) -> None:

@@ -25,7 +25,7 @@ _MOST_BYTES = 16 * 1024 * 1024
 _BEGINS = re.compile(rb'\{"seq":(\d+),"time":"[^"]*","kind":"([^"]*)"(?:,"name":"([^"]*)")?')
 _SEAL = b',"sha256":"'
 _SEAL_LENGTH = len(_SEAL) + 64 + len(b'"}\n')
-_NOT_NEEDED = {b"command", b"command began", b"exchange", b"look", b"decision", b"confirmed", b"left behind"}
+_NOT_NEEDED = {b"command", b"command began", b"exchange", b"check", b"decision", b"confirmed", b"left behind"}
 #: What is wrong with a line, and that in words.
 _Broken = tuple[Damage, str]
 _FACTS_NOT_NEEDED = {

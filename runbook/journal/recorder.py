@@ -18,7 +18,7 @@ KEPT_OUTPUT = 64 * 1024
 _KEPT_BODY = 4 * 1024
 
 
-class Witness:
+class Recorder:
     """Keeps commands and HTTP exchanges in the journal of one incident, redacted."""
 
     def __init__(self, journal: Journal) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from runbook.errors import RunbookError
-from runbook.migrations.database import Catalog
+from runbook.migrations.database import Database
 from runbook.migrations.destructive_sql import Harm, How, harms
 from runbook.migrations.verdict.table_names import BOOKKEEPING, Name
 
@@ -29,7 +29,7 @@ def unknown(why: str) -> Loss:
     return Loss(f"unknown loss ({why})", None)
 
 
-def named(sql: str, catalog: Catalog, bookkeeping: Name = BOOKKEEPING) -> list[Loss]:
+def named(sql: str, catalog: Database, bookkeeping: Name = BOOKKEEPING) -> list[Loss]:
     """Everything that `sql` would destroy or overwrite, with what it holds now, each once; the statements stay unrun.
 
     What the catalog does not know by that name (it is renamed on the way, say), or cannot count in time, counts as
@@ -50,7 +50,7 @@ def named(sql: str, catalog: Catalog, bookkeeping: Name = BOOKKEEPING) -> list[L
     return list(losses.values())
 
 
-def _losses(harm: Harm, catalog: Catalog, columns: dict[str, set[str]]) -> Iterable[Loss]:
+def _losses(harm: Harm, catalog: Database, columns: dict[str, set[str]]) -> Iterable[Loss]:
     if harm.table is None:
         yield unknown(harm.statement)
         return
@@ -70,7 +70,7 @@ def _losses(harm: Harm, catalog: Catalog, columns: dict[str, set[str]]) -> Itera
             yield Loss(f"table {other}, by its foreign key to {table}", _count(catalog, other, None))
 
 
-def _count(catalog: Catalog, table: str, column: str | None) -> int | None:
+def _count(catalog: Database, table: str, column: str | None) -> int | None:
     try:
         return catalog.values_held(table, [column] if column else []).get(column or "*")
     except RunbookError:
@@ -93,7 +93,7 @@ _WIDER = {
 }
 
 
-def _widens(harm: Harm, catalog: Catalog) -> bool:
+def _widens(harm: Harm, catalog: Database) -> bool:
     """Tell whether the new type surely holds each value of the old one as it is."""
     try:
         old = _TYPE.fullmatch(catalog.column_type(str(harm.table), str(harm.column)) or "")

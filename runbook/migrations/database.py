@@ -39,7 +39,7 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_cata
 _REVISION = re.compile(r"[\w.-]{1,255}")
 
 
-class Catalog:
+class Database:
     """The database of one production, asked through psql from inside its own container."""
 
     def __init__(self, production: Production, settings: DatabaseSettings) -> None:

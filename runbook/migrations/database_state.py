@@ -12,7 +12,7 @@ import hashlib
 from dataclasses import dataclass
 
 from runbook.errors import RunbookError
-from runbook.migrations.database import Catalog
+from runbook.migrations.database import Database
 
 _SNAPSHOT = "SELECT txid_current_snapshot() || ' of ' || oid FROM pg_database WHERE datname = current_database()"
 # Large objects are not counted: where there are some, the snapshot alone decides. A policy must not hide rows.
@@ -40,7 +40,7 @@ class Moment:
     rows: str = ""
 
     @classmethod
-    def now(cls, catalog: Catalog, deadline: float) -> "Moment":
+    def now(cls, catalog: Database, deadline: float) -> "Moment":
         """What it holds now; every table is read once, within `deadline` seconds. Raises nothing: unknown is empty."""
         # The server ends it, too: a session that went on behind its deadline would hold up the downgrade.
         most = f"SET LOCAL statement_timeout = '{max(1, int(deadline * 0.9))}s'; SET LOCAL lock_timeout = '2s';"
@@ -52,7 +52,7 @@ class Moment:
             return cls()
         return cls(snapshot, hashlib.sha256(repr(held).encode()).hexdigest())
 
-    def holds_still(self, catalog: Catalog, deadline: float) -> bool:
+    def holds_still(self, catalog: Database, deadline: float) -> bool:
         """Tell whether the database surely holds the very rows that it held then."""
         if not self.snapshot or not self.rows:
             return False

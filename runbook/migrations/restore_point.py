@@ -9,8 +9,8 @@ from typing import Any
 
 from runbook.actions import Action, Artifact, Check, Observation
 from runbook.errors import CheckFailed, Inconclusive
-from runbook.incident.executor import Incident
-from runbook.migrations.database import Catalog
+from runbook.incident.executor import Executor
+from runbook.migrations.database import Database
 from runbook.migrations.database_state import Moment
 from runbook.migrations.restore_steps import Restoring
 from runbook.production.compose import FOLDER, Production
@@ -43,7 +43,7 @@ class RestorePoint:
         production: Production,
         settings: DatabaseSettings,
         deadlines: Deadlines,
-        incident: Incident,
+        incident: Executor,
         restoring: Restoring,
     ) -> None:
         self._production = production
@@ -51,7 +51,7 @@ class RestorePoint:
         self._deadlines = deadlines
         self._incident = incident
         self._restoring = restoring
-        self._catalog = Catalog(production, settings)
+        self._catalog = Database(production, settings)
         self._folder = f"{production.directory}/{FOLDER}"
         #: What the database held before the dump at `path` was begun, if this run took it.
         self._before = Moment()
@@ -132,7 +132,9 @@ class RestorePoint:
             return f"{fact['path']} is whole, by size and SHA-256, and nothing was written since it was taken"
         else:
             why = f"the database may hold other rows by now than {fact['path']}, which is kept"
-        self._incident.decide("Does the restore point of an earlier run of this incident still hold all?", "no", [why])
+        self._incident.record_decision(
+            "Does the restore point of an earlier run of this incident still hold all?", "no", [why]
+        )
         return None
 
     def _whole(self, fact: Mapping[str, Any]) -> bool:
@@ -219,7 +221,7 @@ class RestorePoint:
                 self._put_on_record(path, *self.facts(path))
             else:
                 why = f"{path} does not have the SHA-256 that {path}{_SEAL} holds"
-                self._incident.decide(f"Is the restore point of incident {earlier} whole?", "no", [why])
+                self._incident.record_decision(f"Is the restore point of incident {earlier} whole?", "no", [why])
 
     def _put_on_record(self, path: str, size: int, digest: str, **more: Mapping[str, str]) -> None:
         restore = self._restoring.how_to(path, digest, self._incident.facts)

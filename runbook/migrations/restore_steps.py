@@ -6,7 +6,7 @@ from typing import Any
 
 from runbook.errors import RunbookError
 from runbook.hosts.command import Command
-from runbook.migrations.database import Catalog, quoted
+from runbook.migrations.database import Database, quoted
 from runbook.production.compose import Production
 from runbook.production.containers import counts
 from runbook.settings.schema import DatabaseSettings, TrafficSettings
@@ -36,7 +36,7 @@ class Restoring:
         say who may make another one is no reason to stop.
         """
         try:
-            found = Catalog(self._production, self._database).ask(_MAKERS)
+            found = Database(self._production, self._database).ask(_MAKERS)
         except RunbookError:
             found = []
         maker = found[0][0] if found else self._database.user

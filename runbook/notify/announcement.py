@@ -44,5 +44,5 @@ class Channel:
             return f"accepted by the incident channel ({self.service}): {title}"
 
         return Action(
-            "the rollback is announced", (Message(f"announce: {title}\n{message}", send),), reach=Scope.PEOPLE
+            "the rollback is announced", (Message(f"announce: {title}\n{message}", send),), scope=Scope.PEOPLE
         )

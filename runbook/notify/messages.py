@@ -44,8 +44,8 @@ def ticket(project: str, facts: Mapping[str, Any]) -> tuple[str, str]:
 
 def _schema(facts: Mapping[str, Any]) -> list[str]:
     """What became of the schema, and where what was in it is kept."""
-    way, now = facts.get("way"), _heads(facts)
-    if way == "forward-fix":
+    strategy, now = facts.get("strategy"), _heads(facts)
+    if strategy == "forward-fix":
         return [f"The schema was migrated on to {now}, which the new release brought."]
     verdict = f"Verdict on migrations: {facts.get('verdict', {}).get('verdict', 'unknown')}."
     point = facts.get("restore point", {})
@@ -53,7 +53,7 @@ def _schema(facts: Mapping[str, Any]) -> list[str]:
         f"Restore point from before, on the production host: {point.get('path', 'unknown')},"
         f" {point.get('size', 'unknown')} bytes, sha256 {point.get('sha256', 'unknown')}."
     )
-    if way == "downgrade":
+    if strategy == "downgrade":
         return [verdict, f"The schema was downgraded to {now}.", kept]
     if point:
         return [verdict, "An earlier run, which broke off, downgraded the schema, or was about to.", kept]
@@ -68,7 +68,7 @@ def _to_do(facts: Mapping[str, Any]) -> list[str]:
         lost = "; ".join(map(str, facts.get("loss", [])))
         return [mend, *([f"What its migrations destroyed is in the restore point alone ({lost})."] if lost else [])]
     to_do = "To do: find the cause, ship a forward-fix under a new tag, and let its post-deploy validation pass."
-    if (facts.get("way") != "downgrade" and "restore point" not in facts) or facts.get("loss") == []:
+    if (facts.get("strategy") != "downgrade" and "restore point" not in facts) or facts.get("loss") == []:
         return [to_do]
     losses = "; ".join(map(str, facts.get("loss", []))) or "see the record of the run that took it"
     return [to_do, f"Reconcile the data drift: the downgrade destroyed what only the restore point has ({losses})."]
@@ -86,7 +86,7 @@ def _switched_off(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _forward(facts: Mapping[str, Any]) -> bool:
-    return facts.get("way") == "forward-fix"
+    return facts.get("strategy") == "forward-fix"
 
 
 def _heads(facts: Mapping[str, Any]) -> str:

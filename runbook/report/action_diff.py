@@ -45,7 +45,7 @@ class ActionDiff:
     step: str
     id: str
     summary: str
-    reach: str
+    scope: str
     standing: PlanDiff
     planned: tuple[str, ...]
     actual: tuple[str, ...]
@@ -114,21 +114,21 @@ class PlanAndActual:
         """It in one sentence, for the page's head."""
         if not self.plan:
             return f"No plan to compare with: {self.why_none}"
-        counted, reach = f"{self.as_planned} of {len(self.changes)} changes", self._to_production
+        counted, scope = f"{self.as_planned} of {len(self.changes)} changes", self._to_production
         places = self.differences
         if not places:
             stopped = "stopped where the plan did, " if self.stopped else ""
-            return f"As planned: {stopped}{counted}{reach}"
+            return f"As planned: {stopped}{counted}{scope}"
         where = "1 place" if places == 1 else f"{places} places"
-        return f"Differs from the plan in {where}: {counted} as planned{reach}"
+        return f"Differs from the plan in {where}: {counted} as planned{scope}"
 
     @property
     def _to_production(self) -> str:
         """How many of those made as planned changed production, as the terminal counts them; empty if unknown."""
-        if not self.as_planned or not all(change.reach for change in self.changes):
+        if not self.as_planned or not all(change.scope for change in self.changes):
             return ""
         made = [change for change in self.changes if change.standing is PlanDiff.AS_PLANNED]
-        number = sum(change.reach == Scope.PRODUCTION for change in made)
+        number = sum(change.scope == Scope.PRODUCTION for change in made)
         return f", {number or 'none'} of them to production"
 
 

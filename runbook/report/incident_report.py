@@ -109,7 +109,7 @@ class IncidentReport:
         if "switch-felt" in reached:
             switch = self.facts.get("switch", {})
             return f"Switched: {switch.get('variable')}={switch.get('value')}"
-        if "rolled-back" in reached and self.facts.get("way") == "forward-fix":
+        if "rolled-back" in reached and self.facts.get("strategy") == "forward-fix":
             return f"Over: production went forward to {self._tag('target')}"
         if "rolled-back" in reached:
             return f"Over: production runs {self._tag('target')} again"
@@ -223,7 +223,7 @@ class IncidentReport:
 
     @property
     def time_to_recover(self) -> float | None:
-        """The seconds from the incident's beginning until its way back, or its switch, was seen to work; None if never.
+        """The seconds until the rollback, or the kill switch, was seen to work; None if it never was.
 
         Over all its runs, the time between them included. Who turns a switch on again has nothing to recover.
         """

@@ -89,7 +89,7 @@ def _held(
         step=f"{step.keyword} {step.text}",
         id=step.id,
         summary=known.summary,
-        reach=known.reach,
+        scope=known.scope,
         standing=standing,
         planned=tuple(planned.actions) if planned else (),
         actual=tuple(actual.actions) if actual else (),

@@ -73,7 +73,7 @@ def newest_plan(reports: Path, sought: Sought) -> dict[str, Any]:
 
 
 def facts_in_short(entries: Sequence[Entry]) -> dict[str, Any]:
-    """The facts on which the way back was decided, without what only reads differently from run to run."""
+    """The facts on which the strategy was decided, without what only reads differently from run to run."""
     facts = {entry["name"]: entry["value"] for entry in entries if entry["kind"] == "fact"}
     before, target = facts.get("origin") or facts.get("before") or {}, facts.get("target") or {}
     verdict, switch = facts.get("verdict") or {}, facts.get("switch") or {}
@@ -87,7 +87,7 @@ def facts_in_short(entries: Sequence[Entry]) -> dict[str, Any]:
         **digests,
         "schema revision": facts.get("schema"),
         "verdict": verdict.get("verdict"),
-        "way back": facts.get("way"),
+        "strategy": facts.get("strategy"),
         "loss": facts.get("loss"),
         "switch": f"{switch['variable']}={switch['value']}" if switch else None,
     }

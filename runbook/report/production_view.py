@@ -23,7 +23,7 @@ class Production:
     def __init__(self, entries: Sequence[Entry], facts: Mapping[str, Any], *, emergency: bool) -> None:
         self._facts = facts
         self._emergency = emergency
-        self._changes = [entry for entry in entries if entry["kind"] == "change"]
+        self._changes = [entry for entry in entries if entry["kind"] == "action"]
         self._gate = gate(entries)
         self._changed_since = _changed_since_last_look(entries)
 
@@ -59,7 +59,7 @@ class Production:
     def _must_stay(self) -> tuple[str, ...]:
         if self._emergency:
             return "release", "schema", "other containers"
-        return ("other containers", "switches", *(("schema",) if self._facts.get("way") == "application" else ()))
+        return ("other containers", "switches", *(("schema",) if self._facts.get("strategy") == "image-only" else ()))
 
     @property
     def gate_closed_seconds(self) -> float | None:
@@ -109,7 +109,7 @@ def gate(entries: Sequence[Entry]) -> str:
             found = str(entry["value"].get("gate", ""))
             if found == "closed" and not is_closed(entry["value"]):
                 found = ""
-        elif entry["kind"] == "change" and entry["state"] in ("begun", "done"):
+        elif entry["kind"] == "action" and entry["state"] in ("begun", "done"):
             found = _TURNED.get(entry["summary"], found)
     return found
 
@@ -118,7 +118,7 @@ def closing_of(entries: Sequence[Entry]) -> str:
     """When this incident closed the gate, or began to (UTC), if it did and did not open it again; else empty."""
     since = ""
     for entry in entries:
-        if entry["kind"] == "change" and entry["state"] in ("begun", "done", "already so"):
+        if entry["kind"] == "action" and entry["state"] in ("begun", "done", "already so"):
             if entry["summary"] == _RESUMED:
                 since = ""
             elif entry["summary"] == _PAUSED and entry["state"] != "already so":
@@ -136,6 +136,6 @@ def _changed_since_last_look(entries: Sequence[Entry]) -> list[Entry]:
     for entry in entries:
         if _is_look(entry):
             changes = []
-        elif entry["kind"] == "change" and entry["state"] in ("begun", "done"):
-            changes += [entry] if entry.get("reach", Scope.PRODUCTION) == Scope.PRODUCTION else []
+        elif entry["kind"] == "action" and entry["state"] in ("begun", "done"):
+            changes += [entry] if entry.get("scope", Scope.PRODUCTION) == Scope.PRODUCTION else []
     return changes

@@ -23,7 +23,7 @@ class ShortChange:
     """
 
     summary: str
-    reach: str
+    scope: str
     state: str
     actions: list[str] = field(default_factory=list)
     evidence: str = ""
@@ -32,7 +32,7 @@ class ShortChange:
         """The same change when a later run of the incident came to it."""
         if later.state == "already so" and self.state in ("begun", "done"):
             # It came to its end after the run that began it had died, say.
-            return ShortChange(self.summary, self.reach, "done", self.actions, later.evidence)
+            return ShortChange(self.summary, self.scope, "done", self.actions, later.evidence)
         return later
 
 
@@ -87,7 +87,7 @@ def in_short(entries: Sequence[Entry]) -> list[StepDigest]:
             now = found.setdefault((entry["scenario"], words, counts[words]), fresh)
             of_scenario.setdefault(entry["scenario"], {})[id(now)] = now
             now.outcome, now.detail, changes = "interrupted", "", []
-        elif kind == "change" and now is not None:
+        elif kind == "action" and now is not None:
             _changed(now, changes, entry)
         elif kind == "step ended" and now is not None:
             stopped = entry["outcome"] not in ("passed", "planned")
@@ -106,7 +106,7 @@ def _changed(step: StepDigest, of_this_run: list[ShortChange], entry: Entry) -> 
         return
     place = len(of_this_run)
     told = ShortChange(
-        entry["summary"], entry.get("reach", "production"), state, entry.get("actions", []), entry.get("evidence", "")
+        entry["summary"], entry.get("scope", "production"), state, entry.get("actions", []), entry.get("evidence", "")
     )
     if place < len(step.changes):
         step.changes[place] = told = step.changes[place].then(told)
@@ -122,5 +122,5 @@ def _went_on(steps: Sequence[StepDigest]) -> None:
 
 
 def _only_known(change: Mapping[str, Any]) -> dict[str, Any]:
-    known = {"summary": "", "reach": "", "state": "", "actions": [], "evidence": ""}
+    known = {"summary": "", "scope": "", "state": "", "actions": [], "evidence": ""}
     return {name: change.get(name, empty) for name, empty in known.items()}

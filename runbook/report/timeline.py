@@ -8,7 +8,7 @@ from runbook.actions import Outcome, Scope
 from runbook.clock import seconds_between
 from runbook.journal.journal import Entry
 
-_DETAILS = ("command", "exchange", "look", "change")
+_DETAILS = ("command", "exchange", "check", "action")
 #: What was asked more often than this within one step is shown once.
 _MOST_REPEATED = 3
 
@@ -33,7 +33,7 @@ class Step:
         """Its changes, in their last state."""
         last: dict[str, Entry] = {}
         for entry in self.details:
-            if entry["kind"] == "change":
+            if entry["kind"] == "action":
                 last[entry["summary"]] = entry
         return list(last.values())
 
@@ -71,7 +71,7 @@ class Step:
     @property
     def _states_on_production(self) -> set[str]:
         """The states of those of its changes to production that were really begun."""
-        own = (entry for entry in self.changes if entry.get("reach", Scope.PRODUCTION) == Scope.PRODUCTION)
+        own = (entry for entry in self.changes if entry.get("scope", Scope.PRODUCTION) == Scope.PRODUCTION)
         return {entry["state"] for entry in own} & {"begun", "done"}
 
 

@@ -122,7 +122,7 @@ class Ledger:
             f"{release.tag} is entered in the ledger of known-good releases",
             self._ledger.appending(line),
             already,
-            reach=Scope.NOTES,
+            scope=Scope.NOTES,
         )
 
     def validated_with(self, tag: str, schema: Sequence[str]) -> bool:

@@ -178,7 +178,7 @@ class Lock:
         return Action(
             f"the lock of incident {held.holder.incident} is taken away",
             (self._if_still(held.seal, "remove"), *JsonLinesFile(self._production, "unlocked.jsonl").appending(line)),
-            reach=Scope.NOTES,
+            scope=Scope.NOTES,
         )
 
     def _now_held(self) -> str:

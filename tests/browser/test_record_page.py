@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from runbook.incident.executor import Incident, Mode
+from runbook.incident.executor import Executor, Mode
 from runbook.journal.journal import Journal
 from runbook.report.page.render import render
 from runbook.secrets.redactor import Redactor
@@ -31,7 +31,7 @@ def record(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A record with a passed step, a failed one, and long, hostile output; its kind is the parameter's."""
     kind = getattr(request, "param", "rollback")
     journal = Journal(tmp_path / "reports/incident/journal.jsonl", Redactor())
-    incident = Incident("incident", Mode.EXECUTE, journal)
+    incident = Executor("incident", Mode.EXECUTE, journal)
     journal.write("opened", type=kind, mode="execute", project="shop", operator="on-call", operator_host="laptop")
     journal.write("scenario began", scenario="Users return", feature="2. Roll back", description="")
     for text, error in (

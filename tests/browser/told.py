@@ -79,7 +79,7 @@ class Told:
             step.commands.append(entry["command"])
         elif entry["kind"] == "exchange":
             step.commands.append(f"{entry['method']} {entry['url']}")
-        elif entry["kind"] == "change" and entry["reach"] == "production" and entry["state"] in ("begun", "done"):
+        elif entry["kind"] == "action" and entry["scope"] == "production" and entry["state"] in ("begun", "done"):
             step.changed_production = True
 
     @property
@@ -112,9 +112,9 @@ class Told:
 
     @property
     def left_to_do(self) -> list[str]:
-        """What people were told, what is in quarantine, the way back out of a restore point, switches left off."""
-        changes = [entry for entry in self._all("change") if entry.get("actions")]
-        messages = {entry["summary"]: entry["actions"] for entry in changes if entry["reach"] == "people"}
+        """What people were told, what is in quarantine, the strategy out of a restore point, switches left off."""
+        changes = [entry for entry in self._all("action") if entry.get("actions")]
+        messages = {entry["summary"]: entry["actions"] for entry in changes if entry["scope"] == "people"}
         told = [action.partition(": ")[2] for actions in messages.values() for action in actions]
         quarantined = self.facts.get("quarantined") or {}
         told += [quarantined["tag"], *quarantined["digests"].values()] if quarantined else []

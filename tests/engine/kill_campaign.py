@@ -138,7 +138,7 @@ class Campaign:
         if ran.exit_code != 0 or ran.folder is None:
             raise RuntimeError(f"the undisturbed run did not pass\n{ran.terminal}")
         steps = [f"{entry['keyword']} {entry['text']}" for entry in ran.of_kind("step began")]
-        changes = [(e["summary"], e["seconds"]) for e in ran.of_kind("change") if e["state"] == "done"]
+        changes = [(e["summary"], e["seconds"]) for e in ran.of_kind("action") if e["state"] == "done"]
         return Undisturbed(steps, changes, same_end.end_of(self._here, ran.folder.name))
 
     def _place(self, moment: str, kind: str, number: int) -> tuple[str, float]:

@@ -22,7 +22,7 @@ def problems(ran: Ran, where: str, kind: str) -> Iterator[str]:
             open_step = f"{entry['keyword']} {entry['text']}"
         elif entry["kind"] == "step ended":
             open_step = ""
-    begun = [entry["summary"] for entry in ran.of_kind("change") if entry["state"] == "begun"]
+    begun = [entry["summary"] for entry in ran.of_kind("action") if entry["state"] == "begun"]
     expected = {"began": open_step == where, "ended": open_step == ""}
     if not expected.get(kind, bool(open_step) and begun[-1:] == [where]):
         yield f"in flight by the journal: {open_step!r}, last change {begun[-1:]}"

@@ -52,18 +52,18 @@ class Killer:
     def __init__(self, moment: str) -> None:
         self.kind, self.place, *seconds = moment.split(":")
         self.seconds = float(seconds[0]) if seconds else 0.0
-        self._of = "step" if self.kind in ("began", "ended") else "change"
+        self._of = "step" if self.kind in ("began", "ended") else "action"
         self._count = 0
         self._here = False
 
     def before(self, kind: str, state: str | None) -> None:
         """Strike before an entry is written, if this is the moment."""
-        if self._of == "change" and self._here and (kind, state) == ("change", "done"):
+        if self._of == "action" and self._here and (kind, state) == ("action", "done"):
             kill()
 
     def after(self, kind: str, facts: Mapping[str, Any]) -> None:
         """Strike when an entry is written, if this is the moment."""
-        begins = (kind, facts.get("state")) == (("step began", None) if self._of == "step" else ("change", "begun"))
+        begins = (kind, facts.get("state")) == (("step began", None) if self._of == "step" else ("action", "begun"))
         if begins:
             self._count += 1
             words = str(facts.get("text") or facts.get("summary"))

@@ -176,7 +176,7 @@ class Shaped:
         problems = [f"the {name} does not say {words!r}" for name, ran in (("plan", plan), ("execution", executed))
                     if words not in " ".join(ran.terminal.split())]  # fmt: skip
         problems += [f"exit code {ran.exit_code}" for ran in (plan, executed) if ran.exit_code == 0]
-        begun = [entry["summary"] for entry in executed.of_kind("change") if entry["state"] == "begun"]
+        begun = [entry["summary"] for entry in executed.of_kind("action") if entry["state"] == "begun"]
         return problems + [f"changed: {summary}" for summary in begun if "fetched" not in summary]
 
     def _passed(self, shape: Shape, plan: Ran, executed: Ran, before: Mapping[str, dict[str, Any]]) -> list[str]:

@@ -41,7 +41,7 @@ def one_line(ran: Ran, *words: str) -> None:
 
 
 def changes_begun(ran: Ran) -> list[str]:
-    return [entry["summary"] for entry in ran.of_kind("change") if entry["state"] == "begun"]
+    return [entry["summary"] for entry in ran.of_kind("action") if entry["state"] == "begun"]
 
 
 def test_no_settings_file(untouched: Rehearsed, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from runbook.actions import Check
 from runbook.chapters.context import Context
 from runbook.errors import CheckFailed, EngineError, RunbookError
 from runbook.hosts.local import Host
-from runbook.incident.executor import Incident, Mode
+from runbook.incident.executor import Executor, Mode
 from runbook.incident.options import Options
 from runbook.journal.journal import Journal
 from runbook.production.compose import Production
@@ -39,34 +39,34 @@ def tools_for(tmp_path: Path) -> Iterator[Tools]:
     made: list[Context] = []
 
     def make(settings: Settings) -> Context:
-        incident = Incident("i-1", Mode.PLAN, Journal(tmp_path / "i" / "journal.jsonl", redactor_for(settings)))
+        incident = Executor("i-1", Mode.PLAN, Journal(tmp_path / "i" / "journal.jsonl", redactor_for(settings)))
         made.append(Context(settings, incident, Options()))
         return made[-1]
 
     (tmp_path / "i").mkdir()
     yield make
-    for tools in made:
-        for client in (tools.prober._client, tools.prober._unverified):
+    for context in made:
+        for client in (context.prober._client, context.prober._unverified):
             client.close()
 
 
-def seen(tools: Context, expectation: Check) -> str:
+def seen(context: Context, check: Check) -> str:
     """What a check that must pass saw."""
-    tools.incident.verify(expectation)
-    return str(tools.incident.journal.entries[-1]["seen"])
+    context.incident.verify(check)
+    return str(context.incident.journal.entries[-1]["seen"])
 
 
 def test_practice_passes(rehearsed: Rehearsed, tools_for: Tools) -> None:
     """The practice production's own settings fit: health requests, gate, and the switch."""
-    tools = tools_for(load(rehearsed.practice.settings))
-    assert seen(tools, tools.health.askable()).count("answers as it should") == 2
-    assert seen(tools, tools.gate.agreeing(tools.health.well)).startswith("the gate says open, and http")
-    assert seen(tools, tools.gate.turnable()).count("gate of gateway") == 2
-    assert seen(tools, tools.switch.reaching()) == "EXPORT_MODE reaches api: EXPORT_MODE; jobs: EXPORT_MODE"
-    assert "with credentials" in seen(tools, tools.switch.askable())
+    context = tools_for(load(rehearsed.practice.settings))
+    assert seen(context, context.health.askable()).count("answers as it should") == 2
+    assert seen(context, context.gate.agreeing(context.health.well)).startswith("the gate says open, and http")
+    assert seen(context, context.gate.turnable()).count("gate of gateway") == 2
+    assert seen(context, context.switch.reaching()) == "EXPORT_MODE reaches api: EXPORT_MODE; jobs: EXPORT_MODE"
+    assert "with credentials" in seen(context, context.switch.askable())
     # The switch is on, and would be turned off: inside it is on, of which no waiting makes off.
     with pytest.raises(CheckFailed, match=r"seen: .*-api-1 sees EXPORT_MODE=on"):
-        tools.incident.verify(tools.switch.seen_inside())
+        context.incident.verify(context.switch.seen_inside())
 
 
 @pytest.mark.parametrize(
@@ -83,20 +83,20 @@ def test_request_that_does_not_fit_is_told(
     rehearsed: Rehearsed, tools_for: Tools, changed: dict[str, Any], says: str
 ) -> None:
     """What would fail behind the closed gate is told while it is open."""
-    tools = tools_for(settings_of(rehearsed, "health", **changed))
+    context = tools_for(settings_of(rehearsed, "health", **changed))
     with pytest.raises(CheckFailed, match=says):
-        tools.incident.verify(tools.health.askable())
+        context.incident.verify(context.health.askable())
 
 
 def test_gate_that_contradicts_its_answers(rehearsed: Rehearsed, tools_for: Tools) -> None:
     """A state command that says closed in front of an api that answers; and a program that the gateway lacks."""
     liar = {"service": "gateway", "command": ["echo", "closed"]}
     lost = {"service": "gateway", "command": ["no-such-gate", "close"]}
-    tools = tools_for(settings_of(rehearsed, "traffic", state=liar, pause=lost))
+    context = tools_for(settings_of(rehearsed, "traffic", state=liar, pause=lost))
     with pytest.raises(CheckFailed, match="contradiction: the gate says closed"):
-        tools.incident.verify(tools.gate.agreeing(tools.health.well))
+        context.incident.verify(context.gate.agreeing(context.health.well))
     with pytest.raises(CheckFailed, match="no-such-gate is missing in gateway"):
-        tools.incident.verify(tools.gate.turnable())
+        context.incident.verify(context.gate.turnable())
 
 
 @contextmanager
@@ -110,22 +110,22 @@ def paused(name: str) -> Iterator[None]:
 
 def test_paused_container_is_not_waited_for(rehearsed: Rehearsed, tools_for: Tools) -> None:
     """Nobody waits two minutes for a container that somebody paused."""
-    tools = tools_for(load(rehearsed.practice.settings))
+    context = tools_for(load(rehearsed.practice.settings))
     began = monotonic()
     with paused(f"{rehearsed.practice.name}-jobs-1"), pytest.raises(CheckFailed, match="jobs-1 is paused"):
-        tools.incident.verify(tools.health.containers_healthy())
+        context.incident.verify(context.health.containers_healthy())
     assert monotonic() - began < 15
 
 
 def test_engine_that_nobody_reaches(rehearsed: Rehearsed, tools_for: Tools, tmp_path: Path) -> None:
     """It is told as what it is; no image is said to be missing, and no gate to be in a wrong state."""
-    tools = tools_for(load(rehearsed.practice.settings))
-    host = Host({"DOCKER_HOST": f"unix://{tmp_path}/no-engine.sock"}, tools.incident)
-    production = Production(host, tools.settings.project, tools.settings.deadlines)
+    context = tools_for(load(rehearsed.practice.settings))
+    host = Host({"DOCKER_HOST": f"unix://{tmp_path}/no-engine.sock"}, context.incident)
+    production = Production(host, context.settings.project, context.settings.deadlines)
     with pytest.raises(EngineError, match="reached no Docker engine"):
         production.image_id("shop/api:v1")
     with pytest.raises(EngineError, match="reached no Docker engine"):
         production.containers()
-    gate = TrafficGate(production, tools.prober, tools.settings.traffic, 1)
+    gate = TrafficGate(production, context.prober, context.settings.traffic, 1)
     with pytest.raises(RunbookError, match="reached no Docker engine"):
         gate.state()

@@ -10,7 +10,7 @@ import pytest
 
 from runbook.errors import Inconclusive
 from runbook.migrations.data_loss import named
-from runbook.migrations.database import Catalog
+from runbook.migrations.database import Database
 from runbook.migrations.database_state import Moment
 from runbook.migrations.restore_point import _DATA_OF
 from runbook.settings.schema import DatabaseSettings
@@ -27,7 +27,7 @@ INSERT INTO audit.lines VALUES (1); INSERT INTO days VALUES ('2025-12-18');
 """
 
 
-class Direct(Catalog):
+class Direct(Database):
     """The same questions to a PostgreSQL outside of a container."""
 
     def __init__(self, server: Cluster) -> None:
@@ -136,8 +136,8 @@ def test_every_table_that_must_be_in_a_dump_is_named_there(server: Cluster, tmp_
     )
     server.must("shop", 'ALTER TABLE "my schema"."odd name" OWNER TO "shop owner"')
     dump = tmp_path / "dump"
-    reach = ("-U", "postgres", "-h", str(server.socket))
-    dumping = [str(server.programs / "pg_dump"), *reach, "-d", "shop", "--format", "custom", "--file", str(dump)]
+    scope = ("-U", "postgres", "-h", str(server.socket))
+    dumping = [str(server.programs / "pg_dump"), *scope, "-d", "shop", "--format", "custom", "--file", str(dump)]
     subprocess.run(dumping, check=True, timeout=60)
     listing = [str(server.programs / "pg_restore"), "--list", str(dump)]
     listed = subprocess.run(listing, check=True, capture_output=True, text=True, timeout=60).stdout

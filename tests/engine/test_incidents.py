@@ -71,7 +71,7 @@ class TestBreakingMigration:
         held_by_failed = rows(here.practice, "orders", where=f"NOT ({left.before})")
         assert len(held_by_failed) == len(NEW_CUSTOMERS) == len(left.placed)
         recovery = "the schema is downgraded from 0004_customers to 0003_heartbeats, then the application goes to"
-        ran = planned_and_executed(here, self.incident, f"way back: {recovery} {LIVE} because the verdict")
+        ran = planned_and_executed(here, self.incident, f"strategy: {recovery} {LIVE} because the verdict")
 
         assert (running(here, "api"), running(here, "jobs")) == (LIVE, LIVE)
         assert others.items() <= here.ids().items()
@@ -153,7 +153,7 @@ class TestAdditiveMigration:
         """The target serves users on the newer schema; nothing of the schema or of its rows has changed."""
         here, left = scene
         before = state(here)
-        recovery = f"way back: the application alone, to {LIVE}; the schema stays at 0004_discounts because the verdict"
+        recovery = f"strategy: the application alone, to {LIVE}; the schema stays at 0004_discounts because the verdict"
         ran = planned_and_executed(here, self.incident, recovery)
         now = state(here)
         for same in ("revision", "schema", "orders", "gate"):

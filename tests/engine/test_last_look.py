@@ -87,7 +87,7 @@ def test_nobody_is_told_of_a_success_that_is_none(broken_off: tuple[Rehearsed, R
     assert ran.exit_code == 1, ran.terminal
     assert announcements(here) == before
     assert first.entries[-1]["outcome"] == "failed"
-    assert seen in [entry["seen"] for entry in first.of_kind("look") if entry["state"] == "not so"][-1]
+    assert seen in [entry["seen"] for entry in first.of_kind("check") if entry["state"] == "not so"][-1]
 
 
 def test_last_look_comes_behind_the_announcement(broken_off: tuple[Rehearsed, Ran]) -> None:

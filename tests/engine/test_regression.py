@@ -45,7 +45,7 @@ def test_plan_changes_nothing(rehearsed: Rehearsed) -> None:
     assert rehearsed.ids_after_plan == rehearsed.ids_before
     assert rehearsed.env_after_plan == rehearsed.env_before
     assert not [
-        e for e in rehearsed.plan.of_kind("change") if e["state"] in ("begun", "done") and "fetched" not in e["summary"]
+        e for e in rehearsed.plan.of_kind("action") if e["state"] in ("begun", "done") and "fetched" not in e["summary"]
     ]
 
 
@@ -168,7 +168,7 @@ def test_errors_are_counted_apart(rehearsed: Rehearsed) -> None:
 def test_gate_was_closed_while_the_target_started(rehearsed: Rehearsed) -> None:
     """By the journal: gate closed, then env file, then up, then readiness, and only then the gate is opened."""
     assert rehearsed.rollback is not None
-    begun = [entry["summary"] for entry in rehearsed.rollback.of_kind("change") if entry["state"] == "begun"]
+    begun = [entry["summary"] for entry in rehearsed.rollback.of_kind("action") if entry["state"] == "begun"]
     order = ["is quarantined", "user traffic is paused", "says IMAGE_TAG=", "brought up on", "user traffic is resumed"]
     places = [next(n for n, summary in enumerate(begun) if word in summary) for word in order]
     assert places == sorted(places)
@@ -235,7 +235,7 @@ def test_repeated_run_does_nothing(rehearsed: Rehearsed) -> None:
     assert "is itself what incident" in " ".join(plain.terminal.split())
     assert rehearsed.ids() == before
     assert announcements(rehearsed) == told
-    assert not [e for ran in (named, plain) for e in ran.of_kind("change") if e["state"] == "begun"]
+    assert not [e for ran in (named, plain) for e in ran.of_kind("action") if e["state"] == "begun"]
 
 
 def test_post_deploy_refuses_the_quarantined_release(rehearsed: Rehearsed) -> None:

@@ -22,7 +22,7 @@ from runbook.chapters.startup import trial
 from runbook.chapters.startup.scratch_project import LABEL, UNTIL
 from runbook.errors import Inconclusive
 from runbook.hosts.command import Command
-from runbook.migrations.database import Catalog
+from runbook.migrations.database import Database
 from runbook.production.compose import Production
 from runbook.production.service.health import Health
 from runbook.release import ImageName, Release
@@ -96,7 +96,7 @@ class Here:
         return self.compose("exec", "-T", "db", "psql", "-qtA", "-U", "shop", "-d", "shop", "-c", text)
 
     @contextmanager
-    def tools(self, folder: Path, kind: str, **migrations: Any) -> Iterator[Any]:
+    def context(self, folder: Path, kind: str, **migrations: Any) -> Iterator[Any]:
         """The runbook's parts for this production, whose api does at its start what `kind` says."""
         (self.folder / ".env").write_text(f"PASSWORD=dollar$$and'quote\nKIND={kind}\nIMAGE_TAG=v1\n")
         name = f"trial-{uuid.uuid4().hex[:8]}"
@@ -110,7 +110,7 @@ class Here:
             yield SimpleNamespace(
                 incident=found, host=there, production=production,
                 health=Health(production, prober, HealthSettings(), {"Host": "shop.example"}, DEADLINES),
-                catalog=Catalog(production, database),
+                catalog=Database(production, database),
                 settings=SimpleNamespace(
                     project=project, database=database, deadlines=DEADLINES, health=HealthSettings(),
                     migrations=MigrationSettings.model_validate(migrations),
@@ -161,9 +161,9 @@ def left(here: Here) -> str:
 
 def tried(here: Here, folder: Path, kind: str, **migrations: Any) -> Any:
     """How the target fares whose start is of that kind; nothing stays of the trial, and production is as it was."""
-    with here.tools(folder, kind, **migrations) as tools:
+    with here.context(folder, kind, **migrations) as context:
         try:
-            return startup_check.migrates_not_at_start(tools, here.release).observe()
+            return startup_check.migrates_not_at_start(context, here.release).observe()
         finally:
             assert left(here) == ""
             assert here.sql("SELECT version_num FROM audit.versions").split() == ["0002"]
@@ -228,8 +228,8 @@ def test_trial_that_was_interrupted_or_killed(here: Here, tmp_path: Path, monkey
         host().check(Command((*make, f"{UNTIL}={until}", here.image), 30)).text.strip() for until in (5, 99999999999)
     )
     try:
-        with here.tools(tmp_path, "plain") as tools:
-            trial.StartTrial(tools, here.release)._project._sweep()
+        with here.context(tmp_path, "plain") as context:
+            trial.StartTrial(context, here.release)._project._sweep()
         assert left(here).split() == [new[:12]]
     finally:
         subprocess.run(["docker", "rm", "-f", old, new], check=False, capture_output=True)
@@ -239,22 +239,22 @@ def test_commands_run_whatever_the_entrypoint(here: Here, tmp_path: Path) -> Non
     """By a Python off PATH, past an ENTRYPOINT that swallows, beside a container that has the service's address."""
     here.sql("UPDATE audit.versions SET version_num = '0001'")
     try:
-        with here.tools(tmp_path, "plain", python="/opt/own-python") as tools:
-            seen = starts(tools, "v1", Direction.DOWNGRADE).observe()
+        with here.context(tmp_path, "plain", python="/opt/own-python") as context:
+            seen = starts(context, "v1", Direction.DOWNGRADE).observe()
             assert (seen.ok, seen.seen.partition(" in the image")[2]) == (True, " of v1 finds the database at 0001"), (
                 seen
             )
-        with here.tools(tmp_path, "plain", python="no-such-python") as tools:
-            seen = starts(tools, "v1", Direction.UPGRADE).observe()
+        with here.context(tmp_path, "plain", python="no-such-python") as context:
+            seen = starts(context, "v1", Direction.UPGRADE).observe()
             assert not seen.ok
             assert 'exec: "no-such-python"' in seen.seen
         own = ["/opt/own-python", "-m", "alembic", "downgrade", "{revision}"]
-        with here.tools(tmp_path, "plain", downgrade=own) as tools:
-            assert starts(tools, "v1", Direction.DOWNGRADE).observe().ok
+        with here.context(tmp_path, "plain", downgrade=own) as context:
+            assert starts(context, "v1", Direction.DOWNGRADE).observe().ok
         # One that does not know --help and would write: it has no network to do it by.
         rogue = "import os,psycopg; psycopg.connect(os.environ['DATABASE_URL']).execute('DROP TABLE orders').commit()"
-        with here.tools(tmp_path, "plain", downgrade=["python3", "-c", rogue, "{revision}"]) as tools:
-            seen = starts(tools, "v1", Direction.DOWNGRADE).observe()
+        with here.context(tmp_path, "plain", downgrade=["python3", "-c", rogue, "{revision}"]) as context:
+            seen = starts(context, "v1", Direction.DOWNGRADE).observe()
             assert not seen.ok
             assert here.sql("SELECT note FROM orders").strip() == "kept"
     finally:

@@ -89,7 +89,7 @@ def test_stopped_run_says_so_and_goes_on(rehearsed: Rehearsed) -> None:
     assert finished.exit_code == 0, finished.terminal
     assert gate(rehearsed) == "open"
     assert rehearsed.practice.ask("/orders").headers["X-Release"] == TARGET
-    states = {entry["summary"]: entry["state"] for entry in finished.of_kind("change")}
+    states = {entry["summary"]: entry["state"] for entry in finished.of_kind("action")}
     assert states["user traffic is paused"] == "already so"
     assert states[f"{FAILED} is quarantined"] == "already so"
     assert finished.fact("origin")["tags"] == [FAILED]

@@ -65,7 +65,7 @@ class TestKilledDowngrade:
         assert left.content_now(here.practice) == left.content
         (dump,) = (here.practice.server / ".runbook").glob("*.dump")
         assert second.fact("restore point")["path"] == str(dump)
-        assert second.fact("way") == "downgrade"
+        assert second.fact("strategy") == "downgrade"
         losses = [entry["value"] for entry in second.of_kind("fact") if entry["name"] == "loss"]
         assert losses[0] == losses[-1]
         assert docker("ps", "--all", "--quiet", "--filter", f"name={here.practice.name}-downgrade") == ""

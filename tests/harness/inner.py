@@ -94,94 +94,94 @@ def expectation(look):
 
 
 @given("something to begin with")
-def begun(tools):
-    tools.incident.record_fact("begun", "with something")
+def begun(context):
+    context.incident.record_fact("begun", "with something")
 
 
 @given("the metrics are at hand")
-def metrics_at_hand(tools):
-    assert tools.metrics
-    tools.incident.record_fact("metrics", "at hand")
+def metrics_at_hand(context):
+    assert context.metrics
+    context.incident.record_fact("metrics", "at hand")
 
 
 @when("a file is made")
 @changes
-def file_made(tools):
-    command = Command(("touch", "made"), 10, tools.production.directory)
-    tools.incident.execute(Action("a file is made", (command,)), tools.host)
+def file_made(context):
+    command = Command(("touch", "made"), 10, context.production.directory)
+    context.incident.execute(Action("a file is made", (command,)), context.host)
 
 
 @when("a long command is run")
 @changes
-def long_command(tools):
-    command = Command(("sh", "-c", "echo $$ > pid; sleep 60"), 50, tools.production.directory)
-    tools.incident.execute(Action("a long command is run", (command,)), tools.host)
+def long_command(context):
+    command = Command(("sh", "-c", "echo $$ > pid; sleep 60"), 50, context.production.directory)
+    context.incident.execute(Action("a long command is run", (command,)), context.host)
 
 
 @when("a message is sent")
 @changes
-def message_sent(tools):
-    command = Command(("touch", "sent"), 10, tools.production.directory)
-    tools.incident.execute(Action("a message is sent", (command,), reach=Scope.PEOPLE), tools.host)
+def message_sent(context):
+    command = Command(("touch", "sent"), 10, context.production.directory)
+    context.incident.execute(Action("a message is sent", (command,), scope=Scope.PEOPLE), context.host)
 
 
 @then("all is well")
-def all_well(tools):
-    tools.incident.expect(expectation(lambda: Observation(ok=True, seen="all is well indeed")))
+def all_well(context):
+    context.incident.expect(expectation(lambda: Observation(ok=True, seen="all is well indeed")))
 
 
 @then("all is not well")
-def not_well(tools):
-    tools.incident.expect(expectation(lambda: Observation(ok=False, seen="nothing is well")))
+def not_well(context):
+    context.incident.expect(expectation(lambda: Observation(ok=False, seen="nothing is well")))
 
 
 @then("nobody knows")
-def nobody_knows(tools):
+def nobody_knows(context):
     def look():
         raise Inconclusive("nobody answers", "ask again")
 
-    tools.incident.expect(expectation(look))
+    context.incident.expect(expectation(look))
 
 
 @then("there is a bug")
-def bug(tools):
+def bug(context):
     value = CANARY
     raise ValueError(f"cannot parse {{value}} here")
 
 
 @then("there is a warning")
-def warning(tools):
+def warning(context):
     import warnings
 
     warnings.warn("a library is deprecated", DeprecationWarning)
-    all_well(tools)
+    all_well(context)
 
 
 @given("a secret is printed")
-def printed(tools):
+def printed(context):
     print("stdout says", CANARY)
     print("stderr says", CANARY, file=sys.stderr)
-    begun(tools)
+    begun(context)
 
 
 @then("a secret fails")
-def secret_fails(tools):
+def secret_fails(context):
     print("stdout says", CANARY)
-    tools.incident.record_fact("said", CANARY)
-    tools.incident.expect(expectation(lambda: Observation(ok=False, seen=f"login with {{CANARY}} was refused")))
+    context.incident.record_fact("said", CANARY)
+    context.incident.expect(expectation(lambda: Observation(ok=False, seen=f"login with {{CANARY}} was refused")))
 
 
 @then("output is hostile")
-def hostile(tools):
+def hostile(context):
     said = "\\x1b]0;owned\\x07\\x1b[2J<script>alert(1)</script>\\N{{RIGHT-TO-LEFT OVERRIDE}}"
-    tools.incident.expect(expectation(lambda: Observation(ok=False, seen=said)))
+    context.incident.expect(expectation(lambda: Observation(ok=False, seen=said)))
 
 
 @then("the environment is shown")
-def environment_shown(tools):
+def environment_shown(context):
     import os
 
-    tools.incident.expect(expectation(lambda: Observation(ok=False, seen=str(dict(os.environ)))))
+    context.incident.expect(expectation(lambda: Observation(ok=False, seen=str(dict(os.environ)))))
 
 
 @then("a coroutine is awaited")

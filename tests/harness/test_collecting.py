@@ -49,7 +49,7 @@ def test_tenth_chapter_comes_after_the_ninth(runbook: Runbook) -> None:
 
 
 BY_DEFAULT = [
-    scenario("Rolling back", "When a file is made", tags="@way:application @provides:done"),
+    scenario("Rolling back", "When a file is made", tags="@strategy:image-only @provides:done"),
     scenario("Emergency", "Then all is well", tags="@emergency"),
     scenario("Before", "Then all is well", tags="@pre_deploy"),
     scenario("Every deploy", "Then all is well", tags="@post_deploy"),

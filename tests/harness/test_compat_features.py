@@ -119,6 +119,6 @@ def test_definitions_are_those_of_the_steps(request: pytest.FixtureRequest) -> N
         str(path.relative_to(request.config.rootpath)) for path, _ in steps
     }
     (paused,) = (definition for definition in found if definition.words == "user traffic is paused")
-    assert (paused.kind, paused.is_change, paused.arguments) == ("when", True, {"tools"})
+    assert (paused.kind, paused.is_change, paused.arguments) == ("when", True, {"context"})
     assert paused.matches("user traffic is paused")
     assert not paused.matches("user traffic is resumed")

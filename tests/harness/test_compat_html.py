@@ -38,12 +38,12 @@ def test_page_is_not_written_through_a_link(runbook: Runbook) -> None:
     victim.write_text("precious")
     runbook.steps("""
 @given("a link is planted")
-def planted(tools, request):
+def planted(context, request):
     import os
     from harness.options import RUN
 
     os.symlink(__file__.replace("steps.py", "victim"), request.config.stash[RUN].page)
-    tools.incident.record_fact("planted", "yes")
+    context.incident.record_fact("planted", "yes")
 """)
     ran = runbook.feature("1.feature", scenario("Link", "Given a link is planted")).run("features")
     assert ran.folder is not None

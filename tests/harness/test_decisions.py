@@ -6,36 +6,36 @@ from tests.harness.inner import Ran, Runbook, scenario
 
 STEPS = """
 @given("the verdict is breaking")
-def breaking(tools):
-    tools.incident.record_fact("way", "downgrade")
+def breaking(context):
+    context.incident.record_fact("strategy", "downgrade")
 
 
-@then("the verdict names the way back")
-def verdict(tools):
+@then("the verdict decides the strategy")
+def verdict(context):
     options = ("--verdict", "breaking", "--because", "why it is so")
-    asked = tools.wishes.verdict
+    asked = context.options.verdict
     if asked:
-        tools.incident.record_fact("way", "downgrade" if asked == "breaking" else "application")
+        context.incident.record_fact("strategy", "downgrade" if asked == "breaking" else "image-only")
     look = lambda: Observation(bool(asked), "review", final=True)
-    tools.incident.expect(Check("a verdict", look, "decide", decided_by=options))
+    context.incident.expect(Check("a verdict", look, "decide", decided_by=options))
 
 
 @then("the loss is accepted")
-def loss(tools):
-    accepted = tools.wishes.accept_loss == "c3"
+def loss(context):
+    accepted = context.options.accept_loss == "c3"
     look = lambda: Observation(accepted, "would be destroyed: orders.note", final=True)
-    tools.incident.expect(Check("the loss accepted", look, "decide", decided_by=("--accept-loss", "c3")))
+    context.incident.expect(Check("the loss accepted", look, "decide", decided_by=("--accept-loss", "c3")))
 
 
 @given("the target runs already")
-def runs_already(tools):
-    tools.incident.record_fact("nothing to do", "v1 runs already, traffic is let in, and no rollback is under way")
+def runs_already(context):
+    context.incident.record_fact("nothing to do", "v1 runs already, traffic is let in, and no rollback is under way")
 """
 SEEN = scenario("Seen", "Given the verdict is breaking", tags="@provides:seen")
-JUDGED = scenario("Judged", "Then the verdict names the way back", tags="@provides:seen")
-BACK = scenario("Back", "When a message is sent", tags="@way:application @needs:seen")
-ACCEPTED = scenario("Accepted", "Then the loss is accepted", tags="@way:downgrade @needs:seen @provides:accepted")
-UNDONE = scenario("Undone", "When a file is made", tags="@way:downgrade @needs:accepted")
+JUDGED = scenario("Judged", "Then the verdict decides the strategy", tags="@provides:seen")
+BACK = scenario("Back", "When a message is sent", tags="@strategy:image-only @needs:seen")
+ACCEPTED = scenario("Accepted", "Then the loss is accepted", tags="@strategy:downgrade @needs:seen @provides:accepted")
+UNDONE = scenario("Undone", "When a file is made", tags="@strategy:downgrade @needs:accepted")
 EXECUTE = ("--execute", "shop")
 
 
@@ -85,7 +85,7 @@ def test_verdict_of_a_person_is_a_decision(runbook: Runbook) -> None:
 
 def test_impossible_downgrade_does_not_take_the_decision_away(runbook: Runbook) -> None:
     """A person may judge that nothing has to be undone, also where nothing can be."""
-    unusable = scenario("Unusable", "Then all is not well", tags="@way:downgrade @needs:seen @provides:accepted")
+    unusable = scenario("Unusable", "Then all is not well", tags="@strategy:downgrade @needs:seen @provides:accepted")
     ran = plan(runbook, JUDGED, BACK, unusable, UNDONE)
     assert (ran.exit_code, ran.ending) == (6, "decision needed")
 

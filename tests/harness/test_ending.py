@@ -57,7 +57,7 @@ def lines(folder: Path, ending: str, ended: Ended, lock: str = "released", **mor
         "project": run.settings.project.name,
         "mode": ended.mode,
         "type": run.kind,
-        "asked_for": asdict(run.wishes),
+        "asked_for": asdict(run.options),
         "typed": run.typed,
     }
     facts = [{"kind": "fact", "name": name, "value": value} for name, value in ended.facts.items()]
@@ -99,7 +99,7 @@ def test_plan_says_how_to_carry_it_out(tmp_path: Path) -> None:
 def test_what_was_asked_for_is_asked_for_again(tmp_path: Path) -> None:
     """What a person typed besides (an accepted loss, a verdict with its reason) stands in the command to type next."""
     asked = Options(accept_loss="c3", verdict="additive", because="no one's rows")
-    said = lines(tmp_path, "planned", Ended({"target": {"tag": "v1"}}, mode=Mode.PLAN), wishes=asked)
+    said = lines(tmp_path, "planned", Ended({"target": {"tag": "v1"}}, mode=Mode.PLAN), options=asked)
     assert "--to v1 --accept-loss c3 --verdict additive --because 'no one'\"'\"'s rows' --execute shop" in said
 
 
@@ -107,11 +107,11 @@ def test_emergency_goes_on_as_an_emergency(tmp_path: Path) -> None:
     """A switch that was not turned to its end is gone on with as an emergency; planned, as what was asked for."""
     asked = Options(disable="exports")
     said = lines(
-        tmp_path, "failed", Ended(after(), ["EXPORT_MODE=off"]), wishes=asked, kind="emergency", mark="emergency"
+        tmp_path, "failed", Ended(after(), ["EXPORT_MODE=off"]), options=asked, kind="emergency", mark="emergency"
     )
     assert "features -m emergency --resume i-1 --execute shop" in said
     assert "--to" not in said
-    planned = lines(tmp_path, "planned", Ended(mode=Mode.PLAN), wishes=asked, kind="emergency", mark="emergency")
+    planned = lines(tmp_path, "planned", Ended(mode=Mode.PLAN), options=asked, kind="emergency", mark="emergency")
     assert planned.endswith("features -m emergency --disable exports --execute shop")
 
 
@@ -120,7 +120,7 @@ def test_incident_that_can_never_be_gone_on_with_is_planned_anew(tmp_path: Path,
     """A `--resume` that would stop at the same check is not offered; what is on record of the newest run counts."""
     anew = {"why": "another release runs", "options": options}
     facts = after() | {"begin anew": anew}
-    said = lines(tmp_path, "failed", Ended(facts, ["user traffic is paused"]), wishes=Options(verdict="additive"))
+    said = lines(tmp_path, "failed", Ended(facts, ["user traffic is paused"]), options=Options(verdict="additive"))
     assert "another release runs: this incident is not gone on with; to plan another rollback, type:\n" in said
     assert said.endswith(" ".join(["/pytest features", *options]))
     under_way = {"incident": "i-0", "since": "2026-01-01T02:00:00.000000Z", "target": "v1", "recorded_here": True}
@@ -153,7 +153,7 @@ def test_run_that_changed_nothing_says_what_production_is(tmp_path: Path) -> Non
 def test_failed_plan_is_made_again(tmp_path: Path) -> None:
     """A plan that failed cannot be gone on with: it is made again when what it said is mended."""
     before = {"before": snapshot("running", "v2", gate="closed")}
-    said = lines(tmp_path, "failed", Ended(before, mode=Mode.PLAN), kind="plan", wishes=Options(target="v9"))
+    said = lines(tmp_path, "failed", Ended(before, mode=Mode.PLAN), kind="plan", options=Options(target="v9"))
     assert said.endswith("/pytest features")  # without the target that there may not be
     assert "traffic is paused: the gate was closed by nobody that this record knows of" in said
 
@@ -180,7 +180,7 @@ def test_change_that_was_not_finished_is_not_called_made(tmp_path: Path) -> None
     ended = Ended(after(at="2026-01-01T03:04:05.000000Z"), ["a", "b", "c"])
     states = [("a", "begun"), ("a", "done"), ("b", "begun"), ("b", "already so"), ("c", "begun")]
     ended.journal.entries = [
-        {"kind": "change", "summary": summary, "state": state, "reach": "production"} for summary, state in states
+        {"kind": "action", "summary": summary, "state": state, "scope": "production"} for summary, state in states
     ]
     said = lines(tmp_path, "interrupted", ended)
     first = "INTERRUPTED: 2 changes were made to production, and 1 begun but not finished\n  - a\n  - b\n"

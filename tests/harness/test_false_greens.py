@@ -25,7 +25,7 @@ BAD = scenario("Bad", f"Then {WRONG}", tags="@provides:bad")
 LATER = scenario("Later", "When a file is made", tags="@needs:bad")
 
 
-def step(code: str, *, looks: str = "all_well(tools)", arguments: str = "tools") -> str:
+def step(code: str, *, looks: str = "all_well(context)", arguments: str = "context") -> str:
     """A step that looks, and sees that all is well, and then does this."""
     return f"@then({WRONG!r})\ndef goes_wrong({arguments}):\n    {looks}\n    {code}"
 
@@ -37,7 +37,7 @@ def plugin(hook: str, code: str = "raise ValueError('a plugin is broken')") -> s
 
 def fixture(code: str, *, of_step: bool = False) -> str:
     """A fixture like this, around the scenario or asked for by its step, in which nothing goes wrong."""
-    looks = step("pass", arguments="tools, around" if of_step else "tools")
+    looks = step("pass", arguments="context, around" if of_step else "context")
     return f"import pytest\n\n@pytest.fixture(autouse={not of_step})\ndef around():\n    {code}\n\n\n{looks}"
 
 
@@ -73,7 +73,7 @@ IN_STEP = {
     "import-or-skip": step("import pytest; pytest.importorskip('no_such_module')"),
     "xfail": step("import pytest; pytest.xfail('known')"),
     "fail": step("import pytest; pytest.fail('known')"),
-    "failed-assertion": step("assert tools is None"),
+    "failed-assertion": step("assert context is None"),
     "exception-group": step("raise ExceptionGroup('many', [ValueError('one')])"),
     "sys-exit": step("sys.exit(0)"),
     "pytest-exit": step("import pytest; pytest.exit('enough')"),
@@ -81,14 +81,14 @@ IN_STEP = {
     "keyboard-interrupt": step("raise KeyboardInterrupt"),
     "generator-exit": step("raise GeneratorExit"),
     "own-base-exception": step("raise type('Odd', (BaseException,), {})('odd')"),
-    "command-at-its-deadline": step("tools.host.check(Command(('sleep', '30'), 0.2))"),
-    "deadline-of-a-look": step("tools.incident.expect(Check('x', lambda: Observation(False, 'y'), 'z', 0.2, 0.1))"),
+    "command-at-its-deadline": step("context.host.check(Command(('sleep', '30'), 0.2))"),
+    "deadline-of-a-look": step("context.incident.expect(Check('x', lambda: Observation(False, 'y'), 'z', 0.2, 0.1))"),
     "warning-made-an-error": step("import warnings; warnings.simplefilter('error'); warnings.warn('odd')"),
     "returns-false": step("return False", looks="pass"),
     "looks-at-nothing": step("pass", looks="pass"),
-    "changes-undeclared": step("tools.incident.execute(Action('x', (Command(('true',), 1),)), tools.host)"),
-    "missing-fixture": step("pass", arguments="tools, no_such_fixture"),
-    "stop-asked-for": step("request.session.shouldstop = 'enough'; raise ValueError", arguments="tools, request"),
+    "changes-undeclared": step("context.incident.execute(Action('x', (Command(('true',), 1),)), context.host)"),
+    "missing-fixture": step("pass", arguments="context, no_such_fixture"),
+    "stop-asked-for": step("request.session.shouldstop = 'enough'; raise ValueError", arguments="context, request"),
     "failure-caught-by-nobody": step("raise StopIteration"),
 }
 AROUND_STEP = {
@@ -143,7 +143,7 @@ def test_step_that_goes_wrong_is_not_shown_as_ok(runbook: Runbook, steps: str) -
 
 def test_when_that_changes_nothing_is_green_nowhere(runbook: Runbook) -> None:
     """A When that hands no Action to execute has not been done, whatever it looked at."""
-    runbook.steps(f"@when({WRONG!r})\n@changes\ndef goes_wrong(tools):\n    all_well(tools)")
+    runbook.steps(f"@when({WRONG!r})\n@changes\ndef goes_wrong(context):\n    all_well(context)")
     ran = runbook.feature("1.feature", BAD.replace("Then", "When"), LATER).run(*EXECUTE)
     assert green_places(ran, runbook.folder / "junit.xml") == []
     assert "nothing was done: the step came to its end without a change" in " ".join(ran.terminal.split())
@@ -211,7 +211,7 @@ def test_timeout_of_a_plugin_is_green_nowhere(runbook: Runbook, method: str) -> 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_aborted_run_is_green_nowhere(runbook: Runbook, number: signal.Signals) -> None:
     """Ctrl-C, SIGTERM, a lost connection and SIGKILL in the middle of a step."""
-    waiting = "open(tools.production.directory + '/here', 'w').close(); time.sleep(30)"
+    waiting = "open(context.production.directory + '/here', 'w').close(); time.sleep(30)"
     runbook.steps(step(waiting)).feature("1.feature", BAD, LATER)
     ran = runbook.run(*EXECUTE, meanwhile=when_there(runbook.server / "here", number))
     assert green_places(ran, runbook.folder / "junit.xml") == []

@@ -23,29 +23,29 @@ WORDY = "a step that goes on and on until it does not fit on a line of a narrow 
 SLOW = f"""
 
 @given("{WORDY}")
-def wordy(tools):
-    tools.incident.record_fact("words", "many")
+def wordy(context):
+    context.incident.record_fact("words", "many")
 
 """
 SLOW += """
 
 @then("it becomes well in a while")
-def well_in_a_while(tools):
+def well_in_a_while(context):
     began = time.monotonic()
 
     def look():
         return Observation(ok=time.monotonic() - began > 1.2, seen="it is well with " + CANARY)
 
-    tools.incident.expect(Check("all well with " + CANARY, look, "look by hand", deadline=20, interval=0.1))
+    context.incident.expect(Check("all well with " + CANARY, look, "look by hand", deadline=20, interval=0.1))
 
 
 @when("images are fetched")
 @changes
-def fetched(tools):
+def fetched(context):
     lines = ["aaaaaaaaaaaa Downloading [=>  ]  2.5MB/10MB", "bbbbbbbbbbbb Pull complete"]
     script = "".join(f"echo '{line}' >&2; " for line in lines) + "sleep 1"
     command = Command(("sh", "-c", script), 30, streams_progress=True)
-    tools.incident.execute(Action("images are fetched", (command,), reach=Scope.IMAGES), tools.host)
+    context.incident.execute(Action("images are fetched", (command,), scope=Scope.IMAGES), context.host)
 """
 
 

@@ -70,7 +70,7 @@ def test_plan_changes_nothing(runbook: Runbook) -> None:
     assert "touch made" in ran.terminal
     assert "touch made" in ran.page
     assert "A plan: nothing was changed" in ran.page
-    assert [entry["state"] for entry in ran.entries("change")] == ["planned"]
+    assert [entry["state"] for entry in ran.entries("action")] == ["planned"]
     assert "--execute shop" in ran.terminal
 
 
@@ -171,7 +171,7 @@ def test_first_failure_can_end_the_run(runbook: Runbook) -> None:
 
 
 def test_missing_secret_is_told_by_its_place(runbook: Runbook) -> None:
-    """A secret that the tools need and that is not there fails the first step that uses them."""
+    """A secret that the context need and that is not there fails the first step that uses them."""
     (runbook.server / ".env").write_text("IMAGE_TAG=v1\n")
     ran = runbook.feature("1.feature", scenario("Tools", "Given the metrics are at hand")).run(*EXECUTE)
     assert ran.exit_code == 1

@@ -15,15 +15,15 @@ BAD = scenario("Bad", "Then all is not well", tags="@provides:bad")
 BEHIND_A_CHANGE = """
 @when("something is sent")
 @changes
-def something_sent(tools):
-    command = Command(("true",), 10, tools.production.directory)
-    tools.incident.execute(Action("something is sent", (command,)), tools.host)
+def something_sent(context):
+    command = Command(("true",), 10, context.production.directory)
+    context.incident.execute(Action("something is sent", (command,)), context.host)
 
 
 @then("the schema is another one")
-def another_schema(tools):
+def another_schema(context):
     look = lambda: Observation(ok=False, seen="it is another one")
-    tools.incident.expect(Check("the schema", look, "look", acceptable=False))
+    context.incident.expect(Check("the schema", look, "look", acceptable=False))
 """
 EXECUTE = ("--execute", "shop")
 ID = "1.2.2"

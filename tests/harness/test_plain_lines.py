@@ -52,9 +52,9 @@ def test_change_that_was_so_already_is_told(runbook: Runbook) -> None:
     """A change that found nothing to do is no change, and its line says so."""
     with (runbook.folder / "steps.py").open("a") as file:
         file.write(
-            '\n\n@when("it was so")\n@changes\ndef was_so(tools):\n'
+            '\n\n@when("it was so")\n@changes\ndef was_so(context):\n'
             '    change = Action("it is so", (), lambda: "it is")\n'
-            "    tools.incident.execute(change, tools.host)\n"
+            "    context.incident.execute(change, context.host)\n"
         )
     ran = runbook.feature("1.feature", scenario("Was so", "When it was so")).run(*EXECUTE)
     assert steps(ran.lines) == [("", "ok", "When", "it was so (already so)")]
@@ -78,10 +78,10 @@ def test_verbose_run_says_what_was_seen_and_run(runbook: Runbook) -> None:
     """With -v each step is followed by what it saw and by its commands; with -vv by what those said, too."""
     with (runbook.folder / "steps.py").open("a") as file:
         file.write(
-            '\n\n@then("it is looked at")\ndef looked_at(tools):\n'
+            '\n\n@then("it is looked at")\ndef looked_at(context):\n'
             '    command = Command(("sh", "-c", "echo seen by a command"), 10)\n'
-            "    tools.host.check(command)\n    tools.host.check(command)\n"
-            '    tools.incident.record_fact("looked", "twice")\n'
+            "    context.host.check(command)\n    context.host.check(command)\n"
+            '    context.incident.record_fact("looked", "twice")\n'
         )
     runbook.feature("1.feature", GOOD, scenario("Look", "Then it is looked at"))
     verbose = runbook.run(*EXECUTE, "-v")

@@ -15,27 +15,27 @@ from runbook.actions import Message, not_known_yet
 
 @when("a note is left")
 @changes
-def note_left(tools):
-    note = Path(tools.production.directory, "note")
-    names = (f"note-of-{tools.incident.name}", "note")
-    commands = tuple(Command(("touch", name), 10, tools.production.directory) for name in names)
+def note_left(context):
+    note = Path(context.production.directory, "note")
+    names = (f"note-of-{context.incident.name}", "note")
+    commands = tuple(Command(("touch", name), 10, context.production.directory) for name in names)
     already = lambda: "there is a note" if note.exists() else None
-    tools.incident.execute(Action("a note is left", commands, already, Scope.IMAGES), tools.host)
+    context.incident.execute(Action("a note is left", commands, already, Scope.IMAGES), context.host)
 
 
 @when("people are told what is known by then")
 @changes
-def people_told(tools):
-    head = not_known_yet("hash") if tools.incident.mode is Mode.PLAN else tools.incident.journal.head
-    told = Message(f"say: {tools.incident.name}, head {head}.", lambda: "said")
-    tools.incident.execute(Action("people are told", (told,), reach=Scope.PEOPLE), tools.host)
+def people_told(context):
+    head = not_known_yet("hash") if context.incident.mode is Mode.PLAN else context.incident.journal.head
+    told = Message(f"say: {context.incident.name}, head {head}.", lambda: "said")
+    context.incident.execute(Action("people are told", (told,), scope=Scope.PEOPLE), context.host)
 
 
 @when("a plan says one thing and its execution does another")
 @changes
-def two_faced(tools):
-    command = Command(("touch", f"made-to-{tools.incident.mode}"), 10, tools.production.directory)
-    tools.incident.execute(Action("a file is made", (command,)), tools.host)
+def two_faced(context):
+    command = Command(("touch", f"made-to-{context.incident.mode}"), 10, context.production.directory)
+    context.incident.execute(Action("a file is made", (command,)), context.host)
 """
 
 LOOKING = scenario("Looking", "Given something to begin with", "Then all is well", tags="@provides:seen")
@@ -113,7 +113,7 @@ def test_what_a_plan_may_do_is_done_once(runbook: Runbook) -> None:
     """What a plan carries out for real, because nothing that runs changes by it, the execution finds done."""
     runbook.feature("1.feature", scenario("Noting", "When a note is left", "And a file is made"))
     plan, execution = runbook.run("features"), runbook.run(*EXECUTE)
-    assert [entry["state"] for entry in execution.entries("change")] == ["already so", "begun", "done"]
+    assert [entry["state"] for entry in execution.entries("action")] == ["already so", "begun", "done"]
     assert differences(plan.journal, execution.journal) == []
 
 

@@ -109,7 +109,7 @@ def test_people_are_told_once(runbook: Runbook) -> None:
     (runbook.server / "sent").unlink()
     again = resumed(runbook, ran)
     assert not (runbook.server / "sent").exists()
-    states = [entry["state"] for entry in again.entries("change") if entry["summary"] == "a message is sent"]
+    states = [entry["state"] for entry in again.entries("action") if entry["summary"] == "a message is sent"]
     assert states == ["begun", "done", "already so"]
 
 
@@ -119,8 +119,8 @@ def test_facts_of_before_are_those_of_the_first_run(runbook: Runbook) -> None:
     steps = runbook.folder / "steps.py"
     steps.write_text(
         steps.read_text()
-        + '\n\n@then("production before any change is on record")\ndef before(tools):\n'
-        + "    from runbook.chapters import identify_target\n    identify_target.write_down_before(tools)\n"
+        + '\n\n@then("production before any change is on record")\ndef before(context):\n'
+        + "    from runbook.chapters import identify_target\n    identify_target.write_down_before(context)\n"
     )
     runbook.feature("1.feature", see, MADE, SWITCH, TOLD)
     ran = runbook.run("features", *EXECUTE, meanwhile=after_file(runbook.server / "pid", signal.SIGTERM))
@@ -209,7 +209,8 @@ def test_other_target_is_another_incident(runbook: Runbook) -> None:
     steps = runbook.folder / "steps.py"
     steps.write_text(
         steps.read_text()
-        + '\n\n@given("the target is v1")\ndef known(tools):\n    tools.incident.record_fact("target", {"tag": "v1"})\n'
+        + '\n\n@given("the target is v1")\ndef known(context):\n'
+        + '    context.incident.record_fact("target", {"tag": "v1"})\n'
     )
     runbook.feature("1.feature", pinned, MADE, ENDS_BADLY.replace("@needs:told ", ""))
     ran = runbook.run("features", *EXECUTE)
@@ -218,18 +219,19 @@ def test_other_target_is_another_incident(runbook: Runbook) -> None:
     assert "leave --to out; to go to v2, type" in said
 
 
-WAY = scenario("Way", "Given the way is application", tags="@provides:way")
-WAY_STEP = '@given("the way is application")\ndef way(tools):\n    tools.incident.record_fact("way", "application")'
+WAY = scenario("Way", "Given the strategy is image-only", tags="@provides:way")
+WAY_STEP = '@given("the strategy is image-only")\ndef way(context):\n'
+WAY_STEP += '    context.incident.record_fact("strategy", "image-only")'
 
 
 def test_what_is_for_another_way_back_is_not_left(runbook: Runbook) -> None:
     """Also the second scenario of another way, which needs the first, is not left: the incident is over."""
-    first = scenario("First", "When a file is made", tags="@way:downgrade @needs:way @provides:first")
-    second = scenario("Second", "When a file is made", tags="@way:downgrade @needs:first @provides:second")
+    first = scenario("First", "When a file is made", tags="@strategy:downgrade @needs:way @provides:first")
+    second = scenario("Second", "When a file is made", tags="@strategy:downgrade @needs:first @provides:second")
     runbook.steps(WAY_STEP).feature("1.feature", WAY, first, second)
     ran = runbook.run("features", *EXECUTE)
     assert [entry["reason"] for entry in ran.entries("scenario left out")] == [
-        "is for the way back downgrade, and this one is application"
+        "is for the strategy downgrade, and this one is application"
     ] * 2
     assert ran.entries("closed")[-1]["remaining"] == []
     assert "is over: it passed" in refusal(runbook.run("features", "--resume", name_of(ran), *EXECUTE))

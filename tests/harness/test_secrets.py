@@ -163,8 +163,8 @@ def test_secret_that_the_settings_alone_name(runbook: Runbook) -> None:
     settings.write_text(text)
     runbook.steps("""
 @then("it is said")
-def said(tools):
-    tools.incident.record_fact("said", "canary-of-the-channel")
+def said(context):
+    context.incident.record_fact("said", "canary-of-the-channel")
 """)
     ran = runbook.feature("1.feature", scenario("Said", "Then it is said")).run("features")
     assert ran.entries("fact")[0]["value"] == "[secret announcement address]"

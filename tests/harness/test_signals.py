@@ -67,8 +67,8 @@ def test_killed_run_leaves_a_journal_that_says_so(runbook: Runbook) -> None:
     assert ran.folder is not None
     entries = map(json.loads, (ran.folder / "journal.jsonl").read_text().splitlines())
     # Beside them others write: probes, and looks of other threads.
-    told = [(each["kind"], each.get("state")) for each in entries if each["kind"] in ("change", "command began")]
-    assert told[-2:] == [("change", "begun"), ("command began", None)]
+    told = [(each["kind"], each.get("state")) for each in entries if each["kind"] in ("action", "command began")]
+    assert told[-2:] == [("action", "begun"), ("command began", None)]
     assert not (ran.folder / "record.html").exists()
 
 

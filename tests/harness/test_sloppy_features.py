@@ -8,13 +8,13 @@ from tests.harness.inner import ROOT, Ran, Runbook, scenario
 
 GOOD = scenario("Good", "When a file is made", "Then all is well", tags="@provides:good")
 OUTLINE = "  Scenario Outline: Several\n    Then all is <how>"
-TWO = "@then('there are two')\ndef one_of_two(tools):\n    all_well(tools)"
-CHANGING_THEN = "@then('a file is quietly made')\n@changes\ndef quietly_made(tools):\n    file_made(tools)"
-LOOKING_WHEN = "@when('it is looked at')\ndef looked_at(tools):\n    all_well(tools)"
-YIELDING = "@then('it yields')\ndef yields(tools):\n    all_well(tools)\n    yield"
-SUBTESTS = "@then('parts are tested')\ndef parts(tools, subtests):\n    all_well(tools)"
+TWO = "@then('there are two')\ndef one_of_two(context):\n    all_well(context)"
+CHANGING_THEN = "@then('a file is quietly made')\n@changes\ndef quietly_made(context):\n    file_made(context)"
+LOOKING_WHEN = "@when('it is looked at')\ndef looked_at(context):\n    all_well(context)"
+YIELDING = "@then('it yields')\ndef yields(context):\n    all_well(context)\n    yield"
+SUBTESTS = "@then('parts are tested')\ndef parts(context, subtests):\n    all_well(context)"
 TAKING_ANYTHING = (
-    "from pytest_bdd import parsers\n\n@then(parsers.parse('all is {how}'))\ndef anything(tools, how):\n    pass"
+    "from pytest_bdd import parsers\n\n@then(parsers.parse('all is {how}'))\ndef anything(context, how):\n    pass"
 )
 
 
@@ -189,9 +189,9 @@ def refusals(ran: Ran) -> list[str]:
             for tag in ("skip", "xfail")
         ),
         pytest.param(
-            scenario("Bad", "Then all is well", tags="@way:aplication"),
+            scenario("Bad", "Then all is well", tags="@strategy:aplication"),
             "",
-            r"no verdict decides for @way:aplication → write one of @way:application, ",
+            r"no verdict decides for @strategy:aplication → write one of @strategy:image-only, ",
             id="unknown-way",
         ),
         pytest.param(
@@ -212,8 +212,8 @@ def refusals(ran: Ran) -> list[str]:
         pytest.param(
             "\n".join(
                 [
-                    scenario("One", "Then all is well", tags="@way:application @provides:one"),
-                    scenario("Bad", "Then all is well", tags="@way:downgrade @needs:one"),
+                    scenario("One", "Then all is well", tags="@strategy:image-only @provides:one"),
+                    scenario("Bad", "Then all is well", tags="@strategy:downgrade @needs:one"),
                 ]
             ),
             "",
@@ -339,11 +339,11 @@ def test_whole_folder_is_checked(runbook: Runbook, arguments: tuple[str, ...]) -
 
 
 def test_same_name_is_provided_for_different_ways(runbook: Runbook) -> None:
-    """Two scenarios may provide one name when they are for different ways back: only one of them can apply."""
+    """Two scenarios may provide one name when they are for different strategies: only one of them can apply."""
     runbook.feature(
         "1.feature",
-        scenario("One", "Then all is well", tags="@way:application @provides:done"),
-        scenario("Other", "Then all is well", tags="@way:downgrade @way:forward-fix @provides:done"),
+        scenario("One", "Then all is well", tags="@strategy:image-only @provides:done"),
+        scenario("Other", "Then all is well", tags="@strategy:downgrade @strategy:forward-fix @provides:done"),
         scenario("After", "Then all is well", tags="@needs:done"),
     )
     assert runbook.run("features").exit_code == 0

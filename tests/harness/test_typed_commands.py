@@ -21,42 +21,42 @@ from runbook.chapters import identify_target
 
 
 @given("production is written down")
-def written_down(tools):
-    identify_target.write_down_before(tools)
+def written_down(context):
+    identify_target.write_down_before(context)
 
 
 @given("there is such a release")
-def release(tools):
-    tag = tools.wishes.target or "v1"
-    tools.incident.verify(Check("a release", lambda: Observation(tag in ("v1", "v2"), f"no {tag}"), "name another one"))
-    tools.incident.record_fact("target", {"tag": tag, "images": {}, "digests": {}})
+def release(context):
+    tag = context.options.target or "v1"
+    context.incident.verify(Check("a release", lambda: Observation(tag in ("v1", "v2"), f"no {tag}"), "name one"))
+    context.incident.record_fact("target", {"tag": tag, "images": {}, "digests": {}})
 
 
 @then("the loss is accepted")
-def loss(tools):
-    accepted = tools.wishes.accept_loss == "c3"
+def loss(context):
+    accepted = context.options.accept_loss == "c3"
     look = lambda: Observation(accepted, "would be destroyed: orders.note", final=True)
-    tools.incident.expect(Check("the loss accepted", look, "decide", decided_by=("--accept-loss", "c3")))
+    context.incident.expect(Check("the loss accepted", look, "decide", decided_by=("--accept-loss", "c3")))
 
 
 @when("user traffic is paused")
 @changes
-def paused(tools):
-    tools.incident.execute(tools.gate.pausing(), tools.host)
+def paused(context):
+    context.incident.execute(context.gate.pausing(), context.host)
 
 
 @when("the rollback is noted")
 @changes
-def noted(tools):
+def noted(context):
     origin = {"tags": ["v2"], "digests": {}, "log_errors": {}}
-    tools.incident.execute(tools.open_incident.opening(tools.incident.name, origin, "v1"), tools.host)
+    context.incident.execute(context.open_incident.opening(context.incident.name, origin, "v1"), context.host)
 
 
 @when("user traffic is resumed")
 @changes
-def resumed(tools):
-    tools.incident.execute(tools.gate.resuming(), tools.host)
-    tools.incident.execute(tools.open_incident.closing(), tools.host)
+def resumed(context):
+    context.incident.execute(context.gate.resuming(), context.host)
+    context.incident.execute(context.open_incident.closing(), context.host)
 """
 SEEN = scenario("Seen", "Given production is written down", "And there is such a release", tags="@provides:seen")
 LOSS = scenario("Loss", "Then the loss is accepted", tags="@needs:seen @provides:accepted")

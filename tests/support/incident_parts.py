@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runbook.hosts.command import Recorder
 from runbook.hosts.local import Host
-from runbook.incident.executor import Incident, Mode
+from runbook.incident.executor import Executor, Mode
 from runbook.journal.journal import Journal
 from runbook.production.compose import Production
 from runbook.production.invocation import Invocation
@@ -21,9 +21,9 @@ READS_VALUES = shlex.join((sys.executable, "-I", "-S", str(Path(__file__).with_n
 COMPOSE = ("docker", "compose", "-p", "shop", "--env-file", ".env", "-f", "docker-compose.yml")
 
 
-def incident(folder: Path, mode: Mode = Mode.EXECUTE) -> Incident:
+def incident(folder: Path, mode: Mode = Mode.EXECUTE) -> Executor:
     """An incident whose journal lies in `folder`."""
-    return Incident("20251218T030000Z-shop-rollback", mode, Journal(folder / "journal.jsonl", Redactor()))
+    return Executor("20251218T030000Z-shop-rollback", mode, Journal(folder / "journal.jsonl", Redactor()))
 
 
 def production(folder: Path, found: Recorder, answers: Mapping[str, str] | None = None) -> Production:

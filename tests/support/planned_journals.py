@@ -20,7 +20,7 @@ class Deed:
     summary: str
     state: str
     actions: tuple[str, ...] = ()
-    reach: str = "production"
+    scope: str = "production"
     evidence: str = "it is so"
 
 
@@ -51,7 +51,7 @@ def written(reports: Path, run: Run, plan: dict[str, Any] | None = None) -> list
         journal.write("plan", **plan)
     told(journal, run)
     if run.outcome is not None:
-        made = [deed.summary for deed in run.deeds if deed.state in ("done", "begun") and deed.reach == "production"]
+        made = [deed.summary for deed in run.deeds if deed.state in ("done", "begun") and deed.scope == "production"]
         journal.write("closed", outcome=run.outcome, changes_made=made, reached=[], remaining=[])
     journal.close()
     return journal.entries
@@ -60,7 +60,7 @@ def written(reports: Path, run: Run, plan: dict[str, Any] | None = None) -> list
 def told(journal: Journal, run: Run) -> None:
     """Write what a run did: its facts, then each deed under a step of its own."""
     journal.write("scenario began", scenario=SCENARIO, feature="2. Chapter", description="")
-    for name, value in ({"target": {"tag": "v1", "digests": DIGESTS}, "way": "application"} | run.facts).items():
+    for name, value in ({"target": {"tag": "v1", "digests": DIGESTS}, "strategy": "image-only"} | run.facts).items():
         journal.write("fact", name=name, value=value)
     for number, deed in enumerate(run.deeds, start=1):
         outcome = {"planned": "planned", "begun": "failed"}.get(deed.state, "passed")
@@ -74,11 +74,11 @@ def told(journal: Journal, run: Run) -> None:
 
 def _deed(journal: Journal, deed: Deed, place: str) -> None:
     journal.write("step began", id=place, keyword="When", text=deed.summary, scenario=SCENARIO, place=f"f:{place[-1]}")
-    about = {"summary": deed.summary, "reach": deed.reach}
+    about = {"summary": deed.summary, "scope": deed.scope}
     if deed.state == "already so":
-        journal.write("change", state="already so", evidence=deed.evidence, **about)
+        journal.write("action", state="already so", evidence=deed.evidence, **about)
     else:
         state = "planned" if deed.state == "planned" else "begun"
-        journal.write("change", state=state, actions=list(deed.actions), **about)
+        journal.write("action", state=state, actions=list(deed.actions), **about)
     if deed.state == "done":
-        journal.write("change", state="done", seconds=0.1, receipts=[], **about)
+        journal.write("action", state="done", seconds=0.1, receipts=[], **about)

@@ -13,8 +13,8 @@ from runbook.report.action_diff import as_planned, same_actions, without_name
 
 Entry = dict[str, Any]
 
-#: Facts on which the way back is decided: the plan's are real.
-_DECIDING = ("origin tags", "target", "schema", "verdict", "way", "loss", "switch")
+#: Facts on which the strategy is decided: the plan's are real.
+_DECIDING = ("origin tags", "target", "schema", "verdict", "strategy", "loss", "switch")
 
 
 @dataclass
@@ -45,9 +45,9 @@ def told(entries: Sequence[Entry]) -> Told:
             found.lines.append(f"{entry['scenario']}: {entry['keyword']} {entry['text']}")
         elif kind == "scenario left out":
             found.lines.append(f"{entry['scenario']}: left out, {entry['reason']}")
-        elif kind == "look":
+        elif kind == "check":
             found.lines.append(f"    look: {entry['expected']} within {entry['deadline']} s")
-        elif kind == "change":
+        elif kind == "action":
             _change(found, entry)
         elif kind == "step ended" and entry["outcome"] not in ("passed", "planned"):
             found.lines.append(f"    {entry['outcome']}: {entry['detail']}")
@@ -62,7 +62,7 @@ def _change(found: Told, entry: Entry) -> None:
     if entry["state"] == "done":
         found.changes[-1].state = "done"
         return
-    found.lines.append(f"    change: {entry['summary']} ({entry['reach']})")
+    found.lines.append(f"    change: {entry['summary']} ({entry['scope']})")
     found.changes.append(Change(entry["summary"], entry["state"], entry.get("actions", [])))
 
 

@@ -62,12 +62,12 @@ def told(folder: Path, word: str = "x", *, outcome: str | None = "passed", **ope
     write("command", command=word, directory=word, stopped=word)
     write("exchange", method="GET", url=word, sent=None, status=503, seconds=0.1, body=word, body_characters=9999)
     write("exchange", method="GET", url=word, sent=None, error=word)
-    write("look", expected=word, deadline=30, state="so", seen=word, looks=2, seconds=0.5)
+    write("check", expected=word, deadline=30, state="so", seen=word, looks=2, seconds=0.5)
     write("step ended", outcome="passed", detail=word, seconds=1.5)
     _change(journal, "user traffic is paused", word)
     _change(journal, "user traffic is resumed", word)
     write("step began", id="1.1.4", keyword="When", text=f"planned {word}", scenario=word, place=f"{word}:7")
-    write("change", summary=word, reach="production", state="planned", actions=[word])
+    write("action", summary=word, scope="production", state="planned", actions=[word])
     write("step ended", outcome="planned", detail=word, seconds=0.1)
     write("step began", id="1.1.5", keyword="Then", text=f"last {word}", scenario=word, place=f"{word}:8")
     write("step ended", outcome="failed", detail=f"expected this; seen {word}", seconds=0.1)
@@ -81,8 +81,8 @@ def told(folder: Path, word: str = "x", *, outcome: str | None = "passed", **ope
 
 
 def _change(journal: Journal, summary: str, word: str) -> None:
-    about = {"summary": summary, "reach": "production"}
+    about = {"summary": summary, "scope": "production"}
     journal.write("step began", id="1.1.2", keyword="When", text=summary, scenario=word, place=f"{word}:5")
-    journal.write("change", state="begun", actions=[word], **about)
-    journal.write("change", state="done", seconds=0.1, receipts=[word], **about)
+    journal.write("action", state="begun", actions=[word], **about)
+    journal.write("action", state="done", seconds=0.1, receipts=[word], **about)
     journal.write("step ended", outcome="passed", detail=word, seconds=0.1)

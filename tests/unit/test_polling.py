@@ -56,8 +56,8 @@ def waited(
             raise answer
         return answer
 
-    expectation = Check("it there", observe, "wait", deadline, interval=0.5)
-    return wait_for(expectation, lambda: time.now, time.sleep, patience=patience), time
+    check = Check("it there", observe, "wait", deadline, interval=0.5)
+    return wait_for(check, lambda: time.now, time.sleep, patience=patience), time
 
 
 @pytest.mark.parametrize("deadline", [0, 0.1, -1])

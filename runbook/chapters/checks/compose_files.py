@@ -13,7 +13,7 @@ from runbook.release import Release
 _NOT_SET = "variable is not set"
 
 
-def files_known(tools: Context) -> Check:
+def files_known(context: Context) -> Check:
     """That the files and env files by which Compose is called are those that the containers were made from.
 
     And that Compose reads them without missing a variable; one that was missing already when the containers were made
@@ -21,12 +21,12 @@ def files_known(tools: Context) -> Check:
     """
 
     def observe() -> Observation:
-        production = tools.production
-        ours = [each for each in production.running() if each.service in tools.settings.project.services]
-        wrong, told = _files(tools, ours)
+        production = context.production
+        ours = [each for each in production.running() if each.service in context.settings.project.services]
+        wrong, told = _files(context, ours)
         if not wrong:
             missing = [warning for warning in production.warnings() if _NOT_SET in warning]
-            changed = _changed(tools, ours) if missing else []
+            changed = _changed(context, ours) if missing else []
             if changed:
                 wrong += [*missing, f"with these files Compose would recreate {', '.join(changed)}"]
             told += [f"{warning} It was so when the containers were made" for warning in missing if not changed]
@@ -42,17 +42,17 @@ def files_known(tools: Context) -> Check:
     )
 
 
-def _files(tools: Context, ours: Sequence[Container]) -> tuple[list[str], list[str]]:
+def _files(context: Context, ours: Sequence[Container]) -> tuple[list[str], list[str]]:
     """What is wrong with files and env files, and what is only to be told."""
-    project, call = tools.settings.project, tools.production.invocation
+    project, call = context.settings.project, context.production.invocation
     wrong: list[str] = []
     told: list[str] = []
     used = tuple(place(project, path) for path in call.files)
     made_from = {each.name: each.config_files for each in ours if each.config_files}
-    gone = _gone(tools, {path for files in made_from.values() for path in files})
-    others = {name: files for name, files in made_from.items() if not _same(tools, files, used)}
+    gone = _gone(context, {path for files in made_from.values() for path in files})
+    others = {name: files for name, files in made_from.items() if not _same(context, files, used)}
     # The files that are called with may still give the very containers that run.
-    changed = _changed_or_unknown(tools, ours) if others else []
+    changed = _changed_or_unknown(context, ours) if others else []
     for name, files in others.items():
         word = f"{name} was made from {', '.join(files)}, and Compose is called with {', '.join(used)}"
         lost = sorted(gone.intersection(files))
@@ -61,65 +61,65 @@ def _files(tools: Context, ours: Sequence[Container]) -> tuple[list[str], list[s
             told.append(f"{word}; they give the same container")
         else:
             (told if lost and project.compose_files else wrong).append(word)
-    wrong += [f"{path} is not there" for path in sorted(_gone(tools, used))]
+    wrong += [f"{path} is not there" for path in sorted(_gone(context, used))]
     own, default = place(project, project.env_file), place(project, DEFAULT_ENV_FILE)
     env_files = tuple(place(project, path) for path in call.env_files)
     for each in ours:
         # Without the option no label is written, and Compose has read the default.
         named = each.env_files or ((default,) if each.directory and own == default else env_files)
-        if not set(named) <= set(env_files) and not _same(tools, named, env_files):
+        if not set(named) <= set(env_files) and not _same(context, named, env_files):
             wrong.append(
                 f"{each.name} was made with {', '.join(named)}, and Compose is called with {', '.join(env_files)}"
             )
-    wrong += [f"{path} is not there" for path in sorted(_gone(tools, env_files))]
+    wrong += [f"{path} is not there" for path in sorted(_gone(context, env_files))]
     return wrong, told
 
 
-def _gone(tools: Context, paths: Iterable[str]) -> set[str]:
-    production = tools.production
-    return {path for path in set(paths) if tools.host.run(production.command("test", "-e", path)).exit_code != 0}
+def _gone(context: Context, paths: Iterable[str]) -> set[str]:
+    production = context.production
+    return {path for path in set(paths) if context.host.run(production.command("test", "-e", path)).exit_code != 0}
 
 
-def _same(tools: Context, some: Sequence[str], others: Sequence[str]) -> bool:
+def _same(context: Context, some: Sequence[str], others: Sequence[str]) -> bool:
     """Tell whether these are the same files, whatever links lead to them."""
     if list(some) == list(others):
         return True
     real = [
-        tools.host.check(tools.production.command("readlink", "--canonicalize-missing", "--", *paths)).text
+        context.host.check(context.production.command("readlink", "--canonicalize-missing", "--", *paths)).text
         for paths in (some, others)
         if paths
     ]
     return len(real) == 2 and real[0] == real[1]
 
 
-def _changed(tools: Context, ours: Sequence[Container]) -> list[str]:
-    production = tools.production
+def _changed(context: Context, ours: Sequence[Container]) -> list[str]:
+    production = context.production
     tags = {production.tag_of(each) for each in ours if each.service in production.rolled_back}
     there = counts(each.facts() for each in production.containers())
     differences = production.pending(there, tags.pop() if len(tags) == 1 else None).differences
     return [each.name for each in ours if each.name in differences and each.service in production.rolled_back]
 
 
-def _changed_or_unknown(tools: Context, ours: Sequence[Container]) -> list[str]:
+def _changed_or_unknown(context: Context, ours: Sequence[Container]) -> list[str]:
     """As `_changed`, and all of them where Compose does not say: what is unknown stops the plan."""
     try:
-        return _changed(tools, ours)
+        return _changed(context, ours)
     except Inconclusive:
         return [each.name for each in ours]
 
 
-def note_what_follows(tools: Context, release: Release) -> Check:
+def note_what_follows(context: Context, release: Release) -> Check:
     """What goes with the application, by service, and what differed from the files before; it is put on record once.
 
     What differs already is no news afterwards, and is not held against the rollback.
     """
-    incident = tools.incident
+    incident = context.incident
 
     def observe() -> Observation:
         if "together" in incident.facts and incident.changes_made:
             incident.confirm("together")
         else:
-            incident.record_fact("together", _what_follows(tools, release))
+            incident.record_fact("together", _what_follows(context, release))
         found = incident.facts["together"]
         told = [f"{name} shares {shared}, and is recreated with it" for name, shared in found["recreated"].items()]
         told += found["left"].values()
@@ -134,9 +134,9 @@ def note_what_follows(tools: Context, release: Release) -> Check:
     return Check("everything that follows the application named", observe, "")
 
 
-def _what_follows(tools: Context, release: Release) -> dict[str, dict[str, str]]:
-    production, variable = tools.production, tools.settings.project.tag_variable
-    tag, changed = _one_tag(tools), production.rolled_back
+def _what_follows(context: Context, release: Release) -> dict[str, dict[str, str]]:
+    production, variable = context.production, context.settings.project.tag_variable
+    tag, changed = _one_tag(context), production.rolled_back
     now, then = production.services(tag), production.services(release.tag)
     there = {each.service for each in production.containers()}
     recreated = production.hanging_on(changed)
@@ -152,22 +152,22 @@ def _what_follows(tools: Context, release: Release) -> dict[str, dict[str, str]]
     for name in restarted_with(now, changed):
         if name in kept and name not in left:
             left[name] = f"{name} asks for a restart with {', '.join(changed)}, and is left running"
-    pending = production.pending(_counts(tools), tag)
+    pending = production.pending(_counts(context), tag)
     differed = {name: str(effect) for name, effect in sorted(pending.differences.items())}
     differed |= dict.fromkeys(pending.removes, "removed")
     found = {"recreated": recreated, "left": left, "differed": differed}
     return found | ({"unknown": {"others": pending.unknown}} if pending.unknown else {})
 
 
-def switchable(tools: Context, release: Release) -> Check:
+def switchable(context: Context, release: Release) -> Check:
     """That the very `up` that will bring up the target changes the application and nothing else, as Compose says."""
 
     def observe() -> Observation:
-        production = tools.production
+        production = context.production
         services = {each.name: each.service for each in production.running()}
         hanging = production.hanging_on(production.rolled_back)
         ours = {*production.rolled_back, *hanging}
-        ups = production.switching(production.rolled_back, _counts(tools))
+        ups = production.switching(production.rolled_back, _counts(context))
         would = [production.would_change(production.as_release(release.tag, up)) for up in ups]
         effects = {name: effect for each in would for name, effect in each.differences.items()}
         wrong = [
@@ -178,7 +178,7 @@ def switchable(tools: Context, release: Release) -> Check:
         wrong += [f"{name} would be removed and made anew" for each in would for name in each.removes]
         files = production.services(release.tag)
         for name in hanging:
-            image = str(files[name].get("image") or f"{tools.settings.project.name}-{name}")
+            image = str(files[name].get("image") or f"{context.settings.project.name}-{name}")
             if production.image_id(image) is None:
                 wrong.append(f"{name} is recreated, and the host does not hold its image {image}")
         changes = ", ".join(f"{name} {effect}" for name, effect in sorted(effects.items())) or "nothing"
@@ -188,15 +188,15 @@ def switchable(tools: Context, release: Release) -> Check:
         f"nothing but the application changed by bringing up {release.tag}",
         observe,
         "bring files and production together first; what they differ in shows"
-        f" {tools.production.compose('up', '-d', '--dry-run')}",
+        f" {context.production.compose('up', '-d', '--dry-run')}",
     )
 
 
-def _counts(tools: Context) -> dict[str, int]:
-    return counts(tools.incident.facts["before"]["containers"])
+def _counts(context: Context) -> dict[str, int]:
+    return counts(context.incident.facts["before"]["containers"])
 
 
-def _one_tag(tools: Context) -> str | None:
+def _one_tag(context: Context) -> str | None:
     """The release that ran before the incident, if it was one; otherwise the env file speaks."""
-    tags = tools.incident.facts["before"]["tags"]
+    tags = context.incident.facts["before"]["tags"]
     return str(tags[0]) if len(tags) == 1 else None

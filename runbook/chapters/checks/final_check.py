@@ -3,7 +3,7 @@
 from runbook.actions import Check, Observation
 from runbook.chapters import roll_back_application
 from runbook.chapters.context import Context
-from runbook.chapters.target import pinned
+from runbook.chapters.target import pinned_release
 from runbook.errors import Inconclusive
 from runbook.journal.availability import Availability
 from runbook.production.containers import Container
@@ -13,28 +13,28 @@ from runbook.release import Release
 _NEWEST = 3
 
 
-def as_it_was_to_be(tools: Context) -> Check:
+def as_it_was_to_be(context: Context) -> Check:
     """That production runs the target as its files say, and serves users.
 
     The containers run the pinned digests, the env file names the target, the files describe what runs, the traffic gate
     is open, the public address answers from the target, and its newest probes are good. Only the public address is
     waited for: what somebody changed does not change back by itself.
     """
-    release = pinned(tools)
+    release = pinned_release(context)
     settled = (
-        tools.health.on_pinned_images(release),
-        _named_by_the_files(tools, release),
-        roll_back_application.files_agree_with_containers(tools),
-        tools.gate.being("open"),
+        context.health.on_pinned_images(release),
+        _named_by_the_files(context, release),
+        roll_back_application.files_agree_with_containers(context),
+        context.gate.being("open"),
     )
-    serving = tools.gate.serving(release.tag)
+    serving = context.gate.serving(release.tag)
 
     def observe() -> Observation:
         found = [each.observe() for each in settled]
-        stopped = [each.one_line for each in tools.production.application() if not _runs(each)]
+        stopped = [each.one_line for each in context.production.application() if not _runs(each)]
         if bad := [*stopped, *(seen.seen for seen in found if not seen.ok)]:
             return Observation(ok=False, seen="; ".join(bad), final=True)
-        public = [serving.observe(), newest_probes(tools.availability())]
+        public = [serving.observe(), newest_probes(context.availability())]
         bad = [seen.seen for seen in public if not seen.ok]
         return Observation(not bad, "; ".join(bad or [seen.seen for seen in (*found, *public)]))
 
@@ -51,9 +51,9 @@ def _runs(container: Container) -> bool:
     return container.state == "running" and container.health in ("healthy", "none")
 
 
-def _named_by_the_files(tools: Context, release: Release) -> Check:
+def _named_by_the_files(context: Context, release: Release) -> Check:
     def observe() -> Observation:
-        images = tools.production.images_with_tag()
+        images = context.production.images_with_tag()
         others = [str(image) for service, image in images.items() if image != release.images[service]]
         return Observation(not others, f"Compose would start {', '.join(others or map(str, images.values()))}")
 

@@ -48,52 +48,52 @@ def _alembic(settings: MigrationSettings, *what: str) -> tuple[str, ...]:
     return (settings.python, "-m", "alembic", "--config", settings.config, "--name", settings.section, *what)
 
 
-def container(tools: Context, direction: Direction) -> str:
+def container(context: Context, direction: Direction) -> str:
     """The name of the container in which it runs."""
-    return f"{tools.settings.project.name}-{direction}"
+    return f"{context.settings.project.name}-{direction}"
 
 
-def running(tools: Context, tag: str, direction: Direction, revision: str) -> Command:
+def running(context: Context, tag: str, direction: Direction, revision: str) -> Command:
     """The command that brings the schema to `revision`, in a container of release `tag` that is removed afterwards."""
-    settings = tools.settings.migrations
-    return tools.production.once(
+    settings = context.settings.migrations
+    return context.production.once(
         tag,
         settings.service,
-        container(tools, direction),
+        container(context, direction),
         words(settings, direction, revision),
-        environment=_environment(tools, tag),
-        deadline=tools.settings.deadlines.migrate,
+        environment=_environment(context, tag),
+        deadline=context.settings.deadlines.migrate,
     )
 
 
-def starts(tools: Context, tag: str, direction: Direction) -> Check:
+def starts(context: Context, tag: str, direction: Direction) -> Check:
     """That this command starts: its harmless form runs in a container of the same service, image and entrypoint.
 
     Alembic must find the very revisions there that the runbook has read, so it speaks to the same database. An
     application's own command may ignore `--help`: it is tried without a network, where it can change nothing.
     """
-    settings = tools.settings.migrations
+    settings = context.settings.migrations
     argv, alone = harmless(settings, direction), bool(settings.own(direction)) and not settings.trial
-    command = tools.production.once(
+    command = context.production.once(
         tag,
         settings.service,
-        f"{tools.incident.name}-trial",
+        f"{context.incident.name}-trial",
         argv,
-        environment=_environment(tools, tag),
-        deadline=tools.settings.deadlines.command,
+        environment=_environment(context, tag),
+        deadline=context.settings.deadlines.command,
         alone=alone,
     )
 
     def observe() -> Observation:
         shown = f"`{shlex.join(argv)}` in the image of {tag}"
-        answer = tools.host.run(command)
+        answer = context.host.run(command)
         if answer.exit_code != 0:
             return Observation(
                 ok=False, seen=f"{shown} ended with exit code {answer.exit_code}: {answer.last_line}", final=True
             )
         if settings.own(direction):
             return Observation(ok=True, seen=f"{shown} ends with exit code 0")
-        there = set(tools.catalog.revisions())
+        there = set(context.catalog.revisions())
         named = {line.split()[0] for line in answer.text.splitlines() if line.strip()}
         found = f"{shown} finds the database at {', '.join(sorted(named)) or 'no revision'}"
         at = f"; psql finds it at {', '.join(sorted(there))}" if not there <= named else ""
@@ -108,12 +108,12 @@ def starts(tools: Context, tag: str, direction: Direction) -> Check:
     )
 
 
-def _environment(tools: Context, tag: str) -> list[str]:
+def _environment(context: Context, tag: str) -> list[str]:
     """Time limits for locks and statements, behind what the service itself has in PGOPTIONS.
 
     A lock that somebody holds then ends the migration and not the night (PGOPTIONS is libpq's).
     """
-    database, service = tools.settings.database, tools.settings.migrations.service
-    given = (tools.production.services(tag)[service].get("environment") or {}).get("PGOPTIONS")
+    database, service = context.settings.database, context.settings.migrations.service
+    given = (context.production.services(tag)[service].get("environment") or {}).get("PGOPTIONS")
     limits = f"-c lock_timeout={database.lock_timeout:g}s -c statement_timeout={database.statement_timeout:g}s"
     return [f"PGOPTIONS={plain(given)} {limits}" if given else f"PGOPTIONS={limits}"]

@@ -22,7 +22,7 @@ from runbook.hosts.command import NullRecorder
 from runbook.hosts.local import Host
 from runbook.hosts.signals import signals_blocked
 from runbook.incident.executor import Mode
-from runbook.migrations.database import Catalog, literal
+from runbook.migrations.database import Database, literal
 from runbook.production.compose import Production
 from runbook.settings.schema import DatabaseSettings
 from runbook.text import visible
@@ -58,7 +58,7 @@ class Session:
 class Limits:
     """What one migration's sessions may do, and what was done to those that did more."""
 
-    def __init__(self, settings: DatabaseSettings, catalog: Catalog) -> None:
+    def __init__(self, settings: DatabaseSettings, catalog: Database) -> None:
         self._lock, self._statement = settings.lock_timeout, settings.statement_timeout
         self._catalog = catalog
         #: When each wait for a lock was seen first, and when each statement was cancelled, by session and statement.
@@ -130,11 +130,11 @@ def addresses_of(production: Production, container: str) -> list[str]:
 class _Watch:
     """Looks in a thread of its own; its looks stay off the record, and what it did is put there at the end."""
 
-    def __init__(self, tools: Context, container: str) -> None:
-        host = Host(tools.settings.host.environment, NullRecorder())
-        self._production = Production(host, tools.settings.project, tools.settings.deadlines)
+    def __init__(self, context: Context, container: str) -> None:
+        host = Host(context.settings.host.environment, NullRecorder())
+        self._production = Production(host, context.settings.project, context.settings.deadlines)
         self._container = container
-        self.limits = Limits(tools.settings.database, Catalog(self._production, tools.settings.database))
+        self.limits = Limits(context.settings.database, Database(self._production, context.settings.database))
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="time limits", daemon=True)
         #: Why the last look failed, if it did.
@@ -164,16 +164,16 @@ class _Watch:
 
 
 @contextmanager
-def kept(tools: Context, direction: Direction) -> Iterator[None]:
+def kept(context: Context, direction: Direction) -> Iterator[None]:
     """Meanwhile the migration's sessions keep `database.lock_timeout` and `database.statement_timeout`.
 
     Raises CheckFailed, with what was waited for, in the place of a command that failed since its statement was
     cancelled. Where nothing is to be run, as in a plan, nothing is watched.
     """
-    if tools.incident.mode is not Mode.EXECUTE or migration_facts.reached(tools):
+    if context.incident.mode is not Mode.EXECUTE or migration_facts.reached(context):
         yield
         return
-    watch = _Watch(tools, migrate_command.container(tools, direction))
+    watch = _Watch(context, migrate_command.container(context, direction))
     watch.start()
     try:
         yield
@@ -187,15 +187,15 @@ def kept(tools: Context, direction: Direction) -> Iterator[None]:
         ) from error
     finally:
         watch.stop()
-        _tell(tools, watch)
+        _tell(context, watch)
 
 
-def _tell(tools: Context, watch: _Watch) -> None:
+def _tell(context: Context, watch: _Watch) -> None:
     question = "Did the migration keep its limits for locks and statements?"
     if watch.limits.done:
-        tools.incident.decide(question, "no", watch.limits.done)
+        context.incident.record_decision(question, "no", watch.limits.done)
     elif watch.limits.seen:
-        tools.incident.decide(question, "yes", ["its sessions were watched from the database's side"])
+        context.incident.record_decision(question, "yes", ["its sessions were watched from the database's side"])
     else:
         why = watch.trouble or "no session was seen from its container's address (it was quick, or goes by a pooler)"
-        tools.incident.decide(question, "not known", [why])
+        context.incident.record_decision(question, "not known", [why])

@@ -162,10 +162,10 @@ def _commands_in(text: str) -> list[str]:
 
 def _stands_in(words: list[str], wanted: list[str]) -> bool:
     """Whether the wanted words stand in that order, each at most a few behind the one before it."""
-    reach = set(range(len(words)))
+    scope = set(range(len(words)))
     for each in wanted:
-        at = {place for place in reach if words[place] == each}
-        reach = {place for start in at for place in range(start + 1, start + 2 + _BETWEEN) if place < len(words)}
+        at = {place for place in scope if words[place] == each}
+        scope = {place for start in at for place in range(start + 1, start + 2 + _BETWEEN) if place < len(words)}
         if not at:
             return False
     return True

@@ -33,9 +33,9 @@ _NOISE = re.compile(rb"^(?:--.*|\\(?:un)?restrict .*|)$\n?", re.MULTILINE)
 class ScratchDatabase:
     """The database of one trial."""
 
-    def __init__(self, tools: Context, project: ScratchProject) -> None:
-        self._tools = tools
-        self._settings = tools.settings.database
+    def __init__(self, context: Context, project: ScratchProject) -> None:
+        self._tools = context
+        self._settings = context.settings.database
         self._container = project.database
         self._admin = ""
         self._schema = b""

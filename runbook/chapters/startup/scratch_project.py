@@ -35,12 +35,12 @@ _LONGEST_LOG = 1 << 20  # bytes
 class ScratchProject:
     """The project of one trial of one release."""
 
-    def __init__(self, tools: Context, release: Release) -> None:
-        self._tools = tools
+    def __init__(self, context: Context, release: Release) -> None:
+        self._tools = context
         self._release = release
-        self.name = f"{tools.incident.name.lower()}-trial"
+        self.name = f"{context.incident.name.lower()}-trial"
         self.database = f"{self.name}-db"
-        deadlines = tools.settings.deadlines
+        deadlines = context.settings.deadlines
         self._until = int(time.time() + deadlines.healthy + 20 * deadlines.command)
         self._file = b""
 

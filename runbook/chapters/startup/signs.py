@@ -33,18 +33,18 @@ class Signs:
     unread: str = ""
 
 
-def signs_of(tools: Context, image: str, service: Mapping[str, Any]) -> Signs:
+def signs_of(context: Context, image: str, service: Mapping[str, Any]) -> Signs:
     """Read what the start command of `service` names in `image` (pinned). Nothing of the image's is run but Python."""
-    argv = _start_command(tools, image, service)
+    argv = _start_command(context, image, service)
     given = {"path": (service.get("environment") or {}).get("PATH"), "directory": service.get("working_dir")}
     request = {"argv": argv} | {name: value if value is None else plain(value) for name, value in given.items()}
     # The start command may hold secrets: it travels on standard input, which is never recorded.
     call = f"import json\nprint(json.dumps(read(json.loads({json.dumps(request)!a}))))\n"
     program = f"{_READER.read_text(encoding='utf-8')}\n{call}".encode()
-    python, deadline = tools.settings.migrations.python, tools.settings.deadlines.command
+    python, deadline = context.settings.migrations.python, context.settings.deadlines.command
     command = contained(image, python, program=program, deadline=deadline)
     try:
-        answer = run_contained(tools.host, image, command)
+        answer = run_contained(context.host, image, command)
     except Inconclusive as error:
         return Signs(unread=error.seen)
     try:
@@ -61,9 +61,9 @@ def _told(places: Any) -> tuple[str, ...]:
     return tuple(beginning(visible(str(place)), _LONGEST) for place in list(places)[:_MOST])
 
 
-def _start_command(tools: Context, image: str, service: Mapping[str, Any]) -> list[str]:
+def _start_command(context: Context, image: str, service: Mapping[str, Any]) -> list[str]:
     inspect = ("docker", "image", "inspect", "--format", "{{json .Config}}", image)
-    config = tools.host.ask(tools.production.command(*inspect), lambda answer: parsed_json(answer, dict))
+    config = context.host.ask(context.production.command(*inspect), lambda answer: parsed_json(answer, dict))
     # As Compose and the engine do it: an entrypoint of the service drops the image's command.
     own = {part: [plain(word) for word in service.get(part) or ()] for part in ("entrypoint", "command")}
     entrypoint = own["entrypoint"] or config.get("Entrypoint") or []

@@ -26,11 +26,11 @@ _UNKNOWN_REVISION = "Can't locate revision"
 class StartTrial:
     """One trial of one release."""
 
-    def __init__(self, tools: Context, release: Release) -> None:
-        self._tools = tools
+    def __init__(self, context: Context, release: Release) -> None:
+        self._tools = context
         self._release = release
-        self._project = ScratchProject(tools, release)
-        self._database = ScratchDatabase(tools, self._project)
+        self._project = ScratchProject(context, release)
+        self._database = ScratchDatabase(context, self._project)
         self._connected: set[str] = set()
         self._answered = False
 

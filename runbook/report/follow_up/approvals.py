@@ -52,11 +52,11 @@ def approvals(entries: Sequence[Entry]) -> list[Approval]:
     return [*found.values(), *_vouched(entries)]
 
 
-def _asked(wishes: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _asked(options: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name, (option, meaning) in _DECIDING.items():
-        if wishes.get(name):
-            because = str(wishes.get("because") or "") if name == "verdict" else ""
-            yield shlex.join([option, str(wishes[name])]), meaning, because
+        if options.get(name):
+            because = str(options.get("because") or "") if name == "verdict" else ""
+            yield shlex.join([option, str(options[name])]), meaning, because
 
 
 def _used(option: str, entries: Sequence[Entry]) -> bool:

@@ -151,7 +151,7 @@ def _message(entries: Sequence[Entry], prefix: str) -> tuple[str, Entry] | None:
     """The newest message to people that begins with `prefix`, without it, and the newest entry about it."""
     text, newest = "", None
     for entry in entries:
-        if entry["kind"] != "change" or entry.get("reach") != "people":
+        if entry["kind"] != "action" or entry.get("scope") != "people":
             continue
         said = next((action for action in entry.get("actions", []) if action.startswith(prefix)), None)
         if said is not None:
@@ -213,7 +213,7 @@ def _switches_off(entries: Sequence[Entry]) -> Iterator[SwitchOff]:
 
 def _turned(entries: Sequence[Entry], position: str) -> str:
     """When a switch was last put into that position by this incident; empty when that is not on record."""
-    times = [e["time"] for e in entries if e["kind"] == "change" and e["state"] == "done" and position in e["summary"]]
+    times = [e["time"] for e in entries if e["kind"] == "action" and e["state"] == "done" and position in e["summary"]]
     return times[-1] if times else ""
 
 
@@ -247,7 +247,7 @@ def _left_files(entries: Sequence[Entry]) -> Iterator[LeftFile]:
     """What changes left on the host and no later one removed. One that only began may have left its files too."""
     left: dict[str, LeftFile] = {}
     for entry in entries:
-        if entry["kind"] != "change" or entry["state"] not in ("begun", "done"):
+        if entry["kind"] != "action" or entry["state"] not in ("begun", "done"):
             continue
         left |= {kept["path"]: LeftFile(kept["path"], kept["what"]) for kept in entry.get("leaves", [])}
         for path in entry.get("removes", []) if entry["state"] == "done" else []:

@@ -80,9 +80,9 @@ def _name(item: object) -> str:
 
 
 def _of_other_ways(entries: Sequence[Entry]) -> set[str]:
-    """The scenarios that are for another way back; some versions counted them among those that remain."""
+    """The scenarios that are for another strategy; some versions counted them among those that remain."""
     left_out = [entry for entry in entries if entry["kind"] == "scenario left out"]
-    return {entry["scenario"] for entry in left_out if entry["reason"].startswith("is for the way back ")}
+    return {entry["scenario"] for entry in left_out if entry["reason"].startswith("is for the strategy ")}
 
 
 def _checks(entries: Sequence[Entry]) -> Iterator[ToDo]:
@@ -93,9 +93,9 @@ def _checks(entries: Sequence[Entry]) -> Iterator[ToDo]:
             why = _ACCEPTED[step.outcome].format(word["by"])
             yield ToDo(f"Check “{step.keyword} {step.text}”: {why} ({word['because']}).")
     losses = "; ".join(map(str, _newest(entries, "loss") or []))
-    way = _newest(entries, "way")
-    if way in ("downgrade", "forward-fix") and losses and _newest(entries, "restore point"):
-        yield ToDo(f"Reconcile the data: what the {way} destroyed is in the restore point alone ({losses}).")
+    strategy = _newest(entries, "strategy")
+    if strategy in ("downgrade", "forward-fix") and losses and _newest(entries, "restore point"):
+        yield ToDo(f"Reconcile the data: what the {strategy} destroyed is in the restore point alone ({losses}).")
 
 
 def _newest(entries: Sequence[Entry], name: str) -> Any:

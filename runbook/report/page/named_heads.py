@@ -44,7 +44,7 @@ def _announced_otherwise(entries: Sequence[Entry]) -> Iterator[str]:
 
 def _heads_announced_in(entry: Entry) -> Iterator[str]:
     actions = entry.get("actions")
-    if entry["kind"] != "change" or entry.get("state") == "planned" or not isinstance(actions, list):
+    if entry["kind"] != "action" or entry.get("state") == "planned" or not isinstance(actions, list):
         return
     for action in actions:
         if isinstance(action, str) and action.startswith(ANNOUNCED) and (head := head_named_in(action)):

@@ -16,7 +16,7 @@ from tests.support.image_parts import image, step
 from tests.support.incident_parts import COMPOSE, DEADLINES, incident, production
 
 
-class Catalog:
+class Database:
     """A database at these revisions, in whose tables two rows hold whatever is asked for."""
 
     def __init__(self, *revisions: str, columns: dict[str, set[str]] | None = None) -> None:
@@ -33,11 +33,11 @@ class Catalog:
         return dict.fromkeys(["*", *columns], 2)
 
 
-def tools(
+def context(
     folder: Path,
     *steps: Step,
-    wishes: Options | None = None,
-    catalog: Catalog | None = None,
+    options: Options | None = None,
+    catalog: Database | None = None,
     service: dict[str, Any] | None = None,
 ) -> Any:
     """The parts of a production at r3, with r1 as the target's head; `service` is the api in Compose's words."""
@@ -52,8 +52,8 @@ def tools(
     return SimpleNamespace(
         incident=found,
         production=site,
-        catalog=catalog or Catalog("r3", columns={"orders": {"note"}}),
-        wishes=wishes or Options(),
+        catalog=catalog or Database("r3", columns={"orders": {"note"}}),
+        options=options or Options(),
         settings=SimpleNamespace(
             database=DatabaseSettings(user="shop", name="shop", lock_timeout=7, statement_timeout=90),
             migrations=MigrationSettings(section="shop"),
@@ -65,7 +65,7 @@ def tools(
 
 def test_command_that_downgrades(tmp_path: Path) -> None:
     """The failed release's image goes to the target's head by name, in a container that is removed when stopped."""
-    change = handle_migrations.undoing(tools(tmp_path))
+    change = handle_migrations.undoing(context(tmp_path))
     (command,) = change.actions
     assert isinstance(command, Command)
     assert command.argv == (
@@ -80,17 +80,18 @@ def test_command_that_downgrades(tmp_path: Path) -> None:
 
 def test_downgrade_is_not_done_twice(tmp_path: Path) -> None:
     """A database at the target's head counts as done; any other does not."""
-    assert handle_migrations.undoing(tools(tmp_path)).already() is None
+    assert handle_migrations.undoing(context(tmp_path)).already() is None
     (tmp_path / "again").mkdir()
     assert (
-        handle_migrations.undoing(tools(tmp_path / "again", catalog=Catalog("r1"))).already() == "the database is at r1"
+        handle_migrations.undoing(context(tmp_path / "again", catalog=Database("r1"))).already()
+        == "the database is at r1"
     )
 
 
 @pytest.mark.parametrize("shape", [shape for shape in Shape if shape is not Shape.REAL])
 def test_downgrade_that_may_undo_nothing(tmp_path: Path, shape: Shape) -> None:
     """One revision whose downgrade is anything but real stops all, and is named."""
-    seen = handle_migrations.usable(tools(tmp_path, step("r3"), step("r2", shape))).observe()
+    seen = handle_migrations.usable(context(tmp_path, step("r3"), step("r2", shape))).observe()
     assert not seen.ok
     assert seen.final
     assert seen.seen == f"downgrade() of r2 is {shape}"
@@ -98,13 +99,13 @@ def test_downgrade_that_may_undo_nothing(tmp_path: Path, shape: Shape) -> None:
 
 def test_usable_downgrades_are_named_in_their_order(tmp_path: Path) -> None:
     """What is to undo is said newest first."""
-    seen = handle_migrations.usable(tools(tmp_path)).observe()
+    seen = handle_migrations.usable(context(tmp_path)).observe()
     assert (seen.ok, seen.seen) == (True, "to undo, in this order: r3, r2")
 
 
 def test_schema_is_believed_when_the_catalog_has_it(tmp_path: Path) -> None:
     """A downgrade that exits 0 and leaves out a column that the target maps is found out (trap 9)."""
-    parts = tools(tmp_path, catalog=Catalog("r1", columns={"orders": {"id"}, "audit.log": {"id"}}))
+    parts = context(tmp_path, catalog=Database("r1", columns={"orders": {"id"}, "audit.log": {"id"}}))
     told = parts.incident.facts["target migrations"]
     column = {"type": "INTEGER", "nullable": False, "primary_key": True, "client_default": False}
     column["server_default"] = True
@@ -115,5 +116,5 @@ def test_schema_is_believed_when_the_catalog_has_it(tmp_path: Path) -> None:
     told["models"] = {"tables": tables}
     seen = handle_migrations.as_target_maps(parts).observe()
     assert (seen.ok, seen.seen) == (False, "the catalog lacks orders.quantity")
-    parts.catalog = Catalog("r1", columns={"orders": {"id", "quantity"}, "audit.log": {"id"}})
+    parts.catalog = Database("r1", columns={"orders": {"id", "quantity"}, "audit.log": {"id"}})
     assert handle_migrations.as_target_maps(parts).observe().seen == "all 3 mapped columns are there"

@@ -21,8 +21,8 @@ def pin(reply: Reply, *, held: bool = True) -> tuple[str, str]:
         found = Registry(server.url, None, None, prober)
         image = ImageName(found.host, "shop/api", "v1")
         known = [f"{found.host}/shop/api@{HELD}"] if held else []
-        tools: Any = SimpleNamespace(registry=found, production=SimpleNamespace(digests_of=lambda _reference: known))
-        return _pin(tools, "api", image, Candidate("v1", {}, "by name"))
+        context: Any = SimpleNamespace(registry=found, production=SimpleNamespace(digests_of=lambda _reference: known))
+        return _pin(context, "api", image, Candidate("v1", {}, "by name"))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_what_the_registry_says_counts(reply: Reply, error: type[RegistryError])
     [
         pytest.param([], {}, True, id="all run"),
         pytest.param(["migrate"], {}, False, id="ended"),
-        pytest.param(["api"], {"way": "downgrade"}, True, id="stopped by this incident"),
+        pytest.param(["api"], {"strategy": "downgrade"}, True, id="stopped by this incident"),
     ],
 )
 def test_service_that_has_ended_is_told_before_anything_is_changed(
@@ -67,9 +67,9 @@ def test_service_that_has_ended_is_told_before_anything_is_changed(
         SimpleNamespace(one_line="shop-api-1 is running"),
         SimpleNamespace(one_line="shop-migrate-1 is exited"),
     ]
-    tools: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         production=SimpleNamespace(application=lambda: containers, ended=lambda _containers: ended),
         incident=SimpleNamespace(facts=facts),
         settings=SimpleNamespace(project=SimpleNamespace(name="shop")),
     )
-    assert project_running(tools).observe().ok is ok
+    assert project_running(context).observe().ok is ok

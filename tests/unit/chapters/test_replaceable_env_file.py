@@ -12,7 +12,7 @@ from runbook.secrets.redactor import Redactor
 from tests.support.incident_parts import incident, production
 
 
-def tools(folder: Path, *, refused: str = "nothing", user: str | None = None) -> Any:
+def context(folder: Path, *, refused: str = "nothing", user: str | None = None) -> Any:
     """A production on whose host `test -w` says no to the path `refused`, and `id -u` says `user`."""
     (folder / ".env").write_text("IMAGE_TAG=v2\n")
     found = incident(folder)
@@ -29,21 +29,21 @@ def tools(folder: Path, *, refused: str = "nothing", user: str | None = None) ->
 
 def test_folder_that_can_be_written(tmp_path: Path) -> None:
     """A writable folder and the file's own user are enough."""
-    assert identify_target.replaceable_env_file(tools(tmp_path)).observe().ok
+    assert identify_target.replaceable_env_file(context(tmp_path)).observe().ok
 
 
 @pytest.mark.parametrize("what", ["", "/.runbook"])
 def test_without_write_permission(tmp_path: Path, what: str) -> None:
     """A folder that cannot be written, the project's or the runbook's own in it, is named."""
     (tmp_path / ".runbook").mkdir()
-    seen = identify_target.replaceable_env_file(tools(tmp_path, refused=f"{tmp_path}{what}")).observe()
+    seen = identify_target.replaceable_env_file(context(tmp_path, refused=f"{tmp_path}{what}")).observe()
     assert not seen.ok
     assert f"{tmp_path}{what} NOT writable" in seen.seen
 
 
 def test_file_of_another_owner(tmp_path: Path) -> None:
     """A user who is not the file's owner would change its owner by replacing it."""
-    seen = identify_target.replaceable_env_file(tools(tmp_path, user="4711")).observe()
+    seen = identify_target.replaceable_env_file(context(tmp_path, user="4711")).observe()
     assert not seen.ok
     assert "user 4711" in seen.seen
 
@@ -52,6 +52,6 @@ def test_notes_behind_a_link(tmp_path: Path) -> None:
     """Copies of the env file would be written to wherever the link leads."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / ".runbook").symlink_to("elsewhere")
-    seen = identify_target.replaceable_env_file(tools(tmp_path)).observe()
+    seen = identify_target.replaceable_env_file(context(tmp_path)).observe()
     assert not seen.ok
     assert f"{tmp_path}/.runbook is a LINK" in seen.seen

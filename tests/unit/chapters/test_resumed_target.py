@@ -29,7 +29,7 @@ TYPED = Typed(("pytest", "features"))
 )
 def test_newest_word_counts(asked: list[Options], given: Options, joined: Options) -> None:
     """Of two wishes that exclude each other only the newer one is left."""
-    assert _joined([asdict(wishes) for wishes in asked], given) == joined
+    assert _joined([asdict(options) for options in asked], given) == joined
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_incident_turns_one_switch_one_way(asked: Options, given: Options) -> No
     _refuse_other_switch("i-1", asked, asked, TYPED)
 
 
-def tools(tag: str, digest: str) -> Any:
+def context(tag: str, digest: str) -> Any:
     """What `identify` looks at of an incident from v2 to v1 that is gone on with, on a production that runs `tag`."""
     facts = {
         "before": {"tags": ["v2"], "digests": {"api": "sha256:2"}},
@@ -56,20 +56,20 @@ def tools(tag: str, digest: str) -> Any:
         "origin": {"tags": ["v2"], "digests": {"api": "sha256:2"}},
         "target": {"tag": "v1", "images": {"api": "registry.example/api:v1"}, "digests": {"api": "sha256:1"}},
     }
-    incident = SimpleNamespace(facts=facts, decide=lambda *_: None, record_fact=facts.__setitem__)
-    return SimpleNamespace(incident=incident, known_good=SimpleNamespace(quarantine_reason=lambda _digests: None))
+    incident = SimpleNamespace(facts=facts, record_decision=lambda *_: None, record_fact=facts.__setitem__)
+    return SimpleNamespace(incident=incident, ledger=SimpleNamespace(quarantine_reason=lambda _digests: None))
 
 
 @pytest.mark.parametrize(("tag", "digest"), [("v2", "sha256:2"), ("v1", "sha256:1"), ("v1", "sha256:2")])
 def test_incident_goes_on_with_the_releases_that_it_knows(tag: str, digest: str) -> None:
     """The failed release, the target, or something between the two: that is how an incident breaks off."""
-    assert identify(tools(tag, digest), None).tag == "v1"
+    assert identify(context(tag, digest), None).tag == "v1"
 
 
 @pytest.mark.parametrize(("tag", "digest"), [("v3", "sha256:3"), ("v2", "sha256:9")])
 def test_release_of_somebody_else_is_not_rolled_back_unseen(tag: str, digest: str) -> None:
     """Another release that was deployed meanwhile, also under an old tag, stops an incident that is gone on with."""
-    found = tools(tag, digest)
+    found = context(tag, digest)
     with pytest.raises(TargetError, match="another release runs since this incident broke off"):
         identify(found, None)
     assert found.incident.facts["begin anew"]["options"] == []
@@ -84,20 +84,20 @@ def test_target_in_quarantine_by_now_is_not_gone_on_to(left: str | None) -> None
             raise TargetError("no known-good release", "name one")
         return SimpleNamespace(chosen=SimpleNamespace(tag=left))
 
-    found = tools("v2", "sha256:2")
-    found.known_good = SimpleNamespace(quarantine_reason=lambda _digests: "it failed in incident i-0", choose=choose)
+    found = context("v2", "sha256:2")
+    found.ledger = SimpleNamespace(quarantine_reason=lambda _digests: "it failed in incident i-0", choose=choose)
     with pytest.raises(TargetError, match="in quarantine by now"):
         identify(found, None)
     assert found.incident.facts["begin anew"]["options"] == ["--to", left or "TAG"]
 
 
 def test_schema_that_somebody_migrated_is_not_gone_on_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the database is at a revision that the way back does not know, only a new plan leads on."""
+    """Where the database is at a revision that the strategy does not know, only a new plan leads on."""
     monkeypatch.setattr(
         strategy.migration_facts, "of", lambda _tools: SimpleNamespace(database=("c3",), target=None, failed=None)
     )
-    found = tools("v2", "sha256:2")
-    found.incident.facts |= {"way": "application", "schema found again": ["c3"]}
+    found = context("v2", "sha256:2")
+    found.incident.facts |= {"strategy": "image-only", "schema found again": ["c3"]}
     assert strategy._decided_before(found).ok
     assert "begin anew" not in found.incident.facts
     found.incident.facts["schema found again"] = ["d4"]
@@ -107,6 +107,6 @@ def test_schema_that_somebody_migrated_is_not_gone_on_from(monkeypatch: pytest.M
 
 def test_what_an_incident_first_saw_is_no_other_release() -> None:
     """Begun over a rollback that broke off on its way to v3, an incident from v2 to v1 knows v3 when it goes on."""
-    found = tools("v3", "sha256:3")
+    found = context("v3", "sha256:3")
     found.incident.facts["first seen"] = {"tags": ["v2", "v3"], "digests": {"api": "sha256:3"}}
     assert identify(found, None).tag == "v1"

@@ -21,7 +21,7 @@ def container(number: int, state: str, service: str = "api") -> Container:
     )  # fmt: skip
 
 
-def tools(*containers: Container) -> Any:
+def context(*containers: Container) -> Any:
     """The parts of a toolbox that a snapshot looks at; image N has the digest of N."""
     asked: list[str] = []
 
@@ -51,7 +51,7 @@ def test_old_and_new_containers_have_their_own_digests() -> None:
     """Where an old one runs and a new one was only created, each has its own image, and the one that runs counts."""
     for both in ((1, "running"), (2, "created")), ((2, "created"), (1, "running")):
         stands = [container(number, state) for number, state in both]
-        taken = snapshot.take(tools(*stands, container(3, "running", "db")))
+        taken = snapshot.take(context(*stands, container(3, "running", "db")))
         seen = {each["name"]: (each.get("tag"), each.get("digest")) for each in taken["containers"]}
         assert seen == {
             "shop-api-1": ("v1", "sha256:" + "1" * 64),
@@ -66,7 +66,7 @@ def test_order_is_that_of_the_containers() -> None:
     """A container that restarts at that moment changes no order: plan and execution are held against each other."""
     for states in (("running", "running"), ("running", "restarting"), ("restarting", "running")):
         api, jobs = (container(number, state) for number, state in enumerate(states, start=1))
-        found = tools(api, replace(jobs, service="jobs"))
+        found = context(api, replace(jobs, service="jobs"))
         taken = snapshot.take(found)
         assert found.production.asked == ["sha256:1", "sha256:2"]
         assert list(taken["digests"]) == ["api", "jobs"]

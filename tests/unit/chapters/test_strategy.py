@@ -1,4 +1,4 @@
-"""Which way back applies, and what must be true for the api to be ready afterwards."""
+"""Which strategy applies, and what must be true for the api to be ready afterwards."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,12 +22,12 @@ ODD = "CALL rearrange();"
 BEHIND = ("ready", "migrations_current")
 
 
-def tools(
+def context(
     folder: Path,
     up: str | None = ADDS,
     *,
     at: tuple[str, ...] = ("r2",),
-    wishes: Options | None = None,
+    options: Options | None = None,
     target: ImageMigrations | None = None,
 ) -> Any:
     """The parts of a production whose database is at r2, with r1 as the target's head and `up` between them."""
@@ -37,32 +37,32 @@ def tools(
     problems = [] if up else [Problem("upgrade", "it asks the database")]
     found.record_fact("failed migrations", to_json(image("r1", "r2", steps=[step("r2")], up=up, problems=problems)))
     database = DatabaseSettings(user="shop", name="shop")
-    return SimpleNamespace(incident=found, wishes=wishes or Options(), settings=SimpleNamespace(database=database))
+    return SimpleNamespace(incident=found, options=options or Options(), settings=SimpleNamespace(database=database))
 
 
 @pytest.mark.parametrize(
-    ("up", "verdict", "way"),
-    [(ADDS, "additive", "application"), (ODD, "review", None), (None, "review", None)],
+    ("up", "verdict", "decided"),
+    [(ADDS, "additive", "image-only"), (ODD, "review", None), (None, "review", None)],
 )
-def test_verdict_decides_the_way(tmp_path: Path, up: str | None, verdict: str, way: str | None) -> None:
+def test_verdict_decides_the_way(tmp_path: Path, up: str | None, verdict: str, decided: str | None) -> None:
     """Additive goes back with the application alone; what cannot be judged or read goes nowhere."""
-    parts = tools(tmp_path, up)
-    seen = strategy.decide(parts).observe()
+    parts = context(tmp_path, up)
+    seen = strategy.record_decision(parts).observe()
     assert parts.incident.facts["verdict"]["verdict"] == verdict
-    assert parts.incident.facts.get("way") == way
-    assert (seen.ok, seen.final) == (way is not None, True)
+    assert parts.incident.facts.get("strategy") == decided
+    assert (seen.ok, seen.final) == (decided is not None, True)
 
 
 def test_breaking_goes_by_downgrade(tmp_path: Path) -> None:
-    """A column dropped that the target's code maps leaves the downgrade as the only way back."""
+    """A column dropped that the target's code maps leaves the downgrade as the only strategy."""
     column = {"name": "customer", "type": "TEXT", "nullable": False, "primary_key": False}
     models = {"tables": [{"schema": None, "name": "orders", "columns": [column]}]}
-    parts = tools(tmp_path, DROPS)
+    parts = context(tmp_path, DROPS)
     for flag in ("client_default", "server_default"):
         column[flag] = False
     parts.incident.facts["target migrations"]["models"] = models
-    assert strategy.decide(parts).observe().ok
-    assert parts.incident.facts["way"] == "downgrade"
+    assert strategy.record_decision(parts).observe().ok
+    assert parts.incident.facts["strategy"] == "downgrade"
 
 
 def decision(parts: Any) -> dict[str, Any]:
@@ -73,8 +73,8 @@ def decision(parts: Any) -> dict[str, Any]:
 def test_sql_that_decided_is_on_record(tmp_path: Path) -> None:
     """The statements are told with their revision and the rule, the one that made the verdict first."""
     first = "-- Running upgrade r1 -> r1a\n\nALTER TABLE orders ADD COLUMN a integer;\n\n"
-    parts = tools(tmp_path, f"BEGIN;\n\n{first}-- Running upgrade r1a -> r2\n\nCALL x();\n\nCOMMIT;\n")
-    strategy.decide(parts).observe()
+    parts = context(tmp_path, f"BEGIN;\n\n{first}-- Running upgrade r1a -> r2\n\nCALL x();\n\nCOMMIT;\n")
+    strategy.record_decision(parts).observe()
     found = [(each["verdict"], each["revision"], each["sql"]) for each in decision(parts)["findings"]]
     assert found == [("review", "r2", "CALL x()"), ("additive", "r1a", "ALTER TABLE orders ADD COLUMN a integer")]
     assert all(each["rule"] for each in decision(parts)["findings"])
@@ -83,31 +83,31 @@ def test_sql_that_decided_is_on_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize("at", [("r1",), ("r2",)])
 def test_no_sql_no_findings(tmp_path: Path, at: tuple[str, ...]) -> None:
     """Where nothing has to be judged, or nothing could be read, the evidence says so and there is no SQL to show."""
-    parts = tools(tmp_path, None, at=at)
-    strategy.decide(parts).observe()
+    parts = context(tmp_path, None, at=at)
+    strategy.record_decision(parts).observe()
     assert "findings" not in decision(parts)
 
 
 def test_database_where_the_target_expects_it_is_unchanged(tmp_path: Path) -> None:
     """A database at the target's head needs nothing but the application."""
-    parts = tools(tmp_path, at=("r1",))
-    assert strategy.decide(parts).observe().ok
-    assert (parts.incident.facts["verdict"]["verdict"], parts.incident.facts["way"]) == ("unchanged", "application")
+    parts = context(tmp_path, at=("r1",))
+    assert strategy.record_decision(parts).observe().ok
+    assert (parts.incident.facts["verdict"]["verdict"], parts.incident.facts["strategy"]) == ("unchanged", "image-only")
 
 
-@pytest.mark.parametrize(("word", "way"), [("additive", "application"), ("breaking", "downgrade")])
-def test_human_decides_where_the_runbook_cannot(tmp_path: Path, word: str, way: str) -> None:
+@pytest.mark.parametrize(("word", "decided"), [("additive", "image-only"), ("breaking", "downgrade")])
+def test_human_decides_where_the_runbook_cannot(tmp_path: Path, word: str, decided: str) -> None:
     """With --verdict and --because a review goes on that way, and the reason stands first in the evidence."""
-    parts = tools(tmp_path, ODD, wishes=Options(verdict=word, because="I read it"))
-    assert strategy.decide(parts).observe().ok
-    assert parts.incident.facts["way"] == way
+    parts = context(tmp_path, ODD, options=Options(verdict=word, because="I read it"))
+    assert strategy.record_decision(parts).observe().ok
+    assert parts.incident.facts["strategy"] == decided
     assert parts.incident.facts["verdict"]["evidence"][0] == "decided by a human: I read it"
 
 
 def test_human_cannot_overrule_what_is_known(tmp_path: Path) -> None:
     """--verdict counts where the runbook's is review, and nowhere else."""
-    parts = tools(tmp_path, ADDS, wishes=Options(verdict="breaking", because="I feel so"))
-    strategy.decide(parts).observe()
+    parts = context(tmp_path, ADDS, options=Options(verdict="breaking", because="I feel so"))
+    strategy.record_decision(parts).observe()
     assert parts.incident.facts["verdict"]["verdict"] == "additive"
 
 
@@ -121,9 +121,9 @@ def test_verdict_needs_a_known_word_and_a_reason(verdict: str, because: str | No
 @pytest.mark.parametrize(("history", "ok"), [(("r1", "r2", "r3"), True), (("r1", "x2"), False), (("r1",), False)])
 def test_forward_fix_must_continue(tmp_path: Path, history: tuple[str, ...], ok: bool) -> None:  # noqa: FBT001
     """A forward-fix is a way only if its migrations build upon the database's revision."""
-    parts = tools(tmp_path, wishes=Options(forward_fix="v3"), target=image(*history))
-    assert strategy.decide(parts).observe().ok is ok
-    assert parts.incident.facts.get("way") == ("forward-fix" if ok else None)
+    parts = context(tmp_path, options=Options(forward_fix="v3"), target=image(*history))
+    assert strategy.record_decision(parts).observe().ok is ok
+    assert parts.incident.facts.get("strategy") == ("forward-fix" if ok else None)
 
 
 class Ledger:
@@ -140,7 +140,7 @@ def ready_tools(folder: Path, at: str, *, tag: str = "v1", mode: Mode = Mode.EXE
         catalog=SimpleNamespace(revisions=lambda: (at,)),
         production=SimpleNamespace(tag=lambda: tag),
         host=SimpleNamespace(patiently=lambda ask: ask()),
-        known_good=Ledger(),
+        ledger=Ledger(),
         settings=SimpleNamespace(health=HealthSettings()),
     )
 
@@ -191,7 +191,7 @@ def test_plan_states_the_rule_that_its_way_would_have(tmp_path: Path) -> None:
     """Behind planned changes nothing is asked: what runs now is not what would run."""
     parts = ready_tools(tmp_path, "r2", mode=Mode.PLAN)
     parts.incident.planned_changes = 1
-    parts.incident.facts |= {"verdict": {"verdict": "additive"}, "way": "application"}
+    parts.incident.facts |= {"verdict": {"verdict": "additive"}, "strategy": "image-only"}
     assert strategy.readiness_rule(parts) == BEHIND
-    parts.incident.facts |= {"verdict": {"verdict": "breaking"}, "way": "downgrade"}
+    parts.incident.facts |= {"verdict": {"verdict": "breaking"}, "strategy": "downgrade"}
     assert strategy.readiness_rule(parts) == ()

@@ -243,7 +243,7 @@ def test_production_of_a_changed_record_may_have_been_looked_at(
 ) -> None:
     """Where the end was edited, nobody says that nobody looked after the changes: that stood there, maybe."""
     first, *others = over()
-    changed = {"kind": "change", "state": "done", "summary": "x", "reach": "production"}
+    changed = {"kind": "action", "state": "done", "summary": "x", "scope": "production"}
     folder = filed(tmp_path, "2026-01-01T10:00:00", [first, changed, *others])
     lines = lines_in(folder / "journal.jsonl")
     put(folder / "journal.jsonl", [*lines[:-2], lines[-2].replace(b'"kind":', b'"Kind":', 1), lines[-1]])
@@ -263,7 +263,7 @@ def test_what_an_incident_left_as_it_is_is_shown(tmp_path: Path, capsys: pytest.
     leaves = [{"path": "/srv/i.env", "what": "the env file as it was"}]
     facts = {"quarantined": quarantined, "restore point": dump, "after": looked}
     more = [{"kind": "fact", "name": name, "value": value, "at": 1} for name, value in facts.items()]
-    more += [{"kind": "change", "state": "done", "summary": "x", "reach": "production", "leaves": leaves}]
+    more += [{"kind": "action", "state": "done", "summary": "x", "scope": "production", "leaves": leaves}]
     folder = filed(tmp_path, "2026-01-01T10:00:00", [first, *more, *others])
     text = " ".join(said(capsys, "show", folder).partition("What is left")[2].split())
     for expected in (
@@ -294,7 +294,7 @@ def test_what_must_stay_and_did_not_is_shown(tmp_path: Path, capsys: pytest.Capt
 def test_what_must_not_be_overlooked_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A full disk, who vouched for what and why, what people decided, releases passed over, and the plan are told."""
     first, *others = over()
-    wishes = dict.fromkeys(("target", "forward_fix", "accept_loss", "verdict", "because"))
+    options = dict.fromkeys(("target", "forward_fix", "accept_loss", "verdict", "because"))
     word = {"by": "ada", "because": "I looked", "at": "2026-01-01T09:00:00.000000Z"}
     scenario = {"scenario": "Metrics", "feature": "5. Validate"}
     more = [
@@ -309,7 +309,7 @@ def test_what_must_not_be_overlooked_is_shown(tmp_path: Path, capsys: pytest.Cap
         {"kind": "step ended", "outcome": "inconclusive", "detail": "no answer", "seconds": 1.0},
         {"kind": "scenario ended", **scenario, "outcome": "passed", "provides": []},
     ]  # fmt: skip
-    asked = first | {"asked_for": wishes | {"target": "v1"}}
+    asked = first | {"asked_for": options | {"target": "v1"}}
     ends = others[-1] | {"trouble": "No space left on device"}
     folder = filed(tmp_path, "2026-01-01T10:00:00", [asked, *more, *others[:-1], ends])
     text = " ".join(said(capsys, "show", folder).split())
@@ -348,7 +348,7 @@ def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["render", str(journal.path)]) == 1
     assert f"python -m runbook show {journal.path}" in capsys.readouterr().err
     assert not journal.path.with_name("record.html").exists()
-    journal.write("change", summary="x", reach="production", state="begun", actions=[])
+    journal.write("action", summary="x", scope="production", state="begun", actions=[])
     assert "When user traffic is resumed  (changing)" in said(capsys, "show", journal.path)
     journal.close()
     text = said(capsys, "show", journal.path, code=1)

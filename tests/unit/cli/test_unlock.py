@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runbook.cli.main import main
-from runbook.incident.executor import Incident
+from runbook.incident.executor import Executor
 from runbook.journal.verify import verify
 from runbook.shared_state.lock import Holder
 from tests.support.incident_parts import production
@@ -84,7 +84,7 @@ def test_force_is_on_record(settings: Path, capsys: pytest.CaptureFixture[str]) 
     assert problems(folder / "journal.jsonl") == []
     (decision,) = [entry for entry in found.entries if entry["kind"] == "decision"]
     assert "the laptop with [secret" in decision["evidence"][0]
-    assert [entry["state"] for entry in found.entries if entry["kind"] == "change"] == ["begun", "done"]
+    assert [entry["state"] for entry in found.entries if entry["kind"] == "action"] == ["begun", "done"]
     assert "The lock was taken away" in (folder / "record.html").read_text()
     line = json.loads((lock.parent / "unlocked.jsonl").read_text())
     assert (line["incident"], line["held"]["incident"]) == (folder.name, "i-1")
@@ -111,13 +111,13 @@ def test_lock_that_changed_hands_is_left(
 ) -> None:
     """When somebody else takes the lock while it is being forced, that one is named, and nothing is written down."""
     lock = held(settings)
-    decide = Incident.decide
+    record_decision = Executor.record_decision
 
-    def late(incident: Incident, question: str, answer: str, evidence: list[str]) -> None:
+    def late(incident: Executor, question: str, answer: str, evidence: list[str]) -> None:
         leave(settings.with_name("server"), replace(Holder.me("i-2"), host="elsewhere"))
-        decide(incident, question, answer, evidence)
+        record_decision(incident, question, answer, evidence)
 
-    monkeypatch.setattr(Incident, "decide", late)
+    monkeypatch.setattr(Executor, "record_decision", late)
     assert unlock(settings, "--force", "--why", "it is lost") == 1
     assert "changed hands meanwhile: it is held by incident i-2" in capsys.readouterr().err
     assert lock.exists()

@@ -135,11 +135,11 @@ def announcing(folder: Path) -> Path:
     found = incident(folder)
     journal = found.journal
     journal.write("opened", format=1, incident=found.name, project="shop")
-    journal.write("fact", name="way", value="application")
-    about = {"summary": "the rollback is announced", "reach": "people"}
+    journal.write("fact", name="strategy", value="image-only")
+    about = {"summary": "the rollback is announced", "scope": "people"}
     text = f"announce: shop: rolled back\nIncident {found.name}, journal head {journal.head}."
-    journal.write("change", state="begun", actions=[text], **about)
-    journal.write("change", state="done", seconds=1, receipts=["accepted"], **about)
+    journal.write("action", state="begun", actions=[text], **about)
+    journal.write("action", state="done", seconds=1, receipts=["accepted"], **about)
     journal.write("closed", outcome="passed", changes_made=[], reached=[], remaining=[])
     journal.close()
     return journal.path

@@ -9,7 +9,7 @@ from runbook.actions import Action, Check, Observation, changes, is_change
 from runbook.errors import Inconclusive, StepError
 from runbook.hosts.command import Command
 from runbook.hosts.local import Host
-from runbook.incident.executor import Incident, Mode
+from runbook.incident.executor import Executor, Mode
 from tests.support.incident_parts import incident
 
 FACTS = {"id": "1.1.1", "keyword": "x", "text": "x", "scenario": "x", "place": "f:1"}
@@ -46,19 +46,19 @@ def test_undeclared_change_is_stopped_before_anything_is_done(tmp_path: Path, mo
     with pytest.raises(StepError, match="was about to make one: a file is made → bind it to When"):
         found.execute(making(tmp_path), Host({}, found))
     assert not (tmp_path / "made").exists()
-    assert '"change"' not in found.journal.path.read_text()
+    assert '"action"' not in found.journal.path.read_text()
 
 
 @pytest.mark.parametrize(
     "do",
     [
         pytest.param(lambda found: found.record_fact("x", 1), id="fact"),
-        pytest.param(lambda found: found.decide("x?", "y", []), id="decision"),
+        pytest.param(lambda found: found.record_decision("x?", "y", []), id="decision"),
         pytest.param(lambda found: found.verify(all_well()), id="look"),
         pytest.param(lambda found: found.expect(all_well()), id="expected-look"),
     ],
 )
-def test_step_must_put_something_on_record(tmp_path: Path, do: Callable[[Incident], None]) -> None:
+def test_step_must_put_something_on_record(tmp_path: Path, do: Callable[[Executor], None]) -> None:
     """A look, a fact or a decision is enough for a step that changes nothing; for a When it is not."""
     found = incident(tmp_path)
     found.step_began(FACTS)

@@ -13,7 +13,7 @@ from runbook.errors import CheckFailed, CommandFailed, Inconclusive
 from runbook.hosts.command import Command, Completed
 from runbook.hosts.http import Answer
 from runbook.hosts.local import Host
-from runbook.incident.executor import Incident, Mode
+from runbook.incident.executor import Executor, Mode
 from runbook.journal.events import EventListener
 from runbook.journal.journal import Journal
 from runbook.journal.recorder import KEPT_OUTPUT
@@ -22,24 +22,24 @@ from runbook.secrets.redactor import Redactor
 CANARY = "canary-4711"
 
 
-def incident(folder: Path, mode: Mode = Mode.EXECUTE) -> Incident:
+def incident(folder: Path, mode: Mode = Mode.EXECUTE) -> Executor:
     redactor = Redactor()
     redactor.learn("TOKEN", CANARY)
-    return Incident("20251218T030000Z-shop-rollback", mode, Journal(folder / "journal.jsonl", redactor))
+    return Executor("20251218T030000Z-shop-rollback", mode, Journal(folder / "journal.jsonl", redactor))
 
 
-def host_of(found: Incident) -> Host:
+def host_of(found: Executor) -> Host:
     return Host({}, found)
 
 
-def entries(found: Incident, kind: str) -> list[dict[str, Any]]:
+def entries(found: Executor, kind: str) -> list[dict[str, Any]]:
     """The entries of that kind as they stand in the file."""
     lines = found.journal.path.read_text(encoding="utf-8").splitlines()
     return [entry for entry in map(json.loads, lines) if entry["kind"] == kind]
 
 
-def states(found: Incident) -> list[str]:
-    return [entry["state"] for entry in entries(found, "change")]
+def states(found: Executor) -> list[str]:
+    return [entry["state"] for entry in entries(found, "action")]
 
 
 def command(*argv: str) -> Command:
@@ -50,7 +50,7 @@ def change(*actions: Command | Message, already: Callable[[], str | None] = lamb
     return Action("a file is made", actions, already, **more)
 
 
-def expectation(*looks: Observation | Exception, deadline: float = 0) -> Check:
+def check(*looks: Observation | Exception, deadline: float = 0) -> Check:
     """Something that is seen as those looks say, one after the other."""
     left = list(looks)
 
@@ -63,7 +63,7 @@ def expectation(*looks: Observation | Exception, deadline: float = 0) -> Check:
     return Check("the api ready", observe, "read its log", deadline, interval=0.01)
 
 
-def ended(found: Incident, error: BaseException | None = None) -> tuple[Outcome, str]:
+def ended(found: Executor, error: BaseException | None = None) -> tuple[Outcome, str]:
     outcome, detail, _ = found.step_ended(error)
     return outcome, detail
 
@@ -74,7 +74,7 @@ def test_executed_change_is_made_and_kept(tmp_path: Path) -> None:
     found.execute(change(command("touch", str(tmp_path / "made"))), host_of(found))
     assert (tmp_path / "made").exists()
     kinds = [(entry["kind"], entry.get("state")) for entry in found.journal.entries]
-    assert kinds == [("change", "begun"), ("command began", None), ("command", None), ("change", "done")]
+    assert kinds == [("action", "begun"), ("command began", None), ("command", None), ("action", "done")]
     assert found.changes_made == ["a file is made"]
     assert ended(found) == (Outcome.PASSED, "a file is made")
 
@@ -101,14 +101,14 @@ def test_failing_action_leaves_the_change_begun(tmp_path: Path) -> None:
     assert found.changes_made == ["a file is made"]
 
 
-@pytest.mark.parametrize("reach", [Scope.PRODUCTION, Scope.PEOPLE])
-def test_plan_runs_nothing(tmp_path: Path, reach: Scope) -> None:
+@pytest.mark.parametrize("scope", [Scope.PRODUCTION, Scope.PEOPLE])
+def test_plan_runs_nothing(tmp_path: Path, scope: Scope) -> None:
     """A plan writes down the exact commands and messages, and does none of them."""
     found = incident(tmp_path, Mode.PLAN)
     request = Message("announce: over", lambda: pytest.fail("sent in a plan"))
-    found.execute(change(command("touch", str(tmp_path / "a b")), request, reach=reach), host_of(found))
+    found.execute(change(command("touch", str(tmp_path / "a b")), request, scope=scope), host_of(found))
     assert list(tmp_path.iterdir()) == [found.journal.path]
-    planned = entries(found, "change")
+    planned = entries(found, "action")
     assert [(entry["state"], entry["actions"]) for entry in planned] == [
         ("planned", [f"touch '{tmp_path}/a b'", "announce: over"])
     ]
@@ -119,7 +119,7 @@ def test_plan_runs_nothing(tmp_path: Path, reach: Scope) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "reach", "made"),
+    ("mode", "scope", "made"),
     [
         (Mode.PLAN, Scope.IMAGES, True),
         (Mode.PLAN, Scope.NOTES, False),
@@ -129,10 +129,10 @@ def test_plan_runs_nothing(tmp_path: Path, reach: Scope) -> None:
         (Mode.VALIDATE, Scope.PEOPLE, False),
     ],
 )
-def test_what_a_run_may_do_without_execute(tmp_path: Path, mode: Mode, reach: Scope, *, made: bool) -> None:
+def test_what_a_run_may_do_without_execute(tmp_path: Path, mode: Mode, scope: Scope, *, made: bool) -> None:
     """A plan fetches images and writes nothing else; a validation also writes the runbook's own notes."""
     found = incident(tmp_path, mode)
-    found.execute(change(command("touch", str(tmp_path / "made")), reach=reach), host_of(found))
+    found.execute(change(command("touch", str(tmp_path / "made")), scope=scope), host_of(found))
     assert (tmp_path / "made").exists() is made
     assert (found.changes_made, found.planned_changes) == ([], 0 if made else 1)
     assert ended(found)[0] is (Outcome.PASSED if made else Outcome.PLANNED)
@@ -142,7 +142,7 @@ def test_nothing_is_done_behind_what_was_only_planned(tmp_path: Path) -> None:
     """Behind a change that was only planned, the next is only planned too, whatever it touches."""
     found = incident(tmp_path, Mode.PLAN)
     found.execute(change(command("touch", str(tmp_path / "first"))), host_of(found))
-    found.execute(change(command("touch", str(tmp_path / "image")), reach=Scope.IMAGES), host_of(found))
+    found.execute(change(command("touch", str(tmp_path / "image")), scope=Scope.IMAGES), host_of(found))
     assert states(found) == ["planned", "planned"]
     assert not (tmp_path / "image").exists()
 
@@ -155,7 +155,7 @@ def test_done_already_is_not_done_twice(tmp_path: Path, mode: Mode) -> None:
         change(command("touch", str(tmp_path / "made")), already=lambda: "the gate is closed"), host_of(found)
     )
     assert not (tmp_path / "made").exists()
-    assert [(entry["state"], entry["evidence"]) for entry in entries(found, "change")] == [
+    assert [(entry["state"], entry["evidence"]) for entry in entries(found, "action")] == [
         ("already so", "the gate is closed")
     ]
     assert found.changes_made == []
@@ -174,7 +174,7 @@ def test_receipt_of_a_request_is_kept(tmp_path: Path) -> None:
     """What was sent leaves its receipt in the journal and in the step."""
     found = incident(tmp_path)
     found.execute(change(Message("open ticket", lambda: "ticket #7")), host_of(found))
-    assert entries(found, "change")[-1]["receipts"] == ["ticket #7"]
+    assert entries(found, "action")[-1]["receipts"] == ["ticket #7"]
     assert ended(found) == (Outcome.PASSED, "ticket #7")
 
 
@@ -182,8 +182,8 @@ def test_expectation_behind_a_planned_change_is_planned(tmp_path: Path) -> None:
     """Behind a planned change nobody looks; what would be looked for, and for how long, is written down."""
     found = incident(tmp_path, Mode.PLAN)
     found.execute(change(command("true")), host_of(found))
-    found.expect(expectation(AssertionError("looked"), deadline=120))
-    observe = entries(found, "look")[0]
+    found.expect(check(AssertionError("looked"), deadline=120))
+    observe = entries(found, "check")[0]
     assert (observe["state"], observe["expected"], observe["deadline"]) == ("planned", "the api ready", 120)
     assert "would check within 120 s: the api ready" in ended(found)[1]
 
@@ -192,16 +192,14 @@ def test_plan_verifies_for_real(tmp_path: Path) -> None:
     """What a plan can look at before any planned change, it looks at, and says no when it is not so."""
     found = incident(tmp_path, Mode.PLAN)
     with pytest.raises(CheckFailed):
-        found.expect(expectation(Observation(ok=False, seen="not ready")))
+        found.expect(check(Observation(ok=False, seen="not ready")))
 
 
 def test_met_expectation_is_kept_with_what_was_seen(tmp_path: Path) -> None:
     """What was seen, how often was looked and how long it took are kept."""
     found = incident(tmp_path)
-    found.expect(
-        expectation(Observation(ok=False, seen="starting"), Observation(ok=True, seen="api is ready"), deadline=5)
-    )
-    observe = entries(found, "look")[0]
+    found.expect(check(Observation(ok=False, seen="starting"), Observation(ok=True, seen="api is ready"), deadline=5))
+    observe = entries(found, "check")[0]
     assert (observe["state"], observe["seen"], observe["looks"]) == ("so", "api is ready", 2)
     assert ended(found) == (Outcome.PASSED, "api is ready")
 
@@ -210,9 +208,9 @@ def test_unmet_expectation_names_both_sides_and_the_next_step(tmp_path: Path) ->
     """What is not so by its deadline fails with what was expected, what was seen, and what to do."""
     found = incident(tmp_path)
     with pytest.raises(CheckFailed, match="expected the api ready; seen: HTTP 503") as caught:
-        found.expect(expectation(Observation(ok=False, seen="HTTP 503")))
+        found.expect(check(Observation(ok=False, seen="HTTP 503")))
     assert caught.value.next_step == "read its log"
-    assert entries(found, "look")[0]["state"] == "not so"
+    assert entries(found, "check")[0]["state"] == "not so"
     assert ended(found, caught.value)[0] is Outcome.FAILED
 
 
@@ -236,8 +234,8 @@ def test_look_without_an_answer_is_not_a_no(tmp_path: Path) -> None:
     """What could not be looked at is unknown in the journal, and inconclusive as an outcome."""
     found = incident(tmp_path)
     with pytest.raises(Inconclusive, match="the api ready; no answer") as caught:
-        found.expect(expectation(Inconclusive("no answer", "look by hand")))
-    assert entries(found, "look")[0]["state"] == "unknown"
+        found.expect(check(Inconclusive("no answer", "look by hand")))
+    assert entries(found, "check")[0]["state"] == "unknown"
     assert ended(found, caught.value)[0] is Outcome.INCONCLUSIVE
 
 
@@ -317,7 +315,7 @@ def test_decision_and_facts_are_kept(tmp_path: Path) -> None:
     """Facts can be used by later steps, and stand in the journal; so do decisions with their evidence."""
     found = incident(tmp_path)
     found.record_fact("target", {"tag": "v1"})
-    found.decide("Which release?", "v1", ["on the ledger"])
+    found.record_decision("Which release?", "v1", ["on the ledger"])
     assert found.facts["target"] == {"tag": "v1"}
     assert entries(found, "fact")[0]["value"] == {"tag": "v1"}
     assert entries(found, "decision")[0]["evidence"] == ["on the ledger"]
@@ -349,11 +347,11 @@ class Attentive(EventListener):
     def expecting(self, expected: str, deadline: float) -> None:
         self.told.append(("expecting", expected, deadline))
 
-    def changing(self, summary: str, reach: Scope, deadline: float) -> None:
-        self.told.append(("changing", summary, reach, deadline))
+    def changing(self, summary: str, scope: Scope, deadline: float) -> None:
+        self.told.append(("changing", summary, scope, deadline))
 
-    def changed(self, summary: str, reach: Scope, state: str) -> None:
-        self.told.append(("changed", summary, reach, state))
+    def changed(self, summary: str, scope: Scope, state: str) -> None:
+        self.told.append(("changed", summary, scope, state))
 
     def command_began(self, command: Command) -> None:
         self.told.append(("began", str(command)))

@@ -15,7 +15,7 @@ from runbook.hosts.command import Command, NullRecorder
 from runbook.hosts.local import Host
 from runbook.hosts.process import start_of
 from runbook.incident import orphaned_command as module
-from runbook.incident.executor import Incident, Mode
+from runbook.incident.executor import Executor, Mode
 from runbook.incident.orphaned_command import settle
 from runbook.journal.journal import Journal
 from runbook.secrets.redactor import Redactor
@@ -27,7 +27,7 @@ def journal(folder: Path, script: str, deadline: float, **more: Any) -> tuple[Jo
     """A journal that says that `script` began, and that process, in a group of its own as the host starts it."""
     process = subprocess.Popen(["sh", "-c", script], start_new_session=True)
     found = Journal(folder / "journal.jsonl", Redactor())
-    incident = Incident("i", Mode.EXECUTE, found)
+    incident = Executor("i", Mode.EXECUTE, found)
     with incident.acting():
         after = ("touch", str(folder / "cleaned"))
         incident.command_began(Command(("sh", "-c", script), deadline, if_stopped=after), process.pid)
@@ -110,7 +110,7 @@ def test_strangers_are_left_alone(tmp_path: Path, more: dict[str, Any]) -> None:
 
 def test_command_that_ended_leaves_nothing_behind(tmp_path: Path) -> None:
     """After a run in which the command came to its end there is nothing to wait for."""
-    incident = Incident("i", Mode.EXECUTE, Journal(tmp_path / "journal.jsonl", Redactor()))
+    incident = Executor("i", Mode.EXECUTE, Journal(tmp_path / "journal.jsonl", Redactor()))
     incident.execute(Action("s", (Command(("true",), 5),)), Host({}, incident))
     assert [entry["kind"] for entry in incident.journal.entries][1] == "command began"
     assert settled(incident.journal) == []
@@ -118,7 +118,7 @@ def test_command_that_ended_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_reading_is_not_put_on_record_as_it_begins(tmp_path: Path) -> None:
     """Only what changes something is written down before it ends: a look that died did no harm."""
-    incident = Incident("i", Mode.EXECUTE, Journal(tmp_path / "journal.jsonl", Redactor()))
+    incident = Executor("i", Mode.EXECUTE, Journal(tmp_path / "journal.jsonl", Redactor()))
     Host({}, incident).run(Command(("true",), 5))
     assert [entry["kind"] for entry in incident.journal.entries] == ["command"]
     assert "process" not in json.dumps(incident.journal.entries)

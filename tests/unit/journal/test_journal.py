@@ -222,13 +222,13 @@ import resource, sys
 from pathlib import Path
 from runbook.errors import JournalError
 from runbook.hosts.local import Command, Host
-from runbook.incident.executor import Incident, Mode
+from runbook.incident.executor import Executor, Mode
 from runbook.journal.journal import Journal
 from runbook.secrets.redactor import Redactor
 from runbook.actions import Action
 
 folder = Path(sys.argv[1])
-incident = Incident("i", Mode.EXECUTE, Journal(folder / "journal.jsonl", Redactor()))
+incident = Executor("i", Mode.EXECUTE, Journal(folder / "journal.jsonl", Redactor()))
 incident.journal.write("opened")
 resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "journal.jsonl").stat().st_size + 20,) * 2)
 try:
@@ -399,5 +399,5 @@ def test_journal_that_is_not_at_its_place_stops_the_run(tmp_path: Path, *, repla
     else:
         journal.path.parent.rmdir()
     with pytest.raises(JournalError, match="nothing more is changed without a journal"):
-        journal.write("change", sync=True, state="begun")
+        journal.write("action", sync=True, state="begun")
     journal.close()

@@ -11,7 +11,7 @@ import pytest
 from runbook.hosts.command import Command
 from runbook.hosts.http import Answer
 from runbook.hosts.local import Host
-from runbook.incident.executor import Incident
+from runbook.incident.executor import Executor
 from runbook.journal.output_files import Outputs, check_outputs, is_output
 from runbook.journal.recorder import KEPT_OUTPUT
 from runbook.journal.verify import verify
@@ -20,19 +20,19 @@ from tests.support.incident_parts import incident
 SECRET = "canary-4711"
 
 
-def run(found: Incident, text: str, *, to: str = "1", secret: bool = False) -> dict[str, object]:
+def run(found: Executor, text: str, *, to: str = "1", secret: bool = False) -> dict[str, object]:
     source = found.journal.path.with_name("source")
     source.write_text(text, encoding="utf-8")
     Host({"PATH": "/usr/bin:/bin"}, found).run(Command(("sh", "-c", f"cat {source} >&{to}"), 10, secret_output=secret))
     return dict(found.journal.entries[-1])
 
 
-def asked(found: Incident, body: str) -> dict[str, object]:
+def asked(found: Executor, body: str) -> dict[str, object]:
     found.exchanged("GET", "http://x/", None, Answer("http://x/", 200, {}, body, 0.1))
     return dict(found.journal.entries[-1])
 
 
-def problems(found: Incident) -> list[str]:
+def problems(found: Executor) -> list[str]:
     return check_outputs(verify(found.journal.path).entries, found.journal.path.parent)[1]
 
 

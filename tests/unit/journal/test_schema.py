@@ -33,7 +33,7 @@ def command(*argv: str) -> Command:
     return Command(argv, 5)
 
 
-def expectation(seen: Observation | None) -> Check:
+def check(seen: Observation | None) -> Check:
     def observe() -> Observation:
         if seen is None:
             raise Inconclusive("nobody answers", "ask again")
@@ -58,14 +58,14 @@ def test_what_an_incident_writes_is_as_the_schema_says(tmp_path: Path, mode: Mod
     found.exchanged("GET", "http://x/", None, "no answer")
     for seen in (Observation(ok=True, seen="so"), Observation(ok=False, seen="not so"), None):
         with contextlib.suppress(RunbookError):
-            found.verify(expectation(seen))
+            found.verify(check(seen))
     found.execute(Action("done", (command("true"),)), host)
     found.execute(Action("so", (command("true"),), lambda: "it is so", Scope.NOTES), host)
-    found.expect(expectation(Observation(ok=True, seen="so")))
+    found.expect(check(Observation(ok=True, seen="so")))
     found.confirm("target")
-    found.decide("whether", "yes", ["because"])
+    found.record_decision("whether", "yes", ["because"])
     rule = {"verdict": "additive", "revision": None, "sql": "x", "object": "y", "rule": "z", "times": 2}
-    found.decide("which", "v1", [], passed_over=[{"candidate": "v2", "why": "it failed"}], findings=[rule])
+    found.record_decision("which", "v1", [], passed_over=[{"candidate": "v2", "why": "it failed"}], findings=[rule])
     kept = Artifact("/srv/i.env", "the env file")
     found.execute(Action("kept", (command("true"),), leaves=(kept,), removes=("db:/tmp/x",)), host)
     position = position_of(SwitchSettings(variable="X", paths=("/x",)), "off")
@@ -131,11 +131,11 @@ WRONG: list[tuple[str, dict[str, Any], Callable[[dict[str, Any]], object]]] = [
     ("exchange", {"status": 503}, lambda entry: entry.update(error="none")),
     ("exchange", {"status": 503}, lambda entry: entry.update(headers={})),
     ("exchange", {"status": 503}, lambda entry: entry.update(body_file={"file": "../x"})),
-    ("look", {}, lambda entry: entry.pop("seen")),
-    ("look", {}, lambda entry: entry.update(state="planned")),
-    ("change", {"state": "begun"}, lambda entry: entry.pop("actions")),
-    ("change", {"state": "begun"}, lambda entry: entry.update(evidence="why")),
-    ("change", {"state": "done"}, lambda entry: entry.pop("reach")),
+    ("check", {}, lambda entry: entry.pop("seen")),
+    ("check", {}, lambda entry: entry.update(state="planned")),
+    ("action", {"state": "begun"}, lambda entry: entry.pop("actions")),
+    ("action", {"state": "begun"}, lambda entry: entry.update(evidence="why")),
+    ("action", {"state": "done"}, lambda entry: entry.pop("scope")),
     ("fact", {"name": "before"}, lambda entry: entry["value"].pop("gate")),
     ("fact", {"name": "before"}, lambda entry: entry["value"].update(schema="0003")),
     ("fact", {"name": "target"}, lambda entry: entry["value"].update(colour="red")),

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from runbook.errors import Inconclusive
-from runbook.migrations.database import Catalog, version_table
+from runbook.migrations.database import Database, version_table
 from runbook.settings.schema import DatabaseSettings
 from tests.support.incident_parts import incident, production
 
 
-def catalog(folder: Path, answers: dict[str, str], **settings: Any) -> Catalog:
-    return Catalog(
+def catalog(folder: Path, answers: dict[str, str], **settings: Any) -> Database:
+    return Database(
         production(folder, incident(folder), answers), DatabaseSettings(user="shop", name="shop", **settings)
     )
 

@@ -8,7 +8,7 @@ import pytest
 from runbook.actions import Action
 from runbook.errors import CheckFailed, Inconclusive
 from runbook.hosts.command import Command
-from runbook.incident.executor import Incident
+from runbook.incident.executor import Executor
 from runbook.migrations.restore_point import RestorePoint
 from runbook.migrations.restore_steps import Restoring
 from runbook.settings.schema import DatabaseSettings, TrafficSettings
@@ -32,7 +32,7 @@ TRAFFIC = TrafficSettings.model_validate(
 )
 
 
-def restore_point(folder: Path, answers: dict[str, str] | None = None, found: Incident | None = None) -> RestorePoint:
+def restore_point(folder: Path, answers: dict[str, str] | None = None, found: Executor | None = None) -> RestorePoint:
     found = found or incident(folder)
     there = production(folder, found, answers)
     return RestorePoint(there, SETTINGS, DEADLINES, found, Restoring(there, SETTINGS, TRAFFIC))

@@ -65,7 +65,7 @@ def test_announcement_arrives(query: str) -> None:
 def test_announcement_reaches_people() -> None:
     """A plan shows the whole message and never sends it."""
     change = channel("json://127.0.0.1:1/").announcing("shop: rolled back", "to v1")
-    assert change.reach is Scope.PEOPLE
+    assert change.scope is Scope.PEOPLE
     assert str(change.actions[0]) == "announce: shop: rolled back\nto v1"
 
 

@@ -13,15 +13,15 @@ FACTS: dict[str, Any] = {
     "schema": ["r2"],
     "target migrations": {"graph": {"heads": ["r1"]}},
 }
-APPLICATION = FACTS | {"way": "application", "verdict": {"verdict": "additive"}}
+APPLICATION = FACTS | {"strategy": "image-only", "verdict": {"verdict": "additive"}}
 DOWNGRADE = FACTS | {
-    "way": "downgrade",
+    "strategy": "downgrade",
     "verdict": {"verdict": "breaking"},
     "restore point": POINT,
     "loss": ["column orders.note: 2 rows hold values"],
 }
 FORWARD = FACTS | {
-    "way": "forward-fix",
+    "strategy": "forward-fix",
     "target": {"tag": "v3", "digests": {}},
     "target migrations": {"graph": {"heads": ["r3"]}},
 }
@@ -76,7 +76,7 @@ def test_restore_point_of_a_run_that_broke_off_is_told() -> None:
 
 def test_what_is_not_on_record_is_said_to_be_unknown() -> None:
     """A downgrade whose restore point is not on record says so."""
-    text = told(FACTS | {"way": "downgrade"})
+    text = told(FACTS | {"strategy": "downgrade"})
     assert "on the production host: unknown, unknown bytes, sha256 unknown" in text
 
 

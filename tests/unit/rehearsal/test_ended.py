@@ -11,10 +11,10 @@ HELD_AT = find_incident("irreversible-migration").held_at
 
 
 def run(
-    outcome: str, *reached: str, way: str = "", changes: tuple[str, ...] = (), at: str = ""
+    outcome: str, *reached: str, strategy: str = "", changes: tuple[str, ...] = (), at: str = ""
 ) -> list[dict[str, Any]]:
     stopped = [{"kind": "step began", "text": at}, {"kind": "step ended", "outcome": "failed"}] if at else []
-    facts = [{"kind": "fact", "name": "way", "value": way}] if way else []
+    facts = [{"kind": "fact", "name": "strategy", "value": strategy}] if strategy else []
     closed = {"kind": "closed", "outcome": outcome, "reached": list(reached), "changes_made": list(changes)}
     return [*facts, *stopped, closed]
 
@@ -22,9 +22,9 @@ def run(
 @pytest.mark.parametrize(
     ("name", "entries"),
     [
-        ("regression", run("passed", "rolled-back", way="application")),
-        ("breaking-migration", run("passed", "rolled-back", way="downgrade")),
-        ("forward-fix", run("passed", "rolled-back", way="forward-fix")),
+        ("regression", run("passed", "rolled-back", strategy="image-only")),
+        ("breaking-migration", run("passed", "rolled-back", strategy="downgrade")),
+        ("forward-fix", run("passed", "rolled-back", strategy="forward-fix")),
         ("export-leak", run("passed", "switch-felt")),
         ("irreversible-migration", run("failed", at=HELD_AT)),
     ],
@@ -41,7 +41,7 @@ def test_ended_as_it_must(name: str, entries: list[dict[str, Any]]) -> None:
         pytest.param("regression", run("failed", at="x"), "it ended failed", id="failed"),
         pytest.param("regression", run("passed"), "it ended passed", id="not-rolled-back"),
         pytest.param("regression", run("nothing to do"), "it ended nothing to do", id="nothing-to-do"),
-        pytest.param("regression", run("passed", "rolled-back", way="forward-fix"), "its way was", id="other-way"),
+        pytest.param("regression", run("passed", "rolled-back", strategy="forward-fix"), "its way was", id="other-way"),
         pytest.param("irreversible-migration", run("failed", at="x"), f"at “{HELD_AT}”", id="held-elsewhere"),
         pytest.param("irreversible-migration", run("interrupted", at=HELD_AT), "ended interrupted", id="interrupted"),
         pytest.param("irreversible-migration", run("passed", "rolled-back"), "ended passed", id="rolled-back"),

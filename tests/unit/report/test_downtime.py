@@ -74,7 +74,7 @@ def test_outage_that_was_there_already_began_before() -> None:
 
 def test_nobody_knows_how_it_went_on_after_a_run_died() -> None:
     """Of a killed run an outage is known to its last probe on record, and no longer."""
-    observe = {"kind": "look", "time": at(9)}
+    observe = {"kind": "check", "time": at(9)}
     (run,) = measured([opened(), batch(1, 200, 503, 503), observe])
     assert [(outage.seconds, outage.over) for outage in run.outages] == [(0.5, False)]
 

@@ -35,8 +35,8 @@ def ended(outcome: str) -> Entry:
     return {"kind": "step ended", "outcome": outcome, "detail": "why", "seconds": 1}
 
 
-def change(summary: str, state: str, reach: str = "production") -> Entry:
-    return {"kind": "change", "summary": summary, "state": state, "reach": reach}
+def change(summary: str, state: str, scope: str = "production") -> Entry:
+    return {"kind": "action", "summary": summary, "state": state, "scope": scope}
 
 
 def resumed() -> Entry:
@@ -112,7 +112,7 @@ def test_what_happens_between_steps_belongs_to_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "reach", "changed"),
+    ("state", "scope", "changed"),
     [
         ("begun", "production", True),
         ("done", "production", True),
@@ -122,9 +122,9 @@ def test_what_happens_between_steps_belongs_to_none() -> None:
         ("done", "people", False),
     ],
 )
-def test_only_what_was_begun_on_production_counts_as_changed(state: str, reach: str, *, changed: bool) -> None:
+def test_only_what_was_begun_on_production_counts_as_changed(state: str, scope: str, *, changed: bool) -> None:
     """A change that was begun changed production, done or not; plans, notes and messages did not."""
-    found = story(opened(), scenario(), step(), change("x", state, reach))
+    found = story(opened(), scenario(), step(), change("x", state, scope))
     assert found.steps[0].changed_production is changed
 
 

@@ -15,12 +15,12 @@ from runbook.secrets.redactor import Redactor
 from tests.support.planned_journals import Deed, Run, told, written
 from tests.unit.report.test_plan_lookup import name
 
-FETCHED = Deed("images are fetched", "done", ("docker pull",), reach="notes")
-FETCHED_ALREADY = Deed("images are fetched", "already so", reach="notes", evidence="the host holds them")
+FETCHED = Deed("images are fetched", "done", ("docker pull",), scope="notes")
+FETCHED_ALREADY = Deed("images are fetched", "already so", scope="notes", evidence="the host holds them")
 PAUSED = Deed("traffic is paused", "planned", ("gate close",))
 PAUSED_NOW = Deed("traffic is paused", "done", ("gate close",))
-TOLD = Deed("people are told", "planned", ("say: INCIDENT is over\nhead [hash, not known yet].",), reach="people")
-TOLD_NOW = Deed("people are told", "done", ("say: INCIDENT is over\nhead 4f2a.",), reach="people")
+TOLD = Deed("people are told", "planned", ("say: INCIDENT is over\nhead [hash, not known yet].",), scope="people")
+TOLD_NOW = Deed("people are told", "done", ("say: INCIDENT is over\nhead 4f2a.",), scope="people")
 
 
 def named(deed: Deed, incident: str) -> Deed:
@@ -157,7 +157,7 @@ def test_changes_whose_reach_is_not_known_are_only_counted(tmp_path: Path) -> No
     plan = planned(tmp_path, PAUSED, TOLD)
     for step in plan["steps"]:
         for change in step["changes"]:
-            change["reach"] = ""
+            change["scope"] = ""
     found = held(executed(tmp_path, plan, PAUSED_NOW, stopped="nothing is well", outcome="failed"))
     assert found.summary == "Differs from the plan in 1 place: 1 of 2 changes as planned"
 

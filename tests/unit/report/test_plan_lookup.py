@@ -43,7 +43,7 @@ def test_plan_is_kept_in_short(tmp_path: Path) -> None:
     assert found["facts"] == {
         "release to return to": "v1",
         "digest of api to return to": "sha256:1",
-        "way back": "application",
+        "strategy": "image-only",
     }
     (step,) = found["steps"]
     assert step["changes"][0]["actions"] == ["gate close"]

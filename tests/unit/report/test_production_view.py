@@ -262,17 +262,21 @@ ALWAYS = {"shop-db-1", "path", "mode", "owner"}
 
 
 @pytest.mark.parametrize(
-    ("kind", "way", "names"),
+    ("kind", "strategy", "names"),
     [
-        pytest.param("rollback", "application", {"schema revision", *ALWAYS}, id="application"),
+        pytest.param("rollback", "image-only", {"schema revision", *ALWAYS}, id="image-only"),
         pytest.param("rollback", "downgrade", {*ALWAYS}, id="downgrade"),
         pytest.param(
             "emergency", None, {"image tag", "digest of api", "schema revision", *ALWAYS}, id="emergency"
         ),
     ],
 )  # fmt: skip
-def test_what_must_stay_follows_from_what_is_done(kind: str, way: str | None, names: set[str]) -> None:
+def test_what_must_stay_follows_from_what_is_done(kind: str, strategy: str | None, names: set[str]) -> None:
     """A rollback without a downgrade leaves the schema alone; an emergency leaves the release alone as well."""
-    facts = [fact("before", production()), *([fact("way", way)] if way else []), fact("after", production())]
+    facts = [
+        fact("before", production()),
+        *([fact("strategy", strategy)] if strategy else []),
+        fact("after", production()),
+    ]
     rows = story(opened(kind) | {"mode": "execute"}, *facts).production.before_and_after
     assert {row.name for row in rows if row.kept} == names

@@ -27,13 +27,13 @@ def story(
 
 def test_rolled_back() -> None:
     """A whole rollback runs the target again."""
-    found = story(outcome="passed", reached=["rolled-back"], facts={"target": {"tag": "v1"}, "way": "downgrade"})
+    found = story(outcome="passed", reached=["rolled-back"], facts={"target": {"tag": "v1"}, "strategy": "downgrade"})
     assert (found.headline, found.tone) == ("Over: production runs v1 again", "good")
 
 
 def test_gone_forward() -> None:
     """A forward-fix never ran before, and is not called again."""
-    found = story(outcome="passed", reached=["rolled-back"], facts={"target": {"tag": "v3"}, "way": "forward-fix"})
+    found = story(outcome="passed", reached=["rolled-back"], facts={"target": {"tag": "v3"}, "strategy": "forward-fix"})
     assert (found.headline, found.tone) == ("Over: production went forward to v3", "good")
 
 

@@ -27,7 +27,7 @@ from harness.terminal.screen import Style
 from runbook.hosts.command import Command, Completed
 from runbook.hosts.http import Answer, HttpClient
 from runbook.hosts.process import ManagedProcess
-from runbook.incident.executor import Incident, Mode
+from runbook.incident.executor import Executor, Mode
 from runbook.journal.journal import Journal
 from runbook.report.page.render import body
 from runbook.secrets.invisible import HIDDEN
@@ -166,7 +166,7 @@ class Written:
 
     def __init__(self, folder: Path) -> None:
         self.journal = Journal(folder / "journal.jsonl", Redactor())
-        self.incident = Incident("shop", Mode.EXECUTE, self.journal)
+        self.incident = Executor("shop", Mode.EXECUTE, self.journal)
         self._folder = folder
         self._read = 0
         self._chunks: list[bytes] = []

@@ -34,7 +34,7 @@ def quarantined(digest: str, tag: str = "v3") -> dict[str, Any]:
     return {"tag": tag, "service": "api", "digest": digest, "incident": "i-9", "since": "2025-12-17T03:00:00Z"}
 
 
-def known_good(folder: Path, ledger: Any = None, quarantine: Any = None) -> Ledger:
+def ledger_of(folder: Path, ledger: Any = None, quarantine: Any = None) -> Ledger:
     """What that host remembers; a string is written as it is."""
     for name, lines in (("known_good", ledger), ("quarantine", quarantine)):
         if lines is not None:
@@ -51,7 +51,7 @@ def execute(change: Action) -> None:
 
 def test_newest_validated_release_is_chosen(tmp_path: Path) -> None:
     """Of the ledger the newest line counts, with its digests and its evidence."""
-    choice = known_good(tmp_path, [line("v1"), line("v2", validated_at="2025-12-16T10:00:00Z")]).choose(["v3"], None)
+    choice = ledger_of(tmp_path, [line("v1"), line("v2", validated_at="2025-12-16T10:00:00Z")]).choose(["v3"], None)
     assert choice.chosen.tag == "v2"
     assert choice.chosen.digests == digests("2")
     assert "2025-12-16T10:00:00Z" in choice.chosen.evidence
@@ -60,7 +60,7 @@ def test_newest_validated_release_is_chosen(tmp_path: Path) -> None:
 
 def test_failed_release_is_passed_over_and_said_so(tmp_path: Path) -> None:
     """The release that failed is no target, and the choice says why it was passed over."""
-    choice = known_good(tmp_path, [line("v1"), line("v2"), line("v3")]).choose(["v2", "v3"], None)
+    choice = ledger_of(tmp_path, [line("v1"), line("v2"), line("v3")]).choose(["v2", "v3"], None)
     assert choice.chosen.tag == "v1"
     assert choice.passed_over == (
         PassedOver("v3", "it is the release that failed"),
@@ -70,7 +70,7 @@ def test_failed_release_is_passed_over_and_said_so(tmp_path: Path) -> None:
 
 def test_what_the_ledger_would_have_given_is_passed_over_by_name(tmp_path: Path) -> None:
     """Who names a release passes over the one that would have been chosen; where it is that one, nothing is."""
-    remembers = known_good(tmp_path, [line("v1"), line("v2"), line("v3")])
+    remembers = ledger_of(tmp_path, [line("v1"), line("v2"), line("v3")])
     assert remembers.choose(["v3"], "v1").passed_over == (
         PassedOver("v3", "it is the release that failed"),
         PassedOver("v2", "known good, but v1 was asked for by name"),
@@ -82,7 +82,7 @@ def test_quarantined_release_is_passed_over_whatever_its_tag(tmp_path: Path) -> 
     """A release with all images of one that failed is no target, also under another tag."""
     ledger = [line("v1"), line("v2", digests=digests("3"))]
     failed = [quarantined(digest, tag="other") for digest in digests("3").values()]
-    choice = known_good(tmp_path, ledger, failed).choose(["v9"], None)
+    choice = ledger_of(tmp_path, ledger, failed).choose(["v9"], None)
     assert choice.chosen.tag == "v1"
     assert list(map(str, choice.passed_over)) == ["v2: other failed in incident i-9 (2025-12-17T03:00:00Z)"]
 
@@ -91,14 +91,14 @@ def test_release_that_shares_one_image_with_a_failed_one_is_not_barred(tmp_path:
     """A release that has only some images of the one that failed is another release."""
     failed = [quarantined(digest) for digest in digests("3").values()]
     mended = digests("3") | {"api": digests("1")["api"]}
-    choice = known_good(tmp_path, [line("v1"), line("v2", digests=mended)], failed).choose(["v9"], None)
+    choice = ledger_of(tmp_path, [line("v1"), line("v2", digests=mended)], failed).choose(["v9"], None)
     assert choice.chosen.tag == "v2"
 
 
 def test_rollback_does_not_slide_further_back_by_itself(tmp_path: Path) -> None:
     """What a rollback returned to is not rolled back in turn unless a person names where to."""
     ledger = [line("v1"), line("v2", validated_by="i-9")]
-    remembers = known_good(tmp_path, ledger, [quarantined(digest) for digest in digests("3").values()])
+    remembers = ledger_of(tmp_path, ledger, [quarantined(digest) for digest in digests("3").values()])
     with pytest.raises(TargetError, match="is itself what incident i-9 returned to") as caught:
         remembers.choose(["v2"], None)
     assert "--to TAG" in caught.value.next_step
@@ -108,7 +108,7 @@ def test_rollback_does_not_slide_further_back_by_itself(tmp_path: Path) -> None:
 def test_newest_validation_of_a_tag_counts(tmp_path: Path) -> None:
     """A tag that was validated twice counts with its newest digests."""
     ledger = [line("v1", digests=digests("3")), line("v1"), line("v2")]
-    assert known_good(tmp_path, ledger).choose(["v2"], None).chosen.digests == digests("1")
+    assert ledger_of(tmp_path, ledger).choose(["v2"], None).chosen.digests == digests("1")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_newest_validation_of_a_tag_counts(tmp_path: Path) -> None:
 def test_no_target_is_told_with_what_to_type(tmp_path: Path, ledger: Any, why: str) -> None:
     """Where the ledger has no target, it is told which lines were passed over, and that --to names one."""
     with pytest.raises(TargetError, match=why) as caught:
-        known_good(tmp_path, ledger).choose(["v3"], None)
+        ledger_of(tmp_path, ledger).choose(["v3"], None)
     assert "--to TAG" in caught.value.next_step
 
 
@@ -142,7 +142,7 @@ def test_no_target_is_told_with_what_to_type(tmp_path: Path, ledger: Any, why: s
 )
 def test_release_asked_for_by_name_is_chosen(tmp_path: Path, ledger: Any, failed: str, evidence: str) -> None:
     """A release that a person names is chosen whatever the ledger says; what it says becomes the evidence."""
-    choice = known_good(tmp_path, ledger).choose([failed], "v1")
+    choice = ledger_of(tmp_path, ledger).choose([failed], "v1")
     assert choice.chosen.tag == "v1"
     assert evidence in choice.chosen.evidence
     assert "--to v1" in choice.chosen.evidence
@@ -152,13 +152,13 @@ def test_release_asked_for_by_name_is_chosen(tmp_path: Path, ledger: Any, failed
 def test_hostile_tag_in_the_ledger_is_refused(tmp_path: Path, tag: Any) -> None:
     """What cannot be a tag is not taken from the ledger into a command."""
     with pytest.raises(TargetError, match="cannot be an image tag"):
-        known_good(tmp_path, [line(tag)]).choose([], None)
+        ledger_of(tmp_path, [line(tag)]).choose([], None)
 
 
 def test_hostile_tag_asked_for_is_refused(tmp_path: Path) -> None:
     """The same for a tag from the command line."""
     with pytest.raises(TargetError, match="cannot be an image tag"):
-        known_good(tmp_path).choose([], "$(id)")
+        ledger_of(tmp_path).choose([], "$(id)")
 
 
 @pytest.mark.parametrize(
@@ -174,37 +174,37 @@ def test_hostile_tag_asked_for_is_refused(tmp_path: Path) -> None:
 def test_broken_line_is_told_by_its_number(tmp_path: Path, ledger: str, number: int) -> None:
     """A ledger that cannot be read leaves the question open, with the line to mend; nothing is guessed."""
     with pytest.raises(Inconclusive, match=rf"known_good\.jsonl: line {number} is not a JSON object"):
-        known_good(tmp_path, ledger).choose([], None)
+        ledger_of(tmp_path, ledger).choose([], None)
 
 
 def test_broken_quarantine_does_not_count_as_empty(tmp_path: Path) -> None:
     """A quarantine that cannot be read lets no release pass."""
     with pytest.raises(Inconclusive, match=r"quarantine\.jsonl: line 1"):
-        known_good(tmp_path, [line("v1")], "broken\n").choose([], None)
+        ledger_of(tmp_path, [line("v1")], "broken\n").choose([], None)
 
 
 def test_moved_tag_is_noticed_also_for_a_release_asked_for(tmp_path: Path) -> None:
     """A release that a person names is held to the digests with which it passed its newest validation."""
     ledger = [line("v1", digests=digests("3")), line("v1"), line("v2")]
-    assert known_good(tmp_path, ledger).choose(["v2"], "v1").chosen.digests == digests("1")
-    assert known_good(tmp_path).choose(["v2"], "v9").chosen.digests == {}
+    assert ledger_of(tmp_path, ledger).choose(["v2"], "v1").chosen.digests == digests("1")
+    assert ledger_of(tmp_path).choose(["v2"], "v9").chosen.digests == {}
 
 
 def test_hostile_line_further_down_stops_nothing(tmp_path: Path) -> None:
     """An old line that cannot be meant does not keep a newer release from being chosen."""
-    assert known_good(tmp_path, [line("$(id)"), line("v1")]).choose([], None).chosen.tag == "v1"
+    assert ledger_of(tmp_path, [line("$(id)"), line("v1")]).choose([], None).chosen.tag == "v1"
 
 
 def test_line_without_digests_is_a_target_to_be_pinned_later(tmp_path: Path) -> None:
     """A line without digests (a person's, say) names a target whose digests are not known yet."""
-    assert known_good(tmp_path, '{"tag": "v1"}\n').choose([], None).chosen.digests == {}
+    assert ledger_of(tmp_path, '{"tag": "v1"}\n').choose([], None).chosen.digests == {}
 
 
 def test_validated_release_is_entered_and_found_again(tmp_path: Path) -> None:
     """A release entered in the ledger is the next choice, and the ledger keeps what it held."""
-    remembers = known_good(tmp_path, [line("v1")])
+    remembers = ledger_of(tmp_path, [line("v1")])
     change = remembers.entering(release("v2"), "i-2", None, {})
-    assert change.reach is Scope.NOTES
+    assert change.scope is Scope.NOTES
     execute(change)
     assert wait_for(remembers.entered("v2", "i-2")).seen.ok
     assert not wait_for(remembers.entered("v2", "i-3")).seen.ok
@@ -215,7 +215,7 @@ def test_validated_release_is_entered_and_found_again(tmp_path: Path) -> None:
 
 def test_notes_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
     """The first note makes its folder, closed to others, and leaves no half-written file."""
-    execute(known_good(tmp_path).entering(release("v1"), "i-1", None, {}))
+    execute(ledger_of(tmp_path).entering(release("v1"), "i-1", None, {}))
     folder = tmp_path / ".runbook"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert [found.name for found in folder.iterdir()] == ["known_good.jsonl"]
@@ -223,7 +223,7 @@ def test_notes_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
 
 def test_ledger_is_written_by_exactly_these_commands(tmp_path: Path) -> None:
     """The new ledger is written beside the old one and put in its place by one rename."""
-    commands = known_good(tmp_path).entering(release("v1"), "i-1", None, {}).actions
+    commands = ledger_of(tmp_path).entering(release("v1"), "i-1", None, {}).actions
     path = f"{tmp_path}/.runbook/known_good.jsonl"
     assert [command.argv for command in commands] == [  # type: ignore[union-attr]
         ("mkdir", "--parents", "--mode=700", "--", f"{tmp_path}/.runbook"),
@@ -235,7 +235,7 @@ def test_ledger_is_written_by_exactly_these_commands(tmp_path: Path) -> None:
 
 def test_failed_release_is_quarantined_once(tmp_path: Path) -> None:
     """Quarantining marks every digest; doing it again finds it done."""
-    remembers = known_good(tmp_path)
+    remembers = ledger_of(tmp_path)
     change = remembers.quarantining(digests("3"), "v3", "i-9")
     assert change.already() is None
     execute(change)
@@ -246,7 +246,7 @@ def test_failed_release_is_quarantined_once(tmp_path: Path) -> None:
 
 def test_digest_known_to_be_bad_is_not_written_twice(tmp_path: Path) -> None:
     """When one of two digests is in quarantine already, only the other is added."""
-    remembers = known_good(tmp_path, None, [quarantined(digests("3")["api"])])
+    remembers = ledger_of(tmp_path, None, [quarantined(digests("3")["api"])])
     change = remembers.quarantining(digests("3"), "v3", "i-9")
     assert change.already() is None
     execute(change)
@@ -258,7 +258,7 @@ def test_digest_known_to_be_bad_is_not_written_twice(tmp_path: Path) -> None:
 
 def test_failed_release_does_not_come_back_unnoticed(tmp_path: Path) -> None:
     """A release in quarantine is refused at once, with the incident in which it failed."""
-    remembers = known_good(tmp_path, None, [quarantined(digest) for digest in digests("3").values()])
+    remembers = ledger_of(tmp_path, None, [quarantined(digest) for digest in digests("3").values()])
     assert wait_for(remembers.not_quarantined(digests("1"))).seen.ok
     found = wait_for(remembers.not_quarantined(digests("3")))
     assert not found.seen.ok
@@ -268,7 +268,7 @@ def test_failed_release_does_not_come_back_unnoticed(tmp_path: Path) -> None:
 
 def test_quarantine_can_be_checked(tmp_path: Path) -> None:
     """Whether the failed release is in quarantine is looked up, not believed."""
-    remembers = known_good(tmp_path, None, [quarantined(digest) for digest in digests("3").values()])
+    remembers = ledger_of(tmp_path, None, [quarantined(digest) for digest in digests("3").values()])
     assert wait_for(remembers.in_quarantine(digests("3"))).seen.ok
     assert not wait_for(remembers.in_quarantine(digests("1"))).seen.ok
 
@@ -276,6 +276,6 @@ def test_quarantine_can_be_checked(tmp_path: Path) -> None:
 def test_what_is_in_quarantine_is_told(tmp_path: Path) -> None:
     """The tag, the digests by service, since when, and the file in which that is written down."""
     lines = [quarantined(digest) for digest in digests("3").values()]
-    told = known_good(tmp_path, None, lines).quarantined(digests("3") | {"other": "sha256:ff"})
+    told = ledger_of(tmp_path, None, lines).quarantined(digests("3") | {"other": "sha256:ff"})
     assert (told["tag"], told["digests"], told["since"]) == ("v3", digests("3"), lines[0]["since"])
     assert told["file"] == f"{tmp_path}/.runbook/quarantine.jsonl"

@@ -33,7 +33,7 @@ def container(folder: Path, service: str = "api", number: int = 1, **more: Any) 
     return replace(made, **more)
 
 
-def tools(
+def context(
     folder: Path, *there: Container, would: dict[str, Effect] | None = None, removes: tuple[str, ...] = (), **more: Any
 ) -> Any:
     """A production of these containers, of which Compose says that `would` become of them."""
@@ -67,7 +67,7 @@ def tools(
 
 def test_files_that_production_was_made_from(tmp_path: Path) -> None:
     """The labels name the files that Compose is called with: nothing to say but which."""
-    seen = compose_files.files_known(tools(tmp_path, container(tmp_path))).observe()
+    seen = compose_files.files_known(context(tmp_path, container(tmp_path))).observe()
     assert (seen.ok, seen.seen) == (True, "a.yml with .env")
 
 
@@ -85,7 +85,7 @@ def test_files_of_which_the_labels_say_something_else(  # noqa: PLR0913 - a row 
     tmp_path: Path, label: str, *, explicit: bool, would: dict[str, Effect], ok: bool, words: str
 ) -> None:
     """Settings and labels that disagree stop the plan, unless there is nothing left to disagree about."""
-    parts = tools(tmp_path, container(tmp_path, config_files=(f"{tmp_path}/{label}",)), would=would)
+    parts = context(tmp_path, container(tmp_path, config_files=(f"{tmp_path}/{label}",)), would=would)
     if explicit:
         parts.settings.project = parts.settings.project.model_copy(update={"compose_files": ("a.yml",)})
     seen = compose_files.files_known(parts).observe()
@@ -95,7 +95,7 @@ def test_files_of_which_the_labels_say_something_else(  # noqa: PLR0913 - a row 
 
 def test_file_that_is_gone(tmp_path: Path) -> None:
     """A file that Compose would be called with, and that is not there, is named before anything is changed."""
-    parts = tools(tmp_path, container(tmp_path))
+    parts = context(tmp_path, container(tmp_path))
     (tmp_path / "a.yml").unlink()
     assert f"{tmp_path}/a.yml is not there" in compose_files.files_known(parts).observe().seen
 
@@ -103,7 +103,7 @@ def test_file_that_is_gone(tmp_path: Path) -> None:
 def test_same_file_by_a_link(tmp_path: Path) -> None:
     """A link to the file is the file."""
     (tmp_path / "current").symlink_to(tmp_path)
-    parts = tools(tmp_path, container(tmp_path, config_files=(f"{tmp_path}/current/a.yml",)))
+    parts = context(tmp_path, container(tmp_path, config_files=(f"{tmp_path}/current/a.yml",)))
     assert compose_files.files_known(parts).observe().ok
 
 
@@ -111,7 +111,7 @@ def test_same_file_by_a_link(tmp_path: Path) -> None:
 def test_variable_that_is_not_set(tmp_path: Path, would: dict[str, Effect], *, ok: bool) -> None:
     """It stops the plan, unless the containers were made without it as well; it is told in any case."""
     seen = compose_files.files_known(
-        tools(tmp_path, container(tmp_path), would=would, warnings=lambda: [NOT_SET])
+        context(tmp_path, container(tmp_path), would=would, warnings=lambda: [NOT_SET])
     ).observe()
     assert seen.ok is ok
     assert NOT_SET in seen.seen
@@ -120,7 +120,7 @@ def test_variable_that_is_not_set(tmp_path: Path, would: dict[str, Effect], *, o
 def test_what_follows_is_named(tmp_path: Path) -> None:
     """What runs once and is on the same tag is left; what differed before is on record."""
     there = (container(tmp_path), container(tmp_path, "migrate", state="exited"), container(tmp_path, "db"))
-    parts = tools(tmp_path, *there, would={"shop-db-1": Effect.RECREATED})
+    parts = context(tmp_path, *there, would={"shop-db-1": Effect.RECREATED})
     seen = compose_files.note_what_follows(parts, TARGET).observe()
     assert parts.incident.facts["together"]["differed"] == {"shop-db-1": "recreated"}
     assert list(parts.incident.facts["together"]["left"]) == ["migrate"]
@@ -129,7 +129,7 @@ def test_what_follows_is_named(tmp_path: Path) -> None:
 
 def test_other_services_that_compose_tells_nothing_of(tmp_path: Path) -> None:
     """Where Compose refuses the project as a whole, that is said, and the application is looked at alone."""
-    parts = tools(tmp_path, container(tmp_path), container(tmp_path, "db"))
+    parts = context(tmp_path, container(tmp_path), container(tmp_path, "db"))
 
     def would_change(up: Command) -> DryRun:
         if up.argv[-1] != "api":
@@ -156,10 +156,10 @@ def test_switch_that_would_change_something_else(
     tmp_path: Path, would: dict[str, Effect], removes: tuple[str, ...], *, ok: bool
 ) -> None:
     """Another container, or a network, that the very `up` of the execution would touch stops the plan."""
-    parts = tools(tmp_path, container(tmp_path), container(tmp_path, "db"), would=would, removes=removes)
-    expectation = compose_files.switchable(parts, TARGET)
-    assert expectation.observe().ok is ok
-    assert expectation.next_step.endswith(" up -d --dry-run")
+    parts = context(tmp_path, container(tmp_path), container(tmp_path, "db"), would=would, removes=removes)
+    check = compose_files.switchable(parts, TARGET)
+    assert check.observe().ok is ok
+    assert check.next_step.endswith(" up -d --dry-run")
 
 
 @pytest.mark.parametrize(
@@ -175,19 +175,19 @@ def test_switch_that_would_change_something_else(
 def test_files_describe_what_runs(tmp_path: Path, would: dict[str, Effect], *, ok: bool) -> None:
     """Only what was brought up must agree with the files; of the others, only what is new counts."""
     there = [container(tmp_path, service) for service in ("api", "db", "cache", "migrate")]
-    parts = tools(tmp_path, *there, would=would)
+    parts = context(tmp_path, *there, would=would)
     parts.incident.record_fact(
         "together", {"recreated": {}, "left": {"migrate": "…"}, "differed": {"shop-db-1": "recreated"}}
     )
-    expectation = roll_back_application.files_agree_with_containers(parts)
-    assert expectation.observe().ok is ok
-    assert expectation.next_step.endswith(" up -d --dry-run")
+    check = roll_back_application.files_agree_with_containers(parts)
+    assert check.observe().ok is ok
+    assert check.next_step.endswith(" up -d --dry-run")
 
 
 def test_scaled_service_keeps_its_number(tmp_path: Path) -> None:
     """One container where there were two is told, whichever it is."""
     two = [container(tmp_path, number=number) for number in (1, 2)]
-    parts, before = tools(tmp_path, *two), [each.facts() for each in two]
+    parts, before = context(tmp_path, *two), [each.facts() for each in two]
     assert roll_back_application.others_kept(parts, before, ["api"]).observe().ok
     parts.production.containers = lambda: two[:1]
     seen = roll_back_application.others_kept(parts, before, ["api"]).observe()
@@ -198,5 +198,5 @@ def test_scaled_service_keeps_its_number(tmp_path: Path) -> None:
 def test_sidecar_of_a_container_that_is_gone(tmp_path: Path, joined: str, *, ok: bool) -> None:
     """What shares a namespace must share it with a container that is there."""
     both = (container(tmp_path), container(tmp_path, "tunnel", joined=(joined,)))
-    parts = tools(tmp_path, *both, hanging_on=lambda _: {"tunnel": "the network of api"})
+    parts = context(tmp_path, *both, hanging_on=lambda _: {"tunnel": "the network of api"})
     assert roll_back_application.others_kept(parts, [each.facts() for each in both], ["api"]).observe().ok is ok

@@ -1,4 +1,4 @@
-"""What the way back would destroy is accepted as it was named, and anew when it is more."""
+"""What the strategy would destroy is accepted as it was named, and anew when it is more."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +11,12 @@ from runbook.incident.options import Options
 from runbook.migrations.image.answer import Function, Problem, Shape, Span, Sql, Step, to_json
 from tests.support.image_parts import image, step
 from tests.support.journal_schema import problems
-from tests.unit.chapters.test_handle_migrations import Catalog, tools
+from tests.unit.chapters.test_handle_migrations import Database, context
 
 NOTE = "column orders.note: 2 rows hold values"
 
 
-class Counted(Catalog):
+class Counted(Database):
     """A database in whose tables `rows` rows hold whatever is asked for."""
 
     def __init__(self, *revisions: str, rows: int = 2, columns: dict[str, set[str]] | None = None) -> None:
@@ -32,16 +32,16 @@ class Counted(Catalog):
         return dict.fromkeys(["*", *columns], self._rows)
 
 
-def again(parts: Any, catalog: Catalog, accept_loss: str | None = None) -> Any:
+def again(parts: Any, catalog: Database, accept_loss: str | None = None) -> Any:
     """The same incident, gone on with: what is on record stays, and all else is looked at afresh."""
-    parts.catalog, parts.wishes = catalog, Options(accept_loss=accept_loss)
+    parts.catalog, parts.options = catalog, Options(accept_loss=accept_loss)
     return loss_acceptance.expected(parts).observe()
 
 
 @pytest.mark.parametrize(("accepted", "ok"), [(None, False), ("r3", False), ("r1", False), ("r2", True)])
 def test_loss_is_accepted_with_the_lowest_revision_only(tmp_path: Path, accepted: str | None, ok: bool) -> None:  # noqa: FBT001
     """Only the lowest revision undone accepts the loss, which is named and kept in any case."""
-    parts = tools(tmp_path, wishes=Options(accept_loss=accepted))
+    parts = context(tmp_path, options=Options(accept_loss=accepted))
     seen = loss_acceptance.expected(parts).observe()
     assert (seen.ok, seen.final) == (ok, True)
     assert NOTE in seen.seen
@@ -51,7 +51,7 @@ def test_loss_is_accepted_with_the_lowest_revision_only(tmp_path: Path, accepted
 
 def test_what_was_accepted_counts_until_more_would_be_lost(tmp_path: Path) -> None:
     """Gone on with, the same loss needs no word; with more rows it is named anew, and accepted by typing it again."""
-    parts = tools(tmp_path, wishes=Options(accept_loss="r2"))
+    parts = context(tmp_path, options=Options(accept_loss="r2"))
     assert loss_acceptance.expected(parts).observe().ok
     assert again(parts, Counted("r3")).ok
     assert again(parts, Counted("r3", rows=1)).ok
@@ -65,7 +65,7 @@ def test_what_was_accepted_counts_until_more_would_be_lost(tmp_path: Path) -> No
 
 def test_behind_the_downgrade_nothing_is_left_to_accept(tmp_path: Path) -> None:
     """What was named before stays what was lost."""
-    parts = tools(tmp_path, wishes=Options(accept_loss="r2"))
+    parts = context(tmp_path, options=Options(accept_loss="r2"))
     loss_acceptance.expected(parts).observe()
     assert again(parts, Counted("r1", columns={"orders": {"id"}})).ok
     assert parts.incident.facts["loss"] == [NOTE]
@@ -73,7 +73,7 @@ def test_behind_the_downgrade_nothing_is_left_to_accept(tmp_path: Path) -> None:
 
 def test_downgrade_that_broke_off_between_two_revisions(tmp_path: Path) -> None:
     """Only what is still to be undone is named; where its SQL is not known by itself, that is an unknown loss."""
-    parts = tools(tmp_path)
+    parts = context(tmp_path)
     failed = image("r1", "r2", "r3", steps=(step("r3"), step("r2")), down="DROP TABLE a; DROP TABLE b")
     told = replace(failed, downgrade=Sql("DROP TABLE a; DROP TABLE b", {"r3": "DROP TABLE a", "r2": "DROP TABLE b"}))
     parts.incident.record_fact("failed migrations", to_json(told))
@@ -86,8 +86,8 @@ def test_downgrade_that_broke_off_between_two_revisions(tmp_path: Path) -> None:
 
 def test_forward_fix_that_broke_off_between_two_revisions(tmp_path: Path) -> None:
     """Only what is still to be applied is named."""
-    parts = tools(tmp_path)
-    parts.incident.record_fact("way", "forward-fix")
+    parts = context(tmp_path)
+    parts.incident.record_fact("strategy", "forward-fix")
     both = Sql("DROP TABLE a; DROP TABLE b", {"r4": "DROP TABLE a", "r5": "DROP TABLE b"})
     fix = replace(image("r3", "r4", "r5"), span=Span("r3", "r5", (step("r5"), step("r4"))), upgrade=both)
     parts.incident.record_fact("target migrations", to_json(fix))
@@ -99,17 +99,17 @@ def test_forward_fix_that_broke_off_between_two_revisions(tmp_path: Path) -> Non
     assert "not on the way" in again(parts, Counted("r9", columns=tables)).seen
 
 
-@pytest.mark.parametrize("way", ["downgrade", "forward-fix"])
-def test_sql_that_cannot_be_read_is_an_unknown_loss(tmp_path: Path, way: str) -> None:
+@pytest.mark.parametrize("strategy", ["downgrade", "forward-fix"])
+def test_sql_that_cannot_be_read_is_an_unknown_loss(tmp_path: Path, strategy: str) -> None:
     """It is named with the reason, and must be accepted as such."""
-    parts = tools(tmp_path)
-    parts.incident.record_fact("way", way)
+    parts = context(tmp_path)
+    parts.incident.record_fact("strategy", strategy)
     problems = [Problem("downgrade", "it asks the database"), Problem("upgrade", "it asks the database")]
     lacking = image("r1", "r2", "r3", steps=(step("r3"), step("r2")), problems=problems)
     parts.incident.record_fact("failed migrations", to_json(lacking))
     ahead = image("r3", "r4", steps=(step("r4"),), problems=problems)
-    parts.incident.record_fact("target migrations", to_json(image("r1") if way == "downgrade" else ahead))
-    token = "r2" if way == "downgrade" else "r4"
+    parts.incident.record_fact("target migrations", to_json(image("r1") if strategy == "downgrade" else ahead))
+    token = "r2" if strategy == "downgrade" else "r4"
     assert "unknown loss (the SQL could not be read: it asks the database)" in again(parts, Counted("r3")).seen
     assert again(parts, Counted("r3"), accept_loss=token).ok
 
@@ -117,7 +117,7 @@ def test_sql_that_cannot_be_read_is_an_unknown_loss(tmp_path: Path, way: str) ->
 def test_unknown_loss_is_accepted_for_the_state_that_the_database_is_in(tmp_path: Path) -> None:
     """Gone on with after rows were written, nobody can say that the loss is still the one that was accepted."""
     asks = Function(Shape.REAL, (), True, False)  # noqa: FBT003
-    parts, then = tools(tmp_path, Step("r3", asks, asks), step("r2")), Counted("r3")
+    parts, then = context(tmp_path, Step("r3", asks, asks), step("r2")), Counted("r3")
     assert again(parts, then, accept_loss="r2").ok
     assert set(parts.incident.facts["loss accepted"]) == {"revision", "losses", "state"}
     assert problems(parts.incident.journal.path) == []
@@ -129,7 +129,7 @@ def test_unknown_loss_is_accepted_for_the_state_that_the_database_is_in(tmp_path
 def test_migration_that_asks_the_database_may_do_more(tmp_path: Path) -> None:
     """SQL that was written without a database is not all that such a function does."""
     asks = Function(Shape.REAL, (), True, False)  # noqa: FBT003
-    parts = tools(tmp_path, Step("r3", asks, asks), step("r2"))
+    parts = context(tmp_path, Step("r3", asks, asks), step("r2"))
     assert "unknown loss (downgrade() of r3 does more" in loss_acceptance.expected(parts).observe().seen
 
 
@@ -144,8 +144,8 @@ def test_migration_that_asks_the_database_may_do_more(tmp_path: Path) -> None:
 )
 def test_forward_fix_is_asked_in_the_same_way(tmp_path: Path, sql: str, accepted: str | None, ok: bool) -> None:  # noqa: FBT001
     """Its upgrade from where the database is destroys as a downgrade does."""
-    parts = tools(tmp_path, wishes=Options(accept_loss=accepted))
-    parts.incident.record_fact("way", "forward-fix")
+    parts = context(tmp_path, options=Options(accept_loss=accepted))
+    parts.incident.record_fact("strategy", "forward-fix")
     fix = replace(image("r3", "r4", up=sql), span=Span("r3", "r4", (step("r4"),)))
     parts.incident.record_fact("target migrations", to_json(fix))
     assert loss_acceptance.expected(parts).observe().ok is ok

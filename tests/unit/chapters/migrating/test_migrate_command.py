@@ -18,7 +18,7 @@ FLASK = ("flask", "db", "downgrade", "{revision}")
 PREFECT = ("prefect", "server", "database", "downgrade", "-r", "{revision}", "-y")
 
 
-def tools(folder: Path, answers: Mapping[str, str] | None = None, service: Any = None, **settings: Any) -> Any:
+def context(folder: Path, answers: Mapping[str, str] | None = None, service: Any = None, **settings: Any) -> Any:
     """The parts of a production at r3, where `docker compose run` answers by `answers`."""
     found = incident(folder)
     config = json.dumps({"services": {"api": service or {}}})
@@ -86,7 +86,7 @@ def test_commands_that_are_refused(wrong: dict[str, list[str]]) -> None:
 
 def test_first_word_is_the_entrypoint(tmp_path: Path) -> None:
     """Neither ENTRYPOINT nor the Compose file's entrypoint has a say; the same holds for what the plan tries."""
-    parts = tools(tmp_path, python="/app/.venv/bin/python")
+    parts = context(tmp_path, python="/app/.venv/bin/python")
     argv = running(parts, "v2", DOWN, "r1").argv
     place = argv.index("--entrypoint")
     assert argv[place + 1 :] == (
@@ -98,7 +98,7 @@ def test_first_word_is_the_entrypoint(tmp_path: Path) -> None:
 
 def test_service_keeps_its_own_options(tmp_path: Path) -> None:
     """PGOPTIONS of the service (a search path, say) stand before the time limits, and are not lost."""
-    parts = tools(tmp_path, service={"environment": {"PGOPTIONS": "-c search_path=shop"}})
+    parts = context(tmp_path, service={"environment": {"PGOPTIONS": "-c search_path=shop"}})
     argv = running(parts, "v2", DOWN, "r1").argv
     limits = "-c lock_timeout=10s -c statement_timeout=300s"
     assert argv[argv.index("--env") + 1] == f"PGOPTIONS=-c search_path=shop {limits}"
@@ -108,7 +108,7 @@ def test_service_keeps_its_own_options(tmp_path: Path) -> None:
 def test_fixed_address_is_left_to_the_service(tmp_path: Path) -> None:
     """The service's own container has the address, so a second container asks for none."""
     networks = {"front": {"ipv4_address": "10.0.0.7"}, "back": None}
-    command = running(tools(tmp_path, service={"networks": networks}), "v2", UP, "r4")
+    command = running(context(tmp_path, service={"networks": networks}), "v2", UP, "r4")
     assert command.stdin == b'services: {"api": {networks: {"front": {ipv4_address: !reset null}}}}\n'
     assert command.argv[command.argv.index("run") - 2 :][:2] == ("-f", "-")
 
@@ -124,7 +124,7 @@ def test_fixed_address_is_left_to_the_service(tmp_path: Path) -> None:
 )
 def test_alembic_is_tried_on_the_same_database(tmp_path: Path, answer: str, ok: bool, seen: str) -> None:  # noqa: FBT001
     """Alembic must find there what psql finds: it may speak to another database, or to none."""
-    observe = starts(tools(tmp_path, {" -m alembic --config alembic.ini --name alembic current": answer}), "v2", DOWN)
+    observe = starts(context(tmp_path, {" -m alembic --config alembic.ini --name alembic current": answer}), "v2", DOWN)
     found = observe.observe()
     assert (found.ok, found.final) == (ok, True)
     assert seen in found.seen
@@ -132,7 +132,7 @@ def test_alembic_is_tried_on_the_same_database(tmp_path: Path, answer: str, ok: 
 
 def test_command_that_does_not_start(tmp_path: Path) -> None:
     """A command that ends badly stops the plan, with its own words and the settings to change."""
-    observe = starts(tools(tmp_path), "v2", DOWN)
+    observe = starts(context(tmp_path), "v2", DOWN)
     found = observe.observe()
     assert not found.ok
     assert "ended with exit code 1: no answer to" in found.seen
@@ -141,10 +141,10 @@ def test_command_that_does_not_start(tmp_path: Path) -> None:
 
 def test_own_command_is_tried_alone(tmp_path: Path) -> None:
     """A program that ignores --help would migrate: it is tried without a network, unless a person names the trial."""
-    parts = tools(tmp_path, {"-f - run": "Usage: flask"}, downgrade=FLASK)
+    parts = context(tmp_path, {"-f - run": "Usage: flask"}, downgrade=FLASK)
     assert starts(parts, "v2", DOWN).observe().ok
     (tmp_path / "named").mkdir()
-    named = tools(
+    named = context(
         tmp_path / "named",
         {"--entrypoint flask api db current": "r3"},
         downgrade=FLASK,

@@ -116,7 +116,7 @@ def test_addresses_of_a_container(tmp_path: Path, answer: str, addresses: list[s
     assert addresses_of(there, "shop-downgrade") == addresses
 
 
-def tools(folder: Path, mode: Mode) -> Any:
+def context(folder: Path, mode: Mode) -> Any:
     """The parts of a production on which a migration is to run."""
     found = incident(folder, mode)
     project = SimpleNamespace(name="shop", directory=folder, compose_files=(), env_file=".env")
@@ -144,7 +144,7 @@ def test_failed_command_says_what_it_waited_for(tmp_path: Path, monkeypatch: pyt
         limits.done = ["`ALTER TABLE …` waited"]
 
     monkeypatch.setattr(Limits, "observe", observe)
-    parts = tools(tmp_path, Mode.EXECUTE)
+    parts = context(tmp_path, Mode.EXECUTE)
 
     def fail_when_cancelled() -> None:
         with time_limits.kept(parts, Direction.DOWNGRADE):
@@ -166,7 +166,7 @@ def test_watch_that_could_not_look_is_not_good_news(tmp_path: Path, monkeypatch:
         raise Inconclusive("the database shop does not answer", "")
 
     monkeypatch.setattr(Limits, "observe", observe)
-    parts = tools(tmp_path, Mode.EXECUTE)
+    parts = context(tmp_path, Mode.EXECUTE)
     with time_limits.kept(parts, Direction.DOWNGRADE):
         time.sleep(0.1)
     assert decisions(parts) == [("not known", "the database shop does not answer")]
@@ -174,7 +174,7 @@ def test_watch_that_could_not_look_is_not_good_news(tmp_path: Path, monkeypatch:
 
 def test_plan_watches_nothing(tmp_path: Path) -> None:
     """Nothing runs there."""
-    parts = tools(tmp_path, Mode.PLAN)
+    parts = context(tmp_path, Mode.PLAN)
     with time_limits.kept(parts, Direction.UPGRADE):
         pass
     assert decisions(parts) == []

@@ -33,7 +33,7 @@ def project(folder: Path, services: dict[str, Any], *running: Any) -> dict[str, 
         services=lambda: as_now,
         containers=lambda: [container("db"), container("api"), *running],
     )
-    tools: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         incident=SimpleNamespace(name="20251218T031502Z-shop-rollback"),
         host=host(),
         production=production,
@@ -44,7 +44,7 @@ def project(folder: Path, services: dict[str, Any], *running: Any) -> dict[str, 
         ),
     )
     release: Any = SimpleNamespace(tag="v1", digests={"api": "sha256:1"}, pinned=lambda name: f"shop/{name}@sha256:1")
-    return ScratchProject(tools, release)._project()
+    return ScratchProject(context, release)._project()
 
 
 DB: dict[str, Any] = {
@@ -140,13 +140,13 @@ def test_what_is_known_needs_no_trial(
 ) -> None:
     """The settings come first, then what the start command shows; nothing is started for either."""
     monkeypatch.setattr(startup_check, "signs_of", lambda *_: signs)
-    tools: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         settings=SimpleNamespace(migrations=MigrationSettings(at_start=declared)),
         production=SimpleNamespace(services=lambda _tag: {"api": {}}, rolled_back=("api",)),
     )
     images = {name: ImageName.parse("r.example/shop/api:v1") for name in ("api", "migrate")}
     release = Release("v1", images, dict.fromkeys(images, "sha256:1"))
-    seen = startup_check.migrates_not_at_start(tools, release).observe()
+    seen = startup_check.migrates_not_at_start(context, release).observe()
     assert (seen.ok, seen.final) == (ok, True)
     assert words in seen.seen
 
@@ -169,10 +169,10 @@ def test_image_that_is_not_read_has_no_signs(printed: str, code: int, monkeypatc
     answer = SimpleNamespace(text=printed, exit_code=code, last_line="odd \x1b[2J" + "word " * 1000)
     monkeypatch.setattr(signs, "run_contained", lambda *_: answer)
     monkeypatch.setattr(signs, "_start_command", lambda *_: ["serve"])
-    tools: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         host=None, settings=SimpleNamespace(migrations=MigrationSettings(), deadlines=DEADLINES)
     )
-    unread = signs.signs_of(tools, "image", {}).unread
+    unread = signs.signs_of(context, "image", {}).unread
     assert unread.startswith(f"python3 in the image did not read it: exit code {code}: odd ")
     assert unread.isprintable()
     assert len(unread) < 300
@@ -184,20 +184,20 @@ def test_containers_that_nobody_can_read() -> None:
         check=lambda _command: SimpleNamespace(text="c1"),
         ask=lambda command, read: read(Completed(command, 0, b"{}", b"", 0.1)),
     )
-    tools: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         incident=SimpleNamespace(name="i"), host=broken, settings=SimpleNamespace(deadlines=DEADLINES)
     )
     with pytest.raises(EngineError, match="nobody can read"):
-        ScratchProject(tools, SimpleNamespace(digests={})).containers()  # type: ignore[arg-type]
+        ScratchProject(context, SimpleNamespace(digests={})).containers()  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_removed_is_told_with_one_command() -> None:
     """The command takes the network as well, and ends well where no container is left."""
     broken = SimpleNamespace(run=lambda _command: SimpleNamespace(exit_code=1, last_line="no"))
-    tools: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         incident=SimpleNamespace(name="I"), host=broken, settings=SimpleNamespace(deadlines=DEADLINES)
     )
-    scratch = ScratchProject(tools, SimpleNamespace(digests={}))  # type: ignore[arg-type]
+    scratch = ScratchProject(context, SimpleNamespace(digests={}))  # type: ignore[arg-type]
     scratch._file = b"{}"
     with pytest.raises(Inconclusive, match=r"→ docker compose -p i-trial down --volumes --remove-orphans$"):
         scratch.remove()

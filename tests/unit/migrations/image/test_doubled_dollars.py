@@ -25,7 +25,7 @@ SERVICE: dict[str, Any] = {
 }
 
 
-def tools(folder: Path, config: str = '{"Entrypoint": ["/$$start"]}') -> Any:
+def context(folder: Path, config: str = '{"Entrypoint": ["/$$start"]}') -> Any:
     site = production(folder, incident(folder), {"image inspect": config})
     site.services = lambda tag=None: {"api": SERVICE}  # type: ignore[method-assign]  # noqa: ARG005 - its own name
     settings = SimpleNamespace(
@@ -38,7 +38,7 @@ def test_image_is_given_the_environment_itself(tmp_path: Path, monkeypatch: pyte
     """An image that is asked for its migrations gets the values that the service's containers get."""
     given: dict[str, Any] = {}
     monkeypatch.setattr(migration_facts, "ask_image", lambda *_, **named: given.update(named))
-    migration_facts._ask(tools(tmp_path), "image", "v1", None)
+    migration_facts._ask(context(tmp_path), "image", "v1", None)
     assert given["environment"] == {"PATH": "/a$b", "DB_PASSWORD": PASSWORD, "PGOPTIONS": "-c search_path=$user"}
 
 
@@ -56,7 +56,7 @@ def test_complaint_of_an_image_shows_no_secret(monkeypatch: pytest.MonkeyPatch) 
 
 def test_downgrade_keeps_the_service_s_own_options(tmp_path: Path) -> None:
     """PGOPTIONS of the service stands before the time limits as the service's containers have it."""
-    (option,) = migrate_command._environment(tools(tmp_path), "v1")
+    (option,) = migrate_command._environment(context(tmp_path), "v1")
     assert option.startswith("PGOPTIONS=-c search_path=$user -c lock_timeout=")
 
 
@@ -69,7 +69,7 @@ def test_start_command_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.Monk
         return Completed(command, 0, b'{"commands": [], "code": []}', b"", 0.1)
 
     monkeypatch.setattr(signs, "run_contained", run)
-    signs.signs_of(tools(tmp_path), "image", SERVICE)
+    signs.signs_of(context(tmp_path), "image", SERVICE)
     request = {"argv": ["/$$start", "serve", "--greeting=$HOME"], "path": "/a$b", "directory": "/srv/$x"}
     assert repr(json.dumps(request)).encode() in sent[0]
 
@@ -78,4 +78,4 @@ def test_start_command_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.Monk
 def test_engine_that_answers_odd_things(tmp_path: Path, config: str) -> None:
     """What docker says of the image must be what was asked for."""
     with pytest.raises(EngineError, match="an answer that nobody can read"):
-        signs.signs_of(tools(tmp_path, config), "image", SERVICE)
+        signs.signs_of(context(tmp_path, config), "image", SERVICE)

@@ -160,7 +160,7 @@ def test_plan_shows_the_whole_ticket() -> None:
     with tracker(GitHub()) as (found, server):
         change = found.opening(INCIDENT, "Forward-fix for v2", "It failed.")
         assert str(change.actions[0]) == "open ticket: Forward-fix for v2\nIt failed."
-        assert change.reach is Scope.PEOPLE
+        assert change.scope is Scope.PEOPLE
         assert server.asked == []
 
 

@@ -290,16 +290,16 @@ def test_answer_of_one_that_starts_is_waited_out(monkeypatch: pytest.MonkeyPatch
     time, reply = Time(), [Reply(404)]
     monkeypatch.setattr("runbook.production.service.health.Hopeless", lambda: Hopeless(time))
     with serving(lambda _asked: reply[0]) as server:
-        expectation = health_of(api(), port=port_of(server.url))[0].live()
-        assert not expectation.observe().final
+        check = health_of(api(), port=port_of(server.url))[0].live()
+        assert not check.observe().final
         time.now += 9
-        assert not expectation.observe().final
+        assert not check.observe().final
         time.now += 1
-        assert expectation.observe().final
+        assert check.observe().final
         reply[0] = Reply(503)
-        assert not expectation.observe().final
+        assert not check.observe().final
         time.now += 100
-        assert not expectation.observe().final
+        assert not check.observe().final
 
 
 @pytest.mark.parametrize("state", ["exited", "created", "paused", "dead", "removing"])
@@ -310,19 +310,19 @@ def test_container_that_nothing_starts_again_is_not_waited_for(
     """It is given up after 3 s in that state, not at the deadline."""
     time = Time()
     monkeypatch.setattr("runbook.production.service.health.Hopeless", lambda: Hopeless(time))
-    expectation: Check = getattr(health_of(api(state=state, addresses=()))[0], which)()
-    observe(expectation)
+    check: Check = getattr(health_of(api(state=state, addresses=()))[0], which)()
+    observe(check)
     time.now += 3
-    found = expectation.observe()
+    found = check.observe()
     assert (found.ok, found.final) == (False, True)
     assert f"shop-api-1 is {state}" in found.seen
     assert "nothing starts it again" in found.seen
 
 
-def observe(expectation: Check) -> None:
+def observe(check: Check) -> None:
     """A look that may fail, and is not final."""
     try:
-        assert not expectation.observe().final
+        assert not check.observe().final
     except RunbookError as error:
         assert isinstance(error, Inconclusive)  # noqa: PT017 - it may be so or otherwise
 

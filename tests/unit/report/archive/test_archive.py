@@ -86,7 +86,7 @@ def test_users_who_were_out_to_the_end_are_told(tmp_path: Path) -> None:
 
 def test_alarm_is_the_most_urgent(tmp_path: Path) -> None:
     """A journal that could not be written is told, unless something about users or production is worse."""
-    changed = {"kind": "change", "state": "done", "summary": "x", "reach": "production"}
+    changed = {"kind": "action", "state": "done", "summary": "x", "scope": "production"}
     full = closed("failed") | {"trouble": "No space left on device"}
     filed(tmp_path, WHEN, [opened(), full], "a")
     filed(tmp_path, WHEN, [opened(), changed, full], "b")

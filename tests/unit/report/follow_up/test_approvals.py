@@ -10,8 +10,8 @@ def entry(kind: str, **facts: Any) -> Entry:
     return {"kind": kind, "time": "2025-12-18T03:00:00Z", **facts}
 
 
-def opened(operator: str = "ada", kind: str = "opened", **wishes: Any) -> Entry:
-    return entry(kind, operator=operator, asked_for={"target": None, "verdict": None, "override": []} | wishes)
+def opened(operator: str = "ada", kind: str = "opened", **options: Any) -> Entry:
+    return entry(kind, operator=operator, asked_for={"target": None, "verdict": None, "override": []} | options)
 
 
 def decision(answer: str, *evidence: str) -> Entry:

@@ -43,7 +43,7 @@ class Journal:
     def observe(self, name: str, **about: Any) -> "Journal":
         return self.fact(name, {"at": "2025-12-18T03:30:00.000000Z", "gate": "open", **about})
 
-    def change(self, summary: str, *states: str, reach: str = "production", **about: Any) -> "Journal":
+    def change(self, summary: str, *states: str, scope: str = "production", **about: Any) -> "Journal":
         for state in states:
             members = {
                 "begun": ("actions",),
@@ -52,7 +52,7 @@ class Journal:
                 "already so": ("evidence",),
             }
             told = {name: about[name] for name in (*members[state], "leaves", "removes") if name in about}
-            self.add("change", state=state, summary=summary, reach=reach, **told)
+            self.add("action", state=state, summary=summary, scope=scope, **told)
         return self
 
     def step(self, text: str, outcome: str, detail: str = "") -> "Journal":
@@ -67,12 +67,12 @@ class Journal:
 def announced(journal: Journal, *states: str) -> Journal:
     text = f"announce: shop: rolled back to v1\nIt is over.\nIncident {NAME}, journal head {HEAD}."
     about = {"actions": [text], "receipts": ["accepted"], "evidence": "done before"}
-    return journal.change("the rollback is announced", *states, reach="people", **about)
+    return journal.change("the rollback is announced", *states, scope="people", **about)
 
 
 def ticketed(journal: Journal, *states: str, url: str = "https://tracker.example/shop/issues/7") -> Journal:
     return journal.change(
-        "the follow-up ticket is opened", *states, reach="people",
+        "the follow-up ticket is opened", *states, scope="people",
         actions=["open ticket: Forward-fix for v2\nFind the cause."],
         receipts=[f"ticket #7: {url}"], evidence=f"ticket {url}",
     )  # fmt: skip
@@ -222,8 +222,8 @@ def test_users_who_are_kept_out_come_first() -> None:
 
 
 def test_what_is_for_another_way_back_is_not_to_do() -> None:
-    """Some versions counted the scenarios of another way back among those that remain."""
-    reason = "is for the way back downgrade, and this one is application"
+    """Some versions counted the scenarios of another strategy among those that remain."""
+    reason = "is for the strategy downgrade, and this one is application"
     journal = Journal().add("scenario left out", scenario="The schema goes back", feature="3", reason=reason)
     assert journal.closed("passed", ("3.feature::The schema goes back",)).to_do == ()
 
@@ -321,7 +321,7 @@ def test_what_somebody_vouched_for() -> None:
     journal = Journal().fact("overrides", {"2.1.1": word}).add("scenario began", scenario="S", feature="F")
     journal.step("metrics are scraped", "inconclusive", "nobody answers")
     journal.add("scenario ended", scenario="S", outcome="passed", provides=[])
-    journal.fact("way", "downgrade").fact("loss", ["column orders.note: 2 rows"])
+    journal.fact("strategy", "downgrade").fact("loss", ["column orders.note: 2 rows"])
     journal.fact("restore point", {"path": "/srv/i-1.dump", "size": 2, "sha256": "11"})
     assert [item.text for item in journal.closed().to_do] == [
         "Check “Then metrics are scraped”: it could not be checked, and ada vouched for it (I looked).",

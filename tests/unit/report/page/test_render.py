@@ -402,7 +402,7 @@ def test_page_says_how_to_check_it_against_the_announcement(tmp_path: Path) -> N
     option = "<code>--head HASH</code>"
     assert option not in render.body(told(tmp_path / "one"))
     journal = told(tmp_path / "other")
-    change = {"kind": "change", "state": "done", "summary": "announced", "reach": "people", "receipts": []}
+    change = {"kind": "action", "state": "done", "summary": "announced", "scope": "people", "receipts": []}
     change["actions"] = [f"announce: over\nIncident {INCIDENT}, journal head {'ab' * 32}."]
     lines = lines_in(journal)
     put(journal, sealed_anew([*lines[:-1], resealed(lines[-2], **change), lines[-1]]))

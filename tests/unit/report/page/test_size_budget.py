@@ -15,7 +15,7 @@ def step(kept: str = "", *, outcome: str = "passed", changes: bool = False, comm
     }
     command = {"kind": "command", "exit_code": 0, "seconds": 0.1, "directory": None, "stdin_bytes": None}
     details = [command | streams | {"command": f"docker ps {number}"} for number in range(commands)]
-    change = {"kind": "change", "state": "done", "summary": "x", "reach": "production"}
+    change = {"kind": "action", "state": "done", "summary": "x", "scope": "production"}
     return Step("Then", "it is so", "f:1", "", outcome=outcome, details=[*details, *([change] if changes else [])])
 
 

@@ -15,4 +15,4 @@ def upgrade():
 
 def downgrade():
     """No."""
-    raise NotImplementedError("no way back")
+    raise NotImplementedError("no strategy")

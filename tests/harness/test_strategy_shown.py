@@ -12,14 +12,18 @@ FACTS: dict[str, Any] = {
     "schema": ["r2"],
     "target migrations": {"graph": {"heads": ["r1"]}},
 }
-ADDITIVE = FACTS | {"way": "application", "verdict": {"verdict": "additive", "evidence": ["table gifts: is new"]}}
+ADDITIVE = FACTS | {"strategy": "image-only", "verdict": {"verdict": "additive", "evidence": ["table gifts: is new"]}}
 BREAKING = FACTS | {
-    "way": "downgrade",
+    "strategy": "downgrade",
     "verdict": {"verdict": "breaking", "evidence": ["orders.note: was dropped"]},
     "loss": ["table gifts: 2 rows hold values"],
 }
 REVIEW = FACTS | {"verdict": {"verdict": "review", "evidence": ["DO $$: cannot be judged"]}}
-FORWARD = FACTS | {"way": "forward-fix", "target": {"tag": "v3"}, "target migrations": {"graph": {"heads": ["r3"]}}}
+FORWARD = FACTS | {
+    "strategy": "forward-fix",
+    "target": {"tag": "v3"},
+    "target migrations": {"graph": {"heads": ["r3"]}},
+}
 SWITCH = {"switch": {"name": "exports", "variable": "EXPORT_MODE", "value": "off"}}
 
 
@@ -32,13 +36,13 @@ def stopped(outcome: str = "failed", detail: str = "expected this; seen: that â†
     [
         pytest.param(
             ADDITIVE,
-            "way back: the application alone, to v1; the schema stays at r2",
+            "strategy: the application alone, to v1; the schema stays at r2",
             "is additive: - table gifts: is new",
-            id="application",
+            id="image-only",
         ),
         pytest.param(
             BREAKING,
-            "way back: the schema is downgraded from r2 to r1, then the application goes to v1",
+            "strategy: the schema is downgraded from r2 to r1, then the application goes to v1",
             "is breaking: - orders.note: was dropped",
             id="downgrade",
         ),
@@ -69,7 +73,9 @@ def test_loss_is_named_before_it_is_accepted() -> None:
 @pytest.mark.parametrize("facts", [FACTS, REVIEW, BREAKING], ids=["no-verdict", "review", "breaking"])
 def test_held_production_says_what_is_missing(facts: dict[str, Any]) -> None:
     """Where the run stopped, the last lines name the step, what was seen, and what helps, most important last."""
-    assert not [line for line in recovery_lines(facts, stopped()) if line.startswith(("way", "recovery"))], "no advice"
+    assert not [line for line in recovery_lines(facts, stopped()) if line.startswith(("strategy", "recovery"))], (
+        "no advice"
+    )
     assert recovery_lines(facts, stopped())[-3:] == [
         "production is held as it is, at: Given a working downgrade",
         "  expected this; seen: that",
@@ -78,10 +84,10 @@ def test_held_production_says_what_is_missing(facts: dict[str, Any]) -> None:
 
 
 def test_undecided_verdict_shows_its_evidence() -> None:
-    """Where only a human can decide, the last lines say on what; and name no way back."""
+    """Where only a human can decide, the last lines say on what; and name no strategy."""
     said = "\n".join(recovery_lines(REVIEW, stopped()))
     assert "DO $$: cannot be judged" in said
-    assert "way back" not in said
+    assert "strategy" not in said
 
 
 def test_interrupted_run_decided_nothing() -> None:
@@ -98,5 +104,5 @@ def test_long_evidence_is_cut_and_says_so() -> None:
 
 
 def test_nothing_known_is_nothing_said() -> None:
-    """A run that decided no way back, and did not stop, says nothing about one."""
+    """A run that decided no strategy, and did not stop, says nothing about one."""
     assert recovery_lines({"before": {}}, None) == []
