@@ -7,7 +7,8 @@ import itertools
 import os
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -68,6 +69,20 @@ def collect_feature(parent: pytest.Collector, path: Path) -> FeatureFile:
     """Make the collector of a feature file."""
     collector: FeatureFile = FeatureFile.from_parent(parent, path=path)
     return collector
+
+
+@dataclass(frozen=True)
+class OptionKind:
+    """An option of pytest or of a plugin: the name under which its value is kept, and whether it has one."""
+
+    name: str
+    takes_value: bool
+
+
+def known_options(config: pytest.Config) -> Mapping[str, OptionKind]:
+    """The options that can be typed, by each of their names."""
+    actions = config._parser.optparser._option_string_actions  # noqa: SLF001 - pytest offers no list of them
+    return {word: OptionKind(action.dest, action.nargs != 0) for word, action in actions.items()}
 
 
 class QuietReporter(TerminalReporter):  # type: ignore[misc]  # final by annotation, and the only way in

@@ -2,7 +2,9 @@
 
 import re
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from runbook.text import visible
@@ -27,6 +29,11 @@ def command(begun: Sequence[str], *options: str) -> str:
     return visible(shlex.join([*begun, *options]))
 
 
+def rendering(journal: Path) -> str:
+    """The command that makes the page of a journal anew, with this very Python: it has what that takes."""
+    return visible(shlex.join([sys.executable or "python", "-m", "runbook", "render", str(journal)]))
+
+
 def wished(asked_for: Mapping[str, Any]) -> list[str]:
     """The options that ask for what a run was asked for, each with its value."""
     names = ("target", "forward_fix", "accept_loss", "verdict", "because", "enable", "disable")
@@ -41,7 +48,7 @@ def turning_on(switch: str, project: str, begun: Sequence[str] = USUAL) -> str:
 
 
 def begun_with(opened: Mapping[str, Any]) -> Sequence[str]:
-    """How a run was begun, by its journal's first entry; earlier versions did not write it down."""
+    """How a run was begun, by its journal's first entry; in the usual way where that does not say it."""
     begun = opened.get("typed")
     if isinstance(begun, list) and begun and all(isinstance(word, str) for word in begun):
         return begun

@@ -9,18 +9,19 @@ from runbook.incident.facts import Strategy
 _PYTESTS_OWN = {"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"}
 
 
-def broken(runbook: Runbook, marks: Mapping[str, bool], *, allow_unused: bool) -> list[str]:
+def broken(runbook: Runbook, marks: Mapping[str, bool], allowing: str | None) -> list[str]:
     """Every way in which the runbook breaks the rules: `file:line: what is wrong → what to do`.
 
-    `marks` are the registered tags; True for those that take an argument.
+    `marks` are the registered tags; True for those that take an argument. `allowing` is the command that allows unused
+    definitions, None where they are allowed.
     """
     if unreadable := list(_unreadable(runbook.chapters)):
         return unreadable
     lines = [*_names(runbook.scenarios), *_emptiness(runbook), *_definitions(runbook)]
     lines += [*_tags(runbook.scenarios, marks), *_needs(runbook.scenarios)]
     # What is missing above would have used one or the other of them.
-    if not lines and not allow_unused:
-        lines += _unused(runbook)
+    if not lines and allowing is not None:
+        lines += _unused(runbook, allowing)
     return list(dict.fromkeys(lines))
 
 
@@ -104,11 +105,11 @@ def _steps(runbook: Runbook) -> Iterator[tuple[Step, Scenario]]:
     return ((step, scenario) for scenario in runbook.scenarios for step in scenario.steps)
 
 
-def _unused(runbook: Runbook) -> Iterator[str]:
+def _unused(runbook: Runbook, allowing: str) -> Iterator[str]:
     steps = [step for step, _ in _steps(runbook)]
     for definition in runbook.definitions:
         if not any(definition.defines(step) for step in steps):
-            yield f"{definition.place}: no feature uses {definition} → use it, take it out, or add --allow-unused"
+            yield f"{definition.place}: no feature uses {definition} → use it, take it out, or type {allowing}"
 
 
 def _tags(scenarios: Collection[Scenario], marks: Mapping[str, bool]) -> Iterator[str]:
@@ -167,7 +168,7 @@ def _provided_twice(providers: Mapping[str, list[Scenario]]) -> Iterator[str]:
                 if scenario is not other and scenario.may_meet(other):
                     yield (
                         f"{scenario.place}: {name!r} is provided here and at {other.place}, and both may run → give "
-                        "one of them another name, or each a @way of its own"
+                        "one of them another name, or each a @strategy of its own"
                     )
 
 

@@ -1,6 +1,7 @@
 """What is refused before anything runs: sloppy features, and options that would run them in another order."""
 
-from collections.abc import Generator, Iterable, Sequence
+import os
+from collections.abc import Collection, Generator, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from harness.collection.deselection import LEFT_OUT, left_out, refusal
 from harness.collection.feature_lint import broken
 from harness.collection.feature_model import Runbook, chapter_order
 from harness.collection.feature_parser import definitions_of, read_chapter
+from harness.collection.meddlers import COLLECTING, without_meddlers
 from harness.collection.order import place_of
 from harness.compat import FeatureFile
 from harness.options import RUN, runs_features
+from harness.session.retyped import Typed
 from runbook.text import visible
 
 #: Options of pytest and of its plugins that run scenarios in another order, in other processes, again, or not at all.
@@ -30,6 +33,8 @@ _OPTIONS = {
 }
 #: Options with which pytest writes what it hears where no redaction stands, and what they are called.
 _UNREDACTED = {"debug": "--debug", "pastebin": "--pastebin", "log_file": "--log-file"}
+#: Those of pytest-xdist, of which each brings the others with it.
+_SPREADING = ("-n", "--tx", "--dist", "-d")
 _AS_IT_IS = "it writes everything down as it is, secrets too"
 _IN_ORDER = "a runbook runs each scenario once, in its order, in one process"
 
@@ -46,24 +51,32 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse what would take the order out of the runbook's hands, before a plugin starts other processes."""
     if not runs_features(config):
         return
-    given = [flag for name, flag in _OPTIONS.items() if config.getoption(name, None)]
-    if config.getoption("dist", "no") != "no" and not given:
-        given.append("--dist")
-    if hasattr(config, "workerinput"):
-        given.append("xdist")
-    problems = [f"{flag}: {_IN_ORDER} → leave {flag} out" for flag in given]
-    problems += [f"{flag}: {_AS_IT_IS} → leave {flag} out" for flag in _written_as_it_is(config)]
-    if config.pluginmanager.hasplugin("randomly") and config.getoption("randomly_reorganize", default=True):
-        problems.append(f"pytest-randomly shuffles: {_IN_ORDER} → add -p no:randomly")
+    problems, typed = misplaced(config, Typed.by(config))
     if problems:
-        raise pytest.UsageError(*problems)
+        raise pytest.UsageError(visible(f"{'; '.join(problems)} → type {typed}"))
 
 
-def _written_as_it_is(config: pytest.Config) -> list[str]:
-    given = [flag for name, flag in _UNREDACTED.items() if config.getoption(name, None)]
-    if config.getini("log_file") and "--log-file" not in given:
-        given.append("log_file")
-    return [*given, *(["--capture=tee-sys"] if config.option.capture == "tee-sys" else [])]
+def misplaced(config: pytest.Config, typed: Typed) -> tuple[list[str], Typed]:
+    """What options would do that they may not, and the command without them."""
+    taken = [flag for name, flag in _OPTIONS.items() if config.getoption(name, None)]
+    if config.getoption("dist", "no") != "no" and not taken:
+        taken.append("--dist")
+    written = [flag for name, flag in _UNREDACTED.items() if config.getoption(name, None)]
+    if getattr(config.option, "capture", None) == "tee-sys":  # missing where the plugin is left out
+        written.append("--capture")
+    # With --dist stands what it spreads over, and the other way round: one of them alone is no whole command.
+    typed = typed.without(*taken, *written, *(_SPREADING if set(taken) & set(_SPREADING) else ()))
+    if "--log-file" in typed.known and config.getini("log_file"):
+        written.append("log_file")
+        typed = typed.plus("-o", "log_file=")
+    if hasattr(config, "workerinput"):
+        taken.append("xdist")
+    problems = [f"{', '.join(taken)}: {_IN_ORDER}"] if taken else []
+    problems += [f"{', '.join(dict.fromkeys(written))}: {_AS_IT_IS}"] if written else []
+    if config.pluginmanager.hasplugin("randomly") and config.getoption("randomly_reorganize", default=True):
+        problems.append(f"pytest-randomly shuffles: {_IN_ORDER}")
+        typed = typed.plus("--randomly-dont-reorganize")
+    return problems, typed
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -73,12 +86,14 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         return (yield)
     chapters = [read_chapter(path) for path in _feature_files(session.config)]
     runbook = Runbook(chapters, definitions_of(session))
-    _refuse(broken(runbook, _marks(session.config), allow_unused=session.config.option.allow_unused))
+    typed = Typed.by(session.config)
+    allowing = None if session.config.option.allow_unused else str(typed.plus("--allow-unused"))
+    _refuse(broken(runbook, _marks(session.config), allowing))
     result = yield
-    _refuse(_shuffled(session.items))
+    _refuse(_shuffled(session.config, session.items, typed))
     if (run := session.config.stash.get(RUN, None)) is not None:
         missing = session.config.stash[LEFT_OUT] = left_out(run, runbook.scenarios, session.items)
-        _refuse(refusal(run, missing))
+        _refuse(refusal(run, missing, typed))
     return result
 
 
@@ -100,14 +115,30 @@ def _marks(config: pytest.Config) -> dict[str, bool]:
     return {head.partition("(")[0]: "(" in head for head in heads}
 
 
-def _shuffled(items: Iterable[pytest.Item]) -> list[str]:
+def _shuffled(config: pytest.Config, items: Iterable[pytest.Item], typed: Typed) -> list[str]:
     items = list(items)
-    others = [item.nodeid for item in items if not isinstance(item.parent, FeatureFile)]
+    others = [item for item in items if not isinstance(item.parent, FeatureFile)]
     if others:
-        return [f"{others[0]} is no scenario: a run of the runbook runs feature files only → leave it out"]
+        told = "is no scenario: a run of the runbook runs feature files only"
+        return [f"{others[0].nodeid} {told} → type {_without_files(config, {item.path for item in others}, typed)}"]
     places = [place_of(item) for item in items]
     if len(set(places)) < len(places):
-        return [f"a plugin repeats scenarios: {_IN_ORDER} → leave that plugin out with -p no:NAME"]
+        return [f"a plugin repeats scenarios: {_IN_ORDER} → {without_meddlers(config, typed, COLLECTING)}"]
     if places != sorted(places):
-        return [f"a plugin put the scenarios in another order: {_IN_ORDER} → leave that plugin out with -p no:NAME"]
+        return [
+            f"a plugin put the scenarios in another order: {_IN_ORDER} → {without_meddlers(config, typed, COLLECTING)}"
+        ]
     return []
+
+
+def _without_files(config: pytest.Config, files: Collection[Path], typed: Typed) -> Typed:
+    """The command without these files: not named, and where they lie beside features, ignored."""
+    started_in = config.invocation_params.dir
+
+    def stays(path: Path) -> bool:
+        return path.suffix == ".feature" or (path.is_dir() and any(path.glob("*.feature")))
+
+    named = [started_in / argument.partition("::")[0] for argument in config.args]
+    found = [file for file in sorted(files) if any(stays(path) and path in file.parents for path in named)]
+    ignored = [f"--ignore={os.path.relpath(file, started_in)}" for file in found]
+    return typed.without_paths(lambda word: not stays(started_in / word.partition("::")[0])).plus(*ignored)

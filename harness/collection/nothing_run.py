@@ -5,8 +5,11 @@ from collections.abc import Generator
 
 import pytest
 
-from harness.session.blocked import blocked
+from harness.collection.guards import misplaced
+from harness.collection.meddlers import without_meddlers
+from harness.session.blocked import blocked, unblocked
 from harness.session.lifecycle import CONDUCT
+from harness.session.retyped import Typed
 
 #: Options of pytest and of its plugins that show something and run nothing, by pytest's own names for them.
 _SHOWING = {
@@ -30,11 +33,15 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
     """Refuse options that run nothing; and, whatever did it, an exit code 0 behind which no check ran."""
     if (asked := _asked(config)) is None:
         return (yield)
-    if problems := [*_showing(config, asked), *blocked(config)]:
-        raise pytest.UsageError(*problems)
+    showing = [flag for name, flag in _SHOWING.items() if getattr(config.option, name, None)]
+    problems = [f"{', '.join(showing)} with {asked}: it runs nothing, and {_RAN}"] if showing else []
+    if problems := [*problems, *blocked(config)]:
+        more, typed = misplaced(config, unblocked(config, Typed.by(config).without(*showing)))
+        raise pytest.UsageError(f"{'; '.join([*problems, *more])} → type {typed}")
     result = yield
     if result in (None, pytest.ExitCode.OK) and CONDUCT not in config.stash:
-        raise pytest.UsageError(f"{asked}, and nothing was run: {_RAN} → leave out what kept pytest from running it")
+        helps = without_meddlers(config, Typed.by(config), ("pytest_cmdline_main",))
+        raise pytest.UsageError(f"{asked}, and nothing was run: {_RAN} → {helps}")
     return result
 
 
@@ -49,8 +56,3 @@ def _asked(config: pytest.Config) -> str | None:
     mark = str(getattr(option, "markexpr", "") or "").strip()
     wanted = re.findall(r"(not\s+)?(\w+)", mark)
     return f"-m {mark}" if any(word in _VALIDATIONS and not without for without, word in wanted) else None
-
-
-def _showing(config: pytest.Config, asked: str) -> list[str]:
-    given = [flag for name, flag in _SHOWING.items() if getattr(config.option, name, None)]
-    return [f"{flag} with {asked}: it runs nothing, and {_RAN} → leave {flag} out" for flag in given]

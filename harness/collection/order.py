@@ -10,6 +10,7 @@ import pytest
 from harness.collection.feature_model import chapter_order
 from harness.compat import FeatureFile, collect_feature, install_contents_reporter
 from harness.options import runs_features
+from harness.session.retyped import Typed
 
 #: The scenario that provides each name, of all that were collected.
 _PROVIDERS = pytest.StashKey[dict[str, str]]()
@@ -84,8 +85,10 @@ def asked_for_by(tags: Collection[str]) -> str | None:
 
 def left_out_by_default(config: pytest.Config) -> list[str]:
     """Say, a line for each mark, what was left out because nobody asked for it, and how to ask."""
+    typed = Typed.by(config).without("-m")
     return [
-        f"{count} {'scenario' if count == 1 else 'scenarios'} left out, for -m {mark} only → add -m {mark}"
+        f"{count} {'scenario' if count == 1 else 'scenarios'} left out, for -m {mark} only → type"
+        f" {typed.plus('-m', mark)}"
         for mark, count in config.stash.get(_LEFT_OUT, Counter()).items()
     ]
 

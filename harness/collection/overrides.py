@@ -8,6 +8,7 @@ import pytest
 
 from harness.compat import FeatureFile
 from harness.options import Run
+from harness.session.retyped import Typed
 
 
 def step_id(feature: str, scenario: int, step: int) -> str:
@@ -17,7 +18,7 @@ def step_id(feature: str, scenario: int, step: int) -> str:
     return f"{number.group() if number else stem}.{scenario}.{step}"
 
 
-def refuse_overrides(run: Run, selected: Iterable[pytest.Item]) -> None:
+def refuse_overrides(run: Run, selected: Iterable[pytest.Item], typed: Typed) -> None:
     """Raise UsageError for an id that no selected step has, or that was known in the incident gone on with."""
     there = {
         step_id(item.path.name, item.parent.position_of(item), number + 1)
@@ -28,10 +29,11 @@ def refuse_overrides(run: Run, selected: Iterable[pytest.Item]) -> None:
     for given in run.options.override:
         if given not in there:
             raise pytest.UsageError(
-                f"--override {given}: no step of this run has that id → type the one that was shown beside it"
+                f"--override {given}: no step of this run has that id → the id is in the line of the step that"
+                f" stopped the run; to see that line again, type {typed.without_value('--override', given)}"
             )
         if run.earlier is not None and not run.earlier.may_be_overridden(given):
             raise pytest.UsageError(
                 f"--override {given}: that step neither failed nor was it inconclusive in {run.incident}"
-                " → leave it out; a check that passed is not overridden"
+                f" → a check that passed is not overridden: type {typed.without_value('--override', given)}"
             )

@@ -5,19 +5,19 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from typing import Any, TextIO, cast
 
 import pytest
 
-from harness.collection.deselection import LEFT_OUT
+from harness.collection.deselection import LEFT_OUT, whole
 from harness.collection.order import Prerequisites, left_out_by_default, missing_needs, named
 from harness.collection.overrides import refuse_overrides
 from harness.compat import Redacting, flush_terminal, install_quiet_reporter, through_terminal
 from harness.html.compat_html import drop_page
 from harness.options import RUN, Run
-from harness.session.blocked import blocked
+from harness.session.blocked import blocked, unblocked
+from harness.session.retyped import Typed
 from harness.session.run import RunSession
 from harness.session.run_lock import RunLock
 from harness.session.signals import Signals
@@ -146,23 +146,21 @@ def _came_to(session: pytest.Session, conduct: RunSession) -> str:
 
 def _refuse(session: pytest.Session, run: Run) -> Production:
     """Look for production, off the record; raise UsageError or RunbookError when this run may not begin."""
+    typed = Typed.by(session.config)
     if problems := blocked(session.config):
-        raise pytest.UsageError(*problems)
+        raise pytest.UsageError(f"{'; '.join(problems)} → type {unblocked(session.config, typed)}")
     passed = run.earlier.passed if run.earlier else frozenset()
     missing = missing_needs(session.config, session.items, passed)
     if missing:
-        raise pytest.UsageError(f"{'; '.join(missing)}, which was not selected → to run it whole, type {_whole(run)}")
-    refuse_overrides(run, session.items)
+        raise pytest.UsageError(
+            f"{'; '.join(missing)}, which was not selected → to run it whole, type {whole(run, typed)}"
+        )
+    refuse_overrides(run, session.items, typed)
     host = Host(run.settings.host.environment, NullRecorder())
     production = Production(host, run.settings.project, run.settings.deadlines)
     production.running()
     learn_production(run.settings, host, session.config.stash[REDACTOR])
     return production
-
-
-def _whole(run: Run) -> str:
-    """What to type for all that this run is a part of: a validation and an emergency are chosen by their marks."""
-    return replace(run, mark="" if run.kind in ("plan", "rollback") else run.mark).again
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

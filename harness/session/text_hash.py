@@ -17,7 +17,7 @@ def text_of(features: Iterable[Path]) -> dict[str, str]:
 
 
 def others(begun: Sequence[Mapping[str, Any]], now: Mapping[str, str]) -> list[str]:
-    """Of which text this run has another one than the newest run of those that `begun`; earlier versions wrote none."""
+    """Of which text this run has another one than the newest run of those that `begun`; none where that names none."""
     before = begun[-1].get("text", now)
     return [name for name, value in now.items() if before[name] != value]
 

@@ -213,7 +213,7 @@ def project_running(context: Context) -> Check:
         # Behind the decision it may be the incident itself that has stopped the application.
         if not migration_facts.decided(context) and (ended := context.production.ended(containers)):
             return Observation(ok=False, seen=f"{', '.join(ended)} has ended, and nothing starts it again ({seen})")
-        return Observation(ok=True, seen=seen)
+        return Observation(ok=True, seen="; ".join([seen, *context.production.remarks()]))
 
     return Check(
         f"the Compose project {context.settings.project.name} up on its host",

@@ -1,10 +1,9 @@
 """How a restore point is brought back: the commands as a person types them on the production host."""
 
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from runbook.errors import RunbookError
 from runbook.hosts.command import Command
 from runbook.migrations.database import Database, quoted
 from runbook.production.compose import Production
@@ -18,6 +17,7 @@ ORDER BY rolname = current_user DESC, rolsuper DESC, rolname LIMIT 1
 """
 
 RestoreStep = dict[str, str]
+_T = TypeVar("_T")
 
 
 class Restoring:
@@ -32,15 +32,19 @@ class Restoring:
         """The steps for the dump at `path`, each with `why` and `command`.
 
         `beside` makes a database of its own and overwrites nothing; `instead` then puts that in the live one's place,
-        which stays under another name. `facts` are those of the incident. Raises nothing: a database that does not
-        say who may make another one is no reason to stop.
+        which stays under another name. `facts` are those of the incident. Raises nothing: a dump that was taken is put
+        on record, whatever else is not known. Steps that cannot be told are left out, as a whole.
         """
-        try:
-            found = Database(self._production, self._database).ask(_MAKERS)
-        except RunbookError:
-            found = []
-        maker = found[0][0] if found else self._database.user
-        return {"beside": self._beside(path, sha256, maker), "instead": self._instead(maker, facts)}
+        maker = self._maker()
+        return {
+            "beside": _or_none(lambda: self._beside(path, sha256, maker)),
+            "instead": _or_none(lambda: self._instead(maker, facts)),
+        }
+
+    def _maker(self) -> str:
+        """Who may make a database; the settings' own user where the database does not say it."""
+        found = _or_none(lambda: Database(self._production, self._database).ask(_MAKERS))
+        return found[0][0] if found and found[0] else self._database.user
 
     @property
     def _going_there(self) -> RestoreStep:
@@ -69,7 +73,7 @@ class Restoring:
 
     def _instead(self, maker: str, facts: Mapping[str, Any]) -> list[RestoreStep]:
         live = self._database.name
-        schema, tags = ", ".join(facts.get("schema", [])), ", ".join(facts.get("origin", {}).get("tags", []))
+        schema, tags = _words(facts.get("schema")), _words(_known(facts, "origin").get("tags"))
         fits = f" ({schema}; {tags} ran on it)" if schema and tags else ""
         env_file = self._production.project.env_file
         return [
@@ -89,11 +93,13 @@ class Restoring:
         ]
 
     def _starting(self, facts: Mapping[str, Any]) -> Sequence[Command]:
-        production, had = self._production, counts(facts.get("before", {}).get("containers", ()))
-        try:
-            return production.switching(production.rolled_back, had)
-        except RunbookError:  # what Compose cannot tell now is no reason to stop, either
-            return (production.bringing_up(production.project.services, {}),)
+        production = self._production
+
+        def switching() -> Sequence[Command]:
+            return production.switching(production.rolled_back, counts(_known(facts, "before").get("containers", ())))
+
+        # What Compose cannot tell now, or the record does not hold, is no reason to stop, either.
+        return _or_none(switching) or (production.bringing_up(production.project.services, {}),)
 
     def _renaming(self, maker: str, name: str, new: str) -> str:
         statement = f"ALTER DATABASE {quoted(name)} RENAME TO {quoted(new)}"
@@ -101,6 +107,24 @@ class Restoring:
 
     def _inside(self, *argv: str) -> str:
         return str(self._production.compose("exec", "-T", self._database.service, *argv))
+
+
+def _or_none(told: Callable[[], Sequence[_T]]) -> list[_T]:
+    """What it tells; nothing where it raises anything."""
+    try:
+        return list(told())
+    except Exception:  # noqa: BLE001 - facts may be of any shape, and none of it may keep a dump off the record
+        return []
+
+
+def _known(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = facts.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _words(found: object) -> str:
+    """Names in a list, or that of one; empty where it is neither."""
+    return found if isinstance(found, str) else ", ".join(map(str, found)) if isinstance(found, list | tuple) else ""
 
 
 def _step(why: str, command: str) -> RestoreStep:

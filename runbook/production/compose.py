@@ -19,10 +19,11 @@ from runbook.production.coupling import (
     may_run_to_its_end,
     run_to_their_end,
 )
-from runbook.production.dry_run import DryRun, warnings_in
+from runbook.production.dry_run import NOT_SET, DryRun, warnings_in
 from runbook.production.invocation import Invocation, as_found, profiles_for
 from runbook.release import PROBE, ImageName, Release, TagForm
 from runbook.settings.schema import Deadlines, Project, ServiceCommand
+from runbook.text import visible
 
 
 class Production:
@@ -33,6 +34,8 @@ class Production:
         self.project = project
         self._deadlines = deadlines
         self.directory = str(project.directory)
+        self._lost: list[str] = []
+        self._warned: list[str] = []
 
     @cached_property
     def invocation(self) -> Invocation:
@@ -54,7 +57,23 @@ class Production:
         if self.project.compose_files:
             return found
         there = [path for path in found.files if self.host.run(self.command("test", "-e", path)).exit_code == 0]
-        return replace(found, files=tuple(there)) if there else found
+        if not there:  # Compose itself says then what it misses
+            return found
+        self._lost = [path for path in found.files if path not in there]
+        return replace(found, files=tuple(there))
+
+    def remarks(self) -> list[str]:
+        """What is to be told of the files by which Compose is called: those that are lost, and what it warned of.
+
+        Without variables that are not set, which are held against the files where these are looked at. It is what the
+        newest reading of the files gave: nothing is asked once more.
+        """
+        lost = [
+            f"{path}, which the containers were made from, is not there any more, and Compose is called without it"
+            for path in self._lost
+        ]
+        warned = [f"Compose warns: {warning}" for warning in self._warned if NOT_SET not in warning]
+        return [visible(" ".join(remark.split())) for remark in (*lost, *warned)]
 
     def compose_reading(self, env_file: str, *, alone: bool = False) -> tuple[str, ...]:
         """The beginning of a `docker compose` command that reads `env_file` in the place of the settings' own.
@@ -160,6 +179,8 @@ class Production:
                     f"run `{command}` there and mend what it says",
                 )
             config: dict[str, Any] = parsed_json(answer, dict)
+            if tag is None:
+                self._warned = warnings_in(answer)
             if not isinstance(config.get("services"), dict):
                 raise EngineError(f"`{command}` names no services", "is Compose answering? `docker compose version`")
             return config

@@ -13,6 +13,8 @@ from runbook.hosts.command import Completed
 _LINE = re.compile(r"\s*(?:DRY-RUN MODE -)?\s*(Container|Network|Volume|Config|Secret|Image)\s+(\S+)\s+(\S.*?)\s*")
 _LOG_LINE = re.compile(r"\s*(?:time=|WARN|level=)")
 _WARNING = re.compile(r'^(?:time="[^"]*" )?level=warning msg=("(?:[^"\\]|\\.)*")', re.MULTILINE)
+#: What each warning of a variable that the files name and nobody sets has in it.
+NOT_SET = "variable is not set"
 
 
 class Effect(StrEnum):

@@ -33,6 +33,9 @@ ABANDONED_AFTER = 30
 
 _FREE = "none"
 _NOT_AS_SEEN = 75
+_FLOCKED = 76
+#: Seconds that flock(1) waits for whoever has it. Each has it for a moment, for one small command.
+_FLOCK_WAIT = 10
 #: What the command of `Lock.forcing` says when the lock is another's by now.
 CHANGED_HANDS = "the lock is not as it was seen"
 # $1 the lock, $2 the SHA-256 of its content as it was seen, or `none`; $3 what to do if it is so still.
@@ -185,12 +188,20 @@ class Lock:
         return str(self.observe() or "nobody holds it")
 
     def _if_still(self, seen: str, then: str, content: bytes | None = None) -> Command:
-        guarded = ("flock", "--exclusive", "--wait", "10", self._folder, "sh", "-c", _COMPARE_AND, "sh")
-        return self._production.command(*guarded, self.path, seen, then, stdin=content)
+        flock = ("flock", "--exclusive", "--wait", str(_FLOCK_WAIT), "--conflict-exit-code", str(_FLOCKED))
+        guarded = (*flock, self._folder, "sh", "-c", _COMPARE_AND, "sh", self.path, seen, then)
+        return self._production.command(*guarded, stdin=content)
 
     def _done(self, command: Command) -> bool:
         """Run such a command, and tell whether the lock was as it had been seen."""
         answer = self._production.host.run(command)
+        if answer.exit_code == _FLOCKED:
+            raise Inconclusive(
+                f"another process holds flock(1) on {self._folder} for {_FLOCK_WAIT} s by now, and at most a moment was"
+                f" expected: the lock {self.path} is left as it is",
+                "to see which one, type lslocks --notruncate on the production host; end it if it hangs, then type the"
+                " same again",
+            )
         if answer.exit_code not in (0, _NOT_AS_SEEN):
             raise Inconclusive(
                 f"the lock {self.path} cannot be changed: {answer.last_line}",

@@ -24,7 +24,9 @@ def refusal(ran: Ran) -> str:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        pytest.param(("-p", "xdist", "-n", "2"), "-n: a runbook runs each scenario once, in its order", id="xdist"),
+        pytest.param(
+            ("-p", "xdist", "-n", "2"), "-n, --tx: a runbook runs each scenario once, in its order", id="xdist"
+        ),
         pytest.param(("-p", "xdist", "--tx", "2*popen"), "--tx: a runbook", id="xdist-tx"),
         pytest.param(("-p", "xdist", "--dist", "each"), "--dist: a runbook", id="xdist-dist"),
         pytest.param(("-p", "randomly"), "pytest-randomly shuffles", id="randomly"),

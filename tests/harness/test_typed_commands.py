@@ -85,15 +85,20 @@ def runbook(runbook: Runbook) -> Runbook:
 
 def printed(text: str) -> list[str]:
     """The commands in a text, one a line or behind the word `type`."""
-    command = re.compile(r"(?:^\s*|type )(\S*(?:pytest|python) (?:features|-m runbook|-).*)$")
+    words = r"(?:PYTEST_ADDOPTS=(?:'[^']*'|\S*) )?\S*(?:pytest|python) (?:features|-m runbook|-).*"
+    command = re.compile(rf"(?:^\s*|type )({words})$")
     return [found[1] for line in text.splitlines() if (found := command.search(line))]
 
 
-def typed(runbook: Runbook, command: str) -> Ran:
-    """Type it as it stands there."""
+def typed(runbook: Runbook, command: str, environment: dict[str, str] | None = None) -> Ran:
+    """Type it as it stands there, in a shell with that environment."""
     steps = runbook.folder / "steps.py"
     steps.write_text(steps.read_text().replace("sleep 60", "true"))
-    return runbook.run(*shlex.split(command)[1:], allow_unused="--allow-unused" not in command)
+    first, *words = shlex.split(command)
+    if first.startswith("PYTEST_ADDOPTS="):
+        environment = (environment or {}) | dict([first.split("=", 1)])
+        words = words[1:]
+    return runbook.run(*words, environment=environment, allow_unused="--allow-unused" not in command)
 
 
 def stopped(runbook: Runbook, how: signal.Signals) -> Ran:
@@ -233,6 +238,113 @@ def test_after_a_refusal(runbook: Runbook, kind: str, arguments: tuple[str, ...]
     (command,) = printed(said)
     ran = typed(runbook, command)
     assert ran.exit_code == 0, f"{command}\n{ran.terminal}"
+
+
+REVERSING = """
+import pytest
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items):
+    yield
+    items.reverse()
+"""
+IDLE = "def pytest_cmdline_main():\n    return 0\n"
+
+
+@pytest.fixture
+def meddled(runbook: Runbook) -> Runbook:
+    """The same, with plugins that meddle and a test beside it."""
+    for name, text in (("meddling", REVERSING), ("idle", IDLE), ("test_beside", "def test_x():\n    pass\n")):
+        (runbook.folder / f"{name}.py").write_text(text)
+    return runbook
+
+
+@pytest.mark.parametrize("where", ["typed", "environment"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(("-p", "xdist", "-n", "4"), id="-n"),
+        pytest.param(("-p", "xdist", "-n4"), id="-n4"),
+        pytest.param(("-p", "xdist", "--tx", "2*popen", "--dist=each"), id="--tx-and-dist"),
+        pytest.param(("-p", "randomly", "--randomly-seed=3"), id="randomly"),
+        pytest.param(("-p", "rerunfailures", "--reruns=2"), id="--reruns"),
+        pytest.param(("--lf", "--ff", "--stepwise"), id="three-flags"),
+        pytest.param(("--log-file=log.txt", "--capture=tee-sys"), id="unredacted"),
+        pytest.param(("--setup-plan", "--lf"), id="runs-nothing-and-in-another-order"),
+        pytest.param(("--co",), id="--co"),
+        pytest.param(("-p", "no:html", "-p", "no:harness.html.page"), id="blocked"),
+        pytest.param(("-p", "meddling"), id="other-order"),
+        pytest.param(("-p", "idle"), id="nothing-run"),
+        pytest.param(("-k", "Seen"), id="-k"),
+        pytest.param(("--deselect", "features/1.feature::Seen"), id="--deselect"),
+        pytest.param(("--override", "9.9.9", "--because", "so"), id="no-such-step"),
+        pytest.param(("-o", "log_file=log.txt"), id="log_file"),
+    ],
+)
+def test_after_options_that_may_not_be(meddled: Runbook, options: tuple[str, ...], where: str) -> None:
+    """Typed, or from PYTEST_ADDOPTS: what is printed is one command, and works as it is."""
+    environment = {"PYTEST_ADDOPTS": shlex.join(options)} if where == "environment" else {}
+    ran = meddled.run(*EXECUTE, *(options if where == "typed" else ()), environment=environment)
+    (command,) = printed(refusal(ran))
+    done = typed(meddled, command, environment)
+    assert is_over(meddled, done), f"{command}\n{done.terminal}"
+
+
+def test_after_options_of_the_settings(runbook: Runbook) -> None:
+    """What `addopts` brings is taken out of it by the command; what else it brings stays."""
+    settings = runbook.folder / "pyproject.toml"
+    settings.write_text(settings.read_text().replace("addopts = [", 'addopts = [\n    "--lf", "-k", "Seen",', 1))
+    (command,) = printed(refusal(runbook.run(*EXECUTE)))
+    assert "no:xdist" in command
+    (command,) = printed(refusal(typed(runbook, command)))
+    assert is_over(runbook, typed(runbook, command))
+
+
+def test_after_log_file_of_the_settings(runbook: Runbook) -> None:
+    """What pytest's own settings bring besides options is set to nothing by the command."""
+    settings = runbook.folder / "pyproject.toml"
+    settings.write_text(settings.read_text().replace("addopts = [", 'log_file = "log.txt"\naddopts = [', 1))
+    (command,) = printed(refusal(runbook.run(*EXECUTE)))
+    assert is_over(runbook, typed(runbook, command))
+
+
+def test_after_a_test_that_was_named(meddled: Runbook) -> None:
+    """What is no scenario is not named any more."""
+    (command,) = printed(refusal(meddled.run(*EXECUTE, "test_beside.py")))
+    assert is_over(meddled, typed(meddled, command))
+
+
+def test_after_a_test_among_the_features(runbook: Runbook) -> None:
+    """What lies among the features and is none is ignored by the command."""
+    (runbook.folder / "features" / "test_among.py").write_text("def test_x():\n    pass\n")
+    (command,) = printed(refusal(runbook.run(*EXECUTE)))
+    assert is_over(runbook, typed(runbook, command))
+
+
+def test_after_an_override_of_what_passed(runbook: Runbook) -> None:
+    """The command goes on without that override, and with the others."""
+    ran = stopped(runbook, signal.SIGINT)
+    assert ran.folder is not None
+    options = ("--resume", ran.folder.name, "--override", "1.1.1", "--because", "so")
+    (command,) = printed(refusal(runbook.run(*EXECUTE, *options)))
+    assert "--resume" in command
+    assert is_over(runbook, typed(runbook, command))
+
+
+def test_after_a_definition_that_no_feature_uses(runbook: Runbook) -> None:
+    """Unused definitions are allowed by the command."""
+    ran = runbook.run(*EXECUTE, allow_unused=False)
+    command = printed("\n".join(ran.lines))[0]
+    assert is_over(runbook, typed(runbook, command))
+
+
+def test_after_nothing_was_selected(runbook: Runbook) -> None:
+    """What was left out is asked for by the command."""
+    runbook.feature("4.feature", scenario("Off", "Then all is well", tags="@emergency"))
+    ran = runbook.run("features/4.feature", "-k", "Off")
+    assert ran.exit_code == 5
+    (command,) = printed(ran.terminal)
+    assert "Off" in typed(runbook, command).scenarios
 
 
 def test_program_that_is_printed_is_this_one(runbook: Runbook) -> None:

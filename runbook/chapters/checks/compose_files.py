@@ -7,10 +7,9 @@ from runbook.chapters.context import Context
 from runbook.errors import Inconclusive
 from runbook.production.containers import Container, counts
 from runbook.production.coupling import changing, restarted_with
+from runbook.production.dry_run import NOT_SET
 from runbook.production.invocation import DEFAULT_ENV_FILE, place
 from runbook.release import Release
-
-_NOT_SET = "variable is not set"
 
 
 def files_known(context: Context) -> Check:
@@ -25,7 +24,7 @@ def files_known(context: Context) -> Check:
         ours = [each for each in production.running() if each.service in context.settings.project.services]
         wrong, told = _files(context, ours)
         if not wrong:
-            missing = [warning for warning in production.warnings() if _NOT_SET in warning]
+            missing = [warning for warning in production.warnings() if NOT_SET in warning]
             changed = _changed(context, ours) if missing else []
             if changed:
                 wrong += [*missing, f"with these files Compose would recreate {', '.join(changed)}"]

@@ -1,10 +1,12 @@
 """Whether the page beside a journal comes from that journal."""
 
 import re
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from runbook.command_hints import rendering
 from runbook.errors import JournalError
 from runbook.journal.damage import BROKEN_OFF
 from runbook.journal.verify import Verified, check
@@ -72,10 +74,12 @@ def _compared(found: bytes, journal: Path, verified: Verified) -> CheckedPage:
         return CheckedPage(Page.DIFFERS, f"{PAGE} holds no record as the runbook makes it")
     head = _HEAD.search(article[: article.index(b">")])
     if head is None:
-        words = f"{PAGE} does not name its journal's head: it was changed; render it again"
+        words = (
+            f"{PAGE} does not name its journal's head: it was changed; to render it again, type {rendering(journal)}"
+        )
         return CheckedPage(Page.NOT_COMPARED, words)
     if head[1].decode() != verified.head:
-        return _of_other_head(head[1].decode(), verified)
+        return _of_other_head(head[1].decode(), journal, verified)
     return _same(article, journal, verified)
 
 
@@ -95,7 +99,9 @@ def _same(article: bytes, journal: Path, verified: Verified) -> CheckedPage:
         words = f"whether {PAGE} was changed cannot be told, as its journal was: its head fits, what it tells does not"
         return CheckedPage(Page.UNKNOWN, words)
     words = f"{PAGE} tells something else than its journal, although its head fits: it was changed, or another version"
-    return CheckedPage(Page.DIFFERS, f"{words} of the runbook made it; render it again and compare")
+    aside = shlex.join(["cp", "--", str(journal.with_name(PAGE)), str(journal.with_name(f"{PAGE}.found"))])
+    words = f"{words} of the runbook made it; to keep it and render it again, type"
+    return CheckedPage(Page.DIFFERS, f"{words} {aside} && {rendering(journal)}")
 
 
 def _article_of(body: str) -> bytes | None:
@@ -108,11 +114,10 @@ def _article(page: bytes) -> bytes | None:
     return found[0] if found is not None and page.count(_OPENING) == 1 else None
 
 
-def _of_other_head(head: str, verified: Verified) -> CheckedPage:
+def _of_other_head(head: str, journal: Path, verified: Verified) -> CheckedPage:
     entry = verified.entry_of(head)
     if entry is None:
         words = f"{PAGE} is not from this journal as it is: it was made from one with the head {head}"
         return CheckedPage(Page.OTHER_JOURNAL, words)
-    return CheckedPage(
-        Page.OLDER, f"{PAGE} was made when entry {entry} was the last one of this journal; render it again"
-    )
+    words = f"{PAGE} was made when entry {entry} was the last one of this journal"
+    return CheckedPage(Page.OLDER, f"{words}; to render it again, type {rendering(journal)}")

@@ -1,5 +1,7 @@
 """The target's digest: from the registry, or from the host's own copy where the registry cannot say."""
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,11 +9,16 @@ import pytest
 
 from runbook.chapters.identify_target import _pin, project_running
 from runbook.errors import RegistryError, RegistryRefused, ReleaseNotFound
+from runbook.hosts.command import NullRecorder
+from runbook.hosts.local import Host
+from runbook.production.compose import Production
 from runbook.release import ImageName
+from runbook.settings.schema import Deadlines, Project
 from runbook.shared_state.ledger import Candidate
 from runbook.targets.registry import Registry
 from tests.support.parts import Reply, asking, serving
 
+INSPECTED = Path(__file__).parents[2] / "support" / "inspected.json"
 HELD = "sha256:" + "4" * 64
 
 
@@ -68,8 +75,64 @@ def test_service_that_has_ended_is_told_before_anything_is_changed(
         SimpleNamespace(one_line="shop-migrate-1 is exited"),
     ]
     context: Any = SimpleNamespace(
-        production=SimpleNamespace(application=lambda: containers, ended=lambda _containers: ended),
+        production=SimpleNamespace(application=lambda: containers, ended=lambda _containers: ended, remarks=list),
         incident=SimpleNamespace(facts=facts),
         settings=SimpleNamespace(project=SimpleNamespace(name="shop")),
     )
     assert project_running(context).observe().ok is ok
+
+
+NOT_SET = (
+    r'time="2026-11-28T14:06:05Z" level=warning msg="The \"NOPE\" variable is not set. Defaulting to a blank string."'
+)
+OBSOLETE = (
+    r'time="2026-11-28T14:06:05Z" level=warning msg="a.yml: the attribute `version` is obsolete, \u001b[2J\u202e<b>"'
+)
+
+
+@pytest.mark.parametrize(
+    ("there", "settings", "said", "told"),
+    [
+        pytest.param(("a.yml", "b.yml"), {}, "", "", id="nothing"),
+        pytest.param(
+            ("a.yml",), {}, "",
+            "; b.yml, which the containers were made from, is not there any more, and Compose is called without it",
+            id="lost",
+        ),
+        pytest.param(("a.yml",), {"compose_files": ["a.yml"]}, "", "", id="named by the settings"),
+        pytest.param(("a.yml", "b.yml"), {}, NOT_SET, "", id="not set, which the files are held against later"),
+        pytest.param(
+            ("a.yml", "b.yml"), {}, f"{NOT_SET}\n{OBSOLETE}",
+            r"; Compose warns: a.yml: the attribute `version` is obsolete, \u001b[2J\u202e<b>",
+            id="another warning",
+        ),
+    ],
+)  # fmt: skip
+def test_files_that_are_lost_and_warnings_are_told(
+    tmp_path: Path, there: tuple[str, ...], settings: dict[str, Any], said: str, told: str
+) -> None:
+    """A validation looks no further at the files: what Compose is called without, and what it warns of, stands here."""
+    for name in there:
+        (tmp_path / name).touch()
+    (found,) = json.loads(INSPECTED.read_text())[:1]
+    labels = {"working_dir": str(tmp_path), "config_files": f"{tmp_path}/a.yml,{tmp_path}/b.yml"}
+    found["Config"]["Labels"] |= {f"com.docker.compose.project.{name}": value for name, value in labels.items()}
+    service = found["Config"]["Labels"]["com.docker.compose.service"]
+    (tmp_path / "containers.json").write_text(json.dumps([found]))
+    (tmp_path / "config.json").write_text(json.dumps({"services": {service: {"image": "x"}}}))
+    (tmp_path / "said").write_text(said)
+    docker = tmp_path / "docker"
+    listed = f"ps*) echo {found['Id']} ;;\n inspect*) cat containers.json ;;"
+    answers = f"{listed}\n *' config '*) cat said >&2; cat config.json ;;"
+    docker.write_text(f'#!/bin/sh\ncd {tmp_path}\ncase "$*" in\n{answers}\nesac\n')
+    docker.chmod(0o755)
+    project = Project.model_validate({"name": "shop", "directory": str(tmp_path), "services": [service], **settings})
+    host = Host({"PATH": f"{tmp_path}:/usr/bin:/bin"}, NullRecorder())
+    context: Any = SimpleNamespace(
+        production=Production(host, project, Deadlines()),
+        incident=SimpleNamespace(facts={}),
+        settings=SimpleNamespace(project=project),
+    )
+    seen = project_running(context).observe()
+    assert seen.ok
+    assert seen.seen == f"shop-api-1 is running, healthy, 2 restarts{told}"

@@ -389,3 +389,26 @@ def test_bars_of_a_pull_are_not_kept(tmp_path: Path) -> None:
     said = "echo 'aaaaaaaaaaaa Downloading [=>  ]  1MB/2MB' >&2; echo 'aaaaaaaaaaaa Pull complete' >&2"
     Host({}, found).run(Command(("sh", "-c", said), 10, streams_progress=True))
     assert found.journal.entries[-1]["stderr"]["kept"] == "aaaaaaaaaaaa Pull complete\n"
+
+
+@pytest.mark.parametrize("mode", [Mode.PLAN, Mode.EXECUTE])
+def test_what_nobody_can_vouch_for_stays_unknown(tmp_path: Path, mode: Mode) -> None:
+    """Where a check may not be vouched for, no override lets the run go on, and none is offered."""
+
+    def look() -> Observation:
+        raise Inconclusive("no answer", "look by hand")
+
+    found = incident(tmp_path, mode)
+    found.record_fact("overrides", {"1.1.1": {"by": "ops", "because": "I know"}})
+    checks = [Check("a restore point", look, "", vouchable=vouchable) for vouchable in (True, False)]
+    found.step_began({"id": "1.1.1", "keyword": "Given", "text": "a restore point"})
+    found.verify(checks[0])
+    assert found.step_ended()[0] == Outcome.INCONCLUSIVE
+    assert list(found.vouched) == ["1.1.1"]
+    found.vouched.clear()
+    found.step_began({"id": "1.1.1", "keyword": "Given", "text": "a restore point"})
+    with pytest.raises(Inconclusive) as stopped:
+        found.verify(checks[1])
+    assert (stopped.value.seen, stopped.value.next_step) == ("expected a restore point; no answer", "look by hand")
+    assert not found.vouched
+    assert len(entries(found, "decision")) == 1

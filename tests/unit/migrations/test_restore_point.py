@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runbook.actions import Action
-from runbook.errors import CheckFailed, Inconclusive
+from runbook.errors import CheckFailed, EngineError, Inconclusive
 from runbook.hosts.command import Command
 from runbook.incident.executor import Executor
 from runbook.migrations.restore_point import RestorePoint
@@ -223,6 +223,49 @@ def test_how_it_takes_the_live_ones_place(tmp_path: Path) -> None:
     assert (
         how_to["instead"][5]["why"] == "name a release that fits its schema (0004; v2 ran on it) in .env, then start it"
     )
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"schema": None, "origin": None, "before": None},
+        {"schema": 4, "origin": {"tags": None}, "before": {"containers": None}},
+        {"schema": "not known: the database is down", "origin": ["v2"], "before": {"containers": [{"name": "x"}]}},
+        {"origin": {}, "before": {"containers": [None]}},
+    ],
+)
+def test_how_to_is_told_whatever_is_on_record(tmp_path: Path, facts: dict[str, object]) -> None:
+    """It is read when a dump goes on record: no fact of any shape, and none that is missing, may stop that."""
+    found = incident(tmp_path)
+    how_to = Restoring(production(tmp_path, found), SETTINGS, TRAFFIC).how_to("/srv/i.dump", "ab12", facts)
+    assert len(how_to["beside"]) == 5
+    assert len(how_to["instead"]) == 7
+
+
+@pytest.mark.parametrize("error", [EngineError("no engine", ""), KeyError("x"), AttributeError("x")])
+def test_how_to_that_cannot_be_told_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Where even the call of Compose is not known, the record has the dump, and no steps."""
+
+    def fails(*_arguments: object, **_options: object) -> Command:
+        raise error
+
+    there = production(tmp_path, incident(tmp_path))
+    monkeypatch.setattr(there, "compose", fails)
+    assert Restoring(there, SETTINGS, TRAFFIC).how_to("/srv/i.dump", "ab12", {}) == {"beside": [], "instead": []}
+
+
+@pytest.mark.parametrize("answer", ["", "\n", "\n\n", "shop\n"])
+def test_database_that_names_nobody_is_asked_as_the_settings_say(tmp_path: Path, answer: str) -> None:
+    """An answer without a name is none."""
+    there = production(tmp_path, incident(tmp_path), {"FROM pg_roles": answer})
+    (make,) = [
+        step["command"]
+        for step in Restoring(there, SETTINGS, TRAFFIC).how_to("/srv/i.dump", "ab12", {})["beside"]
+        if "createdb" in step["command"]
+    ]
+    assert "--username shop " in make
 
 
 def test_what_it_leaves(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """The lock on the production host: one holder at a time, signs of life by the host's clock, and what is abandoned."""
 
+import fcntl
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -236,3 +238,22 @@ def test_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / ".runbook").write_text("a file in the way")
     with pytest.raises(CommandFailed, match="File exists"):
         lock_of(tmp_path).take("i-1", str)
+
+
+def test_folder_that_another_command_holds_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for flock(1) in vain is told what was seen, what was expected, and a command that shows who has it."""
+    monkeypatch.setattr(module, "_FLOCK_WAIT", 1)
+    (tmp_path / ".runbook").mkdir()
+    held = os.open(tmp_path / ".runbook", os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(Inconclusive) as stopped:
+            lock_of(tmp_path).take("i-1", str)
+        command = stopped.value.next_step.partition(" type ")[2].partition(" on the production host")[0]
+        shown = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True).stdout
+    finally:
+        os.close(held)
+    seen = f"another process holds flock(1) on {tmp_path}/.runbook for 1 s by now, and at most a moment was expected"
+    assert stopped.value.seen == f"{seen}: the lock {path(tmp_path)} is left as it is"
+    assert any(str(os.getpid()) in line for line in shown.splitlines())
+    assert not path(tmp_path).exists()

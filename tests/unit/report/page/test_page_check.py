@@ -1,6 +1,8 @@
 """Whether a page comes from the journal beside it: each way in which it may not is told by name."""
 
+import os
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from runbook.report.page.page_check import CheckedPage, Page, check_page
 from runbook.secrets.redactor import Redactor
 from tests.support.forging import lines_in, put, resealed, rewritten, sealed_anew
 from tests.support.telling import told
+
+ROOT = Path(__file__).parents[4]
 
 
 def checked(journal: Path) -> CheckedPage:
@@ -33,6 +37,15 @@ def change_page(journal: Path, change: Callable[[str], str]) -> Path:
     page.write_text(change(before), encoding="utf-8")
     assert page.read_text(encoding="utf-8") != before
     return journal
+
+
+def gone_on(journal: Path) -> None:
+    """One run more of the same incident."""
+    again = Journal(journal, Redactor(), go_on=True)
+    about = ("seq", "time", "kind", "format", "previous", "sha256")
+    again.write("resumed", **{name: value for name, value in again.entries[0].items() if name not in about})
+    again.write("closed", outcome="passed")
+    again.close()
 
 
 def test_rendered_page_fits(tmp_path: Path) -> None:
@@ -117,16 +130,35 @@ def test_page_from_before_a_resumed_run_is_told(tmp_path: Path) -> None:
     """A page that was made when the journal was shorter says at which entry, and what to do."""
     journal = rendered(tmp_path)
     entries = len(verify(journal).entries)
-    again = Journal(journal, Redactor(), go_on=True)
-    about = ("seq", "time", "kind", "format", "previous", "sha256")
-    again.write("resumed", **{name: value for name, value in again.entries[0].items() if name not in about})
-    again.write("closed", outcome="passed")
-    again.close()
+    gone_on(journal)
     found = checked(journal)
     assert found.kind is Page.OLDER
     assert f"when entry {entries - 1} was the last one" in found.words
     render.render(journal)
     assert checked(journal).kind is Page.FITS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda page: re.sub(' data-journal-head="[^"]*"', "", page), id="no-head"),
+        pytest.param(lambda page: page.replace("Over: production", "0ver: production", 1), id="word"),
+        pytest.param(None, id="older"),
+    ],
+)
+def test_command_that_renders_again_is_whole(tmp_path: Path, change: Callable[[str], str] | None) -> None:
+    """What is said to type makes a page that fits, from any folder; one that tells something else is kept beside it."""
+    journal = rendered(tmp_path / "a b")
+    if change is None:
+        gone_on(journal)
+    else:
+        change_page(journal, change)
+    found = checked(journal)
+    command = found.words.partition(", type ")[2]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, check=True)
+    assert checked(journal).kind is Page.FITS
+    assert journal.with_name("record.html.found").exists() == (found.kind is Page.DIFFERS)
 
 
 @pytest.mark.parametrize("outcome", ["passed", None])

@@ -1,0 +1,34 @@
+"""Plugins of others that do what no run of the runbook may have done to it, and the command that does without them."""
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from harness.session.retyped import Typed
+
+#: The hooks with which a plugin puts scenarios in another order, or repeats them.
+COLLECTING = ("pytest_collection_modifyitems", "pytest_generate_tests", "pytest_collection", "pytest_collection_finish")
+#: Whose hooks of these names belong to every run.
+_KNOWN = ("_pytest", "pytest_bdd", "pytest_html", "pytest_metadata", "harness", "steps", "rehearsal")
+
+
+def without_meddlers(config: pytest.Config, typed: Typed, hooks: Iterable[str]) -> str:
+    """What to do about the plugins that are not known and have one of these hooks, with what to type."""
+    found = set(_strangers(config, hooks))
+    files = {name for name, _ in found if name.endswith(".py")}  # a conftest.py, which no option leaves out
+    names = {name for name, _ in found} - files
+    for name in names | {module for name, module in found if name in names}:
+        typed = typed.without_value("-p", name)
+    typed = typed.plus(*(word for name in sorted(names) for word in ("-p", f"no:{name}")))
+    if files:
+        return f"take that out of {', '.join(sorted(files))}, then type {typed}"
+    return f"type {typed}" if names else f"to see which plugins there are, type {typed.plus('--trace-config')}"
+
+
+def _strangers(config: pytest.Config, hooks: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The names under which they are registered, and those of their modules."""
+    for hook in hooks:
+        for found in getattr(config.hook, hook).get_hookimpls():
+            module = str(getattr(found.plugin, "__name__", type(found.plugin).__module__))
+            if module.partition(".")[0] not in _KNOWN:
+                yield found.plugin_name, module

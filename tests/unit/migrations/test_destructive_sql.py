@@ -1,0 +1,121 @@
+"""What SQL may destroy, harm by harm: which table or column, how, what it becomes, and whether the name has moved."""
+
+import pytest
+
+from runbook.migrations.data_loss import Loss, most, unknown
+from runbook.migrations.destructive_sql import Harm, How, harms
+from runbook.migrations.verdict.table_names import Name
+
+ORDERS = Name(None, "orders")
+
+
+def only(sql: str) -> Harm:
+    (found,) = harms(sql)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("sql", "how", "column"),
+    [
+        ("DROP TABLE orders", How.DROPPED, None),
+        ("TRUNCATE orders", How.EMPTIED, None),
+        ("DELETE FROM orders", How.DELETED, None),
+        ("UPDATE orders SET note = 'x'", How.OVERWRITTEN, "note"),
+        ("INSERT INTO orders (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET note = 'x'", How.OVERWRITTEN, "note"),
+        ("ALTER TABLE orders DROP COLUMN note", How.DROPPED, "note"),
+        ("ALTER TABLE orders ALTER COLUMN note TYPE text", How.RETYPED, "note"),
+    ],
+)
+def test_harm_names_what_it_hits(sql: str, how: How, column: str | None) -> None:
+    """The table, and the column where one is hit, in the statement's own words."""
+    found = only(sql)
+    assert (found.how, found.table, found.column) == (how, ORDERS, column)
+    assert found.statement[:6] == sql[:6]
+    assert not found.moved
+
+
+@pytest.mark.parametrize(
+    ("sql", "others"),
+    [
+        ("DELETE FROM orders", True),
+        ("TRUNCATE orders CASCADE", True),
+        ("TRUNCATE orders", False),
+        ("UPDATE orders SET note = 'x'", False),
+    ],
+)
+def test_other_tables_may_be_hit_too(sql: str, *, others: bool) -> None:
+    """Rows that refer to those that go may go with them."""
+    assert only(sql).others is others
+
+
+@pytest.mark.parametrize(
+    ("change", "becomes"),
+    [
+        ("varchar(20)", ("varchar", "20")),
+        ("numeric(12, 2)", ("numeric", "12", "2")),
+        ("text", ("text",)),
+        ("text USING note::text", ("text",)),
+        ("text USING upper(note)", ()),
+        ("int[]", ()),
+        ("audit.kind", ()),
+    ],
+)
+def test_new_type_is_told_where_the_values_are_kept(change: str, becomes: tuple[str, ...]) -> None:
+    """A type of its own, or values that are computed, are no type that is known."""
+    assert harms(f"ALTER TABLE orders ALTER COLUMN note TYPE {change}")[0].becomes == becomes
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "ALTER TABLE customers RENAME TO orders",
+        "CREATE TABLE orders (id int)",
+        "ALTER TABLE orders RENAME COLUMN comment TO note",
+        "ALTER TABLE audit.orders SET SCHEMA public",
+    ],
+)
+def test_name_that_stands_for_something_else_has_moved(before: str) -> None:
+    """What the catalog says of that name now is about something else by then."""
+    assert harms(f"{before}; ALTER TABLE orders DROP COLUMN note")[-1].moved
+    assert not harms(f"ALTER TABLE orders DROP COLUMN note; {before}")[0].moved
+
+
+def test_what_the_same_sql_has_added_is_not_overwritten() -> None:
+    """A column that is filled where it was made held nothing; one whose name has moved since may have."""
+    added, filled = "ALTER TABLE orders ADD COLUMN note text", "UPDATE orders SET note = 'x'"
+    assert harms(f"{added}; {filled}") == []
+    renamed = "ALTER TABLE orders RENAME COLUMN old TO note"
+    assert harms(f"{added}; {renamed}; {filled}")[0].how is How.OVERWRITTEN
+
+
+@pytest.mark.parametrize(
+    "sql", ["GIBBERISH", "DO $$ BEGIN END $$", "SELECT mine()", "SET search_path = x", "\x00", "'"]
+)
+def test_what_cannot_be_named_is_a_harm_of_its_own(sql: str) -> None:
+    """Nothing is raised, and nothing passes for harmless."""
+    assert [(each.how, each.table) for each in harms(sql)] == [(How.UNKNOWN, None)]
+
+
+def test_nothing_is_no_harm() -> None:
+    """SQL without a statement destroys nothing."""
+    assert harms("") == harms("-- nothing\n;") == []
+
+
+@pytest.mark.parametrize(
+    ("losses", "told"),
+    [
+        ([], []),
+        ([Loss("a", 3), Loss("b", 0), Loss("a", 2)], [Loss("a", 3), Loss("b", 0)]),
+        ([Loss("a", 2), Loss("a", 3)], [Loss("a", 3)]),
+        ([Loss("a", None), Loss("a", 9)], [Loss("a", None)]),
+        ([Loss("a", 9), Loss("a", None), Loss("a", 1)], [Loss("a", None)]),
+    ],
+)
+def test_most_of_several_looks_counts(losses: list[Loss], told: list[Loss]) -> None:
+    """Each loss once, with its largest number; what nobody could count is larger than any number."""
+    assert most(iter(losses)) == told
+
+
+def test_unknown_loss_says_why() -> None:
+    """It has no number, and its reason is what is accepted."""
+    assert str(unknown("no answer")) == "unknown loss (no answer): an unknown number of rows hold values"
