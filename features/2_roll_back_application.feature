@@ -1,45 +1,51 @@
 @until:rolled-back
-Feature: 2. Roll back the application
-  When to use it: the target is pinned, and its code can live with the schema of the database.
+Feature: 2. Roll back the application version
+  When to use it: the target is pinned. With a breaking migration, chapter 3 does its part in between.
   Who may run it: whoever may deploy to production.
-  What it cannot undo: requests that users send while the traffic gate is closed are lost to them.
+  What it cannot undo: requests that users send while traffic is paused are lost to them.
 
-  @strategy:image-only @needs:way-decided @provides:failed-release-barred
+  @strategy:image-only @needs:strategy-decided @provides:ready-to-change @provides:schema-ready
+  Scenario: The migration is kept, and only the application image is reverted
+    Given the pinned target
+    And the schema change is backward compatible
+    Then the target starts on the schema as it is
+
+  @needs:ready-to-change @provides:failed-release-quarantined
   Scenario: The failed release cannot come back unnoticed
     Given the digests of the failed release
-    When the rollback is written down on the production host
+    When the rollback is recorded on the production host
     And the failed release is quarantined
     Then the failed release is in quarantine
     And the target is not in quarantine
 
-  @strategy:image-only @needs:failed-release-barred @provides:users-kept-out
-  Scenario: Users are kept out while the release is switched
-    Given a pinned target
-    When user traffic is paused
+  @needs:failed-release-quarantined @provides:traffic-paused
+  Scenario: Traffic is paused
+    Given the pinned target
+    When traffic is paused
     Then the traffic gate is closed
-    And users are kept out
+    And no request reaches the application
 
-  @strategy:image-only @needs:users-kept-out @provides:target-running
-  Scenario: The target replaces the failed release behind the closed gate
-    Given a pinned target
-    When the env file is made to name the target
-    And the application is brought up on the target
-    Then every application container runs the pinned digest
-    And every application container stays healthy
-    And all other services kept their containers
+  @needs:traffic-paused @needs:schema-ready @provides:target-running
+  Scenario: The target replaces the failed release
+    Given the pinned target
+    When IMAGE_TAG in the env file is set to the target
+    And api and jobs are brought up on the target
+    Then every api and jobs container runs the pinned digest
+    And every api and jobs container stays healthy
+    And no other service was recreated
 
-  @strategy:image-only @needs:target-running @provides:target-proven
-  Scenario: The target proves itself before users return
-    Given a pinned target
-    Then users are kept out
-    And the api is live behind the gate
-    And the api is ready behind the gate
-    And the env file names the target and is otherwise as before
-    And the files on the production host describe what runs
+  @needs:target-running @provides:smoke-tested
+  Scenario: The target passes the smoke test while traffic is paused
+    Given the pinned target
+    Then no request reaches the application
+    And /healthz answers at every api container
+    And /readyz answers at every api container
+    And nothing but IMAGE_TAG has changed in the env file
+    And the Compose files describe what runs
 
-  @strategy:image-only @needs:target-proven @provides:rolled-back
-  Scenario: Users return to the target
-    Given a pinned target
-    When user traffic is resumed
+  @needs:smoke-tested @provides:rolled-back
+  Scenario: Traffic is resumed to the target
+    Given the pinned target
+    When traffic is resumed
     Then the traffic gate is open
     And the public address serves the target

@@ -1,33 +1,36 @@
-Feature: 4. Emergency disablement of exports and reports
-  When to use it: exports or reports leak data or bring the application down, and everything else should stay online.
+Feature: 4. Emergency disablement for exports and reports
+  When to use it: exports or reports leak data or overload the application, and the rest of the API should stay online.
   Who may run it: whoever may deploy to production.
-  What it cannot undo: what has leaked already; and it leaves the release that runs in place, whichever that is.
+  What it cannot undo: what has leaked already. The release that runs stays, whichever that is.
 
-  @emergency @provides:emergency-seen
-  Scenario: Production is written down before the switch is turned
-    Given the application is deployed on the production host
-    And the env file sets the switch
+  @emergency @provides:export-mode-usable
+  Scenario: EXPORT_MODE can be changed
+    Given the Compose project is up on the production host
+    And EXPORT_MODE is set in the env file
     And the env file can be replaced
-    And the switch reaches the containers of its services
-    And the answers to users can show the switch
-    And the api can be asked whether it is live and ready
-    And the files that production was made from
-    Then production before any change is on record
+    And EXPORT_MODE reaches the containers of its services
+    And the export and report endpoints can show EXPORT_MODE
 
-  @emergency @needs:emergency-seen @provides:switch-turned
-  Scenario: The switch is turned where production takes it from
-    Given the application is deployed on the production host
-    When the switch is turned in the env file
-    And the services of the switch are redeployed on the release that runs now
-    Then the services of the switch run the images that they ran before
-    And the switch is seen inside their containers
-    And the api is live
-    And the api is ready
+  @emergency @needs:export-mode-usable @provides:emergency-recorded
+  Scenario: Production is recorded before EXPORT_MODE is changed
+    Given the Compose files that production was started with
+    And /healthz and /readyz can be asked
+    Then the state of production before any change is on record
 
-  @emergency @needs:switch-turned @provides:switch-felt
-  Scenario: Users feel the switch, and nothing else
-    Given the application is deployed on the production host
-    Then users without credentials feel the switch
-    And users with credentials feel the switch
-    And the rest of the application answers users
-    And the services without the switch kept their containers
+  @emergency @needs:emergency-recorded @provides:export-mode-changed
+  Scenario: EXPORT_MODE is changed where production takes it from
+    Given the Compose project is up on the production host
+    When EXPORT_MODE is changed in the env file
+    And its services are redeployed on the release that runs now
+    Then its services run the same images as before
+    And EXPORT_MODE is changed inside their containers
+    And /healthz answers at every api container
+    And /readyz answers at every api container
+
+  @emergency @needs:export-mode-changed @provides:export-mode-confirmed
+  Scenario: Export and report endpoints show the change, and nothing else changed
+    Given the Compose project is up on the production host
+    Then export and report endpoints show EXPORT_MODE without credentials
+    And export and report endpoints show EXPORT_MODE with credentials
+    And the rest of the API answers
+    And no service without EXPORT_MODE was recreated

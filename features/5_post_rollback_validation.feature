@@ -4,42 +4,42 @@ Feature: 5. Post-rollback validation
   What it cannot undo: an announcement that was read.
 
   @post_deploy @after:rolled-back @provides:live-and-ready
-  Scenario: The application serves users
-    Given the application is deployed on the production host
-    And the running release on its registry digests
+  Scenario: The application is live and ready
+    Given the Compose project is up on the production host
+    And the running release at its registry digests
     Then the running release is not in quarantine
-    And every application container stays healthy
-    And the api is live
-    And the api is ready
+    And every api and jobs container stays healthy
+    And /healthz answers at every api container
+    And /readyz answers at every api container
     And the public address serves the running release
 
   @post_deploy @after:rolled-back @provides:metrics-scraped
-  Scenario: Metrics open to the bearer of the token only
-    Given the application is deployed on the production host
-    Then metrics are scraped with the token
-    And metrics are refused without the token
+  Scenario: Metrics need the bearer token
+    Given the Compose project is up on the production host
+    Then metrics are scraped with the bearer token
+    And metrics are refused without the bearer token
 
   @post_deploy @after:rolled-back @provides:logs-clean
-  Scenario: Recent logs show no new errors
-    Given the application is deployed on the production host
-    Then recent logs show no new errors
+  Scenario: Recent logs of api and jobs show no new errors
+    Given the Compose project is up on the production host
+    Then recent logs of api and jobs show no new errors
 
   @post_deploy @needs:live-and-ready @needs:metrics-scraped @needs:logs-clean @provides:known-good
-  Scenario: The release that passed is known good
-    Given the running release on its registry digests
-    When the running release is entered in the ledger
+  Scenario: The validated release becomes known good
+    Given the running release at its registry digests
+    When the running release is added to the ledger
     Then the ledger names the running release
 
   @needs:rolled-back @needs:known-good @provides:people-told
-  Scenario: People are told
-    Given production after the rollback is on record
-    And production runs the target as its files say, and serves users
-    When the rollback is announced in the incident channel
-    And a ticket for the forward-fix is opened
-    Then the ticket can be found in the tracker
+  Scenario: Rollback completion is announced
+    Given the state of production after the rollback is on record
+    And production runs the target and serves traffic
+    When rollback completion is announced in the incident channel
+    And a follow-up ticket for the forward-fix is created
+    Then the follow-up ticket is found in the tracker
 
   @needs:people-told
-  Scenario: The rollback is over
-    Given production runs the target as its files say, and serves users
+  Scenario: The rollback is closed
+    Given production runs the target and serves traffic
     When the rollback is closed on the production host
-    Then no rollback is under way on the production host
+    Then no rollback is open on the production host

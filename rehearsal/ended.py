@@ -27,7 +27,7 @@ def otherwise(incident: Incident, entries: Sequence[Mapping[str, Any]]) -> str:
         return ""
     strategy = next((entry["value"] for entry in reversed(entries) if entry.get("name") == "strategy"), "")
     strategies = {End.FIXED_FORWARD: ("forward-fix",), End.ROLLED_BACK: ("image-only", "downgrade")}
-    name = "switch-felt" if incident.expected is End.SWITCHED_OFF else "rolled-back"
+    name = "export-mode-confirmed" if incident.expected is End.SWITCHED_OFF else "rolled-back"
     if outcome != "passed" or name not in reached:
         return f"{must}, and it ended {outcome}"
     if strategy not in strategies.get(incident.expected, (strategy,)):

@@ -7,58 +7,58 @@ from runbook.chapters import emergency_disablement
 from runbook.chapters.context import Context
 
 
-@given("the env file sets the switch")
+@given("EXPORT_MODE is set in the env file")
 def env_file_sets_switch(context: Context) -> None:
     context.incident.verify(context.switch.set_in_env_file())
 
 
-@given("the switch reaches the containers of its services")
+@given("EXPORT_MODE reaches the containers of its services")
 def switch_reaches_containers(context: Context) -> None:
     context.incident.verify(context.switch.reaching())
 
 
-@given("the answers to users can show the switch")
+@given("the export and report endpoints can show EXPORT_MODE")
 def answers_show_switch(context: Context) -> None:
     context.incident.verify(context.switch.askable())
 
 
-@when("the switch is turned in the env file")
+@when("EXPORT_MODE is changed in the env file")
 @changes
 def switch_turned(context: Context) -> None:
     context.incident.execute(context.switch.turning(context.incident.name), context.host)
 
 
-@when("the services of the switch are redeployed on the release that runs now")
+@when("its services are redeployed on the release that runs now")
 @changes
 def redeployed(context: Context) -> None:
     context.incident.execute(emergency_disablement.redeploying(context), context.host)
 
 
-@then("the services of the switch run the images that they ran before")
+@then("its services run the same images as before")
 def same_images(context: Context) -> None:
     context.incident.expect(emergency_disablement.same_images(context))
 
 
-@then("the switch is seen inside their containers")
+@then("EXPORT_MODE is changed inside their containers")
 def seen_inside(context: Context) -> None:
     context.incident.expect(context.switch.seen_inside())
 
 
-@then("users without credentials feel the switch")
+@then("export and report endpoints show EXPORT_MODE without credentials")
 def felt_without(context: Context) -> None:
     context.incident.expect(context.switch.felt_by_users(with_credentials=False))
 
 
-@then("users with credentials feel the switch")
+@then("export and report endpoints show EXPORT_MODE with credentials")
 def felt_with(context: Context) -> None:
     context.incident.expect(context.switch.felt_by_users(with_credentials=True))
 
 
-@then("the rest of the application answers users")
+@then("the rest of the API answers")
 def rest_answers(context: Context) -> None:
     context.incident.expect(context.gate.answering())
 
 
-@then("the services without the switch kept their containers")
+@then("no service without EXPORT_MODE was recreated")
 def others_kept(context: Context) -> None:
     context.incident.expect(emergency_disablement.others_kept(context))

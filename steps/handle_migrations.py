@@ -8,17 +8,17 @@ from runbook.chapters.context import Context
 from runbook.chapters.migrating import loss_acceptance
 
 
-@given("a working downgrade for every revision to undo")
+@given("a downgrade() for every revision to undo")
 def working_downgrade(context: Context) -> None:
     context.incident.verify(handle_migrations.usable(context))
 
 
-@given("the command that downgrades starts in the image of the failed release")
+@given("the downgrade command starts in the image of the failed release")
 def downgrade_starts(context: Context) -> None:
     context.incident.verify(handle_migrations.startable(context))
 
 
-@then("the loss is named and accepted")
+@then("a person has accepted the data loss by name")
 def loss_accepted(context: Context) -> None:
     context.incident.expect(loss_acceptance.expected(context))
 
@@ -40,7 +40,7 @@ def restore_point_reads_back(context: Context) -> None:
     context.incident.expect(strategy.restore_point_read_back(context))
 
 
-@when("the dump inside the database's container is removed")
+@when("the dump in the database container is removed")
 @changes
 def dump_inside_removed(context: Context) -> None:
     context.incident.execute(context.restore_point.tidying(), context.host)
@@ -57,17 +57,17 @@ def at_target_head(context: Context) -> None:
     context.incident.expect(handle_migrations.at_target_head(context))
 
 
-@then("the schema is what the code of the target maps")
+@then("the database has every table and column that the target maps")
 def as_target_maps(context: Context) -> None:
     context.incident.expect(handle_migrations.as_target_maps(context))
 
 
-@given("the command that migrates starts in the image of the forward-fix")
+@given("the upgrade command starts in the image of the forward-fix")
 def migration_starts(context: Context) -> None:
     context.incident.verify(handle_migrations.migration_startable(context))
 
 
-@when("the schema is migrated with the image of the forward-fix")
+@when("the schema is upgraded with the image of the forward-fix")
 @changes
 def migrated_forward(context: Context) -> None:
     handle_migrations.migrate(context)

@@ -8,17 +8,17 @@ from runbook.chapters.checks import compose_files
 from runbook.chapters.context import Context
 
 
-@given("the application is deployed on the production host")
+@given("the Compose project is up on the production host")
 def application_deployed(context: Context) -> None:
     context.incident.verify(identify_target.project_running(context))
 
 
-@given("the production host has room for another release")
+@given("the production host has disk space for another release")
 def room_on_host(context: Context) -> None:
     context.incident.verify(identify_target.room_on_host(context))
 
 
-@given("the env file decides which release runs")
+@given("IMAGE_TAG in the env file decides which release runs")
 def tag_in_env_file(context: Context) -> None:
     context.incident.verify(identify_target.tag_in_env_file(context))
 
@@ -28,12 +28,12 @@ def env_file_replaceable(context: Context) -> None:
     context.incident.verify(identify_target.replaceable_env_file(context))
 
 
-@then("production before any change is on record")
+@then("the state of production before any change is on record")
 def production_on_record(context: Context) -> None:
     identify_target.write_down_before(context)
 
 
-@given("the traffic gate and the public address say the same")
+@given("the traffic gate and the public address agree")
 def gate_and_address_agree(context: Context) -> None:
     context.incident.verify(context.gate.agreeing(context.health.well))
 
@@ -43,17 +43,17 @@ def traffic_can_be_turned(context: Context) -> None:
     context.incident.verify(context.gate.turnable())
 
 
-@given("the api can be asked whether it is live and ready")
+@given("/healthz and /readyz can be asked")
 def api_askable(context: Context) -> None:
     context.incident.verify(context.health.askable())
 
 
-@given("a release to return to")
+@given("the last known-good image tag")
 def known_good_release(context: Context) -> None:
     identify_target.identify(context, context.options.forward_fix or context.options.target)
 
 
-@when("the images of the target are fetched")
+@when("the images of the target are pulled")
 @changes
 def images_fetched(context: Context) -> None:
     context.incident.execute(identify_target.fetching(context, target.pinned_release(context)), context.host)
@@ -64,17 +64,17 @@ def images_held(context: Context) -> None:
     context.incident.expect(identify_target.fetched(context, target.pinned_release(context)))
 
 
-@given("the files that production was made from")
+@given("the Compose files that production was started with")
 def files_known(context: Context) -> None:
     context.incident.verify(compose_files.files_known(context))
 
 
-@then("everything that follows the application is named")
+@then("every service that depends on the application is named")
 def followers_named(context: Context) -> None:
     context.incident.expect(compose_files.note_what_follows(context, target.pinned_release(context)))
 
 
-@then("bringing up the target would change nothing else")
+@then("bringing up the target changes no other service")
 def switchable(context: Context) -> None:
     context.incident.expect(compose_files.switchable(context, target.pinned_release(context)))
 
@@ -84,12 +84,12 @@ def schema_revision(context: Context) -> None:
     migration_facts.read_revision(context)
 
 
-@given("the migrations that the target knows")
+@given("the migrations that the target includes")
 def target_migrations(context: Context) -> None:
     migration_facts.read_target(context, target.pinned_release(context))
 
 
-@given("the migrations that the failed release brought")
+@given("the migrations that the failed release added")
 def failed_migrations(context: Context) -> None:
     migration_facts.read_failed(context)
 
@@ -97,8 +97,3 @@ def failed_migrations(context: Context) -> None:
 @then("the verdict decides the strategy")
 def way_decided(context: Context) -> None:
     context.incident.expect(strategy.record_decision(context))
-
-
-@then("the target can start on the schema that it will find")
-def can_start(context: Context) -> None:
-    context.incident.expect(strategy.starts_on_newer_schema(context))

@@ -18,27 +18,27 @@ def serves_running(context: Context) -> None:
     context.incident.expect(context.gate.serving(target.expected_release(context).tag))
 
 
-@then("metrics are scraped with the token")
+@then("metrics are scraped with the bearer token")
 def metrics_scraped(context: Context) -> None:
     context.incident.expect(context.metrics.scraped_with_token())
 
 
-@then("metrics are refused without the token")
+@then("metrics are refused without the bearer token")
 def metrics_refused(context: Context) -> None:
     context.incident.expect(context.metrics.refused_without_token())
 
 
-@then("recent logs show no new errors")
+@then("recent logs of api and jobs show no new errors")
 def logs_clean(context: Context) -> None:
     context.incident.expect(context.logs.no_new_errors(context.incident.errors_before()))
 
 
-@given("the running release on its registry digests")
+@given("the running release at its registry digests")
 def running_release(context: Context) -> None:
     post_rollback_validation.note_running(context)
 
 
-@when("the running release is entered in the ledger")
+@when("the running release is added to the ledger")
 @changes
 def entered_in_ledger(context: Context) -> None:
     context.incident.execute(post_rollback_validation.entering_in_ledger(context), context.host)
@@ -49,24 +49,24 @@ def ledger_names_it(context: Context) -> None:
     context.incident.expect(context.ledger.entered(context.incident.facts["running"]["tag"], context.incident.name))
 
 
-@given("production after the rollback is on record")
+@given("the state of production after the rollback is on record")
 def after_on_record(context: Context) -> None:
     # Not verify, as a Given has elsewhere: behind the planned changes there is no production afterwards to look at.
     context.incident.expect(post_rollback_validation.written_down_after(context))
 
 
-@given("production runs the target as its files say, and serves users")
+@given("production runs the target and serves traffic")
 def as_it_was_to_be(context: Context) -> None:
     context.incident.expect(final_check.as_it_was_to_be(context))
 
 
-@when("the rollback is announced in the incident channel")
+@when("rollback completion is announced in the incident channel")
 @changes
 def announced(context: Context) -> None:
     context.incident.execute(post_rollback_validation.announcing(context), context.host)
 
 
-@when("a ticket for the forward-fix is opened")
+@when("a follow-up ticket for the forward-fix is created")
 @changes
 def ticket_opened(context: Context) -> None:
     context.incident.execute(post_rollback_validation.opening_ticket(context), context.host)
@@ -78,11 +78,11 @@ def closed(context: Context) -> None:
     context.incident.execute(context.open_rollback.closing(), context.host)
 
 
-@then("no rollback is under way on the production host")
+@then("no rollback is open on the production host")
 def not_under_way(context: Context) -> None:
     context.incident.expect(context.open_rollback.closed())
 
 
-@then("the ticket can be found in the tracker")
+@then("the follow-up ticket is found in the tracker")
 def ticket_found(context: Context) -> None:
     context.incident.expect(context.tracker.listed(context.incident.name))

@@ -7,40 +7,50 @@ from runbook.chapters import identify_target, roll_back_application, strategy, t
 from runbook.chapters.context import Context
 
 
-@given("a pinned target")
+@given("the pinned target")
 def pinned_target(context: Context) -> None:
     context.incident.verify(identify_target.fetched(context, target.pinned_release(context)))
 
 
-@when("user traffic is paused")
+@given("the schema change is backward compatible")
+def backward_compatible(context: Context) -> None:
+    context.incident.verify(strategy.backward_compatible(context))
+
+
+@then("the target starts on the schema as it is")
+def starts_on_schema(context: Context) -> None:
+    context.incident.expect(strategy.starts_on_newer_schema(context))
+
+
+@when("traffic is paused")
 @changes
 def traffic_paused(context: Context) -> None:
     context.incident.execute(context.gate.pausing(), context.host)
 
 
-@when("the env file is made to name the target")
+@when("IMAGE_TAG in the env file is set to the target")
 @changes
 def env_file_names_target(context: Context) -> None:
     context.incident.execute(roll_back_application.naming(context, target.pinned_release(context)), context.host)
 
 
-@when("the application is brought up on the target")
+@when("api and jobs are brought up on the target")
 @changes
 def brought_up(context: Context) -> None:
     context.incident.execute(roll_back_application.bringing_up(context, target.pinned_release(context)), context.host)
 
 
-@then("every application container runs the pinned digest")
+@then("every api and jobs container runs the pinned digest")
 def pinned_digest_runs(context: Context) -> None:
     context.incident.expect(context.health.on_pinned_images(target.pinned_release(context)))
 
 
-@then("every application container stays healthy")
+@then("every api and jobs container stays healthy")
 def stays_healthy(context: Context) -> None:
     context.incident.expect(context.health.containers_healthy())
 
 
-@then("all other services kept their containers")
+@then("no other service was recreated")
 def others_kept(context: Context) -> None:
     before = context.incident.facts["before"]["containers"]
     context.incident.expect(roll_back_application.others_kept(context, before, context.settings.project.services))
@@ -51,34 +61,32 @@ def gate_closed(context: Context) -> None:
     context.incident.expect(context.gate.being("closed"))
 
 
-@then("users are kept out")
+@then("no request reaches the application")
 def users_kept_out(context: Context) -> None:
     context.incident.expect(context.gate.keeping_users_out())
 
 
-@then("the api is live behind the gate")
-@then("the api is live")
+@then("/healthz answers at every api container")
 def api_live(context: Context) -> None:
     context.incident.expect(context.health.live())
 
 
-@then("the api is ready behind the gate")
-@then("the api is ready")
+@then("/readyz answers at every api container")
 def api_ready(context: Context) -> None:
     context.incident.expect(context.health.ready(strategy.readiness_rule(context)))
 
 
-@then("the env file names the target and is otherwise as before")
+@then("nothing but IMAGE_TAG has changed in the env file")
 def env_file_otherwise_same(context: Context) -> None:
     context.incident.expect(roll_back_application.named(context, target.pinned_release(context)))
 
 
-@then("the files on the production host describe what runs")
+@then("the Compose files describe what runs")
 def files_describe(context: Context) -> None:
     context.incident.expect(roll_back_application.files_agree_with_containers(context))
 
 
-@when("user traffic is resumed")
+@when("traffic is resumed")
 @changes
 def traffic_resumed(context: Context) -> None:
     context.incident.execute(context.gate.resuming(), context.host)
@@ -99,7 +107,7 @@ def failed_digests(context: Context) -> None:
     context.incident.verify(roll_back_application.failed_digests_known(context))
 
 
-@when("the rollback is written down on the production host")
+@when("the rollback is recorded on the production host")
 @changes
 def written_down(context: Context) -> None:
     context.incident.execute(roll_back_application.opening_incident(context), context.host)

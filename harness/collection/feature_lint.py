@@ -1,6 +1,6 @@
 """What a runbook must keep to before any of it is run: each rule tells, a line each, where it is broken."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from harness.collection.feature_model import Chapter, Definition, Runbook, Scenario, Step
 from runbook.incident.facts import Strategy
@@ -18,7 +18,8 @@ def broken(runbook: Runbook, marks: Mapping[str, bool], allowing: str | None) ->
     if unreadable := list(_unreadable(runbook.chapters)):
         return unreadable
     lines = [*_names(runbook.scenarios), *_emptiness(runbook), *_definitions(runbook)]
-    lines += [*_tags(runbook.scenarios, marks), *_needs(runbook.scenarios)]
+    in_files = [scenario for chapter in runbook.chapters for scenario in chapter.scenarios]
+    lines += [*_tags(in_files, marks), *_needs(in_files)]
     # What is missing above would have used one or the other of them.
     if not lines and allowing is not None:
         lines += _unused(runbook, allowing)
@@ -135,12 +136,10 @@ def _needs(scenarios: list[Scenario]) -> Iterator[str]:
         for name in scenario.named("provides"):
             providers.setdefault(name, []).append(scenario)
     yield from _provided_twice(providers)
-    rings = list(_rings(scenarios, providers))
-    for ring in rings:
+    for ring in _rings(scenarios, providers):
         names = " → ".join(repr(scenario.name) for scenario in (*ring, ring[0]))
         yield f"{ring[0].place}: what is needed goes round in a ring, {names}: none of them could begin → break it"
-    in_rings = [scenario for ring in rings for scenario in ring]
-    for number, scenario in enumerate(scenarios):
+    for scenario in scenarios:
         for tag in scenario.tags:
             if tag.name not in ("needs", "after", "until") or not tag.argument:
                 continue
@@ -150,13 +149,17 @@ def _needs(scenarios: list[Scenario]) -> Iterator[str]:
                     f"{tag.place}: {tag} of {scenario.name!r} names what no scenario provides on its way → mend the "
                     f"name, or write @provides:{tag.argument}"
                 )
-            elif tag.name == "until":
-                continue  # it speaks of what comes later
-            elif late := [p for p in found if p not in scenarios[:number] and p not in in_rings]:
+            elif tag.name == "needs" and (unmet := _strategies_without(scenario, found)):
                 yield (
-                    f"{tag.place}: {scenario.name!r} needs {tag.argument!r}, which only comes later, at "
-                    f"{late[0].place} → put that one first"
+                    f"{tag.place}: {tag} of {scenario.name!r} is provided by no scenario for @strategy:{unmet[0]} → "
+                    f"provide it there too, or tag this scenario with the strategies that it is for"
                 )
+
+
+def _strategies_without(scenario: Scenario, providers: Iterable[Scenario]) -> list[str]:
+    """The strategies that the scenario is for, and for which none of these provides what it needs."""
+    provided = [strategy for each in providers for strategy in each.named("strategy") or list(Strategy)]
+    return [each for each in scenario.named("strategy") or list(Strategy) if each not in provided]
 
 
 def _provided_twice(providers: Mapping[str, list[Scenario]]) -> Iterator[str]:

@@ -2,9 +2,10 @@
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from runbook.actions import is_change
 
@@ -107,7 +108,10 @@ class Runbook:
     @property
     def scenarios(self) -> list[Scenario]:
         """Every scenario, in the order in which they run."""
-        return [scenario for chapter in self.chapters for scenario in chapter.scenarios]
+        scenarios = [scenario for chapter in self.chapters for scenario in chapter.scenarios]
+        return prerequisites_first(
+            scenarios, lambda each: (*each.named("needs"), *each.named("after")), lambda each: each.named("provides")
+        )
 
     def definitions_of(self, step: Step) -> list[Definition]:
         """The definitions that match a step."""
@@ -120,6 +124,40 @@ class Runbook:
                 return f"{definition} at {definition.place}"
         close = difflib.get_close_matches(step.text, [found.words for found in self.definitions], 1, 0.8)
         return next((f"{found} at {found.place}" for found in self.definitions if [found.words] == close), None)
+
+
+_Scenario = TypeVar("_Scenario")
+
+
+def prerequisites_first(
+    scenarios: Sequence[_Scenario],
+    needs: Callable[[_Scenario], Iterable[str]],
+    provides: Callable[[_Scenario], Iterable[str]],
+) -> list[_Scenario]:
+    """The same scenarios, each behind those that provide what it needs; a ring of needs is left as it is.
+
+    >>> needs = {"switch": ["migrate"], "pause": [], "migrate": ["pause"]}
+    >>> prerequisites_first(["switch", "pause", "migrate"], needs.__getitem__, lambda name: [name])
+    ['pause', 'migrate', 'switch']
+    """
+    providers: dict[str, list[int]] = {}
+    for number, scenario in enumerate(scenarios):
+        for name in provides(scenario):
+            providers.setdefault(name, []).append(number)
+    order: dict[int, None] = {}
+    begun: set[int] = set()
+
+    def put(number: int) -> None:
+        if number not in begun:
+            begun.add(number)
+            for name in needs(scenarios[number]):
+                for provider in providers.get(name, []):
+                    put(provider)
+            order[number] = None
+
+    for number in range(len(scenarios)):
+        put(number)
+    return [scenarios[number] for number in order]
 
 
 def chapter_order(path: Path) -> tuple[float, str, str]:

@@ -11,7 +11,7 @@ from harness.collection.feature_lint import broken
 from harness.collection.feature_model import Runbook, chapter_order
 from harness.collection.feature_parser import definitions_of, read_chapter
 from harness.collection.meddlers import COLLECTING, without_meddlers
-from harness.collection.order import place_of
+from harness.collection.order import are_in_order, place_of
 from harness.compat import FeatureFile
 from harness.options import RUN, runs_features
 from harness.session.retyped import Typed
@@ -124,7 +124,7 @@ def _shuffled(config: pytest.Config, items: Iterable[pytest.Item], typed: Typed)
     places = [place_of(item) for item in items]
     if len(set(places)) < len(places):
         return [f"a plugin repeats scenarios: {_IN_ORDER} → {without_meddlers(config, typed, COLLECTING)}"]
-    if places != sorted(places):
+    if not are_in_order(config, items):
         return [
             f"a plugin put the scenarios in another order: {_IN_ORDER} → {without_meddlers(config, typed, COLLECTING)}"
         ]

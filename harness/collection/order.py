@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from harness.collection.feature_model import chapter_order
+from harness.collection.feature_model import chapter_order, prerequisites_first
 from harness.compat import FeatureFile, collect_feature, install_contents_reporter
 from harness.options import runs_features
 from harness.session.retyped import Typed
 
 #: The scenario that provides each name, of all that were collected.
 _PROVIDERS = pytest.StashKey[dict[str, str]]()
+#: Every scenario that was collected, and its number in the order of the run.
+_ORDER = pytest.StashKey[dict[pytest.Item, int]]()
 #: How many scenarios were left out because nobody asked for their mark.
 _LEFT_OUT = pytest.StashKey[Counter[str]]()
 
@@ -55,12 +57,24 @@ def place_of(item: pytest.Item) -> tuple[Any, ...]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put scenarios in the order of their file names, then of their lines."""
+    """Put scenarios in the order of their files and lines, each behind the scenarios that provide what it needs."""
     if runs_features(config):
         # Before -k and -m take scenarios away: by name, so that a refusal can name what was not selected.
         config.stash[_PROVIDERS] = {name: item.name for item in items for name in named(item, "provides")}
         _leave_out_by_default(config, items)
-        items.sort(key=place_of)
+        items[:] = prerequisites_first(
+            sorted(items, key=place_of),
+            lambda item: (*named(item, "needs"), *named(item, "after")),
+            lambda item: named(item, "provides"),
+        )
+        config.stash[_ORDER] = {item: number for number, item in enumerate(items)}
+
+
+def are_in_order(config: pytest.Config, items: Iterable[pytest.Item]) -> bool:
+    """Tell whether nobody moved these scenarios since they were put in order."""
+    order = config.stash[_ORDER]
+    numbers = [order.get(item, -1) for item in items]
+    return numbers == sorted(numbers)
 
 
 def _leave_out_by_default(config: pytest.Config, items: list[pytest.Item]) -> None:

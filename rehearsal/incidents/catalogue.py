@@ -145,7 +145,7 @@ INCIDENTS = {
             failed="2025-12-21-rc1",
             wait_for_symptom=symptoms.currencies_are_lost,
             expected=End.HELD,
-            held_at="a working downgrade for every revision to undo",
+            held_at="a downgrade() for every revision to undo",
         ),
         Incident(
             name="export-leak",
@@ -175,7 +175,7 @@ INCIDENTS = {
             failed="2025-12-19-rc2",
             wait_for_symptom=symptoms.orders_fail,
             expected=End.HELD,
-            held_at="the target can start on the schema that it will find",
+            held_at="the target starts on the schema as it is",
         ),
     )
 }

@@ -124,9 +124,21 @@ def _forward(context: Context) -> Observation:
     return Observation(continues, f"{context.options.forward_fix}: {seen}", final=True)
 
 
+def backward_compatible(context: Context) -> Check:
+    """The verdict lets the target's code run on the schema as it is: unchanged, or additive."""
+    verdict = context.incident.facts.get("verdict", {}).get("verdict", "unknown")
+    compatible = verdict in (Verdict.UNCHANGED, Verdict.ADDITIVE)
+    return Check(
+        "a verdict of unchanged or additive",
+        lambda: Observation(compatible, f"the verdict is {verdict}"),
+        "plan again, so that the migrations are judged anew",
+        acceptable=False,
+    )
+
+
 def starts_on_newer_schema(context: Context) -> Check:
-    """That the target can start on a database that is newer than it knows; nothing to look at where it is not newer."""
-    if migration_facts.of(context).same or context.incident.facts.get("strategy") != Strategy.IMAGE_ONLY:
+    """The target starts on a schema that is newer than it knows; where it is not newer there is nothing to look at."""
+    if migration_facts.of(context).same:
         return Check(
             "a target that can start", lambda: Observation(ok=True, seen="the schema is one that it knows"), ""
         )

@@ -16,7 +16,7 @@ from runbook.report.timeline import Scenario, Step, Timeline
 #: What each run of an incident finds for itself; an earlier run's says nothing about the newest.
 _OF_ONE_RUN = ("after", "running")
 #: The names under which scenarios say that users have a production again that works.
-_RECOVERED = {"rolled-back", "switch-felt"}
+_RECOVERED = {"rolled-back", "export-mode-confirmed"}
 #: The outcomes of runs behind which nothing has to be mended.
 _CALM = ("planned", "decision needed", "nothing to do")
 _KINDS = {
@@ -106,7 +106,7 @@ class IncidentReport:
 
     def _what_was_reached(self) -> str:
         reached = self.closed.get("reached", [])
-        if "switch-felt" in reached:
+        if "export-mode-confirmed" in reached:
             switch = self.facts.get("switch", {})
             return f"Switched: {switch.get('variable')}={switch.get('value')}"
         if "rolled-back" in reached and self.facts.get("strategy") == "forward-fix":
@@ -122,7 +122,7 @@ class IncidentReport:
     @property
     def tone(self) -> str:
         """`good`, `plan` or `bad`: how the headline is coloured."""
-        whole = {"rolled-back", "known-good", "switch-felt", "unlocked"} & set(self.closed.get("reached", []))
+        whole = {"rolled-back", "known-good", "export-mode-confirmed", "unlocked"} & set(self.closed.get("reached", []))
         tones = {"passed": "good" if whole else "plan", **dict.fromkeys(_CALM, "plan")}
         return tones.get(str(self.closed.get("outcome")), "bad")
 

@@ -14,9 +14,9 @@ from tests.engine.conftest import Ran, Rehearsed, docker
 from tests.engine.meddler import VARIABLE
 
 TARGET, THIRD, FAILED = "2025-12-15-rc1", "2025-12-16-rc1", "2025-12-18-rc1"
-VALIDATED = "the running release on its registry digests"
-LAST_LOOK = "production runs the target as its files say, and serves users"
-BEFORE_TOLD, AFTER_TOLD = LAST_LOOK, "the ticket can be found in the tracker"
+VALIDATED = "the running release at its registry digests"
+LAST_LOOK = "production runs the target and serves traffic"
+BEFORE_TOLD, AFTER_TOLD = LAST_LOOK, "the follow-up ticket is found in the tracker"
 
 
 def bringing_up(here: Rehearsed, tag: str, *, only_file: bool = False) -> list[str]:

@@ -72,11 +72,11 @@ def test_stopped_run_says_so_and_goes_on(rehearsed: Rehearsed) -> None:
     """SIGTERM while the target starts: exit 2, record and gate closed, next command shown; repeated, it finishes."""
     failed_passed_its_validation(rehearsed)
     rehearsed.practice.deploy(FAILED)
-    ran = stopped(rehearsed, "every application container stays healthy", signal.SIGTERM)
+    ran = stopped(rehearsed, "every api and jobs container stays healthy", signal.SIGTERM)
     assert ran.exit_code == 2, ran.terminal
     assert ran.entries[-1]["kind"] == "closed"
     assert ran.entries[-1]["outcome"] == "interrupted"
-    assert "Interrupted at: Then every application container stays healthy" in (ran.folder / "record.html").read_text()
+    assert "Interrupted at: Then every api and jobs container stays healthy" in (ran.folder / "record.html").read_text()
     assert gate(rehearsed) == "closed"
     assert rehearsed.practice.ask("/orders").status_code == 503
     again = f"--resume {ran.folder.name} --execute {rehearsed.practice.name}"
@@ -99,7 +99,7 @@ def test_stopped_run_says_so_and_goes_on(rehearsed: Rehearsed) -> None:
 def test_killed_run_leaves_a_journal_that_renders(rehearsed: Rehearsed) -> None:
     """SIGKILL: the journal names the step in flight, verify says that it is not closed, render makes the page."""
     rehearsed.practice.deploy(FAILED)
-    ran = stopped(rehearsed, "the application is brought up on the target", signal.SIGKILL)
+    ran = stopped(rehearsed, "api and jobs are brought up on the target", signal.SIGKILL)
     assert ran.exit_code == -signal.SIGKILL
     journal = str(ran.folder / "journal.jsonl")
     verified = subprocess.run(
@@ -110,7 +110,7 @@ def test_killed_run_leaves_a_journal_that_renders(rehearsed: Rehearsed) -> None:
     subprocess.run([sys.executable, "-m", "runbook", "render", journal], check=True, cwd=ROOT, capture_output=True)
     keep("killed", ran.folder)
     page = (ran.folder / "record.html").read_text()
-    assert "Interrupted at: When the application is brought up on the target" in page
+    assert "Interrupted at: When api and jobs are brought up on the target" in page
     # From a laptop that has no journal: the dead run's lock is in the way until somebody answers for taking it.
     refused = rehearsed.run("--to", TARGET, "--execute", rehearsed.practice.name)
     assert refused.exit_code == 4, refused.terminal

@@ -45,7 +45,7 @@ def test_container_half_replaced_gets_its_own_name_again(campaign: Campaign, reh
     """What an `up` leaves that was cut short between two containers is put right when the incident is gone on with."""
     name = f"{rehearsed.practice.name}-api-1"
     kill = campaign.kill_at(
-        moment(campaign, "began", "every application container runs the pinned digest"),
+        moment(campaign, "began", "every api and jobs container runs the pinned digest"),
         lambda: docker("rename", name, f"0123456789ab_{name}"),
     )
     assert kill.problems == []

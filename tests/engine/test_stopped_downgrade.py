@@ -23,7 +23,7 @@ class TestStoppedDowngrade:
     def test_goes_on_with_the_restore_point_of_the_first_run(self, scene: Scene) -> None:
         """The second run only switches the images; rows are unchanged, and people read where the restore point is."""
         here, left = scene
-        words = "the schema is what the code of the target maps"
+        words = "the database has every table and column that the target maps"
         first = stopped(here, words, signal.SIGTERM, "--accept-loss", "0004_customers")
         assert first.exit_code == 2, first.terminal
         assert sql(here.practice, "SELECT version_num FROM alembic_version") == ["0003_heartbeats"]

@@ -48,6 +48,18 @@ def test_tenth_chapter_comes_after_the_ninth(runbook: Runbook) -> None:
     assert [one.partition("::")[2] for one in collected] == ["02_second", "9_also", "9_ninth", "10_tenth", "appendix"]
 
 
+def test_what_is_needed_comes_first(runbook: Runbook) -> None:
+    """A scenario goes behind the one of a later chapter that provides what it needs; all others stay in their order."""
+    runbook.feature(
+        "1.feature",
+        scenario("Pause", "When a file is made", tags="@provides:paused"),
+        scenario("Switch", "When a file is made", tags="@needs:paused @needs:migrated"),
+        scenario("Resume", "Then all is well"),
+    )
+    runbook.feature("2.feature", scenario("Migrate", "Then all is well", tags="@needs:paused @provides:migrated"))
+    assert list(runbook.run("features").scenarios) == ["Pause", "Migrate", "Switch", "Resume"]
+
+
 BY_DEFAULT = [
     scenario("Rolling back", "When a file is made", tags="@strategy:image-only @provides:done"),
     scenario("Emergency", "Then all is well", tags="@emergency"),

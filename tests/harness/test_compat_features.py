@@ -118,7 +118,7 @@ def test_definitions_are_those_of_the_steps(request: pytest.FixtureRequest) -> N
     assert {definition.place.partition(":")[0] for definition in found} == {
         str(path.relative_to(request.config.rootpath)) for path, _ in steps
     }
-    (paused,) = (definition for definition in found if definition.words == "user traffic is paused")
+    (paused,) = (definition for definition in found if definition.words == "traffic is paused")
     assert (paused.kind, paused.is_change, paused.arguments) == ("when", True, {"context"})
-    assert paused.matches("user traffic is paused")
-    assert not paused.matches("user traffic is resumed")
+    assert paused.matches("traffic is paused")
+    assert not paused.matches("traffic is resumed")

@@ -115,11 +115,11 @@ def test_people_are_told_once(runbook: Runbook) -> None:
 
 def test_facts_of_before_are_those_of_the_first_run(runbook: Runbook) -> None:
     """What production was before the first change is not overwritten by what a resumed run finds."""
-    see = scenario("Seen", "Then production before any change is on record", tags="@provides:seen")
+    see = scenario("Seen", "Then the state of production before any change is on record", tags="@provides:seen")
     steps = runbook.folder / "steps.py"
     steps.write_text(
         steps.read_text()
-        + '\n\n@then("production before any change is on record")\ndef before(context):\n'
+        + '\n\n@then("the state of production before any change is on record")\ndef before(context):\n'
         + "    from runbook.chapters import identify_target\n    identify_target.write_down_before(context)\n"
     )
     runbook.feature("1.feature", see, MADE, SWITCH, TOLD)
@@ -231,7 +231,7 @@ def test_what_is_for_another_way_back_is_not_left(runbook: Runbook) -> None:
     runbook.steps(WAY_STEP).feature("1.feature", WAY, first, second)
     ran = runbook.run("features", *EXECUTE)
     assert [entry["reason"] for entry in ran.entries("scenario left out")] == [
-        "is for the strategy downgrade, and this one is application"
+        "is for the strategy downgrade, and this one is image-only"
     ] * 2
     assert ran.entries("closed")[-1]["remaining"] == []
     assert "is over: it passed" in refusal(runbook.run("features", "--resume", name_of(ran), *EXECUTE))

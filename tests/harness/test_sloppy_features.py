@@ -221,10 +221,15 @@ def refusals(ran: Ran) -> list[str]:
             id="need-on-another-way",
         ),
         pytest.param(
-            f"{scenario('Bad', 'Then all is well', tags='@needs:good')}\n{GOOD}",
+            "\n".join(
+                [
+                    scenario("One", "Then all is well", tags="@strategy:image-only @strategy:downgrade @provides:one"),
+                    scenario("Bad", "Then all is well", tags="@needs:one"),
+                ]
+            ),
             "",
-            r"1\.feature:2: 'Bad' needs 'good', which only comes later, at .*1\.feature:6 → put that one first",
-            id="need-that-comes-later",
+            r"@needs:one of 'Bad' is provided by no scenario for @strategy:forward-fix → provide it there too",
+            id="need-that-one-strategy-does-not-provide",
         ),
         pytest.param(
             "\n".join(

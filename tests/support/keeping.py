@@ -22,7 +22,7 @@ HEADLINES = {
     "export-leak": "Switched: EXPORT_MODE=off",
     "forward-fix": "Over: production went forward to 2025-12-20-rc2",
     "migrate-on-boot": "Production is held as it is: expected a target that does not migrate",
-    "killed": "Interrupted at: When the application is brought up on the target",
+    "killed": "Interrupted at: When api and jobs are brought up on the target",
     "resumed": "Over: production runs 2025-12-15-rc1 again",
     "full-disk": "Stopped at: When the disk fills up",
 }

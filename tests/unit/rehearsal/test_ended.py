@@ -25,7 +25,7 @@ def run(
         ("regression", run("passed", "rolled-back", strategy="image-only")),
         ("breaking-migration", run("passed", "rolled-back", strategy="downgrade")),
         ("forward-fix", run("passed", "rolled-back", strategy="forward-fix")),
-        ("export-leak", run("passed", "switch-felt")),
+        ("export-leak", run("passed", "export-mode-confirmed")),
         ("irreversible-migration", run("failed", at=HELD_AT)),
     ],
 )

@@ -195,6 +195,6 @@ def test_chapters_keep_their_order() -> None:
 @pytest.mark.parametrize(("enable", "seconds"), [(None, 2), ("exports", None)])
 def test_turning_a_switch_on_again_recovers_nothing(enable: str | None, seconds: float | None) -> None:
     """The time to recover ends when the switch is felt; who turns it on again had nothing to recover."""
-    reached = {"kind": "scenario ended", "outcome": "passed", "provides": ["switch-felt"]}
+    reached = {"kind": "scenario ended", "outcome": "passed", "provides": ["export-mode-confirmed"]}
     found = story(opened("emergency") | {"asked_for": {"enable": enable}}, scenario(), reached)
     assert found.time_to_recover == seconds
