@@ -24,7 +24,7 @@ The practice production was given each of these shapes in turn, with the failed 
 Then a rollback was planned and executed, by settings that name no Compose file. `tests/engine/shapes.toml` holds the
 shapes, `python -m tests.engine.shapes_campaign` does it again. "Right" is: api and jobs run the target, in as many
 containers as before; what shares a namespace with them was recreated and runs; all others are the same containers; and
-users are served by the target. Where the plan says no, nothing was changed and users were not kept out.
+users are served by the target. Where the plan says no, nothing was changed and traffic was not paused.
 
 """
 
