@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 from docs.picture import ARGUMENTS, CHROMIUM  # noqa: E402 - found only from the project's folder
 from runbook.actions import Check, Observation  # noqa: E402 - the same
 from runbook.hosts.command import Command, Completed  # noqa: E402 - the same
-from runbook.hosts.http import Answer  # noqa: E402 - the same
+from runbook.hosts.http import HttpResponse  # noqa: E402 - the same
 from runbook.incident.executor import Executor, Mode  # noqa: E402 - the same
 from runbook.journal.journal import FORMAT, Journal  # noqa: E402 - the same
 from runbook.secrets.redactor import Redactor  # noqa: E402 - the same
@@ -107,7 +107,7 @@ def steps(found: Executor, clock: Clock, count: int) -> None:
         found.command_ended(
             Completed(command, 0, json.dumps({"Id": f"{number:064x}", "State": "up"}).encode(), b"", 0.1)
         )
-        found.exchanged("GET", URL, None, Answer(URL, 200, {}, '{"ready": true, "database": true}', 0.01))
+        found.exchanged("GET", URL, None, HttpResponse(URL, 200, {}, '{"ready": true, "database": true}', 0.01))
         found.verify(Check("the pinned digest", lambda: Observation(ok=True, seen="it runs the pinned digest"), "look"))
         clock.go_on(SECONDS)
         found.step_ended()

@@ -10,12 +10,12 @@ from typing import Any
 from runbook.text import visible
 
 #: How the runbook is begun where it lies, with its settings in their usual place.
-USUAL = ("pytest", "features")
+DEFAULT_INVOCATION = ("pytest", "features")
 _OPTIONS = {"target": "--to"}
 _EMERGENCY = re.compile(r"-emergency(-rehearsal)?(-[0-9]+)?\Z")
 
 
-def resume_command(incident: str, project: str, begun: Sequence[str] = USUAL) -> str:
+def resume_command(incident: str, project: str, begun: Sequence[str] = DEFAULT_INVOCATION) -> str:
     """The command that goes on with an incident; its name tells one of chapter 4, which is asked for by its mark.
 
     `begun` is how the run was begun that is gone on with.
@@ -29,12 +29,12 @@ def command(begun: Sequence[str], *options: str) -> str:
     return visible(shlex.join([*begun, *options]))
 
 
-def rendering(journal: Path) -> str:
+def render_command(journal: Path) -> str:
     """The command that makes the page of a journal anew, with this very Python: it has what that takes."""
     return visible(shlex.join([sys.executable or "python", "-m", "runbook", "render", str(journal)]))
 
 
-def wished(asked_for: Mapping[str, Any]) -> list[str]:
+def option_words(asked_for: Mapping[str, Any]) -> list[str]:
     """The options that ask for what a run was asked for, each with its value."""
     names = ("target", "forward_fix", "accept_loss", "verdict", "because", "enable", "disable")
     given = [(_OPTIONS.get(name, f"--{name.replace('_', '-')}"), asked_for.get(name)) for name in names]
@@ -42,14 +42,14 @@ def wished(asked_for: Mapping[str, Any]) -> list[str]:
     return [*options, *(word for each in asked_for.get("override") or () for word in ("--override", str(each)))]
 
 
-def turning_on(switch: str, project: str, begun: Sequence[str] = USUAL) -> str:
+def enable_command(switch: str, project: str, begun: Sequence[str] = DEFAULT_INVOCATION) -> str:
     """The command that turns a switch on again."""
     return visible(shlex.join([*begun, "-m", "emergency", "--enable", switch, "--execute", project]))
 
 
-def begun_with(opened: Mapping[str, Any]) -> Sequence[str]:
+def invocation(opened: Mapping[str, Any]) -> Sequence[str]:
     """How a run was begun, by its journal's first entry; in the usual way where that does not say it."""
     begun = opened.get("typed")
     if isinstance(begun, list) and begun and all(isinstance(word, str) for word in begun):
         return begun
-    return USUAL
+    return DEFAULT_INVOCATION

@@ -9,23 +9,23 @@ from runbook.chapters.context import Context
 
 @given("EXPORT_MODE is set in the env file")
 def env_file_sets_switch(context: Context) -> None:
-    context.incident.verify(context.switch.set_in_env_file())
+    context.incident.verify(context.switch.check_in_env_file())
 
 
 @given("EXPORT_MODE reaches the containers of its services")
 def switch_reaches_containers(context: Context) -> None:
-    context.incident.verify(context.switch.reaching())
+    context.incident.verify(context.switch.check_reaches_containers())
 
 
 @given("the export and report endpoints can show EXPORT_MODE")
 def answers_show_switch(context: Context) -> None:
-    context.incident.verify(context.switch.askable())
+    context.incident.verify(context.switch.check_observable())
 
 
 @when("EXPORT_MODE is changed in the env file")
 @changes
 def switch_turned(context: Context) -> None:
-    context.incident.execute(context.switch.turning(context.incident.name), context.host)
+    context.incident.execute(context.switch.set_in_env_file(context.incident.name), context.host)
 
 
 @when("its services are redeployed on the release that runs now")
@@ -41,22 +41,22 @@ def same_images(context: Context) -> None:
 
 @then("EXPORT_MODE is changed inside their containers")
 def seen_inside(context: Context) -> None:
-    context.incident.expect(context.switch.seen_inside())
+    context.incident.expect(context.switch.check_inside_containers())
 
 
 @then("export and report endpoints show EXPORT_MODE without credentials")
 def felt_without(context: Context) -> None:
-    context.incident.expect(context.switch.felt_by_users(with_credentials=False))
+    context.incident.expect(context.switch.check_user_paths(with_credentials=False))
 
 
 @then("export and report endpoints show EXPORT_MODE with credentials")
 def felt_with(context: Context) -> None:
-    context.incident.expect(context.switch.felt_by_users(with_credentials=True))
+    context.incident.expect(context.switch.check_user_paths(with_credentials=True))
 
 
 @then("the rest of the API answers")
 def rest_answers(context: Context) -> None:
-    context.incident.expect(context.gate.answering())
+    context.incident.expect(context.gate.check_answers())
 
 
 @then("no service without EXPORT_MODE was recreated")

@@ -35,17 +35,17 @@ def production_on_record(context: Context) -> None:
 
 @given("the traffic gate and the public address agree")
 def gate_and_address_agree(context: Context) -> None:
-    context.incident.verify(context.gate.agreeing(context.health.well))
+    context.incident.verify(context.gate.check_consistent(context.health.is_ready))
 
 
 @given("traffic can be paused and resumed")
 def traffic_can_be_turned(context: Context) -> None:
-    context.incident.verify(context.gate.turnable())
+    context.incident.verify(context.gate.check_commands())
 
 
 @given("/healthz and /readyz can be asked")
 def api_askable(context: Context) -> None:
-    context.incident.verify(context.health.askable())
+    context.incident.verify(context.health.check_requests_fit())
 
 
 @given("the last known-good image tag")

@@ -15,22 +15,22 @@ def not_in_quarantine(context: Context) -> None:
 
 @then("the public address serves the running release")
 def serves_running(context: Context) -> None:
-    context.incident.expect(context.gate.serving(target.expected_release(context).tag))
+    context.incident.expect(context.gate.check_serves(target.expected_release(context).tag))
 
 
 @then("metrics are scraped with the bearer token")
 def metrics_scraped(context: Context) -> None:
-    context.incident.expect(context.metrics.scraped_with_token())
+    context.incident.expect(context.metrics.check_with_token())
 
 
 @then("metrics are refused without the bearer token")
 def metrics_refused(context: Context) -> None:
-    context.incident.expect(context.metrics.refused_without_token())
+    context.incident.expect(context.metrics.check_without_token())
 
 
 @then("recent logs of api and jobs show no new errors")
 def logs_clean(context: Context) -> None:
-    context.incident.expect(context.logs.no_new_errors(context.incident.errors_before()))
+    context.incident.expect(context.logs.check_no_new_errors(context.incident.errors_before()))
 
 
 @given("the running release at its registry digests")
@@ -46,7 +46,9 @@ def entered_in_ledger(context: Context) -> None:
 
 @then("the ledger names the running release")
 def ledger_names_it(context: Context) -> None:
-    context.incident.expect(context.ledger.entered(context.incident.facts["running"]["tag"], context.incident.name))
+    context.incident.expect(
+        context.ledger.check_newest(context.incident.facts["running"]["tag"], context.incident.name)
+    )
 
 
 @given("the state of production after the rollback is on record")
@@ -75,12 +77,12 @@ def ticket_opened(context: Context) -> None:
 @when("the rollback is closed on the production host")
 @changes
 def closed(context: Context) -> None:
-    context.incident.execute(context.open_rollback.closing(), context.host)
+    context.incident.execute(context.open_rollback.close(), context.host)
 
 
 @then("no rollback is open on the production host")
 def not_under_way(context: Context) -> None:
-    context.incident.expect(context.open_rollback.closed())
+    context.incident.expect(context.open_rollback.check_closed())
 
 
 @then("the follow-up ticket is found in the tracker")

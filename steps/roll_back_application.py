@@ -25,7 +25,7 @@ def starts_on_schema(context: Context) -> None:
 @when("traffic is paused")
 @changes
 def traffic_paused(context: Context) -> None:
-    context.incident.execute(context.gate.pausing(), context.host)
+    context.incident.execute(context.gate.pause(), context.host)
 
 
 @when("IMAGE_TAG in the env file is set to the target")
@@ -42,12 +42,12 @@ def brought_up(context: Context) -> None:
 
 @then("every api and jobs container runs the pinned digest")
 def pinned_digest_runs(context: Context) -> None:
-    context.incident.expect(context.health.on_pinned_images(target.pinned_release(context)))
+    context.incident.expect(context.health.check_pinned_images(target.pinned_release(context)))
 
 
 @then("every api and jobs container stays healthy")
 def stays_healthy(context: Context) -> None:
-    context.incident.expect(context.health.containers_healthy())
+    context.incident.expect(context.health.check_containers_healthy())
 
 
 @then("no other service was recreated")
@@ -58,22 +58,22 @@ def others_kept(context: Context) -> None:
 
 @then("the traffic gate is closed")
 def gate_closed(context: Context) -> None:
-    context.incident.expect(context.gate.being("closed"))
+    context.incident.expect(context.gate.check_state("closed"))
 
 
 @then("no request reaches the application")
 def users_kept_out(context: Context) -> None:
-    context.incident.expect(context.gate.keeping_users_out())
+    context.incident.expect(context.gate.check_traffic_paused())
 
 
 @then("/healthz answers at every api container")
 def api_live(context: Context) -> None:
-    context.incident.expect(context.health.live())
+    context.incident.expect(context.health.check_live())
 
 
 @then("/readyz answers at every api container")
 def api_ready(context: Context) -> None:
-    context.incident.expect(context.health.ready(strategy.readiness_rule(context)))
+    context.incident.expect(context.health.check_ready(strategy.readiness_rule(context)))
 
 
 @then("nothing but IMAGE_TAG has changed in the env file")
@@ -89,17 +89,17 @@ def files_describe(context: Context) -> None:
 @when("traffic is resumed")
 @changes
 def traffic_resumed(context: Context) -> None:
-    context.incident.execute(context.gate.resuming(), context.host)
+    context.incident.execute(context.gate.resume(), context.host)
 
 
 @then("the traffic gate is open")
 def gate_open(context: Context) -> None:
-    context.incident.expect(context.gate.being("open"))
+    context.incident.expect(context.gate.check_state("open"))
 
 
 @then("the public address serves the target")
 def serves_target(context: Context) -> None:
-    context.incident.expect(context.gate.serving(target.pinned_release(context).tag))
+    context.incident.expect(context.gate.check_serves(target.pinned_release(context).tag))
 
 
 @given("the digests of the failed release")

@@ -70,7 +70,7 @@ class Context:
         options: Options,
         availability: Callable[[], Availability | None] = lambda: None,
     ) -> None:
-        """`availability` gives what the prober of the public address has seen so far, None when it probes nothing."""
+        """`availability` gives what the http of the public address has seen so far, None when it probes nothing."""
         self.settings = settings
         self.availability = availability
         self.options = options
@@ -85,13 +85,13 @@ class Context:
         self.catalog = Database(self.production, settings.database)
         restoring = Restoring(self.production, settings.database, settings.traffic)
         self.restore_point = RestorePoint(self.production, settings.database, deadlines, incident, restoring)
-        self.prober = HttpClient(deadlines.http, incident)
+        self.http = HttpClient(deadlines.http, incident)
         password = self._secret("registry password") if settings.registry.password else None
-        self.registry = Registry(settings.registry.url, settings.registry.username, password, self.prober)
+        self.registry = Registry(settings.registry.url, settings.registry.username, password, self.http)
         self.ledger = Ledger(self.production)
         self.open_rollback = OpenRollback(self.production)
-        self.gate = TrafficGate(self.production, self.prober, settings.traffic, deadlines.public)
-        self.health = Health(self.production, self.prober, settings.health, settings.health_headers(), deadlines)
+        self.gate = TrafficGate(self.production, self.http, settings.traffic, deadlines.public)
+        self.health = Health(self.production, self.http, settings.health, settings.health_headers(), deadlines)
         self.logs = Logs(self.production, settings.logs, redactor.text)
 
     # What is needed at the end is made only then: a missing ticket token must not stop a rollback as it begins.
@@ -100,7 +100,7 @@ class Context:
     def metrics(self) -> Metrics:
         """The metrics page. Raises SettingsError when its token is missing."""
         url = self.settings.traffic.public_url.rstrip("/") + self.settings.metrics.path
-        return Metrics(self.prober, url, self._secret("metrics token"), self.settings.deadlines.public)
+        return Metrics(self.http, url, self._secret("metrics token"), self.settings.deadlines.public)
 
     @cached_property
     def channel(self) -> Channel:
@@ -111,7 +111,7 @@ class Context:
     def tracker(self) -> GitHubTracker:
         """The issue tracker. Raises SettingsError when its token is missing."""
         deadline = self.settings.deadlines.public
-        return GitHubTracker(self.prober, self.settings.ticket, self._secret("ticket token"), deadline)
+        return GitHubTracker(self.http, self.settings.ticket, self._secret("ticket token"), deadline)
 
     @cached_property
     def switch(self) -> KillSwitch:
@@ -119,7 +119,7 @@ class Context:
         options, settings = self.options, self.settings
         name = choose(settings.switches, options.enable or options.disable)
         credential = self._secret(f"credential of {name}") if settings.switches[name].credential else None
-        users = Users(self.prober, settings.traffic.public_url.rstrip("/"), credential, settings.deadlines.public)
+        users = Users(self.http, settings.traffic.public_url.rstrip("/"), credential, settings.deadlines.public)
         switch = KillSwitch(
             self.production, self.env_file, settings.switches[name], users, on=options.enable is not None
         )

@@ -11,12 +11,12 @@ from runbook.production.containers import counts
 
 def redeploying(context: Context) -> Action:
     """The change that recreates the services of the switch, in as many containers as before."""
-    return context.switch.redeploying(counts(_before(context)))
+    return context.switch.redeploy(counts(_before(context)))
 
 
 def same_images(context: Context) -> Check:
     """That the services of the switch run the images that they ran before: turning a switch deploys nothing."""
-    return context.switch.same_images({item["name"]: item["image_id"] for item in _before(context)})
+    return context.switch.check_images_unchanged({item["name"]: item["image_id"] for item in _before(context)})
 
 
 def others_kept(context: Context) -> Check:

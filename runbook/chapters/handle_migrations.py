@@ -41,7 +41,7 @@ def stopping(context: Context) -> Action:
         return f"{shown}{', on the schema of the target' if switched else ''}" if stopped or switched else None
 
     services = ", ".join(context.settings.project.services)
-    return Action(f"{services} are stopped", (context.production.stopping(),), already)
+    return Action(f"{services} are stopped", (context.production.stop_command(),), already)
 
 
 def startable(context: Context) -> Check:

@@ -36,7 +36,7 @@ def identify(context: Context, asked_for: str | None) -> Release:
     if "target" in context.incident.facts:
         return _still_pinned(context)
     before = context.incident.facts["before"]
-    under_way = context.open_rollback.concerning(before["tags"])
+    under_way = context.open_rollback.about(before["tags"])
     origin = under_way["before"] if under_way else before
     context.incident.record_fact("origin", {key: origin[key] for key in ("tags", "digests", "log_errors")})
     choice = context.ledger.choose(origin["tags"], asked_for or (under_way["target"] if under_way else None))
@@ -167,7 +167,7 @@ def fetching(context: Context, release: Release) -> Action:
 
     return Action(
         f"the images of {release.tag} are fetched",
-        (context.production.pulling(release, sidecars),),
+        (context.production.pull_command(release, sidecars),),
         already,
         scope=Scope.IMAGES,
     )
@@ -211,7 +211,7 @@ def project_running(context: Context) -> Check:
         containers = context.production.application()
         seen = "; ".join(container.one_line for container in containers)
         # Behind the decision it may be the incident itself that has stopped the application.
-        if not migration_facts.decided(context) and (ended := context.production.ended(containers)):
+        if not migration_facts.decided(context) and (ended := context.production.ended_services(containers)):
             return Observation(ok=False, seen=f"{', '.join(ended)} has ended, and nothing starts it again ({seen})")
         return Observation(ok=True, seen="; ".join([seen, *context.production.remarks()]))
 
@@ -273,7 +273,7 @@ def tag_in_env_file(context: Context) -> Check:
         tag = context.production.tag()
         images = context.production.images_with_tag()
         try:
-            context.env_file.changed(env_file, variable, PROBE)
+            context.env_file.with_value(env_file, variable, PROBE)
         except EnvFileError as error:
             return Observation(ok=False, seen=f"{error.seen}{_who_sets(context)}")
         return Observation(

@@ -8,7 +8,7 @@ from runbook.errors import Inconclusive
 from runbook.migrations.image.answer import Step, to_json
 from runbook.migrations.image.contained import remove_overdue
 from runbook.migrations.image.probe import ImageMigrations, ask_image, read_answer
-from runbook.production.compose import plain
+from runbook.production.compose import unescaped
 from runbook.release import Release
 
 
@@ -137,7 +137,7 @@ def _ask(context: Context, image: str, tag: str | None, span: tuple[str, str] | 
     settings = context.settings.migrations
     service = context.production.services(tag)[settings.service]
     given = service.get("environment") or {}
-    environment = {name: plain(value) for name, value in given.items() if value is not None}
+    environment = {name: unescaped(value) for name, value in given.items() if value is not None}
     deadline = context.settings.deadlines.command
     remove_overdue(context.host, deadline)
     return ask_image(context.host, image, settings, environment=environment, span=span, deadline=deadline)

@@ -61,7 +61,7 @@ def note_running(context: Context) -> None:
     """
     release = expected_release(context)
     if not context.incident.planned_changes:
-        on_digests = context.health.on_pinned_images(release)
+        on_digests = context.health.check_pinned_images(release)
         seen = on_digests.observe()
         if not seen.ok:
             raise CheckFailed(f"expected {on_digests.expected}; seen: {seen.seen}", on_digests.next_step)
@@ -84,4 +84,4 @@ def entering_in_ledger(context: Context) -> Action:
         at = None
     incident = context.incident
     release = Release.from_facts(incident.facts["running"])
-    return context.ledger.entering(release, incident.name, at, incident.vouched)
+    return context.ledger.add(release, incident.name, at, incident.vouched)

@@ -18,7 +18,7 @@ def bringing_up(context: Context, release: Release) -> Action:
     """
     production, services = context.production, context.production.rolled_back
     anew = production.has_temporary_name(services)
-    ups = production.switching(services, counts(context.incident.facts["before"]["containers"]), anew=anew)
+    ups = production.switch_commands(services, counts(context.incident.facts["before"]["containers"]), anew=anew)
 
     def already() -> str | None:
         if anew:
@@ -26,7 +26,7 @@ def bringing_up(context: Context, release: Release) -> Action:
         images = {service: production.image_id(release.pinned(service)) for service in services}
         containers = production.application()
         on_target = all(container.image_id == images[container.service] for container in containers)
-        if not (on_target and production.settled(services, ups)):
+        if not (on_target and production.is_settled(services, ups)):
             return None
         return f"{', '.join(container.name for container in containers)} run {release.tag} already"
 
@@ -41,7 +41,7 @@ def others_kept(context: Context, before: Sequence[Mapping[str, Any]], changed_s
 
     def observe() -> Observation:
         containers = context.production.containers()
-        hanging = context.production.hanging_on(changed_services)
+        hanging = context.production.sharing_with(changed_services)
         switched = {*changed_services, *hanging} - context.production.one_shots
         was = {str(item["id"]): item for item in before if item["service"] not in switched}
         now = {c.id: c for c in containers if c.service not in switched}
@@ -89,8 +89,8 @@ def files_agree_with_containers(context: Context) -> Check:
         facts = context.incident.facts
         production, known = context.production, facts.get("together", {"differed": {}, "left": {}})
         services = {each.name: each.service for each in production.running()}
-        ours = {*production.rolled_back, *production.hanging_on(production.rolled_back)}
-        pending = production.pending(counts(facts["before"]["containers"]) if "before" in facts else {})
+        ours = {*production.rolled_back, *production.sharing_with(production.rolled_back)}
+        pending = production.pending_changes(counts(facts["before"]["containers"]) if "before" in facts else {})
         apart = {
             name: effect
             for name, effect in pending.differences.items()
@@ -135,8 +135,8 @@ def failed_in_quarantine(context: Context) -> Check:
 def opening_incident(context: Context) -> Action:
     """The change that writes down, on the host, what failed and what is returned to."""
     facts = context.incident.facts
-    earlier = context.open_rollback.concerning(facts["before"]["tags"])
-    return context.open_rollback.opening(context.incident.name, facts["origin"], pinned_release(context).tag, earlier)
+    earlier = context.open_rollback.about(facts["before"]["tags"])
+    return context.open_rollback.open(context.incident.name, facts["origin"], pinned_release(context).tag, earlier)
 
 
 def _failed_digests(context: Context) -> dict[str, str]:
@@ -154,7 +154,7 @@ def naming(context: Context, release: Release) -> Action:
     """The change that makes the env file name the target, and keeps a copy of it as it was."""
     variable = context.settings.project.tag_variable
     env_file = context.env_file.read()
-    content = context.env_file.changed(env_file, variable, release.tag)
+    content = context.env_file.with_value(env_file, variable, release.tag)
 
     def already() -> str | None:
         now = context.env_file.read().values.get(variable)
@@ -162,7 +162,7 @@ def naming(context: Context, release: Release) -> Action:
 
     return Action(
         f"{env_file.path} says {variable}={release.tag} (was {env_file.values.get(variable)})",
-        context.env_file.replacing(env_file, content, kept_copy(context)),
+        context.env_file.replace_commands(env_file, content, kept_copy(context)),
         already,
         leaves=(Artifact(kept_copy(context), "the env file as it was before, with its secrets"),),
     )
@@ -184,7 +184,7 @@ def named(context: Context, release: Release) -> Check:
         if there.exit_code == 1:
             return Observation(ok=True, seen=f"{now.path} names {release.tag}, and was not changed by this incident")
         before = context.env_file.at(kept_copy(context))
-        same = before.changed(before.read(), variable, release.tag) == now.content
+        same = before.with_value(before.read(), variable, release.tag) == now.content
         found: dict[str, str] = context.incident.facts["before"]["env_file"]
         kept = (found["mode"], found["owner"]) == (now.mode, f"{now.owner}:{now.group}")
         return Observation(

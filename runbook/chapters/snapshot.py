@@ -23,7 +23,7 @@ def take(context: Context) -> dict[str, Any]:
     images = {each.id: _image(context, each) for each in ours}
     variables = [context.settings.project.tag_variable, *(s.variable for s in context.settings.switches.values())]
     env_file = context.env_file.read()
-    public = context.gate.public()
+    public = context.gate.public_answer()
     return {
         "at": utc_now(),
         "containers": [each.facts() | images.get(each.id, {}) for each in containers],

@@ -156,7 +156,7 @@ def readiness_rule(context: Context) -> tuple[str, ...]:
     if context.incident.planned_changes:
         return behind if additive and facts.get("strategy") == Strategy.IMAGE_ONLY else ()
     try:
-        database, image = context.host.patiently(
+        database, image = context.host.retry(
             lambda: (context.catalog.revisions(), migration_facts.ask_running(context))
         )
         unknown = [revision for revision in database if not image.knows(revision)]

@@ -165,7 +165,7 @@ def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse
         incident.record_decision(
             "May the lock be taken away from who holds it?", "yes", [f"{operator()}: {why}", str(held)]
         )
-        incident.execute(lock.forcing(held, incident_name, why), host)
+        incident.execute(lock.force(held, incident_name, why), host)
         outcome = "passed"
     except CommandFailed as error:
         if CHANGED_HANDS not in error.seen:

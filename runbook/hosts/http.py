@@ -22,7 +22,7 @@ LARGEST_BODY = 8 << 20
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """What an address answered: status, headers with lower-case names, body as text, and the time in seconds.
 
     `content` is the body in bytes, where its digest matters.
@@ -49,7 +49,7 @@ class Answer:
 class ExchangeRecorder(Protocol):
     """What keeps the exchanges: the incident."""
 
-    def exchanged(self, method: str, url: str, sent: Any, answer: Answer | str) -> None:
+    def exchanged(self, method: str, url: str, sent: Any, answer: HttpResponse | str) -> None:
         """Keep one request with its answer, or with the reason why there was none."""
 
 
@@ -74,7 +74,7 @@ class HttpClient:
         timeout = httpx.Timeout(self.deadline, connect=0.8 * self.deadline)
         return httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False, verify=verify)
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None, *, any_certificate: bool = False) -> Answer:
+    def get(self, url: str, headers: Mapping[str, str] | None = None, *, any_certificate: bool = False) -> HttpResponse:
         """Ask `url` with GET. Raises NoAnswer when there is no HTTP answer.
 
         With `any_certificate`, for an address that no certificate can name, whoever answers there is believed.
@@ -90,7 +90,7 @@ class HttpClient:
         *,
         secret_answer: bool = False,
         any_certificate: bool = False,
-    ) -> Answer:
+    ) -> HttpResponse:
         """Send one request, `body` as JSON. Raises NoAnswer when there is no HTTP answer in time.
 
         With `secret_answer` the record keeps the status and not the body (a token, say).
@@ -106,18 +106,20 @@ class HttpClient:
             why = str(error) or type(error).__name__
             self.recorder.exchanged(method, url, body, why)
             raise NoAnswer(
-                f"{url} gave no answer: {why}", "is the address right, and is something listening?", why_not(error)
+                f"{url} gave no answer: {why}",
+                "is the address right, and is something listening?",
+                no_answer_reason(error),
             ) from None
         kept = replace(answer, body="(kept off the record)", content=b"") if secret_answer else answer
         self.recorder.exchanged(method, url, body, kept)
         return answer
 
-    def _exchange(self, client: httpx.Client, request: httpx.Request) -> Answer:
+    def _exchange(self, client: httpx.Client, request: httpx.Request) -> HttpResponse:
         """Exchange in a thread, and leave it behind at the deadline.
 
         httpx's timeout is for each read: a server that drips its headers byte by byte would hold us for ever.
         """
-        ended: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
+        ended: queue.SimpleQueue[HttpResponse | Exception] = queue.SimpleQueue()
 
         def ask() -> None:
             try:
@@ -135,7 +137,7 @@ class HttpClient:
             raise found
         return found
 
-    def _ask(self, client: httpx.Client, request: httpx.Request) -> Answer:
+    def _ask(self, client: httpx.Client, request: httpx.Request) -> HttpResponse:
         began = time.monotonic()
         with contextlib.closing(client.send(request, stream=True)) as response:
             chunks, size = [], 0
@@ -149,10 +151,10 @@ class HttpClient:
         content = b"".join(chunks)[:LARGEST_BODY]
         text = content.decode("utf-8", errors="replace")
         lowered = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(str(request.url), response.status_code, lowered, text, time.monotonic() - began, content)
+        return HttpResponse(str(request.url), response.status_code, lowered, text, time.monotonic() - began, content)
 
 
-def why_not(error: Exception) -> Why:
+def no_answer_reason(error: Exception) -> Why:
     """Why there was no answer, as far as the error tells."""
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:

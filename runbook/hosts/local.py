@@ -67,9 +67,9 @@ class Host:
     def _carry_through(self, command: Command, started: ManagedProcess) -> Completed:
         began = time.monotonic()
         try:
-            self._recorder.command_began(command, started.begin())
+            self._recorder.command_began(command, started.start())
             in_time = self._hear_out(started, command, began + command.deadline)
-            too_much = started.said_too_much()
+            too_much = started.exceeded_output()
             if too_much or not in_time:
                 self._stop(started, command)
         except OSError as error:
@@ -94,7 +94,7 @@ class Host:
                 f"`{command}` did not end within {command.deadline:g} s and was stopped",
                 "look at the production host (is the engine answering?), or raise its value under [deadlines]",
             )
-        completed = Completed(command, started.exit_code, *started.said(), time.monotonic() - began)
+        completed = Completed(command, started.exit_code, *started.output(), time.monotonic() - began)
         self._recorder.command_ended(completed)
         if _no_engine(completed):
             raise EngineError(
@@ -111,16 +111,16 @@ class Host:
         heard = 0
         watched = command.streams_progress or command.most_output is not None
         while watched and time.monotonic() + _EARSHOT < until:
-            if started.ended_within(_EARSHOT) or started.said_too_much():
+            if started.wait(_EARSHOT) or started.exceeded_output():
                 return True
             if not command.streams_progress:
                 continue
-            said = started.said()[1]
+            said = started.output()[1]
             whole = said.rfind(b"\n") + 1
             for line in said[heard:whole].decode("utf-8", errors="replace").splitlines():
                 self._recorder.command_said(command, line)
             heard = max(heard, whole)
-        return started.ended_within(until - time.monotonic())
+        return started.wait(until - time.monotonic())
 
     def _stop(self, started: ManagedProcess, command: Command) -> bool:
         """End it, and what it has begun elsewhere; tell whether it had begun."""
@@ -128,14 +128,14 @@ class Host:
         if begun and command.if_stopped:
             # Why it was stopped is the news; how this ended is on record.
             with contextlib.suppress(HostError):
-                self.run(aftermath(command.if_stopped, command.directory))
+                self.run(cleanup_command(command.if_stopped, command.directory))
         return begun
 
     def ask(self, command: Command, read: Callable[[Completed], _Found]) -> _Found:
-        """Run a command that only looks, and return what `read` makes of how it ended, as `patiently` does."""
-        return self.patiently(lambda: read(self.run(command)))
+        """Run a command that only looks, and return what `read` makes of how it ended, as `retry` does."""
+        return self.retry(lambda: read(self.run(command)))
 
-    def patiently(self, ask: Callable[[], _Found]) -> _Found:
+    def retry(self, ask: Callable[[], _Found]) -> _Found:
         """Ask something of the host that changes nothing.
 
         What gives no answer that can be read (HostError) is asked again while patience lasts, counted from its first
@@ -172,7 +172,7 @@ def _no_engine(completed: Completed) -> bool:
     return any(words in said for words in _NO_ENGINE)
 
 
-def aftermath(argv: Sequence[str], directory: str | None) -> Command:
+def cleanup_command(argv: Sequence[str], directory: str | None) -> Command:
     """What is run after a command was stopped: its `if_stopped`."""
     return Command(tuple(argv), _AFTERMATH, directory)
 

@@ -55,7 +55,7 @@ class ManagedProcess:
         for file in self._files:
             file.close()
 
-    def begin(self) -> int:
+    def start(self) -> int:
         """Begin, and return the process id. Raises OSError when it cannot be started."""
         try:
             with signals_blocked():
@@ -67,7 +67,7 @@ class ManagedProcess:
             raise self._error or OSError("it did not start")
         return self._process.pid
 
-    def ended_within(self, seconds: float) -> bool:
+    def wait(self, seconds: float) -> bool:
         """Wait for its end, for so many seconds at most; tell whether it came."""
         process = self._known
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -90,12 +90,12 @@ class ManagedProcess:
         """How it ended; minus the signal's number, if by one."""
         return int(self._known.returncode)
 
-    def said(self) -> tuple[bytes, bytes]:
+    def output(self) -> tuple[bytes, bytes]:
         """What it has said so far, on standard output and on standard error."""
         stdout, stderr = self._files
         return _all_of(stdout), _all_of(stderr)
 
-    def said_too_much(self) -> bool:
+    def exceeded_output(self) -> bool:
         """Tell whether one of its outputs is above `most_output`."""
         most = self._most_output
         return most is not None and any(os.fstat(file.fileno()).st_size > most for file in self._files)
@@ -109,11 +109,11 @@ class ManagedProcess:
             return False
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-            self.ended_within(_GRACE)
+            self.wait(_GRACE)
         # What is left of its group did not listen.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            self.ended_within(1)
+            self.wait(1)
         return True
 
     @property
@@ -168,7 +168,7 @@ def _all_of(file: BinaryIO) -> bytes:
     return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
 
 
-def start_of(process: int) -> str | None:
+def process_start(process: int) -> str | None:
     """When a process of this machine started, in clock ticks since boot (proc(5), stat field 22); None without one."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
@@ -179,7 +179,7 @@ def start_of(process: int) -> str | None:
     return None if fields[0] == "Z" else fields[19]
 
 
-def boot() -> str:
+def boot_id() -> str:
     """The id of this machine's boot, with that of the PID namespace; empty when it does not tell one.
 
     Containers have process numbers of their own, whose processes nobody outside can ask about by those numbers.

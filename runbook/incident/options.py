@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from runbook.command_hints import wished
+from runbook.command_hints import option_words
 
 
 @dataclass(frozen=True)
@@ -26,4 +26,4 @@ class Options:
     @property
     def typed(self) -> list[str]:
         """The options that ask for this, in words that can be typed again."""
-        return wished(asdict(self))
+        return option_words(asdict(self))

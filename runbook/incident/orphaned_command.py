@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from runbook.hosts.local import Host, aftermath
-from runbook.hosts.process import boot, start_of
+from runbook.hosts.local import Host, cleanup_command
+from runbook.hosts.process import boot_id, process_start
 from runbook.journal.journal import Entry, Journal
 
 _PAUSE = 0.2  # seconds between two looks
@@ -30,7 +30,7 @@ def settle(journal: Journal, waiting: Callable[[str], None], host: Host | None =
     began = time.monotonic()
     how = _ended(left, waiting)
     if host is not None and left.get("if_stopped") and how != _BY_ITSELF:
-        host.run(aftermath(left["if_stopped"], left["directory"]))
+        host.run(cleanup_command(left["if_stopped"], left["directory"]))
     seconds = round(time.monotonic() - began, 3)
     journal.write("left behind", sync=True, command=left["command"], process=left["process"], how=how, seconds=seconds)
 
@@ -57,13 +57,13 @@ def _in_flight(entries: Sequence[Entry]) -> Mapping[str, Any] | None:
             left = entry
         elif entry["kind"] in ("command", "left behind"):
             left = None
-    here = (socket.gethostname(), boot())
+    here = (socket.gethostname(), boot_id())
     return left if left is not None and (left["host"], left.get("boot")) == here and all(here) else None
 
 
 def _alive(left: Mapping[str, Any]) -> bool:
     # One that ended before its start could be read has no start.
-    return left["started"] is not None and bool(start_of(left["process"]) == left["started"])
+    return left["started"] is not None and bool(process_start(left["process"]) == left["started"])
 
 
 def _gone_within(left: Mapping[str, Any], seconds: float) -> bool:

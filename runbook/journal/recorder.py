@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from runbook.hosts.command import Command, Completed
-from runbook.hosts.http import Answer
-from runbook.hosts.process import boot, start_of
+from runbook.hosts.http import HttpResponse
+from runbook.hosts.process import boot_id, process_start
 from runbook.hosts.pull_progress import without_bars
 from runbook.journal.events import EventListener
 from runbook.journal.journal import Journal
@@ -47,9 +47,9 @@ class Recorder:
                 command=str(command),
                 directory=command.directory,
                 process=process,
-                started=start_of(process),
+                started=process_start(process),
                 host=socket.gethostname(),
-                boot=boot(),
+                boot=boot_id(),
                 deadline=command.deadline,
                 if_stopped=list(command.if_stopped),
             )
@@ -77,7 +77,7 @@ class Recorder:
         """Keep a command that did not end by itself, or never began (the host calls this)."""
         self.journal.write("command", command=str(command), directory=command.directory, stopped=why)
 
-    def exchanged(self, method: str, url: str, sent: Any, answer: Answer | str) -> None:
+    def exchanged(self, method: str, url: str, sent: Any, answer: HttpResponse | str) -> None:
         """Keep an HTTP exchange, or the reason why there was none (the prober calls this). Headers are not kept."""
         facts: dict[str, Any] = {"method": method, "url": url, "sent": sent}
         if isinstance(answer, str):

@@ -78,8 +78,8 @@ class Restoring:
         env_file = self._production.project.env_file
         return [
             self._going_there,
-            _step("keep users out", str(self._production.inside(self._traffic.pause))),
-            _step("stop what uses the database", str(self._production.stopping())),
+            _step("keep users out", str(self._production.exec_command(self._traffic.pause))),
+            _step("stop what uses the database", str(self._production.stop_command())),
             _step(
                 "put the live database aside; what was written since the dump is in it, and only there",
                 self._renaming(maker, live, f"{live}_before_restore"),
@@ -89,17 +89,19 @@ class Restoring:
                 f"name a release that fits its schema{fits} in {env_file}, then start it",
                 " && ".join(map(str, self._starting(facts))),
             ),
-            _step("let users in, when it is ready", str(self._production.inside(self._traffic.resume))),
+            _step("let users in, when it is ready", str(self._production.exec_command(self._traffic.resume))),
         ]
 
     def _starting(self, facts: Mapping[str, Any]) -> Sequence[Command]:
         production = self._production
 
         def switching() -> Sequence[Command]:
-            return production.switching(production.rolled_back, counts(_known(facts, "before").get("containers", ())))
+            return production.switch_commands(
+                production.rolled_back, counts(_known(facts, "before").get("containers", ()))
+            )
 
         # What Compose cannot tell now, or the record does not hold, is no reason to stop, either.
-        return _or_none(switching) or (production.bringing_up(production.project.services, {}),)
+        return _or_none(switching) or (production.up_command(production.project.services, {}),)
 
     def _renaming(self, maker: str, name: str, new: str) -> str:
         statement = f"ALTER DATABASE {quoted(name)} RENAME TO {quoted(new)}"

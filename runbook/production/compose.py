@@ -13,11 +13,11 @@ from runbook.hosts.command import Command, Completed, parsed_json
 from runbook.hosts.local import Host
 from runbook.production.containers import Container
 from runbook.production.coupling import (
-    by_container_name,
     count_in_files,
-    hanging_on,
     may_run_to_its_end,
     run_to_their_end,
+    sharing_by_container_name,
+    sharing_with,
 )
 from runbook.production.dry_run import NOT_SET, DryRun, warnings_in
 from runbook.production.invocation import Invocation, as_found, profiles_for
@@ -75,7 +75,7 @@ class Production:
         warned = [f"Compose warns: {warning}" for warning in self._warned if NOT_SET not in warning]
         return [visible(" ".join(remark.split())) for remark in (*lost, *warned)]
 
-    def compose_reading(self, env_file: str, *, alone: bool = False) -> tuple[str, ...]:
+    def compose_with_env_file(self, env_file: str, *, alone: bool = False) -> tuple[str, ...]:
         """The beginning of a `docker compose` command that reads `env_file` in the place of the settings' own.
 
         The other env files of production are read with it, in their order, unless it is to be read `alone`.
@@ -95,7 +95,7 @@ class Production:
 
     def containers(self) -> list[Container]:
         """Every container of the project's services, running or not, by name. One-off containers are left out."""
-        return self.host.patiently(self._containers_now)
+        return self.host.retry(self._containers_now)
 
     def _containers_now(self) -> list[Container]:
         label = f"label=com.docker.compose.project={self.project.name}"
@@ -147,7 +147,7 @@ class Production:
         listed = self.host.check(self.command("docker", "ps", "--format", '{{.Label "com.docker.compose.project"}}'))
         return sorted({name for name in listed.text.split() if name})
 
-    def as_release(self, tag: str | None, command: Command) -> Command:
+    def with_tag(self, tag: str | None, command: Command) -> Command:
         """The same command, with `tag` in the place of the env file's; None leaves the env file's."""
         prefix = ("env", f"{self.project.tag_variable}={tag}") if tag else ()
         return replace(command, argv=(*prefix, *command.argv))
@@ -161,7 +161,7 @@ class Production:
         """The whole project as Compose itself reads the files, with `tag` in the env file's place.
 
         Overrides, defaults and anchors count, as Compose is asked; `$` is doubled, for Compose to read it again;
-        `plain` undoes that. Raises ProductionError when it cannot read them.
+        `unescaped` undoes that. Raises ProductionError when it cannot read them.
         """
         return self._read(self.invocation, tag)
 
@@ -189,10 +189,10 @@ class Production:
 
     def _config(self, invocation: Invocation, tag: str | None = None) -> Command:
         command = self.command(*invocation.argv(self.project), "config", "--format", "json")
-        return replace(self.as_release(tag, command), secret_output=True)
+        return replace(self.with_tag(tag, command), secret_output=True)
 
     @cached_property
-    def forms(self) -> dict[str, TagForm]:
+    def tag_forms(self) -> dict[str, TagForm]:
         """How the image of each rolled-back service is made from the tag.
 
         Raises ProductionError when a service is not there, or its image is not made so that a tag decides it.
@@ -212,14 +212,14 @@ class Production:
 
         Raises ProductionError when a service's image is not decided by the tag, or by the tag alone.
         """
-        forms, services = self.forms, self.services(tag)
+        forms, services = self.tag_forms, self.services(tag)
         return {name: ImageName.parse(str(services[name].get("image", ""))) for name in forms}
 
     def tag(self) -> str:
         """The tag that Compose finds in the env files. Raises ProductionError when it isn't one for all services."""
         services = self.services()
-        images = {name: str(services[name].get("image", "")) for name in self.forms}
-        tags = {form.value_in(images[name]) for name, form in self.forms.items()}
+        images = {name: str(services[name].get("image", "")) for name in self.tag_forms}
+        tags = {form.value_in(images[name]) for name, form in self.tag_forms.items()}
         tag = tags.pop()
         if tags or tag is None:
             raise ProductionError(
@@ -264,7 +264,7 @@ class Production:
     def tag_of(self, container: Container) -> str:
         """The tag by which a container's release is known; its image's name where it follows no tag."""
         try:
-            found = self.forms[container.service].value_in(container.image_name)
+            found = self.tag_forms[container.service].value_in(container.image_name)
         except (ProductionError, KeyError):
             found = None
         return found or container.image_name
@@ -297,7 +297,7 @@ class Production:
         ended -= {each.service for each in containers if (each.state, each.exit_code) != ("exited", 0)}
         return run_to_their_end(services) | ended
 
-    def ended(self, containers: Iterable[Container]) -> list[str]:
+    def ended_services(self, containers: Iterable[Container]) -> list[str]:
         """The services of `containers` that may end by their files, and have: they ran to an end, or were stopped."""
         over: dict[str, bool] = {}
         for each in containers:
@@ -324,35 +324,35 @@ class Production:
             )
         return found
 
-    def hanging_on(self, services: Iterable[str]) -> dict[str, str]:
+    def sharing_with(self, services: Iterable[str]) -> dict[str, str]:
         """The services with a container that share a namespace or volumes with one of `services`, and what."""
         changed, containers = set(services), self.containers()
         names = [each.name for each in containers if each.service in changed]
         there = {each.service for each in containers} - self.one_shots
-        found = hanging_on(self.services(), changed, names)
+        found = sharing_with(self.services(), changed, names)
         return {name: shared for name, shared in found.items() if name in there}
 
     def sidecar_images(self, tag: str) -> dict[str, str]:
         """Of the services that are recreated with the rolled-back ones, those that follow the tag, and their images."""
-        hanging = self.hanging_on(self.rolled_back)
+        hanging = self.sharing_with(self.rolled_back)
         if not hanging:
             return {}
         then, probed = self.services(tag), self.services(PROBE)
         images = {name: str(then[name].get("image", "")) for name in hanging}
         return {name: image for name, image in images.items() if image != str(probed[name].get("image", ""))}
 
-    def pulling(self, release: Release, sidecars: Iterable[str] = ()) -> Command:
+    def pull_command(self, release: Release, sidecars: Iterable[str] = ()) -> Command:
         """The command that fetches the images of `release`; nothing that runs changes by it."""
         names = dict.fromkeys((*self.project.services, *sidecars))
         pull = self.compose("pull", *names, deadline=self._deadlines.pull)
-        return replace(self.as_release(release.tag, pull), streams_progress=True)
+        return replace(self.with_tag(release.tag, pull), streams_progress=True)
 
     def has_temporary_name(self, services: Iterable[str]) -> bool:
         """Tell whether an `up` that was cut short has left a container of `services` under a name not its own."""
         wanted = set(services)
         return any(container.has_temporary_name for container in self.containers() if container.service in wanted)
 
-    def bringing_up(self, services: Iterable[str], counts: Mapping[str, int], *, anew: bool = False) -> Command:
+    def up_command(self, services: Iterable[str], counts: Mapping[str, int], *, anew: bool = False) -> Command:
         """The command that brings `services` to what the env file says, and touches no other service.
 
         Those that are there already stay, but for `anew`; of a scaled service as many as `counts` says. Nothing is
@@ -365,27 +365,27 @@ class Production:
             "up", "-d", "--no-deps", "--no-build", "--pull", "never", *how, *scale, *names, deadline=self._deadlines.up
         )
 
-    def switching(
+    def switch_commands(
         self, services: Iterable[str], counts: Mapping[str, int], *, anew: bool = False
     ) -> tuple[Command, ...]:
-        """The commands that bring up `services`, and with them what hangs on them; `counts` as for `bringing_up`.
+        """The commands that bring up `services`, and with them what hangs on them; `counts` as for `up_command`.
 
         Compose does not see who shares the namespace of a container by its name: such a one is made anew by force.
         """
-        names = (*services, *self.hanging_on(services))
+        names = (*services, *self.sharing_with(services))
         containers = [each.name for each in self.containers() if each.service in names]
-        unseen = by_container_name(self.services(), containers)
+        unseen = sharing_by_container_name(self.services(), containers)
         seen = tuple(name for name in names if name not in unseen)
-        first = self.bringing_up(seen, counts, anew=anew)
-        return (first, self.bringing_up(unseen, counts, anew=True)) if unseen else (first,)
+        first = self.up_command(seen, counts, anew=anew)
+        return (first, self.up_command(unseen, counts, anew=True)) if unseen else (first,)
 
-    def settled(self, services: Iterable[str], ups: Sequence[Command]) -> bool:
+    def is_settled(self, services: Iterable[str], ups: Sequence[Command]) -> bool:
         """Tell whether `services`, and what hangs on them, run as `ups`, from `switching`, would bring them up."""
-        wanted, containers = {*services, *self.hanging_on(services)}, self.containers()
+        wanted, containers = {*services, *self.sharing_with(services)}, self.containers()
         ids = {each.id for each in containers}
         ours = [each for each in containers if each.service in wanted]
         calm = all(each.state == "running" and ids.issuperset(each.joined) for each in ours)
-        return calm and not self.would_change(ups[0]).differences
+        return calm and not self.dry_run(ups[0]).differences
 
     def _scale(self, counts: Mapping[str, int]) -> tuple[str, ...]:
         services = self.services() if counts else {}
@@ -396,8 +396,8 @@ class Production:
         }
         return tuple(part for name, number in other.items() for part in ("--scale", f"{name}={number}"))
 
-    def would_change(self, up: Command) -> DryRun:
-        """What `up`, a command of `bringing_up`, would change now, as Compose itself says; nothing is changed.
+    def dry_run(self, up: Command) -> DryRun:
+        """What `up`, a command of `up_command`, would change now, as Compose itself says; nothing is changed.
 
         Its start is left out: a dry run waits for the health of containers that it did not make, and cannot put
         secrets into them. Raises Inconclusive when Compose does not say it, or not so that it is understood.
@@ -412,23 +412,23 @@ class Production:
         finally:
             self.host.run(self.command(*removing))
 
-    def pending(self, counts: Mapping[str, int], tag: str | None = None) -> DryRun:
+    def pending_changes(self, counts: Mapping[str, int], tag: str | None = None) -> DryRun:
         """What bringing up the whole project would change now; with `tag`, if the env file named that release.
 
         Where Compose refuses that, because an image of another service is gone, say, only the rolled-back services are
         asked for. Raises Inconclusive when Compose refuses those too.
         """
         try:
-            return self.would_change(self.as_release(tag, self.bringing_up((), counts)))
+            return self.dry_run(self.with_tag(tag, self.up_command((), counts)))
         except Inconclusive as refusal:
-            ours = self.would_change(self.as_release(tag, self.bringing_up(self.rolled_back, counts)))
+            ours = self.dry_run(self.with_tag(tag, self.up_command(self.rolled_back, counts)))
             return replace(ours, unknown=refusal.seen)
 
-    def stopping(self) -> Command:
+    def stop_command(self) -> Command:
         """The command that stops the rolled-back services and leaves their containers."""
         return self.compose("stop", *self.project.services, deadline=self._deadlines.healthy)
 
-    def once(  # noqa: PLR0913 - what runs where, under which name, and by when
+    def run_command(  # noqa: PLR0913 - what runs where, under which name, and by when
         self,
         tag: str | None,
         service: str,
@@ -456,9 +456,9 @@ class Production:
             deadline=deadline,
             stdin=override or None,
         )  # fmt: skip
-        return replace(self.as_release(tag, run), if_stopped=("docker", "rm", "--force", name))
+        return replace(self.with_tag(tag, run), if_stopped=("docker", "rm", "--force", name))
 
-    def inside(self, call: ServiceCommand) -> Command:
+    def exec_command(self, call: ServiceCommand) -> Command:
         """The settings' command, in its service's container or on the host."""
         if call.service is None:
             return self.command(*call.command)
@@ -481,7 +481,7 @@ class Production:
         return free
 
 
-def plain(value: object) -> str:
+def unescaped(value: object) -> str:
     """A value of `docker compose config`, which writes each `$` twice for Compose to read it again, as it is."""
     return str(value).replace("$$", "$")
 

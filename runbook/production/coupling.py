@@ -24,7 +24,7 @@ def may_run_to_its_end(service: Mapping[str, Any]) -> bool:
     return str(service.get("restart", "")).startswith(("no", "on-failure")) and "healthcheck" not in service
 
 
-def hanging_on(services: Services, changed: Collection[str], names: Collection[str]) -> dict[str, str]:
+def sharing_with(services: Services, changed: Collection[str], names: Collection[str]) -> dict[str, str]:
     """The services that must be recreated with `changed`, and what they share with which.
 
     `names` are the names of their containers: `container:NAME` is a way to share as well.
@@ -42,7 +42,7 @@ def hanging_on(services: Services, changed: Collection[str], names: Collection[s
         found |= more
 
 
-def by_container_name(services: Services, names: Collection[str]) -> list[str]:
+def sharing_by_container_name(services: Services, names: Collection[str]) -> list[str]:
     """The services that share something of a container by its name: Compose does not see that they hang on it."""
     return sorted(name for name, service in services.items() if _shares(service, (), names))
 

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from runbook.errors import EnvFileError
 from runbook.hosts.command import Command, Completed
-from runbook.production.compose import Production, plain
+from runbook.production.compose import Production, unescaped
 from runbook.production.env_file_text import names_in, rewritings
 from runbook.secrets.redactor import Redactor, secrets_in
 
@@ -135,7 +135,7 @@ class EnvFileOnHost:
         place = path if content is None else "CONTENT"
         argv = (
             *prefix,
-            *self._production.compose_reading(place, alone=self._alone),
+            *self._production.compose_with_env_file(place, alone=self._alone),
             "-f",
             "-",
             "config",
@@ -149,19 +149,19 @@ class EnvFileOnHost:
             answer = self._run("sh", "-c", _READ, "sh", size, *argv, stdin=document + content, secret_output=True)
         try:
             found = json.loads(answer.text)["services"]["values"].get("environment") or {}
-            return {name: plain(value) for name, value in found.items() if value is not None}
+            return {name: unescaped(value) for name, value in found.items() if value is not None}
         except (ValueError, LookupError, AttributeError, TypeError):
             complaint = _COMPLAINT.search(answer.stderr.decode("utf-8", errors="replace"))
             why = complaint[0].strip() if complaint else f"exit code {answer.exit_code}"
             files = [part for name in self._production.invocation.files for part in ("-f", name)]
             directory = self._production.directory
-            asking = (*self._production.compose_reading(path, alone=self._alone), *files, "config", "--quiet")
+            asking = (*self._production.compose_with_env_file(path, alone=self._alone), *files, "config", "--quiet")
             raise EnvFileError(
                 f"Compose cannot read the env file {path}: {why}",
                 f"mend what this says, on the host: {shlex.join(('cd', directory))} && {shlex.join(asking)}",
             ) from None
 
-    def changed(self, env_file: EnvFile, key: str, value: str) -> bytes:
+    def with_value(self, env_file: EnvFile, key: str, value: str) -> bytes:
         """Return the file's bytes with the value of `key` replaced and every other byte as it was.
 
         Compose has read them by then: they give `key` that value, and all other names the ones from before, but for
@@ -208,7 +208,7 @@ class EnvFileOnHost:
         following = self._asked(env_file.path, other, env_file.content, (key, value))
         return sorted(name for name in other if now.get(name) != following.get(name))
 
-    def replacing(self, env_file: EnvFile, content: bytes, keep: str) -> tuple[Command, ...]:
+    def replace_commands(self, env_file: EnvFile, content: bytes, keep: str) -> tuple[Command, ...]:
         """The commands that put `content` in the place of `env_file` in one step, and keep the old one as `keep`.
 
         Mode, owner and extended attributes stay, and no link is followed but the one to the env file itself. At no

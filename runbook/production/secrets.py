@@ -11,7 +11,7 @@ from typing import Any
 
 from runbook.errors import ProductionError
 from runbook.hosts.command import Command, Completed
-from runbook.production.compose import Production, plain
+from runbook.production.compose import Production, unescaped
 from runbook.production.env_file import EnvFileOnHost
 from runbook.secrets.redactor import passwords_of_url, secrets_in
 
@@ -59,7 +59,7 @@ def _as_compose_reads(production: Production) -> Mapping[str, Any]:
             f"Compose cannot read the project in {production.directory}, so its secrets are not known",
             f"run this there and mend what it says: {production.compose('config', '--quiet')}",
         )
-    return _mapping(_parsed(plain(answer.text)))
+    return _mapping(_parsed(unescaped(answer.text)))
 
 
 def _file(production: Production, path: str) -> str:

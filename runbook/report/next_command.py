@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.command_hints import begun_with, command, wished
+from runbook.command_hints import command, invocation, option_words
 from runbook.journal.journal import Entry
 from runbook.report.production_view import closing_of, gate
 from runbook.report.step_digest import in_short
@@ -33,7 +33,7 @@ def next_command(entries: Sequence[Entry], *, end_unknown: bool = False) -> Next
     if opened.get("type") in ("unlock", "validation"):
         return None
     if end_unknown:
-        return Next("how it ended is not known; see what production is now", command(begun_with(opened)))
+        return Next("how it ended is not known; see what production is now", command(invocation(opened)))
     told = _Told(entries)
     return told.of_plan() if opened.get("mode") == "plan" else told.of_execution()
 
@@ -73,14 +73,14 @@ class _Told:
             return self._validate()
         if self._outcome in _WAITS:
             asked = {**self._asked, **self._target()}
-            options = _without(wished(asked), self._decided)
+            options = _without(option_words(asked), self._decided)
             why = "a person must decide; what would be done is above. If that may be done, type"
             return Next(
                 why if self._decided else "to carry it out, type",
                 self._typed(*self._marks, *options, *self._decided, *self._execute),
             )
         if self._outcome == "interrupted":
-            return Next("to plan again, type", self._typed(*self._marks, *wished(self._asked)))
+            return Next("to plan again, type", self._typed(*self._marks, *option_words(self._asked)))
         return self._planned_anew() or self._under_way() or self._mended()
 
     def of_execution(self) -> Next | None:
@@ -140,7 +140,7 @@ class _Told:
         return Next(
             f"nothing was changed, and no command goes on from here{f' until this is done: {helps}' if helps else ''};"
             " then plan again with",
-            self._typed(*self._marks, *wished({**self._asked, **untargeted})),
+            self._typed(*self._marks, *option_words({**self._asked, **untargeted})),
         )
 
     def _validate(self) -> Next:
@@ -148,7 +148,7 @@ class _Told:
         return Next(f"{why}; to validate what runs, type", self._typed("-m", "post_deploy"))
 
     def _typed(self, *options: str) -> str:
-        return command(begun_with(self._opened), *options)
+        return command(invocation(self._opened), *options)
 
 
 def _without(options: Sequence[str], others: Sequence[str]) -> list[str]:

@@ -102,7 +102,7 @@ class Redactor:
             self.learn(name, secret)
 
     @contextmanager
-    def knowing(self, name: str, secret: str) -> Iterator[None]:
+    def temporarily_knowing(self, name: str, secret: str) -> Iterator[None]:
         """Remember `secret` for as long as this lasts, under a name that no other secret has."""
         self.learn(name, secret)
         try:

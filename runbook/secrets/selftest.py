@@ -23,7 +23,7 @@ def refuse_leaks(redactor: Redactor, ways: Mapping[str, Callable[[Any], Any]]) -
     """
     word = secrets.token_hex(6)
     canary = f'{word}/"'
-    with redactor.knowing(NAME, canary):
+    with redactor.temporarily_knowing(NAME, canary):
         for way, write in ways.items():
             for form, (written, trace) in _forms(canary, word).items():
                 value = {"list": [f"before {written} after", {written: 1}], f"key {written}": written}

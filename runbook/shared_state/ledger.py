@@ -100,9 +100,7 @@ class Ledger:
                 return candidate, passed_over
         return None, passed_over
 
-    def entering(
-        self, release: Release, incident: str, schema: Sequence[str] | None, vouched: Mapping[str, Any]
-    ) -> Action:
+    def add(self, release: Release, incident: str, schema: Sequence[str] | None, vouched: Mapping[str, Any]) -> Action:
         """The change that enters `release`, which passed its own validation in `incident`, in the ledger.
 
         `schema` is the database's revisions that it passed with, None when they are not known; `vouched` holds the
@@ -130,7 +128,7 @@ class Ledger:
         at = sorted(schema)
         return any(line.get("tag") == tag and sorted(line.get("schema") or []) == at for line in self._ledger.read())
 
-    def entered(self, tag: str, incident: str) -> Check:
+    def check_newest(self, tag: str, incident: str) -> Check:
         """That the newest line of the ledger is the one for `tag`, by `incident`."""
 
         def observe() -> Observation:

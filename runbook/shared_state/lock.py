@@ -20,7 +20,7 @@ from runbook.actions import Action, Scope
 from runbook.clock import utc_now
 from runbook.errors import Inconclusive, LockHeld, LockLost
 from runbook.hosts.command import Command
-from runbook.hosts.process import boot, start_of
+from runbook.hosts.process import boot_id, process_start
 from runbook.hosts.signals import signals_blocked
 from runbook.operator import operator
 from runbook.production.compose import FOLDER, Production
@@ -36,7 +36,7 @@ _NOT_AS_SEEN = 75
 _FLOCKED = 76
 #: Seconds that flock(1) waits for whoever has it. Each has it for a moment, for one small command.
 _FLOCK_WAIT = 10
-#: What the command of `Lock.forcing` says when the lock is another's by now.
+#: What the command of `Lock.force` says when the lock is another's by now.
 CHANGED_HANDS = "the lock is not as it was seen"
 # $1 the lock, $2 the SHA-256 of its content as it was seen, or `none`; $3 what to do if it is so still.
 _COMPARE_AND = """
@@ -77,16 +77,16 @@ class Holder:
     @classmethod
     def me(cls, incident: str) -> "Holder":
         """This process, as the holder for `incident`."""
-        started = start_of(os.getpid()) or ""
+        started = process_start(os.getpid()) or ""
         return cls(
-            operator(), socket.gethostname(), incident, utc_now(), os.getpid(), started, boot(), secrets.token_hex(8)
+            operator(), socket.gethostname(), incident, utc_now(), os.getpid(), started, boot_id(), secrets.token_hex(8)
         )
 
     @property
     def gone(self) -> bool:
         """Tell whether it is known to be dead: its process ran on this machine, and is not there any more."""
-        same_machine = (self.host, self.boot) == (socket.gethostname(), boot()) and self.boot != ""
-        return same_machine and start_of(self.process) != self.started
+        same_machine = (self.host, self.boot) == (socket.gethostname(), boot_id()) and self.boot != ""
+        return same_machine and process_start(self.process) != self.started
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class Lock:
         self._mine, self.holder = _FREE, None
         return ours
 
-    def forcing(self, held: Held, incident: str, why: str) -> Action:
+    def force(self, held: Held, incident: str, why: str) -> Action:
         """The change that takes the lock away from `held`, and from nobody else, and then says so beside it there.
 
         Its command fails with CHANGED_HANDS when the lock is another's by now.

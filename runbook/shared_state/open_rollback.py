@@ -49,7 +49,7 @@ class OpenRollback:
             return None
         return found if found and found["incident"] != incident else None
 
-    def concerning(self, running_tags: list[str]) -> dict[str, Any] | None:
+    def about(self, running_tags: list[str]) -> dict[str, Any] | None:
         """The same, when it speaks of what runs now; a note about other releases is left over and says nothing."""
         found = self.read()
         earlier = [str(each["target"]) for each in _earlier(found)]
@@ -57,7 +57,7 @@ class OpenRollback:
             return None
         return found
 
-    def opening(
+    def open(
         self, incident: str, origin: Mapping[str, Any], target: str, earlier: Mapping[str, Any] | None = None
     ) -> Action:
         """The change that writes down what failed and what is returned to, before anything is switched.
@@ -91,7 +91,7 @@ class OpenRollback:
             leaves=(Artifact(self.path, "the note of the rollback under way"),),
         )
 
-    def closing(self) -> Action:
+    def close(self) -> Action:
         """The change that takes the note away: users are back, and people know."""
 
         def already() -> str | None:
@@ -100,7 +100,7 @@ class OpenRollback:
         removing = self._production.command("rm", "--force", "--", self.path)
         return Action("the rollback is closed on the production host", (removing,), already, removes=(self.path,))
 
-    def closed(self) -> Check:
+    def check_closed(self) -> Check:
         """That the note is gone."""
 
         def observe() -> Observation:

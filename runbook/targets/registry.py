@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 from pydantic import SecretStr
 
 from runbook.errors import Inconclusive, ProductionError, RegistryError, RegistryRefused, ReleaseNotFound
-from runbook.hosts.http import Answer, HttpClient
+from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.release import ImageName, checked_digest
 from runbook.targets.challenges import challenges_in
 
@@ -36,11 +36,11 @@ _IN_A_HEADER = re.compile(r"[\x21-\x7e]+")
 class Registry:
     """The image registry at one address."""
 
-    def __init__(self, url: str, username: str | None, password: SecretStr | None, prober: HttpClient) -> None:
+    def __init__(self, url: str, username: str | None, password: SecretStr | None, http: HttpClient) -> None:
         self.url = url.rstrip("/")
         self._username = username
         self._password = password
-        self._prober = prober
+        self._http = http
 
     @property
     def host(self) -> str:
@@ -63,7 +63,7 @@ class Registry:
         self._expect_ok(answer)
         return self._digest_of(answer)
 
-    def _digest_of(self, answer: Answer) -> str:
+    def _digest_of(self, answer: HttpResponse) -> str:
         """The digest of the manifest in `answer`: the SHA-256 of its bytes; the header is optional."""
         stated = _digest_stated(answer)
         if not _is_manifest(answer):
@@ -123,7 +123,7 @@ class Registry:
             path = f"{linked.path}?{linked.query}"
         return sorted(tags)
 
-    def _ask(self, repository: str, path: str, method: str) -> Answer:
+    def _ask(self, repository: str, path: str, method: str) -> HttpResponse:
         headers = {"Accept": _MANIFESTS}
         try:
             answer = self._send(method, self.url + path, headers | self._basic())
@@ -141,10 +141,10 @@ class Registry:
             )
         return answer
 
-    def _send(self, method: str, url: str, headers: dict[str, str], *, secret_answer: bool = False) -> Answer:
+    def _send(self, method: str, url: str, headers: dict[str, str], *, secret_answer: bool = False) -> HttpResponse:
         """Send a request, and follow redirects as docker does: to another server go no credentials."""
         for _ in range(_MOST_REDIRECTS):
-            answer = self._prober.send(method, url, headers, secret_answer=secret_answer)
+            answer = self._http.send(method, url, headers, secret_answer=secret_answer)
             location = answer.headers.get("location")
             if answer.status not in _REDIRECTS or not location:
                 return answer
@@ -205,7 +205,7 @@ class Registry:
                 "ask the registry's owner",
             ) from None
 
-    def _expect_ok(self, answer: Answer) -> None:
+    def _expect_ok(self, answer: HttpResponse) -> None:
         if answer.status != 200:
             raise RegistryError(
                 f"{answer.url} answered {answer.status} where 200 was expected",
@@ -213,7 +213,7 @@ class Registry:
             )
 
 
-def _digest_stated(answer: Answer) -> str | None:
+def _digest_stated(answer: HttpResponse) -> str | None:
     """The digest in the header of `answer`; None when it has none, or one that cannot be a digest."""
     try:
         return checked_digest(answer.headers.get("docker-content-digest", ""), answer.url)
@@ -221,7 +221,7 @@ def _digest_stated(answer: Answer) -> str | None:
         return None
 
 
-def _is_manifest(answer: Answer) -> bool:
+def _is_manifest(answer: HttpResponse) -> bool:
     """Tell whether the whole body is a manifest, and not the page of a proxy, say."""
     if len(answer.content) > _LARGEST_MANIFEST:
         return False
@@ -232,7 +232,7 @@ def _is_manifest(answer: Answer) -> bool:
     return isinstance(found, dict) and found.get("schemaVersion") == 2
 
 
-def _json(answer: Answer) -> Any:
+def _json(answer: HttpResponse) -> Any:
     try:
         return answer.json()
     except Inconclusive as error:

@@ -46,7 +46,7 @@ def tools_for(tmp_path: Path) -> Iterator[Tools]:
     (tmp_path / "i").mkdir()
     yield make
     for context in made:
-        for client in (context.prober._client, context.prober._unverified):
+        for client in (context.http._client, context.http._unverified):
             client.close()
 
 
@@ -59,14 +59,19 @@ def seen(context: Context, check: Check) -> str:
 def test_practice_passes(rehearsed: Rehearsed, tools_for: Tools) -> None:
     """The practice production's own settings fit: health requests, gate, and the switch."""
     context = tools_for(load(rehearsed.practice.settings))
-    assert seen(context, context.health.askable()).count("answers as it should") == 2
-    assert seen(context, context.gate.agreeing(context.health.well)).startswith("the gate says open, and http")
-    assert seen(context, context.gate.turnable()).count("gate of gateway") == 2
-    assert seen(context, context.switch.reaching()) == "EXPORT_MODE reaches api: EXPORT_MODE; jobs: EXPORT_MODE"
-    assert "with credentials" in seen(context, context.switch.askable())
+    assert seen(context, context.health.check_requests_fit()).count("answers as it should") == 2
+    assert seen(context, context.gate.check_consistent(context.health.is_ready)).startswith(
+        "the gate says open, and http"
+    )
+    assert seen(context, context.gate.check_commands()).count("gate of gateway") == 2
+    assert (
+        seen(context, context.switch.check_reaches_containers())
+        == "EXPORT_MODE reaches api: EXPORT_MODE; jobs: EXPORT_MODE"
+    )
+    assert "with credentials" in seen(context, context.switch.check_observable())
     # The switch is on, and would be turned off: inside it is on, of which no waiting makes off.
     with pytest.raises(CheckFailed, match=r"seen: .*-api-1 sees EXPORT_MODE=on"):
-        context.incident.verify(context.switch.seen_inside())
+        context.incident.verify(context.switch.check_inside_containers())
 
 
 @pytest.mark.parametrize(
@@ -85,7 +90,7 @@ def test_request_that_does_not_fit_is_told(
     """What would fail behind the closed gate is told while it is open."""
     context = tools_for(settings_of(rehearsed, "health", **changed))
     with pytest.raises(CheckFailed, match=says):
-        context.incident.verify(context.health.askable())
+        context.incident.verify(context.health.check_requests_fit())
 
 
 def test_gate_that_contradicts_its_answers(rehearsed: Rehearsed, tools_for: Tools) -> None:
@@ -94,9 +99,9 @@ def test_gate_that_contradicts_its_answers(rehearsed: Rehearsed, tools_for: Tool
     lost = {"service": "gateway", "command": ["no-such-gate", "close"]}
     context = tools_for(settings_of(rehearsed, "traffic", state=liar, pause=lost))
     with pytest.raises(CheckFailed, match="contradiction: the gate says closed"):
-        context.incident.verify(context.gate.agreeing(context.health.well))
+        context.incident.verify(context.gate.check_consistent(context.health.is_ready))
     with pytest.raises(CheckFailed, match="no-such-gate is missing in gateway"):
-        context.incident.verify(context.gate.turnable())
+        context.incident.verify(context.gate.check_commands())
 
 
 @contextmanager
@@ -113,7 +118,7 @@ def test_paused_container_is_not_waited_for(rehearsed: Rehearsed, tools_for: Too
     context = tools_for(load(rehearsed.practice.settings))
     began = monotonic()
     with paused(f"{rehearsed.practice.name}-jobs-1"), pytest.raises(CheckFailed, match="jobs-1 is paused"):
-        context.incident.verify(context.health.containers_healthy())
+        context.incident.verify(context.health.check_containers_healthy())
     assert monotonic() - began < 15
 
 
@@ -126,6 +131,6 @@ def test_engine_that_nobody_reaches(rehearsed: Rehearsed, tools_for: Tools, tmp_
         production.image_id("shop/api:v1")
     with pytest.raises(EngineError, match="reached no Docker engine"):
         production.containers()
-    gate = TrafficGate(production, context.prober, context.settings.traffic, 1)
+    gate = TrafficGate(production, context.http, context.settings.traffic, 1)
     with pytest.raises(RunbookError, match="reached no Docker engine"):
         gate.state()

@@ -85,7 +85,7 @@ def test_every_change_is_right(tmp_path: Path) -> None:
         start, _, rest = text.partition("«")
         # The old value's place, and nothing else.
         pieces[number] = f"{start}{NEW}{rest.partition('»')[2]}"
-        content = there.changed(env_file, name, NEW)
+        content = there.with_value(env_file, name, NEW)
         assert content == as_bytes("\n".join(map(unmarked, pieces))), text
         changed.add(name)
         following = {

@@ -83,7 +83,7 @@ def test_tag_that_is_made_of_parts_is_replaced_as_a_whole(tmp_path: Path) -> Non
     there = laid_out(tmp_path, Redactor())
     env_file = there.read()
     assert env_file.value_of("IMAGE_TAG") == "2026-01-rc1"
-    assert there.changed(env_file, "IMAGE_TAG", "2025-12-rc4") == ENV.replace("${MONTH}-rc1", "2025-12-rc4").encode()
+    assert there.with_value(env_file, "IMAGE_TAG", "2025-12-rc4") == ENV.replace("${MONTH}-rc1", "2025-12-rc4").encode()
 
 
 def beside(folder: Path, env: str, other: str, *env_files: str) -> EnvFileOnHost:
@@ -99,7 +99,7 @@ def test_other_env_files_are_read_with_it(tmp_path: Path) -> None:
     env_file = there.read()
     assert env_file.values == {"IMAGE_TAG": "v1", "TOKEN": "from-there-y"}
     assert there.values_of(["PART", "NOT_SET"]) == {"PART": "from-there"}
-    assert there.changed(env_file, "IMAGE_TAG", "v2") == b"IMAGE_TAG=v2\nTOKEN=${PART}-y\n"
+    assert there.with_value(env_file, "IMAGE_TAG", "v2") == b"IMAGE_TAG=v2\nTOKEN=${PART}-y\n"
     assert there.at(str(tmp_path / "other.env"), alone=True).read().values == {"PART": "from-there"}
 
 
@@ -115,7 +115,7 @@ def test_value_that_a_later_env_file_decides(tmp_path: Path) -> None:
     with pytest.raises(
         EnvFileError, match=r"Compose reads IMAGE_TAG=v3 whatever the lines of .* say: it is set elsewhere"
     ):
-        there.changed(there.read(), "IMAGE_TAG", "v2")
+        there.with_value(there.read(), "IMAGE_TAG", "v2")
 
 
 @pytest.mark.parametrize(
@@ -139,6 +139,6 @@ def test_change_leaves_nothing_on_the_host(tmp_path: Path) -> None:
     """The bytes that Compose was asked about are in no file that anybody could find afterwards."""
     there = laid_out(tmp_path, Redactor())
     before = sorted(tmp_path.iterdir()), sorted(Path("/dev/shm").iterdir())
-    there.changed(there.read(), "IMAGE_TAG", "v2")
+    there.with_value(there.read(), "IMAGE_TAG", "v2")
     assert (sorted(tmp_path.iterdir()), [path for path in before[1] if not path.exists()]) == (before[0], [])
     assert not list(Path("/dev/shm").glob("runbook.*"))

@@ -106,10 +106,10 @@ class Here:
         project = Project.model_validate({"name": self.name, "directory": str(self.folder), "services": ["api"]})
         production = Production(there, project, DEADLINES)
         database = DatabaseSettings(user="shop", name="shop", version_table="versions", version_schema="audit")
-        with asking() as prober:
+        with asking() as http:
             yield SimpleNamespace(
                 incident=found, host=there, production=production,
-                health=Health(production, prober, HealthSettings(), {"Host": "shop.example"}, DEADLINES),
+                health=Health(production, http, HealthSettings(), {"Host": "shop.example"}, DEADLINES),
                 catalog=Database(production, database),
                 settings=SimpleNamespace(
                     project=project, database=database, deadlines=DEADLINES, health=HealthSettings(),

@@ -42,21 +42,21 @@ def loss(context):
 @when("user traffic is paused")
 @changes
 def paused(context):
-    context.incident.execute(context.gate.pausing(), context.host)
+    context.incident.execute(context.gate.pause(), context.host)
 
 
 @when("the rollback is noted")
 @changes
 def noted(context):
     origin = {"tags": ["v2"], "digests": {}, "log_errors": {}}
-    context.incident.execute(context.open_incident.opening(context.incident.name, origin, "v1"), context.host)
+    context.incident.execute(context.open_incident.open(context.incident.name, origin, "v1"), context.host)
 
 
 @when("user traffic is resumed")
 @changes
 def resumed(context):
-    context.incident.execute(context.gate.resuming(), context.host)
-    context.incident.execute(context.open_incident.closing(), context.host)
+    context.incident.execute(context.gate.resume(), context.host)
+    context.incident.execute(context.open_incident.close(), context.host)
 """
 SEEN = scenario("Seen", "Given production is written down", "And there is such a release", tags="@provides:seen")
 LOSS = scenario("Loss", "Then the loss is accepted", tags="@needs:seen @provides:accepted")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook.hosts.command import Command, Completed
-from runbook.hosts.http import Answer, HttpClient
+from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.hosts.local import Host
 from runbook.production.compose import Production
 from runbook.production.invocation import Invocation
@@ -56,7 +56,7 @@ class Heard:
     stopped: list[tuple[Command, str]] = field(default_factory=list)
     began: list[Command] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
-    exchanges: list[tuple[str, str, Any, Answer | str]] = field(default_factory=list)
+    exchanges: list[tuple[str, str, Any, HttpResponse | str]] = field(default_factory=list)
 
     def command_began(self, command: Command, _process: int) -> None:
         self.began.append(command)
@@ -70,7 +70,7 @@ class Heard:
     def command_stopped(self, command: Command, why: str) -> None:
         self.stopped.append((command, why))
 
-    def exchanged(self, method: str, url: str, sent: Any, answer: Answer | str) -> None:
+    def exchanged(self, method: str, url: str, sent: Any, answer: HttpResponse | str) -> None:
         self.exchanges.append((method, url, sent, answer))
 
 

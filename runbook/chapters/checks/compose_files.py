@@ -95,7 +95,7 @@ def _changed(context: Context, ours: Sequence[Container]) -> list[str]:
     production = context.production
     tags = {production.tag_of(each) for each in ours if each.service in production.rolled_back}
     there = counts(each.facts() for each in production.containers())
-    differences = production.pending(there, tags.pop() if len(tags) == 1 else None).differences
+    differences = production.pending_changes(there, tags.pop() if len(tags) == 1 else None).differences
     return [each.name for each in ours if each.name in differences and each.service in production.rolled_back]
 
 
@@ -138,7 +138,7 @@ def _what_follows(context: Context, release: Release) -> dict[str, dict[str, str
     tag, changed = _one_tag(context), production.rolled_back
     now, then = production.services(tag), production.services(release.tag)
     there = {each.service for each in production.containers()}
-    recreated = production.hanging_on(changed)
+    recreated = production.sharing_with(changed)
     kept = there - {*changed, *recreated}
     left = {}
     for name, what in changing(now, then).items():
@@ -151,7 +151,7 @@ def _what_follows(context: Context, release: Release) -> dict[str, dict[str, str
     for name in restarted_with(now, changed):
         if name in kept and name not in left:
             left[name] = f"{name} asks for a restart with {', '.join(changed)}, and is left running"
-    pending = production.pending(_counts(context), tag)
+    pending = production.pending_changes(_counts(context), tag)
     differed = {name: str(effect) for name, effect in sorted(pending.differences.items())}
     differed |= dict.fromkeys(pending.removes, "removed")
     found = {"recreated": recreated, "left": left, "differed": differed}
@@ -164,10 +164,10 @@ def switchable(context: Context, release: Release) -> Check:
     def observe() -> Observation:
         production = context.production
         services = {each.name: each.service for each in production.running()}
-        hanging = production.hanging_on(production.rolled_back)
+        hanging = production.sharing_with(production.rolled_back)
         ours = {*production.rolled_back, *hanging}
-        ups = production.switching(production.rolled_back, _counts(context))
-        would = [production.would_change(production.as_release(release.tag, up)) for up in ups]
+        ups = production.switch_commands(production.rolled_back, _counts(context))
+        would = [production.dry_run(production.with_tag(release.tag, up)) for up in ups]
         effects = {name: effect for each in would for name, effect in each.differences.items()}
         wrong = [
             f"{name} would be {effect}"

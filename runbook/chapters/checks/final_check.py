@@ -22,12 +22,12 @@ def as_it_was_to_be(context: Context) -> Check:
     """
     release = pinned_release(context)
     settled = (
-        context.health.on_pinned_images(release),
+        context.health.check_pinned_images(release),
         _named_by_the_files(context, release),
         roll_back_application.files_agree_with_containers(context),
-        context.gate.being("open"),
+        context.gate.check_state("open"),
     )
-    serving = context.gate.serving(release.tag)
+    serving = context.gate.check_serves(release.tag)
 
     def observe() -> Observation:
         found = [each.observe() for each in settled]

@@ -10,7 +10,7 @@ from enum import StrEnum
 from runbook.actions import Check, Observation
 from runbook.chapters.context import Context
 from runbook.hosts.command import Command
-from runbook.production.compose import plain
+from runbook.production.compose import unescaped
 from runbook.settings.schema import REVISION, MigrationSettings
 
 
@@ -56,7 +56,7 @@ def container(context: Context, direction: Direction) -> str:
 def running(context: Context, tag: str, direction: Direction, revision: str) -> Command:
     """The command that brings the schema to `revision`, in a container of release `tag` that is removed afterwards."""
     settings = context.settings.migrations
-    return context.production.once(
+    return context.production.run_command(
         tag,
         settings.service,
         container(context, direction),
@@ -74,7 +74,7 @@ def starts(context: Context, tag: str, direction: Direction) -> Check:
     """
     settings = context.settings.migrations
     argv, alone = harmless(settings, direction), bool(settings.own(direction)) and not settings.trial
-    command = context.production.once(
+    command = context.production.run_command(
         tag,
         settings.service,
         f"{context.incident.name}-trial",
@@ -116,4 +116,4 @@ def _environment(context: Context, tag: str) -> list[str]:
     database, service = context.settings.database, context.settings.migrations.service
     given = (context.production.services(tag)[service].get("environment") or {}).get("PGOPTIONS")
     limits = f"-c lock_timeout={database.lock_timeout:g}s -c statement_timeout={database.statement_timeout:g}s"
-    return [f"PGOPTIONS={plain(given)} {limits}" if given else f"PGOPTIONS={limits}"]
+    return [f"PGOPTIONS={unescaped(given)} {limits}" if given else f"PGOPTIONS={limits}"]

@@ -9,7 +9,7 @@ from runbook.chapters.context import Context
 from runbook.errors import HostError, Inconclusive
 from runbook.hosts.command import Command, parsed_json
 from runbook.migrations.image.overdue import sweep
-from runbook.production.compose import plain
+from runbook.production.compose import unescaped
 from runbook.production.containers import Container
 from runbook.release import Release
 
@@ -165,7 +165,7 @@ class ScratchProject:
         """That a mount is a file or folder of the host in which no socket leads to production; it becomes read-only."""
         if mount.get("type") != "bind":
             return False
-        find = ("find", "-H", plain(mount["source"]), "-xdev", "-type", "s", "-print", "-quit")
+        find = ("find", "-H", unescaped(mount["source"]), "-xdev", "-type", "s", "-print", "-quit")
         try:
             found = self._tools.host.run(Command(find, _SOCKETS))
         except HostError:

@@ -13,7 +13,7 @@ from runbook.chapters.context import Context
 from runbook.errors import Inconclusive
 from runbook.hosts.command import parsed_json
 from runbook.migrations.image.contained import contained, run_contained
-from runbook.production.compose import plain
+from runbook.production.compose import unescaped
 from runbook.text import beginning, visible
 
 _READER = Path(__file__).with_name("reader.py")
@@ -37,7 +37,7 @@ def signs_of(context: Context, image: str, service: Mapping[str, Any]) -> Signs:
     """Read what the start command of `service` names in `image` (pinned). Nothing of the image's is run but Python."""
     argv = _start_command(context, image, service)
     given = {"path": (service.get("environment") or {}).get("PATH"), "directory": service.get("working_dir")}
-    request = {"argv": argv} | {name: value if value is None else plain(value) for name, value in given.items()}
+    request = {"argv": argv} | {name: value if value is None else unescaped(value) for name, value in given.items()}
     # The start command may hold secrets: it travels on standard input, which is never recorded.
     call = f"import json\nprint(json.dumps(read(json.loads({json.dumps(request)!a}))))\n"
     program = f"{_READER.read_text(encoding='utf-8')}\n{call}".encode()
@@ -65,7 +65,7 @@ def _start_command(context: Context, image: str, service: Mapping[str, Any]) -> 
     inspect = ("docker", "image", "inspect", "--format", "{{json .Config}}", image)
     config = context.host.ask(context.production.command(*inspect), lambda answer: parsed_json(answer, dict))
     # As Compose and the engine do it: an entrypoint of the service drops the image's command.
-    own = {part: [plain(word) for word in service.get(part) or ()] for part in ("entrypoint", "command")}
+    own = {part: [unescaped(word) for word in service.get(part) or ()] for part in ("entrypoint", "command")}
     entrypoint = own["entrypoint"] or config.get("Entrypoint") or []
     image_command = [] if own["entrypoint"] else config.get("Cmd") or []
     return [str(word) for word in (*entrypoint, *(own["command"] or image_command))]

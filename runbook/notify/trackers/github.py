@@ -7,16 +7,16 @@ from pydantic import SecretStr
 
 from runbook.actions import Action, Check, Message, Observation, Scope
 from runbook.errors import Inconclusive
-from runbook.hosts.http import Answer, HttpClient
+from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.settings.schema import TicketSettings
 
 
 class GitHubTracker:
     """The issue tracker of one repository. A ticket is found again by the incident's name in its body."""
 
-    def __init__(self, prober: HttpClient, settings: TicketSettings, token: SecretStr, deadline: float) -> None:
+    def __init__(self, http: HttpClient, settings: TicketSettings, token: SecretStr, deadline: float) -> None:
         """`deadline` is in seconds: how long a new ticket may take to be listed."""
-        self._prober = prober
+        self._http = http
         self._settings = settings
         self._token = token
         self._deadline = deadline
@@ -61,14 +61,14 @@ class GitHubTracker:
 
         return Check("the tracker to list the ticket", observe, "open the ticket by hand", self._deadline)
 
-    def _ask(self, method: str, query: str, body: Any, wanted: int) -> Answer:
+    def _ask(self, method: str, query: str, body: Any, wanted: int) -> HttpResponse:
         url = f"{self._settings.api_url.rstrip('/')}/repos/{self._settings.repository}/issues{query}"
         headers = {
             "Accept": "application/vnd.github+json",
             "Authorization": f"Bearer {self._token.get_secret_value()}",
             "X-GitHub-Api-Version": "2022-11-28",
         }
-        answer = self._prober.send(method, url, headers, body)
+        answer = self._http.send(method, url, headers, body)
         if answer.status != wanted:
             raise Inconclusive(
                 f"the tracker answered {answer.status} where {wanted} was expected",

@@ -118,7 +118,7 @@ class Logs:
             raise Inconclusive(f"the logs of {', '.join(services)} cannot be read: {said}", _WHERE_LOGS_GO)
         return answer.text
 
-    def no_new_errors(self, before: Mapping[str, int] | None) -> Check:
+    def check_no_new_errors(self, before: Mapping[str, int] | None) -> Check:
         """That the logs of the containers that run now show no error which was not there before the switch.
 
         Without a `before` (no switch in this run), that they show no error at all. The switch made new containers,

@@ -6,7 +6,7 @@ from typing import Any
 
 from runbook.actions import Check, Observation
 from runbook.errors import Inconclusive, NoAnswer, RunbookError, Why
-from runbook.hosts.http import Answer, HttpClient
+from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.production.compose import Production
 from runbook.production.containers import Container
 from runbook.production.service.health_answers import Hope, Objection, bad_status, no_answer, not_ready
@@ -14,7 +14,7 @@ from runbook.production.service.hopeless import Hopeless
 from runbook.release import Release
 from runbook.settings.schema import Deadlines, HealthSettings
 
-_Judge = Callable[[Answer], Objection | None]
+_Judge = Callable[[HttpResponse], Objection | None]
 #: An answer that only an application which is still starting may give is waited out for so long, in seconds.
 _STARTING = 10.0
 
@@ -25,19 +25,19 @@ class Health:
     def __init__(
         self,
         production: Production,
-        prober: HttpClient,
+        http: HttpClient,
         settings: HealthSettings,
         headers: Mapping[str, str],
         deadlines: Deadlines,
     ) -> None:
         """`headers` are what each request carries."""
         self._production = production
-        self._prober = prober
+        self._http = http
         self._settings = settings
         self._headers = headers
         self._deadlines = deadlines
 
-    def containers_healthy(self) -> Check:
+    def check_containers_healthy(self) -> Check:
         """That every container of the rolled-back services is healthy, and stays so for `deadlines.stable` seconds.
 
         A crash loop looks like `running` between two restarts, so ids and restart counts must stay the same meanwhile.
@@ -67,7 +67,7 @@ class Health:
             self._deadlines.healthy,
         )
 
-    def on_pinned_images(self, release: Release) -> Check:
+    def check_pinned_images(self, release: Release) -> Check:
         """That every container of the rolled-back services runs the image that was pinned, whatever its tag says."""
 
         def observe() -> Observation:
@@ -91,11 +91,11 @@ class Health:
             vouchable=False,
         )
 
-    def live(self) -> Check:
+    def check_live(self) -> Check:
         """That every api container says it is alive."""
         return self._every_api("alive", self._settings.liveness_path, bad_status)
 
-    def ready(self, may_be_false: Collection[str] = ()) -> Check:
+    def check_ready(self, may_be_false: Collection[str] = ()) -> Check:
         """That every api container says it is ready: database, jobs and migrations.
 
         Parts in `may_be_false` may be false, and the answer's status is then not asked to be 200 (trap 4).
@@ -104,19 +104,19 @@ class Health:
         if may_be_false:
             rule = f"ready, though {' and '.join(may_be_false)} may be false, because the schema is newer"
 
-        def judge(answer: Answer) -> Objection | None:
+        def judge(answer: HttpResponse) -> Objection | None:
             return not_ready(answer, self._settings.required, may_be_false)
 
         return self._every_api(rule, self._settings.readiness_path, judge)
 
-    def well(self) -> bool:
+    def is_ready(self) -> bool:
         """Tell whether every api container is ready now; False when that cannot be seen."""
         try:
-            return self.ready().observe().ok
+            return self.check_ready().observe().ok
         except RunbookError:
             return False
 
-    def askable(self) -> Check:
+    def check_requests_fit(self) -> Check:
         """That the requests which are made behind the gate fit the application, asked of what runs now.
 
         What runs now may be broken: an error of its own, a `false`, or no answer at all speak against the release, and
@@ -144,7 +144,7 @@ class Health:
         )
 
     def _paths(self) -> list[tuple[str, _Judge]]:
-        def ready(answer: Answer) -> Objection | None:
+        def ready(answer: HttpResponse) -> Objection | None:
             return not_ready(answer, self._settings.required)
 
         return [(self._settings.liveness_path, bad_status), (self._settings.readiness_path, ready)]
@@ -238,14 +238,14 @@ class Health:
         except Inconclusive as error:
             return error
 
-    def _ask(self, container: Container, path: str, scheme: str | None = None) -> Answer:
+    def _ask(self, container: Container, path: str, scheme: str | None = None) -> HttpResponse:
         """Ask a container at the first of its addresses that answers. Raises NoAnswer when none does."""
         scheme = scheme or self._settings.scheme
         worst: NoAnswer | None = None
         for place in self._places(container):
             try:
                 # The certificate names the public host, if anything; the address is the engine's own word for it.
-                return self._prober.get(f"{scheme}://{place}{path}", self._headers, any_certificate=scheme == "https")
+                return self._http.get(f"{scheme}://{place}{path}", self._headers, any_certificate=scheme == "https")
             except NoAnswer as error:
                 worst = error if worst is None or _telling(error) > _telling(worst) else worst
         if worst is None:

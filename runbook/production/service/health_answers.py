@@ -6,7 +6,7 @@ from enum import Enum
 from urllib.parse import urlsplit
 
 from runbook.errors import Inconclusive, NoAnswer, Why
-from runbook.hosts.http import Answer
+from runbook.hosts.http import HttpResponse
 from runbook.text import beginning
 
 
@@ -39,7 +39,7 @@ _MISDIRECTED = (400, 421)
 BUSY = (408, 425, 429)
 
 
-def bad_status(answer: Answer) -> Objection | None:
+def bad_status(answer: HttpResponse) -> Objection | None:
     """Say what speaks against an answer by its status, which must be 200; None when nothing does."""
     said = f"HTTP {answer.status}: {_short(answer.body)}"
     if answer.status == 200:
@@ -60,7 +60,7 @@ def bad_status(answer: Answer) -> Objection | None:
     return Objection(said, Hope.LITTLE, remedy.get(answer.status, "set a path under [health] that answers 200"))
 
 
-def _redirected(answer: Answer, to: str) -> str:
+def _redirected(answer: HttpResponse, to: str) -> str:
     if urlsplit(to).scheme == "https" and urlsplit(answer.url).scheme == "http":
         return (
             'set health.scheme = "https" if the port speaks TLS; if the gateway does, tell the application so as the'
@@ -69,7 +69,7 @@ def _redirected(answer: Answer, to: str) -> str:
     return "set the path under [health] that answers by itself"
 
 
-def not_ready(answer: Answer, required: Collection[str], may_be_false: Collection[str] = ()) -> Objection | None:
+def not_ready(answer: HttpResponse, required: Collection[str], may_be_false: Collection[str] = ()) -> Objection | None:
     """Say what speaks against a readiness answer; None when nothing does.
 
     Its status must be 200, or 503 where something may be false. Each part of `required` must be `true`, and nothing may

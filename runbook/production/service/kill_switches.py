@@ -47,7 +47,7 @@ class Users:
     addresses may take to follow the switch, in seconds.
     """
 
-    prober: HttpClient
+    http: HttpClient
     public_url: str
     credential: SecretStr | None
     deadline: float
@@ -74,14 +74,14 @@ class KillSwitch:
         self.variable = settings.variable
         self.services = settings.services
 
-    def set_in_env_file(self) -> Check:
+    def check_in_env_file(self) -> Check:
         """That the env file sets the switch at all: otherwise production takes it from elsewhere."""
 
         def observe() -> Observation:
             env_file = self._env_file.read()
             value = env_file.value_of(self._settings.variable)
             # That it can be changed there is found out here, and not when it is to be.
-            self._env_file.changed(env_file, self._settings.variable, self.value)
+            self._env_file.with_value(env_file, self._settings.variable, self.value)
             return Observation(ok=True, seen=f"{env_file.path} says {self._settings.variable}={value}")
 
         return Check(
@@ -90,10 +90,10 @@ class KillSwitch:
             "production takes it from elsewhere: set it there by hand",
         )
 
-    def turning(self, incident: str) -> Action:
+    def set_in_env_file(self, incident: str) -> Action:
         """The change that sets the switch in the env file, and keeps a copy of the file as it was."""
         env_file = self._env_file.read()
-        content = self._env_file.changed(env_file, self._settings.variable, self.value)
+        content = self._env_file.with_value(env_file, self._settings.variable, self.value)
 
         def already() -> str | None:
             now = self._env_file.read().values.get(self._settings.variable)
@@ -102,12 +102,12 @@ class KillSwitch:
         kept = f"{self._production.directory}/{FOLDER}/{incident}.env"
         return Action(
             f"{env_file.path} says {self._settings.variable}={self.value}",
-            self._env_file.replacing(env_file, content, kept),
+            self._env_file.replace_commands(env_file, content, kept),
             already,
             leaves=(Artifact(kept, "the env file as it was before, with its secrets"),),
         )
 
-    def redeploying(self, had: Mapping[str, int]) -> Action:
+    def redeploy(self, had: Mapping[str, int]) -> Action:
         """The change that recreates the switch's services on the release that runs now, whatever the env file's tag.
 
         `had` is how many containers each service had before.
@@ -115,11 +115,11 @@ class KillSwitch:
         production, services = self._production, self._settings.services
         running = production.running_tag(services)
         anew = production.has_temporary_name(services)
-        ups = production.switching(services, had, anew=anew)
-        commands = tuple(production.as_release(running, up) for up in ups)
+        ups = production.switch_commands(services, had, anew=anew)
+        commands = tuple(production.with_tag(running, up) for up in ups)
 
         def already() -> str | None:
-            if anew or not production.settled(services, commands):
+            if anew or not production.is_settled(services, commands):
                 return None
             containers = production.of_services(services)
             return f"{', '.join(c.name for c in containers)} run with {self._settings.variable}={self.value}"
@@ -130,7 +130,7 @@ class KillSwitch:
             already,
         )
 
-    def same_images(self, before: Mapping[str, str]) -> Check:
+    def check_images_unchanged(self, before: Mapping[str, str]) -> Check:
         """That the services run the images that they ran before; `before` holds image ids by container name."""
 
         def observe() -> Observation:
@@ -145,7 +145,7 @@ class KillSwitch:
             acceptable=False,
         )
 
-    def reaching(self) -> Check:
+    def check_reaches_containers(self) -> Check:
         """That the switch reaches the containers of its services: by which variables, or by what else."""
 
         def observe() -> Observation:
@@ -165,7 +165,7 @@ class KillSwitch:
             f"let the Compose file hand {self.variable} to the service, or correct variable and services of the switch",
         )
 
-    def seen_inside(self) -> Check:
+    def check_inside_containers(self) -> Check:
         """That every container of the switch's services has what Compose makes of the value for it."""
 
         def observe() -> Observation:
@@ -185,7 +185,7 @@ class KillSwitch:
             "does the Compose file hand the variable to the service?",
         )
 
-    def askable(self) -> Check:
+    def check_observable(self) -> Check:
         """That users' answers can tell later whether the switch is felt: a credential is there, and they can change.
 
         What the addresses answer now is told. Only where all of them answer as disabled ones before the switch is
@@ -226,9 +226,9 @@ class KillSwitch:
                     "the settings name no credential for the switch's addresses", "set switches.….credential"
                 )
             headers = {"Authorization": f"Bearer {self._users.credential.get_secret_value()}"}
-        return self._users.prober.get(self._users.public_url + path, headers).status
+        return self._users.http.get(self._users.public_url + path, headers).status
 
-    def felt_by_users(self, *, with_credentials: bool) -> Check:
+    def check_user_paths(self, *, with_credentials: bool) -> Check:
         """That the switch's addresses answer users as its position says, with or without credentials.
 
         Off means one of `disabled_statuses`; a 401 proves nothing, because it says who asks and not what is on. On

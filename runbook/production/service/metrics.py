@@ -11,18 +11,18 @@ from runbook.hosts.http import HttpClient
 class Metrics:
     """The metrics page on the public address."""
 
-    def __init__(self, prober: HttpClient, url: str, token: SecretStr, deadline: float) -> None:
+    def __init__(self, http: HttpClient, url: str, token: SecretStr, deadline: float) -> None:
         """`deadline` is in seconds."""
-        self._prober = prober
+        self._http = http
         self._url = url
         self._token = token
         self._deadline = deadline
 
-    def scraped_with_token(self) -> Check:
+    def check_with_token(self) -> Check:
         """That the page opens with the token and holds at least one sample in Prometheus' text format."""
 
         def observe() -> Observation:
-            answer = self._prober.get(self._url, {"Authorization": f"Bearer {self._token.get_secret_value()}"})
+            answer = self._http.get(self._url, {"Authorization": f"Bearer {self._token.get_secret_value()}"})
             if answer.status != 200:
                 refused = answer.status in (401, 403)
                 return Observation(ok=False, seen=f"{self._url} answers {answer.status} to the token", final=refused)
@@ -36,11 +36,11 @@ class Metrics:
             self._deadline,
         )
 
-    def refused_without_token(self) -> Check:
+    def check_without_token(self) -> Check:
         """That the page stays shut without the token."""
 
         def observe() -> Observation:
-            answer = self._prober.get(self._url)
+            answer = self._http.get(self._url)
             seen = f"{self._url} answers {answer.status} without the token"
             return Observation(answer.status in (401, 403), seen, final=answer.status == 200)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from runbook.errors import HostError, ProductionError
 from runbook.hosts.command import Completed, parsed_json
-from runbook.production.compose import Production, plain
+from runbook.production.compose import Production, unescaped
 from runbook.production.containers import Container
 from runbook.settings.schema import SwitchSettings
 
@@ -70,7 +70,7 @@ def inside(production: Production, switch: SwitchSettings, value: str, tag: str 
             variables[switch.variable] = value
         argv = None
         if {"command", "entrypoint"} & set(differs):
-            argv = tuple(plain(word) for key in ("entrypoint", "command") for word in service.get(key) or ())
+            argv = tuple(unescaped(word) for key in ("entrypoint", "command") for word in service.get(key) or ())
         others = tuple(key for key in differs if key not in ("environment", "command", "entrypoint"))
         found[name] = Inside(variables, argv, others)
     return {name: each for name, each in found.items() if each}
@@ -79,7 +79,7 @@ def inside(production: Production, switch: SwitchSettings, value: str, tag: str 
 def _services(production: Production, variable: str, value: str, tag: str | None) -> _Services:
     """Every service as Compose reads the files when the variable has this value."""
     command = production.compose("config", "--format", "json")
-    asking = production.as_release(tag, command)
+    asking = production.with_tag(tag, command)
     asking = replace(asking, argv=("env", f"{variable}={value}", *asking.argv), secret_output=True)
 
     def read(answer: Completed) -> _Services:
@@ -115,7 +115,7 @@ def _handed_over(production: Production, variable: str) -> set[str]:
 
 
 def _environment(service: Mapping[str, Any]) -> dict[str, str]:
-    return {name: plain(value) for name, value in (service.get("environment") or {}).items() if value is not None}
+    return {name: unescaped(value) for name, value in (service.get("environment") or {}).items() if value is not None}
 
 
 def _dict(found: Mapping[str, Any], name: str) -> dict[str, Any]:

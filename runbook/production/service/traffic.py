@@ -38,16 +38,16 @@ class PublicAnswer:
 class TrafficGate:
     """The traffic gate of one production. Its state is asked each time, never remembered."""
 
-    def __init__(self, production: Production, prober: HttpClient, settings: TrafficSettings, deadline: float) -> None:
+    def __init__(self, production: Production, http: HttpClient, settings: TrafficSettings, deadline: float) -> None:
         """`deadline` is how long the public address may take to follow, in seconds."""
         self._production = production
-        self._prober = prober
+        self._http = http
         self._settings = settings
         self._deadline = deadline
 
     def state(self) -> str:
         """Return `open` or `closed`. Raises Inconclusive when the gate says neither."""
-        answer = self._production.host.run(self._production.inside(self._settings.state))
+        answer = self._production.host.run(self._production.exec_command(self._settings.state))
         said = answer.text.strip()
         if answer.exit_code != 0 or said not in ("open", "closed"):
             raise Inconclusive(
@@ -56,11 +56,11 @@ class TrafficGate:
             )
         return said
 
-    def pausing(self) -> Action:
+    def pause(self) -> Action:
         """The change that pauses user traffic."""
         return self._turning("user traffic is paused", self._settings.pause, "closed")
 
-    def resuming(self) -> Action:
+    def resume(self) -> Action:
         """The change that resumes user traffic."""
         return self._turning("user traffic is resumed", self._settings.resume, "open")
 
@@ -68,9 +68,9 @@ class TrafficGate:
         def already() -> str | None:
             return f"the gate is {wanted}" if self.state() == wanted else None
 
-        return Action(summary, (self._production.inside(call),), already)
+        return Action(summary, (self._production.exec_command(call),), already)
 
-    def being(self, wanted: str) -> Check:
+    def check_state(self, wanted: str) -> Check:
         """That the gate is `open` or `closed`, by its own word."""
 
         def observe() -> Observation:
@@ -81,10 +81,10 @@ class TrafficGate:
             f"the traffic gate {wanted}", self._unless_down(observe), "look at the gateway by hand", self._deadline
         )
 
-    def public(self) -> PublicAnswer:
+    def public_answer(self) -> PublicAnswer:
         """What the public address answers now, and by whom, as far as its answer tells."""
         try:
-            answer = self._prober.get(self._address)
+            answer = self._http.get(self._address)
         except NoAnswer as error:
             return PublicAnswer(error.seen, By.NOBODY)
         header = (self._settings.release_header or "").lower()
@@ -99,11 +99,11 @@ class TrafficGate:
         location, release = answer.headers.get("location", ""), answer.headers.get(header) if header else None
         return PublicAnswer(seen, by, answer.status, location, release)
 
-    def keeping_users_out(self) -> Check:
+    def check_traffic_paused(self) -> Check:
         """That the gate is closed, and the public address answers with an error of the gateway's own."""
 
         def observe() -> Observation:
-            state, public = self.state(), self.public()
+            state, public = self.state(), self.public_answer()
             if public.by is By.NOBODY:
                 raise Inconclusive(public.seen, "is the address right, and is something listening?")
             kept_out = state == "closed" and public.by is By.GATEWAY
@@ -140,16 +140,16 @@ class TrafficGate:
 
         return looked
 
-    def agreeing(self, api_is_well: Callable[[], bool]) -> Check:
+    def check_consistent(self, api_is_ready: Callable[[], bool]) -> Check:
         """That the gate's own word and the answers of the public address do not contradict each other.
 
         An open gate in front of an application that is down answers like a closed one: that speaks against nothing,
-        unless `api_is_well`. Then what `serving` will ask for is found out as well: no status such as 401 or 404, which
-        is not a failing release's, and the tag of a release that runs, where answers are to name it.
+        unless `api_is_ready`. Then what `check_serves` will ask for is checked as well: no status such as 401 or
+        404, which is not a failing release's, and the tag of a release that runs, where answers are to name it.
         """
 
         def observe() -> Observation:
-            state, public = self.state(), self.public()
+            state, public = self.state(), self.public_answer()
             if public.by is By.NOBODY:
                 raise Inconclusive(public.seen, "set traffic.public_url to an address that the production host reaches")
             said = f"the gate says {state}, and {public.seen}"
@@ -161,7 +161,7 @@ class TrafficGate:
                 )
             refused = public.by is not By.APPLICATION and (public.status == 503 or public.by is By.SOMEBODY)
             never = self._never_served(public)
-            if not (refused or never) or not api_is_well():
+            if not (refused or never) or not api_is_ready():
                 return Observation(ok=True, seen=said)
             if never:
                 return Observation(ok=False, seen=f"{said}, with a ready api: {never}")
@@ -196,7 +196,7 @@ class TrafficGate:
             " traffic.release_header to a header whose value is the tag, or leave it out)"
         )
 
-    def turnable(self) -> Check:
+    def check_commands(self) -> Check:
         """That the programs which pause and resume traffic are there; neither is run."""
 
         def observe() -> Observation:
@@ -227,7 +227,7 @@ class TrafficGate:
             self.state()  # raises when it does not start
             return True, f"{program} of {place}, which says how the gate is as well"
         find = ServiceCommand(service=call.service, command=("sh", "-c", _FIND, "sh", program))
-        answer = self._production.host.run(self._production.inside(find))
+        answer = self._production.host.run(self._production.exec_command(find))
         said = answer.text.strip()
         if answer.exit_code == 0 and said in ("found", "missing"):
             return said == "found", f"{program} is {said} in {place}"
@@ -235,12 +235,12 @@ class TrafficGate:
             return None, f"not known, {place} has no shell to look for {program}"
         return False, f"nothing can be run in {place}: {answer.last_line}"
 
-    def serving(self, tag: str) -> Check:
+    def check_serves(self, tag: str) -> Check:
         """That the public address answers well, and from release `tag` when answers say which release they are from."""
         header = self._settings.release_header
 
         def observe() -> Observation:
-            answer = self._prober.get(self._address)
+            answer = self._http.get(self._address)
             served = answer.headers.get(header.lower()) if header else None
             by = f" from {served or 'a release that it does not name'}" if header else ""
             good = answer.status < 400 and (header is None or served == tag)
@@ -249,11 +249,11 @@ class TrafficGate:
         wanted = f"{self._address} to answer users{f' from {tag}' if header else ''}"
         return Check(wanted, self._unless_down(observe), "look at the gateway's and the api's logs", self._deadline)
 
-    def answering(self) -> Check:
+    def check_answers(self) -> Check:
         """That the public address answers well, from whichever release."""
 
         def observe() -> Observation:
-            answer = self._prober.get(self._address)
+            answer = self._http.get(self._address)
             return Observation(answer.status < 400, f"{self._address} answers {answer.status}")
 
         return Check(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from runbook.command_hints import begun_with, turning_on
+from runbook.command_hints import enable_command, invocation
 from runbook.journal.journal import Entry
 from runbook.report.follow_up.next_steps import ToDo, to_do
 from runbook.report.production_view import LOOKS
@@ -192,7 +192,7 @@ def _switches_off(entries: Sequence[Entry]) -> Iterator[SwitchOff]:
     seen = [observe["switches"] for observe in looks if isinstance(observe, Mapping) and "switches" in observe]
     at = [observe["at"] for observe in looks if isinstance(observe, Mapping) and "switches" in observe]
     opened = entries[0] if entries else {}
-    project, begun = str(opened.get("project", "")), begun_with(opened)
+    project, begun = str(opened.get("project", "")), invocation(opened)
     for name, switch in sorted(seen[-1].items()) if seen else ():
         if switch["state"] != "off":
             continue
@@ -207,7 +207,7 @@ def _switches_off(entries: Sequence[Entry]) -> Iterator[SwitchOff]:
             since=since,
             remind_after=after,
             due=_due(since or at[-1], after),
-            command=turning_on(name, project, begun),
+            command=enable_command(name, project, begun),
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from runbook.command_hints import rendering
+from runbook.command_hints import render_command
 from runbook.errors import JournalError
 from runbook.journal.damage import BROKEN_OFF
 from runbook.journal.verify import Verified, check
@@ -74,9 +74,8 @@ def _compared(found: bytes, journal: Path, verified: Verified) -> CheckedPage:
         return CheckedPage(Page.DIFFERS, f"{PAGE} holds no record as the runbook makes it")
     head = _HEAD.search(article[: article.index(b">")])
     if head is None:
-        words = (
-            f"{PAGE} does not name its journal's head: it was changed; to render it again, type {rendering(journal)}"
-        )
+        again = f"to render it again, type {render_command(journal)}"
+        words = f"{PAGE} does not name its journal's head: it was changed; {again}"
         return CheckedPage(Page.NOT_COMPARED, words)
     if head[1].decode() != verified.head:
         return _of_other_head(head[1].decode(), journal, verified)
@@ -101,7 +100,7 @@ def _same(article: bytes, journal: Path, verified: Verified) -> CheckedPage:
     words = f"{PAGE} tells something else than its journal, although its head fits: it was changed, or another version"
     aside = shlex.join(["cp", "--", str(journal.with_name(PAGE)), str(journal.with_name(f"{PAGE}.found"))])
     words = f"{words} of the runbook made it; to keep it and render it again, type"
-    return CheckedPage(Page.DIFFERS, f"{words} {aside} && {rendering(journal)}")
+    return CheckedPage(Page.DIFFERS, f"{words} {aside} && {render_command(journal)}")
 
 
 def _article_of(body: str) -> bytes | None:
@@ -120,4 +119,4 @@ def _of_other_head(head: str, journal: Path, verified: Verified) -> CheckedPage:
         words = f"{PAGE} is not from this journal as it is: it was made from one with the head {head}"
         return CheckedPage(Page.OTHER_JOURNAL, words)
     words = f"{PAGE} was made when entry {entry} was the last one of this journal"
-    return CheckedPage(Page.OLDER, f"{words}; to render it again, type {rendering(journal)}")
+    return CheckedPage(Page.OLDER, f"{words}; to render it again, type {render_command(journal)}")

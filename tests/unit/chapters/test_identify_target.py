@@ -24,8 +24,8 @@ HELD = "sha256:" + "4" * 64
 
 def pin(reply: Reply, *, held: bool = True) -> tuple[str, str]:
     """Pin the api of a registry that answers everything with `reply`, on a host that may hold the image."""
-    with serving(lambda _asked: reply) as server, asking() as prober:
-        found = Registry(server.url, None, None, prober)
+    with serving(lambda _asked: reply) as server, asking() as http:
+        found = Registry(server.url, None, None, http)
         image = ImageName(found.host, "shop/api", "v1")
         known = [f"{found.host}/shop/api@{HELD}"] if held else []
         context: Any = SimpleNamespace(registry=found, production=SimpleNamespace(digests_of=lambda _reference: known))
@@ -75,7 +75,9 @@ def test_service_that_has_ended_is_told_before_anything_is_changed(
         SimpleNamespace(one_line="shop-migrate-1 is exited"),
     ]
     context: Any = SimpleNamespace(
-        production=SimpleNamespace(application=lambda: containers, ended=lambda _containers: ended, remarks=list),
+        production=SimpleNamespace(
+            application=lambda: containers, ended_services=lambda _containers: ended, remarks=list
+        ),
         incident=SimpleNamespace(facts=facts),
         settings=SimpleNamespace(project=SimpleNamespace(name="shop")),
     )

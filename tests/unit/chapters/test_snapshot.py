@@ -42,7 +42,9 @@ def context(*containers: Container) -> Any:
         env_file=SimpleNamespace(read=lambda: file),
         catalog=SimpleNamespace(revisions=lambda: ["0003"]),
         health=SimpleNamespace(readiness=dict),
-        gate=SimpleNamespace(state=lambda: "open", public=lambda: PublicAnswer("it answers 200", By.APPLICATION, 200)),
+        gate=SimpleNamespace(
+            state=lambda: "open", public_answer=lambda: PublicAnswer("it answers 200", By.APPLICATION, 200)
+        ),
         logs=SimpleNamespace(recent=lambda: SimpleNamespace(counts={})),
     )
 

@@ -139,7 +139,7 @@ def ready_tools(folder: Path, at: str, *, tag: str = "v1", mode: Mode = Mode.EXE
         incident=incident(folder, mode),
         catalog=SimpleNamespace(revisions=lambda: (at,)),
         production=SimpleNamespace(tag=lambda: tag),
-        host=SimpleNamespace(patiently=lambda ask: ask()),
+        host=SimpleNamespace(retry=lambda ask: ask()),
         ledger=Ledger(),
         settings=SimpleNamespace(health=HealthSettings()),
     )

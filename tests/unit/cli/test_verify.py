@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runbook.cli.main import main
-from runbook.hosts.http import Answer
+from runbook.hosts.http import HttpResponse
 from runbook.journal.verify import verify
 from runbook.report.page import render
 from tests.support.forging import lines_in, put, resealed, rewritten, sealed_anew
@@ -82,7 +82,7 @@ def test_outputs_are_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     """The files that a journal names are counted when they are as written, and named when they are not."""
     found = incident(tmp_path)
     for body in ("y" * 5000, "z" * 5000):
-        found.exchanged("GET", "http://x/", None, Answer("http://x/", 200, {}, body, 0.1))
+        found.exchanged("GET", "http://x/", None, HttpResponse("http://x/", 200, {}, body, 0.1))
     found.journal.write("closed", outcome="passed")
     found.journal.close()
     code, lines = said(capsys, tmp_path)

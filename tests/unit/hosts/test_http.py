@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from runbook.errors import Inconclusive, Why
-from runbook.hosts.http import LARGEST_BODY, Answer, why_not
+from runbook.hosts.http import LARGEST_BODY, HttpResponse, no_answer_reason
 from runbook.production.service.health_answers import not_ready
 from runbook.text import beginning
 from tests.support.parts import Heard, Reply, asking, serving
@@ -18,8 +18,8 @@ from tests.support.parts import Heard, Reply, asking, serving
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 
 
-def answer(body: str) -> Answer:
-    return Answer("http://x/readyz", 200, {}, body, 0.1)
+def answer(body: str) -> HttpResponse:
+    return HttpResponse("http://x/readyz", 200, {}, body, 0.1)
 
 
 @contextmanager
@@ -79,10 +79,10 @@ def after_head(say: Callable[[socket.socket], None]) -> Callable[[socket.socket]
 def test_server_that_never_comes_to_an_end_is_left_at_the_deadline(say: Callable[[socket.socket], None]) -> None:
     """However slowly a server answers, the exchange ends at its deadline, and there was no answer."""
     heard = Heard()
-    with saying(say) as url, asking(0.5, heard) as prober:
+    with saying(say) as url, asking(0.5, heard) as http:
         began = time.monotonic()
         with pytest.raises(Inconclusive, match="gave no answer"):
-            prober.get(url)
+            http.get(url)
         took = time.monotonic() - began
     assert took < 1.2
     assert [exchange[1] for exchange in heard.exchanges] == [url]
@@ -103,31 +103,31 @@ def test_server_that_never_comes_to_an_end_is_left_at_the_deadline(say: Callable
 )
 def test_what_is_no_http_is_no_answer(say: Callable[[socket.socket], None]) -> None:
     """What does not answer in HTTP, to its end, has not answered."""
-    with saying(say) as url, asking(2) as prober, pytest.raises(Inconclusive, match="gave no answer"):
-        prober.get(url)
+    with saying(say) as url, asking(2) as http, pytest.raises(Inconclusive, match="gave no answer"):
+        http.get(url)
 
 
 def test_nobody_listening_is_no_answer() -> None:
     """Where nobody listens, that is told with the address, and put on record."""
     heard = Heard()
-    with asking(heard=heard) as prober, pytest.raises(Inconclusive, match=r"http://127\.0\.0\.1:1/healthz gave no"):
-        prober.get("http://127.0.0.1:1/healthz")
+    with asking(heard=heard) as http, pytest.raises(Inconclusive, match=r"http://127\.0\.0\.1:1/healthz gave no"):
+        http.get("http://127.0.0.1:1/healthz")
     assert len(heard.exchanges) == 1
 
 
 @pytest.mark.parametrize("url", ["http://", "nonsense", "http://[::1", "http://x:99999/", "ftp://x/"])
 def test_address_that_cannot_be_asked_is_no_answer(url: str) -> None:
     """What is no address is told like an address that nobody answers at."""
-    with asking(1) as prober, pytest.raises(Inconclusive):
-        prober.get(url)
+    with asking(1) as http, pytest.raises(Inconclusive):
+        http.get(url)
 
 
 def test_answer_is_given_and_put_on_record() -> None:
     """Status, headers and body arrive; the record gets the same."""
     heard = Heard()
     reply = Reply(503, {"database": False}, {"X-Release": "v1"})
-    with serving(lambda _asked: reply) as server, asking(heard=heard) as prober:
-        found = prober.get(f"{server.url}/readyz", {"Authorization": "Bearer x"})
+    with serving(lambda _asked: reply) as server, asking(heard=heard) as http:
+        found = http.get(f"{server.url}/readyz", {"Authorization": "Bearer x"})
     assert (found.status, found.headers["x-release"], found.json()) == (503, "v1", {"database": False})
     assert server.asked[0].headers["authorization"] == "Bearer x"
     assert heard.exchanges == [("GET", f"{server.url}/readyz", None, found)]
@@ -136,8 +136,8 @@ def test_answer_is_given_and_put_on_record() -> None:
 def test_secret_answer_stays_off_the_record() -> None:
     """Of an answer that is secret the record keeps the status."""
     heard = Heard()
-    with serving(lambda _asked: Reply(200, b"canary-4711")) as server, asking(heard=heard) as prober:
-        found = prober.send("GET", server.url, secret_answer=True)
+    with serving(lambda _asked: Reply(200, b"canary-4711")) as server, asking(heard=heard) as http:
+        found = http.send("GET", server.url, secret_answer=True)
     assert found.body == "canary-4711"
     assert "canary" not in str(heard.exchanges)
 
@@ -145,8 +145,8 @@ def test_secret_answer_stays_off_the_record() -> None:
 def test_body_is_sent_as_json() -> None:
     """What is sent goes out as JSON and stands on record."""
     heard = Heard()
-    with serving(lambda _asked: Reply(201)) as server, asking(heard=heard) as prober:
-        prober.send("POST", f"{server.url}/issues", {}, {"title": "ä"})
+    with serving(lambda _asked: Reply(201)) as server, asking(heard=heard) as http:
+        http.send("POST", f"{server.url}/issues", {}, {"title": "ä"})
     assert server.asked[0].body.decode() in ('{"title":"ä"}', '{"title": "\\u00e4"}')
     assert server.asked[0].headers["content-type"] == "application/json"
     assert heard.exchanges[0][2] == {"title": "ä"}
@@ -154,20 +154,20 @@ def test_body_is_sent_as_json() -> None:
 
 def test_endless_body_is_read_up_to_the_limit() -> None:
     """Of an answer that is too long only the beginning is read."""
-    with serving(lambda _asked: Reply(200, b"x" * (3 * LARGEST_BODY))) as server, asking() as prober:
-        assert len(prober.get(server.url).body) == LARGEST_BODY
+    with serving(lambda _asked: Reply(200, b"x" * (3 * LARGEST_BODY))) as server, asking() as http:
+        assert len(http.get(server.url).body) == LARGEST_BODY
 
 
 def test_body_that_is_not_utf8_is_shown_as_far_as_it_is() -> None:
     """Bytes that are no UTF-8 do not stop a probe."""
-    with serving(lambda _asked: Reply(200, b"caf\xe9")) as server, asking() as prober:
-        assert prober.get(server.url).body == "caf\N{REPLACEMENT CHARACTER}"
+    with serving(lambda _asked: Reply(200, b"caf\xe9")) as server, asking() as http:
+        assert http.get(server.url).body == "caf\N{REPLACEMENT CHARACTER}"
 
 
 def test_redirect_is_an_answer() -> None:
     """A redirect is what the address answered; nobody follows it."""
-    with serving(lambda _asked: Reply(302, headers={"Location": "/elsewhere"})) as server, asking() as prober:
-        assert prober.get(server.url).status == 302
+    with serving(lambda _asked: Reply(302, headers={"Location": "/elsewhere"})) as server, asking() as http:
+        assert http.get(server.url).status == 302
     assert len(server.asked) == 1
 
 
@@ -178,8 +178,8 @@ def test_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch, v
         monkeypatch.setenv(variable, proxy.url)
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
-        with asking() as prober:
-            assert prober.get(server.url).status == 200
+        with asking() as http:
+            assert http.get(server.url).status == 200
     assert proxy.asked == []
 
 
@@ -239,4 +239,4 @@ def test_text_is_cut_between_words_only(text: str, shown: str) -> None:
 )
 def test_why_there_was_no_answer(error: Exception, why: Why) -> None:
     """What failed tells what to set."""
-    assert why_not(error) is why
+    assert no_answer_reason(error) is why

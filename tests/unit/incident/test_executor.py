@@ -11,7 +11,7 @@ import pytest
 from runbook.actions import Action, Check, Message, Observation, Outcome, Scope
 from runbook.errors import CheckFailed, CommandFailed, Inconclusive
 from runbook.hosts.command import Command, Completed
-from runbook.hosts.http import Answer
+from runbook.hosts.http import HttpResponse
 from runbook.hosts.local import Host
 from runbook.incident.executor import Executor, Mode
 from runbook.journal.events import EventListener
@@ -270,7 +270,7 @@ def test_secret_across_the_cut_of_an_answer_leaves_no_half(tmp_path: Path) -> No
     """The same for the body of an HTTP answer."""
     found = incident(tmp_path)
     for before in range(4096 - len(CANARY), 4096):
-        found.exchanged("GET", "http://x/", None, Answer("http://x/", 200, {}, "x" * before + CANARY, 0.1))
+        found.exchanged("GET", "http://x/", None, HttpResponse("http://x/", 200, {}, "x" * before + CANARY, 0.1))
     assert "canar" not in found.journal.path.read_text()
 
 

@@ -13,7 +13,7 @@ import pytest
 from runbook.actions import Action
 from runbook.hosts.command import Command, NullRecorder
 from runbook.hosts.local import Host
-from runbook.hosts.process import start_of
+from runbook.hosts.process import process_start
 from runbook.incident import orphaned_command as module
 from runbook.incident.executor import Executor, Mode
 from runbook.incident.orphaned_command import settle
@@ -59,9 +59,9 @@ def test_it_is_stopped_at_its_deadline(tmp_path: Path) -> None:
     assert entry["how"] == "was stopped"
     assert process.wait() != 0
     deadline = time.monotonic() + 5
-    while start_of(int(pid.read_text())) is not None and time.monotonic() < deadline:
+    while process_start(int(pid.read_text())) is not None and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert start_of(int(pid.read_text())) is None
+    assert process_start(int(pid.read_text())) is None
     assert (tmp_path / "cleaned").exists()
 
 

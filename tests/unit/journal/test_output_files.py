@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runbook.hosts.command import Command
-from runbook.hosts.http import Answer
+from runbook.hosts.http import HttpResponse
 from runbook.hosts.local import Host
 from runbook.incident.executor import Executor
 from runbook.journal.output_files import Outputs, check_outputs, is_output
@@ -28,7 +28,7 @@ def run(found: Executor, text: str, *, to: str = "1", secret: bool = False) -> d
 
 
 def asked(found: Executor, body: str) -> dict[str, object]:
-    found.exchanged("GET", "http://x/", None, Answer("http://x/", 200, {}, body, 0.1))
+    found.exchanged("GET", "http://x/", None, HttpResponse("http://x/", 200, {}, body, 0.1))
     return dict(found.journal.entries[-1])
 
 

@@ -12,7 +12,7 @@ import pytest
 from runbook.actions import Action, Artifact, Check, Observation, Scope
 from runbook.errors import Inconclusive, RunbookError
 from runbook.hosts.command import Command
-from runbook.hosts.http import Answer
+from runbook.hosts.http import HttpResponse
 from runbook.hosts.local import Host
 from runbook.incident.executor import Mode
 from runbook.incident.orphaned_command import settle
@@ -54,7 +54,7 @@ def test_what_an_incident_writes_is_as_the_schema_says(tmp_path: Path, mode: Mod
         with contextlib.suppress(RunbookError):
             host.run(missing)
     for body in ("short", "y" * 5000):
-        found.exchanged("GET", "http://x/", {"a": 1}, Answer("http://x/", 200, {}, body, 0.1))
+        found.exchanged("GET", "http://x/", {"a": 1}, HttpResponse("http://x/", 200, {}, body, 0.1))
     found.exchanged("GET", "http://x/", None, "no answer")
     for seen in (Observation(ok=True, seen="so"), Observation(ok=False, seen="not so"), None):
         with contextlib.suppress(RunbookError):

@@ -55,43 +55,43 @@ def elsewhere() -> Production:
     ("command", "argv", "deadline"),
     [
         pytest.param(
-            shop().pulling(release("v1")),
+            shop().pull_command(release("v1")),
             ("env", "IMAGE_TAG=v1", *PREFIX, "pull", "api", "jobs"),
             600,
             id="pull",
         ),
         pytest.param(
-            elsewhere().pulling(release("v1")),
+            elsewhere().pull_command(release("v1")),
             ("env", "VERSION=v1", *ELSEWHERE_PREFIX, "pull", "web", "worker"),
             600,
             id="pull-elsewhere",
         ),
         pytest.param(
-            shop().bringing_up(("api", "jobs"), {}),
+            shop().up_command(("api", "jobs"), {}),
             (*PREFIX, "up", "-d", "--no-deps", "--no-build", "--pull", "never", "api", "jobs"),
             180,
             id="up",
         ),
         pytest.param(
-            shop().bringing_up(("api",), {}, anew=True),
+            shop().up_command(("api",), {}, anew=True),
             (*PREFIX, "up", "-d", "--no-deps", "--no-build", "--pull", "never", "--force-recreate", "api"),
             180,
             id="up-anew",
         ),
         pytest.param(
-            elsewhere().bringing_up(("web", "worker"), {}),
+            elsewhere().up_command(("web", "worker"), {}),
             (*ELSEWHERE_PREFIX, "up", "-d", "--no-deps", "--no-build", "--pull", "never", "web", "worker"),
             180,
             id="up-elsewhere",
         ),
         pytest.param(
-            shop().inside(ServiceCommand(service="gateway", command=("gate", "close"))),
+            shop().exec_command(ServiceCommand(service="gateway", command=("gate", "close"))),
             (*PREFIX, "exec", "-T", "gateway", "gate", "close"),
             10,
             id="inside-a-service",
         ),
         pytest.param(
-            shop().inside(ServiceCommand(command=("systemctl", "stop", "nginx"))),
+            shop().exec_command(ServiceCommand(command=("systemctl", "stop", "nginx"))),
             ("systemctl", "stop", "nginx"),
             10,
             id="on-the-host",
@@ -114,7 +114,7 @@ def test_command_is_exactly_this(command: Command, argv: tuple[str, ...], deadli
 
 def test_up_takes_the_tag_from_the_env_file_only() -> None:
     """Nothing but the env file decides what comes up, so that the next `up`, or a reboot, brings up the same."""
-    assert not [word for word in shop().bringing_up(("api",), {}).argv if "IMAGE_TAG" in word]
+    assert not [word for word in shop().up_command(("api",), {}).argv if "IMAGE_TAG" in word]
 
 
 def site(
@@ -190,7 +190,7 @@ def test_application_that_has_ended_is_still_the_application() -> None:
     images = [(name, f"r.example/{name}:v2") for name in ("api", "jobs")]
     there = site(*images, api={"restart": "on-failure"}, jobs={"restart": "no"})
     assert there.rolled_back == ("api", "jobs")
-    assert there.ended(there.containers()) == ["api", "jobs"]
+    assert there.ended_services(there.containers()) == ["api", "jobs"]
 
 
 def test_nothing_to_roll_back_is_not_everything() -> None:
@@ -206,5 +206,5 @@ def test_nothing_to_roll_back_is_not_everything() -> None:
 def test_scaled_service_is_brought_up_as_often_as_it_was() -> None:
     """Only where the number is another one than the files give."""
     there = site(("api", "r.example/api:v2"), ("jobs", "r.example/jobs:v2"), jobs={"deploy": {"replicas": 2}})
-    up = there.bringing_up(("api", "jobs"), {"api": 3, "jobs": 2})
+    up = there.up_command(("api", "jobs"), {"api": 3, "jobs": 2})
     assert up.argv[-6:] == ("--pull", "never", "--scale", "api=3", "api", "jobs")

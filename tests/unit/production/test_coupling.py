@@ -3,13 +3,13 @@
 import pytest
 
 from runbook.production.coupling import (
-    by_container_name,
     changing,
     count_in_files,
-    hanging_on,
     may_run_to_its_end,
     restarted_with,
     run_to_their_end,
+    sharing_by_container_name,
+    sharing_with,
 )
 
 SHARING = {
@@ -29,7 +29,7 @@ SHARING = {
 
 def test_whatever_shares_with_a_changed_service_hangs_on_it() -> None:
     """Network, processes, IPC and volumes count, through others too, by the service's name or its container's."""
-    found = hanging_on(SHARING, ["api"], ["shop-api-1"])
+    found = sharing_with(SHARING, ["api"], ["shop-api-1"])
     assert found == {
         "tunnel": "the network of api",
         "debugger": "the pid of api",
@@ -43,12 +43,12 @@ def test_whatever_shares_with_a_changed_service_hangs_on_it() -> None:
 
 def test_nothing_hangs_on_what_nobody_shares() -> None:
     """A service that others only talk to has none that must be recreated with it."""
-    assert hanging_on(SHARING, ["gateway"], ["shop-gateway-1"]) == {}
+    assert sharing_with(SHARING, ["gateway"], ["shop-gateway-1"]) == {}
 
 
 def test_who_shares_by_a_container_s_name_is_made_anew_by_force() -> None:
     """Compose does not see these."""
-    assert by_container_name(SHARING, ["shop-api-1"]) == ["copier", "sniffer"]
+    assert sharing_by_container_name(SHARING, ["shop-api-1"]) == ["copier", "sniffer"]
 
 
 def test_restart_with_what_is_recreated() -> None:

@@ -35,7 +35,7 @@ def on_host(path: Path, redactor: Redactor | None = None, heard: Heard | None = 
 def replace(path: Path, value: str, keep: Path) -> None:
     there = on_host(path)
     env_file = there.read()
-    for command in there.replacing(env_file, there.changed(env_file, "IMAGE_TAG", value), str(keep)):
+    for command in there.replace_commands(env_file, there.with_value(env_file, "IMAGE_TAG", value), str(keep)):
         host().check(command)
 
 
@@ -151,7 +151,7 @@ def test_lock_that_somebody_holds_is_said(tmp_path: Path) -> None:
     """Who waits for the lock in vain is told of it, and the env file stays."""
     path = laid_out(tmp_path)
     there = on_host(path)
-    commands = there.replacing(there.read(), CONTENT.replace(b"v1", b"v2"), str(tmp_path / "kept.env"))
+    commands = there.replace_commands(there.read(), CONTENT.replace(b"v1", b"v2"), str(tmp_path / "kept.env"))
     held = os.open(tmp_path, os.O_RDONLY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -181,7 +181,9 @@ def test_file_that_somebody_changes_meanwhile_stays(tmp_path: Path, after: int) 
     path = laid_out(tmp_path)
     there = on_host(path)
     env_file = there.read()
-    commands = there.replacing(env_file, there.changed(env_file, "IMAGE_TAG", "v2"), str(tmp_path / "kept.env"))
+    commands = there.replace_commands(
+        env_file, there.with_value(env_file, "IMAGE_TAG", "v2"), str(tmp_path / "kept.env")
+    )
     theirs = CONTENT + b"ADDED=by-somebody\n"
 
     def all_of_them() -> None:
@@ -207,7 +209,7 @@ def test_until_the_rename_the_old_file_stands(tmp_path: Path) -> None:
     there = on_host(path)
     new = CONTENT.replace(b"v1", b"v2")
     stood = []
-    for command in there.replacing(there.read(), new, str(tmp_path / "kept.env")):
+    for command in there.replace_commands(there.read(), new, str(tmp_path / "kept.env")):
         host().check(command)
         stood.append(path.read_bytes())
     assert stood == [*[CONTENT] * 7, new, new]
@@ -218,7 +220,7 @@ def test_new_file_is_never_open_to_others(tmp_path: Path) -> None:
     path = laid_out(tmp_path)
     there = on_host(path)
     modes = []
-    for command in there.replacing(there.read(), b"IMAGE_TAG=v2\n", str(tmp_path / "kept.env")):
+    for command in there.replace_commands(there.read(), b"IMAGE_TAG=v2\n", str(tmp_path / "kept.env")):
         host().check(command)
         new = tmp_path / ".env.new"
         modes += [new.stat().st_mode & 0o777] if new.exists() else []
@@ -232,7 +234,7 @@ def test_old_value_comes_back_from_the_kept_copy(tmp_path: Path) -> None:
     there = on_host(path).at(str(tmp_path / "kept.env"))
     kept = there.read()
     assert kept.value_of("IMAGE_TAG") == "v1"
-    assert there.changed(kept, "IMAGE_TAG", "v2") == path.read_bytes()
+    assert there.with_value(kept, "IMAGE_TAG", "v2") == path.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -250,7 +252,7 @@ def test_what_cannot_be_changed(tmp_path: Path, content: bytes, value: str, word
     path.write_bytes(content)
     there = on_host(path)
     with pytest.raises(EnvFileError, match=words):
-        there.changed(there.read(), "PATH" if b"PATH" in content else "IMAGE_TAG", value)
+        there.with_value(there.read(), "PATH" if b"PATH" in content else "IMAGE_TAG", value)
 
 
 def test_file_that_compose_cannot_read(tmp_path: Path) -> None:

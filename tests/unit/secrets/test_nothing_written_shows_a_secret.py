@@ -25,7 +25,7 @@ from harness.terminal.live import LiveView
 from harness.terminal.live_state import LiveState
 from harness.terminal.screen import Style
 from runbook.hosts.command import Command, Completed
-from runbook.hosts.http import Answer, HttpClient
+from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.hosts.process import ManagedProcess
 from runbook.incident.executor import Executor, Mode
 from runbook.journal.journal import Journal
@@ -170,9 +170,9 @@ class Written:
         self._folder = folder
         self._read = 0
         self._chunks: list[bytes] = []
-        self._prober = HttpClient(10, self.incident)
+        self._http = HttpClient(10, self.incident)
         network = httpx.MockTransport(lambda _: httpx.Response(200, content=iter(self._chunks)))
-        self._prober._client = httpx.Client(transport=network)
+        self._http._client = httpx.Client(transport=network)
 
         self.tell(Output("0123456789", LABEL, "", "", (0, 0), (), is_base64=False))
         self.by_itself = "\n".join(self.told_since())
@@ -188,11 +188,11 @@ class Written:
         self.incident.exchanged("POST", f"http://shop/?{short}", {short: [short]}, self._answered(output.chunks))
         self.incident.record_fact("said", {"by whom": {short: (short,)}})
 
-    def _answered(self, chunks: list[bytes]) -> Answer:
+    def _answered(self, chunks: list[bytes]) -> HttpResponse:
         """What is made of an answer whose body comes in these chunks."""
         self._chunks = chunks
-        client = self._prober._client
-        return self._prober._ask(client, client.build_request("GET", "http://shop/"))
+        client = self._http._client
+        return self._http._ask(client, client.build_request("GET", "http://shop/"))
 
     @staticmethod
     def _said(chunks: list[bytes]) -> bytes:

@@ -203,11 +203,11 @@ def test_line_without_digests_is_a_target_to_be_pinned_later(tmp_path: Path) -> 
 def test_validated_release_is_entered_and_found_again(tmp_path: Path) -> None:
     """A release entered in the ledger is the next choice, and the ledger keeps what it held."""
     remembers = ledger_of(tmp_path, [line("v1")])
-    change = remembers.entering(release("v2"), "i-2", None, {})
+    change = remembers.add(release("v2"), "i-2", None, {})
     assert change.scope is Scope.NOTES
     execute(change)
-    assert wait_for(remembers.entered("v2", "i-2")).seen.ok
-    assert not wait_for(remembers.entered("v2", "i-3")).seen.ok
+    assert wait_for(remembers.check_newest("v2", "i-2")).seen.ok
+    assert not wait_for(remembers.check_newest("v2", "i-3")).seen.ok
     choice = remembers.choose(["v3"], None)
     assert (choice.chosen.tag, choice.chosen.digests) == ("v2", digests("2"))
     assert remembers.choose(["v2"], None).chosen.tag == "v1"
@@ -215,7 +215,7 @@ def test_validated_release_is_entered_and_found_again(tmp_path: Path) -> None:
 
 def test_notes_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
     """The first note makes its folder, closed to others, and leaves no half-written file."""
-    execute(ledger_of(tmp_path).entering(release("v1"), "i-1", None, {}))
+    execute(ledger_of(tmp_path).add(release("v1"), "i-1", None, {}))
     folder = tmp_path / ".runbook"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert [found.name for found in folder.iterdir()] == ["known_good.jsonl"]
@@ -223,7 +223,7 @@ def test_notes_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
 
 def test_ledger_is_written_by_exactly_these_commands(tmp_path: Path) -> None:
     """The new ledger is written beside the old one and put in its place by one rename."""
-    commands = ledger_of(tmp_path).entering(release("v1"), "i-1", None, {}).actions
+    commands = ledger_of(tmp_path).add(release("v1"), "i-1", None, {}).actions
     path = f"{tmp_path}/.runbook/known_good.jsonl"
     assert [command.argv for command in commands] == [  # type: ignore[union-attr]
         ("mkdir", "--parents", "--mode=700", "--", f"{tmp_path}/.runbook"),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import CommandFailed, Inconclusive, LockHeld, LockLost
-from runbook.hosts.process import start_of
+from runbook.hosts.process import process_start
 from runbook.shared_state import lock as module
 from runbook.shared_state.lock import ABANDONED_AFTER, Heartbeat, Holder, Lock
 from tests.support.parts import production
@@ -40,7 +40,7 @@ def leave(folder: Path, holder: Holder, *, age: int = 0) -> None:
 def gone() -> Holder:
     """A holder on this machine whose process has ended."""
     ended = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-    started = start_of(ended.pid)
+    started = process_start(ended.pid)
     ended.communicate()
     assert started is not None
     return replace(Holder.me("i-dead"), process=ended.pid, started=started)

@@ -30,16 +30,16 @@ def execute(note: OpenRollback, change: Action) -> None:
 def test_opened_and_closed(note: OpenRollback) -> None:
     """What failed and what is returned to is read back as written, and is gone when the rollback is closed."""
     assert note.read() is None
-    execute(note, note.opening("i-1", ORIGIN, "v1"))
+    execute(note, note.open("i-1", ORIGIN, "v1"))
     found = note.read()
     assert found is not None
     assert (found["incident"], found["target"]) == ("i-1", "v1")
     assert found["before"] == {key: ORIGIN[key] for key in ("tags", "digests", "log_errors")}
     assert Path(note.path).parent.stat().st_mode & 0o777 == 0o700
-    assert note.closing().already() is None
-    execute(note, note.closing())
+    assert note.close().already() is None
+    execute(note, note.close())
     assert note.read() is None
-    assert note.closing().already() == "no rollback is under way"
+    assert note.close().already() == "no rollback is under way"
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_opened_and_closed(note: OpenRollback) -> None:
 )
 def test_note_concerns_the_releases_that_it_names(note: OpenRollback, running: list[str], concerned: bool) -> None:  # noqa: FBT001
     """The note speaks while the failed release, its target or both run; about anything else it is left over."""
-    execute(note, note.opening("i-1", ORIGIN, "v1"))
-    assert (note.concerning(running) is not None) is concerned
+    execute(note, note.open("i-1", ORIGIN, "v1"))
+    assert (note.about(running) is not None) is concerned
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_the_same_rollback_is_not_opened_twice(
     already: bool,  # noqa: FBT001
 ) -> None:
     """Open already is the one with the same failed release and the same target, and no other."""
-    execute(note, note.opening("i-1", ORIGIN, "v1"))
-    assert (note.opening("i-2", origin, target).already() is not None) is already
+    execute(note, note.open("i-1", ORIGIN, "v1"))
+    assert (note.open("i-2", origin, target).already() is not None) is already
 
 
 @pytest.mark.parametrize(
@@ -80,16 +80,16 @@ def test_note_that_cannot_be_read_is_not_no_note(note: OpenRollback, content: st
 
 def test_rollback_over_another_keeps_the_first_failure_and_every_target(note: OpenRollback) -> None:
     """A to v1 broke off behind its switch, B goes to v0: what runs (v1) is still part of the story, and v2 failed."""
-    execute(note, note.opening("i-1", ORIGIN, "v1"))
-    under_way = note.concerning(["v1"])
+    execute(note, note.open("i-1", ORIGIN, "v1"))
+    under_way = note.about(["v1"])
     assert under_way is not None
-    execute(note, note.opening("i-2", under_way["before"], "v0", under_way))
-    found = note.concerning(["v1", "v0"])
+    execute(note, note.open("i-2", under_way["before"], "v0", under_way))
+    found = note.about(["v1", "v0"])
     assert found is not None
     assert (found["incident"], found["target"], found["before"]["tags"]) == ("i-2", "v0", ["v2"])
     assert chain(found) == ["i-1", "i-2"]
-    assert note.concerning(["v3"]) is None
-    execute(note, note.opening("i-2", found["before"], "v0", found))
+    assert note.about(["v3"]) is None
+    execute(note, note.open("i-2", found["before"], "v0", found))
     again = note.read()
     assert again is not None
     assert chain(again) == ["i-1", "i-2"]

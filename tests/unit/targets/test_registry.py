@@ -19,8 +19,8 @@ IMAGE = ImageName("registry.example", "shop/api", "v1")
 FOUND = Reply(200, headers={"Docker-Content-Digest": DIGEST})
 
 
-def registry(url: str, prober: HttpClient, username: str | None = "deploy") -> Registry:
-    return Registry(url, username, SecretStr(PASSWORD) if username else None, prober)
+def registry(url: str, http: HttpClient, username: str | None = "deploy") -> Registry:
+    return Registry(url, username, SecretStr(PASSWORD) if username else None, http)
 
 
 def credentials(asked: Asked) -> str:
@@ -34,14 +34,14 @@ def challenge(realm: str) -> Reply:
 
 
 def digest_from(answer: Callable[[Asked], Reply]) -> str:
-    with serving(answer) as server, asking() as prober:
-        return registry(server.url, prober).digest(IMAGE)
+    with serving(answer) as server, asking() as http:
+        return registry(server.url, http).digest(IMAGE)
 
 
 def test_digest_is_what_the_registry_says() -> None:
     """A tag is asked for with HEAD, as the user of the settings, and the digest is the one of the answer."""
-    with serving(lambda _asked: FOUND) as server, asking() as prober:
-        assert registry(server.url, prober).digest(IMAGE) == DIGEST
+    with serving(lambda _asked: FOUND) as server, asking() as http:
+        assert registry(server.url, http).digest(IMAGE) == DIGEST
     asked = server.asked[0]
     assert (asked.method, asked.path) == ("HEAD", "/v2/shop/api/manifests/v1")
     assert credentials(asked) == f"deploy:{PASSWORD}"
@@ -50,8 +50,8 @@ def test_digest_is_what_the_registry_says() -> None:
 
 def test_registry_without_a_user_gets_no_credentials() -> None:
     """Without a user name in the settings nobody is claimed to be."""
-    with serving(lambda _asked: FOUND) as server, asking() as prober:
-        registry(server.url, prober, username=None).digest(IMAGE)
+    with serving(lambda _asked: FOUND) as server, asking() as http:
+        registry(server.url, http, username=None).digest(IMAGE)
     assert "authorization" not in server.asked[0].headers
 
 
@@ -176,8 +176,8 @@ def test_tag_that_is_listed_and_not_given_is_no_missing_tag() -> None:
 
 def test_registry_that_is_not_there_is_told() -> None:
     """A registry that nobody answers for is told by its host."""
-    with asking() as prober, pytest.raises(RegistryError, match=r"127\.0\.0\.1:1 cannot be reached"):
-        registry("http://127.0.0.1:1", prober).digest(IMAGE)
+    with asking() as http, pytest.raises(RegistryError, match=r"127\.0\.0\.1:1 cannot be reached"):
+        registry("http://127.0.0.1:1", http).digest(IMAGE)
 
 
 def test_token_is_fetched_and_used() -> None:
@@ -191,8 +191,8 @@ def test_token_is_fetched_and_used() -> None:
             return FOUND
         return challenge(f"http://{asked.headers['host']}/token")
 
-    with serving(answer) as server, asking(heard=heard) as prober:
-        assert registry(server.url, prober).digest(IMAGE) == DIGEST
+    with serving(answer) as server, asking(heard=heard) as http:
+        assert registry(server.url, http).digest(IMAGE) == DIGEST
     token = server.asked[1]
     assert credentials(token) == f"deploy:{PASSWORD}"
     assert "scope=repository%3Ashop%2Fapi%3Apull" in token.path
@@ -221,8 +221,8 @@ def test_token_is_asked_for_at_the_bearer_challenge_own_realm(headers: list[str]
         url = f"http://{asked.headers['host']}"
         return Reply(401, headers=[("WWW-Authenticate", header.format(url)) for header in headers])
 
-    with serving(answer) as server, asking() as prober:
-        assert registry(server.url, prober).digest(IMAGE) == DIGEST
+    with serving(answer) as server, asking() as http:
+        assert registry(server.url, http).digest(IMAGE) == DIGEST
     path = server.asked[1].path
     assert path.count("?") == 1
     assert "service=reg&scope=repository%3Ashop%2Fapi%3Apull" in path
@@ -263,8 +263,8 @@ def test_password_goes_to_no_other_host_in_the_clear() -> None:
 
 def test_password_that_was_never_in_the_clear_stays_so() -> None:
     """A registry reached by HTTPS does not make us show the password over HTTP, not even to its own host."""
-    with serving(lambda _asked: Reply(200, {"token": "x"})) as realm, asking() as prober:
-        found = registry(realm.url.replace("http://", "https://"), prober)
+    with serving(lambda _asked: Reply(200, {"token": "x"})) as realm, asking() as http:
+        found = registry(realm.url.replace("http://", "https://"), http)
         with pytest.raises(RegistryRefused, match="not an https address"):
             found._token(f'Bearer realm="{realm.url}/token",service="s"', "shop/api")
     assert realm.asked == []
@@ -304,8 +304,8 @@ def paged(asked: Asked) -> Reply:
 
 def test_tags_are_read_over_all_pages() -> None:
     """Tags come page by page, and are sorted by name."""
-    with serving(paged) as server, asking() as prober:
-        assert registry(server.url, prober).tags("shop/api") == ["v1", "v10", "v2"]
+    with serving(paged) as server, asking() as http:
+        assert registry(server.url, http).tags("shop/api") == ["v1", "v10", "v2"]
 
 
 def test_pages_of_another_host_are_asked_of_this_one() -> None:
@@ -316,23 +316,23 @@ def test_pages_of_another_host_are_asked_of_this_one() -> None:
             first = Reply(200, {"tags": ["v1"]}, {"Link": f'<{other.url}/v2/next>; rel="next"'})
             return first if "tags/list" in asked.path else Reply(200, {"tags": ["v2"]})
 
-        with serving(answer) as server, asking() as prober:
-            assert registry(server.url, prober).tags("shop/api") == ["v1", "v2"]
+        with serving(answer) as server, asking() as http:
+            assert registry(server.url, http).tags("shop/api") == ["v1", "v2"]
     assert other.asked == []
 
 
 def test_page_at_no_address_is_told() -> None:
     """A link to a next page that is no address is an error of the registry's."""
     broken = Reply(200, {"tags": ["v1"]}, {"Link": '<http://[::1>; rel="next"'})
-    with serving(lambda _asked: broken) as server, asking() as prober, pytest.raises(RegistryError, match="no address"):
-        registry(server.url, prober).tags("shop/api")
+    with serving(lambda _asked: broken) as server, asking() as http, pytest.raises(RegistryError, match="no address"):
+        registry(server.url, http).tags("shop/api")
 
 
 def test_pages_without_end_end() -> None:
     """A registry that always names another page is not followed for ever."""
     endless = Reply(200, {"tags": ["v1"]}, {"Link": '</v2/shop/api/tags/list>; rel="next"'})
-    with serving(lambda _asked: endless) as server, asking() as prober:
-        registry(server.url, prober).tags("shop/api")
+    with serving(lambda _asked: endless) as server, asking() as http:
+        registry(server.url, http).tags("shop/api")
     assert len(server.asked) <= 100
 
 
@@ -346,12 +346,12 @@ def test_pages_without_end_end() -> None:
 )
 def test_repository_without_tags_has_none(reply: Reply) -> None:
     """A repository that is empty, or not known, has no tags."""
-    with serving(lambda _asked: reply) as server, asking() as prober:
-        assert registry(server.url, prober).tags("shop/api") == []
+    with serving(lambda _asked: reply) as server, asking() as http:
+        assert registry(server.url, http).tags("shop/api") == []
 
 
 @pytest.mark.parametrize("body", [b"<html>", [], {"tags": 7}, "tags"], ids=repr)
 def test_tags_in_another_form_are_not_known(body: object) -> None:
     """An answer that lists no tags leaves the question open, in one of the runbook's own words."""
-    with serving(lambda _asked: Reply(200, body)) as server, asking() as prober, pytest.raises(RunbookError):
-        registry(server.url, prober).tags("shop/api")
+    with serving(lambda _asked: Reply(200, body)) as server, asking() as http, pytest.raises(RunbookError):
+        registry(server.url, http).tags("shop/api")

@@ -52,7 +52,7 @@ def context(
         },
         "one_shots": frozenset({"migrate"}),
         "hanging_on": lambda _services: {},
-        "would_change": lambda _up: DryRun(would or {}, removes),
+        "dry_run": lambda _up: DryRun(would or {}, removes),
         "warnings": list,
         "tag_of": lambda each: each.image_name.rpartition(":")[2],
         **more,
@@ -131,12 +131,12 @@ def test_other_services_that_compose_tells_nothing_of(tmp_path: Path) -> None:
     """Where Compose refuses the project as a whole, that is said, and the application is looked at alone."""
     parts = context(tmp_path, container(tmp_path), container(tmp_path, "db"))
 
-    def would_change(up: Command) -> DryRun:
+    def dry_run(up: Command) -> DryRun:
         if up.argv[-1] != "api":
             raise Inconclusive("Compose cannot say what it would change: no such image: cache", "look")
         return DryRun({"shop-api-1": Effect.KEPT})
 
-    parts.production.would_change = would_change
+    parts.production.dry_run = dry_run
     seen = compose_files.note_what_follows(parts, TARGET).observe()
     assert "whether the other services differ is not known: Compose cannot say" in seen.seen
     assert roll_back_application.files_agree_with_containers(parts).observe().ok
@@ -198,5 +198,5 @@ def test_scaled_service_keeps_its_number(tmp_path: Path) -> None:
 def test_sidecar_of_a_container_that_is_gone(tmp_path: Path, joined: str, *, ok: bool) -> None:
     """What shares a namespace must share it with a container that is there."""
     both = (container(tmp_path), container(tmp_path, "tunnel", joined=(joined,)))
-    parts = context(tmp_path, *both, hanging_on=lambda _: {"tunnel": "the network of api"})
+    parts = context(tmp_path, *both, sharing_with=lambda _: {"tunnel": "the network of api"})
     assert roll_back_application.others_kept(parts, [each.facts() for each in both], ["api"]).observe().ok is ok

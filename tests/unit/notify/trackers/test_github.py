@@ -51,14 +51,14 @@ class GitHub:
 
 @contextmanager
 def tracker(github: GitHub, token: str = TOKEN) -> Iterator[tuple[GitHubTracker, Server]]:
-    with serving(github.answer) as server, asking() as prober:
+    with serving(github.answer) as server, asking() as http:
         settings = TicketSettings(
             api_url=f"{server.url}/api/v3/",
             repository="shop/shop",
             token=SecretSource(env="TICKET_TOKEN"),
             labels=("rollback", "shop"),
         )
-        yield GitHubTracker(prober, settings, SecretStr(token), 0.1), server
+        yield GitHubTracker(http, settings, SecretStr(token), 0.1), server
 
 
 def send(change: Action) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from runbook.actions import Check, Observation
 from runbook.errors import CheckFailed, Inconclusive, NoAnswer, RunbookError, Why
-from runbook.hosts.http import Answer, HttpClient
+from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.production.containers import Container
 from runbook.production.service.health import Health
 from runbook.production.service.health_answers import not_ready
@@ -29,9 +29,9 @@ GOOD = {"ready": True, "database": True, "jobs": True, "migrations_current": Tru
 DEADLINES = Deadlines(healthy=120, stable=0.1)
 
 
-def answer(status: int, said: Any) -> Answer:
+def answer(status: int, said: Any) -> HttpResponse:
     body = said if isinstance(said, str) else json.dumps(said)
-    return Answer("http://api/readyz", status, {}, body, 0.01)
+    return HttpResponse("http://api/readyz", status, {}, body, 0.01)
 
 
 @pytest.mark.parametrize(
@@ -115,15 +115,15 @@ def test_public_host_name_is_asked_for(tmp_path: Path) -> None:
     """An api that refuses its own address as a host is asked for the public one, and for another where that is set."""
     with serving(known_host) as server:
         health, _ = health_of(api(), port=port_of(server.url))
-        assert health.live().observe().ok
-        assert health.ready().observe().ok
-        assert health.askable().observe().ok
+        assert health.check_live().observe().ok
+        assert health.check_ready().observe().ok
+        assert health.check_requests_fit().observe().ok
         health, _ = health_of(api(), port=port_of(server.url))
         health._headers = {"Host": "127.0.0.1"}
-        for observe in (health.live().observe(), health.ready().observe()):
+        for observe in (health.check_live().observe(), health.check_ready().observe()):
             assert (observe.ok, observe.final) == (False, True)
         with pytest.raises(CheckFailed, match=r"Invalid host header.*health\.host_header"):
-            incident(tmp_path).verify(health.askable())
+            incident(tmp_path).verify(health.check_requests_fit())
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_request_that_can_never_be_answered_well_stops_the_plan(reply: Reply, sa
     """What no release would answer better is told in the plan, with what to set."""
     with serving(lambda asked: Reply(200) if asked.path == "/healthz" and reply.status == 200 else reply) as server:
         health, _ = health_of(api(), port=port_of(server.url))
-        found = health.askable().observe()
+        found = health.check_requests_fit().observe()
     assert not found.ok
     assert says in found.seen
 
@@ -165,17 +165,17 @@ def test_request_that_can_never_be_answered_well_stops_the_plan(reply: Reply, sa
 def test_release_that_fails_is_no_wrong_request(reply: Reply) -> None:
     """That it fails is why one rolls back."""
     with serving(lambda _asked: reply) as server:
-        found = health_of(api(), port=port_of(server.url))[0].askable().observe()
+        found = health_of(api(), port=port_of(server.url))[0].check_requests_fit().observe()
     assert found.ok
     assert "the release that runs now fails" in found.seen
     with serving(lambda asked: Reply(200, {"database": False} if asked.path == "/readyz" else b"")) as server:
-        assert health_of(api(), port=port_of(server.url))[0].askable().observe().ok
+        assert health_of(api(), port=port_of(server.url))[0].check_requests_fit().observe().ok
 
 
 @pytest.mark.parametrize("state", ["exited", "restarting", "paused", "created"])
 def test_release_that_is_down_leaves_it_unknown(state: str) -> None:
     """Where nothing runs nobody can say whether the requests fit: that is told, and stops nothing."""
-    found = health_of(api(state=state))[0].askable().observe()
+    found = health_of(api(state=state))[0].check_requests_fit().observe()
     assert found.ok
     assert "not known" in found.seen
 
@@ -183,7 +183,7 @@ def test_release_that_is_down_leaves_it_unknown(state: str) -> None:
 @pytest.mark.parametrize(("condition", "ok"), [("healthy", False), ("none", True), ("unhealthy", True)])
 def test_port_without_a_listener(condition: str, *, ok: bool) -> None:
     """A container that says it is healthy listens somewhere else; any other may just be broken."""
-    found = health_of(api(health=condition), port=1)[0].askable().observe()
+    found = health_of(api(health=condition), port=1)[0].check_requests_fit().observe()
     assert found.ok is ok
     assert "health.port" in found.seen or "not known" in found.seen
 
@@ -193,15 +193,15 @@ def test_container_that_is_not_reached_from_here(condition: str, *, ok: bool) ->
     """Addresses of containers are not reached from everywhere (Docker Desktop, another host): that is told as well."""
     far = NoAnswer("no route to host", "look", Why.UNREACHABLE)
     health, _ = health_of(api(health=condition))
-    health._prober = SimpleNamespace(get=raising(far))  # type: ignore[assignment]  # a part of it
-    found = health.askable().observe()
+    health._http = SimpleNamespace(get=raising(far))  # type: ignore[assignment]  # a part of it
+    found = health.check_requests_fit().observe()
     assert found.ok is ok
     assert "no route to host" in found.seen
     assert ok or "publish its port" in found.seen
 
 
-def raising(error: RunbookError) -> Callable[..., Answer]:
-    def get(*_arguments: object, **_more: object) -> Answer:
+def raising(error: RunbookError) -> Callable[..., HttpResponse]:
+    def get(*_arguments: object, **_more: object) -> HttpResponse:
         raise error
 
     return get
@@ -239,8 +239,8 @@ def test_scheme_is_a_setting() -> None:
     """A port that speaks TLS is asked so, by the host's name; asked without, the plan says what to set."""
     with serving(known_host) as server:
         health, _ = health_of(api(), port=port_of(server.url), scheme="https")
-        assert health.ready().observe().ok
-        found = health_of(api(), port=port_of(server.url))[0].askable().observe()
+        assert health.check_ready().observe().ok
+        found = health_of(api(), port=port_of(server.url))[0].check_requests_fit().observe()
     assert not found.ok
     assert 'health.scheme = "https"' in found.seen
 
@@ -249,8 +249,8 @@ def test_tls_asked_of_a_plain_port() -> None:
     """The reverse is told as well, in the plan and behind the gate."""
     with serving(known_host) as server:
         health, _ = health_of(api(), port=port_of(server.url), scheme="https")
-        found = health.askable().observe()
-        assert not health.live().observe().ok
+        found = health.check_requests_fit().observe()
+        assert not health.check_live().observe().ok
     assert not found.ok
     assert 'health.scheme = "http"' in found.seen
 
@@ -260,18 +260,22 @@ def test_every_container_is_asked_at_an_address_that_answers() -> None:
     with serving(known_host) as server:
         port = port_of(server.url)
         both = api(id="c1", addresses=("127.0.0.9", "127.0.0.1")), api(id="c2", name="shop-api-2")
-        assert health_of(*both, port=port)[0].ready().observe() == Observation(
+        assert health_of(*both, port=port)[0].check_ready().observe() == Observation(
             ok=True, seen="shop-api-1 is ready; shop-api-2 is ready"
         )
         on_host = api(addresses=(), network_mode="host")
-        assert health_of(on_host, port=port)[0].ready().observe().ok
+        assert health_of(on_host, port=port)[0].check_ready().observe().ok
         published = api(addresses=(), ports={8000: f"127.0.0.1:{port}"})
-        assert health_of(published)[0].ready().observe().ok
+        assert health_of(published)[0].check_ready().observe().ok
         lodger = api(id="c3", addresses=(), network_mode="container:c1")
-        assert health_of(api(), lodger, port=port)[0].ready().observe().ok
+        assert health_of(api(), lodger, port=port)[0].check_ready().observe().ok
         with pytest.raises(Inconclusive, match=r"shop-api-2 .* gave no answer"):
-            health_of(api(), api(id="c2", name="shop-api-2", addresses=("127.0.0.9",)), port=port)[0].ready().observe()
-        found = health_of(api(), api(id="c2", name="shop-api-2", addresses=()), port=port)[0].askable().observe()
+            health_of(api(), api(id="c2", name="shop-api-2", addresses=("127.0.0.9",)), port=port)[
+                0
+            ].check_ready().observe()
+        found = (
+            health_of(api(), api(id="c2", name="shop-api-2", addresses=()), port=port)[0].check_requests_fit().observe()
+        )
     assert not found.ok
     assert "shop-api-2 is running, healthy and has no address" in found.seen
 
@@ -290,7 +294,7 @@ def test_answer_of_one_that_starts_is_waited_out(monkeypatch: pytest.MonkeyPatch
     time, reply = Time(), [Reply(404)]
     monkeypatch.setattr("runbook.production.service.health.Hopeless", lambda: Hopeless(time))
     with serving(lambda _asked: reply[0]) as server:
-        check = health_of(api(), port=port_of(server.url))[0].live()
+        check = health_of(api(), port=port_of(server.url))[0].check_live()
         assert not check.observe().final
         time.now += 9
         assert not check.observe().final
@@ -303,7 +307,7 @@ def test_answer_of_one_that_starts_is_waited_out(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("state", ["exited", "created", "paused", "dead", "removing"])
-@pytest.mark.parametrize("which", ["containers_healthy", "live", "ready"])
+@pytest.mark.parametrize("which", ["check_containers_healthy", "check_live", "check_ready"])
 def test_container_that_nothing_starts_again_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, state: str, which: str
 ) -> None:
@@ -372,6 +376,6 @@ def test_wrong_port_of_an_api_without_a_health_check_is_told_in_the_plan(
     """Where nothing listens although the container has run for longer than a release may take, the port is wrong."""
     since = f"{datetime.now(UTC) - timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.123456789Z" if seconds else ""
     found, _ = health_of(api(health=health, started_at=since), port=9)
-    observe = found.askable().observe()
+    observe = found.check_requests_fit().observe()
     assert observe.ok is ok
     assert ("not known" if ok else "set health.port") in observe.seen

@@ -81,7 +81,7 @@ def test_switch_that_is_not_clear(names: list[str], asked_for: str | None, words
 def test_turning_changes_one_value(tmp_path: Path) -> None:
     """One value of the env file changes, every other byte stays, and a copy of the file is kept."""
     turned = switch(tmp_path)
-    change = turned.turning("i-1")
+    change = turned.set_in_env_file("i-1")
     assert change.summary == f"{tmp_path}/.env says EXPORT_MODE=off"
     assert change.already() is None
     assert [kept.path for kept in change.leaves] == [f"{tmp_path}/.runbook/i-1.env"]
@@ -96,12 +96,12 @@ def test_turning_changes_one_value(tmp_path: Path) -> None:
 def test_variable_that_the_env_file_does_not_set(tmp_path: Path) -> None:
     """Production takes it from elsewhere then, and nothing is guessed."""
     with pytest.raises(EnvFileError, match="does not set EXPORT_MODE"):
-        switch(tmp_path, env=b"IMAGE_TAG=v3\n").set_in_env_file().observe()
+        switch(tmp_path, env=b"IMAGE_TAG=v3\n").check_in_env_file().observe()
 
 
 def test_redeployed_on_the_release_that_runs(tmp_path: Path) -> None:
     """The command carries the running release's tag, whatever the env file's is, and touches no other service."""
-    change = switch(tmp_path).redeploying({"api": 1})
+    change = switch(tmp_path).redeploy({"api": 1})
     assert [action.argv for action in change.actions if isinstance(action, Command)] == [
         ("env", "IMAGE_TAG=v2", *COMPOSE, "up", "-d", "--no-deps", "--no-build", "--pull", "never", "api")
     ]
@@ -128,7 +128,7 @@ def test_users_feel_the_switch(tmp_path: Path, *, on: bool, stranger: int, user:
 
     with serving(answer) as server:
         turned = switch(tmp_path, on=on, url=server.url)
-        felt = tuple(turned.felt_by_users(with_credentials=who).observe().ok for who in (False, True))
+        felt = tuple(turned.check_user_paths(with_credentials=who).observe().ok for who in (False, True))
         assert {asked.path for asked in server.asked} == {"/exports", "/reports"}
     assert felt == ok
 
@@ -136,7 +136,7 @@ def test_users_feel_the_switch(tmp_path: Path, *, on: bool, stranger: int, user:
 def test_one_address_that_still_answers_is_enough_to_fail(tmp_path: Path) -> None:
     """Every address of the switch must follow it."""
     with serving(lambda asked: Reply(404 if asked.path == "/exports" else 200)) as server:
-        seen = switch(tmp_path, url=server.url).felt_by_users(with_credentials=False).observe()
+        seen = switch(tmp_path, url=server.url).check_user_paths(with_credentials=False).observe()
     assert (seen.ok, seen.seen) == (False, "/exports answers 404; /reports answers 200")
 
 
@@ -203,7 +203,11 @@ def test_switch_reaches_a_container(
 ) -> None:
     """Compose is asked twice, and what differs is what the switch reaches, under the name that it has inside."""
     raw = json.loads(json.dumps(raw).replace("{folder}", str(tmp_path)))
-    found = with_compose(tmp_path, as_compose_reads({"api": on}, {"api": off}, {"api": raw})).reaching().observe()
+    found = (
+        with_compose(tmp_path, as_compose_reads({"api": on}, {"api": off}, {"api": raw}))
+        .check_reaches_containers()
+        .observe()
+    )
     assert (found.ok, found.seen) == (True, f"EXPORT_MODE reaches {words}")
 
 
@@ -239,7 +243,11 @@ def test_switch_that_reaches_no_container_is_told_in_the_plan(
 ) -> None:
     """Turned, it would change nothing; or nobody could look whether it did."""
     raw = json.loads(json.dumps(raw).replace("{folder}", str(tmp_path)))
-    found = with_compose(tmp_path, as_compose_reads({"api": on}, {"api": off}, {"api": raw})).reaching().observe()
+    found = (
+        with_compose(tmp_path, as_compose_reads({"api": on}, {"api": off}, {"api": raw}))
+        .check_reaches_containers()
+        .observe()
+    )
     assert not found.ok
     assert words in found.seen
 
@@ -248,7 +256,7 @@ def test_other_services_that_follow_the_switch_are_told(tmp_path: Path) -> None:
     """They would go on with the old value, and the next `docker compose up` would recreate them."""
     both = [{"environment": {"EXPORT_MODE": value}} for value in ("on", "off")]
     answers = as_compose_reads({"api": both[0], "jobs": both[0]}, {"api": both[1], "jobs": both[1]})
-    found = with_compose(tmp_path, answers).reaching().observe()
+    found = with_compose(tmp_path, answers).check_reaches_containers().observe()
     assert found.ok
     assert "jobs as well, which switches.….services leaves out" in found.seen
 
@@ -273,7 +281,7 @@ def test_value_is_seen_inside(
     turned = with_compose(tmp_path, as_compose_reads({"api": services[0]}, {"api": services[1]}))
     container = SimpleNamespace(service="api", name="shop-api-1", environment=environment, argv=argv)
     turned._production.of_services = lambda _services: [container]  # type: ignore[method-assign, assignment, list-item, return-value]  # a part of it
-    found = turned.seen_inside().observe()
+    found = turned.check_inside_containers().observe()
     assert found.ok is ok
     assert f"EXPORTS={environment.get('EXPORTS', '(not set)')}" in found.seen
 
@@ -282,7 +290,7 @@ def test_missing_credential_is_told_before_anything_is_turned(tmp_path: Path) ->
     """Without one nobody could look afterwards what users with credentials get."""
     turned = switch(tmp_path)
     turned._users = replace(turned._users, credential=None)
-    found = turned.askable().observe()
+    found = turned.check_observable().observe()
     assert (found.ok, found.seen) == (False, "the settings name no credential for its addresses")
 
 
@@ -303,13 +311,13 @@ def test_addresses_are_asked_before_the_switch_is_turned(  # noqa: PLR0913 - who
 ) -> None:
     """An address that is refused while the switch is on proves nothing when it is off: a wrong path, say."""
     with serving(lambda asked: Reply(user if "authorization" in asked.headers else stranger)) as server:
-        found = switch(tmp_path, on=on, url=server.url, env=env).askable().observe()
+        found = switch(tmp_path, on=on, url=server.url, env=env).check_observable().observe()
     assert found.ok is ok
     assert f"/exports answers {stranger} without credentials" in found.seen
 
 
 def test_addresses_that_give_no_answer_do_not_stop_an_emergency(tmp_path: Path) -> None:
     """What cannot be known of them is told, and the switch is turned all the same."""
-    found = switch(tmp_path).askable().observe()
+    found = switch(tmp_path).check_observable().observe()
     assert found.ok
     assert "/exports answers nothing with credentials" in found.seen

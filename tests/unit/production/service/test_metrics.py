@@ -29,9 +29,9 @@ def guarded(asked: Asked) -> Reply:
 
 def looked(answer: Reply, *, with_token: bool) -> tuple[bool, str]:
     """What one look sees when everybody gets that answer."""
-    with serving(lambda _asked: answer) as server, asking() as prober:
-        metrics = Metrics(prober, f"{server.url}/metrics", SecretStr(TOKEN), 0.1)
-        found = wait_for(metrics.scraped_with_token() if with_token else metrics.refused_without_token())
+    with serving(lambda _asked: answer) as server, asking() as http:
+        metrics = Metrics(http, f"{server.url}/metrics", SecretStr(TOKEN), 0.1)
+        found = wait_for(metrics.check_with_token() if with_token else metrics.check_without_token())
     return found.seen.ok, found.seen.seen
 
 
@@ -64,9 +64,9 @@ def test_what_is_no_metrics_page_is_not_known(page: str) -> None:
 
 def test_token_opens_and_its_absence_does_not() -> None:
     """The page opens to the token and stays shut without it."""
-    with serving(guarded) as server, asking() as prober:
-        metrics = Metrics(prober, f"{server.url}/metrics", SecretStr(TOKEN), 0.1)
-        scraped, refused = wait_for(metrics.scraped_with_token()), wait_for(metrics.refused_without_token())
+    with serving(guarded) as server, asking() as http:
+        metrics = Metrics(http, f"{server.url}/metrics", SecretStr(TOKEN), 0.1)
+        scraped, refused = wait_for(metrics.check_with_token()), wait_for(metrics.check_without_token())
     assert scraped.seen.ok
     assert "7 samples" in scraped.seen.seen
     assert refused.seen.ok

@@ -15,7 +15,7 @@ from tests.support.parts import Reply, asking, host, production, serving
 
 def gate_of(
     folder: Path,
-    prober: object = None,
+    http: object = None,
     url: str = "http://127.0.0.1:1",
     header: str | None = "X-Release",
     **calls: ServiceCommand,
@@ -30,7 +30,7 @@ def gate_of(
     site: Any = production(folder)
     # It runs v1, in one container.
     site.application, site.tag_of = lambda: ["v1"], str
-    return TrafficGate(site, prober, settings, 0.1)  # type: ignore[arg-type]
+    return TrafficGate(site, http, settings, 0.1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("state", ["open", "closed"])
@@ -55,14 +55,14 @@ def test_pausing_and_resuming_converge(tmp_path: Path) -> None:
     """Pausing closes the gate, and a closed gate need not be paused; the same for resuming."""
     (tmp_path / "gate").write_text("open")
     gate = gate_of(tmp_path)
-    assert gate.pausing().already() is None
-    assert gate.resuming().already() == "the gate is open"
-    host().check(gate.pausing().actions[0])  # type: ignore[arg-type]
-    assert gate.pausing().already() == "the gate is closed"
-    assert wait_for(gate.being("closed")).seen.ok
-    assert not wait_for(gate.being("open")).seen.ok
-    host().check(gate.resuming().actions[0])  # type: ignore[arg-type]
-    assert wait_for(gate.being("open")).seen.ok
+    assert gate.pause().already() is None
+    assert gate.resume().already() == "the gate is open"
+    host().check(gate.pause().actions[0])  # type: ignore[arg-type]
+    assert gate.pause().already() == "the gate is closed"
+    assert wait_for(gate.check_state("closed")).seen.ok
+    assert not wait_for(gate.check_state("open")).seen.ok
+    host().check(gate.resume().actions[0])  # type: ignore[arg-type]
+    assert wait_for(gate.check_state("open")).seen.ok
 
 
 RELEASED = {"X-Release": "v1"}
@@ -84,8 +84,8 @@ def test_serving_is_a_good_answer_from_the_target(
     tmp_path: Path, reply: Reply, header: str | None, *, good: bool
 ) -> None:
     """Users are served when the public address answers well, and from the target where answers say so."""
-    with serving(lambda _asked: reply) as server, asking() as prober:
-        found = wait_for(gate_of(tmp_path, prober, server.url, header).serving("v1"))
+    with serving(lambda _asked: reply) as server, asking() as http:
+        found = wait_for(gate_of(tmp_path, http, server.url, header).check_serves("v1"))
     assert found.seen.ok is good
     assert f"answers {reply.status}" in found.seen.seen
     assert {asked.path for asked in server.asked} == {"/orders"}
@@ -103,24 +103,24 @@ def test_serving_is_a_good_answer_from_the_target(
 def test_users_are_kept_out_by_the_gateway_only(tmp_path: Path, reply: Reply, *, kept_out: bool) -> None:
     """An error of the application itself shows that requests still reach it."""
     (tmp_path / "gate").write_text("closed")
-    with serving(lambda _asked: reply) as server, asking() as prober:
-        assert wait_for(gate_of(tmp_path, prober, server.url).keeping_users_out()).seen.ok is kept_out
+    with serving(lambda _asked: reply) as server, asking() as http:
+        assert wait_for(gate_of(tmp_path, http, server.url).check_traffic_paused()).seen.ok is kept_out
 
 
 def test_no_answer_is_neither_served_nor_kept_out(tmp_path: Path) -> None:
     """When nobody listens on the public address, nothing is known."""
     (tmp_path / "gate").write_text("closed")
-    with asking() as prober:
-        gate = gate_of(tmp_path, prober, "http://127.0.0.1:1")
-        assert wait_for(gate.serving("v1")).unknown is not None
-        assert wait_for(gate.keeping_users_out()).unknown is not None
+    with asking() as http:
+        gate = gate_of(tmp_path, http, "http://127.0.0.1:1")
+        assert wait_for(gate.check_serves("v1")).unknown is not None
+        assert wait_for(gate.check_traffic_paused()).unknown is not None
 
 
 def test_open_gate_keeps_nobody_out(tmp_path: Path) -> None:
     """Users who get a 503 while the gate says open are kept out by something else."""
     (tmp_path / "gate").write_text("open")
-    with serving(lambda _asked: Reply(503)) as server, asking() as prober:
-        found = wait_for(gate_of(tmp_path, prober, server.url).keeping_users_out()).seen
+    with serving(lambda _asked: Reply(503)) as server, asking() as http:
+        found = wait_for(gate_of(tmp_path, http, server.url).check_traffic_paused()).seen
     assert not found.ok
     assert "contradiction: the gate says open" in found.seen
 
@@ -152,8 +152,8 @@ def test_gate_and_public_address_are_held_against_each_other(  # noqa: PLR0913 -
 ) -> None:
     """A gate whose word and whose answers contradict each other is told, before anybody relies on it."""
     (tmp_path / "gate").write_text(state)
-    with serving(lambda _asked: reply) as server, asking() as prober:
-        found = gate_of(tmp_path, prober, server.url, header).agreeing(lambda: well).observe()
+    with serving(lambda _asked: reply) as server, asking() as http:
+        found = gate_of(tmp_path, http, server.url, header).check_consistent(lambda: well).observe()
     assert found.ok is ok
     assert f"the gate says {state}" in found.seen
     assert ok or reply is TO_TLS or "contradiction" in found.seen
@@ -169,8 +169,8 @@ def test_status_that_no_release_would_better_is_told_in_the_plan(
 ) -> None:
     """What is not the release's failure would be answered by the target as well; a 5xx is what one rolls back for."""
     (tmp_path / "gate").write_text("open")
-    with serving(lambda _asked: Reply(status, headers=RELEASED)) as server, asking() as prober:
-        found = gate_of(tmp_path, prober, server.url, header).agreeing(lambda: True).observe()
+    with serving(lambda _asked: Reply(status, headers=RELEASED)) as server, asking() as http:
+        found = gate_of(tmp_path, http, server.url, header).check_consistent(lambda: True).observe()
     assert found.ok is ok
     assert ok or f"answers {status}" in found.seen
     assert ok or "set traffic.check_path" in found.seen
@@ -190,8 +190,8 @@ def test_header_that_does_not_name_the_running_tag_is_told_in_the_plan(
 ) -> None:
     """A header that would never have the target's tag as its value is told with the tag that runs."""
     (tmp_path / "gate").write_text("open")
-    with serving(lambda _asked: Reply(headers={"X-Release": said})) as server, asking() as prober:
-        found = gate_of(tmp_path, prober, server.url).agreeing(lambda: well).observe()
+    with serving(lambda _asked: Reply(headers={"X-Release": said})) as server, asking() as http:
+        found = gate_of(tmp_path, http, server.url).check_consistent(lambda: well).observe()
     assert found.ok is ok
     assert ok or f"X-Release is {said!r}, and v1 runs (set traffic.release_header" in found.seen
 
@@ -199,33 +199,33 @@ def test_header_that_does_not_name_the_running_tag_is_told_in_the_plan(
 def test_somebody_else_answers(tmp_path: Path) -> None:
     """Answers without the header that names the release are told while the api is well: they prove nothing later."""
     (tmp_path / "gate").write_text("open")
-    with serving(lambda _asked: Reply(200)) as server, asking() as prober:
-        gate = gate_of(tmp_path, prober, server.url)
-        assert "answers 200 without X-Release" in gate.agreeing(lambda: True).observe().seen
-        assert not gate.agreeing(lambda: True).observe().ok
-        assert gate.agreeing(lambda: False).observe().ok
+    with serving(lambda _asked: Reply(200)) as server, asking() as http:
+        gate = gate_of(tmp_path, http, server.url)
+        assert "answers 200 without X-Release" in gate.check_consistent(lambda: True).observe().seen
+        assert not gate.check_consistent(lambda: True).observe().ok
+        assert gate.check_consistent(lambda: False).observe().ok
 
 
 def test_address_that_nobody_reaches_is_told_in_the_plan(tmp_path: Path) -> None:
     """Without an answer nobody could tell behind the gate whether users are kept out."""
     (tmp_path / "gate").write_text("open")
-    with asking() as prober, pytest.raises(Inconclusive, match="gave no answer"):
-        gate_of(tmp_path, prober).agreeing(lambda: True).observe()
+    with asking() as http, pytest.raises(Inconclusive, match="gave no answer"):
+        gate_of(tmp_path, http).check_consistent(lambda: True).observe()
 
 
 def test_programs_of_the_gate_are_looked_for_on_the_host(tmp_path: Path) -> None:
     """A program that is not there is told in the plan, and none is run."""
-    found = gate_of(tmp_path).turnable().observe()
+    found = gate_of(tmp_path).check_commands().observe()
     assert found.ok
     assert not (tmp_path / "gate").exists()
     for missing in ("no-such-program", "./gate.sh", "/usr/bin/no-such-program"):
-        found = gate_of(tmp_path, resume=ServiceCommand(command=(missing, "open"))).turnable().observe()
+        found = gate_of(tmp_path, resume=ServiceCommand(command=(missing, "open"))).check_commands().observe()
         assert (found.ok, f"no {missing} on the host" in found.seen) == (False, True)
     script = tmp_path / "gate.sh"
     script.write_text("#!/bin/sh\n")
     script.chmod(0o755)
     for there in ("./gate.sh", str(script), "/bin/sh"):
-        assert gate_of(tmp_path, resume=ServiceCommand(command=(there, "open"))).turnable().observe().ok
+        assert gate_of(tmp_path, resume=ServiceCommand(command=(there, "open"))).check_commands().observe().ok
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_programs_of_the_gate_are_looked_for_in_the_container(
     (tmp_path / "docker").write_text(f"#!/bin/sh\n{docker}\n")
     (tmp_path / "docker").chmod(0o755)
     gate._production.host = host(environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
-    found = gate.turnable().observe()
+    found = gate.check_commands().observe()
     assert (found.ok, says in found.seen) == (ok, True)
 
 
@@ -262,15 +262,15 @@ def test_gate_whose_container_stands_still_is_not_waited_for(
     site.containers = lambda: [gateway(state)]
     (tmp_path / "docker").write_text("#!/bin/sh\necho closed\n")
     (tmp_path / "docker").chmod(0o755)
-    found = gate.being("open").observe()
+    found = gate.check_state("open").observe()
     assert (found.ok, found.final, "nothing starts it again" in found.seen) == (False, final, final)
-    assert gate.being("closed").observe().ok
+    assert gate.check_state("closed").observe().ok
     (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
     if final:
-        assert gate.being("open").observe().final
+        assert gate.check_state("open").observe().final
     else:
         with pytest.raises(Inconclusive):
-            gate.being("open").observe()
+            gate.check_state("open").observe()
 
 
 def gateway(state: str) -> Container:
