@@ -10,7 +10,7 @@ from runbook.chapters.context import Context
 
 @then("the running release is not in quarantine")
 def not_in_quarantine(context: Context) -> None:
-    context.incident.expect(context.ledger.not_quarantined(target.expected_release(context).digests))
+    context.incident.expect(context.quarantine.check_not_quarantined(target.expected_release(context).digests))
 
 
 @then("the public address serves the running release")

@@ -120,7 +120,7 @@ def failed_quarantined(context: Context) -> None:
 
 @then("the target is not in quarantine")
 def target_not_quarantined(context: Context) -> None:
-    context.incident.expect(context.ledger.not_quarantined(target.pinned_release(context).digests))
+    context.incident.expect(context.quarantine.check_not_quarantined(target.pinned_release(context).digests))
 
 
 @when("the failed release is quarantined")

@@ -28,6 +28,7 @@ from runbook.secrets.redactor import Redactor
 from runbook.settings.schema import Settings
 from runbook.shared_state.ledger import Ledger
 from runbook.shared_state.open_rollback import OpenRollback
+from runbook.shared_state.quarantine import Quarantine
 from runbook.targets.registry import Registry
 
 
@@ -89,6 +90,7 @@ class Context:
         password = self._secret("registry password") if settings.registry.password else None
         self.registry = Registry(settings.registry.url, settings.registry.username, password, self.http)
         self.ledger = Ledger(self.production)
+        self.quarantine = Quarantine(self.production)
         self.open_rollback = OpenRollback(self.production)
         self.gate = TrafficGate(self.production, self.http, settings.traffic, deadlines.public)
         self.health = Health(self.production, self.http, settings.health, settings.health_headers(), deadlines)

@@ -1,6 +1,6 @@
 """Chapter 1: which release is returned to, on which digests, and that its images are on the host."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
@@ -20,9 +20,9 @@ from runbook.errors import (
 from runbook.production.compose import FOLDER
 from runbook.production.invocation import place
 from runbook.release import PROBE, ImageName, Release
-from runbook.shared_state.ledger import Candidate
 from runbook.shared_state.open_rollback import chain
 from runbook.targets.registry import Registry
+from runbook.targets.selection import Candidate, Choice, choose
 
 
 def identify(context: Context, asked_for: str | None) -> Release:
@@ -39,7 +39,7 @@ def identify(context: Context, asked_for: str | None) -> Release:
     under_way = context.open_rollback.about(before["tags"])
     origin = under_way["before"] if under_way else before
     context.incident.record_fact("origin", {key: origin[key] for key in ("tags", "digests", "log_errors")})
-    choice = context.ledger.choose(origin["tags"], asked_for or (under_way["target"] if under_way else None))
+    choice = _choose(context, origin["tags"], asked_for or (under_way["target"] if under_way else None))
     candidate = choice.chosen
     images = context.production.images_with_tag(candidate.tag)
     evidence = [candidate.evidence]
@@ -53,7 +53,7 @@ def identify(context: Context, asked_for: str | None) -> Release:
         digests[service] = digest
         evidence.append(f"{service}: {image} is {digest}, {origin}")
     evidence += [f"passed over {reason}" for reason in choice.passed_over]
-    if failed_before := context.ledger.quarantine_reason(digests.values()):
+    if failed_before := context.quarantine.reason(digests.values()):
         if under_way:
             # Gone on with, or planned without a name, it would come to the same release again.
             _begin_anew(context, f"{candidate.tag} is in quarantine by now", *_another(context))
@@ -69,6 +69,16 @@ def identify(context: Context, asked_for: str | None) -> Release:
         why = f"{release.tag} runs already, traffic is let in, and no rollback is under way"
         context.incident.record_fact("nothing to do", why)
     return release
+
+
+def _choose(context: Context, failed_tags: Sequence[str], asked_for: str | None) -> Choice:
+    return choose(
+        context.ledger.candidates(),
+        failed_tags,
+        asked_for,
+        quarantine_reason=context.quarantine.reason,
+        rollbacks=context.quarantine.incidents(),
+    )
 
 
 def _runs_already(seen: Mapping[str, Any], release: Release, tag_variable: str) -> bool:
@@ -94,7 +104,7 @@ def _still_pinned(context: Context) -> Release:
         seen = f"another release runs since this incident broke off: {', '.join(sorted(others))}"
         _begin_anew(context, seen)
         raise TargetError(seen, "if it must be rolled back, begin anew without --resume; if it is the remedy, leave it")
-    if failed_before := context.ledger.quarantine_reason(release.digests.values()):
+    if failed_before := context.quarantine.reason(release.digests.values()):
         _begin_anew(context, f"{release.tag} is in quarantine by now", *_another(context))
         raise TargetError(
             f"{release.tag}, the target of this incident, is in quarantine by now: {failed_before}",
@@ -115,7 +125,7 @@ def _begin_anew(context: Context, why: str, *options: str) -> None:
 def _another(context: Context) -> tuple[str, str]:
     """The option that names another release to return to: the one that would be chosen, if there is one."""
     try:
-        return "--to", context.ledger.choose(context.incident.facts["origin"]["tags"], None).chosen.tag
+        return "--to", _choose(context, context.incident.facts["origin"]["tags"], None).chosen.tag
     except TargetError:
         return "--to", "TAG"
 

@@ -122,14 +122,14 @@ def quarantine_failed(context: Context) -> None:
     """Keep the failed release from coming back unnoticed, and put on record what of it is in quarantine."""
     incident, digests = context.incident, _failed_digests(context)
     tag = ", ".join(incident.facts["origin"]["tags"])
-    incident.execute(context.ledger.quarantining(digests, tag, incident.name), context.host)
+    incident.execute(context.quarantine.add(digests, tag, incident.name), context.host)
     if digests and not incident.planned_changes:
-        incident.record_fact("quarantined", context.ledger.quarantined(digests))
+        incident.record_fact("quarantined", context.quarantine.entries(digests))
 
 
 def failed_in_quarantine(context: Context) -> Check:
     """That the failed release is in quarantine now."""
-    return context.ledger.in_quarantine(_failed_digests(context))
+    return context.quarantine.check_quarantined(_failed_digests(context))
 
 
 def opening_incident(context: Context) -> Action:

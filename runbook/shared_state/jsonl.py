@@ -34,7 +34,7 @@ class JsonLinesFile:
             lines.append(found)
         return lines
 
-    def appending(self, *added: dict[str, Any]) -> tuple[Command, ...]:
+    def append_commands(self, *added: dict[str, Any]) -> tuple[Command, ...]:
         """The commands that add lines; the file is at no moment half written."""
         lines = [*self.read(), *added]
         content = "".join(json.dumps(item, sort_keys=True) + "\n" for item in lines).encode("utf-8")

@@ -180,7 +180,10 @@ class Lock:
         line = {"at": utc_now(), "by": operator(), "why": why, "incident": incident, "held": asdict(held.holder)}
         return Action(
             f"the lock of incident {held.holder.incident} is taken away",
-            (self._if_still(held.seal, "remove"), *JsonLinesFile(self._production, "unlocked.jsonl").appending(line)),
+            (
+                self._if_still(held.seal, "remove"),
+                *JsonLinesFile(self._production, "unlocked.jsonl").append_commands(line),
+            ),
             scope=Scope.NOTES,
         )
 

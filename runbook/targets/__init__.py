@@ -1,1 +1,1 @@
-"""Where releases come from: the container registry."""
+"""Which release is the target: selection, and the container registry."""

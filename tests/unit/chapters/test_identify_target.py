@@ -14,8 +14,8 @@ from runbook.hosts.local import Host
 from runbook.production.compose import Production
 from runbook.release import ImageName
 from runbook.settings.schema import Deadlines, Project
-from runbook.shared_state.ledger import Candidate
 from runbook.targets.registry import Registry
+from runbook.targets.selection import Candidate
 from tests.support.parts import Reply, asking, serving
 
 INSPECTED = Path(__file__).parents[2] / "support" / "inspected.json"
