@@ -32,9 +32,8 @@ from runbook.hosts.local import Host
 from runbook.incident.executor import Mode
 from runbook.production.compose import Production, production_host
 from runbook.report.downtime import in_words, measured
-from runbook.secrets.excepthook import redact_tracebacks
 from runbook.secrets.known import redactor_for
-from runbook.secrets.redactor import Redactor
+from runbook.secrets.redactor import Redactor, redact_tracebacks
 from runbook.secrets.selftest import refuse_leaks, texts_in
 from runbook.text import visible
 

@@ -21,9 +21,8 @@ from runbook.operator import operator, operator_from
 from runbook.production.compose import Production, production_host
 from runbook.report.archive import index_page
 from runbook.report.page.render import render
-from runbook.secrets.excepthook import redact_tracebacks
 from runbook.secrets.known import redactor_for
-from runbook.secrets.redactor import Redactor
+from runbook.secrets.redactor import Redactor, redact_tracebacks
 from runbook.settings.loader import load
 from runbook.settings.schema import Settings
 from runbook.shared_state.lock import CHANGED_HANDS, Held, Lock

@@ -1,27 +1,37 @@
-"""A command for the production host, what came of it, and who keeps it."""
+"""A command for the production host, how it ended, and who records it."""
 
 import json
+import re
 import shlex
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from runbook.errors import (
-    EngineError,
-    RunbookError,
+from runbook.errors import EngineError, RunbookError
+
+_CSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+# A severity with a colon, after the names of the programs that pass it on: `psql: error: …: FATAL:  role …`.
+_ERROR = re.compile(
+    r"(?:[^\s:]+:(?:[^\s:]*:)*\s+)*"
+    r"(?:(?:ERROR|FATAL|PANIC|FAILED|[Ee]rror|[Ff]atal(?: error)?)\b[^:]{0,60}:|[Ee]rror response from daemon\b)"
 )
-from runbook.hosts.error_line import complaint
+_TRACEBACK = "Traceback (most recent call last):"
+# Lines that explain, point or advise, and stand after the error.
+_ASIDE = re.compile(
+    r"[\^~\s]+$|LINE \d+:|(?:DETAIL|HINT|CONTEXT|QUERY|STATEMENT|LOCATION|NOTE):|(?:Run|See|Try) ['\"`]"
+    r"|[Uu]sage:|For more (?:help|information)|\(Background on this error|\[SQL: |\[parameters: |Is the server running"
+    r"|time=\S+ level=(?:info|warning) |[Ww]arning:|WARNING"
+)
 
 
 @dataclass(frozen=True)
 class Command:
     """A command on the production host.
 
-    `argv` is what runs, without a shell; `deadline` is in seconds; `stdin` is fed to it and never recorded;
-    `secret_output` keeps the output off the record as well (an env file's content, say). `if_stopped` is run when the
-    command had to be stopped: stopping a docker client does not stop the container that it began. One that
-    `streams_progress` tells on standard error how far it is, and whoever listens hears each line as it comes.
-    `most_output` is in bytes, for each of standard output and standard error: a command that prints more is stopped.
-    `means` are the exit codes that say something of their own, each with the error that `Host.check` raises for it.
+    `argv` runs without a shell; `deadline` is in seconds. `stdin` is never recorded, and with `secret_output` the
+    output is not either. `if_stopped` runs after the command had to be stopped, because stopping a docker client does
+    not stop its container. With `streams_progress` each line of standard error is passed to the recorder as it comes.
+    A command that prints more than `most_output` bytes, on either stream, is stopped. `means` maps exit codes to the
+    errors that `Host.check` raises for them.
     """
 
     argv: tuple[str, ...]
@@ -35,13 +45,13 @@ class Command:
     means: tuple[tuple[int, RunbookError], ...] = ()
 
     def __str__(self) -> str:
-        """Write it as a person would type it."""
+        """Return it as a person would type it."""
         return shlex.join(self.argv)
 
 
 @dataclass(frozen=True)
 class Completed:
-    """How a command ended: exit code, output, and how long it took in seconds."""
+    """How a command ended: its exit code, output in bytes, and duration in seconds."""
 
     command: Command
     exit_code: int
@@ -51,64 +61,90 @@ class Completed:
 
     @property
     def text(self) -> str:
-        """Its standard output; bytes that are not UTF-8 become the replacement character."""
+        """Standard output; bytes that are not UTF-8 become the replacement character."""
         return self.stdout.decode("utf-8", errors="replace")
 
     @property
     def errors(self) -> str:
-        """Its standard error, as `text` is its output."""
+        """Standard error, decoded like `text`."""
         return self.stderr.decode("utf-8", errors="replace")
 
     @property
     def last_line(self) -> str:
-        """The line that says what went wrong, of standard error before standard output; else the last one."""
-        for stream in (self.stderr, self.stdout):
-            if line := complaint(stream.decode("utf-8", errors="replace")):
-                return line
-        return "it said nothing"
+        """The line that says what went wrong, from standard error before standard output."""
+        return error_line(self.errors) or error_line(self.text) or "it printed nothing"
 
 
 class Recorder(Protocol):
-    """What keeps the commands: the incident."""
+    """Records commands: the incident does."""
 
     def command_began(self, command: Command, process: int) -> None:
-        """Keep that a command was started, as which process."""
+        """Record that a command was started, with its process id."""
 
     def command_said(self, command: Command, line: str) -> None:
-        """Take note of a line that a talking command said on standard error; the last ones may be left out."""
+        """Take a line of progress; the last ones may be left out."""
 
     def command_ended(self, completed: Completed) -> None:
-        """Keep a command that ended."""
+        """Record a command that ended by itself."""
 
     def command_stopped(self, command: Command, why: str) -> None:
-        """Keep a command that did not end by itself, or never began."""
+        """Record a command that was stopped, or could not be started."""
 
 
 class NullRecorder:
-    """Keeps no commands: for what is looked at before there is a record, and for signs of life."""
+    """Records nothing: for commands before there is a record, and for the lock's heartbeat."""
 
     def command_began(self, command: Command, process: int) -> None:
-        """Let it go."""
+        """Do nothing."""
 
     def command_said(self, command: Command, line: str) -> None:
-        """Let it go."""
+        """Do nothing."""
 
     def command_ended(self, completed: Completed) -> None:
-        """Let it go."""
+        """Do nothing."""
 
     def command_stopped(self, command: Command, why: str) -> None:
-        """Let it go."""
+        """Do nothing."""
 
 
 def parsed_json(completed: Completed, kind: type | tuple[type, ...]) -> Any:
-    """What a command printed, as JSON, which must be a `kind`. Raises EngineError otherwise; output is not shown."""
+    """Parse a command's output as JSON of type `kind`. Raises EngineError otherwise, without showing the output."""
     try:
         found = json.loads(completed.text)
     except (ValueError, RecursionError):
         found = ...
     if not isinstance(found, kind):
         raise EngineError(
-            f"`{completed.command}` ended with exit code {completed.exit_code} and an answer that nobody can read",
-            "is the engine answering? Look at it with `docker version` and `docker ps`",
+            f"`{completed.command}` ended with exit code {completed.exit_code} and printed no JSON that was expected",
+            "check that the engine answers: `docker version`, `docker ps`",
         )
     return found
+
+
+def error_line(output: str) -> str:
+    r"""Return the line of a tool's `output` that says what went wrong, which is often not the last one.
+
+    psql draws a caret under the statement, docker and click advise to run --help, SQLAlchemy names a page to read.
+    Without an error line it is the last line that is no such aside; empty when the output is.
+
+    >>> error_line("psql: error: FATAL:  role \"x\" does not exist\nHINT:  create it")
+    'psql: error: FATAL:  role "x" does not exist'
+    """
+    lines = [line.rstrip() for line in _CSI.sub("", output).splitlines()]
+    spoken = [line.strip() for line in lines if line.strip()]
+    said = max(_last_error(lines), _exception(lines))
+    if said >= 0:
+        return lines[said].strip()
+    return next((line for line in reversed(spoken) if not _ASIDE.match(line)), spoken[-1] if spoken else "")
+
+
+def _last_error(lines: list[str]) -> int:
+    return max((at for at, line in enumerate(lines) if _ERROR.match(line.strip())), default=-1)
+
+
+def _exception(lines: list[str]) -> int:
+    # The first line behind the frames of the last traceback; -1 without one.
+    begun = max((at for at, line in enumerate(lines) if line.strip().endswith(_TRACEBACK)), default=-1)
+    if begun < 0:
+        return -1
+    return next((at for at in range(begun + 1, len(lines)) if lines[at] and not lines[at][0].isspace()), -1)

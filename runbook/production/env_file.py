@@ -4,14 +4,13 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from runbook.errors import EnvFileError
 from runbook.hosts.command import Command, Completed
 from runbook.production.compose import Production, unescaped
-from runbook.production.env_file_text import names_in, rewritings
 from runbook.secrets.redactor import Redactor, secrets_in
 
 # Values that mean the same to every reader of env files, quoted or not.
@@ -20,6 +19,15 @@ _SAFE_VALUE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+-]*")
 _COMPLAINT = re.compile(
     r"line \d+: [a-z ]+|required variable \w+ is missing a value|Invalid template|couldn't find env file: .*"
 )
+_NAME = re.compile(r"(?<![\w.\-\[\]])([\w.\-\[\]]+)[^\S\n]*(?=[=:\n]|\Z)")
+# A quoted value ends at its closing quote, with or without backslash escapes; what follows it stays.
+_VALUES = (
+    r"(?P<quote>[\"'])(?:\\.|(?!(?P=quote))[^\\])*(?P=quote)",
+    r"(?P<quote>[\"'])(?:(?!(?P=quote)).)*(?P=quote)",
+    r"(?P<quote>)[^\n]*?(?=[^\S\n]+\#[^\n]*(?:\n|\Z)|[^\S\n]*(?:\n|\Z))",
+    r"(?P<quote>)[^\r\n]*",
+)
+_MOST_PLACES = 20
 _NOT_AS_READ = 75
 _LOCKED = 76  # somebody else holds the lock on the folder
 # $1 the length of the document on standard input, behind which the env file's bytes come; the rest is the command.
@@ -260,3 +268,42 @@ class EnvFileOnHost:
     ) -> Command:
         command = self._production.command(*argv, stdin=stdin)
         return replace(command, secret_output=secret_output, means=means)
+
+
+def names_in(content: bytes) -> tuple[str, ...]:
+    """Return every word that Compose could take for a name; some of them the file does not set."""
+    return tuple(dict.fromkeys(_NAME.findall(_decode(content))))
+
+
+def rewritings(content: bytes, key: str, value: str) -> Iterator[bytes]:
+    r"""Yield ways to set `key` to `value` by changing one place of the file, the likeliest first.
+
+    Every byte outside of that value stays. At most one way is right: Compose decides what the file means.
+
+    >>> next(rewritings(b"IMAGE_TAG=v2 # now\n", "IMAGE_TAG", "v1"))
+    b'IMAGE_TAG=v1 # now\n'
+    """
+    text = _decode(content)
+    found = re.finditer(rf"(?<![\w.\-\[\]]){re.escape(key)}[^\S\n]*[=:][^\S\n]*", text)
+    # The last assignment counts; what stands in a comment or in another value is tried last.
+    places = sorted(found, key=lambda place: (_begins_line(text, place.start()), place.start()), reverse=True)
+    seen = set()
+    for place in places[:_MOST_PLACES]:
+        for pattern in _VALUES:
+            old = re.compile(pattern, re.DOTALL).match(text, place.end())
+            if old is None:
+                continue
+            quote = old["quote"]
+            new = f"{text[: old.start()]}{quote}{value}{quote}{text[old.end() :]}"
+            if new not in seen:
+                seen.add(new)
+                yield new.encode("utf-8", errors="surrogateescape")
+
+
+def _begins_line(text: str, at: int) -> bool:
+    before = text[text.rfind("\n", 0, at) + 1 : at].lstrip("\ufeff")
+    return before.removeprefix("export").strip() == ""
+
+
+def _decode(content: bytes) -> str:
+    return content.decode("utf-8", errors="surrogateescape")

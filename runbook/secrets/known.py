@@ -1,18 +1,26 @@
-"""What is secret in one production, learned from its settings and its env file."""
+"""The secrets that are known before production is asked: of this process, docker's logins, and the settings."""
 
+import base64
+import binascii
 import contextlib
+import json
 import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from runbook.errors import RunbookError
-from runbook.secrets.docker_logins import registry_logins
-from runbook.secrets.redactor import Redactor, secrets_in
+from runbook.secrets.redactor import Redactor, passwords_of_url, secrets_in
 from runbook.settings.schema import Settings
+
+_LOGIN = "registry login of "
+_TOKENS = ("auth", "identitytoken", "registrytoken", "password")
 
 
 def redactor_for(settings: Settings) -> Redactor:
-    """A redactor that knows the secrets of this process's environment and those that the settings keep in files.
+    """Return a redactor that knows the secrets of this process's environment, docker's logins and the settings' files.
 
-    Those of production are learned by `learn_production`, before anything is written.
+    `learn_production` adds those of production, before anything is written.
     """
     redactor = Redactor()
     for variables in (os.environ, settings.host.environment):
@@ -23,8 +31,46 @@ def redactor_for(settings: Settings) -> Redactor:
 
 
 def learn_sources(settings: Settings, env_values: dict[str, str], redactor: Redactor) -> None:
-    """Let `redactor` learn the secrets that the settings name, as far as they can be read."""
+    """Add the secrets that the settings name to `redactor`, as far as they can be read."""
     for name, source in settings.secret_sources().items():
-        # A secret that is not there is reported by who needs it; what cannot be read cannot leak.
+        # A missing secret is reported by who needs it; what cannot be read cannot leak.
         with contextlib.suppress(RunbookError):
             redactor.learn(name, source.resolve(env_values).get_secret_value())
+
+
+def registry_logins(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield (name, secret) for the registry and proxy logins in docker's configuration.
+
+    Reads `config.json` in DOCKER_CONFIG, or else in HOME/.docker, of `environment`; yields nothing when it cannot be
+    read. Logins in a credential helper are not found.
+    """
+    home = environment.get("HOME")
+    folder = environment.get("DOCKER_CONFIG") or (f"{home}/.docker" if home else None)
+    if folder is None:
+        return
+    try:
+        found = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return
+    for registry, login in _members(_members(found).get("auths")).items():
+        for key, value in _members(login).items():
+            if key.lower() in _TOKENS and isinstance(value, str):
+                yield f"{_LOGIN}{registry}", value
+                if key.lower() == "auth":
+                    yield f"{_LOGIN}{registry}", _password_of(value)
+    for name, value in _members(_members(found).get("HttpHeaders")).items():
+        yield f"header {name} of docker", str(value)
+    for place, proxies in _members(_members(found).get("proxies")).items():
+        for value in _members(proxies).values():
+            yield from ((f"proxy of {place}", password) for password in passwords_of_url(str(value)))
+
+
+def _members(found: Any) -> Mapping[str, Any]:
+    return found if isinstance(found, dict) else {}
+
+
+def _password_of(auth: str) -> str:
+    try:
+        return base64.b64decode(auth, validate=True).decode("utf-8", errors="surrogateescape").partition(":")[2]
+    except binascii.Error:
+        return ""

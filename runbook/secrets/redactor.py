@@ -1,14 +1,16 @@
-"""Which words must never be written anywhere, and what stands in their place.
+"""The redactor: replaces every known secret with `[secret NAME]` in all that is written.
 
-Redaction is by value: a secret is recognised wherever it turns up, plain or encoded, because what prints it
-(an image, a log, a traceback) cannot be trusted to label it. Only passwords in URLs and Authorization headers are
-told by where they stand as well.
+Redaction is by value, because what prints a secret (an image, a log, a traceback) does not label it. Only passwords in
+URLs and Authorization headers are also found by their place.
 """
 
 import re
+import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -22,7 +24,7 @@ from runbook.secrets.credentials import (
 )
 from runbook.secrets.invisible import views, without_split_pairs
 from runbook.secrets.variants import SHORTEST_SECRET, Secret
-from runbook.text import COLOUR
+from runbook.text import COLOUR, visible
 
 _SECRET_NAME = re.compile(
     r"PASS(WORD|WD|PHRASE)?|SECRET|TOKEN|(API|ACCESS|PRIVATE|SIGNING|ENCRYPTION|SECRET)_?KEY|[_.-]KEYS?$|CREDENTIAL|DSN|AUTH$"
@@ -39,14 +41,21 @@ _Found = tuple[int, int, int, str]
 
 
 def looks_secret(name: str) -> bool:
-    """Tell whether a variable of that name probably holds a secret."""
+    """Tell whether a variable of that name probably holds a secret.
+
+    >>> looks_secret("DB_PASSWORD"), looks_secret("PATH")
+    (True, False)
+    """
     return _SECRET_NAME.search(name) is not None
 
 
 def secrets_in(variables: Mapping[str, str], also: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
     """Yield (name, secret) for variables whose name looks secret or is listed in `also`, and for passwords in others.
 
-    Those stand in a URL, or behind `password=` in a connection string, a query or an option.
+    Such a password stands in a URL, or after `password=` in a connection string, a query or an option.
+
+    >>> list(secrets_in({"URL": "postgres://shop:hunter22@db/shop", "MODE": "on"}))
+    [('URL', 'hunter22')]
     """
     listed = set(also)
     for name, value in variables.items():
@@ -60,7 +69,7 @@ def secrets_in(variables: Mapping[str, str], also: Iterable[str] = ()) -> Iterat
 
 
 def passwords_of_url(value: str) -> tuple[str, ...]:
-    """The password in `value`, if that is a URL which has one: as it stands there, and decoded."""
+    """Return the password in `value`, if it is a URL with one: as written, and decoded where that differs."""
     if "://" not in value:
         return ()
     # A slash in it is found by its place; what no text may have around it (a quote) by the rules of URLs.
@@ -75,17 +84,20 @@ def passwords_of_url(value: str) -> tuple[str, ...]:
 
 
 class Redactor:
-    """Strikes known secrets out of text, in plain, URL-encoded, base64 and JSON-escaped form; from any thread."""
+    """Replaces known secrets in text, in plain, URL-encoded, base64 and JSON-escaped form. Thread-safe.
+
+    >>> redactor = Redactor()
+    >>> redactor.learn("API_TOKEN", "s3cr3t-t0ken")
+    >>> redactor.text("Bearer s3cr3t-t0ken")
+    'Bearer [secret API_TOKEN]'
+    """
 
     def __init__(self) -> None:
         self._secrets: Mapping[str, Secret] = {}
         self._lock = threading.Lock()
 
     def learn(self, name: str, secret: str) -> None:
-        """Remember `secret`; from now on it is written as `[secret NAME]`. Short values are left alone.
-
-        Of a secret with several lines each line is one too: programs print line by line.
-        """
+        """Replace `secret` with `[secret NAME]` from now on, and each of its lines; short values are left alone."""
         parts = {part.strip() for part in (secret, *secret.splitlines())}
         parts |= {COLOUR.sub("", part) for part in parts}  # a page shows it without
         known = {part: Secret(name, part) for part in parts if len(" ".join(part.split())) >= SHORTEST_SECRET}
@@ -97,13 +109,13 @@ class Redactor:
                 self.learn(name, password)
 
     def learn_all(self, secrets: Iterable[tuple[str, str]]) -> None:
-        """Remember every (name, secret)."""
+        """Learn every (name, secret)."""
         for name, secret in secrets:
             self.learn(name, secret)
 
     @contextmanager
     def temporarily_knowing(self, name: str, secret: str) -> Iterator[None]:
-        """Remember `secret` for as long as this lasts, under a name that no other secret has."""
+        """Know `secret` within the block only; no other secret may have its name."""
         self.learn(name, secret)
         try:
             yield
@@ -112,7 +124,7 @@ class Redactor:
                 self._secrets = {value: known for value, known in self._secrets.items() if known.name != name}
 
     def text(self, text: str) -> str:
-        """Return `text` without any known secret, and without what stands where only secrets stand."""
+        """Return `text` without known secrets, passwords in URLs and Authorization headers."""
         if len(text) < SHORTEST_SECRET:
             return text
         text = without_split_pairs(text)
@@ -123,7 +135,6 @@ class Redactor:
         return "".join((*pieces, text[end:])) if pieces else text
 
     def _found_in(self, text: str) -> Iterator[_Found]:
-        """Yield where each secret begins and ends in `text`."""
         secrets = self._secrets.values()
         for view in views(text):
             for secret in secrets:
@@ -133,7 +144,7 @@ class Redactor:
                 yield *view.span(start, end), 1, name
 
     def value(self, value: Any) -> Any:
-        """Return a JSON-like value without any known secret, in keys as well as in values."""
+        """Return a JSON-like value without any known secret, in its keys too."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
@@ -149,7 +160,7 @@ class Redactor:
         return value
 
     def _header(self, value: Any) -> Any:
-        """What a known secret is called is kept, so that goes first."""
+        # Known secrets first: their names are kept.
         return without_credentials(self.value(value))
 
 
@@ -159,7 +170,7 @@ def _longest_first(found: _Found) -> tuple[int, int, int]:
 
 
 def _joined(found: Iterable[_Found]) -> Iterator[_Found]:
-    """Join what overlaps: where one secret contains another, or ends as another begins, nothing of either is left."""
+    # Overlapping secrets become one stretch, so that nothing of either is left.
     joined: _Found | None = None
     for each in found:
         if joined is None or each[0] >= joined[1]:
@@ -171,3 +182,12 @@ def _joined(found: Iterable[_Found]) -> Iterator[_Found]:
             joined = joined[0], max(joined[1], each[1]), *known[2:]
     if joined is not None:
         yield joined
+
+
+def redact_tracebacks(redact: Callable[[str], str]) -> None:
+    """Print tracebacks of uncaught errors through `redact` from now on."""
+
+    def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.stderr.write(visible(redact("".join(traceback.format_exception(kind, error, trace)))))
+
+    sys.excepthook = show

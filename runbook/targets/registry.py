@@ -1,6 +1,6 @@
-"""What the image registry knows: the digest behind a tag, and which tags there are.
+"""The image registry: the digest behind a tag, and the tags of a repository.
 
-Speaks the OCI distribution API (https://github.com/opencontainers/distribution-spec/blob/main/spec.md) with basic
+It speaks the OCI distribution API (https://github.com/opencontainers/distribution-spec/blob/main/spec.md) with basic
 authentication or the bearer tokens that Docker Hub, GHCR and GitLab hand out
 (https://distribution.github.io/distribution/spec/auth/token/).
 """
@@ -9,6 +9,8 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
@@ -17,7 +19,6 @@ from pydantic import SecretStr
 from runbook.errors import Inconclusive, ProductionError, RegistryError, RegistryRefused, ReleaseNotFound
 from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.release import ImageName, checked_digest
-from runbook.targets.challenges import challenges_in
 
 _MANIFESTS = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
@@ -26,10 +27,16 @@ _MANIFESTS = (
 _MOST_PAGES = 50
 _MOST_REDIRECTS = 5
 _LARGEST_MANIFEST = 4 << 20  # bytes, as the specification has it
-# To these a registry (or a proxy before it) may answer otherwise when it is asked with GET.
+# A registry, or a proxy before it, may answer GET where it answers HEAD with one of these.
 _ASK_WITH_GET = frozenset({200, 400, 404, 405, 501})
 _ACCESS_DENIED = frozenset({401, 403})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_WORD = r"[\w!#$%&'*+.^`|~-]+"
+# An unquoted value is such a word in the grammar; real servers write addresses there.
+_PARAMETER = re.compile(rf'({_WORD})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s,"=][^\s,"]*))', re.ASCII)
+_SCHEME = re.compile(_WORD, re.ASCII)
+_ENCODED = re.compile(r"[ \t]+[\w.~+/-]+=*(?=[ \t]*(?:,|$))", re.ASCII)
+_BETWEEN = re.compile(r"[\s,]*")
 _IN_A_HEADER = re.compile(r"[\x21-\x7e]+")
 
 
@@ -44,11 +51,11 @@ class Registry:
 
     @property
     def host(self) -> str:
-        """Its name as it stands in image references."""
+        """Its name in image references."""
         return urlsplit(self.url).netloc
 
     def digest(self, image: ImageName) -> str:
-        """The digest that the registry gives for `image` now.
+        """Return the digest that the registry gives for `image` now, as `sha256:…`.
 
         Raises ReleaseNotFound, RegistryRefused, or RegistryError when it cannot be asked, or gives no digest.
         """
@@ -60,11 +67,10 @@ class Registry:
             answer = self._ask(image.repository, path, "GET")
         if answer.status == 404:
             raise self._not_found(image)
-        self._expect_ok(answer)
+        self._require_ok(answer)
         return self._digest_of(answer)
 
     def _digest_of(self, answer: HttpResponse) -> str:
-        """The digest of the manifest in `answer`: the SHA-256 of its bytes; the header is optional."""
         stated = _digest_stated(answer)
         if not _is_manifest(answer):
             if stated:  # worth as much as the same header on an answer to HEAD, which has no body either
@@ -100,7 +106,7 @@ class Registry:
         )
 
     def tags(self, repository: str) -> list[str]:
-        """All tags of `repository`, sorted by name; an unknown repository has none.
+        """Return all tags of `repository`, sorted by name; none for an unknown repository.
 
         Raises RegistryRefused, or RegistryError when it cannot be asked.
         """
@@ -110,7 +116,7 @@ class Registry:
             answer = self._ask(repository, path, "GET")
             if answer.status == 404:
                 return []
-            self._expect_ok(answer)
+            self._require_ok(answer)
             page = _json(answer)
             listed = (page.get("tags") or []) if isinstance(page, dict) else None
             if not isinstance(listed, list):
@@ -132,7 +138,7 @@ class Registry:
         except Inconclusive as error:
             raise RegistryError(
                 f"the registry {self.host} cannot be reached: {error.seen}",
-                "mend the way to it and try again",
+                "check the network and registry.url, then try again",
             ) from None
         if answer.status in _ACCESS_DENIED:
             raise RegistryRefused(
@@ -142,7 +148,7 @@ class Registry:
         return answer
 
     def _send(self, method: str, url: str, headers: dict[str, str], *, secret_answer: bool = False) -> HttpResponse:
-        """Send a request, and follow redirects as docker does: to another server go no credentials."""
+        # Redirects are followed as docker does: another server gets no credentials.
         for _ in range(_MOST_REDIRECTS):
             answer = self._http.send(method, url, headers, secret_answer=secret_answer)
             location = answer.headers.get("location")
@@ -166,7 +172,7 @@ class Registry:
         return {"Authorization": "Basic " + base64.b64encode(pair).decode("ascii")}
 
     def _token(self, header: str, repository: str) -> str | None:
-        """A bearer token, from where the challenges in `header` say; None when they ask for none."""
+        """Fetch a bearer token from the realm in `header`; None when it asks for none."""
         bearers = [each.parameters for each in challenges_in(header) if each.scheme == "bearer"]
         if not bearers:
             return None
@@ -205,7 +211,7 @@ class Registry:
                 "ask the registry's owner",
             ) from None
 
-    def _expect_ok(self, answer: HttpResponse) -> None:
+    def _require_ok(self, answer: HttpResponse) -> None:
         if answer.status != 200:
             raise RegistryError(
                 f"{answer.url} answered {answer.status} where 200 was expected",
@@ -214,7 +220,6 @@ class Registry:
 
 
 def _digest_stated(answer: HttpResponse) -> str | None:
-    """The digest in the header of `answer`; None when it has none, or one that cannot be a digest."""
     try:
         return checked_digest(answer.headers.get("docker-content-digest", ""), answer.url)
     except ProductionError:
@@ -222,7 +227,7 @@ def _digest_stated(answer: HttpResponse) -> str | None:
 
 
 def _is_manifest(answer: HttpResponse) -> bool:
-    """Tell whether the whole body is a manifest, and not the page of a proxy, say."""
+    # A proxy may answer with a page of its own.
     if len(answer.content) > _LARGEST_MANIFEST:
         return False
     try:
@@ -237,3 +242,41 @@ def _json(answer: HttpResponse) -> Any:
         return answer.json()
     except Inconclusive as error:
         raise RegistryError(error.seen, error.next_step) from None
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """One challenge: scheme and parameter names in lower case, values as they stand."""
+
+    scheme: str
+    parameters: Mapping[str, str]
+
+
+def challenges_in(header: str) -> list[Challenge]:
+    """Return the challenges of a `WWW-Authenticate` header in order, up to its first syntax error (RFC 9110, 11.6.1).
+
+    Commas stand between challenges, between the parameters of one, and inside quotes.
+
+    >>> [each.scheme for each in challenges_in('Basic realm="a, b", Bearer realm="https://x/token"')]
+    ['basic', 'bearer']
+    """
+    found: list[tuple[str, dict[str, str]]] = []
+    position = _end(_BETWEEN, header, 0)
+    while position < len(header):
+        if found and (pair := _PARAMETER.match(header, position)):
+            name, quoted, plain = pair.groups()
+            # Of a parameter that is there twice, the first counts.
+            found[-1][1].setdefault(name.lower(), plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
+            position = pair.end()
+        elif scheme := _SCHEME.match(header, position):
+            found.append((scheme[0].lower(), {}))
+            position = _end(_ENCODED, header, scheme.end())
+        else:
+            break
+        position = _end(_BETWEEN, header, position)
+    return [Challenge(scheme, parameters) for scheme, parameters in found]
+
+
+def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
+    matched = pattern.match(text, position)
+    return matched.end() if matched else position

@@ -14,7 +14,7 @@ from runbook.chapters.context import Context
 from runbook.chapters.startup.scratch_database import ScratchDatabase
 from runbook.chapters.startup.scratch_project import ScratchProject
 from runbook.errors import Inconclusive, RunbookError
-from runbook.hosts.error_line import complaint
+from runbook.hosts.command import error_line
 from runbook.production.containers import Container
 from runbook.release import Release
 
@@ -101,7 +101,7 @@ class StartTrial:
         died = next((line.strip() for line in log.splitlines() if _UNKNOWN_REVISION in line), None)
         if died:
             return Observation(ok=False, seen=f"{container.service} migrates when it starts, and ends: {died}")
-        said = complaint(log) or "it said nothing"
+        said = error_line(log) or "it said nothing"
         raise _doubt(f"{container.service} ended with exit code {container.exit_code}: {said}")
 
     def _silent(self, containers: list[Container]) -> list[str]:

@@ -1,12 +1,20 @@
-"""The level that a structured line of a log (JSON, logfmt) gives itself, in words or in numbers."""
+"""The level that a structured log line (JSON, logfmt) gives itself, in words or numbers; escape codes removed."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runbook.production.logs.escape_codes import without_steering
-
+_ESCAPE_CODES = re.compile(
+    r"""\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)          # OSC, DCS and their like, with what they hold
+        | (?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]                 # CSI: colours among them
+        | \x1b[ -/]*[0-~]
+        | (?:\\{1,8}(?:u001b|x1b|033|e)|\#033|\^\[)\[[0-?]*[ -/]*[@-~]     # as JSON, syslog and editors write them
+        | \ufffd?\[\d{1,3}(?:;\d{1,3})*m                   # a colour whose escape character somebody took out
+        | [\x00-\x08\x0e-\x1b\x7f]""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_SIGNS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\x9b]|\\(?:u001b|x1b|033|e)\[|#033\[|\^\[\[|\[\d{1,3}[;m]", re.IGNORECASE)
 _LONGEST = 256 * 1024  # characters; a longer line is not parsed
 _DEEPEST = 3  # objects in objects
 
@@ -38,8 +46,17 @@ _IN_TORN_JSON = re.compile(r'"(?:[\w@]*\.)?(?:level|severity|levelname|lvl)"\s*:
 _NO_TEXT = re.compile(r"[\W\dTZ_]*(?:std(?:out|err) [FP] )?")  # a time, say
 
 
+def without_escape_codes(text: str) -> str:
+    """Return `text` without what steers a terminal: colours, titles, and the addresses of links."""
+    return _ESCAPE_CODES.sub("", text) if _SIGNS.search(text) else text
+
+
 def level_of(line: str) -> bool | None:
-    """Whether a line is an error by the level that it gives itself; None when it gives none."""
+    """Tell whether a line is an error by its own level; None when it has none.
+
+    >>> level_of('{"level": "error", "msg": "x"}'), level_of("level=info msg=x"), level_of("hello")
+    (True, False, None)
+    """
     brace = line.find("{")
     if brace >= 0:
         found = _parsed(line[brace:])
@@ -85,7 +102,6 @@ def _tells_of_a_failure(found: Mapping[str, Any]) -> bool:
 
 
 def _objects(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The object, and then those in it, the outer ones first."""
     here = [found]
     for _ in range(_DEEPEST):
         yield from here
@@ -94,7 +110,7 @@ def _objects(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _of_value(key: str, value: Any, beside: Mapping[str, Any]) -> bool | None:
     if isinstance(value, str):
-        word = without_steering(value).strip()
+        word = without_escape_codes(value).strip()
         return _of_number(key, int(word), beside) if re.fullmatch("[0-9]{1,6}", word) else _of_word(word)
     return _of_number(key, value, beside) if type(value) is int else None
 

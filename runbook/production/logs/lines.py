@@ -1,12 +1,11 @@
-"""Which lines of a log are errors, in the forms in which languages, frameworks and servers write them."""
+"""Which log lines are errors, in the forms that languages, frameworks and servers write."""
 
 import re
 from collections.abc import Iterator
 
-from runbook.production.logs.escape_codes import without_steering
-from runbook.production.logs.levels import level_of
+from runbook.production.logs.levels import level_of, without_escape_codes
 
-_LONGEST = 8192  # characters of a line that are searched: what it is stands at its beginning
+_LONGEST = 8192  # characters of a line that are searched
 _NAMES = "error|err|eror|fatal|critical|crit|alert|emerg|emergency|panic|severe"
 
 # Words for errors in what is none: a log's own level, an address, a count of zero, an empty field.
@@ -38,7 +37,7 @@ _ERROR = re.compile(
     re.VERBOSE,
 )
 _ERROR_FIELD = re.compile(r"(?:^|\s)(?:err|error)=\S")
-#: A line that says itself that it is none. The words above count in it all the same, in capitals above all.
+# A line that calls itself harmless; the words of _ERROR count in it all the same.
 _MILD = re.compile(
     r"(?<!\w)(?:TRACE|DEBUG|DBG|INFO|INF|NOTICE|WARN|WARNING|WRN)(?!\w)|^\W*(?i:trace|debug|info|notice|warn(?:ing)?)\b"
     r"|[Ww]arning:"
@@ -55,15 +54,15 @@ _NOT_THROWN = re.compile(r"Caused by|Suppressed:|\.\.\. |\S*Thread\.State|\"")
 
 
 class LinesOfOne:
-    """The lines of one container, as they come: what a line is may depend on those before it."""
+    """The lines of one container in order: whether a line is an error may depend on those before it."""
 
     def __init__(self) -> None:
         self._last_awaited: int | None = None  # of a traceback: how far its head is indented
         self._before: str | None = None  # the line before, unless it was an error or a frame
 
     def errors_in(self, line: str) -> Iterator[str]:
-        """The errors that are known now that `line` is: itself, or the line before, which it shows to be one."""
-        for part in without_steering(line).splitlines():
+        """Yield the errors that `line` completes: itself, or the line before, when a stack frame follows it."""
+        for part in without_escape_codes(line).splitlines():
             before, self._before = self._before, None
             if raised := self._raised(part):
                 yield raised
@@ -75,7 +74,7 @@ class LinesOfOne:
                 yield before
 
     def _raised(self, line: str) -> str | None:
-        """The last line of a traceback, whatever the exception's class is called; None for any other line."""
+        # The last line of a traceback, whatever the exception's class is called.
         if _OF_A_GROUP.match(line):
             self._last_awaited = 0
             return None
@@ -90,7 +89,11 @@ class LinesOfOne:
 
 
 def is_error(line: str) -> bool:
-    """Tell whether a line, without colours, is an error by itself."""
+    """Tell whether a line (without escape codes) is an error by itself.
+
+    >>> is_error("ERROR: disk full"), is_error("0 errors found")
+    (True, False)
+    """
     level = level_of(line)
     if level is not None:
         return level
@@ -103,6 +106,6 @@ def is_error(line: str) -> bool:
 
 
 def _is_thrown(line: str) -> bool:
-    """Tell whether a line before stack frames (Java, Node, .NET) names what was thrown."""
+    # The line before stack frames of Java, Node and .NET names what was thrown.
     said = line.strip()
     return bool(said) and not _MILD.search(said) and not _NOT_THROWN.match(said)

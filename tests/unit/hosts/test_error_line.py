@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.hosts.error_line import complaint
+from runbook.hosts.command import error_line
 
 PSQL = """ERROR:  relation "alembic_version" does not exist
 LINE 1: SELECT version_num FROM alembic_version
@@ -93,4 +93,4 @@ FAILED: Can't locate revision identified by '0004'
 )
 def test_complaint_is_found(output: str, line: str) -> None:
     """What says what went wrong is shown, in one line, whatever stands behind it."""
-    assert complaint(output) == line
+    assert error_line(output) == line

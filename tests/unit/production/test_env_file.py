@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook.production.env_file import EnvFile
-from runbook.production.env_file_text import names_in, rewritings
+from runbook.production.env_file import EnvFile, names_in, rewritings
 
 KEY = "IMAGE_TAG"
 MOST = 80  # ways to be tried at all: each costs a question

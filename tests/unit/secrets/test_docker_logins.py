@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.secrets.docker_logins import registry_logins
+from runbook.secrets.known import registry_logins
 
 
 def config(folder: Path, content: object) -> dict[str, str]:

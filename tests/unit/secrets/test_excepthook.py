@@ -6,7 +6,7 @@ from pathlib import Path
 
 _PROGRAM = """
 from runbook.secrets.redactor import Redactor
-from runbook.secrets.excepthook import redact_tracebacks
+from runbook.secrets.redactor import redact_tracebacks
 redactor = Redactor()
 redactor.learn("TOKEN", "hunter" + "2-secret")
 redact_tracebacks(redactor.text)
