@@ -7,7 +7,7 @@ from harness.session.run import RunSession
 from runbook.actions import Outcome, Scope
 from runbook.incident.facts import Strategy
 from runbook.journal.journal import Entry
-from runbook.production.gate_words import gate_told
+from runbook.production.gate_state import describe_gate
 from runbook.report.follow_up.approvals import approvals
 from runbook.report.incident_report import IncidentReport
 from runbook.report.next_command import gate_in_words, next_command
@@ -75,7 +75,7 @@ def state(snapshot: Mapping[str, Any]) -> list[str]:
             # Old and new stand side by side when a switch was cut short.
             tag = f" {item['tag']}" if len(snapshot["tags"]) > 1 and "tag" in item else ""
             lines.append(f"{item['service']:<9}{tag}{runs} {item['state']}{health}")
-    return [*lines, f"gate      {gate_told(snapshot)}", f"schema    {schema}"]
+    return [*lines, f"gate      {describe_gate(snapshot)}", f"schema    {schema}"]
 
 
 def _next(conduct: RunSession) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from runbook.actions import Scope
 from runbook.clock import seconds_between
 from runbook.journal.journal import Entry
-from runbook.production.gate_words import is_closed
+from runbook.production.gate_state import is_closed
 from runbook.report.state_diff import Row, compared
 
 #: The facts that are production at one moment.

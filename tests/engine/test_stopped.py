@@ -81,7 +81,7 @@ def test_stopped_run_says_so_and_goes_on(rehearsed: Rehearsed) -> None:
     assert rehearsed.practice.ask("/orders").status_code == 503
     again = f"--resume {ran.folder.name} --execute {rehearsed.practice.name}"
     assert [line for line in ran.terminal.splitlines() if again in line]
-    assert "gate      closed (USERS ARE KEPT OUT)" in ran.terminal
+    assert "gate      closed (TRAFFIC IS PAUSED)" in ran.terminal
     assert "lock      released" in ran.terminal
 
     # The very command that was typed first: what runs now is the target, and it must not be taken for what failed.

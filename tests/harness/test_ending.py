@@ -34,7 +34,7 @@ def lines(folder: Path, ending: str, ended: Ended, lock: str = "released", **mor
     (folder / "runbook.toml").write_text(SETTINGS)
     usual: dict[str, Any] = {
         "kind": "rollback",
-        "wishes": Options(),
+        "options": Options(),
         "settings_given": None,
         "reports_given": None,
         "earlier": None,
@@ -143,7 +143,7 @@ def test_run_that_changed_nothing_says_what_production_is(tmp_path: Path) -> Non
     """A run that failed before it changed anything says what production is, and that the same would fail again."""
     said = lines(tmp_path, "failed", Ended({"before": snapshot("running", "v2", gate="open", schema=["x", "y"])}))
     assert "release   v2\n" in said
-    assert "gate      open (users are let in)\n" in said
+    assert "gate      open (traffic is served)\n" in said
     assert "schema    x, y\n" in said
     assert "no command goes on from here; then plan again with:" in said
     assert "--resume" not in said
@@ -197,7 +197,7 @@ def test_lock_is_told(tmp_path: Path, state: str) -> None:
 def test_closed_gate_is_shouted(tmp_path: Path) -> None:
     """That users are kept out stands in the last lines, also when this run did not close the gate."""
     closed = snapshot("running", "v2", gate="closed")
-    assert "USERS ARE KEPT OUT" in lines(tmp_path, "failed", Ended({"before": closed}))
+    assert "TRAFFIC IS PAUSED" in lines(tmp_path, "failed", Ended({"before": closed}))
     under_way = {"incident": "i-0", "since": "2026-01-01T02:00:00.000000Z", "target": "v1", "recorded_here": True}
     said = lines(tmp_path, "failed", Ended({"before": closed, "open rollback": under_way}))
     assert "the gate was closed by incident i-0, which began at 2026-01-01T02:00:00Z" in said
@@ -215,18 +215,18 @@ def test_closed_gate_is_shouted(tmp_path: Path) -> None:
     under_way["recorded_here"] = False
     elsewhere = lines(tmp_path, "failed", Ended({"before": closed, "open rollback": under_way}))
     assert elsewhere.endswith("features --to v1 --execute shop")
-    assert "USERS ARE KEPT OUT" not in lines(tmp_path, "passed", Ended(after(), ["a"]))
+    assert "TRAFFIC IS PAUSED" not in lines(tmp_path, "passed", Ended(after(), ["a"]))
 
 
 @pytest.mark.parametrize(
     ("gate", "by", "words"),
     [
-        ("closed", "gateway", "gate      closed (USERS ARE KEPT OUT)"),
+        ("closed", "gateway", "gate      closed (TRAFFIC IS PAUSED)"),
         ("closed", "application", "contradiction: the gate says closed"),
         ("closed", "somebody", "contradiction: the gate says closed"),
         ("closed", "nobody", "closed, by its own word; it gave no answer"),
-        ("open", "application", "gate      open (users are let in)"),
-        ("open", "gateway", "contradiction: the gate says open, and it gave no answer: users may be kept out"),
+        ("open", "application", "gate      open (traffic is served)"),
+        ("open", "gateway", "contradiction: the gate says open, and it gave no answer: traffic may be paused"),
         ("open", "nobody", "open, by its own word; it gave no answer"),
         ("unknown: no word", "gateway", "gate      unknown: no word"),
     ],

@@ -12,6 +12,7 @@ from runbook.chapters import strategy
 from runbook.chapters.identify_target import identify
 from runbook.errors import SettingsError, TargetError
 from runbook.incident.options import Options
+from runbook.targets.selection import Candidate
 
 TYPED = Typed(("pytest", "features"))
 
@@ -57,7 +58,7 @@ def context(tag: str, digest: str) -> Any:
         "target": {"tag": "v1", "images": {"api": "registry.example/api:v1"}, "digests": {"api": "sha256:1"}},
     }
     incident = SimpleNamespace(facts=facts, record_decision=lambda *_: None, record_fact=facts.__setitem__)
-    return SimpleNamespace(incident=incident, ledger=SimpleNamespace(quarantine_reason=lambda _digests: None))
+    return SimpleNamespace(incident=incident, quarantine=SimpleNamespace(reason=lambda _digests: None))
 
 
 @pytest.mark.parametrize(("tag", "digest"), [("v2", "sha256:2"), ("v1", "sha256:1"), ("v1", "sha256:2")])
@@ -78,14 +79,11 @@ def test_release_of_somebody_else_is_not_rolled_back_unseen(tag: str, digest: st
 @pytest.mark.parametrize("left", ["v0", None])
 def test_target_in_quarantine_by_now_is_not_gone_on_to(left: str | None) -> None:
     """What leads on instead is a plan for another release: the newest good one, where the ledger has one."""
-
-    def choose(_failed: object, _asked_for: None) -> SimpleNamespace:
-        if left is None:
-            raise TargetError("no known-good release", "name one")
-        return SimpleNamespace(chosen=SimpleNamespace(tag=left))
-
     found = context("v2", "sha256:2")
-    found.ledger = SimpleNamespace(quarantine_reason=lambda _digests: "it failed in incident i-0", choose=choose)
+    failed = {("sha256:1",): "it failed in incident i-0"}
+    found.quarantine = SimpleNamespace(reason=lambda digests: failed.get(tuple(digests)), incidents=set)
+    good = [Candidate("v0", {"api": "sha256:0"}, "on the ledger")] if left else []
+    found.ledger = SimpleNamespace(candidates=lambda: good)
     with pytest.raises(TargetError, match="in quarantine by now"):
         identify(found, None)
     assert found.incident.facts["begin anew"]["options"] == ["--to", left or "TAG"]

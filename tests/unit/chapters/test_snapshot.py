@@ -7,7 +7,7 @@ from typing import Any
 
 from runbook.chapters import snapshot
 from runbook.production.containers import Container
-from runbook.production.gate_words import By
+from runbook.production.gate_state import By
 from runbook.production.service.traffic import PublicAnswer
 
 NAME = "registry.example/shop/api"
