@@ -30,7 +30,8 @@ from runbook.errors import RedactionError, RunbookError
 from runbook.hosts.command import NullRecorder
 from runbook.hosts.local import Host
 from runbook.incident.executor import Mode
-from runbook.production.compose import Production, production_host
+from runbook.production.compose import Production
+from runbook.production.docker_engine import production_host
 from runbook.report.downtime import in_words, measured
 from runbook.secrets.known import redactor_for
 from runbook.secrets.redactor import Redactor, redact_tracebacks

@@ -17,7 +17,7 @@ from runbook.errors import (
     ReleaseNotFound,
     TargetError,
 )
-from runbook.production.compose import FOLDER
+from runbook.production.docker_engine import FOLDER
 from runbook.production.invocation import place
 from runbook.release import PROBE, ImageName, Release
 from runbook.shared_state.open_rollback import chain

@@ -6,8 +6,8 @@ from typing import Any
 from runbook.actions import Action, Artifact, Check, Observation
 from runbook.chapters.context import Context
 from runbook.chapters.target import pinned_release
-from runbook.production.compose import FOLDER
 from runbook.production.containers import Container, counts
+from runbook.production.docker_engine import FOLDER
 from runbook.release import Release
 
 

@@ -18,7 +18,8 @@ from runbook.incident.executor import Executor, Mode
 from runbook.journal.journal import FORMAT, Journal
 from runbook.journal.private_files import FOLDER_MODE, make_reports
 from runbook.operator import operator, operator_from
-from runbook.production.compose import Production, production_host
+from runbook.production.compose import Production
+from runbook.production.docker_engine import production_host
 from runbook.report.archive import index_page
 from runbook.report.page.render import render
 from runbook.secrets.known import redactor_for

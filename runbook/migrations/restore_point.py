@@ -13,7 +13,8 @@ from runbook.incident.executor import Executor
 from runbook.migrations.database import Database
 from runbook.migrations.database_state import Moment
 from runbook.migrations.restore_steps import Restoring
-from runbook.production.compose import FOLDER, Production
+from runbook.production.compose import Production
+from runbook.production.docker_engine import FOLDER
 from runbook.settings.schema import DatabaseSettings, Deadlines
 
 #: A table whose data a dump has, in what `pg_restore --list` prints. Each of the three names in it may have spaces.

@@ -5,7 +5,8 @@ from typing import Any
 
 from runbook.errors import Inconclusive
 from runbook.hosts.command import Command
-from runbook.production.compose import FOLDER, Production
+from runbook.production.compose import Production
+from runbook.production.docker_engine import FOLDER
 
 
 class JsonLinesFile:

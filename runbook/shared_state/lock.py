@@ -23,7 +23,8 @@ from runbook.hosts.command import Command
 from runbook.hosts.process import boot_id, process_start
 from runbook.hosts.signals import signals_blocked
 from runbook.operator import operator
-from runbook.production.compose import FOLDER, Production
+from runbook.production.compose import Production
+from runbook.production.docker_engine import FOLDER
 from runbook.shared_state.jsonl import JsonLinesFile
 from runbook.text import visible
 

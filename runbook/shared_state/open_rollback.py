@@ -11,7 +11,8 @@ from typing import Any
 from runbook.actions import Action, Artifact, Check, Observation
 from runbook.clock import utc_now
 from runbook.errors import Inconclusive, RunbookError
-from runbook.production.compose import FOLDER, Production
+from runbook.production.compose import Production
+from runbook.production.docker_engine import FOLDER
 
 #: What is kept of production as it was before the first switch.
 _KEPT = ("tags", "digests", "log_errors")

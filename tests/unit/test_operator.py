@@ -8,7 +8,7 @@ import pytest
 
 from runbook import VERSION
 from runbook.operator import operator, operator_from
-from runbook.production.compose import production_host
+from runbook.production.docker_engine import production_host
 from tests.support.incident_parts import incident, production
 
 GITHUB = {

@@ -1,4 +1,4 @@
-"""Whether the application lives and is ready, asked of each container directly, behind the gate."""
+"""Health checks: each container of the application is asked directly, behind the gate."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,7 +15,7 @@ from runbook.release import Release
 from runbook.settings.schema import Deadlines, HealthSettings
 
 _Judge = Callable[[HttpResponse], Objection | None]
-#: An answer that only an application which is still starting may give is waited out for so long, in seconds.
+#: Seconds to wait while an answer may come from an application that is still starting.
 _STARTING = 10.0
 
 
@@ -30,7 +30,7 @@ class Health:
         headers: Mapping[str, str],
         deadlines: Deadlines,
     ) -> None:
-        """`headers` are what each request carries."""
+        """`headers` go with each request."""
         self._production = production
         self._http = http
         self._settings = settings
@@ -38,26 +38,26 @@ class Health:
         self._deadlines = deadlines
 
     def check_containers_healthy(self) -> Check:
-        """That every container of the rolled-back services is healthy, and stays so for `deadlines.stable` seconds.
+        """Check that every container of the rolled-back services is healthy for `deadlines.stable` seconds.
 
-        A crash loop looks like `running` between two restarts, so ids and restart counts must stay the same meanwhile.
-        What nothing starts again, and a crash loop, are not waited for.
+        Ids and restart counts must stay the same meanwhile, because a crash loop looks like `running` between two
+        restarts. The check fails at once for a crash loop, and for a container that nothing starts again.
         """
         hopeless = Hopeless()
-        since: list[float] = []
-        before: list[tuple[tuple[str, int], ...]] = []
+        before: tuple[tuple[str, int], ...] = ()
+        since = 0.0
 
         def observe() -> Observation:
+            nonlocal before, since
             containers = self._production.application()
             now = tuple((container.id, container.restarts) for container in containers)
             condition = "; ".join(container.one_line for container in containers)
             good = all(c.state == "running" and c.health in ("healthy", "none") for c in containers)
-            if not good or before != [now]:
-                before[:], since[:] = [now], [time.monotonic()]
-            steady = time.monotonic() - since[0]
+            if not good or before != now:
+                before, since = now, time.monotonic()
             if reasons := hopeless.reasons(containers):
                 return Observation(ok=False, seen=f"{'; '.join(reasons)} ({condition})", final=True)
-            return Observation(good and steady >= self._deadlines.stable, condition)
+            return Observation(good and time.monotonic() - since >= self._deadlines.stable, condition)
 
         return Check(
             f"every container of {', '.join(self._production.project.services)} healthy,"
@@ -68,20 +68,15 @@ class Health:
         )
 
     def check_pinned_images(self, release: Release) -> Check:
-        """That every container of the rolled-back services runs the image that was pinned, whatever its tag says."""
+        """Check that every rolled-back container runs the pinned digest, whatever its tag says."""
 
         def observe() -> Observation:
             wanted = {service: self._production.image_id(release.pinned(service)) for service in release.digests}
             containers = self._production.application()
             wrong = [c for c in containers if wanted[c.service] is None or c.image_id != wanted[c.service]]
-            if wrong:
-                return Observation(
-                    ok=False,
-                    seen="; ".join(f"{c.name} runs {c.image_name} ({c.image_id[:19]}…)" for c in wrong),
-                )
-            return Observation(
-                ok=True, seen="; ".join(f"{c.name} runs {release.digests[c.service]}" for c in containers)
-            )
+            found = [f"{c.name} runs {c.image_name} ({c.image_id[:19]}…)" for c in wrong]
+            found = found or [f"{c.name} runs {release.digests[c.service]}" for c in containers]
+            return Observation(not wrong, "; ".join(found))
 
         return Check(
             f"every container of {', '.join(release.digests)} on the pinned digest of {release.tag}",
@@ -92,43 +87,43 @@ class Health:
         )
 
     def check_live(self) -> Check:
-        """That every api container says it is alive."""
+        """Check that every api container answers 200 at `liveness_path`."""
         return self._every_api("alive", self._settings.liveness_path, bad_status)
 
     def check_ready(self, may_be_false: Collection[str] = ()) -> Check:
-        """That every api container says it is ready: database, jobs and migrations.
+        """Check that every api container is ready: its answer says `true` for each of `health.required`.
 
-        Parts in `may_be_false` may be false, and the answer's status is then not asked to be 200 (trap 4).
+        Parts in `may_be_false` may be false, and the status may then be 503: old code behind a newer schema.
         """
         rule = "ready"
         if may_be_false:
             rule = f"ready, though {' and '.join(may_be_false)} may be false, because the schema is newer"
+        return self._every_api(rule, self._settings.readiness_path, self._readiness_judge(may_be_false))
 
-        def judge(answer: HttpResponse) -> Objection | None:
-            return not_ready(answer, self._settings.required, may_be_false)
-
-        return self._every_api(rule, self._settings.readiness_path, judge)
+    def _readiness_judge(self, may_be_false: Collection[str] = ()) -> _Judge:
+        return lambda answer: not_ready(answer, self._settings.required, may_be_false)
 
     def is_ready(self) -> bool:
-        """Tell whether every api container is ready now; False when that cannot be seen."""
+        """Tell whether every api container is ready now; False when that is not known."""
         try:
             return self.check_ready().observe().ok
         except RunbookError:
             return False
 
     def check_requests_fit(self) -> Check:
-        """That the requests which are made behind the gate fit the application, asked of what runs now.
+        """Check in the plan that the health requests fit the application, by asking what runs now.
 
-        What runs now may be broken: an error of its own, a `false`, or no answer at all speak against the release, and
-        not against the request. What no release would answer better speaks against the settings.
+        What runs now may be broken: its own error, a `false`, or no answer is the release's fault. An answer that no
+        release would improve (404, a redirect) is the settings' fault, and fails the check.
         """
         asked = f"{self._settings.scheme}, port {self._settings.port}, Host: {self._headers['Host']}"
 
         def observe() -> Observation:
+            judges = {self._settings.liveness_path: bad_status, self._settings.readiness_path: self._readiness_judge()}
             found = [
                 (*self._fits(container, path, judge), f"{container.name} {path}")
                 for container in self._production.of_services([self._settings.service])
-                for path, judge in self._paths()
+                for path, judge in judges.items()
             ]
             bad = [each for each in found if each[0] is not Hope.SOME]
             seen = "; ".join(f"{which}: {words}" for _, words, which in bad or found)
@@ -138,21 +133,15 @@ class Health:
             f"requests for {self._settings.liveness_path} and {self._settings.readiness_path} that fit the application"
             f" ({self._settings.service}: {asked})",
             observe,
-            "mend [health] in the settings as it says, and plan again: behind the closed gate the same is asked",
+            "correct [health] in the settings as it says, and plan again: the same is asked behind the closed gate",
             _STARTING,
             arguable=True,
         )
 
-    def _paths(self) -> list[tuple[str, _Judge]]:
-        def ready(answer: HttpResponse) -> Objection | None:
-            return not_ready(answer, self._settings.required)
-
-        return [(self._settings.liveness_path, bad_status), (self._settings.readiness_path, ready)]
-
     def _fits(self, container: Container, path: str, judge: _Judge) -> tuple[Hope, str]:
-        """How much hope there is that another release answers this request better, and what this one answers."""
+        """Tell how much hope there is that another release answers better, and what this one answers."""
         if container.state != "running":
-            return Hope.SOME, f"not known, {container.one_line}: whether the request fits is seen behind the gate only"
+            return Hope.SOME, f"not known, {container.one_line}: whether the request fits shows only behind the gate"
         try:
             against = judge(self._ask(container, path))
         except NoAnswer as error:
@@ -169,8 +158,7 @@ class Health:
         against = no_answer(error)
         if error.why is Why.NOT_HTTP and self._settings.scheme == "http" and self._speaks_tls(container, path):
             return Hope.NONE, f'{against.words}, and the port speaks TLS (set health.scheme = "https")'
-        # A container that says it is healthy listens somewhere, and accepts connections. One that says nothing has had
-        # as long as a release behind the gate gets.
+        # A healthy container listens somewhere. One without a health check has had as long as a release gets.
         up = container.health == "healthy" or (
             container.health == "none" and container.running_seconds() >= self._deadlines.healthy
         )
@@ -187,7 +175,7 @@ class Health:
         return True
 
     def answers(self, container: Container) -> bool:
-        """Tell whether a container answers a request for its readiness, whatever it answers."""
+        """Tell whether a container answers at `readiness_path`, whatever it answers."""
         try:
             self._ask(container, self._settings.readiness_path)
         except Inconclusive:
@@ -195,7 +183,7 @@ class Health:
         return True
 
     def readiness(self) -> dict[str, Any]:
-        """What readiness says now, for the record: its status, and the JSON, or why there was none."""
+        """Return the `status` of `readiness_path` now, and its `answer` as JSON, or the reason for none."""
         try:
             container = self._production.of_services([self._settings.service])[0]
             answer = self._ask(container, self._settings.readiness_path)
@@ -239,21 +227,21 @@ class Health:
             return error
 
     def _ask(self, container: Container, path: str, scheme: str | None = None) -> HttpResponse:
-        """Ask a container at the first of its addresses that answers. Raises NoAnswer when none does."""
+        # At the first of its addresses that answers; NoAnswer when none does.
         scheme = scheme or self._settings.scheme
         worst: NoAnswer | None = None
         for place in self._places(container):
             try:
-                # The certificate names the public host, if anything; the address is the engine's own word for it.
+                # The certificate names the public host, if anything; the engine vouches for the address.
                 return self._http.get(f"{scheme}://{place}{path}", self._headers, any_certificate=scheme == "https")
             except NoAnswer as error:
-                worst = error if worst is None or _telling(error) > _telling(worst) else worst
+                worst = error if worst is None or _explains(error) > _explains(worst) else worst
         if worst is None:
             raise Inconclusive(f"{container.one_line} and has no address", "wait, or look at its log")
         raise worst
 
     def _places(self, container: Container) -> Sequence[str]:
-        """Where a container may be asked: on its networks, or on the host's, and where its port is published."""
+        # On its networks, or on the host's, and where its port is published.
         port = self._settings.port
         addresses = container.addresses
         if container.network_mode == "host":
@@ -265,7 +253,7 @@ class Health:
         return [*(f"{address}:{port}" for address in addresses), *published]
 
 
-def _telling(error: NoAnswer) -> int:
+def _explains(error: NoAnswer) -> int:
     return (Why.UNREACHABLE, Why.OTHER, Why.REFUSED, Why.NOT_HTTP, Why.TLS).index(error.why)
 
 
@@ -274,7 +262,7 @@ def _said(against: Objection | Inconclusive) -> str:
 
 
 def _is_final(hopeless: Hopeless, container: Container, against: Objection | Inconclusive | None) -> bool:
-    """Tell whether waiting cannot help any more: at once, or after what a start may take."""
+    # Waiting cannot help: at once, or after what a start may take.
     hope = against.hope if isinstance(against, Objection) else Hope.SOME
     long = hopeless.for_long(f"{container.id} answers", str(against) if hope is Hope.LITTLE else None, _STARTING)
     return hope is Hope.NONE or long

@@ -1,4 +1,4 @@
-"""What an answer about the application's health is worth: good, not good yet, or never to become good."""
+"""How a health answer is judged: good, not good yet, or wrong for every release."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,10 +11,7 @@ from runbook.text import beginning
 
 
 class Hope(Enum):
-    """Whether waiting can help.
-
-    LITTLE: an application that is still starting may answer so for a moment (404, say), and no other one.
-    """
+    """Whether waiting can help. LITTLE: only an application that is still starting may answer so (404, say)."""
 
     SOME = "some"
     LITTLE = "little"
@@ -23,7 +20,7 @@ class Hope(Enum):
 
 @dataclass(frozen=True)
 class Objection:
-    """What speaks against an answer, whether waiting can help, and what to set where it cannot."""
+    """What is wrong with an answer, whether waiting can help, and which setting to correct otherwise."""
 
     words: str
     hope: Hope = Hope.SOME
@@ -35,12 +32,12 @@ class Objection:
 
 _HOST = "set health.host_header to a host name that it knows, or health.scheme if the port speaks TLS"
 _MISDIRECTED = (400, 421)
-#: Said by a server that has too much to do, or waited too long: not by one that was asked the wrong thing.
+#: Answered by a server that is overloaded or timed out, not by one that was asked the wrong thing.
 BUSY = (408, 425, 429)
 
 
 def bad_status(answer: HttpResponse) -> Objection | None:
-    """Say what speaks against an answer by its status, which must be 200; None when nothing does."""
+    """Judge an answer by its status, which must be 200; None when it is."""
     said = f"HTTP {answer.status}: {_short(answer.body)}"
     if answer.status == 200:
         return None
@@ -70,14 +67,14 @@ def _redirected(answer: HttpResponse, to: str) -> str:
 
 
 def not_ready(answer: HttpResponse, required: Collection[str], may_be_false: Collection[str] = ()) -> Objection | None:
-    """Say what speaks against a readiness answer; None when nothing does.
+    """Judge a readiness answer; None when it is good.
 
-    Its status must be 200, or 503 where something may be false. Each part of `required` must be `true`, and nothing may
-    be false, but for those in `may_be_false`: what is missing, null, a number or a word is not known, and not good.
+    Its status must be 200, or 503 when `may_be_false` has parts. Each part of `required` must be `true`, and no part
+    may be `false` except those in `may_be_false`; missing, null, a number or a word is not good either.
     """
     if answer.status != 200 and not (answer.status == 503 and may_be_false):
         return bad_status(answer)
-    # A 503 may come from something else that stands there while the application starts.
+    # A 503 may come from a proxy while the application starts.
     hope = Hope.LITTLE if answer.status == 200 else Hope.SOME
     try:
         said = answer.json()
@@ -104,7 +101,7 @@ def not_ready(answer: HttpResponse, required: Collection[str], may_be_false: Col
 
 
 def no_answer(error: NoAnswer) -> Objection:
-    """What speaks against an address that gave no answer."""
+    """Judge an address that gave no answer."""
     remedies = {
         Why.REFUSED: (Hope.SOME, "set health.port to the port on which it listens, on all its addresses"),
         Why.UNREACHABLE: (Hope.SOME, "run this where the container's address is reached, or publish its port"),

@@ -1,20 +1,20 @@
-"""Which conditions of a container lead nowhere, so that nobody waits for them to pass."""
+"""Container states that do not end by themselves, so that a check fails at once instead of at its deadline."""
 
 import time
 from collections.abc import Callable, Collection
 
 from runbook.production.containers import Container
 
-#: Out of these states a container comes by somebody's hand only; one that restarts by itself is `restarting`.
+#: Nothing starts a container out of these states; one that restarts by itself is `restarting`.
 _STANDS_STILL = ("exited", "created", "paused", "dead", "removing")
-#: A container that did not run is looked at for so long, in seconds, before it is given up.
+#: Seconds in such a state before a container is given up.
 _SURE = 3.0
-#: A container that was restarted so often, and for so long in seconds, since one waits for it, is given up.
+#: Restarts, and seconds since the wait began, after which a container is given up.
 CRASHES, CRASHING = 5, 20.0
 
 
 class Hopeless:
-    """What stands in the way of one wait, and for how long already."""
+    """What one wait has seen of its containers, and since when."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -22,7 +22,7 @@ class Hopeless:
         self._first: dict[str, tuple[int, float]] = {}
 
     def for_long(self, thing: str, condition: str | None, seconds: float) -> bool:
-        """Tell whether `thing` has been in this condition for so long, as far as it was asked; None is a good one."""
+        """Tell whether `thing` has been in `condition` for `seconds`, by repeated calls; None resets it."""
         if condition is None:
             self._since.pop(thing, None)
             return False
@@ -33,7 +33,7 @@ class Hopeless:
         return self._clock() - since >= seconds
 
     def reasons(self, containers: Collection[Container]) -> list[str]:
-        """Why these containers will not come up by themselves; empty while they may."""
+        """Return why these containers will not come up by themselves; empty while they may."""
         return [reason for container in containers if (reason := self._reason(container))]
 
     def _reason(self, container: Container) -> str | None:

@@ -1,22 +1,23 @@
-"""Kill switches: set where production takes them from, seen inside the container, and felt by users."""
+"""Kill switches: set in the env file, and checked inside the containers and at the URLs that users call."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from pydantic import SecretStr
 
 from runbook.actions import Action, Artifact, Check, Observation
 from runbook.errors import Inconclusive, SettingsError
 from runbook.hosts.http import HttpClient
-from runbook.production.compose import FOLDER, Production
-from runbook.production.containers import Container
+from runbook.production.compose import Production
+from runbook.production.docker_engine import FOLDER
 from runbook.production.env_file import EnvFileOnHost
 from runbook.production.service.switch_reach import inside
 from runbook.settings.schema import SwitchSettings
 
 
 def choose(switches: Mapping[str, SwitchSettings], asked_for: str | None) -> str:
-    """The switch that this run turns: the one asked for, or the only one. Raises SettingsError otherwise."""
+    """Return the name of the switch that was asked for, or of the only one. Raises SettingsError otherwise."""
     known = ", ".join(sorted(switches)) or "none"
     if asked_for is None and len(switches) == 1:
         return next(iter(switches))
@@ -28,7 +29,7 @@ def choose(switches: Mapping[str, SwitchSettings], asked_for: str | None) -> str
 
 
 def position_of(switch: SwitchSettings, value: str) -> dict[str, str | None]:
-    """A switch in the position that `value` of its variable means, with who turns it on again and when to remind."""
+    """Return a switch's position as the journal has it: variable, value, `on`, `off` or `other`, owner, reminder."""
     states = {switch.off: "off", switch.on: "on"}
     return {
         "variable": switch.variable,
@@ -41,10 +42,10 @@ def position_of(switch: SwitchSettings, value: str) -> dict[str, str | None]:
 
 @dataclass(frozen=True)
 class Users:
-    """How users reach the switch's addresses.
+    """How users call the switch's URLs.
 
-    `public_url` without a slash at its end; `credential` is a bearer token of theirs; `deadline` is how long the
-    addresses may take to follow the switch, in seconds.
+    `public_url` has no slash at its end; `credential` is a user's bearer token; `deadline` is the seconds within which
+    the URLs must follow the switch.
     """
 
     http: HttpClient
@@ -54,7 +55,7 @@ class Users:
 
 
 class KillSwitch:
-    """One kill switch of one production, and the position that it is to have."""
+    """One kill switch of one production, to be turned on or off."""
 
     def __init__(
         self,
@@ -75,44 +76,40 @@ class KillSwitch:
         self.services = settings.services
 
     def check_in_env_file(self) -> Check:
-        """That the env file sets the switch at all: otherwise production takes it from elsewhere."""
+        """Check that the env file sets the switch, and that its value can be changed there."""
 
         def observe() -> Observation:
             env_file = self._env_file.read()
-            value = env_file.value_of(self._settings.variable)
-            # That it can be changed there is found out here, and not when it is to be.
-            self._env_file.with_value(env_file, self._settings.variable, self.value)
-            return Observation(ok=True, seen=f"{env_file.path} says {self._settings.variable}={value}")
+            value = env_file.value_of(self.variable)
+            self._env_file.with_value(env_file, self.variable, self.value)  # raises when it cannot be changed
+            return Observation(ok=True, seen=f"{env_file.path} says {self.variable}={value}")
 
-        return Check(
-            f"{self._settings.variable} in the env file",
-            observe,
-            "production takes it from elsewhere: set it there by hand",
-        )
+        next_step = "production takes it from elsewhere: set it there by hand"
+        return Check(f"{self.variable} in the env file", observe, next_step)
 
     def set_in_env_file(self, incident: str) -> Action:
-        """The change that sets the switch in the env file, and keeps a copy of the file as it was."""
+        """Set the switch in the env file, and keep a copy of the file as `.runbook/INCIDENT.env`."""
         env_file = self._env_file.read()
-        content = self._env_file.with_value(env_file, self._settings.variable, self.value)
+        content = self._env_file.with_value(env_file, self.variable, self.value)
 
         def already() -> str | None:
-            now = self._env_file.read().values.get(self._settings.variable)
-            return f"{env_file.path} says {self._settings.variable}={now}" if now == self.value else None
+            now = self._env_file.read().values.get(self.variable)
+            return f"{env_file.path} says {self.variable}={now}" if now == self.value else None
 
         kept = f"{self._production.directory}/{FOLDER}/{incident}.env"
         return Action(
-            f"{env_file.path} says {self._settings.variable}={self.value}",
+            f"{env_file.path} says {self.variable}={self.value}",
             self._env_file.replace_commands(env_file, content, kept),
             already,
             leaves=(Artifact(kept, "the env file as it was before, with its secrets"),),
         )
 
     def redeploy(self, had: Mapping[str, int]) -> Action:
-        """The change that recreates the switch's services on the release that runs now, whatever the env file's tag.
+        """Recreate the switch's services on the release that runs now, whatever the env file's tag.
 
-        `had` is how many containers each service had before.
+        `had` is the number of containers that each service had before.
         """
-        production, services = self._production, self._settings.services
+        production, services = self._production, self.services
         running = production.running_tag(services)
         anew = production.has_temporary_name(services)
         ups = production.switch_commands(services, had, anew=anew)
@@ -122,101 +119,87 @@ class KillSwitch:
             if anew or not production.is_settled(services, commands):
                 return None
             containers = production.of_services(services)
-            return f"{', '.join(c.name for c in containers)} run with {self._settings.variable}={self.value}"
+            return f"{', '.join(c.name for c in containers)} run with {self.variable}={self.value}"
 
-        return Action(
-            f"{', '.join(services)} are redeployed on {running or 'their images'}",
-            commands,
-            already,
-        )
+        return Action(f"{', '.join(services)} are redeployed on {running or 'their images'}", commands, already)
 
     def check_images_unchanged(self, before: Mapping[str, str]) -> Check:
-        """That the services run the images that they ran before; `before` holds image ids by container name."""
+        """Check that the services run the images from before; `before` holds image ids by container name."""
 
         def observe() -> Observation:
-            containers = self._production.of_services(self._settings.services)
-            other = [c.name for c in containers if before.get(c.name) != c.image_id]
-            return Observation(not other, f"another image: {', '.join(other)}" if other else _names(containers))
+            containers = self._production.of_services(self.services)
+            other = ", ".join(c.name for c in containers if before.get(c.name) != c.image_id)
+            same = ", ".join(f"{c.name} runs {c.image_name}" for c in containers)
+            return Observation(not other, f"another image: {other}" if other else same)
 
-        return Check(
-            f"{', '.join(self._settings.services)} on the images from before",
-            observe,
-            "somebody deployed meanwhile: look who",
-            acceptable=False,
-        )
+        expected = f"{', '.join(self.services)} on the images from before"
+        return Check(expected, observe, "somebody deployed meanwhile: find out who", acceptable=False)
 
     def check_reaches_containers(self) -> Check:
-        """That the switch reaches the containers of its services: by which variables, or by what else."""
+        """Check that changing the switch changes every container of its services in a way that can be seen inside."""
 
         def observe() -> Observation:
             found = inside(self._production, self._settings, self.value, None)
-            missed = [service for service in self._settings.services if service not in found]
-            blind = [s for s in self._settings.services if s in found and not found[s].can_be_seen]
-            others = sorted(set(found) - set(self._settings.services))
-            told = [f"{name}: {found[name].words}" for name in self._settings.services if name in found]
+            missed = [service for service in self.services if service not in found]
+            blind = [s for s in self.services if s in found and not found[s].can_be_seen]
+            others = sorted(set(found) - set(self.services))
+            told = [f"{name}: {found[name].words}" for name in self.services if name in found]
             told += [f"no container of {', '.join(missed)}"] if missed else []
             told += [f"in {', '.join(blind)} by nothing that can be looked at inside a container"] if blind else []
             told += [f"{', '.join(others)} as well, which switches.….services leaves out"] if others else []
             return Observation(not missed and not blind, f"{self.variable} reaches {'; '.join(told)}")
 
         return Check(
-            f"{self.variable} to reach every container of {', '.join(self._settings.services)}",
+            f"{self.variable} to reach every container of {', '.join(self.services)}",
             observe,
-            f"let the Compose file hand {self.variable} to the service, or correct variable and services of the switch",
+            f"let the Compose file pass {self.variable} to the service, or correct the switch's variable and services",
         )
 
     def check_inside_containers(self) -> Check:
-        """That every container of the switch's services has what Compose makes of the value for it."""
+        """Check that every container of the switch's services has what Compose gives it for the switch's value."""
 
         def observe() -> Observation:
-            tag = self._production.running_tag(self._settings.services)
+            tag = self._production.running_tag(self.services)
             follow = inside(self._production, self._settings, self.value, tag)
-            containers = self._production.of_services(self._settings.services)
+            containers = self._production.of_services(self.services)
             if left_out := [each.name for each in containers if each.service not in follow]:
                 raise Inconclusive(
-                    f"{self.variable} reaches nothing in {', '.join(left_out)}", "hand it over in the Compose file"
+                    f"{self.variable} reaches nothing in {', '.join(left_out)}", "pass it on in the Compose file"
                 )
             seen = [follow[container.service].seen_in(container) for container in containers]
             return Observation(all(good for good, _ in seen), "; ".join(words for _, words in seen))
 
         return Check(
-            f"{self.variable}={self.value} inside every container of {', '.join(self._settings.services)}",
+            f"{self.variable}={self.value} inside every container of {', '.join(self.services)}",
             observe,
-            "does the Compose file hand the variable to the service?",
+            "check that the Compose file passes the variable to the service",
         )
 
     def check_observable(self) -> Check:
-        """That users' answers can tell later whether the switch is felt: a credential is there, and they can change.
+        """Check that the answers at the switch's paths can show its effect: a credential is set, and they can change.
 
-        What the addresses answer now is told. Only where all of them answer as disabled ones before the switch is
-        turned off does that stop: it would prove nothing afterwards.
+        It fails when all paths answer as disabled before the switch is turned off, which would prove nothing later.
         """
 
         def observe() -> Observation:
             if self._users.credential is None:
                 return Observation(ok=False, seen="the settings name no credential for its addresses", final=True)
-            now = {who: self._answers(with_credentials=who == "with") for who in ("without", "with")}
-            seen = "; ".join(f"{path} answers {status} {who} credentials" for who in now for path, status in now[who])
-            turned = self._env_file.read().value_of(self._settings.variable) == self.value
-            statuses = [status for answers in now.values() for _, status in answers]
-            proves_nothing = all(status in self._settings.disabled_statuses for status in statuses)
-            return Observation(self._on or turned or not proves_nothing, seen)
+            now: list[tuple[str, int | str]] = []
+            for who, path in product(("without", "with"), self._settings.paths):
+                try:
+                    status: int | str = self._ask(path, with_credentials=who == "with")
+                except Inconclusive:
+                    status = "nothing"
+                now.append((f"{path} answers {status} {who} credentials", status))
+            turned = self._env_file.read().value_of(self.variable) == self.value
+            proves_nothing = all(status in self._settings.disabled_statuses for _, status in now)
+            return Observation(self._on or turned or not proves_nothing, "; ".join(words for words, _ in now))
 
         return Check(
-            f"{', '.join(self._settings.paths)} to show whether {self.variable} is felt",
+            f"{', '.join(self._settings.paths)} to show whether {self.variable} has an effect",
             observe,
             "set credential and paths of the switch: a path that is always refused shows nothing",
         )
-
-    def _answers(self, *, with_credentials: bool) -> list[tuple[str, int | str]]:
-        """What each of the switch's addresses answers now; in words where there is no answer."""
-        answers: list[tuple[str, int | str]] = []
-        for path in self._settings.paths:
-            try:
-                answers.append((path, self._ask(path, with_credentials=with_credentials)))
-            except Inconclusive:
-                answers.append((path, "nothing"))
-        return answers
 
     def _ask(self, path: str, *, with_credentials: bool) -> int:
         headers = {}
@@ -229,10 +212,10 @@ class KillSwitch:
         return self._users.http.get(self._users.public_url + path, headers).status
 
     def check_user_paths(self, *, with_credentials: bool) -> Check:
-        """That the switch's addresses answer users as its position says, with or without credentials.
+        """Check that the switch's paths answer as its position says, with or without credentials.
 
-        Off means one of `disabled_statuses`; a 401 proves nothing, because it says who asks and not what is on. On
-        means that who has credentials is served, and who has none gets anything but a server's error.
+        Off: one of `disabled_statuses`, which 401 is not, since it says who asks and not what is on. On: below 400 with
+        credentials; without them, no server error and no disabled status.
         """
         who = "with" if with_credentials else "without"
 
@@ -253,7 +236,3 @@ class KillSwitch:
         if not self._on:
             return status in self._settings.disabled_statuses
         return status < 400 if with_credentials else status < 500 and status not in self._settings.disabled_statuses
-
-
-def _names(containers: list[Container]) -> str:
-    return ", ".join(f"{container.name} runs {container.image_name}" for container in containers)

@@ -1,4 +1,4 @@
-"""Whether metrics can be scraped with the bearer token, and only with it."""
+"""The metrics page: readable with the bearer token, refused without it."""
 
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
@@ -19,7 +19,7 @@ class Metrics:
         self._deadline = deadline
 
     def check_with_token(self) -> Check:
-        """That the page opens with the token and holds at least one sample in Prometheus' text format."""
+        """Check that the page has at least one sample in Prometheus' text format when asked with the token."""
 
         def observe() -> Observation:
             answer = self._http.get(self._url, {"Authorization": f"Bearer {self._token.get_secret_value()}"})
@@ -37,7 +37,7 @@ class Metrics:
         )
 
     def check_without_token(self) -> Check:
-        """That the page stays shut without the token."""
+        """Check that the page answers 401 or 403 without the token."""
 
         def observe() -> Observation:
             answer = self._http.get(self._url)
@@ -53,8 +53,12 @@ class Metrics:
 
 
 def count_samples(page: str, url: str) -> int:
-    """The samples on a metrics page. Raises Inconclusive when it is not in Prometheus' text format."""
+    r"""Count the samples of a page in Prometheus' text format. Raises Inconclusive for another format.
+
+    >>> count_samples("up 1\n", "http://shop/metrics")
+    1
+    """
     try:
         return sum(len(family.samples) for family in text_string_to_metric_families(page))
     except ValueError as error:
-        raise Inconclusive(f"{url} is no metrics page: {error}", "look at the page by hand") from None
+        raise Inconclusive(f"{url} is not in Prometheus' text format: {error}", "look at the page by hand") from None

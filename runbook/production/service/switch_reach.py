@@ -1,4 +1,4 @@
-"""What of a container follows a kill switch, as Compose itself says: it is asked twice, with two values of it."""
+"""What a kill switch changes inside a container: Compose is asked for its files with both values of the switch."""
 
 import posixpath
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ _Services = Mapping[str, Mapping[str, Any]]
 class Inside:
     """What of a service's containers follows the switch.
 
-    `variables` holds the value that each of its variables is to have; `argv` words that are to stand in its command, or
-    None when the command does not follow; `others` are other parts of the service, which no look inside shows.
+    `variables` holds the value that each variable must have; `argv` is what its command must end with, None when the
+    command does not follow; `others` are parts of the service that cannot be seen inside a container.
     """
 
     variables: Mapping[str, str]
@@ -31,22 +31,22 @@ class Inside:
 
     @property
     def can_be_seen(self) -> bool:
-        """Tell whether a look into a container shows what follows."""
+        """Tell whether something that follows can be seen inside a container."""
         return bool(self.variables) or self.argv is not None
 
     @property
     def words(self) -> str:
-        """By what the switch reaches it."""
+        """What follows, in words."""
         command = ["its command"] if self.argv is not None else []
         return ", ".join((*self.variables, *command, *(f"its {part}" for part in self.others)))
 
     def seen_in(self, container: Container) -> tuple[bool, str]:
-        """Whether a container has all of it, and what it has, in words."""
+        """Tell whether a container has all of it, and say what it has."""
         now = {name: container.environment.get(name, "(not set)") for name in self.variables}
         seen = [f"{name}={value}" for name, value in now.items()]
         good = now == dict(self.variables)
         if self.argv is not None:
-            # An entrypoint of the image's stands before it.
+            # The image's own entrypoint may come first.
             there = container.argv[len(container.argv) - len(self.argv) :] == self.argv
             seen.append(f"its command {'as' if there else 'not as'} the switch makes it")
             good = good and there
@@ -54,9 +54,9 @@ class Inside:
 
 
 def inside(production: Production, switch: SwitchSettings, value: str, tag: str | None) -> dict[str, Inside]:
-    """What follows the switch in each service that it reaches, with what it is to be when the switch says `value`.
+    """Return, for each service that the switch reaches, what must be inside when the switch says `value`.
 
-    `tag` is the release whose files are read. Raises ProductionError when Compose cannot read them.
+    The files are read with `tag` as the release. Raises ProductionError when Compose cannot read them.
     """
     other = switch.off if value == switch.on else switch.on
     wanted, changed = (_services(production, switch.variable, each, tag) for each in (value, other))
@@ -77,7 +77,6 @@ def inside(production: Production, switch: SwitchSettings, value: str, tag: str 
 
 
 def _services(production: Production, variable: str, value: str, tag: str | None) -> _Services:
-    """Every service as Compose reads the files when the variable has this value."""
     command = production.compose("config", "--format", "json")
     asking = production.with_tag(tag, command)
     asking = replace(asking, argv=("env", f"{variable}={value}", *asking.argv), secret_output=True)
@@ -86,7 +85,7 @@ def _services(production: Production, variable: str, value: str, tag: str | None
         if answer.exit_code != 0:
             raise ProductionError(
                 f"Compose cannot read the project with {variable}={value}: {answer.last_line}",
-                f"run `{command}` in {production.directory} and mend what it says",
+                f"run `{command}` in {production.directory} and correct what it says",
             )
         return {name: service for name, service in _dict(parsed_json(answer, dict), "services").items() if service}
 
@@ -94,15 +93,13 @@ def _services(production: Production, variable: str, value: str, tag: str | None
 
 
 def _handed_over(production: Production, variable: str) -> set[str]:
-    """The services that take the env file as a whole (`env_file:`), and do not set the variable themselves.
-
-    Compose reads such a file as it lies there, whatever the shell says.
-    """
+    # Services that take the whole env file (`env_file:`) and do not set the variable themselves: Compose reads that
+    # file as it is, whatever the shell says.
     path = posixpath.normpath(posixpath.join(production.directory, production.project.env_file))
     asking = replace(production.compose("config", "--no-interpolate", "--format", "json"), secret_output=True)
     try:
         services = _dict(production.host.ask(asking, lambda answer: parsed_json(answer, dict)), "services")
-    except HostError:  # an older Compose: what it interpolates is known all the same
+    except HostError:  # an older Compose
         return set()
     found = set()
     for name, service in services.items():

@@ -58,7 +58,7 @@ def test_page_without_samples_has_none(page: str) -> None:
 )
 def test_what_is_no_metrics_page_is_not_known(page: str) -> None:
     """A page in another format is no metrics page; that is told with the address."""
-    with pytest.raises(Inconclusive, match="http://x/metrics is no metrics page"):
+    with pytest.raises(Inconclusive, match="http://x/metrics is not in Prometheus' text format"):
         count_samples(page, "http://x/metrics")
 
 
@@ -80,7 +80,7 @@ def test_token_opens_and_its_absence_does_not() -> None:
         pytest.param(Reply(404), "answers 404 to the token", id="no-page"),
         pytest.param(Reply(302, headers={"Location": "/login"}), "answers 302 to the token", id="sent-to-a-login"),
         pytest.param(Reply(200, b"# HELP a b\n"), "0 samples", id="no-samples"),
-        pytest.param(Reply(200, b"<html>"), "no metrics page", id="another-page"),
+        pytest.param(Reply(200, b"<html>"), "not in Prometheus' text format", id="another-page"),
     ],
 )
 def test_page_that_the_token_does_not_open_is_told(answer: Reply, seen: str) -> None:
