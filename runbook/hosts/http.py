@@ -1,4 +1,4 @@
-"""How an HTTP address is asked: one request, a deadline, no proxy, on record."""
+"""The HTTP client: one request with a deadline, no proxy, no redirects, recorded."""
 
 import contextlib
 import json
@@ -17,16 +17,13 @@ from runbook.errors import Inconclusive, NoAnswer, Why
 from runbook.hosts.signals import signals_blocked
 from runbook.text import beginning
 
-#: As much of an answer as is ever read, in bytes: what answers may be broken or hostile.
+#: Bytes of a body that are read at most, because servers may be broken or hostile.
 LARGEST_BODY = 8 << 20
 
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """What an address answered: status, headers with lower-case names, body as text, and the time in seconds.
-
-    `content` is the body in bytes, where its digest matters.
-    """
+    """An HTTP answer: status, headers by lower-case name, body as text and as bytes (`content`), seconds it took."""
 
     url: str
     status: int
@@ -36,26 +33,26 @@ class HttpResponse:
     content: bytes = field(default=b"", repr=False)
 
     def json(self) -> Any:
-        """The body as JSON. Raises Inconclusive when it is not."""
+        """Return the body as JSON. Raises Inconclusive when it is not."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
             raise Inconclusive(
-                f"{self.url} answered {self.status} with something that is not JSON: {beginning(self.body, 80)!r}",
-                "look at the address by hand",
+                f"{self.url} answered {self.status} with {beginning(self.body, 80)!r} where JSON was expected",
+                "ask the address by hand, with curl",
             ) from None
 
 
 class ExchangeRecorder(Protocol):
-    """What keeps the exchanges: the incident."""
+    """Records HTTP exchanges: the incident does."""
 
     def exchanged(self, method: str, url: str, sent: Any, answer: HttpResponse | str) -> None:
-        """Keep one request with its answer, or with the reason why there was none."""
+        """Record one request with its answer, or with the reason for none."""
 
 
 @dataclass
 class HttpClient:
-    """Asks HTTP addresses; `deadline` is in seconds for one whole exchange."""
+    """Sends HTTP requests; `deadline` is the seconds for one whole exchange."""
 
     deadline: float
     recorder: ExchangeRecorder
@@ -69,15 +66,14 @@ class HttpClient:
         return self._made(verify=False)
 
     def _made(self, *, verify: bool) -> httpx.Client:
-        # trust_env would send probes of our own containers through somebody's proxy.
-        # Sooner than the exchange as a whole, so that it is known what took so long.
+        # Connecting times out before the whole exchange, so that the error names it. trust_env would use proxies.
         timeout = httpx.Timeout(self.deadline, connect=0.8 * self.deadline)
         return httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False, verify=verify)
 
     def get(self, url: str, headers: Mapping[str, str] | None = None, *, any_certificate: bool = False) -> HttpResponse:
-        """Ask `url` with GET. Raises NoAnswer when there is no HTTP answer.
+        """GET `url`. Raises NoAnswer when there is no HTTP answer in time.
 
-        With `any_certificate`, for an address that no certificate can name, whoever answers there is believed.
+        `any_certificate` skips verification, for an address that no certificate can name.
         """
         return self.send("GET", url, headers, any_certificate=any_certificate)
 
@@ -93,11 +89,11 @@ class HttpClient:
     ) -> HttpResponse:
         """Send one request, `body` as JSON. Raises NoAnswer when there is no HTTP answer in time.
 
-        With `secret_answer` the record keeps the status and not the body (a token, say).
+        With `secret_answer` the body (a token, say) is not recorded. `any_certificate` is as for `get`.
         """
         client = self._unverified if any_certificate else self._client
         host = (headers or {}).get("Host", "").partition(":")[0]
-        # A server of several names chooses its certificate by the name that is asked for, before it reads the header.
+        # A server of several names chooses its certificate by SNI, before it reads the Host header.
         named = {"sni_hostname": host} if any_certificate and host else {}
         try:
             request = client.build_request(method, url, headers=dict(headers or {}), json=body, extensions=named)
@@ -107,7 +103,7 @@ class HttpClient:
             self.recorder.exchanged(method, url, body, why)
             raise NoAnswer(
                 f"{url} gave no answer: {why}",
-                "is the address right, and is something listening?",
+                "check that the address is right and something listens there",
                 no_answer_reason(error),
             ) from None
         kept = replace(answer, body="(kept off the record)", content=b"") if secret_answer else answer
@@ -115,16 +111,14 @@ class HttpClient:
         return answer
 
     def _exchange(self, client: httpx.Client, request: httpx.Request) -> HttpResponse:
-        """Exchange in a thread, and leave it behind at the deadline.
-
-        httpx's timeout is for each read: a server that drips its headers byte by byte would hold us for ever.
-        """
+        # In a thread that is left behind at the deadline: httpx's timeout is for each read, so that a server which
+        # drips its headers byte by byte would never time out.
         ended: queue.SimpleQueue[HttpResponse | Exception] = queue.SimpleQueue()
 
         def ask() -> None:
             try:
                 ended.put(self._ask(client, request))
-            except Exception as error:  # noqa: BLE001 - raised again below, where it is waited for
+            except Exception as error:  # noqa: BLE001 - raised again below
                 ended.put(error)
 
         with signals_blocked():
@@ -147,7 +141,7 @@ class HttpClient:
                 if size > LARGEST_BODY:
                     break
                 if time.monotonic() - began > self.deadline:
-                    raise httpx.ReadTimeout("nobody waits for it any more")
+                    raise httpx.ReadTimeout("the deadline has passed")
         content = b"".join(chunks)[:LARGEST_BODY]
         text = content.decode("utf-8", errors="replace")
         lowered = {name.lower(): value for name, value in response.headers.items()}
@@ -155,7 +149,7 @@ class HttpClient:
 
 
 def no_answer_reason(error: Exception) -> Why:
-    """Why there was no answer, as far as the error tells."""
+    """Return why there was no answer, as far as the error tells."""
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(cause)
@@ -165,5 +159,5 @@ def no_answer_reason(error: Exception) -> Why:
         return Why.REFUSED
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
         return Why.UNREACHABLE
-    # A port that speaks TLS answers a plain request by hanging up, too.
+    # A TLS port, too, closes the connection of a plain request.
     return Why.NOT_HTTP if isinstance(error, (httpx.RemoteProtocolError, httpx.ReadError)) else Why.OTHER

@@ -1,4 +1,4 @@
-"""One command as a process: begun so that nobody loses sight of it, and so that it outlives a run that dies."""
+"""A command as a process that is never lost sight of, and that survives when the run is killed."""
 
 import contextlib
 import errno
@@ -19,10 +19,10 @@ _GRACE = 5.0  # seconds to end after SIGTERM
 
 
 class ManagedProcess:
-    """A command that is begun in a thread of its own: what a signal raises is raised in the main thread only.
+    """A process that is started in a thread, because signals raise in the main thread only.
 
-    So there is no moment at which a process was begun and nobody knows of it. It reads from and writes to memory that
-    it holds itself: with a pipe, a command whose run was killed would die of its next word (SIGPIPE), half way through.
+    So there is no moment at which it runs unknown to us. Its output goes to memory files, not to pipes: when the run is
+    killed, a pipe would end the command half way, by SIGPIPE.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class ManagedProcess:
         stdin: bytes | None,
         most_output: int | None = None,
     ) -> None:
-        """Set up what begins with `begin`; `most_output` is in bytes, for each of its two outputs."""
+        """Prepare it; `most_output` is in bytes, for each of the two outputs."""
         self._argv = argv
         self._environment = environment
         self._directory = directory
@@ -42,21 +42,21 @@ class ManagedProcess:
         self._files: list[BinaryIO] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._error: OSError | None = None
-        self._beginning = threading.Lock()
-        self._called_off = False
-        self._thread = threading.Thread(target=self._begin)
+        self._starting = threading.Lock()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._start)
 
     def __enter__(self) -> Self:
-        """Nothing runs yet."""
+        """Return itself; nothing runs yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of what it said; the command itself is let be."""
+        """Free its output; the process is left alone."""
         for file in self._files:
             file.close()
 
     def start(self) -> int:
-        """Begin, and return the process id. Raises OSError when it cannot be started."""
+        """Start it, and return the process id. Raises OSError when it cannot be started."""
         try:
             with signals_blocked():
                 self._thread.start()
@@ -68,7 +68,7 @@ class ManagedProcess:
         return self._process.pid
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end, for so many seconds at most; tell whether it came."""
+        """Wait for its end for at most `seconds`; tell whether it ended."""
         process = self._known
         with contextlib.suppress(subprocess.TimeoutExpired):
             try:
@@ -87,30 +87,29 @@ class ManagedProcess:
 
     @property
     def exit_code(self) -> int:
-        """How it ended; minus the signal's number, if by one."""
+        """Its exit code; negative when a signal ended it."""
         return int(self._known.returncode)
 
     def output(self) -> tuple[bytes, bytes]:
-        """What it has said so far, on standard output and on standard error."""
+        """Return its standard output and standard error so far."""
         stdout, stderr = self._files
         return _all_of(stdout), _all_of(stderr)
 
     def exceeded_output(self) -> bool:
-        """Tell whether one of its outputs is above `most_output`."""
+        """Tell whether an output is above `most_output`."""
         most = self._most_output
         return most is not None and any(os.fstat(file.fileno()).st_size > most for file in self._files)
 
     def stop(self) -> bool:
-        """End it with all that it began, by force if it does not listen; False if it never began, nor ever will."""
-        with self._beginning:
-            self._called_off = True
+        """Stop its process group, with SIGKILL if SIGTERM does not do; False if it was never started, nor will be."""
+        with self._starting:
+            self._stopped = True
             process = self._process
         if process is None:
             return False
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
             self.wait(_GRACE)
-        # What is left of its group did not listen.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
             self.wait(1)
@@ -122,10 +121,10 @@ class ManagedProcess:
             raise OSError("it did not start")
         return self._process
 
-    def _begin(self) -> None:
-        # Who stops it waits for this, or is first: then nothing begins behind their back.
-        with self._beginning:
-            if self._called_off:
+    def _start(self) -> None:
+        # The lock makes `stop` wait for this, or come first; then nothing is started any more.
+        with self._starting:
+            if self._stopped:
                 return
             try:
                 for _ in ("standard output", "standard error"):
@@ -145,7 +144,7 @@ class ManagedProcess:
                 self._error = error
 
     def _bound(self, pid: int) -> None:
-        """Let the kernel end its writing above the limit: between two looks it could fill this machine's memory."""
+        # The kernel enforces the limit too: between two reads the output could fill the memory.
         if self._most_output is not None and hasattr(resource, "prlimit"):
             above = self._most_output + 1
             with contextlib.suppress(ProcessLookupError):
@@ -153,7 +152,6 @@ class ManagedProcess:
 
 
 def _memory(content: bytes = b"") -> BinaryIO:
-    """A file without a name, that is read from its beginning."""
     if hasattr(os, "memfd_create"):
         file: BinaryIO = os.fdopen(os.memfd_create("command"), "w+b")
     else:
@@ -164,12 +162,12 @@ def _memory(content: bytes = b"") -> BinaryIO:
 
 
 def _all_of(file: BinaryIO) -> bytes:
-    # By its place, since the command writes where the file's own position is.
+    # pread leaves the position, at which the command writes.
     return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
 
 
 def process_start(process: int) -> str | None:
-    """When a process of this machine started, in clock ticks since boot (proc(5), stat field 22); None without one."""
+    """Return when a process started, in clock ticks since boot (proc(5), stat field 22); None when it does not run."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -180,10 +178,7 @@ def process_start(process: int) -> str | None:
 
 
 def boot_id() -> str:
-    """The id of this machine's boot, with that of the PID namespace; empty when it does not tell one.
-
-    Containers have process numbers of their own, whose processes nobody outside can ask about by those numbers.
-    """
+    """Return the ids of this machine's boot and PID namespace, because PIDs are reused; empty when not known."""
     try:
         boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot_id} {Path('/proc/self/ns/pid').readlink()}"

@@ -1,4 +1,4 @@
-"""What `docker compose pull` says when its output is no terminal: how far each layer of each image is.
+"""Progress of `docker compose pull`, read from its lines: how far each layer of each image is.
 
 Compose prints a line for each event, as `b10e47bbf76c Downloading [=====>     ]  8.327MB/75.02MB`.
 """
@@ -18,7 +18,7 @@ _HERE = ("Pull complete", "Already exists")
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer: what is done with it now, how many bytes of that are done, and of how many; None where nobody said."""
+    """A layer: its state, and the bytes done and to do in that state, None when not printed."""
 
     id: str
     state: str
@@ -32,7 +32,7 @@ class Layer:
 
     @property
     def share(self) -> float | None:
-        """How much of what is done with it now is done, from 0 to 1."""
+        """The share of the bytes that is done, from 0 to 1; None when not known."""
         return min(1.0, self.done / self.of) if self.done is not None and self.of else None
 
 
@@ -43,7 +43,13 @@ class PullProgress:
         self._layers: dict[str, Layer] = {}
 
     def hear(self, line: str) -> None:
-        """Take one line; what is not about a layer is let go."""
+        """Read one line; other lines are ignored.
+
+        >>> progress = PullProgress()
+        >>> progress.hear("b10e47bbf76c Downloading [=>  ]  1MB/4MB")
+        >>> progress.layers[0].share
+        0.25
+        """
         found = _LAYER.match(line)
         if found is None:
             return
@@ -54,12 +60,12 @@ class PullProgress:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Every layer that was named, as it was last."""
+        """Every layer, in its latest state."""
         return tuple(self._layers.values())
 
 
 def without_bars(lines: Iterable[str]) -> list[str]:
-    """The lines but for those that only say how far a layer is: they would drown the others on record."""
+    """Return the lines without progress bars, which would bury the others in the record."""
     return [line for line in lines if not ((found := _LAYER.match(line)) and found["bar"])]
 
 

@@ -1,4 +1,4 @@
-"""Threads beside the main one: they hear no signal, so that what holds signals back in the main one really does."""
+"""Signals in threads: only the main thread takes them, so that blocking them there really blocks them."""
 
 import signal
 import threading
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM}
-#: Held by the main thread while it holds signals back, and by another one while it lets them in: never both at once.
+#: Held by the main thread while it blocks signals, and by another thread while it unblocks them.
 _GATE = threading.RLock()
 _PATIENCE = 2.0  # seconds
 
 
 @contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Hold signals back from this thread, and for good from the threads that are started meanwhile.
+    """Block signals in this thread within the block, and for good in threads that are started within it.
 
-    A signal may be delivered to any thread that lets it in, and Python then raises in the main one, whatever that one
-    holds back. So no command begins meanwhile, and none should be waited for in here.
+    A signal goes to any thread that does not block it, and Python then raises in the main one. So no command is started
+    meanwhile, and none should be waited for in the block.
     """
     main = threading.current_thread() is threading.main_thread()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -24,12 +24,12 @@ def signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         if main:
             _GATE.acquire(timeout=_PATIENCE)
-            # What came to another thread until now is raised by this call, and not later.
+            # A signal that another thread took until now is raised by this call.
             signal.pthread_sigmask(signal.SIG_BLOCK, ())
         yield
     finally:
         if main:
-            # Not by what acquire() returned: an exception may come before that is noted, and the gate stays shut.
+            # Whatever acquire() returned: an exception may come before that is stored.
             with suppress(RuntimeError):
                 _GATE.release()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -37,11 +37,9 @@ def signals_blocked() -> Iterator[None]:
 
 @contextmanager
 def signals_unblocked() -> Iterator[None]:
-    """Let a thread beside the main one take signals, for as long as it takes to start a process and no longer.
+    """Unblock signals in a thread while it starts a process, which inherits the mask (`preexec_fn` may hang).
 
-    A process inherits what the thread that starts it holds back, and Python has no safe way to change that in the
-    child alone (`preexec_fn` may hang where there are threads). Waits while the main thread holds signals back, but
-    not for ever: a signal at a bad moment is a smaller harm than a command that never begins.
+    Waits while the main thread blocks signals, but at most 2 s: a command must start at last.
     """
     shut_out = _GATE.acquire(timeout=_PATIENCE)
     before = signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

@@ -303,7 +303,7 @@ class Production(DockerEngine):
         return (first, self.up_command(unseen, counts, anew=True)) if unseen else (first,)
 
     def is_settled(self, services: Iterable[str], ups: Sequence[Command]) -> bool:
-        """Tell whether `services`, and what shares with them, run as `ups`, of `switch_commands`, would bring them up."""
+        """Tell whether `services`, and what shares with them, run as `ups` would bring them up."""
         wanted, containers = {*services, *self.sharing_with(services)}, self.containers()
         ids = {each.id for each in containers}
         ours = [each for each in containers if each.service in wanted]

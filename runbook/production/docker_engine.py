@@ -94,7 +94,7 @@ class DockerEngine:
         return self.host.ask(asking, lambda answer: parsed_json(answer, str) if _is_held(answer) else None)
 
     def digests_of(self, reference: str) -> list[str]:
-        """Return the registry digests (`name@sha256:…`) of an image on the host; empty when it has none, or is not there."""
+        """Return the registry digests (`name@sha256:…`) of an image on the host; empty when it has none."""
         asking = self.command("docker", "image", "inspect", "--format", "{{json .RepoDigests}}", reference)
         kinds = (list, NoneType)  # null when it has none
         found = self.host.ask(asking, lambda answer: parsed_json(answer, kinds) if _is_held(answer) else None)

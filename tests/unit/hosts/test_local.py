@@ -102,7 +102,7 @@ def test_check_raises_with_the_last_words() -> None:
     ("script", "words"),
     [
         pytest.param("echo only here; exit 1", "only here", id="output-when-there-is-no-error"),
-        pytest.param("exit 1", "it said nothing", id="nothing"),
+        pytest.param("exit 1", "it printed nothing", id="nothing"),
     ],
 )
 def test_last_words_are_found(script: str, words: str) -> None:
@@ -153,7 +153,7 @@ def test_command_that_cannot_be_followed_is_stopped(tmp_path: Path) -> None:
     """An error of the system after the start stops the command and what it began, and is not called a failed start."""
     heard, cleaned = Deaf(), tmp_path / "cleaned"
     command = Command(("sleep", "60"), 60, if_stopped=("touch", str(cleaned)))
-    with pytest.raises(HostError, match="was stopped, since it could not be followed: Input/output error"):
+    with pytest.raises(HostError, match="was stopped, since its output could not be read: Input/output error"):
         host(heard).run(command)
     assert cleaned.exists()
     assert [stopped for stopped, _ in heard.stopped] == [command]

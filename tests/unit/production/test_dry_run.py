@@ -76,7 +76,7 @@ def test_network_that_would_be_removed_is_named() -> None:
         (" DRY-RUN MODE -  Container shop-api-1  Levitating\n", 0, "shop-api-1 what is not understood"),
         ("Everything will be fine\n", 0, "not understood: Everything"),
         ("unknown flag: --dry-run\n", 16, "cannot say what it would change: unknown flag"),
-        ("", 1, "it said nothing"),
+        ("", 1, "it printed nothing"),
     ],
 )
 def test_what_is_not_understood_is_inconclusive(stderr: str, exit_code: int, words: str) -> None:

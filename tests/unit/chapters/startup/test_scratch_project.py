@@ -187,7 +187,7 @@ def test_containers_that_nobody_can_read() -> None:
     context: Any = SimpleNamespace(
         incident=SimpleNamespace(name="i"), host=broken, settings=SimpleNamespace(deadlines=DEADLINES)
     )
-    with pytest.raises(EngineError, match="nobody can read"):
+    with pytest.raises(EngineError, match="that cannot be read"):
         ScratchProject(context, SimpleNamespace(digests={})).containers()  # type: ignore[arg-type]
 
 

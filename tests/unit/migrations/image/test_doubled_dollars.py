@@ -77,5 +77,5 @@ def test_start_command_is_read_as_it_is(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("config", ["", "[]", "null", "[" * 200_000], ids=range(4))
 def test_engine_that_answers_odd_things(tmp_path: Path, config: str) -> None:
     """What docker says of the image must be what was asked for."""
-    with pytest.raises(EngineError, match="an answer that nobody can read"):
+    with pytest.raises(EngineError, match="an answer that cannot be read"):
         signs.signs_of(context(tmp_path, config), "image", SERVICE)
