@@ -1,4 +1,4 @@
-"""The time in UTC: now, as the journal writes it, and between two entries."""
+"""UTC times as the journal writes them."""
 
 from datetime import UTC, datetime
 
@@ -9,10 +9,14 @@ def utc_now() -> str:
 
 
 def moment(time: str) -> datetime:
-    """A UTC time as the journal writes it."""
+    """Parse a UTC time as the journal writes it."""
     return datetime.fromisoformat(time)
 
 
 def seconds_between(began: str, ended: str) -> float:
-    """The seconds between two UTC times as the journal writes them."""
+    """Return the seconds between two UTC times.
+
+    >>> seconds_between("2026-01-31T23:59:58.000000Z", "2026-01-31T23:59:59.500000Z")
+    1.5
+    """
     return (moment(ended) - moment(began)).total_seconds()

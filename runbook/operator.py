@@ -10,7 +10,11 @@ _LINK = re.compile(r"https?://[\w.-]+(:[0-9]+)?(/[^\s<>\"']*)?", re.ASCII)
 
 
 def operator(environment: Mapping[str, str] | None = None) -> str:
-    """The name of the user who runs this; with the name of the person behind it where `sudo` tells one."""
+    """Return the name of the user who runs this, and of the person behind `sudo`.
+
+    >>> operator({"SUDO_USER": "alice"}).endswith("(by sudo: alice)")
+    True
+    """
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user without an account
@@ -20,7 +24,11 @@ def operator(environment: Mapping[str, str] | None = None) -> str:
 
 
 def operator_from(environment: Mapping[str, str] | None = None) -> str | None:
-    """The address of the CI job that runs this, or else the network address of the SSH client; None without either."""
+    """Return the URL of the CI job that runs this, or the IP address of the SSH client; None without either.
+
+    >>> operator_from({"SSH_CONNECTION": "192.0.2.7 50022 192.0.2.1 22"})
+    '192.0.2.7'
+    """
     variables = os.environ if environment is None else environment
     return _job(variables) or _ssh_client(variables.get("SSH_CONNECTION", ""))
 

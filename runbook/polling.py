@@ -1,4 +1,4 @@
-"""How the runbook waits: look, and look again, until it is so or the deadline has passed."""
+"""Polling: repeat a check until it passes, cannot pass any more, or its deadline has passed."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from runbook.errors import HostError, Inconclusive
 
 @dataclass(frozen=True)
 class Waited:
-    """The last look, how many there were, how long they took in seconds, and why the last one saw nothing, if so."""
+    """The last observation, the number of looks, the seconds they took, and why the last one saw nothing, if so."""
 
     seen: Observation
     looks: int
@@ -25,12 +25,14 @@ def wait_for(
     *,
     patience: float = 0.0,
 ) -> Waited:
-    """Look until the expectation is met, cannot be met any more, or its deadline has passed.
+    """Observe until the check passes, cannot pass any more, or its deadline has passed; at least once.
 
-    At least one look is made, however short the deadline. A look that could not be made (Inconclusive, or HostError: a
-    command that failed or timed out) is tried again like one that saw the wrong thing, and beyond the deadline too for
-    `patience` seconds from the first of its kind in a row; when it is the last one, `unknown` says why. All other
+    An observation that raises Inconclusive or HostError is repeated like one that saw the wrong thing, and beyond the
+    deadline for `patience` seconds from the first such error in a row; if it is the last one, `unknown` says why. Other
     errors are raised.
+
+    >>> wait_for(Check("up", lambda: Observation(ok=True, seen="it is up"), "start it")).seen.seen
+    'it is up'
     """
     began = clock()
     looks = 0

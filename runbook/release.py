@@ -16,8 +16,7 @@ def checked_tag(tag: str) -> str:
     """Return `tag` when it can be one. Raises TargetError otherwise."""
     if not _TAG.fullmatch(tag):
         raise TargetError(
-            f"{tag!r} cannot be an image tag (letters, digits, . _ - and at most 128 of them)",
-            "check the spelling",
+            f"{tag!r} cannot be an image tag (letters, digits, . _ - and at most 128 of them)", "check the spelling"
         )
     return tag
 

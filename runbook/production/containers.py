@@ -1,4 +1,4 @@
-"""What `docker inspect` says of a container, as far as a rollback cares."""
+"""A container as `docker inspect` gives it, as far as a rollback needs it."""
 
 import posixpath
 import re
@@ -8,19 +8,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 _LABEL = "com.docker.compose."
-_WORKING_NAME = re.compile(r"[0-9a-f]{12}_.")
+_FACTS = ("id", "name", "service", "image_id", "image_name", "state", "health", "restarts", "started_at")
+_TEMPORARY_NAME = re.compile(r"[0-9a-f]{12}_.")
 
 
 @dataclass(frozen=True)
 class Container:
     """One container of the Compose project.
 
-    `image_id` is the image that it really runs; `image_name` is only what that image was called when it started.
-    `health` is `healthy`, `unhealthy`, `starting`, or `none` for a container without a health check. `addresses` are
-    written as a URL has them, and `ports` are where the host listens for a TCP port of the container. `environment`
-    holds secrets.
-    `directory`, `config_files` and `env_files` are absolute paths by which Compose made it, empty where its labels do
-    not say; `joined` are the ids of containers whose network, processes or IPC it shares.
+    `image_id` is the image that it runs; `image_name` is what that image was called at its start. `health` is
+    `healthy`, `unhealthy`, `starting`, or `none` without a health check. `addresses` are written as in a URL; `ports`
+    maps its TCP ports to `address:port` on the host. `environment` holds secrets. `directory`, `config_files` and
+    `env_files` are the absolute paths by which Compose made it, empty without labels; `joined` are the ids of
+    containers whose network, processes or IPC it shares.
     """
 
     id: str
@@ -48,12 +48,11 @@ class Container:
 
     @classmethod
     def parse(cls, found: Mapping[str, Any]) -> "Container":
-        """Read one element of `docker inspect`'s answer (Docker Engine API, ContainerInspect)."""
-        labels = found["Config"]["Labels"] or {}
-        state = found["State"]
+        """Parse one element of `docker inspect`'s answer (Docker Engine API, ContainerInspect)."""
+        config, state = found["Config"], found["State"]
+        labels = config["Labels"] or {}
         networks = [each or {} for each in (found["NetworkSettings"].get("Networks") or {}).values()]
         host = found.get("HostConfig") or {}
-        config = found["Config"]
         modes = [str(host.get(key) or "") for key in ("NetworkMode", "PidMode", "IpcMode")]
         directory = str(labels.get(f"{_LABEL}project.working_dir", ""))
         return cls(
@@ -61,7 +60,7 @@ class Container:
             name=str(found["Name"]).lstrip("/"),
             service=str(labels.get(f"{_LABEL}service", "")),
             image_id=str(found["Image"]),
-            image_name=str(found["Config"]["Image"]),
+            image_name=str(config["Image"]),
             state=str(state["Status"]),
             health=str((state.get("Health") or {}).get("Status") or "none"),
             restarts=int(found.get("RestartCount") or 0),
@@ -72,7 +71,7 @@ class Container:
                 *(f"[{each['GlobalIPv6Address']}]" for each in networks if each.get("GlobalIPv6Address")),
             ),
             directory=directory,
-            log_driver=str(((found.get("HostConfig") or {}).get("LogConfig") or {}).get("Type", "")),
+            log_driver=str((host.get("LogConfig") or {}).get("Type", "")),
             restart_policy=str((host.get("RestartPolicy") or {}).get("Name") or "no"),
             network_mode=str(host.get("NetworkMode") or ""),
             ports=_ports(found["NetworkSettings"].get("Ports") or {}),
@@ -86,14 +85,11 @@ class Container:
 
     @property
     def has_temporary_name(self) -> bool:
-        """Tell whether it still has the name under which Compose makes it, the old container's id before its own.
-
-        An `up` that was cut short leaves such a name, and later ones keep it: only a recreation gives it its own again.
-        """
-        return _WORKING_NAME.match(self.name) is not None
+        """Tell whether an interrupted `up` left it with the old container's id before its name."""
+        return _TEMPORARY_NAME.match(self.name) is not None
 
     def running_seconds(self) -> float:
-        """For how many seconds it has been running, by this machine's clock; 0 where that is not known."""
+        """Return the seconds since its start by this machine's clock; 0 when not running or not known."""
         try:
             since = datetime.fromisoformat(self.started_at)
         except ValueError:
@@ -104,7 +100,7 @@ class Container:
 
     @property
     def one_line(self) -> str:
-        """Its condition in words."""
+        """Its state in words."""
         if self.state != "running":
             return f"{self.name} is {self.state} (exit code {self.exit_code})"
         again = f", {self.restarts} restarts" if self.restarts else ""
@@ -112,22 +108,11 @@ class Container:
         return f"{self.name} is running{health}{again}"
 
     def facts(self) -> dict[str, object]:
-        """The container as the journal keeps it."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "service": self.service,
-            "image_id": self.image_id,
-            "image_name": self.image_name,
-            "state": self.state,
-            "health": self.health,
-            "restarts": self.restarts,
-            "started_at": self.started_at,
-        }
+        """Return the container as the journal has it."""
+        return {name: getattr(self, name) for name in _FACTS}
 
 
 def _ports(published: Mapping[str, Any]) -> dict[int, str]:
-    """Where the host listens for each TCP port, as `address:port`."""
     found: dict[int, str] = {}
     for port, places in published.items():
         number, _, protocol = str(port).partition("/")
@@ -140,18 +125,18 @@ def _ports(published: Mapping[str, Any]) -> dict[int, str]:
 
 
 def counts(containers: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """How many containers each service has, of containers as the journal keeps them.
+    """Count the containers of each service, of containers as the journal has them.
 
-    The old and the new one that an `up` which was cut short has left side by side are one.
+    The old and the new container that an interrupted `up` left side by side count as one.
     """
     names: dict[str, set[str]] = {}
     for each in containers:
         name = str(each["name"])
-        names.setdefault(str(each["service"]), set()).add(name[13:] if _WORKING_NAME.match(name) else name)
+        names.setdefault(str(each["service"]), set()).add(name[13:] if _TEMPORARY_NAME.match(name) else name)
     return {service: len(found) for service, found in names.items()}
 
 
 def _paths(directory: str, label: object) -> tuple[str, ...]:
-    """The absolute paths of a label that names some; Compose v1 wrote them relative to the project's directory."""
+    # Compose v1 wrote them relative to the project's directory.
     words = [word for word in str(label or "").split(",") if word]
     return tuple(posixpath.normpath(posixpath.join(directory, word)) for word in words)

@@ -1,4 +1,4 @@
-"""What stands or falls together in a Compose project: who shares a namespace, who runs once, who follows the tag."""
+"""Dependencies between Compose services: shared namespaces and volumes, one-shots, restarts."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -9,25 +9,20 @@ _SHARED = ("network_mode", "pid", "ipc")
 
 
 def run_to_their_end(services: Services) -> frozenset[str]:
-    """The services for whose end another one waits, as for a migration before the api starts."""
-    waited_for = "service_completed_successfully"
-    return frozenset(
-        name
-        for service in services.values()
-        for name, how in _dependencies(service).items()
-        if how.get("condition") == waited_for
-    )
+    """Return the services for whose end another one waits (`service_completed_successfully`)."""
+    waits = [pair for service in services.values() for pair in _dependencies(service).items()]
+    return frozenset(name for name, how in waits if how.get("condition") == "service_completed_successfully")
 
 
 def may_run_to_its_end(service: Mapping[str, Any]) -> bool:
-    """Tell whether the file says that a service may end: `restart: "no"` in so many words, and no health check."""
+    """Tell whether a service may end by its file: an explicit `restart: "no"` or on-failure, and no health check."""
     return str(service.get("restart", "")).startswith(("no", "on-failure")) and "healthcheck" not in service
 
 
 def sharing_with(services: Services, changed: Collection[str], names: Collection[str]) -> dict[str, str]:
-    """The services that must be recreated with `changed`, and what they share with which.
+    """Return the services that must be recreated with `changed`, and what they share with which.
 
-    `names` are the names of their containers: `container:NAME` is a way to share as well.
+    `names` are the containers of `changed`, for `container:NAME`.
     """
     found: dict[str, str] = {}
     while True:
@@ -43,12 +38,12 @@ def sharing_with(services: Services, changed: Collection[str], names: Collection
 
 
 def sharing_by_container_name(services: Services, names: Collection[str]) -> list[str]:
-    """The services that share something of a container by its name: Compose does not see that they hang on it."""
+    """Return the services that share with a container by its name, which Compose does not see."""
     return sorted(name for name, service in services.items() if _shares(service, (), names))
 
 
 def restarted_with(services: Services, changed: Collection[str]) -> list[str]:
-    """The services that ask Compose to be restarted when one of `changed` is recreated, and share nothing with it."""
+    """Return the services that Compose restarts when one of `changed` is recreated (`depends_on: restart`)."""
     return sorted(
         name
         for name, service in services.items()
@@ -56,8 +51,8 @@ def restarted_with(services: Services, changed: Collection[str]) -> list[str]:
     )
 
 
-def changing(now: Services, then: Services) -> dict[str, str]:
-    """The services whose definition is another one in `then`, and what of it differs."""
+def changed_definitions(now: Services, then: Services) -> dict[str, str]:
+    """Return the services whose definitions differ between `now` and `then`, and the keys that differ."""
     return {
         name: ", ".join(sorted(key for key in {*now[name], *then[name]} if now[name].get(key) != then[name].get(key)))
         for name in sorted(now.keys() & then.keys())
@@ -66,7 +61,11 @@ def changing(now: Services, then: Services) -> dict[str, str]:
 
 
 def count_in_files(service: Mapping[str, Any]) -> int:
-    """How many containers the file asks for."""
+    """Return how many containers the file asks for.
+
+    >>> count_in_files({"deploy": {"replicas": 3}}), count_in_files({})
+    (3, 1)
+    """
     replicas = (service.get("deploy") or {}).get("replicas")
     return int(next((number for number in (service.get("scale"), replicas) if number is not None), 1))
 
@@ -77,7 +76,6 @@ def _dependencies(service: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]
 
 
 def _shares(service: Mapping[str, Any], gone: Iterable[str], names: Collection[str]) -> str:
-    """Say what a service shares with one of `gone`; empty when nothing."""
     words = {f"service:{name}": name for name in gone} | {f"container:{name}": name for name in names}
     for key in _SHARED:
         if other := words.get(str(service.get(key, ""))):

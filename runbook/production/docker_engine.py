@@ -120,8 +120,7 @@ class DockerEngine:
 def _is_held(answer: Completed) -> bool:
     if answer.exit_code != 0 and "no such image" not in answer.errors.lower():
         raise EngineError(
-            f"`{answer.command}` ended with exit code {answer.exit_code}: {answer.last_line}",
-            _IS_IT_ANSWERING,
+            f"`{answer.command}` ended with exit code {answer.exit_code}: {answer.last_line}", _IS_IT_ANSWERING
         )
     return answer.exit_code == 0
 

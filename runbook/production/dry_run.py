@@ -1,4 +1,4 @@
-"""What `docker compose up` would change, by Compose's own word: `up --dry-run`, read into typed facts."""
+"""The dry run: what `docker compose up` would change, parsed from `up --dry-run`."""
 
 import json
 import re
@@ -9,16 +9,16 @@ from enum import StrEnum
 from runbook.errors import Inconclusive
 from runbook.hosts.command import Completed
 
-# ` DRY-RUN MODE -  Container shop-api-1  Recreate`; how many blanks stand between differs by version.
+# ` DRY-RUN MODE -  Container shop-api-1  Recreate`; the number of blanks differs by version.
 _LINE = re.compile(r"\s*(?:DRY-RUN MODE -)?\s*(Container|Network|Volume|Config|Secret|Image)\s+(\S+)\s+(\S.*?)\s*")
 _LOG_LINE = re.compile(r"\s*(?:time=|WARN|level=)")
 _WARNING = re.compile(r'^(?:time="[^"]*" )?level=warning msg=("(?:[^"\\]|\\.)*")', re.MULTILINE)
-#: What each warning of a variable that the files name and nobody sets has in it.
+#: In each of Compose's warnings of a variable that is not set.
 NOT_SET = "variable is not set"
 
 
 class Effect(StrEnum):
-    """What becomes of one container."""
+    """What happens to one container."""
 
     KEPT = "kept"
     CREATED = "created"
@@ -27,7 +27,7 @@ class Effect(StrEnum):
     REMOVED = "removed"
 
 
-#: The words of Compose 2.17 to 5, and what they mean at last; of several on one container the strongest counts.
+#: The words of Compose 2.17 to 5; of several for one container the last effect in this list counts.
 _EFFECTS = {
     Effect.KEPT: {"Running", "Healthy", "Waiting", "Exited", "Starting", "Started"},
     Effect.STOPPED: {"Stopping", "Stopped", "Killing", "Killed", "Restarting", "Restarted"},
@@ -41,10 +41,9 @@ _HARMLESS_OF_OTHERS = {"Creating", "Created", "Running", "Exists", "Pulling", "P
 
 @dataclass(frozen=True)
 class DryRun:
-    """What an `up` would do: an effect for each container by name, and what it would remove besides.
+    """What an `up` would do: an effect by container name, and what else it would remove.
 
-    A container that is stopped and would stay the same one is not named by Compose. `unknown` says why Compose told
-    nothing of the other services, where it did not.
+    Compose does not name a stopped container that stays. `unknown` says why nothing is known of the other services.
     """
 
     effects: Mapping[str, Effect]
@@ -58,20 +57,19 @@ class DryRun:
 
     @classmethod
     def parse(cls, completed: Completed) -> "DryRun":
-        """Read the answer of `up … --dry-run`, in lines for people or in JSON.
-
-        Raises Inconclusive for an `up` that fails even as a dry run, and for what is not understood.
-        """
+        """Parse the output of `up … --dry-run`, as lines or JSON. Raises Inconclusive when that fails."""
         if completed.exit_code != 0:
             raise Inconclusive(f"Compose cannot say what it would change: {completed.last_line}", _try(completed))
         effects: dict[str, Effect] = {}
         removes = []
-        for line in completed.stderr.decode("utf-8", errors="replace").splitlines():
+        for line in completed.errors.splitlines():
             kind, name, words = _event(line) or ("", "", ())
             if kind == "Container":
                 effect = next((e for e, known in _EFFECTS.items() if known.intersection(words)), None)
                 if effect is None:
-                    raise Inconclusive(f"Compose says of {name} what is not understood: {line}", _try(completed))
+                    raise Inconclusive(
+                        f"Compose's dry run says of {name} what is not understood: {line}", _try(completed)
+                    )
                 known = effects.get(name, Effect.KEPT)
                 effects[name] = max(known, effect, key=_STRENGTH.index)
             elif kind and not _HARMLESS_OF_OTHERS.intersection(words):
@@ -82,7 +80,7 @@ class DryRun:
 
 
 def _event(line: str) -> tuple[str, str, tuple[str, ...]] | None:
-    """Kind, name and words of one line; None for what tells of no thing."""
+    # Kind, name and words of one line.
     if line.lstrip().startswith("{"):
         try:
             found = json.loads(line)
@@ -95,13 +93,12 @@ def _event(line: str) -> tuple[str, str, tuple[str, ...]] | None:
 
 
 def _try(completed: Completed) -> str:
-    return f"see for yourself what it says: `{completed.command}`"
+    return f"run it by hand and read its output: `{completed.command}`"
 
 
 def warnings_in(completed: Completed) -> list[str]:
-    """The warnings that Compose printed, each once, in its own words."""
-    said = completed.stderr.decode("utf-8", errors="replace")
-    return list(dict.fromkeys(_unquoted(match[1]) for match in _WARNING.finditer(said)))
+    """Return the warnings that Compose printed, each once."""
+    return list(dict.fromkeys(_unquoted(match[1]) for match in _WARNING.finditer(completed.errors)))
 
 
 def _unquoted(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The env file that Compose reads: what Compose makes of it, and how one value in it changes and nothing else does."""
+"""The env file: its values as Compose reads them, and how one value is replaced and every other byte stays."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from runbook.secrets.redactor import Redactor, secrets_in
 
 # Values that mean the same to every reader of env files, quoted or not.
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+-]*")
-# What Compose says of a line that it cannot read goes on with the line itself, which may hold a secret.
+# Compose's error goes on with the line itself, which may hold a secret.
 _COMPLAINT = re.compile(
     r"line \d+: [a-z ]+|required variable \w+ is missing a value|Invalid template|couldn't find env file: .*"
 )
@@ -29,9 +29,9 @@ _VALUES = (
 )
 _MOST_PLACES = 20
 _NOT_AS_READ = 75
-_LOCKED = 76  # somebody else holds the lock on the folder
-# $1 the length of the document on standard input, behind which the env file's bytes come; the rest is the command.
-# Both are read from files that have no name any more: nothing is left on the host, however this ends.
+_LOCKED = 76
+# $1 is the length of the document on standard input, after which come the env file's bytes; the rest is the command.
+# Both are read from files that are unlinked at once: nothing stays on the host, however this ends.
 _READ = """
 set -eu
 umask 077
@@ -47,7 +47,7 @@ done
 shift "$count"
 "$@" < "/proc/$$/fd/4"
 """
-# $1 the SHA-256 of the bytes that were read, $2 the env file, $3 the copy of it.
+# $1 is the SHA-256 of the bytes that were read, $2 the env file, $3 its copy.
 _PUT_IF_AS_READ = """
 printf '%s  %s\\n' "$1" "$2" "$1" "$3" | sha256sum --check --status || { rm -f -- "$2.new"; exit 75; }
 mv --force --no-target-directory -- "$2.new" "$2"
@@ -56,9 +56,9 @@ mv --force --no-target-directory -- "$2.new" "$2"
 
 @dataclass(frozen=True)
 class EnvFile:
-    """The env file as it was read: its bytes, its mode as octal digits, its owner and group as numbers.
+    """The env file as it was read: bytes, mode in octal, owner and group as numbers.
 
-    `values` are the names that it sets, each with the value that Compose sees.
+    `values` has the names that it sets, each with the value that Compose gives it.
     """
 
     path: str
@@ -70,29 +70,29 @@ class EnvFile:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of its bytes; tells whether it changed without showing what it says."""
+        """SHA-256 of its bytes, in hex."""
         return hashlib.sha256(self.content).hexdigest()
 
     def value_of(self, key: str) -> str:
-        """The value of `key`. Raises EnvFileError when the file does not set it."""
+        """Return the value of `key`. Raises EnvFileError when the file does not set it."""
         value = self.values.get(key)
         if not value:
             raise EnvFileError(
-                f"{self.path} does not set {key}, so nothing there says which release runs",
+                f"{self.path} does not set {key}, so it does not say which release runs",
                 f"add a line {key}=<the tag that runs now>, or name the right variable in the settings",
             )
         return value
 
 
 class EnvFileOnHost:
-    """The env file where it lies on the production host."""
+    """The env file on the production host."""
 
     def __init__(
         self, production: Production, path: str, redactor: Redactor, listed: Iterable[str], *, alone: bool = False
     ) -> None:
-        """`listed` names variables that are secret besides those whose names look so.
+        """`listed` names secret variables whose names do not look secret.
 
-        It is read among production's other env files, in the place of the settings' own, unless it is read `alone`.
+        It is read with production's other env files, in place of the settings' own, unless `alone`.
         """
         self._production = production
         self._redactor = redactor
@@ -101,15 +101,15 @@ class EnvFileOnHost:
         self.path = path
 
     def at(self, path: str, *, alone: bool = False) -> "EnvFileOnHost":
-        """The same for another file: a copy of it, or one to be read `alone`."""
+        """Return the same for another file: a copy of it, or one to be read `alone`."""
         return EnvFileOnHost(self._production, path, self._redactor, self._listed, alone=alone)
 
     def read(self) -> EnvFile:
-        """Read it, ask Compose what it says, and learn its secrets before anything else can be written down.
+        """Read it, ask Compose for its values, and teach the redactor its secrets.
 
-        Raises EnvFileError when it is not there, or cannot be read by us or by Compose.
+        Raises EnvFileError when it is missing, or neither we nor Compose can read it.
         """
-        # A link is followed once, here: replacing the link itself would cut it off from its file.
+        # A link is followed here, because replacing the link would cut it off from its file.
         real = self._run("readlink", "-e", "--", self.path)
         path = real.text.rstrip("\n")
         if real.exit_code != 0 or not path:
@@ -125,7 +125,7 @@ class EnvFileOnHost:
         return EnvFile(path, content.stdout, mode, owner, group, values)
 
     def values_of(self, names: Iterable[str]) -> dict[str, str]:
-        """What Compose knows by these names, of all env files: those that are set, each with its value.
+        """Return the values that Compose has for these names, of all env files; names that are not set are left out.
 
         Raises EnvFileError when Compose cannot read the env files.
         """
@@ -134,22 +134,13 @@ class EnvFileOnHost:
     def _asked(
         self, path: str, names: Iterable[str], content: bytes | None = None, instead: tuple[str, str] | None = None
     ) -> dict[str, str]:
-        """What Compose gives a service that asks for `names`, with `content`, if given, for the file's bytes.
-
-        `instead` is a name and a value that the environment sets, which goes before the file.
-        """
+        # Compose is asked for a service with these variables, with `content` for the file's bytes; `instead` is a name
+        # and a value set in the environment, which overrides the file.
         document = json.dumps({"services": {"values": {"image": "values", "environment": list(names)}}}).encode("ascii")
         prefix = ("env", "=".join(instead)) if instead else ()
         place = path if content is None else "CONTENT"
-        argv = (
-            *prefix,
-            *self._production.compose_with_env_file(place, alone=self._alone),
-            "-f",
-            "-",
-            "config",
-            "--format",
-            "json",
-        )
+        compose = self._production.compose_with_env_file(place, alone=self._alone)
+        argv = (*prefix, *compose, *("-f", "-", "config", "--format", "json"))
         if content is None:
             answer = self._run(*argv, stdin=document, secret_output=True)
         else:
@@ -159,27 +150,25 @@ class EnvFileOnHost:
             found = json.loads(answer.text)["services"]["values"].get("environment") or {}
             return {name: unescaped(value) for name, value in found.items() if value is not None}
         except (ValueError, LookupError, AttributeError, TypeError):
-            complaint = _COMPLAINT.search(answer.stderr.decode("utf-8", errors="replace"))
+            complaint = _COMPLAINT.search(answer.errors)
             why = complaint[0].strip() if complaint else f"exit code {answer.exit_code}"
             files = [part for name in self._production.invocation.files for part in ("-f", name)]
             directory = self._production.directory
             asking = (*self._production.compose_with_env_file(path, alone=self._alone), *files, "config", "--quiet")
             raise EnvFileError(
                 f"Compose cannot read the env file {path}: {why}",
-                f"mend what this says, on the host: {shlex.join(('cd', directory))} && {shlex.join(asking)}",
+                f"correct what this says, on the host: {shlex.join(('cd', directory))} && {shlex.join(asking)}",
             ) from None
 
     def with_value(self, env_file: EnvFile, key: str, value: str) -> bytes:
         """Return the file's bytes with the value of `key` replaced and every other byte as it was.
 
-        Compose has read them by then: they give `key` that value, and all other names the ones from before, but for
-        those that are made from `key`. Quotes, comments, line ends and lines that do not count stay. Raises
-        EnvFileError when the key is missing, or no such bytes are found.
+        Compose has read them: they give `key` that value, and all other names the values from before, except names made
+        from `key`. Raises EnvFileError when the key is missing, or no such bytes are found.
         """
         if not _SAFE_VALUE.fullmatch(value):
             raise EnvFileError(
-                f"{value!r} cannot be written as the value of {key}",
-                "use letters, digits and . _ - + : / @ only",
+                f"{value!r} cannot be written as the value of {key}", "use letters, digits and . _ - + : / @ only"
             )
         env_file.value_of(key)
         if env_file.values[key] == value:
@@ -208,7 +197,7 @@ class EnvFileOnHost:
         )
 
     def _spoilt(self, env_file: EnvFile, now: dict[str, str], key: str, value: str) -> list[str]:
-        """The names whose values are neither as before nor made from the new value of `key`."""
+        # Names whose values are neither as before nor made from the new value of `key`.
         before = env_file.values
         other = [name for name in now.keys() | before.keys() if name != key and now.get(name) != before.get(name)]
         if not other:
@@ -217,10 +206,10 @@ class EnvFileOnHost:
         return sorted(name for name in other if now.get(name) != following.get(name))
 
     def replace_commands(self, env_file: EnvFile, content: bytes, keep: str) -> tuple[Command, ...]:
-        """The commands that put `content` in the place of `env_file` in one step, and keep the old one as `keep`.
+        """Return the commands that replace `env_file` with `content` in one step, and keep the old one as `keep`.
 
-        Mode, owner and extended attributes stay, and no link is followed but the one to the env file itself. At no
-        moment is there no file, or half of one. The last command compares the file with what was read, under a lock,
+        Mode, owner and extended attributes stay, and no link is followed but the one to the env file itself. The file
+        is complete at every moment. The last command compares the file with what was read, under a lock,
         and raises EnvFileError when somebody changed it meanwhile.
         """
         path, folder = env_file.path, str(PurePosixPath(keep).parent)

@@ -1,4 +1,4 @@
-"""How Compose is called on production: with the files, env files and profiles that production was made from."""
+"""How Compose is called: with the files, env files and profiles that production was made from."""
 
 import posixpath
 from collections.abc import Mapping, Sequence
@@ -14,16 +14,16 @@ DEFAULT_FILES = ("docker-compose.yml",)
 
 @dataclass(frozen=True)
 class Invocation:
-    """What stands between `docker compose` and its command: the same on every call, as the labels or settings say."""
+    """The options between `docker compose` and its command, the same on every call."""
 
     files: tuple[str, ...]
     env_files: tuple[str, ...]
     profiles: tuple[str, ...] = ()
 
     def argv(self, project: Project) -> tuple[str, ...]:
-        """The beginning of every command on `project`.
+        """Return the start of every command on `project`.
 
-        The directory is always named: Compose takes that of the first file otherwise, and every relative mount moves.
+        It always has --project-directory: otherwise Compose takes the first file's, and every relative mount moves.
         """
         given = (("--env-file", self.env_files), ("-f", self.files), ("--profile", self.profiles))
         more = [part for option, values in given for value in values for part in (option, value)]
@@ -31,14 +31,14 @@ class Invocation:
 
 
 def as_found(project: Project, containers: Sequence[Container]) -> Invocation:
-    """The call that `containers`, of the services that are rolled back, were made by; the settings' where they say."""
+    """Return how the rolled-back ones of `containers` were made, by their labels; the settings win where they say."""
     ours = [each for each in containers if each.service in project.services]
-    # What a later `up` did not have to recreate still names the files from before.
+    # Containers that a later `up` did not recreate still name the files from before.
     newest = max((each for each in ours if each.config_files), key=lambda each: each.created, default=None)
     files = project.compose_files or (newest.config_files if newest else DEFAULT_FILES)
     named = max((each.env_files for each in ours), key=len, default=())
     own = place(project, project.env_file)
-    # In the settings' own words where they name the same file: a command is read at 3 a.m.
+    # As the settings write it, where they name the same file.
     env_files = tuple(project.env_file if path == own else path for path in named)
     return Invocation(
         tuple(_short(project, path) for path in files),
@@ -47,7 +47,7 @@ def as_found(project: Project, containers: Sequence[Container]) -> Invocation:
 
 
 def place(project: Project, path: str) -> str:
-    """The absolute path that `path` means to a command in the project's directory."""
+    """Return the absolute path of `path`, which is relative to the project's directory."""
     return posixpath.normpath(posixpath.join(str(project.directory), path))
 
 
@@ -57,6 +57,6 @@ def _short(project: Project, path: str) -> str:
 
 
 def profiles_for(services: Mapping[str, Mapping[str, Any]], wanted: Sequence[str]) -> tuple[str, ...]:
-    """One profile for each of the `wanted` services that has any, so that Compose sees it."""
+    """Return one profile of each `wanted` service that has any, so that Compose sees the service."""
     found = [profiles[0] for name in wanted if (profiles := services.get(name, {}).get("profiles"))]
     return tuple(sorted(set(map(str, found))))

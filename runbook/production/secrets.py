@@ -1,6 +1,6 @@
-"""What production keeps secret: as Compose resolves its files, and as its containers have it now.
+"""Production's secrets, from the Compose files and from its containers.
 
-The two differ: a secret that was changed in the env file stays in the containers until they are made anew.
+The two differ: a secret that was changed in the env file stays in the containers until they are recreated.
 """
 
 import json
@@ -21,9 +21,8 @@ _MOST_BYTES = 65536  # of a file that is a secret
 def secrets_of(production: Production, env_file: EnvFileOnHost, listed: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield (name, secret) of every service, configuration, secret, build and container of the project.
 
-    `listed` names variables that are secret besides those whose names look so. Raises ProductionError when Compose
-    cannot read the project, or a file of its secrets or its containers cannot be looked at: what is not known cannot be
-    struck out.
+    `listed` names secret variables whose names do not look secret. Raises ProductionError when the project, a file of
+    its secrets, or its containers cannot be read, because unknown secrets cannot be redacted.
     """
     listed = tuple(listed)
     project = _as_compose_reads(production)
@@ -57,13 +56,12 @@ def _as_compose_reads(production: Production) -> Mapping[str, Any]:
     if answer.exit_code != 0:
         raise ProductionError(
             f"Compose cannot read the project in {production.directory}, so its secrets are not known",
-            f"run this there and mend what it says: {production.compose('config', '--quiet')}",
+            f"run this there and correct what it says: {production.compose('config', '--quiet')}",
         )
     return _mapping(_parsed(unescaped(answer.text)))
 
 
 def _file(production: Production, path: str) -> str:
-    """What a file that is a secret says; nothing where there is none."""
     found = _run(production, "head", "-c", str(_MOST_BYTES), "--", path)
     if found.exit_code != 0 and "No such file or directory" not in found.errors:
         raise ProductionError(
@@ -77,11 +75,13 @@ def _containers(production: Production) -> list[Mapping[str, Any]]:
     label = f"label=com.docker.compose.project={production.project.name}"
     listed = _run(production, "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", label)
     if listed.exit_code != 0:
-        raise ProductionError(f"the containers cannot be listed: {listed.last_line}", "is the engine answering?")
+        raise ProductionError(
+            f"the containers cannot be listed: {listed.last_line}", "check that the engine answers: `docker version`"
+        )
     ids = listed.text.split()
     if not ids:
         return []
-    # Between the two commands a container may go; what is left is told all the same.
+    # A container may go between the two commands: the exit code does not count.
     found = _parsed(_run(production, "docker", "inspect", "--type", "container", *ids).text)
     return [_mapping(_mapping(each).get("Config")) for each in found] if isinstance(found, list) else []
 
@@ -99,7 +99,8 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         raise ProductionError(
-            "docker printed no JSON, so production's secrets are not known", "is the engine answering?"
+            "docker printed no JSON, so production's secrets are not known",
+            "check that the engine answers: `docker version`",
         ) from None
 
 
@@ -120,7 +121,6 @@ def _assignments(found: Any) -> dict[str, str]:
 
 
 def _urls(found: Any) -> Iterator[tuple[str, str]]:
-    """Yield the passwords of every URL, wherever it stands."""
     if isinstance(found, str):
         yield from (("URL", password) for password in passwords_of_url(found))
     elif isinstance(found, Mapping | list):

@@ -7,7 +7,7 @@ from runbook.actions import Action, Check, Observation, Scope
 from runbook.clock import utc_now
 from runbook.production.compose import Production
 from runbook.release import Release
-from runbook.shared_state.jsonl import JsonLinesFile
+from runbook.shared_state.host_file import JsonLinesFile
 from runbook.targets.selection import Candidate
 
 

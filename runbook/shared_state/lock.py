@@ -1,8 +1,8 @@
-"""One run changes a production at a time: the lock, on the production host, that laptops and CI all see.
+"""The lock on the production host: one run at a time changes production.
 
-The lock is a file in `.runbook/`. Its content never changes while it is held; a sign of life is a touch, so its age is
-told by the host's own clock, and a laptop whose clock is wrong harms nobody. Everything that changes it compares what
-is there with what was seen before, under flock(1), so that two who come at the same moment cannot both win.
+It is a file in `.runbook/` whose content does not change while it is held. The heartbeat touches it, so its age is by
+the host's clock. Every change compares the content with what was read before, under flock(1), so that of two runs at
+the same moment only one wins.
 """
 
 import hashlib
@@ -25,19 +25,19 @@ from runbook.hosts.signals import signals_blocked
 from runbook.operator import operator
 from runbook.production.compose import Production
 from runbook.production.docker_engine import FOLDER
-from runbook.shared_state.jsonl import JsonLinesFile
+from runbook.shared_state.host_file import JsonLinesFile
 from runbook.text import visible
 
-#: Seconds between two signs of life, and how long none may be seen before a lock counts as abandoned.
+#: Seconds between two heartbeats, and seconds without one after which the lock counts as abandoned.
 SIGN_OF_LIFE = 5.0
 ABANDONED_AFTER = 30
 
 _FREE = "none"
 _NOT_AS_SEEN = 75
 _FLOCKED = 76
-#: Seconds that flock(1) waits for whoever has it. Each has it for a moment, for one small command.
+#: Seconds that flock(1) waits; each command holds it for a moment only.
 _FLOCK_WAIT = 10
-#: What the command of `Lock.force` says when the lock is another's by now.
+#: What the command of `Lock.force` prints when another run has taken the lock since.
 CHANGED_HANDS = "the lock is not as it was seen"
 # $1 the lock, $2 the SHA-256 of its content as it was seen, or `none`; $3 what to do if it is so still.
 _COMPARE_AND = """
@@ -63,7 +63,7 @@ cat -- "$1"
 class Holder:
     """Who holds the lock: `owner` on machine `host`, in `incident`, since `since` (UTC).
 
-    `process`, `started` and `boot` tell that very process from any other on that machine.
+    `process`, `started` and `boot` identify the process, because PIDs are reused.
     """
 
     owner: str
@@ -77,7 +77,7 @@ class Holder:
 
     @classmethod
     def me(cls, incident: str) -> "Holder":
-        """This process, as the holder for `incident`."""
+        """Return this process as the holder for `incident`."""
         started = process_start(os.getpid()) or ""
         return cls(
             operator(), socket.gethostname(), incident, utc_now(), os.getpid(), started, boot_id(), secrets.token_hex(8)
@@ -85,14 +85,14 @@ class Holder:
 
     @property
     def gone(self) -> bool:
-        """Tell whether it is known to be dead: its process ran on this machine, and is not there any more."""
+        """Tell whether its process ran on this machine and has ended."""
         same_machine = (self.host, self.boot) == (socket.gethostname(), boot_id()) and self.boot != ""
         return same_machine and process_start(self.process) != self.started
 
 
 @dataclass(frozen=True)
 class Held:
-    """The lock as it was seen: its holder, and the seconds since the last sign of life, by the host's clock."""
+    """The lock as it was read: its holder, the seconds since the last heartbeat by the host's clock, its SHA-256."""
 
     holder: Holder
     age: int
@@ -100,11 +100,11 @@ class Held:
 
     @property
     def abandoned(self) -> bool:
-        """Tell whether nobody keeps it any more."""
+        """Tell whether its run has ended or sends no heartbeat any more."""
         return self.holder.gone or self.age > ABANDONED_AFTER
 
     def __str__(self) -> str:
-        """Who, where, since when, in which incident, and the last sign of life."""
+        """Say who holds it, where, since when, and the last heartbeat."""
         holder = self.holder
         life = "its process is gone" if holder.gone else f"last sign of life {self.age} s ago"
         told = f"incident {holder.incident} of {holder.owner} on {holder.host}, since {holder.since[:19]}Z ({life})"
@@ -115,7 +115,7 @@ class Lock:
     """The lock of one production."""
 
     def __init__(self, production: Production) -> None:
-        """`production` should be one whose commands stay off the record: signs of life are no news."""
+        """`production` should record no commands, because of the heartbeats."""
         self._production = production
         self._folder = f"{production.directory}/{FOLDER}"
         self.path = f"{self._folder}/lock"
@@ -123,7 +123,7 @@ class Lock:
         self.holder: Holder | None = None
 
     def observe(self) -> Held | None:
-        """Who holds it, or None. Raises Inconclusive when that cannot be read: unknown is not free."""
+        """Return who holds it, None when it is free. Raises Inconclusive when it cannot be read."""
         answer = self._production.host.run(self._production.command("sh", "-c", _LOOK, "sh", self.path))
         if answer.exit_code == 0 and not answer.stdout:
             return None
@@ -138,10 +138,10 @@ class Lock:
             ) from None
 
     def take(self, incident: str, way_on: Callable[[str], str]) -> Held | None:
-        """Take the lock for `incident`, and return whose abandoned one was taken over, if so.
+        """Take the lock for `incident`; return the abandoned lock that was taken over, if any.
 
-        Only the incident that it was abandoned by may take it over; for others `way_on` says what to type, by its name.
-        Raises LockHeld when somebody has it.
+        Only the incident that abandoned it may take it over; `way_on` gives others the command to type, by its name.
+        Raises LockHeld when somebody holds it.
         """
         held = self.observe()
         if held is not None:
@@ -149,7 +149,7 @@ class Lock:
         self._production.host.check(self._production.command("mkdir", "--parents", "--mode=700", "--", self._folder))
         holder = Holder.me(incident)
         content = (json.dumps(asdict(holder), sort_keys=True) + "\n").encode("ascii")
-        # Noted before: a signal may come between the deed and its notice.
+        # Set before the command runs, because a signal may come right after it.
         self.holder, self._mine = holder, hashlib.sha256(content).hexdigest()
         if not self._done(self._if_still(held.seal if held else _FREE, "put", content)):
             now = self.observe()
@@ -160,7 +160,7 @@ class Lock:
         return held
 
     def keep(self) -> None:
-        """Give a sign of life. Raises LockLost when the lock is another's by now, and nothing may be changed."""
+        """Send a heartbeat. Raises LockLost when the lock was taken away; then nothing may be changed."""
         if not self._done(self._if_still(self._mine, "touch")):
             raise LockLost(
                 f"the lock of this run was taken away: {self._now_held()}",
@@ -168,15 +168,15 @@ class Lock:
             )
 
     def release(self) -> bool:
-        """Let go of it, if it is this run's, and tell whether it was. What is another's by now is left alone."""
+        """Release the lock if this run holds it, and tell whether it did."""
         ours = self.holder is not None and self._done(self._if_still(self._mine, "remove"))
         self._mine, self.holder = _FREE, None
         return ours
 
     def force(self, held: Held, incident: str, why: str) -> Action:
-        """The change that takes the lock away from `held`, and from nobody else, and then says so beside it there.
+        """Take the lock away from `held`, and note that in `.runbook/unlocked.jsonl`.
 
-        Its command fails with CHANGED_HANDS when the lock is another's by now.
+        The command fails and prints CHANGED_HANDS when another run has taken the lock since.
         """
         line = {"at": utc_now(), "by": operator(), "why": why, "incident": incident, "held": asdict(held.holder)}
         return Action(
@@ -197,14 +197,13 @@ class Lock:
         return self._production.command(*guarded, stdin=content)
 
     def _done(self, command: Command) -> bool:
-        """Run such a command, and tell whether the lock was as it had been seen."""
+        # False when the lock was not as it had been read.
         answer = self._production.host.run(command)
         if answer.exit_code == _FLOCKED:
             raise Inconclusive(
-                f"another process holds flock(1) on {self._folder} for {_FLOCK_WAIT} s by now, and at most a moment was"
-                f" expected: the lock {self.path} is left as it is",
-                "to see which one, type lslocks --notruncate on the production host; end it if it hangs, then type the"
-                " same again",
+                f"another process has held flock(1) on {self._folder} for {_FLOCK_WAIT} s, where a moment was expected:"
+                f" the lock {self.path} is left as it is",
+                "to see which one, type lslocks --notruncate on the production host; end it if it hangs, then retry",
             )
         if answer.exit_code not in (0, _NOT_AS_SEEN):
             raise Inconclusive(
@@ -215,28 +214,28 @@ class Lock:
 
 
 class Heartbeat:
-    """Gives signs of life in a thread of its own while a run holds the lock."""
+    """Sends heartbeats in a thread while a run holds the lock."""
 
     def __init__(self, lock: Lock) -> None:
         self._lock = lock
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lock", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         with signals_blocked():
             self._thread.start()
 
     def stop(self) -> None:
-        """End, if it was begun; the lock stays taken."""
-        self._over.set()
+        """Stop the thread if it was started; the lock stays taken."""
+        self._stopped.set()
         if self._thread.is_alive():
             self._thread.join(SIGN_OF_LIFE)
 
     def _beat(self) -> None:
-        while not self._over.wait(SIGN_OF_LIFE):
-            # A lock that was lost, or a host that does not answer, is told before the next change, in the main thread.
-            # Nothing ends the beating: a machine short of memory, threads or files for a moment does not lose its lock.
+        while not self._stopped.wait(SIGN_OF_LIFE):
+            # Errors are raised before the next change, in the main thread. None ends the heartbeat: a machine that is
+            # short of memory or files for a moment keeps its lock.
             with suppress(Exception):
                 self._lock.keep()
 

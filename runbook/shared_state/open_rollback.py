@@ -1,7 +1,6 @@
-"""The rollback that is under way, written down on the production host: who comes next goes on from it.
+"""The open rollback: a note on the production host of what failed and where the rollback goes.
 
-A run looks at production when it begins. When an earlier one broke off half way, what it finds running is not what
-failed any more; only what was written down before the switch can tell.
+When a rollback broke off half way, what runs is not what failed any more, so the next run goes on from this note.
 """
 
 import json
@@ -12,9 +11,9 @@ from runbook.actions import Action, Artifact, Check, Observation
 from runbook.clock import utc_now
 from runbook.errors import Inconclusive, RunbookError
 from runbook.production.compose import Production
-from runbook.production.docker_engine import FOLDER
+from runbook.shared_state.host_file import HostFile
 
-#: What is kept of production as it was before the first switch.
+#: What the note keeps of production before the first switch.
 _KEPT = ("tags", "digests", "log_errors")
 
 
@@ -22,28 +21,27 @@ class OpenRollback:
     """The note of the rollback under way, `.runbook/open_incident.json` in the project's directory."""
 
     def __init__(self, production: Production) -> None:
-        self._production = production
-        self._folder = f"{production.directory}/{FOLDER}"
-        self.path = f"{self._folder}/open_incident.json"
+        self._file = HostFile(production, "open_incident.json")
+        self.path = self._file.path
 
     def read(self) -> dict[str, Any] | None:
-        """What was written down, or None when no rollback is under way. Raises Inconclusive when it can't be read."""
-        answer = self._production.host.run(self._production.command("cat", "--", self.path))
-        if answer.exit_code != 0 and "No such file or directory" in answer.last_line:
+        """Return the note, None when no rollback is under way. Raises Inconclusive when it cannot be read."""
+        text = self._file.read_text()
+        if text is None:
             return None
         try:
-            found: dict[str, Any] = json.loads(answer.text) if answer.exit_code == 0 else {}
-            so = {"incident", "since", "target", "before"} <= set(found) and set(_KEPT) <= set(found["before"])
+            found: dict[str, Any] = json.loads(text)
+            if {"incident", "since", "target", "before"} <= set(found) and set(_KEPT) <= set(found["before"]):
+                return found
         except (ValueError, TypeError, RecursionError):
-            so = False
-        if not so:
-            raise Inconclusive(
-                f"{self.path} cannot be read: {answer.last_line}", "look at it; remove it if no rollback is under way"
-            )
-        return found
+            pass
+        raise Inconclusive(
+            f"{self.path} cannot be read: it is no note of a rollback",
+            "look at it; remove it if no rollback is under way",
+        )
 
     def of_another(self, incident: str) -> dict[str, Any] | None:
-        """What another incident than this one wrote down; None where that cannot be read, which others find out."""
+        """Return the note of another incident than this one; None when there is none, or it cannot be read."""
         try:
             found = self.read()
         except RunbookError:
@@ -51,7 +49,7 @@ class OpenRollback:
         return found if found and found["incident"] != incident else None
 
     def about(self, running_tags: list[str]) -> dict[str, Any] | None:
-        """The same, when it speaks of what runs now; a note about other releases is left over and says nothing."""
+        """Return the note if it is about what runs now; None for a leftover about other releases."""
         found = self.read()
         earlier = [str(each["target"]) for each in _earlier(found)]
         if found is None or not set(running_tags) <= {*found["before"]["tags"], found["target"], *earlier}:
@@ -61,11 +59,13 @@ class OpenRollback:
     def open(
         self, incident: str, origin: Mapping[str, Any], target: str, earlier: Mapping[str, Any] | None = None
     ) -> Action:
-        """The change that writes down what failed and what is returned to, before anything is switched.
+        """Write the note before anything is switched: what failed (`origin`), and the tag of the target.
 
-        `earlier` is the note of a rollback that broke off and that this one goes on from: it is kept in the new one.
+        `earlier` is the note of a rollback that broke off and that this one goes on from; it is kept in the new one.
         """
-        others = [*_earlier(earlier), _in_short(earlier)] if earlier and earlier["incident"] != incident else []
+        others = []
+        if earlier and earlier["incident"] != incident:
+            others = [*_earlier(earlier), {name: earlier[name] for name in ("incident", "since", "target")}]
         note = {
             "incident": incident,
             "since": utc_now(),
@@ -82,27 +82,22 @@ class OpenRollback:
         content = (json.dumps(note, sort_keys=True) + "\n").encode("utf-8")
         return Action(
             f"the rollback to {target} is written down on the production host",
-            (
-                self._production.command("mkdir", "--parents", "--mode=700", "--", self._folder),
-                self._production.command("rm", "--force", "--", f"{self.path}.new"),
-                self._production.command("dd", f"of={self.path}.new", "conv=excl,fsync", "status=none", stdin=content),
-                self._production.command("mv", "--force", "--", f"{self.path}.new", self.path),
-            ),
+            self._file.write_commands(content),
             already,
             leaves=(Artifact(self.path, "the note of the rollback under way"),),
         )
 
     def close(self) -> Action:
-        """The change that takes the note away: users are back, and people know."""
+        """Remove the note, at the end of the rollback."""
 
         def already() -> str | None:
             return None if self.read() else "no rollback is under way"
 
-        removing = self._production.command("rm", "--force", "--", self.path)
-        return Action("the rollback is closed on the production host", (removing,), already, removes=(self.path,))
+        summary = "the rollback is closed on the production host"
+        return Action(summary, (self._file.remove_command(),), already, removes=(self.path,))
 
     def check_closed(self) -> Check:
-        """That the note is gone."""
+        """Check that no rollback is under way."""
 
         def observe() -> Observation:
             found = self.read()
@@ -110,20 +105,18 @@ class OpenRollback:
                 return Observation(ok=True, seen="no rollback is under way")
             return Observation(ok=False, seen=f"incident {found['incident']} is open since {found['since']}")
 
-        return Check("no rollback under way on the production host", observe, "somebody began another one: look who")
+        return Check(
+            "no rollback under way on the production host", observe, "somebody began another one: find out who"
+        )
 
 
 def _earlier(note: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """The rollbacks that broke off before the one of this note, oldest first."""
+    # The rollbacks that broke off before, oldest first.
     found = note.get("earlier") if note else None
     known = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
     return [each for each in known if {"incident", "target"} <= set(each)]
 
 
-def _in_short(note: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: note[name] for name in ("incident", "since", "target")}
-
-
 def chain(note: Mapping[str, Any]) -> list[str]:
-    """The incidents of a note, the one that began first in front."""
+    """Return the incidents of a note, oldest first."""
     return [*(str(each["incident"]) for each in _earlier(note)), str(note["incident"])]

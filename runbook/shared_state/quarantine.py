@@ -6,7 +6,7 @@ from typing import Any
 from runbook.actions import Action, Check, Observation
 from runbook.clock import utc_now
 from runbook.production.compose import Production
-from runbook.shared_state.jsonl import JsonLinesFile
+from runbook.shared_state.host_file import JsonLinesFile
 
 
 class Quarantine:

@@ -6,7 +6,7 @@ from runbook.actions import Check, Observation
 from runbook.chapters.context import Context
 from runbook.errors import Inconclusive
 from runbook.production.containers import Container, counts
-from runbook.production.coupling import changing, restarted_with
+from runbook.production.coupling import changed_definitions, restarted_with
 from runbook.production.dry_run import NOT_SET
 from runbook.production.invocation import DEFAULT_ENV_FILE, place
 from runbook.release import Release
@@ -141,7 +141,7 @@ def _what_follows(context: Context, release: Release) -> dict[str, dict[str, str
     recreated = production.sharing_with(changed)
     kept = there - {*changed, *recreated}
     left = {}
-    for name, what in changing(now, then).items():
+    for name, what in changed_definitions(now, then).items():
         if name in kept and name in production.one_shots:
             left[name] = f"{name} runs to its end: it is left on the failed release, and not run with the target"
         elif name in kept and "image" in what.split(", "):

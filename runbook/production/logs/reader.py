@@ -1,4 +1,4 @@
-"""Which errors recent logs show, counted by what they say and not by when."""
+"""Errors in recent logs, counted by signature."""
 
 import re
 from collections import Counter, defaultdict
@@ -12,7 +12,7 @@ from runbook.production.logs.lines import LinesOfOne
 from runbook.settings.schema import LogSettings
 
 _PREFIX = re.compile(r"^(?P<container>[\w.-]+)\s*\|\s?(?P<line>.*)$")
-# What differs between two occurrences of one error: times, addresses, ids, counts.
+# What differs between two occurrences of one error.
 _VARIABLE = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
     (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
@@ -22,7 +22,7 @@ _VARIABLE = (
 _LONGEST_SIGNATURE = 200
 _MOST_BYTES = 64 << 20
 _MOST_LINES = 50_000  # of each container: a release that floods its log must not delay its own rollback
-# What Compose has to say of its files, and of the containers that are not asked for.
+# Compose's warnings that are not about reading logs.
 _OF_NO_CONCERN = re.compile(r"variable is not set|is obsolete|orphan containers|config file|level=(?:info|debug)")
 _WHERE_LOGS_GO = (
     "find out where its logs go and read them there; logs.services names the services whose logs can be read here"
@@ -31,9 +31,9 @@ _WHERE_LOGS_GO = (
 
 @dataclass(frozen=True)
 class LogErrors:
-    """Errors in logs: how often each signature (service and message, without its variable parts) occurred.
+    """Errors in logs: occurrences by signature (service and message without variable parts).
 
-    `cut` names the containers that wrote more than is read.
+    `cut` names the containers of which only the newest lines were read.
     """
 
     counts: Mapping[str, int]
@@ -41,19 +41,19 @@ class LogErrors:
 
     @property
     def total(self) -> int:
-        """How many errors there are in all."""
+        """The number of errors."""
         return sum(self.counts.values())
 
     def new_against(self, before: Mapping[str, int]) -> list[str]:
-        """The signatures that were not among `before`, most frequent first."""
+        """Return the signatures that are not in `before`, most frequent first."""
         new = [signature for signature in self.counts if signature not in before]
         return sorted(new, key=lambda signature: -self.counts[signature])
 
 
 def errors_in(text: str, ignore: tuple[str, ...] = (), redact: Callable[[str], str] = str) -> LogErrors:
-    """Count the errors in what `docker compose logs` printed; lines that match a pattern of `ignore` are left out.
+    """Count the errors in the output of `docker compose logs`, without lines that match a pattern of `ignore`.
 
-    `redact` sees each error before its numbers are taken out: without them a secret is not recognised any more.
+    `redact` is called before numbers are taken out, because a secret is not recognised without them.
     """
     harmless = [re.compile(pattern) for pattern in ignore]
     counts: Counter[str] = Counter()
@@ -70,7 +70,11 @@ def errors_in(text: str, ignore: tuple[str, ...] = (), redact: Callable[[str], s
 
 
 def signature_of(service: str, line: str) -> str:
-    """The line without what differs from one occurrence to the next, with its service in front."""
+    """Return the line without what differs between occurrences, with its service in front.
+
+    >>> signature_of("api", "ERROR order 17 failed")
+    'api: ERROR order <n> failed'
+    """
     text = line.strip()
     for pattern, word in _VARIABLE:
         text = pattern.sub(word, text)
@@ -91,13 +95,13 @@ class Logs:
         self._redact = redact
 
     def recent(self) -> LogErrors:
-        """The errors of the last `logs.window`, in containers that exist now. Raises Inconclusive when unreadable."""
+        """Return the errors of the last `logs.window`, of containers that exist. Raises Inconclusive otherwise."""
         # `docker compose logs` of a service that is not there prints nothing and exits 0.
         containers = self._production.of_services(self._settings.services)
         if unkept := [each.name for each in containers if each.log_driver == "none"]:
-            raise Inconclusive(f"nobody keeps the logs of {', '.join(unkept)} (logging driver none)", _WHERE_LOGS_GO)
+            raise Inconclusive(f"no logs are kept of {', '.join(unkept)} (logging driver none)", _WHERE_LOGS_GO)
         text = self._read("--tail", str(_MOST_LINES), "--since", self._settings.window)
-        # Software that is quiet for a while is well; where none ever wrote a word, its logs are somewhere else.
+        # A quiet application is fine; one that never wrote a line logs somewhere else.
         if not text.strip() and not self._read("--tail", "1").strip():
             raise Inconclusive(
                 f"{', '.join(each.name for each in containers)} never wrote a line to their logs", _WHERE_LOGS_GO
@@ -111,7 +115,7 @@ class Logs:
             answer = self._production.host.run(command)
         except CommandSaidTooMuch as error:
             raise Inconclusive(f"the logs are too long to be read: {error.seen}", "shorten logs.window") from None
-        # Of a container whose logs cannot be read, Compose only warns; its exit code is 0.
+        # When a container's logs cannot be read, Compose only warns, with exit code 0.
         warnings = [line for line in answer.errors.splitlines() if line.strip() and not _OF_NO_CONCERN.search(line)]
         if answer.exit_code != 0 or warnings:
             said = warnings[0].strip() if warnings else answer.last_line
@@ -119,10 +123,10 @@ class Logs:
         return answer.text
 
     def check_no_new_errors(self, before: Mapping[str, int] | None) -> Check:
-        """That the logs of the containers that run now show no error which was not there before the switch.
+        """Check that the logs show no error that is not among `before`, which holds counts by signature.
 
-        Without a `before` (no switch in this run), that they show no error at all. The switch made new containers,
-        whose logs begin with it, so what they show is what came after.
+        Without `before` (no switch in this run) there must be no error at all. The logs begin with the switch, because
+        it made new containers.
         """
 
         def observe() -> Observation:

@@ -58,13 +58,7 @@ class KillSwitch:
     """One kill switch of one production, to be turned on or off."""
 
     def __init__(
-        self,
-        production: Production,
-        env_file: EnvFileOnHost,
-        settings: SwitchSettings,
-        users: Users,
-        *,
-        on: bool,
+        self, production: Production, env_file: EnvFileOnHost, settings: SwitchSettings, users: Users, *, on: bool
     ) -> None:
         self._production = production
         self._env_file = env_file

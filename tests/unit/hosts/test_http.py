@@ -186,7 +186,7 @@ def test_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch, v
 @pytest.mark.parametrize("body", ["", "<html>", "{", "NaN,", "[" * 200000, "9" * 5000], ids=lambda body: repr(body[:6]))
 def test_body_that_is_not_json_is_not_known(body: str) -> None:
     """An answer that should be JSON and is not leaves the question open, with its beginning."""
-    with pytest.raises(Inconclusive, match="http://x/readyz answered 200 with .* where JSON was expected"):
+    with pytest.raises(Inconclusive, match=r"http://x/readyz answered 200 with .* where JSON was expected"):
         answer(body).json()
 
 

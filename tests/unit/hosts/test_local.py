@@ -179,11 +179,11 @@ def test_command_that_prints_too_much_is_stopped(script: str) -> None:
 def test_what_is_printed_above_the_limit_is_never_held() -> None:
     """The kernel ends the output: a fast command fills no memory between two looks at it."""
     with ManagedProcess(("head", "-c", "600M", "/dev/zero"), dict(os.environ), None, None, 1_000_000) as started:
-        started.begin()
-        assert started.ended_within(10)
+        started.start()
+        assert started.wait(10)
         # What it printed before the kernel was told its limit is there as well.
-        assert 1_000_001 <= len(started.said()[0]) < 100_000_000
-        assert started.said_too_much()
+        assert 1_000_001 <= len(started.output()[0]) < 100_000_000
+        assert started.exceeded_output()
 
 
 def test_output_up_to_the_limit_is_heard() -> None:
@@ -404,6 +404,6 @@ def test_nothing_begins_after_it_was_stopped(tmp_path: Path) -> None:
     with ManagedProcess(("touch", str(tmp_path / "begun")), os.environ, None, None) as started:
         assert not started.stop()
         with pytest.raises(OSError, match="did not start"):
-            started.begin()
+            started.start()
     time.sleep(0.2)
     assert not (tmp_path / "begun").exists()

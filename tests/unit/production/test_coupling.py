@@ -3,7 +3,7 @@
 import pytest
 
 from runbook.production.coupling import (
-    changing,
+    changed_definitions,
     count_in_files,
     may_run_to_its_end,
     restarted_with,
@@ -81,7 +81,7 @@ def test_what_another_tag_changes_is_named() -> None:
     """Definitions are compared as Compose reads them, whatever part of them the tag stands in."""
     now = {"api": {"image": "api:2"}, "web": {"environment": {"RELEASE": "2"}, "image": "web"}, "db": {"image": "db"}}
     then = {"api": {"image": "api:1"}, "web": {"environment": {"RELEASE": "1"}, "image": "web"}, "db": {"image": "db"}}
-    assert changing(now, then) == {"api": "image", "web": "environment"}
+    assert changed_definitions(now, then) == {"api": "image", "web": "environment"}
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,7 @@ def test_folder_that_another_command_holds_is_said(tmp_path: Path, monkeypatch: 
         shown = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True).stdout
     finally:
         os.close(held)
-    seen = f"another process holds flock(1) on {tmp_path}/.runbook for 1 s by now, and at most a moment was expected"
+    seen = f"another process has held flock(1) on {tmp_path}/.runbook for 1 s, where a moment was expected"
     assert stopped.value.seen == f"{seen}: the lock {path(tmp_path)} is left as it is"
     assert any(str(os.getpid()) in line for line in shown.splitlines())
     assert not path(tmp_path).exists()

@@ -24,7 +24,7 @@ def note(tmp_path: Path) -> OpenRollback:
 def execute(note: OpenRollback, change: Action) -> None:
     for action in change.actions:
         assert isinstance(action, Command)
-        note._production.host.check(action)
+        note._file._production.host.check(action)
 
 
 def test_opened_and_closed(note: OpenRollback) -> None:

@@ -211,7 +211,7 @@ def test_quiet_logs_show_no_errors(observe: Look) -> None:
     [
         pytest.param({"err": DRIVER_REFUSES}, "driver does not support reading", id="no-log-can-be-read"),
         pytest.param({"out": "jobs-1  | ready\n", "err": DRIVER_REFUSES}, "does not support reading", id="one-cannot"),
-        pytest.param({"out": "jobs-1  | ready\n", "driver": "none"}, "nobody keeps the logs of shop-api-1", id="none"),
+        pytest.param({"out": "jobs-1  | ready\n", "driver": "none"}, "no logs are kept of shop-api-1", id="none"),
         pytest.param({"out": "api-1  | x\n", "err": "error from daemon in stream: bad\n"}, "in stream: bad", id="torn"),
         pytest.param({"out": "api-1  | ready\n", "code": 1}, "cannot be read", id="exit-code"),
         pytest.param({"ever": ""}, "shop-api-1, shop-jobs-1 never wrote a line", id="nothing-ever"),
