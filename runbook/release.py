@@ -1,4 +1,4 @@
-"""What a release is: a tag, the image and digest of each service, and the Alembic head that its code expects."""
+"""A release: its tag, and the image and digest of each service."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def checked_tag(tag: str) -> str:
-    """Return `tag` when it can be one. Raises TargetError otherwise."""
+    """Return `tag` when it is a valid image tag. Raises TargetError otherwise."""
     if not _TAG.fullmatch(tag):
         raise TargetError(
             f"{tag!r} cannot be an image tag (letters, digits, . _ - and at most 128 of them)", "check the spelling"
@@ -31,13 +31,17 @@ class ImageName:
 
     @classmethod
     def parse(cls, reference: str) -> "ImageName":
-        """Split a reference; no registry means `docker.io`. Raises ProductionError when it has no tag."""
+        """Parse a reference; no registry means `docker.io`. Raises ProductionError when it has no tag.
+
+        >>> str(ImageName.parse("redis:7"))
+        'docker.io/library/redis:7'
+        """
         name, at, _ = reference.partition("@")
         registry, path = _registry_and_path(name)
         repository, _, tag = path.rpartition(":")
         if not repository or not tag or at:
             raise ProductionError(
-                f"the image {reference} names no tag that could be exchanged",
+                f"the image {reference} has no tag, or is fixed by a digest",
                 "let the Compose file take the tag from the env file: image: NAME:${IMAGE_TAG}",
             )
         return cls(registry, repository, tag)
@@ -51,37 +55,37 @@ class ImageName:
         return f"{self.name}:{self.tag}"
 
     def at(self, digest: str) -> str:
-        """The reference by digest, which no one can move."""
+        """Return the reference by digest, which cannot be moved as a tag can."""
         return f"{self.name}@{digest}"
 
     def means(self, reference: str) -> bool:
-        """Tell whether `reference` is a way to write this name: Docker leaves `docker.io` and `library` out."""
+        """Tell whether `reference` means this image: Docker leaves `docker.io` and `library` out."""
         name, _, tag = reference.rpartition(":")
         return tag == self.tag and _registry_and_path(name) == (self.registry, self.repository)
 
     def digest_among(self, known: Iterable[str]) -> str | None:
-        """Of the `name@digest` by which a host knows an image, the digest in this repository, if there is one."""
+        """Return the digest in this repository, from the `name@digest` that a host has for an image; or None."""
         pairs = (found.partition("@") for found in known)
         mine = (self.registry, self.repository)
         return next((digest for name, _, digest in pairs if _registry_and_path(name) == mine), None)
 
 
-#: Stands in the tag variable's place to learn how images are made from it; a valid tag, and nobody's.
+#: A tag that nobody uses: Compose is asked with it, to learn how images follow the tag variable.
 PROBE = "rollback-runbook-probe"
 
 
 @dataclass(frozen=True)
 class TagForm:
-    """How a service's image is made from the tag variable: what stands before the variable's value, and behind it."""
+    """How a service's image follows the tag variable: the text before and after the variable's value."""
 
     before: str
     after: str
 
     @classmethod
     def learned(cls, service: str, variable: str, image: str) -> "TagForm":
-        """The form of an image that Compose gave with PROBE in the variable. Raises ProductionError when it has none.
+        """Return the form of an image that Compose gave with PROBE in the variable.
 
-        A release is named by its tag. So the variable must decide the tag, alone, and no digest may stand beside it.
+        Raises ProductionError when the variable does not decide the tag, and nothing but the tag.
         """
         before, found, after = image.partition(PROBE)
         if not found:
@@ -104,11 +108,15 @@ class TagForm:
         return form
 
     def shown(self, variable: str) -> str:
-        """The image as the Compose file means it."""
+        """Return the image as the Compose file has it."""
         return f"{self.before}${{{variable}}}{self.after.replace(PROBE, f'${{{variable}}}')}"
 
     def value_in(self, reference: str) -> str | None:
-        """The variable's value in an image of this form; None for another image."""
+        """Return the variable's value in an image of this form; None for another image.
+
+        >>> TagForm("shop/api:", "").value_in("docker.io/shop/api:v2")
+        'v2'
+        """
         for before, image in ((self.before, reference), (_whole(self.before), _whole(reference))):
             if image.startswith(before) and image.endswith(self.after) and len(image) > len(before + self.after):
                 return image[len(before) : len(image) - len(self.after)]
@@ -128,30 +136,30 @@ def _registry_and_path(name: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Release:
-    """A release: its tag, and for each service its image and that image's digest."""
+    """A release: its tag, and the image and digest (`sha256:…`) of each service."""
 
     tag: str
     images: Mapping[str, ImageName]
     digests: Mapping[str, str]
 
     def pinned(self, service: str) -> str:
-        """The image of `service`, named by digest."""
+        """Return the image of `service` by digest."""
         return self.images[service].at(self.digests[service])
 
     def facts(self) -> dict[str, object]:
-        """The release as the journal keeps it."""
+        """Return the release as the journal has it."""
         images = {service: str(image) for service, image in self.images.items()}
         return {"tag": self.tag, "images": images, "digests": dict(self.digests)}
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> "Release":
-        """The release that `facts` were written from."""
+        """Return the release that `facts` were written from."""
         images = {service: ImageName.parse(image) for service, image in facts["images"].items()}
         return cls(facts["tag"], images, dict(facts["digests"]))
 
 
 def checked_digest(digest: str, origin: str) -> str:
-    """Return `digest` when it is one. Raises ProductionError, naming `origin`, otherwise."""
+    """Return `digest` when it is one. Raises ProductionError, which names `origin`, otherwise."""
     if not _DIGEST.fullmatch(digest):
         raise ProductionError(f"{origin} gave {digest[:80]!r} where a sha256 digest was expected", "ask it by hand")
     return digest

@@ -90,24 +90,26 @@ class Production(DockerEngine):
         prefix = ("env", f"{self.project.tag_variable}={tag}") if tag else ()
         return replace(command, argv=(*prefix, *command.argv))
 
-    def services(self, tag: str | None = None) -> dict[str, dict[str, Any]]:
-        """Return the services of `config`, by name."""
-        services: dict[str, dict[str, Any]] = self.config(tag)["services"]
-        return services
-
-    def config(self, tag: str | None = None) -> dict[str, Any]:
-        """Return the project as `docker compose config` gives it, with `tag` in place of the env file's.
+    def config(self, tag: str | None = None, variables: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Return the project as `docker compose config` gives it, with `tag` and `variables` overriding the env file.
 
         Each `$` is doubled; `unescaped` undoes that. Raises ProductionError when Compose cannot read the files.
         """
-        return self._read(self.invocation, tag)
+        return self._read(self.invocation, tag, variables)
+
+    def services(self, tag: str | None = None, variables: Mapping[str, str] | None = None) -> dict[str, dict[str, Any]]:
+        """Return the services of `config`, by name."""
+        services: dict[str, dict[str, Any]] = self.config(tag, variables)["services"]
+        return services
 
     def warnings(self) -> list[str]:
         """Return what Compose warns of when it reads the files: a variable that is not set, say."""
         return self.host.ask(self._config(self.invocation), warnings_in)
 
-    def _read(self, invocation: Invocation, tag: str | None = None) -> dict[str, Any]:
-        command = self._config(invocation, tag)
+    def _read(
+        self, invocation: Invocation, tag: str | None = None, variables: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        command = self._config(invocation, tag, variables)
 
         def read(answer: Completed) -> dict[str, Any]:
             if answer.exit_code != 0:
@@ -116,19 +118,21 @@ class Production(DockerEngine):
                     f"run `{command}` there and correct what it says",
                 )
             config: dict[str, Any] = parsed_json(answer, dict)
-            if tag is None:
+            if tag is None and not variables:
                 self._warned = warnings_in(answer)
             if not isinstance(config.get("services"), dict):
-                raise EngineError(
-                    f"`{command}` names no services", "check that Compose answers: `docker compose version`"
-                )
+                raise EngineError(f"`{command}` names no services", "check that Compose answers: `docker compose ls`")
             return config
 
         return self.host.ask(command, read)
 
-    def _config(self, invocation: Invocation, tag: str | None = None) -> Command:
+    def _config(
+        self, invocation: Invocation, tag: str | None = None, variables: Mapping[str, str] | None = None
+    ) -> Command:
         command = self.command(*invocation.argv(self.project), "config", "--format", "json")
-        return replace(self.with_tag(tag, command), secret_output=True)
+        given = [f"{name}={value}" for name, value in (variables or {}).items()]
+        command = replace(command, argv=(*(("env", *given) if given else ()), *command.argv), secret_output=True)
+        return self.with_tag(tag, command)
 
     @cached_property
     def tag_forms(self) -> dict[str, TagForm]:

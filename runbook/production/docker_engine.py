@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from types import NoneType
+from typing import Any
 
 from runbook.errors import CommandFailed, EngineError, ProductionError, RunbookError
 from runbook.hosts.command import Command, Completed, parsed_json
@@ -11,6 +12,7 @@ from runbook.settings.schema import Deadlines, Project
 
 #: The runbook's own folder in the project's directory on the host.
 FOLDER = ".runbook"
+_NOT_ONE_OFF = "label=com.docker.compose.oneoff=False"
 _NAME_DEADLINE = 10.0  # seconds, for the engine to say its name
 _ENGINES = ("DOCKER_HOST", "DOCKER_CONTEXT")  # in docker's own order
 _IS_IT_ANSWERING = "check that the engine answers: `docker version`"
@@ -29,29 +31,30 @@ class DockerEngine:
         """Return a command in the project's directory; `deadline` is in seconds."""
         return Command(argv, deadline or self._deadlines.command, self.directory, stdin)
 
-    def containers(self) -> list[Container]:
-        """Return every container of the project's services, running or not, sorted by name, without one-off ones."""
-        return self.host.retry(self._containers_now)
-
-    def _containers_now(self) -> list[Container]:
-        label = f"label=com.docker.compose.project={self.project.name}"
-        services = "label=com.docker.compose.oneoff=False"
-        listed = self.host.check(
-            self.command("docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", label, "--filter", services)
-        )
-        ids = listed.text.split()
+    def inspect_containers(self, *filters: str) -> list[Any]:
+        """Return `docker inspect` of the project's containers, running or not; its output is not recorded."""
+        labels = (f"label=com.docker.compose.project={self.project.name}", *filters)
+        options = [part for label in labels for part in ("--filter", label)]
+        ids = self.host.check(self.command("docker", "ps", "--all", "--quiet", "--no-trunc", *options)).text.split()
         if not ids:
             return []
         # A container may go between the two commands: the exit code does not count.
         argv = ("docker", "inspect", "--type", "container", *ids)
         inspected = self.host.run(Command(argv, self._deadlines.command, secret_output=True))
-        try:
-            found = [Container.parse(item) for item in parsed_json(inspected, list)]
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise EngineError(
-                f"`{inspected.command}` printed something else than containers", _IS_IT_ANSWERING
-            ) from None
-        return sorted(found, key=lambda container: container.name)
+        found: list[Any] = parsed_json(inspected, list)
+        return found
+
+    def containers(self) -> list[Container]:
+        """Return every container of the project's services, running or not, sorted by name, without one-off ones."""
+
+        def now() -> list[Container]:
+            try:
+                found = [Container.parse(each) for each in self.inspect_containers(_NOT_ONE_OFF)]
+            except (KeyError, TypeError, ValueError, AttributeError):
+                raise EngineError("`docker inspect` printed something else than containers", _IS_IT_ANSWERING) from None
+            return sorted(found, key=lambda container: container.name)
+
+        return self.host.retry(now)
 
     def running(self) -> list[Container]:
         """Return the project's containers. Raises ProductionError when it does not run from where the settings say."""

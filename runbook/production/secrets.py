@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from runbook.errors import ProductionError
+from runbook.errors import HostError, ProductionError
 from runbook.hosts.command import Command, Completed
 from runbook.production.compose import Production, unescaped
 from runbook.production.env_file import EnvFileOnHost
@@ -62,7 +62,7 @@ def _as_compose_reads(production: Production) -> Mapping[str, Any]:
 
 
 def _file(production: Production, path: str) -> str:
-    found = _run(production, "head", "-c", str(_MOST_BYTES), "--", path)
+    found = _secretly(production, production.command("head", "-c", str(_MOST_BYTES), "--", path))
     if found.exit_code != 0 and "No such file or directory" not in found.errors:
         raise ProductionError(
             f"the file {path} of production's secrets cannot be read: {found.last_line}",
@@ -72,22 +72,12 @@ def _file(production: Production, path: str) -> str:
 
 
 def _containers(production: Production) -> list[Mapping[str, Any]]:
-    label = f"label=com.docker.compose.project={production.project.name}"
-    listed = _run(production, "docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", label)
-    if listed.exit_code != 0:
+    try:
+        return [_mapping(_mapping(each).get("Config")) for each in production.inspect_containers()]
+    except HostError as error:
         raise ProductionError(
-            f"the containers cannot be listed: {listed.last_line}", "check that the engine answers: `docker version`"
-        )
-    ids = listed.text.split()
-    if not ids:
-        return []
-    # A container may go between the two commands: the exit code does not count.
-    found = _parsed(_run(production, "docker", "inspect", "--type", "container", *ids).text)
-    return [_mapping(_mapping(each).get("Config")) for each in found] if isinstance(found, list) else []
-
-
-def _run(production: Production, *argv: str) -> Completed:
-    return _secretly(production, production.command(*argv))
+            f"the containers cannot be listed, so their secrets are not known: {error.seen}", error.next_step
+        ) from None
 
 
 def _secretly(production: Production, command: Command) -> Completed:

@@ -1,16 +1,16 @@
-"""Secrets that can be told by where they stand, whoever wrote the text: in a URL, behind `Authorization:`."""
+"""Credentials found by their place in a text: in a URL, or after `Authorization:`."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-#: The names under which they are struck out. Their values are not learned: hostile output would teach ordinary words.
+#: Their names in `[secret NAME]`. Values are not learned: hostile output would teach ordinary words.
 URL, HEADER = "of a URL", "Authorization"
 
-# What stands in a password's place where the user is the token.
+# In a password's place when the user is the token.
 _STAND_IN = r"(?:x-oauth-basic|x-oauth|api_token|oauth2?|unused|none|x)?"
-# A URL that was written into JSON may have its slashes escaped. A password may hold a slash, but what looks like a
-# port in front of it is one: `host:8080/me@mail.example` is a path.
+# In JSON a URL's slashes may be escaped. A password may hold a slash, but not after what looks like a port:
+# `host:8080/me@mail.example` is a path.
 _IN_URL = re.compile(
     rf"""/\\*/(?:
       (?P<token>[^\s/?#@:"<>`]++) (?: :{_STAND_IN} )?+ @
@@ -23,7 +23,7 @@ _IN_URL = re.compile(
 _LONGEST_SCHEME = 32
 
 _QUOTE = r"(?:[\"'\\]|&(?:quot|apos|\#39|\#34|\#x27|\#x22);)"
-# Their word is kept: it tells how a request logs in. Behind those of the first kind stands one word and no more.
+# The scheme is kept. After one of the first kind comes exactly one word.
 _ONE_WORD = "(?:basic|bearer|token|negotiate|ntlm|jwt|dpop)"
 _SCHEMES = (
     rf"(?:{_ONE_WORD}|digest|oauth|api-?key|hawk|mac|signature|sharedkey|aws4-hmac-sha256|ssws|geniekey|key|splunk)"
@@ -31,12 +31,12 @@ _SCHEMES = (
 
 
 def _quoted(name: str) -> str:
-    """A pattern for what stands in quotes, to the quote that ends it or to the end of the line."""
+    # To the closing quote or the end of the line.
     return rf"(?P<{name}>\\{{0,8}}+[\"'])(?:(?!(?<!\\)(?P={name}))[^\r\n])*+(?P={name})?+"
 
 
-# Nothing gives back what it took: the search cannot be kept busy, and what is struck out already is left alone.
-# A quote that stands where a parameter's value may begin opens it; any other one ends what the header stands in.
+# Possessive quantifiers, so that the search is linear; what is redacted already is left alone. A quote where a
+# parameter's value may begin opens it; any other quote ends what the header stands in.
 _IN_HEADER = re.compile(
     rf"""(?<![a-z0-9])authorization
     (?:
@@ -61,7 +61,11 @@ _STRUCK_OUT = re.compile(r"\[secret [^\]\r\n]*\]")
 
 
 def credentials_in(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield where each begins and ends in `text`, and what it is called."""
+    """Yield (start, end, name) of each in `text`.
+
+    >>> list(credentials_in("Authorization: Bearer abc"))
+    [(22, 25, 'Authorization')]
+    """
     if "@" in text:
         yield from _in_urls(text)
     if "authorization" in text.lower():
@@ -73,7 +77,7 @@ def _in_urls(text: str) -> Iterator[tuple[int, int, str]]:
     for found in _IN_URL.finditer(text):
         above = text[max(0, found.start() - _LONGEST_SCHEME) : found.start()].rstrip("\\").lower()
         if found["token"]:
-            # `git@host` and `shop@db` are names; over HTTP, who stands there alone is a token.
+            # `git@host` and `shop@db` are user names; over HTTP it is a token.
             if above.endswith(("http:", "https:")):
                 yield *found.span("token"), URL
             elif found.end("token") + 2 < found.end() and _is_url(above):
@@ -85,17 +89,21 @@ def _in_urls(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _is_url(above: str) -> bool:
-    """Tell whether two slashes behind that begin an address: in a path they may stand, too."""
+    # Two slashes may also stand in a path.
     return not above or above[-1] == ":" or not (above[-1].isalnum() or above[-1] in "/._-")
 
 
 def is_authorization(name: str) -> bool:
-    """Tell whether a header, or a member of an object, of that name holds credentials."""
+    """Tell whether a header or object member of that name holds credentials."""
     return _HEADER_NAME.fullmatch(name) is not None
 
 
 def without_credentials(value: Any) -> Any:
-    """The value of such a header, of which nothing is left but its scheme; of each, where there are several."""
+    """Return such a header's value with everything but its scheme replaced; of each, in a list.
+
+    >>> without_credentials("Bearer abc")
+    'Bearer [secret Authorization]'
+    """
     if isinstance(value, str):
         scheme = _SCHEME.match(value)
         word = scheme[0] if scheme else ""
@@ -107,13 +115,13 @@ def without_credentials(value: Any) -> Any:
 
 
 def is_pair(value: Sequence[Any]) -> bool:
-    """Tell whether that is such a header as its name and its value."""
+    """Tell whether `value` is such a header as [name, value]."""
     name = value[0] if len(value) == 2 else None
     return isinstance(name, str) and " " not in name and is_authorization(name)
 
 
 def names_authorization(members: Mapping[Any, Any]) -> bool:
-    """Tell whether an object has such a header as a `name` and a `value`."""
+    """Tell whether an object has such a header as its `name` and `value`."""
     return any(
         str(key).lower() in ("name", "key", "header") and isinstance(item, str) and is_authorization(item)
         for key, item in members.items()

@@ -1,4 +1,4 @@
-"""Whether redaction works at all: a made-up secret is sent through it before anything real is."""
+"""The redaction self-test: a made-up secret is sent through every writer before anything real is."""
 
 import base64
 import json
@@ -16,10 +16,10 @@ NAME = "canary of this run"
 
 
 def refuse_leaks(redactor: Redactor, ways: Mapping[str, Callable[[Any], Any]]) -> None:
-    """Send a secret that nobody else knows through each of `ways`, in each form in which secrets turn up.
+    """Send a random secret through each of `ways`, in each form that secrets take, and forget it afterwards.
 
-    A way is what writes (its name goes into the message): it takes a JSON-like value and returns what would be
-    written. Raises RedactionError, and nothing else, when the secret comes out of any. Afterwards it is forgotten.
+    `ways` maps a writer's name to a function that takes a JSON-like value and returns what would be written. Raises
+    RedactionError, and nothing else, when the secret comes out of one.
     """
     word = secrets.token_hex(6)
     canary = f'{word}/"'
@@ -29,14 +29,14 @@ def refuse_leaks(redactor: Redactor, ways: Mapping[str, Callable[[Any], Any]]) -
                 value = {"list": [f"before {written} after", {written: 1}], f"key {written}": written}
                 try:
                     shown = "\n".join(visible(text) for text in texts_in(write(value)))
-                except Exception as error:  # noqa: BLE001 - what cannot be tried cannot be trusted
+                except Exception as error:  # noqa: BLE001 - any error is a failed test
                     raise _refusal(way, f"{type(error).__name__} when a secret was tried, {form}") from None
                 if trace in shown:
                     raise _refusal(way, f"a secret came through, {form}")
 
 
 def _forms(canary: str, word: str) -> dict[str, tuple[str, str]]:
-    """Each form of the canary, and what of it must not be seen."""
+    # Each form, with the part of it that must not be seen.
     alone, in_header = (base64.b64encode(text.encode()).decode() for text in (canary, f"u:{canary}"))
     half = len(word) // 2
     return {
@@ -50,7 +50,7 @@ def _forms(canary: str, word: str) -> dict[str, tuple[str, str]]:
 
 
 def texts_in(value: Any) -> Iterator[str]:
-    """Yield every text in a JSON-like value, the keys too."""
+    """Yield every text in a JSON-like value, keys included."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -65,5 +65,5 @@ def texts_in(value: Any) -> Iterator[str]:
 def _refusal(way: str, what: str) -> RedactionError:
     return RedactionError(
         f"redaction does not work: {what}, on its way to the {way}",
-        "nothing was written, and nothing changed; take back what was changed in the runbook's own code or packages",
+        "nothing was written or changed; undo what was changed in the runbook's own code or packages",
     )

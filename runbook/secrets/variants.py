@@ -1,4 +1,4 @@
-"""How programs write one secret: as it is, URL-encoded, in JSON, in HTML, in a shell's quotes, in base64."""
+"""The forms in which programs write a secret: plain, URL-encoded, in JSON, HTML, shell quotes or base64."""
 
 import base64
 import json
@@ -10,12 +10,12 @@ from urllib.parse import quote, quote_plus
 
 from runbook.secrets.invisible import HIDDEN
 
-#: Values shorter than this are ordinary words too often to be struck out everywhere.
+#: Shorter values are too often ordinary words.
 SHORTEST_SECRET = 6
 
-# How deep a secret is looked for in strings inside of strings (JSON in JSON); each doubles the backslashes.
+# Levels of strings in strings (JSON in JSON) that are searched; each doubles the backslashes.
 _LEVELS = 3
-# Characters that no program escapes: an unbroken run of them stands in whatever is written of the secret.
+# Characters that no program escapes.
 _ALWAYS_PLAIN = "A-Za-z0-9_.-"
 _NAMED = {"\a": "a", "\b": "b", "\t": "t", "\n": "n", "\v": "v", "\f": "f", "\r": "r"}
 _SURROGATES = "[\udc80-\udcff]"  # how Python keeps bytes that are not UTF-8
@@ -24,18 +24,18 @@ _PIECES = re.compile(rf"\s+|{_SURROGATES}+|.", re.DOTALL)
 
 
 class Secret:
-    """One secret and everything that is written for it; made quickly, since most of them never turn up."""
+    """One secret and a pattern of its forms, which is compiled when a trace of it turns up."""
 
     def __init__(self, name: str, value: str) -> None:
         self.name = name
         self._value = value
         self._cores = _base64_cores(value)
         runs = re.findall(rf"[{_ALWAYS_PLAIN}]+", value)
-        #: One of these stands in every text that holds the secret.
+        #: Every text that holds the secret holds one of these.
         self._traces = tuple({max(runs, key=len, default=""), *map(_trace_of_core, self._cores)})
 
     def found_in(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield where the secret begins and ends in `text`, in whichever form."""
+        """Yield (start, end) of the secret in `text`, in any form."""
         if any(trace in text for trace in self._traces):
             for found in self._pattern.finditer(text):
                 yield found.span()
@@ -43,7 +43,7 @@ class Secret:
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         pieces = _PIECES.findall(self._value)
-        # What nobody sees may be missing, but a secret that hardly has anything else is looked for as it is.
+        # Invisible characters may be missing, unless the secret has hardly anything else.
         optional = len(HIDDEN.sub("", self._value)) >= SHORTEST_SECRET
         written = (
             "".join(_written(piece, level, optional=optional) for piece in pieces) for level in range(_LEVELS + 1)
@@ -52,11 +52,8 @@ class Secret:
 
 
 def _written(piece: str, level: int, *, optional: bool) -> str:
-    """A pattern for one character, or a run of some, of a secret in a string in a string, `level` deep.
-
-    On each level there is next to no choice in how many backslashes stand for one: with more, some output could keep
-    the search busy for ever.
-    """
+    # A pattern for a character (or run) of a secret in a string in a string, `level` deep. The number of backslashes is
+    # nearly fixed on each level, so that the search stays fast.
     if re.fullmatch(f"[{_ALWAYS_PLAIN}]", piece):
         return re.escape(piece)
     slashes = [re.escape("\\" * 2**depth) for depth in range(level)]
@@ -82,7 +79,7 @@ def _written(piece: str, level: int, *, optional: bool) -> str:
 
 
 def _white_space(piece: str, escape: str | None) -> str:
-    """White space: messages fold it, and break lines where there was a space; forms write a space as a plus."""
+    # Messages fold white space and break lines at it; forms write a space as a plus.
     numbers = dict.fromkeys(way for char in sorted({*piece, " "}) for way in _numbers(char, escape))
     named = [f"{escape}[tnvfr]"] if escape else []
     return f"(?:(?:{'|'.join((chr(92) + 's', *named, *numbers))})++|(?:{'|'.join((chr(92) + '+', *numbers))})++)"
@@ -109,11 +106,8 @@ def _bytes(text: str) -> bytes:
 
 
 def _base64_cores(secret: str) -> tuple[str, ...]:
-    """The characters that `secret` always becomes in base64, at each of its three alignments.
-
-    A secret rarely stands alone in base64 (`user:secret` does in an Authorization header, JSON in a token); the
-    characters at both ends depend on the neighbours, those between do not.
-    """
+    # What `secret` always becomes in base64, at each of the three alignments: it rarely stands alone there
+    # (`user:secret`, JSON in a token), and the characters at both ends depend on the neighbours.
     in_json = (json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
     in_url = (way(_bytes(secret)) for way in (quote, quote_plus))
     cores: list[str] = []

@@ -1,4 +1,4 @@
-"""How the settings file is read, and what is said when it cannot be."""
+"""Load the settings file, with one line about the first problem in it."""
 
 import difflib
 import tomllib
@@ -11,10 +11,9 @@ from runbook.settings.schema import Settings
 
 
 def load(path: Path) -> Settings:
-    """Read the settings file at `path`.
+    """Load the settings file at `path`.
 
-    Raises SettingsError, with one line that names the key, when the file is missing, is not TOML, holds an
-    unknown key, or a value of the wrong type.
+    Raises SettingsError, naming the key, when it is missing, not TOML, or has an unknown key or a wrong value.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -24,18 +23,20 @@ def load(path: Path) -> Settings:
             "copy docs/runbook.example.toml to runbook.toml, or name yours with --settings PATH",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the settings file {path} cannot be read ({error})", "mend it and try again") from None
+        raise SettingsError(
+            f"the settings file {path} cannot be read ({error})", "correct that and try again"
+        ) from None
     try:
         return Settings.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is not TOML: {error}", "mend that line") from None
+        raise SettingsError(f"{path} is not TOML: {error}", "correct that line") from None
     except ValidationError as error:
         raise SettingsError(f"{path}: {_first_problem(error)}", "docs/settings.md lists every key") from None
 
 
 def _first_problem(error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_input=False)
-    # A misspelt key is also a missing one; the spelling is what helps.
+    # A misspelt key is also a missing one; the spelling helps more.
     first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")

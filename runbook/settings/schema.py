@@ -1,4 +1,4 @@
-"""What the settings file says, typed. `docs/settings.md` shows every key with its meaning."""
+"""The settings file as pydantic models; `docs/settings.md` explains every key."""
 
 import re
 from pathlib import PurePosixPath
@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from runbook.settings.secret_source import SecretSource, Section, VariableName
 
-#: What stands for the revision in the application's own commands.
+#: Replaced by the revision in the application's own commands.
 REVISION = "{revision}"
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")]
@@ -17,7 +17,7 @@ UrlPath = Annotated[str, StringConstraints(pattern=r"^/\S*$")]
 HostHeader = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+(:\d+)?$")]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
-# A name in SQL, as it is in the catalog; PostgreSQL keeps 63 bytes of one.
+# A name in PostgreSQL's catalog, at most 63 bytes.
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[^\x00]+$")]
 # The names that Compose itself accepts (https://docs.docker.com/compose/how-tos/project-name/).
 ProjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -42,7 +42,7 @@ class Project(Section):
 
 
 class HostSettings(Section):
-    """The production host: what its commands see, and how much room it needs."""
+    """The production host: its commands' environment, and the free space that it needs."""
 
     environment: dict[VariableName, str] = Field(default_factory=dict)
     minimum_free_gib: Annotated[float, Field(ge=0)] = 2.0
@@ -63,7 +63,7 @@ class RegistrySettings(Section):
 
 
 class DatabaseSettings(Section):
-    """The PostgreSQL that the migrations belong to, asked from inside its own container."""
+    """The PostgreSQL database, asked from inside its container."""
 
     service: Word = "db"
     user: Word
@@ -76,7 +76,7 @@ class DatabaseSettings(Section):
 
 
 class MigrationSettings(Section):
-    """Where the application's Alembic lives inside its image."""
+    """Where Alembic is inside the application's image."""
 
     service: Word = "api"
     config: Word = "alembic.ini"
@@ -101,19 +101,19 @@ class MigrationSettings(Section):
         return self
 
     def own(self, direction: str) -> tuple[str, ...]:
-        """The application's own command for `direction`, upgrade or downgrade; empty where Alembic itself is called."""
+        """Return the application's command for `upgrade` or `downgrade`; empty when Alembic itself is called."""
         return self.upgrade if direction == "upgrade" else self.downgrade
 
 
 class ServiceCommand(Section):
-    """A command run inside a running service's container, or on the host when no service is named."""
+    """A command inside a service's running container, or on the host without `service`."""
 
     service: Word | None = None
     command: tuple[Word, ...] = Field(min_length=1)
 
 
 class TrafficSettings(Section):
-    """The public address, and what pauses and resumes its traffic."""
+    """The public URL, and the commands that pause and resume its traffic."""
 
     public_url: HttpUrl
     check_path: UrlPath
@@ -125,12 +125,12 @@ class TrafficSettings(Section):
 
     @property
     def address(self) -> str:
-        """The public address that is asked to see whether users are served."""
+        """The public URL that is asked to check whether traffic is served."""
         return self.public_url.rstrip("/") + self.check_path
 
 
 class HealthSettings(Section):
-    """How the api says that it lives and that it is ready."""
+    """Liveness and readiness of the api."""
 
     service: Word = "api"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
@@ -151,14 +151,14 @@ class HealthSettings(Section):
 
 
 class MetricsSettings(Section):
-    """The metrics page on the public address, and the token that opens it."""
+    """The metrics page at the public URL, and its token."""
 
     path: UrlPath = "/metrics"
     token: SecretSource
 
 
 class LogSettings(Section):
-    """Which logs are read for errors, and which errors are known and harmless."""
+    """Which logs are read for errors, and which errors are harmless."""
 
     services: tuple[Word, ...] = Field(default=("api", "jobs"), min_length=1)
     window: Annotated[str, StringConstraints(pattern=r"^\d+[smh]$")] = "10m"
@@ -176,7 +176,7 @@ class LogSettings(Section):
 
 
 class SwitchSettings(Section):
-    """A kill switch: the variable that production takes it from, and the addresses that follow it."""
+    """A kill switch: its variable in the env file, and the paths that follow it."""
 
     variable: VariableName
     off: Word = "off"
@@ -205,7 +205,7 @@ class TicketSettings(Section):
 
 
 class Deadlines(Section):
-    """How long things may take, in seconds."""
+    """Deadlines in seconds."""
 
     command: Seconds = 60
     pull: Seconds = 600
@@ -236,7 +236,7 @@ class Deadlines(Section):
 
 
 class RecordSettings(Section):
-    """Secrets that redaction cannot find by itself."""
+    """Secret variables whose names do not look secret."""
 
     secret_variables: tuple[VariableName, ...] = ()
 
@@ -268,12 +268,12 @@ class Settings(Section):
         return self
 
     def health_headers(self) -> dict[str, str]:
-        """What every health request carries: the public host name, as what users ask for, unless another is set."""
+        """Return the headers of health requests: `Host` is the public one unless `health.host_header` is set."""
         public = urlsplit(self.traffic.public_url).netloc
         return {"Host": self.health.host_header or public, **self.health.headers}
 
     def secret_sources(self) -> dict[str, SecretSource]:
-        """Every secret that the settings name, by a name that may be shown."""
+        """Return every secret that the settings name, by a name that may be shown."""
         sources = {
             "metrics token": self.metrics.token,
             "announcement address": self.announcement.url,

@@ -1,4 +1,4 @@
-"""Where a secret is found: the settings file names the place, and never the secret."""
+"""Secret sources: the settings file names where a secret is, never the secret."""
 
 import os
 from pathlib import Path
@@ -18,9 +18,10 @@ class Section(BaseModel):
 
 
 class SecretSource(Section):
-    """Where a secret is found: exactly one of an environment variable, a file, or a key of the env file.
+    """Exactly one of an environment variable (`env`), a `file`, or a key of the env file (`env_file`).
 
-    The settings file itself never holds one, so it can be committed.
+    >>> SecretSource(env="API_TOKEN").describe()
+    'environment variable API_TOKEN'
     """
 
     env: VariableName | None = None
@@ -34,13 +35,13 @@ class SecretSource(Section):
         return self
 
     def describe(self) -> str:
-        """Name the place, never the value."""
+        """Return the place in words."""
         if self.env:
             return f"environment variable {self.env}"
         return f"file {self.file}" if self.file else f"{self.env_file} of the env file"
 
     def resolve(self, env_file: dict[str, str]) -> SecretStr:
-        """Fetch the secret; `env_file` is what production's env file says now.
+        """Return the secret; `env_file` has the values of production's env file.
 
         Raises SettingsError when the place is empty or cannot be read.
         """

@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runbook.errors import HostError, ProductionError
-from runbook.hosts.command import Completed, parsed_json
+from runbook.errors import HostError
+from runbook.hosts.command import parsed_json
 from runbook.production.compose import Production, unescaped
 from runbook.production.containers import Container
 from runbook.settings.schema import SwitchSettings
-
-_Services = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -59,12 +57,12 @@ def inside(production: Production, switch: SwitchSettings, value: str, tag: str 
     The files are read with `tag` as the release. Raises ProductionError when Compose cannot read them.
     """
     other = switch.off if value == switch.on else switch.on
-    wanted, changed = (_services(production, switch.variable, each, tag) for each in (value, other))
+    wanted, changed = (production.services(tag, {switch.variable: each}) for each in (value, other))
     handed_over = _handed_over(production, switch.variable)
     found = {}
-    for name, service in wanted.items():
-        differs = [key for key, part in service.items() if part != changed.get(name, {}).get(key)]
-        now, then = (_environment(each) for each in (service, changed.get(name, {})))
+    for name, service in ((name, service) for name, service in wanted.items() if service):
+        differs = [key for key, part in service.items() if part != (changed.get(name) or {}).get(key)]
+        now, then = (_environment(each) for each in (service, (changed.get(name) or {})))
         variables = {key: text for key, text in now.items() if text != then.get(key)}
         if name in handed_over and switch.variable in now:
             variables[switch.variable] = value
@@ -74,22 +72,6 @@ def inside(production: Production, switch: SwitchSettings, value: str, tag: str 
         others = tuple(key for key in differs if key not in ("environment", "command", "entrypoint"))
         found[name] = Inside(variables, argv, others)
     return {name: each for name, each in found.items() if each}
-
-
-def _services(production: Production, variable: str, value: str, tag: str | None) -> _Services:
-    command = production.compose("config", "--format", "json")
-    asking = production.with_tag(tag, command)
-    asking = replace(asking, argv=("env", f"{variable}={value}", *asking.argv), secret_output=True)
-
-    def read(answer: Completed) -> _Services:
-        if answer.exit_code != 0:
-            raise ProductionError(
-                f"Compose cannot read the project with {variable}={value}: {answer.last_line}",
-                f"run `{command}` in {production.directory} and correct what it says",
-            )
-        return {name: service for name, service in _dict(parsed_json(answer, dict), "services").items() if service}
-
-    return production.host.ask(asking, read)
 
 
 def _handed_over(production: Production, variable: str) -> set[str]:
