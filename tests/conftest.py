@@ -18,11 +18,16 @@ _LAST = (
 _TOGETHER = _LAST[:3]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Know the marker of pytest-xdist in its processes too, where the plugin itself is not loaded."""
+    config.addinivalue_line("markers", "xdist_group(name): tests that one process runs in one go")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Sort the tests; within a place of this order they stay as they are."""
     items.sort(key=_place)
-    if config.pluginmanager.has_plugin("xdist"):
+    if hasattr(config, "workerinput"):  # where tests are spread over processes, in each of these
         for item in items:
             item.add_marker(pytest.mark.xdist_group(_group(item)))
 
