@@ -1,4 +1,4 @@
-"""One practice production on which `regression` was planted, planned for and rolled back, for every test here."""
+"""What tests on a real engine share: productions on which an incident was planted, and runs of the runbook on them."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -19,8 +19,11 @@ from rehearsal.incidents.database import columns, content_hash, sql, tables
 from rehearsal.practice_production import PracticeProduction
 from tests.support.journal_schema import problems
 
+if TYPE_CHECKING:
+    from tests.engine.shop import Shop
+
 ROOT = Path(__file__).parents[2]
-RUN_DEADLINE = 240  # seconds, for one run of the runbook
+RUN_DEADLINE = 600  # seconds, for one run of the runbook on a machine that has much else to do
 
 
 @dataclass
@@ -62,7 +65,8 @@ class Rehearsed:
         """Run the runbook on this production, as a person would."""
         known = set(self.reports.glob("*/"))
         chosen = settings or self.practice.settings
-        argv = [sys.executable, "-m", "pytest", "features", "--settings", str(chosen)]
+        # Hypothesis loads itself at the end of each run; nobody who uses the runbook has it.
+        argv = [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest", "features", "--settings", str(chosen)]
         # A tag that somebody exported must not decide anything; it is there in every run.
         variables = os.environ | {"IMAGE_TAG": "exported-by-somebody"} | dict(environment or {})
         done = subprocess.run(
@@ -110,6 +114,12 @@ def docker(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+def hasten(practice: PracticeProduction) -> None:
+    """A second of health is enough here, where a release is healthy or is not; it saves half of each run."""
+    with practice.settings.open("a") as settings:
+        settings.write("\n[deadlines]\nstable = 1\n")
+
+
 @contextmanager
 def planted(name: str, folder: Path) -> Iterator[tuple[Rehearsed, Planted]]:
     """A production of its own on which an incident was planted; its records land in `folder`."""
@@ -117,6 +127,7 @@ def planted(name: str, folder: Path) -> Iterator[tuple[Rehearsed, Planted]]:
     here = Rehearsed(practice, folder / "reports")
 
     def validate(_: PracticeProduction) -> None:
+        hasten(practice)
         validated = here.run("-m", "post_deploy")
         assert validated.exit_code == 0, validated.terminal
 
@@ -126,13 +137,45 @@ def planted(name: str, folder: Path) -> Iterator[tuple[Rehearsed, Planted]]:
         practice.take_down()
 
 
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Shop]":
+    """The production that the tests of this process share, one after the other."""
+    from tests.engine.shop import shop_in  # noqa: PLC0415 - it needs what stands here
+
+    with shop_in(tmp_path_factory.mktemp("shop")) as found:
+        yield found
+
+
 @pytest.fixture(scope="class")
 def scene(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Rehearsed, Planted]]:
-    """The production of the class's incident."""
-    with planted(request.cls.incident, tmp_path_factory.mktemp(request.cls.incident)) as found:
-        yield found
+    request: pytest.FixtureRequest, shop: "Shop", tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Rehearsed, Planted]:
+    """The shop, on which the class's incident was planted."""
+    return shop.plant(request.cls.incident, tmp_path_factory.mktemp(request.cls.incident))
+
+
+@pytest.fixture(scope="module")
+def broken(shop: "Shop", tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
+    """The shop, on which `regression` was planted; no runbook has run since."""
+    here, _ = shop.plant("regression", tmp_path_factory.mktemp("regression"))
+    return here
+
+
+@pytest.fixture(scope="module")
+def rehearsed(shop: "Shop", tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
+    """The shop, on which `regression` was planted, planned for, and rolled back."""
+    if shop.rehearsed is not None:
+        return shop.rehearsed
+    here, _ = shop.plant("regression", tmp_path_factory.mktemp("regression"))
+    here.env_before, here.stat_before, here.ids_before = here.env_file.read_bytes(), here.env_file.stat(), here.ids()
+    here.plan = here.run()
+    here.env_after_plan, here.ids_after_plan = here.env_file.read_bytes(), here.ids()
+    # By now the target's images are on the host.
+    with here.registry_down():
+        here.plan_without_registry = here.run()
+    here.rollback = here.run("--execute", here.practice.name)
+    shop.rehearsed = here
+    return here
 
 
 def state(here: Rehearsed) -> dict[str, object]:
@@ -155,31 +198,3 @@ def state(here: Rehearsed) -> dict[str, object]:
 def running(here: Rehearsed, service: str) -> str:
     """The tag of the image that a service's container runs, by the engine."""
     return docker("inspect", "--format", "{{.Config.Image}}", f"{here.practice.name}-{service}-1").rpartition(":")[2]
-
-
-@pytest.fixture(scope="session")
-def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
-    """A production on which `regression` was planted, planned for, and rolled back."""
-    incident = find_incident("regression")
-    practice = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs())
-    here = Rehearsed(practice, tmp_path_factory.mktemp("records") / "reports")
-    try:
-        practice.raise_up(incident.live)
-        validated = here.run("-m", "post_deploy")
-        assert validated.exit_code == 0, validated.terminal
-        practice.deploy(incident.failed)
-        incident.wait_for_symptom(practice)
-        here.env_before, here.stat_before, here.ids_before = (
-            here.env_file.read_bytes(),
-            here.env_file.stat(),
-            here.ids(),
-        )
-        here.plan = here.run()
-        here.env_after_plan, here.ids_after_plan = here.env_file.read_bytes(), here.ids()
-        # By now the target's images are on the host.
-        with here.registry_down():
-            here.plan_without_registry = here.run()
-        here.rollback = here.run("--execute", practice.name)
-        yield here
-    finally:
-        practice.take_down()

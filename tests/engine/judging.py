@@ -49,6 +49,18 @@ def told(here: Rehearsed) -> tuple[str, str]:
     return json.dumps(announced[-1]), f"{issues[0]['title']}\n{issues[0]['body']}"
 
 
+def registry_digest(here: Rehearsed, service: str, tag: str) -> str:
+    """The digest that the registry gives for a release's image."""
+    password = (here.practice.folder / "secrets/registry_password").read_text().strip()
+    answer = httpx.head(
+        f"{here.practice.registry_url}/v2/shop/{service}/manifests/{tag}",
+        auth=("deploy", password),
+        headers={"Accept": "application/vnd.docker.distribution.manifest.v2+json"},
+        trust_env=False,
+    )
+    return answer.headers["docker-content-digest"]
+
+
 def held(here: Rehearsed, before: dict[str, object], ran: Ran, *expected: str) -> None:
     """Assert that a run ended 1, said why in so many words, and left production as it was."""
     assert ran.exit_code == 1, ran.terminal

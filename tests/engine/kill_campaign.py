@@ -25,8 +25,6 @@ from tests.engine.killer import VARIABLE
 INCIDENT = find_incident("regression")
 KINDS = ("middle", "crash", "last", "began", "ended")
 PATIENCE = 90  # seconds, for what a killed run left at work to end
-#: Steady for a second is enough here; it saves half of each run.
-_HASTE = "\n[deadlines]\nstable = 1\n"
 
 
 @dataclass
@@ -64,8 +62,6 @@ class Campaign:
     def __init__(self, here: Rehearsed, seed: int) -> None:
         self._here = here
         self._seed = seed
-        self._settings = here.reports.parent / "kill_campaign.toml"
-        self._settings.write_text(here.practice.settings.read_text() + _HASTE)
         ledger = here.practice.server / ".runbook/known_good.jsonl"
         self._ledger = ledger.read_text().splitlines(keepends=True)[0]
         self._start: dict[str, Any] | None = None
@@ -90,7 +86,7 @@ class Campaign:
         kill = Kill(moment, where)
         others = same_end.others(self._here)
         ran = self._run({VARIABLE: f"{moment}:{seconds}"}, "-p", "tests.engine.killer", *self._execute)
-        kill.left = same_end.strays(self._here)
+        kill.left = same_end.strays(self._here.practice)
         kill.killed = ran.exit_code == -9 and ran.folder is not None
         if ran.folder is None or not kill.killed:
             kill.problems.append(f"not killed: exit code {ran.exit_code}\n{ran.terminal}")
@@ -105,7 +101,7 @@ class Campaign:
     def reset(self) -> None:
         """Bring production back to where the incident began: the failed release runs, and nobody has done anything."""
         here, practice = self._here, self._here.practice
-        practice.wait_for(lambda: "; ".join(same_end.strays(here)) or None, "nothing at work any more", PATIENCE)
+        practice.wait_for(lambda: "; ".join(same_end.strays(practice)) or None, "nothing at work any more", PATIENCE)
         notes = practice.server / ".runbook"
         for path in notes.iterdir():
             path.unlink()
@@ -130,7 +126,7 @@ class Campaign:
         return "--execute", self._here.practice.name
 
     def _run(self, environment: dict[str, str], *arguments: str) -> Ran:
-        return self._here.run(*arguments, settings=self._settings, environment=environment)
+        return self._here.run(*arguments, environment=environment)
 
     def _undisturbed(self) -> Undisturbed:
         self.reset()

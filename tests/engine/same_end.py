@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from rehearsal.incidents.database import columns, content_hash, sql, tables
+from rehearsal.practice_production import PracticeProduction
 from tests.engine.conftest import Rehearsed, docker
 
 _SWITCHED = ("api", "jobs")
@@ -33,7 +34,7 @@ def end_of(here: Rehearsed, incident: str) -> dict[str, Any]:
         "tickets": sum(incident in issue["body"] for issue in _issues(here)),
         "announced": announcements(here, incident) > 0,
         "users": _users(here),
-        "left at work": strays(here),
+        "left at work": strays(here.practice),
     }
 
 
@@ -54,7 +55,7 @@ def announcements(here: Rehearsed, incident: str) -> int:
     return sum(incident in json.dumps(announcement) for announcement in received)
 
 
-def strays(here: Rehearsed) -> list[str]:
+def strays(practice: PracticeProduction) -> list[str]:
     """The commands on this production that run now."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -63,7 +64,7 @@ def strays(here: Rehearsed) -> list[str]:
         except OSError:
             continue
         line = b" ".join(words).decode(errors="replace").strip()
-        if here.practice.name in line:
+        if practice.name in line:
             found.append(line)
     return sorted(found)
 

@@ -24,8 +24,6 @@ x-helper: &helper
   stop_grace_period: 1s
   labels: *labels
 """
-#: Steady for a second is enough here; it saves half of each run.
-_HASTE = "\n[deadlines]\nstable = 1\n"
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,7 @@ class Shaped:
             assert old in text, old
             text = text.replace(old, new)
         path = self._here.reports.parent / "shape.toml"
-        path.write_text(text + _HASTE)
+        path.write_text(text)
         return path
 
     def _make_older(self, service: str) -> None:

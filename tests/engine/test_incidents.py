@@ -181,7 +181,7 @@ class TestAdditiveMigration:
         kept = ledger.read_text()
         ledger.write_text("".join(line for line in kept.splitlines(keepends=True) if "0004_discounts" not in line))
         settings = here.reports.parent / "runbook.toml"
-        settings.write_text(here.practice.settings.read_text() + "\n[deadlines]\nhealthy = 8\n")
+        settings.write_text(here.practice.settings.read_text() + "healthy = 8\n")
         try:
             validated = here.run("-m", "post_deploy", settings=settings)
         finally:

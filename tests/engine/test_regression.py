@@ -10,22 +10,12 @@ import httpx
 import testinfra
 
 from tests.engine.conftest import ROOT, Rehearsed, docker
+from tests.engine.judging import registry_digest
 from tests.support.keeping import keep
 from tests.support.same_commands import differences
 
 TARGET, FAILED = "2025-12-15-rc1", "2025-12-18-rc1"
 VERIFY = [str(ROOT / ".venv/bin/python"), "-m", "runbook", "verify"]
-
-
-def registry_digest(here: Rehearsed, service: str, tag: str) -> str:
-    password = (here.practice.folder / "secrets/registry_password").read_text().strip()
-    answer = httpx.head(
-        f"{here.practice.registry_url}/v2/shop/{service}/manifests/{tag}",
-        auth=("deploy", password),
-        headers={"Accept": "application/vnd.docker.distribution.manifest.v2+json"},
-        trust_env=False,
-    )
-    return answer.headers["docker-content-digest"]
 
 
 def env_value(here: Rehearsed, key: str) -> str:

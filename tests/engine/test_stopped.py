@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from tests.engine.conftest import ROOT, Ran, Rehearsed, docker
+from tests.engine.judging import registry_digest
 from tests.support.keeping import keep
 
 TARGET, FAILED = "2025-12-15-rc1", "2025-12-18-rc1"
@@ -56,50 +57,48 @@ def failed_passed_its_validation(here: Rehearsed) -> None:
     target = next(line for line in lines if line["tag"] == TARGET)
     failed = {
         "tag": FAILED,
-        "digests": here.rollback.fact("origin")["digests"],
+        "digests": {service: registry_digest(here, service, FAILED) for service in ("api", "jobs")},
         "validated_by": "ci",
         "validated_at": "now",
     }
     (folder / "known_good.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (target, target | failed)))
-    (folder / "quarantine.jsonl").unlink()
 
 
 def gate(here: Rehearsed) -> str:
     return docker("exec", f"{here.practice.name}-gateway-1", "gate", "state")
 
 
-def test_stopped_run_says_so_and_goes_on(rehearsed: Rehearsed) -> None:
+def test_stopped_run_says_so_and_goes_on(broken: Rehearsed) -> None:
     """SIGTERM while the target starts: exit 2, record and gate closed, next command shown; repeated, it finishes."""
-    failed_passed_its_validation(rehearsed)
-    rehearsed.practice.deploy(FAILED)
-    ran = stopped(rehearsed, "every api and jobs container stays healthy", signal.SIGTERM)
+    failed_passed_its_validation(broken)
+    ran = stopped(broken, "every api and jobs container stays healthy", signal.SIGTERM)
     assert ran.exit_code == 2, ran.terminal
     assert ran.entries[-1]["kind"] == "closed"
     assert ran.entries[-1]["outcome"] == "interrupted"
     assert "Interrupted at: Then every api and jobs container stays healthy" in (ran.folder / "record.html").read_text()
-    assert gate(rehearsed) == "closed"
-    assert rehearsed.practice.ask("/orders").status_code == 503
-    again = f"--resume {ran.folder.name} --execute {rehearsed.practice.name}"
+    assert gate(broken) == "closed"
+    assert broken.practice.ask("/orders").status_code == 503
+    again = f"--resume {ran.folder.name} --execute {broken.practice.name}"
     assert [line for line in ran.terminal.splitlines() if again in line]
     assert "gate      closed (TRAFFIC IS PAUSED)" in ran.terminal
     assert "lock      released" in ran.terminal
 
     # The very command that was typed first: what runs now is the target, and it must not be taken for what failed.
-    finished = rehearsed.run("--execute", rehearsed.practice.name)
+    finished = broken.run("--execute", broken.practice.name)
     assert finished.exit_code == 0, finished.terminal
-    assert gate(rehearsed) == "open"
-    assert rehearsed.practice.ask("/orders").headers["X-Release"] == TARGET
+    assert gate(broken) == "open"
+    assert broken.practice.ask("/orders").headers["X-Release"] == TARGET
     states = {entry["summary"]: entry["state"] for entry in finished.of_kind("action")}
     assert states["user traffic is paused"] == "already so"
     assert states[f"{FAILED} is quarantined"] == "already so"
     assert finished.fact("origin")["tags"] == [FAILED]
-    assert not (rehearsed.practice.server / ".runbook/open_incident.json").exists()
+    assert not (broken.practice.server / ".runbook/open_incident.json").exists()
 
 
-def test_killed_run_leaves_a_journal_that_renders(rehearsed: Rehearsed) -> None:
+def test_killed_run_leaves_a_journal_that_renders(broken: Rehearsed) -> None:
     """SIGKILL: the journal names the step in flight, verify says that it is not closed, render makes the page."""
-    rehearsed.practice.deploy(FAILED)
-    ran = stopped(rehearsed, "api and jobs are brought up on the target", signal.SIGKILL)
+    broken.practice.deploy(FAILED)
+    ran = stopped(broken, "api and jobs are brought up on the target", signal.SIGKILL)
     assert ran.exit_code == -signal.SIGKILL
     journal = str(ran.folder / "journal.jsonl")
     verified = subprocess.run(
@@ -112,13 +111,13 @@ def test_killed_run_leaves_a_journal_that_renders(rehearsed: Rehearsed) -> None:
     page = (ran.folder / "record.html").read_text()
     assert "Interrupted at: When api and jobs are brought up on the target" in page
     # From a laptop that has no journal: the dead run's lock is in the way until somebody answers for taking it.
-    refused = rehearsed.run("--to", TARGET, "--execute", rehearsed.practice.name)
+    refused = broken.run("--to", TARGET, "--execute", broken.practice.name)
     assert refused.exit_code == 4, refused.terminal
     assert f"--resume {ran.folder.name}" in refused.terminal
-    unlock = [sys.executable, "-m", "runbook", "unlock", "--settings", str(rehearsed.practice.settings)]
-    unlock += ["--reports", str(rehearsed.reports), "--force", "--why", "the laptop is lost"]
+    unlock = [sys.executable, "-m", "runbook", "unlock", "--settings", str(broken.practice.settings)]
+    unlock += ["--reports", str(broken.reports), "--force", "--why", "the laptop is lost"]
     subprocess.run(unlock, check=True, cwd=ROOT, capture_output=True)
-    finished = rehearsed.run("--to", TARGET, "--execute", rehearsed.practice.name)
+    finished = broken.run("--to", TARGET, "--execute", broken.practice.name)
     assert finished.exit_code == 0, finished.terminal
-    assert gate(rehearsed) == "open"
-    assert rehearsed.practice.ask("/orders").headers["X-Release"] == TARGET
+    assert gate(broken) == "open"
+    assert broken.practice.ask("/orders").headers["X-Release"] == TARGET

@@ -95,7 +95,7 @@ class TestCrashedDowngrade:
         assert left.content_now(here.practice) == left.content
         assert list((here.practice.server / ".runbook").glob("*.dump")) == [dump]
         assert dump.read_bytes() == content
-        assert strays(here) == []
+        assert strays(here.practice) == []
         assert f"{here.practice.name}-downgrade" not in here.ids()
         announced, ticket = told(here)
         assert str(dump) in announced

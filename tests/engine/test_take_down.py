@@ -8,7 +8,7 @@ import pytest
 
 from rehearsal.docker_host.engine import plugin_dirs
 from rehearsal.practice_production import PracticeProduction
-from tests.engine.conftest import ROOT, Rehearsed, docker
+from tests.engine.conftest import ROOT, docker
 
 BASE = "rollback-runbook/base:bookworm"
 STRANGER = "somebody-elses"
@@ -28,6 +28,17 @@ def stranger() -> Iterator[None]:
     docker("rmi", f"{STRANGER}:1")
 
 
+@pytest.fixture(scope="module")
+def running() -> Iterator[PracticeProduction]:
+    """A rehearsal that this process is at work on."""
+    practice = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs())
+    try:
+        practice.raise_up("2025-12-15-rc1")
+        yield practice
+    finally:
+        practice.take_down()
+
+
 def everything() -> dict[str, set[str]]:
     """What the engine holds, by name."""
     listings = {
@@ -40,7 +51,7 @@ def everything() -> dict[str, set[str]]:
 
 
 @pytest.mark.usefixtures("stranger")
-def test_down_removes_one_rehearsal_and_nothing_else(rehearsed: Rehearsed) -> None:
+def test_down_removes_one_rehearsal_and_nothing_else(running: PracticeProduction) -> None:
     """After it nothing of that rehearsal is left, and what others have is still there."""
     practice = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs())
     practice.raise_up("2025-12-15-rc1")
@@ -57,12 +68,12 @@ def test_down_removes_one_rehearsal_and_nothing_else(rehearsed: Rehearsed) -> No
     assert not practice.folder.exists()
     assert STRANGER in left["containers"] & left["networks"] & left["volumes"]
     assert {f"{STRANGER}:1", BASE} <= left["images"]
-    assert any(rehearsed.practice.name in name for name in left["containers"])
+    assert any(running.name in name for name in left["containers"])
 
 
 @pytest.mark.usefixtures("stranger")
 @pytest.mark.skipif("CI" not in os.environ, reason="it would remove the rehearsals that a developer kept")
-def test_down_leaves_what_runs_and_what_is_not_ours(rehearsed: Rehearsed) -> None:
+def test_down_leaves_what_runs_and_what_is_not_ours(running: PracticeProduction) -> None:
     """A kept rehearsal is removed; one that is running is left alone and named; what no rehearsal made is kept."""
     kept = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs())
     kept.raise_up("2025-12-15-rc1")
@@ -72,9 +83,9 @@ def test_down_leaves_what_runs_and_what_is_not_ours(rehearsed: Rehearsed) -> Non
         [ROOT / "script/rehearse", "--down"], capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert rehearsed.practice.name in done.stdout + done.stderr
+    assert running.name in done.stdout + done.stderr
     left = everything()
     assert [name for names in left.values() for name in names if kept.name in name] == []
     assert STRANGER in left["containers"] & left["networks"] & left["volumes"]
     assert {f"{STRANGER}:1", BASE} <= left["images"]
-    assert rehearsed.practice.ask("/healthz").status_code == 200
+    assert running.ask("/healthz").status_code == 200

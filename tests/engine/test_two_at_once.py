@@ -18,17 +18,16 @@ def working_copy(folder: Path) -> Path:
     return folder
 
 
-def test_one_works_and_one_is_refused(rehearsed: Rehearsed, tmp_path: Path) -> None:
+def test_one_works_and_one_is_refused(broken: Rehearsed, tmp_path: Path) -> None:
     """One run rolls back; the other is refused with code 4, names owner, host and incident, and leaves no record."""
-    rehearsed.practice.deploy(FAILED)
     copies = [working_copy(tmp_path / name) for name in ("one", "other")]
-    argv = [sys.executable, "-m", "pytest", "features", "--settings", str(rehearsed.practice.settings)]
+    argv = [sys.executable, "-m", "pytest", "features", "--settings", str(broken.practice.settings)]
     runs = []
     for copy in copies:
         with (copy / "terminal.txt").open("w") as terminal:
             runs.append(
                 subprocess.Popen(
-                    [*argv, "--execute", rehearsed.practice.name], cwd=copy, stdout=terminal, stderr=subprocess.STDOUT
+                    [*argv, "--execute", broken.practice.name], cwd=copy, stdout=terminal, stderr=subprocess.STDOUT
                 )
             )
     codes = {run.wait(RUN_DEADLINE): copy for run, copy in zip(runs, copies, strict=True)}
@@ -41,6 +40,6 @@ def test_one_works_and_one_is_refused(rehearsed: Rehearsed, tmp_path: Path) -> N
     assert f"incident {record.name} of {getpass.getuser()} on {socket.gethostname()}" in refusal
     reports = codes[4] / "reports"
     assert not reports.exists() or list(reports.iterdir()) == []
-    assert rehearsed.practice.ask("/orders").headers["X-Release"] == TARGET
-    assert not (rehearsed.practice.server / ".runbook/lock").exists()
-    assert docker("exec", f"{rehearsed.practice.name}-gateway-1", "gate", "state") == "open"
+    assert broken.practice.ask("/orders").headers["X-Release"] == TARGET
+    assert not (broken.practice.server / ".runbook/lock").exists()
+    assert docker("exec", f"{broken.practice.name}-gateway-1", "gate", "state") == "open"

@@ -1,31 +1,24 @@
 """What the written runbook's commands do when they are typed as they stand: why this suite types others."""
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from rehearsal.docker_host.engine import plugin_dirs
 from rehearsal.env_file import set_tag
 from rehearsal.incidents.catalogue import find_incident
-from rehearsal.practice_production import PracticeProduction
-from tests.engine.conftest import ROOT, Rehearsed, running, state
+from tests.engine.conftest import Rehearsed, running, state
+from tests.engine.shop import Shop
 
 LIVE = "2025-12-15-rc1"
 COMPOSE = "docker compose --env-file .env -f docker-compose.yml"
 
 
 @pytest.fixture
-def broken(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rehearsed]:
-    """A production on which the incident named by the test was planted; no runbook ran on it."""
-    practice = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs())
-    try:
-        find_incident(request.param).plant(practice, lambda _: None)
-        (practice.server / ".runbook").mkdir(exist_ok=True)
-        yield Rehearsed(practice, tmp_path / "reports")
-    finally:
-        practice.take_down()
+def broken(request: pytest.FixtureRequest, shop: Shop, tmp_path: Path) -> Rehearsed:
+    """The shop, on which the incident named by the test was planted; no runbook has run since."""
+    here, _ = shop.plant(request.param, tmp_path)
+    return here
 
 
 def typed(here: Rehearsed, line: str) -> subprocess.CompletedProcess[str]:
