@@ -30,7 +30,7 @@ class RunLock:
 
     def keep(self) -> None:
         """Make sure that it is this run's still. Raises LockLost when it is not."""
-        self._lock.keep()
+        self._lock.heartbeat()
 
     def release(self) -> None:
         """Let go of it, however far `take` came; never raises, since what it would say belongs to the last lines."""

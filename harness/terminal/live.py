@@ -161,11 +161,11 @@ class LiveView:
 
     def _layers(self, width: int) -> Iterator[Text]:
         layers = self._now.pull.layers if self._now.pull else ()
-        here = sum(layer.here for layer in layers)
+        here = sum(layer.is_done for layer in layers)
         if not layers:
             return
         yield Text(f"{_INDENT}{here} of {len(layers)} layers are here")
-        open_layers = [layer for layer in layers if not layer.here]
+        open_layers = [layer for layer in layers if not layer.is_done]
         for layer in open_layers[:_MOST_LAYERS]:
             yield _layer(layer, width)
         if len(open_layers) > _MOST_LAYERS:

@@ -196,11 +196,11 @@ class Progress(EventListener):
         self.now.pull = PullProgress() if command.streams_progress else None
         self.now.command = self._clean(str(command))
 
-    def command_said(self, command: Command, line: str) -> None:
+    def command_progressed(self, command: Command, line: str) -> None:
         """Show how far a pull is."""
         del command
         if self.now.pull is not None:
-            self.now.pull.hear(line)
+            self.now.pull.read_line(line)
 
     def command_ended(self, completed: Completed) -> None:
         """Keep it for whoever wants to see the commands."""

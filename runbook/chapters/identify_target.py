@@ -18,9 +18,9 @@ from runbook.errors import (
     TargetError,
 )
 from runbook.production.docker_engine import FOLDER
-from runbook.production.invocation import place
+from runbook.production.invocation import absolute_path
 from runbook.release import PROBE, ImageName, Release
-from runbook.shared_state.open_rollback import chain
+from runbook.shared_state.open_rollback import incidents_of
 from runbook.targets.registry import Registry
 from runbook.targets.selection import Candidate, Choice, choose
 
@@ -36,7 +36,7 @@ def identify(context: Context, asked_for: str | None) -> Release:
     if "target" in context.incident.facts:
         return _still_pinned(context)
     before = context.incident.facts["before"]
-    under_way = context.open_rollback.about(before["tags"])
+    under_way = context.open_rollback.for_running_tags(before["tags"])
     origin = under_way["before"] if under_way else before
     context.incident.record_fact("origin", {key: origin[key] for key in ("tags", "digests", "log_errors")})
     choice = _choose(context, origin["tags"], asked_for or (under_way["target"] if under_way else None))
@@ -44,7 +44,7 @@ def identify(context: Context, asked_for: str | None) -> Release:
     images = context.production.images_with_tag(candidate.tag)
     evidence = [candidate.evidence]
     if under_way:
-        for incident in chain(under_way):
+        for incident in incidents_of(under_way):
             context.restore_point.remember(incident)
         evidence.append(f"incident {under_way['incident']} was on its way to {under_way['target']} and broke off")
     digests = {}
@@ -299,7 +299,7 @@ def tag_in_env_file(context: Context) -> Check:
 
 def _who_sets(context: Context) -> str:
     variable, own = context.settings.project.tag_variable, context.env_file.path
-    places = [place(context.settings.project, path) for path in context.production.invocation.env_files]
+    places = [absolute_path(context.settings.project, path) for path in context.production.invocation.env_files]
     others = [
         path for path in places if path != own and variable in context.env_file.at(path, alone=True).read().values
     ]
@@ -312,7 +312,7 @@ def write_down_before(context: Context) -> None:
     What it was before the first change stands in the journal already, and cannot be seen any more.
     """
     context.incident.record_fact("found again" if context.incident.changes_made else "before", take(context))
-    if (under_way := context.open_rollback.of_another(context.incident.name)) is not None:
+    if (under_way := context.open_rollback.of_another_incident(context.incident.name)) is not None:
         here = context.incident.journal.path.parent.with_name(under_way["incident"]) / "journal.jsonl"
         about = {name: under_way[name] for name in ("incident", "since", "target")}
         context.incident.record_fact("open rollback", about | {"recorded_here": here.is_file()})

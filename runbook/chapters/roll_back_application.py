@@ -135,7 +135,7 @@ def failed_in_quarantine(context: Context) -> Check:
 def opening_incident(context: Context) -> Action:
     """The change that writes down, on the host, what failed and what is returned to."""
     facts = context.incident.facts
-    earlier = context.open_rollback.about(facts["before"]["tags"])
+    earlier = context.open_rollback.for_running_tags(facts["before"]["tags"])
     return context.open_rollback.open(context.incident.name, facts["origin"], pinned_release(context).tag, earlier)
 
 

@@ -81,7 +81,7 @@ class Recorder(Protocol):
     def command_began(self, command: Command, process: int) -> None:
         """Record that a command was started, with its process id."""
 
-    def command_said(self, command: Command, line: str) -> None:
+    def command_progressed(self, command: Command, line: str) -> None:
         """Take a line of progress; the last ones may be left out."""
 
     def command_ended(self, completed: Completed) -> None:
@@ -97,7 +97,7 @@ class NullRecorder:
     def command_began(self, command: Command, process: int) -> None:
         """Do nothing."""
 
-    def command_said(self, command: Command, line: str) -> None:
+    def command_progressed(self, command: Command, line: str) -> None:
         """Do nothing."""
 
     def command_ended(self, completed: Completed) -> None:

@@ -104,7 +104,7 @@ class Host:
             said = started.output()[1]
             whole = said.rfind(b"\n") + 1
             for line in said[heard:whole].decode("utf-8", errors="replace").splitlines():
-                self._recorder.command_said(command, line)
+                self._recorder.command_progressed(command, line)
             heard = max(heard, whole)
         return started.wait(until - time.monotonic())
 

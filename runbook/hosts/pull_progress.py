@@ -26,7 +26,7 @@ class Layer:
     of: float | None = None
 
     @property
-    def here(self) -> bool:
+    def is_done(self) -> bool:
         """Tell whether the layer is on the host."""
         return self.state in _HERE
 
@@ -42,11 +42,11 @@ class PullProgress:
     def __init__(self) -> None:
         self._layers: dict[str, Layer] = {}
 
-    def hear(self, line: str) -> None:
+    def read_line(self, line: str) -> None:
         """Read one line; other lines are ignored.
 
         >>> progress = PullProgress()
-        >>> progress.hear("b10e47bbf76c Downloading [=>  ]  1MB/4MB")
+        >>> progress.read_line("b10e47bbf76c Downloading [=>  ]  1MB/4MB")
         >>> progress.layers[0].share
         0.25
         """
@@ -54,7 +54,7 @@ class PullProgress:
         if found is None:
             return
         name = found["id"]
-        if name in self._layers and self._layers[name].here:
+        if name in self._layers and self._layers[name].is_done:
             return  # two images that share it tell twice
         self._layers[name] = Layer(name, found["state"], _bytes(found["done"]), _bytes(found["of"]))
 

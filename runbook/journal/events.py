@@ -19,7 +19,7 @@ class EventListener:
     def command_began(self, command: Command) -> None:
         """A command begins."""
 
-    def command_said(self, command: Command, line: str) -> None:
+    def command_progressed(self, command: Command, line: str) -> None:
         """A command that talks said a line."""
 
     def command_ended(self, completed: Completed) -> None:

@@ -54,9 +54,9 @@ class Recorder:
                 if_stopped=list(command.if_stopped),
             )
 
-    def command_said(self, command: Command, line: str) -> None:
+    def command_progressed(self, command: Command, line: str) -> None:
         """Tell what a talking command said (the host calls this); it is kept when the command has ended."""
-        self.listener.command_said(command, line)
+        self.listener.command_progressed(command, line)
 
     def command_ended(self, completed: Completed) -> None:
         """Keep a command that ended (the host calls this)."""

@@ -13,14 +13,14 @@ from runbook.hosts.local import Host
 from runbook.production.containers import Container
 from runbook.production.coupling import (
     count_in_files,
-    may_run_to_its_end,
-    run_to_their_end,
+    may_end_by_file,
     sharing_by_container_name,
     sharing_with,
+    waited_for_services,
 )
 from runbook.production.docker_engine import DockerEngine
 from runbook.production.dry_run import NOT_SET, DryRun, warnings_in
-from runbook.production.invocation import Invocation, as_found, profiles_for
+from runbook.production.invocation import Invocation, from_labels, profiles_for
 from runbook.release import PROBE, ImageName, Release, TagForm
 from runbook.settings.schema import Deadlines, Project, ServiceCommand
 from runbook.text import visible
@@ -38,7 +38,7 @@ class Production(DockerEngine):
     def invocation(self) -> Invocation:
         """How Compose is called, from the settings and the containers' labels; read once."""
         containers = self.containers()
-        found = self._without_lost(as_found(self.project, containers))
+        found = self._without_lost(from_labels(self.project, containers))
         names = {each.service for each in containers}
         try:
             missing = sorted(names - self._read(found)["services"].keys())
@@ -219,10 +219,10 @@ class Production(DockerEngine):
         latter does not count for project.services, which may have been stopped.
         """
         services, containers = self.services(), self.containers()
-        may_end = {name for name, service in services.items() if may_run_to_its_end(service)}
+        may_end = {name for name, service in services.items() if may_end_by_file(service)}
         ended = may_end.intersection(each.service for each in containers).difference(self.project.services)
         ended -= {each.service for each in containers if (each.state, each.exit_code) != ("exited", 0)}
-        return run_to_their_end(services) | ended
+        return waited_for_services(services) | ended
 
     def ended_services(self, containers: Iterable[Container]) -> list[str]:
         """Return the services of `containers` whose files let them end, and that have ended with 0."""
@@ -231,7 +231,7 @@ class Production(DockerEngine):
             over[each.service] = over.get(each.service, True) and (each.state, each.exit_code) == ("exited", 0)
         names = [name for name, is_over in over.items() if is_over]
         services = self.services() if names else {}
-        return [name for name in names if may_run_to_its_end(services[name])]
+        return [name for name in names if may_end_by_file(services[name])]
 
     def application(self) -> list[Container]:
         """Return the containers that are rolled back. Raises ProductionError when a service has none."""

@@ -8,13 +8,13 @@ Services = Mapping[str, Mapping[str, Any]]
 _SHARED = ("network_mode", "pid", "ipc")
 
 
-def run_to_their_end(services: Services) -> frozenset[str]:
+def waited_for_services(services: Services) -> frozenset[str]:
     """Return the services for whose end another one waits (`service_completed_successfully`)."""
     waits = [pair for service in services.values() for pair in _dependencies(service).items()]
     return frozenset(name for name, how in waits if how.get("condition") == "service_completed_successfully")
 
 
-def may_run_to_its_end(service: Mapping[str, Any]) -> bool:
+def may_end_by_file(service: Mapping[str, Any]) -> bool:
     """Tell whether a service may end by its file: an explicit `restart: "no"` or on-failure, and no health check."""
     return str(service.get("restart", "")).startswith(("no", "on-failure")) and "healthcheck" not in service
 

@@ -30,14 +30,14 @@ class Invocation:
         return ("docker", "compose", "-p", project.name, "--project-directory", str(project.directory), *more)
 
 
-def as_found(project: Project, containers: Sequence[Container]) -> Invocation:
+def from_labels(project: Project, containers: Sequence[Container]) -> Invocation:
     """Return how the rolled-back ones of `containers` were made, by their labels; the settings win where they say."""
     ours = [each for each in containers if each.service in project.services]
     # Containers that a later `up` did not recreate still name the files from before.
     newest = max((each for each in ours if each.config_files), key=lambda each: each.created, default=None)
     files = project.compose_files or (newest.config_files if newest else DEFAULT_FILES)
     named = max((each.env_files for each in ours), key=len, default=())
-    own = place(project, project.env_file)
+    own = absolute_path(project, project.env_file)
     # As the settings write it, where they name the same file.
     env_files = tuple(project.env_file if path == own else path for path in named)
     return Invocation(
@@ -46,7 +46,7 @@ def as_found(project: Project, containers: Sequence[Container]) -> Invocation:
     )
 
 
-def place(project: Project, path: str) -> str:
+def absolute_path(project: Project, path: str) -> str:
     """Return the absolute path of `path`, which is relative to the project's directory."""
     return posixpath.normpath(posixpath.join(str(project.directory), path))
 

@@ -76,7 +76,7 @@ class Holder:
     token: str
 
     @classmethod
-    def me(cls, incident: str) -> "Holder":
+    def this_process(cls, incident: str) -> "Holder":
         """Return this process as the holder for `incident`."""
         started = process_start(os.getpid()) or ""
         return cls(
@@ -147,7 +147,7 @@ class Lock:
         if held is not None:
             _refuse_unless_ours(held, incident, way_on)
         self._production.host.check(self._production.command("mkdir", "--parents", "--mode=700", "--", self._folder))
-        holder = Holder.me(incident)
+        holder = Holder.this_process(incident)
         content = (json.dumps(asdict(holder), sort_keys=True) + "\n").encode("ascii")
         # Set before the command runs, because a signal may come right after it.
         self.holder, self._mine = holder, hashlib.sha256(content).hexdigest()
@@ -159,7 +159,7 @@ class Lock:
             )
         return held
 
-    def keep(self) -> None:
+    def heartbeat(self) -> None:
         """Send a heartbeat. Raises LockLost when the lock was taken away; then nothing may be changed."""
         if not self._done(self._if_still(self._mine, "touch")):
             raise LockLost(
@@ -237,7 +237,7 @@ class Heartbeat:
             # Errors are raised before the next change, in the main thread. None ends the heartbeat: a machine that is
             # short of memory or files for a moment keeps its lock.
             with suppress(Exception):
-                self._lock.keep()
+                self._lock.heartbeat()
 
 
 def _refuse_unless_ours(held: Held, incident: str, way_on: Callable[[str], str]) -> None:

@@ -40,7 +40,7 @@ class OpenRollback:
             "look at it; remove it if no rollback is under way",
         )
 
-    def of_another(self, incident: str) -> dict[str, Any] | None:
+    def of_another_incident(self, incident: str) -> dict[str, Any] | None:
         """Return the note of another incident than this one; None when there is none, or it cannot be read."""
         try:
             found = self.read()
@@ -48,7 +48,7 @@ class OpenRollback:
             return None
         return found if found and found["incident"] != incident else None
 
-    def about(self, running_tags: list[str]) -> dict[str, Any] | None:
+    def for_running_tags(self, running_tags: list[str]) -> dict[str, Any] | None:
         """Return the note if it is about what runs now; None for a leftover about other releases."""
         found = self.read()
         earlier = [str(each["target"]) for each in _earlier(found)]
@@ -117,6 +117,6 @@ def _earlier(note: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     return [each for each in known if {"incident", "target"} <= set(each)]
 
 
-def chain(note: Mapping[str, Any]) -> list[str]:
+def incidents_of(note: Mapping[str, Any]) -> list[str]:
     """Return the incidents of a note, oldest first."""
     return [*(str(each["incident"]) for each in _earlier(note)), str(note["incident"])]

@@ -61,7 +61,7 @@ class Heard:
     def command_began(self, command: Command, _process: int) -> None:
         self.began.append(command)
 
-    def command_said(self, _command: Command, line: str) -> None:
+    def command_progressed(self, _command: Command, line: str) -> None:
         self.said.append(line)
 
     def command_ended(self, completed: Completed) -> None:

@@ -8,7 +8,7 @@ from runbook.errors import Inconclusive
 from runbook.production.containers import Container, counts
 from runbook.production.coupling import changed_definitions, restarted_with
 from runbook.production.dry_run import NOT_SET
-from runbook.production.invocation import DEFAULT_ENV_FILE, place
+from runbook.production.invocation import DEFAULT_ENV_FILE, absolute_path
 from runbook.release import Release
 
 
@@ -46,7 +46,7 @@ def _files(context: Context, ours: Sequence[Container]) -> tuple[list[str], list
     project, call = context.settings.project, context.production.invocation
     wrong: list[str] = []
     told: list[str] = []
-    used = tuple(place(project, path) for path in call.files)
+    used = tuple(absolute_path(project, path) for path in call.files)
     made_from = {each.name: each.config_files for each in ours if each.config_files}
     gone = _gone(context, {path for files in made_from.values() for path in files})
     others = {name: files for name, files in made_from.items() if not _same(context, files, used)}
@@ -61,8 +61,8 @@ def _files(context: Context, ours: Sequence[Container]) -> tuple[list[str], list
         else:
             (told if lost and project.compose_files else wrong).append(word)
     wrong += [f"{path} is not there" for path in sorted(_gone(context, used))]
-    own, default = place(project, project.env_file), place(project, DEFAULT_ENV_FILE)
-    env_files = tuple(place(project, path) for path in call.env_files)
+    own, default = absolute_path(project, project.env_file), absolute_path(project, DEFAULT_ENV_FILE)
+    env_files = tuple(absolute_path(project, path) for path in call.env_files)
     for each in ours:
         # Without the option no label is written, and Compose has read the default.
         named = each.env_files or ((default,) if each.directory and own == default else env_files)

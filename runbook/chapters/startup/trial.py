@@ -115,7 +115,7 @@ class StartTrial:
         for container in containers:
             if container.service == api and (api not in self._connected or not self._answered):
                 # To say whether it is ready, it has to ask its database.
-                self._answered = self._tools.health.answers(container)
+                self._answered = self._tools.health.is_answering(container)
                 silent += [] if self._answered else [f"{api} answered no request"]
         return silent
 

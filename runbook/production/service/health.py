@@ -174,7 +174,7 @@ class Health:
             return False
         return True
 
-    def answers(self, container: Container) -> bool:
+    def is_answering(self, container: Container) -> bool:
         """Tell whether a container answers at `readiness_path`, whatever it answers."""
         try:
             self._ask(container, self._settings.readiness_path)
@@ -264,5 +264,5 @@ def _said(against: Objection | Inconclusive) -> str:
 def _is_final(hopeless: Hopeless, container: Container, against: Objection | Inconclusive | None) -> bool:
     # Waiting cannot help: at once, or after what a start may take.
     hope = against.hope if isinstance(against, Objection) else Hope.SOME
-    long = hopeless.for_long(f"{container.id} answers", str(against) if hope is Hope.LITTLE else None, _STARTING)
+    long = hopeless.lasted(f"{container.id} answers", str(against) if hope is Hope.LITTLE else None, _STARTING)
     return hope is Hope.NONE or long

@@ -21,7 +21,7 @@ class Hopeless:
         self._since: dict[str, tuple[str, float]] = {}
         self._first: dict[str, tuple[int, float]] = {}
 
-    def for_long(self, thing: str, condition: str | None, seconds: float) -> bool:
+    def lasted(self, thing: str, condition: str | None, seconds: float) -> bool:
         """Tell whether `thing` has been in `condition` for `seconds`, by repeated calls; None resets it."""
         if condition is None:
             self._since.pop(thing, None)
@@ -38,7 +38,7 @@ class Hopeless:
 
     def _reason(self, container: Container) -> str | None:
         still = container.state if container.state in _STANDS_STILL else None
-        if self.for_long(container.id, still, _SURE):
+        if self.lasted(container.id, still, _SURE):
             policy = f", with the restart policy {container.restart_policy!r}" if still == "exited" else ""
             return f"{container.one_line}{policy}: nothing starts it again"
         restarts, since = self._first.setdefault(container.id, (container.restarts, self._clock()))

@@ -12,7 +12,7 @@ from runbook.hosts.http import HttpClient
 from runbook.production.compose import Production
 from runbook.production.docker_engine import FOLDER
 from runbook.production.env_file import EnvFileOnHost
-from runbook.production.service.switch_reach import inside
+from runbook.production.service.switch_reach import effects_of
 from runbook.settings.schema import SwitchSettings
 
 
@@ -133,7 +133,7 @@ class KillSwitch:
         """Check that changing the switch changes every container of its services in a way that can be seen inside."""
 
         def observe() -> Observation:
-            found = inside(self._production, self._settings, self.value, None)
+            found = effects_of(self._production, self._settings, self.value, None)
             missed = [service for service in self.services if service not in found]
             blind = [s for s in self.services if s in found and not found[s].can_be_seen]
             others = sorted(set(found) - set(self.services))
@@ -154,7 +154,7 @@ class KillSwitch:
 
         def observe() -> Observation:
             tag = self._production.running_tag(self.services)
-            follow = inside(self._production, self._settings, self.value, tag)
+            follow = effects_of(self._production, self._settings, self.value, tag)
             containers = self._production.of_services(self.services)
             if left_out := [each.name for each in containers if each.service not in follow]:
                 raise Inconclusive(

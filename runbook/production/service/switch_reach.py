@@ -13,7 +13,7 @@ from runbook.settings.schema import SwitchSettings
 
 
 @dataclass(frozen=True)
-class Inside:
+class Effect:
     """What of a service's containers follows the switch.
 
     `variables` holds the value that each variable must have; `argv` is what its command must end with, None when the
@@ -51,7 +51,7 @@ class Inside:
         return good, f"{container.name} sees {', '.join(seen)}"
 
 
-def inside(production: Production, switch: SwitchSettings, value: str, tag: str | None) -> dict[str, Inside]:
+def effects_of(production: Production, switch: SwitchSettings, value: str, tag: str | None) -> dict[str, Effect]:
     """Return, for each service that the switch reaches, what must be inside when the switch says `value`.
 
     The files are read with `tag` as the release. Raises ProductionError when Compose cannot read them.
@@ -70,7 +70,7 @@ def inside(production: Production, switch: SwitchSettings, value: str, tag: str 
         if {"command", "entrypoint"} & set(differs):
             argv = tuple(unescaped(word) for key in ("entrypoint", "command") for word in service.get(key) or ())
         others = tuple(key for key in differs if key not in ("environment", "command", "entrypoint"))
-        found[name] = Inside(variables, argv, others)
+        found[name] = Effect(variables, argv, others)
     return {name: each for name, each in found.items() if each}
 
 

@@ -40,7 +40,7 @@ def unlock(settings: Path, *arguments: str) -> int:
 def held(settings: Path, **more: str) -> Path:
     """A lock that another machine holds; its file."""
     server = settings.with_name("server")
-    leave(server, replace(Holder.me("i-1"), host="elsewhere", **more), age=100)
+    leave(server, replace(Holder.this_process("i-1"), host="elsewhere", **more), age=100)
     return path(server)
 
 
@@ -114,7 +114,7 @@ def test_lock_that_changed_hands_is_left(
     record_decision = Executor.record_decision
 
     def late(incident: Executor, question: str, answer: str, evidence: list[str]) -> None:
-        leave(settings.with_name("server"), replace(Holder.me("i-2"), host="elsewhere"))
+        leave(settings.with_name("server"), replace(Holder.this_process("i-2"), host="elsewhere"))
         record_decision(incident, question, answer, evidence)
 
     monkeypatch.setattr(Executor, "record_decision", late)

@@ -297,8 +297,8 @@ class Watch(Heard):
         super().__init__()
         self.moments: list[float] = []
 
-    def command_said(self, command: Command, line: str) -> None:
-        super().command_said(command, line)
+    def command_progressed(self, command: Command, line: str) -> None:
+        super().command_progressed(command, line)
         self.moments.append(time.monotonic())
 
 

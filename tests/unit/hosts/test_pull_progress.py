@@ -13,7 +13,7 @@ OUTPUT = Path(__file__).with_name("pull_output.txt").read_text().splitlines()
 def after(lines: list[str]) -> dict[str, Layer]:
     progress = PullProgress()
     for line in lines:
-        progress.hear(line)
+        progress.read_line(line)
     return {layer.id: layer for layer in progress.layers}
 
 
@@ -21,7 +21,7 @@ def test_layers_come_in_order_and_end_on_the_host() -> None:
     """Every layer that was named is there once, and in the end all of them are on the host."""
     layers = after(OUTPUT)
     assert list(layers) == ["d7d4c5a2d847", "0abedccddf10", "5b62f46b0b04", "2d9ef7e71349"]
-    assert all(layer.here for layer in layers.values())
+    assert all(layer.is_done for layer in layers.values())
 
 
 def test_layers_in_the_middle_say_how_far_they_are() -> None:
@@ -31,13 +31,13 @@ def test_layers_in_the_middle_say_how_far_they_are() -> None:
     assert layers["0abedccddf10"] == Layer("0abedccddf10", "Downloading", 16.78e6, 50.02e6)
     assert layers["0abedccddf10"].share == pytest.approx(0.335, abs=0.001)
     assert layers["2d9ef7e71349"] == Layer("2d9ef7e71349", "Waiting")
-    assert not any(layer.here for layer in layers.values())
+    assert not any(layer.is_done for layer in layers.values())
 
 
 def test_layer_shared_by_two_images_does_not_start_again() -> None:
     """A layer that is on the host stays there, though the other image's lines speak of it once more."""
     done = after(["aaaaaaaaaaaa Pull complete", "aaaaaaaaaaaa Waiting"])
-    assert done["aaaaaaaaaaaa"].here
+    assert done["aaaaaaaaaaaa"].is_done
 
 
 @pytest.mark.parametrize(

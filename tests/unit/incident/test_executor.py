@@ -356,7 +356,7 @@ class Attentive(EventListener):
     def command_began(self, command: Command) -> None:
         self.told.append(("began", str(command)))
 
-    def command_said(self, command: Command, line: str) -> None:
+    def command_progressed(self, command: Command, line: str) -> None:
         self.told.append(("said", str(command), line))
 
     def command_ended(self, completed: Completed) -> None:

@@ -5,11 +5,11 @@ import pytest
 from runbook.production.coupling import (
     changed_definitions,
     count_in_files,
-    may_run_to_its_end,
+    may_end_by_file,
     restarted_with,
-    run_to_their_end,
     sharing_by_container_name,
     sharing_with,
+    waited_for_services,
 )
 
 SHARING = {
@@ -68,13 +68,13 @@ def test_restart_with_what_is_recreated() -> None:
 )
 def test_what_may_run_to_its_end(service: dict[str, object], *, ends: bool) -> None:
     """Only what the file says in so many words; left out is the habit of many a server."""
-    assert may_run_to_its_end(service) is ends
+    assert may_end_by_file(service) is ends
 
 
 def test_what_another_waits_for() -> None:
     """A service for whose end another one waits runs once."""
     waits = {"depends_on": {"migrate": {"condition": "service_completed_successfully"}, "db": {}}}
-    assert run_to_their_end({"api": waits, "jobs": {"depends_on": ["db"]}}) == {"migrate"}
+    assert waited_for_services({"api": waits, "jobs": {"depends_on": ["db"]}}) == {"migrate"}
 
 
 def test_what_another_tag_changes_is_named() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from runbook.production.containers import Container
-from runbook.production.invocation import DEFAULT_FILES, Invocation, as_found, place, profiles_for
+from runbook.production.invocation import DEFAULT_FILES, Invocation, absolute_path, from_labels, profiles_for
 from runbook.settings.schema import Project
 
 DIRECTORY = "/srv/shop"
@@ -62,12 +62,12 @@ def test_labels_say_what_settings_leave_open(
     """Files come from the settings, else from the labels; env files from the labels, if the tag's own is among them."""
     services = ("api", "jobs")
     containers = [container(services[number], *each) for number, each in enumerate(labels)]
-    assert as_found(project(**given), containers) == Invocation(files, env_files)
+    assert from_labels(project(**given), containers) == Invocation(files, env_files)
 
 
 def test_other_services_do_not_decide() -> None:
     """What is rolled back is brought up as it was, and not as its neighbour."""
-    found = as_found(project(), [container("db", ("/srv/shop/db.yml",))])
+    found = from_labels(project(), [container("db", ("/srv/shop/db.yml",))])
     assert found.files == DEFAULT_FILES
 
 
@@ -79,7 +79,10 @@ def test_one_profile_for_each_service_is_enough() -> None:
 
 def test_paths_are_those_of_the_project_s_directory() -> None:
     """Relative to the directory, and without the dots."""
-    assert (place(project(), "deploy/../.env"), place(project(), "/etc/x")) == (f"{DIRECTORY}/.env", "/etc/x")
+    assert (absolute_path(project(), "deploy/../.env"), absolute_path(project(), "/etc/x")) == (
+        f"{DIRECTORY}/.env",
+        "/etc/x",
+    )
 
 
 def test_files_of_the_container_made_last() -> None:
@@ -87,4 +90,4 @@ def test_files_of_the_container_made_last() -> None:
     then = replace(container("api", ("/srv/shop/a.yml",)), created="2026-01-01T10:00:00Z")
     now = replace(container("jobs", ("/srv/shop/a.yml", "/srv/shop/b.yml")), created="2026-01-02T10:00:00Z")
     both = project(services=["api", "jobs"])
-    assert as_found(both, [then, now]).files == as_found(both, [now, then]).files == ("a.yml", "b.yml")
+    assert from_labels(both, [then, now]).files == from_labels(both, [now, then]).files == ("a.yml", "b.yml")

@@ -43,7 +43,7 @@ def gone() -> Holder:
     started = process_start(ended.pid)
     ended.communicate()
     assert started is not None
-    return replace(Holder.me("i-dead"), process=ended.pid, started=started)
+    return replace(Holder.this_process("i-dead"), process=ended.pid, started=started)
 
 
 def test_nobody_holds_it_at_first(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_only_one_of_many_at_the_same_moment_gets_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("age", [ABANDONED_AFTER + 2, 100_000])
 def test_lock_without_signs_of_life_is_abandoned(tmp_path: Path, age: int) -> None:
     """A holder on another machine that was silent for too long has abandoned it; others are told how to go on."""
-    leave(tmp_path, replace(Holder.me("i-dead"), host="elsewhere"), age=age)
+    leave(tmp_path, replace(Holder.this_process("i-dead"), host="elsewhere"), age=age)
     with pytest.raises(LockHeld, match="abandoned by incident i-dead") as refused:
         lock_of(tmp_path).take("i-2", str)
     assert refused.value.next_step == "i-dead"
@@ -131,7 +131,7 @@ def test_process_that_is_gone_needs_no_silence(tmp_path: Path, gone: Holder) -> 
 
 def test_number_that_was_given_again_is_not_the_same_process(tmp_path: Path) -> None:
     """A process with the dead one's number is not taken for it: the moment of its start tells them apart."""
-    leave(tmp_path, replace(Holder.me("i-dead"), started="1"))
+    leave(tmp_path, replace(Holder.this_process("i-dead"), started="1"))
     held = lock_of(tmp_path).observe()
     assert held is not None
     assert held.abandoned
@@ -139,7 +139,7 @@ def test_number_that_was_given_again_is_not_the_same_process(tmp_path: Path) -> 
 
 def test_machine_that_cannot_be_asked_counts_as_alive(tmp_path: Path) -> None:
     """Of a holder elsewhere only its silence tells; until then it is at work."""
-    leave(tmp_path, replace(Holder.me("i-1"), host="elsewhere", started="1"), age=ABANDONED_AFTER - 5)
+    leave(tmp_path, replace(Holder.this_process("i-1"), host="elsewhere", started="1"), age=ABANDONED_AFTER - 5)
     held = lock_of(tmp_path).observe()
     assert held is not None
     assert not held.abandoned
@@ -177,7 +177,7 @@ def test_signs_of_life_go_on_after_any_error(tmp_path: Path, monkeypatch: pytest
         keep()
         kept.set()
 
-    monkeypatch.setattr(lock, "keep", short_of_everything)
+    monkeypatch.setattr(lock, "heartbeat", short_of_everything)
     heartbeat = Heartbeat(lock)
     heartbeat.start()
     assert kept.wait(5)
@@ -188,7 +188,7 @@ def test_process_in_another_container_cannot_be_asked_about(tmp_path: Path) -> N
     """In another PID namespace of the same machine the holder's number means nothing: only its silence tells."""
     script = (
         "import json; from dataclasses import asdict; from runbook.shared_state.lock import Holder\n"
-        "print(json.dumps(asdict(Holder.me('i-1'))))"
+        "print(json.dumps(asdict(Holder.this_process('i-1'))))"
     )
     apart = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", script]
     made = subprocess.run(apart, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
@@ -204,9 +204,9 @@ def test_lock_that_was_taken_away_is_not_kept_nor_let_go_of(tmp_path: Path) -> N
     """Who lost the lock is told before the next change, does not make the other's look alive, and leaves it alone."""
     lock = lock_of(tmp_path)
     lock.take("i-1", str)
-    leave(tmp_path, Holder.me("i-2"), age=20)
+    leave(tmp_path, Holder.this_process("i-2"), age=20)
     with pytest.raises(LockLost, match="taken away: incident i-2"):
-        lock.keep()
+        lock.heartbeat()
     lock.release()
     held = lock_of(tmp_path).observe()
     assert held is not None
@@ -220,7 +220,7 @@ def test_lock_that_vanished_is_lost(tmp_path: Path) -> None:
     lock.take("i-1", str)
     path(tmp_path).unlink()
     with pytest.raises(LockLost, match="nobody holds it"):
-        lock.keep()
+        lock.heartbeat()
     assert not path(tmp_path).exists()
 
 

@@ -9,7 +9,7 @@ import pytest
 from runbook.actions import Action
 from runbook.errors import Inconclusive
 from runbook.hosts.command import Command
-from runbook.shared_state.open_rollback import OpenRollback, chain
+from runbook.shared_state.open_rollback import OpenRollback, incidents_of
 from tests.support.incident_parts import incident, production
 
 ORIGIN = {"tags": ["v2"], "digests": {"api": "sha256:aa"}, "log_errors": {"KeyError": 3}, "containers": []}
@@ -49,7 +49,7 @@ def test_opened_and_closed(note: OpenRollback) -> None:
 def test_note_concerns_the_releases_that_it_names(note: OpenRollback, running: list[str], concerned: bool) -> None:  # noqa: FBT001
     """The note speaks while the failed release, its target or both run; about anything else it is left over."""
     execute(note, note.open("i-1", ORIGIN, "v1"))
-    assert (note.about(running) is not None) is concerned
+    assert (note.for_running_tags(running) is not None) is concerned
 
 
 @pytest.mark.parametrize(
@@ -81,15 +81,15 @@ def test_note_that_cannot_be_read_is_not_no_note(note: OpenRollback, content: st
 def test_rollback_over_another_keeps_the_first_failure_and_every_target(note: OpenRollback) -> None:
     """A to v1 broke off behind its switch, B goes to v0: what runs (v1) is still part of the story, and v2 failed."""
     execute(note, note.open("i-1", ORIGIN, "v1"))
-    under_way = note.about(["v1"])
+    under_way = note.for_running_tags(["v1"])
     assert under_way is not None
     execute(note, note.open("i-2", under_way["before"], "v0", under_way))
-    found = note.about(["v1", "v0"])
+    found = note.for_running_tags(["v1", "v0"])
     assert found is not None
     assert (found["incident"], found["target"], found["before"]["tags"]) == ("i-2", "v0", ["v2"])
-    assert chain(found) == ["i-1", "i-2"]
-    assert note.about(["v3"]) is None
+    assert incidents_of(found) == ["i-1", "i-2"]
+    assert note.for_running_tags(["v3"]) is None
     execute(note, note.open("i-2", found["before"], "v0", found))
     again = note.read()
     assert again is not None
-    assert chain(again) == ["i-1", "i-2"]
+    assert incidents_of(again) == ["i-1", "i-2"]

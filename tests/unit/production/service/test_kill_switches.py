@@ -38,7 +38,8 @@ def switch(
     (folder / ".env").write_bytes(env)
     site = production(folder, found, answers)
     site.running_tag = lambda _services: "v2"  # type: ignore[method-assign]
-    site.services = lambda _tag=None: {"api": {}}  # type: ignore[method-assign]
+    asked = site.services
+    site.services = lambda tag=None, given=None: asked(tag, given) if given else {"api": {}}  # type: ignore[method-assign]
     site.containers = list  # type: ignore[method-assign]
     site.has_temporary_name = lambda _services: False  # type: ignore[method-assign]
     env_file = EnvFileOnHost(site, str(folder / ".env"), Redactor(), ())
@@ -161,7 +162,7 @@ def with_compose(folder: Path, answers: dict[str, str], settings: SwitchSettings
     turned = switch(folder, answers=answers)
     script = folder / "bin/docker"
     script.write_text(script.read_text().replace('case "$*" in', 'case "$* EXPORT_MODE=$EXPORT_MODE" in'))
-    turned._settings = settings
+    turned._settings, turned.services = settings, settings.services
     return turned
 
 
