@@ -33,7 +33,7 @@ def test_image_name_is_split(reference: str, registry: str, repository: str, tag
 )
 def test_image_without_a_tag_to_exchange_is_refused(reference: str) -> None:
     """An image whose tag cannot be exchanged is told, with what the Compose file should say."""
-    with pytest.raises(ProductionError, match="names no tag") as caught:
+    with pytest.raises(ProductionError, match="has no tag, or is fixed by a digest") as caught:
         ImageName.parse(reference)
     assert "${IMAGE_TAG}" in caught.value.next_step
 

@@ -199,7 +199,7 @@ class Written:
         """What is read back of a process that writes these chunks to its standard output."""
         with ManagedProcess(("true",), {}, None, None) as started:
             started._files += [_file(chunks), _file([])]
-            return started.said()[0]
+            return started.output()[0]
 
     def told_since(self) -> Iterator[str]:
         """Yield everything written since it was asked last."""
