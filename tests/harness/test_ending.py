@@ -195,7 +195,7 @@ def test_lock_is_told(tmp_path: Path, state: str) -> None:
 
 
 def test_closed_gate_is_shouted(tmp_path: Path) -> None:
-    """That users are kept out stands in the last lines, also when this run did not close the gate."""
+    """That traffic is paused stands in the last lines, also when this run did not close the gate."""
     closed = snapshot("running", "v2", gate="closed")
     assert "TRAFFIC IS PAUSED" in lines(tmp_path, "failed", Ended({"before": closed}))
     under_way = {"incident": "i-0", "since": "2026-01-01T02:00:00.000000Z", "target": "v1", "recorded_here": True}
@@ -232,7 +232,7 @@ def test_closed_gate_is_shouted(tmp_path: Path) -> None:
     ],
 )
 def test_gate_is_told_by_its_word_and_its_answers(tmp_path: Path, gate: str, by: str, words: str) -> None:
-    """The gate's own word alone does not say that users are kept out, or let in."""
+    """The gate's own word alone does not say whether traffic is paused."""
     seen = snapshot("running", "v2", gate=gate) | {"public": {"by": by, "seen": "it gave no answer"}}
     assert words in lines(tmp_path, "failed", Ended({"before": seen}))
 

@@ -10,7 +10,7 @@ from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.production.compose import Production
 from runbook.production.containers import Container
 from runbook.production.service.health_answers import Hope, Objection, bad_status, no_answer, not_ready
-from runbook.production.service.hopeless import Hopeless
+from runbook.production.service.stuck_containers import StuckContainers
 from runbook.release import Release
 from runbook.settings.schema import Deadlines, HealthSettings
 
@@ -43,7 +43,7 @@ class Health:
         Ids and restart counts must stay the same meanwhile, because a crash loop looks like `running` between two
         restarts. The check fails at once for a crash loop, and for a container that nothing starts again.
         """
-        hopeless = Hopeless()
+        stuck = StuckContainers()
         before: tuple[tuple[str, int], ...] = ()
         since = 0.0
 
@@ -55,7 +55,7 @@ class Health:
             good = all(c.state == "running" and c.health in ("healthy", "none") for c in containers)
             if not good or before != now:
                 before, since = now, time.monotonic()
-            if reasons := hopeless.reasons(containers):
+            if reasons := stuck.reasons(containers):
                 return Observation(ok=False, seen=f"{'; '.join(reasons)} ({condition})", final=True)
             return Observation(good and time.monotonic() - since >= self._deadlines.stable, condition)
 
@@ -192,18 +192,18 @@ class Health:
             return {"status": None, "answer": error.seen}
 
     def _every_api(self, word: str, path: str, judge: _Judge) -> Check:
-        hopeless = Hopeless()
+        stuck = StuckContainers()
 
         def observe() -> Observation:
             containers = self._production.of_services([self._settings.service])
-            if reasons := hopeless.reasons(containers):
+            if reasons := stuck.reasons(containers):
                 return Observation(ok=False, seen="; ".join(reasons), final=True)
             against = [self._against(container, path, judge) for container in containers]
             seen = "; ".join(
                 f"{container.name} {_said(each) if each else f'is {word}'}"
                 for container, each in zip(containers, against, strict=True)
             )
-            finals = [_is_final(hopeless, *each) for each in zip(containers, against, strict=True)]
+            finals = [_is_final(stuck, *each) for each in zip(containers, against, strict=True)]
             final = any(finals)
             unknown = [each for each in against if isinstance(each, Inconclusive)]
             if unknown and not final:
@@ -261,8 +261,8 @@ def _said(against: Objection | Inconclusive) -> str:
     return against.seen if isinstance(against, Inconclusive) else str(against)
 
 
-def _is_final(hopeless: Hopeless, container: Container, against: Objection | Inconclusive | None) -> bool:
+def _is_final(stuck: StuckContainers, container: Container, against: Objection | Inconclusive | None) -> bool:
     # Waiting cannot help: at once, or after what a start may take.
     hope = against.hope if isinstance(against, Objection) else Hope.SOME
-    long = hopeless.lasted(f"{container.id} answers", str(against) if hope is Hope.LITTLE else None, _STARTING)
+    long = stuck.lasted(f"{container.id} answers", str(against) if hope is Hope.LITTLE else None, _STARTING)
     return hope is Hope.NONE or long

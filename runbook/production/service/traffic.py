@@ -12,7 +12,7 @@ from runbook.hosts.http import HttpClient
 from runbook.production.compose import Production
 from runbook.production.gate_state import By, contradiction
 from runbook.production.service.health_answers import BUSY
-from runbook.production.service.hopeless import Hopeless
+from runbook.production.service.stuck_containers import StuckContainers
 from runbook.settings.schema import ServiceCommand, TrafficSettings
 from runbook.text import beginning
 
@@ -139,7 +139,7 @@ class TrafficGate:
 
     def _check(self, expected: str, observe: Callable[[], Observation], next_step: str) -> Check:
         """Make a check that fails at once when the gate's own container is down and nothing starts it again."""
-        service, hopeless = self._settings.state.service, Hopeless()
+        service, stuck = self._settings.state.service, StuckContainers()
 
         def observe_unless_down() -> Observation:
             unknown = None
@@ -150,7 +150,7 @@ class TrafficGate:
             if found.ok:
                 return found
             ours = [each for each in self._production.containers() if each.service == service]
-            if reasons := hopeless.reasons(ours):
+            if reasons := stuck.reasons(ours):
                 return Observation(ok=False, seen=f"{'; '.join(reasons)} ({found.seen})", final=True)
             if unknown:
                 raise unknown

@@ -1,4 +1,4 @@
-"""Whether the env file can be replaced is found out before users are kept out."""
+"""Whether the env file can be replaced is checked before traffic is paused."""
 
 from pathlib import Path
 from types import SimpleNamespace

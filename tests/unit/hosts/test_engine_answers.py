@@ -1,4 +1,4 @@
-"""An engine that cannot be reached, or whose answers nobody can read: never a wrong answer, and asked again."""
+"""An engine that cannot be reached, or whose answers cannot be read: never a wrong answer, and asked again."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -17,7 +17,7 @@ from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.production.containers import Container
 from runbook.production.service.health import Health
 from runbook.production.service.health_answers import not_ready
-from runbook.production.service.hopeless import Hopeless
+from runbook.production.service.stuck_containers import StuckContainers
 from runbook.settings.schema import Deadlines, HealthSettings
 from tests.support import parts
 from tests.support.incident_parts import incident
@@ -292,7 +292,7 @@ class Time:
 def test_answer_of_one_that_starts_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A 404 may come before the application has its paths; after 10 s it is final. A 503 never is."""
     time, reply = Time(), [Reply(404)]
-    monkeypatch.setattr("runbook.production.service.health.Hopeless", lambda: Hopeless(time))
+    monkeypatch.setattr("runbook.production.service.health.StuckContainers", lambda: StuckContainers(time))
     with serving(lambda _asked: reply[0]) as server:
         check = health_of(api(), port=port_of(server.url))[0].check_live()
         assert not check.observe().final
@@ -313,7 +313,7 @@ def test_container_that_nothing_starts_again_is_not_waited_for(
 ) -> None:
     """It is given up after 3 s in that state, not at the deadline."""
     time = Time()
-    monkeypatch.setattr("runbook.production.service.health.Hopeless", lambda: Hopeless(time))
+    monkeypatch.setattr("runbook.production.service.health.StuckContainers", lambda: StuckContainers(time))
     check: Check = getattr(health_of(api(state=state, addresses=()))[0], which)()
     observe(check)
     time.now += 3
@@ -334,10 +334,10 @@ def observe(check: Check) -> None:
 def crashing(times: int, seconds: float) -> list[str]:
     """Why a container is given up that was restarted so often in so many seconds."""
     time = Time()
-    hopeless = Hopeless(time)
-    assert hopeless.reasons([api(state="restarting", restarts=2)]) == []
+    stuck = StuckContainers(time)
+    assert stuck.reasons([api(state="restarting", restarts=2)]) == []
     time.now += seconds
-    return hopeless.reasons([api(state="running", restarts=2 + times)])
+    return stuck.reasons([api(state="running", restarts=2 + times)])
 
 
 @pytest.mark.parametrize(("times", "seconds", "given_up"), [(5, 20, True), (4, 100, False), (9, 19, False)])
@@ -351,12 +351,12 @@ def test_crash_loop_is_given_up(times: int, seconds: float, *, given_up: bool) -
 def test_state_that_passes_is_forgotten() -> None:
     """Only an unbroken time in one state counts."""
     time = Time()
-    hopeless = Hopeless(time)
+    stuck = StuckContainers(time)
     for state in ("created", "running", "exited"):
-        assert hopeless.reasons([api(state=state)]) == []
+        assert stuck.reasons([api(state=state)]) == []
         time.now += 2
     time.now += 1
-    assert hopeless.reasons([api(state="exited")])
+    assert stuck.reasons([api(state="exited")])
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_page_without_samples_has_none(page: str) -> None:
     ],
 )
 def test_what_is_no_metrics_page_is_not_known(page: str) -> None:
-    """A page in another format is no metrics page; that is told with the address."""
+    """A page in another format is not known; the message has the URL."""
     with pytest.raises(Inconclusive, match="http://x/metrics is not in Prometheus' text format"):
         count_samples(page, "http://x/metrics")
 

@@ -92,7 +92,7 @@ def test_serving_is_a_good_answer_from_the_target(
 
 
 @pytest.mark.parametrize(
-    ("reply", "kept_out"),
+    ("reply", "paused"),
     [
         pytest.param(Reply(503), True, id="gateway-says-no"),
         pytest.param(Reply(503, headers=RELEASED), False, id="application-says-no"),
@@ -100,14 +100,14 @@ def test_serving_is_a_good_answer_from_the_target(
         pytest.param(Reply(404), False, id="somebody-has-no-such-page"),
     ],
 )
-def test_users_are_kept_out_by_the_gateway_only(tmp_path: Path, reply: Reply, *, kept_out: bool) -> None:
+def test_only_the_gateway_pauses_traffic(tmp_path: Path, reply: Reply, *, paused: bool) -> None:
     """An error of the application itself shows that requests still reach it."""
     (tmp_path / "gate").write_text("closed")
     with serving(lambda _asked: reply) as server, asking() as http:
-        assert wait_for(gate_of(tmp_path, http, server.url).check_traffic_paused()).seen.ok is kept_out
+        assert wait_for(gate_of(tmp_path, http, server.url).check_traffic_paused()).seen.ok is paused
 
 
-def test_no_answer_is_neither_served_nor_kept_out(tmp_path: Path) -> None:
+def test_no_answer_is_neither_served_nor_paused(tmp_path: Path) -> None:
     """When nobody listens on the public address, nothing is known."""
     (tmp_path / "gate").write_text("closed")
     with asking() as http:
@@ -116,8 +116,8 @@ def test_no_answer_is_neither_served_nor_kept_out(tmp_path: Path) -> None:
         assert wait_for(gate.check_traffic_paused()).unknown is not None
 
 
-def test_open_gate_keeps_nobody_out(tmp_path: Path) -> None:
-    """Users who get a 503 while the gate says open are kept out by something else."""
+def test_open_gate_pauses_no_traffic(tmp_path: Path) -> None:
+    """Users who get a 503 while the gate says open get it from something else."""
     (tmp_path / "gate").write_text("open")
     with serving(lambda _asked: Reply(503)) as server, asking() as http:
         found = wait_for(gate_of(tmp_path, http, server.url).check_traffic_paused()).seen
@@ -207,7 +207,7 @@ def test_somebody_else_answers(tmp_path: Path) -> None:
 
 
 def test_address_that_nobody_reaches_is_told_in_the_plan(tmp_path: Path) -> None:
-    """Without an answer nobody could tell behind the gate whether users are kept out."""
+    """Without an answer nobody could tell behind the gate whether traffic is paused."""
     (tmp_path / "gate").write_text("open")
     with asking() as http, pytest.raises(Inconclusive, match="gave no answer"):
         gate_of(tmp_path, http).check_consistent(lambda: True).observe()
@@ -255,7 +255,7 @@ def test_gate_whose_container_stands_still_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, *, final: bool
 ) -> None:
     """Out of these states a container comes by somebody's hand only: the wait ends, and says what stands still."""
-    monkeypatch.setattr("runbook.production.service.hopeless._SURE", 0.0)
+    monkeypatch.setattr("runbook.production.service.stuck_containers._SURE", 0.0)
     gate = gate_of(tmp_path, state=ServiceCommand(service="gateway", command=("gate", "state")))
     site: Any = gate._production
     site.host = host(environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})

@@ -13,7 +13,7 @@ _SURE = 3.0
 CRASHES, CRASHING = 5, 20.0
 
 
-class Hopeless:
+class StuckContainers:
     """What one wait has seen of its containers, and since when."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
