@@ -168,7 +168,7 @@ def test_signs_of_life_go_on_after_any_error(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(module, "SIGN_OF_LIFE", 0.05)
     lock = lock_of(tmp_path)
     lock.take("i-1", str)
-    keep, kept = lock.keep, threading.Event()
+    keep, kept = lock.heartbeat, threading.Event()
     answers = iter([error])
 
     def short_of_everything() -> None:
