@@ -29,50 +29,50 @@ def unknown(why: str) -> Loss:
     return Loss(f"unknown loss ({why})", None)
 
 
-def named(sql: str, catalog: Database, bookkeeping: Name = BOOKKEEPING) -> list[Loss]:
+def named(sql: str, database: Database, bookkeeping: Name = BOOKKEEPING) -> list[Loss]:
     """Everything that `sql` would destroy or overwrite, with what it holds now, each once; the statements stay unrun.
 
     What the catalog does not know by that name (it is renamed on the way, say), or cannot count in time, counts as
     unknown, not as empty. Raises Inconclusive when the database does not answer at all.
     """
     found = harms(sql, bookkeeping)
-    columns = catalog.columns() if found else {}
+    columns = database.columns() if found else {}
     losses: dict[str, Loss] = {}
     seen: set[tuple[Name | None, str | None]] = set()
     for harm in found:
         # A column that was given another type on the way is no longer what the catalog says.
         again = (harm.table, harm.column) in seen
         seen.add((harm.table, harm.column))
-        if harm.how is How.RETYPED and not again and not harm.moved and _widens(harm, catalog):
+        if harm.how is How.RETYPED and not again and not harm.moved and _widens(harm, database):
             continue
-        for loss in _losses(harm, catalog, columns):
+        for loss in _losses(harm, database, columns):
             losses.setdefault(loss.what, loss)
     return list(losses.values())
 
 
-def _losses(harm: Harm, catalog: Database, columns: dict[str, set[str]]) -> Iterable[Loss]:
+def _losses(harm: Harm, database: Database, columns: dict[str, set[str]]) -> Iterable[Loss]:
     if harm.table is None:
         yield unknown(harm.statement)
         return
     table, column = str(harm.table), harm.column
     rows = None
     if not harm.moved and table in columns and (column is None or column in columns[table]):
-        rows = _count(catalog, table, column)
+        rows = _count(database, table, column)
     what = f"column {table}.{column}" if column else f"table {table}"
     yield Loss(what if harm.how is How.DROPPED else f"{what}, {harm.how}", rows)
     if harm.others:
         try:
-            others = catalog.referring(table)
+            others = database.referring(table)
         except RunbookError:
             yield unknown(f"which tables refer to {table} is not known: {harm.statement}")
             return
         for other in others:
-            yield Loss(f"table {other}, by its foreign key to {table}", _count(catalog, other, None))
+            yield Loss(f"table {other}, by its foreign key to {table}", _count(database, other, None))
 
 
-def _count(catalog: Database, table: str, column: str | None) -> int | None:
+def _count(database: Database, table: str, column: str | None) -> int | None:
     try:
-        return catalog.values_held(table, [column] if column else []).get(column or "*")
+        return database.values_held(table, [column] if column else []).get(column or "*")
     except RunbookError:
         return None
 
@@ -93,10 +93,10 @@ _WIDER = {
 }
 
 
-def _widens(harm: Harm, catalog: Database) -> bool:
+def _widens(harm: Harm, database: Database) -> bool:
     """Tell whether the new type surely holds each value of the old one as it is."""
     try:
-        old = _TYPE.fullmatch(catalog.column_type(str(harm.table), str(harm.column)) or "")
+        old = _TYPE.fullmatch(database.column_type(str(harm.table), str(harm.column)) or "")
     except RunbookError:
         return False
     if old is None or not harm.becomes:

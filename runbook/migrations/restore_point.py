@@ -11,7 +11,7 @@ from runbook.actions import Action, Artifact, Check, Observation
 from runbook.errors import CheckFailed, Inconclusive
 from runbook.incident.executor import Executor
 from runbook.migrations.database import Database
-from runbook.migrations.database_state import Moment
+from runbook.migrations.database_state import DatabaseState
 from runbook.migrations.restore_steps import Restoring
 from runbook.production.compose import Production
 from runbook.production.docker_engine import FOLDER
@@ -52,10 +52,10 @@ class RestorePoint:
         self._deadlines = deadlines
         self._incident = incident
         self._restoring = restoring
-        self._catalog = Database(production, settings)
+        self._database = Database(production, settings)
         self._folder = f"{production.directory}/{FOLDER}"
         #: What the database held before the dump at `path` was begun, if this run took it.
-        self._before = Moment()
+        self._before = DatabaseState()
         self._taking = ""
 
     @property
@@ -88,7 +88,7 @@ class RestorePoint:
 
         def already() -> str | None:
             if evidence is None:
-                self._before = Moment.now(self._catalog, deadline)
+                self._before = DatabaseState.read(self._database, deadline)
             return evidence
 
         inside, new, seal = self._inside(self.path), f"{self.path}.new", f"{self.path}{_SEAL}"
@@ -129,7 +129,7 @@ class RestorePoint:
             return None
         if not self._whole(fact):
             why = f"{fact['path']} is not there as it is on record, by size and SHA-256"
-        elif Moment(**fact.get("state", {})).holds_still(self._catalog, self._deadlines.dump):
+        elif DatabaseState(**fact.get("state", {})).unchanged(self._database, self._deadlines.dump):
             return f"{fact['path']} is whole, by size and SHA-256, and nothing was written since it was taken"
         else:
             why = f"the database may hold other rows by now than {fact['path']}, which is kept"

@@ -17,9 +17,9 @@ from rehearsal.images.parts import BASE_IMAGE, SHARED, build_parts, plan_parts
 from rehearsal.releases import HERE as REHEARSAL
 from rehearsal.stages import Stages
 from runbook.errors import Inconclusive
-from runbook.migrations.image.answer import Shape, to_json
 from runbook.migrations.image.contained import LABEL
-from runbook.migrations.image.probe import ImageMigrations, ask_image
+from runbook.migrations.image.probe import ImageReport, ask_image
+from runbook.migrations.image.report import Shape, to_json
 from runbook.settings.schema import MigrationSettings
 from tests.support.campaigns import campaign
 from tests.support.parts import Heard, host
@@ -123,7 +123,7 @@ def ask(  # noqa: PLR0913 - what a test may want to differ
     environment: dict[str, str] | None = None,
     deadline: float = DEADLINE,
     heard: Heard | None = None,
-) -> ImageMigrations:
+) -> ImageReport:
     chosen = settings or MigrationSettings(config=f"{project}/alembic.ini")
     found = ask_image(host(heard), image, chosen, environment=environment or {}, span=span, deadline=deadline)
     assert containers(image) == []
@@ -141,7 +141,7 @@ def containers(image: str) -> list[str]:
     return [line for line in listed.stdout.splitlines() if line.startswith(f"{image} ")]
 
 
-def problems(found: ImageMigrations) -> set[str]:
+def problems(found: ImageReport) -> set[str]:
     return {problem.what for problem in found.problems}
 
 

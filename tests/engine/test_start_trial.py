@@ -110,7 +110,7 @@ class Here:
             yield SimpleNamespace(
                 incident=found, host=there, production=production,
                 health=Health(production, http, HealthSettings(), {"Host": "shop.example"}, DEADLINES),
-                catalog=Database(production, database),
+                database=Database(production, database),
                 settings=SimpleNamespace(
                     project=project, database=database, deadlines=DEADLINES, health=HealthSettings(),
                     migrations=MigrationSettings.model_validate(migrations),

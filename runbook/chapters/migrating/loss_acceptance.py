@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from runbook.actions import Check, Observation
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
-from runbook.migrations.database_state import Moment
-from runbook.migrations.image.answer import Function, Step
-from runbook.migrations.image.probe import ImageMigrations
+from runbook.migrations.database_state import DatabaseState
+from runbook.migrations.image.report import Function, ImageReport, Migration
 from runbook.migrations.verdict.table_names import bookkeeping
 
 if TYPE_CHECKING:
@@ -79,12 +78,12 @@ def _state(context: Context, losses: "list[Loss]") -> dict[str, str]:
     """The state that the database is in, where a number that nobody knows was accepted in it; reads every table."""
     if all(loss.rows is not None for loss in losses):
         return {}
-    return asdict(Moment.now(context.catalog, context.settings.deadlines.dump))
+    return asdict(DatabaseState.read(context.database, context.settings.deadlines.dump))
 
 
 def _unmoved(context: Context) -> bool:
     state = context.incident.facts.get("loss accepted", {}).get("state") or {}
-    return Moment(**state).holds_still(context.catalog, context.settings.deadlines.dump)
+    return DatabaseState(**state).unchanged(context.database, context.settings.deadlines.dump)
 
 
 def _forward(context: Context) -> bool:
@@ -116,14 +115,14 @@ def _named(context: Context) -> "list[Loss]":
     ]
     if sql is None:
         return [data_loss.unknown(f"the SQL could not be read: {why}"), *doubts]
-    return [*data_loss.named(sql, context.catalog, bookkeeping(context.settings.database)), *doubts]
+    return [*data_loss.named(sql, context.database, bookkeeping(context.settings.database)), *doubts]
 
 
-def _ahead(context: Context, image: ImageMigrations | None) -> tuple[list[tuple[str, Function]], str | None, str]:
+def _ahead(context: Context, image: ImageReport | None) -> tuple[list[tuple[str, Function]], str | None, str]:
     """What is still to do: each revision's function, the SQL of them all (None if it cannot be read), and why not."""
     if image is None or image.span is None:
         return [], None, image.why("span") if image else "the image was not asked"
-    name, now = "upgrade" if _forward(context) else "downgrade", context.catalog.revisions()
+    name, now = "upgrade" if _forward(context) else "downgrade", context.database.revisions()
     # In the order in which they are done.
     steps = image.span.steps[::-1] if _forward(context) else image.span.steps
     found = getattr(image, name)
@@ -138,7 +137,7 @@ def _ahead(context: Context, image: ImageMigrations | None) -> tuple[list[tuple[
     return functions, sql, image.why(name) if steps else f"the database is at {', '.join(now)}, not on the way"
 
 
-def _left(steps: tuple[Step, ...], now: tuple[str, ...], *, forward: bool) -> tuple[Step, ...]:
+def _left(steps: tuple[Migration, ...], now: tuple[str, ...], *, forward: bool) -> tuple[Migration, ...]:
     """Those of `steps` that are still to be done where the database is at `now`; none if it is not among them."""
     at = next((n for n, step in enumerate(steps) if now == (step.revision,)), len(steps))
     return steps[at + 1 :] if forward else steps[at:]

@@ -93,7 +93,7 @@ def starts(context: Context, tag: str, direction: Direction) -> Check:
             )
         if settings.own(direction):
             return Observation(ok=True, seen=f"{shown} ends with exit code 0")
-        there = set(context.catalog.revisions())
+        there = set(context.database.revisions())
         named = {line.split()[0] for line in answer.text.splitlines() if line.strip()}
         found = f"{shown} finds the database at {', '.join(sorted(named)) or 'no revision'}"
         at = f"; psql finds it at {', '.join(sorted(there))}" if not there <= named else ""

@@ -58,9 +58,9 @@ class Session:
 class Limits:
     """What one migration's sessions may do, and what was done to those that did more."""
 
-    def __init__(self, settings: DatabaseSettings, catalog: Database) -> None:
+    def __init__(self, settings: DatabaseSettings, database: Database) -> None:
         self._lock, self._statement = settings.lock_timeout, settings.statement_timeout
-        self._catalog = catalog
+        self._database = database
         #: When each wait for a lock was seen first, and when each statement was cancelled, by session and statement.
         self._waits: dict[tuple[int, str], float] = {}
         self._cancelled: dict[tuple[int, str], float] = {}
@@ -70,12 +70,12 @@ class Limits:
         self.seen = False
 
     def observe(self, addresses: Iterable[str], now: float) -> None:
-        """Look once, at `now` (monotonic seconds), and end what is over its limit. Raises what the catalog raises."""
+        """Look once, at `now` (monotonic seconds), and end what is over its limit. Raises what the database raises."""
         known = ", ".join(literal(address) for address in sorted(addresses))
         if not known:
             return
-        self.seen = self.seen or self._catalog.ask(_SEEN.format(addresses=known)) != [["0"]]
-        sessions = [_session(row) for row in self._catalog.ask(_SESSIONS.format(addresses=known))]
+        self.seen = self.seen or self._database.ask(_SEEN.format(addresses=known)) != [["0"]]
+        sessions = [_session(row) for row in self._database.ask(_SESSIONS.format(addresses=known))]
         at_work = {(session.pid, session.began) for session in sessions}
         self._waits = {key: since for key, since in self._waits.items() if key in at_work}
         for session in sessions:
@@ -101,7 +101,7 @@ class Limits:
         self._cancelled[key] = now
         # By number and start, so that a session that has the number since is left alone.
         same = f"pid = {session.pid} AND query_start = {literal(session.began)}"
-        answer = self._catalog.ask(f"SELECT {how}(pid) FROM pg_stat_activity WHERE {same}")  # noqa: S608 - quoted
+        answer = self._database.ask(f"SELECT {how}(pid) FROM pg_stat_activity WHERE {same}")  # noqa: S608 - quoted
         did = "was cancelled" if answer == [["t"]] else f"could not be ended by {how}"
         self.done.append(visible(f"`{session.query}` {why} and {did}"))
 

@@ -53,10 +53,10 @@ class ScratchDatabase:
         self._psql(self._production("pg_dumpall", "--roles-only", "--no-role-passwords"), database="postgres")
         dump = self._production("pg_dump", "--schema-only", "--create", "--lock-wait-timeout", "10s")
         self._psql(dump, database="postgres")
-        table, revisions = version_table(self._settings), self._tools.catalog.revisions()
+        table, revisions = version_table(self._settings), self._tools.database.revisions()
         values = ", ".join(f"('{revision}')" for revision in revisions)
-        self._psql(f"INSERT INTO {table} (version_num) VALUES {values}")  # noqa: S608 - both are checked in catalog.py
-        columns = {tuple(row) for row in self._tools.catalog.ask(ALL_COLUMNS)}
+        self._psql(f"INSERT INTO {table} (version_num) VALUES {values}")  # noqa: S608 - both are checked in database.py
+        columns = {tuple(row) for row in self._tools.database.ask(ALL_COLUMNS)}
         there = {tuple(line.split(",")) for line in self._psql(ALL_COLUMNS).text.splitlines()}
         if lacking := {",".join(row) for row in columns} - {",".join(row) for row in there}:
             few = ", ".join(sorted(lacking)[:5])

@@ -8,7 +8,7 @@ from typing import Any
 from runbook.chapters.context import Context
 from runbook.errors import HostError, Inconclusive
 from runbook.hosts.command import Command, parsed_json
-from runbook.migrations.image.overdue import sweep
+from runbook.migrations.image.contained import sweep
 from runbook.production.compose import unescaped
 from runbook.production.containers import Container
 from runbook.release import Release

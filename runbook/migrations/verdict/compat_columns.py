@@ -6,9 +6,9 @@ column's default, or NULL (https://www.postgresql.org/docs/current/sql-insert.ht
 
 from collections.abc import Iterator
 
+from runbook.migrations.image.mapped_models import MappedColumn
 from runbook.migrations.verdict.column_types import SqlType, change, of_text
 from runbook.migrations.verdict.findings import Finding, Verdict
-from runbook.migrations.verdict.mapped_models import MappedColumn
 from runbook.migrations.verdict.schema_delta import Column, Default, SchemaDelta, Table, found
 from runbook.migrations.verdict.table_names import TableUse, named
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from runbook.migrations.image.mapped_models import MappedTable, Models
 from runbook.migrations.verdict.compat_columns import judge_columns, weighed
 from runbook.migrations.verdict.compat_constraints import dropped, judge_constraints, judge_parents
 from runbook.migrations.verdict.findings import Finding, Verdict
-from runbook.migrations.verdict.mapped_models import MappedTable, Models
 from runbook.migrations.verdict.schema_delta import Default, SchemaDelta, Table, found
 from runbook.migrations.verdict.statements import Statement
 from runbook.migrations.verdict.table_names import TableUse, named, use_of

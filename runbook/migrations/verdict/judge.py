@@ -6,11 +6,11 @@ and inserts the columns that it maps, and leaves the others to the database)? do
 
 from collections.abc import Sequence
 
-from runbook.migrations.image.probe import ImageMigrations
+from runbook.migrations.image.mapped_models import Models
+from runbook.migrations.image.report import ImageReport
 from runbook.migrations.verdict.compat_tables import judge_tables
 from runbook.migrations.verdict.ddl.dispatch import folded
 from runbook.migrations.verdict.findings import Assessment, Finding, Verdict, concluded
-from runbook.migrations.verdict.mapped_models import Models
 from runbook.migrations.verdict.statements import shortened, statements_of
 from runbook.migrations.verdict.table_names import BOOKKEEPING, Name
 
@@ -35,7 +35,7 @@ def judge(
     return concluded((*net.findings, *net.made.values(), *judge_tables(net, models)))
 
 
-def assess(database: Sequence[str], target: ImageMigrations) -> Assessment:
+def assess(database: Sequence[str], target: ImageReport) -> Assessment:
     """Judge the database's revisions against those of the target's image, by sameness alone.
 
     Every difference is `review`, because unknown is never additive; `judge` can say more, given the SQL between them.

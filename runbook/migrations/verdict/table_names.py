@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.migrations.verdict.mapped_models import MappedTable, Models
+from runbook.migrations.image.mapped_models import MappedTable, Models
 from runbook.settings.schema import DatabaseSettings
 
 # Assumed, and said in docs/verdict.md: PostgreSQL's default search path, "$user", public.

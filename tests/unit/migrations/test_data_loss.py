@@ -11,7 +11,7 @@ from runbook.migrations.verdict.table_names import Name
 
 
 class Held:
-    """A catalog of these tables, each with how many rows hold a value, in all (`*`) and by column."""
+    """A database of these tables, each with how many rows hold a value, in all (`*`) and by column."""
 
     def __init__(
         self,

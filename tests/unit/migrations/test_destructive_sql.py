@@ -75,7 +75,7 @@ def test_new_type_is_told_where_the_values_are_kept(change: str, becomes: tuple[
     ],
 )
 def test_name_that_stands_for_something_else_has_moved(before: str) -> None:
-    """What the catalog says of that name now is about something else by then."""
+    """What the database says of that name now is about something else by then."""
     assert harms(f"{before}; ALTER TABLE orders DROP COLUMN note")[-1].moved
     assert not harms(f"ALTER TABLE orders DROP COLUMN note; {before}")[0].moved
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Iterable, Mapping, Sequence  # noqa: UP035 - Python 3.8 wants these
 
 from runbook.migrations.image.inside.function_shapes import shape_of_function
-from runbook.migrations.image.inside.isolation import Fatal, Told, reason
+from runbook.migrations.image.inside.isolation import Fatal, ProbeError, reason
 
 ALEMBIC_WARNS = re.compile(r"present more than once|is not present")
 
@@ -103,7 +103,7 @@ def versions() -> dict[str, str]:
 
 
 def read_graph(scripts: Any) -> dict[str, Any]:
-    """Describe every revision, newest first. Raises Told when Alembic cannot make a graph of them."""
+    """Describe every revision, newest first. Raises ProbeError when Alembic cannot make a graph of them."""
     for folder in scripts._version_locations:  # noqa: SLF001 - Alembic passes over one that it may not read
         _readable(str(folder))
     with warnings.catch_warnings(record=True) as caught:
@@ -112,9 +112,9 @@ def read_graph(scripts: Any) -> dict[str, Any]:
             revisions = [_described(script) for script in scripts.walk_revisions()]
             heads, bases = sorted(scripts.get_heads()), sorted(scripts.get_bases())
         except Exception as error:
-            raise Told("; ".join([*_warned(caught), reason(error)])) from error
+            raise ProbeError("; ".join([*_warned(caught), reason(error)])) from error
     if warned := _warned(caught):  # which of two files of one name counts is chance, and Alembic goes on
-        raise Told("; ".join(warned))
+        raise ProbeError("; ".join(warned))
     return {"heads": heads, "bases": bases, "revisions": revisions}
 
 
@@ -149,15 +149,15 @@ def builds_upon(revisions: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
 def between(upon: Mapping[str, Sequence[str]], lower: str, upper: str) -> list[str]:
     """Return what must be undone to come from `upper` back to `lower` (or `base`), in the order of `upon`.
 
-    That is everything that `upper` builds upon or depends on, and `lower` does not. Raises Told when `upon` lacks
+    That is everything that `upper` builds upon or depends on, and `lower` does not. Raises ProbeError when `upon` lacks
     one of them, or `upper` does not build upon `lower`.
     """
     for name in (lower, upper):
         if name not in upon and not (name == "base" and name == lower):
-            raise Told(f"the image has no revision {name}")
+            raise ProbeError(f"the image has no revision {name}")
     above, below = with_ancestors(upper, upon), with_ancestors(lower, upon)
     if lower != "base" and lower not in above:
-        raise Told(f"revision {upper} does not build upon {lower}")
+        raise ProbeError(f"revision {upper} does not build upon {lower}")
     return [name for name in upon if name in above - below]
 
 

@@ -24,11 +24,11 @@ LONGEST_REASON = 400  # characters
 _PIECE = 65536  # bytes
 
 
-class Told(Exception):
+class ProbeError(Exception):
     """A reason in words that need no name of an exception before them."""
 
 
-class Fatal(Told):
+class Fatal(ProbeError):
     """A reason for which no other question can be answered either."""
 
 
@@ -141,7 +141,7 @@ def _last_line(said: bytes) -> str:
 def reason(error: BaseException) -> str:
     """Say in one line what went wrong, and where in the image's own code."""
     words = " ".join(str(error).split())[:LONGEST_REASON]
-    if isinstance(error, Told):
+    if isinstance(error, ProbeError):
         return words
     if isinstance(error, SystemExit):
         words = f"it called sys.exit({error.code!r})"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from runbook.migrations.image.inside.isolation import Told, reason
+from runbook.migrations.image.inside.isolation import ProbeError, reason
 from runbook.migrations.image.inside.offline import Offline
 
 
 def read_models(offline: Offline) -> dict[str, Any]:
-    """Describe every table that env.py hands over. Raises Told when it hands over none."""
+    """Describe every table that env.py hands over. Raises ProbeError when it hands over none."""
     problems = []
     try:
         offline.run(None, None, lambda _revision: [])
@@ -19,10 +19,10 @@ def read_models(offline: Offline) -> dict[str, Any]:
         problems.append(f"env.py did not end well, its target_metadata was taken all the same: {reason(error)}")
     if not offline.metadata:
         never = "" if offline.configured else " (it never called context.configure() in offline mode)"
-        raise Told(f"env.py gives Alembic no target_metadata{never}")
+        raise ProbeError(f"env.py gives Alembic no target_metadata{never}")
     tables = [table for metadata in offline.metadata for table in metadata.tables.values()]
     if not tables:
-        raise Told("the target_metadata of env.py has no tables: are the modules with the models imported?")
+        raise ProbeError("the target_metadata of env.py has no tables: are the modules with the models imported?")
     described: dict[tuple[str | None, str], dict[str, Any]] = {}
     for table in sorted(tables, key=lambda table: str(table.key)):
         found = _table(table, problems)

@@ -8,7 +8,7 @@ import re
 from types import TracebackType
 from typing import Any, Callable  # noqa: UP035 - Python 3.8 cannot subscript the newer ones
 
-from runbook.migrations.image.inside.isolation import Told
+from runbook.migrations.image.inside.isolation import ProbeError
 from runbook.migrations.image.inside.stand_in import Watch
 
 LONGEST_SQL = 2 * 1024 * 1024  # characters
@@ -18,9 +18,9 @@ class Text(io.StringIO):
     """What Alembic writes, up to a limit."""
 
     def write(self, text: str) -> int:
-        """Keep `text`. Raises Told when that becomes too much."""
+        """Keep `text`. Raises ProbeError when that becomes too much."""
         if self.tell() + len(text) > LONGEST_SQL:
-            raise Told(f"the SQL is longer than {LONGEST_SQL >> 20} Mi characters")
+            raise ProbeError(f"the SQL is longer than {LONGEST_SQL >> 20} Mi characters")
         return super().write(text)
 
 
@@ -116,7 +116,7 @@ def doubts(offline: Offline) -> list[str]:
 
 
 def sql_of(offline: Offline, start: str | None, destination: str, *, up: bool) -> tuple[str, dict[str, str]]:
-    """Return the SQL of a range, and of each of its revisions. Raises Told when it isn't all of it.
+    """Return the SQL of a range, and of each of its revisions. Raises ProbeError when it isn't all of it.
 
     `doubts` tells what it may lack. The first is as Alembic prints it, with the statements on its own table
     `alembic_version`.
@@ -128,7 +128,7 @@ def sql_of(offline: Offline, start: str | None, destination: str, *, up: bool) -
 
     offline.run(start, destination, steps)
     if not offline.configured:
-        raise Told("env.py never called context.configure() in offline mode")
+        raise ProbeError("env.py never called context.configure() in offline mode")
     if offline.runs != 1:
-        raise Told(f"env.py ran the migrations {offline.runs} times, not once")
+        raise ProbeError(f"env.py ran the migrations {offline.runs} times, not once")
     return offline.text.getvalue(), offline.bodies
