@@ -13,8 +13,7 @@ from annotated_types import MaxLen
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from runbook.errors import Inconclusive
-from runbook.migrations.image.inside.graph import between, with_ancestors
-from runbook.migrations.image.inside.isolation import ProbeError
+from runbook.migrations.image.inside.graph import with_ancestors
 from runbook.migrations.image.mapped_models import Models, Word, Words, first_error
 
 _STRICT = ConfigDict(strict=True, extra="forbid")
@@ -196,16 +195,6 @@ class ImageReport:
         """
         heads, upon = self.read_graph().heads, self.builds_upon
         return len(heads) == 1 and bool(database) and set(database) <= with_ancestors(heads[0], upon)
-
-    def revisions_to_undo(self, lower: str, upper: str) -> tuple[str, ...]:
-        """What must be undone to come from `upper` back to `lower` (or `base`), newest first.
-
-        Raises Inconclusive when the image lacks one of them, or `upper` does not build upon `lower`.
-        """
-        try:
-            return tuple(between(self.builds_upon, lower, upper))
-        except ProbeError as error:
-            raise Inconclusive(str(error), "name a target whose revision this image's migrations build upon") from None
 
 
 _REPORT = TypeAdapter(ImageReport)

@@ -15,6 +15,9 @@ class Unclear(Exception):
     """A statement whose meaning depends on what is not in the SQL; it carries the reason."""
 
 
+CASCADE = "CASCADE drops whatever depends on it, which the SQL does not tell"
+
+
 @dataclass(frozen=True)
 class Name:
     """The name of a table; schema None is `public`, and what the search path finds there."""
@@ -56,7 +59,7 @@ class TableUse:
     unknown: str = ""
 
     @property
-    def certain_none(self) -> bool:
+    def unused(self) -> bool:
         """That the code certainly does not use the table."""
         return self.table is None and not self.unknown
 

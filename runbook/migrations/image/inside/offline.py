@@ -41,9 +41,7 @@ class Offline:
 
     def run(self, start: str | None, destination: str | None, steps: Callable[[Any], list[Any]]) -> None:
         """Run env.py; `steps` chooses the migrations, given the revision that it starts from."""
-        from alembic.runtime.environment import (  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
-            EnvironmentContext,
-        )
+        from alembic.runtime.environment import EnvironmentContext  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
 
         def choose(revision: Any, context: Any) -> list[Any]:
             self.runs += 1

@@ -11,8 +11,8 @@ from runbook.errors import ModelsError
 from runbook.migrations.image.mapped_models import models_from_json
 from runbook.migrations.verdict.column_types import of_text
 from runbook.migrations.verdict.ddl.dispatch import STUMBLED
-from runbook.migrations.verdict.findings import worst
-from runbook.migrations.verdict.judge import Verdict, judge
+from runbook.migrations.verdict.findings import Verdict, worst
+from runbook.migrations.verdict.judge import judge
 from runbook.migrations.verdict.table_names import Name
 from tests.support.migrations_table import ROWS, SHOP
 from tests.support.migrations_writing import migrations
