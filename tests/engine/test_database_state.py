@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import Inconclusive
-from runbook.migrations.data_loss import named
+from runbook.migrations.data_loss import losses_of
 from runbook.migrations.database import Database
 from runbook.migrations.database_state import DatabaseState
 from runbook.migrations.restore_point import _DATA_OF
@@ -112,7 +112,7 @@ def test_losses_are_counted_by_reading_alone(server: Cluster) -> None:
     """
     before = DatabaseState.read(Direct(server), 60)
     days = server.must("shop", "SELECT count(*) FROM days").strip()
-    assert [str(loss).removesuffix(" rows hold values") for loss in named(sql, Direct(server))] == [
+    assert [str(loss).removesuffix(" rows hold values") for loss in losses_of(sql, Direct(server))] == [
         "table customers, rows deleted: 1",
         "table audit.lines, by its foreign key to customers: 2",
         "table orders, by its foreign key to customers: 2",

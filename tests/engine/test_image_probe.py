@@ -18,6 +18,7 @@ from rehearsal.releases import HERE as REHEARSAL
 from rehearsal.stages import Stages
 from runbook.errors import Inconclusive
 from runbook.migrations.image.contained import LABEL
+from runbook.migrations.image.inside.graph import between
 from runbook.migrations.image.probe import ImageReport, ask_image
 from runbook.migrations.image.report import Shape, to_json
 from runbook.settings.schema import MigrationSettings
@@ -234,7 +235,7 @@ def test_branches_and_dependencies(image: str) -> None:
     assert by_name["m"].down == ("a1", "b1")
     assert {step.revision for step in found.steps} == {"x1", "a1", "a0"}
     assert not found.continues("a0"), "two heads: `upgrade head` would refuse"
-    assert set(found.revisions_to_undo("a1", "m1")) == {"m1", "m", "b1"}
+    assert set(between(found.builds_upon, "a1", "m1")) == {"m1", "m", "b1"}
 
 
 def test_shapes_of_downgrades(image: str) -> None:
@@ -497,4 +498,4 @@ def test_practice_application(images: Images) -> None:
     assert {table.name for table in found.models.tables} == {"orders", "daily_totals", "heartbeats"}
     assert found.continues("0001_orders")
     assert not found.continues("0004_unknown")
-    assert found.revisions_to_undo("0001_orders", "0003_heartbeats") == ("0003_heartbeats", "0002_daily_totals")
+    assert between(found.builds_upon, "0001_orders", "0003_heartbeats") == ["0003_heartbeats", "0002_daily_totals"]
