@@ -174,7 +174,7 @@ def test_target_that_lives_with_the_schema(here: Here, tmp_path: Path) -> None:
     """It starts, speaks to the copy under the database's own names, and changes nothing."""
     seen = tried(here, tmp_path, "plain")
     assert seen.ok
-    assert "api started, spoke to the database and left schema and revision alone (tried" in seen.seen
+    assert "api started, connected to the database and left schema and revision alone (tried" in seen.seen
 
 
 @pytest.mark.parametrize(
