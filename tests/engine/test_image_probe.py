@@ -268,7 +268,7 @@ def test_shapes_of_downgrades(image: str) -> None:
         ("asks", ("0001", "0002"), {"upgrade": "0002 depends on the database: SELECT count"}),
         ("asks", ("0002", "0003"), {"upgrade": "0003_walks.py, line 13"}),
         ("asks", ("0003", "0004"), {"upgrade": "upgrade() of 0004 asks whether Alembic only writes SQL"}),
-        ("leaves", ("0001", "0002"), {"upgrade": "exit code 0, before the answer; it last said: giving up",
+        ("leaves", ("0001", "0002"), {"upgrade": "exit code 0, before the answer; its last line was: giving up",
                                       "downgrade": "it called sys.exit(0)"}),
         ("several_databases", ("base", "0001"), {"upgrade": "2 times", "downgrade": "2 times"}),
         ("normal", ("0003", "9999"), {"models": "odd", "span": "the image has no revision 9999"}),
@@ -352,8 +352,8 @@ def test_migration_that_never_ends_costs_its_own_sql(image: str) -> None:
     assert time.monotonic() - began < 40
     assert found.heads == ("0002",)
     assert found.models is not None
-    assert "it last said: I wait for a lock" in found.why("upgrade")
-    assert "it last said: again" in found.why("downgrade")
+    assert "its last line was: I wait for a lock" in found.why("upgrade")
+    assert "its last line was: again" in found.why("downgrade")
 
 
 def test_other_places_and_sections(image: str) -> None:

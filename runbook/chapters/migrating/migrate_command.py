@@ -24,8 +24,8 @@ class Direction(StrEnum):
 def words(settings: MigrationSettings, direction: Direction, revision: str) -> tuple[str, ...]:
     """What runs in the container to migrate the schema to `revision`; the first word is the entrypoint.
 
-    >>> words(MigrationSettings(), Direction.DOWNGRADE, "0003")[-2:]
-    ('downgrade', '0003')
+    >>> print(*words(MigrationSettings(), Direction.DOWNGRADE, "0003"))
+    python3 -m alembic --config alembic.ini --name alembic downgrade 0003
     """
     own = settings.own(direction)
     return tuple(word.replace(REVISION, revision) for word in own) or _alembic(settings, direction, revision)

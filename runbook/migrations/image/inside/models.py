@@ -1,4 +1,4 @@
-"""Which tables and columns an image's code maps, as its env.py hands them to Alembic."""
+"""The tables and columns that an image's code maps, as its env.py passes them to Alembic."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from runbook.migrations.image.inside.offline import Offline
 
 
 def read_models(offline: Offline) -> dict[str, Any]:
-    """Describe every table that env.py hands over. Raises ProbeError when it hands over none."""
+    """Describe every table that env.py passes to Alembic. Raises ProbeError when it passes none."""
     problems = []
     try:
         offline.run(None, None, lambda _revision: [])
     except BaseException as error:
-        if not offline.take_left_behind(error):
+        if not offline.take_from_traceback(error):
             raise
         problems.append(f"env.py did not end well, its target_metadata was taken all the same: {reason(error)}")
     if not offline.metadata:
@@ -59,7 +59,7 @@ def _foreign_key(key: Any) -> dict[str, Any]:
 
 
 def _join(known: dict[str, Any], found: dict[str, Any]) -> None:
-    """Add the columns of a second mapping; of a column in both, what is good is only what both say."""
+    """Add the columns of a second mapping; a flag of a column in both is set only if both set it."""
     known["foreign_keys"] += found["foreign_keys"]
     known["partitioned"] = known["partitioned"] or found["partitioned"]
     by_name = {column["name"]: column for column in known["columns"]}

@@ -1,4 +1,4 @@
-"""How a project's env.py is run in Alembic's offline mode, without a database, and what is kept of it."""
+"""Runs a project's env.py in Alembic's offline mode, without a database, and keeps the SQL that it writes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Text(io.StringIO):
 
 
 class Offline:
-    """One run of env.py: the SQL that was written, by revision too, and the metadata that was handed over."""
+    """One run of env.py: the SQL that was written, in all and by revision, and the metadata that was passed."""
 
     def __init__(self, config: Any, scripts: Any, dialect: str) -> None:
         self.config = config
@@ -83,7 +83,7 @@ class Offline:
             several = isinstance(metadata, (list, tuple, set, frozenset))
             self.metadata += [item for item in (metadata if several else [metadata]) if item not in self.metadata]
 
-    def take_left_behind(self, error: BaseException) -> bool:
+    def take_from_traceback(self, error: BaseException) -> bool:
         """Take `target_metadata` from the env.py that raised `error`, and tell whether there was one."""
         trace: TracebackType | None = error.__traceback__
         while trace is not None and not self.metadata:
@@ -108,8 +108,8 @@ def doubts(offline: Offline) -> list[str]:
     """Say, revision by revision, why the SQL of a run may not be all that its migrations do."""
     watch = offline.watch
     found = [f"{revision} depends on the database: {what}" for revision, what in watch.questions.items()]
-    if watch.perhaps_there and re.search(r"\bALTER\s+TYPE\b", offline.text.getvalue(), re.IGNORECASE):
-        found.append(f"whether the type {watch.perhaps_there[0]}, altered here, was there before is not known")
+    if watch.maybe_existing and re.search(r"\bALTER\s+TYPE\b", offline.text.getvalue(), re.IGNORECASE):
+        found.append(f"whether the type {watch.maybe_existing[0]}, altered here, was there before is not known")
     return found
 
 

@@ -118,7 +118,10 @@ def ask(body: str, seconds: float = 20) -> tuple[dict[str, Any], float]:
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
         ("raise ProbeError('because')", "because"),
         ("os._exit(7)", "it ended itself, with exit code 7, before the answer"),
-        ("print('last words', flush=True)\nos._exit(0)", "exit code 0, before the answer; it last said: last words"),
+        (
+            "print('last words', flush=True)\nos._exit(0)",
+            "before the answer; its last line was: last words",
+        ),
         ("os.kill(os.getpid(), 11)", "it was killed by signal 11"),
         ("return object()", "it ended itself, with exit code 0, before the answer"),
         ("return 'x' * (9 << 20)", "the answer is longer than 8 MiB"),
