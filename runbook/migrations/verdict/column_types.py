@@ -1,4 +1,4 @@
-"""What a change of a column's type means for code that was written for the old type.
+"""Judges a change of a column's type for code that was written for the old type.
 
 Which values a type holds: https://www.postgresql.org/docs/current/datatype.html; which it takes from another type
 when written: https://www.postgresql.org/docs/current/typeconv-query.html. What code reads is its driver's value.

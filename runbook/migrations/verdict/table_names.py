@@ -1,4 +1,4 @@
-"""Names of tables, and whether the target's code uses the table of a name."""
+"""Names of tables, and whether the target's code uses the table with a name."""
 
 from dataclasses import dataclass
 from typing import Any
