@@ -434,7 +434,7 @@ def test_image_that_never_answers_is_stopped(images: Images) -> None:
 def test_image_that_prints_without_end_is_stopped(images: Images, stage: str) -> None:
     """What an image prints ends at a limit, on both outputs, and soon."""
     began = time.monotonic()
-    with pytest.raises(Inconclusive, match="said more than 8 MiB and was stopped"):
+    with pytest.raises(Inconclusive, match="printed more than 8 MiB and was stopped"):
         ask(images.tags[stage], "normal")
     assert time.monotonic() - began < 60
 

@@ -106,9 +106,9 @@ class ScratchProject:
 
     def _sweep(self) -> None:
         """Remove what a killed trial of this production has left: its time is over."""
-        mine = f"label={LABEL}={self._context.settings.project.name}"
+        label = f"label={LABEL}={self._context.settings.project.name}"
         for kind in ("container", "network"):
-            sweep(self._context.host, kind, (mine,), UNTIL, self._deadline)
+            sweep(self._context.host, kind, (label,), UNTIL, self._deadline)
 
     def _project(self) -> dict[str, Any]:
         production, settings = self._context.production, self._context.settings

@@ -26,9 +26,9 @@ def read_models(offline: Offline) -> dict[str, Any]:
     described: dict[tuple[str | None, str], dict[str, Any]] = {}
     for table in sorted(tables, key=lambda table: str(table.key)):
         found = _table(table, problems)
-        known = described.setdefault((found["schema"], found["name"]), found)
-        if known is not found:
-            _join(known, found)
+        first = described.setdefault((found["schema"], found["name"]), found)
+        if first is not found:
+            _join(first, found)
             problems.append(f"the table {table.key} is mapped twice; what both say of it is kept")
     return {"tables": list(described.values()), "problems": problems}
 
@@ -58,15 +58,15 @@ def _foreign_key(key: Any) -> dict[str, Any]:
     }
 
 
-def _join(known: dict[str, Any], found: dict[str, Any]) -> None:
+def _join(first: dict[str, Any], found: dict[str, Any]) -> None:
     """Add the columns of a second mapping; a flag of a column in both is set only if both set it."""
-    known["foreign_keys"] += found["foreign_keys"]
-    known["partitioned"] = known["partitioned"] or found["partitioned"]
-    by_name = {column["name"]: column for column in known["columns"]}
+    first["foreign_keys"] += found["foreign_keys"]
+    first["partitioned"] = first["partitioned"] or found["partitioned"]
+    by_name = {column["name"]: column for column in first["columns"]}
     for column in found["columns"]:
         other = by_name.get(column["name"])
         if other is None:
-            known["columns"].append(column)
+            first["columns"].append(column)
             continue
         for flag in ("nullable", "client_default", "server_default"):
             other[flag] = other[flag] and column[flag]

@@ -47,11 +47,10 @@ def _children(delta: SchemaDelta, table: Table) -> bool:
 
 
 def _pure(delta: SchemaDelta, node: Any) -> bool:
-    """That a statement changes nothing but the rows that it names; found out once for statements of one tree."""
-    known = delta.pure.get(id(node))
-    if known is None:
-        known = delta.pure[id(node)] = (node, only_reads(node, but=node))
-    return known[1]
+    """That a statement changes nothing but the rows that it names; computed once for statements with one tree."""
+    if id(node) not in delta.pure:
+        delta.pure[id(node)] = (node, only_reads(node, but=node))
+    return delta.pure[id(node)][1]
 
 
 def _only_new_columns(node: Any, table: Table) -> bool:
