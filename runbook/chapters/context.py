@@ -83,7 +83,7 @@ class Context:
         self.production = Production(self.host, settings.project, deadlines)
         self.env_file = env_file_of(settings, self.production, redactor)
         self._env_values = _values_for(settings, self.env_file)
-        self.catalog = Database(self.production, settings.database)
+        self.database = Database(self.production, settings.database)
         restoring = Restoring(self.production, settings.database, settings.traffic)
         self.restore_point = RestorePoint(self.production, settings.database, deadlines, incident, restoring)
         self.http = HttpClient(deadlines.http, incident)

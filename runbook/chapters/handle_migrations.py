@@ -35,7 +35,7 @@ def stopping(context: Context) -> Action:
         stopped = all(container.state in ("exited", "created") for container in containers)
         shown = "; ".join(container.one_line for container in containers)
         # On its own schema the target may run: what had to stop for the downgrade has stopped, and is gone.
-        switched = set(context.catalog.revisions()) == {known.target_head} and all(
+        switched = set(context.database.revisions()) == {known.target_head} and all(
             container.image_id == images.get(container.service) for container in containers
         )
         return f"{shown}{', on the schema of the target' if switched else ''}" if stopped or switched else None
@@ -89,7 +89,7 @@ def at_target_head(context: Context) -> Check:
     head = migration_facts.of(context).target_head
 
     def observe() -> Observation:
-        revisions = context.catalog.revisions()
+        revisions = context.database.revisions()
         return Observation(set(revisions) == {head}, f"the database is at {', '.join(revisions)}")
 
     helps = "read the downgrade's output; the restore point is there"
@@ -97,7 +97,7 @@ def at_target_head(context: Context) -> Check:
 
 
 def as_target_maps(context: Context) -> Check:
-    """That the catalog has all that the target's code maps: a downgrade may exit 0 and undo nothing (trap 9)."""
+    """That the database has all that the target's code maps: a downgrade may exit 0 and undo nothing (trap 9)."""
     models = migration_facts.of(context).target.models
 
     def observe() -> Observation:
@@ -106,13 +106,13 @@ def as_target_maps(context: Context) -> Check:
                 f"the target's models could not be read: {migration_facts.of(context).target.why('models')}",
                 "compare the schema by hand; the restore point is there",
             )
-        there = context.catalog.columns()
+        there = context.database.columns()
         missing, mapped = [], 0
         for table in models.tables:
             name = table.name if table.schema in (None, "public") else f"{table.schema}.{table.name}"
             mapped += len(table.columns)
             missing += [f"{name}.{c.name}" for c in table.columns if c.name not in there.get(name, set())]
-        seen = f"the catalog lacks {', '.join(missing)}" if missing else f"all {mapped} mapped columns are there"
+        seen = f"the database lacks {', '.join(missing)}" if missing else f"all {mapped} mapped columns are there"
         return Observation(not missing, seen, final=True)
 
     return Check(
@@ -148,7 +148,7 @@ def migrated(context: Context) -> Check:
     heads = set(migration_facts.of(context).target.heads)
 
     def observe() -> Observation:
-        revisions = context.catalog.revisions()
+        revisions = context.database.revisions()
         return Observation(set(revisions) == heads, f"the database is at {', '.join(revisions)}")
 
     at = f"the database at {', '.join(sorted(heads))}"

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from runbook.chapters.context import Context
 from runbook.errors import Inconclusive
-from runbook.migrations.image.answer import Step, to_json
 from runbook.migrations.image.contained import remove_overdue
-from runbook.migrations.image.probe import ImageMigrations, ask_image, read_answer
+from runbook.migrations.image.probe import ask_image
+from runbook.migrations.image.report import ImageReport, Migration, read_report, to_json
 from runbook.production.compose import unescaped
 from runbook.release import Release
 
@@ -20,8 +20,8 @@ class Schema:
     """
 
     database: tuple[str, ...]
-    target: ImageMigrations
-    failed: ImageMigrations | None
+    target: ImageReport
+    failed: ImageReport | None
 
     @property
     def same(self) -> bool:
@@ -48,10 +48,10 @@ class Schema:
 def reached(context: Context) -> str | None:
     """Say that the database is at the target's head, if it is: there is nothing left to undo, or to migrate."""
     head = of(context).target_head
-    return f"the database is at {head}" if set(context.catalog.revisions()) == {head} else None
+    return f"the database is at {head}" if set(context.database.revisions()) == {head} else None
 
 
-def steps_to_undo(context: Context) -> tuple[Step, ...]:
+def steps_to_undo(context: Context) -> tuple[Migration, ...]:
     """The revisions between the target's head and the database, newest first. Raises Inconclusive if not asked for."""
     failed = of(context).failed
     if failed is None:
@@ -67,7 +67,7 @@ def decided(context: Context) -> bool:
 def read_revision(context: Context) -> None:
     """Put the database's revisions on record. Raises Inconclusive when the database does not tell."""
     name = "schema found again" if decided(context) else "schema"
-    context.incident.record_fact(name, list(context.catalog.revisions()))
+    context.incident.record_fact(name, list(context.database.revisions()))
 
 
 def read_target(context: Context, release: Release) -> None:
@@ -112,7 +112,7 @@ def _failed_image(context: Context) -> str:
     return context.production.of_services([service])[0].image_id
 
 
-def ask_running(context: Context) -> ImageMigrations:
+def ask_running(context: Context) -> ImageReport:
     """What the image that runs now knows of its revisions. Raises Inconclusive when it does not tell them."""
     container = context.production.of_services([context.settings.migrations.service])[0]
     found = _ask(context, container.image_id, None, None)
@@ -128,12 +128,12 @@ def of(context: Context) -> Schema:
     failed = facts.get("failed migrations")
     return Schema(
         tuple(facts["schema"]),
-        read_answer(json.dumps(facts["target migrations"])),
-        None if failed is None else read_answer(json.dumps(failed)),
+        read_report(json.dumps(facts["target migrations"])),
+        None if failed is None else read_report(json.dumps(failed)),
     )
 
 
-def _ask(context: Context, image: str, tag: str | None, span: tuple[str, str] | None) -> ImageMigrations:
+def _ask(context: Context, image: str, tag: str | None, span: tuple[str, str] | None) -> ImageReport:
     settings = context.settings.migrations
     service = context.production.services(tag)[settings.service]
     given = service.get("environment") or {}

@@ -79,7 +79,7 @@ def note_running(context: Context) -> None:
 def entering_in_ledger(context: Context) -> Action:
     """The change that enters the release which passed its validation in the ledger of known-good releases."""
     try:
-        at = context.catalog.revisions()
+        at = context.database.revisions()
     except RunbookError:  # a database without Alembic, say: the release is known good all the same
         at = None
     incident = context.incident

@@ -40,7 +40,7 @@ def take(context: Context) -> dict[str, Any]:
             name: position_of(switch, env_file.values.get(switch.variable, "(not set)"))
             for name, switch in context.settings.switches.items()
         },
-        "schema": _or_unknown(lambda: list(context.catalog.revisions())),
+        "schema": _or_unknown(lambda: list(context.database.revisions())),
         "readiness": _or_unknown(context.health.readiness),
         "gate": _or_unknown(context.gate.state),
         "public": {"by": public.by, "seen": public.seen},

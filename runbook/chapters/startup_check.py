@@ -1,7 +1,7 @@
-"""Whether the target can start on a database that is newer than it knows: one that migrates when it starts cannot.
+"""Checks that the target can start on a database newer than it knows: it cannot if it migrates when it starts.
 
-Alembic in it dies at "Can't locate revision" (trap 3). The settings may tell; else what the start command names may
-show it; else the target is started on a copy of the schema. No sign found proves nothing.
+Alembic in it would end with "Can't locate revision" (trap 3). The settings decide; else signs in the start command;
+else the target is started on a copy of the schema, for no sign proves nothing.
 """
 
 from dataclasses import replace
@@ -23,7 +23,7 @@ def migrates_not_at_start(context: Context, release: Release) -> Check:
             return Observation(
                 not declared, f"{word} when it starts, as migrations.at_start of the settings says", final=True
             )
-        # What runs to its end, a migration before the start say, is not run with the target.
+        # One-shot services, a migration before the start say, are not started with the target.
         names = context.production.rolled_back
         target = replace(release, digests={name: release.digests[name] for name in names})
         services = context.production.services(release.tag)
@@ -33,8 +33,8 @@ def migrates_not_at_start(context: Context, release: Release) -> Check:
             return Observation(ok=False, seen="; ".join(surely), final=True)
         evidence = [f"{name} has code that can migrate: {', '.join(s.code)}" for name, s in signs.items() if s.code]
         evidence += [f"{name}: {found.unread}" for name, found in signs.items() if found.unread]
-        tried = StartTrial(context, target).tried()
-        return Observation(tried.ok, "; ".join((tried.seen, *evidence)), final=True)
+        trial = StartTrial(context, target).run()
+        return Observation(trial.ok, "; ".join((trial.seen, *evidence)), final=True)
 
     return Check(
         "a target that does not migrate when it starts, because the database is newer than it knows",

@@ -8,9 +8,7 @@ from runbook.chapters.context import Context
 from runbook.chapters.target import pinned_release
 from runbook.errors import Inconclusive, TargetError
 from runbook.incident.facts import Strategy
-from runbook.migrations.image.answer import to_json
 from runbook.migrations.verdict.findings import Assessment, Finding, Verdict
-from runbook.migrations.verdict.mapped_models import from_object
 from runbook.migrations.verdict.table_names import bookkeeping
 
 
@@ -27,11 +25,10 @@ def assess(context: Context) -> Assessment:
             why = failed.why("span")
         reason = f"the SQL from {head} to {at} could not be read from the failed release's image: {why}"
         return Assessment(Verdict.REVIEW, (Finding(Verdict.REVIEW, "", "", reason),))
-    models = from_object(to_json(known.target.models)) if known.target.models is not None else None
     # PostgreSQL's grammar takes a while to load, and the first step is waited for.
     from runbook.migrations.verdict.judge import judge  # noqa: PLC0415
 
-    return judge(failed.upgrade.sql, models, bookkeeping=bookkeeping(context.settings.database))
+    return judge(failed.upgrade.sql, known.target.models, bookkeeping=bookkeeping(context.settings.database))
 
 
 def record_decision(context: Context) -> Check:
@@ -157,7 +154,7 @@ def readiness_rule(context: Context) -> tuple[str, ...]:
         return behind if additive and facts.get("strategy") == Strategy.IMAGE_ONLY else ()
     try:
         database, image = context.host.retry(
-            lambda: (context.catalog.revisions(), migration_facts.ask_running(context))
+            lambda: (context.database.revisions(), migration_facts.ask_running(context))
         )
         unknown = [revision for revision in database if not image.knows(revision)]
         heads = ", ".join(image.heads)
@@ -186,7 +183,7 @@ def restore_point_taken(context: Context) -> Action:
 
 def restore_point_read_back(context: Context) -> Check:
     """That this restore point is whole, and has the data of every table."""
-    return context.restore_point.reads_back(tuple(context.catalog.tables()), lambda: migration_facts.reached(context))
+    return context.restore_point.reads_back(tuple(context.database.tables()), lambda: migration_facts.reached(context))
 
 
 def checked_verdict(verdict: str | None, because: str | None) -> str | None:

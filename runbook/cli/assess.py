@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from runbook.errors import ModelsError
+from runbook.migrations.image.mapped_models import Models, models_from_json
 from runbook.migrations.verdict.findings import Assessment, Verdict
 from runbook.migrations.verdict.judge import judge
-from runbook.migrations.verdict.mapped_models import Models, from_json
 from runbook.migrations.verdict.statements import shortened
 
 EXIT_CODES = {Verdict.UNCHANGED: 0, Verdict.ADDITIVE: 0, Verdict.BREAKING: 3, Verdict.REVIEW: 4}
@@ -36,7 +36,7 @@ def assess(chosen: argparse.Namespace) -> int:
     """Judge what the options name, print the verdict, and return the exit code. Raises ModelsError."""
     models: Models | None = None
     if chosen.models is not None:
-        models = from_json(_read(chosen.models))
+        models = models_from_json(_read(chosen.models))
     found = judge(_text(_read(chosen.upgrade_sql), chosen.upgrade_sql), models, chosen.dialect)
     told = json.dumps(as_object(found), indent=2) if chosen.json else "\n".join(as_lines(found))
     sys.stdout.write(_printable(told) + "\n")

@@ -1,1 +1,1 @@
-"""The database: its catalog, what SQL would destroy, and the restore point."""
+"""The database and its migrations: what SQL would destroy, the verdict, and the restore point."""

@@ -1,4 +1,4 @@
-"""What PostgreSQL's own catalog says: which columns there are, and which rows hold values."""
+"""The production database: its revisions, its tables and columns, and how many rows hold values."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%'
 """
-# Whoever counts changes nothing, and neither waits nor lets others wait for long.
+# Counting changes nothing, and neither waits for others nor makes them wait for long.
 _COUNTING = "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '2s';"
 _REFERRING = """
 WITH RECURSIVE referring AS (
@@ -28,7 +28,7 @@ SELECT CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.re
 FROM referring JOIN pg_class c ON c.oid = referring.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid IS DISTINCT FROM to_regclass({table}) ORDER BY 1
 """
-# A dump has no data of its own for a partitioned table, a temporary one, or one that belongs to an extension.
+# A dump has no data for a partitioned table, a temporary one, or one that belongs to an extension.
 _WITH_DATA = """
 SELECT concat_ws(' ', n.nspname, c.relname, pg_get_userbyid(c.relowner))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -40,7 +40,7 @@ _REVISION = re.compile(r"[\w.-]{1,255}")
 
 
 class Database:
-    """The database of one production, asked through psql from inside its own container."""
+    """The database of one production, asked through psql inside its own container."""
 
     def __init__(self, production: Production, settings: DatabaseSettings) -> None:
         self._production = production
@@ -51,39 +51,27 @@ class Database:
 
         Raises Inconclusive when the database does not answer it.
         """
+        settings = self._settings
         answer = self._production.host.run(
             self._production.compose(
-                "exec",
-                "-T",
-                self._settings.service,
-                "psql",
-                "--no-psqlrc",
-                "--username",
-                self._settings.user,
-                "--dbname",
-                self._settings.name,
-                "--set",
-                "ON_ERROR_STOP=1",
-                "--quiet",
-                "--csv",
-                "--tuples-only",
-                "--command",
-                query,
+                "exec", "-T", settings.service, "psql", "--no-psqlrc",
+                "--username", settings.user, "--dbname", settings.name,
+                "--set", "ON_ERROR_STOP=1", "--quiet", "--csv", "--tuples-only", "--command", query,
                 deadline=deadline,
             )
-        )
+        )  # fmt: skip
         if answer.exit_code != 0:
             raise Inconclusive(
-                f"the database {self._settings.name} does not answer: {answer.last_line}",
-                f"look at the service {self._settings.service}, and at database.user, database.name and"
+                f"the database {settings.name} does not answer: {answer.last_line}",
+                f"look at the service {settings.service}, and at database.user, database.name and"
                 " database.version_table in the settings",
             )
         return list(csv.reader(io.StringIO(answer.text)))
 
     def revisions(self) -> tuple[str, ...]:
-        """The revisions in Alembic's own table, sorted; more than one when branches are not merged.
+        """The revisions in Alembic's own table, sorted; several when branches are not merged.
 
-        Raises Inconclusive when the database does not answer, or that table holds none.
+        Raises Inconclusive when the database does not answer, or the table holds none.
         """
         table = version_table(self._settings)
         found = [row[0] for row in self.ask(f"SELECT version_num FROM {table}")]  # noqa: S608 - quoted there
@@ -109,7 +97,7 @@ class Database:
     def values_held(self, table: str, columns: Iterable[str]) -> Mapping[str, int]:
         """How many rows hold a value now: in all under `*`, and for each of `columns` under its name.
 
-        Raises Inconclusive when they cannot be counted in some seconds.
+        Raises Inconclusive when they cannot be counted within 10 seconds.
         """
         columns = list(columns)
         counts = ", ".join(["count(*)", *(f"count({quoted(column)})" for column in columns)])
@@ -125,7 +113,7 @@ class Database:
         return found[0][0] if found else None
 
     def referring(self, table: str) -> list[str]:
-        """The tables whose rows may go, or lose values, with rows of `table`: they refer to it, or to one that does."""
+        """The tables with a foreign key to `table`, or to one of these: their rows may go, or lose values, with its."""
         return [row[0] for row in self.ask(_REFERRING.format(table=literal(_quoted_table(table))))]
 
 
@@ -139,10 +127,18 @@ def _quoted_table(table: str) -> str:
 
 
 def literal(text: str) -> str:
-    """`text` as an SQL literal."""
+    r"""`text` as an SQL literal.
+
+    >>> print(literal("it's"))
+    E'it''s'
+    """
     return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def quoted(name: str) -> str:
-    """`name` as a quoted SQL identifier."""
+    """`name` as a quoted SQL identifier.
+
+    >>> print(quoted('my"table'), quoted("orders"))
+    "my""table" "orders"
+    """
     return '"' + name.replace('"', '""') + '"'

@@ -1,11 +1,10 @@
-"""What a database holds at one moment, so that it can be told later whether anything was written since.
+"""The rows of a database at one moment, to tell later whether anything was written since.
 
-Two equal snapshots see the same rows: a transaction that wrote anything moves `txid_current_snapshot()`, and what only
-reads does not; nor do checkpoints and plain vacuuming, which move the WAL position. It counts for the whole server,
-though, and an ANALYZE moves it too. So where it moved, the rows decide: of each table their number and the sum of the
-ids of the transactions that wrote them (xmin). A later transaction has a larger id, so as long as a table's number of
-rows is the same, whatever was written or replaced makes that sum larger. Server-side statistics would be cheaper, and
-are late, and lost in a crash.
+A transaction that writes moves `txid_current_snapshot()`; one that only reads, a checkpoint or a plain VACUUM does not.
+It is one number for the whole server, though, and ANALYZE moves it too. So where it moved, the rows decide: their
+number in each table, and the sum of the ids of the transactions that wrote them (xmin). A later transaction has a
+larger id, so while a table's number of rows is the same, anything written makes that sum larger. (Server-side
+statistics would be cheaper, but are late, and lost in a crash.)
 """
 
 import hashlib
@@ -15,9 +14,10 @@ from runbook.errors import RunbookError
 from runbook.migrations.database import Database
 
 _SNAPSHOT = "SELECT txid_current_snapshot() || ' of ' || oid FROM pg_database WHERE datname = current_database()"
-# Large objects are not counted: where there are some, the snapshot alone decides. A policy must not hide rows.
+# Large objects are not counted: where there are some, the snapshot alone decides. Row security must not hide rows.
 _ROWS = """
-SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL row_security = off;
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = '{seconds}s';
+SET LOCAL lock_timeout = '2s'; SET LOCAL row_security = off;
 SELECT 'snapshot', txid_current_snapshot() || ' of ' || oid FROM pg_database WHERE datname = current_database()
 UNION ALL
 SELECT 'large objects', txid_current_snapshot()::text WHERE EXISTS (SELECT FROM pg_largeobject_metadata)
@@ -33,31 +33,29 @@ ORDER BY c.oid)
 
 
 @dataclass(frozen=True)
-class Moment:
-    """The snapshot and a hash over the rows of every table; both empty where the database did not tell."""
+class DatabaseState:
+    """The snapshot, and a hash over the rows of every table; both empty where the database did not answer."""
 
     snapshot: str = ""
     rows: str = ""
 
     @classmethod
-    def now(cls, catalog: Database, deadline: float) -> "Moment":
-        """What it holds now; every table is read once, within `deadline` seconds. Raises nothing: unknown is empty."""
-        # The server ends it, too: a session that went on behind its deadline would hold up the downgrade.
-        most = f"SET LOCAL statement_timeout = '{max(1, int(deadline * 0.9))}s'; SET LOCAL lock_timeout = '2s';"
+    def read(cls, database: Database, deadline: float) -> "DatabaseState":
+        """Read every table once, within `deadline` seconds. Raises nothing: unknown is empty."""
+        # The server stops by itself, too: a session that went on after its deadline would delay the downgrade.
+        query = _ROWS.format(seconds=max(1, int(deadline * 0.9)))
         try:
-            (_, snapshot), *held = catalog.ask(
-                _ROWS.replace("SET LOCAL row", f"{most} SET LOCAL row", 1), deadline=deadline
-            )
+            (_, snapshot), *tables = database.ask(query, deadline=deadline)
         except (RunbookError, ValueError):
             return cls()
-        return cls(snapshot, hashlib.sha256(repr(held).encode()).hexdigest())
+        return cls(snapshot, hashlib.sha256(repr(tables).encode()).hexdigest())
 
-    def holds_still(self, catalog: Database, deadline: float) -> bool:
+    def unchanged(self, database: Database, deadline: float) -> bool:
         """Tell whether the database surely holds the very rows that it held then."""
         if not self.snapshot or not self.rows:
             return False
         try:
-            unmoved = catalog.ask(_SNAPSHOT) == [[self.snapshot]]
+            unmoved = database.ask(_SNAPSHOT) == [[self.snapshot]]
         except RunbookError:
             return False
-        return unmoved or Moment.now(catalog, deadline).rows == self.rows
+        return unmoved or DatabaseState.read(database, deadline).rows == self.rows

@@ -1,7 +1,7 @@
-"""What SQL may destroy, statement by statement: a list of what surely destroys nothing, and all else is named.
+"""What SQL may destroy, statement by statement: all that is not on a list of what surely destroys nothing.
 
-A statement that is not on the list, or that cannot be read, is a harm of its own that nobody can name closer. That
-is on purpose: what is missing on the list costs a person one look, and what is wrongly on it costs data.
+A statement that is not on the list, or that cannot be read, is an unknown harm. That is on purpose: what is missing on
+the list costs a person one look, and what is wrongly on it costs data.
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,8 @@ from pglast import ast
 from pglast.enums import AlterTableType as Alter
 from pglast.enums import DropBehavior, ObjectType, OnConflictAction, VariableSetKind
 
+from runbook.migrations.verdict.column_types import SERIALS, SqlType, of_tree
+from runbook.migrations.verdict.expressions import walk
 from runbook.migrations.verdict.statements import Statement, statements_of
 from runbook.migrations.verdict.table_names import BOOKKEEPING, Name, Unclear, from_parts, named
 
@@ -33,22 +35,22 @@ class How(StrEnum):
 class Harm:
     """What one statement may destroy: a table, or a column of it; `how` is UNKNOWN where the SQL does not tell.
 
-    `statement` is on one line and shortened. `others` means that tables with foreign keys to this one may be hit too.
-    `becomes` is the new type of a column, with its modifiers. `moved` means that the name stands for something else by
-    then than it does before the SQL runs.
+    `statement` is on one line and shortened. `cascades` means that tables with foreign keys to this one may lose rows
+    too. `new_type` is that of a column whose type changes, None if it is not a plain one or if the values are computed.
+    `renamed` means that by then the name stands for something else than before the SQL runs.
     """
 
     how: How
     statement: str
     table: Name | None = None
     column: str | None = None
-    others: bool = False
-    becomes: tuple[str, ...] = ()
-    moved: bool = False
+    cascades: bool = False
+    new_type: SqlType | None = None
+    renamed: bool = False
 
 
-#: Statements that destroy nothing, whatever is in them, but for what a query or function in them does.
-_SURE = (
+#: Statements that destroy nothing by themselves; a query or function in them may.
+_HARMLESS = (
     ast.CommentStmt, ast.CreateStmt, ast.CreateTableAsStmt, ast.IndexStmt, ast.ViewStmt, ast.CreateEnumStmt,
     ast.CompositeTypeStmt, ast.CreateDomainStmt, ast.CreateSchemaStmt, ast.CreateSeqStmt, ast.CreateFunctionStmt,
     ast.CreateTrigStmt, ast.CreateExtensionStmt, ast.CreatePolicyStmt, ast.CreateStatsStmt, ast.CreateRangeStmt,
@@ -56,7 +58,7 @@ _SURE = (
     ast.GrantStmt, ast.LockStmt, ast.VacuumStmt, ast.ReindexStmt, ast.TransactionStmt,
 )  # fmt: skip
 #: What ALTER TABLE may do without touching a stored value.
-_SURE_ALTER = {
+_HARMLESS_ALTER = {
     Alter.AT_AddColumn, Alter.AT_ColumnDefault, Alter.AT_DropNotNull, Alter.AT_SetNotNull, Alter.AT_SetStatistics,
     Alter.AT_SetOptions, Alter.AT_ResetOptions, Alter.AT_SetStorage, Alter.AT_AddConstraint, Alter.AT_AlterConstraint,
     Alter.AT_ValidateConstraint, Alter.AT_DropConstraint, Alter.AT_ChangeOwner, Alter.AT_ClusterOn,
@@ -64,14 +66,14 @@ _SURE_ALTER = {
     Alter.AT_AttachPartition, Alter.AT_ReplicaIdentity, Alter.AT_EnableRowSecurity, Alter.AT_DisableRowSecurity,
     Alter.AT_ForceRowSecurity, Alter.AT_NoForceRowSecurity,
 }  # fmt: skip
-#: What holds no rows: without CASCADE such a DROP fails as long as a table needs it.
-_SURE_DROPS = {
+#: Objects without rows: without CASCADE, dropping one fails as long as a table needs it.
+_HARMLESS_DROPS = {
     ObjectType.OBJECT_INDEX, ObjectType.OBJECT_VIEW, ObjectType.OBJECT_TYPE, ObjectType.OBJECT_DOMAIN,
     ObjectType.OBJECT_FUNCTION, ObjectType.OBJECT_PROCEDURE, ObjectType.OBJECT_TRIGGER, ObjectType.OBJECT_SCHEMA,
     ObjectType.OBJECT_POLICY, ObjectType.OBJECT_STATISTIC_EXT,
 }  # fmt: skip
 #: Settings that change neither what a name means nor whether triggers and constraints work.
-_SURE_SETTINGS = {
+_HARMLESS_SETTINGS = {
     "lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "client_min_messages",
     "client_encoding", "standard_conforming_strings", "check_function_bodies", "maintenance_work_mem", "work_mem",
     "timezone", "application_name",
@@ -88,30 +90,34 @@ _PURE = {
 }  # fmt: skip
 
 
-def harms(sql: str, bookkeeping: Name = BOOKKEEPING) -> list[Harm]:
-    """What `sql` may destroy, in its order. Alembic's own table, `bookkeeping`, is left out. Raises nothing."""
-    found: list[Harm] = []
-    moved: set[_Place] = set()
-    added: set[_Place] = set()
-    for statement in statements_of(sql):
-        for harm in _of(statement):
-            places = {(harm.table, None), (harm.table, harm.column)}
-            # What is filled in a column that the same SQL has added overwrites nothing.
-            fills = harm.how is How.OVERWRITTEN and places & added
-            if harm.table != bookkeeping and not fills:
-                found.append(replace(harm, moved=bool(places & moved)))
-        moves = _moved(statement.node)
-        moved |= moves
-        added = {place for place in added if not {place, (place[0], None)} & moves} | _added(statement.node)
-    return found
-
-
 #: A table, or a column of it.
 _Place = tuple[Name | None, str | None]
 
 
-def _moved(node: Any) -> set[_Place]:
-    """The names that stand for another table, or another column, behind this statement than before."""
+def harms(sql: str, bookkeeping: Name = BOOKKEEPING) -> list[Harm]:
+    """What `sql` may destroy, in its order. Alembic's own table, `bookkeeping`, is left out. Raises nothing.
+
+    >>> [(harm.how.value, str(harm.table), harm.column) for harm in harms("ALTER TABLE orders DROP COLUMN note")]
+    [('dropped', 'orders', 'note')]
+    """
+    found: list[Harm] = []
+    renamed: set[_Place] = set()
+    added: set[_Place] = set()
+    for statement in statements_of(sql):
+        for harm in _harms_of(statement):
+            places = {(harm.table, None), (harm.table, harm.column)}
+            # Filling a column that the same SQL has added overwrites nothing.
+            fills = harm.how is How.OVERWRITTEN and places & added
+            if harm.table != bookkeeping and not fills:
+                found.append(replace(harm, renamed=bool(places & renamed)))
+        now_renamed = _renamed(statement.node)
+        renamed |= now_renamed
+        added = {place for place in added if not {place, (place[0], None)} & now_renamed} | _added(statement.node)
+    return found
+
+
+def _renamed(node: Any) -> set[_Place]:
+    """The names that stand for another table, or another column, after this statement."""
     relation: Any = getattr(node, "relation", None)
     if relation is None or not isinstance(node, ast.RenameStmt | ast.AlterObjectSchemaStmt | ast.CreateStmt):
         return set()
@@ -126,7 +132,7 @@ def _moved(node: Any) -> set[_Place]:
 
 
 def _added(node: Any) -> set[_Place]:
-    """The columns, or the table, that this statement surely makes."""
+    """The columns, or the table, that this statement surely creates."""
     relation: Any = getattr(node, "relation", None)
     if isinstance(node, ast.CreateStmt) and not node.if_not_exists:
         return {(named(relation.schemaname, relation.relname), None)}
@@ -137,22 +143,21 @@ def _added(node: Any) -> set[_Place]:
     return {(name, each.def_.colname) for each in adding}
 
 
-def _of(statement: Statement) -> list[Harm]:
+def _harms_of(statement: Statement) -> list[Harm]:
     if statement.node is None and not statement.problem:
         return []  # nothing but a comment
+    unknown = [Harm(How.UNKNOWN, statement.shown)]
+    if statement.node is None or _does_more(statement.node):
+        return unknown
     try:
-        found = list(_named(statement.node, statement.shown)) if statement.node is not None else None
+        return list(_by_kind(statement.node, statement.shown))
     except Unclear:
-        found = None
-    unknown = Harm(How.UNKNOWN, statement.shown)
-    if found is None:
-        return [unknown]
-    return [unknown] if _does_more(statement.node) else found
+        return unknown
 
 
 def _does_more(node: Any) -> bool:
     """Tell whether a statement changes rows inside itself (in WITH), or calls what may do anything."""
-    for inner in _nodes(node):
+    for inner in walk(node):
         if inner is not node and isinstance(inner, ast.DeleteStmt | ast.UpdateStmt | ast.InsertStmt | ast.MergeStmt):
             return True
         if isinstance(inner, ast.FuncCall) and not _pure([part.sval for part in inner.funcname or ()]):
@@ -161,33 +166,21 @@ def _does_more(node: Any) -> bool:
 
 
 def _pure(name: list[str]) -> bool:
-    # What lies in `public` is anybody's; these two come with extensions.
-    ours = name[0] == "public" and name[-1] in ("uuid_generate_v4", "gen_random_uuid")
-    return name[-1] in _PURE and (len(name) == 1 or name[0] == "pg_catalog" or ours)
+    # Anybody may define a function in `public`; these two come with extensions.
+    of_extension = name[0] == "public" and name[-1] in ("uuid_generate_v4", "gen_random_uuid")
+    return name[-1] in _PURE and (len(name) == 1 or name[0] == "pg_catalog" or of_extension)
 
 
-def _nodes(node: Any) -> Iterator[Any]:
-    """A node and everything in it."""
-    waiting = [node]
-    while waiting:
-        found = waiting.pop()
-        if isinstance(found, tuple | list):
-            waiting.extend(found)
-        elif isinstance(found, ast.Node):
-            yield found
-            waiting.extend(getattr(found, member) for member in found)
-
-
-def _named(node: Any, text: str) -> Iterator[Harm]:  # noqa: C901, PLR0912 - one branch for each kind of statement
+def _by_kind(node: Any, text: str) -> Iterator[Harm]:  # noqa: C901, PLR0912 - one branch for each kind of statement
     match node:
         case ast.DropStmt():
             yield from _dropped(node, text)
         case ast.TruncateStmt():
             cascades = node.behavior == DropBehavior.DROP_CASCADE
             for relation in node.relations or ():
-                yield Harm(How.EMPTIED, text, _table(relation), others=cascades)
+                yield Harm(How.EMPTIED, text, _table(relation), cascades=cascades)
         case ast.DeleteStmt():
-            yield Harm(How.DELETED, text, _table(node.relation), others=True)
+            yield Harm(How.DELETED, text, _table(node.relation), cascades=True)
         case ast.UpdateStmt():
             for target in node.targetList or ():
                 yield Harm(How.OVERWRITTEN, text, _table(node.relation), target.name)
@@ -200,11 +193,11 @@ def _named(node: Any, text: str) -> Iterator[Harm]:  # noqa: C901, PLR0912 - one
             for command in node.cmds or ():
                 yield from _altered(node, command, text)
         case ast.VariableSetStmt():
-            if node.kind != VariableSetKind.VAR_RESET and str(node.name).lower() not in _SURE_SETTINGS:
+            if node.kind != VariableSetKind.VAR_RESET and str(node.name).lower() not in _HARMLESS_SETTINGS:
                 yield Harm(How.UNKNOWN, text)
         case ast.SelectStmt():
-            pass  # what it calls is looked at
-        case _ if isinstance(node, _SURE):
+            pass  # its function calls are looked at in _does_more
+        case _ if isinstance(node, _HARMLESS):
             pass
         case _:
             yield Harm(How.UNKNOWN, text)
@@ -215,7 +208,7 @@ def _dropped(node: Any, text: str) -> Iterator[Harm]:
     if node.removeType == ObjectType.OBJECT_TABLE:
         for parts in node.objects or ():
             yield Harm(How.DROPPED, text, from_parts(parts))
-    elif node.removeType not in _SURE_DROPS:
+    elif node.removeType not in _HARMLESS_DROPS:
         yield Harm(How.UNKNOWN, text)
         return
     if cascades:
@@ -231,11 +224,11 @@ def _altered(node: Any, command: Any, text: str) -> Iterator[Harm]:
         if command.behavior == DropBehavior.DROP_CASCADE:
             yield Harm(How.UNKNOWN, text)
     elif kind == Alter.AT_AlterColumnType:
-        becomes = () if _computed(command) else _type(command.def_.typeName)
-        yield Harm(How.RETYPED, text, _table(node.relation), command.name, becomes=becomes)
+        new_type = None if _computed(command) else _plain_type(command.def_.typeName)
+        yield Harm(How.RETYPED, text, _table(node.relation), command.name, new_type=new_type)
     elif kind == Alter.AT_DetachPartition:
         yield Harm(How.DETACHED, text, _table(command.def_.name))
-    elif kind not in _SURE_ALTER:
+    elif kind not in _HARMLESS_ALTER:
         yield Harm(How.UNKNOWN, text)
 
 
@@ -249,20 +242,14 @@ def _computed(command: Any) -> bool:
         and isinstance(using.arg, ast.ColumnRef)
         and [getattr(part, "sval", None) for part in using.arg.fields or ()] == [command.name]
     )
-    return not itself or _type(using.typeName) != _type(command.def_.typeName)
+    return not itself or _plain_type(using.typeName) != _plain_type(command.def_.typeName)
 
 
-def _type(name: Any) -> tuple[str, ...]:
-    """The type's own name and its modifiers; empty for what is not that plain."""
-    modifiers = [getattr(getattr(each, "val", None), "ival", None) for each in name.typmods or ()]
-    if (
-        name.arrayBounds
-        or name.setof
-        or None in modifiers
-        or (len(name.names) > 1 and name.names[0].sval != "pg_catalog")
-    ):
-        return ()
-    return (name.names[-1].sval, *map(str, modifiers))
+def _plain_type(name: Any) -> SqlType | None:
+    """The type if it is one of PostgreSQL's own, no array, with constant modifiers."""
+    found = of_tree(name)
+    special = found.array or found.schema or -1 in found.mods or name.names[-1].sval in SERIALS
+    return None if special else found
 
 
 def _table(relation: Any) -> Name:

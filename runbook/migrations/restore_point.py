@@ -11,7 +11,7 @@ from runbook.actions import Action, Artifact, Check, Observation
 from runbook.errors import CheckFailed, Inconclusive
 from runbook.incident.executor import Executor
 from runbook.migrations.database import Database
-from runbook.migrations.database_state import Moment
+from runbook.migrations.database_state import DatabaseState
 from runbook.migrations.restore_steps import Restoring
 from runbook.production.compose import Production
 from runbook.production.docker_engine import FOLDER
@@ -22,8 +22,8 @@ _DATA_OF = re.compile(r"^\d+; \d+ \d+ TABLE DATA (.+)$", re.MULTILINE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 #: Beside a dump: its SHA-256, in the form that `sha256sum --check` reads.
 _SEAL = ".sha256"
-# $1 the dump, $2 the name that it will have, $3 where its hash is written. An incident that begins without the
-# journal of the one that took it can then tell whether it is whole.
+# $1 the dump, $2 its later name, $3 the file for its hash. A later incident, which does not have this journal, can then
+# tell whether the dump is whole.
 _SEALING = """
 set -eu
 hash=$(sha256sum < "$1")
@@ -33,10 +33,9 @@ mv -f -- "$3.new" "$3"
 
 
 class RestorePoint:
-    """The dumps of one incident. They are made inside the database's own container, with that server's own tools.
+    """The dumps of one incident, taken inside the database's container with that server's own tools.
 
-    `path` is where the newest is kept on the production host; an older one is never overwritten, nor removed.
-    Restoring is a human's decision; the record says how.
+    An older dump is never overwritten, nor removed. Restoring is a human's decision; the record says how.
     """
 
     def __init__(
@@ -52,15 +51,15 @@ class RestorePoint:
         self._deadlines = deadlines
         self._incident = incident
         self._restoring = restoring
-        self._catalog = Database(production, settings)
+        self._database = Database(production, settings)
         self._folder = f"{production.directory}/{FOLDER}"
-        #: What the database held before the dump at `path` was begun, if this run took it.
-        self._before = Moment()
+        #: The state of the database before the dump at `path` was begun, if this run took it.
+        self._before = DatabaseState()
         self._taking = ""
 
     @property
     def path(self) -> str:
-        """The path of the dump that this run takes, or of the newest one that the incident has, or would take."""
+        """The path on the host of the dump that this run takes, or else of the incident's newest one, or its first."""
         return self._taking or str(self._on_record().get("path", self._numbered(1)))
 
     def _numbered(self, number: int) -> str:
@@ -70,25 +69,25 @@ class RestorePoint:
         return f"{self._settings.dump_directory.rstrip('/')}/{PurePosixPath(path).name}"
 
     def _on_record(self) -> Mapping[str, Any]:
-        """The newest dump of this incident on record; nothing if it took none, or only an earlier incident did."""
+        """The newest dump on record that this incident took; empty if there is none."""
         fact: Mapping[str, Any] = self._incident.facts.get("restore point", {})
         return fact if str(fact.get("path", "")).startswith(f"{self._folder}/{self._incident.name}.") else {}
 
     def taking(self, reached: Callable[[], str | None]) -> Action:
-        """The change that takes a dump and brings it to the host, unless the one on record is whole and of now.
+        """The action that takes a dump and copies it to the host, unless the one on record is whole and up to date.
 
-        `reached` says in words that nothing is left to be destroyed, or None. A dump under another name is taken where
-        rows may have been written since the last one, and where that is not what is on record, by size and SHA-256.
+        `reached` says in words that nothing is left to be destroyed, or None. A dump under a new name is taken where
+        rows may have been written since the last one, or where that one differs in size or SHA-256 from the record.
         The dump is in PostgreSQL's custom format (https://www.postgresql.org/docs/current/app-pgdump.html).
         """
         database, production, deadline = self._settings, self._production, self._deadlines.dump
-        evidence = reached() or self._good_still()
+        evidence = reached() or self._still_good()
         if evidence is None:
             self._taking = next(path for path in map(self._numbered, count(1)) if not self._is_there(path))
 
         def already() -> str | None:
             if evidence is None:
-                self._before = Moment.now(self._catalog, deadline)
+                self._before = DatabaseState.read(self._database, deadline)
             return evidence
 
         inside, new, seal = self._inside(self.path), f"{self.path}.new", f"{self.path}{_SEAL}"
@@ -122,19 +121,19 @@ class RestorePoint:
     def _is_there(self, path: str) -> bool:
         return self._production.host.run(self._production.command("test", "-e", path)).exit_code == 0
 
-    def _good_still(self) -> str | None:
-        """Say that the dump on record is whole and holds what the database holds; otherwise decide, on record."""
+    def _still_good(self) -> str | None:
+        """Say that the dump on record is whole and holds all rows of the database; otherwise record why not."""
         fact = self._on_record()
         if not fact:
             return None
         if not self._whole(fact):
-            why = f"{fact['path']} is not there as it is on record, by size and SHA-256"
-        elif Moment(**fact.get("state", {})).holds_still(self._catalog, self._deadlines.dump):
+            why = f"{fact['path']} is missing, or differs in size or SHA-256 from the record"
+        elif DatabaseState(**fact.get("state", {})).unchanged(self._database, self._deadlines.dump):
             return f"{fact['path']} is whole, by size and SHA-256, and nothing was written since it was taken"
         else:
-            why = f"the database may hold other rows by now than {fact['path']}, which is kept"
+            why = f"rows may have been written since {fact['path']} was taken; it is kept"
         self._incident.record_decision(
-            "Does the restore point of an earlier run of this incident still hold all?", "no", [why]
+            "Does the restore point of an earlier run of this incident still hold all rows?", "no", [why]
         )
         return None
 
@@ -145,7 +144,7 @@ class RestorePoint:
             return False
 
     def reads_back(self, tables: tuple[str, ...], reached: Callable[[], str | None]) -> Check:
-        """That the dump on the host is the one inside, byte for byte, lists every table, and has a size and a hash.
+        """That the dump on the host equals the one in the container and lists every table; size and hash are recorded.
 
         `tables` are the names of tables whose data it must hold; `reached` is as for `taking`.
         """
@@ -157,13 +156,13 @@ class RestorePoint:
                     ok=True, seen=f"{done}, and this incident has taken no restore point: there is no need of one"
                 )
             if done and not self._whole(fact):
-                # Nothing is left to be destroyed: it is no condition any more, and somebody may have put it away.
+                # Nothing is left to be destroyed, so it is no condition any more; somebody may have moved it.
                 return Observation(
-                    ok=True, seen=f"{done}; the restore point {fact['path']} does not lie there as it is on record"
+                    ok=True, seen=f"{done}; the restore point {fact['path']} is missing, or is not the one on record"
                 )
             size, digest = self.facts(self.path)
             if (fact.get("path"), fact.get("size"), fact.get("sha256")) == (self.path, size, digest):
-                # These very bytes were listed before. The dump inside may be removed by then.
+                # The same bytes were listed before. The dump in the container may be removed by now.
                 return Observation(
                     ok=True, seen=f"{self.path}: {size} bytes, sha256 {digest}, as it was read back before"
                 )
@@ -179,7 +178,7 @@ class RestorePoint:
             lacks = f"; no data of {', '.join(missing)}" if missing else ""
             if good:
                 self._put_on_record(self.path, size, digest, state=asdict(self._before))
-            differs = "" if inside == digest else "; it is not the one inside the container"
+            differs = "" if inside == digest else "; it differs from the one in the container"
             return Observation(good, f"{self.path}: {size} bytes, sha256 {digest}, {len(held)} tables{lacks}{differs}")
 
         return Check(
@@ -191,7 +190,7 @@ class RestorePoint:
         )
 
     def tidying(self) -> Action:
-        """The change that takes the dump inside the database's container away; the one on the host stays."""
+        """The action that removes the dump in the database's container; the one on the host is kept."""
         inside = self._inside(self.path)
 
         def already() -> str | None:
@@ -206,9 +205,9 @@ class RestorePoint:
         )
 
     def remember(self, earlier: str) -> None:
-        """Put the restore points of an earlier incident, which this one goes on from, on record, if it took any.
+        """Record the restore points of an earlier incident that this one continues.
 
-        Only one that still has the SHA-256 that was written down beside it counts; of any other it is said.
+        Only a dump with the SHA-256 that was written beside it counts; any other is recorded as not whole.
         """
         find = ("find", self._folder, "-maxdepth", "1", "-type", "f", "-name", f"{earlier}.*dump")
         listed = self._production.host.run(self._production.command(*find))
@@ -238,13 +237,10 @@ class RestorePoint:
         )
         digest = hashed.text[:64]
         if stat.exit_code != 0 or not _SHA256.fullmatch(digest):
-            raise CheckFailed(f"there is no restore point at {path}", "it must be taken before anything is undone")
+            raise CheckFailed(f"there is no restore point at {path}", "take it before anything is undone")
         return int(stat.text), digest
 
     def _hash_inside(self) -> str | None:
-        answer = self._production.host.run(
-            self._production.compose(
-                *self._in_container, "sha256sum", self._inside(self.path), deadline=self._deadlines.dump
-            )
-        )
+        hashing = (*self._in_container, "sha256sum", self._inside(self.path))
+        answer = self._production.host.run(self._production.compose(*hashing, deadline=self._deadlines.dump))
         return answer.text[:64] if answer.exit_code == 0 and _SHA256.fullmatch(answer.text[:64]) else None

@@ -8,8 +8,8 @@ be NULL, updates each column, compares each with a value of its declared type, a
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from runbook.migrations.image.mapped_models import MappedColumn, MappedTable, Models
 from runbook.migrations.verdict.column_types import of_text
-from runbook.migrations.verdict.mapped_models import MappedColumn, MappedTable, Models
 from tests.engine.postgres_cluster import Cluster
 
 _MARK = "@@"

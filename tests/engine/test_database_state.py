@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import Inconclusive
-from runbook.migrations.data_loss import named
+from runbook.migrations.data_loss import losses_of
 from runbook.migrations.database import Database
-from runbook.migrations.database_state import Moment
+from runbook.migrations.database_state import DatabaseState
 from runbook.migrations.restore_point import _DATA_OF
 from runbook.settings.schema import DatabaseSettings
 from tests.engine.postgres_cluster import Cluster, cluster
@@ -35,7 +35,7 @@ class Direct(Database):
         self._settings = DatabaseSettings(user="postgres", name="shop")
 
     def ask(self, query: str, *, deadline: float | None = None) -> list[list[str]]:
-        """As Catalog does."""
+        """As Database does."""
         # As the runbook's own command has it: all of one -c is one transaction.
         options = ("--no-psqlrc", "--quiet", "--csv", "--tuples-only", "--set", "ON_ERROR_STOP=1", "--command", query)
         psql, socket = str(self._server.programs / "psql"), str(self._server.socket)
@@ -72,12 +72,12 @@ def server() -> Iterator[Cluster]:
 )
 def test_whatever_is_written_is_seen(server: Cluster, sql: str) -> None:
     """Rows that come, go or change in any table, also as many as before, and large objects."""
-    catalog = Direct(server)
-    before = Moment.now(catalog, 60)
+    database = Direct(server)
+    before = DatabaseState.read(database, 60)
     assert before.snapshot
-    assert before.holds_still(catalog, 60)
+    assert before.unchanged(database, 60)
     server.must("shop", sql)
-    assert not before.holds_still(catalog, 60)
+    assert not before.unchanged(database, 60)
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ def test_whatever_is_written_is_seen(server: Cluster, sql: str) -> None:
 )
 def test_what_writes_no_row_of_this_database_is_let_pass(server: Cluster, database: str, sql: str) -> None:
     """The WAL moves with all of these."""
-    catalog = Direct(server)
+    database = Direct(server)
     server.must("shop", "SELECT lo_unlink(oid) FROM pg_largeobject_metadata")
-    before = Moment.now(catalog, 60)
+    before = DatabaseState.read(database, 60)
     server.must(database, sql)
-    assert before.holds_still(catalog, 60)
+    assert before.unchanged(database, 60)
 
 
 def test_losses_are_counted_by_reading_alone(server: Cluster) -> None:
@@ -110,9 +110,9 @@ def test_losses_are_counted_by_reading_alone(server: Cluster) -> None:
         ALTER TABLE customers ALTER COLUMN name TYPE varchar(40); ALTER TABLE customers ALTER COLUMN name TYPE char(2);
         ALTER TABLE orders ALTER COLUMN customer TYPE bigint; UPDATE "o'dd" SET "a\\b" = NULL;
     """
-    before = Moment.now(Direct(server), 60)
+    before = DatabaseState.read(Direct(server), 60)
     days = server.must("shop", "SELECT count(*) FROM days").strip()
-    assert [str(loss).removesuffix(" rows hold values") for loss in named(sql, Direct(server))] == [
+    assert [str(loss).removesuffix(" rows hold values") for loss in losses_of(sql, Direct(server))] == [
         "table customers, rows deleted: 1",
         "table audit.lines, by its foreign key to customers: 2",
         "table orders, by its foreign key to customers: 2",
@@ -121,7 +121,7 @@ def test_losses_are_counted_by_reading_alone(server: Cluster) -> None:
         "column customers.name, changed to another type: 1",
         "column o'dd.a\\b, overwritten: an unknown number of",
     ]
-    assert before.holds_still(Direct(server), 60)
+    assert before.unchanged(Direct(server), 60)
     server.must("shop", "CREATE VIEW sly AS SELECT nextval('orders_id_seq') AS id")
     with pytest.raises(Inconclusive, match="read-only"):
         Direct(server).values_held("sly", ["id"])

@@ -17,9 +17,10 @@ from rehearsal.images.parts import BASE_IMAGE, SHARED, build_parts, plan_parts
 from rehearsal.releases import HERE as REHEARSAL
 from rehearsal.stages import Stages
 from runbook.errors import Inconclusive
-from runbook.migrations.image.answer import Shape, to_json
 from runbook.migrations.image.contained import LABEL
-from runbook.migrations.image.probe import ImageMigrations, ask_image
+from runbook.migrations.image.inside.graph import between
+from runbook.migrations.image.probe import ImageReport, ask_image
+from runbook.migrations.image.report import Shape, to_json
 from runbook.settings.schema import MigrationSettings
 from tests.support.campaigns import campaign
 from tests.support.parts import Heard, host
@@ -123,7 +124,7 @@ def ask(  # noqa: PLR0913 - what a test may want to differ
     environment: dict[str, str] | None = None,
     deadline: float = DEADLINE,
     heard: Heard | None = None,
-) -> ImageMigrations:
+) -> ImageReport:
     chosen = settings or MigrationSettings(config=f"{project}/alembic.ini")
     found = ask_image(host(heard), image, chosen, environment=environment or {}, span=span, deadline=deadline)
     assert containers(image) == []
@@ -141,7 +142,7 @@ def containers(image: str) -> list[str]:
     return [line for line in listed.stdout.splitlines() if line.startswith(f"{image} ")]
 
 
-def problems(found: ImageMigrations) -> set[str]:
+def problems(found: ImageReport) -> set[str]:
     return {problem.what for problem in found.problems}
 
 
@@ -234,7 +235,7 @@ def test_branches_and_dependencies(image: str) -> None:
     assert by_name["m"].down == ("a1", "b1")
     assert {step.revision for step in found.steps} == {"x1", "a1", "a0"}
     assert not found.continues("a0"), "two heads: `upgrade head` would refuse"
-    assert set(found.revisions_to_undo("a1", "m1")) == {"m1", "m", "b1"}
+    assert set(between(found.builds_upon, "a1", "m1")) == {"m1", "m", "b1"}
 
 
 def test_shapes_of_downgrades(image: str) -> None:
@@ -267,7 +268,7 @@ def test_shapes_of_downgrades(image: str) -> None:
         ("asks", ("0001", "0002"), {"upgrade": "0002 depends on the database: SELECT count"}),
         ("asks", ("0002", "0003"), {"upgrade": "0003_walks.py, line 13"}),
         ("asks", ("0003", "0004"), {"upgrade": "upgrade() of 0004 asks whether Alembic only writes SQL"}),
-        ("leaves", ("0001", "0002"), {"upgrade": "exit code 0, before the answer; it last said: giving up",
+        ("leaves", ("0001", "0002"), {"upgrade": "exit code 0, before the answer; its last line was: giving up",
                                       "downgrade": "it called sys.exit(0)"}),
         ("several_databases", ("base", "0001"), {"upgrade": "2 times", "downgrade": "2 times"}),
         ("normal", ("0003", "9999"), {"models": "odd", "span": "the image has no revision 9999"}),
@@ -351,8 +352,8 @@ def test_migration_that_never_ends_costs_its_own_sql(image: str) -> None:
     assert time.monotonic() - began < 40
     assert found.heads == ("0002",)
     assert found.models is not None
-    assert "it last said: I wait for a lock" in found.why("upgrade")
-    assert "it last said: again" in found.why("downgrade")
+    assert "its last line was: I wait for a lock" in found.why("upgrade")
+    assert "its last line was: again" in found.why("downgrade")
 
 
 def test_other_places_and_sections(image: str) -> None:
@@ -433,7 +434,7 @@ def test_image_that_never_answers_is_stopped(images: Images) -> None:
 def test_image_that_prints_without_end_is_stopped(images: Images, stage: str) -> None:
     """What an image prints ends at a limit, on both outputs, and soon."""
     began = time.monotonic()
-    with pytest.raises(Inconclusive, match="said more than 8 MiB and was stopped"):
+    with pytest.raises(Inconclusive, match="printed more than 8 MiB and was stopped"):
         ask(images.tags[stage], "normal")
     assert time.monotonic() - began < 60
 
@@ -497,4 +498,4 @@ def test_practice_application(images: Images) -> None:
     assert {table.name for table in found.models.tables} == {"orders", "daily_totals", "heartbeats"}
     assert found.continues("0001_orders")
     assert not found.continues("0004_unknown")
-    assert found.revisions_to_undo("0001_orders", "0003_heartbeats") == ("0003_heartbeats", "0002_daily_totals")
+    assert between(found.builds_upon, "0001_orders", "0003_heartbeats") == ["0003_heartbeats", "0002_daily_totals"]

@@ -110,7 +110,7 @@ class Here:
             yield SimpleNamespace(
                 incident=found, host=there, production=production,
                 health=Health(production, http, HealthSettings(), {"Host": "shop.example"}, DEADLINES),
-                catalog=Database(production, database),
+                database=Database(production, database),
                 settings=SimpleNamespace(
                     project=project, database=database, deadlines=DEADLINES, health=HealthSettings(),
                     migrations=MigrationSettings.model_validate(migrations),
@@ -174,7 +174,7 @@ def test_target_that_lives_with_the_schema(here: Here, tmp_path: Path) -> None:
     """It starts, speaks to the copy under the database's own names, and changes nothing."""
     seen = tried(here, tmp_path, "plain")
     assert seen.ok
-    assert "api started, spoke to the database and left schema and revision alone (tried" in seen.seen
+    assert "api started, connected to the database and left schema and revision alone (tried" in seen.seen
 
 
 @pytest.mark.parametrize(

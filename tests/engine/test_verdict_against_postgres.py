@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from runbook.migrations.verdict.ddl.dispatch import STUMBLED
-from runbook.migrations.verdict.judge import Verdict, judge
+from runbook.migrations.verdict.findings import Verdict
+from runbook.migrations.verdict.judge import judge
 from tests.engine.old_code import failures, rows, tables
 from tests.engine.postgres_cluster import Cluster, cluster
 from tests.support.migrations_table import BESIDE, ROWS, SHOP, Row

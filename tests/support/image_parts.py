@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from runbook.migrations.image.answer import Function, Graph, Problem, Revision, Shape, Span, Sql, Step
-from runbook.migrations.image.probe import ImageMigrations
+from runbook.migrations.image.report import Function, Graph, ImageReport, Migration, Problem, Revision, Shape, Span, Sql
 
 
 def graph(*revisions: str) -> Graph:
@@ -15,21 +14,21 @@ def graph(*revisions: str) -> Graph:
     return Graph({}, (revisions[-1],), (revisions[0],), tuple(reversed(items)))
 
 
-def step(revision: str, downgrade: Shape = Shape.REAL) -> Step:
+def step(revision: str, downgrade: Shape = Shape.REAL) -> Migration:
     """A revision that does something, and how its downgrade is."""
-    return Step(revision, Function(Shape.REAL, (), False, False), Function(downgrade, (), False, False))  # noqa: FBT003
+    return Migration(revision, Function(Shape.REAL, (), False, False), Function(downgrade, (), False, False))  # noqa: FBT003
 
 
 def image(
     *revisions: str,
-    steps: Sequence[Step] = (),
+    steps: Sequence[Migration] = (),
     up: str | None = None,
     down: str | None = None,
     problems: Sequence[Problem] = (),
-) -> ImageMigrations:
+) -> ImageReport:
     """An image with a history; `steps`, newest first, and the SQL `up` and `down` are of a range in it."""
     span = Span(revisions[0], revisions[-1], tuple(steps)) if steps else None
-    return ImageMigrations(
+    return ImageReport(
         graph=graph(*revisions),
         span=span,
         upgrade=None if up is None else Sql(up, {}),

@@ -5,12 +5,17 @@
 and then does what the target's code does.
 """
 
+import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook.migrations.verdict.mapped_models import Models, from_object
+from runbook.migrations.image.mapped_models import Models, models_from_json
+
+
+def models(*tables: dict[str, Any]) -> Models:
+    return models_from_json(json.dumps({"tables": tables}))
 
 
 def column(name: str, kind: str, **flags: bool) -> dict[str, Any]:
@@ -19,49 +24,42 @@ def column(name: str, kind: str, **flags: bool) -> dict[str, Any]:
 
 def orders_with(more: dict[str, Any]) -> Models:
     columns = [column("id", "INTEGER", primary_key=True, server_default=True), more]
-    return from_object({"tables": [{"schema": None, "name": "orders", "columns": columns}]})
+    return models({"name": "orders", "columns": columns})
 
 
 # What the target's code maps, in every row of the table unless it says otherwise.
-SHOP = from_object(
+SHOP = models(
     {
-        "tables": [
-            {
-                "schema": None,
-                "name": "orders",
-                "foreign_keys": [],
-                "columns": [
-                    column("id", "INTEGER", primary_key=True, server_default=True),
-                    column("number", "VARCHAR(20)"),
-                    column("status", "VARCHAR(20)", server_default=True),
-                    column("quantity", "INTEGER"),
-                    column("total", "NUMERIC(10, 2)", nullable=True),
-                    column("note", "TEXT", nullable=True),
-                    column("customer_id", "INTEGER", nullable=True),
-                    column("paid", "BOOLEAN", client_default=True),
-                    column("created_at", "TIMESTAMP WITHOUT TIME ZONE", client_default=True),
-                ],
-            },
-            {
-                "schema": None,
-                "name": "customers",
-                "foreign_keys": [],
-                "columns": [
-                    column("id", "INTEGER", primary_key=True, server_default=True),
-                    column("email", "VARCHAR(255)"),
-                    column("name", "TEXT", nullable=True),
-                ],
-            },
-            {
-                "schema": None,
-                "name": "Mixed Case",
-                "columns": [
-                    column("Id", "INTEGER", primary_key=True, server_default=True),
-                    column("Some Name", "TEXT", nullable=True),
-                ],
-            },
-        ]
-    }
+        "name": "orders",
+        "foreign_keys": [],
+        "columns": [
+            column("id", "INTEGER", primary_key=True, server_default=True),
+            column("number", "VARCHAR(20)"),
+            column("status", "VARCHAR(20)", server_default=True),
+            column("quantity", "INTEGER"),
+            column("total", "NUMERIC(10, 2)", nullable=True),
+            column("note", "TEXT", nullable=True),
+            column("customer_id", "INTEGER", nullable=True),
+            column("paid", "BOOLEAN", client_default=True),
+            column("created_at", "TIMESTAMP WITHOUT TIME ZONE", client_default=True),
+        ],
+    },
+    {
+        "name": "customers",
+        "foreign_keys": [],
+        "columns": [
+            column("id", "INTEGER", primary_key=True, server_default=True),
+            column("email", "VARCHAR(255)"),
+            column("name", "TEXT", nullable=True),
+        ],
+    },
+    {
+        "name": "Mixed Case",
+        "columns": [
+            column("Id", "INTEGER", primary_key=True, server_default=True),
+            column("Some Name", "TEXT", nullable=True),
+        ],
+    },
 )
 
 
@@ -69,7 +67,7 @@ def orders_that(**more: Any) -> Models:
     """The shop, where `orders` has more to it than columns."""
     item = {"id": column("id", "INTEGER", primary_key=True, server_default=True)}
     columns = [*item.values(), column("customer_id", "INTEGER", nullable=True), column("number", "VARCHAR(20)")]
-    return from_object({"tables": [{"schema": None, "name": "orders", "columns": columns, **more}]})
+    return models({"name": "orders", "columns": columns, **more})
 
 
 # What the target's database holds besides: nothing of it is in the target's models.
@@ -95,9 +93,7 @@ MODELS: dict[str, Models | None] = {
     "partitioned": orders_that(foreign_keys=[], partitioned=True),
     "client default": orders_with(column("region", "TEXT", nullable=True, client_default=True)),
     "server default": orders_with(column("region", "TEXT", nullable=True, server_default=True)),
-    "coupons": from_object(
-        {"tables": [{"schema": None, "name": "coupons", "columns": [column("id", "INTEGER", primary_key=True)]}]}
-    ),
+    "coupons": models({"name": "coupons", "columns": [column("id", "INTEGER", primary_key=True)]}),
 }
 
 

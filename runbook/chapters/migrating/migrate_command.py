@@ -1,7 +1,7 @@
-"""The command that brings the schema on or back, and the proof, before traffic is paused, that it starts.
+"""The command that upgrades or downgrades the schema, and the check, before traffic is paused, that it starts.
 
 It is Alembic in the image's own Python, or the application's own command from the settings. Its first word is the
-container's entrypoint: neither the image's ENTRYPOINT nor its PATH nor a shell decides what runs.
+container's entrypoint, so neither the image's ENTRYPOINT nor its PATH nor a shell decides what runs.
 """
 
 import shlex
@@ -15,14 +15,18 @@ from runbook.settings.schema import REVISION, MigrationSettings
 
 
 class Direction(StrEnum):
-    """Which way the schema goes; the word is Alembic's own."""
+    """The direction of a migration, as Alembic's commands are called."""
 
     UPGRADE = "upgrade"
     DOWNGRADE = "downgrade"
 
 
 def words(settings: MigrationSettings, direction: Direction, revision: str) -> tuple[str, ...]:
-    """What runs in the container to bring the schema to `revision`; the first word is the entrypoint."""
+    """What runs in the container to migrate the schema to `revision`; the first word is the entrypoint.
+
+    >>> print(*words(MigrationSettings(), Direction.DOWNGRADE, "0003"))
+    python3 -m alembic --config alembic.ini --name alembic downgrade 0003
+    """
     own = settings.own(direction)
     return tuple(word.replace(REVISION, revision) for word in own) or _alembic(settings, direction, revision)
 
@@ -54,7 +58,7 @@ def container(context: Context, direction: Direction) -> str:
 
 
 def running(context: Context, tag: str, direction: Direction, revision: str) -> Command:
-    """The command that brings the schema to `revision`, in a container of release `tag` that is removed afterwards."""
+    """The command that migrates the schema to `revision`, in a temporary container of release `tag`."""
     settings = context.settings.migrations
     return context.production.run_command(
         tag,
@@ -93,11 +97,11 @@ def starts(context: Context, tag: str, direction: Direction) -> Check:
             )
         if settings.own(direction):
             return Observation(ok=True, seen=f"{shown} ends with exit code 0")
-        there = set(context.catalog.revisions())
-        named = {line.split()[0] for line in answer.text.splitlines() if line.strip()}
-        found = f"{shown} finds the database at {', '.join(sorted(named)) or 'no revision'}"
-        at = f"; psql finds it at {', '.join(sorted(there))}" if not there <= named else ""
-        return Observation(there <= named, found + at, final=True)
+        revisions = set(context.database.revisions())
+        found = {line.split()[0] for line in answer.text.splitlines() if line.strip()}
+        seen = f"{shown} finds the database at {', '.join(sorted(found)) or 'no revision'}"
+        psql = f"; psql finds it at {', '.join(sorted(revisions))}" if not revisions <= found else ""
+        return Observation(revisions <= found, seen + psql, final=True)
 
     own = f"migrations.trial to a harmless command that starts the same program as migrations.{direction}"
     alembic = f"migrations.python and migrations.config, or migrations.{direction} to the application's own command"
@@ -109,9 +113,9 @@ def starts(context: Context, tag: str, direction: Direction) -> Check:
 
 
 def _environment(context: Context, tag: str) -> list[str]:
-    """Time limits for locks and statements, behind what the service itself has in PGOPTIONS.
+    """Time limits for locks and statements in PGOPTIONS (libpq's), after the service's own.
 
-    A lock that somebody holds then ends the migration and not the night (PGOPTIONS is libpq's).
+    A lock that another session holds then ends the migration instead of blocking it.
     """
     database, service = context.settings.database, context.settings.migrations.service
     given = (context.production.services(tag)[service].get("environment") or {}).get("PGOPTIONS")

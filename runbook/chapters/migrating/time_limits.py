@@ -1,8 +1,8 @@
-"""Time limits for the locks and statements of a migration, kept from the database's side, whatever its driver is.
+"""Time limits for the locks and statements of a migration, enforced in the database, whatever the driver is.
 
-PGOPTIONS is libpq's: asyncpg and others pass it over. So the sessions of the migration's own container, which the
-database knows by the container's address, are watched while it runs. One that waits for a lock, or runs a statement,
-for longer than the settings allow has its statement cancelled, and is ended if that does not help.
+PGOPTIONS is libpq's; asyncpg and others ignore it. So while the migration runs, its sessions are watched: those from
+the address of its container. A session that waits for a lock, or runs a statement, for longer than the settings allow
+has its statement cancelled, and is terminated if that does not help.
 """
 
 import json
@@ -38,14 +38,14 @@ SELECT pid, query_start, coalesce(wait_event_type = 'Lock', false),
 FROM pg_stat_activity own
 WHERE datname = current_database() AND state = 'active' AND host(client_addr) IN ({addresses})
 """
-_SEEN = (
+_CONNECTED = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND host(client_addr) IN ({addresses})"
 )
 
 
 @dataclass(frozen=True)
 class Session:
-    """A session at work: since when it waits for a lock, or runs its statement, is told by `key`."""
+    """A session that runs a statement for `runs` seconds; it and its statement are known by `pid` and `began`."""
 
     pid: int
     began: str
@@ -56,28 +56,28 @@ class Session:
 
 
 class Limits:
-    """What one migration's sessions may do, and what was done to those that did more."""
+    """The time limits of one migration's sessions, and what was done to those that exceeded them."""
 
-    def __init__(self, settings: DatabaseSettings, catalog: Database) -> None:
+    def __init__(self, settings: DatabaseSettings, database: Database) -> None:
         self._lock, self._statement = settings.lock_timeout, settings.statement_timeout
-        self._catalog = catalog
+        self._database = database
         #: When each wait for a lock was seen first, and when each statement was cancelled, by session and statement.
         self._waits: dict[tuple[int, str], float] = {}
         self._cancelled: dict[tuple[int, str], float] = {}
-        #: In words, each statement that was cancelled, and each session that was ended.
+        #: In words, each statement that was cancelled and each session that was terminated.
         self.done: list[str] = []
         #: Whether a session of the migration was seen at all.
         self.seen = False
 
     def observe(self, addresses: Iterable[str], now: float) -> None:
-        """Look once, at `now` (monotonic seconds), and end what is over its limit. Raises what the catalog raises."""
-        known = ", ".join(literal(address) for address in sorted(addresses))
-        if not known:
+        """Look once, at `now` (monotonic seconds), and end what is over its limit. Raises what the database raises."""
+        listed = ", ".join(literal(address) for address in sorted(addresses))
+        if not listed:
             return
-        self.seen = self.seen or self._catalog.ask(_SEEN.format(addresses=known)) != [["0"]]
-        sessions = [_session(row) for row in self._catalog.ask(_SESSIONS.format(addresses=known))]
-        at_work = {(session.pid, session.began) for session in sessions}
-        self._waits = {key: since for key, since in self._waits.items() if key in at_work}
+        self.seen = self.seen or self._database.ask(_CONNECTED.format(addresses=listed)) != [["0"]]
+        sessions = [_session(row) for row in self._database.ask(_SESSIONS.format(addresses=listed))]
+        active = {(session.pid, session.began) for session in sessions}
+        self._waits = {key: since for key, since in self._waits.items() if key in active}
         for session in sessions:
             if why := self._too_long(session, now):
                 self._end(session, why, now)
@@ -99,9 +99,9 @@ class Limits:
             return
         how = "pg_terminate_backend" if key in self._cancelled else "pg_cancel_backend"
         self._cancelled[key] = now
-        # By number and start, so that a session that has the number since is left alone.
+        # PID and start time, because PIDs are reused.
         same = f"pid = {session.pid} AND query_start = {literal(session.began)}"
-        answer = self._catalog.ask(f"SELECT {how}(pid) FROM pg_stat_activity WHERE {same}")  # noqa: S608 - quoted
+        answer = self._database.ask(f"SELECT {how}(pid) FROM pg_stat_activity WHERE {same}")  # noqa: S608 - quoted
         did = "was cancelled" if answer == [["t"]] else f"could not be ended by {how}"
         self.done.append(visible(f"`{session.query}` {why} and {did}"))
 
@@ -128,7 +128,7 @@ def addresses_of(production: Production, container: str) -> list[str]:
 
 
 class _Watch:
-    """Looks in a thread of its own; its looks stay off the record, and what it did is put there at the end."""
+    """Observes in a thread of its own, off the record; what it did is put on record at the end."""
 
     def __init__(self, context: Context, container: str) -> None:
         host = Host(context.settings.host.environment, NullRecorder())
@@ -141,21 +141,21 @@ class _Watch:
         self.trouble = ""
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         with signals_blocked():
             self._thread.start()
 
     def stop(self) -> None:
-        """End, within some seconds."""
+        """Stop the thread, within some seconds."""
         self._over.set()
         self._thread.join(_ENDS_WITHIN)
 
     def _work(self) -> None:
-        known: list[str] = []
+        addresses: list[str] = []
         while not self._over.wait(_EVERY):
             try:
-                known = known or addresses_of(self._production, self._container)
-                self.limits.observe(known, time.monotonic())
+                addresses = addresses or addresses_of(self._production, self._container)
+                self.limits.observe(addresses, time.monotonic())
                 self.trouble = ""
             except RunbookError as error:
                 self.trouble = error.seen
@@ -165,10 +165,10 @@ class _Watch:
 
 @contextmanager
 def kept(context: Context, direction: Direction) -> Iterator[None]:
-    """Meanwhile the migration's sessions keep `database.lock_timeout` and `database.statement_timeout`.
+    """Enforce `database.lock_timeout` and `database.statement_timeout` on the migration's sessions meanwhile.
 
-    Raises CheckFailed, with what was waited for, in the place of a command that failed since its statement was
-    cancelled. Where nothing is to be run, as in a plan, nothing is watched.
+    Raises CheckFailed, with what was waited for, instead of the CommandFailed of a command whose statement was
+    cancelled. Where nothing is run, as in a plan, nothing is watched.
     """
     if context.incident.mode is not Mode.EXECUTE or migration_facts.reached(context):
         yield
@@ -187,10 +187,10 @@ def kept(context: Context, direction: Direction) -> Iterator[None]:
         ) from error
     finally:
         watch.stop()
-        _tell(context, watch)
+        _record(context, watch)
 
 
-def _tell(context: Context, watch: _Watch) -> None:
+def _record(context: Context, watch: _Watch) -> None:
     question = "Did the migration keep its limits for locks and statements?"
     if watch.limits.done:
         context.incident.record_decision(question, "no", watch.limits.done)

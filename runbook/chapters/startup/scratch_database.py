@@ -1,4 +1,4 @@
-"""The copy of production's schema in a database beside it: how it is made, and whether it has changed since."""
+"""The copy of production's schema in the database of a trial, and whether it has changed since it was made."""
 
 import re
 import time
@@ -34,7 +34,7 @@ class ScratchDatabase:
     """The database of one trial."""
 
     def __init__(self, context: Context, project: ScratchProject) -> None:
-        self._tools = context
+        self._context = context
         self._settings = context.settings.database
         self._container = project.database
         self._admin = ""
@@ -49,16 +49,16 @@ class ScratchDatabase:
         self._wait()
         self._admin = self._administrator()
         self._psql(_ANYBODY, database="postgres")
-        # What is there already is refused, and no harm; whether all is there is looked at below.
+        # Roles that exist already are refused, which does no harm; the columns are compared below.
         self._psql(self._production("pg_dumpall", "--roles-only", "--no-role-passwords"), database="postgres")
         dump = self._production("pg_dump", "--schema-only", "--create", "--lock-wait-timeout", "10s")
         self._psql(dump, database="postgres")
-        table, revisions = version_table(self._settings), self._tools.catalog.revisions()
+        table, revisions = version_table(self._settings), self._context.database.revisions()
         values = ", ".join(f"('{revision}')" for revision in revisions)
-        self._psql(f"INSERT INTO {table} (version_num) VALUES {values}")  # noqa: S608 - both are checked in catalog.py
-        columns = {tuple(row) for row in self._tools.catalog.ask(ALL_COLUMNS)}
-        there = {tuple(line.split(",")) for line in self._psql(ALL_COLUMNS).text.splitlines()}
-        if lacking := {",".join(row) for row in columns} - {",".join(row) for row in there}:
+        self._psql(f"INSERT INTO {table} (version_num) VALUES {values}")  # noqa: S608 - both are checked in database.py
+        columns = {",".join(row) for row in self._context.database.ask(ALL_COLUMNS)}
+        copied = set(self._psql(ALL_COLUMNS).text.splitlines())
+        if lacking := columns - copied:
             few = ", ".join(sorted(lacking)[:5])
             raise Inconclusive(f"the copy of the schema lacks {len(lacking)} columns: {few}", "try the target by hand")
         self._revisions, self._schema = self._read_revisions(), self._read_schema()
@@ -66,28 +66,28 @@ class ScratchDatabase:
             raise Inconclusive(f"the copy of the schema is at {self._revisions}", "try the target by hand")
 
     def moved(self) -> str:
-        """In words, to which revision somebody has brought the copy; empty where it is at its own."""
+        """How the copy's revision was changed, in words; empty where it was not."""
         now = self._read_revisions()
         before, after = ", ".join(self._revisions), ", ".join(now) or "none"
         return "" if now == self._revisions else f"moved the copy from revision {before} to {after}"
 
     def changed(self) -> str:
-        """In words, that somebody has changed the copy's schema; empty where it is as it was made."""
+        """How the copy's revision or schema was changed, in words; empty where it was not."""
         return self.moved() or ("" if self._read_schema() == self._schema else "changed the copy of the schema")
 
     def clients(self) -> set[str]:
-        """The addresses from which somebody has connected."""
-        logs = self._tools.host.run(self._command("docker", "logs", self._container))
+        """The addresses from which clients have connected."""
+        logs = self._context.host.run(self._command("docker", "logs", self._container))
         said = (logs.stdout + logs.stderr).decode("utf-8", "replace")
         return set(_CLIENT.findall(said)) | set(self._psql(_WHO, database="postgres").text.split())
 
     def busy(self) -> bool:
-        """Tell whether somebody is in a transaction for longer than a second: a migration may be at work."""
+        """Tell whether a client is in a transaction for longer than a second: a migration may be running."""
         return self._psql(_BUSY, database="postgres").text.strip() != "0"
 
     def _wait(self) -> None:
-        """Wait for the server that listens: while an image makes its database, another one answers on the socket."""
-        until = time.monotonic() + self._tools.settings.deadlines.healthy
+        """Wait for the server on TCP: while an image creates its database, a temporary one answers on the socket."""
+        until = time.monotonic() + self._context.settings.deadlines.healthy
         while True:
             ready = self._inside("pg_isready", "--quiet", "--host", "127.0.0.1")
             if ready.exit_code == 0:
@@ -103,7 +103,7 @@ class ScratchDatabase:
             asked = self._ask("SELECT rolsuper FROM pg_roles WHERE rolname = current_user", database="postgres")
             if asked.exit_code == 0 and asked.text.strip() == "t":
                 return user
-        raise Inconclusive("nobody is superuser in the copy of the database", "try the target by hand")
+        raise Inconclusive("the copy of the database has no superuser that is known", "try the target by hand")
 
     def _read_revisions(self) -> list[str]:
         return sorted(self._psql(f"SELECT version_num FROM {version_table(self._settings)}").text.split())  # noqa: S608 - quoted
@@ -114,15 +114,15 @@ class ScratchDatabase:
 
     def _production(self, tool: str, *options: str) -> bytes:
         database = self._settings
-        command = self._tools.production.compose(
+        command = self._context.production.compose(
             "exec", "-T", database.service, tool, "--username", database.user,
             "--database" if tool == "pg_dumpall" else "--dbname", database.name, *options,
         )  # fmt: skip
         quiet = Command(command.argv, command.deadline, command.directory, secret_output=True, most_output=_MOST)
-        return self._tools.host.check(quiet).stdout
+        return self._context.host.check(quiet).stdout
 
     def _psql(self, sql: str | bytes, database: str | None = None) -> Completed:
-        """Run statements, also behind one that failed. Raises Inconclusive when the database does not answer."""
+        """Run statements, going on after one that failed. Raises Inconclusive when the database does not answer."""
         return _answered(self._ask(sql, database))
 
     def _ask(self, sql: str | bytes, database: str | None = None) -> Completed:
@@ -130,13 +130,13 @@ class ScratchDatabase:
             "docker", "exec", "--interactive", self._container, "psql", "--no-psqlrc", "--quiet", "--csv",
             "--tuples-only", "--username", self._admin, "--dbname", database or self._settings.name,
         )  # fmt: skip
-        return self._tools.host.run(self._command(*argv, stdin=sql.encode() if isinstance(sql, str) else sql))
+        return self._context.host.run(self._command(*argv, stdin=sql.encode() if isinstance(sql, str) else sql))
 
     def _inside(self, *argv: str) -> Completed:
-        return self._tools.host.run(self._command("docker", "exec", self._container, *argv))
+        return self._context.host.run(self._command("docker", "exec", self._container, *argv))
 
     def _command(self, *argv: str, stdin: bytes | None = None) -> Command:
-        deadline = self._tools.settings.deadlines.command
+        deadline = self._context.settings.deadlines.command
         return Command(argv, deadline, stdin=stdin, secret_output=True, most_output=_MOST)
 
 

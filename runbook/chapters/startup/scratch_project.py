@@ -1,4 +1,4 @@
-"""A Compose project beside production, for a trial: what is in it, how it is begun, and that nothing of it stays."""
+"""The Compose project of a trial, beside production: its content, its start, and its complete removal."""
 
 import json
 import time
@@ -8,22 +8,22 @@ from typing import Any
 from runbook.chapters.context import Context
 from runbook.errors import HostError, Inconclusive
 from runbook.hosts.command import Command, parsed_json
-from runbook.migrations.image.overdue import sweep
+from runbook.migrations.image.contained import sweep
 from runbook.production.compose import unescaped
 from runbook.production.containers import Container
 from runbook.release import Release
 
-#: On everything of a trial: whose production it is about, and until when (seconds since 1970) it may be at work.
+#: Labels of everything in a trial: the name of the production, and until when (seconds since 1970) it may run.
 LABEL = "io.rollback-runbook.trial"
 UNTIL = f"{LABEL}.until"
-# Of a service, what decides how its program starts. What could reach production or outlive the trial is not among it:
-# volumes, ports, devices, namespaces of others, added hosts, dependencies.
+# The keys of a service that decide how its program starts. Those that could reach production or outlive the trial are
+# left out: volumes, ports, devices, namespaces of others, added hosts, dependencies.
 _KEPT = (
     "image", "command", "entrypoint", "environment", "working_dir", "user", "group_add", "healthcheck", "init", "tty",
     "stdin_open", "tmpfs", "read_only", "cap_add", "cap_drop", "security_opt", "secrets", "configs", "shm_size",
     "ulimits", "sysctls", "stop_signal", "mem_limit", "memswap_limit", "cpus", "pids_limit", "platform", "runtime",
 )  # fmt: skip
-# Of the database, less: its volumes are gone, so its settings, which may lie in them, are the image's own.
+# Fewer for the database: it has no volumes, so its settings, which may lie in them, are the image's own.
 _KEPT_OF_DATABASE = (
     "environment", "user", "cap_add", "cap_drop", "security_opt", "secrets", "shm_size", "mem_limit", "cpus",
     "platform",
@@ -36,7 +36,7 @@ class ScratchProject:
     """The project of one trial of one release."""
 
     def __init__(self, context: Context, release: Release) -> None:
-        self._tools = context
+        self._context = context
         self._release = release
         self.name = f"{context.incident.name.lower()}-trial"
         self.database = f"{self.name}-db"
@@ -48,51 +48,51 @@ class ScratchProject:
         """Start the database. Raises HostError and the like when that is not possible."""
         self._sweep()
         self._file = json.dumps(self._project()).encode()
-        self._up(self._tools.settings.database.service)
+        self._up(self._context.settings.database.service)
 
     def start_release(self) -> None:
         """Start what the release depends on, and the release."""
         services = json.loads(self._file)["services"]
-        others = set(services) - {self._tools.settings.database.service, *self._release.digests}
+        others = set(services) - {self._context.settings.database.service, *self._release.digests}
         if others:
             self._up(*sorted(others))
         self._up(*self._release.digests)
 
     def _up(self, *services: str) -> None:
         up = self._compose("up", "-d", "--no-deps", "--no-build", "--pull", "never", *services)
-        self._tools.host.check(up)
+        self._context.host.check(up)
 
     def _compose(self, *arguments: str) -> Command:
         # At the root, where no .env and no Compose file of production would be read.
         argv = ("docker", "compose", "-p", self.name, "-f", "-", *arguments)
-        return Command(argv, self._tools.settings.deadlines.up, "/", stdin=self._file)
+        return Command(argv, self._context.settings.deadlines.up, "/", stdin=self._file)
 
     def containers(self) -> list[Container]:
         """The release's containers in this project, by name."""
-        listed = self._tools.host.check(
+        listed = self._context.host.check(
             Command(("docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", self._filter), self._deadline)
         )
         inspect = ("docker", "inspect", "--type", "container", *listed.text.split())
         inspecting = Command(inspect, self._deadline, secret_output=True)
-        inspected = self._tools.host.ask(inspecting, lambda answer: parsed_json(answer, list))
+        inspected = self._context.host.ask(inspecting, lambda answer: parsed_json(answer, list))
         found = [Container.parse(item) for item in inspected]
         return sorted((c for c in found if c.service in self._release.digests), key=lambda found: found.name)
 
     def log(self, container: Container) -> str:
-        """What a container has printed, both streams, as much as matters."""
+        """The last 200 lines that a container has printed, both streams, without secrets."""
         command = Command(("docker", "logs", "--tail", "200", container.id), self._deadline, most_output=_LONGEST_LOG)
-        answer = self._tools.host.run(command)
+        answer = self._context.host.run(command)
         text = f"{answer.stdout.decode('utf-8', 'replace')}\n{answer.stderr.decode('utf-8', 'replace')}"
-        return self._tools.incident.journal.redactor.text(text)
+        return self._context.incident.journal.redactor.text(text)
 
     def remove(self) -> None:
-        """Remove all of it. Raises Inconclusive when something stays: nobody would look for it."""
+        """Remove all of it. Raises Inconclusive, with the command to type, when something is left."""
         if not self._file:
             return
-        done = self._tools.host.run(self._compose("down", "--volumes", "--timeout", "0", "--remove-orphans"))
+        done = self._context.host.run(self._compose("down", "--volumes", "--timeout", "0", "--remove-orphans"))
         if done.exit_code != 0:
             raise Inconclusive(
-                f"what was started to try the target could not be removed: {done.last_line}",
+                f"the trial of the target could not be removed: {done.last_line}",
                 f"docker compose -p {self.name} down --volumes --remove-orphans",
             )
 
@@ -102,16 +102,16 @@ class ScratchProject:
 
     @property
     def _deadline(self) -> float:
-        return self._tools.settings.deadlines.command
+        return self._context.settings.deadlines.command
 
     def _sweep(self) -> None:
-        """Remove what a trial of this production that was killed has left: what is there longer than any may be."""
-        mine = f"label={LABEL}={self._tools.settings.project.name}"
+        """Remove what a killed trial of this production has left: its time is over."""
+        label = f"label={LABEL}={self._context.settings.project.name}"
         for kind in ("container", "network"):
-            sweep(self._tools.host, kind, (mine,), UNTIL, self._deadline)
+            sweep(self._context.host, kind, (label,), UNTIL, self._deadline)
 
     def _project(self) -> dict[str, Any]:
-        production, settings = self._tools.production, self._tools.settings
+        production, settings = self._context.production, self._context.settings
         config = production.config(self._release.tag)
         database = settings.database.service
         running = {container.service: container for container in reversed(production.containers())}
@@ -134,10 +134,10 @@ class ScratchProject:
 
     def _needed(self, services: Mapping[str, Any], running: Mapping[str, Container]) -> list[str]:
         """The release's services, the database, and what they depend on that runs now and is not of the release."""
-        project, database = self._tools.settings.project.services, self._tools.settings.database.service
+        project, database = self._context.settings.project.services, self._context.settings.database.service
         if database not in running or database not in services:
             raise Inconclusive(f"there is no service {database} to copy the schema from", "check database.service")
-        as_now = self._tools.production.services()
+        as_now = self._context.production.services()
         found = dict.fromkeys([database, *self._release.digests])
         for name in found.copy():
             waiting = [name] if name != database else []
@@ -157,7 +157,7 @@ class ScratchProject:
             service["volumes"] = [mount | {"read_only": True} for mount in mounts]
         return service | {
             "restart": "no",
-            "labels": {LABEL: self._tools.settings.project.name, UNTIL: str(self._until)},
+            "labels": {LABEL: self._context.settings.project.name, UNTIL: str(self._until)},
             "logging": {"driver": "json-file", "options": {"max-size": "10m"}},
         }
 
@@ -167,7 +167,7 @@ class ScratchProject:
             return False
         find = ("find", "-H", unescaped(mount["source"]), "-xdev", "-type", "s", "-print", "-quit")
         try:
-            found = self._tools.host.run(Command(find, _SOCKETS))
+            found = self._context.host.run(Command(find, _SOCKETS))
         except HostError:
             return False
         return found.exit_code == 0 and not found.text

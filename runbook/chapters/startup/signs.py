@@ -1,6 +1,6 @@
-"""What speaks for an image that migrates when it starts, as far as its start command and what that names tell.
+"""Signs that an image migrates when it starts, read from its start command and the files that this names.
 
-A sign is evidence; that there is none proves nothing: `start_trial.py` tries it then.
+A sign is evidence; finding none proves nothing: `trial.py` then tries it.
 """
 
 import json
@@ -17,7 +17,7 @@ from runbook.production.compose import unescaped
 from runbook.text import beginning, visible
 
 _READER = Path(__file__).with_name("reader.py")
-_MOST = 5  # places that are told
+_MOST = 5  # places that are reported
 _LONGEST = 200  # characters of one
 
 
@@ -34,7 +34,7 @@ class Signs:
 
 
 def signs_of(context: Context, image: str, service: Mapping[str, Any]) -> Signs:
-    """Read what the start command of `service` names in `image` (pinned). Nothing of the image's is run but Python."""
+    """Read the files that the start command of `service` names in `image` (pinned). Only the image's Python is run."""
     argv = _start_command(context, image, service)
     given = {"path": (service.get("environment") or {}).get("PATH"), "directory": service.get("working_dir")}
     request = {"argv": argv} | {name: value if value is None else unescaped(value) for name, value in given.items()}
@@ -50,14 +50,14 @@ def signs_of(context: Context, image: str, service: Mapping[str, Any]) -> Signs:
     try:
         if answer.exit_code == 0:
             found = json.loads(answer.text.splitlines()[-1])
-            return Signs(_told(found["commands"]), _told(found["code"]))
+            return Signs(_shown(found["commands"]), _shown(found["code"]))
     except (ValueError, IndexError, KeyError, TypeError, RecursionError):
         pass
-    said = f"exit code {answer.exit_code}: {beginning(visible(answer.last_line), _LONGEST)}"
-    return Signs(unread=f"{python} in the image did not read it: {said}")
+    why = f"exit code {answer.exit_code}: {beginning(visible(answer.last_line), _LONGEST)}"
+    return Signs(unread=f"{python} in the image did not read it: {why}")
 
 
-def _told(places: Any) -> tuple[str, ...]:
+def _shown(places: Any) -> tuple[str, ...]:
     return tuple(beginning(visible(str(place)), _LONGEST) for place in list(places)[:_MOST])
 
 

@@ -1,7 +1,7 @@
-"""The target is started apart from production, on a copy of the schema: it changes it, dies of it, or lives with it.
+"""Starts the target apart from production, on a copy of the schema, and sees whether it migrates, ends, or runs.
 
-A Compose project of its own on an internal network: a database of the image that production's runs, under the same
-names, with production's roles, schema and revision and without its rows; the target's services as Compose would start
+The trial is a Compose project of its own on an internal network: a database of the image that production's runs, under
+the same names, with production's roles, schema and revision but no rows; the target's services as Compose would start
 them, without volumes, ports and other ways to production; and what these depend on. All of it is removed afterwards.
 """
 
@@ -19,7 +19,7 @@ from runbook.production.containers import Container
 from runbook.release import Release
 
 _PAUSE = 0.5  # seconds between two looks
-_SILENT = 20.0  # seconds in which something that runs and is healthy should have spoken to the database
+_SILENT = 20.0  # seconds in which a healthy service should have connected to the database
 _UNKNOWN_REVISION = "Can't locate revision"
 
 
@@ -27,17 +27,17 @@ class StartTrial:
     """One trial of one release."""
 
     def __init__(self, context: Context, release: Release) -> None:
-        self._tools = context
+        self._context = context
         self._release = release
         self._project = ScratchProject(context, release)
         self._database = ScratchDatabase(context, self._project)
         self._connected: set[str] = set()
         self._answered = False
 
-    def tried(self) -> Observation:
-        """Start the release and watch it, for `deadlines.healthy` at the most.
+    def run(self) -> Observation:
+        """Start the release and watch it, for at most `deadlines.healthy`.
 
-        Raises Inconclusive when it could not be tried, or when what was seen does not tell.
+        Raises Inconclusive when it could not be tried, or when the result is not clear.
         """
         began = time.monotonic()
         with self._set_up():
@@ -53,16 +53,16 @@ class StartTrial:
             yield
         except RunbookError as error:
             self._project.remove()
-            raise (error if isinstance(error, Inconclusive) else _doubt(error.seen)) from None
+            raise (error if isinstance(error, Inconclusive) else _inconclusive(error.seen)) from None
         except BaseException:
-            # Ctrl-C and the like: that something stays must not hide it.
+            # Ctrl-C and the like: a failed removal must not hide it.
             with suppress(RunbookError):
                 self._project.remove()
             raise
         self._project.remove()
 
     def _watched(self) -> Observation:
-        deadlines = self._tools.settings.deadlines
+        deadlines = self._context.settings.deadlines
         until, steady_since = time.monotonic() + deadlines.healthy, time.monotonic()
         before: list[str] = []
         while True:
@@ -74,7 +74,7 @@ class StartTrial:
                     return self._ended(container)
             healthy = all(c.state == "running" and c.health in ("healthy", "none") for c in containers)
             silent, now = self._silent(containers), time.monotonic()
-            # Who has just connected may be about to migrate, and so may be who is in a transaction.
+            # A client that has just connected, or is in a transaction, may be about to migrate.
             if not healthy or silent != before or self._database.busy():
                 before, steady_since = silent, now
             if not silent and now - steady_since >= deadlines.stable:
@@ -82,45 +82,45 @@ class StartTrial:
                     return self._migrates(changed)
                 names = ", ".join(container.service for container in containers)
                 return Observation(
-                    ok=True, seen=f"{names} started, spoke to the database and left schema and revision alone"
+                    ok=True, seen=f"{names} started, connected to the database and left schema and revision alone"
                 )
-            # An api that answers nothing yet may still be starting; that is waited for to the end.
-            started = self._answered or self._tools.settings.health.service not in self._release.digests
+            # An api that does not answer yet may still be starting: wait for it until the deadline.
+            started = self._answered or self._context.settings.health.service not in self._release.digests
             if silent and started and now - steady_since >= max(_SILENT, deadlines.stable):
-                raise _doubt(f"on the copy of the schema {', '.join(silent)}")
+                raise _inconclusive(f"on the copy of the schema {', '.join(silent)}")
             if now > until:
-                raise _doubt("; ".join((*silent, *(container.one_line for container in containers))))
+                raise _inconclusive("; ".join((*silent, *(container.one_line for container in containers))))
             time.sleep(_PAUSE)
 
     def _migrates(self, what: str) -> Observation:
         return Observation(ok=False, seen=f"{', '.join(self._release.digests)}: when started, the target {what}")
 
     def _ended(self, container: Container) -> Observation:
-        """Say that it died as one that migrates does here. Raises Inconclusive when it ended for any other reason."""
+        """The error of an image that migrates. Raises Inconclusive when it ended for any other reason."""
         log = self._project.log(container)
         died = next((line.strip() for line in log.splitlines() if _UNKNOWN_REVISION in line), None)
         if died:
             return Observation(ok=False, seen=f"{container.service} migrates when it starts, and ends: {died}")
-        said = error_line(log) or "it said nothing"
-        raise _doubt(f"{container.service} ended with exit code {container.exit_code}: {said}")
+        error = error_line(log) or "it printed nothing"
+        raise _inconclusive(f"{container.service} ended with exit code {container.exit_code}: {error}")
 
     def _silent(self, containers: list[Container]) -> list[str]:
-        """In words, which services have not connected to the copy so far, and that the api answers no request yet."""
+        """In words, which services have not connected to the copy so far, and whether the api does not answer yet."""
         addresses = {address: container.service for container in containers for address in container.addresses}
         self._connected |= {addresses[each] for each in self._database.clients() if each in addresses}
         silent = [
             f"{c.service} did not connect to the database" for c in containers if c.service not in self._connected
         ]
-        api = self._tools.settings.health.service
+        api = self._context.settings.health.service
         for container in containers:
             if container.service == api and (api not in self._connected or not self._answered):
                 # To say whether it is ready, it has to ask its database.
-                self._answered = self._tools.health.is_answering(container)
+                self._answered = self._context.health.is_answering(container)
                 silent += [] if self._answered else [f"{api} answered no request"]
         return silent
 
 
-def _doubt(why: str) -> Inconclusive:
+def _inconclusive(why: str) -> Inconclusive:
     return Inconclusive(
         f"whether the target can start on this schema is not known: {why}",
         "find out, and set migrations.at_start: false if it does not migrate when it starts, true if it does",

@@ -1,19 +1,19 @@
-"""How code of an image is run to be asked something: without network, rights and much of anything else.
+"""Runs code of an image to ask it something: without a network, rights and most resources.
 
-An image may be hostile, or only broken: what it runs on is the production host, and what it prints is read here.
+An image may be hostile, or only broken, and it runs on the production host.
 """
 
 import contextlib
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from runbook.errors import CommandSaidTooMuch, CommandTimedOut, HostError, Inconclusive
 from runbook.hosts.command import Command, Completed
 from runbook.hosts.local import Host
-from runbook.migrations.image.overdue import sweep
 
-#: On every container that asks an image; none outlives the question, but for that of a run that was killed.
+#: On every container that asks an image. Only one of a run that was killed outlives the question.
 LABEL = "io.rollback-runbook.probe"
 _NAME = "rollback-runbook-probe-"
 _UNTIL = f"{LABEL}.until"  # seconds since 1970
@@ -28,7 +28,7 @@ _LIMITS = (
     "--network", "none", "--pull", "never", "--log-driver", "none", "--no-healthcheck", "--restart", "no",
     # The image's own user, with no capability: root in it reads no more than its files' modes let it.
     "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
-    # As much memory with swap as without it: none.
+    # Memory with swap is limited to the memory without it: no swap.
     "--memory", "1g", "--memory-swap", "1g", "--cpus", "1", "--pids-limit", "256",
     "--ulimit", "core=0", "--ulimit", "nofile=1024", "--ulimit", f"fsize={64 * 1024 * 1024}",
 )  # fmt: skip
@@ -39,7 +39,7 @@ def contained(
 ) -> Command:
     """The command that feeds `program` to `python` in `image` (by digest or id); `deadline` is in seconds.
 
-    The program's `sys.argv[1:]` are `arguments`. Its file system is read-only but for places of scratch; the output of
+    The program's `sys.argv[1:]` are `arguments`. Its file system is read-only but for temporary folders; the output of
     a `secret` one stays off the record. Run it with `run_contained`.
     """
     until = int(time.time() + 2 * (deadline + _REMOVAL))  # it may be run twice: `may_write`
@@ -52,45 +52,56 @@ def contained(
 
 
 def may_write(command: Command) -> Command:
-    """The same command where files can be written: for an image that does not work without."""
+    """The same command with a file system that can be written."""
     at = command.argv.index("--read-only")
     return replace(command, argv=(*command.argv[:at], *command.argv[at + len(_READ_ONLY) :]))
 
 
 def run_contained(host: Host, image: str, command: Command) -> Completed:
-    """Run a command of `contained`; its container is gone afterwards, whatever happened.
+    """Run a command of `contained`; its container is removed in any case.
 
-    Raises Inconclusive when it did not end by its deadline, or said too much.
+    Raises Inconclusive when it did not end by its deadline, or printed too much.
     """
     container = command.argv[command.argv.index("--name") + 1]
     try:
         return host.run(command)
     except CommandTimedOut:
-        left = _remove(host, container)
-        raise Inconclusive(
-            f"the image {image} did not answer within {command.deadline:g} s{left}",
-            "raise deadlines.command, or look at what its Python does when it starts",
-        ) from None
+        seen = f"did not answer within {command.deadline:g} s"
+        next_step = "raise deadlines.command, or look at what its Python does when it starts"
     except CommandSaidTooMuch:
-        left = _remove(host, container)
-        raise Inconclusive(
-            f"the image {image} said more than {MOST_OUTPUT >> 20} MiB and was stopped{left}",
-            "look at what its Python and its env.py print when they start",
-        ) from None
+        seen = f"printed more than {MOST_OUTPUT >> 20} MiB and was stopped"
+        next_step = "look at what its Python and its env.py print when they start"
     except BaseException:
         _remove(host, container)
         raise
+    raise Inconclusive(f"the image {image} {seen}{_remove(host, container)}", next_step)
 
 
 def remove_overdue(host: Host, deadline: float) -> None:
-    """Remove the containers that runs which were killed have left, if they can be listed within `deadline` seconds."""
+    """Remove the containers that killed runs have left, if they can be listed within `deadline` seconds."""
     with contextlib.suppress(HostError):
         # By the name as well: a container has the labels of its image, whoever wrote them.
         sweep(host, "container", (f"name=^{_NAME}", f"label={LABEL}"), _UNTIL, deadline)
 
 
+def sweep(host: Host, kind: str, filters: Sequence[str], until: str, deadline: float) -> None:
+    """Remove every container or network (`kind`) that docker's `filters` select and whose time is over.
+
+    That time is the value of its label `until`, in seconds since 1970; `deadline` is in seconds. Raises HostError when
+    they cannot be listed.
+    """
+    every = ("--all", "--no-trunc") if kind == "container" else ()
+    options = [word for each in filters for word in ("--filter", each)]
+    argv = ("docker", kind, "ls", *every, *options, "--format", f'{{{{.ID}}}} {{{{.Label "{until}"}}}}')
+    pairs = [line.split() for line in host.check(Command(argv, deadline)).text.splitlines()]
+    overdue = [pair[0] for pair in pairs if len(pair) == 2 and pair[1].isdigit() and int(pair[1]) < time.time()]
+    if overdue:
+        remove = ("rm", "--force", "--volumes") if kind == "container" else ("rm",)
+        host.run(Command(("docker", kind, *remove, *overdue), 2 * _REMOVAL))
+
+
 def _remove(host: Host, container: str) -> str:
-    """Remove a container whose client was stopped, which does not stop it; return what is left to say when it fails."""
+    """Remove a container whose client was stopped, which does not stop it; return what to say when that fails."""
     try:
         done = host.run(Command(("docker", "rm", "--force", "--volumes", container), _REMOVAL))
     except HostError as error:

@@ -1,39 +1,30 @@
-"""What an image knows of its migrations and its models: asked of the image itself, without network and database."""
+"""Asks an image for its migrations and its models: its own Python reads them, without a network and a database."""
 
 import json
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-
-from pydantic import TypeAdapter, ValidationError
 
 from runbook.errors import Inconclusive
 from runbook.hosts.command import Command, Completed
 from runbook.hosts.local import Host
-from runbook.migrations.image.answer import Answer, Graph, Problem, Step
 from runbook.migrations.image.contained import contained, may_write, run_contained
-from runbook.migrations.image.inside.graph import between, with_ancestors
-from runbook.migrations.image.inside.isolation import Told
+from runbook.migrations.image.report import ImageReport, Problem, read_report
 from runbook.secrets.redactor import Redactor, secrets_in
 from runbook.settings.schema import MigrationSettings
 from runbook.text import beginning, visible
 
-_SHARE = 0.8  # of the deadline; the rest is for the container to start and to end
-_LONGEST = 400  # characters of a complaint
+_SHARE = 0.8  # of the deadline; the rest is for the start and the end of the container
+_LONGEST = 400  # characters of an error message
 _HERE = Path(__file__).parent
-#: What is sent, in the order in which each finds the ones before it.
+#: The modules that are sent, in an order in which each finds those that it imports.
 _PARTS = (
-    "inside.isolation",
-    "inside.function_shapes",
-    "inside.graph",
-    "inside.stand_in",
-    "inside.offline",
-    "inside.models",
+    "inside.isolation", "inside.function_shapes", "inside.graph", "inside.stand_in", "inside.offline", "inside.models",
     "script",
-)
-# The parts import each other by their names here. Once all are there the names go, lest they hide the image's own.
+)  # fmt: skip
+# The parts import each other by their names here. Those are then deleted: the image may have a `runbook` of its own.
 _LOADER = """
 import json, sys, types
 sent = json.loads({sent})
@@ -50,73 +41,6 @@ module.main(sent["request"])
 """
 
 
-@dataclass(frozen=True)
-class ImageMigrations(Answer):
-    """What an image told of its migrations and its models, and what follows from it.
-
-    Whatever needs the revision graph raises Inconclusive when the image could not tell it.
-    """
-
-    def read_graph(self) -> Graph:
-        """The revision graph. Raises Inconclusive with the reason why there is none."""
-        if self.graph is None:
-            raise Inconclusive(
-                f"the migrations in the image cannot be read: {self.why('graph')}",
-                "check migrations.config, migrations.section and migrations.python in the settings",
-            )
-        return self.graph
-
-    def why(self, what: str) -> str:
-        """The reasons why `what` (graph, models, span, upgrade, downgrade) could not be read, or not wholly."""
-        return "; ".join(problem.why for problem in self.problems if problem.what == what) or "the image did not say"
-
-    @property
-    def heads(self) -> tuple[str, ...]:
-        """The revisions that no other builds upon."""
-        return self.read_graph().heads
-
-    @property
-    def builds_upon(self) -> Mapping[str, tuple[str, ...]]:
-        """Each revision with those that must be there before it."""
-        return {item.revision: (*item.down, *item.depends_on) for item in self.read_graph().revisions}
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """The revisions of the range that was asked for, newest first. Raises Inconclusive without a range."""
-        if self.span is None:
-            raise Inconclusive(
-                f"the range of migrations cannot be read: {self.why('span')}",
-                "ship a forward-fix, or look at the image",
-            )
-        return self.span.steps
-
-    def knows(self, revision: str) -> bool:
-        """Tell whether the image has that revision; Alembic in it fails on a database at any other."""
-        return revision in self.builds_upon
-
-    def continues(self, *database: str) -> bool:
-        """Tell whether `alembic upgrade head` in this image starts from the database's revisions.
-
-        It does when all of them lead to the one head of the image, or are it.
-        """
-        graph = self.read_graph()
-        return (
-            len(graph.heads) == 1
-            and bool(database)
-            and set(database) <= with_ancestors(graph.heads[0], self.builds_upon)
-        )
-
-    def revisions_to_undo(self, lower: str, upper: str) -> tuple[str, ...]:
-        """What must be undone to come from `upper` back to `lower` (or `base`), newest first.
-
-        Raises Inconclusive when the image lacks one of them, or `upper` does not build upon `lower`.
-        """
-        try:
-            return tuple(between(self.builds_upon, lower, upper))
-        except Told as error:
-            raise Inconclusive(str(error), "name a target whose revision this image's migrations build upon") from None
-
-
 def probing(
     image: str,
     settings: MigrationSettings,
@@ -124,22 +48,12 @@ def probing(
     environment: Mapping[str, str],
     span: tuple[str, str] | None,
     deadline: float,
-) -> Command:
-    """The command that asks `image` (by digest or id); `deadline` is in seconds.
-
-    `environment` is that of the service; its secrets travel on standard input, which is never recorded.
-    """
-    return _probe(image, settings, environment, span, deadline)[0]
-
-
-def _probe(
-    image: str,
-    settings: MigrationSettings,
-    environment: Mapping[str, str],
-    span: tuple[str, str] | None,
-    deadline: float,
 ) -> tuple[Command, str]:
-    """Return the command, and the mark that an answer begins with."""
+    """The command that asks `image` (by digest or id), and the random word with which its report begins.
+
+    `environment` is that of the service; its secrets travel on standard input, which is never recorded. `deadline` is
+    in seconds.
+    """
     marker = secrets.token_hex(16)
     request = {
         "marker": marker,
@@ -167,62 +81,48 @@ def ask_image(  # noqa: PLR0913 - the host, what is asked of which image, and by
     environment: Mapping[str, str],
     span: tuple[str, str] | None,
     deadline: float,
-) -> ImageMigrations:
+) -> ImageReport:
     """Ask `image` for its revisions, its models and, for a span (lower, upper), its functions and its SQL.
 
-    What it could not tell stands in `problems`. Raises Inconclusive when it could tell neither revisions nor models.
-    The container is gone afterwards, whatever happened.
+    What could not be read is in the report's `problems`. Raises Inconclusive when neither revisions nor models could.
+    The container is removed in any case.
     """
-    command, marker = _probe(image, settings, environment, span, deadline)
+    command, marker = probing(image, settings, environment=environment, span=span, deadline=deadline)
     completed = run_contained(host, image, command)
-    if completed.exit_code == os.EX_CANTCREAT:  # it keeps files where it lies: caches, logs, settings of its own
+    if completed.exit_code == os.EX_CANTCREAT:  # its code writes caches or logs
         completed = run_contained(host, image, may_write(command))
     redactor = Redactor()
     redactor.learn_all(secrets_in(environment))
-    answer = _without_secrets(_read(completed, marker, image, redactor), redactor)
-    if answer.graph is None and answer.models is None:
+    report = _read(completed, marker, image, redactor)
+    # A driver's error may quote a URL with a password.
+    problems = tuple(Problem(problem.what, redactor.text(problem.why)) for problem in report.problems)
+    report = replace(report, problems=problems)
+    if report.graph is None and report.models is None:
         raise Inconclusive(
-            f"the migrations in {image} cannot be read: {answer.why('graph')}",
+            f"the migrations in {image} cannot be read: {report.why('graph')}",
             "check migrations.config, migrations.section and migrations.python in the settings",
         )
-    return answer
+    return report
 
 
-def _read(completed: Completed, marker: str, image: str, redactor: Redactor) -> ImageMigrations:
+def _read(completed: Completed, marker: str, image: str, redactor: Redactor) -> ImageReport:
     found = [line for line in completed.stdout.split(b"\n") if line.startswith(marker.encode() + b" ")]
     if completed.exit_code != 0 or len(found) != 1:
-        why = beginning(visible(redactor.text(_complaint(completed))), _LONGEST)
-        said = f"it ended with exit code {completed.exit_code}: {why}"
+        why = beginning(visible(redactor.text(_error_message(completed))), _LONGEST)
         raise Inconclusive(
-            f"the migrations in {image} cannot be read: {said}",
+            f"the migrations in {image} cannot be read: the probe ended with exit code {completed.exit_code}: {why}",
             "check that migrations.python is a plain Python, 3.8 or later, in that image",
         )
     try:
-        return read_answer(found[0][len(marker) :])
+        return read_report(found[0][len(marker) :])
     except ValueError as error:
         raise Inconclusive(
-            f"the migrations in {image} cannot be read: its answer is not what was asked for ({error})",
+            f"the migrations in {image} cannot be read: its report is not of the expected form ({error})",
             "look at that image: its Python does not do what ours does",
         ) from None
 
 
-def _complaint(completed: Completed) -> str:
-    """Docker's own words when the container could not begin, which stand before its advice; else the last words."""
+def _error_message(completed: Completed) -> str:
+    """Docker's error when the container could not start, which stands before its advice; else the last line."""
     lines = completed.stderr.decode("utf-8", errors="replace").splitlines()
     return next((line for line in lines if line.startswith("docker: ")), completed.last_line)
-
-
-def read_answer(text: bytes | str) -> ImageMigrations:
-    """Read an answer in JSON, from an image or from the journal. Raises ValueError when it isn't one."""
-    try:
-        return TypeAdapter(ImageMigrations).validate_json(text)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{place}: {first['msg']}"[:200]) from None
-
-
-def _without_secrets(answer: ImageMigrations, redactor: Redactor) -> ImageMigrations:
-    """An answer whose reasons quote no secret of the service: a URL in a driver's complaint, say."""
-    problems = tuple(Problem(problem.what, redactor.text(problem.why)) for problem in answer.problems)
-    return replace(answer, problems=problems)

@@ -1,7 +1,7 @@
-"""Fed to the Python of an application's image: prints what its migrations and its models are, as JSON.
+"""Runs in the Python of an application's image, and prints a report of its migrations and models as JSON.
 
-It runs where neither this project nor a database is, so it uses nothing but Python 3.8, Alembic and SQLAlchemy.
-`in_image.py` sends it with its parts (`probe/`) and the request; it reads no argument and no file of ours.
+Neither this project nor a database is there: it uses Python 3.8 or later, Alembic and SQLAlchemy, and nothing else.
+`probe.py` sends it on standard input together with `inside/` and the request.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from runbook.migrations.image.inside import graph, isolation, models, offline
 def main(request: dict[str, Any]) -> None:
     """Answer a request: {"marker", "seconds", "config", "section", "dialect", "environment", "span"}."""
     until = time.monotonic() + float(request["seconds"])
-    marker = request.pop("marker")  # what an answer begins with is no business of the code in the image
+    marker = request.pop("marker")  # the code of the image must not know it
     os.environ.update(request.pop("environment"))
     sys.path[1:1] = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
     answers = answered(request, until)
-    isolation.say(marker, {**answers.found, "problems": answers.problems})
+    isolation.send(marker, {**answers.found, "problems": answers.problems})
     if answers.read_only:
-        sys.exit(os.EX_CANTCREAT)  # what asks may ask again, where files can be written
+        sys.exit(os.EX_CANTCREAT)  # the caller may ask again, with a file system that can be written
 
 
 def answered(request: dict[str, Any], until: float) -> _Answers:
-    """Ask every question in its turn; each may take half of the time that is left, and the last one all of it."""
+    """Ask every question in turn; each may take half of the remaining time, and the last one all of it."""
     answers = _Answers(until)
     answers.ask("graph", lambda: _graph(request))
     if not answers.fatal:
@@ -42,7 +42,7 @@ def answered(request: dict[str, Any], until: float) -> _Answers:
 
 
 class _Answers:
-    """What was told so far, and what could not be."""
+    """The answers so far, and the problems."""
 
     def __init__(self, until: float) -> None:
         self.found: dict[str, Any] = {}
@@ -53,15 +53,15 @@ class _Answers:
 
     def ask(self, name: str, question: Callable[[], Any], *, last: bool = False) -> None:
         """Ask a question, and keep its answer and its problems in the place of those of the same name."""
-        left = self._until - time.monotonic()
-        heard = isolation.ask(question, max(left if last else left / 2, 0.5))
-        found: Any = heard.get("answer")
+        remaining = self._until - time.monotonic()
+        result = isolation.ask(question, max(remaining if last else remaining / 2, 0.5))
+        found: Any = result.get("answer")
         self.found[name] = found
         self.problems = [problem for problem in self.problems if problem["what"] != name]
-        for why in [heard["why"]] if "why" in heard else found.pop("problems", []):
+        for why in [result["why"]] if "why" in result else found.pop("problems", []):
             self.doubt(name, why)
-        self.fatal = bool(heard.get("fatal"))
-        self.read_only = self.read_only or bool(heard.get("read_only") or (found and found.pop("read_only", False)))
+        self.fatal = bool(result.get("fatal"))
+        self.read_only = self.read_only or bool(result.get("read_only") or (found and found.pop("read_only", False)))
 
     def doubt(self, name: str, why: str) -> None:
         """Keep a problem of an answer."""

@@ -1,4 +1,4 @@
-"""What a change of a column's type means for code that was written for the old type.
+"""Judges a change of a column's type for code that was written for the old type.
 
 Which values a type holds: https://www.postgresql.org/docs/current/datatype.html; which it takes from another type
 when written: https://www.postgresql.org/docs/current/typeconv-query.html. What code reads is its driver's value.
@@ -12,7 +12,7 @@ from pglast.ast import A_Const, Integer, SelectStmt, TypeCast
 from pglast.parser import ParseError
 
 from runbook.migrations.verdict.expressions import is_a
-from runbook.migrations.verdict.findings import Verdict
+from runbook.migrations.verdict.findings import ADDITIVE, BREAKING, REVIEW, Verdict
 
 # Types by the Python value that every driver makes of them.
 _FAMILIES = {
@@ -30,12 +30,7 @@ _FAMILIES = {
 }
 _FAMILY = {name: family for family, names in _FAMILIES.items() for name in names}
 # Families whose values drivers or casts may pass for one another: a human looks.
-_NEAR = (
-    {"integer", "number"},
-    {"date", "moment"},
-    {"text", "UUID"},
-    {"text", "JSON"},
-)
+_NEAR = ({"integer", "number"}, {"date", "moment"}, {"text", "UUID"}, {"text", "JSON"})
 SERIALS = {"serial": "int4", "serial4": "int4", "bigserial": "int8", "serial8": "int8"} | dict.fromkeys(
     ("smallserial", "serial2"), "int2"
 )
@@ -119,27 +114,24 @@ def of_text(text: str) -> SqlType | None:
 def change(old: SqlType, new: SqlType) -> tuple[Verdict, str]:
     """Judge a column whose type was `old` for the code and is now `new`."""
     if old == new:
-        return Verdict.ADDITIVE, f"{new} is what the target's code declares"
+        return ADDITIVE, f"{new} is what the target's code declares"
     if old.family is None or new.family is None:
-        return Verdict.REVIEW, f"no rule knows whether code written for {old} can live with {new}"
+        return REVIEW, f"no rule knows whether code written for {old} can live with {new}"
     if old.family == new.family:
         return _within(old, new)
     if {old.family, new.family} in _NEAR:
-        return Verdict.REVIEW, f"the code reads {_a(new.family)} where it expects {_a(old.family)}"
+        return REVIEW, f"the code reads {_a(new.family)} where it expects {_a(old.family)}"
     reason = (
         f"the code reads {_a(new.family)} where it expects {_a(old.family)}, "
         f"and PostgreSQL does not take or compare its {old} values as {new}"
     )
-    return Verdict.BREAKING, reason
+    return BREAKING, reason
 
 
 def _within(old: SqlType, new: SqlType) -> tuple[Verdict, str]:
     if _holds_all(old, new):
-        return Verdict.ADDITIVE, f"{new} takes every value of {old} and is read as the same kind of value"
-    return (
-        Verdict.REVIEW,
-        f"{new} may not take, or not give back as they were, the values that the code writes as {old}",
-    )
+        return ADDITIVE, f"{new} takes every value of {old} and is read as the same kind of value"
+    return (REVIEW, f"{new} may not take, or not give back as they were, the values that the code writes as {old}")
 
 
 def _holds_all(old: SqlType, new: SqlType) -> bool:

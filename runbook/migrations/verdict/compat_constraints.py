@@ -1,4 +1,4 @@
-"""What a constraint that the range adds means for what the target's code writes.
+"""Judges the constraints that the range adds or drops, for what the target's code writes.
 
 https://www.postgresql.org/docs/current/ddl-constraints.html. NOT VALID spares the rows of before, never a new write.
 """
@@ -10,8 +10,8 @@ from runbook.migrations.verdict.column_types import of_text
 from runbook.migrations.verdict.compat_columns import Judged, refuses_null, weighed
 from runbook.migrations.verdict.ddl.constraints import is_not_null_check
 from runbook.migrations.verdict.expressions import CannotTell, constant, differs_each_time, holds
-from runbook.migrations.verdict.findings import Finding, Verdict
-from runbook.migrations.verdict.schema_delta import Column, Constraint, Default, Table, found
+from runbook.migrations.verdict.findings import ADDITIVE, BREAKING, REVIEW, Finding
+from runbook.migrations.verdict.schema_delta import Column, Constraint, Default, Effect, Table, found
 from runbook.migrations.verdict.table_names import TableUse
 
 _NUMBERED = {Default.IDENTITY, Default.IDENTITY_ALWAYS}
@@ -37,7 +37,7 @@ def _judged(made: Constraint, use: TableUse) -> Judged:
             return _check(made)
         case "foreign key":
             return _foreign_key(made)
-    return Verdict.REVIEW, f"a write of the target's code may violate this {made.kind} constraint"
+    return REVIEW, f"a write of the target's code may violate this {made.kind} constraint"
 
 
 def _not_null(column: Column, use: TableUse) -> Judged:
@@ -45,19 +45,18 @@ def _not_null(column: Column, use: TableUse) -> Judged:
         mapped = use.table.by_name.get(column.origin) if use.table is not None else None
         return refuses_null(column, mapped, use)
     if column.default in _NUMBERED | {Default.SURE}:
-        return Verdict.ADDITIVE, "the database fills the column that must not be NULL"
+        return ADDITIVE, "the database fills the column that must not be NULL"
     if column.default is Default.NONE:
-        return Verdict.BREAKING, "an INSERT by code that does not know the column leaves it NULL, which is refused"
-    return Verdict.REVIEW, "what the database puts in the column may be NULL, which is refused"
+        return BREAKING, "an INSERT by code that does not know the column leaves it NULL, which is refused"
+    return REVIEW, "what the database puts in the column may be NULL, which is refused"
 
 
 def _index(made: Constraint, use: TableUse) -> Judged:
     by_name = use.table.by_name if use.table is not None else {}
-    mapped = [by_name[origin] for origin in (column.origin or "" for column in made.columns) if origin in by_name]
-    types = [of_text(column.type) for column in mapped]
-    if made.kind == "index" and any(found_type is not None and found_type.unbounded for found_type in types):
-        return Verdict.ADDITIVE, "an index refuses no value but one longer than its page takes (about 2,700 bytes)"
-    return Verdict.ADDITIVE, "an index that is not unique refuses no value and changes no result"
+    types = [of_text(by_name[origin].type) for each in made.columns if (origin := each.origin or "") in by_name]
+    if made.kind == "index" and any(kind is not None and kind.unbounded for kind in types):
+        return ADDITIVE, "an index refuses no value but one longer than its page takes (about 2,700 bytes)"
+    return ADDITIVE, "an index that is not unique refuses no value and changes no result"
 
 
 def _unique(made: Constraint, use: TableUse) -> Judged:
@@ -65,24 +64,18 @@ def _unique(made: Constraint, use: TableUse) -> Judged:
     old = {column.origin for column in made.columns if column.origin is not None}
     if not made.expressions:
         if any(column.default in _NUMBERED or differs_each_time(column.default_tree) for column in new):
-            return Verdict.ADDITIVE, "the database gives a new column in it another value for every row"
+            return ADDITIVE, "the database gives a new column in it another value for every row"
         if use.table is not None and use.table.key and use.table.key <= old:
-            return (
-                Verdict.ADDITIVE,
-                "it holds the primary key that the target's code declares, so it can repeat no value",
-            )
+            return (ADDITIVE, "it holds the primary key that the target's code declares, so it can repeat no value")
         nulls = [column for column in new if column.default is Default.NONE and not column.not_null]
         if nulls and not made.nulls_equal and made.kind == "unique":
-            return (
-                Verdict.ADDITIVE,
-                "the target's code leaves a new column in it NULL, and NULLs never repeat each other",
-            )
+            return (ADDITIVE, "the target's code leaves a new column in it NULL, and NULLs never repeat each other")
         if new and not old and all(column in nulls or _same_each_time(column) for column in new):
             return (
-                Verdict.BREAKING,
+                BREAKING,
                 "every INSERT by the target's code gives the new columns the same value: the second fails",
             )
-    return Verdict.REVIEW, "the target's code may write a value that is there already, which is refused now"
+    return REVIEW, "the target's code may write a value that is there already, which is refused now"
 
 
 def _same_each_time(column: Column) -> bool:
@@ -94,14 +87,14 @@ def _same_each_time(column: Column) -> bool:
 
 def _check(made: Constraint) -> Judged:
     if not made.columns or any(column.origin is not None for column in made.columns):
-        return Verdict.REVIEW, "the target's code may write a value that this check refuses"
+        return REVIEW, "the target's code may write a value that this check refuses"
     try:
         truth = holds(made.check, {column.name: _by_itself(column) for column in made.columns})
     except (CannotTell, RecursionError):
-        return Verdict.REVIEW, "whether the check allows what the new columns get by themselves is not certain"
+        return REVIEW, "whether the check allows what the new columns get by themselves is not certain"
     if truth is False:
-        return Verdict.BREAKING, "the check refuses what the new columns get by themselves, so every INSERT fails"
-    return Verdict.ADDITIVE, "the check allows what the new columns get by themselves, and the code writes nothing else"
+        return BREAKING, "the check refuses what the new columns get by themselves, so every INSERT fails"
+    return ADDITIVE, "the check allows what the new columns get by themselves, and the code writes nothing else"
 
 
 def _by_itself(column: Column) -> Any:
@@ -116,59 +109,55 @@ def _by_itself(column: Column) -> Any:
 def _foreign_key(made: Constraint) -> Judged:
     new = [column for column in made.columns if column.origin is None]
     if new and len(made.columns) == 1 and new[0].default is Default.NONE:
-        return Verdict.ADDITIVE, "the target's code leaves the new column NULL, which points nowhere and is allowed"
+        return ADDITIVE, "the target's code leaves the new column NULL, which points nowhere and is allowed"
     if len(new) == len(made.columns):
-        return Verdict.REVIEW, "whether what the new columns get by themselves is there to point to is not certain"
-    return Verdict.REVIEW, "the target's code may write a value that is not there to point to, which is refused now"
+        return REVIEW, "whether what the new columns get by themselves is there to point to is not certain"
+    return REVIEW, "the target's code may write a value that is not there to point to, which is refused now"
 
 
-def dropped(name: str, reason: str, table: Table, use: TableUse) -> Judged:
-    """A constraint from before that is dropped: no write is refused for that, but a foreign key may have acted."""
-    keys = use.table.foreign_keys if use.table is not None else None
-    if keys is None:
-        return Verdict.REVIEW, f"whether {name} is a foreign key that deletes or empties rows is not known"
-    here = (table.origin or table.name).name
+def dropped(effect: Effect, table: Table, use: TableUse) -> Judged:
+    """Judge a constraint from before that is dropped: no write is refused by that, but a foreign key may have acted."""
+    name = effect.constraint
+    if use.table is None or use.table.foreign_keys is None:
+        return REVIEW, f"whether {name} is a foreign key that deletes or empties rows is not known"
+    here, keys = (table.origin or table.name).name, use.table.foreign_keys
     by_name = {key.name or "_".join([here, *key.columns, "fkey"]): key for key in keys}
-    others = {f"{here}_pkey"}.union(*({f"{here}_{each}_key", f"{here}_{each}_check"} for each in use.table.by_name))  # type: ignore[union-attr]  # it has keys
+    others = {f"{here}_{each}_{suffix}" for each in use.table.by_name for suffix in ("key", "check")} | {f"{here}_pkey"}
     if name in by_name and by_name[name].acts:
-        return Verdict.REVIEW, f"with the foreign key {name} rows were deleted or emptied, and are not any more"
+        return REVIEW, f"with the foreign key {name} rows were deleted or emptied, and are not any more"
     if name not in by_name and name not in others and any(key.acts for key in keys):
-        return Verdict.REVIEW, f"{name} may be the foreign key with which rows were deleted or emptied"
-    return Verdict.ADDITIVE, reason
+        return REVIEW, f"{name} may be the foreign key with which rows were deleted or emptied"
+    return ADDITIVE, effect.reason
 
 
-def judge_parents(table: Table, made: Constraint, child: TableUse, parent: TableUse) -> Finding | None:
+def judge_parents(table: Table, made: Constraint, child: TableUse, parent: TableUse) -> Iterator[Finding]:
     """Judge a foreign key for what it keeps the target's code from doing to the rows that are pointed to."""
     above = made.parent
-    if above is None or above.new or parent.certain_none:
-        return None
+    if above is None or above.new or parent.unused:
+        return
     judged = _deleting(made, child, table) or _updating(made, parent)
-    if judged is None:
-        return None
-    verdict, reason = weighed(judged, parent)
-    return found(made.statement, verdict, above.name, reason)
+    if judged is not None:
+        verdict, reason = weighed(judged, parent)
+        yield found(made.statement, verdict, above.name, reason)
 
 
 def _deleting(made: Constraint, child: TableUse, table: Table) -> Judged | None:
     match made.on_delete:
         case "c":
-            if table.new or child.certain_none:
+            if table.new or child.unused:
                 return None
-            return Verdict.REVIEW, f"when the target's code deletes a row, rows of {table.name} that it uses vanish too"
+            return REVIEW, f"when the target's code deletes a row, rows of {table.name} that it uses vanish too"
         case "n":
             if all(column.origin is None and not column.not_null for column in made.columns):
                 return None
-            return Verdict.REVIEW, f"deleting a row sets columns of {table.name} NULL, which they may refuse"
+            return REVIEW, f"deleting a row sets columns of {table.name} NULL, which they may refuse"
         case "d":
-            return (
-                Verdict.REVIEW,
-                f"deleting a row sets columns of {table.name} to their default, which may not be there",
-            )
+            return (REVIEW, f"deleting a row sets columns of {table.name} to their default, which may not be there")
     reason = (
         f"rows that the failed release put in {table.name} keep the target's code from deleting the rows that they "
         "point to (additive if the code deletes none)"
     )
-    return Verdict.REVIEW, reason
+    return REVIEW, reason
 
 
 def _updating(made: Constraint, parent: TableUse) -> Judged | None:
@@ -177,4 +166,4 @@ def _updating(made: Constraint, parent: TableUse) -> Judged | None:
         return None
     if parent.table is not None and set(made.parent_columns) == set(parent.table.key):
         return None
-    return Verdict.REVIEW, f"rows of {', '.join(made.parent_columns)} that are pointed to can no longer be updated"
+    return REVIEW, f"rows of {', '.join(made.parent_columns)} that are pointed to can no longer be updated"

@@ -1,6 +1,6 @@
-"""What can be said of an SQL expression without running it: whether it may fail, be NULL, or change anything.
+"""Tells of an SQL expression, without running it, whether it may fail, be NULL, or change anything.
 
-A closed list: what is not on it may do anything. Functions are PostgreSQL's own
+The lists are closed: what is not on them may do anything. Functions are PostgreSQL's own
 (https://www.postgresql.org/docs/current/functions.html); pg_catalog is searched before every other schema.
 """
 

@@ -14,15 +14,16 @@ class Verdict(StrEnum):
     REVIEW = "review"
 
 
+ADDITIVE, BREAKING, REVIEW = Verdict.ADDITIVE, Verdict.BREAKING, Verdict.REVIEW
 # From best to worst. One certain no decides, whatever else is uncertain; after that one uncertainty decides.
-_FROM_BEST = (Verdict.UNCHANGED, Verdict.ADDITIVE, Verdict.REVIEW, Verdict.BREAKING)
+_FROM_BEST = (Verdict.UNCHANGED, ADDITIVE, REVIEW, BREAKING)
 
 
 @dataclass(frozen=True)
 class Finding:
     """One thing that a range of migrations does: its verdict, the statement, the object it touches, and why.
 
-    The same thing done again is not told again but counted in `times`. `place` puts findings in order.
+    Repetitions of the same thing are counted in `times`. `place` is the statement's number, for their order.
     """
 
     verdict: Verdict
@@ -50,14 +51,19 @@ class Assessment:
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of some verdicts; `unchanged` when there are none."""
+    """The worst of some verdicts; `unchanged` when there are none.
+
+    >>> worst([Verdict.ADDITIVE, Verdict.REVIEW]).value
+    'review'
+    """
     return max(verdicts, key=_FROM_BEST.index, default=Verdict.UNCHANGED)
 
 
 def concluded(findings: Iterable[Finding]) -> Assessment:
     """The assessment that follows from findings."""
-    found: dict[tuple[Verdict, str, str], Finding] = {}
+    by_content: dict[tuple[Verdict, str, str], Finding] = {}
     for finding in sorted(findings, key=lambda each: each.place):
         key = (finding.verdict, finding.object, finding.reason)
-        found[key] = replace(found[key], times=found[key].times + 1) if key in found else finding
-    return Assessment(worst(finding.verdict for finding in found.values()), tuple(found.values()))
+        first = by_content.get(key)
+        by_content[key] = finding if first is None else replace(first, times=first.times + 1)
+    return Assessment(worst(finding.verdict for finding in by_content.values()), tuple(by_content.values()))

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from runbook.migrations.verdict.column_types import SqlType
-from runbook.migrations.verdict.findings import Finding, Verdict
+from runbook.migrations.verdict.findings import REVIEW, Finding, Verdict
 from runbook.migrations.verdict.statements import Statement, shortened
 from runbook.migrations.verdict.table_names import BOOKKEEPING, Name, Unclear, named
 
@@ -36,13 +36,13 @@ class Column:
     """A column as the range leaves it; what the range does not touch is None."""
 
     name: str
-    origin: str | None
+    origin: str | None  # its name before the range
     type: SqlType | None = None
     rewritten: bool = False  # ALTER TYPE computes its values anew, by more than a cast
     not_null: bool | None = None
     default: Default | None = None
     default_tree: Any = None
-    by: dict[str, Statement] = field(default_factory=dict)
+    by: dict[str, Statement] = field(default_factory=dict)  # the last statement on each aspect
 
     def statement(self, *aspects: str) -> Statement:
         """The statement that last changed one of some aspects."""
@@ -51,9 +51,9 @@ class Column:
 
 @dataclass(eq=False)
 class Constraint:
-    """A constraint, or a unique index, that the range adds."""
+    """A constraint, or an index, that the range adds."""
 
-    kind: str  # primary key, unique, check, foreign key, exclusion
+    kind: str  # primary key, unique, check, foreign key, exclusion, not null, index, index of any length
     name: str
     columns: list[Column]
     statement: Statement
@@ -72,7 +72,7 @@ class Effect:
 
     statement: Statement
     reason: str
-    verdict: Verdict = Verdict.REVIEW
+    verdict: Verdict = REVIEW
     constraint: str = ""  # the name of one from before that is dropped
 
 
@@ -100,6 +100,17 @@ class Table:
         """That the range makes the table."""
         return self.origin is None
 
+    def affect(self, statement: Statement, reason: str, verdict: Verdict = REVIEW, constraint: str = "") -> None:
+        """Note an effect on the table."""
+        self.effects.append(Effect(statement, reason, verdict, constraint))
+
+    def take(self, name: str) -> Constraint | None:
+        """Take a constraint of the range out and return it; None when the range made none of that name."""
+        found = next((each for each in self.constraints if each.name == name), None)
+        if found is not None:
+            self.constraints.remove(found)
+        return found
+
     def column(self, name: str) -> Column:
         """The column that has `name` now. Raises Unclear when the range has taken that name away."""
         if name not in self.columns:
@@ -109,7 +120,7 @@ class Table:
         return self.columns[name]
 
     def add(self, column: Column) -> None:
-        """Take a new column in."""
+        """Take a column in under its name. Raises Unclear when another one has it."""
         if column.name in self.columns:
             raise Unclear(f"{self.name} has a column {column.name} already at this point of the range")
         self.columns[column.name] = column
@@ -144,13 +155,12 @@ class SchemaDelta:
         self.findings: list[Finding] = []
         self.path_changed = False
         self.made: dict[tuple[str, Name], Finding] = {}  # types and sequences that the range makes
-        self.pure: dict[
-            int, tuple[Any, bool]
-        ] = {}  # by the id of a statement's tree, kept so that the id stays its own
-        self.plain_types: set[Name] = set()  # those types of the range that are no domains
+        self.plain_types: set[Name] = set()  # those of these types that are no domains
+        # By the id of a statement's tree, which is kept so that the id stays its own.
+        self.pure: dict[int, tuple[Any, bool]] = {}
 
     def find(self, statement: Statement, verdict: Verdict, thing: object, reason: str) -> None:
-        """Note a finding that stands whatever else the range does."""
+        """Note a finding that holds whatever else the range does."""
         self.findings.append(found(statement, verdict, thing, reason))
 
     def name_of(self, relation: Any) -> Name:
@@ -163,16 +173,16 @@ class SchemaDelta:
             raise Unclear(f"which {relation.relname} is meant depends on a search path that the SQL itself has changed")
         return named(relation.schemaname, relation.relname)
 
-    def is_bookkeeping(self, relation: Any) -> bool:
-        """That a relation in a statement is the table in which Alembic keeps the database's revisions."""
-        return bool(named(relation.schemaname, relation.relname) == self.bookkeeping)
+    def table_of(self, relation: Any) -> Table:
+        """The table that a relation in a statement names. Raises Unclear as `name_of` and `table` do."""
+        return self.table(self.name_of(relation))
 
     def table(self, name: Name) -> Table:
         """The table that has `name` now. Raises Unclear when the range has taken that name away."""
         if name not in self.current:
             if self.vacated(name):
                 raise Unclear(f"there is no table {name} any more at this point of the range")
-            self._take(Table(name, name))
+            self.make(Table(name, name))
         return self.current[name]
 
     def vacated(self, name: Name) -> bool:
@@ -180,10 +190,11 @@ class SchemaDelta:
         return name not in self.current and any(table.origin == name for table in self.tables)
 
     def make(self, table: Table) -> None:
-        """Take in a table that the range makes."""
+        """Take in a table. Raises Unclear when another one has its name."""
         if table.name in self.current:
             raise Unclear(f"there is a table {table.name} already at this point of the range")
-        self._take(table)
+        self.tables.append(table)
+        self.current[table.name] = table
 
     def drop(self, name: Name, statement: Statement) -> None:
         """Drop a table, and with it the foreign keys of the range that point to it."""
@@ -202,7 +213,3 @@ class SchemaDelta:
         table.name = new
         table.moved = statement
         self.current[new] = table
-
-    def _take(self, table: Table) -> None:
-        self.tables.append(table)
-        self.current[table.name] = table

@@ -1,7 +1,7 @@
-r"""SQL text, cut into statements and parsed, or the reason why a part of it cannot be.
+r"""Cuts SQL text into statements and parses them; a part that cannot be parsed comes with the reason.
 
-Parsed with pglast, which is PostgreSQL's own grammar. That parser ends the whole process on a text nested some ten
-thousand levels deep, and needs a second for about 4,000 statements; the limits below stand well before either.
+The parser is pglast, PostgreSQL's own grammar. It crashes the process on a text nested some ten thousand levels deep,
+and needs a second for about 4,000 statements; the limits below are well below either.
 """
 
 import re
@@ -50,7 +50,11 @@ def shortened(text: str, most: int = SHOWN) -> str:
 
 
 def statements_of(sql: str) -> Iterator[Statement]:
-    """Cut `sql` into statements; what cannot be read comes as a statement with a problem."""
+    """Cut `sql` into statements; what cannot be read is a statement with a problem.
+
+    >>> [(statement.text, statement.place) for statement in statements_of("DROP TABLE a; DROP TABLE b")]
+    [('DROP TABLE a', 1), ('DROP TABLE b', 2)]
+    """
     parse = _Parser()
     readable, rest = _scannable(sql)
     count = 0
@@ -73,16 +77,16 @@ def revisions_of(sql: str) -> dict[int, str]:
 
 
 def _parts(sql: str) -> Iterator[str]:
-    """The statements in `sql`, and whatever else stands between semicolons: the splitter passes over some of that."""
+    """The statements in `sql`, and what else is between semicolons: the splitter skips some of that."""
     at = 0
     for place in split(sql, with_parser=False, only_slices=True) if sql.strip() else ():
-        yield from _overlooked(sql[at : place.start])
+        yield from _skipped(sql[at : place.start])
         yield sql[place]
         at = place.stop
-    yield from _overlooked(sql[at:])
+    yield from _skipped(sql[at:])
 
 
-def _overlooked(gap: str) -> Iterator[str]:
+def _skipped(gap: str) -> Iterator[str]:
     if gap.strip("; \t\r\n\f\v"):
         yield gap
 
@@ -102,13 +106,13 @@ def _scannable(sql: str) -> tuple[str, tuple[str, str] | None]:
         readable, rest = sql[:end], (sql[end:].lstrip(";"), reason)
 
     if found := _UNREADABLE.search(sql):
-        cut(found.start(), f"it holds {found.group()!a}, behind which PostgreSQL's parser sees nothing")
+        cut(found.start(), f"it holds {found.group()!a}, after which PostgreSQL's parser reads nothing")
     while readable:
         try:
             split(readable, with_parser=False, only_slices=True)
         except ParseError as error:
             at = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], int) else 0
-            cut(min(at, len(readable)), f"PostgreSQL's parser refuses it: {_said(error)}")
+            cut(min(at, len(readable)), f"PostgreSQL's parser refuses it: {_message(error)}")
         else:
             break
     return readable, rest
@@ -118,21 +122,21 @@ class _Parser:
     """Parses statement by statement; those that differ only in their data are parsed once."""
 
     def __init__(self) -> None:
-        self.known: dict[str, Statement] = {}
+        self.parsed: dict[str, Statement] = {}
 
     def __call__(self, text: str) -> Statement:
         if len(text) > _LONGEST:
             return Statement(text, problem=f"a statement of {len(text):,} characters is too long to be judged")
         try:
             key = _without_data(text)
-            if key not in self.known:
-                if len(self.known) >= _MOST:
+            if key not in self.parsed:
+                if len(self.parsed) >= _MOST:
                     return Statement(text, problem=f"more than {_MOST:,} statements are too many to be judged")
-                self.known[key] = self._parsed(key)
-            found = self.known[key]
+                self.parsed[key] = self._parsed(key)
+            found = self.parsed[key]
         except ParseError as error:
             hint = "; psql's own commands cannot be judged" if text.lstrip().startswith("\\") else ""
-            return Statement(text, problem=f"PostgreSQL's parser refuses it: {_said(error)}{hint}")
+            return Statement(text, problem=f"PostgreSQL's parser refuses it: {_message(error)}{hint}")
         return Statement(text, found.node, found.problem)
 
     @staticmethod
@@ -170,5 +174,5 @@ def _levels(text: str) -> int:
     return sum(map(max, levels, most))
 
 
-def _said(error: ParseError) -> str:
+def _message(error: ParseError) -> str:
     return shortened(str(error.args[0]) if error.args else str(error), 160)

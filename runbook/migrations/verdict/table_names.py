@@ -1,9 +1,9 @@
-"""Names of tables, and whether the target's code uses the table of a name."""
+"""Names of tables, and whether the target's code uses the table with a name."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.migrations.verdict.mapped_models import MappedTable, Models
+from runbook.migrations.image.mapped_models import MappedTable, Models
 from runbook.settings.schema import DatabaseSettings
 
 # Assumed, and said in docs/verdict.md: PostgreSQL's default search path, "$user", public.
@@ -13,6 +13,9 @@ PUBLIC = "public"
 
 class Unclear(Exception):
     """A statement whose meaning depends on what is not in the SQL; it carries the reason."""
+
+
+CASCADE = "CASCADE drops whatever depends on it, which the SQL does not tell"
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class TableUse:
     unknown: str = ""
 
     @property
-    def certain_none(self) -> bool:
+    def unused(self) -> bool:
         """That the code certainly does not use the table."""
         return self.table is None and not self.unknown
 

@@ -10,7 +10,7 @@ import pytest
 from runbook.chapters import handle_migrations
 from runbook.hosts.command import Command
 from runbook.incident.options import Options
-from runbook.migrations.image.answer import Shape, Step, to_json
+from runbook.migrations.image.report import Migration, Shape, to_json
 from runbook.settings.schema import DatabaseSettings, MigrationSettings, Project
 from tests.support.image_parts import image, step
 from tests.support.incident_parts import COMPOSE, DEADLINES, incident, production
@@ -35,9 +35,9 @@ class Database:
 
 def context(
     folder: Path,
-    *steps: Step,
+    *steps: Migration,
     options: Options | None = None,
-    catalog: Database | None = None,
+    database: Database | None = None,
     service: dict[str, Any] | None = None,
 ) -> Any:
     """The parts of a production at r3, with r1 as the target's head; `service` is the api in Compose's words."""
@@ -52,7 +52,7 @@ def context(
     return SimpleNamespace(
         incident=found,
         production=site,
-        catalog=catalog or Database("r3", columns={"orders": {"note"}}),
+        database=database or Database("r3", columns={"orders": {"note"}}),
         options=options or Options(),
         settings=SimpleNamespace(
             database=DatabaseSettings(user="shop", name="shop", lock_timeout=7, statement_timeout=90),
@@ -83,7 +83,7 @@ def test_downgrade_is_not_done_twice(tmp_path: Path) -> None:
     assert handle_migrations.undoing(context(tmp_path)).already() is None
     (tmp_path / "again").mkdir()
     assert (
-        handle_migrations.undoing(context(tmp_path / "again", catalog=Database("r1"))).already()
+        handle_migrations.undoing(context(tmp_path / "again", database=Database("r1"))).already()
         == "the database is at r1"
     )
 
@@ -103,9 +103,9 @@ def test_usable_downgrades_are_named_in_their_order(tmp_path: Path) -> None:
     assert (seen.ok, seen.seen) == (True, "to undo, in this order: r3, r2")
 
 
-def test_schema_is_believed_when_the_catalog_has_it(tmp_path: Path) -> None:
+def test_schema_is_believed_when_the_database_has_it(tmp_path: Path) -> None:
     """A downgrade that exits 0 and leaves out a column that the target maps is found out (trap 9)."""
-    parts = context(tmp_path, catalog=Database("r1", columns={"orders": {"id"}, "audit.log": {"id"}}))
+    parts = context(tmp_path, database=Database("r1", columns={"orders": {"id"}, "audit.log": {"id"}}))
     told = parts.incident.facts["target migrations"]
     column = {"type": "INTEGER", "nullable": False, "primary_key": True, "client_default": False}
     column["server_default"] = True
@@ -115,6 +115,6 @@ def test_schema_is_believed_when_the_catalog_has_it(tmp_path: Path) -> None:
     ]
     told["models"] = {"tables": tables}
     seen = handle_migrations.as_target_maps(parts).observe()
-    assert (seen.ok, seen.seen) == (False, "the catalog lacks orders.quantity")
-    parts.catalog = Database("r1", columns={"orders": {"id", "quantity"}, "audit.log": {"id"}})
+    assert (seen.ok, seen.seen) == (False, "the database lacks orders.quantity")
+    parts.database = Database("r1", columns={"orders": {"id", "quantity"}, "audit.log": {"id"}})
     assert handle_migrations.as_target_maps(parts).observe().seen == "all 3 mapped columns are there"

@@ -40,7 +40,7 @@ def context(*containers: Container) -> Any:
             project=SimpleNamespace(services=("api", "jobs"), tag_variable="IMAGE_TAG"), switches={}
         ),
         env_file=SimpleNamespace(read=lambda: file),
-        catalog=SimpleNamespace(revisions=lambda: ["0003"]),
+        database=SimpleNamespace(revisions=lambda: ["0003"]),
         health=SimpleNamespace(readiness=dict),
         gate=SimpleNamespace(
             state=lambda: "open", public_answer=lambda: PublicAnswer("it answers 200", By.APPLICATION, 200)

@@ -10,8 +10,7 @@ from runbook.chapters import migration_facts, strategy
 from runbook.errors import Inconclusive, TargetError
 from runbook.incident.executor import Mode
 from runbook.incident.options import Options
-from runbook.migrations.image.answer import Problem, to_json
-from runbook.migrations.image.probe import ImageMigrations
+from runbook.migrations.image.report import ImageReport, Problem, to_json
 from runbook.settings.schema import DatabaseSettings, HealthSettings
 from tests.support.image_parts import image, step
 from tests.support.incident_parts import incident
@@ -28,7 +27,7 @@ def context(
     *,
     at: tuple[str, ...] = ("r2",),
     options: Options | None = None,
-    target: ImageMigrations | None = None,
+    target: ImageReport | None = None,
 ) -> Any:
     """The parts of a production whose database is at r2, with r1 as the target's head and `up` between them."""
     found = incident(folder)
@@ -137,7 +136,7 @@ def ready_tools(folder: Path, at: str, *, tag: str = "v1", mode: Mode = Mode.EXE
     """The parts of a production that runs `tag`, with its database at `at`."""
     return SimpleNamespace(
         incident=incident(folder, mode),
-        catalog=SimpleNamespace(revisions=lambda: (at,)),
+        database=SimpleNamespace(revisions=lambda: (at,)),
         production=SimpleNamespace(tag=lambda: tag),
         host=SimpleNamespace(retry=lambda ask: ask()),
         ledger=Ledger(),

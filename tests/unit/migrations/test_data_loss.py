@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from runbook.errors import Inconclusive
-from runbook.migrations.data_loss import Loss, more_than, named
+from runbook.migrations.data_loss import Loss, beyond_accepted, losses_of
 from runbook.migrations.destructive_sql import harms
 from runbook.migrations.verdict.table_names import Name
 
 
 class Held:
-    """A catalog of these tables, each with how many rows hold a value, in all (`*`) and by column."""
+    """A database of these tables, each with how many rows hold a value, in all (`*`) and by column."""
 
     def __init__(
         self,
@@ -43,8 +43,8 @@ HELD = Held(
 )
 
 
-def told(sql: str, held: Held = HELD) -> list[str]:
-    return [str(loss) for loss in named(sql, held)]  # type: ignore[arg-type]
+def lost(sql: str, held: Held = HELD) -> list[str]:
+    return [str(loss) for loss in losses_of(sql, held)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def told(sql: str, held: Held = HELD) -> list[str]:
 )
 def test_what_destroys_nothing(sql: str) -> None:
     """The statements that surely destroy nothing are no loss."""
-    assert told(sql) == []
+    assert lost(sql) == []
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_loss_that_has_a_name(sql: str, losses: list[str]) -> None:
         f"{what}: {'an unknown number of' if rows == '?' else rows} rows hold values"
         for what, _, rows in (loss.rpartition(": ") for loss in losses)
     ]
-    assert told(sql) == counted
+    assert lost(sql) == counted
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_loss_that_has_a_name(sql: str, losses: list[str]) -> None:
 )
 def test_what_is_not_understood_is_unknown_loss(sql: str) -> None:
     """Whatever else stands there is a loss that nobody knows, named with its statement."""
-    (loss,) = told(sql)
+    (loss,) = lost(sql)
     assert loss.startswith("unknown loss (")
     assert loss.endswith("): an unknown number of rows hold values")
     assert sql.split(maxsplit=1)[0] in loss
@@ -216,7 +216,7 @@ def test_cascade_is_unknown_besides_what_has_a_name() -> None:
         ("DROP TABLE customers CASCADE", "table customers"),
         ("ALTER TABLE orders DROP note CASCADE", ""),
     ):
-        losses = told(sql)
+        losses = lost(sql)
         assert len(losses) == 2
         assert name in losses[0]
         assert losses[1].startswith("unknown loss")
@@ -224,7 +224,7 @@ def test_cascade_is_unknown_besides_what_has_a_name() -> None:
 
 def test_statement_that_cannot_be_read_hides_no_other() -> None:
     """What stands before and behind it is named as ever."""
-    losses = told("DROP TABLE customers; GIBBERISH; ALTER TABLE orders DROP COLUMN note")
+    losses = lost("DROP TABLE customers; GIBBERISH; ALTER TABLE orders DROP COLUMN note")
     assert [loss.split(":")[0].split(" (")[0] for loss in losses] == [
         "table customers", "unknown loss", "column orders.note",
     ]  # fmt: skip
@@ -237,7 +237,7 @@ def test_count_that_fails_is_an_unknown_number() -> None:
         def values_held(self, _table: str, _columns: Iterable[str]) -> Mapping[str, int]:
             raise Inconclusive("canceling statement due to statement timeout", "")
 
-    assert told("DROP TABLE orders", Slow({"orders": {"*": 1}})) == [
+    assert lost("DROP TABLE orders", Slow({"orders": {"*": 1}})) == [
         "table orders: an unknown number of rows hold values"
     ]
 
@@ -263,11 +263,11 @@ def test_bookkeeping_elsewhere_is_no_loss() -> None:
 )
 def test_loss_that_is_more_than_was_accepted(accepted: list[Loss], now: list[Loss], more: list[Loss]) -> None:
     """Only the same things, with no more rows, were accepted."""
-    assert more_than(accepted, now, unmoved=False) == more
+    assert beyond_accepted(accepted, now, unchanged=False) == more
 
 
 @pytest.mark.parametrize("now", [None, 9])
 def test_unknown_number_in_an_unmoved_database_is_the_one_accepted(now: int | None) -> None:
     """Where nothing was written since, what nobody could count is still what was accepted."""
-    assert more_than([Loss("a", None)], [Loss("a", now)], unmoved=True) == []
-    assert more_than([Loss("a", None)], [Loss("b", now)], unmoved=True) == [Loss("b", now)]
+    assert beyond_accepted([Loss("a", None)], [Loss("a", now)], unchanged=True) == []
+    assert beyond_accepted([Loss("a", None)], [Loss("b", now)], unchanged=True) == [Loss("b", now)]

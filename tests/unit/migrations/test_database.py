@@ -1,4 +1,4 @@
-"""What is asked of the database's catalog, and where Alembic's own table is looked for."""
+"""What is asked of the database's database, and where Alembic's own table is looked for."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from runbook.settings.schema import DatabaseSettings
 from tests.support.incident_parts import incident, production
 
 
-def catalog(folder: Path, answers: dict[str, str], **settings: Any) -> Database:
+def database(folder: Path, answers: dict[str, str], **settings: Any) -> Database:
     return Database(
         production(folder, incident(folder), answers), DatabaseSettings(user="shop", name="shop", **settings)
     )
@@ -26,21 +26,21 @@ def catalog(folder: Path, answers: dict[str, str], **settings: Any) -> Database:
     ],
 )
 def test_revision_is_read_where_the_settings_say(tmp_path: Path, settings: dict[str, str], table: str) -> None:
-    """Name and schema are quoted: they are what the catalog holds, to the letter."""
+    """Name and schema are quoted: they are what the database holds, to the letter."""
     assert version_table(DatabaseSettings(user="shop", name="shop", **settings)) == table  # type: ignore[arg-type]  # names only
-    assert catalog(tmp_path, {f"FROM {table}": "0004\n0003\n"}, **settings).revisions() == ("0003", "0004")
+    assert database(tmp_path, {f"FROM {table}": "0004\n0003\n"}, **settings).revisions() == ("0003", "0004")
 
 
 def test_table_without_a_revision(tmp_path: Path) -> None:
     """An empty table is unknown, and the settings that could name another one are told."""
     with pytest.raises(Inconclusive, match="holds no revision") as caught:
-        catalog(tmp_path, {"FROM": ""}).revisions()
+        database(tmp_path, {"FROM": ""}).revisions()
     assert "database.version_schema" in caught.value.next_step
 
 
 def test_psql_is_quoted_with_its_error(tmp_path: Path) -> None:
     """What psql prints ends with a caret under the statement; its line that begins with ERROR is shown."""
-    asked = catalog(tmp_path, {})
+    asked = database(tmp_path, {})
     script = tmp_path / "bin" / "docker"
     error = 'ERROR:  relation "alembic_version" does not exist'
     script.write_text(f"#!/bin/sh\nprintf '%s\\nLINE 1: SELECT x\\n                 ^\\n' '{error}' >&2; exit 1\n")

@@ -7,7 +7,7 @@ import pytest
 
 from runbook.errors import CommandTimedOut, Inconclusive, RunbookError
 from runbook.migrations.database import Database
-from runbook.migrations.database_state import Moment
+from runbook.migrations.database_state import DatabaseState
 from runbook.settings.schema import DatabaseSettings
 from tests.support.incident_parts import incident, production
 
@@ -16,7 +16,7 @@ TOO_LATE = Inconclusive("the database shop does not answer: canceling statement 
 
 
 class Asked:
-    """A catalog that keeps what it is asked, and gives its answers in turn."""
+    """A database that keeps what it is asked, and gives its answers in turn."""
 
     def __init__(self, *answers: list[list[str]] | RunbookError) -> None:
         self._answers = list(answers)
@@ -30,18 +30,18 @@ class Asked:
         return answer
 
 
-def catalog(*answers: list[list[str]] | RunbookError) -> Any:
+def database(*answers: list[list[str]] | RunbookError) -> Any:
     return Asked(*answers)
 
 
 @pytest.mark.parametrize(("deadline", "seconds"), [(600, 540), (10.0, 9), (1, 1), (0.2, 1)])
 def test_server_ends_the_query_before_its_deadline(deadline: float, seconds: int) -> None:
     """The server gives up before psql is stopped, and soon where a table is locked; that is set before any is read."""
-    asked = catalog(HELD)
-    assert Moment.now(asked, deadline).snapshot == "800:800: of 5"
+    asked = database(HELD)
+    assert DatabaseState.read(asked, deadline).snapshot == "800:800: of 5"
     ((query, given),) = asked.queries
     assert given == deadline
-    limits = f"SET LOCAL statement_timeout = '{seconds}s'; SET LOCAL lock_timeout = '2s';"
+    limits = f"SET LOCAL statement_timeout = '{seconds}s';\nSET LOCAL lock_timeout = '2s';"
     assert 0 < query.index("SET TRANSACTION") < query.index(limits) < query.index("SELECT")
 
 
@@ -58,10 +58,10 @@ def test_server_ends_the_query_before_its_deadline(deadline: float, seconds: int
 )
 def test_database_that_does_not_tell_in_time_is_at_no_moment(answer: Any) -> None:
     """Nothing is raised, and what is not known is never taken for what was not written to."""
-    unknown = Moment.now(catalog(answer), 60)
-    assert unknown == Moment()
-    asked = catalog()
-    assert not unknown.holds_still(asked, 60)
+    unknown = DatabaseState.read(database(answer), 60)
+    assert unknown == DatabaseState()
+    asked = database()
+    assert not unknown.unchanged(asked, 60)
     assert asked.queries == []
 
 
@@ -76,7 +76,7 @@ def test_database_that_does_not_tell_in_time_is_at_no_moment(answer: Any) -> Non
 )
 def test_moment_holds_only_where_the_database_says_so(answers: list[Any]) -> None:
     """A query without an answer in time means that something may have been written."""
-    assert not Moment.now(catalog(HELD), 60).holds_still(catalog(*answers), 60)
+    assert not DatabaseState.read(database(HELD), 60).unchanged(database(*answers), 60)
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_moment_holds_only_where_the_database_says_so(answers: list[Any]) -> Non
 )
 def test_moment_that_holds_still(answers: list[Any]) -> None:
     """The snapshot alone is enough; where it moved, the rows decide."""
-    assert Moment.now(catalog(HELD), 60).holds_still(catalog(*answers), 60)
+    assert DatabaseState.read(database(HELD), 60).unchanged(database(*answers), 60)
 
 
 def test_query_that_hangs_is_stopped(tmp_path: Path) -> None:
     """A psql that never answers is stopped at the deadline, and the moment is not known."""
     there = production(tmp_path, incident(tmp_path))
     (tmp_path / "bin" / "docker").write_text("#!/bin/sh\nexec sleep 60\n")
-    assert Moment.now(Database(there, DatabaseSettings(user="shop", name="shop")), 0.3) == Moment()
+    assert DatabaseState.read(Database(there, DatabaseSettings(user="shop", name="shop")), 0.3) == DatabaseState()
     assert "stopped at its deadline of 0.3 s" in (tmp_path / "journal.jsonl").read_text()

@@ -162,7 +162,7 @@ def test_nothing_left_to_undo_needs_no_restore_point(tmp_path: Path) -> None:
     damaged = on_record(tmp_path / "damaged", {}, content=DUMP + b"more", state=MOMENT)
     seen = damaged.reads_back(("public orders shop",), lambda: "the database is at r1").observe()
     assert seen.ok
-    assert "does not lie there as it is on record" in seen.seen
+    assert "is missing, or is not the one on record" in seen.seen
 
 
 def test_reads_back(tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_restore_point_of_an_earlier_incident_is_remembered(tmp_path: Path) -> N
             "no data of public customers shop",
             id="table",
         ),
-        pytest.param(("public orders shop",), "0" * 64, "not the one inside the container", id="copy"),
+        pytest.param(("public orders shop",), "0" * 64, "differs from the one in the container", id="copy"),
     ],
 )
 def test_dump_that_is_not_whole(tmp_path: Path, tables: tuple[str, ...], inside: str, words: str) -> None:

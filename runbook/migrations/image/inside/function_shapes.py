@@ -1,4 +1,4 @@
-"""What kind of function an `upgrade()` or `downgrade()` is, read from its source without running it."""
+"""The shape of an `upgrade()` or `downgrade()`, read from its source without running it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Iterable, Iterator  # noqa: UP035 - Python 3.8 cannot su
 # Names that mean that a migration looks at the database, or does less when it only writes SQL.
 READS_DATABASE = {"get_bind", "create_engine", "Session", "sessionmaker", "inspect", "scoped_session"}
 DIFFERS_OFFLINE = {"is_offline_mode", "as_sql"}
-SPEAKS = {"debug", "info", "warning", "warn", "error", "critical", "log"}
+LOG_METHODS = {"debug", "info", "warning", "warn", "error", "critical", "log"}
 LOGGERS = {"log", "logger", "logging", "LOG", "LOGGER", "warnings", "_log", "_logger"}
 
 
@@ -79,7 +79,7 @@ def _called(function: ast.AST, tree: ast.Module) -> list[ast.AST]:
     return found
 
 
-def _is_words(statement: ast.stmt) -> bool:
+def _is_inert(statement: ast.stmt) -> bool:
     """Tell whether a statement changes nothing by its nature: `pass`, a text, `...`, an import, a line of log."""
     if isinstance(statement, (ast.Pass, ast.Import, ast.ImportFrom, ast.Global, ast.FunctionDef, ast.ClassDef)):
         return True
@@ -89,16 +89,16 @@ def _is_words(statement: ast.stmt) -> bool:
         return not any(isinstance(part, ast.Call) for part in ast.walk(statement))
     if not isinstance(statement, ast.Expr):
         return False
-    return isinstance(statement.value, ast.Constant) or _speaks(statement.value)
+    return isinstance(statement.value, ast.Constant) or _logs(statement.value)
 
 
-def _speaks(value: ast.expr) -> bool:
+def _logs(value: ast.expr) -> bool:
     if not isinstance(value, ast.Call):
         return False
     called = value.func
     if isinstance(called, ast.Name):
         return called.id == "print"
-    if not isinstance(called, ast.Attribute) or called.attr not in SPEAKS:
+    if not isinstance(called, ast.Attribute) or called.attr not in LOG_METHODS:
         return False
     return isinstance(called.value, ast.Name) and called.value.id in LOGGERS
 
@@ -133,10 +133,15 @@ def _taken(statement: ast.stmt) -> list[list[ast.stmt]]:
     return _blocks(statement)
 
 
+def _sides(statement: ast.If) -> list[list[ast.stmt]]:
+    """Return the blocks of which one is run: of `if False:` only the other one."""
+    return [statement.body, statement.orelse] if _constant(statement.test) is None else _taken(statement)
+
+
 def _acts(body: Iterable[ast.stmt]) -> bool:
     """Tell whether a block does anything in any case."""
     for statement in _reached(body):
-        if isinstance(statement, (ast.Raise, ast.Assert)) or _is_words(statement):
+        if isinstance(statement, (ast.Raise, ast.Assert)) or _is_inert(statement):
             continue
         if not _is_compound(statement) or any(_acts(block) for block in _taken(statement)):
             return True
@@ -146,11 +151,10 @@ def _acts(body: Iterable[ast.stmt]) -> bool:
 def _surely_acts(body: Iterable[ast.stmt]) -> bool:
     """Tell whether a block does something in every case, before it is left."""
     for statement in _reached(body):
-        if isinstance(statement, (ast.Raise, ast.Assert)) or _is_words(statement):
+        if isinstance(statement, (ast.Raise, ast.Assert)) or _is_inert(statement):
             continue
         if isinstance(statement, ast.If):
-            known = _constant(statement.test)
-            sides = [statement.body, statement.orelse] if known is None else _taken(statement)
+            sides = _sides(statement)
             if all(_surely_acts(side) for side in sides):
                 return True
             if any(_leaves(side) for side in sides):
@@ -175,8 +179,7 @@ def _raises(body: Iterable[ast.stmt]) -> bool:
         if isinstance(statement, ast.Assert) and _constant(statement.test) is False:
             return True
         if isinstance(statement, ast.If):
-            known = _constant(statement.test)
-            sides = [statement.body, statement.orelse] if known is None else _taken(statement)
+            sides = _sides(statement)
             if all(_raises(side) for side in sides):
                 return True
         if _raises_inside(statement):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Iterable, Mapping, Sequence  # noqa: UP035 - Python 3.8 wants these
 
 from runbook.migrations.image.inside.function_shapes import shape_of_function
-from runbook.migrations.image.inside.isolation import Fatal, Told, reason
+from runbook.migrations.image.inside.isolation import Fatal, ProbeError, reason
 
 ALEMBIC_WARNS = re.compile(r"present more than once|is not present")
 
@@ -23,8 +23,8 @@ def open_project(path: str, section: str, places: Sequence[str] | None = None) -
 
     `places` are the folders of the revisions, where they are known better than by the configuration.
     """
-    # The shell's `alembic` does not look in the working directory before its own libraries, and a folder of
-    # migrations is often called `alembic`.
+    # The shell's `alembic` does not search the working directory before its libraries, and a folder of migrations is
+    # often called `alembic`.
     here = [place for place in sys.path if place in ("", str(Path.cwd()))]
     sys.path[:] = [place for place in sys.path if place not in here]
     try:
@@ -34,15 +34,15 @@ def open_project(path: str, section: str, places: Sequence[str] | None = None) -
         raise Fatal(f"Python {platform.python_version()} ({sys.executable}) cannot import Alembic: {error}") from error
     sys.path.insert(0, str(Path.cwd()))
     files = _files(path, CommandLine)
-    there = [file for file in files if _readable(file)]
-    if not there:
+    present = [file for file in files if _readable(file)]
+    if not present:
         raise Fatal(f"there is no file {path} in {Path.cwd()}")
     try:
         more = {"toml_file": files[1]} if len(files) > 1 else {}
         config = Config(files[0], ini_section=section, **more)
         scripts = ScriptDirectory.from_config(config)
     except Exception as error:
-        raise Fatal(f"{' and '.join(there)}, section [{section}]: {reason(error)}") from error
+        raise Fatal(f"{' and '.join(present)}, section [{section}]: {reason(error)}") from error
     if places is not None:
         scripts.version_locations = list(places)
     return config, scripts
@@ -63,12 +63,12 @@ def _files(path: str, command_line: Any) -> tuple[str, ...]:
 def _readable(path: str) -> bool:
     """Tell whether a file or folder is there. Raises Fatal when it may not be read, which Alembic takes for empty."""
     try:
-        there = Path(path).stat()
+        status = Path(path).stat()
     except PermissionError as error:
         raise Fatal(f"the image's user {os.getuid()} may not look at {path}") from error
     except OSError:
         return False
-    if not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(there.st_mode) else 0)):
+    if not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(status.st_mode) else 0)):
         raise Fatal(f"the image's user {os.getuid()} may not read {path}")
     return True
 
@@ -83,7 +83,7 @@ def named_after(config: Any, scripts: Any) -> dict[str, list[str] | None]:
 
 
 def names_places(scripts: Any) -> bool:
-    """Tell whether env.py speaks of the folders of revisions; True as well when it cannot be read."""
+    """Tell whether env.py mentions the folders of revisions; True as well when it cannot be read."""
     try:
         return "version_locations" in Path(scripts.dir, "env.py").read_text(errors="replace")
     except OSError:
@@ -103,7 +103,7 @@ def versions() -> dict[str, str]:
 
 
 def read_graph(scripts: Any) -> dict[str, Any]:
-    """Describe every revision, newest first. Raises Told when Alembic cannot make a graph of them."""
+    """Describe every revision, newest first. Raises ProbeError when Alembic cannot make a graph of them."""
     for folder in scripts._version_locations:  # noqa: SLF001 - Alembic passes over one that it may not read
         _readable(str(folder))
     with warnings.catch_warnings(record=True) as caught:
@@ -112,9 +112,9 @@ def read_graph(scripts: Any) -> dict[str, Any]:
             revisions = [_described(script) for script in scripts.walk_revisions()]
             heads, bases = sorted(scripts.get_heads()), sorted(scripts.get_bases())
         except Exception as error:
-            raise Told("; ".join([*_warned(caught), reason(error)])) from error
-    if warned := _warned(caught):  # which of two files of one name counts is chance, and Alembic goes on
-        raise Told("; ".join(warned))
+            raise ProbeError("; ".join([*_warned(caught), reason(error)])) from error
+    if warned := _warned(caught):  # Alembic goes on with either of two files that define one revision
+        raise ProbeError("; ".join(warned))
     return {"heads": heads, "bases": bases, "revisions": revisions}
 
 
@@ -149,27 +149,27 @@ def builds_upon(revisions: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
 def between(upon: Mapping[str, Sequence[str]], lower: str, upper: str) -> list[str]:
     """Return what must be undone to come from `upper` back to `lower` (or `base`), in the order of `upon`.
 
-    That is everything that `upper` builds upon or depends on, and `lower` does not. Raises Told when `upon` lacks
+    That is everything that `upper` builds upon or depends on, and `lower` does not. Raises ProbeError when `upon` lacks
     one of them, or `upper` does not build upon `lower`.
     """
     for name in (lower, upper):
         if name not in upon and not (name == "base" and name == lower):
-            raise Told(f"the image has no revision {name}")
+            raise ProbeError(f"the image has no revision {name}")
     above, below = with_ancestors(upper, upon), with_ancestors(lower, upon)
     if lower != "base" and lower not in above:
-        raise Told(f"revision {upper} does not build upon {lower}")
+        raise ProbeError(f"revision {upper} does not build upon {lower}")
     return [name for name in upon if name in above - below]
 
 
 def with_ancestors(revision: str, upon: Mapping[str, Sequence[str]]) -> set[str]:
     """Return a revision with all that must be there before it."""
     found: set[str] = set()
-    left = [revision] if revision in upon else []
-    while left:
-        name = left.pop()
+    pending = [revision] if revision in upon else []
+    while pending:
+        name = pending.pop()
         if name not in found:
             found.add(name)
-            left += [other for other in upon[name] if other in upon]
+            pending += [other for other in upon[name] if other in upon]
     return found
 
 

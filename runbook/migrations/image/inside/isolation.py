@@ -1,7 +1,7 @@
-"""How one question is asked, so that the code of an image can spoil the answer to that question and to no other.
+"""Asks each question in a process of its own, so that the code of an image can spoil the answer to that one only.
 
-Each question runs in a process of its own. What code prints there reaches nobody as an answer; whether it hangs,
-exits, forks or is killed, the next question is asked all the same, and what happened is said in one line.
+What the code prints there is never taken for an answer. Whether it hangs, exits, forks or is killed, the next question
+is asked, and what happened is said in one line.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ LONGEST_REASON = 400  # characters
 _PIECE = 65536  # bytes
 
 
-class Told(Exception):
-    """A reason in words that need no name of an exception before them."""
+class ProbeError(Exception):
+    """A reason in plain words; it is shown without the name of an exception."""
 
 
-class Fatal(Told):
+class Fatal(ProbeError):
     """A reason for which no other question can be answered either."""
 
 
@@ -54,7 +54,7 @@ def ask(question: Callable[[], Any], seconds: float) -> dict[str, Any]:
 
 
 def _answer(question: Callable[[], Any], answers: int, words: int) -> None:
-    """Be the process that answers; never returns."""
+    """Answer in the child process; never returns."""
     try:
         os.setsid()
         myself = os.getpid()
@@ -75,34 +75,34 @@ def _answer(question: Callable[[], Any], answers: int, words: int) -> None:
 
 
 def _listen(child: int, answers: int, words: int, until: float, seconds: float) -> dict[str, Any]:
-    heard = b""
-    said = b""
+    answer = b""
+    printed = b""
     status = None
     open_ends = [answers, words]
-    while answers in open_ends and len(heard) <= LONGEST_ANSWER:
-        left = until - time.monotonic()
-        if left <= 0:
+    while answers in open_ends and len(answer) <= LONGEST_ANSWER:
+        remaining = until - time.monotonic()
+        if remaining <= 0:
             break
-        ready = select.select(open_ends, [], [], min(left, 0.2))[0]
+        ready = select.select(open_ends, [], [], min(remaining, 0.2))[0]
         for end in ready:
             piece = os.read(end, _PIECE)
             if not piece:
                 open_ends.remove(end)
             elif end == answers:
-                heard += piece
+                answer += piece
             else:
-                said = (said + piece)[-LAST_WORDS:]
-        # A process that it left behind may hold the pipes open: once the child is gone, what is in them is all.
+                printed = (printed + piece)[-LAST_WORDS:]
+        # A process that the child started may hold the pipes open after its end; the child wrote all before.
         if not ready and status is not None:
             break
         status = _ended(child) if status is None else status
     status = _stop(child, status)
-    if len(heard) > LONGEST_ANSWER:
+    if len(answer) > LONGEST_ANSWER:
         return {"why": f"the answer is longer than {LONGEST_ANSWER >> 20} MiB"}
     try:
-        found: dict[str, Any] = json.loads(heard.decode())
+        found: dict[str, Any] = json.loads(answer.decode())
     except ValueError:
-        return {"why": _how_it_ended(status, until, seconds) + _last_line(said)}
+        return {"why": _how_it_ended(status, until, seconds) + _last_line(printed)}
     return found
 
 
@@ -112,7 +112,7 @@ def _ended(child: int) -> int | None:
 
 
 def _stop(child: int, status: int | None) -> int:
-    """Return how the process ended, or kill it if it has not; nothing that it began is left either way."""
+    """Return how the process ended, or kill it if it has not; kill in any case what it started."""
     patience = time.monotonic() + 0.2  # seconds: one that has answered ends by itself
     while status is None and time.monotonic() < patience:
         time.sleep(0.002)
@@ -133,15 +133,15 @@ def _how_it_ended(status: int, until: float, seconds: float) -> str:
     return f"it ended itself, with exit code {os.WEXITSTATUS(status)}, before the answer"
 
 
-def _last_line(said: bytes) -> str:
-    lines = said.decode("utf-8", "replace").strip().splitlines()
-    return f"; it last said: {lines[-1].strip()[:LONGEST_REASON]}" if lines else ""
+def _last_line(printed: bytes) -> str:
+    lines = printed.decode("utf-8", "replace").strip().splitlines()
+    return f"; its last line was: {lines[-1].strip()[:LONGEST_REASON]}" if lines else ""
 
 
 def reason(error: BaseException) -> str:
     """Say in one line what went wrong, and where in the image's own code."""
     words = " ".join(str(error).split())[:LONGEST_REASON]
-    if isinstance(error, Told):
+    if isinstance(error, ProbeError):
         return words
     if isinstance(error, SystemExit):
         words = f"it called sys.exit({error.code!r})"
@@ -152,13 +152,13 @@ def reason(error: BaseException) -> str:
 
 def met_read_only(error: BaseException) -> bool:
     """Tell whether an error, or one that led to it, is of a file system that cannot be written."""
-    seen: set[int] = set()
-    at: BaseException | None = error
-    while at is not None and id(at) not in seen:
-        if isinstance(at, OSError) and at.errno == errno.EROFS:
+    visited: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in visited:
+        if isinstance(cause, OSError) and cause.errno == errno.EROFS:
             return True
-        seen.add(id(at))
-        at = at.__cause__ or at.__context__
+        visited.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
     return False
 
 
@@ -191,8 +191,8 @@ def place(path: str, line: int) -> str:
     return f" ({inside}, line {line})"
 
 
-def say(marker: str, found: dict[str, Any]) -> None:
-    """Print the answer to everything, on a line of its own that begins with the caller's marker."""
+def send(marker: str, found: dict[str, Any]) -> None:
+    """Print the report on a line of its own that begins with the caller's marker."""
     line = f"\n{marker} {json.dumps(found)}\n"
     sys.stdout.write(line)
     sys.stdout.flush()

@@ -1,34 +1,34 @@
-"""Which tables and columns an image's code maps, as its env.py hands them to Alembic."""
+"""The tables and columns that an image's code maps, as its env.py passes them to Alembic."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from runbook.migrations.image.inside.isolation import Told, reason
+from runbook.migrations.image.inside.isolation import ProbeError, reason
 from runbook.migrations.image.inside.offline import Offline
 
 
 def read_models(offline: Offline) -> dict[str, Any]:
-    """Describe every table that env.py hands over. Raises Told when it hands over none."""
+    """Describe every table that env.py passes to Alembic. Raises ProbeError when it passes none."""
     problems = []
     try:
         offline.run(None, None, lambda _revision: [])
     except BaseException as error:
-        if not offline.take_left_behind(error):
+        if not offline.take_from_traceback(error):
             raise
         problems.append(f"env.py did not end well, its target_metadata was taken all the same: {reason(error)}")
     if not offline.metadata:
         never = "" if offline.configured else " (it never called context.configure() in offline mode)"
-        raise Told(f"env.py gives Alembic no target_metadata{never}")
+        raise ProbeError(f"env.py gives Alembic no target_metadata{never}")
     tables = [table for metadata in offline.metadata for table in metadata.tables.values()]
     if not tables:
-        raise Told("the target_metadata of env.py has no tables: are the modules with the models imported?")
+        raise ProbeError("the target_metadata of env.py has no tables: are the modules with the models imported?")
     described: dict[tuple[str | None, str], dict[str, Any]] = {}
     for table in sorted(tables, key=lambda table: str(table.key)):
         found = _table(table, problems)
-        known = described.setdefault((found["schema"], found["name"]), found)
-        if known is not found:
-            _join(known, found)
+        first = described.setdefault((found["schema"], found["name"]), found)
+        if first is not found:
+            _join(first, found)
             problems.append(f"the table {table.key} is mapped twice; what both say of it is kept")
     return {"tables": list(described.values()), "problems": problems}
 
@@ -58,15 +58,15 @@ def _foreign_key(key: Any) -> dict[str, Any]:
     }
 
 
-def _join(known: dict[str, Any], found: dict[str, Any]) -> None:
-    """Add the columns of a second mapping; of a column in both, what is good is only what both say."""
-    known["foreign_keys"] += found["foreign_keys"]
-    known["partitioned"] = known["partitioned"] or found["partitioned"]
-    by_name = {column["name"]: column for column in known["columns"]}
+def _join(first: dict[str, Any], found: dict[str, Any]) -> None:
+    """Add the columns of a second mapping; a flag of a column in both is set only if both set it."""
+    first["foreign_keys"] += found["foreign_keys"]
+    first["partitioned"] = first["partitioned"] or found["partitioned"]
+    by_name = {column["name"]: column for column in first["columns"]}
     for column in found["columns"]:
         other = by_name.get(column["name"])
         if other is None:
-            known["columns"].append(column)
+            first["columns"].append(column)
             continue
         for flag in ("nullable", "client_default", "server_default"):
             other[flag] = other[flag] and column[flag]

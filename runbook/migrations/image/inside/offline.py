@@ -1,4 +1,4 @@
-"""How a project's env.py is run in Alembic's offline mode, without a database, and what is kept of it."""
+"""Runs a project's env.py in Alembic's offline mode, without a database, and keeps the SQL that it writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from types import TracebackType
 from typing import Any, Callable  # noqa: UP035 - Python 3.8 cannot subscript the newer ones
 
-from runbook.migrations.image.inside.isolation import Told
+from runbook.migrations.image.inside.isolation import ProbeError
 from runbook.migrations.image.inside.stand_in import Watch
 
 LONGEST_SQL = 2 * 1024 * 1024  # characters
@@ -18,14 +18,14 @@ class Text(io.StringIO):
     """What Alembic writes, up to a limit."""
 
     def write(self, text: str) -> int:
-        """Keep `text`. Raises Told when that becomes too much."""
+        """Keep `text`. Raises ProbeError when that becomes too much."""
         if self.tell() + len(text) > LONGEST_SQL:
-            raise Told(f"the SQL is longer than {LONGEST_SQL >> 20} Mi characters")
+            raise ProbeError(f"the SQL is longer than {LONGEST_SQL >> 20} Mi characters")
         return super().write(text)
 
 
 class Offline:
-    """One run of env.py: the SQL that was written, by revision too, and the metadata that was handed over."""
+    """One run of env.py: the SQL that was written, in all and by revision, and the metadata that was passed."""
 
     def __init__(self, config: Any, scripts: Any, dialect: str) -> None:
         self.config = config
@@ -41,9 +41,7 @@ class Offline:
 
     def run(self, start: str | None, destination: str | None, steps: Callable[[Any], list[Any]]) -> None:
         """Run env.py; `steps` chooses the migrations, given the revision that it starts from."""
-        from alembic.runtime.environment import (  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
-            EnvironmentContext,
-        )
+        from alembic.runtime.environment import EnvironmentContext  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
 
         def choose(revision: Any, context: Any) -> list[Any]:
             self.runs += 1
@@ -85,7 +83,7 @@ class Offline:
             several = isinstance(metadata, (list, tuple, set, frozenset))
             self.metadata += [item for item in (metadata if several else [metadata]) if item not in self.metadata]
 
-    def take_left_behind(self, error: BaseException) -> bool:
+    def take_from_traceback(self, error: BaseException) -> bool:
         """Take `target_metadata` from the env.py that raised `error`, and tell whether there was one."""
         trace: TracebackType | None = error.__traceback__
         while trace is not None and not self.metadata:
@@ -110,13 +108,13 @@ def doubts(offline: Offline) -> list[str]:
     """Say, revision by revision, why the SQL of a run may not be all that its migrations do."""
     watch = offline.watch
     found = [f"{revision} depends on the database: {what}" for revision, what in watch.questions.items()]
-    if watch.perhaps_there and re.search(r"\bALTER\s+TYPE\b", offline.text.getvalue(), re.IGNORECASE):
-        found.append(f"whether the type {watch.perhaps_there[0]}, altered here, was there before is not known")
+    if watch.maybe_existing and re.search(r"\bALTER\s+TYPE\b", offline.text.getvalue(), re.IGNORECASE):
+        found.append(f"whether the type {watch.maybe_existing[0]}, altered here, was there before is not known")
     return found
 
 
 def sql_of(offline: Offline, start: str | None, destination: str, *, up: bool) -> tuple[str, dict[str, str]]:
-    """Return the SQL of a range, and of each of its revisions. Raises Told when it isn't all of it.
+    """Return the SQL of a range, and of each of its revisions. Raises ProbeError when it isn't all of it.
 
     `doubts` tells what it may lack. The first is as Alembic prints it, with the statements on its own table
     `alembic_version`.
@@ -128,7 +126,7 @@ def sql_of(offline: Offline, start: str | None, destination: str, *, up: bool) -
 
     offline.run(start, destination, steps)
     if not offline.configured:
-        raise Told("env.py never called context.configure() in offline mode")
+        raise ProbeError("env.py never called context.configure() in offline mode")
     if offline.runs != 1:
-        raise Told(f"env.py ran the migrations {offline.runs} times, not once")
+        raise ProbeError(f"env.py ran the migrations {offline.runs} times, not once")
     return offline.text.getvalue(), offline.bodies

@@ -1,7 +1,7 @@
-"""The stand-in for a database connection, which notes whatever a migration wants to know of the database.
+"""A stand-in for the database connection, which notes whatever a migration asks of the database.
 
-Without a database Alembic writes SQL. That SQL is all that a migration does only if the migration asked nothing: not
-the connection, not whether there is one, and caught no error that a database could have raised.
+Without a database Alembic writes SQL. That SQL is all that a migration does only if it asked nothing (neither the
+connection nor whether there is one) and caught no error that a database could have raised.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _STDLIB = sysconfig.get_path("stdlib")
 
 
 class Watch:
-    """What the migrations of one run of env.py wanted to know; `current` is the revision that runs now."""
+    """What the migrations of one run of env.py asked; `current` is the revision that runs now."""
 
     def __init__(self) -> None:
         self.questions: dict[str, str] = {}  # by revision, the first of each
         self.current = ""
-        self.perhaps_there: list[str] = []  # types that are made or dropped only if they are not there, or are
+        self.maybe_existing: list[str] = []  # types that are made or dropped only if they are not there, or are
         self._hooked = False
 
     def note(self, what: str, *, through_alembic: bool = False) -> None:
@@ -169,18 +169,18 @@ class StandIn:
 
     @property  # type: ignore[misc]  # the class that is asked for, not ours
     def __class__(self) -> Any:
-        self._saw("__class__")
+        self._noted("__class__")
         return type(self.__dict__["_connection"])
 
     def __getattr__(self, name: str) -> Any:
-        self._saw(name)
+        self._noted(name)
         if name == "dialect" and _top(_asker()) != "alembic":
             return WatchedDialect(self.__dict__["_watch"], self.__dict__["_connection"].dialect)
         if name == "engine":
             return self
         return getattr(self.__dict__["_connection"], name)
 
-    def _saw(self, name: str) -> None:
+    def _noted(self, name: str) -> None:
         direct = _top(sys._getframe(2)) != "sqlalchemy"  # noqa: SLF001 - there is no other way to know who asks
         if name not in (_SAME_EVERYWHERE if direct else _WRITING):
             self.__dict__["_watch"].note(f"it asks the connection for {name}")
@@ -209,7 +209,7 @@ class StandIn:
         watch = self.__dict__["_watch"]
         if options.pop("checkfirst", False):
             if getattr(element, "__visit_name__", "").lower() in ("enum", "domain"):
-                watch.perhaps_there.append(str(element.name))
+                watch.maybe_existing.append(str(element.name))
             else:
                 watch.note("it asks which tables there are")
         options.pop("connection", None)

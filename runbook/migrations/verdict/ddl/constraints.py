@@ -10,8 +10,8 @@ from pglast import ast
 from pglast.enums import ConstrType
 
 from runbook.migrations.verdict.expressions import cannot_fail, columns_in, is_a
-from runbook.migrations.verdict.findings import Verdict
-from runbook.migrations.verdict.schema_delta import Column, Constraint, Effect, SchemaDelta, Table
+from runbook.migrations.verdict.findings import ADDITIVE
+from runbook.migrations.verdict.schema_delta import Column, Constraint, SchemaDelta, Table
 from runbook.migrations.verdict.statements import Statement
 from runbook.migrations.verdict.table_names import Unclear, from_parts
 
@@ -26,26 +26,27 @@ _KINDS = {
 _METHODS = {"btree", "hash", "gin", "gist", "brin", "spgist"}
 
 
-def add_constraint(net: SchemaDelta, table: Table, node: Any, statement: Statement, beside: list[Column]) -> None:
+def add_constraint(delta: SchemaDelta, table: Table, node: Any, statement: Statement, beside: list[Column]) -> None:
     """Add a constraint, written on its own or beside a column."""
     if node.contype not in _KINDS:
         raise Unclear(f"no rule knows {node.contype.name}")
     kind, suffix = _KINDS[node.contype]
-    named_columns = [part.sval for part in node.keys or node.fk_attrs or ()]
+    names = [part.sval for part in node.keys or node.fk_attrs or ()]
     if kind == "check":
-        named_columns = columns_in(node.raw_expr)
+        names = columns_in(node.raw_expr)
     elif kind == "exclusion":
-        named_columns = [element.name for element, _ in node.exclusions if element.name]
-    columns = [table.column(name) for name in named_columns] or beside
-    made = Constraint(kind, "", columns, statement, check=node.raw_expr, nulls_equal=bool(node.nulls_not_distinct))
-    words = [column.name for column in columns]
-    if kind == "primary key" or (kind == "check" and len(words) > 1):
-        words = []
-    made.name = node.conname or "_".join([table.name.name, *words, suffix])
+        names = [element.name for element, _ in node.exclusions if element.name]
+    columns = [table.column(name) for name in names] or beside
+    nameless = kind == "primary key" or (kind == "check" and len(columns) > 1)
+    given = [table.name.name, *(() if nameless else (column.name for column in columns)), suffix]
+    made = Constraint(
+        kind, node.conname or "_".join(given), columns, statement,
+        check=node.raw_expr, nulls_equal=bool(node.nulls_not_distinct),
+    )  # fmt: skip
     if node.indexname:
         _use_index(table, node.indexname, made)
     if kind == "foreign key":
-        made.parent = net.table(net.name_of(node.pktable))
+        made.parent = delta.table_of(node.pktable)
         made.parent_columns = tuple(part.sval for part in node.pk_attrs or ())
         made.on_delete, made.on_update = node.fk_del_action, node.fk_upd_action
     if kind == "primary key" and table.new:
@@ -56,81 +57,62 @@ def add_constraint(net: SchemaDelta, table: Table, node: Any, statement: Stateme
 
 def _use_index(table: Table, index: str, made: Constraint) -> None:
     """ADD CONSTRAINT … USING INDEX: the index becomes the constraint."""
-    for known in table.constraints:
-        if known.name == index:
-            table.constraints.remove(known)
-            made.columns, made.nulls_equal, made.expressions = known.columns, known.nulls_equal, known.expressions
-            return
-    made.expressions = True  # an index from before; over what is not known
+    unique = table.take(index)
+    if unique is None:
+        made.expressions = True  # an index from before; over what is not known
+    else:
+        made.columns, made.nulls_equal, made.expressions = unique.columns, unique.nulls_equal, unique.expressions
 
 
 def drop_constraint(table: Table, name: str, statement: Statement) -> None:
     """Drop a constraint: one of the range leaves no trace, one from before is noted."""
-    for known in table.constraints:
-        if known.name == name:
-            table.constraints.remove(known)
-            return
-    if not table.new:
+    if table.take(name) is None and not table.new:
         reason = (
             f"without the constraint {name} every write that was allowed still is; only SQL of the code's own "
             "that names it, or its columns, in ON CONFLICT would fail"
         )
-        table.effects.append(Effect(statement, reason, Verdict.ADDITIVE, constraint=name))
+        table.affect(statement, reason, ADDITIVE, constraint=name)
 
 
-def create_index(net: SchemaDelta, statement: Statement) -> None:
+def create_index(delta: SchemaDelta, statement: Statement) -> None:
     """CREATE INDEX, unique or not, concurrently or not."""
     node = statement.node
-    table = net.table(net.name_of(node.relation))
+    table = delta.table_of(node.relation)
     if node.accessMethod not in _METHODS:
         raise Unclear(f"no rule knows the index method {node.accessMethod}")
-    trees = [param.expr for param in node.indexParams if param.expr is not None]
+    trees = [tree for tree in (*(param.expr for param in node.indexParams), node.whereClause) if tree is not None]
     names = [param.name for param in node.indexParams if param.name]
-    trees_and_where = [*trees, *([node.whereClause] if node.whereClause is not None else [])]
-    for tree in trees_and_where:
-        names += columns_in(tree)
+    names += [name for tree in trees for name in columns_in(tree)]
     columns = [table.column(name) for name in dict.fromkeys(names)]
-    if not all(map(cannot_fail, trees_and_where)):
-        table.effects.append(
-            Effect(statement, "PostgreSQL computes the index's expression on every write, and it may fail there")
-        )
+    if not all(map(cannot_fail, trees)):
+        table.affect(statement, "PostgreSQL computes the index's expression on every write, and it may fail there")
+    kind = "index" if node.accessMethod in {"btree", "gist", "spgist"} else "index of any length"
+    name = node.idxname or ""
     if node.unique:
-        name = node.idxname or "_".join([table.name.name, *(column.name for column in columns), "idx"])
-        table.constraints.append(
-            Constraint(
-                "unique", name, columns, statement, nulls_equal=bool(node.nulls_not_distinct),
-                expressions=bool(trees_and_where),
-            )
-        )  # fmt: skip
-    else:
-        limited = node.accessMethod in {"btree", "gist", "spgist"}
-        table.constraints.append(
-            Constraint("index" if limited else "index of any length", node.idxname or "", columns, statement)
-        )
+        kind, name = "unique", name or "_".join([table.name.name, *(column.name for column in columns), "idx"])
+    nulls_equal = bool(node.nulls_not_distinct)
+    made = Constraint(kind, name, columns, statement, nulls_equal=nulls_equal, expressions=bool(trees))
+    table.constraints.append(made)
 
 
-def drop_index(net: SchemaDelta, parts: Any, statement: Statement) -> None:
+def drop_index(delta: SchemaDelta, parts: Any, statement: Statement) -> None:
     """DROP INDEX: one of the range leaves no trace; without one from before the code is slower at worst."""
     name = from_parts(parts)
-    if len(parts) == 1 and net.path_changed:
+    if len(parts) == 1 and delta.path_changed:
         raise Unclear(f"which index {name} is meant depends on a search path that the SQL itself has changed")
-    for table in net.tables:
-        for known in table.constraints:
-            if known.name == name.name and table.name.schema == name.schema:
-                table.constraints.remove(known)
-                return
-    reason = (
-        "without an index queries give the same rows, if slower; only ON CONFLICT in SQL of the code's own needs one"
-    )
-    net.find(statement, Verdict.ADDITIVE, name, reason)
+    if any(table.name.schema == name.schema and table.take(name.name) for table in delta.tables):
+        return
+    without = "without an index queries give the same rows, if slower"
+    reason = f"{without}; only ON CONFLICT in SQL of the code's own needs one"
+    delta.find(statement, ADDITIVE, name, reason)
 
 
-def rename_constraint(net: SchemaDelta, table: Table | None, old: str, new: str) -> None:
+def rename_constraint(delta: SchemaDelta, table: Table | None, old: str, new: str) -> None:
     """Keep track of the name of a constraint or an index of the range."""
-    for owner in [table] if table is not None else net.tables:
-        for known in owner.constraints:
-            if known.name == old:
-                known.name = new
+    for owner in [table] if table is not None else delta.tables:
+        for constraint in owner.constraints:
+            if constraint.name == old:
+                constraint.name = new
 
 
 def is_not_null_check(constraint: Constraint) -> Column | None:

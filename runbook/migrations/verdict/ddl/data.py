@@ -8,69 +8,72 @@ from typing import Any
 from pglast import ast
 
 from runbook.migrations.verdict.expressions import is_a, only_reads, walk
-from runbook.migrations.verdict.findings import Verdict
+from runbook.migrations.verdict.findings import ADDITIVE
 from runbook.migrations.verdict.schema_delta import SchemaDelta, Table
 from runbook.migrations.verdict.statements import Statement
-from runbook.migrations.verdict.table_names import Unclear
+from runbook.migrations.verdict.table_names import Unclear, named
 
 _SEARCH_PATH = "search_path"
 
 
-def write(net: SchemaDelta, statement: Statement) -> None:
+def write(delta: SchemaDelta, statement: Statement) -> None:
     """INSERT, UPDATE, DELETE or MERGE; rows of a table that the range makes are no change beside the table."""
     node = statement.node
-    pure = _pure(net, node)
-    if net.is_bookkeeping(node.relation) and pure and not isinstance(node, ast.MergeStmt):
+    pure = _pure(delta, node)
+    if (
+        named(node.relation.schemaname, node.relation.relname) == delta.bookkeeping
+        and pure
+        and not isinstance(node, ast.MergeStmt)
+    ):
         return
-    table = net.table(net.name_of(node.relation))
+    table = delta.table_of(node.relation)
     if not pure:
         raise Unclear("it calls what no rule knows, which may change anything")
-    if table.new and not (isinstance(node, ast.DeleteStmt) and _children(net, table)):
+    if table.new and not (isinstance(node, ast.DeleteStmt) and _children(delta, table)):
         table.filled = statement
         return
     if isinstance(node, ast.UpdateStmt) and _only_new_columns(node, table):
         reason = "it fills columns that the range itself added, which the target's code does not read"
-        net.find(statement, Verdict.ADDITIVE, table.name, reason)
+        delta.find(statement, ADDITIVE, table.name, reason)
         return
     raise Unclear(
         f"it changes rows of {table.name} from before; whether the target's code can live with them is not in the SQL"
     )
 
 
-def _children(net: SchemaDelta, table: Table) -> bool:
+def _children(delta: SchemaDelta, table: Table) -> bool:
     """That tables from before point to the rows of `table`, and may lose theirs with them."""
-    return any(made.parent is table for other in net.tables if not other.new for made in other.constraints)
+    return any(made.parent is table for other in delta.tables if not other.new for made in other.constraints)
 
 
-def _pure(net: SchemaDelta, node: Any) -> bool:
-    """That a statement changes nothing but the rows that it names; found out once for statements of one tree."""
-    known = net.pure.get(id(node))
-    if known is None:
-        known = net.pure[id(node)] = (node, only_reads(node, but=node))
-    return known[1]
+def _pure(delta: SchemaDelta, node: Any) -> bool:
+    """That a statement changes nothing but the rows that it names; computed once for statements with one tree."""
+    if id(node) not in delta.pure:
+        delta.pure[id(node)] = (node, only_reads(node, but=node))
+    return delta.pure[id(node)][1]
 
 
 def _only_new_columns(node: Any, table: Table) -> bool:
     return all(target.name in table.columns and table.columns[target.name].origin is None for target in node.targetList)
 
 
-def truncate(net: SchemaDelta, statement: Statement) -> None:
+def truncate(delta: SchemaDelta, statement: Statement) -> None:
     """TRUNCATE of one or more tables."""
     for relation in statement.node.relations:
-        table = net.table(net.name_of(relation))
+        table = delta.table_of(relation)
         if not table.new or statement.node.behavior.name == "DROP_CASCADE":
             raise Unclear(
                 f"it empties {table.name}; whether the target's code can live without the rows is not in the SQL"
             )
 
 
-def read(net: SchemaDelta, statement: Statement) -> None:
+def read(delta: SchemaDelta, statement: Statement) -> None:
     """SELECT: nothing when it only reads; the search path may change by it."""
     node = statement.node
     calls: list[Any] = [call for call in walk(node) if is_a(call, ast.FuncCall)]
     for call in calls:
         if call.funcname[-1].sval == "set_config":
-            net.path_changed = True
+            delta.path_changed = True
     if node.targetList and all(_sets_session(target.val) for target in node.targetList) and not node.fromClause:
         return
     if not only_reads(node):
@@ -97,13 +100,13 @@ SESSION = {
 }  # fmt: skip
 
 
-def set_setting(net: SchemaDelta, statement: Statement) -> None:
+def set_setting(delta: SchemaDelta, statement: Statement) -> None:
     """SET and RESET: the search path decides what names mean; the rest must be known to end with the session."""
     node = statement.node
     if node.name == _SEARCH_PATH or (node.kind.name == "VAR_RESET_ALL"):
         values = [arg.val.sval if isinstance(arg.val, ast.String) else "?" for arg in node.args or ()]
         if not values or not set(values) <= {"public", "$user"} or "public" not in values:
-            net.path_changed = True
+            delta.path_changed = True
         return
     if node.name not in SESSION:
         raise Unclear(f"no rule knows the setting {node.name}")

@@ -1,170 +1,254 @@
-"""Statements that make, change and drop tables, folded into the net change.
+"""Statements that make and change tables and their columns, folded into the net change.
 
 What each form does: https://www.postgresql.org/docs/current/sql-createtable.html and .../sql-altertable.html
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from pglast import ast
 from pglast.enums import AlterTableType as At
-from pglast.enums import ObjectType
+from pglast.enums import ConstrType, ObjectType
 
-from runbook.migrations.verdict.ddl import columns
-from runbook.migrations.verdict.ddl.columns import add_column
+from runbook.migrations.verdict.column_types import SERIALS, of_tree
 from runbook.migrations.verdict.ddl.constraints import add_constraint, drop_constraint
-from runbook.migrations.verdict.findings import Verdict
-from runbook.migrations.verdict.schema_delta import Effect, SchemaDelta, Table
+from runbook.migrations.verdict.expressions import cannot_fail, columns_in, never_null
+from runbook.migrations.verdict.findings import ADDITIVE, REVIEW
+from runbook.migrations.verdict.schema_delta import Column, Default, SchemaDelta, Table
 from runbook.migrations.verdict.statements import Statement
-from runbook.migrations.verdict.table_names import Unclear
+from runbook.migrations.verdict.table_names import CASCADE, Unclear
+
+_IGNORED = {
+    ConstrType.CONSTR_ATTR_DEFERRABLE, ConstrType.CONSTR_ATTR_NOT_DEFERRABLE, ConstrType.CONSTR_ATTR_DEFERRED,
+    ConstrType.CONSTR_ATTR_IMMEDIATE, ConstrType.CONSTR_ATTR_ENFORCED,
+}  # fmt: skip
+_OF_INDEXES = {At.AT_SetTableSpace, At.AT_SetRelOptions, At.AT_ResetRelOptions, At.AT_SetStatistics}
+_STORAGE = {
+    "fillfactor", "toast_tuple_target", "parallel_workers", "log_autovacuum_min_duration", "vacuum_truncate",
+    "vacuum_index_cleanup", "n_distinct", "n_distinct_inherited",
+}  # fmt: skip
 
 
-def create_table(net: SchemaDelta, statement: Statement) -> None:
+def create_table(delta: SchemaDelta, statement: Statement) -> None:
     """CREATE TABLE; a partition and a child of an old table change what the old table gives."""
     node = statement.node
-    name = net.name_of(node.relation)
-    if name == net.bookkeeping:
+    name = delta.name_of(node.relation)
+    if name == delta.bookkeeping:
         return
-    if node.if_not_exists and not net.vacated(name):
+    if node.if_not_exists and not delta.vacated(name):
         # It may have existed: what follows is judged as if it had.
-        if name not in net.current:
+        if name not in delta.current:
             reason = "the target's code maps this table, so it may exist already, in another form"
-            net.table(name).effects.append(Effect(statement, reason))
+            delta.table(name).affect(statement, reason)
         return
     elements = node.tableElts or ()
     plain = not (node.inhRelations or node.ofTypename) and all(
         isinstance(element, ast.ColumnDef | ast.Constraint) for element in elements
     )
     table = Table(name, None, statement, complete=plain, temporary=node.relation.relpersistence == "t")
-    net.make(table)
+    delta.make(table)
     for element in elements:
         if isinstance(element, ast.ColumnDef):
-            add_column(net, table, element, statement)
+            _add_column(delta, table, element, statement)
     for element in elements:
         if isinstance(element, ast.Constraint):
-            add_constraint(net, table, element, statement, [])
-    _inherit(net, statement)
+            add_constraint(delta, table, element, statement, [])
+    for parent in node.inhRelations or ():
+        table.parent = delta.table_of(parent)
+        _inherit(table.parent, statement)
 
 
-def _inherit(net: SchemaDelta, statement: Statement) -> None:
-    for parent in statement.node.inhRelations or ():
-        above = net.table(net.name_of(parent))
-        net.table(net.name_of(statement.node.relation)).parent = above
-        if statement.node.partbound is None:
-            above.effects.append(Effect(statement, "its rows will be read with those of the table it inherits from"))
-        elif statement.node.tableElts:
-            above.effects.append(Effect(statement, "rows written to the new partition must meet its own rules"))
+def _inherit(parent: Table, statement: Statement) -> None:
+    if statement.node.partbound is None:
+        parent.affect(statement, "its rows will be read with those of the table it inherits from")
+    elif statement.node.tableElts:
+        parent.affect(statement, "rows written to the new partition must meet its own rules")
 
 
-def alter_table(net: SchemaDelta, statement: Statement) -> None:
-    """ALTER TABLE, subcommand by subcommand."""
+def alter_table(delta: SchemaDelta, statement: Statement) -> None:
+    """ALTER TABLE, subcommand by subcommand, and what ALTER INDEX shares with it."""
     node = statement.node
     if node.objtype is ObjectType.OBJECT_INDEX:
-        _alter_index(net, statement)
+        for command in node.cmds:
+            if command.subtype not in _OF_INDEXES:
+                raise Unclear(f"no rule knows {command.subtype.name} on an index")
+        delta.find(statement, ADDITIVE, node.relation.relname, "how an index is stored changes no result")
         return
     if node.objtype not in {ObjectType.OBJECT_TABLE, ObjectType.OBJECT_VIEW, ObjectType.OBJECT_MATVIEW}:
         raise Unclear(f"no rule knows {node.objtype.name} in ALTER")
-    name = net.name_of(node.relation)
-    if node.missing_ok and net.vacated(name):
+    name = delta.name_of(node.relation)
+    if node.missing_ok and delta.vacated(name):
         return
-    table = net.table(name)
+    table = delta.table(name)
     for command in node.cmds:
         try:
-            _SUBCOMMANDS.get(command.subtype, _unknown)(net, table, command, statement)
+            if command.subtype not in _SUBCOMMANDS:
+                raise Unclear(f"no rule knows {command.subtype.name} in ALTER TABLE")  # noqa: TRY301 - as a rule does
+            _SUBCOMMANDS[command.subtype](delta, table, command, statement)
         except Unclear as error:
-            net.find(statement, Verdict.REVIEW, name, str(error))
+            delta.find(statement, REVIEW, name, str(error))
 
 
-def _alter_index(net: SchemaDelta, statement: Statement) -> None:
-    for command in statement.node.cmds:
-        if command.subtype not in {
-            At.AT_SetTableSpace,
-            At.AT_SetRelOptions,
-            At.AT_ResetRelOptions,
-            At.AT_SetStatistics,
-        }:
-            raise Unclear(f"no rule knows {command.subtype.name} on an index")
-    net.find(statement, Verdict.ADDITIVE, statement.node.relation.relname, "how an index is stored changes no result")
+def _add_column(delta: SchemaDelta, table: Table, node: Any, statement: Statement) -> None:
+    column = Column(node.colname, None, not_null=False, default=Default.NONE, by={"added": statement})
+    if node.typeName is not None:
+        column.type = of_tree(node.typeName)
+        if node.typeName.names[-1].sval in SERIALS:
+            column.not_null, column.default = True, Default.IDENTITY
+    table.add(column)
+    for constraint in node.constraints or ():
+        match constraint.contype:
+            case ConstrType.CONSTR_NOTNULL:
+                column.not_null = True
+            case ConstrType.CONSTR_NULL:
+                column.not_null = False
+            case ConstrType.CONSTR_DEFAULT:
+                _set_default(column, constraint.raw_expr, statement)
+            case ConstrType.CONSTR_IDENTITY:
+                column.not_null = True
+                column.default = _identity(constraint)
+            case ConstrType.CONSTR_GENERATED:
+                sure = cannot_fail(constraint.raw_expr)
+                column.default = Default.COMPUTED if sure else Default.COMPUTED_UNSURE
+            case kind if kind not in _IGNORED:
+                add_constraint(delta, table, constraint, statement, [column])
 
 
-def _constraint(net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
-    add_constraint(net, table, command.def_, statement, [])
+def _set_default(column: Column, tree: Any, statement: Statement) -> None:
+    """Without an expression, drop the default. A default of NULL is none."""
+    column.by["default"] = statement
+    column.default_tree = tree
+    if tree is None or (isinstance(tree, ast.A_Const) and tree.isnull):
+        column.default = Default.NONE
+    else:
+        column.default = Default.SURE if never_null(tree) else Default.UNSURE
 
 
-def _drop_named(_net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
+def _identity(node: Any) -> Default:
+    return Default.IDENTITY_ALWAYS if node.generated_when == "a" else Default.IDENTITY
+
+
+def _add(delta: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
+    if not (command.missing_ok and command.def_.colname in table.columns):
+        _add_column(delta, table, command.def_, statement)
+
+
+def _drop(_delta: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
+    if command.missing_ok and command.name not in table.columns and (table.new or command.name in table.gone):
+        return
+    new = table.column(command.name).origin is None
+    table.drop(command.name, statement)
+    if command.behavior.name == "DROP_CASCADE" and not new:
+        raise Unclear(CASCADE)
+
+
+def _default(_delta: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
+    _set_default(table.column(command.name), command.def_, statement)
+
+
+def _nullability(_delta: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
+    column = table.column(command.name)
+    column.not_null = command.subtype is At.AT_SetNotNull
+    column.by["not null"] = statement
+
+
+def _retype(_delta: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
+    column = table.column(command.name)
+    column.type = of_tree(command.def_.typeName)
+    using = command.def_.raw_default
+    while isinstance(using, ast.TypeCast):
+        using = using.arg
+    plain = using is None or (isinstance(using, ast.ColumnRef) and columns_in(using) == [command.name])
+    column.rewritten = column.rewritten or not plain or command.def_.collClause is not None
+    column.by["type"] = statement
+
+
+def _add_identity(_delta: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
+    column = table.column(command.name)
+    column.default = _identity(command.def_)
+    column.by["default"] = statement
+
+
+def _drop_identity(_delta: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
+    column = table.column(command.name)
+    if command.missing_ok and column.default not in {Default.IDENTITY, Default.IDENTITY_ALWAYS}:
+        raise Unclear(f"whether {command.name} was an identity column, and so loses its numbers, is not in the SQL")
+    _set_default(column, None, statement)
+
+
+def _add_constraint(delta: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
+    add_constraint(delta, table, command.def_, statement, [])
+
+
+def _drop_constraint(_delta: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     drop_constraint(table, command.name, statement)
     if command.behavior.name == "DROP_CASCADE" and not table.new:
-        raise Unclear("CASCADE drops whatever depends on it, which the SQL does not tell")
+        raise Unclear(CASCADE)
 
 
-def _harmless(_net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
+def _store(_delta: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     if command.subtype in {At.AT_SetRelOptions, At.AT_ResetRelOptions}:
         for option in command.def_ or ():
-            stored = option.defname.startswith("autovacuum_") or option.defname in _STORAGE
-            if not stored:
+            if not option.defname.startswith("autovacuum_") and option.defname not in _STORAGE:
                 raise Unclear(f"no rule knows the option {option.defname}")
-    table.effects.append(Effect(statement, "how a table is stored or checked changes no result", Verdict.ADDITIVE))
+    table.affect(statement, "how a table is stored or checked changes no result", ADDITIVE)
 
 
-def _attach(net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
-    part = net.table(net.name_of(command.def_.name))
+def _attach(delta: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
+    part = delta.table_of(command.def_.name)
     part.parent = table
     if not (part.new and part.complete and not part.constraints):
         reason = "the rows of the partition appear in it, and what is written there must meet the partition's own rules"
-        table.effects.append(Effect(statement, reason))
+        table.affect(statement, reason)
 
 
-def _detach(net: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
-    part = net.table(net.name_of(command.def_.name))
+def _detach(delta: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
+    part = delta.table_of(command.def_.name)
     part.parent = None if part.new else table
-    reason = "the partition's rows are gone from it, and new ones for it find no place"
-    table.effects.append(Effect(statement, reason))
+    table.affect(statement, "the partition's rows are gone from it, and new ones for it find no place")
 
 
-def _seen(reason: str) -> Any:
-    def effect(_net: SchemaDelta, table: Table, _command: Any, statement: Statement) -> None:
-        table.effects.append(Effect(statement, reason))
-
-    return effect
+_Rule = Callable[[SchemaDelta, Table, Any, Statement], None]
 
 
-def _unknown(_net: SchemaDelta, _table: Table, command: Any, _statement: Statement) -> None:
-    raise Unclear(f"no rule knows {command.subtype.name} in ALTER TABLE")
+def _effect(reason: str) -> _Rule:
+    return lambda _delta, table, _command, statement: table.affect(statement, reason)
 
 
-_STORAGE = {"fillfactor", "toast_tuple_target", "parallel_workers", "log_autovacuum_min_duration", "vacuum_truncate",
-            "vacuum_index_cleanup", "n_distinct", "n_distinct_inherited"}  # fmt: skip
-_TRIGGERS = _seen("triggers that fire or no longer fire change what the code's writes do")
-_POLICIES = _seen("row security decides which rows the code's role sees and writes")
 # The subcommands that have a rule; every other is for a human.
-_SUBCOMMANDS = {
-    At.AT_AddColumn: columns.add,
-    At.AT_DropColumn: columns.drop,
-    At.AT_ColumnDefault: columns.default,
-    At.AT_SetNotNull: columns.nullability,
-    At.AT_DropNotNull: columns.nullability,
-    At.AT_AlterColumnType: columns.retype,
-    At.AT_AddIdentity: columns.add_identity,
-    At.AT_DropIdentity: columns.drop_identity,
-    At.AT_AddConstraint: _constraint,
-    At.AT_DropConstraint: _drop_named,
+_SUBCOMMANDS: dict[At, _Rule] = {
+    At.AT_AddColumn: _add,
+    At.AT_DropColumn: _drop,
+    At.AT_ColumnDefault: _default,
+    At.AT_SetNotNull: _nullability,
+    At.AT_DropNotNull: _nullability,
+    At.AT_AlterColumnType: _retype,
+    At.AT_AddIdentity: _add_identity,
+    At.AT_DropIdentity: _drop_identity,
+    At.AT_AddConstraint: _add_constraint,
+    At.AT_DropConstraint: _drop_constraint,
     At.AT_AttachPartition: _attach,
+    At.AT_DetachPartition: _detach,
     **dict.fromkeys(
         (At.AT_SetStatistics, At.AT_SetOptions, At.AT_ResetOptions, At.AT_SetStorage, At.AT_SetCompression,
          At.AT_ClusterOn, At.AT_DropCluster, At.AT_SetLogged, At.AT_SetUnLogged, At.AT_SetTableSpace,
          At.AT_SetRelOptions, At.AT_ResetRelOptions, At.AT_ValidateConstraint),
-        _harmless,
+        _store,
     ),
-    **dict.fromkeys((At.AT_EnableTrig, At.AT_EnableAlwaysTrig, At.AT_EnableReplicaTrig, At.AT_DisableTrig,
-                     At.AT_EnableTrigAll, At.AT_DisableTrigAll, At.AT_EnableTrigUser, At.AT_DisableTrigUser),
-                    _TRIGGERS),
-    **dict.fromkeys((At.AT_EnableRowSecurity, At.AT_DisableRowSecurity, At.AT_ForceRowSecurity,
-                     At.AT_NoForceRowSecurity), _POLICIES),
-    At.AT_ChangeOwner: _seen("the code's role may lose its rights when the table has another owner"),
-    At.AT_DetachPartition: _detach,
-    At.AT_DropExpression: _seen("a column that the database computed is computed no more"),
-    At.AT_SetExpression: _seen("the database computes a column otherwise than before"),
-    At.AT_SetIdentity: _seen("the database numbers rows otherwise than before"),
-    At.AT_ReplicaIdentity: _seen("on a published table PostgreSQL may refuse UPDATE and DELETE"),
-    At.AT_AddInherit: _seen("another table's rows are read with its own"),
-    At.AT_DropInherit: _seen("the other table's rows are no longer read with its own"),
+    **dict.fromkeys(
+        (At.AT_EnableTrig, At.AT_EnableAlwaysTrig, At.AT_EnableReplicaTrig, At.AT_DisableTrig, At.AT_EnableTrigAll,
+         At.AT_DisableTrigAll, At.AT_EnableTrigUser, At.AT_DisableTrigUser),
+        _effect("triggers that fire or no longer fire change what the code's writes do"),
+    ),
+    **dict.fromkeys(
+        (At.AT_EnableRowSecurity, At.AT_DisableRowSecurity, At.AT_ForceRowSecurity, At.AT_NoForceRowSecurity),
+        _effect("row security decides which rows the code's role sees and writes"),
+    ),
+    At.AT_ChangeOwner: _effect("the code's role may lose its rights when the table has another owner"),
+    At.AT_DropExpression: _effect("a column that the database computed is computed no more"),
+    At.AT_SetExpression: _effect("the database computes a column otherwise than before"),
+    At.AT_SetIdentity: _effect("the database numbers rows otherwise than before"),
+    At.AT_ReplicaIdentity: _effect("on a published table PostgreSQL may refuse UPDATE and DELETE"),
+    At.AT_AddInherit: _effect("another table's rows are read with its own"),
+    At.AT_DropInherit: _effect("the other table's rows are no longer read with its own"),
 }  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 
 from runbook.chapters.migrating import loss_acceptance
 from runbook.incident.options import Options
-from runbook.migrations.image.answer import Function, Problem, Shape, Span, Sql, Step, to_json
+from runbook.migrations.image.report import Function, Migration, Problem, Shape, Span, Sql, to_json
 from tests.support.image_parts import image, step
 from tests.support.journal_schema import problems
 from tests.unit.chapters.test_handle_migrations import Database, context
@@ -32,9 +32,9 @@ class Counted(Database):
         return dict.fromkeys(["*", *columns], self._rows)
 
 
-def again(parts: Any, catalog: Database, accept_loss: str | None = None) -> Any:
+def again(parts: Any, database: Database, accept_loss: str | None = None) -> Any:
     """The same incident, gone on with: what is on record stays, and all else is looked at afresh."""
-    parts.catalog, parts.options = catalog, Options(accept_loss=accept_loss)
+    parts.database, parts.options = database, Options(accept_loss=accept_loss)
     return loss_acceptance.expected(parts).observe()
 
 
@@ -117,7 +117,7 @@ def test_sql_that_cannot_be_read_is_an_unknown_loss(tmp_path: Path, strategy: st
 def test_unknown_loss_is_accepted_for_the_state_that_the_database_is_in(tmp_path: Path) -> None:
     """Gone on with after rows were written, nobody can say that the loss is still the one that was accepted."""
     asks = Function(Shape.REAL, (), True, False)  # noqa: FBT003
-    parts, then = context(tmp_path, Step("r3", asks, asks), step("r2")), Counted("r3")
+    parts, then = context(tmp_path, Migration("r3", asks, asks), step("r2")), Counted("r3")
     assert again(parts, then, accept_loss="r2").ok
     assert set(parts.incident.facts["loss accepted"]) == {"revision", "losses", "state"}
     assert problems(parts.incident.journal.path) == []
@@ -129,7 +129,7 @@ def test_unknown_loss_is_accepted_for_the_state_that_the_database_is_in(tmp_path
 def test_migration_that_asks_the_database_may_do_more(tmp_path: Path) -> None:
     """SQL that was written without a database is not all that such a function does."""
     asks = Function(Shape.REAL, (), True, False)  # noqa: FBT003
-    parts = context(tmp_path, Step("r3", asks, asks), step("r2"))
+    parts = context(tmp_path, Migration("r3", asks, asks), step("r2"))
     assert "unknown loss (downgrade() of r3 does more" in loss_acceptance.expected(parts).observe().seen
 
 

@@ -26,7 +26,7 @@ def context(folder: Path, answers: Mapping[str, str] | None = None, service: Any
         incident=found,
         host=(site := production(folder, found, {"config --format json": config, **(answers or {})})).host,
         production=site,
-        catalog=SimpleNamespace(revisions=lambda: ("r3",)),
+        database=SimpleNamespace(revisions=lambda: ("r3",)),
         settings=SimpleNamespace(
             database=DatabaseSettings(user="shop", name="shop"),
             migrations=MigrationSettings.model_validate(settings),

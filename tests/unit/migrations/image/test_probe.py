@@ -16,12 +16,12 @@ from runbook.errors import CommandTimedOut, Inconclusive
 from runbook.hosts.command import Command, Completed
 from runbook.hosts.local import Host
 from runbook.migrations.image import probe as image_probe
-from runbook.migrations.image.answer import to_json
 from runbook.migrations.image.inside import isolation
 from runbook.migrations.image.inside.function_shapes import shape_of
 from runbook.migrations.image.inside.graph import between
-from runbook.migrations.image.inside.isolation import Told
-from runbook.migrations.image.probe import ImageMigrations, ask_image, probing, read_answer
+from runbook.migrations.image.inside.isolation import ProbeError
+from runbook.migrations.image.probe import ImageReport, ask_image, probing, read_report
+from runbook.migrations.image.report import to_json
 from runbook.settings.schema import MigrationSettings
 from tests.support.parts import Heard
 
@@ -40,7 +40,7 @@ def run(command: Command) -> tuple[str, dict[str, Any]]:
 
 def probe(**changes: Any) -> Command:
     given: dict[str, Any] = {"environment": {}, "span": None, "deadline": 30}
-    return probing(DIGEST, MigrationSettings(), **(given | changes))
+    return probing(DIGEST, MigrationSettings(), **(given | changes))[0]
 
 
 @pytest.mark.parametrize("path", SENT, ids=lambda path: path.name)
@@ -101,7 +101,7 @@ def ask(body: str, seconds: float = 20) -> tuple[dict[str, Any], float]:
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     program = (
         "import json, os, subprocess, sys, time\n"
-        "from runbook.migrations.image.inside.isolation import Fatal, Told, ask\n"
+        "from runbook.migrations.image.inside.isolation import Fatal, ProbeError, ask\n"
         f"def question():\n{lines}began = time.monotonic()\nfound = ask(question, {seconds})\n"
         "print(json.dumps([found, time.monotonic() - began]))"
     )
@@ -116,9 +116,12 @@ def ask(body: str, seconds: float = 20) -> tuple[dict[str, Any], float]:
         ("raise SystemExit(3)", "it called sys.exit(3)"),
         ("raise ValueError('a\\nb')", "ValueError: a b"),
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
-        ("raise Told('because')", "because"),
+        ("raise ProbeError('because')", "because"),
         ("os._exit(7)", "it ended itself, with exit code 7, before the answer"),
-        ("print('last words', flush=True)\nos._exit(0)", "exit code 0, before the answer; it last said: last words"),
+        (
+            "print('last words', flush=True)\nos._exit(0)",
+            "before the answer; its last line was: last words",
+        ),
         ("os.kill(os.getpid(), 11)", "it was killed by signal 11"),
         ("return object()", "it ended itself, with exit code 0, before the answer"),
         ("return 'x' * (9 << 20)", "the answer is longer than 8 MiB"),
@@ -158,7 +161,7 @@ def test_answer_is_what_was_returned(body: str) -> None:
 def test_fatal_reasons_are_marked() -> None:
     """A reason that leaves nothing else to ask is told from the others."""
     assert ask("raise Fatal('no Alembic')")[0] == {"why": "no Alembic", "fatal": True, "read_only": False}
-    assert ask("raise Told('no')")[0]["fatal"] is False
+    assert ask("raise ProbeError('no')")[0]["fatal"] is False
 
 
 @pytest.mark.parametrize(
@@ -240,16 +243,13 @@ UPON = {"m": ["a2", "b1"], "b1": ["a1"], "a2": ["a1"], "c1": ["a1"], "a1": []}
 def test_range_is_all_that_was_built_since(lower: str, upper: str, expected: list[str]) -> None:
     """To go back is to undo what the upper revision needs and the lower does not."""
     assert between(UPON, lower, upper) == expected
-    assert image().revisions_to_undo(lower, upper) == tuple(expected)
 
 
 @pytest.mark.parametrize(("lower", "upper"), [("x", "m"), ("a1", "x"), ("m", "a1"), ("a2", "b1"), ("a1", "base")])
 def test_no_range_is_no_guess(lower: str, upper: str) -> None:
     """Unknown revisions, the wrong way round, and side branches are refused."""
-    with pytest.raises(Told):
+    with pytest.raises(ProbeError):
         between(UPON, lower, upper)
-    with pytest.raises(Inconclusive):
-        image().revisions_to_undo(lower, upper)
 
 
 def revision(name: str, down: list[str]) -> dict[str, Any]:
@@ -261,8 +261,8 @@ def answered(upon: dict[str, list[str]], heads: list[str]) -> dict[str, Any]:
     return {"graph": {"versions": {}, "heads": heads, "bases": [], "revisions": revisions}, "problems": []}
 
 
-def image(heads: tuple[str, ...] = ("m", "c1"), upon: dict[str, list[str]] | None = None) -> ImageMigrations:
-    return read_answer(json.dumps(answered(UPON if upon is None else upon, list(heads))))
+def image(heads: tuple[str, ...] = ("m", "c1"), upon: dict[str, list[str]] | None = None) -> ImageReport:
+    return read_report(json.dumps(answered(UPON if upon is None else upon, list(heads))))
 
 
 def test_continuing_needs_one_head_above_every_revision() -> None:
@@ -280,7 +280,7 @@ def test_continuing_needs_one_head_above_every_revision() -> None:
 
 def test_answer_without_a_graph_answers_nothing() -> None:
     """What follows from a graph is never guessed without one."""
-    none = read_answer('{"problems": [{"what": "graph", "why": "no Alembic"}]}')
+    none = read_report('{"problems": [{"what": "graph", "why": "no Alembic"}]}')
     for question in (lambda: none.heads, lambda: none.knows("1"), lambda: none.continues("1"), lambda: none.steps):
         with pytest.raises(Inconclusive, match=r"no Alembic|did not say"):
             question()
@@ -289,7 +289,7 @@ def test_answer_without_a_graph_answers_nothing() -> None:
 def test_answer_goes_through_the_journal_and_back() -> None:
     """An answer kept as JSON is the same answer."""
     found = image()
-    assert read_answer(json.dumps(to_json(found))) == found
+    assert read_report(json.dumps(to_json(found))) == found
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_answer_goes_through_the_journal_and_back() -> None:
 def test_hostile_answers_are_refused(text: str) -> None:
     """Whatever is not of the expected form is refused as a whole, in one short line."""
     with pytest.raises(ValueError, match=r"^[^\n]{1,200}$"):
-        read_answer(text)
+        read_report(text)
 
 
 class Answering(Host):
@@ -338,7 +338,7 @@ class Answering(Host):
         return Completed(command, self.exit_code, self.output.replace("MARKER", found).encode(), b"no such thing", 0.1)
 
 
-def asked(host: Host) -> ImageMigrations:
+def asked(host: Host) -> ImageReport:
     return ask_image(host, DIGEST, MigrationSettings(), environment={}, span=None, deadline=5)
 
 

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook.errors import ModelsError
+from runbook.migrations.image.mapped_models import models_from_json
 from runbook.migrations.verdict.column_types import of_text
 from runbook.migrations.verdict.ddl.dispatch import STUMBLED
-from runbook.migrations.verdict.findings import worst
-from runbook.migrations.verdict.judge import Verdict, judge
-from runbook.migrations.verdict.mapped_models import from_json
+from runbook.migrations.verdict.findings import Verdict, worst
+from runbook.migrations.verdict.judge import judge
 from runbook.migrations.verdict.table_names import Name
 from tests.support.migrations_table import ROWS, SHOP
 from tests.support.migrations_writing import migrations
@@ -154,7 +154,7 @@ def test_control_characters_are_shown_not_sent() -> None:
 def test_models_that_are_none(text: str) -> None:
     """Anything but models as they should be is refused in one printable line."""
     with pytest.raises(ModelsError) as caught:
-        from_json(text)
+        models_from_json(text)
     assert str(caught.value).isprintable()
 
 
@@ -175,7 +175,7 @@ def test_types_that_are_none(text: str) -> None:
 
 def test_long_names_are_cut_as_postgres_cuts_them() -> None:
     """PostgreSQL keeps 63 bytes of a name; so does the reading of models."""
-    models = from_json(json.dumps({"tables": [{"name": "ä" * 40, "columns": []}]}))
+    models = models_from_json(json.dumps({"tables": [{"name": "ä" * 40, "columns": []}]}))
     assert judge(f'DROP TABLE "{"ä" * 40}"', models).verdict is Verdict.BREAKING
 
 

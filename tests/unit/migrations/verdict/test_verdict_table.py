@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from runbook.migrations.verdict.judge import Verdict, judge
+from runbook.migrations.verdict.findings import Verdict
+from runbook.migrations.verdict.judge import judge
 from tests.support.migrations_table import ROWS, Row
 
 

@@ -3,8 +3,7 @@
 import time
 from pathlib import Path
 
-from runbook.migrations.image.contained import contained, remove_overdue
-from runbook.migrations.image.overdue import sweep
+from runbook.migrations.image.contained import contained, remove_overdue, sweep
 from tests.support.incident_parts import production
 from tests.support.parts import Heard
 

@@ -1,0 +1,125 @@
+"""The tables and columns that an application's code maps: one form from the image's report to the verdict."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated
+
+from annotated_types import MaxLen
+from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+
+from runbook.errors import ModelsError
+
+_STRICT = ConfigDict(strict=True, extra="forbid")
+_NAME_BYTES = 63  # PostgreSQL cuts longer names: https://www.postgresql.org/docs/current/sql-syntax-lexical.html
+_FORMAT = 'give {"tables": [{"schema": null, "name": …, "columns": [{"name": …, "type": …, "nullable": true}]}]}'
+
+Word = Annotated[str, MaxLen(1000)]
+Words = Annotated[tuple[Word, ...], MaxLen(1000)]
+_FilledWord = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+SqlName = Annotated[_FilledWord, AfterValidator(lambda name: name.encode()[:_NAME_BYTES].decode(errors="ignore"))]
+
+
+@dataclass(frozen=True)
+class MappedColumn:
+    """A column that the code reads and writes.
+
+    `type` is as the code declares it, in PostgreSQL's words (`VARCHAR(20)`), or `unknown`. `server_default` is true
+    when the database fills the column (default, identity, computed), `client_default` when the code does.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    name: SqlName
+    type: _FilledWord
+    nullable: bool
+    primary_key: bool = False
+    client_default: bool = False
+    server_default: bool = False
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """A foreign key that the code declares. A `name` of None is the one that PostgreSQL gives.
+
+    It `acts` if rows are deleted or emptied together with the rows that they point to.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    columns: Annotated[tuple[SqlName, ...], MaxLen(1000)]
+    name: SqlName | None = None
+    acts: bool = False
+
+
+@dataclass(frozen=True)
+class MappedTable:
+    """A table that the code maps. A `schema` of None is whatever the search path finds.
+
+    `foreign_keys` of None are not known. `partitioned` says that its rows lie in other tables.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    name: SqlName
+    columns: Annotated[tuple[MappedColumn, ...], MaxLen(2000)]
+    schema: SqlName | None = None
+    foreign_keys: Annotated[tuple[ForeignKey, ...], MaxLen(2000)] | None = None
+    partitioned: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse two columns of one name."""
+        if len(self.by_name) != len(self.columns):
+            raise ValueError(f"the table {self.name!a} has two columns of one name")
+
+    @cached_property
+    def by_name(self) -> Mapping[str, MappedColumn]:
+        """The columns by name."""
+        return {column.name: column for column in self.columns}
+
+    @cached_property
+    def key(self) -> frozenset[str]:
+        """The names of the primary key's columns."""
+        return frozenset(column.name for column in self.columns if column.primary_key)
+
+
+@dataclass(frozen=True)
+class Models:
+    """All tables that the code maps."""
+
+    __pydantic_config__ = _STRICT
+
+    tables: Annotated[tuple[MappedTable, ...], MaxLen(20_000)]
+
+    def __post_init__(self) -> None:
+        """Refuse two tables of one name."""
+        if len({(table.schema, table.name) for table in self.tables}) != len(self.tables):
+            raise ValueError("two tables have one name")
+
+
+def models_from_json(text: bytes | str) -> Models:
+    """Read models in JSON. Raises ModelsError, in one line, for anything but the format of `assess --models`.
+
+    >>> column = '{"name": "id", "type": "INTEGER", "nullable": false, "primary_key": true}'
+    >>> (orders,) = models_from_json('{"tables": [{"name": "orders", "columns": [%s]}]}' % column).tables
+    >>> orders.key
+    frozenset({'id'})
+    """
+    try:
+        if isinstance(text, bytes):
+            text = text.decode(json.detect_encoding(text))  # Windows writes UTF-16, and marks at the beginning
+        return TypeAdapter(Models).validate_json(text)
+    except ValidationError as error:
+        why = first_error(error)
+    except UnicodeDecodeError as error:
+        why = f"they are not {error.encoding} at byte {error.start}"
+    raise ModelsError(f"the models cannot be read: {why}", _FORMAT)
+
+
+def first_error(error: ValidationError) -> str:
+    """Where the first error is, and what it is, in one line of at most 200 printable characters."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    line = f"{place}: {first['msg']}" if place else first["msg"]
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)[:200]
