@@ -7,7 +7,7 @@ import sys
 
 from runbook.cli import assess, record_lookup, records, show, unlock, verify
 from runbook.errors import JournalError, ModelsError, RunbookError
-from runbook.journal.writer_lock import verify_now
+from runbook.journal.verify import verify_now
 from runbook.report.page.render import render
 from runbook.text import visible
 

@@ -8,8 +8,7 @@ from runbook.cli import record_lookup
 from runbook.cli.console import BAD, GOOD, PLAN, SOFT, STRONG, TONES, Paper
 from runbook.errors import JournalError
 from runbook.journal.hash_chain import Entry
-from runbook.journal.verify import Verified
-from runbook.journal.writer_lock import verify_now
+from runbook.journal.verify import Verified, verify_now
 from runbook.report.follow_up.approvals import Approval, approvals
 from runbook.report.follow_up.follow_ups import FollowUps, follow_ups
 from runbook.report.incident_report import IncidentReport
@@ -42,7 +41,7 @@ def show(chosen: argparse.Namespace) -> int:
     else:
         with odd_entries_told(journal):
             story = IncidentReport(verified.entries)
-            ended = ending(story, verified.damage, under_way=under_way)
+            ended = ending(story, verified, under_way=under_way)
             _record(story, ended, verified, paper, verbose=chosen.verbose)
     return 0 if verified.whole or under_way else 1
 

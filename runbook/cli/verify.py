@@ -7,8 +7,7 @@ from pathlib import Path
 
 from runbook.cli import record_lookup
 from runbook.journal.output_files import check_outputs
-from runbook.journal.verify import Verified
-from runbook.journal.writer_lock import verify_now
+from runbook.journal.verify import Verified, verify_now
 from runbook.report.page.named_heads import contradictions
 from runbook.report.page.page_check import check_page
 

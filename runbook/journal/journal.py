@@ -1,7 +1,6 @@
 """What happened, in the order in which it happened: an append-only file that shows any later change.
 
-The framing and the hash rule are in chain.py, and what tells a change in verifying.py; docs/journal.md describes the
-format.
+hash_chain.py has the framing and the hash rule, verify.py tells a change; docs/journal.md describes the format.
 """
 
 import contextlib

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from runbook.errors import JournalError, RunbookError
 from runbook.journal import private_files
 from runbook.report.archive import charts
-from runbook.report.archive.archive import Archive, read
+from runbook.report.archive.archive import Archive, read, remember
 from runbook.report.archive.summary import GROUPS
 from runbook.report.archive.trends import trends
 from runbook.report.page.templating import STYLE, environment
@@ -47,6 +47,7 @@ def write(reports: Path, archive: Archive) -> Path:
     target = reports / INDEX
     try:
         private_files.write(target, page(archive))
+        remember(reports, archive)
     except OSError as error:
         raise JournalError(
             f"{target} cannot be written ({error.strerror})", "make room, then: python -m runbook records"

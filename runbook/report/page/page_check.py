@@ -4,11 +4,11 @@ import re
 import shlex
 from dataclasses import dataclass
 from enum import StrEnum
+from io import BytesIO
 from pathlib import Path
 
 from runbook.command_hints import render_command
 from runbook.errors import JournalError
-from runbook.journal.damage import BROKEN_OFF
 from runbook.journal.verify import Verified, check
 from runbook.report.page import render
 
@@ -87,14 +87,14 @@ def _same(article: bytes, journal: Path, verified: Verified) -> CheckedPage:
         if article == _article_of(render.body(journal, verified)):
             return CheckedPage(Page.FITS, f"what {PAGE} tells comes from this journal, to the byte")
         # The page may have been made before the journal was changed.
-        believed = None if verified.whole else check(journal, journal.read_bytes()[: verified.size])
+        believed = None if verified.whole else check(journal, BytesIO(journal.read_bytes()[: verified.size]))
         if believed and article == _article_of(render.body(journal, believed)):
             words = f"what {PAGE} tells comes from the lines of this journal that can be believed, to the byte"
             return CheckedPage(Page.FITS_BELIEVED, words)
     except Exception as error:  # noqa: BLE001 - forged entries can lack anything, and this is no reason to end
         words = f"{PAGE} cannot be compared: this version cannot make the page of this journal ({error!r})"
         return CheckedPage(Page.NOT_COMPARED, words)
-    if not verified.whole and verified.damage not in BROKEN_OFF:
+    if not verified.whole and not verified.broken_off:
         words = f"whether {PAGE} was changed cannot be told, as its journal was: its head fits, what it tells does not"
         return CheckedPage(Page.UNKNOWN, words)
     words = f"{PAGE} tells something else than its journal, although its head fits: it was changed, or another version"

@@ -48,7 +48,7 @@ def _made(template: str, journal: Path, verified: Verified | None, **more: str) 
 
 def _context(journal: Path, verified: Verified) -> dict[str, object]:
     story = IncidentReport(verified.entries)
-    ended = ending(story, verified.damage)
+    ended = ending(story, verified)
     return {
         "story": story,
         "verified": verified,
