@@ -11,10 +11,12 @@ from runbook.report.follow_up.follow_ups import follow_ups
 from runbook.report.incident_report import IncidentReport
 from runbook.report.page.availability_chart import strips
 from runbook.report.page.odd_entries import odd_entries_told
-from runbook.report.page.size_budget import allowances
 from runbook.report.page.templating import SCRIPT, STYLE, environment
 from runbook.report.plan_diff import plan_and_actual
 from runbook.report.status import ending
+
+#: Of a record with more steps the page has the details of those that stopped it or changed production alone.
+_MOST_DETAILED = 1000
 
 
 def body(journal: Path, verified: Verified | None = None) -> str:
@@ -58,7 +60,7 @@ def _context(journal: Path, verified: Verified) -> dict[str, object]:
         "folder": story.opened.get("incident", journal.parent.name),
         "strips": strips(story),
         "unmeasured": unmeasured(story.measured),
-        "allowances": allowances(story.steps),
+        "very_long": len(story.steps) > _MOST_DETAILED,
         "plan": plan_and_actual(verified.entries),
         "follow": follow_ups(verified.entries, end_unknown=ended.unknown),
         "approvals": approvals(verified.entries),
