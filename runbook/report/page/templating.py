@@ -1,6 +1,7 @@
-"""What fills in the templates of every page: everything is escaped, and nothing in it hides."""
+"""What fills in the templates of pages and of Markdown: everything is escaped, and nothing in it hides."""
 
 import json
+import re
 import shlex
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,57 @@ def environment(folder: Path = TEMPLATES) -> Environment:
     found.filters |= {"as_json": _json, "shell": lambda text: shlex.quote(str(text))}
     found.tests["output"] = is_output
     return found
+
+
+@cache
+def markdown_environment() -> Environment:
+    """What fills in the Markdown template: a value is a line of plain text, unless the template makes code of it."""
+    found = Environment(  # noqa: S701 - not HTML: `finalize` escapes it for Markdown
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        finalize=_escaped,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {"clock": clock, "duration": duration, "code": _code, "block": _block}
+    return found
+
+
+class _Code(str):
+    """Markdown's code: nothing in it is Markdown, or is escaped again."""
+
+    __slots__ = ()
+
+
+# What is Markdown, HTML, or becomes a link, a person or mathematics on GitHub, wherever it stands.
+_SPECIAL = re.compile(r"[\\`*\[\]<>|~&$@]|(?<![^\W_])_|_(?![^\W_])|(?<=:)//|(?<=www)\.", re.IGNORECASE)
+# What begins a heading, a list or a rule at the beginning of a line; behind a list's number.
+_BEGINS = re.compile(r"(?=#{1,6}(?:\s|$)|[+-](?:[\s-]|$)|=+$)|\d{1,9}(?=[.)](?:\s|$))")
+
+
+def _escaped(value: object) -> object:
+    if not isinstance(value, str) or isinstance(value, _Code):
+        return value
+    text = _SPECIAL.sub(r"\\\g<0>", " ".join(visible(value).split()))
+    begin = _BEGINS.match(text)
+    return f"{begin[0]}\\{text[begin.end() :]}" if begin else text
+
+
+def _fence(text: str, least: int) -> str:
+    return "`" * max([least, *(len(run) + 1 for run in re.findall("`+", text))])
+
+
+def _code(value: object) -> str:
+    text = " ".join(visible(str(value)).split())
+    fence = _fence(text, 1)
+    space = " " if "`" in text else ""
+    return _Code(f"{fence}{space}{text}{space}{fence}")
+
+
+def _block(value: object) -> str:
+    text = visible(str(value))
+    fence = _fence(text, 3)
+    return _Code(f"{fence}\n{text}\n{fence}")
 
 
 def _finalize(value: object) -> object:
