@@ -12,7 +12,7 @@ from runbook.report.page import job_summary
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
-    """Make both after every other plugin has written what it writes; that one failed is said, and no more."""
+    """Make both after all other plugins have written theirs; a failure is reported, and changes nothing."""
     try:
         return (yield)
     finally:

@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(visible(f"runbook: {error}"), file=sys.stderr)  # noqa: T201 - this is the command line
         return 2 if isinstance(error, ModelsError) else 1
     except BrokenPipeError:
-        # Who reads has seen enough (`| head`); Python would complain once more when it ends.
+        # The reader closed the pipe (`| head`); Python would complain once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 

@@ -29,7 +29,7 @@ _BAD, _SOFT = "bold red", "dim"
 _TONES = {"good": "bold green", "plan": "bold cyan", "bad": _BAD}
 #: Columns of a terminal below which the less important ones are left out.
 _WIDE, _MEDIUM = 190, 80
-#: Wider than any line: what is no terminal does not break lines.
+#: Wider than any line: lines are broken on terminals only.
 _ENDLESS = 100_000
 #: Characters of a time that tell the minute.
 _MINUTE = len("2026-01-31T23:59")
@@ -123,7 +123,7 @@ def show(chosen: argparse.Namespace) -> int:
     if not console.is_terminal:
         sys.stdout.write(text)
     else:
-        # What is to be copied is not broken.
+        # Commands are not broken into lines, so they can be copied.
         prose, *blocks = _BLOCK.split(text)
         console.print(Markdown(prose, hyperlinks=False))
         for typed, more in zip(blocks[1::3], blocks[2::3], strict=True):
@@ -134,7 +134,7 @@ def show(chosen: argparse.Namespace) -> int:
 
 def _console() -> Console:
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A terminal that has no arrows shows their numbers, and nothing stops.
+        # Characters that the terminal's encoding lacks are shown as their numbers.
         sys.stdout.reconfigure(errors="backslashreplace")
     console = Console(highlight=False, emoji=False, markup=False)
     if not console.is_terminal:

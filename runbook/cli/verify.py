@@ -15,7 +15,7 @@ from runbook.journal.verify import Verified, verify, verify_now
 from runbook.report.follow_up.follow_ups import ANNOUNCED, head_named_in
 from runbook.report.page.page_check import check_page
 
-#: As the name of an incident begins: a folder with another name is somewhere where a copy was put to be looked at.
+#: An incident's name; a folder with any other name may hold a copy of any record.
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-.+", re.DOTALL)
 
 
@@ -74,8 +74,8 @@ def _announced(verified: Verified, head: str) -> tuple[bool, str]:
 
 
 def _contradictions(journal: Path, entries: Sequence[Entry]) -> Iterator[str]:
-    """Yield in words where `entries`, those of `journal` that can be believed, contradict themselves or their place."""
-    # Not what a link leads to: a link must not lend its name to another incident.
+    """Where the entries that can be believed contradict themselves, their folder, or their plan."""
+    # Not where a link leads: a link must not lend its name to another incident.
     folder = Path(os.path.abspath(journal)).parent  # noqa: PTH100 - Path.resolve follows links
     yield from _of_another_folder(folder.name, entries)
     yield from _announced_otherwise(entries)
@@ -90,7 +90,7 @@ def _of_another_folder(folder: str, entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def _announced_otherwise(entries: Sequence[Entry]) -> Iterator[str]:
-    """What is announced names the hash of an entry that is written by then."""
+    """An announcement names the hash of an entry above it."""
     above: set[Any] = set()
     for entry in entries:
         for head in _heads_announced_in(entry):
@@ -110,7 +110,7 @@ def _heads_announced_in(entry: Entry) -> Iterator[str]:
 
 
 def _planned_otherwise(reports: Path, entries: Sequence[Entry]) -> Iterator[str]:
-    """A plan's head is held against the plan's journal, if that still lies beside this one."""
+    """The plan's journal, if it lies beside this one, holds the head that this one names."""
     for plan in (entry for entry in entries if entry["kind"] == "plan"):
         name, head = plan.get("incident"), plan.get("head")
         if not (isinstance(name, str) and isinstance(head, str) and _NAME.fullmatch(name) and "/" not in name):

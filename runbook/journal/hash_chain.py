@@ -1,4 +1,4 @@
-"""The journal's framing and its hash rule: how an entry becomes a line, and what a line says about itself.
+"""The journal's framing and its hash rule: an entry as a line, and a line as an entry.
 
 One JSON object a line. Its last member is the SHA-256 of all bytes of the line before that member, and `previous`
 repeats the hash of the line above, so every byte of the file is covered. docs/journal.md describes the format.
@@ -42,7 +42,7 @@ class Line:
 
 
 def line_of(data: bytes) -> Line:
-    """What a line of a journal says about itself; the last one may be cut."""
+    """Parse one line of a journal; the last one may be cut."""
     body, mark, tail = data.rpartition(_SEAL)
     digest = hashlib.sha256(body).hexdigest()
     fits = mark and tail == digest.encode("ascii") + b'"}\n'

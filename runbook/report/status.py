@@ -22,7 +22,7 @@ class Ending:
     under_way: bool = False
     #: The run was killed, or its machine went down.
     killed: bool = False
-    #: The end of the journal was changed by somebody, so nobody knows.
+    #: The end of the journal was changed, so nobody knows.
     unknown: bool = False
 
     @property

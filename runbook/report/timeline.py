@@ -1,4 +1,4 @@
-"""The timeline that a journal tells: chapters, scenarios and steps, run by run, with what was done under each."""
+"""The timeline of a journal: chapters, scenarios and steps, run by run, with what was done under each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from runbook.clock import seconds_between
 from runbook.journal.journal import Entry
 
 _DETAILS = ("command", "exchange", "check", "action")
-#: What was asked more often than this within one step is shown once.
+#: What was asked more often within one step is shown once.
 _MOST_REPEATED = 3
 
 
@@ -39,12 +39,12 @@ class Step:
 
     @property
     def stopped(self) -> bool:
-        """Tell whether the incident stopped at it, or would have if nobody had vouched for it."""
+        """Whether the incident stopped at it, or would have without an override."""
         return self.outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.INTERRUPTED)
 
     @property
     def shown(self) -> list[tuple[Entry, str]]:
-        """What is shown of it: each thing that was asked again and again once, as it was last, with all its answers."""
+        """Its details; what was asked repeatedly stands once, as it was last, with a summary of all answers."""
         asked: dict[str, list[Entry]] = {}
         for number, entry in enumerate(self.details):
             asked.setdefault(_asked(entry) or str(number), []).append(entry)
@@ -58,19 +58,18 @@ class Step:
 
     @property
     def changed_production(self) -> bool:
-        """Tell whether it really began to change what runs, or what the next start would read."""
+        """Whether it began to change production."""
         return bool(self._states_on_production)
 
     @property
     def change_in_words(self) -> str:
-        """How far its changes to production came, in words; empty if it began none."""
+        """How far its actions on production came, in words; empty if it began none."""
         if "begun" in self._states_on_production:
             return "begun, not finished"
         return "changed" if self.changed_production else ""
 
     @property
     def _states_on_production(self) -> set[str]:
-        """The states of those of its changes to production that were really begun."""
         own = (entry for entry in self.changes if entry.get("scope", Scope.PRODUCTION) == Scope.PRODUCTION)
         return {entry["state"] for entry in own} & {"begun", "done"}
 
@@ -143,7 +142,7 @@ class Timeline:
             self._open = None
 
     def _resumed(self, entry: Entry) -> None:
-        # A step that a run died under stays interrupted; what comes now is not about it.
+        # A step under which a run died stays interrupted.
         self.resumed.append(entry)
         self.closed = {}
         self._open = None
@@ -159,7 +158,7 @@ def _asked(entry: Entry) -> str | None:
 
 
 def _answers(entries: Sequence[Entry]) -> str:
-    """How often something was asked within one step, for how long, and what was answered how often."""
+    """How often something was asked within one step, for how long, and each answer with its count."""
     counts: dict[str, int] = {}
     for entry in entries:
         counts[_answer(entry)] = counts.get(_answer(entry), 0) + 1

@@ -34,7 +34,7 @@ class Archive:
 
     @property
     def unread(self) -> list[Summary]:
-        """The incidents for which there was no time."""
+        """The incidents that were not read for lack of time."""
         return [each for each in self.summaries if each.state is State.NOT_READ]
 
 
@@ -65,7 +65,7 @@ def read(reports: Path, seconds: float | None = None, *, pages: bool = False) ->
             left_out.append((Summary(entry.name, State.UNREADABLE).name, reason))
             continue
         summaries.append(_summary(folder, deadline, known.get(entry.name), pages=pages))
-    # What has no time of its own is sorted by its name's, and so are two of one moment.
+    # Without a time of its own an incident is sorted by its name's.
     summaries.sort(key=lambda each: (each.began or _stamp(each.name), each.name), reverse=True)
     return Archive(summaries, left_out, datetime.now(UTC))
 
@@ -111,7 +111,7 @@ def _summary(folder: Path, deadline: float | None, known: Summary | None, *, pag
         return Summary(folder.name, State.UNREADABLE, problem=one_line(error.seen))
     due = pages and not summary.has_page and summary.state in (State.WHOLE, State.NOT_WHOLE)
     if due and not _is_over(deadline):
-        # A page that cannot be made, of whatever stands in such a journal, is missing from the index, and no more.
+        # A page that cannot be made is missing from the index, and no more.
         with suppress(Exception):
             render(folder / JOURNAL)
             return replace(summary, has_page=True)
@@ -123,7 +123,7 @@ def _is_over(deadline: float | None) -> bool:
 
 
 def _stamp(name: str) -> str:
-    """`20260131T235959Z-shop-rollback` as the beginning of a time as the journal writes it; else empty."""
+    """The time in `20260131T235959Z-shop-rollback` as the journal writes it; else empty."""
     digits = name[:8] + name[9:15]
     if len(digits) != 14 or not digits.isascii() or not digits.isdigit() or name[8] != "T":
         return ""

@@ -1,4 +1,4 @@
-"""One incident in one line: what an index tells of its record."""
+"""One incident as a line of the index."""
 
 import math
 import os
@@ -16,7 +16,7 @@ from runbook.report.status import NOTHING_BELIEVED, ending
 from runbook.text import one_line
 
 JOURNAL, PAGE = "journal.jsonl", "record.html"
-#: What kinds of incidents are counted by; in the order in which they matter.
+#: The groups in which incidents are counted, the most important first.
 GROUPS = ("rollback", "emergency", "rehearsal", "unlock", "validation", "plan", "unknown")
 _TIME = re.compile(r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{6}Z")
 
@@ -57,7 +57,7 @@ class Summary:
     took: float | None = None
     time_to_recover: float | None = None
     without_service: float | None = None
-    #: Whether that is all of it, as far as anybody knows.
+    #: Whether that is all of it.
     for_sure: bool = True
     #: Whether it turns a switch on again, which recovers nothing.
     turns_on: bool = False
@@ -83,19 +83,19 @@ class Summary:
 
     @property
     def recovers(self) -> bool:
-        """Tell whether it was to bring users something that works, so that a time to recover can be asked for."""
+        """Whether it was to recover something, so that a time to recover makes sense."""
         return self.group in ("rollback", "emergency", "rehearsal") and not self.turns_on
 
     @property
     def ending(self) -> str:
-        """Its outcome in a word or three, to be chosen by."""
+        """Its outcome in at most three words, for the filter."""
         if self.state in (State.UNDER_WAY, State.NOT_READ):
             return str(self.state)
         return {"good": "succeeded", "plan": "plan or part"}.get(self.tone, "failed")
 
 
 def stamp_of(journal: Path) -> tuple[int, ...]:
-    """What tells whether a journal was written since: modified (ns), changed (ns; nobody can set it), size in bytes."""
+    """The times of change in ns (nobody can set the ctime), and the size: another content has another stamp."""
     try:
         found = journal.stat(follow_symlinks=False)
     except OSError as error:
@@ -104,7 +104,7 @@ def stamp_of(journal: Path) -> tuple[int, ...]:
 
 
 def has_page(folder: Path) -> bool:
-    """Tell whether a page of its own lies beside the journal."""
+    """Whether the folder has a page, which is no link."""
     page = folder / PAGE
     return page.is_file() and not page.is_symlink()
 
@@ -123,8 +123,8 @@ def summarize(folder: Path) -> Summary:
         return known
     try:
         return replace(known, **_told(verified, folder.name, under_way=under_way))
-    # Whoever can write a file can write one whose chain is whole and whose entries have any members and types.
-    except Exception as error:  # noqa: BLE001 - whatever stands in it, it is one line of an index
+    # A forged journal can have a whole chain and any members and types.
+    except Exception as error:  # noqa: BLE001 - whatever it holds, it is one line of an index
         why = f"its entries are not as this runbook writes them ({type(error).__name__})"
         return replace(known, problem=why)
 

@@ -19,41 +19,33 @@ _HEAD = re.compile(rb' data-journal-head="([0-9a-f]{64})"')
 
 
 class Page(StrEnum):
-    """What a page can be to a journal."""
+    """How a page relates to the journal beside it."""
 
-    #: There is none.
     NONE = "none"
-    #: It says what the journal says, byte for byte.
     FITS = "fits"
-    #: It says what can be believed of a journal that was changed since.
     FITS_BELIEVED = "fits what can be believed"
-    #: Its journal was changed, so nobody can tell.
     UNKNOWN = "unknown"
-    #: This version cannot make the page of this journal, or the page does not name a journal's head.
     NOT_COMPARED = "not compared"
-    #: It was made from this journal when that was shorter.
     OLDER = "older"
-    #: It was made from another journal, or from this one before that was changed.
     OTHER_JOURNAL = "of another journal"
-    #: It tells something else than its journal: somebody changed it, or another version of the runbook made it.
     DIFFERS = "differs"
 
 
 @dataclass(frozen=True)
 class CheckedPage:
-    """What the page is, and that in words."""
+    """The finding, and in words."""
 
     kind: Page
     words: str
 
     @property
     def good(self) -> bool:
-        """Tell whether nothing speaks against it. One that cannot be compared is not good."""
+        """Whether nothing is wrong. A page that cannot be compared is not good."""
         return self.kind in (Page.NONE, Page.FITS, Page.FITS_BELIEVED)
 
 
 def check_page(journal: Path, verified: Verified) -> CheckedPage:
-    """Hold the page beside `journal`, which is `verified`, against the one that is made from it now.
+    """Compare the page beside `journal`, which is `verified`, with the one that is made from it now.
 
     Only the record itself is compared, its `article`; pytest-html's own table stands around it. Raises JournalError
     when the page cannot be read.

@@ -1,4 +1,4 @@
-"""What fills in the templates of pages and of Markdown: everything is escaped, and nothing in it hides."""
+"""The template environments of pages and of Markdown: every value is escaped, and nothing in it hides."""
 
 import json
 import re
@@ -19,7 +19,7 @@ SCRIPT = TEMPLATES / "record.js"
 
 @cache
 def environment(folder: Path = TEMPLATES) -> Environment:
-    """What fills in the templates of `folder`, or else of this one: it escapes all, and shows what would conceal."""
+    """The environment of HTML templates in `folder`, or else here: it escapes all, and shows what would conceal."""
     found = Environment(
         loader=FileSystemLoader([folder, TEMPLATES]),
         autoescape=True,
@@ -36,7 +36,7 @@ def environment(folder: Path = TEMPLATES) -> Environment:
 
 @cache
 def markdown_environment() -> Environment:
-    """What fills in the Markdown template: a value is a line of plain text, unless the template makes code of it."""
+    """The environment of the Markdown template: a value is a line of plain text, or code by a filter."""
     found = Environment(  # noqa: S701 - not HTML: `finalize` escapes it for Markdown
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
@@ -86,7 +86,7 @@ def _block(value: object) -> str:
 
 
 def _finalize(value: object) -> object:
-    # What is Markup already (the style, a macro's HTML) is ours, or went through here before.
+    # Markup (the style, a macro's HTML) is ours, or went through here before.
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -109,7 +109,7 @@ def _offset(seconds: float) -> str:
 
 
 def _json(value: object) -> str:
-    """What was sent, as JSON; escaped like any other text when it is shown."""
+    """As JSON, which is escaped like any other text."""
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
