@@ -27,7 +27,7 @@ class Availability:
     """The probes of a run so far; moments are of the monotonic clock, lengths in seconds.
 
     The address is down from the beginning of the first bad probe to the beginning of the next good one. `down_before`
-    sums up the outages that are over, and `longest_before` is the longest of those.
+    sums up the outages that are over.
     """
 
     url: str
@@ -36,19 +36,11 @@ class Availability:
     last: Probe | None = None
     down_since: float | None = None
     down_before: float = 0.0
-    longest_before: float = 0.0
-    #: The first probe was bad already, so nobody knows since when.
-    down_at_first: bool = False
     recent: tuple[Probe, ...] = ()
     #: The oldest probe without an answer yet.
     waiting_since: float | None = None
     #: Why probing stopped, if it did.
     error: str | None = None
-
-    @property
-    def share(self) -> float:
-        """The share of good probes, from 0 to 1."""
-        return self.good / self.probes if self.probes else 0.0
 
     def down(self, now: float) -> float:
         """Seconds without service in all."""
@@ -58,21 +50,12 @@ class Availability:
         """Seconds of the outage that is not over; 0 when there is none."""
         return 0.0 if self.down_since is None else now - self.down_since
 
-    def longest(self, now: float) -> float:
-        """Seconds of the longest outage."""
-        return max(self.longest_before, self.down_now(now))
-
     def with_probe(self, probe: Probe) -> "Availability":
         """With one probe more. Probes end in any order; the one that began last counts as the state now."""
-        first = self.last is None and not probe.good
-        news = replace(
-            self, probes=self.probes + 1, good=self.good + probe.good, down_at_first=self.down_at_first or first
-        )
+        news = replace(self, probes=self.probes + 1, good=self.good + probe.good)
         if self.last is not None and probe.began < self.last.began:
             return news
         news = replace(news, last=probe)
         if not probe.good:
             return news if self.down_since is not None else replace(news, down_since=probe.began)
-        outage = self.down_now(probe.began)
-        longest = max(self.longest_before, outage)
-        return replace(news, down_since=None, down_before=self.down_before + outage, longest_before=longest)
+        return replace(news, down_since=None, down_before=self.down(probe.began))

@@ -101,54 +101,31 @@ class Timeline:
             self._tell(entry)
 
     def _tell(self, entry: Entry) -> None:
-        tellers = {
-            "scenario left out": self._left_out,
-            "scenario began": self._began,
-            "scenario ended": self._ended,
-            "step began": self._step_began,
-            "step ended": self._step_ended,
-            "resumed": self._resumed,
-            "closed": self._closed,
-        }
-        kind = entry["kind"]
-        if kind in tellers:
-            tellers[kind](entry)
-        elif kind in _DETAILS and self._open is not None:
-            self._open.details.append(entry)
-
-    def _left_out(self, entry: Entry) -> None:
-        reason = entry["reason"]
-        self.scenarios.append(
-            Scenario(entry["feature"], entry["scenario"], len(self.resumed), Outcome.NOT_APPLICABLE, reason)
-        )
-
-    def _began(self, entry: Entry) -> None:
-        self.scenarios.append(Scenario(entry["feature"], entry["scenario"], len(self.resumed)))
-
-    def _ended(self, entry: Entry) -> None:
-        for scenario in self.scenarios[-1:]:
-            scenario.outcome = entry["outcome"]
-
-    def _step_began(self, entry: Entry) -> None:
-        self._open = Step(entry["keyword"], entry["text"], entry["place"], entry["time"])
-        self._open.seq = entry.get("seq", 0)
-        for scenario in self.scenarios[-1:]:
-            scenario.steps.append(self._open)
-
-    def _step_ended(self, entry: Entry) -> None:
-        if self._open is not None:
-            self._open.outcome, self._open.detail = entry["outcome"], entry["detail"]
-            self._open.seconds = entry["seconds"]
-            self._open = None
-
-    def _resumed(self, entry: Entry) -> None:
-        # A step under which a run died stays interrupted.
-        self.resumed.append(entry)
-        self.closed = {}
-        self._open = None
-
-    def _closed(self, entry: Entry) -> None:
-        self.closed = entry
+        match entry["kind"]:
+            case "scenario left out":
+                about = entry["feature"], entry["scenario"], len(self.resumed)
+                self.scenarios.append(Scenario(*about, Outcome.NOT_APPLICABLE, entry["reason"]))
+            case "scenario began":
+                self.scenarios.append(Scenario(entry["feature"], entry["scenario"], len(self.resumed)))
+            case "scenario ended" if self.scenarios:
+                self.scenarios[-1].outcome = entry["outcome"]
+            case "step began":
+                self._open = Step(entry["keyword"], entry["text"], entry["place"], entry["time"])
+                self._open.seq = entry.get("seq", 0)
+                if self.scenarios:
+                    self.scenarios[-1].steps.append(self._open)
+            case "step ended" if self._open is not None:
+                self._open.outcome, self._open.detail = entry["outcome"], entry["detail"]
+                self._open.seconds = entry["seconds"]
+                self._open = None
+            case "resumed":
+                # A step under which a run died stays interrupted.
+                self.resumed.append(entry)
+                self.closed, self._open = {}, None
+            case "closed":
+                self.closed = entry
+            case kind if kind in _DETAILS and self._open is not None:
+                self._open.details.append(entry)
 
 
 def _asked(entry: Entry) -> str | None:

@@ -183,7 +183,7 @@ def test_record_fits_the_terminal(tmp_path: Path, columns: int) -> None:
 
 
 def test_release_of_what_goes_nowhere_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A validation names the release that it looked at: in `show`, on its page, in the list and as JSON."""
+    """A validation names the release that it looked at: in `records show`, on its page, in the list and as JSON."""
     running = {"kind": "fact", "name": "running", "value": {"tag": "v7"}}
     folder = filed(tmp_path, "2026-01-01T10:00:00", [opened("validation"), running, closed("passed", "known-good")])
     assert "\n- on: v7\n" in said(capsys, "records", "show", folder)
