@@ -174,7 +174,7 @@ def _kind(story: IncidentReport) -> dict[str, str]:
 
 def _alarm(story: IncidentReport) -> str:
     if story.production.users_kept_out:
-        return "users were kept out when it ended"
+        return "traffic was paused when it ended"
     if story.still_out:
         return "users were not served when it ended"
     if story.production.left_unknown:
