@@ -1,8 +1,12 @@
 """What all the tests share: the order in which they run, and which of them one process runs one after the other."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# The tests' own runs write nothing into the summary of a CI job.
+os.environ.pop("GITHUB_STEP_SUMMARY", None)
 
 _TESTS = Path(__file__).parent
 #: What comes after all the rest, in this order. These files go on with one rollback, which the first one judges; those

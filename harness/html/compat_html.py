@@ -10,11 +10,11 @@ from pytest_html.basereport import BaseReport  # type: ignore[import-untyped]
 _HEAD = (
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline';"
     " script-src 'unsafe-inline'; img-src data:; media-src data:\">"
-    # pytest-html's own head has none; without it a phone shows the page as if it were a desk.
+    # pytest-html has no viewport; without one a phone shows the page in desktop width.
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
     '<meta name="color-scheme" content="light dark">'
 )
-#: What stands in pytest-html's template, and what stands there in our page. Each must be there once.
+#: Pieces of pytest-html's template, each found there once, and their replacements.
 REPLACED = (
     ("<html>", '<html lang="en">'),
     ('<meta charset="utf-8"/>', f'<meta charset="utf-8">{_HEAD}'),
@@ -35,9 +35,9 @@ def _plugins(config: pytest.Config) -> list[Any]:
 
 
 def drop_page(config: pytest.Config) -> None:
-    """Let pytest-html write no page in this run: it was refused, so there is nothing to record."""
+    """Keep pytest-html from writing a page: the run was refused, so there is nothing to record."""
     for plugin in _plugins(config):
-        # Unregistering would come too late for the hook that is being called.
+        # It is too late to unregister it: its hook is being called.
         plugin._generate_report = _no_page  # noqa: SLF001 - pytest-html offers no way to write none
 
 
@@ -46,18 +46,18 @@ def _no_page(*_: object, **__: object) -> None:
 
 
 def lay_out_page(config: pytest.Config, record: Callable[[], str], script: str, write: Callable[[str], None]) -> None:
-    """Let pytest-html's page begin with `record`, its own parts below; `script` is run at its end; `write` keeps it.
+    """Put `record` on top of pytest-html's page and `script` at its end; `write` writes the file.
 
-    In its own layout the record would be read after its environment, and stand inside of its summary.
+    In its own layout the record would follow the environment, inside of the summary.
     """
     for plugin in _plugins(config):
         plugin._template = _LaidOut(plugin._template, record, script)  # noqa: SLF001 - it has one layout only
-        # By itself it writes through whatever link lies there, for everybody to read.
+        # By itself it follows links, and writes for everybody to read.
         plugin._write_report = write  # noqa: SLF001 - it has no other way to write
 
 
 class _LaidOut:
-    """pytest-html's template, laid out anew when it is rendered."""
+    """pytest-html's template, rearranged when it is rendered."""
 
     def __init__(self, template: Any, record: Callable[[], str], script: str) -> None:
         self._template = template
@@ -65,12 +65,12 @@ class _LaidOut:
         self._script = script
 
     def render(self, **facts: Any) -> str:
-        """Render the page. What a newer pytest-html writes otherwise stays as it is: the record is there at least."""
+        """Render the page. What a newer pytest-html has in other words is left as it is."""
         page: str = self._template.render(**facts)
         for written, instead in REPLACED:
             page = page.replace(written, instead, 1)
         page = _FILTER.sub(r'\1 aria-label="\2"', page)
         page = page.replace("</footer>", f"<script>{self._script}</script></footer>")
-        # The record last: nothing in it is taken for a part of the layout.
+        # The record last, or its words could be taken for parts of the layout.
         head, _, rest = page.partition(_BODY)
         return f'{head}{_BODY}<main>{self._record()}<section class="pt" aria-label="The report of pytest">{rest}'

@@ -1,4 +1,4 @@
-"""At the end of each run, when its record is written: the index of all records is made afresh."""
+"""At the end of each run, when its record is written: the index of all records, and CI's summary of the job."""
 
 from collections.abc import Iterator
 
@@ -7,15 +7,17 @@ import pytest
 from harness.options import RUN
 from harness.session.lifecycle import CONDUCT
 from runbook.report.archive import index_page
+from runbook.report.page import job_summary
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
-    """Make the index after every other plugin has written what it writes; that it failed is said, and no more."""
+    """Make both after all other plugins have written theirs; a failure is reported, and changes nothing."""
     try:
         return (yield)
     finally:
         if RUN in session.config.stash and CONDUCT in session.config.stash:
             conduct = session.config.stash[CONDUCT]
-            if problem := index_page.refresh(conduct.run.folder.parent):
-                conduct.progress.note(problem)
+            for problem in (index_page.refresh(conduct.run.folder.parent), job_summary.append(conduct.run.journal)):
+                if problem:
+                    conduct.progress.note(problem)

@@ -1,4 +1,4 @@
-"""How pytest-html's report becomes the incident record: same file, our page on top, its table below."""
+"""pytest-html's report as the incident record: our page on top, its table below."""
 
 import os
 import time
@@ -31,13 +31,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.htmlpath = str(run.page)
     config.option.self_contained_html = True
     config.option.css = [str(STYLE), str(Path(__file__).with_name("pytest_html.css"))]
-    # pytest-html stamps local time; an incident record knows UTC only.
+    # pytest-html writes local time; a record is in UTC.
     os.environ["TZ"] = "UTC"
     time.tzset()
 
 
 def pytest_metadata(metadata: dict[str, Any], config: pytest.Config) -> None:
-    """Keep Python and platform in pytest-html's environment, and nothing else: it takes CI variables, secrets too."""
+    """Keep Python and platform in pytest-html's environment only: it also takes CI variables, secrets among them."""
     if RUN in config.stash:
         kept = {name: metadata[name] for name in ("Python", "Platform") if name in metadata}
         metadata.clear()
@@ -45,7 +45,7 @@ def pytest_metadata(metadata: dict[str, Any], config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Let the page begin with the record, made from the journal alone, and pytest-html's own parts follow."""
+    """Put the record, made from the journal alone, on top of pytest-html's page."""
     if RUN in session.config.stash:
         page = session.config.stash[RUN].page
         script = _SCRIPT.read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_html_report_title(report: Any) -> None:
-    """Name the page by its incident, where this is one."""
+    """Title the page with the incident's name."""
     run = report.config.stash.get(RUN, None)
     if run is not None:
         report.title = run.incident

@@ -1,4 +1,4 @@
-"""The live view: what goes on now, drawn at the bottom of a terminal, and drawn again eight times a second."""
+"""The live view at the bottom of a terminal, drawn eight times a second."""
 
 import contextlib
 import io
@@ -38,7 +38,7 @@ _SLOW = 1.0  # seconds after which a probe without an answer is worth a word
 
 
 class _Terminal(Console):
-    """rich's console, sized by its own terminal: the usual descriptors belong to pytest's capture."""
+    """rich's console, sized by its own terminal: pytest captures the usual descriptors."""
 
     @property
     def size(self) -> ConsoleDimensions:
@@ -53,7 +53,7 @@ class _Terminal(Console):
 
 
 class LiveView:
-    """A screen with a live part at its bottom, which `stop` takes away again."""
+    """A screen with a live part at its bottom, which `stop` removes."""
 
     def __init__(
         self, file: TextIO, now: LiveState, availability: Callable[[], Availability | None], *, colour: bool
@@ -80,7 +80,7 @@ class LiveView:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        # rich works out where to draw before it draws, and another thread may have drawn meanwhile.
+        # rich works out where to draw before it draws; another thread must not draw in between.
         self._one_draws = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._draw_again_and_again, name="live view", daemon=True)
@@ -92,17 +92,17 @@ class LiveView:
 
     @property
     def breaks_lines(self) -> bool:
-        """A terminal has an edge."""
+        """Always, on a terminal."""
         return True
 
     def start(self) -> None:
-        """Begin to draw, in a thread that hears no signals."""
+        """Start the drawing thread, with signals blocked."""
         self._live.start()
         with signals_blocked():
             self._thread.start()
 
     def stop(self) -> None:
-        """Take the live part away, and show the cursor again."""
+        """Remove the live part, and show the cursor again."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join(_END_WITHIN)  # a terminal that is held (Ctrl-S) must not hold us
@@ -130,8 +130,6 @@ class LiveView:
             line.truncate(width, overflow="ellipsis")
             line.no_wrap = True
         return Group(*lines)
-
-    # -- the open step -------------------------------------------------------------------------------------
 
     def _step(self, now: float, width: int) -> Iterator[Text]:
         what = self._now
@@ -170,8 +168,6 @@ class LiveView:
             yield _layer(layer, width)
         if len(open_layers) > _MOST_LAYERS:
             yield Text(f"{_INDENT}and {len(open_layers) - _MOST_LAYERS} more", "dim")
-
-    # -- the public address ------------------------------------------------------------------------------------
 
     def _users(self, now: float, width: int) -> Iterator[Text]:
         seen = self._availability()

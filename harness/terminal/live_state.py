@@ -1,4 +1,4 @@
-"""What goes on at this moment, and by when it must be over: written by the run, read by whoever draws it."""
+"""What the live view shows: the open step and its deadline. The run writes it, the view reads it."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,10 +8,9 @@ from runbook.hosts.pull_progress import PullProgress
 
 @dataclass
 class LiveState:
-    """The step that is open, if one is, and what is done under it. Moments are of the monotonic clock.
+    """The open step, if any, and what is done under it; moments are of the monotonic clock.
 
-    Its texts may be shown as they are. One thread writes, another one reads: a reader takes what it sees for true at
-    that moment and no longer.
+    Its texts are redacted and harmless. One thread writes, another reads.
     """
 
     step: str = ""
@@ -27,7 +26,7 @@ class LiveState:
     pull: PullProgress | None = None
 
     def count(self, deadline: float) -> None:
-        """Take note that from now on there are `deadline` seconds."""
+        """Count `deadline` seconds from now on."""
         self.deadline, self.counted_from = deadline, time.monotonic()
 
     def elapsed(self, now: float) -> float:

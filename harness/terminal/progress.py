@@ -1,4 +1,4 @@
-"""What is said while the runbook runs: a line for each step as it ends, and what goes on until then."""
+"""Progress of a run: a line for each step when it ends, and the live view until then."""
 
 import os
 import time
@@ -23,7 +23,7 @@ from runbook.journal.availability import Availability
 from runbook.journal.events import EventListener
 from runbook.text import visible
 
-#: Stands before each step that changes production, so that it is seen without colour too.
+#: Marks each step that changes production, without colour too.
 SIGN = "▲"
 _MARKS = {
     Outcome.PASSED: ("ok", Style.GOOD),
@@ -46,7 +46,7 @@ _SHOWN_OUTPUT = 10  # lines
 
 
 class Progress(EventListener):
-    """Tells the progress of one run, on a terminal by way of the live view, elsewhere line by line."""
+    """Shows the progress of one run: with the live view on a terminal, elsewhere line by line."""
 
     def __init__(self, config: pytest.Config) -> None:
         terminal: QuietReporter = config.pluginmanager.getplugin("terminalreporter")
@@ -66,8 +66,6 @@ class Progress(EventListener):
         self._has_deadline = False
         self._availability: Callable[[], Availability | None] = lambda: None
         self.now = LiveState()
-
-    # -- the run -----------------------------------------------------------------------------------------------
 
     def opened(self, run: Run, availability: Callable[[], Availability | None]) -> None:
         """Say what this run is and whether it may change production; on a terminal, begin the live view."""
@@ -103,10 +101,8 @@ class Progress(EventListener):
             self._say(line, Style.PLAIN if number else Style.HEADING)
 
     def note(self, text: str) -> None:
-        """Show something that is no step."""
+        """Show a note beside the steps."""
         self._say(f"{_clock()}     {text}", Style.WARNING)
-
-    # -- scenarios and steps -------------------------------------------------------------------------------
 
     def scenario_began(self, chapter: str, scenario: str) -> None:
         """Show the chapter when it is a new one, and the scenario."""
@@ -130,7 +126,7 @@ class Progress(EventListener):
         now.step = self._step
 
     def step_ended(self, outcome: Outcome, detail: str, seconds: float) -> None:
-        """Show how the step ended; what it saw when that is more than a formality."""
+        """Show how the step ended, and what it saw unless it simply passed."""
         self.now.step = ""
         sign, mark, style = self._mark(outcome)
         passed = outcome in (Outcome.PASSED, Outcome.PLANNED)
@@ -143,7 +139,7 @@ class Progress(EventListener):
         if len(text) <= room:
             self._screen.line([*head, (f"{text:<{min(room, _WIDTH)}} {seconds:6.1f} s", Style.PLAIN)])
         else:
-            # On a narrow screen the step matters more than how long it took.
+            # On a narrow screen the seconds give way to the step.
             first, *others = broken(text, self._screen.width - _INDENT - 7) if self._screen.breaks_lines else [text]
             self._screen.line([*head, (first, Style.PLAIN)])
             self._indent([f"      {line}" for line in others], Style.PLAIN, _INDENT)
@@ -165,8 +161,6 @@ class Progress(EventListener):
     def _was_so(self) -> bool:
         return bool(self._changes) and all(state == "already so" for _, state in self._changes)
 
-    # -- what the incident tells -------------------------------------------------------------------------------
-
     def expecting(self, expected: str, deadline: float) -> None:
         """Show what is waited for, and until when."""
         self.now.doing = self._clean(f"expecting {expected}")
@@ -184,7 +178,7 @@ class Progress(EventListener):
         self.now.count(deadline)
 
     def changed(self, summary: str, scope: Scope, state: str) -> None:
-        """Remember for the step's own line what was done."""
+        """Remember the state for the step's line."""
         del summary
         if state != "done":  # then it is known since it began
             self._changes.append((scope, state))
@@ -203,7 +197,7 @@ class Progress(EventListener):
             self.now.pull.read_line(line)
 
     def command_ended(self, completed: Completed) -> None:
-        """Keep it for whoever wants to see the commands."""
+        """Keep it for -v."""
         self.now.command = ""
         self._commands.append(completed)
 
@@ -219,8 +213,6 @@ class Progress(EventListener):
                 said = (done.stdout + done.stderr).decode("utf-8", errors="replace")
                 self._indent([f"  {line}" for line in self._clean(said).splitlines()[-_SHOWN_OUTPUT:]], Style.PLAIN)
 
-    # -- lines -------------------------------------------------------------------------------------------------
-
     def _show_heading(self) -> None:
         if self._chapter != self._shown_chapter:
             self._shown_chapter = self._chapter
@@ -234,7 +226,7 @@ class Progress(EventListener):
         head, _, commands = detail.partition("\n")
         room = self._screen.width - _DETAIL_INDENT - 1
         if not self._screen.breaks_lines:
-            # In a log a failure is broken, which people read, and nothing else, which programs may look for.
+            # In a log only failures are broken into lines: programs may search the rest.
             passed = outcome in (Outcome.PASSED, Outcome.PLANNED)
             self._indent(detail.splitlines() if passed else broken(detail, room), style)
         elif outcome is Outcome.PLANNED and commands:
@@ -254,7 +246,7 @@ class Progress(EventListener):
         return seen if seen is None or seen.error is None else replace(seen, error=self._clean(seen.error))
 
     def _clean(self, text: str) -> str:
-        # Before anything is cut or broken: half of a secret is not recognised any more.
+        # Redacted before anything is cut or broken: half of a secret is not recognised.
         return visible(self._redact(text))
 
 

@@ -1,4 +1,4 @@
-"""Where the run's lines are written: plainly, through pytest's own terminal reporter, one after the other."""
+"""The screen of a run without a live view: plain lines through pytest's terminal reporter."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from harness.compat import CaptureManager, TerminalReporter
 
 
 class Style(Enum):
-    """What a piece of a line is, which decides how it looks; each value is pytest's markup for it."""
+    """The style of a piece of a line; each value is pytest's markup."""
 
     PLAIN = ()
     HEADING = ("bold",)
@@ -27,7 +27,7 @@ Line = list[tuple[str, Style]]
 
 
 class Screen(Protocol):
-    """Takes finished lines. Their text is redacted and harmless already."""
+    """Takes finished lines, whose text is redacted and harmless."""
 
     @property
     def width(self) -> int:
@@ -35,7 +35,7 @@ class Screen(Protocol):
 
     @property
     def breaks_lines(self) -> bool:
-        """Tell whether text longer than a line should be broken: a log is better off without."""
+        """Whether text longer than a line is broken; not in a log."""
 
     def line(self, line: Line) -> None:
         """Write one line."""
@@ -55,11 +55,11 @@ class PlainScreen:
 
     @property
     def breaks_lines(self) -> bool:
-        """Only a terminal has an edge."""
+        """Only on a terminal."""
         return bool(self._terminal.isatty)
 
     def line(self, line: Line) -> None:
-        """Write one line, at once: whoever follows a pipe is to see it when it happens."""
+        """Write one line and flush it, for who follows a pipe."""
         with self._uncaptured() as terminal:
             for text, style in line:
                 terminal.write(text, **dict.fromkeys(style.value, True))
@@ -86,7 +86,7 @@ def terminal_width(file: int, otherwise: int) -> int:
 
 
 def allows_live_view(config: pytest.Config, terminal: TerminalReporter, environment: Mapping[str, str]) -> bool:
-    """Tell whether lines may be drawn over: on a terminal that can do it, that nobody else writes to, and not in CI."""
+    """Whether a live view is possible: on a capable terminal that nobody else writes to, and not in CI."""
     option = config.option
     others_write = option.capture == "no" or option.usepdb or option.trace or option.setupshow
     able = bool(terminal.isatty) and environment.get("TERM", "dumb") not in ("dumb", "unknown")
@@ -94,7 +94,7 @@ def allows_live_view(config: pytest.Config, terminal: TerminalReporter, environm
 
 
 def in_ci(environment: Mapping[str, str]) -> bool:
-    """Tell whether this runs in CI, by the two variables that CI systems have agreed on."""
+    """Whether this runs in CI, by the two variables that pytest goes by."""
     return bool(environment.get("CI") or environment.get("BUILD_NUMBER"))
 
 

@@ -1,4 +1,4 @@
-"""How long text is broken into lines of a terminal, so that it stays readable, and commands can still be copied."""
+"""Breaking text into lines of a terminal, and commands so that they can still be copied."""
 
 import shlex
 import textwrap

@@ -67,7 +67,6 @@ def as_lines(found: Assessment) -> list[str]:
 
 
 def _printable(text: str) -> str:
-    """`text` as the terminal's encoding can carry it."""
     encoding = sys.stdout.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 

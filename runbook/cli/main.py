@@ -5,10 +5,10 @@ import os
 import shlex
 import sys
 
-from runbook.cli import assess, record_lookup, records, show, unlock, verify
+from runbook.cli import assess, records, unlock, verify
 from runbook.errors import JournalError, ModelsError, RunbookError
-from runbook.journal.writer_lock import verify_now
-from runbook.report.page.render import render
+from runbook.journal.verify import verify_now
+from runbook.report.page.render import render, render_markdown
 from runbook.text import visible
 
 
@@ -23,14 +23,11 @@ def main(arguments: list[str] | None = None) -> int:
     verify.add_options(checking)
     checking.set_defaults(run=_verify)
     rendering = commands.add_parser("render", help="make the page of a journal, also of one that broke off")
-    record_lookup.add_options(rendering)
+    records.add_record(rendering)
+    rendering.add_argument("--format", choices=("html", "markdown"), default="html", help="record.html, or record.md")
     rendering.set_defaults(run=_render)
     listing = commands.add_parser("records", help="list every incident on record, and make the page of them all")
     records.add_options(listing)
-    listing.set_defaults(run=records.records)
-    showing = commands.add_parser("show", help="read a record in the terminal")
-    show.add_options(showing)
-    showing.set_defaults(run=show.show)
     assessing = commands.add_parser("assess", help="judge whether old code can live with new migrations")
     assess.add_options(assessing)
     assessing.set_defaults(run=assess.assess)
@@ -44,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(visible(f"runbook: {error}"), file=sys.stderr)  # noqa: T201 - this is the command line
         return 2 if isinstance(error, ModelsError) else 1
     except BrokenPipeError:
-        # Who reads has seen enough (`| head`); Python would complain once more when it ends.
+        # The reader closed the pipe (`| head`); Python would complain once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
@@ -56,13 +53,13 @@ def _verify(chosen: argparse.Namespace) -> int:
 
 
 def _render(chosen: argparse.Namespace) -> int:
-    journal = record_lookup.journal_of(chosen)
+    journal = records.journal_of(chosen)
     if verify_now(journal)[1]:
         raise JournalError(
             f"a run is writing {journal} at this moment, and makes its page when it ends",
-            f"read it meanwhile with {shlex.join(['python', '-m', 'runbook', 'show', str(journal)])}",
+            f"read it meanwhile with {shlex.join(['python', '-m', 'runbook', 'records', 'show', str(journal)])}",
         )
-    print(render(journal))  # noqa: T201 - this is the command line
+    print(render_markdown(journal) if chosen.format == "markdown" else render(journal))  # noqa: T201 - this is the command line
     return 0
 
 

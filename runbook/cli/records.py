@@ -1,36 +1,94 @@
-"""`python -m runbook records`: every incident that is on record, in the terminal, and the index page made afresh."""
+"""`python -m runbook records`: every incident on record, in the terminal and as a page; `records show`: one of them."""
 
 import argparse
+import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
-from runbook.cli.console import BAD, SOFT, TONES, Paper
-from runbook.cli.record_lookup import REPORTS
 from runbook.errors import JournalError
+from runbook.journal.verify import verify_now
 from runbook.report.archive.archive import Archive, read
 from runbook.report.archive.index_page import write
-from runbook.report.archive.summary import PAGE, State, Summary
+from runbook.report.archive.summary import JOURNAL, PAGE, State, Summary
 from runbook.report.archive.trends import trends
+from runbook.report.page.render import markdown
 from runbook.report.page.templating import duration
 from runbook.text import visible
 
+REPORTS = Path("reports")
+_BAD, _SOFT = "bold red", "dim"
+_TONES = {"good": "bold green", "plan": "bold cyan", "bad": _BAD}
 #: Columns of a terminal below which the less important ones are left out.
 _WIDE, _MEDIUM = 190, 80
+#: Wider than any line: lines are broken on terminals only.
+_ENDLESS = 100_000
 #: Characters of a time that tell the minute.
 _MINUTE = len("2026-01-31T23:59")
+_MOST_NAMED = 5
+#: A block of code, as the template writes it.
+_BLOCK = re.compile(r"^(`{3,})\n(.*?)\n\1$", re.DOTALL | re.MULTILINE)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `records` is told on the command line."""
-    parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", help="where records lie (default: reports)")
-    parser.add_argument("--reports", metavar="DIR", type=Path, help="the same, as show, verify and render take it")
+    """Add what `records` and `records show` take."""
+    parser.add_argument("--reports", metavar="DIR", type=Path, default=REPORTS, help="where records lie (reports)")
     parser.add_argument("--json", action="store_true", help="print a JSON object for each incident instead of words")
+    parser.set_defaults(run=records)
+    showing = parser.add_subparsers(metavar="show").add_parser("show", help="read one record, by default the newest")
+    add_record(showing, nargs="?", default=argparse.SUPPRESS)
+    showing.set_defaults(run=show)
+
+
+def add_record(parser: argparse.ArgumentParser, *, nargs: str | None = None, default: Any = REPORTS) -> None:
+    """Add what says which record is meant."""
+    what = "the incident's name or a part of it, or a path"
+    parser.add_argument("record", metavar="INCIDENT|FOLDER|JOURNAL", nargs=nargs, help=what)
+    parser.add_argument("--reports", metavar="DIR", type=Path, default=default, help="where records lie (reports)")
+
+
+def journal_of(chosen: argparse.Namespace) -> Path:
+    """The journal that is meant: that path, the one in that folder, or that of the incident with that name.
+
+    A part of a name will do if only one incident has it; without a name it is the newest. Raises JournalError when
+    there is none, or several.
+    """
+    meant, reports = str(chosen.record or ""), Path(chosen.reports)
+    path = Path(meant)
+    if meant and path.is_dir():
+        return path / JOURNAL
+    if path.name == PAGE:
+        return path.with_name(JOURNAL)
+    if meant and (path.is_file() or path.name != meant or path.suffix):
+        return path
+    try:
+        names = sorted(entry.name for entry in reports.iterdir() if (entry / JOURNAL).exists())
+    except OSError as error:
+        raise JournalError(
+            f"there is no record {meant} here, and {reports} cannot be read ({error.strerror})",
+            "type the path of its folder, or name where records lie with --reports DIR",
+        ) from None
+    found = [name for name in names if meant in name]
+    if not meant:
+        found = names[-1:]
+    elif meant in names:
+        found = [meant]
+    if len(found) == 1:
+        return reports / found[0] / JOURNAL
+    if not found:
+        named = f" is named {meant}" if meant else " is on record"
+        raise JournalError(f"no incident in {reports}{named}", "python -m runbook records lists them")
+    named = ", ".join(found[-_MOST_NAMED:])
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    raise JournalError(f"{len(found)} incidents have {meant} in their names: {named}{more}", "type more of the name")
 
 
 def records(chosen: argparse.Namespace) -> int:
@@ -38,28 +96,50 @@ def records(chosen: argparse.Namespace) -> int:
 
     Raises JournalError when they cannot be read, or, behind the list, when the page cannot be written.
     """
-    reports = _folder(chosen)
-    archive = read(reports, pages=True)
+    archive = read(chosen.reports, pages=True)
     if chosen.json:
         for each in reversed(archive.summaries):
             sys.stdout.write(json.dumps(_as_object(each)) + "\n")
-        write(reports, archive)
+        write(chosen.reports, archive)
         return 0
-    paper = Paper()
+    console = _console()
     if archive.summaries:
-        paper.table(_table(archive, paper.width))
-    _say_what_matters(archive, paper)
-    path = write(reports, archive)
+        console.print(_table(archive, console.width))
+    _say_what_matters(archive, console)
+    path = write(chosen.reports, archive)
     sys.stdout.write(f"{visible(str(path))}\n")  # whole, on however narrow a terminal: it is to be copied
     return 0
 
 
-def _folder(chosen: argparse.Namespace) -> Path:
-    """Where records lie, by either way of naming it; raises JournalError when two folders are named."""
-    named = [Path(each) for each in (chosen.folder, chosen.reports) if each is not None]
-    if len({each.resolve() for each in named}) > 1:
-        raise JournalError(f"two folders of records are named: {named[0]} and {named[1]}", "name the one that is meant")
-    return named[0] if named else REPORTS
+def show(chosen: argparse.Namespace) -> int:
+    """Print a record as Markdown, which a terminal renders; return 1 when its journal is not whole.
+
+    Raises JournalError when it is not there, or its entries are not as the runbook writes them.
+    """
+    journal = journal_of(chosen)
+    verified, under_way = verify_now(journal)
+    text = markdown(journal, verified, under_way=under_way)
+    console = _console()
+    if not console.is_terminal:
+        sys.stdout.write(text)
+    else:
+        # Commands are not broken into lines, so they can be copied.
+        prose, *blocks = _BLOCK.split(text)
+        console.print(Markdown(prose, hyperlinks=False))
+        for typed, more in zip(blocks[1::3], blocks[2::3], strict=True):
+            console.print(Text(f"\n{typed}\n", "bold"), soft_wrap=True)
+            console.print(Markdown(more, hyperlinks=False))
+    return 0 if verified.whole or under_way else 1
+
+
+def _console() -> Console:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Characters that the terminal's encoding lacks are shown as their numbers.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    console = Console(highlight=False, emoji=False, markup=False)
+    if not console.is_terminal:
+        console.width = _ENDLESS
+    return console
 
 
 def _table(archive: Archive, width: int) -> Table:
@@ -68,7 +148,7 @@ def _table(archive: Archive, width: int) -> Table:
     columns: dict[str, Callable[[Summary], str | Text]] = {"Began (UTC)": _began}
     if medium:
         columns["Kind"] = lambda each: each.kind if wide else each.group
-    columns["Outcome"] = _outcome if wide else _outcome_and_name
+    columns["Outcome"] = _outcome if wide else lambda each: _outcome(each) + Text(f"\n{each.name}", _SOFT)
     if wide:
         columns |= {"Project": lambda each: each.project, "From → to": _way}
     if medium:
@@ -90,16 +170,12 @@ def _began(each: Summary) -> str:
 
 
 def _outcome(each: Summary) -> Text:
-    words = Text(each.headline, TONES.get(each.tone, ""))
+    words = Text(each.headline, _TONES.get(each.tone, ""))
     if each.problem:
-        words += Text(f" [{each.state}: {each.problem}]", BAD)
+        words += Text(f" [{each.state}: {each.problem}]", _BAD)
     if each.alarm:
-        words += Text(f" [{each.alarm}]", BAD)
+        words += Text(f" [{each.alarm}]", _BAD)
     return words
-
-
-def _outcome_and_name(each: Summary) -> Text:
-    return _outcome(each) + Text(f"\n{each.name}", SOFT)
 
 
 def _way(each: Summary) -> str:
@@ -124,18 +200,18 @@ def _seconds(value: float | None) -> str:
     return "unknown" if value is None else duration(value)
 
 
-def _say_what_matters(archive: Archive, paper: Paper) -> None:
+def _say_what_matters(archive: Archive, console: Console) -> None:
     found = trends(archive.summaries, archive.made)
-    paper.line()
+    console.print()
     if archive.suspect:
-        paper.line((f"{len(archive.suspect)} of {len(archive.summaries)} journals are not whole", BAD))
+        console.print(f"{len(archive.suspect)} of {len(archive.summaries)} journals are not whole", style=_BAD)
     for name, reason in archive.left_out:
-        paper.line((f"left out: {name} {reason}", SOFT))
+        console.print(visible(f"left out: {name} {reason}"), style=_SOFT)
     if found.last_rehearsal is None:
-        paper.line(("no rehearsal is on record: script/rehearse makes one", BAD))
+        console.print("no rehearsal is on record: script/rehearse makes one", style=_BAD)
     else:
         said = f"last rehearsal: {found.rehearsed_when} ({found.last_rehearsal.name})"
-        paper.line((said, BAD if found.rehearsal_due else ""))
+        console.print(visible(said), style=_BAD if found.rehearsal_due else None)
 
 
 def _as_object(each: Summary) -> dict[str, Any]:

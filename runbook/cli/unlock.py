@@ -57,7 +57,7 @@ def unlock(chosen: argparse.Namespace) -> str:
 
 
 def _learn(settings: Settings, redactor: Redactor) -> None:
-    """Let `redactor` learn what it can: a lock can be taken away also where no engine answers."""
+    """Let `redactor` learn what it can; a lock can be taken away without an engine."""
     production = _quiet(settings)
     try:
         learn_production(settings, production.host, redactor)
@@ -85,17 +85,16 @@ def _unlock(settings: Settings, redactor: Redactor, chosen: argparse.Namespace) 
 
 
 def _lock(settings: Settings) -> Lock:
-    """The lock, whose commands stay off the record."""
     return Lock(_quiet(settings))
 
 
 def _quiet(settings: Settings) -> Production:
-    """Production, whose commands stay off the record."""
+    # Its commands stay off the record.
     return Production(Host(settings.host.environment, NullRecorder()), settings.project, settings.deadlines)
 
 
 def _begun(chosen: argparse.Namespace) -> list[str]:
-    """How a run of the runbook is begun beside this command, with the same settings and reports."""
+    """The words that begin a run with the same settings and reports."""
     pytest = Path(sys.executable).with_name("pytest")
     return [str(pytest) if pytest.is_file() else "pytest", "features", *_places(chosen)]
 
@@ -106,7 +105,6 @@ def _places(chosen: argparse.Namespace) -> list[str]:
 
 
 def _typed(chosen: argparse.Namespace) -> str:
-    """What to type to ask about this very lock."""
     return shlex.join([sys.executable, "-m", "runbook", "unlock", *_places(chosen)])
 
 

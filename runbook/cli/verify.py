@@ -1,21 +1,27 @@
 """`python -m runbook verify JOURNAL`: whether a journal, its page and its outputs are as they were written."""
 
 import argparse
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from runbook.cli import record_lookup
+from runbook.cli.records import add_record, journal_of
+from runbook.errors import JournalError
+from runbook.journal.hash_chain import Entry
 from runbook.journal.output_files import check_outputs
-from runbook.journal.verify import Verified
-from runbook.journal.writer_lock import verify_now
-from runbook.report.page.named_heads import contradictions
+from runbook.journal.verify import Verified, verify, verify_now
+from runbook.report.follow_up.follow_ups import ANNOUNCED, head_named_in
 from runbook.report.page.page_check import check_page
+
+#: An incident's name; a folder with any other name may hold a copy of any record.
+_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-.+", re.DOTALL)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what `verify` takes."""
-    record_lookup.add_options(parser)
+    add_record(parser)
     parser.add_argument("--head", type=_hash, metavar="HASH", help="the journal's head, as the announcement names it")
 
 
@@ -31,7 +37,7 @@ def checked(chosen: argparse.Namespace) -> tuple[bool, list[str]]:
 
     Raises JournalError when the journal or its page cannot be read.
     """
-    journal = record_lookup.journal_of(chosen)
+    journal = journal_of(chosen)
     verified, under_way = verify_now(journal)
     found = list(_checks(journal, verified, chosen.head, under_way=under_way))
     return all(good for good, _ in found), [said for _, said in found]
@@ -45,7 +51,7 @@ def _checks(journal: Path, verified: Verified, head: str | None, *, under_way: b
         yield False, f"NOT ended: a run is writing it at this moment; its first {entries} entries are as written"
     else:
         yield False, f"NOT whole: {verified.problem}"
-    for contradiction in contradictions(journal, verified.entries):
+    for contradiction in _contradictions(journal, verified.entries):
         yield False, contradiction
     if head is not None:
         yield _announced(verified, head)
@@ -65,3 +71,55 @@ def _announced(verified: Verified, head: str) -> tuple[bool, str]:
     if verified.whole:
         return False, "head NOT found: the journal was rewritten since it was announced, or it is another incident's"
     return False, "head NOT found among the lines that can be believed: what was announced cannot be confirmed"
+
+
+def _contradictions(journal: Path, entries: Sequence[Entry]) -> Iterator[str]:
+    """Where the entries that can be believed contradict themselves, their folder, or their plan."""
+    # Not where a link leads: a link must not lend its name to another incident.
+    folder = Path(os.path.abspath(journal)).parent  # noqa: PTH100 - Path.resolve follows links
+    yield from _of_another_folder(folder.name, entries)
+    yield from _announced_otherwise(entries)
+    yield from _planned_otherwise(folder.parent, entries)
+
+
+def _of_another_folder(folder: str, entries: Sequence[Entry]) -> Iterator[str]:
+    named = entries[0].get("incident") if entries else folder
+    if named != folder and _NAME.fullmatch(folder):
+        one_line = " ".join(str(named).split())
+        yield f"NOT this folder's: the journal is that of {one_line}"
+
+
+def _announced_otherwise(entries: Sequence[Entry]) -> Iterator[str]:
+    """An announcement names the hash of an entry above it."""
+    above: set[Any] = set()
+    for entry in entries:
+        for head in _heads_announced_in(entry):
+            if head not in above:
+                missing = f"it names head {head}, which is no entry above it"
+                yield f"announcement NOT of this journal: {missing}: the journal was rewritten since it was announced"
+        above.add(entry["sha256"])
+
+
+def _heads_announced_in(entry: Entry) -> Iterator[str]:
+    actions = entry.get("actions")
+    if entry["kind"] != "action" or entry.get("state") == "planned" or not isinstance(actions, list):
+        return
+    for action in actions:
+        if isinstance(action, str) and action.startswith(ANNOUNCED) and (head := head_named_in(action)):
+            yield head
+
+
+def _planned_otherwise(reports: Path, entries: Sequence[Entry]) -> Iterator[str]:
+    """The plan's journal, if it lies beside this one, holds the head that this one names."""
+    for plan in (entry for entry in entries if entry["kind"] == "plan"):
+        name, head = plan.get("incident"), plan.get("head")
+        if not (isinstance(name, str) and isinstance(head, str) and _NAME.fullmatch(name) and "/" not in name):
+            continue
+        journal = reports / name / "journal.jsonl"
+        try:
+            found = verify(journal)
+        except (ValueError, JournalError):
+            continue  # it was not handed on, or is another version's
+        if found.entry_of(head) is None:
+            why = "that journal, or this one, was rewritten" if found.whole else "that journal was changed"
+            yield f"plan NOT as it was carried out: head {head} is no entry of {name}, which lies beside: {why} since"

@@ -1,4 +1,4 @@
-"""The journal's framing and its hash rule: how an entry becomes a line, and what a line says about itself.
+"""The journal's framing and its hash rule: an entry as a line, and a line as an entry.
 
 One JSON object a line. Its last member is the SHA-256 of all bytes of the line before that member, and `previous`
 repeats the hash of the line above, so every byte of the file is covered. docs/journal.md describes the format.
@@ -6,7 +6,6 @@ repeats the hash of the line above, so every byte of the file is covered. docs/j
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,35 +28,30 @@ def seal(entry: Entry) -> tuple[bytes, str]:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a journal as it was found: its bytes, its number from 1, and what it says if its own hash fits."""
+    """A line of a journal: its bytes, the hash of its content, and its entry if that is the hash that it names."""
 
     data: bytes
-    number: int
     digest: str
     #: None when its hash does not fit its content, or when it is no entry.
     entry: Entry | None
 
     @property
     def ended(self) -> bool:
-        """Tell whether it has its line break."""
+        """It has its line break."""
         return self.data.endswith(b"\n")
 
 
-def lines_of(data: bytes) -> list[Line]:
-    """The lines of a journal; the last one may be cut."""
-    return [_line(found, number) for number, found in enumerate(re.findall(rb"[^\n]*\n|[^\n]+\Z", data), start=1)]
-
-
-def _line(data: bytes, number: int) -> Line:
+def line_of(data: bytes) -> Line:
+    """Parse one line of a journal; the last one may be cut."""
     body, mark, tail = data.rpartition(_SEAL)
     digest = hashlib.sha256(body).hexdigest()
     fits = mark and tail == digest.encode("ascii") + b'"}\n'
-    return Line(data, number, digest, _entry(data) if fits else None)
+    return Line(data, digest, _entry(data) if fits else None)
 
 
 def _entry(line: bytes) -> Entry | None:
     try:
-        found = json.loads(line)
+        found = json.loads(line.decode("ascii"))
     except (ValueError, RecursionError):
         return None
     known = isinstance(found, dict) and type(found.get("seq")) is int

@@ -1,7 +1,6 @@
-"""What happened, in the order in which it happened: an append-only file that shows any later change.
+"""The append-only log of an incident.
 
-The framing and the hash rule are in chain.py, and what tells a change in verifying.py; docs/journal.md describes the
-format.
+hash_chain.py has the framing and the hash rule, verify.py tells a change; docs/journal.md describes the format.
 """
 
 import contextlib
@@ -42,7 +41,7 @@ class Journal:
         self.path = path
         self.redactor = redactor
         self.entries: list[Entry] = []
-        #: Why something could not be written, if that ever happened: who closes the journal puts it on record.
+        #: Why something could not be written, if that ever happened; goes into the closing entry.
         self.trouble: str | None = None
         self._previous = FIRST_PREVIOUS
         self._size = 0
@@ -53,7 +52,7 @@ class Journal:
             flags = os.O_WRONLY | os.O_NOFOLLOW if go_on else NEW_FILE
             self._file = os.open(path, flags | os.O_APPEND, MODE)
             _sync_directory(path.parent)
-            # Two writers would break the chain; the kernel lets go of this lock when a run dies, however it dies.
+            # Two writers would break the chain; the kernel frees this lock when a run dies, however it dies.
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise JournalError(f"another run is writing the journal {path}", "wait until it has ended") from None
@@ -77,14 +76,14 @@ class Journal:
         self.entries, self._previous, self._size = list(found.entries), found.head, found.size
 
     def make_room(self) -> None:
-        """Give the reserved space back: what is written from here on is the closing."""
+        """Free the reserved space, for the closing entries."""
         if self._reserve is not None:
             os.close(self._reserve)
             self._reserve = None
 
     @property
     def head(self) -> str:
-        """The hash of the newest entry: who knows it can tell whether the journal is whole."""
+        """The hash of the newest entry, which covers all above it."""
         return self._previous
 
     def write(self, kind: str, *, sync: bool = False, **facts: Any) -> Entry:
@@ -124,20 +123,20 @@ class Journal:
         return entry
 
     def _expect_in_place(self) -> None:
-        """Raise OSError when the file was removed, or replaced: what is written to it then, nobody finds."""
+        """Raise OSError when the file was removed or replaced: nobody would find what is written to it."""
         there, ours = self.path.stat(), os.fstat(self._file)
         if (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
             raise FileNotFoundError(errno.ENOENT, "another file lies in its place")
 
     def close(self) -> None:
-        """Put everything on the disk and let go of the file."""
+        """Sync and close the file."""
         self.make_room()
         os.fsync(self._file)
         os.close(self._file)
 
 
 def _told(redactor: Redactor, facts: Entry) -> Entry:
-    """`facts` without secrets, in JSON's own types, without lone surrogates, which JSON can carry and no page can."""
+    """`facts` redacted, in JSON's own types, without lone surrogates, which JSON can carry and no page can."""
     told = {name: redactor.value(value) for name, value in facts.items()}
     text = json.dumps(told, ensure_ascii=False).encode("utf-16-le", errors="surrogatepass")
     read: Entry = json.loads(text.decode("utf-16-le", errors="replace"))
@@ -151,7 +150,7 @@ def _write_all(file: int, data: bytes) -> None:
 
 
 def _reserved(path: Path) -> int:
-    """Take up space on the disk, in a file without a name: it is free again when it is closed, or when the run dies."""
+    """Reserve disk space in an unlinked file, so it is free again when the run closes it or dies."""
     path.unlink(missing_ok=True)  # left by a run that died just here, or a link
     file = os.open(path, NEW_FILE, MODE)
     try:

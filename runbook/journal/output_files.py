@@ -1,4 +1,4 @@
-"""The whole of what is too long for the journal: a file beside it, which the journal names and whose hash it holds."""
+"""Outputs that are too long for the journal: whole, in files beside it, with their hashes in the journal."""
 
 import hashlib
 import os
@@ -23,11 +23,11 @@ class Outputs:
     def __init__(self, beside: Path) -> None:
         self._folder = beside.with_name(FOLDER)
         self._numbers = count(1)
-        #: What stands in which file, by its hash: who is asked again and again often says the same.
+        #: The files by their hash: what is asked repeatedly often says the same.
         self._known: dict[str, dict[str, Any]] = {}
 
     def keep(self, text: str, what: str) -> dict[str, Any]:
-        """Write `text`, which is redacted, to a file, and return what the journal says of that.
+        """Write `text`, which is redacted, to a file, and return the journal's members about it.
 
         That is `file`, `sha256` and `file_bytes`; or `file_error`, when it cannot be written: the run goes on, since
         the end of the text is in the journal. `what` is `stdout`, `stderr` or `body`. The file is on the disk when this
@@ -63,7 +63,7 @@ class Outputs:
                 os.fsync(stream.fileno())
             os.fsync(folder)
         except BaseException:
-            # Half a file helps nobody, and takes the room that the journal needs.
+            # Half a file only takes the room that the journal needs.
             with suppress(OSError):
                 os.unlink(name, dir_fd=folder)
             raise
@@ -86,12 +86,12 @@ def _encoded(text: str) -> Iterator[bytes]:
 
 
 def is_output(name: object) -> bool:
-    """Tell whether that is the name of a file of ours, which can be linked: journals can be forged."""
+    """Whether the page may link to that name; a forged journal can name anything."""
     return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
 def check_outputs(entries: Sequence[Mapping[str, Any]], folder: Path) -> tuple[int, list[str]]:
-    """Hold the files in `folder` against what `entries` say; return how many are named, and what is wrong with any."""
+    """Compare the files in `folder` with what `entries` say; return how many are named, and the problems."""
     named = dict.fromkeys((str(said["file"]), str(said["sha256"])) for said in _files_in(entries))
     problems = [problem for name, digest in named if (problem := _problem(folder, name, digest))]
     return len({name for name, _ in named}), problems

@@ -1,4 +1,4 @@
-"""The files of records: made for their owner alone, and never through a link that somebody left in their place."""
+"""Files of records: readable by their owner alone, never written through a symbolic link."""
 
 import os
 import pwd
@@ -9,14 +9,13 @@ from pathlib import Path
 
 from runbook.errors import SettingsError
 
-#: For whoever opens a file of a record by himself.
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 MODE = 0o600
 FOLDER_MODE = 0o700
 
 
 def make_reports(reports: Path) -> None:
-    """Make the folder in which records land, if it is not there.
+    """Make the folder of records, if it is not there.
 
     A folder of ours that its group could write is closed to the group. Raises SettingsError when it cannot be made,
     and when anybody else could put files or links into it.
@@ -43,7 +42,7 @@ def make_reports(reports: Path) -> None:
 
 
 def check_record(folder: Path) -> None:
-    """See to it that the folder of a record that is gone on with is a folder, and ours. Raises SettingsError."""
+    """Raise SettingsError when the folder of a record to resume is a link, or another user's."""
     try:
         found = folder.lstat()
     except OSError:
@@ -54,7 +53,7 @@ def check_record(folder: Path) -> None:
 
 
 def write(target: Path, text: str) -> None:
-    """Put `text` in the place of `target`, in one step. Raises OSError; `target` is as it was then."""
+    """Replace `target` by a file with `text`, atomically. Raises OSError; `target` is as it was then."""
     # Two runs may end at once: each writes a draft of its own.
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:

@@ -1,4 +1,4 @@
-"""What was run and asked, put on record as it happens: the host and the prober report to it."""
+"""Commands and HTTP exchanges on record as they happen; the host and the prober report them."""
 
 import socket
 from collections.abc import Iterator
@@ -13,24 +13,23 @@ from runbook.journal.events import EventListener
 from runbook.journal.journal import Journal
 from runbook.journal.output_files import Outputs
 
-#: As much of one stream of a command's output as the journal keeps, in characters: the last ones, which hold the error.
+#: Characters that the journal keeps of each output stream: the last ones, which hold the error.
 KEPT_OUTPUT = 64 * 1024
 _KEPT_BODY = 4 * 1024
 
 
 class Recorder:
-    """Keeps commands and HTTP exchanges in the journal of one incident, redacted."""
+    """Writes commands and HTTP exchanges to the journal of one incident, redacted."""
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
-        #: Who is told besides.
         self.listener = EventListener()
         self._acting = False
         self._outputs = Outputs(journal.path)
 
     @contextmanager
     def acting(self) -> Iterator[None]:
-        """Meanwhile commands change something, and are put on record as they begin too: a run may die under one."""
+        """Record commands as they begin too: they change something, and a run may die under one."""
         self._acting = True
         try:
             yield
@@ -38,7 +37,7 @@ class Recorder:
             self._acting = False
 
     def command_began(self, command: Command, process: int) -> None:
-        """Keep a command that changes something as it begins (the host calls this): a run may die under it."""
+        """Record that a command began (the host calls this)."""
         self.listener.command_began(command)
         if self._acting:
             self.journal.write(
@@ -55,11 +54,11 @@ class Recorder:
             )
 
     def command_progressed(self, command: Command, line: str) -> None:
-        """Tell what a talking command said (the host calls this); it is kept when the command has ended."""
+        """Pass on a line of a command's progress (the host calls this); it is recorded when the command has ended."""
         self.listener.command_progressed(command, line)
 
     def command_ended(self, completed: Completed) -> None:
-        """Keep a command that ended (the host calls this)."""
+        """Record a command that ended (the host calls this)."""
         self.listener.command_ended(completed)
         secret = completed.command.secret_output
         self.journal.write(
@@ -74,11 +73,11 @@ class Recorder:
         )
 
     def command_stopped(self, command: Command, why: str) -> None:
-        """Keep a command that did not end by itself, or never began (the host calls this)."""
+        """Record a command that did not end by itself, or never began (the host calls this)."""
         self.journal.write("command", command=str(command), directory=command.directory, stopped=why)
 
     def exchanged(self, method: str, url: str, sent: Any, answer: HttpResponse | str) -> None:
-        """Keep an HTTP exchange, or the reason why there was none (the prober calls this). Headers are not kept."""
+        """Record an HTTP exchange without its headers, or why there was none (the prober calls this)."""
         facts: dict[str, Any] = {"method": method, "url": url, "sent": sent}
         if isinstance(answer, str):
             facts["error"] = answer
@@ -95,11 +94,11 @@ class Recorder:
         self.journal.write("exchange", **facts)
 
     def _kept(self, stream: bytes, name: str, *, talked: bool = False, whole: bool = True) -> dict[str, Any]:
-        """What the journal keeps of a stream: its end; and, unless it is not to be kept `whole`, where the rest is."""
+        """The end of a stream and, where it is to be kept `whole`, the file of a longer one."""
         text = stream.decode("utf-8", errors="replace")
         if talked:
             text = "".join(without_bars(text.splitlines(keepends=True)))
-        # Struck out before it is cut: half of a secret is not recognised any more.
+        # Redacted before it is cut: half of a secret is not recognised.
         text = self.journal.redactor.text(text)
         kept: dict[str, Any] = {"bytes": len(stream), "kept": text[-KEPT_OUTPUT:]}
         return kept | self._outputs.keep(text, name) if whole and len(text) > KEPT_OUTPUT else kept

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from runbook.journal.damage import BROKEN_OFF, Damage
+from runbook.journal.verify import Verified
 from runbook.report.incident_report import IncidentReport
 
 #: The headline where not even the first entry is as it was written.
@@ -22,7 +22,7 @@ class Ending:
     under_way: bool = False
     #: The run was killed, or its machine went down.
     killed: bool = False
-    #: The end of the journal was changed by somebody, so nobody knows.
+    #: The end of the journal was changed, so nobody knows.
     unknown: bool = False
 
     @property
@@ -31,19 +31,16 @@ class Ending:
         return "what was seen afterwards cannot be believed" if self.unknown else "nobody looked after the changes"
 
 
-def ending(story: IncidentReport, damage: Damage | None, *, under_way: bool = False) -> Ending:
-    """Tell how it ended; `damage` is what `verify` found, None for a journal that is whole.
-
-    `under_way` says that a run is writing the journal at this moment.
-    """
+def ending(story: IncidentReport, verified: Verified, *, under_way: bool = False) -> Ending:
+    """Tell how it ended; `under_way` says that a run is writing the journal at this moment."""
     if not story.began and not under_way:
         return Ending(NOTHING_BELIEVED, "bad", unknown=True)
     if story.began and not story.died:
-        return Ending(story.headline, "bad" if damage else story.tone)
-    if under_way and damage in BROKEN_OFF:
+        return Ending(story.headline, story.tone if verified.whole else "bad")
+    if under_way and verified.broken_off:
         newest = story.steps[-1:]
         at = "".join(f", at: {step.keyword} {step.text}" for step in newest)
         return Ending(f"Under way when this was read{at}", "plan", under_way=True)
-    if damage in BROKEN_OFF:
+    if verified.broken_off:
         return Ending(story.headline, "bad", killed=True)
     return Ending("How it ended is not known: its journal was changed", "bad", unknown=True)

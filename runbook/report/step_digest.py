@@ -1,4 +1,4 @@
-"""What an incident did, step by step and in short: the form in which a plan is kept in its execution's journal.
+"""An incident step by step, in short: the form in which a plan is kept in its execution's journal.
 
 Over all runs of the incident: what one run did and the next one found done counts as done.
 """
@@ -9,9 +9,9 @@ from typing import Any
 
 from runbook.journal.journal import Entry
 
-#: How much is kept of why a step stopped, in characters.
+#: Characters that are kept of why a step stopped.
 _LONGEST_DETAIL = 2000
-#: The outcomes with which a run goes on where a person says so.
+#: The outcomes that a person can override.
 _ACCEPTED = ("inconclusive", "failed")
 
 
@@ -31,7 +31,7 @@ class ShortChange:
     def then(self, later: "ShortChange") -> "ShortChange":
         """The same change when a later run of the incident came to it."""
         if later.state == "already so" and self.state in ("begun", "done"):
-            # It came to its end after the run that began it had died, say.
+            # It ended after the run that began it had died, say.
             return ShortChange(self.summary, self.scope, "done", self.actions, later.evidence)
         return later
 
@@ -53,7 +53,7 @@ class StepDigest:
 
     @property
     def stopped(self) -> bool:
-        """Tell whether the run, or at least its scenario, stopped here."""
+        """Whether the run, or at least its scenario, stopped here."""
         accepted = self.outcome in _ACCEPTED and not self.detail
         return self.outcome not in ("passed", "planned") and not accepted
 

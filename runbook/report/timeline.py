@@ -1,4 +1,4 @@
-"""The timeline that a journal tells: chapters, scenarios and steps, run by run, with what was done under each."""
+"""The timeline of a journal: chapters, scenarios and steps, run by run, with what was done under each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from runbook.clock import seconds_between
 from runbook.journal.journal import Entry
 
 _DETAILS = ("command", "exchange", "check", "action")
-#: What was asked more often than this within one step is shown once.
+#: What was asked more often within one step is shown once.
 _MOST_REPEATED = 3
 
 
@@ -39,12 +39,12 @@ class Step:
 
     @property
     def stopped(self) -> bool:
-        """Tell whether the incident stopped at it, or would have if nobody had vouched for it."""
+        """Whether the incident stopped at it, or would have without an override."""
         return self.outcome in (Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.INTERRUPTED)
 
     @property
     def shown(self) -> list[tuple[Entry, str]]:
-        """What is shown of it: each thing that was asked again and again once, as it was last, with all its answers."""
+        """Its details; what was asked repeatedly stands once, as it was last, with a summary of all answers."""
         asked: dict[str, list[Entry]] = {}
         for number, entry in enumerate(self.details):
             asked.setdefault(_asked(entry) or str(number), []).append(entry)
@@ -58,19 +58,18 @@ class Step:
 
     @property
     def changed_production(self) -> bool:
-        """Tell whether it really began to change what runs, or what the next start would read."""
+        """Whether it began to change production."""
         return bool(self._states_on_production)
 
     @property
     def change_in_words(self) -> str:
-        """How far its changes to production came, in words; empty if it began none."""
+        """How far its actions on production came, in words; empty if it began none."""
         if "begun" in self._states_on_production:
             return "begun, not finished"
         return "changed" if self.changed_production else ""
 
     @property
     def _states_on_production(self) -> set[str]:
-        """The states of those of its changes to production that were really begun."""
         own = (entry for entry in self.changes if entry.get("scope", Scope.PRODUCTION) == Scope.PRODUCTION)
         return {entry["state"] for entry in own} & {"begun", "done"}
 
@@ -102,54 +101,31 @@ class Timeline:
             self._tell(entry)
 
     def _tell(self, entry: Entry) -> None:
-        tellers = {
-            "scenario left out": self._left_out,
-            "scenario began": self._began,
-            "scenario ended": self._ended,
-            "step began": self._step_began,
-            "step ended": self._step_ended,
-            "resumed": self._resumed,
-            "closed": self._closed,
-        }
-        kind = entry["kind"]
-        if kind in tellers:
-            tellers[kind](entry)
-        elif kind in _DETAILS and self._open is not None:
-            self._open.details.append(entry)
-
-    def _left_out(self, entry: Entry) -> None:
-        reason = entry["reason"]
-        self.scenarios.append(
-            Scenario(entry["feature"], entry["scenario"], len(self.resumed), Outcome.NOT_APPLICABLE, reason)
-        )
-
-    def _began(self, entry: Entry) -> None:
-        self.scenarios.append(Scenario(entry["feature"], entry["scenario"], len(self.resumed)))
-
-    def _ended(self, entry: Entry) -> None:
-        for scenario in self.scenarios[-1:]:
-            scenario.outcome = entry["outcome"]
-
-    def _step_began(self, entry: Entry) -> None:
-        self._open = Step(entry["keyword"], entry["text"], entry["place"], entry["time"])
-        self._open.seq = entry.get("seq", 0)
-        for scenario in self.scenarios[-1:]:
-            scenario.steps.append(self._open)
-
-    def _step_ended(self, entry: Entry) -> None:
-        if self._open is not None:
-            self._open.outcome, self._open.detail = entry["outcome"], entry["detail"]
-            self._open.seconds = entry["seconds"]
-            self._open = None
-
-    def _resumed(self, entry: Entry) -> None:
-        # A step that a run died under stays interrupted; what comes now is not about it.
-        self.resumed.append(entry)
-        self.closed = {}
-        self._open = None
-
-    def _closed(self, entry: Entry) -> None:
-        self.closed = entry
+        match entry["kind"]:
+            case "scenario left out":
+                about = entry["feature"], entry["scenario"], len(self.resumed)
+                self.scenarios.append(Scenario(*about, Outcome.NOT_APPLICABLE, entry["reason"]))
+            case "scenario began":
+                self.scenarios.append(Scenario(entry["feature"], entry["scenario"], len(self.resumed)))
+            case "scenario ended" if self.scenarios:
+                self.scenarios[-1].outcome = entry["outcome"]
+            case "step began":
+                self._open = Step(entry["keyword"], entry["text"], entry["place"], entry["time"])
+                self._open.seq = entry.get("seq", 0)
+                if self.scenarios:
+                    self.scenarios[-1].steps.append(self._open)
+            case "step ended" if self._open is not None:
+                self._open.outcome, self._open.detail = entry["outcome"], entry["detail"]
+                self._open.seconds = entry["seconds"]
+                self._open = None
+            case "resumed":
+                # A step under which a run died stays interrupted.
+                self.resumed.append(entry)
+                self.closed, self._open = {}, None
+            case "closed":
+                self.closed = entry
+            case kind if kind in _DETAILS and self._open is not None:
+                self._open.details.append(entry)
 
 
 def _asked(entry: Entry) -> str | None:
@@ -159,7 +135,7 @@ def _asked(entry: Entry) -> str | None:
 
 
 def _answers(entries: Sequence[Entry]) -> str:
-    """How often something was asked within one step, for how long, and what was answered how often."""
+    """How often something was asked within one step, for how long, and each answer with its count."""
     counts: dict[str, int] = {}
     for entry in entries:
         counts[_answer(entry)] = counts.get(_answer(entry), 0) + 1

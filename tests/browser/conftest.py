@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from docs.picture import ARGUMENTS, CHROMIUM
+from script.docs.picture import ARGUMENTS, CHROMIUM
 
 
 @pytest.fixture(scope="session")

@@ -62,3 +62,25 @@ def test_what_lies_among_the_records_holds_up_no_run(runbook: Runbook) -> None:
     ran = runbook.feature("1.feature", GOOD).run(*EXECUTE)
     assert ran.exit_code == 0
     assert len(rows(runbook)) == 2
+
+
+def test_record_is_in_the_jobs_summary(runbook: Runbook) -> None:
+    """Where CI has a summary of the job, the record stands in it when the run has ended."""
+    summary = runbook.folder / "summary.md"
+    environment = {"GITHUB_STEP_SUMMARY": str(summary)}
+    ran = runbook.feature("1.feature", BAD).run(*EXECUTE, environment=environment)
+    assert ran.exit_code == 1
+    assert ran.folder is not None
+    text = summary.read_text(encoding="utf-8")
+    assert "**failed** Then all is not well" in text
+    assert f"- incident: {ran.folder.name}\n" in text
+
+
+def test_jobs_summary_that_cannot_be_written_changes_nothing(runbook: Runbook) -> None:
+    """Where the summary cannot be written, one line says so; exit code and the last line are what they were."""
+    environment = {"GITHUB_STEP_SUMMARY": str(runbook.folder)}
+    ran = runbook.feature("1.feature", GOOD).run(*EXECUTE, environment=environment)
+    assert ran.exit_code == 0
+    assert ran.folder is not None
+    assert ran.lines[-1] == str(ran.folder / "record.html")
+    assert any("the job's summary is not written: " in line for line in ran.lines)

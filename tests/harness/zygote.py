@@ -55,7 +55,7 @@ def _compile_templates() -> None:
     """Compile what every child's record and index are made with: that takes half of a short run."""
     pages, index = templating.environment(), templating.environment(_INDEX)
     for environment, folder in ((pages, templating.TEMPLATES), (index, _INDEX)):
-        for path in folder.glob("*.jinja"):
+        for path in folder.glob("*.html.jinja"):
             environment.get_template(path.name)
 
 

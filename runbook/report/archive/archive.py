@@ -1,16 +1,20 @@
-"""Every incident of which a folder of reports has a record, read afresh from the journals."""
+"""Every incident of which a folder of reports has a record, read from the journals."""
 
+import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook.errors import JournalError
-from runbook.report.archive.summary import JOURNAL, PAGE, State, Summary, summarize
+from runbook.journal import private_files
+from runbook.report.archive.summary import JOURNAL, State, Summary, has_page, stamp_of, summarize
 from runbook.report.page.render import render
 from runbook.text import one_line
+
+_REMEMBERED = ".summaries.json"
 
 
 @dataclass(frozen=True)
@@ -30,14 +34,15 @@ class Archive:
 
     @property
     def unread(self) -> list[Summary]:
-        """The incidents for which there was no time."""
+        """The incidents that were not read for lack of time."""
         return [each for each in self.summaries if each.state is State.NOT_READ]
 
 
 def read(reports: Path, seconds: float | None = None, *, pages: bool = False) -> Archive:
-    """Read every `<reports>/*/journal.jsonl`; after `seconds`, those that are left are only named.
+    """Read every `<reports>/*/journal.jsonl`, the newest first.
 
-    The newest are read first. With `pages`, an incident without a page, whose run was killed, is given one, unless
+    With `seconds`, journals that were not touched since `remember` are not read again, and those for which there is no
+    time are only named. With `pages`, an incident without a page, whose run was killed, is given one, unless
     a run is at work on it. A journal that is broken, half written or not one at all is named with what is wrong.
     Raises JournalError when `reports` itself cannot be read.
     """
@@ -49,6 +54,7 @@ def read(reports: Path, seconds: float | None = None, *, pages: bool = False) ->
         raise JournalError(
             f"the folder of records {reports} cannot be read ({error.strerror})", "name the one in which records lie"
         ) from None
+    known = {} if deadline is None else _remembered(reports)
     summaries: list[Summary] = []
     left_out: list[tuple[str, str]] = []
     # The names begin with the time, so the newest come first.
@@ -58,8 +64,8 @@ def read(reports: Path, seconds: float | None = None, *, pages: bool = False) ->
         if reason:
             left_out.append((Summary(entry.name, State.UNREADABLE).name, reason))
             continue
-        summaries.append(_summary(folder, deadline, pages=pages))
-    # What has no time of its own is sorted by its name's, and so are two of one moment.
+        summaries.append(_summary(folder, deadline, known.get(entry.name), pages=pages))
+    # Without a time of its own an incident is sorted by its name's.
     summaries.sort(key=lambda each: (each.began or _stamp(each.name), each.name), reverse=True)
     return Archive(summaries, left_out, datetime.now(UTC))
 
@@ -76,17 +82,36 @@ def _no_record(entry: "os.DirEntry[str]", folder: Path) -> str:
     return ""
 
 
-def _summary(folder: Path, deadline: float | None, *, pages: bool) -> Summary:
+def remember(reports: Path, archive: Archive) -> None:
+    """Keep what whole journals tell in a file, for the next `read` in a hurry. Raises OSError."""
+    kept = [asdict(each) for each in archive.summaries if each.state is State.WHOLE]
+    private_files.write(reports / _REMEMBERED, json.dumps(kept))
+
+
+def _remembered(reports: Path) -> dict[str, Summary]:
     try:
-        summary = summarize(folder, deadline)
-    except TimeoutError:
-        words = "Not read when this was made: there was no time left"
-        return Summary(folder.name, State.NOT_READ, headline=words, tone="plan", has_page=(folder / PAGE).is_file())
+        kept = json.loads((reports / _REMEMBERED).read_text(encoding="utf-8"))
+        return {
+            each["folder"]: Summary(**each | {"state": State.WHOLE, "stamp": tuple(each["stamp"])}) for each in kept
+        }
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}  # none, or of another version
+
+
+def _summary(folder: Path, deadline: float | None, known: Summary | None, *, pages: bool) -> Summary:
+    try:
+        if known is not None and known.stamp == stamp_of(folder / JOURNAL):
+            summary = replace(known, has_page=has_page(folder))
+        elif _is_over(deadline):
+            words = "Not read when this was made: there was no time left"
+            return Summary(folder.name, State.NOT_READ, headline=words, tone="plan", has_page=has_page(folder))
+        else:
+            summary = summarize(folder)
     except JournalError as error:
         return Summary(folder.name, State.UNREADABLE, problem=one_line(error.seen))
     due = pages and not summary.has_page and summary.state in (State.WHOLE, State.NOT_WHOLE)
     if due and not _is_over(deadline):
-        # A page that cannot be made, of whatever stands in such a journal, is missing from the index, and no more.
+        # A page that cannot be made is missing from the index, and no more.
         with suppress(Exception):
             render(folder / JOURNAL)
             return replace(summary, has_page=True)
@@ -98,7 +123,7 @@ def _is_over(deadline: float | None) -> bool:
 
 
 def _stamp(name: str) -> str:
-    """`20260131T235959Z-shop-rollback` as the beginning of a time as the journal writes it; else empty."""
+    """The time in `20260131T235959Z-shop-rollback` as the journal writes it; else empty."""
     digits = name[:8] + name[9:15]
     if len(digits) != 14 or not digits.isascii() or not digits.isdigit() or name[8] != "T":
         return ""

@@ -1,4 +1,4 @@
-"""Where the bars of the index's charts stand; the template draws them, in a space of 360 by some units."""
+"""Positions of the bars in the index's charts, which the template draws 360 units wide."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _ENDS = (10, 20, 30, 60, 90, 120, 180, 300, 600, 1200, 1800, 3600, 7200, 14400, 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar, or the place of one that is missing: from its left upper corner."""
+    """One bar, or the place of one that is missing, from its upper left corner."""
 
     left: float
     top: float
@@ -65,7 +65,7 @@ class Months:
 
 
 def recoveries(shown: Sequence[Summary]) -> Recoveries:
-    """A bar for each of `shown`; one that did not recover, or of which that is not known, has no height."""
+    """A bar for each of `shown`; one that did not recover, or may not have, has no height."""
     known = [each.time_to_recover for each in shown if each.time_to_recover is not None]
     most = max(known, default=0.0)
     end = next((end for end in _ENDS if end >= most), most)

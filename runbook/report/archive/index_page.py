@@ -1,4 +1,4 @@
-"""`reports/index.html`: every incident in one page, with what they show together."""
+"""`reports/index.html`: every incident in one page, with trends."""
 
 import base64
 import hashlib
@@ -9,14 +9,14 @@ from markupsafe import Markup
 from runbook.errors import JournalError, RunbookError
 from runbook.journal import private_files
 from runbook.report.archive import charts
-from runbook.report.archive.archive import Archive, read
+from runbook.report.archive.archive import Archive, read, remember
 from runbook.report.archive.summary import GROUPS
 from runbook.report.archive.trends import trends
 from runbook.report.page.templating import STYLE, environment
 
 INDEX = "index.html"
 _TEMPLATES = Path(__file__).with_name("templates")
-#: Seconds for the reading of journals at the end of a run: nobody waits for an index at 3 a.m.
+#: Seconds for reading journals at the end of a run: nobody waits for an index at 3 a.m.
 _READING = 2.0
 _ENDINGS = ("succeeded", "failed", "plan or part", "under way", "not read")
 
@@ -36,7 +36,7 @@ def page(archive: Archive) -> str:
         "projects": sorted({each.project for each in archive.summaries}),
         "style": Markup(STYLE.read_text(encoding="utf-8") + _text("index.css")),  # noqa: S704 - our own files
         "script": Markup(script),  # noqa: S704 - our own file
-        # Only this very script may run, and nothing may be loaded: whatever a journal says.
+        # Only this script may run, and nothing may be loaded.
         "script_hash": base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
     }
     return environment(_TEMPLATES).get_template("index.html.jinja").render(context)
@@ -47,6 +47,7 @@ def write(reports: Path, archive: Archive) -> Path:
     target = reports / INDEX
     try:
         private_files.write(target, page(archive))
+        remember(reports, archive)
     except OSError as error:
         raise JournalError(
             f"{target} cannot be written ({error.strerror})", "make room, then: python -m runbook records"
@@ -55,10 +56,7 @@ def write(reports: Path, archive: Archive) -> Path:
 
 
 def refresh(reports: Path) -> str:
-    """Make the index of `reports` afresh at the end of a run, in about two seconds at most; never raises.
-
-    Returns what there is to say if it cannot be made; else nothing.
-    """
+    """Make the index at the end of a run, in about two seconds; return why it could not be made, or nothing."""
     try:
         write(reports, read(reports, _READING, pages=True))
     except Exception as error:  # noqa: BLE001 - the run is over, and an index changes nothing of what came of it

@@ -1,4 +1,4 @@
-"""One incident in one line: what an index tells of its record."""
+"""One incident as a line of the index."""
 
 import math
 import os
@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from runbook.journal.quick_read import Skimmed, skim
+from runbook.errors import JournalError
+from runbook.journal.verify import Verified, verify_now
 from runbook.report.incident_report import IncidentReport
 from runbook.report.status import NOTHING_BELIEVED, ending
 from runbook.text import one_line
 
 JOURNAL, PAGE = "journal.jsonl", "record.html"
-#: What kinds of incidents are counted by; in the order in which they matter.
+#: The groups in which incidents are counted, the most important first.
 GROUPS = ("rollback", "emergency", "rehearsal", "unlock", "validation", "plan", "unknown")
 _TIME = re.compile(r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{6}Z")
 
@@ -56,7 +57,7 @@ class Summary:
     took: float | None = None
     time_to_recover: float | None = None
     without_service: float | None = None
-    #: Whether that is all of it, as far as anybody knows.
+    #: Whether that is all of it.
     for_sure: bool = True
     #: Whether it turns a switch on again, which recovers nothing.
     turns_on: bool = False
@@ -67,6 +68,8 @@ class Summary:
     #: The journal's, in bytes.
     size: int = 0
     has_page: bool = False
+    #: The journal's times of change and its size: while these are the same, an index need not read it again.
+    stamp: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -80,42 +83,61 @@ class Summary:
 
     @property
     def recovers(self) -> bool:
-        """Tell whether it was to bring users something that works, so that a time to recover can be asked for."""
+        """Whether it was to recover something, so that a time to recover makes sense."""
         return self.group in ("rollback", "emergency", "rehearsal") and not self.turns_on
 
     @property
     def ending(self) -> str:
-        """Its outcome in a word or three, to be chosen by."""
+        """Its outcome in at most three words, for the filter."""
         if self.state in (State.UNDER_WAY, State.NOT_READ):
             return str(self.state)
         return {"good": "succeeded", "plan": "plan or part"}.get(self.tone, "failed")
 
 
-def summarize(folder: Path, deadline: float | None = None) -> Summary:
-    """What the journal in `folder` tells. Raises JournalError as `skim` does."""
-    skimmed = skim(folder / JOURNAL, deadline)
+def stamp_of(journal: Path) -> tuple[int, ...]:
+    """The times of change in ns (nobody can set the ctime), and the size: another content has another stamp."""
+    try:
+        found = journal.stat(follow_symlinks=False)
+    except OSError as error:
+        raise JournalError(f"{journal.name} cannot be read ({error.strerror})", "check the path") from None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size
+
+
+def has_page(folder: Path) -> bool:
+    """Whether the folder has a page, which is no link."""
     page = folder / PAGE
-    has_page = page.is_file() and not page.is_symlink()
-    known = Summary(folder.name, State.UNREADABLE, skimmed.problem or "", size=skimmed.size, has_page=has_page)
-    if not skimmed.entries:
+    return page.is_file() and not page.is_symlink()
+
+
+def summarize(folder: Path) -> Summary:
+    """What the journal in `folder` tells. Raises JournalError when it cannot be read, or is a symbolic link."""
+    journal = folder / JOURNAL
+    if journal.is_symlink():
+        raise JournalError(f"{JOURNAL} is a symbolic link", "copy the journal itself there")
+    stamp = stamp_of(journal)
+    verified, under_way = verify_now(journal)
+    known = Summary(
+        folder.name, State.UNREADABLE, verified.problem or "", size=stamp[-1], has_page=has_page(folder), stamp=stamp
+    )
+    if not verified.entries:
         return known
     try:
-        return replace(known, **_told(skimmed, folder.name))
-    # Whoever can write a file can write one whose chain is whole and whose entries have any members and types.
-    except Exception as error:  # noqa: BLE001 - whatever stands in it, it is one line of an index
+        return replace(known, **_told(verified, folder.name, under_way=under_way))
+    # A forged journal can have a whole chain and any members and types.
+    except Exception as error:  # noqa: BLE001 - whatever it holds, it is one line of an index
         why = f"its entries are not as this runbook writes them ({type(error).__name__})"
         return replace(known, problem=why)
 
 
-def _told(skimmed: Skimmed, folder: str) -> dict[str, Any]:
-    story = IncidentReport(skimmed.entries)
-    state, problem = _state(skimmed), "" if skimmed.at_work else skimmed.problem or ""
+def _told(verified: Verified, folder: str, *, under_way: bool) -> dict[str, Any]:
+    story = IncidentReport(verified.entries)
+    state = State.WHOLE if verified.whole else State.UNDER_WAY if under_way else State.NOT_WHOLE
+    problem = "" if under_way else verified.problem or ""
     name = str(story.opened.get("incident", folder))
     if name != folder and not problem:
         problem = f"the folder is not its own: the journal is that of {one_line(name)}"
     failed, target = story.from_to
-    under_way = state is State.UNDER_WAY
-    ended = ending(story, skimmed.damage, under_way=under_way)
+    ended = ending(story, verified, under_way=under_way)
     if not _TIME.fullmatch(story.began):
         raise ValueError(story.began)
     return {
@@ -150,15 +172,9 @@ def _kind(story: IncidentReport) -> dict[str, str]:
     return {"group": group, "kind": one_line(kind)}
 
 
-def _state(skimmed: Skimmed) -> State:
-    if skimmed.problem is None:
-        return State.WHOLE
-    return State.UNDER_WAY if skimmed.at_work else State.NOT_WHOLE
-
-
 def _alarm(story: IncidentReport) -> str:
     if story.production.users_kept_out:
-        return "users were kept out when it ended"
+        return "traffic was paused when it ended"
     if story.still_out:
         return "users were not served when it ended"
     if story.production.left_unknown:

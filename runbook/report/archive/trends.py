@@ -1,4 +1,4 @@
-"""What many incidents show together: how fast recovery is, how many there are, and when one was rehearsed last."""
+"""Trends over all incidents: time to recover, incidents a month, the last rehearsal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Trends:
     #: The newest incident on production.
     last_incident: Summary | None
     last_rehearsal: Summary | None
-    #: For how many days nobody has rehearsed; None if it is not known that anybody ever did.
+    #: Days since the last rehearsal; None if none is on record.
     days_since_rehearsal: int | None
 
     @property
@@ -38,12 +38,12 @@ class Trends:
 
     @property
     def rehearsal_due(self) -> bool:
-        """Tell whether nobody has rehearsed for so long that it must be said."""
+        """Whether the last rehearsal is too long ago."""
         return self.days_since_rehearsal is None or self.days_since_rehearsal > REHEARSE_EVERY.days
 
 
 def trends(summaries: Sequence[Summary], made: datetime) -> Trends:
-    """The trends of `summaries`, in whatever order, as of `made` (UTC)."""
+    """The trends of `summaries`, which may be in any order, as of `made` (UTC)."""
     dated = sorted((each for each in summaries if each.began), key=lambda each: each.began)
     ended = [each for each in dated if each.state is not State.UNDER_WAY]
     recoveries = [each for each in ended if each.group in ("rollback", "rehearsal")]

@@ -1,1 +1,1 @@
-"""The incident record as one HTML page, and whether a page fits its journal."""
+"""The incident record as one HTML page and as Markdown, and whether a page fits its journal."""

@@ -100,7 +100,7 @@ def _x(run: Downtime, at: datetime) -> float:
 
 
 def _columns(run: Downtime) -> tuple[list[str], list[int | None]]:
-    """Of each column the worst that was answered in it, and the longest latency of its good answers."""
+    """The worst state and the longest good latency of each column."""
     states: list[str] = [_UNKNOWN] * WIDTH
     latencies: list[int | None] = [None] * WIDTH
     blind = timedelta(milliseconds=_BLIND * run.interval)
@@ -141,13 +141,13 @@ def _latency(latencies: Sequence[int | None], run: Downtime) -> str:
 
 
 def _scale(run: Downtime) -> list[int]:
-    """The latencies that have a line: powers of ten, as far as they reach."""
+    """The latencies that have a line: powers of ten."""
     longest = max(run.latencies[-1] if run.latencies else 0, _DECADE)
     return [_DECADE**power for power in range(1, math.ceil(math.log10(longest)) + 1)]
 
 
 def _height(latency: float, run: Downtime) -> float:
-    """Where a latency lies; the scale is logarithmic, since one slow answer would flatten all others otherwise."""
+    """The height of a latency; the scale is logarithmic, or one slow answer would flatten all others."""
     decades = math.log10(_scale(run)[-1])
     share = math.log10(max(latency, _LEAST_LATENCY)) / decades
     return round(LATENCY_BOTTOM - min(share, 1.0) * (LATENCY_BOTTOM - LATENCY_TOP), 1)
@@ -160,7 +160,7 @@ def _milliseconds(latency: int) -> str:
 def _ticks(run: Downtime) -> Iterator[tuple[float, str]]:
     whole = (run.ended - run.began).total_seconds()
     step = next((step for step in _STEPS if whole / step <= _MOST_TICKS), None)
-    # Whoever forges a journal can let it last for ages; the strip must come to its end.
+    # A forged journal can last for ages; the number of ticks stays small.
     step = step or _STEPS[-1] * math.ceil(whole / _MOST_TICKS / _STEPS[-1])
     at = datetime.fromtimestamp(math.ceil(run.began.timestamp() / step) * step, tz=run.began.tzinfo)
     while at <= run.ended:
@@ -172,14 +172,13 @@ def _marks(run: Downtime, scenarios: Sequence[Scenario]) -> Iterator[Mark]:
     steps = [step for scenario in scenarios for step in scenario.steps]
     for step in steps:
         kind = "stopped" if step.stopped else "change" if step.changed_production else "step"
-        # In a very long record nobody can tell so many lines apart.
         if kind != "step" or len(steps) <= _MOST_MARKS:
             label = f"{step.began[11:19]} {step.keyword} {step.text}"
             yield Mark(_x(run, moment(step.began)), kind, label)
 
 
 def _outages(run: Downtime, scenarios: Sequence[Scenario]) -> Iterator[tuple[Outage, str]]:
-    """Each outage, with the step that was open when it ended, or the last before that."""
+    """Each outage, with the step during or after which it ended."""
     steps = [step for scenario in scenarios for step in scenario.steps]
     begun = [moment(step.began) for step in steps]
     for outage in run.outages:

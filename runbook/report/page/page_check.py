@@ -4,11 +4,11 @@ import re
 import shlex
 from dataclasses import dataclass
 from enum import StrEnum
+from io import BytesIO
 from pathlib import Path
 
 from runbook.command_hints import render_command
 from runbook.errors import JournalError
-from runbook.journal.damage import BROKEN_OFF
 from runbook.journal.verify import Verified, check
 from runbook.report.page import render
 
@@ -19,41 +19,33 @@ _HEAD = re.compile(rb' data-journal-head="([0-9a-f]{64})"')
 
 
 class Page(StrEnum):
-    """What a page can be to a journal."""
+    """How a page relates to the journal beside it."""
 
-    #: There is none.
     NONE = "none"
-    #: It says what the journal says, byte for byte.
     FITS = "fits"
-    #: It says what can be believed of a journal that was changed since.
     FITS_BELIEVED = "fits what can be believed"
-    #: Its journal was changed, so nobody can tell.
     UNKNOWN = "unknown"
-    #: This version cannot make the page of this journal, or the page does not name a journal's head.
     NOT_COMPARED = "not compared"
-    #: It was made from this journal when that was shorter.
     OLDER = "older"
-    #: It was made from another journal, or from this one before that was changed.
     OTHER_JOURNAL = "of another journal"
-    #: It tells something else than its journal: somebody changed it, or another version of the runbook made it.
     DIFFERS = "differs"
 
 
 @dataclass(frozen=True)
 class CheckedPage:
-    """What the page is, and that in words."""
+    """The finding, and in words."""
 
     kind: Page
     words: str
 
     @property
     def good(self) -> bool:
-        """Tell whether nothing speaks against it. One that cannot be compared is not good."""
+        """Whether nothing is wrong. A page that cannot be compared is not good."""
         return self.kind in (Page.NONE, Page.FITS, Page.FITS_BELIEVED)
 
 
 def check_page(journal: Path, verified: Verified) -> CheckedPage:
-    """Hold the page beside `journal`, which is `verified`, against the one that is made from it now.
+    """Compare the page beside `journal`, which is `verified`, with the one that is made from it now.
 
     Only the record itself is compared, its `article`; pytest-html's own table stands around it. Raises JournalError
     when the page cannot be read.
@@ -87,14 +79,14 @@ def _same(article: bytes, journal: Path, verified: Verified) -> CheckedPage:
         if article == _article_of(render.body(journal, verified)):
             return CheckedPage(Page.FITS, f"what {PAGE} tells comes from this journal, to the byte")
         # The page may have been made before the journal was changed.
-        believed = None if verified.whole else check(journal, journal.read_bytes()[: verified.size])
+        believed = None if verified.whole else check(journal, BytesIO(journal.read_bytes()[: verified.size]))
         if believed and article == _article_of(render.body(journal, believed)):
             words = f"what {PAGE} tells comes from the lines of this journal that can be believed, to the byte"
             return CheckedPage(Page.FITS_BELIEVED, words)
     except Exception as error:  # noqa: BLE001 - forged entries can lack anything, and this is no reason to end
         words = f"{PAGE} cannot be compared: this version cannot make the page of this journal ({error!r})"
         return CheckedPage(Page.NOT_COMPARED, words)
-    if not verified.whole and verified.damage not in BROKEN_OFF:
+    if not verified.whole and not verified.broken_off:
         words = f"whether {PAGE} was changed cannot be told, as its journal was: its head fits, what it tells does not"
         return CheckedPage(Page.UNKNOWN, words)
     words = f"{PAGE} tells something else than its journal, although its head fits: it was changed, or another version"

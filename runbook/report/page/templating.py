@@ -1,6 +1,7 @@
-"""What fills in the templates of every page: everything is escaped, and nothing in it hides."""
+"""The template environments of pages and of Markdown: every value is escaped, and nothing in it hides."""
 
 import json
+import re
 import shlex
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ SCRIPT = TEMPLATES / "record.js"
 
 @cache
 def environment(folder: Path = TEMPLATES) -> Environment:
-    """What fills in the templates of `folder`, or else of this one: it escapes all, and shows what would conceal."""
+    """The environment of HTML templates in `folder`, or else here: it escapes all, and shows what would conceal."""
     found = Environment(
         loader=FileSystemLoader([folder, TEMPLATES]),
         autoescape=True,
@@ -33,8 +34,59 @@ def environment(folder: Path = TEMPLATES) -> Environment:
     return found
 
 
+@cache
+def markdown_environment() -> Environment:
+    """The environment of the Markdown template: a value is a line of plain text, or code by a filter."""
+    found = Environment(  # noqa: S701 - not HTML: `finalize` escapes it for Markdown
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        finalize=_escaped,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {"clock": clock, "duration": duration, "code": _code, "block": _block}
+    return found
+
+
+class _Code(str):
+    """Markdown's code: nothing in it is Markdown, or is escaped again."""
+
+    __slots__ = ()
+
+
+# What is Markdown, HTML, or becomes a link, a person or mathematics on GitHub, wherever it stands.
+_SPECIAL = re.compile(r"[\\`*\[\]<>|~&$@]|(?<![^\W_])_|_(?![^\W_])|(?<=:)//|(?<=www)\.", re.IGNORECASE)
+# What begins a heading, a list or a rule at the beginning of a line; behind a list's number.
+_BEGINS = re.compile(r"(?=#{1,6}(?:\s|$)|[+-](?:[\s-]|$)|=+$)|\d{1,9}(?=[.)](?:\s|$))")
+
+
+def _escaped(value: object) -> object:
+    if not isinstance(value, str) or isinstance(value, _Code):
+        return value
+    text = _SPECIAL.sub(r"\\\g<0>", " ".join(visible(value).split()))
+    begin = _BEGINS.match(text)
+    return f"{begin[0]}\\{text[begin.end() :]}" if begin else text
+
+
+def _fence(text: str, least: int) -> str:
+    return "`" * max([least, *(len(run) + 1 for run in re.findall("`+", text))])
+
+
+def _code(value: object) -> str:
+    text = " ".join(visible(str(value)).split())
+    fence = _fence(text, 1)
+    space = " " if "`" in text else ""
+    return _Code(f"{fence}{space}{text}{space}{fence}")
+
+
+def _block(value: object) -> str:
+    text = visible(str(value))
+    fence = _fence(text, 3)
+    return _Code(f"{fence}\n{text}\n{fence}")
+
+
 def _finalize(value: object) -> object:
-    # What is Markup already (the style, a macro's HTML) is ours, or went through here before.
+    # Markup (the style, a macro's HTML) is ours, or went through here before.
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -57,7 +109,7 @@ def _offset(seconds: float) -> str:
 
 
 def _json(value: object) -> str:
-    """What was sent, as JSON; escaped like any other text when it is shown."""
+    """As JSON, which is escaped like any other text."""
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 

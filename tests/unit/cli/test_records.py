@@ -1,4 +1,4 @@
-"""`python -m runbook records`, `show`, `verify` and `render`: records found by name, and read in a terminal."""
+"""`python -m runbook records`, `records show`, `verify` and `render`: records found by name, and read in a terminal."""
 
 import fcntl
 import json
@@ -16,6 +16,7 @@ import pytest
 
 from runbook.cli.main import main
 from runbook.journal.journal import Journal
+from runbook.journal.verify import verify
 from runbook.report.page import render
 from runbook.secrets.redactor import Redactor
 from tests.support.filed import closed, filed, opened, over
@@ -43,7 +44,7 @@ def reports(tmp_path: Path) -> Path:
 
 def test_records_are_listed_newest_last(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each incident is a line, the newest nearest to the prompt; what matters and the page's path follow."""
-    lines = said(capsys, "records", reports).splitlines()
+    lines = said(capsys, "records", "--reports", reports).splitlines()
     assert [line[:16] for line in lines[1:4]] == ["2026-01-01 10:00", "2026-01-02 10:00", "2026-01-03 10:00"]
     assert "Over: production runs v1 again" in lines[1]
     assert lines[1].split()[-7:] == ["30.0", "s", "unknown", "31.0", "s", "anna", "20260101T100000Z-shop-rollback"]
@@ -56,32 +57,16 @@ def test_records_are_listed_newest_last(reports: Path, capsys: pytest.CaptureFix
 
 def test_records_as_json(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With --json each line is an object, and nothing else is printed; unknown is null."""
-    found = [json.loads(line) for line in said(capsys, "records", "--json", reports).splitlines()]
+    found = [json.loads(line) for line in said(capsys, "records", "--json", "--reports", reports).splitlines()]
     assert [each["group"] for each in found] == ["rollback", "plan", "rollback"]
     assert (found[0]["time_to_recover"], found[0]["without_service"], found[0]["to"]) == (30.0, None, "v1")
     assert found[2]["state"] == "not whole"
     assert (reports / "index.html").is_file()
 
 
-def test_folder_of_records_is_named_either_way(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--reports DIR` says where records lie, as elsewhere, and so does DIR alone; both may name the same."""
-    listed = said(capsys, "records", reports)
-    assert said(capsys, "records", "--reports", reports) == listed
-    assert said(capsys, "records", reports, "--reports", reports) == listed
-
-
-def test_two_folders_of_records_are_refused(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Which of two folders is meant nobody can know; nothing is written in either."""
-    assert main(["records", str(reports), "--reports", str(reports / "other")]) == 1
-    error = capsys.readouterr().err
-    assert f"two folders of records are named: {reports} and {reports / 'other'}" in error
-    assert "→" in error
-    assert not (reports / "index.html").exists()
-
-
 def test_records_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a folder of reports there is one line that says what to do, and exit code 1."""
-    assert main(["records", str(tmp_path / "none")]) == 1
+    assert main(["records", "--reports", str(tmp_path / "none")]) == 1
     error = capsys.readouterr().err
     assert error.startswith("runbook: the folder of records ")
     assert error.count("\n") == 1
@@ -90,7 +75,7 @@ def test_records_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_records_are_listed_where_the_page_cannot_be_written(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The list comes before the page: that the page cannot be written is told behind it, with exit code 1."""
     (reports / "index.html").mkdir()
-    assert main(["records", str(reports)]) == 1
+    assert main(["records", "--reports", str(reports)]) == 1
     shown = capsys.readouterr()
     assert "20260103T100000Z-shop-rollback" in shown.out
     assert "index.html cannot be written" in shown.err
@@ -99,16 +84,16 @@ def test_records_are_listed_where_the_page_cannot_be_written(reports: Path, caps
 @pytest.mark.parametrize("columns", [40, 80, 100, 200])
 def test_records_fit_the_terminal(reports: Path, columns: int) -> None:
     """On a terminal of any width no line is longer than it, and nothing that is shown is cut off."""
-    shown = on_terminal(columns, "records", str(reports))
+    shown = on_terminal(columns, "records", "--reports", str(reports))
     assert "\x1b[" in shown
     lines = COLOURS.sub("", shown).splitlines()
     assert lines[-1] == str(reports / "index.html")
     assert all(len(line) <= columns for line in lines[:-1])
     assert "20260103T100000Z-shop-rollback" in "".join(line.strip() for line in lines).replace(" ", "")
-    assert "\x1b[3" not in on_terminal(columns, "records", str(reports), NO_COLOR="1")
+    assert "\x1b[3" not in on_terminal(columns, "records", "--reports", str(reports), NO_COLOR="1")
 
 
-def on_terminal(columns: int, *arguments: str, **environment: str) -> str:
+def on_terminal(columns: int, *arguments: str, code: int = 0, **environment: str) -> str:
     """What the command writes to a terminal of that width."""
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
@@ -122,14 +107,14 @@ def on_terminal(columns: int, *arguments: str, **environment: str) -> str:
         while data := os.read(ours, 65536):
             written += data
     os.close(ours)
-    assert process.wait(30) == 0
+    assert process.wait(30) == code
     return written.decode("utf-8")
 
 
 def test_plain_where_it_is_no_terminal(reports: Path) -> None:
     """In a pipe, and in a locale that has no arrows, there are lines without colours, and nothing stops."""
     done = subprocess.run(
-        [sys.executable, "-m", "runbook", "records", str(reports)],
+        [sys.executable, "-m", "runbook", "records", "--reports", str(reports)],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
         capture_output=True,
@@ -145,7 +130,7 @@ def test_plain_where_it_is_no_terminal(reports: Path) -> None:
 def test_reader_that_has_seen_enough_is_no_error(reports: Path) -> None:
     """`| head` closes the pipe: no traceback."""
     with subprocess.Popen(
-        [sys.executable, "-u", "-m", "runbook", "show", "--reports", str(reports), "20260101"],
+        [sys.executable, "-u", "-m", "runbook", "records", "show", "--reports", str(reports), "20260101"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -157,52 +142,59 @@ def test_reader_that_has_seen_enough_is_no_error(reports: Path) -> None:
 
 
 def test_record_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A record is told from its headline to its head; the commands only where they are asked for."""
+    """A record is told from its headline to its head, as Markdown where it is no terminal; `render` keeps the same."""
     journal = told(tmp_path, "WORD", project="shop")
-    text = said(capsys, "show", journal)
+    text = said(capsys, "records", "show", journal)
     for expected in (
-        "Over: production runs v1 again\n",
-        "project         shop\n",
-        "from            v2\n",
-        "run by          WORD on WORD\n",
-        "evidence WORD",
-        "1. Chapter\n",
-        "Given first WORD",
-        "failed",
-        "expected this; seen WORD",
+        "# Over: production runs v1 again\n",
+        "- project: shop\n",
+        "- from: v2\n",
+        "- run by: WORD on WORD\n",
+        "- release, image tag: **v1**, was v2\n",
+        "    - evidence WORD\n",
+        "### 1\\. Chapter\n",
+        " passed Given first WORD, 1.5 s\n",
+        " passed When user traffic is paused (changed), 0.1 s\n",
+        " **failed** Then last WORD, 0.1 s: expected this; seen WORD\n",
         "left out: it WORD",
-        "What is left",
+        "## What is left to do",
+        f"head `{verify(journal).head}`",
     ):
         assert expected in text, expected
     assert "docker WORD" not in text
-    verbose = said(capsys, "show", "-v", journal)
-    assert "[7] $ docker WORD  (exit code 1, 0.1 s)" in verbose
-    assert "(HTTP 503, 0.1 s)" in verbose
+    assert said(capsys, "records", "show", "--reports", tmp_path) == text
+    path = said(capsys, "render", journal, "--format", "markdown")
+    assert path == f"{journal.with_name('record.md')}\n"
+    assert journal.with_name("record.md").read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_record_fits_the_terminal(tmp_path: Path, columns: int) -> None:
+    """A terminal renders the Markdown and breaks lines between words; what is to be typed is one line, to be copied."""
+    journal = filed(tmp_path, "2026-01-03T10:00:00", over()[:-1]) / "journal.jsonl"
+    shown = on_terminal(columns, "records", "show", str(journal), code=1)
+    assert "\x1b[" in shown
+    lines = COLOURS.sub("", shown).splitlines()
+    (typed,) = {line for line in lines if "--resume" in line}
+    assert typed.endswith("--resume 20260103T100000Z-shop-rollback --execute shop")
+    assert all(len(line) <= columns for line in lines if line != typed)
+    assert "```" not in shown
+    assert "**" not in shown
 
 
 def test_release_of_what_goes_nowhere_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A validation names the release that it looked at: in `show`, on its page, in the list and as JSON."""
+    """A validation names the release that it looked at: in `records show`, on its page, in the list and as JSON."""
     running = {"kind": "fact", "name": "running", "value": {"tag": "v7"}}
     folder = filed(tmp_path, "2026-01-01T10:00:00", [opened("validation"), running, closed("passed", "known-good")])
-    assert "\non              v7\n" in said(capsys, "show", folder)
+    assert "\n- on: v7\n" in said(capsys, "records", "show", folder)
     assert '<span class="rb-note">on</span> v7' in render.body(folder / "journal.jsonl")
-    assert json.loads(said(capsys, "records", "--json", tmp_path))["from"] == "v7"
+    assert json.loads(said(capsys, "records", "--json", "--reports", tmp_path))["from"] == "v7"
     assert 'data-name="From → to" data-key="v7">v7<' in (tmp_path / "index.html").read_text(encoding="utf-8")
-
-
-def test_one_entry_is_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """--entry prints every member of an entry, and its output as it is; a number that is none is refused."""
-    journal = told(tmp_path, "WORD")
-    text = said(capsys, "show", "--entry", 7, journal)
-    assert "kind: command\ncommand: docker WORD\n" in text
-    assert "stdout.kept:\n  WORD\n  second line\n" in text
-    assert main(["show", "--entry", "999", str(journal)]) == 1
-    assert "there is no entry 999" in capsys.readouterr().err
 
 
 def test_broken_record_is_shown_as_broken(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What can be believed of a journal that is not whole is shown, with that above it, and exit code 1."""
-    text = said(capsys, "show", "--reports", reports, "20260103T100000Z-shop-rollback", code=1)
+    text = said(capsys, "records", "show", "--reports", reports, "20260103T100000Z-shop-rollback", code=1)
     assert "This journal is not whole" in text
     assert "The run never closed its journal: its lock may be left" in " ".join(text.split())
 
@@ -213,9 +205,9 @@ def test_changed_record_does_not_say_how_it_ended(reports: Path, capsys: pytest.
     opened, *others = lines_in(journal)
     put(journal, [opened, others[0].replace(b'"kind":', b'"Kind":', 1), *others[1:]])
     words = "How it ended is not known: its journal was changed"
-    assert words in said(capsys, "show", "--reports", reports, "20260101", code=1)
-    assert words in said(capsys, "records", reports)
-    text = said(capsys, "show", "--reports", reports, "20260101", code=1)
+    assert words in said(capsys, "records", "show", "--reports", reports, "20260101", code=1)
+    assert words in said(capsys, "records", "--reports", reports)
+    text = said(capsys, "records", "show", "--reports", reports, "20260101", code=1)
     assert "Interrupted" not in text
     assert "--resume" not in text
 
@@ -228,11 +220,11 @@ def test_record_of_which_nothing_can_be_believed(
     folder = reports / "20260101T100000Z-shop-rollback"
     whole = (folder / "journal.jsonl").read_bytes()
     (folder / "journal.jsonl").write_bytes(left + whole[len(left) :] if left.endswith(b"\n") else left)
-    text = said(capsys, "show", "--reports", reports, "20260101", code=1)
+    text = said(capsys, "records", "show", "--reports", reports, "20260101", code=1)
     page = render.body(folder / "journal.jsonl")
-    assert text.startswith("Nothing in it can be believed\n")
+    assert text.startswith("# Nothing in it can be believed\n")
     assert "<h1>Nothing in it can be believed</h1>" in page
-    assert "Nothing in it can be believed" in said(capsys, "records", reports)
+    assert "Nothing in it can be believed" in said(capsys, "records", "--reports", reports)
     for wrong in ("nterrupted", "killed", "not closed", "Ended", "Took", "took", "--resume"):
         assert wrong not in text, wrong
         assert wrong not in page.partition('id="rb-check"')[0], wrong
@@ -248,7 +240,7 @@ def test_production_of_a_changed_record_may_have_been_looked_at(
     lines = lines_in(folder / "journal.jsonl")
     put(folder / "journal.jsonl", [*lines[:-2], lines[-2].replace(b'"kind":', b'"Kind":', 1), lines[-1]])
     expected = "How production was left is not known: what was seen afterwards cannot be believed"
-    assert expected in said(capsys, "show", folder, code=1)
+    assert expected in said(capsys, "records", "show", folder, code=1).replace("*", "")
     assert expected in " ".join(re.sub("<[^>]*>", "", render.body(folder / "journal.jsonl")).split())
 
 
@@ -265,13 +257,13 @@ def test_what_an_incident_left_as_it_is_is_shown(tmp_path: Path, capsys: pytest.
     more = [{"kind": "fact", "name": name, "value": value, "at": 1} for name, value in facts.items()]
     more += [{"kind": "action", "state": "done", "summary": "x", "scope": "production", "leaves": leaves}]
     folder = filed(tmp_path, "2026-01-01T10:00:00", [first, *more, *others])
-    text = " ".join(said(capsys, "show", folder).partition("What is left")[2].split())
+    text = " ".join(said(capsys, "records", "show", folder).partition("What is left")[2].replace("\\", "").split())
     for expected in (
-        "- Switch left off: exports (EXPORT_MODE=off), to be turned on again by: orders team; reminder due 2026-01-03",
+        "Switch left off: exports (EXPORT_MODE=off), to be turned on again by: orders team; reminder due 2026-01-03",
         "pytest features -m emergency --enable exports --execute shop",
-        "- In quarantine: v2,",
-        "- Restore point: /srv/i.dump, 12 bytes, sha256 " + "a" * 64,
-        "- Left on the production host: /srv/i.env: the env file as it was",
+        "In quarantine: v2,",
+        "Restore point: /srv/i.dump, 12 bytes, sha256 " + "a" * 64,
+        "Left on the production host: /srv/i.env: the env file as it was",
     ):
         assert expected in text, expected
     assert "Nothing" not in text
@@ -283,10 +275,10 @@ def test_what_must_stay_and_did_not_is_shown(tmp_path: Path, capsys: pytest.Capt
     looks = {"before": snapshot("x", "v1"), "after": snapshot("x", "v2", schema="unknown: no answer")}
     facts = [{"kind": "fact", "name": name, "value": value, "at": 1} for name, value in looks.items()]
     folder = filed(tmp_path, "2026-01-01T10:00:00", [first | {"type": "emergency"}, *facts, *others])
-    lines = said(capsys, "show", folder).splitlines()
-    assert "release, image tag: v1 → v2  must not have changed" in lines
-    (unseen,) = [line for line in lines if line.startswith("must be the same as before, and could not be seen:")]
-    (same,) = [line for line in lines if line.startswith("the same before and after:")]
+    lines = said(capsys, "records", "show", folder).splitlines()
+    assert "- release, image tag: **v2**, was v1 — **must not have changed**" in lines
+    (unseen,) = [line for line in lines if line.endswith("**must be the same as before, and could not be seen**")]
+    (same,) = [line for line in lines if line.startswith("- the same before and after: ")]
     assert "schema revision" in unseen
     assert "schema revision" not in same
 
@@ -312,18 +304,20 @@ def test_what_must_not_be_overlooked_is_shown(tmp_path: Path, capsys: pytest.Cap
     asked = first | {"asked_for": options | {"target": "v1"}}
     ends = others[-1] | {"trouble": "No space left on device"}
     folder = filed(tmp_path, "2026-01-01T10:00:00", [asked, *more, *others[:-1], ends])
-    text = " ".join(said(capsys, "show", folder).split())
+    text = " ".join(said(capsys, "records", "show", folder).split())
     for expected in (
-        "The journal could not be written: No space left on device;",
-        "Not seen to be well, a person vouched for it: Then it counts",
-        "plan No plan to compare with: none was made",
+        "**The journal could not be written:** No space left on device.",
+        "**Not seen to be well, a person vouched for it:** Then it counts",
+        "- plan: No plan to compare with: none was made",
         "passed over: v1.5: it is in quarantine",
-        "--to v1 by anna, 2026-01-01 10:00:00 UTC: return to this release, whatever the ledger says",
-        "--override 5.1.1 by ada, 2026-01-01 09:00:00 UTC: this step could not be checked,",
-        "and the run may go on: Then it counts because: I looked",
+        "`--to v1` by anna, 2026-01-01 10:00:00 UTC: return to this release, whatever the ledger says",
+        "`--override 5.1.1` by ada, 2026-01-01 09:00:00 UTC: this step could not be checked,",
+        "and the run may go on: Then it counts; because: I looked",
     ):
         assert expected in text, expected
-    assert "[the journal could not be written (No space left on device)]" in said(capsys, "records", tmp_path)
+    assert "[the journal could not be written (No space left on device)]" in said(
+        capsys, "records", "--reports", tmp_path
+    )
 
 
 def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -335,10 +329,10 @@ def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[s
         journal.write("step began", id="2.1.1", keyword="When", text=text, scenario="Users return", place="f:1")
         if text == "the gate is closed":
             journal.write("step ended", outcome="passed", detail="", seconds=1.0)
-    text = said(capsys, "show", journal.path)
-    assert text.startswith("Under way when this was read, at: When user traffic is resumed\n")
+    text = said(capsys, "records", "show", journal.path)
+    assert text.startswith("# Under way when this was read, at: When user traffic is resumed\n")
     assert "at work" in text
-    assert "ended           not yet" in text
+    assert "- ended: not yet" in text
     assert "A run is at work on it" in text
     for wrong in ("not whole", "nterrupted", "never closed", "the run ended", "--resume", "killed"):
         assert wrong not in text
@@ -346,27 +340,27 @@ def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "NOT ended: a run is writing it at this moment; its first 5 entries are as written\n"
     )
     assert main(["render", str(journal.path)]) == 1
-    assert f"python -m runbook show {journal.path}" in capsys.readouterr().err
+    assert f"python -m runbook records show {journal.path}" in capsys.readouterr().err
     assert not journal.path.with_name("record.html").exists()
     journal.write("action", summary="x", scope="production", state="begun", actions=[])
-    assert "When user traffic is resumed  (changing)" in said(capsys, "show", journal.path)
+    assert "When user traffic is resumed (changing)" in said(capsys, "records", "show", journal.path)
     journal.close()
-    text = said(capsys, "show", journal.path, code=1)
+    text = said(capsys, "records", "show", journal.path, code=1)
     assert "Interrupted at: When user traffic is resumed" in text
-    assert "When user traffic is resumed  (begun, not finished)" in text
+    assert "When user traffic is resumed (begun, not finished)" in text
     assert "(changed)" not in text
     assert "user traffic is resumed <em>begun, not finished</em>" in render.body(journal.path)
 
 
 @pytest.mark.parametrize("word", ["\x1b]0;owned\x07", "\x1b[2J", "a\rb", "\N{RIGHT-TO-LEFT OVERRIDE}x", "[red]x"])
 def test_terminal_is_not_steered_by_a_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str], word: str) -> None:
-    """Characters that would steer a terminal are shown as their numbers, in lists, records and entries."""
+    """Characters that would steer a terminal are shown as their numbers, in lists and records, also where rendered."""
     journal = told(tmp_path, word)
-    text = said(capsys, "records", tmp_path) + said(capsys, "show", "-v", journal) + said(
-        capsys, "show", "--entry", 7, journal
-    )  # fmt: skip
-    assert not set(text) & {"\x1b", "\x07", "\r", "\N{RIGHT-TO-LEFT OVERRIDE}"}
-    assert "[red]x" in text or word != "[red]x"
+    text = said(capsys, "records", "--reports", tmp_path) + said(capsys, "records", "show", journal)
+    rendered = COLOURS.sub("", on_terminal(100, "records", "show", str(journal)))
+    for shown in (text, rendered.replace("\r\n", "")):
+        assert not set(shown) & {"\x1b", "\x07", "\r", "\N{RIGHT-TO-LEFT OVERRIDE}"}
+    assert "[red]x" in rendered or word != "[red]x"
 
 
 @pytest.mark.parametrize("typed", [INCIDENT, "0300", "folder", "journal"])

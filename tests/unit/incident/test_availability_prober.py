@@ -70,7 +70,7 @@ def test_address_that_answers_is_up(tmp_path: Path) -> None:
         with probing(tmp_path, f"{server.url}/orders") as prober:
             seen = until(prober, lambda seen: seen.probes >= 6)
         asked = list(server.asked)
-    assert (seen.share, seen.down_since, seen.down(time.monotonic()), seen.error) == (1.0, None, 0.0, None)
+    assert (seen.good, seen.down_since, seen.down(time.monotonic()), seen.error) == (seen.probes, None, 0.0, None)
     assert {request.path for request in asked} == {"/orders"}
     assert set(statuses(tmp_path)) == {200, 204, 302}
     assert len(statuses(tmp_path)) >= seen.probes
@@ -91,8 +91,7 @@ def test_outage_is_measured(tmp_path: Path) -> None:
         up = until(prober, lambda seen: seen.down_since is None)
     now = time.monotonic()
     assert 0.25 <= up.down(now) <= 5
-    assert up.longest(now) == up.down(now)
-    assert 0 < up.share < 1
+    assert 0 < up.good < up.probes
 
 
 def test_refused_connection_is_down(tmp_path: Path) -> None:
@@ -189,18 +188,18 @@ def test_stop_does_not_wait_for_an_address_that_hangs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ended", "down", "longest"),
+    ("ended", "down"),
     [
-        pytest.param([(0, 200), (1, 503), (2, 200), (3, 0), (6, 200)], 4.0, 3.0, id="two-outages"),
-        pytest.param([(0, 0), (5, 0)], 10.0, 10.0, id="down-all-the-time"),
-        pytest.param([(0, 200), (2, 200), (1, 0)], 0.0, 0.0, id="late-news-of-an-earlier-probe"),
-        pytest.param([(1, 0), (4, 200), (2, 0), (3, 0)], 3.0, 3.0, id="recovered-while-others-wait"),
+        pytest.param([(0, 200), (1, 503), (2, 200), (3, 0), (6, 200)], 4.0, id="two-outages"),
+        pytest.param([(0, 0), (5, 0)], 10.0, id="down-all-the-time"),
+        pytest.param([(0, 200), (2, 200), (1, 0)], 0.0, id="late-news-of-an-earlier-probe"),
+        pytest.param([(1, 0), (4, 200), (2, 0), (3, 0)], 3.0, id="recovered-while-others-wait"),
     ],
 )
-def test_outages_are_summed_up(ended: list[tuple[float, int]], down: float, longest: float) -> None:
+def test_outages_are_summed_up(ended: list[tuple[float, int]], down: float) -> None:
     """Seconds without service, at second 10, from probes in the order in which they ended."""
     seen = Availability("http://x/")
     for began, status in ended:
         seen = seen.with_probe(Probe(began, status, 0.1))
-    assert (seen.down(10), seen.longest(10)) == (down, longest)
+    assert seen.down(10) == down
     assert seen.probes == len(ended)

@@ -47,6 +47,7 @@ def test_everything_of_a_record_is_its_owners_alone(tmp_path: Path) -> None:
     modes = {path.relative_to(tmp_path).as_posix(): mode(path) for path in tmp_path.rglob("*")}
     assert modes == {
         "reports": 0o700,
+        "reports/.summaries.json": 0o600,
         "reports/index.html": 0o600,
         "reports/i-1": 0o700,
         "reports/i-1/journal.jsonl": 0o600,

@@ -11,12 +11,10 @@ from hypothesis import strategies as st
 
 from runbook.errors import JournalError
 from runbook.journal.journal import Journal
-from runbook.journal.quick_read import skim
 from runbook.journal.verify import verify
 from runbook.report.archive import index_page
-from runbook.report.archive.archive import Archive, read
+from runbook.report.archive.archive import Archive, read, remember
 from runbook.report.archive.summary import State, Summary
-from runbook.report.incident_report import IncidentReport
 from runbook.secrets.redactor import Redactor
 from runbook.text import one_line
 from tests.support.filed import closed, filed, opened, over
@@ -332,19 +330,37 @@ def test_page_that_cannot_be_made_is_missing_and_no_more(tmp_path: Path) -> None
     assert found.link.endswith("/journal.jsonl")
 
 
-def test_index_and_page_tell_the_same(tmp_path: Path) -> None:
-    """What is told of the entries that an index reads is what is told of them all."""
-    journal = told(tmp_path)
-    some, every = IncidentReport(skim(journal).entries), IncidentReport(verify(journal).entries)
-    for name in ("headline", "tone", "from_to", "kind", "began", "seconds", "time_to_recover", "without_service"):
-        assert getattr(some, name) == getattr(every, name), name
-    assert (some.production.users_kept_out, some.production.left_unknown) == (
-        every.production.users_kept_out,
-        every.production.left_unknown,
-    )
-    # One that is not whole is read by verify, all of it.
-    assert not skim(journal).problem or len(skim(journal).entries) == len(verify(journal).entries)
-    assert skim(journal).problem or len(skim(journal).entries) < len(verify(journal).entries)
+def test_journals_that_were_not_touched_are_read_once(tmp_path: Path) -> None:
+    """At the end of a run, what was read before is known; `records` reads all anew, and so does anybody else."""
+    filed(tmp_path, WHEN, over())
+    other = filed(tmp_path, "2026-01-31T11:00:00", over())
+    remember(tmp_path, read(tmp_path))
+    found = read(tmp_path, seconds=0)
+    assert not found.unread
+    assert found.summaries == read(tmp_path).summaries
+    (other / "record.html").write_text("x")
+    assert [each.has_page for each in read(tmp_path, seconds=0).summaries] == [True, False]
+
+
+@pytest.mark.parametrize("keep_time", [True, False])
+def test_journal_that_was_touched_is_read_again(tmp_path: Path, *, keep_time: bool) -> None:
+    """A byte changed since is told, also by whoever gives the file its old time and size."""
+    journal = filed(tmp_path, WHEN, over()) / "journal.jsonl"
+    before = journal.stat()
+    remember(tmp_path, read(tmp_path))
+    journal.write_bytes(journal.read_bytes().replace(b"anna", b"anne"))
+    if keep_time:
+        os.utime(journal, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (found,) = read(tmp_path, seconds=60).summaries
+    assert found.state is State.UNREADABLE
+
+
+@pytest.mark.parametrize("kept", ["", "[]", "[7]", "{}", '[{"folder": "x"}]', '[{"folder": "x", "stamp": []}]', "\xff"])
+def test_odd_memory_is_forgotten(tmp_path: Path, kept: str) -> None:
+    """Whatever stands in the file of what was read, the journals are what counts."""
+    filed(tmp_path, WHEN, over())
+    (tmp_path / ".summaries.json").write_text(kept, encoding="latin-1")
+    assert read(tmp_path, seconds=60).summaries == read(tmp_path).summaries
 
 
 def test_three_hundred_journals_take_a_few_seconds(tmp_path: Path) -> None:

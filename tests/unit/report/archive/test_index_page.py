@@ -192,12 +192,12 @@ def test_page_is_written_in_one_step(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("old")
     path = index_page.write(tmp_path, read(tmp_path))
     assert path.read_text().startswith("<!DOCTYPE html>")
-    assert [each.name for each in tmp_path.iterdir()] == ["index.html"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".summaries.json", "index.html"]
     path.unlink()
     path.mkdir()
     with pytest.raises(JournalError, match=r"index\.html cannot be written"):
         index_page.write(tmp_path, read(tmp_path))
-    assert [each.name for each in tmp_path.iterdir()] == ["index.html"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".summaries.json", "index.html"]
 
 
 def test_styles_of_record_and_index_do_not_meet() -> None:

@@ -39,13 +39,13 @@ def changed(line: bytes, member: str, value: object) -> bytes:
 
 
 def test_odd_entries_end_in_a_page_or_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever is missing in a journal, or of another type, `render` and `show` end with a page or with words."""
+    """Whatever is missing in a journal, or of another type, `render` and `records show` end with a record or words."""
     journal = told(tmp_path, outcome="failed")
     refused = 0
     for name, lines in odd(lines_in(journal)):
         put(journal, sealed_anew(lines))
-        for command in ("render", "show"):
-            assert main([command, str(journal)]) in (0, 1), name
+        for command in (["render"], ["records", "show"]):
+            assert main([*command, str(journal)]) in (0, 1), name
             said = capsys.readouterr()
             refused += "not as this version of the runbook writes them" in said.err
             assert said.out or "→" in said.err, name

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -407,3 +408,52 @@ def test_page_says_how_to_check_it_against_the_announcement(tmp_path: Path) -> N
     lines = lines_in(journal)
     put(journal, sealed_anew([*lines[:-1], resealed(lines[-2], **change), lines[-1]]))
     assert option in render.body(journal)
+
+
+def step(write: Any, number: int, outcome: str = "passed", *, kept: str = "said", changes: bool = False) -> None:
+    text = f"container {number} runs the pinned digest"
+    write("step began", id="1.1.1", keyword="Then", text=text, scenario="s", place="1_chapter.feature:3")
+    streams = {"stdout": {"bytes": len(kept), "kept": kept}, "stderr": {"bytes": 0, "kept": ""}}
+    about = {"directory": "/srv", "stdin_bytes": None, "exit_code": 0, "seconds": 0.1}
+    write("command", command=f"docker inspect {number}", **about, **streams)
+    if changes:
+        write("action", summary="x", scope="production", state="done", seconds=0.1, receipts=[])
+    write("step ended", outcome=outcome, detail="", seconds=0.1)
+
+
+def long_record(folder: Path, count: int) -> Journal:
+    journal = Journal(folder / INCIDENT / "journal.jsonl", Redactor())
+    journal.write("opened", type="rollback", mode="execute", incident=INCIDENT)
+    journal.write("scenario began", scenario="s", feature="1. A chapter", description="")
+    for number in range(count):
+        step(journal.write, number)
+    return journal
+
+
+def test_each_output_is_capped(tmp_path: Path) -> None:
+    """Of an output that is longer than the journal keeps, in a forged journal say, the last 64 KiB are shown."""
+    journal = long_record(tmp_path, 0)
+    step(journal.write, 1, kept="a" + "<" * 64 * 1024)
+    journal.close()
+    html = render.body(journal.path)
+    assert "&lt;" * 64 * 1024 in html
+    assert "a&lt;" not in html
+    assert "the last 65,536 characters of 65,537 bytes" in html
+
+
+@pytest.mark.parametrize(("count", "detailed"), [(996, True), (998, False)])
+def test_very_long_record_tells_every_step(tmp_path: Path, count: int, detailed: bool) -> None:  # noqa: FBT001
+    """From 1,001 steps on the details are those of what changed production or stopped it; every step is there."""
+    journal = long_record(tmp_path, count)
+    step(journal.write, 7001, changes=True)
+    step(journal.write, 7002, "failed")
+    step(journal.write, 7003)
+    journal.close()
+    html = render.body(journal.path)
+    assert all(f"container {number} runs the pinned digest" in html for number in (0, count - 1, 7001, 7002, 7003))
+    assert ("docker inspect 0<" in html, "docker inspect 7003<" in html) == (detailed, detailed)
+    assert "docker inspect 7001<" in html
+    assert "docker inspect 7002<" in html
+    assert ("This record is very long" in html) is not detailed
+    # So one of 10,000 steps stays below 5 MB.
+    assert detailed or len(html.encode()) / (count + 3) < 480

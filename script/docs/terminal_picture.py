@@ -1,8 +1,11 @@
 """Take a picture of a terminal at the moment at which it shows certain words, with the command that shows them.
 
-    .venv/bin/python docs/terminal_picture.py docs/live_execution.png "brought up on the target" -- script/rehearse
+    shot=".venv/bin/python script/docs/terminal_picture.py"
+    $shot docs/live_execution.png "PRODUCTION IS BEING CHANGED  2" -- script/rehearse
+    $shot docs/live_plan.png "container stays healthy" -- .venv/bin/pytest features --settings .rehearsals/…
 
-The command runs in tmux, to its end. docs/live_view.md has the commands of the pictures there.
+The command runs in tmux, to its end. For the plan, a practice production must still run its failed release: stop
+`script/rehearse --keep` with Ctrl-C in chapter 1, and take the settings that it prints.
 """
 
 import io
@@ -12,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+from picture import ARGUMENTS, CHROMIUM
 from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
@@ -19,8 +23,6 @@ from rich.text import Text
 
 COLUMNS, LINES = 104, 40
 DEADLINE = 600.0  # seconds
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 PAGE = """<!doctype html><meta charset="utf-8"><style>{stylesheet}
 body {{ margin: 0; background: {background}; color: {foreground}; display: inline-block; padding: 14px 18px }}
 pre {{ margin: 0; font: 14px/1.28 "DejaVu Sans Mono", "Liberation Mono", monospace }}</style><pre>{code}</pre>"""

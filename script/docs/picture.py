@@ -1,7 +1,7 @@
-"""Take the pictures of a record and of the archive: `.venv/bin/python docs/picture.py`; it takes some minutes.
+"""Take the pictures of a record and of the archive: `.venv/bin/python script/docs/picture.py`; it takes some minutes.
 
 Without arguments some incidents are rehearsed, and docs/record.png and docs/archive.png are made of their records. Of a
-page that is there already: `.venv/bin/python docs/picture.py reports/…/record.html docs/record.png`.
+page that is there already: `.venv/bin/python script/docs/picture.py reports/…/record.html docs/record.png`.
 """
 
 import subprocess
@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 #: What the archive shows; the last one is the record that is shown.
 REHEARSED = ("regression", "irreversible-migration", "export-leak", "breaking-migration")
 
