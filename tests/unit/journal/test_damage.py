@@ -13,6 +13,7 @@ from runbook.errors import JournalError
 from runbook.journal.damage import Damage
 from runbook.journal.quick_read import skim
 from runbook.journal.verify import verify
+from tests.support.campaigns import examples
 from tests.support.forging import journal_of, lines_in, put, resealed, rewritten, sealed_anew
 
 ENTRIES = 8
@@ -312,7 +313,7 @@ def told(data: bytes) -> tuple[Damage | None, int, str]:
         return found.damage, len(found.entries), str(found.problem)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(st.data())
 def test_any_damage_is_told(data: st.DataObject) -> None:
     """Whatever is done to its bytes, it is told, and no entry is believed that was not written there."""
