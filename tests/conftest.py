@@ -2,8 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.support.keeping import HEADLINES
 
 # The tests' own runs write nothing into the summary of a CI job.
 os.environ.pop("GITHUB_STEP_SUMMARY", None)
@@ -22,31 +25,43 @@ _LAST = (
 _TOGETHER = _LAST[:3]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Know the marker of pytest-xdist in its processes too, where the plugin itself is not loaded."""
-    config.addinivalue_line("markers", "xdist_group(name): tests that one process runs in one go")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort the tests; within a place of this order they stay as they are."""
     items.sort(key=_place)
-    if hasattr(config, "workerinput"):  # where tests are spread over processes, in each of these
-        for item in items:
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
 
 
 def _place(item: pytest.Item) -> int:
     return next((n for n, name in enumerate(_LAST) if item.path.is_relative_to(_TESTS / name)), -1)
 
 
-def _group(item: pytest.Item) -> str:
-    """What one process runs in one go, where the tests are spread: what shares what takes long to make."""
-    file = item.path.relative_to(_TESTS).as_posix()
-    if file in _TOGETHER:
-        return "regression"
-    if isinstance(item, pytest.Function) and item.cls is not None:
-        return f"{file}:{item.cls.__name__}"
-    if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "name" in item.callspec.params:
-        return f"{file}:{item.callspec.params['name']}"
-    return file
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadscope` one process runs in one go what shares what takes long to make."""
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where tests are spread
+
+    class Spread(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return together(nodeid)
+
+    return Spread(config, log)
+
+
+def together(nodeid: str) -> str:
+    """What a test is run together with: its class, its record in a browser, or its file and those that go on with it.
+
+    >>> together("tests/engine/test_incidents.py::TestForwardFix::test_went_forward")
+    'tests/engine/test_incidents.py::TestForwardFix'
+    >>> together("tests/engine/test_bad_input.py::test_no_settings_file")
+    'engine/test_regression.py'
+    >>> together("tests/browser/test_every_incident.py::test_prints_everything[A4-export-leak]")
+    'tests/browser/test_every_incident.py[export-leak]'
+    """
+    path, *names = nodeid.partition("[")[0].split("::")
+    if path.removeprefix("tests/") in _TOGETHER:
+        return _TOGETHER[0]
+    if len(names) > 1:
+        return f"{path}::{names[0]}"
+    record = next((name for name in HEADLINES if name in nodeid.partition("[")[2]), "")
+    return f"{path}[{record}]" if record else path

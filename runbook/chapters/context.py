@@ -11,6 +11,7 @@ from runbook.incident.executor import Executor
 from runbook.incident.options import Options
 from runbook.journal.availability import Availability
 from runbook.migrations.database import Database
+from runbook.migrations.image.report import ImageReport
 from runbook.migrations.restore_point import RestorePoint
 from runbook.migrations.restore_steps import Restoring
 from runbook.notify.announcement import Channel
@@ -95,6 +96,8 @@ class Context:
         self.gate = TrafficGate(self.production, self.http, settings.traffic, deadlines.public)
         self.health = Health(self.production, self.http, settings.health, settings.health_headers(), deadlines)
         self.logs = Logs(self.production, settings.logs, redactor.text)
+        #: What images that ran said of their migrations, by image id.
+        self.asked_images: dict[str, ImageReport] = {}
 
     # What is needed at the end is made only then: a missing ticket token must not stop a rollback as it begins.
 

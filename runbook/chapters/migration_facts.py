@@ -113,11 +113,16 @@ def _failed_image(context: Context) -> str:
 
 
 def ask_running(context: Context) -> ImageReport:
-    """What the image that runs now knows of its revisions. Raises Inconclusive when it does not tell them."""
-    container = context.production.of_services([context.settings.migrations.service])[0]
-    found = _ask(context, container.image_id, None, None)
-    found.read_graph()
-    return found
+    """What the image that runs now knows of its revisions; each image is asked once a run, as none changes.
+
+    Raises Inconclusive when it does not tell them.
+    """
+    image = context.production.of_services([context.settings.migrations.service])[0].image_id
+    if image not in context.asked_images:
+        found = _ask(context, image, None, None)
+        found.read_graph()
+        context.asked_images[image] = found
+    return context.asked_images[image]
 
 
 def of(context: Context) -> Schema:

@@ -44,7 +44,9 @@ class Shop:
         incident = find_incident(name)
         self.rehearsed = None
         self.live(incident.live)
-        return Rehearsed(self.practice, folder / "reports"), incident.go_wrong(self.practice)
+        here = Rehearsed(self.practice, folder / "reports")
+        here.reports.mkdir(exist_ok=True)
+        return here, incident.go_wrong(self.practice)
 
     def live(self, tag: str) -> None:
         """Bring production to where that release is live, validated, and used by its first customers."""

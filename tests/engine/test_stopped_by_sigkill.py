@@ -1,48 +1,50 @@
 """SIGKILL at a few moments of a rollback: the record names the step in flight, `--resume` ends as if nothing had been.
 
-`python -m tests.engine.kill_campaign --every` does the same at every moment.
+test_stopped.py kills while Compose works and lets it finish; `python -m tests.engine.kill_campaign --every` kills at
+every moment.
 """
 
 import pytest
 
 from tests.engine.conftest import Rehearsed, docker
 from tests.engine.kill_campaign import Campaign
+from tests.support.campaigns import campaign
 from tests.support.keeping import keep
 
 
 @pytest.fixture(scope="module")
-def campaign(broken: Rehearsed) -> Campaign:
+def kills(broken: Rehearsed) -> Campaign:
     """Kills on the shop."""
     return Campaign(broken, seed=1)
 
 
-def moment(campaign: Campaign, kind: str, words: str) -> str:
+def moment(kills: Campaign, kind: str, words: str) -> str:
     """The moment of that kind at the step or change that has these words."""
-    places = campaign.undisturbed.steps if kind in ("began", "ended") else [s for s, _ in campaign.undisturbed.changes]
+    places = kills.undisturbed.steps if kind in ("began", "ended") else [s for s, _ in kills.undisturbed.changes]
     return f"{kind}:{next(number for number, place in enumerate(places, start=1) if words in place)}"
 
 
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        pytest.param("middle", "are brought up on", id="under-compose"),
+        pytest.param("middle", "are brought up on", id="under-compose", marks=campaign),
         pytest.param("crash", "are brought up on", id="with-compose"),
         pytest.param("last", "the follow-up ticket is opened", id="told-and-not-noted"),
     ],
 )
-def test_killed_rollback_comes_to_the_same_end(campaign: Campaign, broken: Rehearsed, kind: str, words: str) -> None:
+def test_killed_rollback_comes_to_the_same_end(kills: Campaign, broken: Rehearsed, kind: str, words: str) -> None:
     """Journal, page and production are as they must be after the kill, and after the incident was gone on with."""
-    kill = campaign.kill_at(moment(campaign, kind, words))
+    kill = kills.kill_at(moment(kills, kind, words))
     assert kill.problems == []
     assert (kill.killed, kill.resumed, kill.same) == (True, True, True)
     keep("resumed", broken.reports / kill.record)
 
 
-def test_container_half_replaced_gets_its_own_name_again(campaign: Campaign, broken: Rehearsed) -> None:
+def test_container_half_replaced_gets_its_own_name_again(kills: Campaign, broken: Rehearsed) -> None:
     """What an `up` leaves that was cut short between two containers is put right when the incident is gone on with."""
     name = f"{broken.practice.name}-api-1"
-    kill = campaign.kill_at(
-        moment(campaign, "began", "every api and jobs container runs the pinned digest"),
+    kill = kills.kill_at(
+        moment(kills, "began", "every api and jobs container runs the pinned digest"),
         lambda: docker("rename", name, f"0123456789ab_{name}"),
     )
     assert kill.problems == []

@@ -11,6 +11,7 @@ from tests.engine.judging import Scene, arguments, told
 from tests.engine.killer import VARIABLE
 from tests.engine.same_end import strays
 from tests.engine.test_stopped import gate, stopped
+from tests.support.campaigns import campaign
 
 LIVE = "2025-12-15-rc1"
 
@@ -45,6 +46,7 @@ class TestStoppedDowngrade:
         assert "Reconcile the data drift" in ticket
 
 
+@campaign
 class TestKilledDowngrade:
     """The run is killed while the schema goes back."""
 

@@ -186,6 +186,27 @@ def test_rule_is_strict_where_the_image_does_not_tell(tmp_path: Path, monkeypatc
     assert "there is no alembic.ini" in parts.incident.journal.path.read_text()
 
 
+def test_running_image_is_asked_once_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking takes seconds, some of them behind the closed gate; another image is asked for itself."""
+    asked: list[str] = []
+
+    def answer(_context: Any, name: str, _tag: None, _span: None) -> ImageReport:
+        asked.append(name)
+        return image("r0", "r1")
+
+    monkeypatch.setattr(migration_facts, "_ask", answer)
+    runs = SimpleNamespace(image_id="sha256:a")
+    parts: Any = SimpleNamespace(
+        production=SimpleNamespace(of_services=lambda _services: [runs]),
+        settings=SimpleNamespace(migrations=SimpleNamespace(service="api")),
+        asked_images={},
+    )
+    for name in ("sha256:a", "sha256:a", "sha256:b"):
+        runs.image_id = name
+        assert migration_facts.ask_running(parts).knows("r1")
+    assert asked == ["sha256:a", "sha256:b"]
+
+
 def test_plan_states_the_rule_that_its_way_would_have(tmp_path: Path) -> None:
     """Behind planned changes nothing is asked: what runs now is not what would run."""
     parts = ready_tools(tmp_path, "r2", mode=Mode.PLAN)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook.production.env_file import EnvFile, names_in, rewritings
+from tests.support.campaigns import examples
 
 KEY = "IMAGE_TAG"
 MOST = 80  # ways to be tried at all: each costs a question
@@ -94,7 +95,7 @@ ASSIGNMENTS = st.builds(
 STATEMENTS = st.one_of(COMMENTS, OTHERS, ASSIGNMENTS.map(lambda found: found.saying(found.value)))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(
     front=st.builds(
         lambda mark, lines: mark + b"".join(map(b"".join, lines)),

@@ -288,7 +288,7 @@ def words_of(page: str) -> str:
     return "\n".join(words.found)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=list(HealthCheck))
 @given(output=outputs())
 def test_secret_is_not_on_the_page(tmp_path_factory: pytest.TempPathFactory, output: Output) -> None:
     """It is in nothing that the page shows or holds, where the output stands under a step."""
@@ -307,7 +307,7 @@ def test_secret_is_not_on_the_page(tmp_path_factory: pytest.TempPathFactory, out
     assert not output.is_shown_by(pages[0])
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=list(HealthCheck))
 @given(output=outputs())
 def test_secret_is_not_in_the_live_view(output: Output) -> None:
     """It is not in what is drawn while a command runs, nor in the lines that stay above it."""

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from runbook.secrets.redactor import Redactor, looks_secret, secrets_in
 from runbook.text import visible
+from tests.support.campaigns import examples
 
 CANARY = "k@n\"ä\\ry/4711 +%<&>~!'(=)?"
 LABEL = "[secret CANARY]"
@@ -117,7 +118,7 @@ PRINTABLE = st.characters(categories=("L", "N", "P", "S"), include_characters=" 
 SECRETS = st.text(PRINTABLE, min_size=6, max_size=24).filter(lambda text: len(" ".join(text.split())) >= 6)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     secret=SECRETS,
     before=st.text(max_size=20),
@@ -136,7 +137,7 @@ def test_no_secret_survives(secret: str, before: str, after: str, name: str) -> 
         assert not hidden_in_base64(struck, secret.encode())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(secret=SECRETS, text=st.text(st.sampled_from("abcdefgh 0123-_/=%+\\\n"), max_size=200))
 def test_other_text_stays(secret: str, text: str) -> None:
     """Text without the secret is not touched."""

@@ -17,6 +17,7 @@ from runbook.report.archive.archive import Archive, read, remember
 from runbook.report.archive.summary import State, Summary
 from runbook.secrets.redactor import Redactor
 from runbook.text import one_line
+from tests.support.campaigns import examples
 from tests.support.filed import closed, filed, opened, over
 from tests.support.telling import INCIDENT, told
 
@@ -146,7 +147,7 @@ def test_every_cut_is_told(tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_changed_byte_is_told_as_verify_tells_it(tmp_path: Path, data: st.DataObject) -> None:
     """Whatever byte of a journal is changed, the index says what `verify` says."""
     journal = tmp_path / "i-1" / "journal.jsonl"

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from runbook.report.page import render
+from tests.support.campaigns import examples
 from tests.support.telling import told
 
 #: What page makers get wrong: ends of elements, of attributes, of comments and of scripts; entities; odd characters.
@@ -70,7 +71,7 @@ def harmless(word: str) -> tuple[list[tuple[str, tuple[str, ...]]], list[tuple[s
     return _Elements(page).found, as_browsers_do(page)
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(HOSTILE)
 @example("</pre></details></article><script>alert(1)</script>")
 @example('" onmouseover="alert(1)" x="')
