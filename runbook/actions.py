@@ -1,9 +1,9 @@
 """What steps are made of: a change that converges when repeated, and an expectation with a deadline."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from runbook.hosts.command import Command
 
@@ -35,6 +35,60 @@ class Scope(StrEnum):
     PEOPLE = "people"
 
 
+class ActionName(StrEnum):
+    """What a change does: what the record, and whoever reads it, goes by."""
+
+    ANNOUNCE = "announce"
+    BRING_UP = "bring_up"
+    CLOSE_ROLLBACK = "close_rollback"
+    DOWNGRADE = "downgrade"
+    ENTER_LEDGER = "enter_ledger"
+    FETCH_IMAGES = "fetch_images"
+    FORCE_LOCK = "force_lock"
+    OPEN_ROLLBACK = "open_rollback"
+    OPEN_TICKET = "open_ticket"
+    PAUSE_TRAFFIC = "pause_traffic"
+    QUARANTINE = "quarantine"
+    REDEPLOY = "redeploy"
+    REMOVE_DUMP = "remove_dump"
+    RESUME_TRAFFIC = "resume_traffic"
+    SET_IMAGE_TAG = "set_image_tag"
+    SET_KILL_SWITCH = "set_kill_switch"
+    STOP_APPLICATION = "stop_application"
+    TAKE_RESTORE_POINT = "take_restore_point"
+    UPGRADE = "upgrade"
+
+
+class LeftOut(StrEnum):
+    """Why a scenario is not run."""
+
+    STRATEGY = "strategy"  # it is for another one
+    NEEDS = "needs"  # what it needs did not pass
+    NOTHING_TO_DO = "nothing to do"
+    PASSED = "passed"  # in this incident, before
+    PAST = "past"  # the incident is, and it did not come to its end
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether the scenario need not run any more in this incident."""
+        return self is not LeftOut.NEEDS
+
+
+class Question(StrEnum):
+    """What is decided in an incident, by the runbook or by a person."""
+
+    FORWARD_FIX = "forward_fix"
+    LOCK = "lock"
+    LOSS = "loss"
+    OVERRIDE = "override"
+    READINESS = "readiness"
+    RESTORE_POINT = "restore_point"
+    SAME_TARGET = "same_target"
+    TARGET = "target"
+    TIME_LIMITS = "time_limits"
+    VERDICT = "verdict"
+
+
 class Outcome(StrEnum):
     """How a step, a scenario or an incident can end. There is no other way."""
 
@@ -56,16 +110,25 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Message:
-    """Something sent that is not a command (an announcement, a ticket): what it says, and how it is sent.
+    """Something sent to people (an announcement, a ticket): what it says, and how it is sent.
 
-    `send` returns the receipt, in words.
+    `send` returns the receipt, in words. `head` is the journal's head hash that the text names, if it names one.
     """
 
+    title: str
     text: str
     send: Callable[[], str]
+    head: str = ""
 
-    def __str__(self) -> str:
-        return self.text
+    @property
+    def members(self) -> dict[str, str]:
+        """What the journal says of it."""
+        return {"title": self.title, "text": self.text} | ({"head": self.head} if self.head else {})
+
+
+def message_told(action: str, message: Mapping[str, Any]) -> str:
+    """A message as people read it in a plan and in the record, from its `title` and `text` there."""
+    return f"{action.replace('_', ' ')}: {message['title']}\n{message['text']}"
 
 
 def not_known_yet(what: str) -> str:
@@ -90,16 +153,46 @@ class Artifact:
 class Action:
     """A change, described before it is made.
 
-    `already` looks whether it is so already, and returns the evidence in words, or None. `leaves` are the files that
-    nobody removes afterwards but a person, or a later change that `removes` those paths.
+    `name`, `resource` (what is changed), `variable` (of an env file), `old` and `new` (its value before and after) are
+    for programs, `summary` is for people. `already` looks whether it is so already, and returns the evidence in words,
+    or None. `leaves` are the files that nobody removes afterwards but a person, or a later change that `removes` those
+    paths.
     """
 
+    name: ActionName
     summary: str
-    actions: tuple[Command | Message, ...]
+    commands: tuple[Command, ...] = ()
     already: Callable[[], str | None] = never
     scope: Scope = Scope.PRODUCTION
     leaves: tuple[Artifact, ...] = ()
     removes: tuple[str, ...] = ()
+    resource: str = ""
+    variable: str | None = None
+    old: str | None = None
+    new: str | None = None
+    #: Sent behind the commands.
+    message: Message | None = None
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """What the journal says of it, whatever comes of it."""
+        found: dict[str, Any] = {"action": self.name, "summary": self.summary, "scope": self.scope}
+        told = {"resource": self.resource or None, "variable": self.variable, "from": self.old, "to": self.new}
+        found |= {name: value for name, value in told.items() if value is not None}
+        if self.leaves or self.removes:
+            found |= {"leaves": list(map(asdict, self.leaves)), "removes": list(self.removes)}
+        return found
+
+    @property
+    def planned(self) -> dict[str, Any]:
+        """What the journal says of how it is made."""
+        told = {"message": self.message.members} if self.message else {}
+        return {"commands": [str(command) for command in self.commands]} | told
+
+
+def same_change(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    """By what an `action` entry is told from those of other changes, in whichever run."""
+    return entry.get("action"), entry.get("resource"), entry.get("variable"), entry.get("to")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from runbook.actions import Action, Check, Observation
+from runbook.actions import Action, ActionName, Check, Observation
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.migrating import migrate_command, time_limits
@@ -41,7 +41,8 @@ def stopping(context: Context) -> Action:
         return f"{shown}{', on the schema of the target' if switched else ''}" if stopped or switched else None
 
     services = ", ".join(context.settings.project.services)
-    return Action(f"{services} are stopped", (context.production.stop_command(),), already)
+    summary, stopping = f"{services} are stopped", (context.production.stop_command(),)
+    return Action(ActionName.STOP_APPLICATION, summary, stopping, already, resource=services)
 
 
 def startable(context: Context) -> Check:
@@ -73,9 +74,14 @@ def undoing(context: Context) -> Action:
     """
     head, tag = migration_facts.of(context).target_head, _failed_tag(context)
     command = migrate_command.running(context, tag, Direction.DOWNGRADE, head)
-
-    summary = f"the schema is downgraded to {head} with the image of {tag}"
-    return Action(summary, (command,), lambda: migration_facts.reached(context))
+    return Action(
+        ActionName.DOWNGRADE,
+        f"the schema is downgraded to {head} with the image of {tag}",
+        (command,),
+        lambda: migration_facts.reached(context),
+        resource=context.settings.database.name,
+        new=head,
+    )
 
 
 def undo(context: Context) -> None:
@@ -133,8 +139,14 @@ def migrating(context: Context) -> Action:
     release, known = pinned_release(context), migration_facts.of(context)
     heads = known.target.heads
     command = migrate_command.running(context, release.tag, Direction.UPGRADE, known.target_head)
-    summary = f"the schema is migrated to {', '.join(heads)} with {release.tag}"
-    return Action(summary, (command,), lambda: migration_facts.reached(context))
+    return Action(
+        ActionName.UPGRADE,
+        f"the schema is migrated to {', '.join(heads)} with {release.tag}",
+        (command,),
+        lambda: migration_facts.reached(context),
+        resource=context.settings.database.name,
+        new=known.target_head,
+    )
 
 
 def migrate(context: Context) -> None:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
-from runbook.actions import Action, Check, Observation, Scope
+from runbook.actions import Action, ActionName, Check, Observation, Question, Scope
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.snapshot import take
@@ -63,7 +63,11 @@ def identify(context: Context, asked_for: str | None) -> Release:
         )
     release = Release(candidate.tag, images, digests)
     passed_over = [asdict(each) for each in choice.passed_over]
-    context.incident.record_decision("Which release is returned to?", candidate.tag, evidence, passed_over=passed_over)
+    option = _asked_by(context)
+    text = "Which release is returned to?"
+    context.incident.record_decision(
+        Question.TARGET, text, candidate.tag, evidence, option=option, passed_over=passed_over
+    )
     context.incident.record_fact("target", release.facts())
     if under_way is None and _runs_already(before, release, context.settings.project.tag_variable):
         why = f"{release.tag} runs already, traffic is let in, and no rollback is under way"
@@ -79,6 +83,13 @@ def _choose(context: Context, failed_tags: Sequence[str], asked_for: str | None)
         quarantine_reason=context.quarantine.reason,
         rollbacks=context.quarantine.incidents(),
     )
+
+
+def _asked_by(context: Context) -> tuple[str, ...]:
+    options = context.options
+    if options.forward_fix:
+        return "--forward-fix", options.forward_fix
+    return ("--to", options.target) if options.target else ()
 
 
 def _runs_already(seen: Mapping[str, Any], release: Release, tag_variable: str) -> bool:
@@ -112,7 +123,10 @@ def _still_pinned(context: Context) -> Release:
         )
     digests = [f"{service}: {digest}" for service, digest in release.digests.items()]
     context.incident.record_decision(
-        "Does this incident still go to the same release?", release.tag, ["pinned before", *digests]
+        Question.SAME_TARGET,
+        "Does this incident still go to the same release?",
+        release.tag,
+        ["pinned before", *digests],
     )
     return release
 
@@ -176,10 +190,13 @@ def fetching(context: Context, release: Release) -> Action:
         )
 
     return Action(
+        ActionName.FETCH_IMAGES,
         f"the images of {release.tag} are fetched",
         (context.production.pull_command(release, sidecars),),
         already,
         scope=Scope.IMAGES,
+        resource=", ".join(release.digests),
+        new=release.tag,
     )
 
 

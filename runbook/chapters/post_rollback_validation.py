@@ -33,7 +33,8 @@ def announcing(context: Context) -> Action:
     head = not_known_yet("hash") if planned else incident.journal.head
     down = not_known_yet("how many") if planned else seconds_in_words(so_far(incident.journal.entries))
     told = announcement(incident.name, context.settings.project.name, _facts(context), head, down)
-    return context.channel.announcing(*map(incident.journal.redactor.text, told))
+    title, text = map(incident.journal.redactor.text, told)
+    return context.channel.announcing(title, text, "" if planned else head)
 
 
 def opening_ticket(context: Context) -> Action:

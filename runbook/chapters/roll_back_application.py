@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from runbook.actions import Action, Artifact, Check, Observation
+from runbook.actions import Action, ActionName, Artifact, Check, Observation
 from runbook.chapters.context import Context
 from runbook.chapters.target import pinned_release
 from runbook.production.containers import Container, counts
@@ -30,7 +30,9 @@ def bringing_up(context: Context, release: Release) -> Action:
             return None
         return f"{', '.join(container.name for container in containers)} run {release.tag} already"
 
-    return Action(f"{', '.join(services)} are brought up on {release.tag}", ups, already)
+    names = ", ".join(services)
+    summary = f"{names} are brought up on {release.tag}"
+    return Action(ActionName.BRING_UP, summary, ups, already, resource=names, new=release.tag)
 
 
 def others_kept(context: Context, before: Sequence[Mapping[str, Any]], changed_services: Sequence[str]) -> Check:
@@ -161,10 +163,15 @@ def naming(context: Context, release: Release) -> Action:
         return f"{env_file.path} says {variable}={release.tag}" if now == release.tag else None
 
     return Action(
+        ActionName.SET_IMAGE_TAG,
         f"{env_file.path} says {variable}={release.tag} (was {env_file.values.get(variable)})",
         context.env_file.replace_commands(env_file, content, kept_copy(context)),
         already,
         leaves=(Artifact(kept_copy(context), "the env file as it was before, with its secrets"),),
+        resource=env_file.path,
+        variable=variable,
+        old=env_file.values.get(variable),
+        new=release.tag,
     )
 
 

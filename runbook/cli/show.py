@@ -91,7 +91,7 @@ def _decisions(story: IncidentReport, by_people: Sequence[Approval], paper: Pape
     if story.decisions or by_people:
         paper.heading("Decisions")
     for decision in story.decisions:
-        paper.line(f"{decision['question']} ", (decision["answer"], STRONG))
+        paper.line(f"{decision['text']} ", (decision["answer"], STRONG))
         for each in decision["evidence"]:
             paper.line((each, SOFT), indent=4)
         for over in decision.get("passed_over", []):
@@ -144,7 +144,7 @@ def _scenario(scenario: Scenario, at_work: Step | None, paper: Paper, *, verbose
             f"{step.keyword} {step.text}", changed, indent=4,
         )  # fmt: skip
         if step.stopped and step.detail and not open_still:
-            paper.line(step.detail, indent=8)
+            paper.line(step.told, indent=8)
         if verbose:
             _details(step, paper)
 

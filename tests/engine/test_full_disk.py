@@ -29,14 +29,14 @@ _FILL = """
 def disk_fills_up(tools):
     fill = "dd if=/dev/zero of=reports/.filler bs=4096 2>/dev/null; seq 4000"
     command = Command(("sh", "-c", fill), 50, {folder!r})
-    tools.incident.execute(Action("the disk fills up", (command,)), tools.host)
+    tools.incident.execute(Action(ActionName.BRING_UP, "the disk fills up", (command,)), tools.host)
 
 
 @when("very much is said")
 @changes
 def very_much_said(tools):
     command = Command(("sh", "-c", "yes | head --bytes {much}"), 50, {folder!r})
-    tools.incident.execute(Action("very much is said", (command,)), tools.host)
+    tools.incident.execute(Action(ActionName.BRING_UP, "very much is said", (command,)), tools.host)
 """
 _ROOM = 2 * 1024 * 1024  # bytes, besides the reserve
 

@@ -84,7 +84,7 @@ from pytest_bdd import given, then, when
 
 from runbook.errors import Inconclusive
 from runbook.hosts.local import Command
-from runbook.actions import Action, Check, Observation, Scope, changes
+from runbook.actions import Action, ActionName, Check, Observation, Scope, changes
 
 CANARY = {canary!r}
 
@@ -108,21 +108,22 @@ def metrics_at_hand(context):
 @changes
 def file_made(context):
     command = Command(("touch", "made"), 10, context.production.directory)
-    context.incident.execute(Action("a file is made", (command,)), context.host)
+    context.incident.execute(Action(ActionName.BRING_UP, "a file is made", (command,)), context.host)
 
 
 @when("a long command is run")
 @changes
 def long_command(context):
     command = Command(("sh", "-c", "echo $$ > pid; sleep 60"), 50, context.production.directory)
-    context.incident.execute(Action("a long command is run", (command,)), context.host)
+    context.incident.execute(Action(ActionName.DOWNGRADE, "a long command is run", (command,)), context.host)
 
 
 @when("a message is sent")
 @changes
 def message_sent(context):
     command = Command(("touch", "sent"), 10, context.production.directory)
-    context.incident.execute(Action("a message is sent", (command,), scope=Scope.PEOPLE), context.host)
+    change = Action(ActionName.OPEN_TICKET, "a message is sent", (command,), scope=Scope.PEOPLE)
+    context.incident.execute(change, context.host)
 
 
 @then("all is well")

@@ -86,7 +86,9 @@ IN_STEP = {
     "warning-made-an-error": step("import warnings; warnings.simplefilter('error'); warnings.warn('odd')"),
     "returns-false": step("return False", looks="pass"),
     "looks-at-nothing": step("pass", looks="pass"),
-    "changes-undeclared": step("context.incident.execute(Action('x', (Command(('true',), 1),)), context.host)"),
+    "changes-undeclared": step(
+        "context.incident.execute(Action(ActionName.BRING_UP, 'x', (Command(('true',), 1),)), context.host)"
+    ),
     "missing-fixture": step("pass", arguments="context, no_such_fixture"),
     "stop-asked-for": step("request.session.shouldstop = 'enough'; raise ValueError", arguments="context, request"),
     "failure-caught-by-nobody": step("raise StopIteration"),

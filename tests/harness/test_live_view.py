@@ -45,7 +45,8 @@ def fetched(context):
     lines = ["aaaaaaaaaaaa Downloading [=>  ]  2.5MB/10MB", "bbbbbbbbbbbb Pull complete"]
     script = "".join(f"echo '{line}' >&2; " for line in lines) + "sleep 1"
     command = Command(("sh", "-c", script), 30, streams_progress=True)
-    context.incident.execute(Action("images are fetched", (command,), scope=Scope.IMAGES), context.host)
+    change = Action(ActionName.FETCH_IMAGES, "images are fetched", (command,), scope=Scope.IMAGES)
+    context.incident.execute(change, context.host)
 """
 
 

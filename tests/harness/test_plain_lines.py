@@ -53,7 +53,7 @@ def test_change_that_was_so_already_is_told(runbook: Runbook) -> None:
     with (runbook.folder / "steps.py").open("a") as file:
         file.write(
             '\n\n@when("it was so")\n@changes\ndef was_so(context):\n'
-            '    change = Action("it is so", (), lambda: "it is")\n'
+            '    change = Action(ActionName.BRING_UP, "it is so", (), lambda: "it is")\n'
             "    context.incident.execute(change, context.host)\n"
         )
     ran = runbook.feature("1.feature", scenario("Was so", "When it was so")).run(*EXECUTE)

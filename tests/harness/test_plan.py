@@ -20,22 +20,24 @@ def note_left(context):
     names = (f"note-of-{context.incident.name}", "note")
     commands = tuple(Command(("touch", name), 10, context.production.directory) for name in names)
     already = lambda: "there is a note" if note.exists() else None
-    context.incident.execute(Action("a note is left", commands, already, Scope.IMAGES), context.host)
+    change = Action(ActionName.FETCH_IMAGES, "a note is left", commands, already, Scope.IMAGES)
+    context.incident.execute(change, context.host)
 
 
 @when("people are told what is known by then")
 @changes
 def people_told(context):
     head = not_known_yet("hash") if context.incident.mode is Mode.PLAN else context.incident.journal.head
-    told = Message(f"say: {context.incident.name}, head {head}.", lambda: "said")
-    context.incident.execute(Action("people are told", (told,), scope=Scope.PEOPLE), context.host)
+    told = Message("said", f"{context.incident.name}, head {head}.", lambda: "said")
+    change = Action(ActionName.OPEN_TICKET, "people are told", scope=Scope.PEOPLE, message=told)
+    context.incident.execute(change, context.host)
 
 
 @when("a plan says one thing and its execution does another")
 @changes
 def two_faced(context):
     command = Command(("touch", f"made-to-{context.incident.mode}"), 10, context.production.directory)
-    context.incident.execute(Action("a file is made", (command,)), context.host)
+    context.incident.execute(Action(ActionName.BRING_UP, "a file is made", (command,)), context.host)
 """
 
 LOOKING = scenario("Looking", "Given something to begin with", "Then all is well", tags="@provides:seen")

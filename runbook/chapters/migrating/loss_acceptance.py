@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from runbook.actions import Check, Observation
+from runbook.actions import Check, Observation, Question
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.migrations.database_state import Moment
@@ -32,7 +32,8 @@ def expected(context: Context) -> Check:
         if reached := migration_facts.reached(context):
             # There is nothing left to count: what was accepted before it is what was lost.
             named = context.incident.facts.get("loss", [])
-            context.incident.record_decision(_question(context), f"nothing is left to do: {reached}", named)
+            answer = f"nothing is left to do: {reached}"
+            context.incident.record_decision(Question.LOSS, _question(context), answer, named)
             return Observation(ok=True, seen=f"nothing is left to do: {reached}")
         return _judged(context, revision, before, _named(context))
 
@@ -51,8 +52,9 @@ def _judged(context: Context, revision: str, before: "list[Loss]", losses: "list
     told = [str(loss) for loss in losses] or [_NOTHING]
     more = more_than(before, losses, unmoved=_unmoved(context))
     given = context.options.accept_loss == revision
+    option: tuple[str, ...] = ("--accept-loss", revision)
     if not losses:
-        answer, ok = "there is nothing to accept", True
+        answer, ok, option = "there is nothing to accept", True, ()
     elif given:
         answer, ok = f"accepted by name (--accept-loss {revision})", True
         kept = [asdict(loss) for loss in most([*before, *losses])]
@@ -63,8 +65,8 @@ def _judged(context: Context, revision: str, before: "list[Loss]", losses: "list
         answer, ok = f"accepted in this incident before (--accept-loss {revision})", True
     else:
         new = f": more than was accepted in this incident: {'; '.join(map(str, more))}" if before else ""
-        answer, ok = f"not accepted{new}", False
-    context.incident.record_decision(_question(context), answer, told)
+        answer, ok, option = f"not accepted{new}", False, ()
+    context.incident.record_decision(Question.LOSS, _question(context), answer, told, option=option)
     return Observation(ok, f"would be destroyed: {'; '.join(told)}; {answer}", final=True)
 
 

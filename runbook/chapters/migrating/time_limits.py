@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from runbook.actions import Question
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.migrating import migrate_command
@@ -191,11 +192,12 @@ def kept(context: Context, direction: Direction) -> Iterator[None]:
 
 
 def _tell(context: Context, watch: _Watch) -> None:
-    question = "Did the migration keep its limits for locks and statements?"
     if watch.limits.done:
-        context.incident.record_decision(question, "no", watch.limits.done)
+        answer, evidence = "no", watch.limits.done
     elif watch.limits.seen:
-        context.incident.record_decision(question, "yes", ["its sessions were watched from the database's side"])
+        answer, evidence = "yes", ["its sessions were watched from the database's side"]
     else:
         why = watch.trouble or "no session was seen from its container's address (it was quick, or goes by a pooler)"
-        context.incident.record_decision(question, "not known", [why])
+        answer, evidence = "not known", [why]
+    text = "Did the migration keep its limits for locks and statements?"
+    context.incident.record_decision(Question.TIME_LIMITS, text, answer, evidence)

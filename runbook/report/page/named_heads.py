@@ -2,14 +2,14 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from runbook.actions import ActionName
 from runbook.errors import JournalError
 from runbook.journal.journal import Entry
 from runbook.journal.verify import verify
-from runbook.report.follow_up.follow_ups import ANNOUNCED, head_named_in
 
 #: As the name of an incident begins: a folder with another name is somewhere where a copy was put to be looked at.
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-.+", re.DOTALL)
@@ -43,12 +43,11 @@ def _announced_otherwise(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def _heads_announced_in(entry: Entry) -> Iterator[str]:
-    actions = entry.get("actions")
-    if entry["kind"] != "action" or entry.get("state") == "planned" or not isinstance(actions, list):
+    message = entry.get("message")
+    if entry["kind"] != "action" or entry.get("state") == "planned" or not isinstance(message, Mapping):
         return
-    for action in actions:
-        if isinstance(action, str) and action.startswith(ANNOUNCED) and (head := head_named_in(action)):
-            yield head
+    if entry.get("action") == ActionName.ANNOUNCE and message.get("head"):
+        yield str(message["head"])
 
 
 def _planned_otherwise(reports: Path, entries: Sequence[Entry]) -> Iterator[str]:

@@ -75,7 +75,7 @@ class _Cost:
     def __init__(self, step: Step) -> None:
         self.telling = _tells_much(step)
         shown = [entry for entry, _ in step.shown]
-        self._row = _STEP + _html(step.text) + _html(step.detail)
+        self._row = _STEP + _html(step.text) + _html(step.told)
         self._events = sum(_EVENT + _html(_said(entry)) for entry in shown)
         self._outputs = [(len(text), _html(text)) for entry in shown for text in _outputs(entry)]
 
@@ -94,7 +94,7 @@ def _tells_much(step: Step) -> bool:
 
 def _said(entry: Entry) -> str:
     told: list[Any] = [entry.get(name, "") for name in ("command", "url", "sent", "expected", "seen", "summary")]
-    return "".join(map(str, [*told, *entry.get("actions", ())]))
+    return "".join(map(str, [*told, *entry.get("commands", ()), *entry.get("message", {}).values()]))
 
 
 def _outputs(entry: Entry) -> list[str]:

@@ -66,7 +66,7 @@ def context(
 def test_command_that_downgrades(tmp_path: Path) -> None:
     """The failed release's image goes to the target's head by name, in a container that is removed when stopped."""
     change = handle_migrations.undoing(context(tmp_path))
-    (command,) = change.actions
+    (command,) = change.commands
     assert isinstance(command, Command)
     assert command.argv == (
         "env", "IMAGE_TAG=v2", *COMPOSE, "run", "--rm", "--no-deps", "--no-TTY", "--pull", "never",

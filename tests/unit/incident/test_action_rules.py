@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.actions import Action, Check, Observation, changes, is_change
+from runbook.actions import Action, ActionName, Check, Observation, Question, changes, is_change
 from runbook.errors import Inconclusive, StepError
 from runbook.hosts.command import Command
 from runbook.hosts.local import Host
@@ -16,11 +16,11 @@ FACTS = {"id": "1.1.1", "keyword": "x", "text": "x", "scenario": "x", "place": "
 
 
 def making(folder: Path) -> Action:
-    return Action("a file is made", (Command(("touch", str(folder / "made")), 10),))
+    return Action(ActionName.BRING_UP, "a file is made", (Command(("touch", str(folder / "made")), 10),))
 
 
 def already_made() -> Action:
-    return Action("a file is made", (Command(("false",), 10),), lambda: "there it is")
+    return Action(ActionName.BRING_UP, "a file is made", (Command(("false",), 10),), lambda: "there it is")
 
 
 def all_well() -> Check:
@@ -53,7 +53,7 @@ def test_undeclared_change_is_stopped_before_anything_is_done(tmp_path: Path, mo
     "do",
     [
         pytest.param(lambda found: found.record_fact("x", 1), id="fact"),
-        pytest.param(lambda found: found.record_decision("x?", "y", []), id="decision"),
+        pytest.param(lambda found: found.record_decision(Question.TARGET, "x?", "y", []), id="decision"),
         pytest.param(lambda found: found.verify(all_well()), id="look"),
         pytest.param(lambda found: found.expect(all_well()), id="expected-look"),
     ],
