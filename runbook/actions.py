@@ -1,25 +1,12 @@
 """What steps are made of: a change that converges when repeated, and an expectation with a deadline."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from runbook.hosts.command import Command
-
-_Function = TypeVar("_Function", bound=Callable[..., object])
-_CHANGES = "__changes_production__"
-
-
-def changes(function: _Function) -> _Function:
-    """Declare that the step of this function makes a change: a When, and only a When, is one."""
-    setattr(function, _CHANGES, True)
-    return function
-
-
-def is_change(function: Callable[..., object]) -> bool:
-    """Tell whether a step's function is declared a change."""
-    return getattr(function, _CHANGES, False) is True
 
 
 class Scope(StrEnum):
@@ -141,6 +128,10 @@ def never() -> str | None:
     return None
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 @dataclass(frozen=True)
 class Artifact:
     """A file that a change leaves on the production host: its path (`service:path` in a container), and what it is."""
@@ -172,6 +163,10 @@ class Action:
     new: str | None = None
     #: Sent behind the commands.
     message: Message | None = None
+    #: What watches over the commands while they run.
+    during: Callable[[], AbstractContextManager[None]] = nullcontext
+    #: Puts on record what came of it, once it is done or was so already.
+    record: Callable[[], None] = nothing
 
     @property
     def members(self) -> dict[str, Any]:
@@ -224,5 +219,22 @@ class Check:
     acceptable: bool = True
     #: Whether a person may vouch for it where it could not be looked at.
     vouchable: bool = True
+    #: Whether it is about production as the changes leave it: behind changes that were only planned it is only planned.
+    afterwards: bool = False
+    #: Whether it is one look, in which each command waits for its own answer.
+    one_look: bool = False
     #: Whether a failing release may look like this as well: the override is then offered before anything was changed.
     arguable: bool = False
+
+
+def recorded(expected: str, look: Callable[[], str], next_step: str = "", *, afterwards: bool = False) -> Check:
+    """A look whose result goes on record: `look` puts it there, and returns it in words."""
+    return Check(
+        expected,
+        lambda: Observation(ok=True, seen=look()),
+        next_step,
+        acceptable=False,
+        vouchable=False,
+        afterwards=afterwards,
+        one_look=True,
+    )

@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from pytest_bdd.parser import Feature, Scenario, Step
 
+from harness.collection.feature_model import makes_change
+from harness.collection.feature_parser import hand_results_to
 from harness.collection.order import named
 from harness.collection.overrides import step_id
+from harness.options import runs_features
 from harness.session.lifecycle import CONDUCT, SIGNALS
 from harness.session.reporting import make_failed, meant, outcome_of_scenario, without_secrets
 from harness.session.run import RunSession
-from runbook.actions import LeftOut, Outcome, is_change
+from runbook.actions import LeftOut, Outcome
 from runbook.errors import JournalError, LockLost, RunbookError, StepError
 from runbook.incident.executor import Mode, outcome_of
 from runbook.incident.facts import Strategy
@@ -97,7 +100,7 @@ def pytest_bdd_before_step(
             "scenario": scenario.name,
             "place": f"{Path(scenario.feature.filename).name}:{step.line_number}",
         },
-        may_change=is_change(step_func),
+        may_change=makes_change(step_func),
     )
     conduct.progress.step_began(step.type.capitalize(), step.name)
 
@@ -171,6 +174,18 @@ def _end_scenario(conduct: RunSession, item: pytest.Item, outcome: Outcome) -> N
     if _OUTCOMES in item.stash:
         provides = named(item, "provides")
         conduct.incident.journal.write("scenario ended", scenario=item.name, outcome=outcome, provides=provides)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Carry out what the functions of steps hand over."""
+
+    def take(handed: object) -> None:
+        if (conduct := session.config.stash.get(CONDUCT, None)) is not None:
+            conduct.incident.take(handed, conduct.context.host)
+
+    if runs_features(session.config):
+        hand_results_to(session, take)
 
 
 def _conduct(request: pytest.FixtureRequest) -> RunSession | None:

@@ -67,10 +67,10 @@ def _failed_tag(context: Context) -> str:
     return context.production.running_tag([context.settings.migrations.service]) or context.production.tag()
 
 
-def undoing(context: Context) -> Action:
+def undo(context: Context) -> Action:
     """The change that downgrades the schema to the target's head, in isolation, with the failed release's image.
 
-    The target's image has no such revisions (trap 2).
+    The target's image has no such revisions (trap 2). Locks and statements are held to their limits meanwhile.
     """
     head, tag = migration_facts.of(context).target_head, _failed_tag(context)
     command = migrate_command.running(context, tag, Direction.DOWNGRADE, head)
@@ -81,13 +81,8 @@ def undoing(context: Context) -> Action:
         lambda: migration_facts.reached(context),
         resource=context.settings.database.name,
         new=head,
+        during=lambda: time_limits.kept(context, Direction.DOWNGRADE),
     )
-
-
-def undo(context: Context) -> None:
-    """Carry that out, with its locks and statements held to their limits."""
-    with time_limits.kept(context, Direction.DOWNGRADE):
-        context.incident.execute(undoing(context), context.host)
 
 
 def at_target_head(context: Context) -> Check:
@@ -134,8 +129,11 @@ def migration_startable(context: Context) -> Check:
     return migrate_command.starts(context, pinned_release(context).tag, Direction.UPGRADE)
 
 
-def migrating(context: Context) -> Action:
-    """The change that brings the schema to the forward-fix's head, in isolation, before the application follows."""
+def migrate(context: Context) -> Action:
+    """The change that brings the schema to the forward-fix's head, in isolation, before the application follows.
+
+    Locks and statements are held to their limits meanwhile.
+    """
     release, known = pinned_release(context), migration_facts.of(context)
     heads = known.target.heads
     command = migrate_command.running(context, release.tag, Direction.UPGRADE, known.target_head)
@@ -146,13 +144,8 @@ def migrating(context: Context) -> Action:
         lambda: migration_facts.reached(context),
         resource=context.settings.database.name,
         new=known.target_head,
+        during=lambda: time_limits.kept(context, Direction.UPGRADE),
     )
-
-
-def migrate(context: Context) -> None:
-    """Carry that out, with its locks and statements held to their limits."""
-    with time_limits.kept(context, Direction.UPGRADE):
-        context.incident.execute(migrating(context), context.host)
 
 
 def migrated(context: Context) -> Check:

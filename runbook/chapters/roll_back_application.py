@@ -1,6 +1,7 @@
 """The switch from the failed release to the target, and what must be so around it."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from runbook.actions import Action, ActionName, Artifact, Check, Observation
@@ -64,6 +65,11 @@ def others_kept(context: Context, before: Sequence[Mapping[str, Any]], changed_s
     )
 
 
+def application_alone(context: Context) -> Check:
+    """The same of the services that are rolled back, since this incident first looked."""
+    return others_kept(context, context.incident.facts["before"]["containers"], context.settings.project.services)
+
+
 def _apart(hanging: Sequence[Container], ids: Collection[str]) -> list[str]:
     lost = [each.name for each in hanging if not set(each.joined) <= set(ids)]
     down = [each.one_line for each in hanging if each.state != "running"]
@@ -120,13 +126,16 @@ def failed_digests_known(context: Context) -> Check:
     return Check("the failed release's digests", lambda: Observation(ok=True, seen=shown or nothing), "")
 
 
-def quarantine_failed(context: Context) -> None:
-    """Keep the failed release from coming back unnoticed, and put on record what of it is in quarantine."""
+def quarantine_failed(context: Context) -> Action:
+    """The change that keeps the failed release from coming back unnoticed; what is in quarantine goes on record."""
     incident, digests = context.incident, _failed_digests(context)
     tag = ", ".join(incident.facts["origin"]["tags"])
-    incident.execute(context.quarantine.add(digests, tag, incident.name), context.host)
-    if digests and not incident.planned_changes:
-        incident.record_fact("quarantined", context.quarantine.entries(digests))
+
+    def record() -> None:
+        if digests:
+            incident.record_fact("quarantined", context.quarantine.entries(digests))
+
+    return replace(context.quarantine.add(digests, tag, incident.name), record=record)
 
 
 def failed_in_quarantine(context: Context) -> Check:

@@ -148,6 +148,11 @@ def starts_on_newer_schema(context: Context) -> Check:
     return startup_check.migrates_not_at_start(context, pinned_release(context))
 
 
+def ready(context: Context) -> Check:
+    """That the api is ready, by the rule that holds on this schema (trap 4); the rule goes on record."""
+    return context.health.check_ready(readiness_rule(context))
+
+
 def readiness_rule(context: Context) -> tuple[str, ...]:
     """Which parts of readiness may be false now (trap 4); the rule and what it rests on go into the record.
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -76,7 +76,7 @@ class Executor(Recorder):
         self.urgent = False
         #: When each message was sent by an earlier run of this incident.
         self._told: dict[tuple[Any, ...], str] = {}
-        self._step_id = ""
+        self._step_id = self._keyword = ""
         #: Who vouched for which step that could not be checked in this run, and why; by the step's id.
         self.vouched: dict[str, Any] = {}
         #: What is waited for: the options with which a person would decide, by the step's id.
@@ -162,6 +162,22 @@ class Executor(Recorder):
 
     # -- what steps do -------------------------------------------------------------------------------------
 
+    def take(self, handed: object, host: Host) -> None:
+        """Carry out the Action, or make the Check, that the function of the open step has handed over.
+
+        A Given is looked at in a plan too, a Then only where no change was planned. Raises as `execute`, `verify` and
+        `expect` do, and StepError for anything else than these two; None is what a function has done by itself.
+        """
+        if isinstance(handed, Action):
+            self.execute(handed, host)
+        elif isinstance(handed, Check):
+            (self.expect if handed.afterwards or self._keyword == "Then" else self.verify)(handed)
+        elif handed is not None:
+            raise StepError(
+                f"the step's function handed over {type(handed).__name__}, and an Action or a Check was expected",
+                "let it return one of them",
+            )
+
     def execute(self, change: Action, host: Host) -> None:
         """Make a change, or, in a plan, write down exactly what would be done.
 
@@ -170,8 +186,8 @@ class Executor(Recorder):
         """
         if self.step_is_open and not self._step_may_change:
             raise StepError(
-                f"a step that is not declared a change was about to make one: {change.summary}",
-                "bind it to When and mark its function with @changes",
+                f"a step that only looks was about to make a change: {change.summary}",
+                "bind it to When, and annotate its function with -> Action",
             )
         self._step_did.add("action")
         about, planned = change.members, change.planned
@@ -179,6 +195,7 @@ class Executor(Recorder):
             self._conclude(Outcome.PASSED, f"already so: {evidence}")
             self.listener.changed(change.summary, change.scope, "already so")
             self.journal.write("action", state="already so", evidence=evidence, sync=True, **about)
+            change.record()
             return
         if self.planned_changes or not self.mode.allows(change.scope):
             self.planned_changes += 1
@@ -194,7 +211,7 @@ class Executor(Recorder):
         self.listener.changing(change.summary, change.scope, sum(command.deadline for command in change.commands))
         began = time.monotonic()
         receipts = []
-        with self.acting():
+        with self.acting(), change.during():
             for command in change.commands:
                 self.before_change()
                 host.check(command)
@@ -205,6 +222,7 @@ class Executor(Recorder):
         seconds = round(time.monotonic() - began, 3)
         self.journal.write("action", state="done", seconds=seconds, receipts=receipts, sync=True, **about)
         self.listener.changed(change.summary, change.scope, "done")
+        change.record()
 
     def _note_change(self, entry: Mapping[str, Any]) -> None:
         if same_change(entry) not in self._changed:
@@ -262,7 +280,7 @@ class Executor(Recorder):
         """Look until it is as expected, in a plan as well. Raises as `expect` does."""
         self._step_did.add("check")
         self.listener.expecting(check.expected, check.deadline)
-        with self._one_look() as patience:
+        with nullcontext(0.0) if check.one_look else self._one_look() as patience:
             waited = wait_for(check, patience=patience)
         self.journal.write(
             "check",
@@ -337,7 +355,7 @@ class Executor(Recorder):
         """
         self._step_outcome, self._step_detail, self._next_step = Outcome.PASSED, "", ""
         self._step_may_change, self._step_did = may_change, set()
-        self._step_id = str(facts["id"])
+        self._step_id, self._keyword = str(facts["id"]), str(facts["keyword"])
         self.journal.write("step began", sync=True, **facts)
         self._step_began = time.monotonic()
 
@@ -351,12 +369,12 @@ class Executor(Recorder):
         if self._step_may_change and "action" not in self._step_did:
             raise Inconclusive(
                 "nothing was done: the step came to its end without a change, done, planned or already so",
-                "have its function hand an Action to execute",
+                "let its function return an Action",
             )
         if not self._step_did:
             raise Inconclusive(
                 "it looked at nothing: the step came to its end without a look, a fact or a decision on record",
-                "have its function hand a Check to verify or expect",
+                "let its function return a Check",
             )
 
     def step_ended(self, error: BaseException | None = None) -> "StepEnded":

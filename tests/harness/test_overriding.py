@@ -14,16 +14,15 @@ MAKING = scenario("Making", "When a file is made", tags="@needs:seen @provides:m
 BAD = scenario("Bad", "Then all is not well", tags="@provides:bad")
 BEHIND_A_CHANGE = """
 @when("something is sent")
-@changes
-def something_sent(context):
+def something_sent(context) -> Action:
     command = Command(("true",), 10, context.production.directory)
-    context.incident.execute(Action(ActionName.BRING_UP, "something is sent", (command,)), context.host)
+    return Action(ActionName.BRING_UP, "something is sent", (command,))
 
 
 @then("the schema is another one")
 def another_schema(context):
     look = lambda: Observation(ok=False, seen="it is another one")
-    context.incident.expect(Check("the schema", look, "look", acceptable=False))
+    return Check("the schema", look, "look", acceptable=False)
 """
 EXECUTE = ("--execute", "shop")
 ID = "1.2.2"

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from runbook.actions import Question
-from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.migrating import migrate_command
 from runbook.chapters.migrating.migrate_command import Direction
@@ -22,7 +21,6 @@ from runbook.errors import CheckFailed, CommandFailed, RunbookError
 from runbook.hosts.command import NullRecorder
 from runbook.hosts.local import Host
 from runbook.hosts.signals import signals_blocked
-from runbook.incident.executor import Mode
 from runbook.migrations.database import Database, literal
 from runbook.production.compose import Production
 from runbook.settings.schema import DatabaseSettings
@@ -169,11 +167,8 @@ def kept(context: Context, direction: Direction) -> Iterator[None]:
     """Meanwhile the migration's sessions keep `database.lock_timeout` and `database.statement_timeout`.
 
     Raises CheckFailed, with what was waited for, in the place of a command that failed since its statement was
-    cancelled. Where nothing is to be run, as in a plan, nothing is watched.
+    cancelled.
     """
-    if context.incident.mode is not Mode.EXECUTE or migration_facts.reached(context):
-        yield
-        return
     watch = _Watch(context, migrate_command.container(context, direction))
     watch.start()
     try:
