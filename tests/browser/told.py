@@ -94,7 +94,7 @@ class Told:
         """Each question as it was answered last, with its evidence, what was passed over, and the SQL that decided."""
         told = []
         for entry in {(entry["question"], entry.get("about")): entry for entry in self._all("decision")}.values():
-            told += [entry["question"], entry["answer"], *entry["evidence"]]
+            told += [entry["text"], entry["answer"], *entry["evidence"]]
             told += [words for over in entry.get("passed_over", []) for words in (over["candidate"], over["why"])]
             told += [words for found in entry.get("findings", []) for words in (found["rule"], found["sql"] or "")]
         return told
