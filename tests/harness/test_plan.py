@@ -64,7 +64,8 @@ def test_execution_does_what_the_plan_said(runbook: Runbook) -> None:
     plan, execution = runbook.run("features"), runbook.run(*EXECUTE)
     assert (plan.exit_code, execution.exit_code) == (0, 0), plan.terminal + execution.terminal
     assert differences(plan.journal, execution.journal) == []
-    assert commands(plan.journal) == ["touch made", "touch sent", "open ticket: said\nINCIDENT, head [hash, not known yet]."]
+    told = "open ticket: said\nINCIDENT, head [hash, not known yet]."
+    assert commands(plan.journal) == ["touch made", "touch sent", told]
     assert commands(execution.journal)[:2] == ["touch made", "touch sent"]
 
 
