@@ -1,25 +1,12 @@
 """What steps are made of: a change that converges when repeated, and an expectation with a deadline."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any
 
 from runbook.hosts.command import Command
-
-_Function = TypeVar("_Function", bound=Callable[..., object])
-_CHANGES = "__changes_production__"
-
-
-def changes(function: _Function) -> _Function:
-    """Declare that the step of this function makes a change: a When, and only a When, is one."""
-    setattr(function, _CHANGES, True)
-    return function
-
-
-def is_change(function: Callable[..., object]) -> bool:
-    """Tell whether a step's function is declared a change."""
-    return getattr(function, _CHANGES, False) is True
 
 
 class Scope(StrEnum):
@@ -33,6 +20,60 @@ class Scope(StrEnum):
     IMAGES = "images"
     NOTES = "notes"
     PEOPLE = "people"
+
+
+class ActionName(StrEnum):
+    """What a change does: what the record, and whoever reads it, goes by."""
+
+    ANNOUNCE = "announce"
+    BRING_UP = "bring_up"
+    CLOSE_ROLLBACK = "close_rollback"
+    DOWNGRADE = "downgrade"
+    ENTER_LEDGER = "enter_ledger"
+    FETCH_IMAGES = "fetch_images"
+    FORCE_LOCK = "force_lock"
+    OPEN_ROLLBACK = "open_rollback"
+    OPEN_TICKET = "open_ticket"
+    PAUSE_TRAFFIC = "pause_traffic"
+    QUARANTINE = "quarantine"
+    REDEPLOY = "redeploy"
+    REMOVE_DUMP = "remove_dump"
+    RESUME_TRAFFIC = "resume_traffic"
+    SET_IMAGE_TAG = "set_image_tag"
+    SET_KILL_SWITCH = "set_kill_switch"
+    STOP_APPLICATION = "stop_application"
+    TAKE_RESTORE_POINT = "take_restore_point"
+    UPGRADE = "upgrade"
+
+
+class LeftOut(StrEnum):
+    """Why a scenario is not run."""
+
+    STRATEGY = "strategy"  # it is for another one
+    NEEDS = "needs"  # what it needs did not pass
+    NOTHING_TO_DO = "nothing to do"
+    PASSED = "passed"  # in this incident, before
+    PAST = "past"  # the incident is, and it did not come to its end
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether the scenario need not run any more in this incident."""
+        return self is not LeftOut.NEEDS
+
+
+class Question(StrEnum):
+    """What is decided in an incident, by the runbook or by a person."""
+
+    FORWARD_FIX = "forward_fix"
+    LOCK = "lock"
+    LOSS = "loss"
+    OVERRIDE = "override"
+    READINESS = "readiness"
+    RESTORE_POINT = "restore_point"
+    SAME_TARGET = "same_target"
+    TARGET = "target"
+    TIME_LIMITS = "time_limits"
+    VERDICT = "verdict"
 
 
 class Outcome(StrEnum):
@@ -56,16 +97,25 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Message:
-    """Something sent that is not a command (an announcement, a ticket): what it says, and how it is sent.
+    """Something sent to people (an announcement, a ticket): what it says, and how it is sent.
 
-    `send` returns the receipt, in words.
+    `send` returns the receipt, in words. `head` is the journal's head hash that the text names, if it names one.
     """
 
+    title: str
     text: str
     send: Callable[[], str]
+    head: str = ""
 
-    def __str__(self) -> str:
-        return self.text
+    @property
+    def members(self) -> dict[str, str]:
+        """What the journal says of it."""
+        return {"title": self.title, "text": self.text} | ({"head": self.head} if self.head else {})
+
+
+def message_told(action: str, message: Mapping[str, Any]) -> str:
+    """A message as people read it in a plan and in the record, from its `title` and `text` there."""
+    return f"{action.replace('_', ' ')}: {message['title']}\n{message['text']}"
 
 
 def not_known_yet(what: str) -> str:
@@ -76,6 +126,10 @@ def not_known_yet(what: str) -> str:
 def never() -> str | None:
     """Say that nothing has been done yet: for changes that must be carried out each time."""
     return None
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -90,16 +144,50 @@ class Artifact:
 class Action:
     """A change, described before it is made.
 
-    `already` looks whether it is so already, and returns the evidence in words, or None. `leaves` are the files that
-    nobody removes afterwards but a person, or a later change that `removes` those paths.
+    `name`, `resource` (what is changed), `variable` (of an env file), `old` and `new` (its value before and after) are
+    for programs, `summary` is for people. `already` looks whether it is so already, and returns the evidence in words,
+    or None. `leaves` are the files that nobody removes afterwards but a person, or a later change that `removes` those
+    paths.
     """
 
+    name: ActionName
     summary: str
-    actions: tuple[Command | Message, ...]
+    commands: tuple[Command, ...] = ()
     already: Callable[[], str | None] = never
     scope: Scope = Scope.PRODUCTION
     leaves: tuple[Artifact, ...] = ()
     removes: tuple[str, ...] = ()
+    resource: str = ""
+    variable: str | None = None
+    old: str | None = None
+    new: str | None = None
+    #: Sent behind the commands.
+    message: Message | None = None
+    #: What watches over the commands while they run.
+    during: Callable[[], AbstractContextManager[None]] = nullcontext
+    #: Puts on record what came of it, once it is done or was so already.
+    record: Callable[[], None] = nothing
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """What the journal says of it, whatever comes of it."""
+        found: dict[str, Any] = {"action": self.name, "summary": self.summary, "scope": self.scope}
+        told = {"resource": self.resource or None, "variable": self.variable, "from": self.old, "to": self.new}
+        found |= {name: value for name, value in told.items() if value is not None}
+        if self.leaves or self.removes:
+            found |= {"leaves": list(map(asdict, self.leaves)), "removes": list(self.removes)}
+        return found
+
+    @property
+    def planned(self) -> dict[str, Any]:
+        """What the journal says of how it is made."""
+        told = {"message": self.message.members} if self.message else {}
+        return {"commands": [str(command) for command in self.commands]} | told
+
+
+def same_change(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    """By what an `action` entry is told from those of other changes, in whichever run."""
+    return entry.get("action"), entry.get("resource"), entry.get("variable"), entry.get("to")
 
 
 @dataclass(frozen=True)
@@ -131,5 +219,22 @@ class Check:
     acceptable: bool = True
     #: Whether a person may vouch for it where it could not be looked at.
     vouchable: bool = True
+    #: Whether it is about production as the changes leave it: behind changes that were only planned it is only planned.
+    afterwards: bool = False
+    #: Whether it is one look, in which each command waits for its own answer.
+    one_look: bool = False
     #: Whether a failing release may look like this as well: the override is then offered before anything was changed.
     arguable: bool = False
+
+
+def recorded(expected: str, look: Callable[[], str], next_step: str = "", *, afterwards: bool = False) -> Check:
+    """A look whose result goes on record: `look` puts it there, and returns it in words."""
+    return Check(
+        expected,
+        lambda: Observation(ok=True, seen=look()),
+        next_step,
+        acceptable=False,
+        vouchable=False,
+        afterwards=afterwards,
+        one_look=True,
+    )

@@ -28,6 +28,7 @@ Each carries two sentences: what was seen against what was expected, and what to
 """
 
 from enum import StrEnum
+from typing import Any
 
 
 class RunbookError(Exception):
@@ -43,7 +44,23 @@ class RunbookError(Exception):
         self.next_step = " ".join(next_step.split())
 
     def __str__(self) -> str:
-        return f"{self.seen} → {self.next_step}"
+        return with_next_step(self.seen, self.next_step)
+
+
+def with_next_step(seen: str, next_step: str) -> str:
+    """What was seen and what helps, on one line; the first alone where nothing is known to help."""
+    return f"{seen} → {next_step}" if next_step else seen
+
+
+def unknown(error: RunbookError) -> dict[str, str]:
+    """What stands in a snapshot in the place of what could not be looked at."""
+    return {"unknown": error.seen}
+
+
+def why_unknown(value: Any) -> str | None:
+    """Why this could not be looked at, in words; None where it could."""
+    why = value.get("unknown") if isinstance(value, dict) and len(value) == 1 else None
+    return f"unknown: {why}" if isinstance(why, str) else None
 
 
 class SettingsError(RunbookError):

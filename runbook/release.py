@@ -134,6 +134,16 @@ def _registry_and_path(name: str) -> tuple[str, str]:
     return "docker.io", name if slash else f"library/{name}"
 
 
+#: What stands in the place of a digest where no registry gave the image: this, and its id on the host.
+LOCAL = "local:"
+
+
+def digest_told(digest: str) -> str:
+    """A digest on record, in words."""
+    local = digest.removeprefix(LOCAL)
+    return digest if local == digest else f"unknown: only the local id {local}"
+
+
 @dataclass(frozen=True)
 class Release:
     """A release: its tag, and the image and digest (`sha256:…`) of each service."""

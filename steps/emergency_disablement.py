@@ -2,63 +2,61 @@
 
 from pytest_bdd import given, then, when
 
-from runbook.actions import changes
+from runbook.actions import Action, Check
 from runbook.chapters import emergency_disablement
 from runbook.chapters.context import Context
 
 
 @given("EXPORT_MODE is set in the env file")
-def env_file_sets_switch(context: Context) -> None:
-    context.incident.verify(context.switch.check_in_env_file())
+def env_file_sets_switch(context: Context) -> Check:
+    return emergency_disablement.set_in_env_file(context)
 
 
 @given("EXPORT_MODE reaches the containers of its services")
-def switch_reaches_containers(context: Context) -> None:
-    context.incident.verify(context.switch.check_reaches_containers())
+def switch_reaches_containers(context: Context) -> Check:
+    return context.switch.check_reaches_containers()
 
 
 @given("the export and report endpoints can show EXPORT_MODE")
-def answers_show_switch(context: Context) -> None:
-    context.incident.verify(context.switch.check_observable())
+def answers_show_switch(context: Context) -> Check:
+    return context.switch.check_observable()
 
 
 @when("EXPORT_MODE is changed in the env file")
-@changes
-def switch_turned(context: Context) -> None:
-    context.incident.execute(context.switch.set_in_env_file(context.incident.name), context.host)
+def switch_turned(context: Context) -> Action:
+    return context.switch.set_in_env_file(context.incident.name)
 
 
 @when("its services are redeployed on the release that runs now")
-@changes
-def redeployed(context: Context) -> None:
-    context.incident.execute(emergency_disablement.redeploying(context), context.host)
+def redeployed(context: Context) -> Action:
+    return emergency_disablement.redeploying(context)
 
 
 @then("its services run the same images as before")
-def same_images(context: Context) -> None:
-    context.incident.expect(emergency_disablement.same_images(context))
+def same_images(context: Context) -> Check:
+    return emergency_disablement.same_images(context)
 
 
 @then("EXPORT_MODE is changed inside their containers")
-def seen_inside(context: Context) -> None:
-    context.incident.expect(context.switch.check_inside_containers())
+def seen_inside(context: Context) -> Check:
+    return context.switch.check_inside_containers()
 
 
 @then("export and report endpoints show EXPORT_MODE without credentials")
-def felt_without(context: Context) -> None:
-    context.incident.expect(context.switch.check_user_paths(with_credentials=False))
+def felt_without(context: Context) -> Check:
+    return context.switch.check_user_paths(with_credentials=False)
 
 
 @then("export and report endpoints show EXPORT_MODE with credentials")
-def felt_with(context: Context) -> None:
-    context.incident.expect(context.switch.check_user_paths(with_credentials=True))
+def felt_with(context: Context) -> Check:
+    return context.switch.check_user_paths(with_credentials=True)
 
 
 @then("the rest of the API answers")
-def rest_answers(context: Context) -> None:
-    context.incident.expect(context.gate.check_answers())
+def rest_answers(context: Context) -> Check:
+    return context.gate.check_answers()
 
 
 @then("no service without EXPORT_MODE was recreated")
-def others_kept(context: Context) -> None:
-    context.incident.expect(emergency_disablement.others_kept(context))
+def others_kept(context: Context) -> Check:
+    return emergency_disablement.others_kept(context)

@@ -2,98 +2,97 @@
 
 from pytest_bdd import given, then, when
 
-from runbook.actions import changes
+from runbook.actions import Action, Check
 from runbook.chapters import identify_target, migration_facts, strategy, target
 from runbook.chapters.checks import compose_files
 from runbook.chapters.context import Context
 
 
 @given("the Compose project is up on the production host")
-def application_deployed(context: Context) -> None:
-    context.incident.verify(identify_target.project_running(context))
+def application_deployed(context: Context) -> Check:
+    return identify_target.project_running(context)
 
 
 @given("the production host has disk space for another release")
-def room_on_host(context: Context) -> None:
-    context.incident.verify(identify_target.room_on_host(context))
+def room_on_host(context: Context) -> Check:
+    return identify_target.room_on_host(context)
 
 
 @given("IMAGE_TAG in the env file decides which release runs")
-def tag_in_env_file(context: Context) -> None:
-    context.incident.verify(identify_target.tag_in_env_file(context))
+def tag_in_env_file(context: Context) -> Check:
+    return identify_target.tag_in_env_file(context)
 
 
 @given("the env file can be replaced")
-def env_file_replaceable(context: Context) -> None:
-    context.incident.verify(identify_target.replaceable_env_file(context))
+def env_file_replaceable(context: Context) -> Check:
+    return identify_target.replaceable_env_file(context)
 
 
 @then("the state of production before any change is on record")
-def production_on_record(context: Context) -> None:
-    identify_target.write_down_before(context)
+def production_on_record(context: Context) -> Check:
+    return identify_target.write_down_before(context)
 
 
 @given("the traffic gate and the public address agree")
-def gate_and_address_agree(context: Context) -> None:
-    context.incident.verify(context.gate.check_consistent(context.health.is_ready))
+def gate_and_address_agree(context: Context) -> Check:
+    return context.gate.check_consistent(context.health.is_ready)
 
 
 @given("traffic can be paused and resumed")
-def traffic_can_be_turned(context: Context) -> None:
-    context.incident.verify(context.gate.check_commands())
+def traffic_can_be_turned(context: Context) -> Check:
+    return context.gate.check_commands()
 
 
 @given("/healthz and /readyz can be asked")
-def api_askable(context: Context) -> None:
-    context.incident.verify(context.health.check_requests_fit())
+def api_askable(context: Context) -> Check:
+    return context.health.check_requests_fit()
 
 
 @given("the last known-good image tag")
-def known_good_release(context: Context) -> None:
-    identify_target.identify(context, context.options.forward_fix or context.options.target)
+def known_good_release(context: Context) -> Check:
+    return identify_target.identify(context)
 
 
 @when("the images of the target are pulled")
-@changes
-def images_fetched(context: Context) -> None:
-    context.incident.execute(identify_target.fetching(context, target.pinned_release(context)), context.host)
+def images_fetched(context: Context) -> Action:
+    return identify_target.fetching(context, target.pinned_release(context))
 
 
 @then("the production host holds the target at its pinned digests")
-def images_held(context: Context) -> None:
-    context.incident.expect(identify_target.fetched(context, target.pinned_release(context)))
+def images_held(context: Context) -> Check:
+    return identify_target.fetched(context, target.pinned_release(context))
 
 
 @given("the Compose files that production was started with")
-def files_known(context: Context) -> None:
-    context.incident.verify(compose_files.files_known(context))
+def files_known(context: Context) -> Check:
+    return compose_files.files_known(context)
 
 
 @then("every service that depends on the application is named")
-def followers_named(context: Context) -> None:
-    context.incident.expect(compose_files.note_what_follows(context, target.pinned_release(context)))
+def followers_named(context: Context) -> Check:
+    return compose_files.note_what_follows(context, target.pinned_release(context))
 
 
 @then("bringing up the target changes no other service")
-def switchable(context: Context) -> None:
-    context.incident.expect(compose_files.switchable(context, target.pinned_release(context)))
+def switchable(context: Context) -> Check:
+    return compose_files.switchable(context, target.pinned_release(context))
 
 
 @given("the schema revision of the database")
-def schema_revision(context: Context) -> None:
-    migration_facts.read_revision(context)
+def schema_revision(context: Context) -> Check:
+    return migration_facts.read_revision(context)
 
 
 @given("the migrations that the target includes")
-def target_migrations(context: Context) -> None:
-    migration_facts.read_target(context, target.pinned_release(context))
+def target_migrations(context: Context) -> Check:
+    return migration_facts.read_target(context, target.pinned_release(context))
 
 
 @given("the migrations that the failed release added")
-def failed_migrations(context: Context) -> None:
-    migration_facts.read_failed(context)
+def failed_migrations(context: Context) -> Check:
+    return migration_facts.read_failed(context)
 
 
 @then("the verdict decides the strategy")
-def way_decided(context: Context) -> None:
-    context.incident.expect(strategy.record_decision(context))
+def way_decided(context: Context) -> Check:
+    return strategy.record_decision(context)

@@ -2,89 +2,82 @@
 
 from pytest_bdd import given, then, when
 
-from runbook.actions import changes
+from runbook.actions import Action, Check
 from runbook.chapters import post_rollback_validation, target
 from runbook.chapters.checks import final_check
 from runbook.chapters.context import Context
 
 
 @then("the running release is not in quarantine")
-def not_in_quarantine(context: Context) -> None:
-    context.incident.expect(context.quarantine.check_not_quarantined(target.expected_release(context).digests))
+def not_in_quarantine(context: Context) -> Check:
+    return context.quarantine.check_not_quarantined(target.expected_release(context).digests)
 
 
 @then("the public address serves the running release")
-def serves_running(context: Context) -> None:
-    context.incident.expect(context.gate.check_serves(target.expected_release(context).tag))
+def serves_running(context: Context) -> Check:
+    return context.gate.check_serves(target.expected_release(context).tag)
 
 
 @then("metrics are scraped with the bearer token")
-def metrics_scraped(context: Context) -> None:
-    context.incident.expect(context.metrics.check_with_token())
+def metrics_scraped(context: Context) -> Check:
+    return context.metrics.check_with_token()
 
 
 @then("metrics are refused without the bearer token")
-def metrics_refused(context: Context) -> None:
-    context.incident.expect(context.metrics.check_without_token())
+def metrics_refused(context: Context) -> Check:
+    return context.metrics.check_without_token()
 
 
 @then("recent logs of api and jobs show no new errors")
-def logs_clean(context: Context) -> None:
-    context.incident.expect(context.logs.check_no_new_errors(context.incident.errors_before()))
+def logs_clean(context: Context) -> Check:
+    return context.logs.check_no_new_errors(context.incident.errors_before())
 
 
 @given("the running release at its registry digests")
-def running_release(context: Context) -> None:
-    post_rollback_validation.note_running(context)
+def running_release(context: Context) -> Check:
+    return post_rollback_validation.note_running(context)
 
 
 @when("the running release is added to the ledger")
-@changes
-def entered_in_ledger(context: Context) -> None:
-    context.incident.execute(post_rollback_validation.entering_in_ledger(context), context.host)
+def entered_in_ledger(context: Context) -> Action:
+    return post_rollback_validation.entering_in_ledger(context)
 
 
 @then("the ledger names the running release")
-def ledger_names_it(context: Context) -> None:
-    context.incident.expect(
-        context.ledger.check_newest(context.incident.facts["running"]["tag"], context.incident.name)
-    )
+def ledger_names_it(context: Context) -> Check:
+    return context.ledger.check_newest(context.incident.facts["running"]["tag"], context.incident.name)
 
 
 @given("the state of production after the rollback is on record")
-def after_on_record(context: Context) -> None:
-    # Not verify, as a Given has elsewhere: behind the planned changes there is no production afterwards to look at.
-    context.incident.expect(post_rollback_validation.written_down_after(context))
+def after_on_record(context: Context) -> Check:
+    return post_rollback_validation.written_down_after(context)
 
 
 @given("production runs the target and serves traffic")
-def as_it_was_to_be(context: Context) -> None:
-    context.incident.expect(final_check.as_it_was_to_be(context))
+def as_it_was_to_be(context: Context) -> Check:
+    return final_check.as_it_was_to_be(context)
 
 
 @when("rollback completion is announced in the incident channel")
-@changes
-def announced(context: Context) -> None:
-    context.incident.execute(post_rollback_validation.announcing(context), context.host)
+def announced(context: Context) -> Action:
+    return post_rollback_validation.announcing(context)
 
 
 @when("a follow-up ticket for the forward-fix is created")
-@changes
-def ticket_opened(context: Context) -> None:
-    context.incident.execute(post_rollback_validation.opening_ticket(context), context.host)
+def ticket_opened(context: Context) -> Action:
+    return post_rollback_validation.opening_ticket(context)
 
 
 @when("the rollback is closed on the production host")
-@changes
-def closed(context: Context) -> None:
-    context.incident.execute(context.open_rollback.close(), context.host)
+def closed(context: Context) -> Action:
+    return context.open_rollback.close()
 
 
 @then("no rollback is open on the production host")
-def not_under_way(context: Context) -> None:
-    context.incident.expect(context.open_rollback.check_closed())
+def not_under_way(context: Context) -> Check:
+    return context.open_rollback.check_closed()
 
 
 @then("the follow-up ticket is found in the tracker")
-def ticket_found(context: Context) -> None:
-    context.incident.expect(context.tracker.listed(context.incident.name))
+def ticket_found(context: Context) -> Check:
+    return context.tracker.listed(context.incident.name)

@@ -88,13 +88,13 @@ def _binding(step: Step, definition: Definition) -> Iterator[str]:
         yield f"{step.place}: {function} does not take the {name} that stands below {step} → take it out there"
     if step.kind == "when" and not definition.is_change:
         yield (
-            f"{step.place}: {step} is bound to {function}, which is not declared a change → mark it with "
-            "@changes, or make the step a Given or a Then"
+            f"{step.place}: {step} is bound to {function}, which returns no Action → annotate it with "
+            "-> Action, or make the step a Given or a Then"
         )
     if step.kind != "when" and definition.is_change:
         yield (
-            f"{step.place}: {step} is bound to {function}, which is declared a change → make the step a "
-            "When, or take @changes away if it only looks"
+            f"{step.place}: {step} is bound to {function}, which returns an Action → make the step a "
+            "When, or let it return a Check"
         )
 
 

@@ -1,13 +1,28 @@
 """What the checks of feature files need to know of them, and of the definitions of their steps."""
 
 import difflib
+import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from types import SimpleNamespace
+from typing import TypeVar, get_type_hints
 
-from runbook.actions import is_change
+from runbook.actions import Action
+
+
+def makes_change(function: Callable[..., object]) -> bool:
+    """Tell whether a step's function is annotated with `-> Action`, in whichever way that is written."""
+    function = inspect.unwrap(function)
+    returned = getattr(function, "__annotations__", {}).get("return")
+    if isinstance(returned, str):
+        named = SimpleNamespace(__annotations__={"return": returned})
+        try:
+            returned = get_type_hints(named, globalns=getattr(function, "__globals__", {}))["return"]
+        except NameError:
+            return False
+    return returned is Action
 
 
 @dataclass(frozen=True)
@@ -91,8 +106,8 @@ class Definition:
 
     @property
     def is_change(self) -> bool:
-        """Tell whether its function is declared a change."""
-        return is_change(self.function)
+        """Tell whether its function returns an Action."""
+        return makes_change(self.function)
 
     def __str__(self) -> str:
         return f'{(self.kind or "step").capitalize()} "{self.words}"'

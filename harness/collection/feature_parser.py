@@ -4,6 +4,7 @@ pytest-bdd's parsed feature drops what the checks are about (the first of two sc
 tags, examples without rows); so its parser is asked for what it was given.
 """
 
+import functools
 import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -101,15 +102,31 @@ def _step(parsed: ParsedStep, shown: str) -> Step:
 
 def definitions_of(session: pytest.Session) -> list[Definition]:
     """Every definition that plugins have registered, but for the ones that pytest-bdd brings to debug with."""
+    return sorted(map(_definition, _contexts(session)), key=lambda definition: definition.place)
+
+
+def hand_results_to(session: pytest.Session, take: Callable[[object], None]) -> None:
+    """Let `take` have what each step's function returns; pytest-bdd drops it, and tells no hook."""
+    for context in _contexts(session):
+        context.step_func = _handing(context.step_func, take)
+
+
+def _handing(function: Callable[..., object], take: Callable[[object], None]) -> Callable[..., object]:
+    @functools.wraps(function)
+    def handing(*args: object, **kwargs: object) -> None:
+        take(function(*args, **kwargs))
+
+    return handing
+
+
+def _contexts(session: pytest.Session) -> Iterator[StepFunctionContext]:
     manager = session._fixturemanager  # noqa: SLF001 - pytest offers no way to list fixtures
-    found = []
     for name in get_fixture_names(manager):
         if name.startswith(StepNamePrefix.step_def.value):
             for fixture in getfixturedefs(manager, name, session) or ():
                 context = step_function_context_registry.get(fixture.func)
                 if context is not None and not context.step_func.__module__.startswith("pytest_bdd."):
-                    found.append(_definition(context))
-    return sorted(found, key=lambda definition: definition.place)
+                    yield context
 
 
 def _definition(context: StepFunctionContext) -> Definition:

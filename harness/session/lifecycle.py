@@ -24,7 +24,7 @@ from harness.session.signals import Signals
 from harness.session.summary import last_lines
 from harness.terminal.progress import Progress
 from harness.terminal.screen import colour_of
-from runbook.actions import Outcome
+from runbook.actions import LeftOut, Outcome
 from runbook.chapters.context import Context, learn_production
 from runbook.errors import RedactionError, RunbookError
 from runbook.hosts.command import NullRecorder
@@ -86,12 +86,12 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
             raise pytest.UsageError(_refusal(error, session.config.stash[REDACTOR])) from None
         session.config.stash[CONDUCT] = conduct
         signals = session.config.stash[SIGNALS]
-        ending = "interrupted"
+        ending = Outcome.INTERRUPTED
         try:
             conduct.open(session.items, lock, production_host(production))
             result = yield
         except (session.Failed, RunbookError):
-            ending = "failed"
+            ending = Outcome.FAILED
             raise
         else:
             ending = _came_to(session, conduct)
@@ -124,11 +124,11 @@ def _locked(production: Production, conduct: RunSession, until_closed: ExitStack
     return lock
 
 
-def _came_to(session: pytest.Session, conduct: RunSession) -> str:
+def _came_to(session: pytest.Session, conduct: RunSession) -> Outcome:
     """How a run that came to its end ended: well only if every scenario says so on record, and one was really run."""
     outcomes = {conduct.ended.get(item.nodeid, Outcome.INCONCLUSIVE) for item in session.items}
     good = {outcome for outcome in outcomes if outcome.is_good}
-    nothing_ran = not good and "passed" not in conduct.settled.values()
+    nothing_ran = not good and LeftOut.PASSED not in conduct.settled.values()
     if nothing_ran or outcomes - good - {Outcome.NOT_APPLICABLE}:
         session.testsfailed = session.testsfailed or 1  # what pytest's exit code is made from
     incident = conduct.incident
@@ -178,7 +178,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
         return (yield)
     except OSError as error:
         conduct = session.config.stash[CONDUCT]
-        conduct.ending = f"{conduct.ending}; and the page cannot be written ({error.strerror})"
+        if conduct.ending is not None:
+            conduct.ending.trouble.append(f"the page cannot be written ({error.strerror})")
     finally:
         flush_terminal(session.config)
 

@@ -105,8 +105,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if item is not None:
         with contextlib.suppress(Exception):  # a plugin that fails in here may have ended the run to begin with
             _report(item, "the run was ended in this scenario; the record tells in which step")
-    if conduct.ending == Outcome.DECISION_NEEDED:
+    whole = conduct.ending is not None and not conduct.ending.trouble
+    if whole and conduct.outcome is Outcome.DECISION_NEEDED:
         session.exitstatus = DECISION_NEEDED
-    elif conduct.ending not in ENDED_WELL and session.exitstatus == pytest.ExitCode.OK:
+    elif not (whole and conduct.outcome in ENDED_WELL) and session.exitstatus == pytest.ExitCode.OK:
         interrupted = conduct.outcome == Outcome.INTERRUPTED
         session.exitstatus = pytest.ExitCode.INTERRUPTED if interrupted else pytest.ExitCode.TESTS_FAILED

@@ -5,7 +5,7 @@ import os
 import platform
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,11 +17,11 @@ from harness.session.run_lock import RunLock
 from harness.session.text_hash import others, text_of
 from harness.terminal.progress import Progress
 from runbook import VERSION
-from runbook.actions import Outcome
+from runbook.actions import LeftOut, Outcome
 from runbook.chapters import snapshot
 from runbook.chapters.context import Context
 from runbook.clock import utc_now
-from runbook.errors import JournalError, RunbookError
+from runbook.errors import JournalError, RunbookError, unknown
 from runbook.hosts.local import Host
 from runbook.incident.availability_prober import AvailabilityProber
 from runbook.incident.executor import Executor, Mode
@@ -32,6 +32,14 @@ from runbook.report.plan_lookup import Sought, newest_plan
 from runbook.secrets.redactor import Redactor
 
 _PACKAGES = ("pytest", "pytest-bdd", "pytest-html", "httpx", "apprise", "jinja2", "pydantic", "pglast", "rich")
+
+
+@dataclass
+class Ending:
+    """How a run ended, and what went wrong at the very end, in words."""
+
+    outcome: Outcome
+    trouble: list[str] = field(default_factory=list)
 
 
 class RunSession:
@@ -56,15 +64,13 @@ class RunSession:
             self.incident.go_on_from(run.earlier.entries, elsewhere=run.earlier.elsewhere)
         #: How each scenario ended, by its id.
         self.ended: dict[str, Outcome] = {}
-        #: Why scenarios need not run any more: they `passed` before, the incident is `past` them, they are for another
-        #: `way` back, or there is `nothing` to do.
-        self.settled: dict[str, str] = {}
-        #: How the run ended: one word for the journal, and with what went wrong at the very end; None until then.
+        #: Why scenarios need not run any more, by id.
+        self.settled: dict[str, LeftOut] = {}
         self.items: list[str] = []
         #: Whether this is a plan of a part of the runbook.
         self.is_part = False
-        self.outcome: str | None = None
-        self.ending: str | None = None
+        #: How the run ended; None until then.
+        self.ending: Ending | None = None
         self.lock: RunLock | None = None
         self._tools: Context | None = None
 
@@ -74,6 +80,11 @@ class RunSession:
         if self._tools is None:
             self._tools = Context(self.run.settings, self.incident, self.run.options, lambda: self.availability.summary)
         return self._tools
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the run ended; None until then."""
+        return self.ending.outcome if self.ending else None
 
     def abandon(self) -> None:
         """Let go of the journal of a run that is refused."""
@@ -118,20 +129,19 @@ class RunSession:
         before = self.incident.facts.get("overrides", {})
         self.incident.record_fact("overrides", before | dict.fromkeys(self.run.options.override, word))
 
-    def close(self, ending: str, stopped_by: str | None) -> bool:
+    def close(self, ending: Outcome, stopped_by: str | None) -> bool:
         """Close what is open, look at production once more, and write the last entry; tell whether all that was done.
 
         Raises nothing.
         """
-        self.outcome = self.ending = ending
-        whole = True
+        self.ending = Ending(ending)
         # Each of these on its own: a full disk, or a bug, must not keep the next from being done, nor the last lines.
         for step in (partial(self._close_step, stopped_by), self._look_after, self.availability.stop, self._close):
             try:
                 step()
             except Exception as error:  # noqa: BLE001 - whatever it was, it goes into the last lines
-                self.ending, whole = f"{self.ending}; and {error}", False
-        return whole
+                self.ending.trouble.append(str(error))
+        return not self.ending.trouble
 
     def passed_earlier(self, item: pytest.Item) -> bool:
         """Tell whether a scenario passed in an earlier run of this incident."""
@@ -172,7 +182,7 @@ class RunSession:
 
     def _look_after(self) -> None:
         incident = self.incident
-        seen = "after" in incident.facts and self.outcome == "passed"
+        seen = "after" in incident.facts and self.outcome is Outcome.PASSED
         if seen or incident.mode is not Mode.EXECUTE or (not incident.changes_made and "before" in incident.facts):
             return
         # Something was changed and the run did not come to its end: what production is now must be known.
@@ -181,7 +191,7 @@ class RunSession:
         except JournalError:
             raise
         except RunbookError as error:
-            incident.record_fact("after", f"unknown: {error.seen}")
+            incident.record_fact("after", unknown(error))
 
 
 def _opening(run: Run, items: Sequence[pytest.Item]) -> dict[str, Any]:

@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from pytest_bdd.parser import Feature, Scenario, Step
 
+from harness.collection.feature_model import makes_change
+from harness.collection.feature_parser import hand_results_to
 from harness.collection.order import named
 from harness.collection.overrides import step_id
+from harness.options import runs_features
 from harness.session.lifecycle import CONDUCT, SIGNALS
 from harness.session.reporting import make_failed, meant, outcome_of_scenario, without_secrets
 from harness.session.run import RunSession
-from runbook.actions import Outcome, is_change
+from runbook.actions import LeftOut, Outcome
 from runbook.errors import JournalError, LockLost, RunbookError, StepError
 from runbook.incident.executor import Mode, outcome_of
 from runbook.incident.facts import Strategy
@@ -26,15 +29,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     conduct = item.config.stash.get(CONDUCT, None)
     if conduct is None:
         return
-    reason, settled = _left_out_because(conduct, item)
-    if settled:
-        conduct.settled[item.nodeid] = settled
-    if reason:
+    left_out = _left_out_because(conduct, item)
+    if left_out:
+        why, reason = left_out
+        if why.settled:
+            conduct.settled[item.nodeid] = why
         conduct.incident.journal.write(
             "scenario left out",
             scenario=item.name,
             feature=_chapter(item),
             outcome=Outcome.NOT_APPLICABLE,
+            why=why,
             reason=reason,
         )
         conduct.progress.left_out(_chapter(item), item.name, reason)
@@ -42,23 +47,23 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(reason)
 
 
-def _left_out_because(conduct: RunSession, item: pytest.Item) -> tuple[str, str]:
-    """Why a scenario is not run, and why it need not be any more; empty where it is, and where it must be still."""
+def _left_out_because(conduct: RunSession, item: pytest.Item) -> tuple[LeftOut, str] | None:
+    """Why a scenario is not run, and the same in words; None where it is."""
     past = conduct.needs.passed_before(item)
     if past and conduct.passed_earlier(item):
-        return "passed already in this incident", "passed"
+        return LeftOut.PASSED, "passed already in this incident"
     facts = conduct.incident.facts
     if "nothing to do" in facts:
-        return f"has nothing to do: {facts['nothing to do']}", "nothing"
+        return LeftOut.NOTHING_TO_DO, f"has nothing to do: {facts['nothing to do']}"
     # Where a person must judge the migrations, a plan shows what the more careful judgement would do.
     assumed = Strategy.DOWNGRADE if conduct.incident.mode is Mode.PLAN and conduct.incident.undecided else None
     strategies, strategy = named(item, "strategy"), facts.get("strategy", assumed)
     if strategies and strategy is not None and strategy not in strategies:
-        return f"is for the strategy {' or '.join(strategies)}, and this one is {strategy}", "strategy"
+        return LeftOut.STRATEGY, f"is for the strategy {' or '.join(strategies)}, and this one is {strategy}"
     if past:
-        return "did not run to its end in this incident, which is past it", "past"
+        return LeftOut.PAST, "did not run to its end in this incident, which is past it"
     unmet = conduct.needs.unmet(item)
-    return (f"needs {', '.join(unmet)}, which did not pass", "") if unmet else ("", "")
+    return (LeftOut.NEEDS, f"needs {', '.join(unmet)}, which did not pass") if unmet else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -95,7 +100,7 @@ def pytest_bdd_before_step(
             "scenario": scenario.name,
             "place": f"{Path(scenario.feature.filename).name}:{step.line_number}",
         },
-        may_change=is_change(step_func),
+        may_change=makes_change(step_func),
     )
     conduct.progress.step_began(step.type.capitalize(), step.name)
 
@@ -122,11 +127,11 @@ def _end_step(item: pytest.Item, error: BaseException | None) -> None:
     if conduct is None or not conduct.incident.step_is_open:
         return
     item.config.stash[SIGNALS].step_ended()
-    outcome, detail, seconds = conduct.incident.step_ended(meant(error))
+    ended = conduct.incident.step_ended(meant(error))
     # What could not be checked, or was not so, and ended without an error all the same, is what a person accepted.
-    vouched = error is None and outcome in (Outcome.INCONCLUSIVE, Outcome.FAILED)
-    item.stash[_OUTCOMES].append(Outcome.PASSED if vouched else outcome)
-    conduct.progress.step_ended(outcome, detail, seconds)
+    vouched = error is None and ended.outcome in (Outcome.INCONCLUSIVE, Outcome.FAILED)
+    item.stash[_OUTCOMES].append(Outcome.PASSED if vouched else ended.outcome)
+    conduct.progress.step_ended(*ended)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -169,6 +174,18 @@ def _end_scenario(conduct: RunSession, item: pytest.Item, outcome: Outcome) -> N
     if _OUTCOMES in item.stash:
         provides = named(item, "provides")
         conduct.incident.journal.write("scenario ended", scenario=item.name, outcome=outcome, provides=provides)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Carry out what the functions of steps hand over."""
+
+    def take(handed: object) -> None:
+        if (conduct := session.config.stash.get(CONDUCT, None)) is not None:
+            conduct.incident.take(handed, conduct.context.host)
+
+    if runs_features(session.config):
+        hand_results_to(session, take)
 
 
 def _conduct(request: pytest.FixtureRequest) -> RunSession | None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.session.run import RunSession
-from runbook.actions import Outcome, Scope
+from runbook.actions import Outcome, Scope, same_change
+from runbook.errors import why_unknown
 from runbook.incident.facts import Strategy
 from runbook.journal.journal import Entry
 from runbook.production.gate_state import describe_gate
@@ -20,29 +21,29 @@ _DIGEST = len("sha256:") + 12
 
 def last_lines(conduct: RunSession) -> list[str]:
     """Everything that a person under stress must know when the run is over, most important last."""
-    incident, ending = conduct.incident, str(conduct.ending)
+    incident = conduct.incident
     changes = incident.changes_made
     unfinished = _unfinished(incident.journal.entries)
     made = [change for change in changes if change not in unfinished]
     counted = "1 change was" if len(made) == 1 else f"{len(made) or 'no'} changes were"
     begun = f", and {len(unfinished)} begun but not finished" if unfinished else ""
-    # What went wrong at the very end stands behind the outcome; paths keep their letters.
-    outcome, _, trouble = ending.partition("; and ")
+    outcome, trouble = (conduct.ending.outcome, conduct.ending.trouble) if conduct.ending else (Outcome.INTERRUPTED, [])
     lines = [f"{outcome.upper()}: {counted} made to production{begun}", *(f"  - {change}" for change in made)]
     lines += [f"  - not finished: {change}" for change in unfinished]
-    lines += [f"  {line}" for line in trouble.split("; and ") if line]
+    lines += [f"  {line}" for line in trouble]
     if incident.vouched:
         lines.append(f"  not checked, or not so, but accepted by a person: {', '.join(sorted(incident.vouched))}")
     unused = [each.option for each in approvals(incident.journal.entries) if not each.used]
     lines += [f"  {option} had no effect: nothing was to decide there, or it did not come to that" for option in unused]
     after = incident.facts.get("after", None if changes else incident.facts.get("before"))
-    if isinstance(after, Mapping):
+    why = why_unknown(after)
+    if isinstance(after, Mapping) and not why:
         # The engine goes on with what a command that was stopped had asked it for.
-        goes_on = unfinished and conduct.outcome == "interrupted"
+        goes_on = unfinished and conduct.outcome is Outcome.INTERRUPTED
         seen = f"at {after['at'][11:19]} UTC, and what was not finished may be at work still" if goes_on else "now"
         lines += [f"  production {seen}:", *(f"    {line}" for line in state(after))]
     elif changes:
-        lines.append(f"  what production is now is not known: {after or 'nobody could look'}")
+        lines.append(f"  what production is now is not known: {why or 'nobody could look'}")
     if conduct.lock is not None:
         lines.append(f"    lock      {conduct.lock.state}")
     if not changes and conduct.run.kind != "validation":
@@ -54,17 +55,17 @@ def last_lines(conduct: RunSession) -> list[str]:
 
 def _unfinished(entries: Sequence[Entry]) -> list[str]:
     """The changes to production that were begun, and of which the journal has no end."""
-    states = {
-        entry["summary"]: entry["state"]
+    newest = {
+        same_change(entry): entry
         for entry in entries
         if entry["kind"] == "action" and entry["scope"] == Scope.PRODUCTION
     }
-    return [summary for summary, newest in states.items() if newest == "begun"]
+    return [entry["summary"] for entry in newest.values() if entry["state"] == "begun"]
 
 
 def state(snapshot: Mapping[str, Any]) -> list[str]:
     """What production is, a line for each thing that matters at 3 a.m."""
-    schema = snapshot["schema"] if isinstance(snapshot["schema"], str) else ", ".join(snapshot["schema"])
+    schema = why_unknown(snapshot["schema"]) or ", ".join(snapshot["schema"])
     lines = [f"release   {', '.join(snapshot['tags'])}"]
     for item in sorted(snapshot["containers"], key=lambda item: (item["service"], item["state"] != "running")):
         digest = item.get("digest", snapshot["digests"].get(item["service"]))
@@ -136,11 +137,10 @@ def _loss(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _held(stopped: Step) -> list[str]:
-    seen, _, missing = stopped.detail.partition(" → ")
     if stopped.outcome == Outcome.INTERRUPTED:
         return [f"stopped at: {stopped.keyword} {stopped.text}"]
-    helps = [f"  what helps: {missing}"] if missing else []
-    return [f"production is held as it is, at: {stopped.keyword} {stopped.text}", f"  {seen}", *helps]
+    helps = [f"  what helps: {stopped.next_step}"] if stopped.next_step else []
+    return [f"production is held as it is, at: {stopped.keyword} {stopped.text}", f"  {stopped.detail}", *helps]
 
 
 def _shown(evidence: Sequence[str]) -> list[str]:

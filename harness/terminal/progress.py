@@ -16,6 +16,7 @@ from harness.terminal.live_state import LiveState
 from harness.terminal.screen import Line, PlainScreen, Screen, Style, allows_live_view
 from harness.terminal.text_wrap import broken, command_lines
 from runbook.actions import Outcome, Scope
+from runbook.errors import with_next_step
 from runbook.hosts.command import Command, Completed
 from runbook.hosts.pull_progress import PullProgress
 from runbook.incident.executor import Mode
@@ -125,7 +126,7 @@ class Progress(EventListener):
         now.deadline, now.changes_production, now.doing, now.command, now.pull = 0.0, False, "", "", None
         now.step = self._step
 
-    def step_ended(self, outcome: Outcome, detail: str, seconds: float) -> None:
+    def step_ended(self, outcome: Outcome, detail: str, next_step: str, seconds: float) -> None:
         """Show how the step ended, and what it saw unless it simply passed."""
         self.now.step = ""
         sign, mark, style = self._mark(outcome)
@@ -145,7 +146,9 @@ class Progress(EventListener):
             self._indent([f"      {line}" for line in others], Style.PLAIN, _INDENT)
         if not passed or outcome is Outcome.PLANNED or self._plan or self._verbosity > 0:
             self._details(
-                outcome, self._clean(detail), style if not passed or outcome is Outcome.PLANNED else Style.PLAIN
+                outcome,
+                self._clean(with_next_step(detail, next_step)),
+                style if not passed or outcome is Outcome.PLANNED else Style.PLAIN,
             )
         if self._verbosity > 0:
             self._show_commands()

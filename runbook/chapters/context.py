@@ -21,7 +21,7 @@ from runbook.production.env_file import EnvFileOnHost
 from runbook.production.logs.reader import Logs
 from runbook.production.secrets import secrets_of
 from runbook.production.service.health import Health
-from runbook.production.service.kill_switches import KillSwitch, Users, choose, position_of
+from runbook.production.service.kill_switches import KillSwitch, Users, choose
 from runbook.production.service.metrics import Metrics
 from runbook.production.service.traffic import TrafficGate
 from runbook.secrets.known import learn_sources
@@ -118,19 +118,18 @@ class Context:
         deadline = self.settings.deadlines.public
         return GitHubTracker(self.http, self.settings.ticket, self._secret("ticket token"), deadline)
 
+    @property
+    def switch_name(self) -> str:
+        """The name of that switch in the settings. Raises SettingsError as `switch` does."""
+        return choose(self.settings.switches, self.options.enable or self.options.disable)
+
     @cached_property
     def switch(self) -> KillSwitch:
         """The switch that this run turns. Raises SettingsError when there is no such switch, or no saying which."""
-        options, settings = self.options, self.settings
-        name = choose(settings.switches, options.enable or options.disable)
+        options, settings, name = self.options, self.settings, self.switch_name
         credential = self._secret(f"credential of {name}") if settings.switches[name].credential else None
         users = Users(self.http, settings.traffic.public_url.rstrip("/"), credential, settings.deadlines.public)
-        switch = KillSwitch(
-            self.production, self.env_file, settings.switches[name], users, on=options.enable is not None
-        )
-        position = position_of(settings.switches[name], switch.value)
-        self.incident.record_fact("switch", {"name": name, **position})
-        return switch
+        return KillSwitch(self.production, self.env_file, settings.switches[name], users, on=options.enable is not None)
 
     def _secret(self, name: str) -> SecretStr:
         secret = self.settings.secret_sources()[name].resolve(self._env_values)

@@ -1,12 +1,26 @@
 """Chapter 4: a kill switch is turned, and the services that read it are redeployed on the release that runs now."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from runbook.actions import Action, Check
+from runbook.actions import Action, Check, Observation
 from runbook.chapters import roll_back_application
 from runbook.chapters.context import Context
 from runbook.production.containers import counts
+from runbook.production.service.kill_switches import position_of
+
+
+def set_in_env_file(context: Context) -> Check:
+    """That the env file sets the switch; which one is turned, and to what, goes on record."""
+    name, check = context.switch_name, context.switch.check_in_env_file()
+    position = position_of(context.settings.switches[name], context.switch.value)
+
+    def observe() -> Observation:
+        context.incident.record_fact("switch", {"name": name, **position})
+        return check.observe()
+
+    return replace(check, observe=observe)
 
 
 def redeploying(context: Context) -> Action:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from runbook.actions import Action, Check, Observation
+from runbook.actions import Action, ActionName, Check, Observation
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.migrating import migrate_command, time_limits
@@ -41,7 +41,8 @@ def stopping(context: Context) -> Action:
         return f"{shown}{', on the schema of the target' if switched else ''}" if stopped or switched else None
 
     services = ", ".join(context.settings.project.services)
-    return Action(f"{services} are stopped", (context.production.stop_command(),), already)
+    summary, stopping = f"{services} are stopped", (context.production.stop_command(),)
+    return Action(ActionName.STOP_APPLICATION, summary, stopping, already, resource=services)
 
 
 def startable(context: Context) -> Check:
@@ -66,22 +67,22 @@ def _failed_tag(context: Context) -> str:
     return context.production.running_tag([context.settings.migrations.service]) or context.production.tag()
 
 
-def undoing(context: Context) -> Action:
+def undo(context: Context) -> Action:
     """The change that downgrades the schema to the target's head, in isolation, with the failed release's image.
 
-    The target's image has no such revisions (trap 2).
+    The target's image has no such revisions (trap 2). Locks and statements are held to their limits meanwhile.
     """
     head, tag = migration_facts.of(context).target_head, _failed_tag(context)
     command = migrate_command.running(context, tag, Direction.DOWNGRADE, head)
-
-    summary = f"the schema is downgraded to {head} with the image of {tag}"
-    return Action(summary, (command,), lambda: migration_facts.reached(context))
-
-
-def undo(context: Context) -> None:
-    """Carry that out, with its locks and statements held to their limits."""
-    with time_limits.kept(context, Direction.DOWNGRADE):
-        context.incident.execute(undoing(context), context.host)
+    return Action(
+        ActionName.DOWNGRADE,
+        f"the schema is downgraded to {head} with the image of {tag}",
+        (command,),
+        lambda: migration_facts.reached(context),
+        resource=context.settings.database.name,
+        new=head,
+        during=lambda: time_limits.kept(context, Direction.DOWNGRADE),
+    )
 
 
 def at_target_head(context: Context) -> Check:
@@ -128,19 +129,23 @@ def migration_startable(context: Context) -> Check:
     return migrate_command.starts(context, pinned_release(context).tag, Direction.UPGRADE)
 
 
-def migrating(context: Context) -> Action:
-    """The change that brings the schema to the forward-fix's head, in isolation, before the application follows."""
+def migrate(context: Context) -> Action:
+    """The change that brings the schema to the forward-fix's head, in isolation, before the application follows.
+
+    Locks and statements are held to their limits meanwhile.
+    """
     release, known = pinned_release(context), migration_facts.of(context)
     heads = known.target.heads
     command = migrate_command.running(context, release.tag, Direction.UPGRADE, known.target_head)
-    summary = f"the schema is migrated to {', '.join(heads)} with {release.tag}"
-    return Action(summary, (command,), lambda: migration_facts.reached(context))
-
-
-def migrate(context: Context) -> None:
-    """Carry that out, with its locks and statements held to their limits."""
-    with time_limits.kept(context, Direction.UPGRADE):
-        context.incident.execute(migrating(context), context.host)
+    return Action(
+        ActionName.UPGRADE,
+        f"the schema is migrated to {', '.join(heads)} with {release.tag}",
+        (command,),
+        lambda: migration_facts.reached(context),
+        resource=context.settings.database.name,
+        new=known.target_head,
+        during=lambda: time_limits.kept(context, Direction.UPGRADE),
+    )
 
 
 def migrated(context: Context) -> Check:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
-from runbook.actions import Action, Check, Observation, Scope
+from runbook.actions import Action, ActionName, Check, Observation, Question, Scope, recorded
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.snapshot import take
@@ -25,7 +25,17 @@ from runbook.targets.registry import Registry
 from runbook.targets.selection import Candidate, Choice, choose
 
 
-def identify(context: Context, asked_for: str | None) -> Release:
+def identify(context: Context) -> Check:
+    """That there is a release to return to; it is pinned, and put on record with what spoke for it."""
+
+    def look() -> str:
+        release = pin_target(context, context.options.forward_fix or context.options.target)
+        return f"{release.tag}: {', '.join(release.pinned(service) for service in release.digests)}"
+
+    return recorded("a release to return to", look)
+
+
+def pin_target(context: Context, asked_for: str | None) -> Release:
     """Choose the target and pin its digests, and put on record what spoke for it and what was passed over.
 
     A rollback that broke off is gone on with: what failed is what that one found, and its target is this one's, unless
@@ -63,7 +73,11 @@ def identify(context: Context, asked_for: str | None) -> Release:
         )
     release = Release(candidate.tag, images, digests)
     passed_over = [asdict(each) for each in choice.passed_over]
-    context.incident.record_decision("Which release is returned to?", candidate.tag, evidence, passed_over=passed_over)
+    option = _asked_by(context)
+    text = "Which release is returned to?"
+    context.incident.record_decision(
+        Question.TARGET, text, candidate.tag, evidence, option=option, passed_over=passed_over
+    )
     context.incident.record_fact("target", release.facts())
     if under_way is None and _runs_already(before, release, context.settings.project.tag_variable):
         why = f"{release.tag} runs already, traffic is let in, and no rollback is under way"
@@ -79,6 +93,13 @@ def _choose(context: Context, failed_tags: Sequence[str], asked_for: str | None)
         quarantine_reason=context.quarantine.reason,
         rollbacks=context.quarantine.incidents(),
     )
+
+
+def _asked_by(context: Context) -> tuple[str, ...]:
+    options = context.options
+    if options.forward_fix:
+        return "--forward-fix", options.forward_fix
+    return ("--to", options.target) if options.target else ()
 
 
 def _runs_already(seen: Mapping[str, Any], release: Release, tag_variable: str) -> bool:
@@ -112,7 +133,10 @@ def _still_pinned(context: Context) -> Release:
         )
     digests = [f"{service}: {digest}" for service, digest in release.digests.items()]
     context.incident.record_decision(
-        "Does this incident still go to the same release?", release.tag, ["pinned before", *digests]
+        Question.SAME_TARGET,
+        "Does this incident still go to the same release?",
+        release.tag,
+        ["pinned before", *digests],
     )
     return release
 
@@ -176,10 +200,13 @@ def fetching(context: Context, release: Release) -> Action:
         )
 
     return Action(
+        ActionName.FETCH_IMAGES,
         f"the images of {release.tag} are fetched",
         (context.production.pull_command(release, sidecars),),
         already,
         scope=Scope.IMAGES,
+        resource=", ".join(release.digests),
+        new=release.tag,
     )
 
 
@@ -306,13 +333,19 @@ def _who_sets(context: Context) -> str:
     return f", because {', '.join(others)} sets it as well" if others else ""
 
 
-def write_down_before(context: Context) -> None:
-    """Put production as it is before any change on record; of an incident that changed something, as it is found now.
+def write_down_before(context: Context) -> Check:
+    """That production as it is before any change is on record; of an incident that changed something, as it is now.
 
     What it was before the first change stands in the journal already, and cannot be seen any more.
     """
-    context.incident.record_fact("found again" if context.incident.changes_made else "before", take(context))
+    return recorded("production before any change on record", lambda: _write_down(context))
+
+
+def _write_down(context: Context) -> str:
+    found = take(context)
+    context.incident.record_fact("found again" if context.incident.changes_made else "before", found)
     if (under_way := context.open_rollback.of_another_incident(context.incident.name)) is not None:
         here = context.incident.journal.path.parent.with_name(under_way["incident"]) / "journal.jsonl"
         about = {name: under_way[name] for name in ("incident", "since", "target")}
         context.incident.record_fact("open rollback", about | {"recorded_here": here.is_file()})
+    return f"production runs {', '.join(found['tags'])}"

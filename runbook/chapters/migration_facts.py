@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+from runbook.actions import Check, recorded
 from runbook.chapters.context import Context
 from runbook.errors import Inconclusive
 from runbook.migrations.image.contained import remove_overdue
@@ -64,17 +65,31 @@ def decided(context: Context) -> bool:
     return "strategy" in context.incident.facts
 
 
-def read_revision(context: Context) -> None:
-    """Put the database's revisions on record. Raises Inconclusive when the database does not tell."""
-    name = "schema found again" if decided(context) else "schema"
-    context.incident.record_fact(name, list(context.database.revisions()))
+def read_revision(context: Context) -> Check:
+    """That the database tells its revisions; they go on record."""
+
+    def look() -> str:
+        revisions = list(context.database.revisions())
+        context.incident.record_fact("schema found again" if decided(context) else "schema", revisions)
+        return f"the database is at {', '.join(revisions) or 'no revision'}"
+
+    return recorded("the schema revision of the database", look)
 
 
-def read_target(context: Context, release: Release) -> None:
-    """Put on record what the target's image knows. Raises Inconclusive when it does not tell its revisions."""
-    if decided(context):
-        context.incident.confirm("target migrations")
-        return
+def read_target(context: Context, release: Release) -> Check:
+    """That the target's image tells its revisions; what it knows goes on record."""
+
+    def look() -> str:
+        if decided(context):
+            context.incident.confirm("target migrations")
+        else:
+            _ask_target(context, release)
+        return f"its head is {', '.join(of(context).target.heads)}"
+
+    return recorded(f"the migrations that {release.tag} includes", look)
+
+
+def _ask_target(context: Context, release: Release) -> None:
     found = _ask(context, release.pinned(context.settings.migrations.service), release.tag, None)
     found.read_graph()
     at = tuple(context.incident.facts.get("schema", ()))
@@ -85,15 +100,27 @@ def read_target(context: Context, release: Release) -> None:
     context.incident.record_fact("target migrations", to_json(found))
 
 
-def read_failed(context: Context) -> None:
-    """Put on record what the failed release's image knows of the range from the target's head to the database.
+def read_failed(context: Context) -> Check:
+    """That the failed release's image tells of the range from the target's head to the database; it goes on record.
 
-    Nothing is asked, and null put on record, where there is no range. Raises Inconclusive when the image does not tell.
+    Nothing is asked, and null put on record, where there is no range.
     """
+
+    def look() -> str:
+        if decided(context) and "failed migrations" in context.incident.facts:
+            context.incident.confirm("failed migrations")
+        else:
+            _ask_failed(context)
+        failed = of(context).failed
+        if failed is None:
+            return "there is nothing to undo"
+        return f"from {failed.span.lower} to {failed.span.upper}" if failed.span else failed.why("span")
+
+    return recorded("the migrations that the failed release added", look)
+
+
+def _ask_failed(context: Context) -> None:
     known = of(context)
-    if decided(context) and "failed migrations" in context.incident.facts:
-        context.incident.confirm("failed migrations")
-        return
     if known.same or context.options.forward_fix:
         context.incident.record_fact("failed migrations", None)
         return

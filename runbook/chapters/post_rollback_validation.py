@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from runbook.actions import Action, Check, Observation, not_known_yet
+from runbook.actions import Action, Check, Observation, not_known_yet, recorded
 from runbook.chapters import snapshot
 from runbook.chapters.context import Context
 from runbook.chapters.target import expected_release
@@ -23,7 +23,7 @@ def written_down_after(context: Context) -> Check:
         context.incident.record_fact("after", after)
         return Observation(ok=True, seen=f"production runs {', '.join(after['tags'])}")
 
-    return Check("production after the rollback on record", observe, "look at production by hand")
+    return Check("production after the rollback on record", observe, "look at production by hand", afterwards=True)
 
 
 def announcing(context: Context) -> Action:
@@ -33,7 +33,8 @@ def announcing(context: Context) -> Action:
     head = not_known_yet("hash") if planned else incident.journal.head
     down = not_known_yet("how many") if planned else seconds_in_words(so_far(incident.journal.entries))
     told = announcement(incident.name, context.settings.project.name, _facts(context), head, down)
-    return context.channel.announcing(*map(incident.journal.redactor.text, told))
+    title, text = map(incident.journal.redactor.text, told)
+    return context.channel.announcing(title, text, "" if planned else head)
 
 
 def opening_ticket(context: Context) -> Action:
@@ -54,11 +55,16 @@ def _facts(context: Context) -> Mapping[str, Any]:
     return facts | {"restore point": point}
 
 
-def note_running(context: Context) -> None:
-    """Put on record which release is validated, and in which containers; it must still be that one at the end.
+def note_running(context: Context) -> Check:
+    """That one release runs on its registry digests, and the very one that was validated before, in these containers.
 
-    Raises CheckFailed when another one came between, or runs where a rollback has brought its target up.
+    Which one, and in which containers, goes on record.
     """
+    return recorded("one release, validated as a whole", lambda: _running(context))
+
+
+def _running(context: Context) -> str:
+    """Raises CheckFailed when another one came between, or runs where a rollback has brought its target up."""
     release = expected_release(context)
     if not context.incident.planned_changes:
         on_digests = context.health.check_pinned_images(release)
@@ -74,6 +80,7 @@ def note_running(context: Context) -> None:
             "somebody deployed meanwhile: validate again",
         )
     context.incident.record_fact("running", now)
+    return f"{release.tag} on its registry digests"
 
 
 def entering_in_ledger(context: Context) -> Action:

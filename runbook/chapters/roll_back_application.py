@@ -1,9 +1,10 @@
 """The switch from the failed release to the target, and what must be so around it."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from runbook.actions import Action, Artifact, Check, Observation
+from runbook.actions import Action, ActionName, Artifact, Check, Observation
 from runbook.chapters.context import Context
 from runbook.chapters.target import pinned_release
 from runbook.production.containers import Container, counts
@@ -30,7 +31,9 @@ def bringing_up(context: Context, release: Release) -> Action:
             return None
         return f"{', '.join(container.name for container in containers)} run {release.tag} already"
 
-    return Action(f"{', '.join(services)} are brought up on {release.tag}", ups, already)
+    names = ", ".join(services)
+    summary = f"{names} are brought up on {release.tag}"
+    return Action(ActionName.BRING_UP, summary, ups, already, resource=names, new=release.tag)
 
 
 def others_kept(context: Context, before: Sequence[Mapping[str, Any]], changed_services: Sequence[str]) -> Check:
@@ -60,6 +63,11 @@ def others_kept(context: Context, before: Sequence[Mapping[str, Any]], changed_s
         observe,
         "somebody or something else changed them: find out first",
     )
+
+
+def application_alone(context: Context) -> Check:
+    """The same of the services that are rolled back, since this incident first looked."""
+    return others_kept(context, context.incident.facts["before"]["containers"], context.settings.project.services)
 
 
 def _apart(hanging: Sequence[Container], ids: Collection[str]) -> list[str]:
@@ -118,13 +126,16 @@ def failed_digests_known(context: Context) -> Check:
     return Check("the failed release's digests", lambda: Observation(ok=True, seen=shown or nothing), "")
 
 
-def quarantine_failed(context: Context) -> None:
-    """Keep the failed release from coming back unnoticed, and put on record what of it is in quarantine."""
+def quarantine_failed(context: Context) -> Action:
+    """The change that keeps the failed release from coming back unnoticed; what is in quarantine goes on record."""
     incident, digests = context.incident, _failed_digests(context)
     tag = ", ".join(incident.facts["origin"]["tags"])
-    incident.execute(context.quarantine.add(digests, tag, incident.name), context.host)
-    if digests and not incident.planned_changes:
-        incident.record_fact("quarantined", context.quarantine.entries(digests))
+
+    def record() -> None:
+        if digests:
+            incident.record_fact("quarantined", context.quarantine.entries(digests))
+
+    return replace(context.quarantine.add(digests, tag, incident.name), record=record)
 
 
 def failed_in_quarantine(context: Context) -> Check:
@@ -161,10 +172,15 @@ def naming(context: Context, release: Release) -> Action:
         return f"{env_file.path} says {variable}={release.tag}" if now == release.tag else None
 
     return Action(
+        ActionName.SET_IMAGE_TAG,
         f"{env_file.path} says {variable}={release.tag} (was {env_file.values.get(variable)})",
         context.env_file.replace_commands(env_file, content, kept_copy(context)),
         already,
         leaves=(Artifact(kept_copy(context), "the env file as it was before, with its secrets"),),
+        resource=env_file.path,
+        variable=variable,
+        old=env_file.values.get(variable),
+        new=release.tag,
     )
 
 

@@ -5,16 +5,16 @@ from typing import Any
 
 from runbook.chapters.context import Context
 from runbook.clock import utc_now
-from runbook.errors import RunbookError
+from runbook.errors import RunbookError, unknown
 from runbook.production.containers import Container
 from runbook.production.service.kill_switches import position_of
-from runbook.release import ImageName
+from runbook.release import LOCAL, ImageName
 
 
 def take(context: Context) -> dict[str, Any]:
     """Look at everything that a rollback may change, or must not.
 
-    What cannot be looked at is written down as `unknown: …`; a broken production is what one comes to see.
+    What cannot be looked at is written down as `{"unknown": why}`; a broken production is what one comes to see.
     Raises ProductionError when the project is not there at all.
     """
     containers = context.production.running()
@@ -61,7 +61,7 @@ def _or_unknown(observe: Callable[[], Any]) -> Any:
     try:
         return observe()
     except RunbookError as error:
-        return f"unknown: {error.seen}"
+        return unknown(error)
 
 
 def _image(context: Context, container: Container) -> dict[str, str]:
@@ -74,5 +74,5 @@ def _image(context: Context, container: Container) -> dict[str, str]:
         pass
     return {
         "tag": context.production.tag_of(container),
-        "digest": digest or f"unknown: only the local id {container.image_id}",
+        "digest": digest or f"{LOCAL}{container.image_id}",
     }

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runbook.actions import Action, Check, Observation
+from runbook.actions import Action, Check, Observation, Question
 from runbook.chapters import migration_facts, startup_check
 from runbook.chapters.context import Context
 from runbook.chapters.target import pinned_release
@@ -41,15 +41,17 @@ def record_decision(context: Context) -> Check:
             return _forward(context)
         found, known = assess(context), migration_facts.of(context)
         verdict, evidence = found.verdict, list(found.evidence)
+        option: tuple[str, ...] = ()
         if verdict is Verdict.REVIEW and context.options.verdict:
             verdict = Verdict(context.options.verdict)
+            option = ("--verdict", verdict)
             evidence.insert(0, f"decided by a human: {context.options.because}")
         evidence.append(
             f"the database is at {', '.join(known.database)}; the target expects {', '.join(known.target.heads)}"
         )
         context.incident.record_fact("verdict", {"verdict": verdict, "evidence": evidence})
-        question = "Can the target's code live with the database's schema?"
-        context.incident.record_decision(question, verdict, evidence, findings=_told(found, known.upgrade_sql))
+        text, findings = "Can the target's code live with the database's schema?", _told(found, known.upgrade_sql)
+        context.incident.record_decision(Question.VERDICT, text, verdict, evidence, option=option, findings=findings)
         strategies = {Verdict.BREAKING: Strategy.DOWNGRADE, Verdict.REVIEW: None}
         strategy = strategies.get(verdict, Strategy.IMAGE_ONLY)
         if strategy is not None:
@@ -115,7 +117,8 @@ def _forward(context: Context) -> Observation:
     at = ", ".join(known.database)
     continues = known.target.continues(*known.database)
     seen = f"its migrations {'continue' if continues else 'do not continue'} the database's revision {at}"
-    context.incident.record_decision("Can the forward-fix go on from here?", "yes" if continues else "no", [seen])
+    text = "Can the forward-fix go on from here?"
+    context.incident.record_decision(Question.FORWARD_FIX, text, "yes" if continues else "no", [seen])
     if continues:
         context.incident.record_fact("strategy", Strategy.FORWARD_FIX)
     return Observation(continues, f"{context.options.forward_fix}: {seen}", final=True)
@@ -140,6 +143,11 @@ def starts_on_newer_schema(context: Context) -> Check:
             "a target that can start", lambda: Observation(ok=True, seen="the schema is one that it knows"), ""
         )
     return startup_check.migrates_not_at_start(context, pinned_release(context))
+
+
+def ready(context: Context) -> Check:
+    """That the api is ready, by the rule that holds on this schema (trap 4); the rule goes on record."""
+    return context.health.check_ready(readiness_rule(context))
 
 
 def readiness_rule(context: Context) -> tuple[str, ...]:
@@ -172,7 +180,8 @@ def readiness_rule(context: Context) -> tuple[str, ...]:
 
 def _ruled(context: Context, may_be_false: tuple[str, ...], *evidence: str) -> tuple[str, ...]:
     answer = f"all but {', '.join(may_be_false)}" if may_be_false else "everything that it names"
-    context.incident.record_decision("What must be true for the api to be ready?", answer, list(evidence))
+    text = "What must be true for the api to be ready?"
+    context.incident.record_decision(Question.READINESS, text, answer, list(evidence))
     return may_be_false
 
 

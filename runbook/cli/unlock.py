@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from runbook.actions import Question
 from runbook.chapters.context import env_file_of, learn_production
 from runbook.command_hints import resume_command
 from runbook.errors import CommandFailed, LockHeld, RunbookError, SettingsError
@@ -161,7 +162,11 @@ def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse
     outcome = "failed"
     try:
         incident.record_decision(
-            "May the lock be taken away from who holds it?", "yes", [f"{operator()}: {why}", str(held)]
+            Question.LOCK,
+            "May the lock be taken away from who holds it?",
+            "yes",
+            [f"{operator()}: {why}", str(held)],
+            option=("--force", "--why", why),
         )
         incident.execute(lock.force(held, incident_name, why), host)
         outcome = "passed"

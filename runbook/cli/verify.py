@@ -3,16 +3,16 @@
 import argparse
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from runbook.actions import ActionName
 from runbook.cli.records import add_record, journal_of
 from runbook.errors import JournalError
 from runbook.journal.hash_chain import Entry
 from runbook.journal.output_files import check_outputs
 from runbook.journal.verify import Verified, verify, verify_now
-from runbook.report.follow_up.follow_ups import ANNOUNCED, head_named_in
 from runbook.report.page.page_check import check_page
 
 #: An incident's name; a folder with any other name may hold a copy of any record.
@@ -101,12 +101,11 @@ def _announced_otherwise(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def _heads_announced_in(entry: Entry) -> Iterator[str]:
-    actions = entry.get("actions")
-    if entry["kind"] != "action" or entry.get("state") == "planned" or not isinstance(actions, list):
+    message = entry.get("message")
+    if entry["kind"] != "action" or entry.get("state") == "planned" or not isinstance(message, Mapping):
         return
-    for action in actions:
-        if isinstance(action, str) and action.startswith(ANNOUNCED) and (head := head_named_in(action)):
-            yield head
+    if entry.get("action") == ActionName.ANNOUNCE and message.get("head"):
+        yield str(message["head"])
 
 
 def _planned_otherwise(reports: Path, entries: Sequence[Entry]) -> Iterator[str]:

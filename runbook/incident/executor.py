@@ -2,14 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from runbook.actions import Action, Check, Observation, Outcome, Scope
-from runbook.errors import CheckFailed, Inconclusive, StepError
-from runbook.hosts.command import Command
+from runbook.actions import Action, Check, Observation, Outcome, Question, Scope, message_told, same_change
+from runbook.errors import CheckFailed, Inconclusive, RunbookError, StepError, why_unknown
 from runbook.hosts.local import Host
 from runbook.journal.journal import Entry, Journal
 from runbook.journal.recorder import Recorder
@@ -64,8 +62,9 @@ class Executor(Recorder):
         self.facts: dict[str, Any] = {}
         #: Since a change was only planned, production is no longer what later steps speak of.
         self.planned_changes = 0
-        #: Changes to production that were really begun, by their summary.
+        #: Changes to production that were really begun, in words.
         self.changes_made: list[str] = []
+        self._changed: set[tuple[Any, ...]] = set()
         #: For how long, in seconds, what gives no answer is asked again before that counts, once something was changed.
         self.no_answer = 0.0
         self._looking = False
@@ -75,15 +74,15 @@ class Executor(Recorder):
         self.overriding: Callable[[str], str] = _option
         #: Whether harm goes on while nothing is changed, so that even the checks before any change may be accepted.
         self.urgent = False
-        #: When each message was sent by an earlier run of this incident, by the change's summary.
-        self._told: dict[str, str] = {}
-        self._step_id = ""
+        #: When each message was sent by an earlier run of this incident.
+        self._told: dict[tuple[Any, ...], str] = {}
+        self._step_id = self._keyword = ""
         #: Who vouched for which step that could not be checked in this run, and why; by the step's id.
         self.vouched: dict[str, Any] = {}
         #: What is waited for: the options with which a person would decide, by the step's id.
         self.undecided: dict[str, tuple[str, ...]] = {}
         self._step_outcome = Outcome.PASSED
-        self._step_detail = ""
+        self._step_detail = self._next_step = ""
         self._step_began: float | None = None
         self._step_may_change = False
         #: What the open step did that goes on record: looks, facts, decisions, changes.
@@ -100,9 +99,9 @@ class Executor(Recorder):
             if entry["kind"] == "fact" and entry["name"] in _PINNED:
                 self.facts[entry["name"]] = entry["value"]
             elif entry["kind"] == "action" and entry["scope"] == Scope.PRODUCTION and entry["state"] == "begun":
-                self._note_change(entry["summary"])
+                self._note_change(entry)
             elif entry["kind"] == "action" and entry["scope"] == Scope.PEOPLE and entry["state"] == "done":
-                self._told[entry["summary"]] = entry["time"]
+                self._told[same_change(entry)] = entry["time"]
         if elsewhere:
             self.facts = {name: value for name, value in self.facts.items() if name == "overrides"}
         if not self.changes_made:
@@ -128,16 +127,56 @@ class Executor(Recorder):
         origin, target = self.facts.get("origin", {}), self.facts.get("target", {})
         if not origin or origin["tags"] == [target.get("tag")]:
             return None
-        counts = origin["log_errors"]
-        return counts if isinstance(counts, Mapping) else None
+        counts: Mapping[str, int] = origin["log_errors"]
+        return None if why_unknown(counts) else counts
 
-    def record_decision(self, question: str, answer: str, evidence: list[str], **more: list[dict[str, Any]]) -> None:
-        """Keep a decision with the evidence it rests on; `more` are parts of it that the page shows by themselves."""
+    def record_decision(  # noqa: PLR0913 - each is a member of the entry
+        self,
+        question: Question,
+        text: str,
+        answer: str,
+        evidence: list[str],
+        *,
+        about: str = "",
+        option: Sequence[str] = (),
+        **more: list[dict[str, Any]],
+    ) -> None:
+        """Keep a decision with the evidence it rests on; `more` are parts of it that the page shows by themselves.
+
+        `text` is the question in words. `about` is what it is about where the same question is decided for several
+        things, a step's id say. `option` is what a person typed to decide it; empty where the runbook decided.
+        """
         self._step_did.add("decision")
-        told: dict[str, Any] = {name: value for name, value in more.items() if value}
-        self.journal.write("decision", question=question, answer=answer, evidence=evidence, **told)
+        told: dict[str, Any] = {name: value for name, value in ({"about": about} | more).items() if value}
+        if option:
+            told["option"] = list(option)
+        self.journal.write(
+            "decision",
+            question=question,
+            text=text,
+            answer=answer,
+            by_human=bool(option),
+            evidence=evidence,
+            **told,
+        )
 
     # -- what steps do -------------------------------------------------------------------------------------
+
+    def take(self, handed: object, host: Host) -> None:
+        """Carry out the Action, or make the Check, that the function of the open step has handed over.
+
+        A Given is looked at in a plan too, a Then only where no change was planned. Raises as `execute`, `verify` and
+        `expect` do, and StepError for anything else than these two; None is what a function has done by itself.
+        """
+        if isinstance(handed, Action):
+            self.execute(handed, host)
+        elif isinstance(handed, Check):
+            (self.expect if handed.afterwards or self._keyword == "Then" else self.verify)(handed)
+        elif handed is not None:
+            raise StepError(
+                f"the step's function handed over {type(handed).__name__}, and an Action or a Check was expected",
+                "let it return one of them",
+            )
 
     def execute(self, change: Action, host: Host) -> None:
         """Make a change, or, in a plan, write down exactly what would be done.
@@ -147,51 +186,51 @@ class Executor(Recorder):
         """
         if self.step_is_open and not self._step_may_change:
             raise StepError(
-                f"a step that is not declared a change was about to make one: {change.summary}",
-                "bind it to When and mark its function with @changes",
+                f"a step that only looks was about to make a change: {change.summary}",
+                "bind it to When, and annotate its function with -> Action",
             )
         self._step_did.add("action")
-        actions = [str(action) for action in change.actions]
-        about: dict[str, Any] = {"summary": change.summary, "scope": change.scope}
-        if change.leaves or change.removes:
-            about |= {"leaves": list(map(asdict, change.leaves)), "removes": list(change.removes)}
+        about, planned = change.members, change.planned
         if self.planned_changes == 0 and (evidence := self._already(change)):
             self._conclude(Outcome.PASSED, f"already so: {evidence}")
             self.listener.changed(change.summary, change.scope, "already so")
             self.journal.write("action", state="already so", evidence=evidence, sync=True, **about)
+            change.record()
             return
         if self.planned_changes or not self.mode.allows(change.scope):
             self.planned_changes += 1
-            self._conclude(Outcome.PLANNED, "\n".join(("would do:", *actions)))
+            message = [message_told(change.name, planned["message"])] if change.message else []
+            self._conclude(Outcome.PLANNED, "\n".join(("would do:", *planned["commands"], *message)))
             self.listener.changed(change.summary, change.scope, "planned")
-            self.journal.write("action", state="planned", actions=actions, **about)
+            self.journal.write("action", state="planned", **planned, **about)
             return
         self.before_change()  # before the intent as well: what may not be begun is not on record as begun
-        self.journal.write("action", state="begun", actions=actions, sync=True, **about)
+        self.journal.write("action", state="begun", sync=True, **planned, **about)
         if change.scope is Scope.PRODUCTION:
-            self._note_change(change.summary)
-        commands = [action for action in change.actions if isinstance(action, Command)]
-        self.listener.changing(change.summary, change.scope, sum(command.deadline for command in commands))
+            self._note_change(about)
+        self.listener.changing(change.summary, change.scope, sum(command.deadline for command in change.commands))
         began = time.monotonic()
         receipts = []
-        with self.acting():
-            for action in change.actions:
+        with self.acting(), change.during():
+            for command in change.commands:
                 self.before_change()
-                if isinstance(action, Command):
-                    host.check(action)
-                else:
-                    receipts.append(action.send())
+                host.check(command)
+            if change.message is not None:
+                self.before_change()
+                receipts.append(change.message.send())
         self._conclude(Outcome.PASSED, "; ".join(receipts) or change.summary)
         seconds = round(time.monotonic() - began, 3)
         self.journal.write("action", state="done", seconds=seconds, receipts=receipts, sync=True, **about)
         self.listener.changed(change.summary, change.scope, "done")
+        change.record()
 
-    def _note_change(self, summary: str) -> None:
-        if summary not in self.changes_made:
-            self.changes_made.append(summary)
+    def _note_change(self, entry: Mapping[str, Any]) -> None:
+        if same_change(entry) not in self._changed:
+            self._changed.add(same_change(entry))
+            self.changes_made.append(entry["summary"])
 
     def _already(self, change: Action) -> str | None:
-        told = self._told.get(change.summary)
+        told = self._told.get(same_change(change.members))
         if told:
             return f"an earlier run of this incident did it at {told}"
         found: list[str | None] = []
@@ -241,7 +280,7 @@ class Executor(Recorder):
         """Look until it is as expected, in a plan as well. Raises as `expect` does."""
         self._step_did.add("check")
         self.listener.expecting(check.expected, check.deadline)
-        with self._one_look() as patience:
+        with nullcontext(0.0) if check.one_look else self._one_look() as patience:
             waited = wait_for(check, patience=patience)
         self.journal.write(
             "check",
@@ -263,7 +302,7 @@ class Executor(Recorder):
                 self.undecided[self._step_id] = check.decided_by
                 self.record_fact("undecided", {each: list(options) for each, options in self.undecided.items()})
             if self.mode is Mode.PLAN and check.decided_by:
-                self._conclude(Outcome.PLANNED, f"DECISION NEEDED: {seen} → {check.next_step}")
+                self._conclude(Outcome.PLANNED, f"DECISION NEEDED: {seen}", check.next_step)
                 return
             if check.acceptable and not check.decided_by and self._accepted(seen, Outcome.FAILED):
                 return
@@ -287,7 +326,14 @@ class Executor(Recorder):
         self.vouched[self._step_id] = override
         verb, what = ("accepts", "is not so") if outcome is Outcome.FAILED else ("vouches for", "is not known")
         word = f"{override['by']} {verb} it: {override['because']}"
-        self.record_decision(f"{self._step_id}: may the run go on although this {what}?", "yes", [word, seen])
+        self.record_decision(
+            Question.OVERRIDE,
+            f"{self._step_id}: may the run go on although this {what}?",
+            "yes",
+            [word, seen],
+            about=self._step_id,
+            option=("--override", self._step_id),
+        )
         self._conclude(outcome, f"{seen}; {word}")
         return True
 
@@ -298,8 +344,8 @@ class Executor(Recorder):
             return check.next_step
         return f"{check.next_step}; or, if you know better, go on with {self.overriding(self._step_id)}"
 
-    def _conclude(self, outcome: Outcome, detail: str) -> None:
-        self._step_outcome = outcome
+    def _conclude(self, outcome: Outcome, detail: str, next_step: str = "") -> None:
+        self._step_outcome, self._next_step = outcome, next_step
         self._step_detail = f"{self._step_detail}\n{detail}" if self._step_detail else detail
 
     def step_began(self, facts: Mapping[str, Any], *, may_change: bool = False) -> None:
@@ -307,9 +353,9 @@ class Executor(Recorder):
 
         Only one that may change carries out changes.
         """
-        self._step_outcome, self._step_detail = Outcome.PASSED, ""
+        self._step_outcome, self._step_detail, self._next_step = Outcome.PASSED, "", ""
         self._step_may_change, self._step_did = may_change, set()
-        self._step_id = str(facts["id"])
+        self._step_id, self._keyword = str(facts["id"]), str(facts["keyword"])
         self.journal.write("step began", sync=True, **facts)
         self._step_began = time.monotonic()
 
@@ -323,25 +369,43 @@ class Executor(Recorder):
         if self._step_may_change and "action" not in self._step_did:
             raise Inconclusive(
                 "nothing was done: the step came to its end without a change, done, planned or already so",
-                "have its function hand an Action to execute",
+                "let its function return an Action",
             )
         if not self._step_did:
             raise Inconclusive(
                 "it looked at nothing: the step came to its end without a look, a fact or a decision on record",
-                "have its function hand a Check to verify or expect",
+                "let its function return a Check",
             )
 
-    def step_ended(self, error: BaseException | None = None) -> tuple[Outcome, str, float]:
-        """Close the step that is open, and return its outcome, its detail in words, and its seconds."""
+    def step_ended(self, error: BaseException | None = None) -> "StepEnded":
+        """Close the step that is open, and return how it ended."""
         seconds = time.monotonic() - (self._step_began or time.monotonic())
         self._step_began = None
-        outcome, detail = self._step_outcome, self._step_detail
+        outcome, detail, next_step = self._step_outcome, self._step_detail, self._next_step
         if error is not None:
-            outcome, detail = outcome_of(error), str(error) or type(error).__name__
+            outcome, detail, next_step = outcome_of(error), str(error) or type(error).__name__, ""
+        if isinstance(error, RunbookError):
+            detail, next_step = error.seen, error.next_step
         # Whoever shows it may break it into lines, and a broken secret is not recognised any more.
-        detail = self.journal.redactor.text(detail)
-        self.journal.write("step ended", sync=True, outcome=outcome, detail=detail, seconds=round(seconds, 3))
-        return outcome, detail, seconds
+        detail, next_step = self.journal.redactor.text(detail), self.journal.redactor.text(next_step)
+        self.journal.write(
+            "step ended",
+            sync=True,
+            outcome=outcome,
+            detail=detail,
+            next_step=next_step,
+            seconds=round(seconds, 3),
+        )
+        return StepEnded(outcome, detail, next_step, seconds)
+
+
+class StepEnded(NamedTuple):
+    """How a step ended: what was seen or done, in words, what helps if it stopped, and how long it took."""
+
+    outcome: Outcome
+    detail: str
+    next_step: str
+    seconds: float
 
 
 def _nothing() -> None:

@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import PurePosixPath
 from typing import Any
 
-from runbook.actions import Action, Artifact, Check, Observation
+from runbook.actions import Action, ActionName, Artifact, Check, Observation, Question
 from runbook.errors import CheckFailed, Inconclusive
 from runbook.incident.executor import Executor
 from runbook.migrations.database import Database
@@ -92,6 +92,7 @@ class RestorePoint:
 
         inside, new, seal = self._inside(self.path), f"{self.path}.new", f"{self.path}{_SEAL}"
         return Action(
+            ActionName.TAKE_RESTORE_POINT,
             f"a restore point of {database.name} is taken",
             (
                 production.command("mkdir", "--parents", "--mode=700", "--", self._folder),
@@ -112,6 +113,8 @@ class RestorePoint:
                 Artifact(seal, "the SHA-256 of the restore point"),
                 Artifact(f"{database.service}:{inside}", "the dump inside the database's container"),
             ),
+            resource=database.name,
+            new=self.path,
         )  # fmt: skip
 
     @property
@@ -133,7 +136,10 @@ class RestorePoint:
         else:
             why = f"rows may have been written since {fact['path']} was taken; it is kept"
         self._incident.record_decision(
-            "Does the restore point of an earlier run of this incident still hold all rows?", "no", [why]
+            Question.RESTORE_POINT,
+            "Does the restore point of an earlier run of this incident still hold all rows?",
+            "no",
+            [why],
         )
         return None
 
@@ -198,10 +204,12 @@ class RestorePoint:
             return f"there is no {inside}" if answer.exit_code == 0 else None
 
         return Action(
+            ActionName.REMOVE_DUMP,
             "the dump inside the database's container is removed",
             (self._production.compose(*self._in_container, "rm", "--force", "--", inside),),
             already,
             removes=(f"{self._settings.service}:{inside}",),
+            resource=f"{self._settings.service}:{inside}",
         )
 
     def remember(self, earlier: str) -> None:
@@ -221,7 +229,8 @@ class RestorePoint:
                 self._put_on_record(path, *self.facts(path))
             else:
                 why = f"{path} does not have the SHA-256 that {path}{_SEAL} holds"
-                self._incident.record_decision(f"Is the restore point of incident {earlier} whole?", "no", [why])
+                text = f"Is the restore point of incident {earlier} whole?"
+                self._incident.record_decision(Question.RESTORE_POINT, text, "no", [why], about=earlier)
 
     def _put_on_record(self, path: str, size: int, digest: str, **more: Mapping[str, str]) -> None:
         restore = self._restoring.how_to(path, digest, self._incident.facts)

@@ -4,7 +4,7 @@ import logging
 
 from pydantic import SecretStr
 
-from runbook.actions import Action, Message, Scope
+from runbook.actions import Action, ActionName, Message, Scope
 from runbook.errors import Inconclusive, SettingsError
 
 # Apprise logs the addresses that it sends to, and those hold passwords.
@@ -32,8 +32,8 @@ class Channel:
         self._sender.add(notifier)
         self.service = str(notifier.service_name)
 
-    def announcing(self, title: str, message: str) -> Action:
-        """The change that posts one message."""
+    def announcing(self, title: str, message: str, head: str = "") -> Action:
+        """The change that posts one message; `head` is the journal's head hash that it names."""
 
         def send() -> str:
             if not self._sender.notify(title=title, body=message):
@@ -44,5 +44,9 @@ class Channel:
             return f"accepted by the incident channel ({self.service}): {title}"
 
         return Action(
-            "the rollback is announced", (Message(f"announce: {title}\n{message}", send),), scope=Scope.PEOPLE
+            ActionName.ANNOUNCE,
+            "the rollback is announced",
+            scope=Scope.PEOPLE,
+            resource=self.service,
+            message=Message(title, message, send, head),
         )

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from runbook.release import digest_told
+
 
 def announcement(incident: str, project: str, facts: Mapping[str, Any], head: str, down: str) -> tuple[str, str]:
     """Title and text of the announcement, with the seconds that users were without service, in words (`down`).
@@ -28,6 +30,7 @@ def ticket(project: str, facts: Mapping[str, Any]) -> tuple[str, str]:
     failed, target = _from_to(facts)
     target_digests = set(facts.get("target", {}).get("digests", {}).values())
     digests = {s: d for s, d in facts.get("origin", {}).get("digests", {}).items() if d not in target_digests}
+    digests = {service: digest_told(digest) for service, digest in digests.items()}
     lines = [
         f"`{failed}` failed in production of `{project}`, which runs `{target}` since.",
         "",

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from runbook.errors import why_unknown
+
 
 class By(StrEnum):
     """Who answers at the public URL. SOMEBODY: not the gateway's own error, and not named as the application's."""
@@ -29,7 +31,7 @@ def contradiction(gate: str, by: str, seen: str) -> str | None:
 
 def describe_gate(snapshot: Mapping[str, Any]) -> str:
     """Return the gate's state in a snapshot, in words for the terminal."""
-    gate, public = str(snapshot["gate"]), snapshot.get("public")
+    gate, public = why_unknown(snapshot["gate"]) or str(snapshot["gate"]), snapshot.get("public")
     words = {"closed": "closed (TRAFFIC IS PAUSED)", "open": "open (traffic is served)"}.get(gate, gate)
     if not isinstance(public, Mapping):
         return words

@@ -67,36 +67,41 @@ class IncidentReport:
     @property
     def headline(self) -> str:
         """How it ended, in words."""
+        told, why = self.headline_and_why
+        return f"{told}: {why}" if why else told
+
+    @property
+    def headline_and_why(self) -> tuple[str, str]:
+        """The same, and apart from it why; empty where that is not said."""
         outcome = self.closed.get("outcome")
         if calm := self._waits_or_has_nothing_to_do:
             return calm
         if self.failed and outcome != "passed":
             return self._what_stopped_it(self.failed[0])
         if outcome is None:
-            return "Interrupted: the run ended without closing its journal"
+            return "Interrupted", "the run ended without closing its journal"
         if self.opened.get("mode") == "plan" and self.opened.get("type") != "validation":
-            return "A plan: nothing was changed"
-        return self._what_was_reached() if outcome == "passed" else f"Ended: {outcome}"
+            return "A plan", "nothing was changed"
+        return self._what_was_reached() if outcome == "passed" else ("Ended", str(outcome))
 
-    def _what_stopped_it(self, step: Step) -> str:
-        why = step.detail.partition(" → ")[0]
+    def _what_stopped_it(self, step: Step) -> tuple[str, str]:
         if self.held and step.outcome != Outcome.INTERRUPTED:
-            return f"Production is held as it is: {why}"
+            return "Production is held as it is", step.detail
         if "rolled-back" in self.closed.get("reached", []) and step.outcome == Outcome.FAILED:
-            return f"Not as it was to be: {why}"
+            return "Not as it was to be", step.detail
         word = {Outcome.INTERRUPTED: "Interrupted", Outcome.INCONCLUSIVE: "Stopped, not known"}.get(
             Outcome(step.outcome), "Stopped"
         )
-        return f"{word} at: {step.keyword} {step.text}"
+        return f"{word} at", f"{step.keyword} {step.text}"
 
     @property
-    def _waits_or_has_nothing_to_do(self) -> str:
+    def _waits_or_has_nothing_to_do(self) -> tuple[str, str] | None:
         if self.closed.get("outcome") == Outcome.DECISION_NEEDED:
             options = [option for each in self.facts.get("undecided", {}).values() for option in each]
-            return f"A plan that waits for a decision: {shlex.join(options)}; nothing was changed"
+            return "A plan that waits for a decision", f"{shlex.join(options)}; nothing was changed"
         if self.closed.get("outcome") == Outcome.NOTHING_TO_DO:
-            return f"Nothing to do: {self.facts.get('nothing to do', '')}"
-        return ""
+            return "Nothing to do", str(self.facts.get("nothing to do", ""))
+        return None
 
     @property
     def held(self) -> bool:
@@ -104,20 +109,20 @@ class IncidentReport:
         validation = self.opened.get("type") == "validation"
         return self.opened.get("mode") == "execute" and not validation and self.closed.get("changes_made") == []
 
-    def _what_was_reached(self) -> str:
+    def _what_was_reached(self) -> tuple[str, str]:
         reached = self.closed.get("reached", [])
         if "export-mode-confirmed" in reached:
             switch = self.facts.get("switch", {})
-            return f"Switched: {switch.get('variable')}={switch.get('value')}"
+            return "Switched", f"{switch.get('variable')}={switch.get('value')}"
         if "rolled-back" in reached and self.facts.get("strategy") == "forward-fix":
-            return f"Over: production went forward to {self._tag('target')}"
+            return "Over", f"production went forward to {self._tag('target')}"
         if "rolled-back" in reached:
-            return f"Over: production runs {self._tag('target')} again"
+            return "Over", f"production runs {self._tag('target')} again"
         if "known-good" in reached:
-            return f"Validated: {self._tag('running')} is known good"
+            return "Validated", f"{self._tag('running')} is known good"
         if "unlocked" in reached:
-            return "The lock was taken away"
-        return "Not a whole rollback: only a part of the runbook was run"
+            return "The lock was taken away", ""
+        return "Not a whole rollback", "only a part of the runbook was run"
 
     @property
     def tone(self) -> str:
@@ -247,4 +252,6 @@ def _facts(entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def _latest_decisions(entries: Sequence[Entry]) -> list[Entry]:
-    return list({entry["question"]: entry for entry in entries if entry["kind"] == "decision"}.values())
+    return list(
+        {(entry["question"], entry.get("about")): entry for entry in entries if entry["kind"] == "decision"}.values()
+    )

@@ -131,7 +131,7 @@ class _Told:
     def _helps(self) -> str:
         """What the step that stopped the run says that helps; empty where it says nothing."""
         stopped = [step for step in in_short(self._entries) if step.stopped]
-        return stopped[0].detail.partition(" → ")[2] if stopped else ""
+        return stopped[0].next_step if stopped else ""
 
     def _mended(self) -> Next:
         helps = self._helps()

@@ -47,7 +47,7 @@ def _stop(steps: Sequence[StepDigest]) -> Stop | None:
     """The first step that did not let its scenario go on."""
     for step in steps:
         if step.stopped:
-            return Stop(f"{step.keyword} {step.text}", step.id, step.detail)
+            return Stop(f"{step.keyword} {step.text}", step.id, step.why)
     return None
 
 
@@ -81,8 +81,8 @@ def _held(
 ) -> ActionDiff:
     known = actual or planned
     assert known is not None  # noqa: S101 - zip_longest gives at least one of the two
-    said = [without_name(action, plan) for action in planned.actions] if planned else []
-    did = [without_name(action, name) for action in actual.actions] if actual else []
+    said = [without_name(action, plan) for action in planned.told] if planned else []
+    did = [without_name(action, name) for action in actual.told] if actual else []
     standing, apart = _standing(planned, actual, said, did)
     return ActionDiff(
         scenario=step.scenario,
@@ -91,8 +91,8 @@ def _held(
         summary=known.summary,
         scope=known.scope,
         standing=standing,
-        planned=tuple(planned.actions) if planned else (),
-        actual=tuple(actual.actions) if actual else (),
+        planned=tuple(planned.told) if planned else (),
+        actual=tuple(actual.told) if actual else (),
         evidence=_evidence(planned, actual),
         lines=tuple(_lines(said, did)) if standing is PlanDiff.DIFFERS else (),
         apart=apart,

@@ -13,6 +13,7 @@ from typing import Any
 from runbook.errors import JournalError
 from runbook.journal.journal import Entry
 from runbook.journal.verify import verify
+from runbook.release import digest_told
 from runbook.report.step_digest import in_short
 
 #: How old a plan may be to count as the one that is carried out.
@@ -78,7 +79,10 @@ def facts_in_short(entries: Sequence[Entry]) -> dict[str, Any]:
     before, target = facts.get("origin") or facts.get("before") or {}, facts.get("target") or {}
     verdict, switch = facts.get("verdict") or {}, facts.get("switch") or {}
     digests = {
-        **{f"digest of {service} that ran": digest for service, digest in before.get("digests", {}).items()},
+        **{
+            f"digest of {service} that ran": digest_told(digest)
+            for service, digest in before.get("digests", {}).items()
+        },
         **{f"digest of {service} to return to": digest for service, digest in target.get("digests", {}).items()},
     }
     found = {

@@ -4,17 +4,18 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from runbook.actions import Scope
+from runbook.actions import ActionName, Scope
 from runbook.clock import seconds_between
+from runbook.errors import why_unknown
 from runbook.journal.journal import Entry
 from runbook.production.gate_state import is_closed
 from runbook.report.state_diff import Row, compared
 
 #: The facts that are production at one moment.
 LOOKS = ("before", "found again", "after")
-_PAUSED, _RESUMED = "user traffic is paused", "user traffic is resumed"
-#: What the changes of runbook/production/service/traffic.py make of the gate.
-_TURNED = {_PAUSED: "closed", _RESUMED: "open"}
+_PAUSED, _RESUMED = ActionName.PAUSE_TRAFFIC, ActionName.RESUME_TRAFFIC
+#: What these changes make of the gate.
+_TURNED: Mapping[Any, str] = {_PAUSED: "closed", _RESUMED: "open"}
 
 
 class Production:
@@ -30,12 +31,12 @@ class Production:
     @property
     def looked_after(self) -> bool:
         """Tell whether the newest run looked at production once more after its changes."""
-        return isinstance(self._facts.get("after"), Mapping)
+        return _seen(self._facts.get("after"))
 
     @property
     def seen_twice(self) -> bool:
         """Tell whether production was looked at before the changes and after them."""
-        return self.looked_after and isinstance(self._facts.get("before"), Mapping)
+        return self.looked_after and _seen(self._facts.get("before"))
 
     @property
     def title(self) -> str:
@@ -47,7 +48,7 @@ class Production:
     @property
     def before_and_after(self) -> list[Row]:
         """What changed, and what must not have, side by side; production at that one moment where it was seen once."""
-        looks = [observe for name in ("before", "after") if isinstance(observe := self._facts.get(name), Mapping)]
+        looks = [self._facts[name] for name in ("before", "after") if _seen(self._facts.get(name))]
         return compared(looks[0], looks[1] if len(looks) > 1 else None, self._must_stay) if looks else []
 
     @property
@@ -69,7 +70,7 @@ class Production:
         """
         began, seconds = None, None
         for entry in self._changes:
-            told = entry["summary"], entry["state"]
+            told = entry.get("action"), entry["state"]
             if told == (_PAUSED, "begun"):
                 began = began or entry["time"]
             elif told in ((_RESUMED, "done"), (_RESUMED, "already so")) and began:
@@ -93,8 +94,9 @@ class Production:
         found = {}
         for when in ("before", "after"):
             snapshot = self._facts.get(when)
-            if isinstance(snapshot, Mapping) and isinstance(snapshot["log_errors"], Mapping) and snapshot["log_errors"]:
-                found[when] = snapshot["log_errors"]
+            errors = snapshot["log_errors"] if isinstance(snapshot, Mapping) and _seen(snapshot) else {}
+            if errors and _seen(errors):
+                found[when] = errors
         return found
 
 
@@ -106,11 +108,12 @@ def gate(entries: Sequence[Entry]) -> str:
     found = ""
     for entry in entries:
         if _is_look(entry):
-            found = str(entry["value"].get("gate", ""))
+            gate_said = entry["value"].get("gate", "")
+            found = "" if why_unknown(gate_said) else str(gate_said)
             if found == "closed" and not is_closed(entry["value"]):
                 found = ""
         elif entry["kind"] == "action" and entry["state"] in ("begun", "done"):
-            found = _TURNED.get(entry["summary"], found)
+            found = _TURNED.get(entry.get("action"), found)
     return found
 
 
@@ -119,15 +122,20 @@ def closing_of(entries: Sequence[Entry]) -> str:
     since = ""
     for entry in entries:
         if entry["kind"] == "action" and entry["state"] in ("begun", "done", "already so"):
-            if entry["summary"] == _RESUMED:
+            if entry.get("action") == _RESUMED:
                 since = ""
-            elif entry["summary"] == _PAUSED and entry["state"] != "already so":
+            elif entry.get("action") == _PAUSED and entry["state"] != "already so":
                 since = since or str(entry["time"])
     return since
 
 
+def _seen(value: Any) -> bool:
+    """Tell whether this was looked at, and is what a look gives."""
+    return isinstance(value, Mapping) and why_unknown(value) is None
+
+
 def _is_look(entry: Entry) -> bool:
-    return entry["kind"] == "fact" and entry["name"] in LOOKS and isinstance(entry["value"], Mapping)
+    return entry["kind"] == "fact" and entry["name"] in LOOKS and _seen(entry["value"])
 
 
 def _changed_since_last_look(entries: Sequence[Entry]) -> list[Entry]:

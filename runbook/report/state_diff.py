@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from runbook.errors import why_unknown
+from runbook.release import LOCAL, digest_told
+
 NOT_THERE = "not there"
-#: How a snapshot begins to say what it could not see.
-_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Row:
     same: bool = True
     #: Whether one of the looks could not see it.
     unknown: bool = False
+    #: Whether what it was before is told for sure.
+    sure: bool = True
 
     @property
     def changed(self) -> bool:
@@ -31,7 +34,7 @@ class Row:
     @property
     def kept(self) -> bool:
         """Tell whether it must stay as it was, and did."""
-        return self.must_stay and self.after is not None and self.same and not self.before.startswith(_UNKNOWN)
+        return self.must_stay and self.after is not None and self.same and self.sure
 
     @property
     def broken(self) -> bool:
@@ -57,7 +60,8 @@ def compared(before: Mapping[str, Any], later: Mapping[str, Any] | None, must_st
         was, now = first.get((group, name), _MISSING), second.get((group, name), _MISSING)
         duty = was.duty in must_stay or was.duty == _ALWAYS
         same, unknown = was.identity == now.identity, was.unknown or now.unknown
-        rows.append(Row(group, name, was.words, now.words if later else None, duty, same, unknown))
+        sure = not was.unknown and not was.local
+        rows.append(Row(group, name, was.words, now.words if later else None, duty, same, unknown, sure))
     return rows
 
 
@@ -73,11 +77,10 @@ class _Line(NamedTuple):
     words: str
     duty: str = ""
     identity: str = ""
-
-    @property
-    def unknown(self) -> bool:
-        """Tell whether it could not be seen; of an image without a digest its local id is known all the same."""
-        return self.words.startswith(_UNKNOWN) and self.group != "Release"
+    #: Whether it could not be seen.
+    unknown: bool = False
+    #: Whether it is an image of which only the local id is known.
+    local: bool = False
 
 
 _MISSING = _Line("", "", NOT_THERE)
@@ -91,18 +94,19 @@ def _lines(snapshot: Mapping[str, Any]) -> dict[tuple[str, str], _Line]:
 def _told(snapshot: Mapping[str, Any]) -> Iterator[_Line]:
     yield _Line("Release", "image tag", ", ".join(snapshot["tags"]), "release")
     for service, digest in sorted(snapshot["digests"].items()):
-        yield _Line("Release", f"digest of {service}", digest, "release")
+        local = digest.startswith(LOCAL)
+        yield _Line("Release", f"digest of {service}", digest_told(digest), "release", local=local)
     for container in snapshot["containers"]:
         duty = "" if container["service"] in snapshot["digests"] else "other containers"
         restarts = f"{container['restarts']} restart{'' if container['restarts'] == 1 else 's'}"
         identity = f"{container['id'][:12]}, {restarts}"
         state = container["state"] if container["health"] == "none" else f"{container['state']}, {container['health']}"
         yield _Line("Containers", container["name"], f"{identity}, {state}", duty, identity)
-    yield _Line("Database", "schema revision", _words(snapshot["schema"]), "schema")
-    yield _Line("Users", "traffic gate", _words(snapshot["gate"]))
+    yield _seen("Database", "schema revision", snapshot["schema"], "schema")
+    yield _seen("Users", "traffic gate", snapshot["gate"])
     if "public" in snapshot:
         yield _Line("Users", "public address", snapshot["public"]["seen"])
-    yield _Line("Users", "readiness", _readiness(snapshot["readiness"]))
+    yield _seen("Users", "readiness", snapshot["readiness"])
     for name, switch in sorted(snapshot.get("switches", {}).items()):
         yield _Line("Switches", name, f"{switch['state']} ({switch['variable']}={switch['value']})", "switches")
     env_file = snapshot["env_file"]
@@ -112,12 +116,19 @@ def _told(snapshot: Mapping[str, Any]) -> Iterator[_Line]:
             yield _Line("Env file", _ENV_FILE[key], str(value), _ALWAYS if key in ("path", "mode", "owner") else "")
         else:
             yield _Line("Env file", key, str(value), "switches" if key in switches else "")
-    errors = snapshot["log_errors"]
-    counted = str(sum(errors.values())) if isinstance(errors, Mapping) else _words(errors)
-    yield _Line("Logs", "errors in recent logs", counted)
+    yield _seen("Logs", "errors in recent logs", snapshot["log_errors"])
 
 
 _ENV_FILE = {"path": "path", "sha256": "fingerprint (SHA-256)", "mode": "mode", "owner": "owner"}
+
+
+def _seen(group: str, name: str, value: Any, duty: str = "") -> _Line:
+    why = why_unknown(value)
+    return _Line(group, name, why or _IN_WORDS.get(name, _words)(value), duty, unknown=why is not None)
+
+
+def _errors(errors: Any) -> str:
+    return str(sum(errors.values())) if isinstance(errors, Mapping) else _words(errors)
 
 
 def _readiness(readiness: Any) -> str:
@@ -132,3 +143,6 @@ def _readiness(readiness: Any) -> str:
 
 def _words(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+_IN_WORDS = {"readiness": _readiness, "errors in recent logs": _errors}

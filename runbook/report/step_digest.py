@@ -4,13 +4,16 @@ Over all runs of the incident: what one run did and the next one found done coun
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from runbook.actions import message_told
+from runbook.errors import with_next_step
 from runbook.journal.journal import Entry
 
 #: Characters that are kept of why a step stopped.
 _LONGEST_DETAIL = 2000
+_WORDS = ("scenario", "id", "keyword", "text", "outcome", "detail", "next_step")
 #: The outcomes that a person can override.
 _ACCEPTED = ("inconclusive", "failed")
 
@@ -19,20 +22,27 @@ _ACCEPTED = ("inconclusive", "failed")
 class ShortChange:
     """One change: what it was, what it touched, how far it came, its commands and messages, what showed it done.
 
-    `state` is that of the journal: `planned`, `begun`, `done` or `already so`.
+    `action`, `state` and `message` are those of the journal.
     """
 
+    action: str
     summary: str
     scope: str
     state: str
-    actions: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    message: Mapping[str, str] | None = None
     evidence: str = ""
+
+    @property
+    def told(self) -> list[str]:
+        """Its commands, and its message as people read it."""
+        return [*self.commands, *([message_told(self.action, self.message)] if self.message else [])]
 
     def then(self, later: "ShortChange") -> "ShortChange":
         """The same change when a later run of the incident came to it."""
         if later.state == "already so" and self.state in ("begun", "done"):
             # It ended after the run that began it had died, say.
-            return ShortChange(self.summary, self.scope, "done", self.actions, later.evidence)
+            return replace(self, state="done", evidence=later.evidence)
         return later
 
 
@@ -49,6 +59,7 @@ class StepDigest:
     text: str
     outcome: str = "interrupted"
     detail: str = ""
+    next_step: str = ""
     changes: list[ShortChange] = field(default_factory=list)
 
     @property
@@ -57,10 +68,15 @@ class StepDigest:
         accepted = self.outcome in _ACCEPTED and not self.detail
         return self.outcome not in ("passed", "planned") and not accepted
 
+    @property
+    def why(self) -> str:
+        """Why it stopped, and what helps, in words."""
+        return with_next_step(self.detail, self.next_step)
+
     @classmethod
     def from_journal(cls, found: Mapping[str, Any]) -> "StepDigest":
         """One that was kept as `as_kept` writes it; what is missing there is empty."""
-        words = {name: str(found.get(name, "")) for name in ("scenario", "id", "keyword", "text", "outcome", "detail")}
+        words = {name: str(found.get(name, "")) for name in _WORDS}
         changes = [ShortChange(**_only_known(change)) for change in found.get("changes", [])]
         return cls(**words, changes=changes)
 
@@ -86,12 +102,13 @@ def in_short(entries: Sequence[Entry]) -> list[StepDigest]:
             fresh = StepDigest(entry["scenario"], entry.get("id", ""), entry["keyword"], entry["text"])
             now = found.setdefault((entry["scenario"], words, counts[words]), fresh)
             of_scenario.setdefault(entry["scenario"], {})[id(now)] = now
-            now.outcome, now.detail, changes = "interrupted", "", []
+            now.outcome, now.detail, now.next_step, changes = "interrupted", "", "", []
         elif kind == "action" and now is not None:
             _changed(now, changes, entry)
         elif kind == "step ended" and now is not None:
             stopped = entry["outcome"] not in ("passed", "planned")
             now.outcome, now.detail = entry["outcome"], entry["detail"][:_LONGEST_DETAIL] if stopped else ""
+            now.next_step = entry.get("next_step", "") if stopped else ""
             now = None
         elif kind == "scenario ended" and entry["outcome"] in ("passed", "planned"):
             _went_on(list(of_scenario.get(entry["scenario"], {}).values()))
@@ -105,9 +122,7 @@ def _changed(step: StepDigest, of_this_run: list[ShortChange], entry: Entry) -> 
         of_this_run[-1].state = "done"
         return
     place = len(of_this_run)
-    told = ShortChange(
-        entry["summary"], entry.get("scope", "production"), state, entry.get("actions", []), entry.get("evidence", "")
-    )
+    told = ShortChange(**_only_known({"scope": "production"} | entry))
     if place < len(step.changes):
         step.changes[place] = told = step.changes[place].then(told)
     else:
@@ -118,9 +133,17 @@ def _changed(step: StepDigest, of_this_run: list[ShortChange], entry: Entry) -> 
 def _went_on(steps: Sequence[StepDigest]) -> None:
     for step in steps:
         if step.outcome in _ACCEPTED:
-            step.detail = ""
+            step.detail = step.next_step = ""
 
 
 def _only_known(change: Mapping[str, Any]) -> dict[str, Any]:
-    known = {"summary": "", "scope": "", "state": "", "actions": [], "evidence": ""}
+    known: dict[str, Any] = {
+        "action": "",
+        "summary": "",
+        "scope": "",
+        "state": "",
+        "commands": [],
+        "message": None,
+        "evidence": "",
+    }
     return {name: change.get(name, empty) for name, empty in known.items()}

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runbook.actions import Outcome, Scope
+from runbook.actions import Outcome, Scope, same_change
 from runbook.clock import seconds_between
+from runbook.errors import with_next_step
 from runbook.journal.journal import Entry
 
 _DETAILS = ("command", "exchange", "check", "action")
@@ -23,6 +24,8 @@ class Step:
     began: str
     outcome: str = Outcome.INTERRUPTED
     detail: str = "the run ended while this step was open"
+    #: What helps, if it stopped and that is known.
+    next_step: str = ""
     seconds: float | None = None
     details: list[Entry] = field(default_factory=list)
     #: The number of its first journal entry.
@@ -31,11 +34,16 @@ class Step:
     @property
     def changes(self) -> list[Entry]:
         """Its changes, in their last state."""
-        last: dict[str, Entry] = {}
+        last: dict[Any, Entry] = {}
         for entry in self.details:
             if entry["kind"] == "action":
-                last[entry["summary"]] = entry
+                last[same_change(entry)] = entry
         return list(last.values())
+
+    @property
+    def told(self) -> str:
+        """What was seen or done, or why it stopped and what helps, in words."""
+        return with_next_step(self.detail, self.next_step)
 
     @property
     def stopped(self) -> bool:
@@ -116,6 +124,7 @@ class Timeline:
                     self.scenarios[-1].steps.append(self._open)
             case "step ended" if self._open is not None:
                 self._open.outcome, self._open.detail = entry["outcome"], entry["detail"]
+                self._open.next_step = entry.get("next_step", "")
                 self._open.seconds = entry["seconds"]
                 self._open = None
             case "resumed":

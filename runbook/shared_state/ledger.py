@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runbook.actions import Action, Check, Observation, Scope
+from runbook.actions import Action, ActionName, Check, Observation, Scope
 from runbook.clock import utc_now
 from runbook.production.compose import Production
 from runbook.release import Release
@@ -43,7 +43,15 @@ class Ledger:
             return f"this incident entered {release.tag} at {newest['validated_at']}" if same else None
 
         summary = f"{release.tag} is entered in the ledger of known-good releases"
-        return Action(summary, self._file.append_commands(line), already, scope=Scope.NOTES)
+        return Action(
+            ActionName.ENTER_LEDGER,
+            summary,
+            self._file.append_commands(line),
+            already,
+            scope=Scope.NOTES,
+            resource=self._file.path,
+            new=release.tag,
+        )
 
     def check_newest(self, tag: str, incident: str) -> Check:
         """Check that the newest line is the one for `tag`, by `incident`."""

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from runbook.actions import Action, Scope
+from runbook.actions import Action, ActionName, Scope
 from runbook.clock import utc_now
 from runbook.errors import Inconclusive, LockHeld, LockLost
 from runbook.hosts.command import Command
@@ -180,12 +180,15 @@ class Lock:
         """
         line = {"at": utc_now(), "by": operator(), "why": why, "incident": incident, "held": asdict(held.holder)}
         return Action(
+            ActionName.FORCE_LOCK,
             f"the lock of incident {held.holder.incident} is taken away",
             (
                 self._if_still(held.seal, "remove"),
                 *JsonLinesFile(self._production, "unlocked.jsonl").append_commands(line),
             ),
             scope=Scope.NOTES,
+            resource=self.path,
+            old=held.holder.incident,
         )
 
     def _now_held(self) -> str:

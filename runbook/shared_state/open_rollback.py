@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from runbook.actions import Action, Artifact, Check, Observation
+from runbook.actions import Action, ActionName, Artifact, Check, Observation
 from runbook.clock import utc_now
 from runbook.errors import Inconclusive, RunbookError
 from runbook.production.compose import Production
@@ -81,10 +81,13 @@ class OpenRollback:
 
         content = (json.dumps(note, sort_keys=True) + "\n").encode("utf-8")
         return Action(
+            ActionName.OPEN_ROLLBACK,
             f"the rollback to {target} is written down on the production host",
             self._file.write_commands(content),
             already,
             leaves=(Artifact(self.path, "the note of the rollback under way"),),
+            resource=self.path,
+            new=target,
         )
 
     def close(self) -> Action:
@@ -94,7 +97,14 @@ class OpenRollback:
             return None if self.read() else "no rollback is under way"
 
         summary = "the rollback is closed on the production host"
-        return Action(summary, (self._file.remove_command(),), already, removes=(self.path,))
+        return Action(
+            ActionName.CLOSE_ROLLBACK,
+            summary,
+            (self._file.remove_command(),),
+            already,
+            removes=(self.path,),
+            resource=self.path,
+        )
 
     def check_closed(self) -> Check:
         """Check that no rollback is under way."""

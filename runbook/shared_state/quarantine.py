@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from runbook.actions import Action, Check, Observation
+from runbook.actions import Action, ActionName, Check, Observation
 from runbook.clock import utc_now
 from runbook.production.compose import Production
 from runbook.shared_state.host_file import JsonLinesFile
@@ -29,7 +29,14 @@ class Quarantine:
             for service, digest in sorted(digests.items())
             if digest not in known
         ]
-        return Action(f"{tag} is quarantined", self._file.append_commands(*lines), already)
+        return Action(
+            ActionName.QUARANTINE,
+            f"{tag} is quarantined",
+            self._file.append_commands(*lines),
+            already,
+            resource=self._file.path,
+            new=tag,
+        )
 
     def entries(self, digests: Mapping[str, str]) -> dict[str, Any]:
         """Those of `digests` (by service) that are in quarantine: the tag, since when, and in which file."""

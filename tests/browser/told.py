@@ -93,8 +93,8 @@ class Told:
     def decisions(self) -> list[str]:
         """Each question as it was answered last, with its evidence, what was passed over, and the SQL that decided."""
         told = []
-        for entry in {entry["question"]: entry for entry in self._all("decision")}.values():
-            told += [entry["question"], entry["answer"], *entry["evidence"]]
+        for entry in {(entry["question"], entry.get("about")): entry for entry in self._all("decision")}.values():
+            told += [entry["text"], entry["answer"], *entry["evidence"]]
             told += [words for over in entry.get("passed_over", []) for words in (over["candidate"], over["why"])]
             told += [words for found in entry.get("findings", []) for words in (found["rule"], found["sql"] or "")]
         return told
@@ -113,9 +113,9 @@ class Told:
     @property
     def left_to_do(self) -> list[str]:
         """What people were told, what is in quarantine, the strategy out of a restore point, switches left off."""
-        changes = [entry for entry in self._all("action") if entry.get("actions")]
-        messages = {entry["summary"]: entry["actions"] for entry in changes if entry["scope"] == "people"}
-        told = [action.partition(": ")[2] for actions in messages.values() for action in actions]
+        changes = [entry for entry in self._all("action") if "commands" in entry]
+        messages = {entry["action"]: entry["message"] for entry in changes if "message" in entry}
+        told = [f"{message['title']}\n{message['text']}" for message in messages.values()]
         quarantined = self.facts.get("quarantined") or {}
         told += [quarantined["tag"], *quarantined["digests"].values()] if quarantined else []
         if point := self.facts.get("restore point"):

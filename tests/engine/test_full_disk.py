@@ -25,18 +25,16 @@ TALKING = scenario("Talking", "When very much is said", "Then all is well", tags
 _FILL = """
 
 @when("the disk fills up")
-@changes
-def disk_fills_up(tools):
+def disk_fills_up(tools) -> Action:
     fill = "dd if=/dev/zero of=reports/.filler bs=4096 2>/dev/null; seq 4000"
     command = Command(("sh", "-c", fill), 50, {folder!r})
-    tools.incident.execute(Action("the disk fills up", (command,)), tools.host)
+    return Action(ActionName.BRING_UP, "the disk fills up", (command,))
 
 
 @when("very much is said")
-@changes
-def very_much_said(tools):
+def very_much_said(tools) -> Action:
     command = Command(("sh", "-c", "yes | head --bytes {much}"), 50, {folder!r})
-    tools.incident.execute(Action("very much is said", (command,)), tools.host)
+    return Action(ActionName.BRING_UP, "very much is said", (command,))
 """
 _ROOM = 2 * 1024 * 1024  # bytes, besides the reserve
 

@@ -55,7 +55,7 @@ class TestKilledDowngrade:
     def test_resumed_with_what_was_accepted_before(self, scene: Scene) -> None:
         """--resume alone ends the rollback: way, loss and restore point are those of the run that died."""
         here, left = scene
-        words = '"state":"begun","actions":["env IMAGE_TAG='
+        words = '"state":"begun","commands":["env IMAGE_TAG='
         first = stopped(here, words, signal.SIGKILL, "--accept-loss", "0004_customers")
         assert first.exit_code == -signal.SIGKILL
         second = here.run("--resume", first.folder.name, "--execute", here.practice.name)

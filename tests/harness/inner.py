@@ -84,7 +84,7 @@ from pytest_bdd import given, then, when
 
 from runbook.errors import Inconclusive
 from runbook.hosts.local import Command
-from runbook.actions import Action, Check, Observation, Scope, changes
+from runbook.actions import Action, ActionName, Check, Observation, Scope
 
 CANARY = {canary!r}
 
@@ -105,34 +105,32 @@ def metrics_at_hand(context):
 
 
 @when("a file is made")
-@changes
-def file_made(context):
+def file_made(context) -> Action:
     command = Command(("touch", "made"), 10, context.production.directory)
-    context.incident.execute(Action("a file is made", (command,)), context.host)
+    return Action(ActionName.BRING_UP, "a file is made", (command,))
 
 
 @when("a long command is run")
-@changes
-def long_command(context):
+def long_command(context) -> Action:
     command = Command(("sh", "-c", "echo $$ > pid; sleep 60"), 50, context.production.directory)
-    context.incident.execute(Action("a long command is run", (command,)), context.host)
+    return Action(ActionName.DOWNGRADE, "a long command is run", (command,))
 
 
 @when("a message is sent")
-@changes
-def message_sent(context):
+def message_sent(context) -> Action:
     command = Command(("touch", "sent"), 10, context.production.directory)
-    context.incident.execute(Action("a message is sent", (command,), scope=Scope.PEOPLE), context.host)
+    change = Action(ActionName.OPEN_TICKET, "a message is sent", (command,), scope=Scope.PEOPLE)
+    return change
 
 
 @then("all is well")
 def all_well(context):
-    context.incident.expect(expectation(lambda: Observation(ok=True, seen="all is well indeed")))
+    return expectation(lambda: Observation(ok=True, seen="all is well indeed"))
 
 
 @then("all is not well")
 def not_well(context):
-    context.incident.expect(expectation(lambda: Observation(ok=False, seen="nothing is well")))
+    return expectation(lambda: Observation(ok=False, seen="nothing is well"))
 
 
 @then("nobody knows")
@@ -140,7 +138,7 @@ def nobody_knows(context):
     def look():
         raise Inconclusive("nobody answers", "ask again")
 
-    context.incident.expect(expectation(look))
+    return expectation(look)
 
 
 @then("there is a bug")
@@ -154,7 +152,7 @@ def warning(context):
     import warnings
 
     warnings.warn("a library is deprecated", DeprecationWarning)
-    all_well(context)
+    return all_well(context)
 
 
 @given("a secret is printed")
@@ -168,20 +166,20 @@ def printed(context):
 def secret_fails(context):
     print("stdout says", CANARY)
     context.incident.record_fact("said", CANARY)
-    context.incident.expect(expectation(lambda: Observation(ok=False, seen=f"login with {{CANARY}} was refused")))
+    return expectation(lambda: Observation(ok=False, seen=f"login with {{CANARY}} was refused"))
 
 
 @then("output is hostile")
 def hostile(context):
     said = "\\x1b]0;owned\\x07\\x1b[2J<script>alert(1)</script>\\N{{RIGHT-TO-LEFT OVERRIDE}}"
-    context.incident.expect(expectation(lambda: Observation(ok=False, seen=said)))
+    return expectation(lambda: Observation(ok=False, seen=said))
 
 
 @then("the environment is shown")
 def environment_shown(context):
     import os
 
-    context.incident.expect(expectation(lambda: Observation(ok=False, seen=str(dict(os.environ)))))
+    return expectation(lambda: Observation(ok=False, seen=str(dict(os.environ))))
 
 
 @then("a coroutine is awaited")

@@ -1,12 +1,14 @@
 """One test for each private touch in harness/collection/feature_parser.py: when pytest-bdd moves it, one says which."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from harness.collection import feature_parser
 from harness.collection.feature_model import Tag
-from harness.collection.feature_parser import definitions_of, read_chapter
+from harness.collection.feature_parser import definitions_of, hand_results_to, read_chapter
 
 FEATURE = """@of_feature
 Feature: X
@@ -122,3 +124,23 @@ def test_definitions_are_those_of_the_steps(request: pytest.FixtureRequest) -> N
     assert (paused.kind, paused.is_change, paused.arguments) == ("when", True, {"context"})
     assert paused.matches("traffic is paused")
     assert not paused.matches("traffic is resumed")
+
+
+def test_what_a_step_returns_is_handed_over(request: pytest.FixtureRequest) -> None:
+    """StepFunctionContext.step_func: what a step's function returns is had, and it keeps its file, line and name."""
+    definitions: Any = definitions_of(request.session)
+    contexts = list(feature_parser._contexts(request.session))
+    kept = [context.step_func for context in contexts]
+    taken: list[object] = []
+    try:
+        hand_results_to(request.session, taken.append)
+        again: Any = definitions_of(request.session)
+        told = [(each.place, each.arguments, each.is_change) for each in again]
+        assert told == [(each.place, each.arguments, each.is_change) for each in definitions]
+        gate = SimpleNamespace(pause=lambda: "the Action")
+        (paused,) = (each for each in again if each.words == "traffic is paused")
+        paused.function(context=SimpleNamespace(gate=gate))
+        assert taken == ["the Action"]
+    finally:
+        for context, function in zip(contexts, kept, strict=True):
+            context.step_func = function

@@ -17,14 +17,14 @@ def verdict(context):
     if asked:
         context.incident.record_fact("strategy", "downgrade" if asked == "breaking" else "image-only")
     look = lambda: Observation(bool(asked), "review", final=True)
-    context.incident.expect(Check("a verdict", look, "decide", decided_by=options))
+    return Check("a verdict", look, "decide", decided_by=options)
 
 
 @then("the loss is accepted")
 def loss(context):
     accepted = context.options.accept_loss == "c3"
     look = lambda: Observation(accepted, "would be destroyed: orders.note", final=True)
-    context.incident.expect(Check("the loss accepted", look, "decide", decided_by=("--accept-loss", "c3")))
+    return Check("the loss accepted", look, "decide", decided_by=("--accept-loss", "c3"))
 
 
 @given("the target runs already")

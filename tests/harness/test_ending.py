@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from harness.options import Run
+from harness.session.run import Ending
 from harness.session.summary import last_lines
+from runbook.actions import Outcome
 from runbook.incident.executor import Mode
 from runbook.incident.options import Options
 from runbook.settings.loader import load
 from tests.support.parts import SETTINGS
-from tests.support.telling import snapshot
+from tests.support.telling import about, snapshot
 
 STATES = ((2, "running"), (1, "created"))
 
@@ -63,7 +65,12 @@ def lines(folder: Path, ending: str, ended: Ended, lock: str = "released", **mor
     facts = [{"kind": "fact", "name": name, "value": value} for name, value in ended.facts.items()]
     ended.journal.entries = [opened, *facts, *ended.journal.entries, closed | {"time": opened["time"]}]
     conduct = SimpleNamespace(
-        run=run, incident=ended, outcome=ending, ending=ending, is_part=False, lock=SimpleNamespace(state=lock)
+        run=run,
+        incident=ended,
+        outcome=Outcome(ending),
+        ending=Ending(Outcome(ending)),
+        is_part=False,
+        lock=SimpleNamespace(state=lock),
     )
     return "\n".join(last_lines(conduct))  # type: ignore[arg-type]
 
@@ -168,8 +175,8 @@ def test_digest_that_runs_is_shown(tmp_path: Path) -> None:
 def test_old_and_new_containers_are_told_apart(tmp_path: Path) -> None:
     """Cut short, old and new containers stand side by side: each is shown with its own release and digest."""
     old, new = ({"tag": f"v{n}", "digest": "sha256:" + str(n) * 64, "state": state} for n, state in STATES)
-    about = snapshot("x", "v1")["containers"][0]
-    found = after(tags=["v1", "v2"], containers=[about | new, about | old])
+    one = snapshot("x", "v1")["containers"][0]
+    found = after(tags=["v1", "v2"], containers=[one | new, one | old])
     said = lines(tmp_path, "interrupted", Ended(found, ["a"]))
     first, second = said.index("api       v2 sha256:222222222222 running"), said.index("v1 sha256:111111111111 created")
     assert first < second
@@ -179,9 +186,7 @@ def test_change_that_was_not_finished_is_not_called_made(tmp_path: Path) -> None
     """What was begun when the run was stopped is told apart, and may be at work still; what was done later is done."""
     ended = Ended(after(at="2026-01-01T03:04:05.000000Z"), ["a", "b", "c"])
     states = [("a", "begun"), ("a", "done"), ("b", "begun"), ("b", "already so"), ("c", "begun")]
-    ended.journal.entries = [
-        {"kind": "action", "summary": summary, "state": state, "scope": "production"} for summary, state in states
-    ]
+    ended.journal.entries = [{"kind": "action", "state": state, **about(summary)} for summary, state in states]
     said = lines(tmp_path, "interrupted", ended)
     first = "INTERRUPTED: 2 changes were made to production, and 1 begun but not finished\n  - a\n  - b\n"
     assert said.startswith(f"{first}  - not finished: c\n")
@@ -206,7 +211,7 @@ def test_closed_gate_is_shouted(tmp_path: Path) -> None:
     stopped.journal.entries = [
         {"kind": "scenario began", "scenario": "s", "feature": "1. Chapter"},
         {"kind": "step began", "scenario": "s", "keyword": "Given", "text": "a disk", "id": "1.1.1", "place": ""},
-        {"kind": "step ended", "outcome": "failed", "detail": "no room → make room", "seconds": 0.1},
+        {"kind": "step ended", "outcome": "failed", "detail": "no room", "next_step": "make room", "seconds": 0.1},
     ]
     stopped.journal.entries = [each | {"time": "2026-01-01T03:00:00.000000Z"} for each in stopped.journal.entries]
     assert "i-0 is under way, and stops at the same until this is done: make room; then to go on with it, type:" in (
@@ -228,7 +233,7 @@ def test_closed_gate_is_shouted(tmp_path: Path) -> None:
         ("open", "application", "gate      open (traffic is served)"),
         ("open", "gateway", "contradiction: the gate says open, and it gave no answer: traffic may be paused"),
         ("open", "nobody", "open, by its own word; it gave no answer"),
-        ("unknown: no word", "gateway", "gate      unknown: no word"),
+        ({"unknown": "no word"}, "gateway", "gate      unknown: no word"),
     ],
 )
 def test_gate_is_told_by_its_word_and_its_answers(tmp_path: Path, gate: str, by: str, words: str) -> None:
@@ -251,7 +256,7 @@ def test_ailing_containers_are_named(tmp_path: Path) -> None:
 
 def test_unknown_state_is_said_to_be_unknown(tmp_path: Path) -> None:
     """When nobody could look at production after the changes, that is said, and nothing older is shown for it."""
-    facts = {"before": snapshot("running", "v2", gate="open"), "after": "unknown: no engine"}
+    facts = {"before": snapshot("running", "v2", gate="open"), "after": {"unknown": "no engine"}}
     said = lines(tmp_path, "interrupted", Ended(facts, ["a"]))
     assert "what production is now is not known: unknown: no engine" in said
     assert "release   " not in said

@@ -25,7 +25,7 @@ BAD = scenario("Bad", f"Then {WRONG}", tags="@provides:bad")
 LATER = scenario("Later", "When a file is made", tags="@needs:bad")
 
 
-def step(code: str, *, looks: str = "all_well(context)", arguments: str = "context") -> str:
+def step(code: str, *, looks: str = "context.incident.expect(all_well(context))", arguments: str = "context") -> str:
     """A step that looks, and sees that all is well, and then does this."""
     return f"@then({WRONG!r})\ndef goes_wrong({arguments}):\n    {looks}\n    {code}"
 
@@ -82,11 +82,15 @@ IN_STEP = {
     "generator-exit": step("raise GeneratorExit"),
     "own-base-exception": step("raise type('Odd', (BaseException,), {})('odd')"),
     "command-at-its-deadline": step("context.host.check(Command(('sleep', '30'), 0.2))"),
-    "deadline-of-a-look": step("context.incident.expect(Check('x', lambda: Observation(False, 'y'), 'z', 0.2, 0.1))"),
+    "deadline-of-a-look": step("return Check('x', lambda: Observation(False, 'y'), 'z', 0.2, 0.1)"),
+    "hands-over-an-action": step("return Action(ActionName.BRING_UP, 'x', (Command(('true',), 1),))"),
     "warning-made-an-error": step("import warnings; warnings.simplefilter('error'); warnings.warn('odd')"),
     "returns-false": step("return False", looks="pass"),
+    "returns-false-behind-a-look": step("return False"),
     "looks-at-nothing": step("pass", looks="pass"),
-    "changes-undeclared": step("context.incident.execute(Action('x', (Command(('true',), 1),)), context.host)"),
+    "changes-undeclared": step(
+        "context.incident.execute(Action(ActionName.BRING_UP, 'x', (Command(('true',), 1),)), context.host)"
+    ),
     "missing-fixture": step("pass", arguments="context, no_such_fixture"),
     "stop-asked-for": step("request.session.shouldstop = 'enough'; raise ValueError", arguments="context, request"),
     "failure-caught-by-nobody": step("raise StopIteration"),
@@ -143,7 +147,7 @@ def test_step_that_goes_wrong_is_not_shown_as_ok(runbook: Runbook, steps: str) -
 
 def test_when_that_changes_nothing_is_green_nowhere(runbook: Runbook) -> None:
     """A When that hands no Action to execute has not been done, whatever it looked at."""
-    runbook.steps(f"@when({WRONG!r})\n@changes\ndef goes_wrong(context):\n    all_well(context)")
+    runbook.steps(f"@when({WRONG!r})\ndef goes_wrong(context) -> Action:\n    return all_well(context)")
     ran = runbook.feature("1.feature", BAD.replace("Then", "When"), LATER).run(*EXECUTE)
     assert green_places(ran, runbook.folder / "junit.xml") == []
     assert "nothing was done: the step came to its end without a change" in " ".join(ran.terminal.split())

@@ -36,16 +36,16 @@ def well_in_a_while(context):
     def look():
         return Observation(ok=time.monotonic() - began > 1.2, seen="it is well with " + CANARY)
 
-    context.incident.expect(Check("all well with " + CANARY, look, "look by hand", deadline=20, interval=0.1))
+    return Check("all well with " + CANARY, look, "look by hand", deadline=20, interval=0.1)
 
 
 @when("images are fetched")
-@changes
-def fetched(context):
+def fetched(context) -> Action:
     lines = ["aaaaaaaaaaaa Downloading [=>  ]  2.5MB/10MB", "bbbbbbbbbbbb Pull complete"]
     script = "".join(f"echo '{line}' >&2; " for line in lines) + "sleep 1"
     command = Command(("sh", "-c", script), 30, streams_progress=True)
-    context.incident.execute(Action("images are fetched", (command,), scope=Scope.IMAGES), context.host)
+    change = Action(ActionName.FETCH_IMAGES, "images are fetched", (command,), scope=Scope.IMAGES)
+    return change
 """
 
 

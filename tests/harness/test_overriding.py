@@ -14,16 +14,15 @@ MAKING = scenario("Making", "When a file is made", tags="@needs:seen @provides:m
 BAD = scenario("Bad", "Then all is not well", tags="@provides:bad")
 BEHIND_A_CHANGE = """
 @when("something is sent")
-@changes
-def something_sent(context):
+def something_sent(context) -> Action:
     command = Command(("true",), 10, context.production.directory)
-    context.incident.execute(Action("something is sent", (command,)), context.host)
+    return Action(ActionName.BRING_UP, "something is sent", (command,))
 
 
 @then("the schema is another one")
 def another_schema(context):
     look = lambda: Observation(ok=False, seen="it is another one")
-    context.incident.expect(Check("the schema", look, "look", acceptable=False))
+    return Check("the schema", look, "look", acceptable=False)
 """
 EXECUTE = ("--execute", "shop")
 ID = "1.2.2"
@@ -58,7 +57,7 @@ def test_person_can_vouch_for_it(runbook: Runbook, resumed: bool) -> None:  # no
     assert steps[ID]["text"] == "nobody knows"
     last = [entry["outcome"] for entry in ran.entries("step ended")]
     assert "inconclusive" in last
-    (decision,) = [entry for entry in ran.entries("decision") if entry["question"].startswith(ID)]
+    (decision,) = [entry for entry in ran.entries("decision") if entry.get("about") == ID]
     assert decision["evidence"][0] == f"{getpass.getuser()} vouches for it: I looked by hand"
     assert "nobody answers" in decision["evidence"][1]
     assert f"not checked, or not so, but accepted by a person: {ID}" in ran.terminal
@@ -85,7 +84,7 @@ def test_person_can_accept_what_failed(runbook: Runbook) -> None:
     assert (runbook.server / "made").exists()
     outcomes = {entry["outcome"] for entry in again.entries("step ended")[-4:]}
     assert outcomes == {"passed", "failed"}
-    (decision,) = [entry for entry in again.entries("decision") if entry["question"].startswith("1.2.1")]
+    (decision,) = [entry for entry in again.entries("decision") if entry.get("about") == "1.2.1"]
     assert decision["evidence"][0] == f"{getpass.getuser()} accepts it: it is well"
     assert "it was not so, and" in again.page
     assert "not checked, or not so, but accepted by a person: 1.2.1" in again.terminal

@@ -52,9 +52,9 @@ def test_change_that_was_so_already_is_told(runbook: Runbook) -> None:
     """A change that found nothing to do is no change, and its line says so."""
     with (runbook.folder / "steps.py").open("a") as file:
         file.write(
-            '\n\n@when("it was so")\n@changes\ndef was_so(context):\n'
-            '    change = Action("it is so", (), lambda: "it is")\n'
-            "    context.incident.execute(change, context.host)\n"
+            '\n\n@when("it was so")\ndef was_so(context) -> Action:\n'
+            '    change = Action(ActionName.BRING_UP, "it is so", (), lambda: "it is")\n'
+            "    return change\n"
         )
     ran = runbook.feature("1.feature", scenario("Was so", "When it was so")).run(*EXECUTE)
     assert steps(ran.lines) == [("", "ok", "When", "it was so (already so)")]

@@ -14,28 +14,27 @@ from runbook.actions import Message, not_known_yet
 
 
 @when("a note is left")
-@changes
-def note_left(context):
+def note_left(context) -> Action:
     note = Path(context.production.directory, "note")
     names = (f"note-of-{context.incident.name}", "note")
     commands = tuple(Command(("touch", name), 10, context.production.directory) for name in names)
     already = lambda: "there is a note" if note.exists() else None
-    context.incident.execute(Action("a note is left", commands, already, Scope.IMAGES), context.host)
+    change = Action(ActionName.FETCH_IMAGES, "a note is left", commands, already, Scope.IMAGES)
+    return change
 
 
 @when("people are told what is known by then")
-@changes
-def people_told(context):
+def people_told(context) -> Action:
     head = not_known_yet("hash") if context.incident.mode is Mode.PLAN else context.incident.journal.head
-    told = Message(f"say: {context.incident.name}, head {head}.", lambda: "said")
-    context.incident.execute(Action("people are told", (told,), scope=Scope.PEOPLE), context.host)
+    told = Message("said", f"{context.incident.name}, head {head}.", lambda: "said")
+    change = Action(ActionName.OPEN_TICKET, "people are told", scope=Scope.PEOPLE, message=told)
+    return change
 
 
 @when("a plan says one thing and its execution does another")
-@changes
-def two_faced(context):
+def two_faced(context) -> Action:
     command = Command(("touch", f"made-to-{context.incident.mode}"), 10, context.production.directory)
-    context.incident.execute(Action("a file is made", (command,)), context.host)
+    return Action(ActionName.BRING_UP, "a file is made", (command,))
 """
 
 LOOKING = scenario("Looking", "Given something to begin with", "Then all is well", tags="@provides:seen")
@@ -65,7 +64,8 @@ def test_execution_does_what_the_plan_said(runbook: Runbook) -> None:
     plan, execution = runbook.run("features"), runbook.run(*EXECUTE)
     assert (plan.exit_code, execution.exit_code) == (0, 0), plan.terminal + execution.terminal
     assert differences(plan.journal, execution.journal) == []
-    assert commands(plan.journal) == ["touch made", "touch sent", "say: INCIDENT, head [hash, not known yet]."]
+    told = "open ticket: said\nINCIDENT, head [hash, not known yet]."
+    assert commands(plan.journal) == ["touch made", "touch sent", told]
     assert commands(execution.journal)[:2] == ["touch made", "touch sent"]
 
 

@@ -8,11 +8,11 @@ from tests.harness.inner import ROOT, Ran, Runbook, scenario
 
 GOOD = scenario("Good", "When a file is made", "Then all is well", tags="@provides:good")
 OUTLINE = "  Scenario Outline: Several\n    Then all is <how>"
-TWO = "@then('there are two')\ndef one_of_two(context):\n    all_well(context)"
-CHANGING_THEN = "@then('a file is quietly made')\n@changes\ndef quietly_made(context):\n    file_made(context)"
-LOOKING_WHEN = "@when('it is looked at')\ndef looked_at(context):\n    all_well(context)"
+TWO = "@then('there are two')\ndef one_of_two(context):\n    return all_well(context)"
+CHANGING_THEN = "@then('a file is quietly made')\ndef quietly_made(context) -> Action:\n    return file_made(context)"
+LOOKING_WHEN = "@when('it is looked at')\ndef looked_at(context):\n    return all_well(context)"
 YIELDING = "@then('it yields')\ndef yields(context):\n    all_well(context)\n    yield"
-SUBTESTS = "@then('parts are tested')\ndef parts(context, subtests):\n    all_well(context)"
+SUBTESTS = "@then('parts are tested')\ndef parts(context, subtests):\n    return all_well(context)"
 TAKING_ANYTHING = (
     "from pytest_bdd import parsers\n\n@then(parsers.parse('all is {how}'))\ndef anything(context, how):\n    pass"
 )
@@ -131,19 +131,19 @@ def refusals(ran: Ran) -> list[str]:
         pytest.param(
             scenario("Bad", "When it is looked at"),
             LOOKING_WHEN,
-            r'1\.feature:4: When "it is looked at" is bound to looked_at at steps.py:\d+, which is not declared',
+            r'1\.feature:4: When "it is looked at" is bound to looked_at at steps.py:\d+, which returns no Action',
             id="when-that-is-no-change",
         ),
         pytest.param(
             scenario("Bad", "Then a file is quietly made"),
             CHANGING_THEN,
-            r'1\.feature:4: Then "a file is quietly made" is bound to quietly_made at .*, which is declared a change',
+            r'1\.feature:4: Then "a file is quietly made" is bound to quietly_made at .*, which returns an Action',
             id="then-that-changes",
         ),
         pytest.param(
             scenario("Bad", "Given a file is quietly made"),
             CHANGING_THEN.replace("@then", "@given"),
-            r'Given "a file is quietly made" is bound to quietly_made at .*, which is declared a change',
+            r'Given "a file is quietly made" is bound to quietly_made at .*, which returns an Action',
             id="given-that-changes",
         ),
         pytest.param(

@@ -22,7 +22,7 @@ from runbook.chapters import identify_target
 
 @given("production is written down")
 def written_down(context):
-    identify_target.write_down_before(context)
+    return identify_target.write_down_before(context)
 
 
 @given("there is such a release")
@@ -36,27 +36,24 @@ def release(context):
 def loss(context):
     accepted = context.options.accept_loss == "c3"
     look = lambda: Observation(accepted, "would be destroyed: orders.note", final=True)
-    context.incident.expect(Check("the loss accepted", look, "decide", decided_by=("--accept-loss", "c3")))
+    return Check("the loss accepted", look, "decide", decided_by=("--accept-loss", "c3"))
 
 
 @when("user traffic is paused")
-@changes
-def paused(context):
-    context.incident.execute(context.gate.pause(), context.host)
+def paused(context) -> Action:
+    return context.gate.pause()
 
 
 @when("the rollback is noted")
-@changes
-def noted(context):
+def noted(context) -> Action:
     origin = {"tags": ["v2"], "digests": {}, "log_errors": {}}
-    context.incident.execute(context.open_incident.open(context.incident.name, origin, "v1"), context.host)
+    return context.open_rollback.open(context.incident.name, origin, "v1")
 
 
 @when("user traffic is resumed")
-@changes
-def resumed(context):
+def resumed(context) -> Action:
     context.incident.execute(context.gate.resume(), context.host)
-    context.incident.execute(context.open_incident.close(), context.host)
+    return context.open_rollback.close()
 """
 SEEN = scenario("Seen", "Given production is written down", "And there is such a release", tags="@provides:seen")
 LOSS = scenario("Loss", "Then the loss is accepted", tags="@needs:seen @provides:accepted")

@@ -69,5 +69,5 @@ class Remembered:
 
 
 def execute(change: Action) -> None:
-    for command in change.actions:
+    for command in change.commands:
         host().check(command)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from typing import Any
 
 from runbook.journal.journal import Entry, Journal
 from runbook.secrets.redactor import Redactor
+from tests.support.telling import about
 
 ASKED = {"target": None, "forward_fix": None, "accept_loss": None, "because": None, "override": []}
 DIGESTS = {"api": "sha256:1"}
@@ -19,7 +20,8 @@ class Deed:
 
     summary: str
     state: str
-    actions: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    message: dict[str, str] | None = None
     scope: str = "production"
     evidence: str = "it is so"
 
@@ -65,20 +67,23 @@ def told(journal: Journal, run: Run) -> None:
     for number, deed in enumerate(run.deeds, start=1):
         outcome = {"planned": "planned", "begun": "failed"}.get(deed.state, "passed")
         _deed(journal, deed, f"2.1.{number}")
-        journal.write("step ended", outcome=outcome, detail="broke" if deed.state == "begun" else "", seconds=0.1)
+        journal.write(
+            "step ended", outcome=outcome, detail="broke" if deed.state == "begun" else "", next_step="", seconds=0.1
+        )
     if run.stopped:
         journal.write("step began", id="2.1.9", keyword="Then", text="all is well", scenario=SCENARIO, place="f:9")
-        journal.write("step ended", outcome="failed", detail=run.stopped, seconds=0.1)
+        journal.write("step ended", outcome="failed", detail=run.stopped, next_step="", seconds=0.1)
     journal.write("scenario ended", scenario=SCENARIO, outcome="failed" if run.stopped else "passed", provides=[])
 
 
 def _deed(journal: Journal, deed: Deed, place: str) -> None:
     journal.write("step began", id=place, keyword="When", text=deed.summary, scenario=SCENARIO, place=f"f:{place[-1]}")
-    about = {"summary": deed.summary, "scope": deed.scope}
+    told = about(deed.summary, deed.scope)
     if deed.state == "already so":
-        journal.write("action", state="already so", evidence=deed.evidence, **about)
+        journal.write("action", state="already so", evidence=deed.evidence, **told)
     else:
         state = "planned" if deed.state == "planned" else "begun"
-        journal.write("action", state=state, actions=list(deed.actions), **about)
+        message = {"message": deed.message} if deed.message else {}
+        journal.write("action", state=state, commands=list(deed.commands), **message, **told)
     if deed.state == "done":
-        journal.write("action", state="done", seconds=0.1, receipts=[], **about)
+        journal.write("action", state="done", seconds=0.1, receipts=[], **told)

@@ -1,7 +1,7 @@
 """Holds a plan against the execution that followed it, by their journals: step by step, look by look.
 
 It sees more than the page shows (`runbook/report/plan_diff.py`): every look and every scenario left out. What
-counts as the same is in `runbook/report/likeness.py`; docs/journal.md, "A plan and its execution", describes it.
+counts as the same is in `runbook/report/action_diff.py`; docs/journal.md, "A plan and its execution", describes it.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
+from runbook.actions import message_told
 from runbook.report.action_diff import as_planned, same_actions, without_name
 
 Entry = dict[str, Any]
@@ -50,7 +51,7 @@ def told(entries: Sequence[Entry]) -> Told:
         elif kind == "action":
             _change(found, entry)
         elif kind == "step ended" and entry["outcome"] not in ("passed", "planned"):
-            found.lines.append(f"    {entry['outcome']}: {entry['detail']}")
+            found.lines.append(f"    {entry['outcome']}: {entry['detail']} → {entry['next_step']}")
         elif kind == "fact":
             value = entry["value"]
             name, value = ("origin tags", value["tags"]) if entry["name"] == "origin" else (entry["name"], value)
@@ -63,7 +64,8 @@ def _change(found: Told, entry: Entry) -> None:
         found.changes[-1].state = "done"
         return
     found.lines.append(f"    change: {entry['summary']} ({entry['scope']})")
-    found.changes.append(Change(entry["summary"], entry["state"], entry.get("actions", [])))
+    message = [message_told(entry["action"], entry["message"])] if "message" in entry else []
+    found.changes.append(Change(entry["summary"], entry["state"], [*entry.get("commands", []), *message]))
 
 
 def differences(plan: Sequence[Entry], execution: Sequence[Entry]) -> list[str]:

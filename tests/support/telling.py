@@ -13,6 +13,20 @@ ASKED_FOR: dict[str, Any] = {
 }
 
 
+#: The names of changes that tests call by their words.
+NAMES = {
+    "user traffic is paused": "pause_traffic",
+    "user traffic is resumed": "resume_traffic",
+    "the rollback is announced": "announce",
+    "the follow-up ticket is opened": "open_ticket",
+}
+
+
+def about(summary: str, scope: str = "production") -> dict[str, Any]:
+    """What every entry about the change with that summary says of it."""
+    return {"action": NAMES.get(summary, "bring_up"), "summary": summary, "resource": summary, "scope": scope}
+
+
 def snapshot(word: str, tag: str, **more: Any) -> dict[str, Any]:
     container = {
         "id": "0123456789abcdef", "name": word, "service": "api", "image_id": word, "image_name": word,
@@ -53,7 +67,7 @@ def told(folder: Path, word: str = "x", *, outcome: str | None = "passed", **ope
     write("fact", name="before", value=snapshot(word, "v2"))
     write("fact", name="origin", value={name: snapshot(word, "v2")[name] for name in ("tags", "digests", "log_errors")})
     write("fact", name="target", value={"tag": "v1", "images": {}, "digests": {}})
-    write("decision", question=word, answer=word, evidence=[f"evidence {word}", word])
+    write("decision", question="target", text=word, by_human=False, answer=word, evidence=[f"evidence {word}", word])
     kept = {"bytes": 7, "kept": f"{word}\nsecond line"}
     write(
         "command", command=f"docker {word}", directory=word, stdin_bytes=3, exit_code=1, seconds=0.1,
@@ -63,16 +77,17 @@ def told(folder: Path, word: str = "x", *, outcome: str | None = "passed", **ope
     write("exchange", method="GET", url=word, sent=None, status=503, seconds=0.1, body=word, body_characters=9999)
     write("exchange", method="GET", url=word, sent=None, error=word)
     write("check", expected=word, deadline=30, state="so", seen=word, looks=2, seconds=0.5)
-    write("step ended", outcome="passed", detail=word, seconds=1.5)
+    write("step ended", outcome="passed", detail=word, next_step="", seconds=1.5)
     _change(journal, "user traffic is paused", word)
     _change(journal, "user traffic is resumed", word)
     write("step began", id="1.1.4", keyword="When", text=f"planned {word}", scenario=word, place=f"{word}:7")
-    write("action", summary=word, scope="production", state="planned", actions=[word])
-    write("step ended", outcome="planned", detail=word, seconds=0.1)
+    write("action", state="planned", commands=[word], **about(word))
+    write("step ended", outcome="planned", detail=word, next_step="", seconds=0.1)
     write("step began", id="1.1.5", keyword="Then", text=f"last {word}", scenario=word, place=f"{word}:8")
-    write("step ended", outcome="failed", detail=f"expected this; seen {word}", seconds=0.1)
+    write("step ended", outcome="failed", detail=f"expected this; seen {word}", next_step=word, seconds=0.1)
     write("scenario ended", scenario=word, outcome="failed", provides=[])
-    write("scenario left out", scenario=f"left out {word}", feature="2. Chapter", outcome="not applicable", reason=word)
+    left_out = {"scenario": f"left out {word}", "feature": "2. Chapter", "outcome": "not applicable"}
+    write("scenario left out", why="needs", reason=word, **left_out)
     write("fact", name="after", value=snapshot(word, "v1"))
     if outcome is not None:
         write("closed", outcome=outcome, changes_made=[word], reached=["rolled-back"])
@@ -81,8 +96,7 @@ def told(folder: Path, word: str = "x", *, outcome: str | None = "passed", **ope
 
 
 def _change(journal: Journal, summary: str, word: str) -> None:
-    about = {"summary": summary, "scope": "production"}
     journal.write("step began", id="1.1.2", keyword="When", text=summary, scenario=word, place=f"{word}:5")
-    journal.write("action", state="begun", actions=[word], **about)
-    journal.write("action", state="done", seconds=0.1, receipts=[word], **about)
-    journal.write("step ended", outcome="passed", detail=word, seconds=0.1)
+    journal.write("action", state="begun", commands=[word], **about(summary))
+    journal.write("action", state="done", seconds=0.1, receipts=[word], **about(summary))
+    journal.write("step ended", outcome="passed", detail=word, next_step="", seconds=0.1)

@@ -44,6 +44,7 @@ def as_it_was_to_be(context: Context) -> Check:
         "somebody or something changed production: find out who deploys before anything else is done",
         serving.deadline,
         acceptable=False,
+        afterwards=True,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from runbook.actions import Check, Observation
+from runbook.actions import Check, Observation, Question
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.migrations.database_state import DatabaseState
@@ -30,7 +30,8 @@ def expected(context: Context) -> Check:
         if reached := migration_facts.reached(context):
             # There is nothing left to count: what was accepted before is what was lost.
             named = context.incident.facts.get("loss", [])
-            context.incident.record_decision(_question(context), f"nothing is left to do: {reached}", named)
+            answer = f"nothing is left to do: {reached}"
+            context.incident.record_decision(Question.LOSS, _question(context), answer, named)
             return Observation(ok=True, seen=f"nothing is left to do: {reached}")
         return _judged(context, revision, before, _losses(context))
 
@@ -48,8 +49,9 @@ def _judged(context: Context, revision: str, before: "list[Loss]", losses: "list
     context.incident.record_fact("loss", [str(loss) for loss in losses])
     named = [str(loss) for loss in losses] or [_NOTHING]
     more = beyond_accepted(before, losses, unchanged=_unchanged(context))
+    option: tuple[str, ...] = ("--accept-loss", revision)
     if not losses:
-        answer, ok = "there is nothing to accept", True
+        answer, ok, option = "there is nothing to accept", True, ()
     elif context.options.accept_loss == revision:
         answer, ok = f"accepted by name (--accept-loss {revision})", True
         fact: dict[str, Any] = {"revision": revision, "losses": [asdict(loss) for loss in largest([*before, *losses])]}
@@ -61,8 +63,8 @@ def _judged(context: Context, revision: str, before: "list[Loss]", losses: "list
         answer, ok = f"accepted in this incident before (--accept-loss {revision})", True
     else:
         new = f": more than was accepted in this incident: {'; '.join(map(str, more))}" if before else ""
-        answer, ok = f"not accepted{new}", False
-    context.incident.record_decision(_question(context), answer, named)
+        answer, ok, option = f"not accepted{new}", False, ()
+    context.incident.record_decision(Question.LOSS, _question(context), answer, named, option=option)
     return Observation(ok, f"would be destroyed: {'; '.join(named)}; {answer}", final=True)
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from runbook.chapters import migration_facts
+from runbook.actions import Question
 from runbook.chapters.context import Context
 from runbook.chapters.migrating import migrate_command
 from runbook.chapters.migrating.migrate_command import Direction
@@ -21,7 +21,6 @@ from runbook.errors import CheckFailed, CommandFailed, RunbookError
 from runbook.hosts.command import NullRecorder
 from runbook.hosts.local import Host
 from runbook.hosts.signals import signals_blocked
-from runbook.incident.executor import Mode
 from runbook.migrations.database import Database, literal
 from runbook.production.compose import Production
 from runbook.settings.schema import DatabaseSettings
@@ -168,11 +167,8 @@ def kept(context: Context, direction: Direction) -> Iterator[None]:
     """Enforce `database.lock_timeout` and `database.statement_timeout` on the migration's sessions meanwhile.
 
     Raises CheckFailed, with what was waited for, instead of the CommandFailed of a command whose statement was
-    cancelled. Where nothing is run, as in a plan, nothing is watched.
+    cancelled.
     """
-    if context.incident.mode is not Mode.EXECUTE or migration_facts.reached(context):
-        yield
-        return
     watch = _Watch(context, migrate_command.container(context, direction))
     watch.start()
     try:
@@ -191,11 +187,12 @@ def kept(context: Context, direction: Direction) -> Iterator[None]:
 
 
 def _record(context: Context, watch: _Watch) -> None:
-    question = "Did the migration keep its limits for locks and statements?"
     if watch.limits.done:
-        context.incident.record_decision(question, "no", watch.limits.done)
+        answer, evidence = "no", watch.limits.done
     elif watch.limits.seen:
-        context.incident.record_decision(question, "yes", ["its sessions were watched from the database's side"])
+        answer, evidence = "yes", ["its sessions were watched from the database's side"]
     else:
         why = watch.trouble or "no session was seen from its container's address (it was quick, or goes by a pooler)"
-        context.incident.record_decision(question, "not known", [why])
+        answer, evidence = "not known", [why]
+    text = "Did the migration keep its limits for locks and statements?"
+    context.incident.record_decision(Question.TIME_LIMITS, text, answer, evidence)

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
-from runbook.actions import Action, Check, Message, Observation, Scope
+from runbook.actions import Action, ActionName, Check, Message, Observation, Scope
 from runbook.errors import Inconclusive
 from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.settings.schema import TicketSettings
@@ -49,7 +49,12 @@ class GitHubTracker:
             return f"ticket #{issue.get('number')}: {issue.get('html_url')}"
 
         return Action(
-            "the follow-up ticket is opened", (Message(f"open ticket: {title}\n{body}", send),), already, Scope.PEOPLE
+            ActionName.OPEN_TICKET,
+            "the follow-up ticket is opened",
+            already=already,
+            scope=Scope.PEOPLE,
+            resource=self._settings.repository,
+            message=Message(title, body, send),
         )
 
     def listed(self, incident: str) -> Check:

@@ -6,7 +6,7 @@ from itertools import product
 
 from pydantic import SecretStr
 
-from runbook.actions import Action, Artifact, Check, Observation
+from runbook.actions import Action, ActionName, Artifact, Check, Observation
 from runbook.errors import Inconclusive, SettingsError
 from runbook.hosts.http import HttpClient
 from runbook.production.compose import Production
@@ -92,10 +92,15 @@ class KillSwitch:
 
         kept = f"{self._production.directory}/{FOLDER}/{incident}.env"
         return Action(
+            ActionName.SET_KILL_SWITCH,
             f"{env_file.path} says {self.variable}={self.value}",
             self._env_file.replace_commands(env_file, content, kept),
             already,
             leaves=(Artifact(kept, "the env file as it was before, with its secrets"),),
+            resource=env_file.path,
+            variable=self.variable,
+            old=env_file.values.get(self.variable),
+            new=self.value,
         )
 
     def redeploy(self, had: Mapping[str, int]) -> Action:
@@ -115,7 +120,9 @@ class KillSwitch:
             containers = production.of_services(services)
             return f"{', '.join(c.name for c in containers)} run with {self.variable}={self.value}"
 
-        return Action(f"{', '.join(services)} are redeployed on {running or 'their images'}", commands, already)
+        names = ", ".join(services)
+        summary = f"{names} are redeployed on {running or 'their images'}"
+        return Action(ActionName.REDEPLOY, summary, commands, already, resource=names, new=running)
 
     def check_images_unchanged(self, before: Mapping[str, str]) -> Check:
         """Check that the services run the images from before; `before` holds image ids by container name."""

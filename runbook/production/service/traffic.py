@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from runbook.actions import Action, Check, Observation
+from runbook.actions import Action, ActionName, Check, Observation
 from runbook.errors import Inconclusive, NoAnswer
 from runbook.hosts.http import HttpClient
 from runbook.production.compose import Production
@@ -77,17 +77,18 @@ class TrafficGate:
 
     def pause(self) -> Action:
         """Pause user traffic."""
-        return self._change("user traffic is paused", self._settings.pause, "closed")
+        return self._change(ActionName.PAUSE_TRAFFIC, "user traffic is paused", self._settings.pause, "closed")
 
     def resume(self) -> Action:
         """Resume user traffic."""
-        return self._change("user traffic is resumed", self._settings.resume, "open")
+        return self._change(ActionName.RESUME_TRAFFIC, "user traffic is resumed", self._settings.resume, "open")
 
-    def _change(self, summary: str, call: ServiceCommand, wanted: str) -> Action:
+    def _change(self, name: ActionName, summary: str, call: ServiceCommand, wanted: str) -> Action:
         def already() -> str | None:
             return f"the gate is {wanted}" if self.state() == wanted else None
 
-        return Action(summary, (self._production.exec_command(call),), already)
+        commands = (self._production.exec_command(call),)
+        return Action(name, summary, commands, already, resource="traffic gate", new=wanted)
 
     def check_state(self, wanted: str) -> Check:
         """Check that the gate says `wanted`, which is `open` or `closed`."""

@@ -18,6 +18,7 @@ _DECIDING = {
     ),
     "verdict": ("--verdict", "the verdict on the migrations where the runbook's is review"),
 }
+_ONLY_WHERE_ASKED = ("verdict", "accept_loss")
 _VOUCHED = "this step could not be checked, or is not so, and the run may go on"
 
 
@@ -44,29 +45,24 @@ def approvals(entries: Sequence[Entry]) -> list[Approval]:
     found: dict[str, Approval] = {}
     for entry in entries:
         if entry["kind"] in ("opened", "resumed") and isinstance(entry.get("asked_for"), Mapping):
-            for option, meaning, because in _asked(entry["asked_for"]):
-                by = str(entry.get("operator", ""))
-                found.setdefault(
-                    option, Approval(option, meaning, by, entry["time"], because, used=_used(option, entries))
-                )
+            for option, approval in _asked(entry, entries):
+                found.setdefault(option, approval)
     return [*found.values(), *_vouched(entries)]
 
 
-def _asked(options: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _asked(begun: Entry, entries: Sequence[Entry]) -> Iterator[tuple[str, Approval]]:
+    options, by = begun["asked_for"], str(begun.get("operator", ""))
     for name, (option, meaning) in _DECIDING.items():
         if options.get(name):
-            because = str(options.get("because") or "") if name == "verdict" else ""
-            yield shlex.join([option, str(options[name])]), meaning, because
+            because, value = str(options.get("because") or "") if name == "verdict" else "", str(options[name])
+            typed, used = shlex.join([option, value]), _used(name, option, value, entries)
+            yield typed, Approval(typed, meaning, by, begun["time"], because, used=used)
 
 
-def _used(option: str, entries: Sequence[Entry]) -> bool:
+def _used(name: str, option: str, value: str, entries: Sequence[Entry]) -> bool:
     """A verdict counts only where the runbook has none, and a loss is accepted only where there is one."""
-    if option.startswith("--verdict"):
-        evidence = [line for entry in entries if entry["kind"] == "decision" for line in entry["evidence"]]
-        return any(str(line).startswith("decided by a human") for line in evidence)
-    if option.startswith("--accept-loss"):
-        return any(entry["kind"] == "decision" and option in str(entry["answer"]) for entry in entries)
-    return True
+    decided = [entry.get("option") for entry in entries if entry["kind"] == "decision" and entry.get("by_human")]
+    return name not in _ONLY_WHERE_ASKED or [option, value] in decided
 
 
 def _vouched(entries: Sequence[Entry]) -> Iterator[Approval]:

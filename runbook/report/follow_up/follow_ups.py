@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from runbook.actions import ActionName
 from runbook.command_hints import enable_command, invocation
 from runbook.journal.journal import Entry
 from runbook.report.follow_up.next_steps import ToDo, to_do
 from runbook.report.production_view import LOOKS
 
-#: How the action that announces begins.
-ANNOUNCED = "announce: "
-_OPENED = "open ticket: "
-_HEAD = re.compile(r"journal head ([0-9a-f]{64})")
 # Without userinfo: nothing but a host may stand before the path.
 _LINK = re.compile(r"https?://[\w.-]+(:[0-9]+)?(/[^\s<>\"']*)?(?![^\s])", re.ASCII)
 _HOURS_OR_DAYS = re.compile(r"([0-9]{1,4})([hd])")
@@ -135,7 +132,7 @@ def follow_ups(entries: Sequence[Entry], *, end_unknown: bool = False) -> Follow
     `end_unknown` says that the end of the journal cannot be believed (ending.py).
     """
     facts = {entry["name"]: entry["value"] for entry in entries if entry["kind"] == "fact"}
-    announced, opened = _message(entries, ANNOUNCED), _message(entries, _OPENED)
+    announced, opened = (_message(entries, name) for name in (ActionName.ANNOUNCE, ActionName.OPEN_TICKET))
     return FollowUps(
         to_do=tuple(to_do(entries, end_unknown=end_unknown)),
         ticket=_ticket(*opened) if opened else None,
@@ -147,36 +144,28 @@ def follow_ups(entries: Sequence[Entry], *, end_unknown: bool = False) -> Follow
     )
 
 
-def _message(entries: Sequence[Entry], prefix: str) -> tuple[str, Entry] | None:
-    """The newest message to people that begins with `prefix`, without it, and the newest entry about it."""
-    text, newest = "", None
+def _message(entries: Sequence[Entry], name: ActionName) -> tuple[Mapping[str, str], Entry] | None:
+    """The newest message that was sent so, and the newest entry about it."""
+    said: Mapping[str, str] = {"title": "", "text": ""}
+    newest: Entry | None = None
     for entry in entries:
-        if entry["kind"] != "action" or entry.get("scope") != "people":
+        if entry["kind"] != "action" or entry.get("action") != name:
             continue
-        said = next((action for action in entry.get("actions", []) if action.startswith(prefix)), None)
-        if said is not None:
-            text, newest = said.removeprefix(prefix), entry
-        elif newest is not None and entry["summary"] == newest["summary"] and newest["state"] != "done":
+        if "message" in entry:
+            said, newest = entry["message"], entry
+        elif newest is not None and newest["state"] != "done":
             newest = entry
-    return (text, newest) if newest is not None else None
+    return (said, newest) if newest is not None else None
 
 
-def _announcement(text: str, newest: Entry) -> Announcement:
-    title, _, message = text.partition("\n")
-    return Announcement(title, message, *_sent(newest), head_named_in(message))
+def _announcement(said: Mapping[str, str], newest: Entry) -> Announcement:
+    return Announcement(said["title"], said["text"], *_sent(newest), said.get("head", ""))
 
 
-def head_named_in(announcement: str) -> str:
-    """The journal's head that an announcement names; empty when it names none, as in a plan."""
-    found = _HEAD.search(announcement)
-    return found[1] if found else ""
-
-
-def _ticket(text: str, newest: Entry) -> Ticket:
-    title, _, body = text.partition("\n")
+def _ticket(said: Mapping[str, str], newest: Entry) -> Ticket:
     state, opened, receipt = _sent(newest)
     link = _LINK.search(receipt)
-    return Ticket(title, body, state, opened, receipt, link[0] if link else "")
+    return Ticket(said["title"], said["text"], state, opened, receipt, link[0] if link else "")
 
 
 def _sent(newest: Entry) -> tuple[str, str, str]:
@@ -197,7 +186,7 @@ def _switches_off(entries: Sequence[Entry]) -> Iterator[SwitchOff]:
         if switch["state"] != "off":
             continue
         was_on = any(observe.get(name, {}).get("state") != "off" for observe in seen)
-        since = _turned(entries, f"{switch['variable']}={switch['value']}") if was_on else ""
+        since = _turned(entries, switch["variable"], switch["value"]) if was_on else ""
         after = switch.get("remind_after") or ""
         yield SwitchOff(
             name=name,
@@ -211,9 +200,15 @@ def _switches_off(entries: Sequence[Entry]) -> Iterator[SwitchOff]:
         )
 
 
-def _turned(entries: Sequence[Entry], position: str) -> str:
+def _turned(entries: Sequence[Entry], variable: str, value: str) -> str:
     """When a switch was last put into that position by this incident; empty when that is not on record."""
-    times = [e["time"] for e in entries if e["kind"] == "action" and e["state"] == "done" and position in e["summary"]]
+    done = [entry for entry in entries if entry["kind"] == "action" and entry["state"] == "done"]
+    times = [
+        str(entry["time"])
+        for entry in done
+        if entry.get("action") == ActionName.SET_KILL_SWITCH
+        and (entry.get("variable"), entry.get("to")) == (variable, value)
+    ]
     return times[-1] if times else ""
 
 

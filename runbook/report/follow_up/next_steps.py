@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runbook.actions import LeftOut
 from runbook.journal.journal import Entry
 from runbook.report.next_command import Next, gate_in_words, next_command
 from runbook.report.step_digest import in_short
@@ -59,8 +60,8 @@ def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], following: 
         yield ToDo("The run never closed its journal: its lock may be left. Whoever goes on takes it over.")
     stopped = [step for step in in_short(entries) if step.stopped]
     for step in stopped:
-        helps = step.detail.partition(" → ")[2]
-        yield ToDo(f"It stopped at “{step.keyword} {step.text}”. {f'What helps: {helps}.' if helps else ''}".strip())
+        helps = f" What helps: {step.next_step}." if step.next_step else ""
+        yield ToDo(f"It stopped at “{step.keyword} {step.text}”.{helps}")
     if following is None:
         return
     by_itself = any(step.outcome != "interrupted" for step in stopped)
@@ -80,9 +81,9 @@ def _name(item: object) -> str:
 
 
 def _of_other_ways(entries: Sequence[Entry]) -> set[str]:
-    """The scenarios that are for another strategy; some versions counted them among those that remain."""
+    """The scenarios that are for another strategy."""
     left_out = [entry for entry in entries if entry["kind"] == "scenario left out"]
-    return {entry["scenario"] for entry in left_out if entry["reason"].startswith("is for the strategy ")}
+    return {entry["scenario"] for entry in left_out if entry.get("why") == LeftOut.STRATEGY}
 
 
 def _checks(entries: Sequence[Entry]) -> Iterator[ToDo]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from runbook.actions import message_told
 from runbook.journal.output_files import is_output
 from runbook.text import visible
 
@@ -29,7 +30,7 @@ def environment(folder: Path = TEMPLATES) -> Environment:
         lstrip_blocks=True,
     )
     found.filters |= {"clock": clock, "duration": duration, "offset": _offset, "axis": _axis}
-    found.filters |= {"as_json": _json, "shell": lambda text: shlex.quote(str(text))}
+    found.filters |= {"as_json": _json, "shell": lambda text: shlex.quote(str(text)), "message": message_told}
     found.tests["output"] = is_output
     return found
 

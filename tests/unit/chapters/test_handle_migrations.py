@@ -65,8 +65,8 @@ def context(
 
 def test_command_that_downgrades(tmp_path: Path) -> None:
     """The failed release's image goes to the target's head by name, in a container that is removed when stopped."""
-    change = handle_migrations.undoing(context(tmp_path))
-    (command,) = change.actions
+    change = handle_migrations.undo(context(tmp_path))
+    (command,) = change.commands
     assert isinstance(command, Command)
     assert command.argv == (
         "env", "IMAGE_TAG=v2", *COMPOSE, "run", "--rm", "--no-deps", "--no-TTY", "--pull", "never",
@@ -80,10 +80,10 @@ def test_command_that_downgrades(tmp_path: Path) -> None:
 
 def test_downgrade_is_not_done_twice(tmp_path: Path) -> None:
     """A database at the target's head counts as done; any other does not."""
-    assert handle_migrations.undoing(context(tmp_path)).already() is None
+    assert handle_migrations.undo(context(tmp_path)).already() is None
     (tmp_path / "again").mkdir()
     assert (
-        handle_migrations.undoing(context(tmp_path / "again", database=Database("r1"))).already()
+        handle_migrations.undo(context(tmp_path / "again", database=Database("r1"))).already()
         == "the database is at r1"
     )
 

@@ -9,7 +9,7 @@ import pytest
 from harness.resume import _joined, _refuse_other_switch
 from harness.session.retyped import Typed
 from runbook.chapters import strategy
-from runbook.chapters.identify_target import identify
+from runbook.chapters.identify_target import pin_target
 from runbook.errors import SettingsError, TargetError
 from runbook.incident.options import Options
 from runbook.targets.selection import Candidate
@@ -64,7 +64,7 @@ def context(tag: str, digest: str) -> Any:
 @pytest.mark.parametrize(("tag", "digest"), [("v2", "sha256:2"), ("v1", "sha256:1"), ("v1", "sha256:2")])
 def test_incident_goes_on_with_the_releases_that_it_knows(tag: str, digest: str) -> None:
     """The failed release, the target, or something between the two: that is how an incident breaks off."""
-    assert identify(context(tag, digest), None).tag == "v1"
+    assert pin_target(context(tag, digest), None).tag == "v1"
 
 
 @pytest.mark.parametrize(("tag", "digest"), [("v3", "sha256:3"), ("v2", "sha256:9")])
@@ -72,7 +72,7 @@ def test_release_of_somebody_else_is_not_rolled_back_unseen(tag: str, digest: st
     """Another release that was deployed meanwhile, also under an old tag, stops an incident that is gone on with."""
     found = context(tag, digest)
     with pytest.raises(TargetError, match="another release runs since this incident broke off"):
-        identify(found, None)
+        pin_target(found, None)
     assert found.incident.facts["begin anew"]["options"] == []
 
 
@@ -85,7 +85,7 @@ def test_target_in_quarantine_by_now_is_not_gone_on_to(left: str | None) -> None
     good = [Candidate("v0", {"api": "sha256:0"}, "on the ledger")] if left else []
     found.ledger = SimpleNamespace(candidates=lambda: good)
     with pytest.raises(TargetError, match="in quarantine by now"):
-        identify(found, None)
+        pin_target(found, None)
     assert found.incident.facts["begin anew"]["options"] == ["--to", left or "TAG"]
 
 
@@ -107,4 +107,4 @@ def test_what_an_incident_first_saw_is_no_other_release() -> None:
     """Begun over a rollback that broke off on its way to v3, an incident from v2 to v1 knows v3 when it goes on."""
     found = context("v3", "sha256:3")
     found.incident.facts["first seen"] = {"tags": ["v2", "v3"], "digests": {"api": "sha256:3"}}
-    assert identify(found, None).tag == "v1"
+    assert pin_target(found, None).tag == "v1"

@@ -272,7 +272,7 @@ def test_what_an_incident_left_as_it_is_is_shown(tmp_path: Path, capsys: pytest.
 def test_what_must_stay_and_did_not_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Another release after an emergency is told as wrong; a schema that nobody saw is not said to be the same."""
     first, *others = over()
-    looks = {"before": snapshot("x", "v1"), "after": snapshot("x", "v2", schema="unknown: no answer")}
+    looks = {"before": snapshot("x", "v1"), "after": snapshot("x", "v2", schema={"unknown": "no answer"})}
     facts = [{"kind": "fact", "name": name, "value": value, "at": 1} for name, value in looks.items()]
     folder = filed(tmp_path, "2026-01-01T10:00:00", [first | {"type": "emergency"}, *facts, *others])
     lines = said(capsys, "records", "show", folder).splitlines()
@@ -293,7 +293,8 @@ def test_what_must_not_be_overlooked_is_shown(tmp_path: Path, capsys: pytest.Cap
         {"kind": "plan", "incident": None, "why": "none was made"},
         {"kind": "fact", "name": "overrides", "value": {"5.1.1": word}},
         {
-            "kind": "decision", "question": "Which release?", "answer": "v1", "evidence": ["the ledger"],
+            "kind": "decision", "question": "target", "text": "Which release?", "answer": "v1",
+            "evidence": ["the ledger"],
             "passed_over": [{"candidate": "v1.5", "why": "it is in quarantine"}],
         },
         {"kind": "scenario began", **scenario, "description": ""},
@@ -342,7 +343,7 @@ def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["render", str(journal.path)]) == 1
     assert f"python -m runbook records show {journal.path}" in capsys.readouterr().err
     assert not journal.path.with_name("record.html").exists()
-    journal.write("action", summary="x", scope="production", state="begun", actions=[])
+    journal.write("action", action="bring_up", summary="x", scope="production", state="begun", commands=[])
     assert "When user traffic is resumed (changing)" in said(capsys, "records", "show", journal.path)
     journal.close()
     text = said(capsys, "records", "show", journal.path, code=1)

@@ -5,6 +5,7 @@ import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,9 +114,9 @@ def test_lock_that_changed_hands_is_left(
     lock = held(settings)
     record_decision = Executor.record_decision
 
-    def late(incident: Executor, question: str, answer: str, evidence: list[str]) -> None:
+    def late(incident: Executor, *said: Any, **more: Any) -> None:
         leave(settings.with_name("server"), replace(Holder.this_process("i-2"), host="elsewhere"))
-        record_decision(incident, question, answer, evidence)
+        record_decision(incident, *said, **more)
 
     monkeypatch.setattr(Executor, "record_decision", late)
     assert unlock(settings, "--force", "--why", "it is lost") == 1

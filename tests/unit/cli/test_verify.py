@@ -136,9 +136,15 @@ def announcing(folder: Path) -> Path:
     journal = found.journal
     journal.write("opened", format=1, incident=found.name, project="shop")
     journal.write("fact", name="strategy", value="image-only")
-    about = {"summary": "the rollback is announced", "scope": "people"}
-    text = f"announce: shop: rolled back\nIncident {found.name}, journal head {journal.head}."
-    journal.write("action", state="begun", actions=[text], **about)
+    about = {"action": "announce", "summary": "the rollback is announced", "scope": "people"}
+    text = f"Incident {found.name}, journal head {journal.head}."
+    journal.write(
+        "action",
+        state="begun",
+        commands=[],
+        message={"title": "shop: rolled back", "text": text, "head": journal.head},
+        **about,
+    )
     journal.write("action", state="done", seconds=1, receipts=["accepted"], **about)
     journal.write("closed", outcome="passed", changes_made=[], reached=[], remaining=[])
     journal.close()

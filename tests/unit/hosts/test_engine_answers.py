@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runbook.actions import Action, Check, Observation
+from runbook.actions import Action, ActionName, Check, Observation
 from runbook.errors import EngineError, HostError, Inconclusive, RunbookError
 from runbook.hosts.command import Command, parsed_json
 from runbook.hosts.local import Host
@@ -108,7 +108,7 @@ def test_single_look_is_repeated_once_something_was_changed(tmp_path: Path) -> N
     """Behind the gate a look that could not be made is made again; one that saw the wrong thing counts at once."""
     found = incident(tmp_path)
     found.no_answer = 30
-    found.execute(Action("a change", ()), Host({}, found))
+    found.execute(Action(ActionName.BRING_UP, "a change", ()), Host({}, found))
     ask = flaky(*FAULTS)
     found.verify(Check("it so", lambda: Observation(ok=True, seen=ask()), "look"))
     assert found.journal.entries[-1]["looks"] == 3
@@ -121,8 +121,8 @@ def test_whether_it_is_so_already_is_asked_again(tmp_path: Path) -> None:
     """Resuming traffic is not given up because the gate's state was asked at a bad moment."""
     found = incident(tmp_path)
     found.no_answer = 30
-    found.execute(Action("a change", ()), Host({}, found))
-    found.execute(Action("traffic is resumed", (), already=flaky(*FAULTS)), Host({}, found))
+    found.execute(Action(ActionName.BRING_UP, "a change", ()), Host({}, found))
+    found.execute(Action(ActionName.RESUME_TRAFFIC, "traffic is resumed", (), already=flaky(*FAULTS)), Host({}, found))
     assert found.journal.entries[-1]["state"] == "already so"
 
 
@@ -134,7 +134,7 @@ def test_before_any_change_patience_is_short(tmp_path: Path) -> None:
     seen: list[float] = []
     found.verify(Check("it so", lambda: seen.append(found.patience) or Observation(ok=True, seen=""), "look"))  # type: ignore[func-returns-value]  # it is None
     assert seen == [0]
-    found.execute(Action("a change", ()), Host({}, found))
+    found.execute(Action(ActionName.BRING_UP, "a change", ()), Host({}, found))
     assert found.patience == 30
 
 

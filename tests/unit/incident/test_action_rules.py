@@ -1,11 +1,13 @@
 """What a step must have done to pass, and what only a declared change may do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from runbook.actions import Action, Check, Observation, changes, is_change
+from runbook.actions import Action, ActionName, Check, Observation, Question
 from runbook.errors import Inconclusive, StepError
 from runbook.hosts.command import Command
 from runbook.hosts.local import Host
@@ -16,26 +18,57 @@ FACTS = {"id": "1.1.1", "keyword": "x", "text": "x", "scenario": "x", "place": "
 
 
 def making(folder: Path) -> Action:
-    return Action("a file is made", (Command(("touch", str(folder / "made")), 10),))
+    return Action(ActionName.BRING_UP, "a file is made", (Command(("touch", str(folder / "made")), 10),))
 
 
 def already_made() -> Action:
-    return Action("a file is made", (Command(("false",), 10),), lambda: "there it is")
+    return Action(ActionName.BRING_UP, "a file is made", (Command(("false",), 10),), lambda: "there it is")
 
 
 def all_well() -> Check:
     return Check("all well", lambda: Observation(ok=True, seen="all well"), "look by hand")
 
 
-def test_only_a_declared_function_is_a_change() -> None:
-    """@changes marks a function and leaves it as it is."""
+@pytest.mark.parametrize(
+    ("keyword", "states"), [("Given", ["planned", "so"]), ("Then", ["planned", "planned"])], ids=["given", "then"]
+)
+def test_given_looks_behind_planned_changes_and_then_does_not(tmp_path: Path, keyword: str, states: list[str]) -> None:
+    """A Check of a Given is made in a plan too, unless it is about what the changes leave behind."""
+    found = incident(tmp_path, Mode.PLAN)
+    found.planned_changes = 1
+    found.step_began(FACTS | {"keyword": keyword})
+    found.take(replace(all_well(), afterwards=True), Host({}, found))
+    found.take(all_well(), Host({}, found))
+    assert [entry["state"] for entry in found.journal.entries if entry["kind"] == "check"] == states
 
-    def step() -> None:
-        """Do nothing."""
 
-    assert not is_change(step)
-    assert changes(step) is step
-    assert is_change(step)
+def test_what_is_neither_is_refused(tmp_path: Path) -> None:
+    """A step that returns something else has decided nothing."""
+    found = incident(tmp_path)
+    found.step_began(FACTS)
+    found.take(None, Host({}, found))
+    with pytest.raises(StepError, match="handed over bool, and an Action or a Check was expected"):
+        found.take(False, Host({}, found))  # noqa: FBT003 - what a step must not return
+
+
+def test_result_of_a_change_goes_on_record(tmp_path: Path) -> None:
+    """Once it is done, or was so already, and not where it is only planned; its watch is there while it is made."""
+    said: list[str] = []
+
+    @contextmanager
+    def watched() -> Iterator[None]:
+        said.append("watched")
+        yield
+
+    for mode, change in (
+        (Mode.PLAN, making(tmp_path)),
+        (Mode.EXECUTE, making(tmp_path)),
+        (Mode.EXECUTE, already_made()),
+    ):
+        folder = tmp_path / f"{mode}-{len(said)}"
+        found = incident(folder, mode)
+        found.execute(replace(change, during=watched, record=lambda: said.append("recorded")), Host({}, found))
+    assert said == ["watched", "recorded", "recorded"]
 
 
 @pytest.mark.parametrize("mode", list(Mode))
@@ -43,7 +76,7 @@ def test_undeclared_change_is_stopped_before_anything_is_done(tmp_path: Path, mo
     """A step that only looks cannot carry out a change, nor plan one; nothing is run and no intent is written."""
     found = incident(tmp_path, mode)
     found.step_began(FACTS)
-    with pytest.raises(StepError, match="was about to make one: a file is made → bind it to When"):
+    with pytest.raises(StepError, match="was about to make a change: a file is made → bind it to When"):
         found.execute(making(tmp_path), Host({}, found))
     assert not (tmp_path / "made").exists()
     assert '"action"' not in found.journal.path.read_text()
@@ -53,7 +86,7 @@ def test_undeclared_change_is_stopped_before_anything_is_done(tmp_path: Path, mo
     "do",
     [
         pytest.param(lambda found: found.record_fact("x", 1), id="fact"),
-        pytest.param(lambda found: found.record_decision("x?", "y", []), id="decision"),
+        pytest.param(lambda found: found.record_decision(Question.TARGET, "x?", "y", []), id="decision"),
         pytest.param(lambda found: found.verify(all_well()), id="look"),
         pytest.param(lambda found: found.expect(all_well()), id="expected-look"),
     ],

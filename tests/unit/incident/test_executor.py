@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from runbook.actions import Action, Check, Message, Observation, Outcome, Scope
-from runbook.errors import CheckFailed, CommandFailed, Inconclusive
+from runbook.actions import Action, ActionName, Check, Message, Observation, Outcome, Question, Scope
+from runbook.errors import CheckFailed, CommandFailed, Inconclusive, with_next_step
 from runbook.hosts.command import Command, Completed
 from runbook.hosts.http import HttpResponse
 from runbook.hosts.local import Host
@@ -46,8 +46,8 @@ def command(*argv: str) -> Command:
     return Command(argv, 10)
 
 
-def change(*actions: Command | Message, already: Callable[[], str | None] = lambda: None, **more: Any) -> Action:
-    return Action("a file is made", actions, already, **more)
+def change(*commands: Command, already: Callable[[], str | None] = lambda: None, **more: Any) -> Action:
+    return Action(ActionName.BRING_UP, "a file is made", commands, already, **more)
 
 
 def check(*looks: Observation | Exception, deadline: float = 0) -> Check:
@@ -64,8 +64,8 @@ def check(*looks: Observation | Exception, deadline: float = 0) -> Check:
 
 
 def ended(found: Executor, error: BaseException | None = None) -> tuple[Outcome, str]:
-    outcome, detail, _ = found.step_ended(error)
-    return outcome, detail
+    outcome, detail, next_step, _ = found.step_ended(error)
+    return outcome, with_next_step(detail, next_step)
 
 
 def test_executed_change_is_made_and_kept(tmp_path: Path) -> None:
@@ -105,12 +105,12 @@ def test_failing_action_leaves_the_change_begun(tmp_path: Path) -> None:
 def test_plan_runs_nothing(tmp_path: Path, scope: Scope) -> None:
     """A plan writes down the exact commands and messages, and does none of them."""
     found = incident(tmp_path, Mode.PLAN)
-    request = Message("announce: over", lambda: pytest.fail("sent in a plan"))
-    found.execute(change(command("touch", str(tmp_path / "a b")), request, scope=scope), host_of(found))
+    request = Message("over", "all is well", lambda: pytest.fail("sent in a plan"))
+    found.execute(change(command("touch", str(tmp_path / "a b")), message=request, scope=scope), host_of(found))
     assert list(tmp_path.iterdir()) == [found.journal.path]
     planned = entries(found, "action")
-    assert [(entry["state"], entry["actions"]) for entry in planned] == [
-        ("planned", [f"touch '{tmp_path}/a b'", "announce: over"])
+    assert [(entry["state"], entry["commands"], entry["message"]) for entry in planned] == [
+        ("planned", [f"touch '{tmp_path}/a b'"], {"title": "over", "text": "all is well"})
     ]
     assert found.changes_made == []
     outcome, detail = ended(found)
@@ -173,7 +173,7 @@ def test_plan_does_not_ask_what_its_planned_changes_would_have_made_so(tmp_path:
 def test_receipt_of_a_request_is_kept(tmp_path: Path) -> None:
     """What was sent leaves its receipt in the journal and in the step."""
     found = incident(tmp_path)
-    found.execute(change(Message("open ticket", lambda: "ticket #7")), host_of(found))
+    found.execute(change(message=Message("A bug", "mend it", lambda: "ticket #7")), host_of(found))
     assert entries(found, "action")[-1]["receipts"] == ["ticket #7"]
     assert ended(found) == (Outcome.PASSED, "ticket #7")
 
@@ -315,7 +315,7 @@ def test_decision_and_facts_are_kept(tmp_path: Path) -> None:
     """Facts can be used by later steps, and stand in the journal; so do decisions with their evidence."""
     found = incident(tmp_path)
     found.record_fact("target", {"tag": "v1"})
-    found.record_decision("Which release?", "v1", ["on the ledger"])
+    found.record_decision(Question.TARGET, "Which release?", "v1", ["on the ledger"])
     assert found.facts["target"] == {"tag": "v1"}
     assert entries(found, "fact")[0]["value"] == {"tag": "v1"}
     assert entries(found, "decision")[0]["evidence"] == ["on the ledger"]
@@ -325,7 +325,7 @@ def test_decision_and_facts_are_kept(tmp_path: Path) -> None:
     ("origin", "expected"),
     [
         pytest.param({"tags": ["v2"], "log_errors": {"api: x": 2}}, {"api: x": 2}, id="counted"),
-        pytest.param({"tags": ["v2"], "log_errors": "unknown: no logs"}, None, id="unknown"),
+        pytest.param({"tags": ["v2"], "log_errors": {"unknown": "no logs"}}, None, id="unknown"),
         pytest.param({"tags": ["v1"], "log_errors": {"api: x": 2}}, None, id="the-target-itself"),
         pytest.param({}, None, id="not-looked-at"),
     ],
@@ -368,7 +368,7 @@ def test_listener_is_told_what_is_done_and_by_when(tmp_path: Path) -> None:
     found = incident(tmp_path)
     found.listener = attentive = Attentive()
     long = Command(("sh", "-c", "echo pulling >&2; sleep 0.4"), 10, streams_progress=True)
-    change = Action("it is fetched", (long, Command(("true",), 5)))
+    change = Action(ActionName.FETCH_IMAGES, "it is fetched", (long, Command(("true",), 5)))
     found.execute(change, Host({}, found))
     found.verify(Check("all well", lambda: Observation(ok=True, seen="it is"), "look", deadline=7))
     assert attentive.told == [

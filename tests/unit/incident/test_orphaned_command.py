@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runbook.actions import Action
+from runbook.actions import Action, ActionName
 from runbook.hosts.command import Command, NullRecorder
 from runbook.hosts.local import Host
 from runbook.hosts.process import process_start
@@ -111,7 +111,7 @@ def test_strangers_are_left_alone(tmp_path: Path, more: dict[str, Any]) -> None:
 def test_command_that_ended_leaves_nothing_behind(tmp_path: Path) -> None:
     """After a run in which the command came to its end there is nothing to wait for."""
     incident = Executor("i", Mode.EXECUTE, Journal(tmp_path / "journal.jsonl", Redactor()))
-    incident.execute(Action("s", (Command(("true",), 5),)), Host({}, incident))
+    incident.execute(Action(ActionName.BRING_UP, "s", (Command(("true",), 5),)), Host({}, incident))
     assert [entry["kind"] for entry in incident.journal.entries][1] == "command began"
     assert settled(incident.journal) == []
 

@@ -226,14 +226,15 @@ from runbook.hosts.local import Command, Host
 from runbook.incident.executor import Executor, Mode
 from runbook.journal.journal import Journal
 from runbook.secrets.redactor import Redactor
-from runbook.actions import Action
+from runbook.actions import Action, ActionName
 
 folder = Path(sys.argv[1])
 incident = Executor("i", Mode.EXECUTE, Journal(folder / "journal.jsonl", Redactor()))
 incident.journal.write("opened")
 resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "journal.jsonl").stat().st_size + 20,) * 2)
 try:
-    incident.execute(Action("s", (Command(("touch", str(folder / "changed")), 5),)), Host({}, incident))
+    change = Action(ActionName.BRING_UP, "s", (Command(("touch", str(folder / "changed")), 5),))
+    incident.execute(change, Host({}, incident))
 except JournalError as error:
     print(error)
 """

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runbook.actions import Action, Artifact, Check, Observation, Scope
+from runbook.actions import Action, ActionName, Artifact, Check, Observation, Question, Scope
 from runbook.errors import Inconclusive, RunbookError
 from runbook.hosts.command import Command
 from runbook.hosts.http import HttpResponse
@@ -59,15 +59,17 @@ def test_what_an_incident_writes_is_as_the_schema_says(tmp_path: Path, mode: Mod
     for seen in (Observation(ok=True, seen="so"), Observation(ok=False, seen="not so"), None):
         with contextlib.suppress(RunbookError):
             found.verify(check(seen))
-    found.execute(Action("done", (command("true"),)), host)
-    found.execute(Action("so", (command("true"),), lambda: "it is so", Scope.NOTES), host)
+    found.execute(Action(ActionName.BRING_UP, "done", (command("true"),)), host)
+    found.execute(Action(ActionName.BRING_UP, "so", (command("true"),), lambda: "it is so", Scope.NOTES), host)
     found.expect(check(Observation(ok=True, seen="so")))
     found.confirm("target")
-    found.record_decision("whether", "yes", ["because"])
+    found.record_decision(Question.VERDICT, "whether", "yes", ["because"], option=("--verdict", "breaking"))
     rule = {"verdict": "additive", "revision": None, "sql": "x", "object": "y", "rule": "z", "times": 2}
-    found.record_decision("which", "v1", [], passed_over=[{"candidate": "v2", "why": "it failed"}], findings=[rule])
+    found.record_decision(
+        Question.TARGET, "which", "v1", [], passed_over=[{"candidate": "v2", "why": "it failed"}], findings=[rule]
+    )
     kept = Artifact("/srv/i.env", "the env file")
-    found.execute(Action("kept", (command("true"),), leaves=(kept,), removes=("db:/tmp/x",)), host)
+    found.execute(Action(ActionName.BRING_UP, "kept", (command("true"),), leaves=(kept,), removes=("db:/tmp/x",)), host)
     position = position_of(SwitchSettings(variable="X", paths=("/x",)), "off")
     found.record_fact("switch", {"name": "x", **position})
     found.record_fact("quarantined", {"tag": "v2", "digests": {"api": "sha256:1"}, "since": "2025", "file": "/srv/q"})
@@ -133,7 +135,7 @@ WRONG: list[tuple[str, dict[str, Any], Callable[[dict[str, Any]], object]]] = [
     ("exchange", {"status": 503}, lambda entry: entry.update(body_file={"file": "../x"})),
     ("check", {}, lambda entry: entry.pop("seen")),
     ("check", {}, lambda entry: entry.update(state="planned")),
-    ("action", {"state": "begun"}, lambda entry: entry.pop("actions")),
+    ("action", {"state": "begun"}, lambda entry: entry.pop("commands")),
     ("action", {"state": "begun"}, lambda entry: entry.update(evidence="why")),
     ("action", {"state": "done"}, lambda entry: entry.pop("scope")),
     ("fact", {"name": "before"}, lambda entry: entry["value"].pop("gate")),

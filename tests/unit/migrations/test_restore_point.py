@@ -44,7 +44,7 @@ def undone() -> str | None:
 
 
 def argvs(change: Action) -> list[tuple[str, ...]]:
-    return [action.argv for action in change.actions if isinstance(action, Command)]
+    return [action.argv for action in change.commands]
 
 
 def taken(folder: Path) -> None:
@@ -71,9 +71,7 @@ def test_commands_that_take_it(tmp_path: Path) -> None:
         ("mv", "--force", "--", f"{kept}.new", kept),
     ]  # fmt: skip
     assert point.path == kept
-    assert [action.deadline for action in point.taking(undone).actions if isinstance(action, Command)][
-        1
-    ] == DEADLINES.dump
+    assert [action.deadline for action in point.taking(undone).commands][1] == DEADLINES.dump
 
 
 def test_command_that_tidies(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import logging
 import pytest
 from pydantic import SecretStr
 
-from runbook.actions import Action, Message, Scope
+from runbook.actions import Action, Scope
 from runbook.errors import Inconclusive, SettingsError
 from runbook.notify.announcement import Channel
 from tests.support.parts import Reply, serving
@@ -20,9 +20,9 @@ def channel(address: str) -> Channel:
 
 
 def send(change: Action) -> str:
-    (action,) = change.actions
-    assert isinstance(action, Message)
-    return action.send()
+    assert change.commands == ()
+    assert change.message is not None
+    return change.message.send()
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,14 @@ def test_announcement_arrives(query: str) -> None:
     assert server.asked[0].path == "/announce"
     assert base64.b64decode(server.asked[0].headers["authorization"].removeprefix("Basic ")) == f"bot:{CANARY}".encode()
     assert "shop: rolled back" in receipt
-    assert CANARY not in receipt + str(change.actions[0])
+    assert CANARY not in receipt + str(change.planned)
 
 
 def test_announcement_reaches_people() -> None:
     """A plan shows the whole message and never sends it."""
     change = channel("json://127.0.0.1:1/").announcing("shop: rolled back", "to v1")
     assert change.scope is Scope.PEOPLE
-    assert str(change.actions[0]) == "announce: shop: rolled back\nto v1"
+    assert change.planned["message"] == {"title": "shop: rolled back", "text": "to v1"}
 
 
 @pytest.mark.parametrize("status", [401, 404, 500])

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from runbook.report.incident_report import IncidentReport
+from tests.support.telling import about
 
 Entry = dict[str, Any]
 
@@ -36,7 +37,7 @@ def ended(outcome: str) -> Entry:
 
 
 def change(summary: str, state: str, scope: str = "production") -> Entry:
-    return {"kind": "action", "summary": summary, "state": state, "scope": scope}
+    return {"kind": "action", "state": state, **about(summary, scope)}
 
 
 def resumed() -> Entry:
@@ -184,7 +185,14 @@ def test_releases_that_it_is_about(facts: dict[str, Any], way: list[tuple[str, s
 
 def test_chapters_keep_their_order() -> None:
     """Scenarios stand under their chapter, in the order in which they ran, left out or not."""
-    left_out = {"kind": "scenario left out", "scenario": "b", "feature": "other", "reason": "needs a", "outcome": "x"}
+    left_out = {
+        "kind": "scenario left out",
+        "scenario": "b",
+        "feature": "other",
+        "why": "needs",
+        "reason": "needs a",
+        "outcome": "x",
+    }
     found = story(opened(), scenario(), left_out, scenario() | {"scenario": "c"})
     assert {name: [one.name for one in chapter] for name, chapter in found.chapters.items()} == {
         "a chapter": ["a scenario", "c"],

@@ -25,7 +25,7 @@ TOLD_NOW = Deed("people are told", "done", ("say: INCIDENT is over\nhead 4f2a.",
 
 def named(deed: Deed, incident: str) -> Deed:
     """The deed in which its own incident's name stands."""
-    return replace(deed, actions=tuple(action.replace("INCIDENT", incident) for action in deed.actions))
+    return replace(deed, commands=tuple(command.replace("INCIDENT", incident) for command in deed.commands))
 
 
 def planned(reports: Path, *deeds: Deed, **about: Any) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def test_resumed_incident_counts_as_one(tmp_path: Path) -> None:
     """What one run began and the next found done was done as planned, and so was what the next did again."""
     plan = planned(tmp_path, PAUSED, TOLD)
     incident = name("rollback", hours=0)
-    begun, told_now = (named(deed, incident) for deed in (Deed(PAUSED.summary, "begun", PAUSED.actions), TOLD_NOW))
+    begun, told_now = (named(deed, incident) for deed in (Deed(PAUSED.summary, "begun", PAUSED.commands), TOLD_NOW))
     written(tmp_path, Run(incident, "execute", [begun], outcome="failed"), plan)
     journal = Journal(tmp_path / incident / "journal.jsonl", Redactor(), go_on=True)
     journal.write("resumed", operator="ada")

@@ -46,7 +46,7 @@ def test_plan_is_kept_in_short(tmp_path: Path) -> None:
         "strategy": "image-only",
     }
     (step,) = found["steps"]
-    assert step["changes"][0]["actions"] == ["gate close"]
+    assert step["changes"][0]["commands"] == ["gate close"]
     json.dumps(found)
 
 

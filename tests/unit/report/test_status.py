@@ -6,7 +6,7 @@ import pytest
 
 from runbook.report.incident_report import IncidentReport
 
-STOPPED = "expected a working downgrade; seen: it is empty → ship a forward-fix"
+STOPPED = "expected a working downgrade; seen: it is empty"
 
 
 def story(
@@ -19,7 +19,14 @@ def story(
         stopped = [
             {"kind": "scenario began", "time": "", "feature": "3", "scenario": "s"},
             {"kind": "step began", "time": "", "keyword": "Given", "text": "a downgrade", "place": "3:1"},
-            {"kind": "step ended", "time": "", "outcome": "failed", "detail": STOPPED, "seconds": 1.0},
+            {
+                "kind": "step ended",
+                "time": "",
+                "outcome": "failed",
+                "detail": STOPPED,
+                "next_step": "ship a forward-fix",
+                "seconds": 1.0,
+            },
         ]
     last = {"kind": "closed", "time": "2025-12-18T03:01:00Z", "changes_made": [], "reached": []} | closed
     return IncidentReport([opened, *known, *stopped, last])

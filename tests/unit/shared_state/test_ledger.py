@@ -49,7 +49,7 @@ def test_notes_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
 
 def test_ledger_is_written_by_exactly_these_commands(tmp_path: Path) -> None:
     """The new ledger is written beside the old one and put in its place by one rename."""
-    commands = ledger_of(tmp_path).add(release("v1"), "i-1", None, {}).actions
+    commands = ledger_of(tmp_path).add(release("v1"), "i-1", None, {}).commands
     path = f"{tmp_path}/.runbook/known_good.jsonl"
     assert [command.argv for command in commands] == [  # type: ignore[union-attr]
         ("mkdir", "--parents", "--mode=700", "--", f"{tmp_path}/.runbook"),

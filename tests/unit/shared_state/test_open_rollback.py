@@ -22,7 +22,7 @@ def note(tmp_path: Path) -> OpenRollback:
 
 
 def execute(note: OpenRollback, change: Action) -> None:
-    for action in change.actions:
+    for action in change.commands:
         assert isinstance(action, Command)
         note._file._production.host.check(action)
 

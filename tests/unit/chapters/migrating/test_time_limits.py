@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from runbook.chapters import migration_facts
 from runbook.chapters.migrating import time_limits
 from runbook.chapters.migrating.migrate_command import Direction
 from runbook.chapters.migrating.time_limits import Limits, addresses_of
@@ -128,7 +127,6 @@ def context(folder: Path, mode: Mode) -> Any:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time_limits, "_EVERY", 0.01)
-    monkeypatch.setattr(migration_facts, "reached", lambda _tools: None)
     monkeypatch.setattr(time_limits, "addresses_of", lambda *_: [ADDRESS])
 
 
@@ -170,11 +168,3 @@ def test_watch_that_could_not_look_is_not_good_news(tmp_path: Path, monkeypatch:
     with time_limits.kept(parts, Direction.DOWNGRADE):
         time.sleep(0.1)
     assert decisions(parts) == [("not known", "the database shop does not answer")]
-
-
-def test_plan_watches_nothing(tmp_path: Path) -> None:
-    """Nothing runs there."""
-    parts = context(tmp_path, Mode.PLAN)
-    with time_limits.kept(parts, Direction.UPGRADE):
-        pass
-    assert decisions(parts) == []

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from runbook.actions import Action, Message, Scope
+from runbook.actions import Action, Scope
 from runbook.errors import Inconclusive
 from runbook.notify.messages import announcement, ticket
 from runbook.notify.trackers.github import GitHubTracker
@@ -62,9 +62,9 @@ def tracker(github: GitHub, token: str = TOKEN) -> Iterator[tuple[GitHubTracker,
 
 
 def send(change: Action) -> str:
-    (action,) = change.actions
-    assert isinstance(action, Message)
-    return action.send()
+    assert change.commands == ()
+    assert change.message is not None
+    return change.message.send()
 
 
 def test_ticket_is_opened_and_found_by_its_incident() -> None:
@@ -159,7 +159,7 @@ def test_plan_shows_the_whole_ticket() -> None:
     """What would be opened stands in the plan, title and text; opening it reaches people."""
     with tracker(GitHub()) as (found, server):
         change = found.opening(INCIDENT, "Forward-fix for v2", "It failed.")
-        assert str(change.actions[0]) == "open ticket: Forward-fix for v2\nIt failed."
+        assert change.planned["message"] == {"title": "Forward-fix for v2", "text": "It failed."}
         assert change.scope is Scope.PEOPLE
         assert server.asked == []
 

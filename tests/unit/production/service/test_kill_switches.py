@@ -86,7 +86,7 @@ def test_turning_changes_one_value(tmp_path: Path) -> None:
     assert change.summary == f"{tmp_path}/.env says EXPORT_MODE=off"
     assert change.already() is None
     assert [kept.path for kept in change.leaves] == [f"{tmp_path}/.runbook/i-1.env"]
-    for action in change.actions:
+    for action in change.commands:
         assert isinstance(action, Command)
         turned._production.host.check(action)
     assert (tmp_path / ".env").read_bytes() == ENV.replace(b"=on", b"=off")
@@ -103,7 +103,7 @@ def test_variable_that_the_env_file_does_not_set(tmp_path: Path) -> None:
 def test_redeployed_on_the_release_that_runs(tmp_path: Path) -> None:
     """The command carries the running release's tag, whatever the env file's is, and touches no other service."""
     change = switch(tmp_path).redeploy({"api": 1})
-    assert [action.argv for action in change.actions if isinstance(action, Command)] == [
+    assert [action.argv for action in change.commands] == [
         ("env", "IMAGE_TAG=v2", *COMPOSE, "up", "-d", "--no-deps", "--no-build", "--pull", "never", "api")
     ]
 

@@ -57,11 +57,11 @@ def test_pausing_and_resuming_converge(tmp_path: Path) -> None:
     gate = gate_of(tmp_path)
     assert gate.pause().already() is None
     assert gate.resume().already() == "the gate is open"
-    host().check(gate.pause().actions[0])  # type: ignore[arg-type]
+    host().check(gate.pause().commands[0])
     assert gate.pause().already() == "the gate is closed"
     assert wait_for(gate.check_state("closed")).seen.ok
     assert not wait_for(gate.check_state("open")).seen.ok
-    host().check(gate.resume().actions[0])  # type: ignore[arg-type]
+    host().check(gate.resume().commands[0])
     assert wait_for(gate.check_state("open")).seen.ok
 
 

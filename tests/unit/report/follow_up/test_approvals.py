@@ -14,8 +14,9 @@ def opened(operator: str = "ada", kind: str = "opened", **options: Any) -> Entry
     return entry(kind, operator=operator, asked_for={"target": None, "verdict": None, "override": []} | options)
 
 
-def decision(answer: str, *evidence: str) -> Entry:
-    return entry("decision", question="?", answer=answer, evidence=list(evidence))
+def decision(*option: str) -> Entry:
+    about = {"question": "verdict", "text": "?", "answer": "", "evidence": []}
+    return entry("decision", by_human=True, option=list(option), **about)
 
 
 def test_nothing_was_decided_by_hand() -> None:
@@ -28,7 +29,7 @@ def test_each_is_told_once_with_who_typed_it_first() -> None:
     """A resumed run repeats what was asked for before; it is still the word of whoever said it."""
     first = opened(accept_loss="0004", target="v1")
     second = opened("bob", "resumed", accept_loss="0004", target="v1", verdict="breaking", because="I read it")
-    told = approvals([first, second, decision("accepted by name (--accept-loss 0004)")])
+    told = approvals([first, second, decision("--accept-loss", "0004")])
     assert [(each.option, each.by, each.because, each.used) for each in told] == [
         ("--to v1", "ada", "", True),
         ("--accept-loss 0004", "ada", "", True),
@@ -38,7 +39,7 @@ def test_each_is_told_once_with_who_typed_it_first() -> None:
 
 def test_verdict_that_counted() -> None:
     """A human's verdict is used where the runbook's was review."""
-    (told,) = approvals([opened(verdict="additive", because="x"), decision("additive", "decided by a human: x")])
+    (told,) = approvals([opened(verdict="additive", because="x"), decision("--verdict", "additive")])
     assert told.used
 
 

@@ -17,6 +17,7 @@ from runbook.report.follow_up.follow_ups import (
     follow_ups,
 )
 from runbook.report.follow_up.next_steps import ToDo
+from tests.support.telling import about as named
 
 NAME = "20251218T030000Z-shop-rollback"
 HEAD = "ab" * 32
@@ -46,18 +47,19 @@ class Journal:
     def change(self, summary: str, *states: str, scope: str = "production", **about: Any) -> "Journal":
         for state in states:
             members = {
-                "begun": ("actions",),
-                "planned": ("actions",),
+                "begun": ("commands", "message"),
+                "planned": ("commands", "message"),
                 "done": ("receipts",),
                 "already so": ("evidence",),
             }
             told = {name: about[name] for name in (*members[state], "leaves", "removes") if name in about}
-            self.add("action", state=state, summary=summary, scope=scope, **told)
+            typed = {name: about[name] for name in ("action", "variable", "to") if name in about}
+            self.add("action", state=state, **(named(summary, scope) | typed), **told)
         return self
 
-    def step(self, text: str, outcome: str, detail: str = "") -> "Journal":
+    def step(self, text: str, outcome: str, detail: str = "", next_step: str = "") -> "Journal":
         self.add("step began", id="2.1.1", keyword="Then", text=text, scenario="S", place="f:1")
-        return self.add("step ended", outcome=outcome, detail=detail, seconds=1)
+        return self.add("step ended", outcome=outcome, detail=detail, next_step=next_step, seconds=1)
 
     def closed(self, outcome: str = "passed", remaining: tuple[str, ...] = (), *changes: str) -> FollowUps:
         self.add("closed", outcome=outcome, changes_made=list(changes), reached=[], remaining=list(remaining))
@@ -65,15 +67,19 @@ class Journal:
 
 
 def announced(journal: Journal, *states: str) -> Journal:
-    text = f"announce: shop: rolled back to v1\nIt is over.\nIncident {NAME}, journal head {HEAD}."
-    about = {"actions": [text], "receipts": ["accepted"], "evidence": "done before"}
+    text = f"It is over.\nIncident {NAME}, journal head {HEAD}."
+    about = {
+        "message": {"title": "shop: rolled back to v1", "text": text, "head": HEAD},
+        "receipts": ["accepted"],
+        "evidence": "done before",
+    }
     return journal.change("the rollback is announced", *states, scope="people", **about)
 
 
 def ticketed(journal: Journal, *states: str, url: str = "https://tracker.example/shop/issues/7") -> Journal:
     return journal.change(
         "the follow-up ticket is opened", *states, scope="people",
-        actions=["open ticket: Forward-fix for v2\nFind the cause."],
+        message={"title": "Forward-fix for v2", "text": "Find the cause."},
         receipts=[f"ticket #7: {url}"], evidence=f"ticket {url}",
     )  # fmt: skip
 
@@ -132,7 +138,8 @@ def test_ticket_without_an_address_to_link_to(url: str) -> None:
 def test_switch_that_was_left_off() -> None:
     """Who turns it on again, since when it is off, when to be reminded, and what to type."""
     journal = Journal(type="emergency").observe("before", switches={"exports": ON})
-    journal.change("/srv/shop/.env says EXPORT_MODE=off", "begun", "done", actions=["mv"])
+    typed = {"action": "set_kill_switch", "variable": "EXPORT_MODE", "to": "off"}
+    journal.change("/srv/shop/.env says EXPORT_MODE=off", "begun", "done", commands=["mv"], **typed)
     assert journal.observe("after", switches={"exports": OFF, "reports": ON}).closed().switches_off == (
         SwitchOff(
             "exports", "EXPORT_MODE", "off", "orders team", "2025-12-18T03:03:00.000000Z", "2d", "2025-12-20T03:03:00Z",
@@ -208,7 +215,7 @@ def test_nothing_to_do_when_it_is_over() -> None:
 
 def test_users_who_are_kept_out_come_first() -> None:
     """A closed gate is the first thing to do, with the command that goes on."""
-    journal = Journal().observe("after", gate="closed").step("the api is ready", "failed", "not ready → read its log")
+    journal = Journal().observe("after", gate="closed").step("the api is ready", "failed", "not ready", "read its log")
     found = journal.closed("failed", ("2_roll_back.feature::Users return",), "user traffic is paused")
     assert found.to_do == (
         ToDo(
@@ -224,7 +231,9 @@ def test_users_who_are_kept_out_come_first() -> None:
 def test_what_is_for_another_way_back_is_not_to_do() -> None:
     """Some versions counted the scenarios of another strategy among those that remain."""
     reason = "is for the strategy downgrade, and this one is application"
-    journal = Journal().add("scenario left out", scenario="The schema goes back", feature="3", reason=reason)
+    journal = Journal().add(
+        "scenario left out", scenario="The schema goes back", feature="3", why="strategy", reason=reason
+    )
     assert journal.closed("passed", ("3.feature::The schema goes back",)).to_do == ()
 
 
@@ -240,14 +249,14 @@ def test_gate_that_nobody_looked_at_since(changes: tuple[str, ...], *, kept_out:
     """Of a run that was killed nobody looked afterwards: what it did to the gate counts."""
     journal = Journal().observe("before")
     for summary in changes:
-        journal.change(summary, "begun", "done", actions=["gate"])
+        journal.change(summary, "begun", "done", commands=["gate"])
     assert ("Let users in" in words(follow_ups(journal.entries))) is kept_out
 
 
 def test_killed_run() -> None:
     """What was begun and never finished, the lock, and how to go on."""
     journal = Journal().add("step began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
-    journal.change("the application is brought up", "begun", actions=["docker compose up"])
+    journal.change("the application is brought up", "begun", commands=["docker compose up"])
     found = words(follow_ups(journal.entries))
     assert "“the application is brought up” was begun and never finished" in found
     assert "its lock may be left. Whoever goes on takes it over." in found
@@ -256,7 +265,7 @@ def test_killed_run() -> None:
 
 def test_held_production_is_not_simply_gone_on_with() -> None:
     """Where nothing was changed, the same command stops at the same step: what helps comes first."""
-    found = Journal().step("a downgrade exists", "failed", "none → name a forward-fix").closed("failed", ("x::y",))
+    found = Journal().step("a downgrade exists", "failed", "none", "name a forward-fix").closed("failed", ("x::y",))
     assert found.to_do == (
         ToDo("It stopped at “Then a downgrade exists”. What helps: name a forward-fix."),
         ToDo(
@@ -307,7 +316,7 @@ def test_journal_that_was_changed_is_not_gone_on_with() -> None:
     """Nobody knows how it ended, so it says to look, and names what was begun; it names no command that is refused."""
     journal = Journal().observe("before", gate="closed")
     journal.add("step began", id="2.1.1", keyword="When", text="x", scenario="S", place="f:1")
-    journal.change("the application is brought up", "begun", actions=["docker compose up"])
+    journal.change("the application is brought up", "begun", commands=["docker compose up"])
     found = follow_ups(journal.entries, end_unknown=True).to_do
     assert [item.command for item in found] == ["pytest features", "", ""]
     assert "How it ended is not known" in found[0].text

@@ -201,13 +201,13 @@ def test_text_that_is_not_unicode_does_not_lose_the_page(tmp_path: Path) -> None
         pytest.param({"status": 503, "answer": {"jobs": False}}, "HTTP 503: false for jobs the same", id="not-ready"),
         pytest.param({"status": 200, "answer": ["odd"]}, "odd", id="a-list"),
         pytest.param({"status": None, "answer": "no answer"}, "no answer", id="none"),
-        pytest.param("unknown: no container", "unknown: no container", id="unknown"),
+        pytest.param({"unknown": "no container"}, "unknown: no container", id="unknown"),
     ],
 )
 def test_readiness_in_words(tmp_path: Path, readiness: object, words: str) -> None:
     """Whatever readiness said, or did not say, stands in the comparison."""
     journal = Journal(tmp_path / INCIDENT / "journal.jsonl", Redactor())
-    unknown = {"schema": "unknown: a", "gate": "unknown: b", "log_errors": "unknown: c"}
+    unknown = {name: {"unknown": word} for name, word in (("schema", "a"), ("gate", "b"), ("log_errors", "c"))}
     journal.write("fact", name="before", value=snapshot("x", "v2", readiness=readiness, **unknown))
     journal.write("fact", name="after", value=snapshot("x", "v2", readiness=readiness, **unknown))
     journal.close()
@@ -403,8 +403,16 @@ def test_page_says_how_to_check_it_against_the_announcement(tmp_path: Path) -> N
     option = "<code>--head HASH</code>"
     assert option not in render.body(told(tmp_path / "one"))
     journal = told(tmp_path / "other")
-    change = {"kind": "action", "state": "done", "summary": "announced", "scope": "people", "receipts": []}
-    change["actions"] = [f"announce: over\nIncident {INCIDENT}, journal head {'ab' * 32}."]
+    change = {
+        "kind": "action",
+        "state": "done",
+        "scope": "people",
+        "receipts": [],
+        "action": "announce",
+        "summary": "announced",
+    }
+    change["commands"] = []
+    change["message"] = {"title": "over", "head": "ab" * 32, "text": f"Incident {INCIDENT}, journal head {'ab' * 32}."}
     lines = lines_in(journal)
     put(journal, sealed_anew([*lines[:-1], resealed(lines[-2], **change), lines[-1]]))
     assert option in render.body(journal)

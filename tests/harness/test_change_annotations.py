@@ -1,0 +1,35 @@
+"""A step whose function is annotated with `-> Action` is a change, and no other."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import pytest
+
+from harness.collection.feature_model import makes_change
+from runbook.actions import Action, Check
+
+
+def action() -> Action: ...
+def check() -> Check: ...
+def neither() -> None: ...
+def unknown() -> NoSuchName: ...  # type: ignore[name-defined]  # noqa: F821 - that is what it is about
+def bare(): ...  # type: ignore[no-untyped-def]  # noqa: ANN201 - the same
+
+
+@functools.wraps(action)
+def wrapped() -> None: ...
+
+
+CHANGES = (action, wrapped)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [*CHANGES, check, neither, unknown, bare],
+    ids=["action", "wrapped", "check", "neither", "unknown", "bare"],
+)
+def test_annotation_says_it(function: Callable[..., object]) -> None:
+    """Annotations are texts here, and resolved."""
+    assert makes_change(function) is (function in CHANGES)
