@@ -62,7 +62,7 @@ def test_rollback_passes(rehearsed: Rehearsed) -> None:
     assert rehearsed.rollback.exit_code == 0, rehearsed.rollback.terminal
     last = rehearsed.rollback.terminal.strip().splitlines()[-1]
     assert Path(last) == rehearsed.rollback.folder / "record.html"
-    assert "16 passed" in rehearsed.rollback.terminal
+    assert "17 passed" in rehearsed.rollback.terminal
     keep("regression", rehearsed.rollback.folder)
 
 
