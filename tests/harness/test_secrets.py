@@ -212,5 +212,6 @@ def test_record_is_its_owners_alone(runbook: Runbook) -> None:
     reports = ran.folder.parent
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in [reports, *reports.rglob("*")]}
     assert {name for name, mode in modes.items() if mode == "0o700"} == {"reports", ran.folder.name}
-    assert {name for name, mode in modes.items() if mode == "0o600"} == {"index.html", "journal.jsonl", "record.html"}
+    private = {name for name, mode in modes.items() if mode == "0o600"}
+    assert private == {".summaries.json", "index.html", "journal.jsonl", "record.html"}
     assert set(modes.values()) == {"0o700", "0o600"}

@@ -27,8 +27,8 @@ FORWARD = FACTS | {
 SWITCH = {"switch": {"name": "exports", "variable": "EXPORT_MODE", "value": "off"}}
 
 
-def stopped(outcome: str = "failed", detail: str = "expected this; seen: that → ship a fix") -> Step:
-    return Step("Given", "a working downgrade", "3:9", "2025-12-18T03:00:00Z", outcome, detail, 0.1)
+def stopped(outcome: str = "failed", detail: str = "expected this; seen: that", helps: str = "ship a fix") -> Step:
+    return Step("Given", "a working downgrade", "3:9", "2025-12-18T03:00:00Z", outcome, detail, helps, 0.1)
 
 
 @pytest.mark.parametrize(
