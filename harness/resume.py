@@ -65,7 +65,7 @@ class PreviousRuns:
 
 
 def read_earlier(folder: Path, settings: Settings, given: Options, typed: Typed, *, emergency: bool) -> PreviousRuns:
-    """Read what the incident in `folder` came to, with the wishes of then and those `given` now.
+    """Read what the incident in `folder` came to, with the options of then and those `given` now.
 
     Raises SettingsError when it cannot be gone on with, and JournalError when its journal was changed.
     """
@@ -116,7 +116,7 @@ def read_earlier(folder: Path, settings: Settings, given: Options, typed: Typed,
     return PreviousRuns(entries, kind, options, other)
 
 
-#: Each of these wishes takes the place of the other.
+#: Each of these options takes the place of the other.
 _INSTEAD = {"enable": "disable", "disable": "enable", "target": "forward_fix", "forward_fix": "target"}
 
 

@@ -53,7 +53,7 @@ class Sought:
 def newest_plan(reports: Path, sought: Sought) -> dict[str, Any]:
     """What the journal of an execution keeps of its plan, or `incident` null and `why` there is none. Never raises.
 
-    It is the newest plan for the same scenarios and with the same wishes, no older than LONGEST_AGE, since which no
+    It is the newest plan for the same scenarios and with the same options, no older than LONGEST_AGE, since which no
     run has changed this production. A journal that is broken, or cannot be read, is passed over.
     """
     began = datetime.fromisoformat(sought.began)

@@ -8,7 +8,7 @@ from typing import Any
 from runbook.journal.journal import Entry
 from runbook.report.step_digest import in_short
 
-#: The wishes that are a person's decision, with the option that says so and what it means.
+#: The options that are a person's decision, with the option that says so and what it means.
 _DECIDING = {
     "target": ("--to", "return to this release, whatever the ledger says"),
     "forward_fix": ("--forward-fix", "go on with this release instead of going back"),
