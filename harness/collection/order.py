@@ -1,6 +1,6 @@
 """Which feature files are run, in which order, and what must have passed before each scenario."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from harness.compat import FeatureFile, collect_feature, install_contents_report
 from harness.options import runs_features
 from harness.session.retyped import Typed
 
-#: The scenario that provides each name, of all that were collected.
-_PROVIDERS = pytest.StashKey[dict[str, str]]()
+#: The scenarios that provide each name, of all that were collected: one, or one for each strategy.
+_PROVIDERS = pytest.StashKey[dict[str, list[str]]]()
 #: Every scenario that was collected, and its number in the order of the run.
 _ORDER = pytest.StashKey[dict[pytest.Item, int]]()
 #: How many scenarios were left out because nobody asked for their mark.
@@ -60,7 +60,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put scenarios in the order of their files and lines, each behind the scenarios that provide what it needs."""
     if runs_features(config):
         # Before -k and -m take scenarios away: by name, so that a refusal can name what was not selected.
-        config.stash[_PROVIDERS] = {name: item.name for item in items for name in named(item, "provides")}
+        providers = defaultdict(list)
+        for item in items:
+            for name in named(item, "provides"):
+                providers[name].append(item.name)
+        config.stash[_PROVIDERS] = providers
         _leave_out_by_default(config, items)
         items[:] = prerequisites_first(
             sorted(items, key=place_of),
@@ -108,7 +112,7 @@ def left_out_by_default(config: pytest.Config) -> list[str]:
 
 
 def missing_needs(config: pytest.Config, selected: Iterable[pytest.Item], passed: Collection[str]) -> list[str]:
-    """Say, a line each, which selected scenario needs one that was not selected, by that one's own name.
+    """Say, a line each, which selected scenario needs one that was not selected, by the names of those that would do.
 
     `passed` are the names that passed in this incident before.
     """
@@ -116,7 +120,7 @@ def missing_needs(config: pytest.Config, selected: Iterable[pytest.Item], passed
     provided = {name for item in selected for name in named(item, "provides")} | set(passed)
     providers = config.stash.get(_PROVIDERS, {})
     return [
-        f"{item.name!r} needs {providers.get(need, need)!r}"
+        f"{item.name!r} needs {' or '.join(map(repr, providers.get(need) or [need]))}"
         for item in selected
         for need in named(item, "needs")
         if isinstance(item.parent, FeatureFile) and need not in provided

@@ -73,28 +73,35 @@ def undo(context: Context) -> Action:
     The target's image has no such revisions (trap 2). Locks and statements are held to their limits meanwhile.
     """
     head, tag = migration_facts.of(context).target_head, _failed_tag(context)
-    command = migrate_command.running(context, tag, Direction.DOWNGRADE, head)
+    summary = f"the schema is downgraded to {head} with the image of {tag}"
+    return _in_isolation(context, ActionName.DOWNGRADE, summary, tag, Direction.DOWNGRADE)
+
+
+def _in_isolation(context: Context, name: ActionName, summary: str, tag: str, direction: Direction) -> Action:
+    head = migration_facts.of(context).target_head
     return Action(
-        ActionName.DOWNGRADE,
-        f"the schema is downgraded to {head} with the image of {tag}",
-        (command,),
+        name,
+        summary,
+        (migrate_command.running(context, tag, direction, head),),
         lambda: migration_facts.reached(context),
         resource=context.settings.database.name,
         new=head,
-        during=lambda: time_limits.kept(context, Direction.DOWNGRADE),
+        during=lambda: time_limits.kept(context, direction),
     )
 
 
 def at_target_head(context: Context) -> Check:
     """That the database says it is at the target's head."""
-    head = migration_facts.of(context).target_head
+    helps = "read the downgrade's output; the restore point is there"
+    return _database_at(context, {migration_facts.of(context).target_head}, helps)
 
+
+def _database_at(context: Context, heads: set[str], next_step: str) -> Check:
     def observe() -> Observation:
         revisions = context.database.revisions()
-        return Observation(set(revisions) == {head}, f"the database is at {', '.join(revisions)}")
+        return Observation(set(revisions) == heads, f"the database is at {', '.join(revisions)}")
 
-    helps = "read the downgrade's output; the restore point is there"
-    return Check(f"the database at {head}", observe, helps, acceptable=False)
+    return Check(f"the database at {', '.join(sorted(heads))}", observe, next_step, acceptable=False)
 
 
 def as_target_maps(context: Context) -> Check:
@@ -134,27 +141,11 @@ def migrate(context: Context) -> Action:
 
     Locks and statements are held to their limits meanwhile.
     """
-    release, known = pinned_release(context), migration_facts.of(context)
-    heads = known.target.heads
-    command = migrate_command.running(context, release.tag, Direction.UPGRADE, known.target_head)
-    return Action(
-        ActionName.UPGRADE,
-        f"the schema is migrated to {', '.join(heads)} with {release.tag}",
-        (command,),
-        lambda: migration_facts.reached(context),
-        resource=context.settings.database.name,
-        new=known.target_head,
-        during=lambda: time_limits.kept(context, Direction.UPGRADE),
-    )
+    tag, heads = pinned_release(context).tag, migration_facts.of(context).target.heads
+    summary = f"the schema is migrated to {', '.join(heads)} with {tag}"
+    return _in_isolation(context, ActionName.UPGRADE, summary, tag, Direction.UPGRADE)
 
 
 def migrated(context: Context) -> Check:
     """That the database says it is at the head of the release that is rolled out."""
-    heads = set(migration_facts.of(context).target.heads)
-
-    def observe() -> Observation:
-        revisions = context.database.revisions()
-        return Observation(set(revisions) == heads, f"the database is at {', '.join(revisions)}")
-
-    at = f"the database at {', '.join(sorted(heads))}"
-    return Check(at, observe, "read the migration's output", acceptable=False)
+    return _database_at(context, set(migration_facts.of(context).target.heads), "read the migration's output")

@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from runbook.actions import Action, Check, Observation, Outcome, Question, Scope, message_told, same_change
+from runbook.actions import Action, Check, Observation, Outcome, Question, Scope, message_told, nothing, same_change
 from runbook.errors import CheckFailed, Inconclusive, RunbookError, StepError, why_unknown
 from runbook.hosts.local import Host
 from runbook.journal.journal import Entry, Journal
@@ -69,7 +69,7 @@ class Executor(Recorder):
         self.no_answer = 0.0
         self._looking = False
         #: Called before anything is changed; raises when this run may change nothing any more.
-        self.before_change: Callable[[], None] = _nothing
+        self.before_change: Callable[[], None] = nothing
         #: What to type so that the run goes on over the step of that id.
         self.overriding: Callable[[str], str] = _option
         #: Whether harm goes on while nothing is changed, so that even the checks before any change may be accepted.
@@ -406,10 +406,6 @@ class StepEnded(NamedTuple):
     detail: str
     next_step: str
     seconds: float
-
-
-def _nothing() -> None:
-    """Let the change be made."""
 
 
 def _option(step_id: str) -> str:

@@ -199,12 +199,41 @@ def test_running_image_is_asked_once_a_run(monkeypatch: pytest.MonkeyPatch) -> N
     parts: Any = SimpleNamespace(
         production=SimpleNamespace(of_services=lambda _services: [runs]),
         settings=SimpleNamespace(migrations=SimpleNamespace(service="api")),
+        incident=SimpleNamespace(facts={}),
         asked_images={},
     )
     for name in ("sha256:a", "sha256:a", "sha256:b"):
         runs.image_id = name
         assert migration_facts.ask_running(parts).knows("r1")
     assert asked == ["sha256:a", "sha256:b"]
+
+
+@pytest.mark.parametrize(("runs", "asked"), [("sha256:t", []), ("sha256:f", ["sha256:f"])], ids=["target", "another"])
+def test_target_is_not_asked_again_behind_the_gate(
+    monkeypatch: pytest.MonkeyPatch, runs: str, asked: list[str]
+) -> None:
+    """Chapter 1 has asked the pinned image; any other that runs is asked for itself."""
+    found: list[str] = []
+
+    def answer(_context: Any, name: str, _tag: None, _span: None) -> ImageReport:
+        found.append(name)
+        return image("r0", "r2")
+
+    monkeypatch.setattr(migration_facts, "_ask", answer)
+    reference = "r.example/shop/api"
+    target = {"tag": "v1", "images": {"api": f"{reference}:v1"}, "digests": {"api": f"sha256:{'1' * 64}"}}
+    facts = {"target": target, "schema": ["r0"], "target migrations": to_json(image("r0", "r1"))}
+    parts: Any = SimpleNamespace(
+        production=SimpleNamespace(
+            of_services=lambda _services: [SimpleNamespace(image_id=runs)],
+            image_id=lambda pinned: "sha256:t" if pinned == f"{reference}@sha256:{'1' * 64}" else "",
+        ),
+        settings=SimpleNamespace(migrations=SimpleNamespace(service="api")),
+        incident=SimpleNamespace(facts=facts),
+        asked_images={},
+    )
+    assert migration_facts.ask_running(parts).knows("r1") is (runs == "sha256:t")
+    assert found == asked
 
 
 def test_plan_states_the_rule_that_its_way_would_have(tmp_path: Path) -> None:
