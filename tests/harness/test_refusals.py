@@ -92,6 +92,17 @@ def test_run_is_refused_in_one_line(
     assert not (runbook.server / "made").exists()
 
 
+def test_need_that_each_strategy_provides_names_all_that_would_do(runbook: Runbook) -> None:
+    """Which strategy applies is not known yet when scenarios are selected."""
+    runbook.feature(
+        "1.feature",
+        scenario("Images", "Then all is well", tags="@strategy:image-only @provides:begun"),
+        scenario("Schema", "Then all is well", tags="@strategy:downgrade @strategy:forward-fix @provides:begun"),
+        scenario("Needing", "Then all is well", tags="@needs:begun"),
+    )
+    assert "'Needing' needs 'Images' or 'Schema'" in refusal(runbook.run("features", "-k", "Needing"))
+
+
 def test_plan_is_refused_like_an_execution(runbook: Runbook) -> None:
     """A plan that could not be carried out is refused as well."""
     said = refusal(project(runbook).run("features", "-k", "Needing", "--to", "v1"))
