@@ -94,11 +94,11 @@ def test_whatever_is_written_is_seen(server: Cluster, sql: str) -> None:
 )
 def test_what_writes_no_row_of_this_database_is_let_pass(server: Cluster, database: str, sql: str) -> None:
     """The WAL moves with all of these."""
-    database = Direct(server)
+    shop = Direct(server)
     server.must("shop", "SELECT lo_unlink(oid) FROM pg_largeobject_metadata")
-    before = DatabaseState.read(database, 60)
+    before = DatabaseState.read(shop, 60)
     server.must(database, sql)
-    assert before.unchanged(database, 60)
+    assert before.unchanged(shop, 60)
 
 
 def test_losses_are_counted_by_reading_alone(server: Cluster) -> None:

@@ -19,8 +19,8 @@ from rehearsal.stages import Stages
 from runbook.errors import Inconclusive
 from runbook.migrations.image.contained import LABEL
 from runbook.migrations.image.inside.graph import between
-from runbook.migrations.image.probe import ImageReport, ask_image
-from runbook.migrations.image.report import Shape, to_json
+from runbook.migrations.image.probe import ask_image
+from runbook.migrations.image.report import ImageReport, Shape, to_json
 from runbook.settings.schema import MigrationSettings
 from tests.support.campaigns import campaign
 from tests.support.parts import Heard, host
@@ -207,7 +207,7 @@ def test_mapped_columns_say_who_fills_them(image: str) -> None:
     }
     keys = [(column.primary_key, column.server_default) for column in tables["other", "links"].columns]
     assert keys == [(True, False), (True, False)]
-    assert to_json(found.models)["tables"][0]["schema"] == "other"
+    assert to_json(found)["models"]["tables"][0]["schema"] == "other"
 
 
 def test_merge_counts_both_branches(image: str) -> None:
