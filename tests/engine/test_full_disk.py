@@ -25,14 +25,14 @@ TALKING = scenario("Talking", "When very much is said", "Then all is well", tags
 _FILL = """
 
 @when("the disk fills up")
-def disk_fills_up(tools) -> Action:
+def disk_fills_up(context) -> Action:
     fill = "dd if=/dev/zero of=reports/.filler bs=4096 2>/dev/null; seq 4000"
     command = Command(("sh", "-c", fill), 50, {folder!r})
     return Action(ActionName.BRING_UP, "the disk fills up", (command,))
 
 
 @when("very much is said")
-def very_much_said(tools) -> Action:
+def very_much_said(context) -> Action:
     command = Command(("sh", "-c", "yes | head --bytes {much}"), 50, {folder!r})
     return Action(ActionName.BRING_UP, "very much is said", (command,))
 """
