@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 from runbook.actions import Outcome
@@ -44,13 +45,16 @@ class IncidentReport:
         self.ended = str(entries[-1]["time"]) if entries else ""
 
     @property
-    def chapters(self) -> dict[str, list[Scenario]]:
-        """The scenarios by chapter, in the order in which they ran; a run that went on has chapters of its own."""
-        chapters: dict[str, list[Scenario]] = {}
-        for scenario in self.scenarios:
-            again = f", resumed at {self.resumed[scenario.run - 1]['time'][11:19]}" if scenario.run else ""
-            chapters.setdefault(f"{scenario.chapter}{again}", []).append(scenario)
-        return chapters
+    def chapters(self) -> list[tuple[str, list[Scenario]]]:
+        """The scenarios in the order in which they ran, under the chapter of each stretch.
+
+        A chapter has as many stretches as others came between, and a run that went on has its own.
+        """
+        stretches = groupby(self.scenarios, lambda scenario: (scenario.run, scenario.chapter))
+        return [(f"{chapter}{self._again(run)}", list(scenarios)) for (run, chapter), scenarios in stretches]
+
+    def _again(self, run: int) -> str:
+        return f", resumed at {self.resumed[run - 1]['time'][11:19]}" if run else ""
 
     @property
     def steps(self) -> list[Step]:

@@ -104,9 +104,10 @@ class Told:
         """Before and after: releases, digests, containers, schema, gate, switches and the env file's fingerprint."""
         told = []
         for seen in (self.facts[name] for name in ("before", "after") if name in self.facts):
-            told += [*seen["tags"], *seen["digests"].values(), seen["gate"], seen["env_file"]["sha256"]]
+            digests = [digest.removeprefix("local:") for digest in seen["digests"].values()]
+            told += [*seen["tags"], *digests, seen["gate"], seen["env_file"]["sha256"]]
             told += [words for each in seen["containers"] for words in (each["name"], each["id"][:12])]
-            told += seen["schema"] if isinstance(seen["schema"], list) else [seen["schema"]]
+            told += seen["schema"] if isinstance(seen["schema"], list) else [seen["schema"]["unknown"]]
             told += [f"{switch['variable']}={switch['value']}" for switch in seen.get("switches", {}).values()]
         return told
 
