@@ -24,9 +24,7 @@ def first_step(settings: Path) -> float:
     with tempfile.TemporaryDirectory() as reports:
         command = [sys.executable, "-m", "pytest", "features", "--settings", settings, "--reports", reports]
         began = time.monotonic()
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         said = []
         for line in process.stdout or ():
             said.append(line)

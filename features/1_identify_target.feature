@@ -1,3 +1,4 @@
+@all_hosts
 Feature: 1. Identify the rollback target
   When to use it: a production deploy went bad, and the release before it worked.
   Who may run it: whoever may deploy to production.
@@ -26,7 +27,9 @@ Feature: 1. Identify the rollback target
   @needs:target-pinned @provides:switch-known
   Scenario: What else the target would change is known
     Given the Compose files that production was started with
-    Then every service that depends on the application is named
+    Then what differs from the configuration that the target was validated with is on record
+    And the configuration that the target will run with is decided
+    And every service that depends on the application is named
     And bringing up the target changes no other service
 
   @needs:switch-known @needs:gate-and-health-usable @provides:strategy-decided
@@ -35,3 +38,4 @@ Feature: 1. Identify the rollback target
     And the migrations that the target includes
     And the migrations that the failed release added
     Then the verdict decides the strategy
+    And how the target takes the failed release's place is decided

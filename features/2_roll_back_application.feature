@@ -18,14 +18,14 @@ Feature: 2. Roll back the application version
     Then the failed release is in quarantine
     And the target is not in quarantine
 
-  @needs:failed-release-quarantined @provides:traffic-paused
+  @before_schema @needs:failed-release-quarantined @switch:behind-closed-gate @provides:traffic-paused
   Scenario: Traffic is paused
     Given the pinned target
     When traffic is paused
     Then the traffic gate is closed
     And no request reaches the application
 
-  @needs:traffic-paused @needs:schema-ready @provides:target-running
+  @needs:traffic-paused @needs:schema-ready @switch:behind-closed-gate @provides:target-running
   Scenario: The target replaces the failed release
     Given the pinned target
     When IMAGE_TAG in the env file is set to the target
@@ -34,7 +34,7 @@ Feature: 2. Roll back the application version
     And every api and jobs container stays healthy
     And no other service was recreated
 
-  @needs:target-running @provides:smoke-tested
+  @needs:target-running @switch:behind-closed-gate @provides:smoke-tested
   Scenario: The target passes the smoke test while traffic is paused
     Given the pinned target
     Then no request reaches the application
@@ -43,9 +43,58 @@ Feature: 2. Roll back the application version
     And nothing but IMAGE_TAG has changed in the env file
     And the Compose files describe what runs
 
-  @needs:smoke-tested @provides:rolled-back
+  @switch:behind-closed-gate @needs:smoke-tested @provides:rolled-back
   Scenario: Traffic is resumed to the target
     Given the pinned target
     When traffic is resumed
     Then the traffic gate is open
     And the public address serves the target
+
+  @switch:beside @needs:failed-release-quarantined @needs:schema-ready @provides:target-beside
+  Scenario: The target is started beside the failed release
+    Given the pinned target
+    When IMAGE_TAG in the env file is set to the target
+    And api is started on the target beside the failed release
+    And jobs are stopped, and brought up on the target
+    Then the target has as many containers as the failed release, on the pinned digests
+    And every container of the target stays healthy
+
+  @switch:beside @needs:target-beside @provides:target-proven
+  Scenario: The target passes the smoke test beside the failed release
+    Given the pinned target
+    Then /healthz answers at every api container of the target
+    And /readyz answers at every api container of the target
+    And nothing but IMAGE_TAG has changed in the env file
+
+  @switch:beside @needs:target-proven @provides:target-in-place
+  Scenario: The target takes the failed release's place
+    Given the pinned target
+    When traffic is held
+    And the failed containers of api are taken out
+    And traffic is let on to the target
+    Then the traffic gate is open
+    And the public address serves the target
+
+  @switch:beside @needs:target-in-place @provides:rolled-back
+  Scenario: Nothing of the failed release is left
+    Given the pinned target
+    When the failed containers of api are removed
+    Then every api and jobs container runs the pinned digest
+    And no other service was recreated
+    And the Compose files describe what runs
+
+  @abandon @provides:failed-release-back
+  Scenario: The switch beside the failed release is abandoned
+    Given every container of the failed release still serves
+    When IMAGE_TAG in the env file is set back to the failed release
+    And the containers of the target are taken away
+    And jobs are stopped, and brought up on the failed release
+    And traffic is let on to the failed release
+    And the rollback is closed on the production host
+
+  @abandon @needs:failed-release-back @provides:abandoned
+  Scenario: The failed release goes on as before
+    Given every container of the failed release still serves
+    Then api and jobs run the failed release alone
+    And the traffic gate is open
+    And no rollback is open on the production host

@@ -30,15 +30,16 @@ Feature: 5. Post-rollback validation
     When the running release is added to the ledger
     Then the ledger names the running release
 
-  @needs:rolled-back @needs:known-good @provides:people-told
+  @all_hosts @needs:rolled-back @needs:known-good @provides:people-told
   Scenario: Rollback completion is announced
     Given the state of production after the rollback is on record
     And production runs the target and serves traffic
-    When rollback completion is announced in the incident channel
-    And a follow-up ticket for the forward-fix is created
+    When a follow-up ticket for the forward-fix is created
+    And the applied action is documented in the incident log
+    And rollback completion is announced in the incident channel
     Then the follow-up ticket is found in the tracker
 
-  @needs:people-told
+  @all_hosts @needs:people-told
   Scenario: The rollback is closed
     Given production runs the target and serves traffic
     When the rollback is closed on the production host

@@ -41,6 +41,10 @@ class FeatureFile(pytest.Module):
         """Which scenario of this file it is, the first being 1."""
         return list(self.feature.scenarios).index(getattr(item, "originalname", item.name)) + 1
 
+    def line_of(self, item: pytest.Item) -> int:
+        """The line on which a scenario of this file begins, the first being 1."""
+        return int(self.feature.scenarios[getattr(item, "originalname", item.name)].line_number)
+
     def row_of(self, item: pytest.Item) -> int:
         """Which row of its outline a scenario is made from, the first being 0."""
         call = getattr(item, "callspec", None)
@@ -85,11 +89,49 @@ def known_options(config: pytest.Config) -> Mapping[str, OptionKind]:
     return {word: OptionKind(action.dest, action.nargs != 0) for word, action in actions.items()}
 
 
+#: The attribute of a report whose problem the runbook has told by itself.
+TOLD = "_told_by_runbook"
+
+
+def put_first(parser: pytest.Parser, group: str) -> None:
+    """Let `--help` show the group of options with that description before pytest's own."""
+    groups = parser.optparser._action_groups  # noqa: SLF001 - pytest puts a new group behind its own
+    groups.sort(key=lambda each: each.title != group)
+
+
 class QuietReporter(TerminalReporter):  # type: ignore[misc]  # final by annotation, and the only way in
     """pytest's terminal reporter without its dots: the steps are the progress, the summary stays."""
 
     #: What strikes secrets out of everything that is shown.
     redact: Callable[[str], str]
+    #: Whether what pytest counts at the end is left out: a plan, and the live view, tell it better.
+    says_little = False
+    #: Why the run was ended, in the words in which the runbook has told it.
+    told: frozenset[str] = frozenset()
+
+    @property
+    def showheader(self) -> bool:
+        """Never: the runbook tells what it runs."""
+        return False
+
+    def getreports(self, name: str) -> list[Any]:
+        """Those that nobody has told yet, for pytest's blocks of failures and errors."""
+        return [report for report in super().getreports(name) if not getattr(report, TOLD, False)]
+
+    def summary_stats(self) -> None:
+        """Leave pytest's counts out where little is said."""
+        if not self.says_little:
+            super().summary_stats()
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Render where a signal came only if it is shown: between two lines that cannot be done (pytest 9.2)."""
+        if self.config.option.fulltrace:
+            super().pytest_keyboard_interrupt(excinfo)
+
+    def _report_keyboardinterrupt(self) -> None:
+        """Say nothing of where in the code a signal came, unless that is asked for: the last lines name the step."""
+        if self.config.option.fulltrace:
+            super()._report_keyboardinterrupt()
 
     def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
         """Print nothing: the scenario's own line follows."""
@@ -101,8 +143,8 @@ class QuietReporter(TerminalReporter):  # type: ignore[misc]  # final by annotat
         self._add_stats(status[0], [report])
 
     def write_sep(self, sep: str, title: str | None = None, *arguments: Any, **markup: Any) -> None:
-        """Leave out pytest-html's line with the path of its page: the record's path is the last line anyway."""
-        if title is None or not title.startswith("Generated html report:"):
+        """Leave out pytest-html's line with the path of its page (the record's is the last one), and what was told."""
+        if title is None or not (title.startswith("Generated html report:") or title in self.told):
             super().write_sep(sep, title, *arguments, **markup)
 
     @pytest.hookimpl(tryfirst=True)
@@ -146,12 +188,17 @@ def _without_reporter(config: pytest.Config) -> pytest.Config:
     return config
 
 
-def install_quiet_reporter(config: pytest.Config, redact: Callable[[str], str]) -> QuietReporter:
-    """Put the quiet reporter in the place of pytest's own, and everything that it writes through `redact`."""
+def install_quiet_reporter(
+    config: pytest.Config, redact: Callable[[str], str], *, on_stderr: bool = False
+) -> QuietReporter:
+    """Put the quiet reporter in the place of pytest's own, and everything that it writes through `redact`.
+
+    With `on_stderr` it writes there, since the standard output is for something else.
+    """
     reporter = QuietReporter(_without_reporter(config))
     reporter.redact = redact
     writer = reporter._tw  # noqa: SLF001 - pytest offers no way to filter what it prints
-    writer._file = Redacting(writer._file, redact)  # noqa: SLF001 - the same
+    writer._file = Redacting(sys.stderr if on_stderr else writer._file, redact)  # noqa: SLF001 - the same
     config.pluginmanager.register(reporter, "terminalreporter")
     return reporter
 

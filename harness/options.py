@@ -4,34 +4,44 @@ import re
 import shlex
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 
+from harness.asked_for import VALIDATIONS, WHOLE_BY_MARK, asked_for
+from harness.compat import put_first
+from harness.own_chapters import take_own_chapters
+from harness.planned import as_planned, plan_named, refuse_json_elsewhere
 from harness.resume import PreviousRuns, read_earlier
 from harness.session.retyped import Typed, program
-from runbook.chapters.strategy import checked_verdict
-from runbook.command_hints import resume_command
+from runbook.command_hints import PACKAGED, REPORTS, SETTINGS, resume_command, shown, without_usual
 from runbook.errors import RunbookError, SettingsError
 from runbook.incident.executor import Mode
 from runbook.incident.options import Options
 from runbook.journal.private_files import FOLDER_MODE, check_record, make_reports
-from runbook.release import checked_tag
-from runbook.settings.loader import load
+from runbook.report.plan.model import Plan
+from runbook.settings.absent import Absent
+from runbook.settings.loading.loader import load
 from runbook.settings.schema import Settings
+from runbook.text import visible
 
-_REPORTS = "reports"
-#: The marks of what only validates.
-_VALIDATIONS = ("post_deploy", "pre_deploy")
+_GROUP = "rollback runbook (pytest features)"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the runbook's options to pytest's."""
-    group = parser.getgroup("runbook", "rollback runbook (pytest features)")
+    group = parser.getgroup("runbook", _GROUP)
+    put_first(parser, _GROUP)
     group.addoption(
         "--execute",
         metavar="PROJECT",
         help="change production; PROJECT is the name of its Compose project, typed as the confirmation",
+    )
+    group.addoption(
+        "--plan",
+        metavar="FILE",
+        help="carry out this plan (a file of --json, or a record), or nothing if reality has moved; with --execute",
     )
     group.addoption("--resume", metavar="INCIDENT", help="go on with an incident that broke off; with --execute")
     group.addoption(
@@ -41,19 +51,54 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         help="go on although this step could not be checked, or is not so; with --because",
     )
-    group.addoption("--to", metavar="TAG", help="return to this release, whatever the ledger says")
+    group.addoption("--to", metavar="TAG", help="return to this release, by its tag or its number in the plan's list")
     group.addoption("--forward-fix", metavar="TAG", help="go on with this release, whose migrations mend the schema")
+    group.addoption(
+        "--with-configuration",
+        action="store_true",
+        help="also restore the Compose files and env values that the target was validated with",
+    )
+    group.addoption(
+        "--close-gate-first",
+        action="store_true",
+        help="the failed release does harm while it serves: pause traffic first, whatever switch.mode says",
+    )
+    group.addoption(
+        "--abandon",
+        action="store_true",
+        help="take the target's containers away again, of a switch beside that broke off; with --resume and --execute",
+    )
     group.addoption("--accept-loss", metavar="REVISION", help="the lowest revision that a downgrade may undo")
     group.addoption(
         "--verdict", metavar="VERDICT", help="a human's verdict where the runbook's is review: additive, breaking"
     )
+    group.addoption(
+        "--strategy",
+        metavar="STRATEGY",
+        help="bridge: the schema is relaxed for the target, where that touches no row; with --because",
+    )
+    group.addoption(
+        "--no-migrations",
+        action="store_true",
+        help="the target can live with the schema, where the settings name no database to look at; with --because",
+    )
+    group.addoption("--detected-at", metavar="TIME", help="when it was detected (2026-01-31T03:05Z); for the record")
+    group.addoption("--impact", metavar="WORDS", help="what users saw of it; for the record")
+    group.addoption("--severity", metavar="WORD", help="how bad it is, in the team's own scale; for the record")
     group.addoption("--because", metavar="REASON", help="why; goes into the record")
     group.addoption("--disable", metavar="SWITCH", help="with -m emergency: the switch to turn off")
     group.addoption("--enable", metavar="SWITCH", help="with -m emergency: the switch to turn on again")
+    group.addoption(
+        "--dump", metavar="FILE", help="with -m restore: the dump, by its name in .runbook/ or its whole path"
+    )
+    group.addoption("--release", metavar="TAG", help="with -m pre_deploy: the release that would be deployed")
+    group.addoption("--expect", metavar="TAG", help="with -m post_deploy: the release that must run")
+    group.addoption("--hosts", metavar="NAMES", help="of several hosts these alone, as in shop-1,shop-3")
+    group.addoption("--json", action="store_true", help="print the plan as JSON, for programs, and nothing else")
     group.addoption("--no-color", action="store_true", help="no colours on the terminal; the same as --color=no")
     group.addoption("--settings", metavar="PATH", help="the settings file (default: runbook.toml)")
     group.addoption(
-        "--reports", metavar="DIR", default=_REPORTS, help="where records land (default: reports, beside the features)"
+        "--reports", metavar="DIR", default=REPORTS, help="where records land (default: reports, beside the features)"
     )
 
 
@@ -74,6 +119,14 @@ class Run:
     features: tuple[str, ...]
     mark: str
     earlier: PreviousRuns | None
+    #: The plan that is carried out or nothing, where one was named.
+    plan: Plan | None = None
+    settings_file: Path | None = None
+
+    @cached_property
+    def on_each(self) -> dict[str, Settings]:
+        """The settings as they are on each host of this run, by its name, the canary first; see `Settings.on_each`."""
+        return {n: each for n, each in self.settings.on_each().items() if n in (self.options.hosts or (n,))}
 
     @property
     def typed(self) -> list[str]:
@@ -83,7 +136,12 @@ class Run:
         """
         paths = [path.partition("::")[0] for path in self.features]
         folders = dict.fromkeys(str(Path(path).parent) if path.endswith(".feature") else path for path in paths)
-        return [program(self.started_in), *folders, *self._places]
+        return without_usual([program(self.started_in), *folders, *self._places], self.started_in)
+
+    @property
+    def is_plan(self) -> bool:
+        """Whether it plans a change: a rollback, an emergency or a restore."""
+        return self.mode is Mode.PLAN and self.kind != "validation"
 
     @property
     def _places(self) -> list[str]:
@@ -93,12 +151,21 @@ class Run:
 
     def command(self, *options: str) -> str:
         """What to type for a run like this one with these options."""
-        return shlex.join([*self.typed, *options])
+        return shown([*self.typed, *options])
+
+    @property
+    def _marks(self) -> list[str]:
+        return ["--abandon"] if self.abandons else ["-m", self.mark] if self.mark else []
+
+    @property
+    def abandons(self) -> bool:
+        """Whether it takes the target's containers away again."""
+        return self.mark == ABANDON
 
     @property
     def again(self) -> str:
         """What to type for all of what was asked for."""
-        marks = ["-m", self.mark] if self.mark else []
+        marks = self._marks
         resume = ["--resume", self.incident] if self.earlier else []
         execute = ["--execute", self.settings.project.name] if self.mode is Mode.EXECUTE else []
         return self.command(*marks, *resume, *self.options.typed, *execute)
@@ -106,7 +173,7 @@ class Run:
     def overriding(self, step_id: str) -> str:
         """What to type to go on over the step of that id, which stopped this run."""
         if self.mode is Mode.EXECUTE:
-            marks = ["-m", self.mark] if self.mark else []
+            marks = self._marks
             resume, execute = ["--resume", self.incident], ["--execute", self.settings.project.name]
             return self.command(*marks, *resume, "--override", step_id, "--because", "how you know", *execute)
         options = self.options
@@ -136,6 +203,8 @@ class Run:
         return self.folder / "record.html"
 
 
+#: The mark of the scenarios that `--abandon` chooses.
+ABANDON = "abandon"
 #: The run, when this pytest runs the runbook; missing when it runs the project's own tests.
 RUN = pytest.StashKey[Run]()
 #: The rehearsal that this run is of; set before the run is read.
@@ -167,15 +236,21 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore")
     config.option.disable_warnings = True
     try:
-        config.stash[RUN] = read_run(config)
+        config.stash[RUN] = run = read_run(config)
+        take_own_chapters(config, run.settings, (run.settings_file or Path()).absolute().parent)
     except RunbookError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(visible(str(error))) from None
 
 
 def _refuse_execute_elsewhere(config: pytest.Config) -> None:
     if config.option.execute:
         typed = Typed((program(config.invocation_params.dir), "features", "--execute", config.option.execute))
         raise pytest.UsageError(f"--execute without feature files → type {typed}")
+
+
+def _home(config: pytest.Config) -> Path:
+    """The folder of settings and records: the checkout; of an installed runbook, the folder in which it is started."""
+    return config.invocation_params.dir if config.rootpath == PACKAGED else config.rootpath
 
 
 def read_run(config: pytest.Config) -> Run:
@@ -186,7 +261,7 @@ def read_run(config: pytest.Config) -> Run:
     """
     rehearsed = config.stash.get(REHEARSED, None)
     given = config.option.settings
-    path = rehearsed.settings if rehearsed else Path(given) if given else config.rootpath / "runbook.toml"
+    path = rehearsed.settings if rehearsed else Path(given) if given else _home(config) / SETTINGS
     settings, typed = load(path), Typed.by(config)
     execute = config.option.execute
     if rehearsed:
@@ -196,42 +271,85 @@ def read_run(config: pytest.Config) -> Run:
             f"--execute {execute}, but the settings are for the project {settings.project.name}",
             f"if that is the one, type {typed.without('--execute').plus('--execute', settings.project.name)}",
         )
-    options = _options(config)
-    mark = config.option.markexpr.strip()
-    if execute is not None and mark not in ("", "emergency"):
+    options = asked_for(config)
+    if options.no_migrations and settings.unchecked_migrations is not Absent.DATABASE:
+        raise SettingsError(
+            "--no-migrations, and the settings tell of migrations: they are looked at, or there are none",
+            f"type {typed.without('--no-migrations')}",
+        )
+    _refuse_unknown_hosts(options, settings, typed)
+    mark = _mark(config, typed, settings.project.name)
+    reports = _home(config) / config.option.reports
+    plan = plan_named(config, settings.project, reports)
+    if plan is not None:
+        options = as_planned(plan, options, typed)
+    if execute is not None and mark not in ("", *WHOLE_BY_MARK, ABANDON):
         raise SettingsError(
             f"--execute with -m {mark!r}: a validation changes nothing, and a rollback is one whole;"
-            " only -m emergency goes with it",
-            f"type {typed.without('--execute' if mark in _VALIDATIONS else '-m')}",
+            " only -m emergency and -m restore go with it",
+            f"type {typed.without('--execute' if mark in VALIDATIONS else '-m')}",
         )
-    if mark not in _VALIDATIONS and set(_VALIDATIONS) & set(re.findall(r"\w+", mark)):
+    if mark not in VALIDATIONS and set(VALIDATIONS) & set(re.findall(r"\w+", mark)):
         again = typed.without("-m").plus("-m", "post_deploy")
         raise SettingsError(f"-m {mark!r}: a validation is one whole", f"type {again}")
     kind = _kind(mark, execute)
+    refuse_json_elsewhere(config, typed, plans=execute is None and kind != "validation")
     if rehearsed:
         kind = f"{'emergency-' if kind == 'emergency' else ''}rehearsal{'-plan' if rehearsed.plan else ''}"
-    reports, resumed = config.rootpath / config.option.reports, config.option.resume
-    earlier = None
+    resumed, earlier = config.option.resume, None
     if resumed is not None:
         folder, incident = _folder_of(reports, resumed, settings.project.name, execute, typed), resumed
-        earlier = read_earlier(folder, settings, options, typed, emergency=kind == "emergency")
+        earlier = read_earlier(folder, settings, options, typed, mark=kind if kind in WHOLE_BY_MARK else "")
+        if mark == ABANDON and "rolled-back" in earlier.passed:
+            raise SettingsError(
+                f"incident {incident} has rolled back: the failed release is gone, and nothing can be abandoned",
+                f"to go on with it, type {typed.without('--abandon')}",
+            )
         kind, options = earlier.kind, earlier.options
     else:
         folder, incident = _fresh_folder(reports, settings.project.name, kind)
     return Run(
         settings=settings,
-        mode=_mode(kind, execute),
+        mode=_mode(kind, execute, options),
         kind=kind,
         options=options,
         incident=incident,
         folder=folder,
         settings_given=str(path) if rehearsed or given else None,
-        reports_given=config.option.reports if config.option.reports != _REPORTS else None,
+        reports_given=config.option.reports if config.option.reports != REPORTS else None,
         started_in=config.invocation_params.dir,
         features=tuple(config.args),
         mark=mark,
         earlier=earlier,
+        plan=plan,
+        settings_file=path,
     )
+
+
+def _mark(config: pytest.Config, typed: Typed, project: str) -> str:
+    """The mark that is chosen, by `--abandon` as well. Raises SettingsError where that does not go together."""
+    option, mark = config.option, config.option.markexpr.strip()
+    if not option.abandon and mark != ABANDON:
+        return str(mark)
+    again = typed.without("--abandon", "-m", "--execute").plus("--abandon", "--execute", project)
+    if mark:
+        raise SettingsError(f"-m {mark} beside --abandon, which chooses by itself", f"type {again}")
+    if option.resume is None or option.execute is None:
+        raise SettingsError(
+            "--abandon without --resume and --execute: which switch is abandoned?",
+            f"with the incident's name for INCIDENT, type {again.without('--resume').plus('--resume', 'INCIDENT')}",
+        )
+    option.markexpr = ABANDON
+    return ABANDON
+
+
+def _refuse_unknown_hosts(options: Options, settings: Settings, typed: Typed) -> None:
+    names = [name for name in settings.on_each() if name]
+    for given in options.hosts:
+        if given not in names:
+            there = f"the settings have {', '.join(names)}" if names else "the settings have one host"
+            again = typed.without("--hosts").plus(*(("--hosts", ",".join(names)) if names else ()))
+            raise SettingsError(f"--hosts {given}, and {there}", f"type {again}")
 
 
 def _folder_of(reports: Path, incident: str, project: str, execute: str | None, typed: Typed) -> Path:
@@ -247,40 +365,15 @@ def _folder_of(reports: Path, incident: str, project: str, execute: str | None, 
     return reports / incident
 
 
-def _options(config: pytest.Config) -> Options:
-    option, typed = config.option, Typed.by(config)
-    if option.enable and option.disable:
-        again = typed.without("--enable")
-        raise SettingsError("--enable and --disable at once: one switch, one way, at a time", f"type {again}")
-    if (option.enable or option.disable) and "emergency" not in option.markexpr:
-        again = typed.without("-m").plus("-m", "emergency")
-        raise SettingsError("--enable and --disable turn a switch, and no emergency is selected", f"type {again}")
-    if option.override and not (option.because or "").strip():
-        again = typed.without("--because").plus("--because", "how you know")
-        raise SettingsError("--override without --because, which goes into the record", f"type {again}")
-    if option.to and option.forward_fix:
-        again = typed.without("--forward-fix")
-        raise SettingsError("--to and --forward-fix at once: back, or forward", f"to go back, type {again}")
-    return Options(
-        target=checked_tag(option.to) if option.to else None,
-        forward_fix=checked_tag(option.forward_fix) if option.forward_fix else None,
-        accept_loss=option.accept_loss,
-        verdict=checked_verdict(option.verdict, option.because),
-        because=option.because,
-        enable=option.enable,
-        disable=option.disable,
-        override=tuple(option.override),
-    )
-
-
-def _mode(kind: str, execute: str | None) -> Mode:
+def _mode(kind: str, execute: str | None, options: Options) -> Mode:
     if execute is not None:
         return Mode.EXECUTE
-    return Mode.VALIDATE if kind == "validation" else Mode.PLAN
+    # Before a deploy nothing is written on the host: what runs is not judged.
+    return Mode.VALIDATE if kind == "validation" and not options.release else Mode.PLAN
 
 
 def _kind(selected: str, execute: str | None) -> str:
-    kinds = {"emergency": "emergency", **dict.fromkeys(_VALIDATIONS, "validation")}
+    kinds = {**{mark: mark for mark in WHOLE_BY_MARK}, **dict.fromkeys(VALIDATIONS, "validation")}
     return kinds.get(selected, "rollback" if execute else "plan")
 
 

@@ -8,13 +8,15 @@ from typing import Any
 
 from harness.session.retyped import Typed
 from runbook.actions import Scope
+from runbook.command_hints import mark_of
 from runbook.errors import JournalError, SettingsError
+from runbook.incident.facts import Facts
 from runbook.incident.options import Options
 from runbook.journal.hash_chain import Entry
 from runbook.journal.verify import verify
 from runbook.settings.schema import Settings
 
-_RESUMABLE = ("rollback", "emergency", "rehearsal", "emergency-rehearsal")
+_RESUMABLE = ("rollback", "emergency", "restore", "rehearsal", "emergency-rehearsal")
 _RESUMABLE_NAME = re.compile(rf"-({'|'.join(_RESUMABLE)})(-[0-9]+)?$")
 
 
@@ -64,8 +66,10 @@ class PreviousRuns:
         return outcomes.get(step) in ("inconclusive", "failed")
 
 
-def read_earlier(folder: Path, settings: Settings, given: Options, typed: Typed, *, emergency: bool) -> PreviousRuns:
+def read_earlier(folder: Path, settings: Settings, given: Options, typed: Typed, *, mark: str) -> PreviousRuns:
     """Read what the incident in `folder` came to, with the options of then and those `given` now.
+
+    `mark` is the one by which it was chosen, empty for a rollback.
 
     Raises SettingsError when it cannot be gone on with, and JournalError when its journal was changed.
     """
@@ -102,15 +106,16 @@ def read_earlier(folder: Path, settings: Settings, given: Options, typed: Typed,
         raise SettingsError(
             f"incident {name} is of the kind {kind}, which is not gone on with", f"begin anew: type {anew}"
         )
-    if ("emergency" in kind) is not emergency:
-        again = typed.without("-m").plus("-m", "emergency") if "emergency" in kind else typed.without("-m")
+    own = mark_of(kind)
+    if own != mark:
+        again = typed.without("-m").plus("-m", own) if own else typed.without("-m")
         raise SettingsError(f"incident {name} is of the kind {kind}", f"to go on with it, type {again}")
     asked = [entry["asked_for"] for entry in entries if entry["kind"] in ("opened", "resumed")]
     if "emergency" in kind:
         _refuse_other_switch(name, _joined(asked, Options()), given, typed)
     other = _goes_elsewhere(name, entries, given, typed)
     options = _joined(asked, given)
-    if any(entry["kind"] == "fact" and entry["name"] == "loss accepted" for entry in entries):
+    if Facts.of(entries, ("loss accepted",)).loss_accepted:
         # It accepts what was named then, which is on record as a fact; what is typed now accepts what is named now.
         options = replace(options, accept_loss=given.accept_loss)
     return PreviousRuns(entries, kind, options, other)
@@ -142,19 +147,19 @@ def _joined(asked: Sequence[Mapping[str, Any]], given: Options) -> Options:
             if value:
                 joined.pop(_INSTEAD.get(name, ""), None)
                 joined[name] = value
-    return Options(**(joined | {"override": given.override}))
+    return Options(**(joined | {"override": given.override, "hosts": tuple(joined.get("hosts") or ())}))
 
 
 def _goes_elsewhere(name: str, entries: Sequence[Entry], given: Options, typed: Typed) -> bool:
     """Tell whether another target is asked for than the incident has. Raises SettingsError where it is too late."""
-    pinned = [e["value"]["tag"] for e in entries if e["kind"] == "fact" and e["name"] == "target"]
+    pinned = Facts.of(entries, ("target",)).target_tag
     other = given.target or given.forward_fix
-    if not pinned or not other or other == pinned[-1]:
+    if not pinned or not other or other == pinned:
         return False
     if any(e["kind"] == "action" and e["scope"] == Scope.PRODUCTION and e["state"] == "begun" for e in entries):
         option = "--to" if given.target else "--forward-fix"
         raise SettingsError(
-            f"incident {name} goes to {pinned[-1]}, and {option} names {other}",
+            f"incident {name} goes to {pinned}, and {option} names {other}",
             f"to go on with it, leave {option} out; to go to {other}, type {typed.without('--resume')}",
         )
     return True

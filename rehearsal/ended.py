@@ -18,15 +18,15 @@ def otherwise(incident: Incident, entries: Sequence[Mapping[str, Any]]) -> str:
     closed = entries[-1] if entries and entries[-1]["kind"] == "closed" else {}
     outcome, reached = closed.get("outcome", "not closed"), closed.get("reached", ())
     must = f"{incident.name} must end {incident.expected}"
-    if incident.expected is End.HELD:
-        at = _stopped_at(entries)
-        if closed.get("changes_made") != []:
-            return f"{must}, and production was changed"
+    if incident.expected in (End.HELD, End.STOPPED):
+        at, changed = _stopped_at(entries), closed.get("changes_made") != []
+        if changed is not (incident.expected is End.STOPPED):
+            return f"{must}, and production was {'' if changed else 'not '}changed"
         if outcome != "failed" or incident.held_at not in at:
             return f"{must}, at “{incident.held_at}”, and it ended {outcome}, at “{at}”"
         return ""
     strategy = next((entry["value"] for entry in reversed(entries) if entry.get("name") == "strategy"), "")
-    strategies = {End.FIXED_FORWARD: ("forward-fix",), End.ROLLED_BACK: ("image-only", "downgrade")}
+    strategies = {End.FIXED_FORWARD: ("forward-fix",), End.ROLLED_BACK: ("image-only", "bridge", "downgrade")}
     name = "export-mode-confirmed" if incident.expected is End.SWITCHED_OFF else "rolled-back"
     if outcome != "passed" or name not in reached:
         return f"{must}, and it ended {outcome}"

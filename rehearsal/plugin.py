@@ -28,6 +28,8 @@ _INCIDENT = pytest.StashKey["Incident"]()
 #: How the runbook ended otherwise than the incident must; empty if it did not.
 _OTHERWISE = pytest.StashKey[str]()
 _MEANWHILE = pytest.StashKey[ExitStack]()
+#: As `-vv`: each step with its commands.
+_WITH_COMMANDS = 2
 _DEADLINE = 180.0  # seconds, for a validation, and for a plan
 #: What chooses the scenarios and the strategy, by pytest's own names for it.
 _CHOICES = {
@@ -36,6 +38,7 @@ _CHOICES = {
     "forward_fix": "--forward-fix",
     "accept_loss": "--accept-loss",
     "verdict": "--verdict",
+    "strategy": "--strategy",
     "because": "--because",
     "enable": "--enable",
     "disable": "--disable",
@@ -54,6 +57,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     )
     group.addoption("--rehearse-no-plan", action="store_true", help="roll back at once, without a plan before it")
     group.addoption("--rehearse-plan", metavar="PATH", help="what a rehearsal itself runs first: a plan, as its own")
+    group.addoption("--rehearse-remote", action="store_true", help="on a second host on this machine, over SSH")
+    group.addoption("--rehearse-hosts", type=int, default=0, metavar="N", help="on N such hosts, one after the other")
     group.addoption("--rehearse-port", type=int, metavar="N", help="the port of its gateway (default: a free one)")
 
 
@@ -80,7 +85,11 @@ def pytest_configure(config: pytest.Config) -> None:
         take_arguments(config, incident)
         with _on_terminal(config):
             practice = PracticeProduction(
-                config.rootpath, _say, plugin_dirs=plugin_dirs(), gateway_port=config.option.rehearse_port
+                config.rootpath,
+                _say,
+                plugin_dirs=plugin_dirs(),
+                gateway_port=config.option.rehearse_port,
+                remote=config.option.rehearse_hosts or int(config.option.rehearse_remote),
             )
             config.stash[_PRACTICE] = practice
             incident.plant(practice, partial(_validate, config))
@@ -89,6 +98,9 @@ def pytest_configure(config: pytest.Config) -> None:
         _let_strangers_ask(config, practice, incident)
     except RehearsalError as error:
         raise pytest.UsageError(str(error)) from None
+    if config.option.rehearse_by_hand:
+        # What is to be typed by hand must be seen.
+        config.option.verbose = max(config.option.verbose, _WITH_COMMANDS)
     config.stash[REHEARSED] = Rehearsed(practice.settings, plan=config.option.rehearse_by_hand)
     config.stash[_INCIDENT] = incident
 
@@ -137,7 +149,10 @@ def _plan(config: pytest.Config, practice: "PracticeProduction") -> None:
     # A plan for what must be held ends with 1, one that waits for a decision with 6; each has its record.
     if done.returncode not in (0, 1, 6):
         raise RehearsalError("no plan could be made", done.stdout + done.stderr)
-    practice.stages(f"planned in {time.monotonic() - began:.0f} s: {done.stdout.strip().splitlines()[-1]}")
+    *plan, page = done.stdout.strip().splitlines()
+    practice.stages(f"planned in {time.monotonic() - began:.0f} s: {page}")
+    for line in plan:
+        _say(line)
 
 
 def _run(config: pytest.Config, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -4,6 +4,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from rehearsal.docker_host.engine import Engine
 from rehearsal.docker_host.locks import LOCK, try_lock, waiting_for
 from rehearsal.docker_host.parallel import side_by_side
 from rehearsal.docker_host.ports import demanded_port, free_ports
+from rehearsal.docker_host.second_host import SecondHost
 from rehearsal.env_file import set_tag
 from rehearsal.errors import RehearsalError
 from rehearsal.images.parts import build_parts, plan_parts
@@ -25,6 +27,7 @@ from rehearsal.stages import Say, Stages
 FOLDERS = ".rehearsals"
 BUILD_TIMEOUT = 900.0  # seconds, all parts from nothing on a slow line
 PAUSE = 0.2  # seconds between two looks
+OUTSIDE_TIMEOUT = 90.0  # seconds, on a machine that does much else
 # What customers ordered before the incident; in every currency that the shop takes.
 FIRST_ORDERS: list[dict[str, object]] = [
     {"customer": customer, "item": item, "quantity": quantity, "currency": currency}
@@ -47,6 +50,9 @@ class PracticeProduction:
     `settings`  the suite's settings file in it
     `gateway_url`, `registry_url`, `desk_url`   its addresses on this machine
     `engine`    docker, as this production's host runs it
+    `address`   where its ports are
+    `second`    the second host on which it is; None where it is on this one
+    `others`    the further hosts on which it is as well, each with a database of its own
     """
 
     def __init__(
@@ -56,10 +62,12 @@ class PracticeProduction:
         *,
         plugin_dirs: Sequence[Path] = (),
         gateway_port: int | None = None,
+        remote: int = 0,
     ) -> None:
         """Take a name, ports and a folder below `root`/.rehearsals; nothing runs yet.
 
-        `plugin_dirs` are folders in which docker finds its compose plugin, besides its own places.
+        `plugin_dirs` are folders in which docker finds its compose plugin, besides its own places. `remote` is the
+        number of hosts that it is on, which are reached over SSH; 0 is on this machine.
         Raises RehearsalError, and leaves nothing, when `gateway_port` cannot be had, no engine answers, or the
         base image is missing.
         """
@@ -73,14 +81,30 @@ class PracticeProduction:
         self._published: set[str] = set()
         self.folder = _new_folder(below)
         self._lock = try_lock(self.folder / LOCK)
-        self._layout = Layout(self.folder, fixed or free[0], free[1], free[2])
+        self.second = self._second_host() if remote else None
+        self.others = [
+            SecondHost(self.folder / f"second-host-{n}", f"shop-{n}", self.second) for n in range(2, remote + 1)
+        ]
+        layout = Layout(self.folder, fixed or free[0], free[1], free[2])
+        if self.second is not None:
+            config = self.folder / "ssh_config" if self.others else self.second.ssh_config
+            layout = replace(layout, address=self.second.address, ssh_config=config)
+        others = [layout.beside(number, each.address) for number, each in enumerate(self.others, 2)]
+        self._layout = replace(layout, others=tuple(others))
         self.name = self._layout.name
         self.server = self._layout.server
+        self.address = self._layout.address
         self.settings = self._layout.settings
-        self.gateway_url = f"http://127.0.0.1:{self._layout.gateway_port}"
+        self.gateway_url = f"http://{self._layout.address}:{self._layout.gateway_port}"
         self.registry_url = f"http://{self._layout.registry}"
-        self.desk_url = f"http://127.0.0.1:{self._layout.desk_port}"
-        self.engine = Engine(self._layout.docker_config, hide=self._secrets.all())
+        self.desk_url = f"http://{self._layout.address}:{self._layout.desk_port}"
+        host = self.second.docker_host if self.second else None
+        self.engine = Engine(self._layout.docker_config, hide=self._secrets.all(), host=host)
+        #: The folder of each host's production, and the engine that runs it.
+        self.engines = {self.server: self.engine}
+        for beside, layout in zip(self.others, self._layout.others, strict=True):
+            engine = Engine(layout.docker_config, hide=self._secrets.all(), host=beside.docker_host)
+            self.engines[layout.server] = engine
 
     def raise_up(self, tag: str) -> None:
         """Raise everything, with a release live, ready, and used by its first customers.
@@ -91,7 +115,18 @@ class PracticeProduction:
         self.engine.require_compose()
         lock = self.folder.parent / "build.lock"
         with waiting_for(lock, "builds images", self.stages, timeout=BUILD_TIMEOUT):
-            build_parts(self.engine, self._plan, self.name, self.stages)
+            # On this machine's engine, where they are kept.
+            local = Engine(self._layout.docker_config, hide=self._secrets.all())
+            build_parts(local, self._plan, self.name, self.stages)
+        if self.second is not None:
+            for host, layout in zip((self.second, *self.others), (self._layout, *self._layout.others), strict=True):
+                host.raise_up()
+                host.load(local, list(self._plan.tags.values()))
+                host.hand_over(layout.server, self._layout.docker_config)
+                self.stages(f"the host {host.name} is up")
+            if self.others:
+                known = "".join(host.ssh_config.read_text() for host in (self.second, *self.others))
+                (self.folder / "ssh_config").write_text(known)
         # These need nothing of each other; the release's push needs the first two.
         side_by_side(
             self._open_outside,
@@ -110,7 +145,8 @@ class PracticeProduction:
         Raises RehearsalError.
         """
         self.publish(tag)
-        set_tag(self._layout.env_file, tag)
+        for each in (self._layout, *self._layout.others):
+            set_tag(each.env_file, tag)
         self._compose("pull", "--quiet", "api", "jobs")
         self._compose("run", "--rm", "--no-TTY", "api", "alembic", "upgrade", "head")
         self.stages(f"{tag}: pulled, and its migrations have run")
@@ -129,14 +165,15 @@ class PracticeProduction:
     def wait_ready(self, tag: str, timeout: float = 60.0) -> None:
         """Wait until users get answers from a release that says it is ready. Raises RehearsalError."""
 
-        def ready() -> str | None:
+        def ready(url: str) -> str | None:
             for path in ("/readyz", "/orders"):
-                answer = self.ask(path)
+                answer = self.ask(path, url)
                 if answer.status_code != httpx.codes.OK or answer.headers.get("X-Release") != tag:
                     return f"{path}: {answer.status_code} {answer.text[:200]}"
             return None
 
-        self.wait_for(ready, f"release {tag} ready", timeout)
+        for url in self.gateway_urls:
+            self.wait_for(partial(ready, url), f"release {tag} ready", timeout)
         self.stages(f"{tag}: ready")
 
     def place_orders(self, orders: Sequence[dict[str, object]] = FIRST_ORDERS) -> list[dict[str, Any]]:
@@ -153,9 +190,14 @@ class PracticeProduction:
         self.stages(f"{len(orders)} orders placed")
         return placed
 
-    def ask(self, path: str) -> httpx.Response:
+    @property
+    def gateway_urls(self) -> list[str]:
+        """The public address of each host."""
+        return [f"http://{each.address}:{each.gateway_port}" for each in (self._layout, *self._layout.others)]
+
+    def ask(self, path: str, url: str | None = None) -> httpx.Response:
         """Ask production at its public address; httpx.HTTPError says that no answer came within 5 seconds."""
-        return httpx.get(f"{self.gateway_url}{path}", timeout=5, trust_env=False)
+        return httpx.get(f"{url or self.gateway_url}{path}", timeout=5, trust_env=False)
 
     def post(self, path: str, body: object) -> httpx.Response:
         """Send JSON to production at its public address; raises httpx.HTTPError as `ask` does."""
@@ -194,11 +236,24 @@ class PracticeProduction:
 
     def take_down(self) -> None:
         """Remove everything of this rehearsal: containers, networks, volumes, image tags and the folder."""
-        remove_rehearsal(self.engine, self.name)
+        if self.second is None:
+            remove_rehearsal(self.engine, self.name)
+        else:
+            for each in (self.second, *self.others):
+                each.take_down()
         shutil.rmtree(self.folder)
         if self._lock:
             self._lock.close()
         self.stages(f"{self.name} is taken down")
+
+    def _second_host(self) -> SecondHost:
+        try:
+            return SecondHost(self.folder / "second-host")
+        except RehearsalError:
+            if self._lock:
+                self._lock.close()
+            shutil.rmtree(self.folder)
+            raise
 
     def _open_outside(self) -> None:
         self.engine.compose(self._layout.outside, "up", "--detach")
@@ -207,8 +262,10 @@ class PracticeProduction:
             seen = httpx.get(url, timeout=2, trust_env=False).status_code
             return None if seen == status else f"{url}: {seen}"
 
-        self.wait_for(partial(answers, f"{self.registry_url}/v2/", 401), "the registry asking for a password", 20)
-        self.wait_for(partial(answers, f"{self.desk_url}/healthz", 200), "the desk answering", 20)
+        self.wait_for(
+            partial(answers, f"{self.registry_url}/v2/", 401), "the registry asking for a password", OUTSIDE_TIMEOUT
+        )
+        self.wait_for(partial(answers, f"{self.desk_url}/healthz", 200), "the desk answering", OUTSIDE_TIMEOUT)
 
     def _build(self, tag: str) -> None:
         registry, runtime = self._layout.registry, self._plan.tags["runtime"]
@@ -221,7 +278,8 @@ class PracticeProduction:
         self.stages(f"{tag}: pushed to the registry")
 
     def _compose(self, *arguments: str) -> None:
-        self.engine.compose(self.server, *arguments)
+        for server, engine in self.engines.items():
+            engine.compose(server, *arguments)
 
 
 def _new_folder(below: Path) -> Path:

@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -46,12 +46,24 @@ class Secrets:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a rehearsal's files lie, and at which loopback ports it is found."""
+    """Where a rehearsal's files lie, and at which ports it is found."""
 
     folder: Path
     gateway_port: int
     registry_port: int
     desk_port: int
+    #: Where all of these ports are: of this machine, or of the second host, whose client configuration is `ssh_config`.
+    address: str = "127.0.0.1"
+    ssh_config: Path | None = None
+    #: Of one more host beside the first: its number, and where the registry and the desk are.
+    number: int = 1
+    outside_address: str | None = None
+    #: The others beside the first.
+    others: "tuple[Layout, ...]" = ()
+
+    def beside(self, number: int, address: str) -> "Layout":
+        """One more host: the same production at another address, in a folder of its own."""
+        return replace(self, number=number, address=address, outside_address=self.address)
 
     @property
     def name(self) -> str:
@@ -61,7 +73,7 @@ class Layout:
     @property
     def server(self) -> Path:
         """The production host's folder: docker-compose.yml and .env, and nothing of ours."""
-        return self.folder / "server"
+        return self.folder / ("server" if self.number == 1 else f"server-{self.number}")
 
     @property
     def env_file(self) -> Path:
@@ -86,7 +98,7 @@ class Layout:
     @property
     def registry(self) -> str:
         """The registry's host and port, as image names have it."""
-        return f"127.0.0.1:{self.registry_port}"
+        return f"{self.outside_address or self.address}:{self.registry_port}"
 
 
 def write_layout(
@@ -100,19 +112,26 @@ def write_layout(
         folder.mkdir(mode=0o755)
     for folder in (layout.docker_config, layout.folder / "secrets"):
         folder.mkdir(mode=0o700)
-    _write(layout.server / "docker-compose.yml", compose_file("server", images), 0o644)
-    _write(layout.env_file, env_text(layout, drawn, tag), 0o640)
-    _write(layout.outside / "docker-compose.yml", compose_file("outside", images), 0o644)
+    _write_server(layout, drawn, images, tag)
+    for each in layout.others:
+        each.server.mkdir(mode=0o755)
+        _write_server(each, drawn, images, tag)
+    _write(layout.outside / "docker-compose.yml", compose_file("outside", images, layout.address), 0o644)
     _write(layout.outside / ".env", outside_env_text(layout, drawn), 0o600)
     _write(layout.docker_config / "config.json", docker_config_text(layout, drawn, plugin_dirs), 0o600)
     kept = {
         "registry_password": drawn.registry_password,
         "ticket_token": drawn.ticket_token,
-        "announce_url": f"json://{ANNOUNCER}:{drawn.announce_password}@127.0.0.1:{layout.desk_port}/announcements",
+        "announce_url": f"json://{ANNOUNCER}:{drawn.announce_password}@{layout.address}:{layout.desk_port}/announcements",
     }
     for name, value in kept.items():
         _write(layout.folder / "secrets" / name, f"{value}\n", 0o600)
     _write(layout.settings, settings_text(layout), 0o644)
+
+
+def _write_server(layout: Layout, drawn: Secrets, images: dict[str, str], tag: str) -> None:
+    _write(layout.server / "docker-compose.yml", compose_file("server", images, layout.address), 0o644)
+    _write(layout.env_file, env_text(layout, drawn, tag), 0o640)
 
 
 def _write(path: Path, text: str, mode: int) -> None:
@@ -122,9 +141,9 @@ def _write(path: Path, text: str, mode: int) -> None:
         opened.write(text)
 
 
-def compose_file(which: str, images: dict[str, str]) -> str:
-    """Return the Compose file of `server` or `outside`, with the shared images' references filled in."""
-    text = (HERE / which / "docker-compose.yml").read_text()
+def compose_file(which: str, images: dict[str, str], address: str = "127.0.0.1") -> str:
+    """Return the Compose file of `server` or `outside`, with the shared images and the ports' address filled in."""
+    text = (HERE / which / "docker-compose.yml").read_text().replace("127.0.0.1:", f"{address}:")
     for part, reference in images.items():
         text = text.replace(f'"@{part}@"', reference)
     return text
@@ -185,15 +204,24 @@ def docker_config_text(layout: Layout, drawn: Secrets, plugin_dirs: Sequence[Pat
 def settings_text(layout: Layout) -> str:
     """Return the suite's settings for this production, as a user would write them."""
     environment = {"DOCKER_CONFIG": str(layout.docker_config)}
-    if "DOCKER_HOST" in os.environ:
+    if "DOCKER_HOST" in os.environ and layout.ssh_config is None:
         environment["DOCKER_HOST"] = os.environ["DOCKER_HOST"]
     variables = ", ".join(f"{name} = {json.dumps(value)}" for name, value in environment.items())
+
+    over_ssh = f"ssh_config = {json.dumps(str(layout.ssh_config))}\n"
+    over_ssh = over_ssh if layout.others else f'address = "ssh://deploy@shop-1"\n{over_ssh}'
+    reached = over_ssh if layout.ssh_config else ""
+    several = "".join(
+        f'  {{ address = "ssh://deploy@shop-{each.number}", directory = {json.dumps(str(each.server))},'
+        f' public_url = "http://{each.address}:{each.gateway_port}" }},\n'
+        for each in (layout, *layout.others)
+    )
 
     def secret(name: str) -> str:
         return json.dumps(str(layout.folder / "secrets" / name))
 
     return f"""\
-[project]
+{f"hosts = [{chr(10)}{several}]{chr(10)}" if layout.others else ""}[project]
 name = "{layout.name}"
 directory = {json.dumps(str(layout.server))}
 compose_files = ["docker-compose.yml"]
@@ -202,7 +230,7 @@ tag_variable = "IMAGE_TAG"
 services = ["api", "jobs"]
 
 [host]
-environment = {{ {variables} }}
+{reached}environment = {{ {variables} }}
 
 [registry]
 url = "http://{layout.registry}"
@@ -213,18 +241,21 @@ password = {{ file = {secret("registry_password")} }}
 service = "db"
 user = "shop"
 name = "shop"
-
+{'hosts = "each"' if layout.others else ""}
 [migrations]
 service = "api"
 config = "alembic.ini"
 
 [traffic]
-public_url = "http://127.0.0.1:{layout.gateway_port}"
+public_url = "http://{layout.address}:{layout.gateway_port}"
 check_path = "/orders"
 release_header = "X-Release"
 pause = {{ service = "gateway", command = ["gate", "close"] }}
 resume = {{ service = "gateway", command = ["gate", "open"] }}
 state = {{ service = "gateway", command = ["gate", "state"] }}
+hold = {{ service = "gateway", command = ["gate", "hold"] }}
+hold_seconds = 20
+follows = "addresses"
 
 [health]
 service = "api"
@@ -251,8 +282,11 @@ remind_after = "24h"
 url = {{ file = {secret("announce_url")} }}
 
 [ticket]
-api_url = "http://127.0.0.1:{layout.desk_port}/api/v3"
+api_url = "http://{layout.address}:{layout.desk_port}/api/v3"
 repository = "shop/shop"
 token = {{ file = {secret("ticket_token")} }}
 labels = ["rollback"]
+
+[incident_log]
+file = "incidents.md"
 """

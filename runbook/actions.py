@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from runbook.hosts.command import Command
+from runbook.settings.absent import Absent
 
 
 class Scope(StrEnum):
@@ -27,21 +28,34 @@ class ActionName(StrEnum):
 
     ANNOUNCE = "announce"
     BRING_UP = "bring_up"
+    BUILD_BRIDGE = "build_bridge"
     CLOSE_ROLLBACK = "close_rollback"
     DOWNGRADE = "downgrade"
     ENTER_LEDGER = "enter_ledger"
     FETCH_IMAGES = "fetch_images"
     FORCE_LOCK = "force_lock"
+    HOLD_TRAFFIC = "hold_traffic"
+    KEEP_ROWS = "keep_rows"
+    LOG_INCIDENT = "log_incident"
+    NOTE_BRIDGE = "note_bridge"
     OPEN_ROLLBACK = "open_rollback"
     OPEN_TICKET = "open_ticket"
     PAUSE_TRAFFIC = "pause_traffic"
     QUARANTINE = "quarantine"
     REDEPLOY = "redeploy"
+    REMOVE_BRIDGE = "remove_bridge"
     REMOVE_DUMP = "remove_dump"
+    REMOVE_FAILED = "remove_failed"
+    REMOVE_TARGET = "remove_target"
+    RESTORE_BESIDE = "restore_beside"
+    RESTORE_IMAGE_TAG = "restore_image_tag"
     RESUME_TRAFFIC = "resume_traffic"
     SET_IMAGE_TAG = "set_image_tag"
     SET_KILL_SWITCH = "set_kill_switch"
+    START_BESIDE = "start_beside"
     STOP_APPLICATION = "stop_application"
+    SWAP_DATABASE = "swap_database"
+    TAKE_OUT_FAILED = "take_out_failed"
     TAKE_RESTORE_POINT = "take_restore_point"
     UPGRADE = "upgrade"
 
@@ -50,6 +64,7 @@ class LeftOut(StrEnum):
     """Why a scenario is not run."""
 
     STRATEGY = "strategy"  # it is for another one
+    SWITCH = "switch"  # it is for another way to switch
     NEEDS = "needs"  # what it needs did not pass
     NOTHING_TO_DO = "nothing to do"
     PASSED = "passed"  # in this incident, before
@@ -64,13 +79,17 @@ class LeftOut(StrEnum):
 class Question(StrEnum):
     """What is decided in an incident, by the runbook or by a person."""
 
+    BRIDGE = "bridge"
+    CONFIGURATION = "configuration"
     FORWARD_FIX = "forward_fix"
     LOCK = "lock"
     LOSS = "loss"
+    NO_MIGRATIONS = "no_migrations"
     OVERRIDE = "override"
     READINESS = "readiness"
     RESTORE_POINT = "restore_point"
     SAME_TARGET = "same_target"
+    SWITCH = "switch"
     TARGET = "target"
     TIME_LIMITS = "time_limits"
     VERDICT = "verdict"
@@ -84,6 +103,8 @@ class Outcome(StrEnum):
     INCONCLUSIVE = "inconclusive"
     PLANNED = "planned"
     NOT_APPLICABLE = "not applicable"
+    #: Of a step only: the settings leave out that without which there is nothing to do.
+    NOT_CONFIGURED = "not configured"
     INTERRUPTED = "interrupted"
     #: Of a run only: a plan for which a person must decide something; and one that found production as it should be.
     DECISION_NEEDED = "decision needed"
@@ -92,7 +113,7 @@ class Outcome(StrEnum):
     @property
     def is_good(self) -> bool:
         """Tell whether what ended like this came to its end, and well: all others are no good news."""
-        return self in (Outcome.PASSED, Outcome.PLANNED, Outcome.NOTHING_TO_DO)
+        return self in (Outcome.PASSED, Outcome.PLANNED, Outcome.NOTHING_TO_DO, Outcome.NOT_CONFIGURED)
 
 
 @dataclass(frozen=True)
@@ -133,6 +154,19 @@ def nothing() -> None:
 
 
 @dataclass(frozen=True)
+class Call:
+    """A change that no command on the host makes: a secret store is asked for it.
+
+    `by_hand` is the command that does the same, `longest` the seconds that it may take; `make` makes it, and returns
+    the receipt in words.
+    """
+
+    by_hand: str
+    longest: float
+    make: Callable[[], str]
+
+
+@dataclass(frozen=True)
 class Artifact:
     """A file that a change leaves on the production host: its path (`service:path` in a container), and what it is."""
 
@@ -161,12 +195,21 @@ class Action:
     variable: str | None = None
     old: str | None = None
     new: str | None = None
+    #: Made before the commands.
+    call: Call | None = None
     #: Sent behind the commands.
     message: Message | None = None
     #: What watches over the commands while they run.
     during: Callable[[], AbstractContextManager[None]] = nullcontext
     #: Puts on record what came of it, once it is done or was so already.
     record: Callable[[], None] = nothing
+    #: What the settings leave out: then there is nothing to do.
+    not_configured: Absent | None = None
+
+    @property
+    def for_people(self) -> bool:
+        """Whether it is what people read: with several hosts it is done once."""
+        return self.scope is Scope.PEOPLE
 
     @property
     def members(self) -> dict[str, Any]:
@@ -182,7 +225,18 @@ class Action:
     def planned(self) -> dict[str, Any]:
         """What the journal says of how it is made."""
         told = {"message": self.message.members} if self.message else {}
-        return {"commands": [str(command) for command in self.commands]} | told
+        called = [self.call.by_hand] if self.call else []
+        return {"commands": [*called, *map(str, self.commands)]} | told
+
+    @property
+    def does_nothing(self) -> bool:
+        """Whether it is known already, in a plan too, that there is nothing to carry out."""
+        return not (self.commands or self.call or self.message)
+
+    @property
+    def longest(self) -> float:
+        """For how many seconds it may be at work."""
+        return sum(command.deadline for command in self.commands) + (self.call.longest if self.call else 0)
 
 
 def same_change(entry: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -198,6 +252,10 @@ class Observation:
     seen: str
     #: It is not so, and waiting cannot make it so.
     final: bool = False
+    #: Seconds after which it may be so although nothing happens; None when only an event can change it.
+    again: float | None = None
+    #: The key of the settings that has to change, where the look knows it.
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -212,6 +270,9 @@ class Check:
     next_step: str
     deadline: float = 0.0
     interval: float = 0.5
+    #: Whether it looks at containers alone, so that the engine tells of every change: then it is looked at when the
+    #: engine does, and at longer intervals.
+    told_by_engine: bool = False
     #: The options with which a person decides that the run may go on. A plan notes that they are missing, and goes on.
     decided_by: tuple[str, ...] = ()
     #: Whether a person who knows better may accept that it is not so (`--override`). Never digests, schema, restore
@@ -225,6 +286,15 @@ class Check:
     one_look: bool = False
     #: Whether a failing release may look like this as well: the override is then offered before anything was changed.
     arguable: bool = False
+    #: Whether it is about what people read: with several hosts it is looked at once.
+    for_people: bool = False
+    #: As of an Action: then there is nothing to look at.
+    not_configured: Absent | None = None
+
+
+def left_out(expected: str, absent: Absent) -> Check:
+    """A look that is not made, since the settings leave out what it would be made at."""
+    return Check(expected, lambda: Observation(ok=False, seen=absent.seen), absent.follows, not_configured=absent)
 
 
 def recorded(expected: str, look: Callable[[], str], next_step: str = "", *, afterwards: bool = False) -> Check:

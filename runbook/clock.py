@@ -8,6 +8,19 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def in_utc(time: str) -> str:
+    """Return a time that a person wrote (ISO 8601; without a zone it is UTC) as the journal writes it.
+
+    Raises ValueError when it is none.
+
+    >>> in_utc("2026-01-31T23:05+01:00")
+    '2026-01-31T22:05:00.000000Z'
+    """
+    found = datetime.fromisoformat(time.strip())
+    aware = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def moment(time: str) -> datetime:
     """Parse a UTC time as the journal writes it."""
     return datetime.fromisoformat(time)

@@ -3,17 +3,22 @@
 RunbookError
 ├── SettingsError        runbook.toml is missing, unreadable, or says something that it cannot mean
 ├── HostError            the production host could not be asked
+│   ├── NoConnection       no SSH connection to it comes about; nothing was begun there
+│   ├── ConnectionLost     the SSH connection to it was lost while a command ran there
 │   ├── CommandFailed      a command ended with a code other than the expected one
 │   ├── EngineError        the Docker engine cannot be reached, or answers what nobody can read
 │   ├── CommandTimedOut    a command did not end by its deadline and was stopped
 │   └── CommandSaidTooMuch a command printed more than it may and was stopped
 ├── ProductionError      the Compose project is not what the settings say
 │   └── EnvFileError       the env file cannot be read, or not changed without guessing
-├── RegistryError        the image registry could not be asked
-│   ├── RegistryRefused    it does not accept the user name and password
-│   └── ReleaseNotFound    it answers, and has no such tag
+├── SourceError          a source of releases could not be asked: CI, a log, the images on the host
+│   └── RegistryError      the image registry could not be asked
+│       ├── RegistryRefused  it does not accept the user name and password
+│       └── ReleaseNotFound  it answers, and has no such tag
+├── StoreError           a secret store refuses, or has not the value that the settings name
 ├── ModelsError          what the target's code maps, or the SQL to judge, is not what it should be
 ├── TargetError          no release that could be returned to, or not the one asked for
+├── PlanVoid             the plan that was to be carried out is none, or reality has moved since it was made
 ├── LockHeld             another run changes this production, or one that died did not let go of it
 ├── LockLost             the lock of this run was taken away: nothing more is changed
 ├── StepTimedOut     a step took longer than any step may
@@ -27,8 +32,9 @@ RunbookError
 Each carries two sentences: what was seen against what was expected, and what to type or to do next.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Self
 
 
 class RunbookError(Exception):
@@ -43,6 +49,11 @@ class RunbookError(Exception):
         self.seen = " ".join(seen.split())
         self.next_step = " ".join(next_step.split())
 
+    def on(self, host: str) -> Self:
+        """Say on which of several hosts it was, where it has a name; return itself."""
+        self.seen = f"{host}: {self.seen}" if host else self.seen
+        return self
+
     def __str__(self) -> str:
         return with_next_step(self.seen, self.next_step)
 
@@ -52,23 +63,33 @@ def with_next_step(seen: str, next_step: str) -> str:
     return f"{seen} → {next_step}" if next_step else seen
 
 
-def unknown(error: RunbookError) -> dict[str, str]:
-    """What stands in a snapshot in the place of what could not be looked at."""
-    return {"unknown": error.seen}
-
-
-def why_unknown(value: Any) -> str | None:
-    """Why this could not be looked at, in words; None where it could."""
-    why = value.get("unknown") if isinstance(value, dict) and len(value) == 1 else None
-    return f"unknown: {why}" if isinstance(why, str) else None
-
-
 class SettingsError(RunbookError):
-    """The settings file is missing, unreadable, or says something that it cannot mean."""
+    """The settings file is missing, unreadable, or says something that it cannot mean.
+
+    Several `mistakes` are told a line each.
+    """
+
+    def __init__(self, seen: str, next_step: str, mistakes: Sequence[str] = ()) -> None:
+        super().__init__(seen, next_step)
+        self.mistakes = tuple(" ".join(each.split()) for each in mistakes)
+
+    def __str__(self) -> str:
+        if len(self.mistakes) < 2:
+            return super().__str__()
+        head = f"{len(self.mistakes)} mistakes in the settings ({self.next_step}):"
+        return "\n".join((head, *(f"  {each}" for each in self.mistakes)))
 
 
 class HostError(RunbookError):
     """The production host could not be asked."""
+
+
+class NoConnection(HostError):
+    """No SSH connection to the production host comes about; what was to be done there was not begun."""
+
+
+class ConnectionLost(HostError):
+    """The SSH connection was lost while a command ran on the production host; what it did until then is unknown."""
 
 
 class CommandFailed(HostError):
@@ -87,6 +108,10 @@ class CommandSaidTooMuch(HostError):
     """A command printed more than it may and was stopped; what it did until then is unknown."""
 
 
+class FileUnreadable(HostError):
+    """A file of the production host is there, or may be, and cannot be read."""
+
+
 class ProductionError(RunbookError):
     """The Compose project is not what the settings say."""
 
@@ -95,7 +120,15 @@ class EnvFileError(ProductionError):
     """The env file cannot be read, or not changed without guessing."""
 
 
-class RegistryError(RunbookError):
+class SourceError(RunbookError):
+    """A source of releases could not be asked."""
+
+
+class NotRead(SourceError):
+    """One log or artifact of a source cannot be read: it is gone, or broken. The others are read all the same."""
+
+
+class RegistryError(SourceError):
     """The image registry could not be asked."""
 
 
@@ -107,12 +140,20 @@ class ReleaseNotFound(RegistryError):
     """The registry answers, and has no such tag."""
 
 
+class StoreError(RunbookError):
+    """A secret store refuses, or has not the value that the settings name."""
+
+
 class ModelsError(RunbookError):
     """What the target's code maps, or the SQL to judge, cannot be read."""
 
 
 class TargetError(RunbookError):
     """There is no release that could be returned to, or not the one asked for."""
+
+
+class PlanVoid(RunbookError):
+    """The plan that was to be carried out is none, or reality has moved since it was made."""
 
 
 class LockHeld(RunbookError):
@@ -136,7 +177,14 @@ class CheckFailed(RunbookError):
 
 
 class Inconclusive(RunbookError):
-    """A step could not be looked at; that is never good news."""
+    """A step could not be looked at; that is never good news.
+
+    `key` is the key of the settings that has to change, where that is known.
+    """
+
+    def __init__(self, seen: str, next_step: str, key: str = "") -> None:
+        super().__init__(seen, next_step)
+        self.key = key
 
 
 class Why(StrEnum):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from runbook.actions import Check, Observation
 from runbook.errors import HostError, Inconclusive
@@ -18,15 +19,46 @@ class Waited:
     unknown: Inconclusive | None
 
 
+#: Seconds between two looks at what the engine tells of: an event may be lost.
+_SELDOM = 2.0
+_JUST_AFTER = 0.01  # seconds
+
+
+class Waker(Protocol):
+    """Ends a pause between two looks as soon as something has happened."""
+
+    def look_begins(self) -> None:
+        """Forget what has happened up to now: the look that begins sees it."""
+
+    def wait(self, seconds: float, between_events: float) -> None:
+        """Wait until something happens; at most `between_events` seconds, and `seconds` while nothing would be told."""
+
+
+class Sleeper:
+    """A pause that nothing ends early."""
+
+    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._sleep = sleep
+
+    def look_begins(self) -> None:
+        """Do nothing."""
+
+    def wait(self, seconds: float, between_events: float) -> None:
+        """Sleep for `seconds`."""
+        del between_events
+        self._sleep(seconds)
+
+
 def wait_for(
     check: Check,
     clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
+    waker: Waker | None = None,
     *,
     patience: float = 0.0,
 ) -> Waited:
     """Observe until the check passes, cannot pass any more, or its deadline has passed; at least once.
 
+    It is looked at again as soon as `waker` knows that something has happened, and without that after a pause.
     An observation that raises Inconclusive or HostError is repeated like one that saw the wrong thing, and beyond the
     deadline for `patience` seconds from the first such error in a row; if it is the last one, `unknown` says why. Other
     errors are raised.
@@ -34,16 +66,18 @@ def wait_for(
     >>> wait_for(Check("up", lambda: Observation(ok=True, seen="it is up"), "start it")).seen.seen
     'it is up'
     """
+    waker = waker or Sleeper()
     began = clock()
     looks = 0
     unseen_since: float | None = None
     while True:
         looks += 1
         unknown: Inconclusive | None = None
+        waker.look_begins()
         try:
             seen = check.observe()
         except (Inconclusive, HostError) as error:
-            unknown = Inconclusive(error.seen, error.next_step)
+            unknown = Inconclusive(error.seen, error.next_step, getattr(error, "key", ""))
             seen = Observation(ok=False, seen=error.seen)
         seconds = clock() - began
         until = check.deadline
@@ -54,4 +88,11 @@ def wait_for(
             until = max(until, unseen_since + patience)
         if seen.ok or seen.final or seconds + check.interval > until:
             return Waited(seen, looks, seconds, unknown)
-        sleep(check.interval)
+        _pause(check, seen, waker, until - seconds)
+
+
+def _pause(check: Check, seen: Observation, waker: Waker, left: float) -> None:
+    again = None if seen.again is None else seen.again + _JUST_AFTER
+    seconds = check.interval if again is None else min(check.interval, again)
+    seldom = min(_SELDOM if again is None else again, left) if check.told_by_engine else seconds
+    waker.wait(seconds, max(seldom, seconds))

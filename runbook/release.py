@@ -127,11 +127,17 @@ def _whole(name: str) -> str:
     return "/".join(_registry_and_path(name))
 
 
+#: Docker Hub, by the names that mean it in an image.
+_DOCKER_HUB = ("docker.io", "index.docker.io")
+
+
 def _registry_and_path(name: str) -> tuple[str, str]:
     first, slash, rest = name.partition("/")
-    if slash and (("." in first) or (":" in first) or first == "localhost"):
-        return first, rest
-    return "docker.io", name if slash else f"library/{name}"
+    if not slash or not ("." in first or ":" in first or first == "localhost"):
+        first, rest = _DOCKER_HUB[0], name
+    if first in _DOCKER_HUB:
+        return _DOCKER_HUB[0], rest if "/" in rest else f"library/{rest}"
+    return first, rest
 
 
 #: What stands in the place of a digest where no registry gave the image: this, and its id on the host.
@@ -156,16 +162,10 @@ class Release:
         """Return the image of `service` by digest."""
         return self.images[service].at(self.digests[service])
 
-    def facts(self) -> dict[str, object]:
+    def facts(self) -> dict[str, Any]:
         """Return the release as the journal has it."""
         images = {service: str(image) for service, image in self.images.items()}
         return {"tag": self.tag, "images": images, "digests": dict(self.digests)}
-
-    @classmethod
-    def from_facts(cls, facts: Mapping[str, Any]) -> "Release":
-        """Return the release that `facts` were written from."""
-        images = {service: ImageName.parse(image) for service, image in facts["images"].items()}
-        return cls(facts["tag"], images, dict(facts["digests"]))
 
 
 def checked_digest(digest: str, origin: str) -> str:

@@ -3,10 +3,11 @@
 import re
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-# Control characters except tab and line feed; marks without width, or that change the writing direction.
+# Control characters except tab and line feed; marks without width, or that change the writing direction; halves of
+# characters, which cannot be written or sent.
 _RANGES = (
     (0x00, 0x08), (0x0B, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x061C, 0x061C), (0x180E, 0x180E), (0x200B, 0x200F),
-    (0x2028, 0x202E), (0x2060, 0x206F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB),
+    (0x2028, 0x202E), (0x2060, 0x206F), (0xD800, 0xDFFF), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB),
 )  # fmt: skip
 _NUMBERS = {number: f"\\u{number:04x}" for first, last in _RANGES for number in range(first, last + 1)}
 _CONCEALED = re.compile(f"[{''.join(map(chr, _NUMBERS))}]")

@@ -5,11 +5,12 @@ from pytest_bdd import given, then, when
 from runbook.actions import Action, Check
 from runbook.chapters import emergency_disablement
 from runbook.chapters.context import Context
+from runbook.chapters.people import telling
 
 
-@given("EXPORT_MODE is set in the env file")
-def env_file_sets_switch(context: Context) -> Check:
-    return emergency_disablement.set_in_env_file(context)
+@given("EXPORT_MODE is set where production takes it from")
+def switch_set(context: Context) -> Check:
+    return emergency_disablement.set_in_place(context)
 
 
 @given("EXPORT_MODE reaches the containers of its services")
@@ -22,9 +23,9 @@ def answers_show_switch(context: Context) -> Check:
     return context.switch.check_observable()
 
 
-@when("EXPORT_MODE is changed in the env file")
+@when("EXPORT_MODE is changed where production takes it from")
 def switch_turned(context: Context) -> Action:
-    return context.switch.set_in_env_file(context.incident.name)
+    return context.switch.set_in_place(context.incident.name)
 
 
 @when("its services are redeployed on the release that runs now")
@@ -60,3 +61,8 @@ def rest_answers(context: Context) -> Check:
 @then("no service without EXPORT_MODE was recreated")
 def others_kept(context: Context) -> Check:
     return emergency_disablement.others_kept(context)
+
+
+@when("the change of EXPORT_MODE is announced in the incident channel")
+def announced(context: Context) -> Action:
+    return telling.announcing_switch(context)

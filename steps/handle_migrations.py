@@ -1,11 +1,11 @@
-"""Chapter 3: the schema goes back behind a restore point, or forward with a fix."""
+"""Chapter 3: the schema goes back behind a restore point, forward with a fix, or is relaxed for the target."""
 
 from pytest_bdd import given, then, when
 
 from runbook.actions import Action, Check
 from runbook.chapters import handle_migrations, strategy
 from runbook.chapters.context import Context
-from runbook.chapters.migrating import loss_acceptance
+from runbook.chapters.migrating import bridge, kept_rows, loss_acceptance, room
 
 
 @given("a downgrade() for every revision to undo")
@@ -16,6 +16,16 @@ def working_downgrade(context: Context) -> Check:
 @given("the downgrade command starts in the image of the failed release")
 def downgrade_starts(context: Context) -> Check:
     return handle_migrations.startable(context)
+
+
+@given("a restore point can be taken")
+def restore_point_can_be_taken(context: Context) -> Check:
+    return context.restore_point.can_be_taken()
+
+
+@given("there is room for a restore point")
+def room_for_restore_point(context: Context) -> Check:
+    return room.for_restore_point(context)
 
 
 @then("a person has accepted the data loss by name")
@@ -41,6 +51,11 @@ def restore_point_reads_back(context: Context) -> Check:
 @when("the dump in the database container is removed")
 def dump_inside_removed(context: Context) -> Action:
     return context.restore_point.tidying()
+
+
+@when("what the downgrade destroys is kept by itself")
+def destroyed_kept(context: Context) -> Action:
+    return kept_rows.keeping(context)
 
 
 @when("the schema is downgraded with the image of the failed release")
@@ -71,3 +86,33 @@ def migrated_forward(context: Context) -> Action:
 @then("the database is at the head of the forward-fix")
 def at_fix_head(context: Context) -> Check:
     return handle_migrations.migrated(context)
+
+
+@given("the bridge was tried on a copy of the schema, both ways")
+def bridge_tried(context: Context) -> Check:
+    return bridge.tried(context)
+
+
+@when("the bridge is written down on the production host")
+def bridge_noted(context: Context) -> Action:
+    return bridge.noting(context)
+
+
+@when("the schema is relaxed for the target")
+def schema_relaxed(context: Context) -> Action:
+    return bridge.building(context)
+
+
+@then("the catalog is as on the copy with the bridge")
+def bridge_built(context: Context) -> Check:
+    return bridge.built(context)
+
+
+@given("a bridge that stands can be taken away")
+def bridge_removable(context: Context) -> Check:
+    return bridge.removable(context)
+
+
+@when("a bridge that stands is taken away")
+def bridge_removed(context: Context) -> Action:
+    return bridge.removing(context)

@@ -4,8 +4,10 @@ from pytest_bdd import given, then, when
 
 from runbook.actions import Action, Check
 from runbook.chapters import identify_target, migration_facts, strategy, target
-from runbook.chapters.checks import compose_files
+from runbook.chapters.checks import compose_files, several_hosts
+from runbook.chapters.configuration import drift, restoring
 from runbook.chapters.context import Context
+from runbook.chapters.switching import deciding
 
 
 @given("the Compose project is up on the production host")
@@ -78,6 +80,16 @@ def switchable(context: Context) -> Check:
     return compose_files.switchable(context, target.pinned_release(context))
 
 
+@then("what differs from the configuration that the target was validated with is on record")
+def drift_on_record(context: Context) -> Check:
+    return drift.note_drift(context, target.pinned_release(context))
+
+
+@then("the configuration that the target will run with is decided")
+def configuration_decided(context: Context) -> Check:
+    return restoring.decide(context, target.pinned_release(context))
+
+
 @given("the schema revision of the database")
 def schema_revision(context: Context) -> Check:
     return migration_facts.read_revision(context)
@@ -95,4 +107,9 @@ def failed_migrations(context: Context) -> Check:
 
 @then("the verdict decides the strategy")
 def way_decided(context: Context) -> Check:
-    return strategy.record_decision(context)
+    return several_hosts.one_strategy(context, strategy.record_decision(context))
+
+
+@then("how the target takes the failed release's place is decided")
+def switch_decided(context: Context) -> Check:
+    return deciding.decided(context)

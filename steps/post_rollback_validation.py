@@ -6,6 +6,7 @@ from runbook.actions import Action, Check
 from runbook.chapters import post_rollback_validation, target
 from runbook.chapters.checks import final_check
 from runbook.chapters.context import Context
+from runbook.chapters.people import applied, telling
 
 
 @then("the running release is not in quarantine")
@@ -45,7 +46,7 @@ def entered_in_ledger(context: Context) -> Action:
 
 @then("the ledger names the running release")
 def ledger_names_it(context: Context) -> Check:
-    return context.ledger.check_newest(context.incident.facts["running"]["tag"], context.incident.name)
+    return context.ledger.check_newest(post_rollback_validation.validated_release(context).tag, context.incident.name)
 
 
 @given("the state of production after the rollback is on record")
@@ -60,12 +61,17 @@ def as_it_was_to_be(context: Context) -> Check:
 
 @when("rollback completion is announced in the incident channel")
 def announced(context: Context) -> Action:
-    return post_rollback_validation.announcing(context)
+    return telling.announcing(context)
 
 
 @when("a follow-up ticket for the forward-fix is created")
 def ticket_opened(context: Context) -> Action:
-    return post_rollback_validation.opening_ticket(context)
+    return applied.opening_ticket(context)
+
+
+@when("the applied action is documented in the incident log")
+def documented(context: Context) -> Action:
+    return applied.documenting(context)
 
 
 @when("the rollback is closed on the production host")
@@ -80,4 +86,4 @@ def not_under_way(context: Context) -> Check:
 
 @then("the follow-up ticket is found in the tracker")
 def ticket_found(context: Context) -> Check:
-    return context.tracker.listed(context.incident.name)
+    return applied.ticket_listed(context)

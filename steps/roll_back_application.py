@@ -5,6 +5,7 @@ from pytest_bdd import given, then, when
 from runbook.actions import Action, Check
 from runbook.chapters import identify_target, roll_back_application, strategy, target
 from runbook.chapters.context import Context
+from runbook.chapters.switching import abandoning, beside
 
 
 @given("the pinned target")
@@ -58,7 +59,7 @@ def gate_closed(context: Context) -> Check:
 
 
 @then("no request reaches the application")
-def users_kept_out(context: Context) -> Check:
+def no_request_arrives(context: Context) -> Check:
     return context.gate.check_traffic_paused()
 
 
@@ -120,3 +121,83 @@ def target_not_quarantined(context: Context) -> Check:
 @when("the failed release is quarantined")
 def quarantined(context: Context) -> Action:
     return roll_back_application.quarantine_failed(context)
+
+
+@when("api is started on the target beside the failed release")
+def started_beside(context: Context) -> Action:
+    return beside.starting(context)
+
+
+@when("jobs are stopped, and brought up on the target")
+def others_in_turn(context: Context) -> Action:
+    return beside.replacing_in_turn(context)
+
+
+@then("the target has as many containers as the failed release, on the pinned digests")
+def as_many_on_digest(context: Context) -> Check:
+    return beside.as_many_on_digest(context)
+
+
+@then("every container of the target stays healthy")
+def target_stays_healthy(context: Context) -> Check:
+    return beside.health_of_target(context).check_containers_healthy()
+
+
+@then("/healthz answers at every api container of the target")
+def target_live(context: Context) -> Check:
+    return beside.health_of_target(context).check_live()
+
+
+@then("/readyz answers at every api container of the target")
+def target_ready(context: Context) -> Check:
+    return strategy.ready(context, beside.health_of_target(context))
+
+
+@when("traffic is held")
+def traffic_held(context: Context) -> Action:
+    return beside.holding(context)
+
+
+@when("the failed containers of api are taken out")
+def failed_taken_out(context: Context) -> Action:
+    return beside.taking_out(context)
+
+
+@when("the failed containers of api are removed")
+def failed_removed(context: Context) -> Action:
+    return beside.removing_failed(context)
+
+
+@when("traffic is let on to the target")
+def traffic_let_on(context: Context) -> Action:
+    return beside.releasing(context)
+
+
+@given("every container of the failed release still serves")
+def failed_still_there(context: Context) -> Check:
+    return abandoning.failed_still_there(context)
+
+
+@when("IMAGE_TAG in the env file is set back to the failed release")
+def env_file_names_failed(context: Context) -> Action:
+    return abandoning.naming_failed(context)
+
+
+@when("the containers of the target are taken away")
+def target_taken_away(context: Context) -> Action:
+    return abandoning.removing_target(context)
+
+
+@when("jobs are stopped, and brought up on the failed release")
+def failed_brought_up(context: Context) -> Action:
+    return abandoning.bringing_failed_up(context)
+
+
+@when("traffic is let on to the failed release")
+def traffic_let_on_to_failed(context: Context) -> Action:
+    return context.gate.resume()
+
+
+@then("api and jobs run the failed release alone")
+def only_failed_left(context: Context) -> Check:
+    return abandoning.only_failed_left(context)

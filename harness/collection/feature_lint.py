@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from harness.collection.feature_model import Chapter, Definition, Runbook, Scenario, Step
+from harness.collection.feature_model import WAYS, Chapter, Definition, Runbook, Scenario, Step
 from runbook.incident.facts import Strategy
+from runbook.production.switchover.decision import SwitchMode
 
 #: Marks with which pytest itself leaves a test out, or calls a failed one good.
 _PYTESTS_OWN = {"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"}
@@ -128,6 +129,9 @@ def _tags(scenarios: Collection[Scenario], marks: Mapping[str, bool]) -> Iterato
         elif tag.name == "strategy" and tag.argument not in list(Strategy):
             known = ", ".join(f"@strategy:{each}" for each in Strategy)
             yield f"{tag.place}: no verdict decides for {tag} → write one of {known}"
+        elif tag.name == "switch" and tag.argument not in list(SwitchMode):
+            known = ", ".join(f"@switch:{each}" for each in SwitchMode)
+            yield f"{tag.place}: nothing decides for {tag} → write one of {known}"
 
 
 def _needs(scenarios: list[Scenario]) -> Iterator[str]:
@@ -149,17 +153,20 @@ def _needs(scenarios: list[Scenario]) -> Iterator[str]:
                     f"{tag.place}: {tag} of {scenario.name!r} names what no scenario provides on its way → mend the "
                     f"name, or write @provides:{tag.argument}"
                 )
-            elif tag.name == "needs" and (unmet := _strategies_without(scenario, found)):
+            elif tag.name == "needs" and (unmet := _ways_without(scenario, found)):
+                strategy, switch = unmet[0]
+                other = any(each.named("switch") for each in (scenario, *found))
                 yield (
-                    f"{tag.place}: {tag} of {scenario.name!r} is provided by no scenario for @strategy:{unmet[0]} → "
-                    f"provide it there too, or tag this scenario with the strategies that it is for"
+                    f"{tag.place}: {tag} of {scenario.name!r} is provided by no scenario for @strategy:{strategy}"
+                    f"{f' @switch:{switch}' if other else ''} → provide it there too, or tag this scenario with the"
+                    f" {'ways' if other else 'strategies'} that it is for"
                 )
 
 
-def _strategies_without(scenario: Scenario, providers: Iterable[Scenario]) -> list[str]:
-    """The strategies that the scenario is for, and for which none of these provides what it needs."""
-    provided = [strategy for each in providers for strategy in each.named("strategy") or list(Strategy)]
-    return [each for each in scenario.named("strategy") or list(Strategy) if each not in provided]
+def _ways_without(scenario: Scenario, providers: Iterable[Scenario]) -> list[tuple[str, str]]:
+    """The ways that the scenario is for, and for which none of these provides what it needs."""
+    provided = {way for each in providers for way in each.ways}
+    return [way for way in WAYS if way in scenario.ways - provided]
 
 
 def _provided_twice(providers: Mapping[str, list[Scenario]]) -> Iterator[str]:

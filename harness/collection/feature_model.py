@@ -10,6 +10,14 @@ from types import SimpleNamespace
 from typing import TypeVar, get_type_hints
 
 from runbook.actions import Action
+from runbook.incident.facts import Strategy
+from runbook.production.switchover.decision import SwitchMode
+
+#: The ways that an incident can go: a strategy, and a way to switch. Where the schema changes, traffic is paused.
+WAYS = (
+    *((str(strategy), str(SwitchMode.BEHIND_CLOSED_GATE)) for strategy in Strategy),
+    (str(Strategy.IMAGE_ONLY), str(SwitchMode.BESIDE)),
+)
 
 
 def makes_change(function: Callable[..., object]) -> bool:
@@ -70,10 +78,19 @@ class Scenario:
         """The arguments of its tags of that name."""
         return tuple(found.argument for found in self.tags if found.name == tag and found.argument)
 
+    @property
+    def ways(self) -> frozenset[tuple[str, str]]:
+        """The ways of an incident, each a strategy and a way to switch, that it is for."""
+        strategies, switches = self.named("strategy"), self.named("switch")
+        return frozenset(
+            (strategy, switch)
+            for strategy, switch in WAYS
+            if (not strategies or strategy in strategies) and (not switches or switch in switches)
+        )
+
     def may_meet(self, other: "Scenario") -> bool:
-        """Tell whether both may apply in one incident: they are not for different strategies."""
-        strategies, others = set(self.named("strategy")), set(other.named("strategy"))
-        return not strategies or not others or bool(strategies & others)
+        """Tell whether both may apply in one incident: there is a way that both are for."""
+        return bool(self.ways & other.ways)
 
 
 @dataclass(frozen=True)

@@ -105,16 +105,18 @@ def definitions_of(session: pytest.Session) -> list[Definition]:
     return sorted(map(_definition, _contexts(session)), key=lambda definition: definition.place)
 
 
-def hand_results_to(session: pytest.Session, take: Callable[[object], None]) -> None:
-    """Let `take` have what each step's function returns; pytest-bdd drops it, and tells no hook."""
+def hand_calls_to(session: pytest.Session, take: Callable[[functools.partial[object]], None]) -> None:
+    """Let `take` make the call of each step's function: what it returns pytest-bdd drops, and tells no hook."""
     for context in _contexts(session):
         context.step_func = _handing(context.step_func, take)
 
 
-def _handing(function: Callable[..., object], take: Callable[[object], None]) -> Callable[..., object]:
+def _handing(
+    function: Callable[..., object], take: Callable[[functools.partial[object]], None]
+) -> Callable[..., object]:
     @functools.wraps(function)
     def handing(*args: object, **kwargs: object) -> None:
-        take(function(*args, **kwargs))
+        take(functools.partial(function, *args, **kwargs))
 
     return handing
 

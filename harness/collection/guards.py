@@ -13,6 +13,7 @@ from harness.collection.feature_parser import definitions_of, read_chapter
 from harness.collection.meddlers import COLLECTING, without_meddlers
 from harness.collection.order import are_in_order, place_of
 from harness.compat import FeatureFile
+from harness.hosts.scenarios import host_of
 from harness.options import RUN, runs_features
 from harness.session.retyped import Typed
 from runbook.text import visible
@@ -121,7 +122,7 @@ def _shuffled(config: pytest.Config, items: Iterable[pytest.Item], typed: Typed)
     if others:
         told = "is no scenario: a run of the runbook runs feature files only"
         return [f"{others[0].nodeid} {told} → type {_without_files(config, {item.path for item in others}, typed)}"]
-    places = [place_of(item) for item in items]
+    places = [(*place_of(item), host_of(item)) for item in items]
     if len(set(places)) < len(places):
         return [f"a plugin repeats scenarios: {_IN_ORDER} → {without_meddlers(config, typed, COLLECTING)}"]
     if not are_in_order(config, items):

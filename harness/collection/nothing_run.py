@@ -5,6 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
+from harness.asked_for import VALIDATIONS
 from harness.collection.guards import misplaced
 from harness.collection.meddlers import without_meddlers
 from harness.session.blocked import blocked, unblocked
@@ -24,7 +25,6 @@ _SHOWING = {
     "setupplan": "--setup-plan",
     "generate_missing": "--generate-missing",
 }
-_VALIDATIONS = ("post_deploy", "pre_deploy")
 _RAN = "exit code 0 means that the checks ran"
 
 
@@ -55,4 +55,4 @@ def _asked(config: pytest.Config) -> str | None:
             return f"--{flag}"
     mark = str(getattr(option, "markexpr", "") or "").strip()
     wanted = re.findall(r"(not\s+)?(\w+)", mark)
-    return f"-m {mark}" if any(word in _VALIDATIONS and not without for without, word in wanted) else None
+    return f"-m {mark}" if any(word in VALIDATIONS and not without for without, word in wanted) else None

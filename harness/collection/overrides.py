@@ -7,21 +7,25 @@ from pathlib import Path
 import pytest
 
 from harness.compat import FeatureFile
+from harness.hosts.scenarios import host_of
 from harness.options import Run
 from harness.session.retyped import Typed
 
 
-def step_id(feature: str, scenario: int, step: int) -> str:
-    """`5.3.2`: the number of the chapter, which its file's name begins with, of its scenario, of its step."""
+def step_id(feature: str, scenario: int, step: int, host: str = "") -> str:
+    """`5.3.2`: the number of the chapter, which its file's name begins with, of its scenario, of its step.
+
+    `5.3.2@shop-1` where the scenario is for one of several hosts.
+    """
     stem = Path(feature).stem
     number = re.match(r"[0-9]+", stem)
-    return f"{number.group() if number else stem}.{scenario}.{step}"
+    return f"{number.group() if number else stem}.{scenario}.{step}{f'@{host}' if host else ''}"
 
 
 def refuse_overrides(run: Run, selected: Iterable[pytest.Item], typed: Typed) -> None:
     """Raise UsageError for an id that no selected step has, or that was known in the incident gone on with."""
     there = {
-        step_id(item.path.name, item.parent.position_of(item), number + 1)
+        step_id(item.path.name, item.parent.position_of(item), number + 1, host_of(item))
         for item in selected
         if isinstance(item.parent, FeatureFile)
         for number in range(item.parent.steps_of(item))

@@ -18,15 +18,18 @@ _HEAD = (
 REPLACED = (
     ("<html>", '<html lang="en">'),
     ('<meta charset="utf-8"/>', f'<meta charset="utf-8">{_HEAD}'),
-    ('<h1 id="title">', '<h2 class="pt-title">As pytest reported it</h2><p id="title">'),
+    ('<h1 id="title">', '<details><summary>As pytest reported it</summary><p id="title">'),
     ("</h1>", "</p>"),
     ("<h2>Environment</h2>", "<h3>Environment</h3>"),
     ('<table id="environment"></table>', '<table id="environment" aria-label="Environment"></table>'),
     ("<h2>Summary</h2>", "<h3>Summary</h3>"),
     ('<table id="results-table">', '<table id="results-table" aria-label="Results, a scenario each">'),
-    ("<footer>", "</section></main><footer>"),
+    ("<footer>", "</details></section></main><footer>"),
 )
 _BODY = "<body>"
+_TITLE = re.compile('(?<=<title id="head-title">)')
+_HEADLINE = re.compile("<h1>(.*?)</h1>", re.DOTALL)
+_TAG = re.compile("<[^>]*>")
 _FILTER = re.compile(r'(<input checked="true" class="filter" [^>]*data-test-result="(\w+)")')
 
 
@@ -73,4 +76,9 @@ class _LaidOut:
         page = page.replace("</footer>", f"<script>{self._script}</script></footer>")
         # The record last, or its words could be taken for parts of the layout.
         head, _, rest = page.partition(_BODY)
-        return f'{head}{_BODY}<main>{self._record()}<section class="pt" aria-label="The report of pytest">{rest}'
+        record = self._record()
+        # How it ended comes first in the title, so that a browser's tab tells it.
+        if headline := _HEADLINE.search(record):
+            words = f"{_TAG.sub('', headline[1])}: "
+            head = _TITLE.sub(lambda _: words, head, count=1)
+        return f'{head}{_BODY}<main>{record}<section class="pt" aria-label="The report of pytest">{rest}'

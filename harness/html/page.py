@@ -72,3 +72,9 @@ def pytest_html_results_table_row(cells: list[str]) -> None:
         start, end = '<td class="col-testId">', "</td>"
         if cell.startswith(start):
             cells[number] = start + escape(cell[len(start) : -len(end)]) + end
+
+
+def pytest_html_results_table_html(report: pytest.TestReport, data: list[str]) -> None:
+    """Tell why a scenario was left out; pytest-html shows a tuple with the path of a file of ours."""
+    if report.skipped and isinstance(report.longrepr, tuple):
+        data[:] = [escape(report.longrepr[2])]

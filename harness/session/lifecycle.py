@@ -3,40 +3,48 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import pytest
 
+from harness.ci.annotations import annotate
 from harness.collection.deselection import LEFT_OUT, whole
 from harness.collection.order import Prerequisites, left_out_by_default, missing_needs, named
 from harness.collection.overrides import refuse_overrides
 from harness.compat import Redacting, flush_terminal, install_quiet_reporter, through_terminal
+from harness.hosts.scenarios import hosts_of_run
 from harness.html.compat_html import drop_page
 from harness.options import RUN, Run
+from harness.planned import refuse_other_runbook
 from harness.session.blocked import blocked, unblocked
 from harness.session.retyped import Typed
 from harness.session.run import RunSession
-from harness.session.run_lock import RunLock
+from harness.session.run_lock import RunLock, RunLocks
 from harness.session.signals import Signals
-from harness.session.summary import last_lines
+from harness.session.summary import last_lines, plan_of_run, remarks_on_plan
 from harness.terminal.progress import Progress
 from harness.terminal.screen import colour_of
 from runbook.actions import LeftOut, Outcome
 from runbook.chapters.context import Context, learn_production
 from runbook.errors import RedactionError, RunbookError
 from runbook.hosts.command import NullRecorder
-from runbook.hosts.local import Host
+from runbook.hosts.opening import open_host
+from runbook.hosts.ssh.connection import close_connections
 from runbook.incident.executor import Mode
 from runbook.production.compose import Production
 from runbook.production.docker_engine import production_host
 from runbook.report.downtime import in_words, measured
+from runbook.report.plan.plan_file import as_json
 from runbook.secrets.known import redactor_for
 from runbook.secrets.redactor import Redactor, redact_tracebacks
 from runbook.secrets.selftest import refuse_leaks, texts_in
 from runbook.text import visible
+
+if TYPE_CHECKING:
+    import testinfra.host
 
 CONDUCT = pytest.StashKey[RunSession]()
 REDACTOR = pytest.StashKey[Redactor]()
@@ -53,7 +61,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.reportchars = ""
     config.option.color = colour_of(config.option.color, os.environ, no_color=config.option.no_color)
     config.stash[REDACTOR] = redactor = redactor_for(run.settings)
-    install_quiet_reporter(config, redactor.text)
+    reporter = install_quiet_reporter(config, redactor.text, on_stderr=config.option.json)
+    reporter.says_little = run.is_plan
     if config.option.capture == "no":
         # What steps print goes straight to the terminal.
         sys.stdout, sys.stderr = (
@@ -77,18 +86,21 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     with ExitStack() as until_closed:
         try:
             refuse_leaks(session.config.stash[REDACTOR], {"terminal": partial(_on_terminal, session.config)})
-            production = _refuse(session, run)
-            needs = Prerequisites(session.items, run.earlier.passed if run.earlier else ())
+            productions = _refuse(session, run)
+            needs = Prerequisites(
+                session.items, run.earlier.passed if run.earlier else (), hosts_of_run(session.config)
+            )
             conduct = RunSession(run, session.config.stash[REDACTOR], Progress(session.config), needs)
             conduct.is_part = bool(session.config.stash.get(LEFT_OUT, ()))
-            lock = _locked(production, conduct, until_closed) if run.mode is Mode.EXECUTE else None
+            locks = _locked(productions, conduct, until_closed) if run.mode is Mode.EXECUTE else None
         except (pytest.UsageError, RunbookError) as error:
             raise pytest.UsageError(_refusal(error, session.config.stash[REDACTOR])) from None
         session.config.stash[CONDUCT] = conduct
         signals = session.config.stash[SIGNALS]
         ending = Outcome.INTERRUPTED
         try:
-            conduct.open(session.items, lock, production_host(production))
+            where = {name: production_host(each) | {"address": each.host.address} for name, each in productions.items()}
+            conduct.open(session.items, locks, where)
             result = yield
         except (session.Failed, RunbookError):
             ending = Outcome.FAILED
@@ -112,16 +124,17 @@ def _on_terminal(config: pytest.Config, value: Any) -> str:
     return through_terminal(config, texts_in(value))
 
 
-def _locked(production: Production, conduct: RunSession, until_closed: ExitStack) -> RunLock:
+def _locked(productions: Mapping[str, Production], conduct: RunSession, until_closed: ExitStack) -> RunLocks:
     # The journal first: it is this incident's alone, and a lock that is taken must not be let go of for its sake.
-    lock = RunLock(production, conduct.run.incident, conduct.run.resume_command)
-    until_closed.callback(lock.release)
+    run = conduct.run
+    locks = RunLocks({name: RunLock(each, run.incident, run.resume_command) for name, each in productions.items()})
+    until_closed.callback(locks.release)
     try:
-        lock.take()
+        locks.take()
     except BaseException:
         conduct.abandon()
         raise
-    return lock
+    return locks
 
 
 def _came_to(session: pytest.Session, conduct: RunSession) -> Outcome:
@@ -131,21 +144,25 @@ def _came_to(session: pytest.Session, conduct: RunSession) -> Outcome:
     nothing_ran = not good and LeftOut.PASSED not in conduct.settled.values()
     if nothing_ran or outcomes - good - {Outcome.NOT_APPLICABLE}:
         session.testsfailed = session.testsfailed or 1  # what pytest's exit code is made from
-    incident = conduct.incident
+    incidents = [each.incident for each in conduct.hosts]
     bad = [item for item in session.items if conduct.ended.get(item.nodeid) not in (*good, Outcome.NOT_APPLICABLE)]
     # What goes wrong on a way that nobody has decided on yet does not take the decision away.
-    on_no_way = "strategy" not in incident.facts and all(named(item, "strategy") for item in bad)
-    if incident.mode is Mode.PLAN and incident.undecided and (on_no_way or not bad):
+    undecided = any(each.undecided for each in incidents)
+    on_no_way = all(each.facts.strategy is None for each in incidents) and all(named(item, "strategy") for item in bad)
+    if conduct.run.mode is Mode.PLAN and undecided and (on_no_way or not bad):
         return Outcome.DECISION_NEEDED
     if session.testsfailed:
         return Outcome.FAILED
-    if "nothing to do" in incident.facts:
+    if conduct.nothing_to_do:
         return Outcome.NOTHING_TO_DO
-    return Outcome.PLANNED if incident.planned_changes else Outcome.PASSED
+    return Outcome.PLANNED if any(each.planned_changes for each in incidents) else Outcome.PASSED
 
 
-def _refuse(session: pytest.Session, run: Run) -> Production:
-    """Look for production, off the record; raise UsageError or RunbookError when this run may not begin."""
+def _refuse(session: pytest.Session, run: Run) -> dict[str, Production]:
+    """Look for production on each host, off the record.
+
+    Raises UsageError or RunbookError when this run may not begin.
+    """
     typed = Typed.by(session.config)
     if problems := blocked(session.config):
         raise pytest.UsageError(f"{'; '.join(problems)} → type {unblocked(session.config, typed)}")
@@ -156,11 +173,18 @@ def _refuse(session: pytest.Session, run: Run) -> Production:
             f"{'; '.join(missing)}, which was not selected → to run it whole, type {whole(run, typed)}"
         )
     refuse_overrides(run, session.items, typed)
-    host = Host(run.settings.host.environment, NullRecorder())
-    production = Production(host, run.settings.project, run.settings.deadlines)
-    production.running()
-    learn_production(run.settings, host, session.config.stash[REDACTOR])
-    return production
+    if run.plan is not None:
+        refuse_other_runbook(run.plan, session.items, run.settings_file, typed)
+    productions = {}
+    for name, settings in run.on_each.items():
+        host = open_host(settings.host, NullRecorder())
+        productions[name] = Production(host, settings.project, settings.deadlines)
+        try:
+            productions[name].running()
+            learn_production(settings, host, session.config.stash[REDACTOR])
+        except RunbookError as error:
+            raise error.on(name) from None
+    return productions
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -195,22 +219,45 @@ def context(request: pytest.FixtureRequest) -> Context:
     return request.config.stash[CONDUCT].context
 
 
+@pytest.fixture
+def host(context: Context) -> "testinfra.host.Host":
+    """The production host as testinfra sees it, for a team's own steps."""
+    return context.seen
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Print the last lines, the record's path as the very last; leave no empty folder behind a refused run."""
+    close_connections()
     run = config.stash.get(RUN, None)
     if run is None:
         return
     conduct = config.stash.get(CONDUCT, None)
     if conduct is not None:
         conduct.progress.ended()
-    if conduct is not None and conduct.ending is not None:
-        conduct.progress.closed(last_lines(conduct), in_words(measured(conduct.incident.journal.entries)))
+    ended = conduct is not None and conduct.ending is not None
+    if conduct is not None and ended and run.is_plan:
+        _show_plan(config, conduct)
+    elif conduct is not None and ended:
+        conduct.progress.closed(last_lines(conduct), in_words(measured(conduct.journal.entries)))
+    annotate(config, conduct.journal.entries if conduct else (), conduct.items if conduct else ())
+    if ended and not config.option.json:
         with contextlib.suppress(OSError):  # the terminal may be gone
             print(run.page if run.page.exists() else run.journal)  # noqa: T201 - the last line is this path, by contract
-    elif run.earlier is None:
+    elif not ended and run.earlier is None:
         # What a journal that could not be opened left: an empty one, or none.
         run.journal.unlink(missing_ok=True)
         run.page.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             run.folder.rmdir()
+
+
+def _show_plan(config: pytest.Config, conduct: RunSession) -> None:
+    """Show the plan on one screen, or print it for programs."""
+    plan = plan_of_run(conduct)
+    if not config.option.json:
+        conduct.progress.planned(plan, remarks_on_plan(conduct))
+        return
+    flush_terminal(config)
+    with contextlib.suppress(OSError):  # who read it may be gone
+        print(config.stash[REDACTOR].text(as_json(plan)))  # noqa: T201 - it is what was asked for

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from harness.compat import TOLD
 from harness.session.lifecycle import CONDUCT, REDACTOR
 from runbook.actions import Outcome
 from runbook.errors import CheckFailed, Inconclusive
@@ -90,8 +91,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     return result
 
 
-def _report(item: pytest.Item, why: str) -> None:
+def _report(item: pytest.Item, why: str, *, told: bool = False) -> None:
     report = pytest.TestReport(item.nodeid, item.location, {}, "failed", why, "call")
+    setattr(report, TOLD, told)
     item.config.hook.pytest_runtest_logreport(report=report)
 
 
@@ -104,8 +106,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     item = session.stash.get(_IN_FLIGHT, None)
     if item is not None:
         with contextlib.suppress(Exception):  # a plugin that fails in here may have ended the run to begin with
-            _report(item, "the run was ended in this scenario; the record tells in which step")
+            _report(item, "the run was ended in this scenario; the record tells in which step", told=True)
     whole = conduct.ending is not None and not conduct.ending.trouble
+    void = conduct.planned_only is not None and conduct.planned_only.void is not None
+    if void and not conduct.changes_made:
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        return
     if whole and conduct.outcome is Outcome.DECISION_NEEDED:
         session.exitstatus = DECISION_NEEDED
     elif not (whole and conduct.outcome in ENDED_WELL) and session.exitstatus == pytest.ExitCode.OK:

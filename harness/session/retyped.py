@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.compat import OptionKind, known_options
+from runbook.command_hints import as_typed, without_usual
 
 
 def program(started_in: Path) -> str:
@@ -76,7 +77,7 @@ class Typed:
             "" if self.new_environment is None else f"PYTEST_ADDOPTS={shlex.quote(shlex.join(self.new_environment))} "
         )
         more = () if self.new_settings is None else ("-o", f"addopts={shlex.join(self.new_settings)}")
-        return front + shlex.join((*self.words, *more))
+        return front + shlex.join((*as_typed(without_usual(self.words, Path.cwd())), *more))
 
     def _left_by(self, gone: _Gone) -> "Typed":
         environment = self.environment if self.new_environment is None else self.new_environment

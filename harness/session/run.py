@@ -4,34 +4,55 @@ import importlib.metadata
 import os
 import platform
 import socket
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
 import pytest
 
-from harness.collection.order import Prerequisites
+from harness.collection.order import Prerequisites, named
+from harness.compat import FeatureFile
+from harness.hosts.on_host import OnHost, on_each_host
+from harness.hosts.scenarios import BEFORE_SCHEMA, host_of
 from harness.options import Run
-from harness.session.run_lock import RunLock
+from harness.planned import PlannedOnly
+from harness.session.people import People
+from harness.session.run_lock import RunLocks
 from harness.session.text_hash import others, text_of
 from harness.terminal.progress import Progress
 from runbook import VERSION
-from runbook.actions import LeftOut, Outcome
+from runbook.actions import Action, ActionName, LeftOut, Outcome
 from runbook.chapters import snapshot
 from runbook.chapters.context import Context
 from runbook.clock import utc_now
-from runbook.errors import JournalError, RunbookError, unknown
-from runbook.hosts.local import Host
+from runbook.errors import JournalError, RunbookError
 from runbook.incident.availability_prober import AvailabilityProber
 from runbook.incident.executor import Executor, Mode
-from runbook.incident.orphaned_command import settle
+from runbook.incident.facts import Override, Strategy, Unknown
+from runbook.journal.availability import Availability
 from runbook.journal.journal import FORMAT, Journal
+from runbook.notify.announcement import Channel
 from runbook.operator import operator, operator_from
+from runbook.report.archive.forecast import NOT_KNOWN, Forecast, Forecasts
+from runbook.report.archive.usual_duration import usual_duration
 from runbook.report.plan_lookup import Sought, newest_plan
 from runbook.secrets.redactor import Redactor
+from runbook.settings.absent import Absent
 
-_PACKAGES = ("pytest", "pytest-bdd", "pytest-html", "httpx", "apprise", "jinja2", "pydantic", "pglast", "rich")
+_PACKAGES = (
+    "pytest",
+    "pytest-bdd",
+    "pytest-html",
+    "docker",
+    "httpx",
+    "apprise",
+    "jinja2",
+    "pydantic",
+    "pglast",
+    "rich",
+)
 
 
 @dataclass
@@ -50,84 +71,211 @@ class RunSession:
         self.run = run
         self.progress = progress
         self.needs = needs
-        self.incident = Executor(run.incident, run.mode, Journal(run.journal, redactor, go_on=run.earlier is not None))
-        self.incident.listener = progress
-        self.incident.overriding, self.incident.urgent = run.overriding, "emergency" in run.kind
-        self.availability = AvailabilityProber.of(run.settings, self.incident.journal)
+        #: The whole journal; each host has its part of it.
+        self.journal = Journal(run.journal, redactor, go_on=run.earlier is not None)
+        #: Its hosts, the canary first, and the one that the scenario which runs is about: the canary, if it is all.
+        self.hosts = on_each_host(run, self.journal)
+        self.now, self._of_all = self.hosts[0], True
+        for each in self.hosts:
+            each.incident.listener = progress
+            each.incident.overriding, each.incident.urgent = run.overriding, "emergency" in run.kind
         if run.earlier is not None:
-            if len(self.incident.journal.entries) != len(run.earlier.entries):
+            if len(self.journal.entries) != len(run.earlier.entries):
                 self.abandon()
                 raise JournalError(
                     f"another run went on with {run.incident} at this very moment",
                     "look at how it ended, then try again",
                 )
-            self.incident.go_on_from(run.earlier.entries, elsewhere=run.earlier.elsewhere)
+            for each in self.hosts:
+                each.go_on_from(run.earlier.entries, elsewhere=run.earlier.elsewhere)
+        #: What holds this run to the plan that was named; None without one.
+        self.planned_only: PlannedOnly | None = None
+        if run.plan is not None:
+            marks = ("-m", run.mark) if run.mark else ()
+            again = run.command(*marks, *run.options.typed)
+            self.planned_only = PlannedOnly(run.plan, lambda: self.incident, self.journal, again)
+            for each in self.hosts:
+                each.incident.permit = self.planned_only.permit
+        self.forecasts = Forecasts(run.folder.parent, run.settings.project.name)
+        #: The engine's machine, as far as that is known.
+        self.host = ""
+        self.people = People(run, self.journal, lambda: self.incident, self._new_channel, self.expected_interruption)
+        for each in self.hosts:
+            each.incident.watching = self.people.watch
         #: How each scenario ended, by its id.
         self.ended: dict[str, Outcome] = {}
         #: Why scenarios need not run any more, by id.
         self.settled: dict[str, LeftOut] = {}
         self.items: list[str] = []
+        self._selected: tuple[pytest.Item, ...] = ()
         #: Whether this is a plan of a part of the runbook.
         self.is_part = False
         #: How the run ended; None until then.
         self.ending: Ending | None = None
-        self.lock: RunLock | None = None
-        self._tools: Context | None = None
+        self.locks: RunLocks | None = None
+
+    @property
+    def incident(self) -> Executor:
+        """The incident on the host that the scenario which runs is about."""
+        return self.now.incident
 
     @property
     def context(self) -> Context:
-        """The parts of this production; made on first use, when the journal can tell about it."""
-        if self._tools is None:
-            self._tools = Context(self.run.settings, self.incident, self.run.options, lambda: self.availability.summary)
-        return self._tools
+        """The parts of production there."""
+        return self.now.context
+
+    def turn_to(self, item: pytest.Item) -> None:
+        """Be on the host that this scenario is about, or on all of them."""
+        name = host_of(item)
+        self._of_all = not name or bool(item.get_closest_marker(BEFORE_SCHEMA) and self._before_shared_schema(name))
+        self.now = next((each for each in self.hosts if each.name == name), self.hosts[0])
+        for each in self.hosts:
+            each.begin_step(of_all=not name)
+
+    def taking_part(self) -> list[OnHost]:
+        """The hosts on which the step that is open is done: one, or all that have anything to do."""
+        if not self._of_all or len(self.hosts) == 1:
+            return [self.now]
+        return [each for each in self.hosts if not each.incident.facts.nothing_to_do] or [self.now]
+
+    def _before_shared_schema(self, name: str) -> bool:
+        """Tell whether that host is the first one, before whose switch the schema changes that all hosts share."""
+        database, strategy = self.run.settings.database, self.hosts[0].incident.facts.strategy
+        shared = database is not None and database.hosts == "shared"
+        return shared and name == self.hosts[0].name and strategy in (Strategy.DOWNGRADE, Strategy.FORWARD_FIX)
+
+    def also_done_on(self, change: Action) -> list[OnHost]:
+        """The other hosts on which the application is stopped as well, before the schema changes that they share."""
+        stops = change.name is ActionName.STOP_APPLICATION and self._before_shared_schema(self.now.name)
+        return list(self.hosts[1:]) if stops else []
+
+    @property
+    def changes_made(self) -> list[str]:
+        """The changes to production that were really begun, in words, host by host."""
+        return [self.told_on(each, change) for each in self.hosts for change in each.incident.changes_made]
+
+    def told_on(self, host: OnHost, words: str) -> str:
+        """What is so on one of several hosts, in words."""
+        return f"{host.name}: {words}" if host.name else words
+
+    @property
+    def not_configured(self) -> Counter[Absent]:
+        """What the settings leave out, and how many steps had nothing to do for that, on all hosts."""
+        return sum((each.incident.not_configured for each in self.hosts), Counter())
+
+    @property
+    def nothing_to_do(self) -> str | None:
+        """Why there is nothing to do on any of the hosts; None where there is."""
+        told = [each.incident.facts.nothing_to_do for each in self.hosts]
+        return told[0] if all(told) else None
+
+    @property
+    def seen_of_users(self) -> Availability | None:
+        """What is known of how users are served: at the address that is worst off, where there are several."""
+        known = [found for each in self.hosts if (found := each.availability.summary) is not None]
+        return next((each for each in known if each.down_since is not None), known[0] if known else None)
+
+    def _new_channel(self) -> Channel:
+        return self.context.new_channel()
 
     @property
     def outcome(self) -> Outcome | None:
         """How the run ended; None until then."""
         return self.ending.outcome if self.ending else None
 
+    def forecast(self, patience: float = 0.0) -> Forecast | None:
+        """The interruption that is expected; waits `patience` seconds at most for what is known of it."""
+        return self.forecasts.found(self.incident.facts.way, self.host, patience)
+
+    def expected_interruption(self, patience: float = 0.0) -> str:
+        """The same in words."""
+        return str(self.forecast(patience) or NOT_KNOWN)
+
     def abandon(self) -> None:
         """Let go of the journal of a run that is refused."""
-        self.incident.journal.close()
+        self.journal.close()
 
     def open(
-        self, items: Sequence[pytest.Item], lock: RunLock | None, where: Mapping[str, str | None] | None = None
+        self,
+        items: Sequence[pytest.Item],
+        locks: RunLocks | None,
+        where: Mapping[str, Mapping[str, str | None]] | None = None,
     ) -> None:
-        """Put on record who begins, or goes on with, what and `where`; wait for what a killed run left at work."""
-        self.progress.opened(self.run, lambda: self.availability.summary)
+        """Put on record who begins, or goes on with, what and `where`; wait for what a killed run left at work.
+
+        `where` is what is known of each host, by its name.
+        """
+        self._selected = tuple(items)
+        self.show_standing()
+        if self.run.mode is Mode.EXECUTE:
+            usual = usual_duration(self.run.folder.parent, self.run.settings.project.name, self.run.kind)
+            self.progress.now.standing.expected = usual
+        found = _where(self.hosts, where or {}, locks)
+        self.host = str(found.get("host") or "")
+        self.forecasts.start()
+        self.progress.opened(self.run, lambda: self.seen_of_users)
         self.items = [item.nodeid for item in items]
-        text = text_of({item.path for item in items})
-        begun = {**_opening(self.run, items), **(where or {}), "lock": lock.facts if lock else None, "text": text}
+        text = text_of({item.path for item in items}, self.run.settings_file)
+        begun = {**_opening(self.run, items), **found, "text": text}
         if self.run.earlier is None:
-            self.incident.journal.write("opened", sync=True, format=FORMAT, **begun)
+            self.journal.write("opened", sync=True, format=FORMAT, **begun)
         else:
             begun["other_text"] = other = others(self.run.earlier.begun, text)
-            self.incident.journal.write("resumed", sync=True, **begun)
+            self.journal.write("resumed", sync=True, **begun)
             if other:
                 self.progress.note(f"this run has other {' and '.join(other)} than the incident had before")
-            host = Host(self.run.settings.host.environment, self.incident)
-            settle(self.incident.journal, self.progress.note, host)
+            for each in self.hosts:
+                each.settle(self.progress.note)
         self._put_plan_on_record()
-        self.availability.start()
+        for prober in self._probers:
+            prober.start()
         if self.run.options.override:
             self._vouch()
-        if lock is not None:
-            self.lock = lock
-            self.incident.before_change = lock.keep
+        if locks is not None:
+            self.locks = locks
+            for each in self.hosts:
+                each.incident.before_change = locks.keep
+
+    @property
+    def _probers(self) -> list[AvailabilityProber]:
+        return list(dict.fromkeys(each.availability for each in self.hosts))
+
+    def show_standing(self) -> None:
+        """Tell the header what is known by now: from where to where, by which strategy, in how many steps."""
+        facts, standing = self.incident.facts, self.progress.now.standing
+        found = facts.origin or facts.before
+        standing.source, standing.target = ", ".join(found.tags) if found else "", facts.target_tag
+        standing.strategy = str(facts.strategy or "")
+        if switch := facts.switch:
+            standing.strategy = f"{switch.variable}={switch.value}"
+        standing.steps = sum(self._steps_of(item) for item in self._selected)
+
+    def _steps_of(self, item: pytest.Item) -> int:
+        """How many steps of a scenario are to be run, as far as that is known by now."""
+        facts = self.incident.facts
+        decided = {"strategy": facts.strategy, "switch": facts.switchover.mode if facts.switchover else None}
+        other_way = any(
+            way is not None and (ways := named(item, mark)) and way not in ways for mark, way in decided.items()
+        )
+        left_out = self.ended.get(item.nodeid) is Outcome.NOT_APPLICABLE
+        feature = item.parent
+        return 0 if other_way or left_out or not isinstance(feature, FeatureFile) else feature.steps_of(item)
 
     def _put_plan_on_record(self) -> None:
         """Keep what the plan of this incident said; the page shows it beside what was done."""
-        journal = self.incident.journal
+        journal = self.journal
         if self.run.mode is Mode.EXECUTE and not any(entry["kind"] == "plan" for entry in journal.entries):
-            plan = newest_plan(self.run.folder.parent, Sought.by(journal.entries[0]))
+            named = self.run.plan
+            plan = named.as_kept() if named else newest_plan(self.run.folder.parent, Sought.by(journal.entries[0]))
             journal.write("plan", sync=True, **plan)
 
     def _vouch(self) -> None:
         # It goes into the ledger on the host as well.
-        because = self.incident.journal.redactor.text(str(self.run.options.because))
-        word = {"by": operator(), "because": because, "at": utc_now()}
-        before = self.incident.facts.get("overrides", {})
-        self.incident.record_fact("overrides", before | dict.fromkeys(self.run.options.override, word))
+        because = self.journal.redactor.text(str(self.run.options.because))
+        word = Override(by=operator(), because=because, at=utc_now())
+        for each in self.hosts:
+            before = each.incident.facts.overrides
+            each.incident.record_fact("overrides", before | dict.fromkeys(self.run.options.override, word))
 
     def close(self, ending: Outcome, stopped_by: str | None) -> bool:
         """Close what is open, look at production once more, and write the last entry; tell whether all that was done.
@@ -136,7 +284,15 @@ class RunSession:
         """
         self.ending = Ending(ending)
         # Each of these on its own: a full disk, or a bug, must not keep the next from being done, nor the last lines.
-        for step in (partial(self._close_step, stopped_by), self._look_after, self.availability.stop, self._close):
+        steps: list[Callable[[], object]] = [
+            partial(self._close_step, stopped_by),
+            *(partial(self._look_after, each) for each in self.hosts),
+            *(prober.stop for prober in self._probers),
+            self._tell,
+            self._close_tools,
+            self._close,
+        ]
+        for step in steps:
             try:
                 step()
             except Exception as error:  # noqa: BLE001 - whatever it was, it goes into the last lines
@@ -149,7 +305,12 @@ class RunSession:
 
     @property
     def remaining(self) -> list[str]:
-        """The scenarios that the incident began with, and that neither passed in it nor need to run any more."""
+        """The scenarios that the incident began with, and that neither passed in it nor need to run any more.
+
+        An incident that is abandoned needs none of them any more.
+        """
+        if self.run.abandons and self.outcome is Outcome.PASSED:
+            return []
         earlier = self.run.earlier
         first = earlier.entries[0]["scenarios"] if earlier else list(self.items)
         passed = {item for item, outcome in self.ended.items() if outcome is Outcome.PASSED} | set(self.settled)
@@ -160,19 +321,32 @@ class RunSession:
             if item not in passed and not (item not in self.ended and item.rpartition("::")[2] in before)
         ]
 
+    @property
+    def _closing(self) -> dict[str, Any]:
+        trouble = self.journal.trouble
+        return {
+            "outcome": self.outcome,
+            "changes_made": self.changes_made,
+            "reached": sorted(self.needs.reached),
+            "remaining": self.remaining,
+            **({"trouble": trouble} if trouble else {}),
+        }
+
+    def _tell(self) -> None:
+        try:
+            self.people.ended(self.ending.outcome if self.ending else Outcome.INTERRUPTED, self._closing)
+        except Exception as error:  # noqa: BLE001 - that people were not told is no trouble of the run's
+            self.progress.note(f"people were not told how it ended ({error})")
+
     def _close(self) -> None:
-        journal = self.incident.journal
+        journal = self.journal
         journal.make_room()
-        journal.write(
-            "closed",
-            sync=True,
-            outcome=self.outcome,
-            changes_made=list(self.incident.changes_made),
-            reached=sorted(self.needs.reached),
-            remaining=self.remaining,
-            **({"trouble": journal.trouble} if journal.trouble else {}),
-        )
+        journal.write("closed", sync=True, **self._closing)
         journal.close()
+
+    def _close_tools(self) -> None:
+        for each in self.hosts:
+            each.close()
 
     def _close_step(self, stopped_by: str | None) -> None:
         if self.incident.step_is_open:
@@ -180,18 +354,37 @@ class RunSession:
             why = f"stopped by {stopped_by}" if stopped_by else "the run was ended while this step was open"
             self.progress.step_ended(*self.incident.step_ended(KeyboardInterrupt(why)))
 
-    def _look_after(self) -> None:
-        incident = self.incident
-        seen = "after" in incident.facts and self.outcome is Outcome.PASSED
-        if seen or incident.mode is not Mode.EXECUTE or (not incident.changes_made and "before" in incident.facts):
+    def _look_after(self, host: OnHost) -> None:
+        incident = host.incident
+        facts = incident.facts
+        seen = facts.after is not None and self.outcome is Outcome.PASSED
+        refused = incident.mode is Mode.VALIDATE and self.outcome is Outcome.FAILED
+        # The look at the beginning does not tell what is now where the host has given no answer since.
+        lost = self.context.host.out_of_reach or any(entry.get("at_large") for entry in incident.journal.entries)
+        changed = incident.mode is Mode.EXECUTE and (incident.changes_made or lost or not facts.before)
+        if seen or not (refused or changed):
             return
-        # Something was changed and the run did not come to its end: what production is now must be known.
+        # It did not come to its end: what production is now must be known, changed or not.
         try:
-            incident.record_fact("after", snapshot.take(self.context))
+            incident.record_fact("after", snapshot.take(host.context))
         except JournalError:
             raise
         except RunbookError as error:
-            incident.record_fact("after", unknown(error))
+            incident.record_fact("after", Unknown.of(error))
+
+
+def _where(
+    hosts: Sequence[OnHost], where: Mapping[str, Mapping[str, str | None]], locks: RunLocks | None
+) -> dict[str, Any]:
+    """What the entry that opens a run says of its host, or of its hosts."""
+    told = [{**where.get(each.name, {}), "lock": locks.facts(each.name) if locks else None} for each in hosts]
+    if not hosts[0].name:
+        return told[0]
+    named = [
+        {"name": each.name, "directory": str(each.settings.project.directory), **one}
+        for each, one in zip(hosts, told, strict=True)
+    ]
+    return {"host": ", ".join(each.name for each in hosts), "lock": None, "hosts": named}
 
 
 def _opening(run: Run, items: Sequence[pytest.Item]) -> dict[str, Any]:
@@ -201,12 +394,14 @@ def _opening(run: Run, items: Sequence[pytest.Item]) -> dict[str, Any]:
         "directory": str(run.settings.project.directory),
         "type": run.kind,
         "mode": run.mode,
+        **({"abandons": True} if run.abandons else {}),
         "asked_for": asdict(run.options),
         "typed": run.typed,
         "operator": operator(),
         "operator_from": operator_from(),
         "operator_host": socket.gethostname(),
         "process": os.getpid(),
+        "review": run.settings.review.model_dump(mode="json"),
         "scenarios": [item.nodeid for item in items],
         "versions": {"runbook": VERSION, "python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _PACKAGES},

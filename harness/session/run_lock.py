@@ -1,6 +1,7 @@
 """The lock as a run holds it: taken before anything is begun, kept with signs of life, let go of at every ending."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
@@ -52,3 +53,44 @@ class RunLock:
             "holder": asdict(holder) if holder else None,
             "taken_over_from": asdict(taken_over.holder) if taken_over else None,
         }
+
+
+class RunLocks:
+    """The locks of all hosts of a run, by the host's name: all are held, or none."""
+
+    def __init__(self, locks: Mapping[str, RunLock]) -> None:
+        """`locks` are in the order in which every run takes them."""
+        self._locks = locks
+
+    def take(self) -> None:
+        """Take them one by one. Raises LockHeld where another run has one; those taken before are let go of then."""
+        with ExitStack() as until_all_are_held:
+            until_all_are_held.callback(self.release)
+            for host, lock in self._locks.items():
+                try:
+                    lock.take()
+                except RunbookError as error:
+                    raise error.on(host) from None
+            until_all_are_held.pop_all()
+
+    def keep(self) -> None:
+        """Make sure that all are this run's still. Raises LockLost when one is not."""
+        for lock in self._locks.values():
+            lock.keep()
+
+    def release(self) -> None:
+        """Let go of them; never raises."""
+        for lock in self._locks.values():
+            lock.release()
+
+    @property
+    def state(self) -> str:
+        """What became of them, in words."""
+        states = {host: lock.state for host, lock in self._locks.items()}
+        if len(set(states.values())) == 1:
+            return next(iter(states.values()))
+        return "; ".join(f"{host}: {state}" for host, state in states.items())
+
+    def facts(self, host: str) -> dict[str, Any]:
+        """Who holds that host's, as the journal keeps it."""
+        return self._locks[host].facts

@@ -1,6 +1,7 @@
 """What happens around each scenario and each step: it is put on record, and shown, as it begins and as it ends."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,17 @@ import pytest
 from pytest_bdd.parser import Feature, Scenario, Step
 
 from harness.collection.feature_model import makes_change
-from harness.collection.feature_parser import hand_results_to
-from harness.collection.order import named
+from harness.collection.feature_parser import hand_calls_to
+from harness.collection.order import named, provided_by
 from harness.collection.overrides import step_id
+from harness.compat import TOLD
+from harness.hosts.scenarios import host_of
 from harness.options import runs_features
 from harness.session.lifecycle import CONDUCT, SIGNALS
 from harness.session.reporting import make_failed, meant, outcome_of_scenario, without_secrets
 from harness.session.run import RunSession
-from runbook.actions import LeftOut, Outcome
-from runbook.errors import JournalError, LockLost, RunbookError, StepError
+from runbook.actions import Action, Check, LeftOut, Outcome
+from runbook.errors import JournalError, LockLost, PlanVoid, RunbookError, StepError
 from runbook.incident.executor import Mode, outcome_of
 from runbook.incident.facts import Strategy
 
@@ -29,11 +32,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     conduct = item.config.stash.get(CONDUCT, None)
     if conduct is None:
         return
+    conduct.turn_to(item)
     left_out = _left_out_because(conduct, item)
     if left_out:
         why, reason = left_out
         if why.settled:
             conduct.settled[item.nodeid] = why
+            conduct.needs.settled(item)
+        if why is LeftOut.NOTHING_TO_DO and host_of(item):
+            # What is so on this host already is no reason to leave the others out.
+            conduct.needs.passed(item)
         conduct.incident.journal.write(
             "scenario left out",
             scenario=item.name,
@@ -42,8 +50,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             why=why,
             reason=reason,
         )
-        conduct.progress.left_out(_chapter(item), item.name, reason)
         conduct.ended[item.nodeid] = Outcome.NOT_APPLICABLE
+        conduct.show_standing()
+        conduct.progress.left_out(_chapter(item), item.name, reason, settled=why.settled)
         pytest.skip(reason)
 
 
@@ -52,25 +61,38 @@ def _left_out_because(conduct: RunSession, item: pytest.Item) -> tuple[LeftOut, 
     past = conduct.needs.passed_before(item)
     if past and conduct.passed_earlier(item):
         return LeftOut.PASSED, "passed already in this incident"
-    facts = conduct.incident.facts
-    if "nothing to do" in facts:
-        return LeftOut.NOTHING_TO_DO, f"has nothing to do: {facts['nothing to do']}"
-    # Where a person must judge the migrations, a plan shows what the more careful judgement would do.
-    assumed = Strategy.DOWNGRADE if conduct.incident.mode is Mode.PLAN and conduct.incident.undecided else None
-    strategies, strategy = named(item, "strategy"), facts.get("strategy", assumed)
-    if strategies and strategy is not None and strategy not in strategies:
-        return LeftOut.STRATEGY, f"is for the strategy {' or '.join(strategies)}, and this one is {strategy}"
+    if nothing := conduct.incident.facts.nothing_to_do if host_of(item) else conduct.nothing_to_do:
+        return LeftOut.NOTHING_TO_DO, f"has nothing to do: {nothing}"
+    if other := _for_another_way(conduct, item):
+        return other
     if past:
         return LeftOut.PAST, "did not run to its end in this incident, which is past it"
     unmet = conduct.needs.unmet(item)
+    if conduct.run.mode is not Mode.VALIDATE and (host := conduct.needs.host_before(item)):
+        return LeftOut.NEEDS, f"is for {host_of(item)}, and {host}, which comes before it, is not done with"
     return (LeftOut.NEEDS, f"needs {', '.join(unmet)}, which did not pass") if unmet else None
+
+
+def _for_another_way(conduct: RunSession, item: pytest.Item) -> tuple[LeftOut, str] | None:
+    """Why a scenario is not part of the strategy, or of the switch, that was decided; None where it is."""
+    facts = conduct.incident.facts
+    # Where a person must judge the migrations, a plan shows what the more careful judgement would do.
+    assumed = Strategy.DOWNGRADE if conduct.incident.mode is Mode.PLAN and conduct.incident.undecided else None
+    strategies, strategy = named(item, "strategy"), facts.strategy or assumed
+    if strategies and strategy is not None and strategy not in strategies:
+        return LeftOut.STRATEGY, f"is for the strategy {' or '.join(strategies)}, and this one is {strategy}"
+    switches, switch = named(item, "switch"), facts.switchover.mode if facts.switchover else None
+    if switches and switch is not None and switch not in switches:
+        return LeftOut.SWITCH, f"is for the switch {' or '.join(switches)}, and this one is {switch}"
+    return None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_bdd_before_scenario(request: pytest.FixtureRequest, feature: Feature, scenario: Scenario) -> None:
     """Open the scenario on record."""
     if (conduct := _conduct(request)) is not None:
-        _begin_scenario(conduct, request.node, scenario.name, feature.description)
+        name = request.node.name if host_of(request.node) else scenario.name
+        _begin_scenario(conduct, request.node, name, feature.description)
 
 
 def _begin_scenario(conduct: RunSession, item: pytest.Item, name: str, description: str) -> None:
@@ -94,10 +116,15 @@ def pytest_bdd_before_step(
     request.config.stash[SIGNALS].step_began(conduct.run.settings.deadlines.step)
     conduct.incident.step_began(
         {
-            "id": step_id(scenario.feature.filename, request.node.parent.position_of(request.node), number),
+            "id": step_id(
+                scenario.feature.filename,
+                request.node.parent.position_of(request.node),
+                number,
+                host_of(request.node),
+            ),
             "keyword": step.type.capitalize(),
             "text": step.name,
-            "scenario": scenario.name,
+            "scenario": request.node.name if host_of(request.node) else scenario.name,
             "place": f"{Path(scenario.feature.filename).name}:{step.line_number}",
         },
         may_change=makes_change(step_func),
@@ -132,6 +159,7 @@ def _end_step(item: pytest.Item, error: BaseException | None) -> None:
     vouched = error is None and ended.outcome in (Outcome.INCONCLUSIVE, Outcome.FAILED)
     item.stash[_OUTCOMES].append(Outcome.PASSED if vouched else ended.outcome)
     conduct.progress.step_ended(*ended)
+    conduct.show_standing()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -143,9 +171,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if conduct.ended.get(item.nodeid) is Outcome.NOT_APPLICABLE:
         return without_secrets(item.config, (yield))
     error = meant(call.excinfo.value) if call.excinfo else None
-    if isinstance(error, JournalError | LockLost):
-        # Without a journal, or without the lock, nothing more may be changed: not by the scenarios that come either.
+    if isinstance(error, JournalError | LockLost | PlanVoid):
+        # Without a journal, the lock, or the plan to be carried out, nothing more may be changed: not by the
+        # scenarios that come either.
         item.session.shouldfail = error.seen
+        item.config.pluginmanager.getplugin("terminalreporter").told = frozenset((error.seen,))
     if error is not None:
         _note_error(conduct, item, error)
     outcome = outcome_of_scenario(item.stash.get(_OUTCOMES, []))
@@ -156,6 +186,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         make_failed(report, str(error or "nothing is known of this scenario: none of its steps came to an end"))
     if isinstance(error, RunbookError):
         report.longrepr = str(error)
+    if isinstance(error, RunbookError) or (error is not None and outcome_of(error) is Outcome.INTERRUPTED):
+        setattr(report, TOLD, True)
     return without_secrets(item.config, report)
 
 
@@ -172,20 +204,42 @@ def _end_scenario(conduct: RunSession, item: pytest.Item, outcome: Outcome) -> N
     if outcome.is_good:
         conduct.needs.passed(item)
     if _OUTCOMES in item.stash:
-        provides = named(item, "provides")
+        provides = provided_by(item)
         conduct.incident.journal.write("scenario ended", scenario=item.name, outcome=outcome, provides=provides)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Carry out what the functions of steps hand over."""
-
-    def take(handed: object) -> None:
-        if (conduct := session.config.stash.get(CONDUCT, None)) is not None:
-            conduct.incident.take(handed, conduct.context.host)
-
     if runs_features(session.config):
-        hand_results_to(session, take)
+        hand_calls_to(session, partial(_carry_out, session.config))
+
+
+def _carry_out(config: pytest.Config, call: "partial[object]") -> None:
+    """Call a step's function and carry out what it hands over, on each host that the scenario is about.
+
+    What people read is told once, for all hosts. Raises what it comes to on a host, with that host's name.
+    """
+    conduct = config.stash.get(CONDUCT, None)
+    if conduct is None:
+        call()
+        return
+    lead, hosts, done = conduct.now, conduct.taking_part(), []
+    for each in hosts:
+        if each is not lead:
+            each.incident.join(lead.incident)
+        done.append(each)
+        try:
+            handed = call(**each.fixtures(call.keywords)) if each is not lead else call()
+            each.incident.take(handed, each.context.host)
+        except RunbookError as error:
+            raise error.on(each.name if hosts != [lead] else "") from error.__cause__
+        if isinstance(handed, Action | Check) and handed.for_people:
+            break
+        if isinstance(handed, Action) and each is lead and hosts == [lead]:
+            hosts += conduct.also_done_on(handed)
+    if done != [lead]:
+        lead.incident.conclude_as({each.name: each.incident for each in done})
 
 
 def _conduct(request: pytest.FixtureRequest) -> RunSession | None:

@@ -1,98 +1,185 @@
 """The last lines on the terminal: what was changed, what production is now, and what to type next."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import asdict
 
+from harness.hosts.on_host import OnHost
 from harness.session.run import RunSession
 from runbook.actions import Outcome, Scope, same_change
-from runbook.errors import why_unknown
-from runbook.incident.facts import Strategy
+from runbook.incident.facts import Facts, Snapshot, Strategy, Unknown
 from runbook.journal.journal import Entry
-from runbook.production.gate_state import describe_gate
+from runbook.report.downtime import measured, still_out
 from runbook.report.follow_up.approvals import approvals
 from runbook.report.incident_report import IncidentReport
-from runbook.report.next_command import gate_in_words, next_command
+from runbook.report.next_command import Next, abandoning, gate_in_words, next_command
+from runbook.report.plan.model import Interruption, Plan
+from runbook.report.plan.reading import plan_of
+from runbook.report.production_view import gate
 from runbook.report.timeline import Step
+from runbook.settings.absent import Absent
 
 #: The outcomes of plans that can be carried out.
 _CARRIED_OUT = (Outcome.PLANNED, Outcome.DECISION_NEEDED)
 _DIGEST = len("sha256:") + 12
+#: Seconds that the last lines wait for the forecast at most.
+_FORECASTING = 2.0
 
 
 def last_lines(conduct: RunSession) -> list[str]:
     """Everything that a person under stress must know when the run is over, most important last."""
     incident = conduct.incident
-    changes = incident.changes_made
-    unfinished = _unfinished(incident.journal.entries)
+    changes = conduct.changes_made
+    unfinished = _unfinished(conduct.journal.entries)
     made = [change for change in changes if change not in unfinished]
     counted = "1 change was" if len(made) == 1 else f"{len(made) or 'no'} changes were"
     begun = f", and {len(unfinished)} begun but not finished" if unfinished else ""
     outcome, trouble = (conduct.ending.outcome, conduct.ending.trouble) if conduct.ending else (Outcome.INTERRUPTED, [])
     lines = [f"{outcome.upper()}: {counted} made to production{begun}", *(f"  - {change}" for change in made)]
     lines += [f"  - not finished: {change}" for change in unfinished]
-    lines += [f"  {line}" for line in trouble]
-    if incident.vouched:
-        lines.append(f"  not checked, or not so, but accepted by a person: {', '.join(sorted(incident.vouched))}")
-    unused = [each.option for each in approvals(incident.journal.entries) if not each.used]
-    lines += [f"  {option} had no effect: nothing was to decide there, or it did not come to that" for option in unused]
-    after = incident.facts.get("after", None if changes else incident.facts.get("before"))
-    why = why_unknown(after)
-    if isinstance(after, Mapping) and not why:
-        # The engine goes on with what a command that was stopped had asked it for.
-        goes_on = unfinished and conduct.outcome is Outcome.INTERRUPTED
-        seen = f"at {after['at'][11:19]} UTC, and what was not finished may be at work still" if goes_on else "now"
-        lines += [f"  production {seen}:", *(f"    {line}" for line in state(after))]
-    elif changes:
-        lines.append(f"  what production is now is not known: {why or 'nobody could look'}")
-    if conduct.lock is not None:
-        lines.append(f"    lock      {conduct.lock.state}")
-    if not changes and conduct.run.kind != "validation":
-        failed = IncidentReport(incident.journal.entries).failed
+    if conduct.planned_only is not None and conduct.planned_only.void is not None and not changes:
+        lines.insert(0, f"ERROR: {conduct.planned_only.void}")
+    if changes and (stopped := IncidentReport(conduct.journal.entries).failed):
+        lines += [f"  stopped at: {stopped[0].keyword} {stopped[0].text}", f"    {stopped[0].detail}"]
+    lines += [f"  {line}" for line in [*trouble, *_accepted(conduct)]]
+    lines += [f"  {line}" for line in left_out_lines(conduct.not_configured)]
+    for each in conduct.hosts:
+        lines += [f"  {line}" for line in _as_it_is(conduct, each, unfinished=bool(unfinished))]
+    if conduct.locks is not None:
+        lines.append(f"    lock      {conduct.locks.state}")
+    if incident.facts.release_to_deploy:
+        lines += [f"  {line}" for line in way_back_lines(incident.facts)]
+    elif not changes and conduct.run.kind != "validation":
+        failed = IncidentReport(conduct.journal.entries).failed
         lines += [f"  {line}" for line in recovery_lines(incident.facts, failed[0] if failed else None)]
+        if not failed and (incident.facts.strategy or incident.facts.switch):
+            lines.append(f"  expected interruption: {conduct.expected_interruption(_FORECASTING)}")
     lines += [f"  {line}" for line in _next(conduct)]
     return lines
+
+
+def _as_it_is(conduct: RunSession, host: OnHost, *, unfinished: bool) -> list[str]:
+    """What production is on a host, as it was seen last."""
+    changes, on = host.incident.changes_made, f" on {host.name}" if host.name else ""
+    after = host.incident.facts.after or (None if changes else host.incident.facts.before)
+    if isinstance(after, Snapshot):
+        # The engine goes on with what a command that was stopped had asked it for.
+        goes_on = unfinished and conduct.outcome is Outcome.INTERRUPTED
+        seen = f"at {after.at[11:19]} UTC, and what was not finished may be at work still" if goes_on else "now"
+        return [f"production{on} {seen}:", *(f"  {line}" for line in state(after))]
+    known_once = bool(changes) or (after is not None and host.incident.facts.before is not None)
+    return [f"what production{on} is now is not known: {after or 'nobody could look'}"] if known_once else []
+
+
+def plan_of_run(conduct: RunSession) -> Plan:
+    """The plan that a run has made."""
+    journal = conduct.journal
+    expected = conduct.forecast(_FORECASTING)
+    interruption = None if expected is None else Interruption.model_validate(asdict(expected))
+    return plan_of(journal.entries, journal.head, interruption=interruption, following=_of_part(conduct))
+
+
+def remarks_on_plan(conduct: RunSession) -> list[str]:
+    """What the reader of a plan must know besides: trouble, paused traffic, what was accepted, or left out."""
+    entries = conduct.journal.entries
+    probed = measured(entries)
+    answered, probes = sum(run.good for run in probed), sum(len(run.probes) for run in probed)
+    told = f"users are NOT served: {answered} of {probes} probes of the public address were answered well"
+    down = [told] if still_out(probed) else []
+    left_out = [line.strip() for line in left_out_lines(conduct.not_configured, fully=False)]
+    trouble = conduct.ending.trouble if conduct.ending else ()
+    return [*trouble, *_paused(entries), *down, *_accepted(conduct), *left_out]
+
+
+def _paused(entries: Sequence[Entry]) -> list[str]:
+    word = "held" if gate(entries) == "held" else "paused"
+    return [f"traffic is {word}: the gate was {by}"] if (by := gate_in_words(entries)) else []
+
+
+def _accepted(conduct: RunSession) -> list[str]:
+    vouched, lines = sorted({step for each in conduct.hosts for step in each.incident.vouched}), []
+    if vouched:
+        lines.append(f"not checked, or not so, but accepted by a person: {', '.join(vouched)}")
+    unused = [each.option for each in approvals(conduct.journal.entries) if not each.used]
+    return [
+        *lines,
+        *(f"{each} had no effect: nothing was to decide there, or it did not come to that" for each in unused),
+    ]
+
+
+def _of_part(conduct: RunSession) -> Next | None:
+    """What to type next after the plan of a part; None where it is what follows from the plan."""
+    if conduct.outcome in _CARRIED_OUT and conduct.is_part:
+        return Next("this was the plan of a part; to plan the whole, type", conduct.run.again)
+    return None
 
 
 def _unfinished(entries: Sequence[Entry]) -> list[str]:
     """The changes to production that were begun, and of which the journal has no end."""
     newest = {
-        same_change(entry): entry
+        (entry.get("on"), same_change(entry)): entry
         for entry in entries
         if entry["kind"] == "action" and entry["scope"] == Scope.PRODUCTION
     }
-    return [entry["summary"] for entry in newest.values() if entry["state"] == "begun"]
+    begun = [entry for entry in newest.values() if entry["state"] == "begun"]
+    return [f"{entry['on']}: {entry['summary']}" if entry.get("on") else entry["summary"] for entry in begun]
 
 
-def state(snapshot: Mapping[str, Any]) -> list[str]:
+#: What a rollback does differently without them, or does not see: a plan tells what follows from these.
+_WEIGHTY = (Absent.DATABASE, Absent.GATE, Absent.HEALTH, Absent.PUBLIC_ADDRESS)
+
+
+def left_out_lines(left_out: Mapping[Absent, int], *, fully: bool = True) -> list[str]:
+    """How many steps had nothing to do for what the settings leave out, and what follows from that.
+
+    If not `fully`, of what matters less the names stand in one line.
+    """
+    if not left_out:
+        return []
+    total = sum(left_out.values())
+    steps = "1 step was" if total == 1 else f"{total} steps were"
+    counted = sorted(left_out.items(), key=lambda item: item[0].key)
+    told = [each for each in counted if fully or each[0] in _WEIGHTY]
+    others = ", ".join(f"{absent.key} ({times})" for absent, times in counted if (absent, times) not in told)
+    return [
+        f"{steps} not configured, and so neither done nor checked:",
+        *(f"  {absent.key} ({times}): {absent.follows}" for absent, times in told),
+        *([f"  {others}: what follows is told by runbook settings"] if others else []),
+    ]
+
+
+def state(snapshot: Snapshot) -> list[str]:
     """What production is, a line for each thing that matters at 3 a.m."""
-    schema = why_unknown(snapshot["schema"]) or ", ".join(snapshot["schema"])
-    lines = [f"release   {', '.join(snapshot['tags'])}"]
-    for item in sorted(snapshot["containers"], key=lambda item: (item["service"], item["state"] != "running")):
-        digest = item.get("digest", snapshot["digests"].get(item["service"]))
-        if digest is not None or item["state"] != "running" or item["health"] == "unhealthy":
-            health = "" if item["health"] == "none" else f", {item['health']}"
-            known = digest is not None and digest.startswith("sha256:")
+    schema = snapshot.revisions if isinstance(snapshot.revisions, Unknown) else ", ".join(snapshot.revisions)
+    lines = [f"release   {', '.join(snapshot.tags)}"]
+    for item in sorted(snapshot.containers, key=lambda item: (item.service, item.state != "running")):
+        digest = item.digest or snapshot.digests.get(item.service, "")
+        if digest or item.state != "running" or item.health == "unhealthy":
+            health = "" if item.health == "none" else f", {item.health}"
+            known = digest.startswith("sha256:")
             runs = f" {digest[:_DIGEST] if known else 'of unknown digest'}" if digest else ""
             # Old and new stand side by side when a switch was cut short.
-            tag = f" {item['tag']}" if len(snapshot["tags"]) > 1 and "tag" in item else ""
-            lines.append(f"{item['service']:<9}{tag}{runs} {item['state']}{health}")
-    return [*lines, f"gate      {describe_gate(snapshot)}", f"schema    {schema}"]
+            tag = f" {item.tag}" if len(snapshot.tags) > 1 and item.tag else ""
+            lines.append(f"{item.service:<9}{tag}{runs} {item.state}{health}")
+    return [*lines, f"gate      {snapshot.gate_in_words}", f"schema    {schema}"]
 
 
 def _next(conduct: RunSession) -> list[str]:
-    entries = conduct.incident.journal.entries
-    lines = [f"traffic is paused: the gate was {by}"] if (by := gate_in_words(entries)) else []
-    if conduct.outcome in _CARRIED_OUT and conduct.is_part:
-        return [*lines, "this was the plan of a part; to plan the whole, type:", f"  {conduct.run.again}"]
-    following = next_command(entries)
-    return lines if following is None else [*lines, f"{following.why}:", f"  {following.command}"]
+    entries = conduct.journal.entries
+    lines = _paused(entries)
+    following = _of_part(conduct) or next_command(entries)
+    if following is None:
+        return lines
+    lines += [f"{following.why}:", f"  {following.command}"]
+    if not conduct.run.abandons and (back := abandoning(entries)):
+        lines += ["or, to take the target's containers away again and leave the failed release as it is:", f"  {back}"]
+    return lines
 
 
 #: As many steps of evidence as the last lines show; the record has them all.
 _SHOWN = 4
 
 
-def recovery_lines(facts: Mapping[str, Any], stopped: Step | None) -> list[str]:
+def recovery_lines(facts: Facts, stopped: Step | None) -> list[str]:
     """The recovery that follows from the facts of an incident that changed nothing, and the evidence for it.
 
     `stopped` is the step at which it stopped, None when it came to its end.
@@ -105,35 +192,77 @@ def recovery_lines(facts: Mapping[str, Any], stopped: Step | None) -> list[str]:
     return [*considered, *_held(stopped)]
 
 
-def _applies(facts: Mapping[str, Any]) -> list[str]:
-    if "switch" in facts:
-        switch = facts["switch"]
-        turned = f"{switch['variable']}={switch['value']}"
-        return [f"recovery: the switch {switch['name']} is turned ({turned}); release and schema stay as they are"]
-    strategy, verdict = facts.get("strategy"), facts.get("verdict", {})
-    tag, at, head = facts.get("target", {}).get("tag"), _joined(facts.get("schema")), _head(facts)
-    if strategy == Strategy.FORWARD_FIX:
+def _applies(facts: Facts) -> list[str]:
+    if switch := facts.switch:
+        turned = f"{switch.variable}={switch.value}"
+        return [f"recovery: the switch {switch.name} is turned ({turned}); release and schema stay as they are"]
+    strategy, verdict = facts.strategy, facts.verdict
+    tag, at, head = facts.target_tag, _joined(facts.revisions), _joined(facts.target_heads)
+    if strategy is Strategy.FORWARD_FIX:
         reason = f"because it was asked for, and its migrations continue the database's revision {at}"
         return [f"way: forward to {tag}; the schema is migrated on to {head}", f"  {reason}", *_loss(facts)]
     back = {
         Strategy.IMAGE_ONLY: f"strategy: the application alone, to {tag}; the schema stays at {at}",
+        Strategy.BRIDGE: f"strategy: the application alone, to {tag}; the schema stays at {at}, relaxed without"
+        " touching a row",
         Strategy.DOWNGRADE: f"strategy: the schema is downgraded from {at} to {head}, then the application"
         f" goes to {tag}",
     }
-    lines = [back[Strategy(strategy)]] if strategy else []
+    lines = [back[strategy]] if strategy else []
     if verdict:
-        lines.append(f"  because the verdict on the migrations is {verdict['verdict']}:")
-        lines += _shown(verdict["evidence"])
-    return lines + (_loss(facts) if strategy == Strategy.DOWNGRADE else [])
+        lines.append(f"  because the verdict on the migrations is {verdict.verdict}:")
+        lines += _shown(verdict.evidence)
+    return [*lines, *_bridge(facts), *(_loss(facts) if strategy is Strategy.DOWNGRADE else []), *_drift(facts)]
 
 
-def _loss(facts: Mapping[str, Any]) -> list[str]:
-    if "loss" not in facts:
+def _bridge(facts: Facts) -> list[str]:
+    if facts.bridge is None:
         return []
-    if not facts["loss"]:
+    if facts.strategy is Strategy.BRIDGE:
+        return ["  it stands until a forward-fix takes it away:", *_shown(facts.bridge.told)]
+    option = f'--strategy {Strategy.BRIDGE} --because "why"'
+    return [f"  or nothing is lost, and the schema stays, relaxed for {facts.target_tag}: {option}"]
+
+
+def _drift(facts: Facts) -> list[str]:
+    drift, back = facts.configuration_drift, facts.configuration_to_restore
+    if back and back.files:
+        stays = "" if not back.remaining else f"; {len(back.remaining)} keys differ all the same, in the record"
+        names = ", ".join(each.path for each in back.files)
+        return [f"configuration: {names} as when {back.tag} was validated{stays}"]
+    if drift is None or not drift.differences:
+        return []
+    since = f"from when {drift.tag} was validated"
+    if isinstance(drift.differences, Unknown):
+        return [f"whether the configuration differs {since} is not known: {drift.unknown}"]
+    keys = "1 key" if len(drift.differences) == 1 else f"{len(drift.differences)} keys"
+    left = "the rollback changes none of it (--with-configuration restores it)"
+    return [f"configuration differs {since}: {keys}, in the record; {left}"]
+
+
+def _loss(facts: Facts) -> list[str]:
+    if facts.loss is None:
+        return []
+    if not facts.loss:
         return ["  that destroys nothing that the database holds; a restore point is taken before"]
-    what = "downgrade" if facts["strategy"] == Strategy.DOWNGRADE else "forward-fix"
-    return [f"  the {what} destroys, with a restore point taken before:", *_shown(facts["loss"])]
+    return [f"  the {facts.strategy} destroys, with a restore point taken before:", *_shown(facts.loss)]
+
+
+def way_back_lines(facts: Facts) -> list[str]:
+    """How production would come back from the release to deploy, as far as that is known, and what would be lost."""
+    if facts.release_to_deploy is None or facts.verdict is None:
+        return []
+    released, back = facts.release_to_deploy.tag, facts.target_tag
+    ways = {
+        None: "is not decided",
+        Strategy.IMAGE_ONLY: "reverts the image and keeps the schema",
+        Strategy.DOWNGRADE: f"downgrades the schema to {_joined(facts.target_heads)}, then reverts the image",
+    }
+    lines = [f"a rollback from {released} to {back} {ways.get(facts.strategy, facts.strategy)}"]
+    lines += [f"  because the verdict on the migrations is {facts.verdict.verdict}:", *_shown(facts.verdict.evidence)]
+    if facts.loss is None:
+        return lines
+    return [*lines, *(["  that would be lost:", *_shown(facts.loss)] if facts.loss else ["  nothing would be lost"])]
 
 
 def _held(stopped: Step) -> list[str]:
@@ -151,8 +280,3 @@ def _shown(evidence: Sequence[str]) -> list[str]:
 
 def _joined(revisions: Sequence[str] | None) -> str:
     return ", ".join(revisions or ()) or "no revision"
-
-
-def _head(facts: Mapping[str, Any]) -> str:
-    graph = facts.get("target migrations", {}).get("graph") or {}
-    return _joined(graph.get("heads"))

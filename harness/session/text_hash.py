@@ -9,17 +9,18 @@ from typing import Any
 _CODE = ("runbook", "harness", "steps")
 
 
-def text_of(features: Iterable[Path]) -> dict[str, str]:
-    """The hash of these features, and that of the code behind them."""
+def text_of(features: Iterable[Path], settings: Path | None = None) -> dict[str, str]:
+    """The hash of these features, that of the code behind them, and that of the settings file if it is named."""
     roots = [Path(module.__file__).parent for name in _CODE if (module := sys.modules.get(name)) and module.__file__]
     code = [(f"{root.name}/{path.relative_to(root)}", path) for root in roots for path in root.rglob("*.py")]
-    return {"features": _hash((path.name, path) for path in features), "code": _hash(code)}
+    named = {"settings": _hash([("settings", settings)])} if settings else {}
+    return {"features": _hash((path.name, path) for path in features), "code": _hash(code)} | named
 
 
 def others(begun: Sequence[Mapping[str, Any]], now: Mapping[str, str]) -> list[str]:
     """Of which text this run has another one than the newest run of those that `begun`; none where that names none."""
     before = begun[-1].get("text", now)
-    return [name for name, value in now.items() if before[name] != value]
+    return [name for name, value in now.items() if before.get(name, value) != value]
 
 
 def _hash(files: Iterable[tuple[str, Path]]) -> str:

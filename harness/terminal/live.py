@@ -17,6 +17,7 @@ from harness.terminal.screen import Line, Style, terminal_width
 from runbook.hosts.pull_progress import Layer
 from runbook.hosts.signals import signals_blocked
 from runbook.journal.availability import NO_ANSWER, Availability, Probe
+from runbook.text import visible
 
 _LOOKS = {
     Style.PLAIN: "",
@@ -56,11 +57,18 @@ class LiveView:
     """A screen with a live part at its bottom, which `stop` removes."""
 
     def __init__(
-        self, file: TextIO, now: LiveState, availability: Callable[[], Availability | None], *, colour: bool
+        self,
+        file: TextIO,
+        now: LiveState,
+        availability: Callable[[], Availability | None],
+        *,
+        colour: bool,
+        redact: Callable[[str], str] = str,
     ) -> None:
         self._file = file
         self._now = now
         self._availability = availability
+        self._redact = redact
         self._console = _Terminal(
             file=file,
             force_terminal=True,
@@ -125,11 +133,26 @@ class LiveView:
     def __rich__(self) -> Group:
         now = time.monotonic()
         width = self._console.size.width - 1
-        lines = [*self._step(now, width), *self._users(now, width)]
+        lines = [*self._header(now, width), *self._step(now, width), *self._users(now, width)]
         for line in lines:
             line.truncate(width, overflow="ellipsis")
             line.no_wrap = True
         return Group(*lines)
+
+    def _header(self, now: float, width: int) -> Iterator[Text]:
+        """The whole run in one line, or in as many as its parts need."""
+        parts = [visible(self._redact(part)) for part in self._now.standing.parts(now)]
+        if not self._now.standing.project:
+            return
+        yield Text("─" * width, "dim")
+        line = ""
+        for part in parts:
+            longer = f"{line} · {part}" if line else part
+            if line and len(longer) > width:
+                yield Text(line, "bold")
+                longer = part
+            line = longer
+        yield Text(line, "bold")
 
     def _step(self, now: float, width: int) -> Iterator[Text]:
         what = self._now

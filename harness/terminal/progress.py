@@ -3,7 +3,7 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,10 +18,13 @@ from harness.terminal.text_wrap import broken, command_lines
 from runbook.actions import Outcome, Scope
 from runbook.errors import with_next_step
 from runbook.hosts.command import Command, Completed
+from runbook.hosts.engine.request import EngineRequest
 from runbook.hosts.pull_progress import PullProgress
 from runbook.incident.executor import Mode
 from runbook.journal.availability import Availability
 from runbook.journal.events import EventListener
+from runbook.report.plan.model import Plan
+from runbook.report.plan.short import Tone, short
 from runbook.text import visible
 
 #: Marks each step that changes production, without colour too.
@@ -32,6 +35,7 @@ _MARKS = {
     Outcome.INCONCLUSIVE: ("UNKNOWN", Style.WARNING),
     Outcome.PLANNED: ("plan", Style.PLANNED),
     Outcome.NOT_APPLICABLE: ("left out", Style.WARNING),
+    Outcome.NOT_CONFIGURED: ("not set", Style.WARNING),
     Outcome.INTERRUPTED: ("STOPPED", Style.BAD),
 }
 _DONE = {
@@ -44,6 +48,18 @@ _WIDTH = 68
 _INDENT = 22
 _DETAIL_INDENT = 14
 _SHOWN_OUTPUT = 10  # lines
+#: The verbosity from which on commands are shown; above it what they said, too.
+_COMMANDS = 2
+_IN_A_LOG = 80  # columns of a plan
+_TONES = {
+    Tone.PLAIN: Style.PLAIN,
+    Tone.HEADING: Style.HEADING,
+    Tone.ADDED: Style.GOOD,
+    Tone.CHANGED: Style.CHANGE,
+    Tone.REMOVED: Style.BAD,
+    Tone.DECISION: Style.WARNING,
+    Tone.BAD: Style.BAD,
+}
 
 
 class Progress(EventListener):
@@ -59,11 +75,16 @@ class Progress(EventListener):
         self._end_live: Callable[[], None] | None = None
         self._redact: Callable[[str], str] = terminal.redact
         self._verbosity: int = config.option.verbose
-        self._plan = False
+        self._plan = self._mute = False
+        #: The verbosity from which on a step is shown that passed and changed nothing, and a heading.
+        self._all_from = 0
         self._chapter = self._shown_chapter = self._scenario = self._shown_scenario = ""
         self._step = ""
         self._changes: list[tuple[Scope, str]] = []
+        #: The changes that were only planned, in words.
+        self._would: list[str] = []
         self._commands: list[Completed] = []
+        self._requests: list[EngineRequest] = []
         self._has_deadline = False
         self._availability: Callable[[], Availability | None] = lambda: None
         self.now = LiveState()
@@ -71,19 +92,37 @@ class Progress(EventListener):
     def opened(self, run: Run, availability: Callable[[], Availability | None]) -> None:
         """Say what this run is and whether it may change production; on a terminal, begin the live view."""
         self._plan = run.mode is not Mode.EXECUTE
+        self._mute = self._config.option.json
         self._availability = availability = partial(self._cleaned, availability)
+        lives = not self._mute and allows_live_view(self._config, self._terminal, os.environ)
+        # A plan tells at its end what its steps found, and the live view at which step it is.
+        self._all_from = 1 if run.is_plan or (lives and not self._plan) else 0
+        self._terminal.says_little = self._mute or self._all_from > self._verbosity
         does = "changes nothing" if self._plan else "CHANGES this production"
         self._plain.begin()
-        self._say(f"{run.kind.upper()} of {run.settings.project.name} — {does}", Style.HEADING)
-        if self._verbosity >= 0:
-            self._say(f"incident {run.incident}{', resumed' if run.earlier else ''}")
-            self._say(f"{SIGN} marks every step that {'would change' if self._plan else 'changes'} production")
-        if allows_live_view(self._config, self._terminal, os.environ):
+        if not run.is_plan or self._shows_all:
+            self._say(f"{run.kind.upper()} of {run.settings.project.name} — {does}", Style.HEADING)
+        if self._shows_all or not run.is_plan:
+            self._opened(run)
+        self.now.standing.project = run.settings.project.name
+        if lives:
             from harness.terminal.live import LiveView  # noqa: PLC0415 - a log needs no rich
 
-            live = LiveView(live_terminal(self._config), self.now, availability, colour=bool(self._terminal.hasmarkup))
+            colour, redact = bool(self._terminal.hasmarkup), self._redact
+            live = LiveView(live_terminal(self._config), self.now, availability, colour=colour, redact=redact)
             self._screen, self._end_live = live, live.stop
             live.start()
+
+    def _opened(self, run: Run) -> None:
+        if self._verbosity >= 0:
+            self._say(f"incident {run.incident}{', resumed' if run.earlier else ''}")
+        if self._shows_all:
+            self._say(f"{SIGN} marks every step that {'would change' if self._plan else 'changes'} production")
+
+    @property
+    def _shows_all(self) -> bool:
+        """Whether every step is shown; else those that changed production, and those that did not pass."""
+        return self._verbosity >= self._all_from
 
     def ended(self) -> None:
         """End the live view, if there is one, and leave the terminal as it was. May be called again."""
@@ -101,6 +140,18 @@ class Progress(EventListener):
         for number, line in enumerate(lines):
             self._say(line, Style.PLAIN if number else Style.HEADING)
 
+    def planned(self, plan: Plan, remarks: Sequence[str]) -> None:
+        """Write a plan on one screen."""
+        width = self._plain.width if self._plain.breaks_lines else _IN_A_LOG
+        for line in short(plan, width - 1, remarks=[self._clean(remark) for remark in remarks]):
+            if line.tone is not Tone.COMMAND:
+                self._say(line.text, _TONES[line.tone])
+                continue
+            # In a log a command is one line, for programs.
+            parts = command_lines(line.text, width - 5) if self._plain.breaks_lines else [line.text]
+            for part in parts:
+                self._say(f"    {part}", Style.HEADING)
+
     def note(self, text: str) -> None:
         """Show a note beside the steps."""
         self._say(f"{_clock()}     {text}", Style.WARNING)
@@ -108,19 +159,23 @@ class Progress(EventListener):
     def scenario_began(self, chapter: str, scenario: str) -> None:
         """Show the chapter when it is a new one, and the scenario."""
         self._chapter, self._scenario, self._shown_scenario = chapter, scenario, ""
-        if self._verbosity >= 0:
+        if self._shows_all:
             self._show_heading()
 
-    def left_out(self, chapter: str, scenario: str, reason: str) -> None:
-        """Show a scenario that is not run, and why."""
+    def left_out(self, chapter: str, scenario: str, reason: str, *, settled: bool = False) -> None:
+        """Show a scenario that is not run, and why; one that need not run any more only where all is shown."""
         self.scenario_began(chapter, scenario)
+        if not self._shows_all and (settled or self._plan):
+            return
         self._show_heading()
         self._say(f"    left out: {reason}", Style.WARNING)
 
     def step_began(self, keyword: str, text: str) -> None:
         """Remember the step; on a terminal, show it while it runs."""
         self._step = self._clean(f"{keyword:<5} {text}")
-        self._changes, self._commands, self._has_deadline = [], [], False
+        self._changes, self._commands, self._requests, self._has_deadline = [], [], [], False
+        self._would = []
+        self.now.standing.step += 1
         now = self.now
         now.began = time.monotonic()
         now.deadline, now.changes_production, now.doing, now.command, now.pull = 0.0, False, "", "", None
@@ -131,7 +186,7 @@ class Progress(EventListener):
         self.now.step = ""
         sign, mark, style = self._mark(outcome)
         passed = outcome in (Outcome.PASSED, Outcome.PLANNED)
-        if self._verbosity < 0 and passed and not sign.strip():
+        if not self._shows_all and ((passed and not sign.strip()) or self._all_told_at_end):
             return
         self._show_heading()
         head: Line = [(f"{_clock()}   ", Style.PLAIN), (f"{sign} ", Style.CHANGE), (f"{mark:<8}", style)]
@@ -145,13 +200,20 @@ class Progress(EventListener):
             self._screen.line([*head, (first, Style.PLAIN)])
             self._indent([f"      {line}" for line in others], Style.PLAIN, _INDENT)
         if not passed or outcome is Outcome.PLANNED or self._plan or self._verbosity > 0:
+            if self._would and outcome is Outcome.PLANNED and self._verbosity < _COMMANDS:
+                detail = "\n".join(f"would do: {summary}" for summary in self._would)
             self._details(
                 outcome,
                 self._clean(with_next_step(detail, next_step)),
                 style if not passed or outcome is Outcome.PLANNED else Style.PLAIN,
             )
-        if self._verbosity > 0:
+        if self._verbosity >= _COMMANDS:
             self._show_commands()
+            self._show_requests()
+
+    @property
+    def _all_told_at_end(self) -> bool:
+        return self._plan and self._all_from > 0
 
     def _mark(self, outcome: Outcome) -> tuple[str, str, Style]:
         mark, style = _MARKS[outcome]
@@ -182,7 +244,8 @@ class Progress(EventListener):
 
     def changed(self, summary: str, scope: Scope, state: str) -> None:
         """Remember the state for the step's line."""
-        del summary
+        if state == "planned":
+            self._would.append(summary)
         if state != "done":  # then it is known since it began
             self._changes.append((scope, state))
 
@@ -200,9 +263,21 @@ class Progress(EventListener):
             self.now.pull.read_line(line)
 
     def command_ended(self, completed: Completed) -> None:
-        """Keep it for -v."""
+        """Keep it for -vv."""
         self.now.command = ""
         self._commands.append(completed)
+
+    def engine_asked(self, request: EngineRequest) -> None:
+        """Keep it for -vv."""
+        self._requests.append(request)
+
+    def _show_requests(self) -> None:
+        asked = [(f"{each.method} {each.path}", each) for each in self._requests]
+        times, last = Counter(what for what, _ in asked), dict(asked)
+        for what, each in last.items():
+            often = f", {times[what]} times" if times[what] > 1 else ""
+            answer = each.error or f"HTTP {each.status}"
+            self._indent([f"{self._clean(what)}  ({self._clean(answer)}, {each.seconds:.3f} s{often})"], Style.PLAIN)
 
     def _show_commands(self) -> None:
         times = Counter(str(done.command) for done in self._commands)
@@ -212,7 +287,7 @@ class Progress(EventListener):
             self._indent(
                 [f"$ {self._clean(command)}  (exit {done.exit_code}, {done.seconds:.1f} s{often})"], Style.PLAIN
             )
-            if self._verbosity > 1 and not done.command.secret_output:
+            if self._verbosity > _COMMANDS and not done.command.secret_output:
                 said = (done.stdout + done.stderr).decode("utf-8", errors="replace")
                 self._indent([f"  {line}" for line in self._clean(said).splitlines()[-_SHOWN_OUTPUT:]], Style.PLAIN)
 
@@ -242,6 +317,8 @@ class Progress(EventListener):
             self._screen.line([(f"{'':{indent}}{line}", style)])
 
     def _say(self, text: str, style: Style = Style.PLAIN) -> None:
+        if self._mute:
+            return
         self._screen.line([(self._clean(text), style)])
 
     def _cleaned(self, availability: Callable[[], Availability | None]) -> Availability | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from rehearsal.docker_host.engine import Engine
 from rehearsal.docker_host.labels import FOLDER, PART, REHEARSAL
 from rehearsal.docker_host.locks import LOCK, try_lock
+from rehearsal.docker_host.second_host import end_second_hosts
 from rehearsal.errors import RehearsalError
 from rehearsal.stages import Stages
 
@@ -85,6 +86,8 @@ def _remove_unless_running(engine: Engine, name: str, folder: Path | None, stage
             stages(f"{name} is running right now, and is left alone")
             return False
     remove_rehearsal(engine, name)
+    if folder and _is_ours(folder, name):
+        end_second_hosts(folder)
     if folder and _is_ours(folder, name):
         shutil.rmtree(folder)
     if lock:

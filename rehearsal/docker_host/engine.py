@@ -89,9 +89,12 @@ class Engine:
     COMPOSE_FILE cannot interfere. `config` is the folder of docker's client configuration; it may be missing.
     """
 
-    def __init__(self, config: Path, hide: Iterable[str] = ()) -> None:
+    def __init__(self, config: Path, hide: Iterable[str] = (), host: str | None = None) -> None:
+        """`host` is the engine's address where it is not the one of this machine."""
         self.environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self.environment["DOCKER_CONFIG"] = str(config)
+        if host is not None:
+            self.environment["DOCKER_HOST"] = host
         self._hide = tuple(hide)
 
     def docker(self, *arguments: str, timeout: float = 60, more: Mapping[str, str] | None = None) -> str:

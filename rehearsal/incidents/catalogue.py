@@ -29,6 +29,8 @@ class End(StrEnum):
     HELD = "held"
     FIXED_FORWARD = "fixed forward"
     SWITCHED_OFF = "switched off"
+    #: Behind changes, with where that left production, and the ways on and back.
+    STOPPED = "stopped"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Incident:
     `arguments` are what a person would add to `pytest features` for it; `expected` is how that must end.
     `orders` are those that customers get through while the failed release is live. `fix` is the release that
     corrects it, in the registry and not deployed. `asked_for` is the path that strangers ask for meanwhile.
-    `held_at` is the step at which it must be held.
+    `held_at` is the step at which it must be held, or stop.
     """
 
     name: str
@@ -107,7 +109,7 @@ class Incident:
         if self.asked_for is None:
             yield None
             return
-        with Load(practice.gateway_url + self.asked_for, per_second=20) as load:
+        with Load(practice.gateway_url + self.asked_for, per_second=20, here=practice.address) as load:
             yield load
         practice.stages(f"{self.asked_for} was asked for by strangers: {load}")
 
@@ -167,6 +169,28 @@ INCIDENTS = {
             arguments=("--forward-fix", "2025-12-20-rc2"),
             orders=NEW_CUSTOMERS,
             fix="2025-12-20-rc2",
+        ),
+        Incident(
+            name="half-way-downgrade",
+            story="who ordered before cannot order again; the downgrade commits statement by statement, and fails",
+            live=LIVE,
+            failed="2025-12-23-rc1",
+            wait_for_symptom=symptoms.known_customers_are_refused,
+            expected=End.STOPPED,
+            arguments=("--accept-loss", "0004_customers"),
+            orders=NEW_CUSTOMERS,
+            held_at="the schema is downgraded with the image of the failed release",
+        ),
+        Incident(
+            name="undone-downgrade",
+            story="who ordered before cannot order again; the downgrade fails in its second statement, and is undone",
+            live=LIVE,
+            failed="2025-12-23-rc2",
+            wait_for_symptom=symptoms.known_customers_are_refused,
+            expected=End.STOPPED,
+            arguments=("--accept-loss", "0004_customers"),
+            orders=NEW_CUSTOMERS,
+            held_at="the schema is downgraded with the image of the failed release",
         ),
         Incident(
             name="migrate-on-boot",

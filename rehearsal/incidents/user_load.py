@@ -36,9 +36,12 @@ class Load:
     It stops by itself after `longest` seconds. What was asked can be looked at any time.
     """
 
-    def __init__(self, url: str, *, per_second: float, longest: float = LONGEST) -> None:
-        """Raises RehearsalError for an address that is not on this machine, or for more than we ever send."""
-        if urlsplit(url).hostname not in LOOPBACK:
+    def __init__(self, url: str, *, per_second: float, longest: float = LONGEST, here: str = "") -> None:
+        """`here` is the second host's address.
+
+        Raises RehearsalError for an address that is not on this machine, or for more than we ever send.
+        """
+        if urlsplit(url).hostname not in {*LOOPBACK, here}:
             raise RehearsalError(f"{url} is not on this machine, and is not asked again and again")
         if not 0 < per_second <= MOST_PER_SECOND or not 0 < longest <= LONGEST:
             raise RehearsalError(f"{per_second:g} requests a second for {longest:g} s are out of range")

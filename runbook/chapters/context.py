@@ -2,20 +2,29 @@
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from runbook.hosts.http import HttpClient
-from runbook.hosts.local import Host
+from runbook.errors import Inconclusive, RegistryError
+from runbook.hosts.host import Host
+from runbook.hosts.http import ExchangeRecorder, HttpClient
+from runbook.hosts.local import LocalHost
+from runbook.hosts.opening import open_host
 from runbook.incident.executor import Executor
 from runbook.incident.options import Options
 from runbook.journal.availability import Availability
 from runbook.migrations.database import Database
+from runbook.migrations.image.kept import KeptReports
 from runbook.migrations.image.report import ImageReport
 from runbook.migrations.restore_point import RestorePoint
 from runbook.migrations.restore_steps import Restoring
 from runbook.notify.announcement import Channel
-from runbook.notify.trackers.github import GitHubTracker
+from runbook.notify.incident_log import IncidentLog
+from runbook.notify.telling import Templates
+from runbook.notify.trackers.choosing import tracker_for
+from runbook.notify.trackers.tracker import Tracker
 from runbook.production.compose import Production
 from runbook.production.env_file import EnvFileOnHost
 from runbook.production.logs.reader import Logs
@@ -24,13 +33,21 @@ from runbook.production.service.health import Health
 from runbook.production.service.kill_switches import KillSwitch, Users, choose
 from runbook.production.service.metrics import Metrics
 from runbook.production.service.traffic import TrafficGate
-from runbook.secrets.known import learn_sources
-from runbook.secrets.redactor import Redactor
+from runbook.release import ImageName
+from runbook.secrets.known import learn_sources, logins_in
+from runbook.secrets.redactor import Redactor, passwords_of_url
+from runbook.secrets.stores.opening import Stores
+from runbook.settings.absent import Absent
 from runbook.settings.schema import Settings
+from runbook.shared_state.bridge_note import BridgeNote
 from runbook.shared_state.ledger import Ledger
 from runbook.shared_state.open_rollback import OpenRollback
 from runbook.shared_state.quarantine import Quarantine
-from runbook.targets.registry import Registry
+from runbook.targets.docker_login import Login, docker_configuration, docker_login
+from runbook.targets.registry import HUB, HUB_API, Registry, address_of, same_registry
+
+if TYPE_CHECKING:
+    import testinfra.host
 
 
 def learn_production(settings: Settings, host: Host, redactor: Redactor) -> None:
@@ -40,8 +57,14 @@ def learn_production(settings: Settings, host: Host, redactor: Redactor) -> None
     """
     production = Production(host, settings.project, settings.deadlines)
     env_file = env_file_of(settings, production, redactor)
-    learn_sources(settings, _values_for(settings, env_file), redactor)
-    redactor.learn_all(secrets_of(production, env_file, settings.record.secret_variables))
+    env_values = _values_for(settings, env_file)
+    learn_sources(settings, env_values, redactor, Stores(settings, host, env_values, redactor).read)
+    # A switch may be in a file that Compose mounts as a secret; the words of its position are none.
+    positions = {word for switch in settings.switches.values() for word in (switch.on, switch.off)}
+    found = secrets_of(production, env_file, settings.record.secret_variables)
+    redactor.learn_all((name, secret) for name, secret in found if secret.strip() not in positions)
+    if host.address is not None:
+        redactor.learn_all(logins_in(docker_configuration(host, settings.deadlines.command)))
 
 
 def _values_for(settings: Settings, env_file: EnvFileOnHost) -> dict[str, str]:
@@ -71,52 +94,171 @@ class Context:
         incident: Executor,
         options: Options,
         availability: Callable[[], Availability | None] = lambda: None,
+        canary: "Context | None" = None,
     ) -> None:
-        """`availability` gives what the http of the public address has seen so far, None when it probes nothing."""
+        """`availability` gives what the http of the public address has seen so far, None when it probes nothing.
+
+        `canary` is the first of several hosts, where this is another one.
+        """
         self.settings = settings
+        self.canary = canary
         self.availability = availability
         self.options = options
         self.incident = incident
         redactor = incident.journal.redactor
         deadlines = settings.deadlines
         incident.no_answer = deadlines.no_answer
-        self.host = Host(settings.host.environment, incident, lambda: incident.patience)
+        self.host = open_host(settings.host, incident, lambda: incident.patience)
         self.production = Production(self.host, settings.project, deadlines)
+        # The incident says where a look begins, and when production may have changed.
+        self.production.remembered.within_looks = True
+        incident.look_anew = self.production.remembered.forget
+        self.engine_events = self.host.engine_events(settings.project.name)
+        incident.waker = self.engine_events
         self.env_file = env_file_of(settings, self.production, redactor)
         self._env_values = _values_for(settings, self.env_file)
-        self.database = Database(self.production, settings.database)
-        restoring = Restoring(self.production, settings.database, settings.traffic)
-        self.restore_point = RestorePoint(self.production, settings.database, deadlines, incident, restoring)
+        self.stores = Stores(settings, self.host, self._env_values, redactor)
+        elsewhere = bool(settings.database and settings.database.url)
+        self.database = Database(self.production, settings.database, self._database_address if elsewhere else None)
         self.http = HttpClient(deadlines.http, incident)
-        password = self._secret("registry password") if settings.registry.password else None
-        self.registry = Registry(settings.registry.url, settings.registry.username, password, self.http)
+        #: Asks what only the production host reaches.
+        self.http_there = HttpClient(deadlines.http, incident, self.host.tunnel)
+        password = settings.registry.password if settings.registry else None
+        self._registry_password = self._secret("registry password") if password else None
+        self._registries: dict[str, Registry] = {}
+        self._clients = [self.http, self.http_there]
         self.ledger = Ledger(self.production)
         self.quarantine = Quarantine(self.production)
         self.open_rollback = OpenRollback(self.production)
-        self.gate = TrafficGate(self.production, self.http, settings.traffic, deadlines.public)
-        self.health = Health(self.production, self.http, settings.health, settings.health_headers(), deadlines)
+        self.bridge_note = BridgeNote(self.production)
+        there = self.http_there if self.host.tunnel else None
+        self.gate = TrafficGate(self.production, self.http, settings.traffic, deadlines.public, there)
+        self.health = Health(
+            self.production,
+            self.http_there,
+            settings.health,
+            settings.health_headers(),
+            deadlines,
+            self.engine_events.undisturbed_since,
+        )
         self.logs = Logs(self.production, settings.logs, redactor.text)
+        #: What images said of their migrations in earlier runs, on this machine.
+        self.kept_reports = KeptReports(incident.journal.path.parent.parent)
         #: What images that ran said of their migrations, by image id.
-        self.asked_images: dict[str, ImageReport] = {}
+        self.asked_images: dict[str, ImageReport] = canary.asked_images if canary else {}
+
+    @cached_property
+    def seen(self) -> "testinfra.host.Host":
+        """The production host as testinfra sees it, for facts of files, users, mounts, processes and sockets."""
+        # Loaded when a fact is asked for: a run is waited for until its first step.
+        from runbook.hosts.seen_by_testinfra import seen_by_testinfra  # noqa: PLC0415
+
+        return seen_by_testinfra(self.host, self.settings.deadlines.command)
+
+    def close(self) -> None:
+        """Close what is open: the engine's event stream, and the connections to the engine and to HTTP servers."""
+        self.engine_events.close()
+        self.host.engine.close()
+        for each in self._clients:
+            each.close()
 
     # What is needed at the end is made only then: a missing ticket token must not stop a rollback as it begins.
+
+    def registry_http(self, deadline: float, recorder: ExchangeRecorder) -> HttpClient:
+        """A client for the registry: through the production host where it is in a network of its own."""
+        self._clients.append(HttpClient(deadline, recorder, self.host.tunnel, public_from_here=True))
+        return self._clients[-1]
+
+    def registry_of(self, image: ImageName) -> Registry:
+        """The registry that has `image`. Raises RegistryError where the settings name another one."""
+        known, aliases = self.settings.registry, {HUB: HUB_API}
+        name = aliases.get(image.registry, image.registry)
+        if name not in self._registries:
+            self._registries[name] = self.registry_through(
+                self.registry_http(self.settings.deadlines.http, self.incident), self.host, image
+            )
+        found = self._registries[name]
+        if known and not same_registry(found.host, image.registry):
+            raise RegistryError(
+                f"Compose takes {image} from {image.registry}, and the settings name the registry {found.host}",
+                "set registry.url to the registry that production pulls from, or leave [registry] out",
+            )
+        return found
+
+    def registry_through(self, http: HttpClient, host: Host, image: ImageName) -> Registry:
+        """The registry of the settings, or else of `image`, asked through `http`.
+
+        Where the settings name no user, with docker's own login on `host`.
+        """
+        settings, learn = self.settings.registry, self.incident.journal.redactor.learn
+        deadline, url = self.settings.deadlines.http, settings.url if settings else address_of(image)
+
+        def login() -> Login | None:
+            return docker_login(host, urlsplit(url).netloc, deadline, learn)
+
+        return Registry(url, settings.username if settings else None, self._registry_password, http, login)
+
+    def ci_token(self, name: str) -> SecretStr:
+        """The token of a CI service, by its name in the settings. Raises RunbookError when it cannot be had."""
+        return self._secret(name)
+
+    @cached_property
+    def restore_point(self) -> RestorePoint:
+        """The dumps of this incident. Raises Inconclusive where the settings name no database."""
+        settings, gate = self.settings, self.settings.traffic.gate if self.settings.traffic else None
+        if settings.database is None:
+            raise Inconclusive(Absent.DATABASE.told, "name the database in the settings: [database]")
+        restoring = Restoring(self.production, self.database, gate)
+        return RestorePoint(self.database, settings.database, settings.deadlines, self.incident, restoring)
+
+    def _database_address(self) -> SecretStr:
+        url = self._secret("database address")
+        for password in passwords_of_url(url.get_secret_value()):
+            self.incident.journal.redactor.learn("database password", password)
+        return url
 
     @cached_property
     def metrics(self) -> Metrics:
         """The metrics page. Raises SettingsError when its token is missing."""
-        url = self.settings.traffic.public_url.rstrip("/") + self.settings.metrics.path
-        return Metrics(self.http, url, self._secret("metrics token"), self.settings.deadlines.public)
+        settings, public = self.settings.metrics, self.settings.traffic
+        if settings is None:
+            return Metrics(self.http, None, None, self.settings.deadlines.public)
+        url = settings.url or (public.public_url.rstrip("/") + settings.path if public else None)
+        token = self._secret("metrics token") if settings.token else None
+        return Metrics(self.http, url, token, self.settings.deadlines.public)
 
     @cached_property
     def channel(self) -> Channel:
         """The incident channel. Raises SettingsError when its address is missing, or is none."""
+        return self.new_channel()
+
+    def new_channel(self) -> Channel:
+        """The incident channel, for a thread of its own. Raises as `channel` does."""
         return Channel(self._secret("announcement address"), self.settings.deadlines.http)
 
     @cached_property
-    def tracker(self) -> GitHubTracker:
-        """The issue tracker. Raises SettingsError when its token is missing."""
+    def templates(self) -> Templates:
+        """The templates of what people are told."""
+        settings = self.settings.announcement
+        return Templates(settings.templates if settings else None, self.incident.journal.redactor.text)
+
+    @cached_property
+    def tracker(self) -> Tracker | None:
+        """The issue tracker; None without one. Raises SettingsError when its token is missing."""
+        ticket, incident = self.settings.ticket, self.incident
+        if ticket is None:
+            return None
         deadline = self.settings.deadlines.public
-        return GitHubTracker(self.http, self.settings.ticket, self._secret("ticket token"), deadline)
+        return tracker_for(ticket, self.http, deadline, self._secret, lambda: incident.facts.ticket)
+
+    @cached_property
+    def incident_log(self) -> IncidentLog | None:
+        """The team's incident log; None without one. Raises SettingsError when it cannot be written."""
+        log = self.settings.incident_log
+        if log is None:
+            return None
+        here = LocalHost(self.settings.host.environment if self.host.address is None else {}, self.incident)
+        return IncidentLog(log, here, self.settings.deadlines.command)
 
     @property
     def switch_name(self) -> str:
@@ -128,10 +270,13 @@ class Context:
         """The switch that this run turns. Raises SettingsError when there is no such switch, or no saying which."""
         options, settings, name = self.options, self.settings, self.switch_name
         credential = self._secret(f"credential of {name}") if settings.switches[name].credential else None
-        users = Users(self.http, settings.traffic.public_url.rstrip("/"), credential, settings.deadlines.public)
-        return KillSwitch(self.production, self.env_file, settings.switches[name], users, on=options.enable is not None)
+        public_url = settings.traffic.public_url.rstrip("/") if settings.traffic else None
+        users = Users(self.http, public_url, credential, settings.deadlines.public)
+        switch, on = settings.switches[name], options.enable is not None
+        store = self.stores.open(switch.store) if switch.store else None
+        return KillSwitch(self.production, self.env_file, switch, users, on=on, store=store)
 
     def _secret(self, name: str) -> SecretStr:
-        secret = self.settings.secret_sources()[name].resolve(self._env_values)
+        secret = self.settings.secret_sources()[name].resolve(self._env_values, self.stores.read)
         self.incident.journal.redactor.learn(name, secret.get_secret_value())
         return secret

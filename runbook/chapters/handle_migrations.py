@@ -1,28 +1,52 @@
 """How the schema goes back: with the failed release's image, to the target's head, believed only when it is seen."""
 
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
-from runbook.actions import Action, ActionName, Check, Observation
+from runbook.actions import Action, ActionName, Check, Observation, left_out
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
-from runbook.chapters.migrating import migrate_command, time_limits
+from runbook.chapters.migrating import half_way, migrate_command, schema_revisions, time_limits
 from runbook.chapters.migrating.migrate_command import Direction
 from runbook.chapters.target import pinned_release
 from runbook.errors import Inconclusive
+from runbook.settings.absent import Absent
 
 _HELD = "production is held as it is: only a forward-fix (--forward-fix TAG) or a backup from before that deploy helps"
 
 
 def usable(context: Context) -> Check:
-    """That every revision to undo has a `downgrade()` that surely does something."""
+    """That every revision to undo has a `downgrade()` that surely does something, and a copy has not refuted it."""
+    if schema_revisions.is_own(context):
+        return _own_downgrade(context)
 
     def observe() -> Observation:
         steps = migration_facts.steps_to_undo(context)
         bad = [f"downgrade() of {step.revision} is {step.downgrade.shape}" for step in steps if not step.undoes]
+        judged = context.incident.facts.verdict
+        if judged is not None and judged.no_way_back:
+            bad.append(f"tried on a copy of the schema: {judged.no_way_back}")
         good = f"to undo, in this order: {', '.join(step.revision for step in steps)}"
         return Observation(bool(steps) and not bad, "; ".join(bad) or good, final=True)
 
     return Check("a working downgrade for every revision to undo", observe, _HELD, acceptable=False)
+
+
+def _own_downgrade(context: Context) -> Check:
+    """That the application has a command that downgrades, to the one revision that the target has."""
+
+    def observe() -> Observation:
+        known, settings = migration_facts.of(context), context.settings
+        lacks = [] if settings.migrations.downgrade else ["migrations.downgrade"]
+        lacks += [] if settings.database else ["[database], without which no restore point can be taken"]
+        if lacks:
+            return Observation(ok=False, seen=f"the settings lack {' and '.join(lacks)}", final=True)
+        words = shlex.join(migrate_command.words(settings.migrations, Direction.DOWNGRADE, known.target_head))
+        return Observation(ok=True, seen=f"to undo what leads to {', '.join(known.database)}: {words}")
+
+    return Check("a command of the application that downgrades", observe, _HELD, acceptable=False)
 
 
 def stopping(context: Context) -> Action:
@@ -35,7 +59,7 @@ def stopping(context: Context) -> Action:
         stopped = all(container.state in ("exited", "created") for container in containers)
         shown = "; ".join(container.one_line for container in containers)
         # On its own schema the target may run: what had to stop for the downgrade has stopped, and is gone.
-        switched = set(context.database.revisions()) == {known.target_head} and all(
+        switched = set(schema_revisions.revisions(context)) == {known.target_head} and all(
             container.image_id == images.get(container.service) for container in containers
         )
         return f"{shown}{', on the schema of the target' if switched else ''}" if stopped or switched else None
@@ -61,7 +85,7 @@ def startable(context: Context) -> Check:
 
 def _failed_tag(context: Context) -> str:
     """The failed release's tag; after a switch that was cut short its containers may be gone, or two sorts stand."""
-    failed: list[str] = context.incident.facts["origin"]["tags"]
+    failed = context.incident.facts.failed.tags
     if len(failed) == 1:
         return failed[0]
     return context.production.running_tag([context.settings.migrations.service]) or context.production.tag()
@@ -84,10 +108,22 @@ def _in_isolation(context: Context, name: ActionName, summary: str, tag: str, di
         summary,
         (migrate_command.running(context, tag, direction, head),),
         lambda: migration_facts.reached(context),
-        resource=context.settings.database.name,
+        resource=_database_name(context),
         new=head,
-        during=lambda: time_limits.kept(context, direction),
+        during=lambda: _watched(context, direction, head),
     )
+
+
+@contextmanager
+def _watched(context: Context, direction: Direction, head: str) -> Iterator[None]:
+    """Meanwhile the limits are kept; if it fails, where it left the schema is read again and told."""
+    with half_way.told(context, direction, head), time_limits.kept(context, direction):
+        yield
+
+
+def _database_name(context: Context) -> str:
+    settings = context.settings.database
+    return settings.name if settings and settings.name else context.database.server.name
 
 
 def at_target_head(context: Context) -> Check:
@@ -98,7 +134,7 @@ def at_target_head(context: Context) -> Check:
 
 def _database_at(context: Context, heads: set[str], next_step: str) -> Check:
     def observe() -> Observation:
-        revisions = context.database.revisions()
+        revisions = schema_revisions.revisions(context)
         return Observation(set(revisions) == heads, f"the database is at {', '.join(revisions)}")
 
     return Check(f"the database at {', '.join(sorted(heads))}", observe, next_step, acceptable=False)
@@ -106,6 +142,8 @@ def _database_at(context: Context, heads: set[str], next_step: str) -> Check:
 
 def as_target_maps(context: Context) -> Check:
     """That the database has all that the target's code maps: a downgrade may exit 0 and undo nothing (trap 9)."""
+    if schema_revisions.is_own(context):
+        return left_out("every table and column that the target's code maps", Absent.MODELS)
     models = migration_facts.of(context).target.models
 
     def observe() -> Observation:

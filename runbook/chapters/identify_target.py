@@ -5,32 +5,41 @@ from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
+from pydantic import ValidationError
+
 from runbook.actions import Action, ActionName, Check, Observation, Question, Scope, recorded
 from runbook.chapters import migration_facts
+from runbook.chapters.checks import several_hosts
+from runbook.chapters.choosing.choice import QUESTION, choose_target, list_on_record
+from runbook.chapters.choosing.pick_list import told
 from runbook.chapters.context import Context
 from runbook.chapters.snapshot import take
 from runbook.chapters.target import pinned_release
 from runbook.errors import (
     EnvFileError,
+    Inconclusive,
     RegistryError,
     RegistryRefused,
     ReleaseNotFound,
     TargetError,
 )
+from runbook.incident.facts import BeginAnew, Origin, ReleaseFact, Snapshot, UnderWay
 from runbook.production.docker_engine import FOLDER
+from runbook.production.gate_state import NO_GATE
 from runbook.production.invocation import absolute_path
 from runbook.release import PROBE, ImageName, Release
 from runbook.shared_state.open_rollback import incidents_of
-from runbook.targets.registry import Registry
-from runbook.targets.selection import Candidate, Choice, choose
+from runbook.targets.candidate import Candidate, Kind
+from runbook.targets.selection import Choice, choose
 
 
 def identify(context: Context) -> Check:
     """That there is a release to return to; it is pinned, and put on record with what spoke for it."""
 
     def look() -> str:
-        release = pin_target(context, context.options.forward_fix or context.options.target)
-        return f"{release.tag}: {', '.join(release.pinned(service) for service in release.digests)}"
+        release, listed = _pinned(context, context.options.forward_fix or context.options.target)
+        pinned = f"{release.tag}: {', '.join(release.pinned(service) for service in release.digests)}"
+        return "\n".join([pinned, *listed])
 
     return recorded("a release to return to", look)
 
@@ -43,46 +52,64 @@ def pin_target(context: Context, asked_for: str | None) -> Release:
     RegistryError when the registry says no or has no such tag. A registry that is down stops nothing if the images are
     on the host.
     """
-    if "target" in context.incident.facts:
-        return _still_pinned(context)
-    before = context.incident.facts["before"]
-    under_way = context.open_rollback.for_running_tags(before["tags"])
-    origin = under_way["before"] if under_way else before
-    context.incident.record_fact("origin", {key: origin[key] for key in ("tags", "digests", "log_errors")})
-    choice = _choose(context, origin["tags"], asked_for or (under_way["target"] if under_way else None))
-    candidate = choice.chosen
+    return _pinned(context, asked_for)[0]
+
+
+def _pinned(context: Context, asked_for: str | None) -> tuple[Release, list[str]]:
+    """The release, and the candidates that it was chosen from, in words."""
+    if context.incident.facts.target:
+        return _still_pinned(context), []
+    before = context.incident.facts.seen_before
+    under_way = context.open_rollback.for_running_tags(before.tags)
+    failed = _failed_before(context, under_way) if under_way else before.as_origin()
+    context.incident.record_fact("origin", failed)
+    of_all = several_hosts.target_of_all(context, named=bool(asked_for or under_way))
+    chosen = choose_target(context, failed, before, of_all or asked_for or (under_way["target"] if under_way else None))
+    choice, candidate = chosen.choice, chosen.choice.chosen
     images = context.production.images_with_tag(candidate.tag)
     evidence = [candidate.evidence]
     if under_way:
         for incident in incidents_of(under_way):
-            context.restore_point.remember(incident)
+            if context.settings.database:
+                context.restore_point.remember(incident)
         evidence.append(f"incident {under_way['incident']} was on its way to {under_way['target']} and broke off")
     digests = {}
-    for service, image in images.items():
-        digest, origin = _pin(context, service, image, candidate)
-        digests[service] = digest
-        evidence.append(f"{service}: {image} is {digest}, {origin}")
-    evidence += [f"passed over {reason}" for reason in choice.passed_over]
-    if failed_before := context.quarantine.reason(digests.values()):
-        if under_way:
-            # Gone on with, or planned without a name, it would come to the same release again.
-            _begin_anew(context, f"{candidate.tag} is in quarantine by now", *_another(context))
-        raise TargetError(
-            f"{candidate.tag} is in quarantine: {failed_before}",
-            "name another release with --to TAG, or ship a forward-fix",
-        )
+    with list_on_record(context, chosen.found):
+        for service, image in images.items():
+            digest, origin = _pin(context, service, image, candidate)
+            digests[service] = digest
+            evidence.append(f"{service}: {image} is {digest}, {origin}")
+        evidence += [f"passed over {reason}" for reason in choice.passed_over]
+        if failed_before := context.quarantine.reason(digests.values()):
+            if under_way:
+                # Gone on with, or planned without a name, it would come to the same release again.
+                _begin_anew(context, f"{candidate.tag} is in quarantine by now", *_another(context))
+            raise TargetError(
+                f"{candidate.tag} is in quarantine: {failed_before}",
+                "name another release with --to TAG, or ship a forward-fix",
+            )
     release = Release(candidate.tag, images, digests)
+    several_hosts.refuse_other_digests(context, release)
     passed_over = [asdict(each) for each in choice.passed_over]
     option = _asked_by(context)
-    text = "Which release is returned to?"
     context.incident.record_decision(
-        Question.TARGET, text, candidate.tag, evidence, option=option, passed_over=passed_over
+        Question.TARGET, QUESTION, candidate.tag, evidence, option=option, passed_over=passed_over, **chosen.found
     )
-    context.incident.record_fact("target", release.facts())
+    context.incident.record_fact("target", ReleaseFact.of(release))
     if under_way is None and _runs_already(before, release, context.settings.project.tag_variable):
-        why = f"{release.tag} runs already, traffic is let in, and no rollback is under way"
+        why = f"{release.tag} runs already, traffic is served, and no rollback is under way"
         context.incident.record_fact("nothing to do", why)
-    return release
+    return release, told(chosen.found)
+
+
+def _failed_before(context: Context, under_way: Mapping[str, Any]) -> Origin:
+    """What failed by the note of the rollback that is under way."""
+    try:
+        return Origin.model_validate(under_way["before"])
+    except ValidationError:
+        raise Inconclusive(
+            f"{context.open_rollback.path} does not tell which release failed", "look at it; remove it if it is no note"
+        ) from None
 
 
 def _choose(context: Context, failed_tags: Sequence[str], asked_for: str | None) -> Choice:
@@ -102,25 +129,25 @@ def _asked_by(context: Context) -> tuple[str, ...]:
     return ("--to", options.target) if options.target else ()
 
 
-def _runs_already(seen: Mapping[str, Any], release: Release, tag_variable: str) -> bool:
+def _runs_already(seen: Snapshot, release: Release, tag_variable: str) -> bool:
     """Tell whether production, as it was seen, is all that a rollback to `release` would make of it."""
-    now = (seen["tags"], seen["digests"], seen["gate"], seen["env_file"].get(tag_variable))
+    now = (seen.tags, seen.digests, seen.gate, seen.env_file.get(tag_variable))
     # What runs to its end is not among what was seen.
-    digests = {service: release.digests.get(service) for service in seen["digests"]}
-    return now == ([release.tag], digests, "open", release.tag)
+    digests = {service: release.digests.get(service) for service in seen.digests}
+    return now == ((release.tag,), digests, seen.gate if seen.gate == NO_GATE else "open", release.tag)
 
 
 def _still_pinned(context: Context) -> Release:
     release, facts = pinned_release(context), context.incident.facts
-    origin, now = facts["origin"], facts.get("found again", facts["before"])
+    failed, now = facts.failed, facts.found_again or facts.seen_before
     # What this incident first saw may be what a rollback before it had left half way.
-    first = facts.get("first seen", origin)
+    first = facts.first_seen or failed
     known = {
-        service: {origin["digests"].get(service), first["digests"].get(service), digest}
+        service: {failed.digests.get(service), first.digests.get(service), digest}
         for service, digest in release.digests.items()
     }
-    others = set(now["tags"]) - {*origin["tags"], *first["tags"], release.tag}
-    others |= {digest for service, digest in now["digests"].items() if digest not in known.get(service, {digest})}
+    others = set(now.tags) - {*failed.tags, *first.tags, release.tag}
+    others |= {digest for service, digest in now.digests.items() if digest not in known.get(service, {digest})}
     if others:
         seen = f"another release runs since this incident broke off: {', '.join(sorted(others))}"
         _begin_anew(context, seen)
@@ -143,22 +170,22 @@ def _still_pinned(context: Context) -> Release:
 
 def _begin_anew(context: Context, why: str, *options: str) -> None:
     """Put on record that no `--resume` leads on any more, and with which options a new plan would."""
-    context.incident.record_fact("begin anew", {"why": why, "options": list(options)})
+    context.incident.record_fact("begin anew", BeginAnew(why=why, options=options))
 
 
 def _another(context: Context) -> tuple[str, str]:
     """The option that names another release to return to: the one that would be chosen, if there is one."""
     try:
-        return "--to", _choose(context, context.incident.facts["origin"]["tags"], None).chosen.tag
+        return "--to", _choose(context, context.incident.facts.failed.tags, None).chosen.tag
     except TargetError:
         return "--to", "TAG"
 
 
 def _pin(context: Context, service: str, image: ImageName, candidate: Candidate) -> tuple[str, str]:
-    _same_registry(context.registry, image)
+    registry = context.registry_of(image)
     known = candidate.digests.get(service)
     try:
-        digest = context.registry.digest(image)
+        digest = registry.digest(image)
         origin = "says the registry"
     except (RegistryRefused, ReleaseNotFound):
         raise
@@ -172,20 +199,17 @@ def _pin(context: Context, service: str, image: ImageName, candidate: Candidate)
         digest = on_host
         origin = f"says the host's own copy, because {error.seen}"
     if known is not None and known != digest:
+        when = "when it passed its validation" if candidate.kind is Kind.VALIDATED else f"by {candidate.evidence}"
         raise TargetError(
-            f"{image} is {digest} today, and was {known} when it passed its validation: the tag was moved",
+            f"{image} is {digest} today, and was {known} {when}: the tag was moved",
             "find out who moved it; name another release with --to TAG",
         )
     return digest, origin
 
 
-def _same_registry(registry: Registry, image: ImageName) -> None:
-    aliases = {"docker.io": "registry-1.docker.io"}
-    if aliases.get(image.registry, image.registry) != registry.host:
-        raise RegistryError(
-            f"Compose takes {image} from {image.registry}, and the settings name the registry {registry.host}",
-            "set registry.url to the registry that production pulls from",
-        )
+def registry_digest(context: Context, image: ImageName) -> str:
+    """The digest behind the tag of `image`. Raises RegistryError, also where Compose takes it from another registry."""
+    return context.registry_of(image).digest(image)
 
 
 def fetching(context: Context, release: Release) -> Action:
@@ -278,26 +302,33 @@ def room_on_host(context: Context) -> Check:
 
 
 def replaceable_env_file(context: Context) -> Check:
-    """That the env file can be replaced by this user, and would keep its owner: found out before users are kept out."""
+    """That the env file can be replaced by this user, and would keep its owner: found out before traffic is paused."""
 
     def observe() -> Observation:
         env_file = context.env_file.read()
         folder = str(PurePosixPath(env_file.path).parent)
-        user = context.host.check(context.production.command("id", "-u")).text.strip()
-        writable = context.host.run(context.production.command("test", "-w", folder)).exit_code == 0
-        notes = f"{context.production.directory}/{FOLDER}"
-        there = context.host.run(context.production.command("test", "-e", notes)).exit_code == 0
-        ours = not there or context.host.run(context.production.command("test", "-w", notes)).exit_code == 0
-        linked = context.host.run(context.production.command("test", "-L", notes)).exit_code == 0
+        user = str(context.seen.user().uid)
+        notes = context.seen.file(f"{context.production.directory}/{FOLDER}")
+        may_write = context.production.files.writable([folder, notes.path])
+        writable, ours = folder in may_write, not notes.exists or notes.path in may_write
+        linked = notes.is_symlink
         keeps_owner = user in ("0", env_file.owner)
         seen = f"user {user}, env file of {env_file.owner}, {folder} {'writable' if writable else 'NOT writable'}"
-        seen += "" if ours else f", {notes} NOT writable"
-        seen += f", {notes} is a LINK, through which no copy is written" if linked else ""
-        return Observation(writable and ours and keeps_owner and not linked, seen)
+        seen += "" if ours else f", {notes.path} NOT writable"
+        seen += f", {notes.path} is a LINK, through which no copy is written" if linked else ""
+        good = writable and ours and keeps_owner and not linked
+        return Observation(good, seen if good else f"{seen}; {_whose(context, folder)}")
 
     return Check(
         "an env file that this user can replace without changing its owner", observe, "run this as the user who deploys"
     )
+
+
+def _whose(context: Context, path: str) -> str:
+    """Say whose a file is, its mode, and the groups of this user, for whoever is to put that right."""
+    file = context.seen.file(path)
+    groups = ", ".join(context.seen.user().groups)
+    return f"{path} is of {file.user}:{file.group} with mode {file.mode:o}, and this user is in the groups {groups}"
 
 
 def tag_in_env_file(context: Context) -> Check:
@@ -347,5 +378,5 @@ def _write_down(context: Context) -> str:
     if (under_way := context.open_rollback.of_another_incident(context.incident.name)) is not None:
         here = context.incident.journal.path.parent.with_name(under_way["incident"]) / "journal.jsonl"
         about = {name: under_way[name] for name in ("incident", "since", "target")}
-        context.incident.record_fact("open rollback", about | {"recorded_here": here.is_file()})
-    return f"production runs {', '.join(found['tags'])}"
+        context.incident.record_fact("open rollback", UnderWay(**about, recorded_here=here.is_file()))
+    return ", ".join(filter(None, (f"production runs {', '.join(found.tags)}", several_hosts.differs(context, found))))

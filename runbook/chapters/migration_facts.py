@@ -3,8 +3,9 @@
 import json
 from dataclasses import dataclass
 
-from runbook.actions import Check, recorded
+from runbook.actions import Check, left_out, recorded
 from runbook.chapters.context import Context
+from runbook.chapters.migrating import schema_revisions
 from runbook.chapters.target import pinned_release
 from runbook.errors import Inconclusive
 from runbook.migrations.image.contained import remove_overdue
@@ -50,7 +51,7 @@ class Schema:
 def reached(context: Context) -> str | None:
     """Say that the database is at the target's head, if it is: there is nothing left to undo, or to migrate."""
     head = of(context).target_head
-    return f"the database is at {head}" if set(context.database.revisions()) == {head} else None
+    return f"the database is at {head}" if set(schema_revisions.revisions(context)) == {head} else None
 
 
 def steps_to_undo(context: Context) -> tuple[Migration, ...]:
@@ -63,14 +64,16 @@ def steps_to_undo(context: Context) -> tuple[Migration, ...]:
 
 def decided(context: Context) -> bool:
     """Tell whether the strategy was decided before, in this incident: what it rests on stays as it was seen then."""
-    return "strategy" in context.incident.facts
+    return context.incident.facts.strategy is not None
 
 
 def read_revision(context: Context) -> Check:
     """That the database tells its revisions; they go on record."""
+    if absent := schema_revisions.unchecked(context):
+        return left_out("the schema revision of the database", absent)
 
     def look() -> str:
-        revisions = list(context.database.revisions())
+        revisions = schema_revisions.revisions(context)
         context.incident.record_fact("schema found again" if decided(context) else "schema", revisions)
         return f"the database is at {', '.join(revisions) or 'no revision'}"
 
@@ -79,6 +82,8 @@ def read_revision(context: Context) -> Check:
 
 def read_target(context: Context, release: Release) -> Check:
     """That the target's image tells its revisions; what it knows goes on record."""
+    if absent := schema_revisions.unchecked(context):
+        return left_out(f"the migrations that {release.tag} includes", absent)
 
     def look() -> str:
         if decided(context):
@@ -93,7 +98,7 @@ def read_target(context: Context, release: Release) -> Check:
 def _ask_target(context: Context, release: Release) -> None:
     found = _ask(context, release.pinned(context.settings.migrations.service), release.tag, None)
     found.read_graph()
-    at = tuple(context.incident.facts.get("schema", ()))
+    at = context.incident.facts.revisions or ()
     if context.options.forward_fix and len(at) == 1 and found.continues(*at) and found.heads != at:
         # What it would do to the database on the way to its head.
         found = _ask(context, release.pinned(context.settings.migrations.service), release.tag, (at[0], found.heads[0]))
@@ -106,9 +111,11 @@ def read_failed(context: Context) -> Check:
 
     Nothing is asked, and null put on record, where there is no range.
     """
+    if absent := schema_revisions.unchecked(context):
+        return left_out("the migrations that the failed release added", absent)
 
     def look() -> str:
-        if decided(context) and "failed migrations" in context.incident.facts:
+        if decided(context) and context.incident.facts.on_record("failed_migrations"):
             context.incident.confirm("failed migrations")
         else:
             _ask_failed(context)
@@ -125,19 +132,58 @@ def _ask_failed(context: Context) -> None:
     if known.same or context.options.forward_fix:
         context.incident.record_fact("failed migrations", None)
         return
-    span = (known.target_head, known.database[0]) if len(known.database) == 1 else None
-    found = _ask(context, _failed_image(context), None, span)
+    own = schema_revisions.is_own(context)
+    span = (known.target_head, known.database[0]) if not own and len(known.database) == 1 else None
+    found = schema_revisions.heads(context, None) if own else _ask(context, failed_image(context), None, span)
     context.incident.record_fact("failed migrations", to_json(found))
 
 
-def _failed_image(context: Context) -> str:
+def failed_image(context: Context) -> str:
     """The failed release's image, by its digest on record: where an earlier run broke off it may not run any more."""
-    service, origin = context.settings.migrations.service, context.incident.facts["origin"]
-    digest = str(origin["digests"].get(service, ""))
-    pinned = context.production.images_with_tag(origin["tags"][0])[service].at(digest) if origin["tags"] else ""
+    service, origin = context.settings.migrations.service, context.incident.facts.failed
+    digest = origin.digests.get(service, "")
+    pinned = context.production.images_with_tag(origin.tags[0])[service].at(digest) if origin.tags else ""
     if digest.startswith("sha256:") and context.production.image_id(pinned):
         return pinned
     return context.production.of_services([service])[0].image_id
+
+
+def read_running(context: Context) -> Check:
+    """That the image that runs now tells its revisions; before a deploy it is the target's."""
+    if absent := schema_revisions.unchecked(context):
+        return left_out("the migrations of the release that runs now", absent)
+
+    def look() -> str:
+        found = ask_running(context)
+        context.incident.record_fact("target migrations", to_json(found))
+        return f"its head is {', '.join(found.heads)}"
+
+    return recorded("the migrations of the release that runs now", look)
+
+
+def read_added(context: Context, release: Release) -> Check:
+    """That the image of the release to deploy tells of the range from the target's head to its own.
+
+    What it knows goes on record in the place of the failed release's.
+    """
+    if absent := schema_revisions.unchecked(context):
+        return left_out(f"the migrations that {release.tag} adds", absent)
+
+    def look() -> str:
+        image, heads = release.pinned(context.settings.migrations.service), context.incident.facts.target_heads
+        found = asked(context, image, release.tag)
+        if len(heads) == len(found.heads) == 1 and heads != found.heads:
+            found = _ask(context, image, release.tag, (heads[0], found.heads[0]))
+            found.read_graph()
+        context.incident.record_fact("failed migrations", to_json(found))
+        at = f"its head is {', '.join(found.heads)}"
+        if found.span:
+            return f"{at}; it adds {', '.join(each.revision for each in found.span.steps[::-1])}"
+        return (
+            f"{at}; it adds none" if heads == found.heads else f"{at}; what it adds is not known: {found.why('span')}"
+        )
+
+    return recorded(f"the migrations that {release.tag} adds", look)
 
 
 def ask_running(context: Context) -> ImageReport:
@@ -149,15 +195,30 @@ def ask_running(context: Context) -> ImageReport:
     service = context.settings.migrations.service
     image = context.production.of_services([service])[0].image_id
     if image not in context.asked_images:
-        facts = context.incident.facts
         if (
-            "target migrations" in facts
+            context.incident.facts.target_migrations
             and context.production.image_id(pinned_release(context).pinned(service)) == image
         ):
             found = of(context).target
+            context.asked_images[image] = found
         else:
-            found = _ask(context, image, None, None)
-            found.read_graph()
+            asked(context, image, None)
+    return context.asked_images[image]
+
+
+def ask_failed(context: Context) -> ImageReport:
+    """What the failed release's image knows of its revisions. Raises Inconclusive when it does not tell them."""
+    return asked(context, failed_image(context), None)
+
+
+def asked(context: Context, image: str, tag: str | None) -> ImageReport:
+    """What an image knows of its revisions, asked once a run; `tag` is that of its release, None what runs.
+
+    Raises Inconclusive when it does not tell them.
+    """
+    if image not in context.asked_images:
+        found = _ask(context, image, tag, None)
+        found.read_graph()
         context.asked_images[image] = found
     return context.asked_images[image]
 
@@ -165,21 +226,27 @@ def ask_running(context: Context) -> ImageReport:
 def of(context: Context) -> Schema:
     """What was put on record so far. Raises Inconclusive when chapter 1 was not run."""
     facts = context.incident.facts
-    if "schema" not in facts or "target migrations" not in facts:
+    if facts.revisions is None or facts.target_migrations is None:
         raise Inconclusive("the migrations were not looked at in this incident", "run chapter 1: `pytest features`")
-    failed = facts.get("failed migrations")
-    return Schema(
-        tuple(facts["schema"]),
-        read_report(json.dumps(facts["target migrations"])),
-        None if failed is None else read_report(json.dumps(failed)),
-    )
+    target, added = facts.target_migrations, facts.failed_migrations
+    failed = None if added is None else read_report(json.dumps(added))
+    # Before a deploy the database is judged as the release to deploy would leave it.
+    database = failed.heads if failed and facts.release_to_deploy else facts.revisions
+    return Schema(database, read_report(json.dumps(target)), failed)
 
 
 def _ask(context: Context, image: str, tag: str | None, span: tuple[str, str] | None) -> ImageReport:
+    if schema_revisions.is_own(context):
+        return schema_revisions.heads(context, tag)
     settings = context.settings.migrations
     service = context.production.services(tag)[settings.service]
     given = service.get("environment") or {}
     environment = {name: unescaped(value) for name, value in given.items() if value is not None}
-    deadline = context.settings.deadlines.command
+    deadline, held = context.settings.deadlines.command, context.production.image_id(image)
+    path = context.kept_reports.path(held, settings, environment, span) if held else None
+    if (known := context.kept_reports.read(path)) is not None:
+        return known
     remove_overdue(context.host, deadline)
-    return ask_image(context.host, image, settings, environment=environment, span=span, deadline=deadline)
+    found = ask_image(context.host, image, settings, environment=environment, span=span, deadline=deadline)
+    context.kept_reports.keep(path, found)
+    return found

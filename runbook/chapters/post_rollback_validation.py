@@ -1,18 +1,18 @@
-"""What people are told: the announcement and the follow-up ticket, from the facts of the incident."""
+"""Chapter 5: production after the rollback is on record, and the release that was validated becomes known good."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
+from contextlib import suppress
 
-from runbook.actions import Action, Check, Observation, not_known_yet, recorded
+from runbook.actions import Action, Check, Observation, recorded
 from runbook.chapters import snapshot
+from runbook.chapters.configuration.keeping import snapshot_of
 from runbook.chapters.context import Context
+from runbook.chapters.migrating import schema_revisions
 from runbook.chapters.target import expected_release
-from runbook.errors import CheckFailed, RunbookError
+from runbook.errors import CheckFailed, Inconclusive, RunbookError
 from runbook.incident.executor import Mode
-from runbook.incident.facts import Strategy
-from runbook.notify.messages import announcement, ticket
+from runbook.incident.facts import RunningRelease
 from runbook.release import Release
-from runbook.report.downtime import seconds_in_words, so_far
 
 
 def written_down_after(context: Context) -> Check:
@@ -21,38 +21,9 @@ def written_down_after(context: Context) -> Check:
     def observe() -> Observation:
         after = snapshot.take(context)
         context.incident.record_fact("after", after)
-        return Observation(ok=True, seen=f"production runs {', '.join(after['tags'])}")
+        return Observation(ok=True, seen=f"production runs {', '.join(after.tags)}")
 
     return Check("production after the rollback on record", observe, "look at production by hand", afterwards=True)
-
-
-def announcing(context: Context) -> Action:
-    """The change that posts the announcement, with the journal's head as it stands then."""
-    incident = context.incident
-    planned = incident.mode is Mode.PLAN
-    head = not_known_yet("hash") if planned else incident.journal.head
-    down = not_known_yet("how many") if planned else seconds_in_words(so_far(incident.journal.entries))
-    told = announcement(incident.name, context.settings.project.name, _facts(context), head, down)
-    title, text = map(incident.journal.redactor.text, told)
-    return context.channel.announcing(title, text, "" if planned else head)
-
-
-def opening_ticket(context: Context) -> Action:
-    """The change that opens the ticket of this incident."""
-    told = ticket(context.settings.project.name, _facts(context))
-    return context.tracker.opening(context.incident.name, *map(context.incident.journal.redactor.text, told))
-
-
-def _facts(context: Context) -> Mapping[str, Any]:
-    """The facts of the incident; in a plan with the restore point that would be taken."""
-    facts = context.incident.facts
-    if context.incident.mode is not Mode.PLAN or facts.get("strategy") not in (
-        Strategy.DOWNGRADE,
-        Strategy.FORWARD_FIX,
-    ):
-        return facts
-    point = {"path": context.restore_point.path, "size": not_known_yet("size"), "sha256": not_known_yet("hash")}
-    return facts | {"restore point": point}
 
 
 def note_running(context: Context) -> Check:
@@ -65,6 +36,7 @@ def note_running(context: Context) -> Check:
 
 def _running(context: Context) -> str:
     """Raises CheckFailed when another one came between, or runs where a rollback has brought its target up."""
+    _hold_against_expected(context)
     release = expected_release(context)
     if not context.incident.planned_changes:
         on_digests = context.health.check_pinned_images(release)
@@ -72,23 +44,70 @@ def _running(context: Context) -> str:
         if not seen.ok:
             raise CheckFailed(f"expected {on_digests.expected}; seen: {seen.seen}", on_digests.next_step)
     containers = context.production.application()
-    now = release.facts() | {"containers": sorted(container.id for container in containers)}
-    validated = context.incident.facts.get("running")
-    if validated is not None and validated["containers"] != now["containers"]:
+    ids = tuple(sorted(container.id for container in containers))
+    validated = context.incident.facts.running
+    if validated is not None and validated.containers != ids:
         raise CheckFailed(
-            f"{validated['tag']} was validated, and {release.tag} runs in other containers since",
+            f"{validated.tag} was validated, and {release.tag} runs in other containers since",
             "somebody deployed meanwhile: validate again",
         )
-    context.incident.record_fact("running", now)
+    context.incident.record_fact("running", RunningRelease(**release.facts(), containers=ids))
+    fresh = validated is None and not context.incident.planned_changes
+    if fresh and context.incident.mode is not Mode.PLAN:
+        context.incident.look_ahead(_independent(context, release))
     return f"{release.tag} on its registry digests"
+
+
+def _independent(context: Context, release: Release) -> Iterator[Check]:
+    """What the next steps look at, and what needs none of the others.
+
+    Readiness is none of it: its rule is decided first. Nor are the logs: they must tell of the time of all others.
+    """
+    yield context.quarantine.check_not_quarantined(release.digests)
+    yield context.health.check_containers_healthy()
+    yield context.health.check_live()
+    yield context.gate.check_serves(release.tag)
+    with suppress(RunbookError):  # told by the step itself
+        yield context.metrics.check_with_token()
+        yield context.metrics.check_without_token()
+
+
+def _hold_against_expected(context: Context) -> None:
+    """Raise CheckFailed when another release runs than the one that `--expect` names, by env file or containers."""
+    expected = context.options.expect
+    if expected is None:
+        return
+    named, production = context.production.tag(), context.production
+    runs = sorted({(each.service, production.tag_of(each)) for each in production.application()})
+    if {named, *(tag for _, tag in runs)} != {expected}:
+        seen = ", ".join(f"{service} runs {tag}" for service, tag in runs)
+        raise CheckFailed(
+            f"expected release {expected} (--expect); seen: the env file names {named}, {seen}",
+            f"find out why {expected} does not run: did the deploy fail, or did somebody deploy another release since?",
+        )
+
+
+def validated_release(context: Context) -> Release:
+    """The release that was validated in this run. Raises Inconclusive when none was."""
+    running = context.incident.facts.running
+    if running is None:
+        raise Inconclusive("no release was validated in this run", "run `pytest features -m post_deploy`")
+    return running.release()
 
 
 def entering_in_ledger(context: Context) -> Action:
     """The change that enters the release which passed its validation in the ledger of known-good releases."""
     try:
-        at = context.database.revisions()
+        at = None if schema_revisions.unchecked(context) else schema_revisions.revisions(context)
     except RunbookError:  # a database without Alembic, say: the release is known good all the same
         at = None
-    incident = context.incident
-    release = Release.from_facts(incident.facts["running"])
-    return context.ledger.add(release, incident.name, at, incident.vouched)
+    incident, release = context.incident, validated_release(context)
+    going_back = incident.facts.configuration_to_restore
+    # A run that goes on behind this one looks at the configuration that was restored once more.
+    needed = going_back.copies if going_back else ()
+    taken, copies = snapshot_of(context, release)
+    bridged = context.bridge_note.read()
+    bridge = str(bridged["incident"]) if bridged else None
+    return context.ledger.add(
+        release, incident.name, at, incident.vouched, taken, copies=copies, needed=needed, bridge=bridge
+    )

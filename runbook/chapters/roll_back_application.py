@@ -2,30 +2,40 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from runbook.actions import Action, ActionName, Artifact, Check, Observation
+from runbook.chapters.configuration import restored
 from runbook.chapters.context import Context
 from runbook.chapters.target import pinned_release
+from runbook.incident.facts import ContainerFact, Together
 from runbook.production.containers import Container, counts
-from runbook.production.docker_engine import FOLDER
+from runbook.production.switchover.decision import SwitchMode
 from runbook.release import Release
 
 
-def bringing_up(context: Context, release: Release) -> Action:
+def numbers_before(context: Context) -> dict[str, int]:
+    """How many containers each service had before this incident, or the one that it goes on from, changed anything."""
+    facts = context.incident.facts
+    found = counts(facts.seen_before.containers)
+    return found | (facts.switchover.numbers if facts.switchover else {})
+
+
+def bringing_up(context: Context, release: Release, only: Sequence[str] | None = None) -> Action:
     """The change that recreates the services on the target and on nothing else; done already when they run it.
 
-    What shares a namespace with one of them is recreated with it, and a scaled service keeps its number.
+    What shares a namespace with one of them is recreated with it, and a scaled service keeps its number. With `only`
+    these services alone are recreated.
     """
-    production, services = context.production, context.production.rolled_back
+    production = context.production
+    services = production.rolled_back if only is None else tuple(only)
     anew = production.has_temporary_name(services)
-    ups = production.switch_commands(services, counts(context.incident.facts["before"]["containers"]), anew=anew)
+    ups = production.switch_commands(services, numbers_before(context), anew=anew)
 
     def already() -> str | None:
         if anew:
             return None
         images = {service: production.image_id(release.pinned(service)) for service in services}
-        containers = production.application()
+        containers = production.of_services(services)
         on_target = all(container.image_id == images[container.service] for container in containers)
         if not (on_target and production.is_settled(services, ups)):
             return None
@@ -36,26 +46,32 @@ def bringing_up(context: Context, release: Release) -> Action:
     return Action(ActionName.BRING_UP, summary, ups, already, resource=names, new=release.tag)
 
 
-def others_kept(context: Context, before: Sequence[Mapping[str, Any]], changed_services: Sequence[str]) -> Check:
+def others_kept(
+    context: Context,
+    before: Sequence[ContainerFact],
+    changed_services: Sequence[str],
+    numbers: Mapping[str, int] | None = None,
+) -> Check:
     """That the services which were not to be changed have the containers that they had, without a restart since.
 
-    And that those which were changed have as many as before, and what shares a namespace with them still does.
+    And that those which were changed have as many as before, or as `numbers` say, and what shares a namespace with them
+    still does.
     """
 
     def observe() -> Observation:
         containers = context.production.containers()
         hanging = context.production.sharing_with(changed_services)
         switched = {*changed_services, *hanging} - context.production.one_shots
-        was = {str(item["id"]): item for item in before if item["service"] not in switched}
+        was = {item.id: item for item in before if item.service not in switched}
         now = {c.id: c for c in containers if c.service not in switched}
-        changed = [str(item["name"]) for key, item in was.items() if key not in now]
+        changed = [item.name for key, item in was.items() if key not in now]
         changed += [container.name for key, container in now.items() if key not in was]
-        calm = [key for key in was.keys() & now.keys() if was[key]["restarts"] == 0]
+        calm = [key for key in was.keys() & now.keys() if was[key].restarts == 0]
         changed += [now[key].name for key in calm if now[key].restarts]
         kept = ", ".join(sorted(container.name for container in now.values())) or "none"
         wrong = [f"changed: {', '.join(sorted(set(changed)))}"] if changed else []
         wrong += _apart([each for each in containers if each.service in hanging], {each.id for each in containers})
-        wrong += _other_counts(before, containers, switched)
+        wrong += _other_counts(counts(before) if numbers is None else numbers, containers, switched)
         return Observation(not wrong, "; ".join(wrong) or f"the same containers as before: {kept}")
 
     return Check(
@@ -67,7 +83,8 @@ def others_kept(context: Context, before: Sequence[Mapping[str, Any]], changed_s
 
 def application_alone(context: Context) -> Check:
     """The same of the services that are rolled back, since this incident first looked."""
-    return others_kept(context, context.incident.facts["before"]["containers"], context.settings.project.services)
+    before = context.incident.facts.seen_before.containers
+    return others_kept(context, before, context.settings.project.services, numbers_before(context))
 
 
 def _apart(hanging: Sequence[Container], ids: Collection[str]) -> list[str]:
@@ -76,10 +93,8 @@ def _apart(hanging: Sequence[Container], ids: Collection[str]) -> list[str]:
     return [f"{name} shares a namespace with a container that is gone" for name in lost] + down
 
 
-def _other_counts(
-    before: Sequence[Mapping[str, Any]], now: Sequence[Container], services: Collection[str]
-) -> list[str]:
-    was, there = counts(before), counts(each.facts() for each in now)
+def _other_counts(was: Mapping[str, int], now: Sequence[Container], services: Collection[str]) -> list[str]:
+    there = counts(now)
     return [
         f"{name} has {there.get(name, 0)} containers, and had {was[name]}"
         for name in sorted(services)
@@ -95,17 +110,18 @@ def files_agree_with_containers(context: Context) -> Check:
 
     def observe() -> Observation:
         facts = context.incident.facts
-        production, known = context.production, facts.get("together", {"differed": {}, "left": {}})
+        production, known = context.production, facts.together or Together()
         services = {each.name: each.service for each in production.running()}
         ours = {*production.rolled_back, *production.sharing_with(production.rolled_back)}
-        pending = production.pending_changes(counts(facts["before"]["containers"]) if "before" in facts else {})
+        pending = production.pending_changes(numbers_before(context) if facts.before else {})
         apart = {
             name: effect
             for name, effect in pending.differences.items()
-            if services.get(name) in ours or (name not in known["differed"] and services.get(name) not in known["left"])
+            if services.get(name) in ours
+            or (name not in {*known.differed, *known.restored} and services.get(name) not in known.left)
         }
         wrong = [f"{name} would be {effect}" for name, effect in sorted(apart.items())]
-        wrong += [f"{name} would be removed" for name in pending.removes if name not in known["differed"]]
+        wrong += [f"{name} would be removed" for name in pending.removes if name not in known.differed]
         as_said = f"{len(services)} containers are as the files say"
         if pending.unknown:
             as_said = f"{', '.join(sorted(ours))} are as the files say; the others are not known: {pending.unknown}"
@@ -129,7 +145,7 @@ def failed_digests_known(context: Context) -> Check:
 def quarantine_failed(context: Context) -> Action:
     """The change that keeps the failed release from coming back unnoticed; what is in quarantine goes on record."""
     incident, digests = context.incident, _failed_digests(context)
-    tag = ", ".join(incident.facts["origin"]["tags"])
+    tag = ", ".join(incident.facts.failed.tags)
 
     def record() -> None:
         if digests:
@@ -146,37 +162,47 @@ def failed_in_quarantine(context: Context) -> Check:
 def opening_incident(context: Context) -> Action:
     """The change that writes down, on the host, what failed and what is returned to."""
     facts = context.incident.facts
-    earlier = context.open_rollback.for_running_tags(facts["before"]["tags"])
-    return context.open_rollback.open(context.incident.name, facts["origin"], pinned_release(context).tag, earlier)
+    earlier = context.open_rollback.for_running_tags(facts.seen_before.tags)
+    failed = facts.failed.model_dump(mode="json")
+    switch, target = facts.switchover, pinned_release(context).tag
+    beside = switch.numbers if switch and switch.mode is SwitchMode.BESIDE else None
+    return context.open_rollback.open(context.incident.name, failed, target, earlier, beside)
 
 
 def _failed_digests(context: Context) -> dict[str, str]:
     target = set(pinned_release(context).digests.values())
-    failed: dict[str, str] = context.incident.facts["origin"]["digests"]
+    failed = context.incident.facts.failed.digests
     return {s: d for s, d in failed.items() if d.startswith("sha256:") and d not in target}
 
 
-def kept_copy(context: Context) -> str:
-    """Where the env file from before the switch is kept, beside production's own state on the host."""
-    return f"{context.production.directory}/{FOLDER}/{context.incident.name}.env"
-
-
 def naming(context: Context, release: Release) -> Action:
-    """The change that makes the env file name the target, and keeps a copy of it as it was."""
+    """The change that makes the env file name the target, and keeps a copy of it as it was.
+
+    Where the configuration of the target is restored, the Compose files and the other values go back with it.
+    """
     variable = context.settings.project.tag_variable
-    env_file = context.env_file.read()
-    content = context.env_file.with_value(env_file, variable, release.tag)
+    env_file, files = context.env_file.read(), restored.files_not_in_place(context)
+    whole = restored.restored_env_file(context, release)
+    content = whole or context.env_file.with_value(env_file, variable, release.tag)
+    first = restored.putting_in_place(context, files)
 
     def already() -> str | None:
-        now = context.env_file.read().values.get(variable)
-        return f"{env_file.path} says {variable}={release.tag}" if now == release.tag else None
+        now = context.env_file.read()
+        named = now.content == whole if whole else now.values.get(variable) == release.tag
+        return f"{now.path} says {variable}={release.tag}" if named and not files else None
 
+    back = [f"{each.path} is" for each in files] + [f"all of {env_file.path} is"] * (whole is not None)
+    said = f"{env_file.path} says {variable}={release.tag} (was {env_file.values.get(variable)})"
+    replaced = context.env_file.replace_commands(env_file, content, restored.kept_env_file(context))
     return Action(
         ActionName.SET_IMAGE_TAG,
-        f"{env_file.path} says {variable}={release.tag} (was {env_file.values.get(variable)})",
-        context.env_file.replace_commands(env_file, content, kept_copy(context)),
+        "; ".join([said, *(f"{each} as when {release.tag} was validated" for each in back)]),
+        (*first, *(replaced if content != env_file.content else ())),
         already,
-        leaves=(Artifact(kept_copy(context), "the env file as it was before, with its secrets"),),
+        leaves=(
+            *restored.kept_files(context),
+            Artifact(restored.kept_env_file(context), "the env file as it was before, with its secrets"),
+        ),
         resource=env_file.path,
         variable=variable,
         old=env_file.values.get(variable),
@@ -196,21 +222,22 @@ def named(context: Context, release: Release) -> Check:
         if wrong:
             return Observation(ok=False, seen="; ".join(wrong))
         now = context.env_file.read()
-        there = context.host.run(context.production.command("test", "-e", kept_copy(context)))
-        if there.exit_code == 1:
+        if not context.production.existing([restored.kept_env_file(context)]):
             return Observation(ok=True, seen=f"{now.path} names {release.tag}, and was not changed by this incident")
-        before = context.env_file.at(kept_copy(context))
-        same = before.with_value(before.read(), variable, release.tag) == now.content
-        found: dict[str, str] = context.incident.facts["before"]["env_file"]
+        before = context.env_file.at(restored.kept_env_file(context))
+        whole = restored.restored_env_file(context, release)
+        same = (whole or before.with_value(before.read(), variable, release.tag)) == now.content
+        found = context.incident.facts.seen_before.env_file
         kept = (found["mode"], found["owner"]) == (now.mode, f"{now.owner}:{now.group}")
         return Observation(
             same and kept,
-            f"{now.path} names {release.tag}; all its other bytes are {'as before' if same else 'NOT as before'};"
+            f"{now.path} names {release.tag}; all its other bytes are {'' if same else 'NOT '}"
+            f"{f'as when {release.tag} was validated' if whole else 'as before'};"
             f" mode {now.mode}, owner {now.owner}:{now.group}{'' if kept else ', which was different before'}",
         )
 
     return Check(
         f"Compose to start {release.tag} from its files alone, with nothing else changed in the env file",
         observe,
-        f"compare the env file with {kept_copy(context)} on the host",
+        f"compare the env file with {restored.kept_env_file(context)} on the host",
     )

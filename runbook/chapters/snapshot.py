@@ -1,20 +1,27 @@
 """What production is at one moment, for the record and for the comparison afterwards."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeVar
 
 from runbook.chapters.context import Context
+from runbook.chapters.migrating.schema_revisions import revisions, unchecked
 from runbook.clock import utc_now
-from runbook.errors import RunbookError, unknown
+from runbook.errors import Inconclusive, RunbookError
+from runbook.incident.facts import ContainerFact, PublicAnswer, Snapshot, SwitchPosition, Unknown
 from runbook.production.containers import Container
 from runbook.production.service.kill_switches import position_of
 from runbook.release import LOCAL, ImageName
+from runbook.settings.application import SwitchSettings
+
+_T = TypeVar("_T")
+#: What stands in the place of a variable that the env file does not set.
+NOT_SET = "(not set)"
 
 
-def take(context: Context) -> dict[str, Any]:
+def take(context: Context) -> Snapshot:
     """Look at everything that a rollback may change, or must not.
 
-    What cannot be looked at is written down as `{"unknown": why}`; a broken production is what one comes to see.
+    What cannot be looked at is Unknown; a broken production is what one comes to see.
     Raises ProductionError when the project is not there at all.
     """
     containers = context.production.running()
@@ -24,28 +31,48 @@ def take(context: Context) -> dict[str, Any]:
     variables = [context.settings.project.tag_variable, *(s.variable for s in context.settings.switches.values())]
     env_file = context.env_file.read()
     public = context.gate.public_answer()
-    return {
-        "at": utc_now(),
-        "containers": [each.facts() | images.get(each.id, {}) for each in containers],
-        "digests": {each.service: images[each.id]["digest"] for each in _that_count(ours)},
-        "tags": sorted({image["tag"] for image in images.values()}),
-        "env_file": {
+    return Snapshot(
+        at=utc_now(),
+        containers=tuple(ContainerFact(**(each.facts() | images.get(each.id, {}))) for each in containers),
+        digests={each.service: images[each.id]["digest"] for each in _that_count(ours)},
+        tags=tuple(sorted({image["tag"] for image in images.values()})),
+        env_file={
             "path": env_file.path,
             "sha256": env_file.fingerprint,
             "mode": env_file.mode,
             "owner": f"{env_file.owner}:{env_file.group}",
-            **{name: env_file.values.get(name, "(not set)") for name in variables},
+            **{name: env_file.values.get(name, NOT_SET) for name in variables},
         },
-        "switches": {
-            name: position_of(switch, env_file.values.get(switch.variable, "(not set)"))
+        switches={
+            name: SwitchPosition(
+                **position_of(switch, _value_of(context, switch, env_file.values.get(switch.variable)))
+            )
             for name, switch in context.settings.switches.items()
         },
-        "schema": _or_unknown(lambda: list(context.database.revisions())),
-        "readiness": _or_unknown(context.health.readiness),
-        "gate": _or_unknown(context.gate.state),
-        "public": {"by": public.by, "seen": public.seen},
-        "log_errors": _or_unknown(lambda: dict(context.logs.recent().counts)),
-    }
+        schema=_or_unknown(lambda: _schema(context)),
+        readiness=_or_unknown(context.health.readiness),
+        gate=_or_unknown(context.gate.state),
+        public=PublicAnswer(by=public.by, seen=public.seen),
+        log_errors=_or_unknown(lambda: dict(context.logs.recent().counts)),
+    )
+
+
+def _schema(context: Context) -> tuple[str, ...]:
+    """Raises Inconclusive where no migrations are looked at."""
+    if absent := unchecked(context):
+        raise Inconclusive(absent.seen, absent.follows)
+    return revisions(context)
+
+
+def _value_of(context: Context, switch: SwitchSettings, copy: str | None) -> str:
+    """What a switch says, from the env file or else from its store; words in brackets where that is neither value."""
+    if copy or switch.store is None:
+        return copy or NOT_SET
+    try:
+        value = context.stores.read(switch.store).get_secret_value()
+    except RunbookError:
+        return "(unknown)"
+    return value if value in (switch.on, switch.off) else "(another value)"
 
 
 def _that_count(containers: Sequence[Container]) -> list[Container]:
@@ -57,11 +84,11 @@ def _that_count(containers: Sequence[Container]) -> list[Container]:
     return list(found.values())
 
 
-def _or_unknown(observe: Callable[[], Any]) -> Any:
+def _or_unknown(observe: Callable[[], _T]) -> _T | Unknown:
     try:
         return observe()
     except RunbookError as error:
-        return unknown(error)
+        return Unknown.of(error)
 
 
 def _image(context: Context, container: Container) -> dict[str, str]:

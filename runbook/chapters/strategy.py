@@ -1,62 +1,33 @@
 """Which strategy applies, and why: the verdict on the migrations, or what a human decided in its place."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runbook.actions import Action, Check, Observation, Question
-from runbook.chapters import migration_facts, startup_check
+from runbook.actions import Action, Check, Observation, Question, left_out
+from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
+from runbook.chapters.evidence.judged import judged
+from runbook.chapters.migrating.schema_revisions import revisions, unchecked
+from runbook.chapters.startup import check
 from runbook.chapters.target import pinned_release
 from runbook.errors import Inconclusive, TargetError
-from runbook.incident.facts import Strategy
-from runbook.migrations.verdict.findings import Assessment, Finding, Verdict
-from runbook.migrations.verdict.table_names import bookkeeping
+from runbook.incident.facts import BeginAnew, Strategy, VerdictFact
+from runbook.migrations.verdict.findings import Assessment, Verdict
+from runbook.production.service.health import Health
+from runbook.settings.absent import Absent
 
-
-def assess(context: Context) -> Assessment:
-    """Judge the range from the target's head to the database's revision as one net change."""
-    known = migration_facts.of(context)
-    at, head = ", ".join(known.database), ", ".join(known.target.heads)
-    if known.same:
-        return Assessment(Verdict.UNCHANGED, ())
-    failed = known.failed
-    if failed is None or failed.upgrade is None or failed.upgrade.sql is None:
-        why = failed.why("upgrade") if failed else "the failed release's image was not asked"
-        if failed and failed.span is None:
-            why = failed.why("span")
-        reason = f"the SQL from {head} to {at} could not be read from the failed release's image: {why}"
-        return Assessment(Verdict.REVIEW, (Finding(Verdict.REVIEW, "", "", reason),))
-    # PostgreSQL's grammar takes a while to load, and the first step is waited for.
-    from runbook.migrations.verdict.judge import judge  # noqa: PLC0415
-
-    return judge(failed.upgrade.sql, known.target.models, bookkeeping=bookkeeping(context.settings.database))
+if TYPE_CHECKING:  # it loads PostgreSQL's grammar, which takes a while, and the first step is waited for
+    from runbook.chapters.evidence.bridging import Proposal
 
 
 def record_decision(context: Context) -> Check:
     """That one strategy applies. What only a human can tell stops here, with what must be decided."""
+    if absent := unchecked(context):
+        return _without_migrations(context, absent)
 
     def observe() -> Observation:
         if migration_facts.decided(context):
             return _decided_before(context)
-        if context.options.forward_fix:
-            return _forward(context)
-        found, known = assess(context), migration_facts.of(context)
-        verdict, evidence = found.verdict, list(found.evidence)
-        option: tuple[str, ...] = ()
-        if verdict is Verdict.REVIEW and context.options.verdict:
-            verdict = Verdict(context.options.verdict)
-            option = ("--verdict", verdict)
-            evidence.insert(0, f"decided by a human: {context.options.because}")
-        evidence.append(
-            f"the database is at {', '.join(known.database)}; the target expects {', '.join(known.target.heads)}"
-        )
-        context.incident.record_fact("verdict", {"verdict": verdict, "evidence": evidence})
-        text, findings = "Can the target's code live with the database's schema?", _told(found, known.upgrade_sql)
-        context.incident.record_decision(Question.VERDICT, text, verdict, evidence, option=option, findings=findings)
-        strategies = {Verdict.BREAKING: Strategy.DOWNGRADE, Verdict.REVIEW: None}
-        strategy = strategies.get(verdict, Strategy.IMAGE_ONLY)
-        if strategy is not None:
-            context.incident.record_fact("strategy", strategy)
-        return Observation(strategy is not None, f"verdict {verdict}: {'; '.join(evidence)}", final=True)
+        return _forward(context) if context.options.forward_fix else _by_verdict(context)
 
     if migration_facts.decided(context):
         moved = "somebody migrated the database meanwhile: find out, then begin anew without --resume"
@@ -64,12 +35,98 @@ def record_decision(context: Context) -> Check:
     if context.options.forward_fix:
         other = "name a release whose migrations continue the database's, or leave --forward-fix out"
         return Check("a forward-fix that can go on from here", observe, other, acceptable=False)
+    forward = "" if context.incident.facts.release_to_deploy else ", or --forward-fix TAG"
+    if context.options.strategy:
+        other = "leave --strategy out, and the verdict decides; or name a release that mends it: --forward-fix TAG"
+        return Check("a bridge that was tried on a copy of the schema", observe, other, acceptable=False)
     return Check(
         "a verdict that decides the strategy",
         observe,
         'read the statements, then decide: --verdict breaking --because "why it is so" (or --verdict additive, if the'
-        " target can live with them), or --forward-fix TAG",
+        f" target can live with them){forward}",
         decided_by=("--verdict", Verdict.BREAKING, "--because", "why it is so"),
+    )
+
+
+def _by_verdict(context: Context) -> Observation:
+    """Judge, and decide by that for the way back, or for the bridge that a person chose."""
+    all_evidence, known = judged(context), migration_facts.of(context)
+    found = all_evidence.assessment
+    verdict, evidence = found.verdict, [*found.evidence, *all_evidence.sources]
+    option: tuple[str, ...] = ()
+    proposal = None
+    if verdict in {Verdict.BREAKING, Verdict.REVIEW}:
+        from runbook.chapters.evidence.bridging import proposed  # noqa: PLC0415 - as above
+
+        proposal = proposed(context, all_evidence)
+    if verdict is Verdict.REVIEW and context.options.verdict:
+        verdict = Verdict(context.options.verdict)
+        option = ("--verdict", verdict)
+        evidence.insert(0, f"decided by a human: {context.options.because}")
+    before = context.incident.facts.release_to_deploy
+    at = f"{before.tag} would bring the database to" if before else "the database is at"
+    evidence.append(f"{at} {', '.join(known.database)}; the target expects {', '.join(known.target.heads)}")
+    context.incident.record_fact(
+        "verdict", VerdictFact(verdict=verdict, evidence=tuple(evidence), no_way_back=all_evidence.no_way_back)
+    )
+    text, findings = "Can the target's code live with the database's schema?", _told(found, known.upgrade_sql)
+    context.incident.record_decision(Question.VERDICT, text, verdict, evidence, option=option, findings=findings)
+    if proposal and proposal.bridge:
+        context.incident.record_fact("bridge", proposal.bridge)
+    strategies = {Verdict.BREAKING: Strategy.DOWNGRADE, Verdict.REVIEW: None}
+    strategy = strategies.get(verdict, Strategy.IMAGE_ONLY)
+    if proposal and context.options.strategy and strategy is not Strategy.IMAGE_ONLY:
+        return _bridged(context, proposal)
+    if strategy is not None:
+        context.incident.record_fact("strategy", strategy)
+    return Observation(strategy is not None, f"verdict {verdict}: {'; '.join(evidence)}", final=True)
+
+
+def _bridged(context: Context, proposal: "Proposal") -> Observation:
+    """Decide for the bridge that a person chose, if there is one."""
+    found = proposal.bridge
+    seen = "; ".join(found.told) if found else f"there is no bridge: {proposal.why_not}"
+    why = f"decided by a human: {context.options.because}"
+    context.incident.record_decision(
+        Question.BRIDGE, "May the schema be relaxed for the target?", "yes" if found else "there is no bridge",
+        [why, *(found.told if found else (proposal.why_not,))], option=("--strategy", Strategy.BRIDGE),
+    )  # fmt: skip
+    if found:
+        context.incident.record_fact("strategy", Strategy.BRIDGE)
+    return Observation(found is not None, seen, final=True)
+
+
+def _without_migrations(context: Context, absent: Absent) -> Check:
+    """That the application alone goes back: no migrations are looked at, so the settings or a person must say so."""
+    told = "the way back without a look at migrations"
+
+    def observe() -> Observation:
+        if context.incident.facts.strategy is Strategy.IMAGE_ONLY:
+            return Observation(ok=True, seen="the application alone goes back, as decided before")
+        declared, person = absent is Absent.MIGRATIONS, context.options.no_migrations
+        if context.options.forward_fix:
+            return Observation(
+                ok=False, seen=f"a forward-fix is judged by its migrations, and {absent.told}", final=True
+            )
+        why = [f"decided by a human: {context.options.because}"] if person else []
+        goes = declared or person
+        option = ("--no-migrations",) if person and not declared else ()
+        context.incident.record_decision(
+            Question.NO_MIGRATIONS, "May the application go back without a look at migrations?",
+            "yes" if goes else "nobody has said so", [*why, absent.told], option=option,
+        )  # fmt: skip
+        if goes:
+            context.incident.record_fact("strategy", Strategy.IMAGE_ONLY)
+        return Observation(bool(goes), "; ".join([*why, absent.told]), final=True)
+
+    if context.options.forward_fix:
+        return Check(told, observe, "go to that release with --to TAG, and migrate by hand", acceptable=False)
+    return Check(
+        told,
+        observe,
+        'if the target can live with the schema as it is: --no-migrations --because "how you know"; or name the'
+        " database in the settings ([database]), so that it is found out",
+        decided_by=("--no-migrations", "--because", "how you know"),
     )
 
 
@@ -79,15 +136,16 @@ def _told(found: Assessment, sql: str) -> list[dict[str, Any]]:
         return []
     from runbook.migrations.verdict.statements import revisions_of  # noqa: PLC0415 - loads PostgreSQL's grammar
 
-    revisions = revisions_of(sql)
+    of_places = revisions_of(sql)
     return [
         {
             "verdict": finding.verdict,
-            "revision": revisions.get(finding.place),
+            "revision": of_places.get(finding.place),
             "sql": finding.statement,
             "object": finding.object,
             "rule": finding.reason,
             "times": finding.times,
+            "source": finding.source,
         }
         for finding in sorted(found.findings, key=lambda finding: finding.verdict is not found.verdict)
     ]
@@ -95,20 +153,21 @@ def _told(found: Assessment, sql: str) -> list[dict[str, Any]]:
 
 def _decided_before(context: Context) -> Observation:
     """Hold the way that an earlier run of this incident decided on against where the database is by now."""
-    known, strategy = migration_facts.of(context), str(context.incident.facts["strategy"])
-    now = tuple(context.incident.facts["schema found again"])
+    known, strategy = migration_facts.of(context), context.incident.facts.strategy
+    now = context.incident.facts.revisions_found_again or ()
     expected = {known.database}
     if strategy in (Strategy.DOWNGRADE, Strategy.FORWARD_FIX):
         expected.add(tuple(known.target.heads))
     # Each revision is undone, or applied, for itself, so either way can stop between two of them.
-    passed = {Strategy.DOWNGRADE: known.failed, Strategy.FORWARD_FIX: known.target}.get(Strategy(strategy))
+    images = {Strategy.DOWNGRADE: known.failed, Strategy.FORWARD_FIX: known.target}
+    passed = images.get(strategy) if strategy else None
     if passed is not None and passed.span is not None:
         expected |= {(step.revision,) for step in passed.span.steps}
     seen = f"the strategy is {strategy}, as decided before; the database is at {', '.join(now)}"
     known_there = set(now) in [set(each) for each in expected]
     if not known_there:
         why = f"somebody migrated the database since this incident broke off: it is at {', '.join(now)}"
-        context.incident.record_fact("begin anew", {"why": why, "options": []})
+        context.incident.record_fact("begin anew", BeginAnew(why=why))
     return Observation(known_there, seen, final=True)
 
 
@@ -126,7 +185,10 @@ def _forward(context: Context) -> Observation:
 
 def backward_compatible(context: Context) -> Check:
     """The verdict lets the target's code run on the schema as it is: unchanged, or additive."""
-    verdict = context.incident.facts.get("verdict", {}).get("verdict", "unknown")
+    if absent := unchecked(context):
+        return left_out("a verdict of unchanged or additive", absent)
+    judged = context.incident.facts.verdict
+    verdict = judged.verdict if judged else "unknown"
     compatible = verdict in (Verdict.UNCHANGED, Verdict.ADDITIVE)
     return Check(
         "a verdict of unchanged or additive",
@@ -138,51 +200,61 @@ def backward_compatible(context: Context) -> Check:
 
 def starts_on_newer_schema(context: Context) -> Check:
     """The target starts on a schema that is newer than it knows; where it is not newer there is nothing to look at."""
+    if absent := unchecked(context):
+        return left_out("a target that can start on the schema", absent)
     if migration_facts.of(context).same:
         return Check(
             "a target that can start", lambda: Observation(ok=True, seen="the schema is one that it knows"), ""
         )
-    return startup_check.migrates_not_at_start(context, pinned_release(context))
+    return check.migrates_not_at_start(context, pinned_release(context))
 
 
-def ready(context: Context) -> Check:
-    """That the api is ready, by the rule that holds on this schema (trap 4); the rule goes on record."""
-    return context.health.check_ready(readiness_rule(context))
+def ready(context: Context, health: Health | None = None) -> Check:
+    """That the api is ready, by the rule that holds on this schema (trap 4); the rule goes on record.
+
+    `health` is of the target's containers, where the failed release's still run beside them; all of them by default.
+    """
+    may_be_false, evidence = readiness_rule(context, of_target=health is not None)
+    if evidence:
+        answer = f"all but {', '.join(may_be_false)}" if may_be_false else "everything that it names"
+        text = "What must be true for the api to be ready?"
+        context.incident.record_decision(Question.READINESS, text, answer, evidence)
+    return (health or context.health).check_ready(may_be_false)
 
 
-def readiness_rule(context: Context) -> tuple[str, ...]:
-    """Which parts of readiness may be false now (trap 4); the rule and what it rests on go into the record.
+def readiness_rule(context: Context, *, of_target: bool = False) -> tuple[tuple[str, ...], list[str]]:
+    """Which parts of readiness may be false now (trap 4), and what that rests on; a plan has no evidence of it yet.
 
     Those that only say that the schema is newer, where the database is at a revision that the running image does not
-    know, and the verdict of this incident, or the ledger, says that the release can live with it.
+    know, and the verdict of this incident, or the ledger, says that the release can live with that. `of_target`: the
+    target's image is meant, beside which the failed release's runs too.
     """
-    facts, behind = context.incident.facts, context.settings.health.behind_schema_may_be_false
-    additive = facts.get("verdict", {}).get("verdict") == Verdict.ADDITIVE
+    facts, health, absent = context.incident.facts, context.settings.health, unchecked(context)
+    if absent or health is None or health.readiness != "json":
+        # Its status alone, or the container's health, has no parts.
+        return (), [absent.told] if absent else []
+    behind, bridged = health.behind_schema_may_be_false, facts.strategy is Strategy.BRIDGE
+    additive = facts.verdict is not None and facts.verdict.verdict == Verdict.ADDITIVE
     if context.incident.planned_changes:
-        return behind if additive and facts.get("strategy") == Strategy.IMAGE_ONLY else ()
+        return (behind if bridged or (additive and facts.strategy is Strategy.IMAGE_ONLY) else ()), []
     try:
+        target = migration_facts.of(context).target if of_target else None
         database, image = context.host.retry(
-            lambda: (context.database.revisions(), migration_facts.ask_running(context))
+            lambda: (revisions(context), target or migration_facts.ask_running(context))
         )
         unknown = [revision for revision in database if not image.knows(revision)]
         heads = ", ".join(image.heads)
     except Inconclusive as error:
-        return _ruled(context, (), f"whether the schema is newer is not known: {error.seen}")
+        return (), [f"whether the schema is newer is not known: {error.seen}"]
     at = f"the database is at {', '.join(database)}; the running image's head is {heads}"
     if not unknown:
-        return _ruled(context, (), at)
+        return (), [at]
     tag = context.production.tag()
-    if additive or context.ledger.validated_with(tag, database):
+    if bridged or additive or context.ledger.validated_with(tag, database):
         word = "the verdict of this incident" if additive else f"the ledger, where {tag} passed with this schema,"
-        return _ruled(context, behind, at, f"{word} says that its code can live with that")
-    return _ruled(context, (), at, "nothing says that its code can live with that")
-
-
-def _ruled(context: Context, may_be_false: tuple[str, ...], *evidence: str) -> tuple[str, ...]:
-    answer = f"all but {', '.join(may_be_false)}" if may_be_false else "everything that it names"
-    text = "What must be true for the api to be ready?"
-    context.incident.record_decision(Question.READINESS, text, answer, list(evidence))
-    return may_be_false
+        word = "the trial of the bridge" if bridged else word
+        return behind, [at, f"{word} says that its code can live with that"]
+    return (), [at, "nothing says that its code can live with that"]
 
 
 def restore_point_taken(context: Context) -> Action:

@@ -7,15 +7,15 @@ from runbook.release import Release
 
 def pinned_release(context: Context) -> Release:
     """The target of this incident. Raises TargetError when none was pinned."""
-    facts = context.incident.facts.get("target")
-    if facts is None:
+    target = context.incident.facts.target
+    if target is None:
         raise TargetError("no target is pinned in this incident", "run chapter 1 first: `pytest features`")
-    return Release.from_facts(facts)
+    return target.release()
 
 
 def expected_release(context: Context) -> Release:
     """The release that is validated: the pinned target of a rollback, and after a deploy the one that runs now."""
-    return pinned_release(context) if "target" in context.incident.facts else running_release(context)
+    return pinned_release(context) if context.incident.facts.target else running_release(context)
 
 
 def running_release(context: Context) -> Release:

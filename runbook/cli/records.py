@@ -233,6 +233,9 @@ def _as_object(each: Summary) -> dict[str, Any]:
         "operator": each.operator,
         "resumed": each.resumed,
         "alarm": each.alarm or None,
+        "changed": each.changed,
+        "goes_on_from": each.goes_on_from or None,
+        "finished_by": each.finished_by or None,
         "size": each.size,
         "page": PAGE if each.has_page else None,
     }

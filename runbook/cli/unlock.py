@@ -14,7 +14,7 @@ from runbook.chapters.context import env_file_of, learn_production
 from runbook.command_hints import resume_command
 from runbook.errors import CommandFailed, LockHeld, RunbookError, SettingsError
 from runbook.hosts.command import NullRecorder
-from runbook.hosts.local import Host
+from runbook.hosts.opening import open_host
 from runbook.incident.executor import Executor, Mode
 from runbook.journal.journal import FORMAT, Journal
 from runbook.journal.private_files import FOLDER_MODE, make_reports
@@ -25,7 +25,7 @@ from runbook.report.archive import index_page
 from runbook.report.page.render import render
 from runbook.secrets.known import redactor_for
 from runbook.secrets.redactor import Redactor, redact_tracebacks
-from runbook.settings.loader import load
+from runbook.settings.loading.loader import load
 from runbook.settings.schema import Settings
 from runbook.shared_state.lock import CHANGED_HANDS, Held, Lock
 
@@ -47,14 +47,18 @@ def unlock(chosen: argparse.Namespace) -> str:
     Raises SettingsError, Inconclusive when the lock cannot be read, and LockHeld when it is held and not forced, or
     is another's when it is forced.
     """
-    settings = load(chosen.settings)
+    return "\n".join(_unlock_on(host, settings, chosen) for host, settings in load(chosen.settings).on_each().items())
+
+
+def _unlock_on(host: str, settings: Settings, chosen: argparse.Namespace) -> str:
     redactor = redactor_for(settings)
     redact_tracebacks(redactor.text)
     _learn(settings, redactor)
     try:
-        return redactor.text(_unlock(settings, redactor, chosen))
+        told = redactor.text(_unlock(settings, redactor, chosen))
     except RunbookError as error:
-        raise type(error)(redactor.text(error.seen), redactor.text(error.next_step)) from None
+        raise type(error)(redactor.text(error.seen), redactor.text(error.next_step)).on(host) from None
+    return f"{host}: {told}" if host else told
 
 
 def _learn(settings: Settings, redactor: Redactor) -> None:
@@ -91,7 +95,7 @@ def _lock(settings: Settings) -> Lock:
 
 def _quiet(settings: Settings) -> Production:
     # Its commands stay off the record.
-    return Production(Host(settings.host.environment, NullRecorder()), settings.project, settings.deadlines)
+    return Production(open_host(settings.host, NullRecorder()), settings.project, settings.deadlines)
 
 
 def _begun(chosen: argparse.Namespace) -> list[str]:
@@ -138,7 +142,7 @@ def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse
         raise
     incident = Executor(incident_name, Mode.EXECUTE, journal)
     why = redactor.text(chosen.why)  # it is written on the host as well
-    host = Host(settings.host.environment, incident)
+    host = open_host(settings.host, incident)
     lock = Lock(Production(host, settings.project, settings.deadlines))
     journal.write(
         "opened",
@@ -154,6 +158,7 @@ def _forced(settings: Settings, held: Held, redactor: Redactor, chosen: argparse
         operator_from=operator_from(),
         operator_host=socket.gethostname(),
         **production_host(_quiet(settings)),
+        address=host.address,
         process=os.getpid(),
         scenarios=[],
         versions={},

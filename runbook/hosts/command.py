@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from runbook.errors import EngineError, RunbookError
+from runbook.hosts.engine.request import EngineRecorder, EngineRequest
+from runbook.hosts.files.look import FileLook, FileRecorder
 
 _CSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 # A severity with a colon, after the names of the programs that pass it on: `psql: error: …: FATAL:  role …`.
@@ -51,13 +53,17 @@ class Command:
 
 @dataclass(frozen=True)
 class Completed:
-    """How a command ended: its exit code, output in bytes, and duration in seconds."""
+    """How a command ended: its exit code, output in bytes, and duration in seconds.
+
+    `by_engine` is set where no process was started for it: the engine ran it in a container.
+    """
 
     command: Command
     exit_code: int
     stdout: bytes
     stderr: bytes
     seconds: float
+    by_engine: bool = False
 
     @property
     def text(self) -> str:
@@ -75,11 +81,24 @@ class Completed:
         return error_line(self.errors) or error_line(self.text) or "it printed nothing"
 
 
-class Recorder(Protocol):
-    """Records commands: the incident does."""
+@dataclass(frozen=True)
+class Begun:
+    """Which process a command is: its id and its start, on a machine since its boot, because ids are reused.
 
-    def command_began(self, command: Command, process: int) -> None:
-        """Record that a command was started, with its process id."""
+    `process` leads a process group of its own. `started` is None for one that ended before its start could be read.
+    """
+
+    process: int
+    started: str | None
+    host: str
+    boot: str
+
+
+class Recorder(EngineRecorder, FileRecorder, Protocol):
+    """Records commands, requests to the engine and looks at files: the incident does."""
+
+    def command_began(self, command: Command, begun: Begun) -> None:
+        """Record that a command was started, and as which process."""
 
     def command_progressed(self, command: Command, line: str) -> None:
         """Take a line of progress; the last ones may be left out."""
@@ -87,14 +106,14 @@ class Recorder(Protocol):
     def command_ended(self, completed: Completed) -> None:
         """Record a command that ended by itself."""
 
-    def command_stopped(self, command: Command, why: str) -> None:
-        """Record a command that was stopped, or could not be started."""
+    def command_stopped(self, command: Command, why: str, *, at_large: bool = False) -> None:
+        """Record a command that was stopped, or could not be started; `at_large` if it may be at work still."""
 
 
 class NullRecorder:
     """Records nothing: for commands before there is a record, and for the lock's heartbeat."""
 
-    def command_began(self, command: Command, process: int) -> None:
+    def command_began(self, command: Command, begun: Begun) -> None:
         """Do nothing."""
 
     def command_progressed(self, command: Command, line: str) -> None:
@@ -103,7 +122,13 @@ class NullRecorder:
     def command_ended(self, completed: Completed) -> None:
         """Do nothing."""
 
-    def command_stopped(self, command: Command, why: str) -> None:
+    def command_stopped(self, command: Command, why: str, *, at_large: bool = False) -> None:
+        """Do nothing."""
+
+    def engine_asked(self, request: EngineRequest) -> None:
+        """Do nothing."""
+
+    def files_looked_at(self, look: FileLook) -> None:
         """Do nothing."""
 
 

@@ -2,20 +2,27 @@
 
 import contextlib
 import json
-import queue
+import logging
+import socket
 import ssl
-import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
 
-from runbook.errors import Inconclusive, NoAnswer, Why
-from runbook.hosts.signals import signals_blocked
+from runbook.errors import HostError, Inconclusive, NoAnswer, Why
+from runbook.hosts.in_time import within
 from runbook.text import beginning
+
+# They log addresses and headers, and those may be secrets.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 #: Bytes of a body that are read at most, because servers may be broken or hostile.
 LARGEST_BODY = 8 << 20
@@ -50,25 +57,65 @@ class ExchangeRecorder(Protocol):
         """Record one request with its answer, or with the reason for none."""
 
 
+class Tunnel(Protocol):
+    """The way to addresses that only the production host reaches."""
+
+    def path_to(self, host: str, port: int) -> Path:
+        """Return a Unix socket of this machine that leads there. Raises HostError."""
+
+    def refusals(self) -> list[str]:
+        """Return why connections at the other end did not come about, the newest last."""
+
+
 @dataclass
 class HttpClient:
-    """Sends HTTP requests; `deadline` is the seconds for one whole exchange."""
+    """Sends HTTP requests; `deadline` is the seconds for one whole exchange.
+
+    With a `tunnel` they go through the production host: all of them, or, with `public_from_here`, those to addresses
+    that are not public.
+    """
 
     deadline: float
     recorder: ExchangeRecorder
-    _client: httpx.Client = field(init=False)
+    tunnel: Tunnel | None = None
+    public_from_here: bool = False
+    _tunnelled: dict[tuple[Path, bool], httpx.Client] = field(default_factory=dict, init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        self._client = self._made(verify=True)
+    @cached_property
+    def _client(self) -> httpx.Client:
+        # Loads the certificate authorities, which takes a while.
+        return self._made(verify=True)
 
     @cached_property
     def _unverified(self) -> httpx.Client:
         return self._made(verify=False)
 
-    def _made(self, *, verify: bool) -> httpx.Client:
+    def _through(self, url: str, *, verify: bool) -> httpx.Client:
+        """The client for an address. Raises HostError."""
+        address = httpx.URL(url)
+        if self.tunnel is None or (self.public_from_here and _is_public(address.host)):
+            return self._client if verify else self._unverified
+        path = self.tunnel.path_to(address.host, address.port or (443 if address.scheme == "https" else 80))
+        if (path, verify) not in self._tunnelled:
+            self._tunnelled[path, verify] = self._made(verify=verify, through=path)
+        return self._tunnelled[path, verify]
+
+    def _made(self, *, verify: bool, through: Path | None = None) -> httpx.Client:
         # Connecting times out before the whole exchange, so that the error names it. trust_env would use proxies.
         timeout = httpx.Timeout(self.deadline, connect=0.8 * self.deadline)
-        return httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False, verify=verify)
+        transport = httpx.HTTPTransport(verify=verify, trust_env=False, uds=str(through)) if through else None
+        return httpx.Client(
+            timeout=timeout, trust_env=False, follow_redirects=False, verify=verify, transport=transport
+        )
+
+    def close(self) -> None:
+        """Close the connections that are kept open; the next request opens new ones."""
+        for name in ("_client", "_unverified"):
+            client: httpx.Client | None = vars(self).pop(name, None)
+            if client is not None:
+                client.close()
+        while self._tunnelled:
+            self._tunnelled.popitem()[1].close()
 
     def get(self, url: str, headers: Mapping[str, str] | None = None, *, any_certificate: bool = False) -> HttpResponse:
         """GET `url`. Raises NoAnswer when there is no HTTP answer in time.
@@ -84,68 +131,86 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
         *,
+        form: Mapping[str, str] | None = None,
         secret_answer: bool = False,
         any_certificate: bool = False,
+        end: bool = False,
     ) -> HttpResponse:
         """Send one request, `body` as JSON. Raises NoAnswer when there is no HTTP answer in time.
 
-        With `secret_answer` the body (a token, say) is not recorded. `any_certificate` is as for `get`.
+        Of an answer longer than LARGEST_BODY the beginning is kept, with `end` the end. With `secret_answer` the body
+        (a token, say) is not recorded, and a `form` never is: it holds a secret. `any_certificate` is as for `get`.
         """
-        client = self._unverified if any_certificate else self._client
         host = (headers or {}).get("Host", "").partition(":")[0]
         # A server of several names chooses its certificate by SNI, before it reads the Host header.
         named = {"sni_hostname": host} if any_certificate and host else {}
+        if wrong := unsendable(headers or {}):
+            raise Inconclusive(
+                f"{url} was not asked: {wrong}",
+                "correct it where the settings say it is: one line of plain ASCII, without a line break at its end",
+            )
+        refused = self.tunnel.refusals() if self.tunnel else []
         try:
-            request = client.build_request(method, url, headers=dict(headers or {}), json=body, extensions=named)
-            answer = self._exchange(client, request)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            why = str(error) or type(error).__name__
+            client = self._through(url, verify=url.startswith("https:") and not any_certificate)
+            request = client.build_request(
+                method, url, headers=dict(headers or {}), json=body, data=form, extensions=named
+            )
+            # As it was asked, since a secret address is not recognised when it is written in another way.
+            answer = replace(self._exchange(client, request, end=end), url=url)
+        except (httpx.HTTPError, httpx.InvalidURL, HostError) as error:
+            why, reason = str(error) or type(error).__name__, no_answer_reason(error)
+            if self.tunnel and (since := self.tunnel.refusals()[len(refused) :]):
+                # The near end of a tunnel takes every connection, and closes it when the far end gets none.
+                why, reason = since[-1], Why.REFUSED if "refused" in since[-1] else Why.UNREACHABLE
             self.recorder.exchanged(method, url, body, why)
             raise NoAnswer(
-                f"{url} gave no answer: {why}",
-                "check that the address is right and something listens there",
-                no_answer_reason(error),
+                f"{url} gave no answer: {why}", "check that the address is right and something listens there", reason
             ) from None
         kept = replace(answer, body="(kept off the record)", content=b"") if secret_answer else answer
         self.recorder.exchanged(method, url, body, kept)
         return answer
 
-    def _exchange(self, client: httpx.Client, request: httpx.Request) -> HttpResponse:
-        # In a thread that is left behind at the deadline: httpx's timeout is for each read, so that a server which
-        # drips its headers byte by byte would never time out.
-        ended: queue.SimpleQueue[HttpResponse | Exception] = queue.SimpleQueue()
-
-        def ask() -> None:
-            try:
-                ended.put(self._ask(client, request))
-            except Exception as error:  # noqa: BLE001 - raised again below
-                ended.put(error)
-
-        with signals_blocked():
-            threading.Thread(target=ask, daemon=True).start()
+    def _exchange(self, client: httpx.Client, request: httpx.Request, *, end: bool) -> HttpResponse:
         try:
-            found = ended.get(timeout=self.deadline)
-        except queue.Empty:
-            raise httpx.ReadTimeout(f"the answer was not complete after {self.deadline:g} s") from None
-        if isinstance(found, Exception):
-            raise found
-        return found
+            return within(self.deadline, lambda: self._ask(client, request, end=end))
+        except TimeoutError as error:
+            raise httpx.ReadTimeout(str(error)) from None
+        except OSError as error:
+            raise httpx.ConnectError(str(error)) from None
 
-    def _ask(self, client: httpx.Client, request: httpx.Request) -> HttpResponse:
+    def _ask(self, client: httpx.Client, request: httpx.Request, *, end: bool) -> HttpResponse:
         began = time.monotonic()
         with contextlib.closing(client.send(request, stream=True)) as response:
-            chunks, size = [], 0
+            chunks, size = deque[bytes](), 0
             for chunk in response.iter_bytes():
                 chunks.append(chunk)
                 size += len(chunk)
-                if size > LARGEST_BODY:
+                if size > LARGEST_BODY and not end:
                     break
+                while size - len(chunks[0]) >= LARGEST_BODY:
+                    size -= len(chunks.popleft())
                 if time.monotonic() - began > self.deadline:
                     raise httpx.ReadTimeout("the deadline has passed")
-        content = b"".join(chunks)[:LARGEST_BODY]
+        content = b"".join(chunks)
+        content = content[-LARGEST_BODY:] if end else content[:LARGEST_BODY]
         text = content.decode("utf-8", errors="replace")
         lowered = {name.lower(): value for name, value in response.headers.items()}
         return HttpResponse(str(request.url), response.status_code, lowered, text, time.monotonic() - began, content)
+
+
+def unsendable(headers: Mapping[str, str]) -> str:
+    """Say which header HTTP cannot carry, without its value, which libraries would quote; empty when all are well."""
+    wrong = [name for name, value in headers.items() if not value.isascii() or not value.isprintable()]
+    return f"the header {wrong[0]} has a line break or another character that no header may have" if wrong else ""
+
+
+def _is_public(host: str) -> bool:
+    """Tell whether a name or an address leads to public addresses, as seen from here."""
+    try:
+        found = {ip_address(place[4][0]) for place in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except (OSError, ValueError):
+        return False
+    return bool(found) and all(address.is_global for address in found)
 
 
 def no_answer_reason(error: Exception) -> Why:

@@ -30,10 +30,10 @@ class ManagedProcess:
         argv: Sequence[str],
         environment: Mapping[str, str],
         directory: str | None,
-        stdin: bytes | None,
+        stdin: bytes | int | None,
         most_output: int | None = None,
     ) -> None:
-        """Prepare it; `most_output` is in bytes, for each of the two outputs."""
+        """Prepare it; `most_output` is in bytes, for each of the two outputs. `stdin` may be a file descriptor."""
         self._argv = argv
         self._environment = environment
         self._directory = directory
@@ -55,7 +55,7 @@ class ManagedProcess:
         for file in self._files:
             file.close()
 
-    def start(self) -> int:
+    def begin(self) -> int:
         """Start it, and return the process id. Raises OSError when it cannot be started."""
         try:
             with signals_blocked():
@@ -129,12 +129,13 @@ class ManagedProcess:
             try:
                 for _ in ("standard output", "standard error"):
                     self._files.append(_memory())
-                with _memory(self._stdin or b"") as stdin, signals_unblocked():
+                given = self._stdin if isinstance(self._stdin, bytes) else b""
+                with _memory(given) as stdin, signals_unblocked():
                     self._process = subprocess.Popen(  # noqa: S603 - a list, built by our own code, without a shell
                         self._argv,
                         cwd=self._directory,
                         env=self._environment,
-                        stdin=stdin if self._stdin is not None else subprocess.DEVNULL,
+                        stdin=self._stdin_file(stdin),
                         stdout=self._files[0],
                         stderr=self._files[1],
                         start_new_session=True,
@@ -142,6 +143,11 @@ class ManagedProcess:
                 self._bound(self._process.pid)
             except OSError as error:
                 self._error = error
+
+    def _stdin_file(self, memory: BinaryIO) -> BinaryIO | int:
+        if self._stdin is None:
+            return subprocess.DEVNULL
+        return self._stdin if isinstance(self._stdin, int) else memory
 
     def _bound(self, pid: int) -> None:
         # The kernel enforces the limit too: between two reads the output could fill the memory.

@@ -51,8 +51,10 @@ class AvailabilityProber:
 
     @classmethod
     def of(cls, settings: Settings, journal: Journal) -> "AvailabilityProber":
-        """The prober of the settings' public address."""
+        """The prober of the settings' public address; it asks never where they have none."""
         traffic = settings.traffic
+        if traffic is None:
+            return cls("", 0.0, settings.deadlines.http, journal)
         return cls(traffic.address, traffic.probe_interval, settings.deadlines.http, journal)
 
     @property
@@ -87,6 +89,8 @@ class AvailabilityProber:
                 timeout=self._deadline,
                 trust_env=False,
                 follow_redirects=False,
+                # Loading the certificate authorities takes a while.
+                verify=self._known.url.startswith("https:"),
                 headers={"User-Agent": "rollback-runbook availability", "Connection": "close"},
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             ) as client:

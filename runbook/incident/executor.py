@@ -1,17 +1,21 @@
 """One run on one production: it carries out changes, holds expectations against what is seen, and keeps both."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from runbook.actions import Action, Check, Observation, Outcome, Question, Scope, message_told, nothing, same_change
-from runbook.errors import CheckFailed, Inconclusive, RunbookError, StepError, why_unknown
-from runbook.hosts.local import Host
+from runbook.errors import CheckFailed, Inconclusive, RunbookError, StepError
+from runbook.hosts.host import Host
+from runbook.incident.facts import Facts, Unknown
+from runbook.incident.look_ahead import RecorderOfLooksAhead
 from runbook.journal.journal import Entry, Journal
-from runbook.journal.recorder import Recorder
-from runbook.polling import wait_for
+from runbook.polling import Waker, wait_for
+from runbook.settings.absent import Absent
 
 #: What an incident that is gone on with takes from its journal; everything else is looked at afresh.
 _PINNED = frozenset(
@@ -21,19 +25,29 @@ _PINNED = frozenset(
         "target",
         "schema",
         "together",
+        "configuration drift",
+        "configuration to restore",
         "target migrations",
         "failed migrations",
         "verdict",
+        "bridge",
         "strategy",
+        "switchover",
         "loss",
         "loss accepted",
         "restore point",
+        "kept rows",
+        "schema before",
+        "restored",
         "switch",
+        "ticket",
         "overrides",
     )
 )
 
 
+#: What of an open step executors share that work on several hosts.
+_OF_THE_STEP = ("_step_id", "_keyword", "_step_may_change", "_step_began", "_step_did")
 #: For how long, in seconds, what gives no answer is asked again at most while nothing was changed.
 _NO_HURRY_YET = 3.0
 
@@ -52,14 +66,14 @@ class Mode(StrEnum):
         return self is Mode.VALIDATE and scope is Scope.NOTES
 
 
-class Executor(Recorder):
+class Executor(RecorderOfLooksAhead):
     """One run on one production."""
 
     def __init__(self, name: str, mode: Mode, journal: Journal) -> None:
         super().__init__(journal)
         self.name = name
         self.mode = mode
-        self.facts: dict[str, Any] = {}
+        self.facts = Facts()
         #: Since a change was only planned, production is no longer what later steps speak of.
         self.planned_changes = 0
         #: Changes to production that were really begun, in words.
@@ -68,6 +82,14 @@ class Executor(Recorder):
         #: For how long, in seconds, what gives no answer is asked again before that counts, once something was changed.
         self.no_answer = 0.0
         self._looking = False
+        #: What ends a pause between two looks; None lets time pass.
+        self.waker: Waker | None = None
+        #: Called where a look begins, and around whatever may change production: what was seen before counts no more.
+        self.look_anew: Callable[[], None] = nothing
+        #: Called with each change that is begun, and once more when it is done or was so already.
+        self.watching: Callable[[Action, str], None] = lambda _change, _state: None
+        #: Called with each change before it is begun; raises where this run may not make it.
+        self.permit: Callable[[Action], None] = lambda _change: None
         #: Called before anything is changed; raises when this run may change nothing any more.
         self.before_change: Callable[[], None] = nothing
         #: What to type so that the run goes on over the step of that id.
@@ -79,6 +101,8 @@ class Executor(Recorder):
         self._step_id = self._keyword = ""
         #: Who vouched for which step that could not be checked in this run, and why; by the step's id.
         self.vouched: dict[str, Any] = {}
+        #: What the settings leave out, and how many steps of this run had nothing to do for that.
+        self.not_configured: Counter[Absent] = Counter()
         #: What is waited for: the options with which a person would decide, by the step's id.
         self.undecided: dict[str, tuple[str, ...]] = {}
         self._step_outcome = Outcome.PASSED
@@ -93,28 +117,30 @@ class Executor(Recorder):
 
         Nothing is pinned where it goes `elsewhere` by now, to another target, and has changed nothing yet.
         """
+        self.facts = Facts.of(entries, ("overrides",) if elsewhere else _PINNED)
+        looks = (entry for entry in entries if entry["kind"] == "fact" and entry["name"] == "before")
+        if not elsewhere and (first := next(looks, None)):
+            self.facts.first_seen = Facts.of([first]).before
         for entry in entries:
-            if entry["kind"] == "fact" and entry["name"] == "before":
-                self.facts.setdefault("first seen", entry["value"])
-            if entry["kind"] == "fact" and entry["name"] in _PINNED:
-                self.facts[entry["name"]] = entry["value"]
-            elif entry["kind"] == "action" and entry["scope"] == Scope.PRODUCTION and entry["state"] == "begun":
+            if entry["kind"] != "action":
+                continue
+            if entry["scope"] == Scope.PRODUCTION and entry["state"] == "begun":
                 self._note_change(entry)
-            elif entry["kind"] == "action" and entry["scope"] == Scope.PEOPLE and entry["state"] == "done":
+            elif entry["scope"] == Scope.PEOPLE and entry["state"] == "done":
                 self._told[same_change(entry)] = entry["time"]
-        if elsewhere:
-            self.facts = {name: value for name, value in self.facts.items() if name == "overrides"}
         if not self.changes_made:
             # Nothing is lost by looking again: what is there is what was there before any change.
-            self.facts.pop("before", None)
+            self.facts.drop("before")
 
     # -- what the record keeps ---------------------------------------------------------------------------------
 
     def record_fact(self, name: str, value: Any) -> None:
-        """Keep a fact under `name`, for later steps and for the record."""
+        """Keep a fact, for later steps and, under `name`, for the record.
+
+        Raises KeyError when there is no such fact, and pydantic.ValidationError when `value` is none of that name.
+        """
         self._step_did.add("fact")
-        self.facts[name] = value
-        self.journal.write("fact", name=name, value=value)
+        self.journal.write("fact", name=name, value=self.facts.put(name, value))
 
     def confirm(self, name: str) -> None:
         """Say that the fact `name`, which an earlier run of this incident put on record, is what counts."""
@@ -124,11 +150,10 @@ class Executor(Recorder):
 
     def errors_before(self) -> Mapping[str, int] | None:
         """The errors in the failed release's logs, by signature; None where no other release than the target failed."""
-        origin, target = self.facts.get("origin", {}), self.facts.get("target", {})
-        if not origin or origin["tags"] == [target.get("tag")]:
+        origin = self.facts.origin
+        if origin is None or origin.tags == (self.facts.target_tag,) or isinstance(origin.log_errors, Unknown):
             return None
-        counts: Mapping[str, int] = origin["log_errors"]
-        return None if why_unknown(counts) else counts
+        return origin.log_errors
 
     def record_decision(  # noqa: PLR0913 - each is a member of the entry
         self,
@@ -139,7 +164,7 @@ class Executor(Recorder):
         *,
         about: str = "",
         option: Sequence[str] = (),
-        **more: list[dict[str, Any]],
+        **more: Any,
     ) -> None:
         """Keep a decision with the evidence it rests on; `more` are parts of it that the page shows by themselves.
 
@@ -168,7 +193,11 @@ class Executor(Recorder):
         A Given is looked at in a plan too, a Then only where no change was planned. Raises as `execute`, `verify` and
         `expect` do, and StepError for anything else than these two; None is what a function has done by itself.
         """
-        if isinstance(handed, Action):
+        if isinstance(handed, Action | Check) and handed.not_configured:
+            self._step_did |= {"action", "check"}
+            self.not_configured[handed.not_configured] += 1
+            self._conclude(Outcome.NOT_CONFIGURED, handed.not_configured.told)
+        elif isinstance(handed, Action):
             self.execute(handed, host)
         elif isinstance(handed, Check):
             (self.expect if handed.afterwards or self._keyword == "Then" else self.verify)(handed)
@@ -191,11 +220,12 @@ class Executor(Recorder):
             )
         self._step_did.add("action")
         about, planned = change.members, change.planned
-        if self.planned_changes == 0 and (evidence := self._already(change)):
+        if (self.planned_changes == 0 or change.does_nothing) and (evidence := self._already(change)):
             self._conclude(Outcome.PASSED, f"already so: {evidence}")
             self.listener.changed(change.summary, change.scope, "already so")
             self.journal.write("action", state="already so", evidence=evidence, sync=True, **about)
             change.record()
+            self.watching(change, "already so")
             return
         if self.planned_changes or not self.mode.allows(change.scope):
             self.planned_changes += 1
@@ -204,25 +234,42 @@ class Executor(Recorder):
             self.listener.changed(change.summary, change.scope, "planned")
             self.journal.write("action", state="planned", **planned, **about)
             return
+        self.permit(change)
         self.before_change()  # before the intent as well: what may not be begun is not on record as begun
         self.journal.write("action", state="begun", sync=True, **planned, **about)
         if change.scope is Scope.PRODUCTION:
             self._note_change(about)
-        self.listener.changing(change.summary, change.scope, sum(command.deadline for command in change.commands))
+        self.watching(change, "begun")
+        self.listener.changing(change.summary, change.scope, change.longest)
         began = time.monotonic()
-        receipts = []
-        with self.acting(), change.during():
-            for command in change.commands:
-                self.before_change()
-                host.check(command)
-            if change.message is not None:
-                self.before_change()
-                receipts.append(change.message.send())
+        receipts: list[str] = []
+        try:
+            with self.acting(), change.during():
+                receipts += self._made(change, host)
+        finally:
+            self.look_anew()
         self._conclude(Outcome.PASSED, "; ".join(receipts) or change.summary)
         seconds = round(time.monotonic() - began, 3)
         self.journal.write("action", state="done", seconds=seconds, receipts=receipts, sync=True, **about)
         self.listener.changed(change.summary, change.scope, "done")
         change.record()
+        self.watching(change, "done")
+
+    def _made(self, change: Action, host: Host) -> Iterator[str]:
+        """Make the change piece by piece, and yield the receipts."""
+        if change.call is not None:
+            self._about_to_change()
+            yield change.call.make()
+        for command in change.commands:
+            self._about_to_change()
+            host.check(command)
+        if change.message is not None:
+            self._about_to_change()
+            yield change.message.send()
+
+    def _about_to_change(self) -> None:
+        self.before_change()
+        self.look_anew()
 
     def _note_change(self, entry: Mapping[str, Any]) -> None:
         if same_change(entry) not in self._changed:
@@ -236,11 +283,12 @@ class Executor(Recorder):
         found: list[str | None] = []
 
         def observe() -> Observation:
+            self.look_anew()
             found.append(change.already())
             return Observation(ok=True, seen="")
 
         with self._one_look() as patience:
-            waited = wait_for(Check(change.summary, observe, ""), patience=patience)
+            waited = wait_for(Check(change.summary, observe, ""), waker=self.waker, patience=patience)
         if waited.unknown:
             raise waited.unknown
         return found[-1]
@@ -248,7 +296,7 @@ class Executor(Recorder):
     @property
     def patience(self) -> float:
         """For how long, in seconds, a command that looks is asked again; 0 in a look, which is repeated as a whole."""
-        return 0.0 if self._looking else self._patience
+        return 0.0 if self._looking or self.ahead.under_way else self._patience
 
     @property
     def _patience(self) -> float:
@@ -262,6 +310,22 @@ class Executor(Recorder):
             yield self._patience
         finally:
             self._looking = False
+
+    def look_ahead(self, checks: Iterable[Check]) -> None:
+        """Begin to look at what later steps will look at, all at the same time; each step takes its own result.
+
+        Only what reads, and puts nothing on record by itself, may be looked at ahead.
+        """
+        self.ahead.begin(map(self._anew, checks), self._patience)
+
+    def _anew(self, check: Check) -> Check:
+        """The same check, each look of which begins with nothing that was seen before."""
+
+        def observe() -> Observation:
+            self.look_anew()
+            return check.observe()
+
+        return replace(check, observe=observe)
 
     def expect(self, check: Check) -> None:
         """Look until it is as expected, or, behind a change that was only planned, write down what would be looked at.
@@ -281,7 +345,7 @@ class Executor(Recorder):
         self._step_did.add("check")
         self.listener.expecting(check.expected, check.deadline)
         with nullcontext(0.0) if check.one_look else self._one_look() as patience:
-            waited = wait_for(check, patience=patience)
+            waited = self.ahead.waited(check) or wait_for(self._anew(check), waker=self.waker, patience=patience)
         self.journal.write(
             "check",
             expected=check.expected,
@@ -300,7 +364,7 @@ class Executor(Recorder):
             seen = f"expected {check.expected}; seen{after}: {waited.seen.seen}"
             if check.decided_by:
                 self.undecided[self._step_id] = check.decided_by
-                self.record_fact("undecided", {each: list(options) for each, options in self.undecided.items()})
+                self.record_fact("undecided", dict(self.undecided))
             if self.mode is Mode.PLAN and check.decided_by:
                 self._conclude(Outcome.PLANNED, f"DECISION NEEDED: {seen}", check.next_step)
                 return
@@ -320,12 +384,12 @@ class Executor(Recorder):
 
     def _accepted(self, seen: str, outcome: Outcome) -> bool:
         """Tell whether a person accepted what was seen of this step, and put on record who, and why."""
-        override = self.facts.get("overrides", {}).get(self._step_id)
+        override = self.facts.overrides.get(self._step_id)
         if override is None:
             return False
-        self.vouched[self._step_id] = override
+        self.vouched[self._step_id] = override.model_dump()
         verb, what = ("accepts", "is not so") if outcome is Outcome.FAILED else ("vouches for", "is not known")
-        word = f"{override['by']} {verb} it: {override['because']}"
+        word = f"{override.by} {verb} it: {override.because}"
         self.record_decision(
             Question.OVERRIDE,
             f"{self._step_id}: may the run go on although this {what}?",
@@ -353,11 +417,31 @@ class Executor(Recorder):
 
         Only one that may change carries out changes.
         """
+        self.look_anew()
         self._step_outcome, self._step_detail, self._next_step = Outcome.PASSED, "", ""
         self._step_may_change, self._step_did = may_change, set()
         self._step_id, self._keyword = str(facts["id"]), str(facts["keyword"])
         self.journal.write("step began", sync=True, **facts)
         self._step_began = time.monotonic()
+
+    def join(self, lead: "Executor") -> None:
+        """Take part in the step that `lead`, which works on another host, has open."""
+        vars(self).update({name: vars(lead)[name] for name in _OF_THE_STEP})
+        self._step_outcome, self._step_detail, self._next_step = Outcome.PASSED, "", ""
+
+    def conclude_as(self, told: Mapping[str, "Executor"]) -> None:
+        """Say of the open step what came of it on each host, by the host's name: this one's among them."""
+        ended = [(name, vars(each)["_step_outcome"], vars(each)["_step_detail"]) for name, each in told.items()]
+        helps = [vars(each)["_next_step"] for each in told.values()]
+        outcome = next((outcome for _, outcome, _ in ended if outcome is not Outcome.PASSED), Outcome.PASSED)
+        self._step_detail = ""
+        lines = [f"{name}: {detail}" for name, _, detail in ended if detail]
+        self._conclude(outcome, "\n".join(lines), next(filter(None, helps), ""))
+
+    @property
+    def step_id(self) -> str:
+        """The id of the step that was opened last."""
+        return self._step_id
 
     @property
     def step_is_open(self) -> bool:

@@ -2,6 +2,7 @@
 
 from runbook.actions import Scope
 from runbook.hosts.command import Command, Completed
+from runbook.hosts.engine.request import EngineRequest
 
 
 class EventListener:
@@ -24,3 +25,6 @@ class EventListener:
 
     def command_ended(self, completed: Completed) -> None:
         """A command ended."""
+
+    def engine_asked(self, request: EngineRequest) -> None:
+        """The engine was asked; that is quick, and no command."""

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,17 @@ class Journal:
         self._previous = FIRST_PREVIOUS
         self._size = 0
         self._lock = threading.Lock()
+        # Whoever forgets to close it lets go of it all the same.
+        self._open: list[int] = []
+        self._let_go = weakref.finalize(self, _close_all, self._open)
+        self._let_go.atexit = False
         try:
             path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             self._reserve: int | None = _reserved(path.with_name(".reserve"))
+            self._open.append(self._reserve)
             flags = os.O_WRONLY | os.O_NOFOLLOW if go_on else NEW_FILE
             self._file = os.open(path, flags | os.O_APPEND, MODE)
+            self._open.append(self._file)
             _sync_directory(path.parent)
             # Two writers would break the chain; the kernel frees this lock when a run dies, however it dies.
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -78,6 +85,7 @@ class Journal:
     def make_room(self) -> None:
         """Free the reserved space, for the closing entries."""
         if self._reserve is not None:
+            self._open.remove(self._reserve)
             os.close(self._reserve)
             self._reserve = None
 
@@ -132,7 +140,12 @@ class Journal:
         """Sync and close the file."""
         self.make_room()
         os.fsync(self._file)
-        os.close(self._file)
+        self._let_go()
+
+
+def _close_all(files: list[int]) -> None:
+    while files:
+        os.close(files.pop())
 
 
 def _told(redactor: Redactor, facts: Entry) -> Entry:

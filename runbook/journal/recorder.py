@@ -1,13 +1,14 @@
-"""Commands and HTTP exchanges on record as they happen; the host and the prober report them."""
+"""Commands, requests to the engine and HTTP exchanges on record as they happen; those who make them report them."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
-from runbook.hosts.command import Command, Completed
+from runbook.hosts.command import Begun, Command, Completed
+from runbook.hosts.engine.request import EngineRequest
+from runbook.hosts.files.look import FileLook
 from runbook.hosts.http import HttpResponse
-from runbook.hosts.process import boot_id, process_start
 from runbook.hosts.pull_progress import without_bars
 from runbook.journal.events import EventListener
 from runbook.journal.journal import Journal
@@ -19,7 +20,7 @@ _KEPT_BODY = 4 * 1024
 
 
 class Recorder:
-    """Writes commands and HTTP exchanges to the journal of one incident, redacted."""
+    """Writes commands, requests to the engine and HTTP exchanges to the journal of one incident, redacted."""
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
@@ -36,7 +37,7 @@ class Recorder:
         finally:
             self._acting = False
 
-    def command_began(self, command: Command, process: int) -> None:
+    def command_began(self, command: Command, begun: Begun) -> None:
         """Record that a command began (the host calls this)."""
         self.listener.command_began(command)
         if self._acting:
@@ -45,10 +46,7 @@ class Recorder:
                 sync=True,
                 command=str(command),
                 directory=command.directory,
-                process=process,
-                started=process_start(process),
-                host=socket.gethostname(),
-                boot=boot_id(),
+                **asdict(begun),
                 deadline=command.deadline,
                 if_stopped=list(command.if_stopped),
             )
@@ -70,11 +68,29 @@ class Recorder:
             seconds=round(completed.seconds, 3),
             stdout=_off_the_record(completed.stdout) if secret else self._kept(completed.stdout, "stdout"),
             stderr=self._kept(completed.stderr, "stderr", talked=completed.command.streams_progress, whole=not secret),
+            **({"by_engine": True} if completed.by_engine else {}),
         )
 
-    def command_stopped(self, command: Command, why: str) -> None:
+    def command_stopped(self, command: Command, why: str, *, at_large: bool = False) -> None:
         """Record a command that did not end by itself, or never began (the host calls this)."""
-        self.journal.write("command", command=str(command), directory=command.directory, stopped=why)
+        more = {"at_large": True} if at_large else {}
+        self.journal.write("command", command=str(command), directory=command.directory, stopped=why, **more)
+
+    def engine_asked(self, request: EngineRequest) -> None:
+        """Record a request to the engine, without what was answered (the host calls this)."""
+        self.listener.engine_asked(request)
+        told: dict[str, Any] = {"error": request.error} if request.status is None else {"status": request.status}
+        seconds = round(request.seconds, 3)
+        self.journal.write("engine request", method=request.method, path=request.path, seconds=seconds, **told)
+
+    def files_looked_at(self, look: FileLook) -> None:
+        """Record a look at files (the host calls this)."""
+        told: dict[str, Any] = {"asked": look.asked, "paths": list(look.paths), "seconds": round(look.seconds, 3)}
+        if look.error:
+            told["error"] = look.error
+        elif look.seen is not None:
+            told["seen"] = self._kept(look.seen.encode(), "seen")
+        self.journal.write("file look", **told)
 
     def exchanged(self, method: str, url: str, sent: Any, answer: HttpResponse | str) -> None:
         """Record an HTTP exchange without its headers, or why there was none (the prober calls this)."""

@@ -1,27 +1,14 @@
 """What SQL would destroy in this database: each table, column or statement, with how many rows it concerns now."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from runbook.errors import RunbookError
+from runbook.incident.facts import Loss
 from runbook.migrations.database import Database
 from runbook.migrations.destructive_sql import Harm, How, harms
 from runbook.migrations.verdict.column_types import of_text
 from runbook.migrations.verdict.table_names import BOOKKEEPING, Name
-
-
-@dataclass(frozen=True)
-class Loss:
-    """What would be lost. At most `rows` rows hold values in it now; None when that is not known.
-
-    `what` names it in words, the same each time the same SQL is looked at.
-    """
-
-    what: str
-    rows: int | None
-
-    def __str__(self) -> str:
-        return f"{self.what}: {'an unknown number of' if self.rows is None else self.rows} rows hold values"
 
 
 def unknown_loss(why: str) -> Loss:

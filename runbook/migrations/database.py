@@ -3,11 +3,16 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+
+from pydantic import SecretStr
 
 from runbook.errors import Inconclusive
+from runbook.migrations.server import Server
 from runbook.production.compose import Production
-from runbook.settings.schema import DatabaseSettings
+from runbook.settings.absent import Absent
+from runbook.settings.database import DatabaseSettings
 
 ALL_COLUMNS = """
 SELECT n.nspname, c.relname, a.attname
@@ -40,32 +45,43 @@ _REVISION = re.compile(r"[\w.-]{1,255}")
 
 
 class Database:
-    """The database of one production, asked through psql inside its own container."""
+    """The database of one production, asked through psql: inside its container, or where its URL says that it is."""
 
-    def __init__(self, production: Production, settings: DatabaseSettings) -> None:
+    def __init__(
+        self, production: Production, settings: DatabaseSettings | None, url: Callable[[], SecretStr] | None = None
+    ) -> None:
+        """Without settings each question raises Inconclusive. `url` gives the secret of `database.url`."""
         self._production = production
-        self._settings = settings
+        self._given = settings
+        self._url = url
+
+    @property
+    def _settings(self) -> DatabaseSettings:
+        if self._given is None:
+            raise Inconclusive(Absent.DATABASE.told, "name the database in the settings: [database]")
+        return self._given
+
+    @cached_property
+    def server(self) -> Server:
+        """How its server is reached. Raises Inconclusive without a database in the settings."""
+        return Server(self._production, self._settings, self._url)
+
+    def quiet(self, production: Production) -> "Database":
+        """The same database, asked through another view of production: off the record, say."""
+        return Database(production, self._given, self._url)
 
     def ask(self, query: str, *, deadline: float | None = None) -> list[list[str]]:
         """The rows that `query` gives within `deadline` seconds, as text.
 
         Raises Inconclusive when the database does not answer it.
         """
-        settings = self._settings
-        answer = self._production.host.run(
-            self._production.compose(
-                "exec", "-T", settings.service, "psql", "--no-psqlrc",
-                "--username", settings.user, "--dbname", settings.name,
-                "--set", "ON_ERROR_STOP=1", "--quiet", "--csv", "--tuples-only", "--command", query,
-                deadline=deadline,
-            )
+        server = self.server
+        answer = server.ask(
+            "psql", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--quiet", "--csv", "--tuples-only",
+            "--command", query, deadline=deadline,
         )  # fmt: skip
         if answer.exit_code != 0:
-            raise Inconclusive(
-                f"the database {settings.name} does not answer: {answer.last_line}",
-                f"look at the service {settings.service}, and at database.user, database.name and"
-                " database.version_table in the settings",
-            )
+            raise Inconclusive(f"the database {server.name} does not answer: {answer.last_line}", server.remedy)
         return list(csv.reader(io.StringIO(answer.text)))
 
     def revisions(self) -> tuple[str, ...]:
@@ -77,7 +93,7 @@ class Database:
         found = [row[0] for row in self.ask(f"SELECT version_num FROM {table}")]  # noqa: S608 - quoted there
         if not found or not all(_REVISION.fullmatch(revision) for revision in found):
             raise Inconclusive(
-                f"{table} of {self._settings.name} holds no revision",
+                f"{table} of {self.server.name} holds no revision",
                 "was this database ever migrated? If env.py sets version_table or version_table_schema, set"
                 " database.version_table or database.version_schema",
             )

@@ -8,9 +8,9 @@ statistics would be cheaper, but are late, and lost in a crash.)
 """
 
 import hashlib
-from dataclasses import dataclass
 
 from runbook.errors import RunbookError
+from runbook.incident.facts import DatabaseState
 from runbook.migrations.database import Database
 
 _SNAPSHOT = "SELECT txid_current_snapshot() || ' of ' || oid FROM pg_database WHERE datname = current_database()"
@@ -32,30 +32,23 @@ ORDER BY c.oid)
 """
 
 
-@dataclass(frozen=True)
-class DatabaseState:
-    """The snapshot, and a hash over the rows of every table; both empty where the database did not answer."""
+def read_state(database: Database, deadline: float) -> DatabaseState:
+    """Read every table once, within `deadline` seconds. Raises nothing: unknown is empty."""
+    # The server stops by itself, too: a session that went on after its deadline would delay the downgrade.
+    query = _ROWS.format(seconds=max(1, int(deadline * 0.9)))
+    try:
+        (_, snapshot), *tables = database.ask(query, deadline=deadline)
+    except (RunbookError, ValueError):
+        return DatabaseState()
+    return DatabaseState(snapshot, hashlib.sha256(repr(tables).encode()).hexdigest())
 
-    snapshot: str = ""
-    rows: str = ""
 
-    @classmethod
-    def read(cls, database: Database, deadline: float) -> "DatabaseState":
-        """Read every table once, within `deadline` seconds. Raises nothing: unknown is empty."""
-        # The server stops by itself, too: a session that went on after its deadline would delay the downgrade.
-        query = _ROWS.format(seconds=max(1, int(deadline * 0.9)))
-        try:
-            (_, snapshot), *tables = database.ask(query, deadline=deadline)
-        except (RunbookError, ValueError):
-            return cls()
-        return cls(snapshot, hashlib.sha256(repr(tables).encode()).hexdigest())
-
-    def unchanged(self, database: Database, deadline: float) -> bool:
-        """Tell whether the database surely holds the very rows that it held then."""
-        if not self.snapshot or not self.rows:
-            return False
-        try:
-            unmoved = database.ask(_SNAPSHOT) == [[self.snapshot]]
-        except RunbookError:
-            return False
-        return unmoved or DatabaseState.read(database, deadline).rows == self.rows
+def is_unchanged(before: DatabaseState, database: Database, deadline: float) -> bool:
+    """Tell whether the database surely holds the very rows that it held then; it is read within `deadline` seconds."""
+    if not before.snapshot or not before.rows:
+        return False
+    try:
+        unmoved = database.ask(_SNAPSHOT) == [[before.snapshot]]
+    except RunbookError:
+        return False
+    return unmoved or read_state(database, deadline).rows == before.rows

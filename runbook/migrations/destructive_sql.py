@@ -14,7 +14,7 @@ from pglast.enums import AlterTableType as Alter
 from pglast.enums import DropBehavior, ObjectType, OnConflictAction, VariableSetKind
 
 from runbook.migrations.verdict.column_types import SERIALS, SqlType, of_tree
-from runbook.migrations.verdict.expressions import walk
+from runbook.migrations.verdict.expressions import changed_where_null, walk
 from runbook.migrations.verdict.statements import Statement, statements_of
 from runbook.migrations.verdict.table_names import BOOKKEEPING, Name, Unclear, from_parts, named
 
@@ -182,8 +182,13 @@ def _by_kind(node: Any, text: str) -> Iterator[Harm]:  # noqa: C901, PLR0912 - o
         case ast.DeleteStmt():
             yield Harm(How.DELETED, text, _table(node.relation), cascades=True)
         case ast.UpdateStmt():
+            kept = changed_where_null(node)  # where there was no value none is lost
             for target in node.targetList or ():
-                yield Harm(How.OVERWRITTEN, text, _table(node.relation), target.name)
+                if target.name not in kept:
+                    yield Harm(How.OVERWRITTEN, text, _table(node.relation), target.name)
+        case ast.AlterSeqStmt():
+            if any(option.defname == "restart" for option in node.options or ()):
+                yield Harm(How.UNKNOWN, text)
         case ast.InsertStmt():
             clause = node.onConflictClause
             if clause is not None and clause.action == OnConflictAction.ONCONFLICT_UPDATE:

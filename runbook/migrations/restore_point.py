@@ -1,27 +1,27 @@
 """The restore point: a dump of the database, taken before anything is undone, read back, and kept on the host."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import PurePosixPath
-from typing import Any
 
 from runbook.actions import Action, ActionName, Artifact, Check, Observation, Question
 from runbook.errors import CheckFailed, Inconclusive
+from runbook.hosts.command import Command
 from runbook.incident.executor import Executor
+from runbook.incident.facts import DatabaseState, RestorePointFact
 from runbook.migrations.database import Database
-from runbook.migrations.database_state import DatabaseState
+from runbook.migrations.database_state import is_unchanged, read_state
 from runbook.migrations.restore_steps import Restoring
-from runbook.production.compose import Production
+from runbook.migrations.restoring.dump_file import DATA_OF, SEAL
 from runbook.production.docker_engine import FOLDER
-from runbook.settings.schema import DatabaseSettings, Deadlines
+from runbook.settings.database import DatabaseSettings
+from runbook.settings.schema import Deadlines
 
-#: A table whose data a dump has, in what `pg_restore --list` prints. Each of the three names in it may have spaces.
-_DATA_OF = re.compile(r"^\d+; \d+ \d+ TABLE DATA (.+)$", re.MULTILINE)
+#: Bytes of a schema in SQL, at most.
+_MOST_SCHEMA = 64 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-#: Beside a dump: its SHA-256, in the form that `sha256sum --check` reads.
-_SEAL = ".sha256"
 # $1 the dump, $2 its later name, $3 the file for its hash. A later incident, which does not have this journal, can then
 # tell whether the dump is whole.
 _SEALING = """
@@ -35,23 +35,25 @@ mv -f -- "$3.new" "$3"
 class RestorePoint:
     """The dumps of one incident, taken inside the database's container with that server's own tools.
 
+    Of a database elsewhere the dump is written to the host at once.
+
     An older dump is never overwritten, nor removed. Restoring is a human's decision; the record says how.
     """
 
     def __init__(
         self,
-        production: Production,
+        database: Database,
         settings: DatabaseSettings,
         deadlines: Deadlines,
         incident: Executor,
         restoring: Restoring,
     ) -> None:
-        self._production = production
+        self._production = production = database.server.production
         self._settings = settings
         self._deadlines = deadlines
         self._incident = incident
         self._restoring = restoring
-        self._database = Database(production, settings)
+        self._database = database
         self._folder = f"{production.directory}/{FOLDER}"
         #: The state of the database before the dump at `path` was begun, if this run took it.
         self._before = DatabaseState()
@@ -60,7 +62,7 @@ class RestorePoint:
     @property
     def path(self) -> str:
         """The path on the host of the dump that this run takes, or else of the incident's newest one, or its first."""
-        return self._taking or str(self._on_record().get("path", self._numbered(1)))
+        return self._taking or (found.path if (found := self._on_record()) else self._numbered(1))
 
     def _numbered(self, number: int) -> str:
         return f"{self._folder}/{self._incident.name}{f'.{number}' if number > 1 else ''}.dump"
@@ -68,10 +70,28 @@ class RestorePoint:
     def _inside(self, path: str) -> str:
         return f"{self._settings.dump_directory.rstrip('/')}/{PurePosixPath(path).name}"
 
-    def _on_record(self) -> Mapping[str, Any]:
-        """The newest dump on record that this incident took; empty if there is none."""
-        fact: Mapping[str, Any] = self._incident.facts.get("restore point", {})
-        return fact if str(fact.get("path", "")).startswith(f"{self._folder}/{self._incident.name}.") else {}
+    def _on_record(self) -> RestorePointFact | None:
+        """The newest dump on record that this incident took; None if there is none."""
+        fact = self._incident.facts.restore_point
+        return fact if fact and fact.path.startswith(f"{self._folder}/{self._incident.name}.") else None
+
+    def can_be_taken(self) -> Check:
+        """Check, while users are served, that pg_dump reads every table here: its version, its rights, and no lock.
+
+        It prints the schema alone, which is kept nowhere.
+        """
+        server = self._database.server
+
+        def observe() -> Observation:
+            command = server.command("pg_dump", "--schema-only", "--lock-wait-timeout", "10s")
+            done = self._production.host.run(replace(command, secret_output=True, most_output=_MOST_SCHEMA))
+            seen = "it reads the schema" if done.exit_code == 0 else done.last_line
+            return Observation(done.exit_code == 0, f"pg_dump of {server.name} at {server.told}: {seen}", final=True)
+
+        by_hand = server.typed("pg_dump", "--username", server.user, "--dbname", server.name, "--schema-only")
+        return Check(
+            "a pg_dump that reads the whole database", observe, f"see why: {by_hand}", acceptable=False, vouchable=False
+        )
 
     def taking(self, reached: Callable[[], str | None]) -> Action:
         """The action that takes a dump and copies it to the host, unless the one on record is whole and up to date.
@@ -80,28 +100,24 @@ class RestorePoint:
         rows may have been written since the last one, or where that one differs in size or SHA-256 from the record.
         The dump is in PostgreSQL's custom format (https://www.postgresql.org/docs/current/app-pgdump.html).
         """
-        database, production, deadline = self._settings, self._production, self._deadlines.dump
+        server, production, deadline = self._database.server, self._production, self._deadlines.dump
         evidence = reached() or self._still_good()
         if evidence is None:
             self._taking = next(path for path in map(self._numbered, count(1)) if not self._is_there(path))
 
         def already() -> str | None:
             if evidence is None:
-                self._before = DatabaseState.read(self._database, deadline)
+                self._before = read_state(self._database, deadline)
             return evidence
 
-        inside, new, seal = self._inside(self.path), f"{self.path}.new", f"{self.path}{_SEAL}"
+        new, seal = f"{self.path}.new", f"{self.path}{SEAL}"
+        inside = () if server.elsewhere else (f"{self._settings.service}:{self._inside(self.path)}",)
         return Action(
             ActionName.TAKE_RESTORE_POINT,
-            f"a restore point of {database.name} is taken",
+            f"a restore point of {server.name} is taken",
             (
                 production.command("mkdir", "--parents", "--mode=700", "--", self._folder),
-                production.compose(
-                    *self._in_container,
-                    "pg_dump", "--username", database.user, "--dbname", database.name,
-                    "--format", "custom", "--lock-wait-timeout", "30s", "--file", inside, deadline=deadline,
-                ),
-                production.compose("cp", f"{database.service}:{inside}", new, deadline=deadline),
+                *self._dumping(new),
                 production.command("chmod", "600", "--", new),
                 production.command("sync", "--", new),
                 production.command("sh", "-c", _SEALING, "sh", new, self.path, seal, deadline=deadline),
@@ -111,11 +127,22 @@ class RestorePoint:
             leaves=(
                 Artifact(self.path, "the restore point: all data of the database"),
                 Artifact(seal, "the SHA-256 of the restore point"),
-                Artifact(f"{database.service}:{inside}", "the dump inside the database's container"),
+                *(Artifact(path, "the dump inside the database's container") for path in inside),
             ),
-            resource=database.name,
+            resource=server.name,
             new=self.path,
-        )  # fmt: skip
+        )
+
+    def _dumping(self, new: str) -> tuple[Command, ...]:
+        """The commands that bring a dump to `new` on the host."""
+        server, deadline, inside = self._database.server, self._deadlines.dump, self._inside(self.path)
+        how = ("--format", "custom", "--lock-wait-timeout", "30s")
+        if server.elsewhere:
+            return (server.to_file(new, server.command("pg_dump", *how, deadline=deadline)),)
+        return (
+            server.command("pg_dump", *how, "--file", inside, deadline=deadline),
+            self._production.compose("cp", f"{self._settings.service}:{inside}", new, deadline=deadline),
+        )
 
     @property
     def _in_container(self) -> tuple[str, ...]:
@@ -127,14 +154,14 @@ class RestorePoint:
     def _still_good(self) -> str | None:
         """Say that the dump on record is whole and holds all rows of the database; otherwise record why not."""
         fact = self._on_record()
-        if not fact:
+        if fact is None:
             return None
         if not self._whole(fact):
-            why = f"{fact['path']} is missing, or differs in size or SHA-256 from the record"
-        elif DatabaseState(**fact.get("state", {})).unchanged(self._database, self._deadlines.dump):
-            return f"{fact['path']} is whole, by size and SHA-256, and nothing was written since it was taken"
+            why = f"{fact.path} is missing, or differs in size or SHA-256 from the record"
+        elif is_unchanged(fact.state, self._database, self._deadlines.dump):
+            return f"{fact.path} is whole, by size and SHA-256, and nothing was written since it was taken"
         else:
-            why = f"rows may have been written since {fact['path']} was taken; it is kept"
+            why = f"rows may have been written since {fact.path} was taken; it is kept"
         self._incident.record_decision(
             Question.RESTORE_POINT,
             "Does the restore point of an earlier run of this incident still hold all rows?",
@@ -143,9 +170,9 @@ class RestorePoint:
         )
         return None
 
-    def _whole(self, fact: Mapping[str, Any]) -> bool:
+    def _whole(self, fact: RestorePointFact) -> bool:
         try:
-            return self.facts(str(fact["path"])) == (fact["size"], fact["sha256"])
+            return self.facts(fact.path) == (fact.size, fact.sha256)
         except CheckFailed:
             return False
 
@@ -157,33 +184,31 @@ class RestorePoint:
 
         def observe() -> Observation:
             fact, done = self._on_record(), reached()
-            if done and not fact:
+            if done and fact is None:
                 return Observation(
                     ok=True, seen=f"{done}, and this incident has taken no restore point: there is no need of one"
                 )
-            if done and not self._whole(fact):
+            if done and fact and not self._whole(fact):
                 # Nothing is left to be destroyed, so it is no condition any more; somebody may have moved it.
                 return Observation(
-                    ok=True, seen=f"{done}; the restore point {fact['path']} is missing, or is not the one on record"
+                    ok=True, seen=f"{done}; the restore point {fact.path} is missing, or is not the one on record"
                 )
             size, digest = self.facts(self.path)
-            if (fact.get("path"), fact.get("size"), fact.get("sha256")) == (self.path, size, digest):
+            if fact and (fact.path, fact.size, fact.sha256) == (self.path, size, digest):
                 # The same bytes were listed before. The dump in the container may be removed by now.
                 return Observation(
                     ok=True, seen=f"{self.path}: {size} bytes, sha256 {digest}, as it was read back before"
                 )
-            listing = self._production.compose(
-                *self._in_container, "pg_restore", "--list", self._inside(self.path), deadline=self._deadlines.dump
-            )
-            listed, inside = self._production.host.run(listing), self._hash_inside()
+            listed = self._production.host.run(self._listing())
+            inside = digest if self._database.server.elsewhere else self._hash_inside()
             if listed.exit_code != 0 or inside is None:
                 raise Inconclusive(f"the dump cannot be read back: {listed.last_line}", "look at the database's disk")
-            held = set(_DATA_OF.findall(listed.text))
+            held = set(DATA_OF.findall(listed.text))
             missing = sorted(set(tables) - held)
             good = inside == digest and not missing
             lacks = f"; no data of {', '.join(missing)}" if missing else ""
             if good:
-                self._put_on_record(self.path, size, digest, state=asdict(self._before))
+                self._put_on_record(self.path, size, digest, self._before)
             differs = "" if inside == digest else "; it differs from the one in the container"
             return Observation(good, f"{self.path}: {size} bytes, sha256 {digest}, {len(held)} tables{lacks}{differs}")
 
@@ -195,9 +220,23 @@ class RestorePoint:
             vouchable=False,
         )
 
+    def _listing(self) -> Command:
+        deadline = self._deadlines.dump
+        if self._database.server.elsewhere:
+            return self._database.server.reading(self.path, "pg_restore", "--list", deadline=deadline)
+        inside = self._inside(self.path)
+        return self._production.compose(*self._in_container, "pg_restore", "--list", inside, deadline=deadline)
+
     def tidying(self) -> Action:
         """The action that removes the dump in the database's container; the one on the host is kept."""
         inside = self._inside(self.path)
+        if self._database.server.elsewhere:
+            return Action(
+                ActionName.REMOVE_DUMP,
+                "the dump inside the database's container is removed",
+                already=lambda: "the dump was written to this host alone",
+                resource=self.path,
+            )
 
         def already() -> str | None:
             answer = self._production.host.run(self._production.compose(*self._in_container, "test", "!", "-e", inside))
@@ -223,20 +262,20 @@ class RestorePoint:
             if not re.fullmatch(rf"{re.escape(f'{self._folder}/{earlier}')}(\.[0-9]+)?\.dump", path):
                 continue
             checking = self._production.command(
-                "sha256sum", "--check", "--strict", "--status", "--", f"{path}{_SEAL}", deadline=self._deadlines.dump
+                "sha256sum", "--check", "--strict", "--status", "--", f"{path}{SEAL}", deadline=self._deadlines.dump
             )
             if self._production.host.run(checking).exit_code == 0:
                 self._put_on_record(path, *self.facts(path))
             else:
-                why = f"{path} does not have the SHA-256 that {path}{_SEAL} holds"
+                why = f"{path} does not have the SHA-256 that {path}{SEAL} holds"
                 text = f"Is the restore point of incident {earlier} whole?"
                 self._incident.record_decision(Question.RESTORE_POINT, text, "no", [why], about=earlier)
 
-    def _put_on_record(self, path: str, size: int, digest: str, **more: Mapping[str, str]) -> None:
+    def _put_on_record(self, path: str, size: int, digest: str, state: DatabaseState | None = None) -> None:
         restore = self._restoring.how_to(path, digest, self._incident.facts)
-        self._incident.record_fact(
-            "restore point", {"path": path, "size": size, "sha256": digest, "restore": restore} | more
-        )
+        state = state or DatabaseState()
+        fact = RestorePointFact(path=path, size=size, sha256=digest, restore=restore, state=state)
+        self._incident.record_fact("restore point", fact)
 
     def facts(self, path: str) -> tuple[int, str]:
         """Size in bytes and SHA-256 of a dump on the host. Raises CheckFailed when it is not there."""

@@ -1,14 +1,15 @@
 """How to restore a restore point: the commands that a person types on the production host."""
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from runbook.hosts.command import Command
+from runbook.incident.facts import Facts, HowToRestore, RestoreStep
 from runbook.migrations.database import Database, quoted
 from runbook.production.compose import Production
 from runbook.production.containers import counts
-from runbook.settings.schema import DatabaseSettings, TrafficSettings
+from runbook.settings.application import Gate, ServiceCommand
 
 #: Roles that may create a database, the settings' own user first: its login is known to work.
 _CREATORS = """
@@ -16,35 +17,35 @@ SELECT rolname FROM pg_roles WHERE rolcanlogin AND (rolsuper OR rolcreatedb)
 ORDER BY rolname = current_user DESC, rolsuper DESC, rolname LIMIT 1
 """
 
-RestoreStep = dict[str, str]
 _T = TypeVar("_T")
 
 
 class Restoring:
     """The steps for one production. The runbook never runs them: that is a person's decision."""
 
-    def __init__(self, production: Production, database: DatabaseSettings, traffic: TrafficSettings) -> None:
+    def __init__(self, production: Production, database: Database, gate: Gate | None) -> None:
+        """`gate` has the commands that pause and resume traffic; None where nothing can."""
         self._production = production
         self._database = database
-        self._traffic = traffic
+        self._gate = gate
 
-    def how_to(self, path: str, sha256: str, facts: Mapping[str, Any]) -> dict[str, list[RestoreStep]]:
-        """The steps for the dump at `path`, each with `why` and `command`.
+    def how_to(self, path: str, sha256: str, facts: Facts) -> HowToRestore:
+        """The steps for the dump at `path`.
 
         `beside` restores into a new database and overwrites nothing; `instead` then renames that to the live one, which
         is kept under another name. `facts` are those of the incident. Raises nothing, because a dump that was taken
         must be recorded: a list of steps that cannot be made is empty.
         """
         creator = self._creator()
-        return {
-            "beside": _or_empty(lambda: self._beside(path, sha256, creator)),
-            "instead": _or_empty(lambda: self._instead(creator, facts)),
-        }
+        return HowToRestore(
+            beside=_or_empty(lambda: self._beside(path, sha256, creator)),
+            instead=_or_empty(lambda: self._instead(creator, facts)),
+        )
 
     def _creator(self) -> str:
         """A role that may create a database; the settings' own user where the database does not answer."""
-        found = _or_empty(lambda: Database(self._production, self._database).ask(_CREATORS))
-        return found[0][0] if found and found[0] else self._database.user
+        found = _or_empty(lambda: self._database.ask(_CREATORS))
+        return found[0][0] if found and found[0] else self._database.server.user
 
     @property
     def _going_there(self) -> RestoreStep:
@@ -52,10 +53,10 @@ class Restoring:
 
     @property
     def _restored(self) -> str:
-        return f"{self._database.name}_restored"
+        return f"{self._database.server.name}_restored"
 
     def _beside(self, path: str, sha256: str, creator: str) -> list[RestoreStep]:
-        database, owner = self._restored, self._database.user
+        database, owner = self._restored, self._database.server.user
         instead = f", as {creator}, since {owner} may not" if creator != owner else ""
         check = f"echo {shlex.quote(f'{sha256}  {path}')} | sha256sum --check"
         # On standard input: the file is its owner's alone, and who that is inside the container differs.
@@ -72,14 +73,14 @@ class Restoring:
             ),
         ]
 
-    def _instead(self, creator: str, facts: Mapping[str, Any]) -> list[RestoreStep]:
-        live = self._database.name
-        schema, tags = _words(facts.get("schema")), _words(_fact(facts, "origin").get("tags"))
+    def _instead(self, creator: str, facts: Facts) -> list[RestoreStep]:
+        live = self._database.server.name
+        schema, tags = ", ".join(facts.revisions or ()), ", ".join(facts.origin.tags if facts.origin else ())
         fits = f" ({schema}; {tags} ran on it)" if schema and tags else ""
         env_file = self._production.project.env_file
         return [
             self._going_there,
-            _step("pause traffic", str(self._production.exec_command(self._traffic.pause))),
+            *self._turning("pause traffic", self._gate.pause if self._gate else None),
             _step("stop what uses the database", str(self._production.stop_command())),
             _step(
                 "put the live database aside; what was written since the dump is in it, and only there",
@@ -90,15 +91,18 @@ class Restoring:
                 f"name a release that fits its schema{fits} in {env_file}, then start it",
                 " && ".join(map(str, self._starting(facts))),
             ),
-            _step("resume traffic when it is ready", str(self._production.exec_command(self._traffic.resume))),
+            *self._turning("resume traffic when it is ready", self._gate.resume if self._gate else None),
         ]
 
-    def _starting(self, facts: Mapping[str, Any]) -> Sequence[Command]:
+    def _turning(self, why: str, call: ServiceCommand | None) -> list[RestoreStep]:
+        return [_step(why, str(self._production.exec_command(call)))] if call else []
+
+    def _starting(self, facts: Facts) -> Sequence[Command]:
         production = self._production
 
         def switching() -> Sequence[Command]:
             return production.switch_commands(
-                production.rolled_back, counts(_fact(facts, "before").get("containers", ()))
+                production.rolled_back, counts(facts.before.containers if facts.before else ())
             )
 
         # Neither a failing Compose nor a gap in the record is a reason to stop.
@@ -108,26 +112,16 @@ class Restoring:
         statement = f"ALTER DATABASE {quoted(name)} RENAME TO {quoted(new)}"
         return self._inside("psql", "--username", creator, "--dbname", "postgres", "-c", statement)
 
-    def _inside(self, *argv: str) -> str:
-        return str(self._production.compose("exec", "-T", self._database.service, *argv))
+    def _inside(self, program: str, *argv: str) -> str:
+        return self._database.server.typed(program, *argv)
 
 
-def _or_empty(steps: Callable[[], Sequence[_T]]) -> list[_T]:
+def _or_empty(steps: Callable[[], Sequence[_T]]) -> tuple[_T, ...]:
     try:
-        return list(steps())
-    except Exception:  # noqa: BLE001 - facts of any shape must not keep a dump off the record
-        return []
-
-
-def _fact(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = facts.get(name)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _words(found: object) -> str:
-    """The names in a list, or a single one; empty where it is neither."""
-    return found if isinstance(found, str) else ", ".join(map(str, found)) if isinstance(found, list | tuple) else ""
+        return tuple(steps())
+    except Exception:  # noqa: BLE001 - whatever goes wrong here must not keep a dump off the record
+        return ()
 
 
 def _step(why: str, command: str) -> RestoreStep:
-    return {"why": why, "command": command}
+    return RestoreStep(why=why, command=command)

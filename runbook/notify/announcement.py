@@ -1,4 +1,4 @@
-"""How people are told: one message in the incident channel, through Apprise."""
+"""How people are told: messages in the incident channel, through Apprise."""
 
 import logging
 
@@ -6,9 +6,25 @@ from pydantic import SecretStr
 
 from runbook.actions import Action, ActionName, Message, Scope
 from runbook.errors import Inconclusive, SettingsError
+from runbook.hosts.in_time import within
+from runbook.settings.people import Turn
 
-# Apprise logs the addresses that it sends to, and those hold passwords.
-logging.getLogger("apprise").setLevel(logging.CRITICAL)
+# Both log the addresses that are sent to, and those hold passwords.
+for _name in ("apprise", "urllib3"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+#: In as many times the deadline of one answer a message must be sent: some chats want a login before.
+_REQUESTS = 3
+#: What kind of news each turn is, in Apprise's words.
+_KINDS = {
+    Turn.STARTED: "info",
+    Turn.DECISION_NEEDED: "warning",
+    Turn.HELD: "warning",
+    Turn.FAILED: "failure",
+    Turn.INTERRUPTED: "failure",
+    Turn.TRAFFIC_RESUMED: "info",
+    Turn.DONE: "success",
+}
 
 
 class Channel:
@@ -16,14 +32,17 @@ class Channel:
 
     def __init__(self, url: SecretStr, deadline: float) -> None:
         """`deadline` is in seconds. Raises SettingsError when Apprise does not know such an address."""
-        # Loading it takes a while, and nobody is told anything before the end.
+        # Loading it takes a while, and a plan tells nobody anything.
         import apprise  # noqa: PLC0415
 
         self._sender = apprise.Apprise()
-        asset = apprise.AppriseAsset(async_mode=False)
-        timed = url.get_secret_value()
-        timed += f"{'&' if '?' in timed else '?'}cto={deadline:g}&rto={deadline:g}"
-        notifier = apprise.Apprise.instantiate(timed, asset=asset, suppress_exceptions=True)
+        # Who follows a redirect asks a sign-in page, and takes its 200 for a receipt.
+        asset = apprise.AppriseAsset(async_mode=False, http_redirects=False)
+        address, options = url.get_secret_value().strip(), f"cto={deadline:g}&rto={deadline:g}"
+        if "overflow=" not in address:  # else a chat refuses what is longer than it takes
+            options += "&overflow=split"
+        address += f"{'&' if '?' in address else '?'}{options}"
+        notifier = apprise.Apprise.instantiate(address, asset=asset, suppress_exceptions=True)
         if notifier is None:
             raise SettingsError(
                 "the secret that announcement.url names is no Apprise address",
@@ -31,22 +50,39 @@ class Channel:
             )
         self._sender.add(notifier)
         self.service = str(notifier.service_name)
+        self._deadline, self._pause = _REQUESTS * deadline, float(notifier.request_rate_per_sec)
+        self._longest_part = int(notifier.body_maxlen)
 
-    def announcing(self, title: str, message: str, head: str = "") -> Action:
-        """The change that posts one message; `head` is the journal's head hash that it names."""
+    def send(self, turn: Turn, title: str, text: str) -> str:
+        """Send one message and return the receipt. Raises Inconclusive when the channel does not accept it."""
 
-        def send() -> str:
-            if not self._sender.notify(title=title, body=message):
-                raise Inconclusive(
-                    f"the announcement was not accepted by the incident channel ({self.service})",
-                    "tell people by hand, and check the secret that announcement.url names",
-                )
-            return f"accepted by the incident channel ({self.service}): {title}"
+        def notify() -> bool:
+            # Said to be plain text, it is escaped where Apprise knows that the chat takes Markdown or HTML.
+            kind = _KINDS[turn]
+            return bool(self._sender.notify(title=title, body=text, notify_type=kind, body_format="text"))
 
+        # Apprise pauses between the parts; escaped, a text may be twice as long.
+        pauses = self._pause * (2 * len(text) // self._longest_part)
+        try:
+            accepted = within(self._deadline + pauses, notify)
+        except TimeoutError as error:
+            raise Inconclusive(
+                f"the incident channel ({self.service}) gave no answer: {error}",
+                "look whether the announcement arrived, and tell people by hand if it did not",
+            ) from None
+        if not accepted:
+            raise Inconclusive(
+                f"the announcement was not accepted by the incident channel ({self.service})",
+                "tell people by hand, and check the secret that announcement.url names",
+            )
+        return f"accepted by the incident channel ({self.service}): {title}"
+
+    def announcing(self, title: str, text: str, head: str = "", what: str = "the rollback") -> Action:
+        """The change that tells people that `what` is done; `head` is the journal's head hash that it names."""
         return Action(
             ActionName.ANNOUNCE,
-            "the rollback is announced",
+            f"{what} is announced",
             scope=Scope.PEOPLE,
             resource=self.service,
-            message=Message(title, message, send, head),
+            message=Message(title, text, lambda: self.send(Turn.DONE, title, text), head),
         )

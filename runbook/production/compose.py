@@ -1,15 +1,17 @@
 """The Compose project: what its files say, and the commands that bring up, stop and dry-run its services."""
 
+import hashlib
 import json
+import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, TypeVar
 
 from runbook.errors import EngineError, Inconclusive, ProductionError
 from runbook.hosts.command import Command, Completed, parsed_json
-from runbook.hosts.local import Host
+from runbook.hosts.host import Host
 from runbook.production.containers import Container
 from runbook.production.coupling import (
     count_in_files,
@@ -20,10 +22,23 @@ from runbook.production.coupling import (
 )
 from runbook.production.docker_engine import DockerEngine
 from runbook.production.dry_run import NOT_SET, DryRun, warnings_in
-from runbook.production.invocation import Invocation, from_labels, profiles_for
+from runbook.production.invocation import Invocation, absolute_path, from_labels, profiles_for
 from runbook.release import PROBE, ImageName, Release, TagForm
-from runbook.settings.schema import Deadlines, Project, ServiceCommand
+from runbook.settings.application import ServiceCommand
+from runbook.settings.schema import Deadlines, Project
 from runbook.text import visible
+
+_Found = TypeVar("_Found")
+
+# In a Compose file: keys that name further files, or escapes with which any key can be written.
+_NAMES_OTHERS = re.compile(rb"include|extends|env_file|label_file|\\[ux]", re.IGNORECASE)
+# A dry run makes a builder's folder: not in the user's own, which may not be writable, and not to stay.
+_WITH_SCRATCH = """
+scratch=$(mktemp --directory) || exit
+trap 'rm --recursive --force -- "$scratch"' EXIT
+trap 'exit 143' HUP INT TERM
+BUILDX_CONFIG=$scratch "$@"
+"""
 
 
 class Production(DockerEngine):
@@ -49,11 +64,17 @@ class Production(DockerEngine):
         # All profiles, because `--profile` replaces COMPOSE_PROFILES of the env file.
         return replace(found, profiles=profiles_for(every, sorted(names)) if missing else ())
 
+    def called_by(self, invocation: Invocation) -> "Production":
+        """Return the same production, with Compose called in another way."""
+        other = Production(self.host, self.project, self._deadlines)
+        other.invocation = invocation
+        return other
+
     def _without_lost(self, found: Invocation) -> Invocation:
         # Files that only labels name, and that are gone, are left out.
         if self.project.compose_files:
             return found
-        there = [path for path in found.files if self.host.run(self.command("test", "-e", path)).exit_code == 0]
+        there = self.existing(found.files)
         if not there:  # Compose itself says then what it misses
             return found
         self._lost = [path for path in found.files if path not in there]
@@ -124,7 +145,37 @@ class Production(DockerEngine):
                 raise EngineError(f"`{command}` names no services", "check that Compose answers: `docker compose ls`")
             return config
 
-        return self.host.ask(command, read)
+        def ask() -> Completed:
+            answer = self.host.run(command)
+            read(answer)  # one that cannot be read is not kept
+            return answer
+
+        made = partial(self.made_from, invocation.files, invocation.env_files, command.argv, ask)
+        return self.host.retry(lambda: read(made()))
+
+    def made_from(
+        self,
+        files: Sequence[str],
+        env_files: Sequence[str],
+        key: Hashable,
+        ask: Callable[[], _Found],
+        given: Mapping[str, bytes] | None = None,
+    ) -> _Found:
+        """Return what `ask` gets from Compose for these files; asked again only when one of them has changed since.
+
+        `given` has the bytes of those that are read as these, whatever lies there.
+        """
+        return self.remembered.made(key, lambda: self._content(files, env_files, given or {}), ask)
+
+    def _content(self, files: Sequence[str], env_files: Sequence[str], given: Mapping[str, bytes]) -> str | None:
+        # A hash of all that Compose reads; None where that is not known: other files are named in these, it may be.
+        paths = [absolute_path(self.project, path) for path in (*files, *env_files)]
+        peeked = self.host.peek([path for path in paths if path not in given])
+        contents = iter(peeked or ())
+        found = None if peeked is None else [given[path] if path in given else next(contents) for path in paths]
+        if found is None or any(_NAMES_OTHERS.search(each) for each in found[: len(files)]):
+            return None
+        return "".join(hashlib.sha256(each).hexdigest() for each in found)
 
     def _config(
         self, invocation: Invocation, tag: str | None = None, variables: Mapping[str, str] | None = None
@@ -329,13 +380,8 @@ class Production(DockerEngine):
         It runs with --no-start: a dry run would wait for the health of containers that it did not make, and cannot put
         secrets into them. Raises Inconclusive when Compose's answer is an error or is not understood.
         """
-        # A dry run makes a builder's folder: not in the user's own, which may not be writable, and not to stay.
-        scratch = self.host.check(self.command("mktemp", "--directory")).text.strip()
-        asking = ("env", f"BUILDX_CONFIG={scratch}", *up.argv, "--no-start", "--dry-run")
-        try:
-            return DryRun.parse(self.host.run(replace(up, argv=asking)))
-        finally:
-            self.host.run(self.command("rm", "--recursive", "--force", "--", scratch))
+        asking = ("sh", "-c", _WITH_SCRATCH, "sh", *up.argv, "--no-start", "--dry-run")
+        return DryRun.parse(self.host.run(replace(up, argv=asking)))
 
     def pending_changes(self, counts: Mapping[str, int], tag: str | None = None) -> DryRun:
         """Return what bringing up the whole project would change now, with `tag` in place of the env file's.
@@ -388,6 +434,19 @@ class Production(DockerEngine):
         if call.service is None:
             return self.command(*call.command)
         return self.compose("exec", "-T", call.service, *call.command)
+
+    def ask(self, call: ServiceCommand, deadline: float | None = None) -> Completed:
+        """Run a command that only looks, and return how it ended; in a container it is the engine that runs it.
+
+        Where none of the service runs, Compose is asked, which says so.
+        """
+        ours = (each for each in self.containers() if each.service == call.service and each.state == "running")
+        chosen = next(ours, None) if call.service else None
+        if chosen is None:
+            asking = self.exec_command(call)
+            return self.host.run(replace(asking, deadline=deadline or asking.deadline))
+        command = self.command("docker", "exec", chosen.name, *call.command, deadline=deadline)
+        return self.host.run_inside(command, chosen.id, call.command)
 
 
 def unescaped(value: object) -> str:

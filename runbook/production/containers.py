@@ -1,14 +1,16 @@
-"""A container as `docker inspect` gives it, as far as a rollback needs it."""
+"""A container as the engine gives it, as far as a rollback needs it."""
 
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 
 _LABEL = "com.docker.compose."
-_FACTS = ("id", "name", "service", "image_id", "image_name", "state", "health", "restarts", "started_at")
+_FACTS = (
+    "id", "name", "service", "image_id", "image_name", "state", "health", "restarts", "started_at", "created",
+)  # fmt: skip
 _TEMPORARY_NAME = re.compile(r"[0-9a-f]{12}_.")
 
 
@@ -45,10 +47,14 @@ class Container:
     env_files: tuple[str, ...] = ()
     joined: tuple[str, ...] = ()
     created: str = ""
+    #: Whether it has a terminal: then its log is one stream.
+    tty: bool = False
+    #: Compose's number of it among its service's containers; 0 without labels.
+    number: int = 0
 
     @classmethod
     def parse(cls, found: Mapping[str, Any]) -> "Container":
-        """Parse one element of `docker inspect`'s answer (Docker Engine API, ContainerInspect)."""
+        """Parse what the engine says of it (Docker Engine API, ContainerInspect)."""
         config, state = found["Config"], found["State"]
         labels = config["Labels"] or {}
         networks = [each or {} for each in (found["NetworkSettings"].get("Networks") or {}).values()]
@@ -80,6 +86,8 @@ class Container:
             config_files=_paths(directory, labels.get(f"{_LABEL}project.config_files")),
             env_files=_paths(directory, labels.get(f"{_LABEL}project.environment_file")),
             created=str(found.get("Created") or ""),
+            tty=bool(config.get("Tty")),
+            number=int(labels.get(f"{_LABEL}container-number") or 0),
             joined=tuple(mode.removeprefix("container:") for mode in modes if mode.startswith("container:")),
         )
 
@@ -88,15 +96,15 @@ class Container:
         """Tell whether an interrupted `up` left it with the old container's id before its name."""
         return _TEMPORARY_NAME.match(self.name) is not None
 
-    def running_seconds(self) -> float:
-        """Return the seconds since its start by this machine's clock; 0 when not running or not known."""
+    def running_seconds(self, now: float) -> float:
+        """Return the seconds from its start to `now`, by the host's clock; 0 when not running or not known."""
         try:
             since = datetime.fromisoformat(self.started_at)
         except ValueError:
             return 0.0
         if self.state != "running" or since.tzinfo is None:
             return 0.0
-        return max((datetime.now(UTC) - since).total_seconds(), 0.0)
+        return max(now - since.timestamp(), 0.0)
 
     @property
     def one_line(self) -> str:
@@ -107,7 +115,7 @@ class Container:
         health = "" if self.health == "none" else f", {self.health}"
         return f"{self.name} is running{health}{again}"
 
-    def facts(self) -> dict[str, object]:
+    def facts(self) -> dict[str, Any]:
         """Return the container as the journal has it."""
         return {name: getattr(self, name) for name in _FACTS}
 
@@ -124,15 +132,27 @@ def _ports(published: Mapping[str, Any]) -> dict[int, str]:
     return found
 
 
-def counts(containers: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Count the containers of each service, of containers as the journal has them.
+class Named(Protocol):
+    """Anything that is known of a container, now or on record."""
+
+    @property
+    def name(self) -> str:
+        """The container's name."""
+
+    @property
+    def service(self) -> str:
+        """Its service."""
+
+
+def counts(containers: Iterable[Named]) -> dict[str, int]:
+    """Count the containers of each service.
 
     The old and the new container that an interrupted `up` left side by side count as one.
     """
     names: dict[str, set[str]] = {}
     for each in containers:
-        name = str(each["name"])
-        names.setdefault(str(each["service"]), set()).add(name[13:] if _TEMPORARY_NAME.match(name) else name)
+        name = each.name
+        names.setdefault(each.service, set()).add(name[13:] if _TEMPORARY_NAME.match(name) else name)
     return {service: len(found) for service, found in names.items()}
 
 

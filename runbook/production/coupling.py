@@ -27,10 +27,11 @@ def sharing_with(services: Services, changed: Collection[str], names: Collection
     found: dict[str, str] = {}
     while True:
         gone = {*changed, *found}
+        words = _words(gone, names)
         more = {
             name: shared
             for name, service in services.items()
-            if name not in gone and (shared := _shares(service, gone, names))
+            if name not in gone and (shared := _shares(service, words))
         }
         if not more:
             return found
@@ -39,7 +40,8 @@ def sharing_with(services: Services, changed: Collection[str], names: Collection
 
 def sharing_by_container_name(services: Services, names: Collection[str]) -> list[str]:
     """Return the services that share with a container by its name, which Compose does not see."""
-    return sorted(name for name, service in services.items() if _shares(service, (), names))
+    words = _words((), names)
+    return sorted(name for name, service in services.items() if _shares(service, words))
 
 
 def restarted_with(services: Services, changed: Collection[str]) -> list[str]:
@@ -75,13 +77,17 @@ def _dependencies(service: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]
     return found if isinstance(found, Mapping) else {str(name): {} for name in found}
 
 
-def _shares(service: Mapping[str, Any], gone: Iterable[str], names: Collection[str]) -> str:
-    words = {f"service:{name}": name for name in gone} | {f"container:{name}": name for name in names}
+def _words(gone: Iterable[str], names: Iterable[str]) -> dict[str, str]:
+    """How a Compose file names these services and containers, and their names."""
+    return {f"service:{name}": name for name in gone} | {f"container:{name}": name for name in names}
+
+
+def _shares(service: Mapping[str, Any], words: Mapping[str, str]) -> str:
     for key in _SHARED:
         if other := words.get(str(service.get(key, ""))):
             return f"the {key.removesuffix('_mode')} of {other}"
     for volume in service.get("volumes_from") or ():
         name = str(volume).removeprefix("container:").split(":", 1)[0]
-        if name in words.values():
+        if f"service:{name}" in words or f"container:{name}" in words:
             return f"the volumes of {name}"
     return ""

@@ -1,48 +1,57 @@
 """The Docker engine on the production host: the project's containers, images, and free disk space."""
 
-from collections.abc import Iterable
+import posixpath
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from types import NoneType
 from typing import Any
 
 from runbook.errors import CommandFailed, EngineError, ProductionError, RunbookError
-from runbook.hosts.command import Command, Completed, parsed_json
-from runbook.hosts.local import Host
+from runbook.hosts.command import Command
+from runbook.hosts.files.files import Files
+from runbook.hosts.host import Host
 from runbook.production.containers import Container
+from runbook.production.remembered import Remembered
 from runbook.settings.schema import Deadlines, Project
 
 #: The runbook's own folder in the project's directory on the host.
 FOLDER = ".runbook"
-_NOT_ONE_OFF = "label=com.docker.compose.oneoff=False"
+_LABEL = "com.docker.compose"
+_NOT_ONE_OFF = f"{_LABEL}.oneoff=False"
 _NAME_DEADLINE = 10.0  # seconds, for the engine to say its name
 _ENGINES = ("DOCKER_HOST", "DOCKER_CONTEXT")  # in docker's own order
 _IS_IT_ANSWERING = "check that the engine answers: `docker version`"
 
 
 class DockerEngine:
-    """The engine, asked through the `docker` command on its host, for one Compose project."""
+    """The engine, asked through its API, for one Compose project."""
 
     def __init__(self, host: Host, project: Project, deadlines: Deadlines) -> None:
         self.host = host
         self.project = project
         self.directory = str(project.directory)
         self._deadlines = deadlines
+        self.remembered = Remembered()
 
     def command(self, *argv: str, deadline: float | None = None, stdin: bytes | None = None) -> Command:
         """Return a command in the project's directory; `deadline` is in seconds."""
         return Command(argv, deadline or self._deadlines.command, self.directory, stdin)
 
-    def inspect_containers(self, *filters: str) -> list[Any]:
-        """Return `docker inspect` of the project's containers, running or not; its output is not recorded."""
-        labels = (f"label=com.docker.compose.project={self.project.name}", *filters)
-        options = [part for label in labels for part in ("--filter", label)]
-        ids = self.host.check(self.command("docker", "ps", "--all", "--quiet", "--no-trunc", *options)).text.split()
-        if not ids:
-            return []
-        # A container may go between the two commands: the exit code does not count.
-        argv = ("docker", "inspect", "--type", "container", *ids)
-        inspected = self.host.run(Command(argv, self._deadlines.command, secret_output=True))
-        found: list[Any] = parsed_json(inspected, list)
-        return found
+    @property
+    def files(self) -> Files:
+        """The host's files."""
+        return self.host.files(self._deadlines.command)
+
+    def existing(self, paths: Iterable[str]) -> list[str]:
+        """Return those of `paths`, relative ones in the project's directory, that are there."""
+        given = {path: posixpath.join(self.directory, path) for path in paths}
+        there = self.files.there(list(given.values()))
+        return [path for path, whole in given.items() if whole in there]
+
+    def inspect_containers(self, *labels: str) -> list[dict[str, Any]]:
+        """Return what the engine says of the project's containers with these labels, running or not."""
+        ours = f"{_LABEL}.project={self.project.name}"
+        return self.host.engine.containers((ours, *labels), self._deadlines.command)
 
     def containers(self) -> list[Container]:
         """Return every container of the project's services, running or not, sorted by name, without one-off ones."""
@@ -51,10 +60,28 @@ class DockerEngine:
             try:
                 found = [Container.parse(each) for each in self.inspect_containers(_NOT_ONE_OFF)]
             except (KeyError, TypeError, ValueError, AttributeError):
-                raise EngineError("`docker inspect` printed something else than containers", _IS_IT_ANSWERING) from None
+                raise EngineError("the engine answered something else than containers", _IS_IT_ANSWERING) from None
             return sorted(found, key=lambda container: container.name)
 
-        return self.host.retry(now)
+        return list(self.remembered.seen("containers", lambda: self.host.retry(now)))
+
+    def container(self, name: str) -> dict[str, Any] | None:
+        """Return what the engine says of a container, of this project or not; None when there is none."""
+        return self.host.engine.container(name, self._deadlines.command)
+
+    def memory_of(self, container: Container) -> int | None:
+        """Return the bytes of memory that a container uses now; None when it does not run."""
+        return self.host.engine.memory_of(container.id, self._deadlines.command)
+
+    def log_of(
+        self, container: Container, take: Callable[[bytes], None], *, since: float | None, tail: int, most: int
+    ) -> bool:
+        """Pass the last `tail` lines of a container's log to `take`; False when they are more than `most` bytes.
+
+        `since` is in seconds since 1970. Raises EngineError when the log cannot be read to its end.
+        """
+        deadline = self._deadlines.command
+        return self.host.engine.logs(container.id, take, deadline, tty=container.tty, since=since, tail=tail, most=most)
 
     def running(self) -> list[Container]:
         """Return the project's containers. Raises ProductionError when it does not run from where the settings say."""
@@ -88,44 +115,57 @@ class DockerEngine:
 
     def projects_on_host(self) -> list[str]:
         """Return the Compose projects with a running container on this host, sorted."""
-        listed = self.host.check(self.command("docker", "ps", "--format", '{{.Label "com.docker.compose.project"}}'))
-        return sorted({name for name in listed.text.split() if name})
+        labels = self.host.engine.labels_of_running(self._deadlines.command)
+        return sorted({str(name) for each in labels if (name := each.get(f"{_LABEL}.project"))})
+
+    def image(self, reference: str) -> dict[str, Any] | None:
+        """Return what the engine says of the image `reference` on the host, None when it is not there."""
+
+        def now() -> dict[str, Any] | None:
+            found = self.host.engine.image(reference, self._deadlines.command)
+            if found is not None:
+                _member(found, "Id", str)
+                _member(found, "RepoDigests", (list, NoneType))  # null when it has none
+            return found
+
+        return self.remembered.seen(("image", reference), lambda: self.host.retry(now))
 
     def image_id(self, reference: str) -> str | None:
         """Return the id of the image `reference` on the host, None when it is not there."""
-        asking = self.command("docker", "image", "inspect", "--format", "{{json .Id}}", reference)
-        return self.host.ask(asking, lambda answer: parsed_json(answer, str) if _is_held(answer) else None)
+        found = self.image(reference)
+        return None if found is None else str(found["Id"])
 
     def digests_of(self, reference: str) -> list[str]:
         """Return the registry digests (`name@sha256:…`) of an image on the host; empty when it has none."""
-        asking = self.command("docker", "image", "inspect", "--format", "{{json .RepoDigests}}", reference)
-        kinds = (list, NoneType)  # null when it has none
-        found = self.host.ask(asking, lambda answer: parsed_json(answer, kinds) if _is_held(answer) else None)
-        return list(map(str, found or []))
+        return list(map(str, (self.image(reference) or {}).get("RepoDigests") or []))
+
+    @cached_property
+    def compose_version(self) -> str:
+        """The version of Compose on the host, asked once; empty when it does not say."""
+        return _output_line(self, "docker", "compose", "version", "--short")
+
+    def platform(self) -> str | None:
+        """Return the engine's platform as `linux/amd64`; None when it does not say."""
+        try:
+            found = self.host.engine.version(_NAME_DEADLINE)
+        except RunbookError:
+            return None
+        return f"{found['Os']}/{found['Arch']}" if found.get("Os") and found.get("Arch") else None
 
     def free_bytes(self) -> dict[str, int]:
         """Return the free bytes where the project lies and where the engine keeps its images."""
-        root = self.host.check(self.command("docker", "info", "--format", "{{.DockerRootDir}}")).text.strip()
+        root: str = _member(self.host.engine.info(self._deadlines.command), "DockerRootDir", str)
+        found = self.files.free_bytes(list(dict.fromkeys((self.directory, root))))
+        if self.directory not in found:
+            raise CommandFailed(f"the free space of {self.directory} cannot be read", "check project.directory")
         places = {"project": self.directory, "engine": root}
-        free = {}
-        for name, path in places.items():
-            answer = self.host.run(self.command("df", "--output=avail", "-B1", "--", path))
-            lines = answer.text.split()
-            if answer.exit_code == 0 and lines and lines[-1].isdigit():
-                free[f"{name} ({path})"] = int(lines[-1])
-            elif name == "project":
-                raise CommandFailed(
-                    f"the free space of {path} cannot be read: {answer.last_line}", "check project.directory"
-                )
-        return free
+        return {f"{name} ({path})": found[path] for name, path in places.items() if path in found}
 
 
-def _is_held(answer: Completed) -> bool:
-    if answer.exit_code != 0 and "no such image" not in answer.errors.lower():
-        raise EngineError(
-            f"`{answer.command}` ended with exit code {answer.exit_code}: {answer.last_line}", _IS_IT_ANSWERING
-        )
-    return answer.exit_code == 0
+def _member(found: Mapping[str, Any], name: str, kind: type | tuple[type, ...]) -> Any:
+    if not isinstance(member := found.get(name), kind):
+        raise EngineError(f"the engine answered without {name}, or with one that cannot be read", _IS_IT_ANSWERING)
+    return member
 
 
 def production_host(production: DockerEngine) -> dict[str, str | None]:
@@ -133,18 +173,23 @@ def production_host(production: DockerEngine) -> dict[str, str | None]:
 
     Each is None when it is not known; nothing is raised, because a rollback does not need them.
     """
-    name, _, version = _output_line(production, "docker", "info", "--format", "{{.Name}} {{.ServerVersion}}").partition(
-        " "
-    )
+    try:
+        found = production.host.engine.info(_NAME_DEADLINE)
+    except RunbookError:
+        found = {}
     given = (
         f"{word}={production.host.environment[word]}" for word in _ENGINES if production.host.environment.get(word)
     )
     return {
-        "host": name or None,
+        "host": _word(found.get("Name")),
         "engine": next(given, None),
-        "engine_version": version or None,
-        "compose_version": _output_line(production, "docker", "compose", "version", "--short") or None,
+        "engine_version": _word(found.get("ServerVersion")),
+        "compose_version": production.compose_version or None,
     }
+
+
+def _word(found: object) -> str | None:
+    return " ".join(found.split()) or None if isinstance(found, str) else None
 
 
 def _output_line(production: DockerEngine, *argv: str) -> str:

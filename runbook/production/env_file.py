@@ -4,13 +4,14 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 
-from runbook.errors import EnvFileError
+from runbook.errors import EnvFileError, FileUnreadable, RunbookError
 from runbook.hosts.command import Command, Completed
+from runbook.hosts.replaced_file import replace_commands
 from runbook.production.compose import Production, unescaped
+from runbook.production.invocation import absolute_path
 from runbook.secrets.redactor import Redactor, secrets_in
 
 # Values that mean the same to every reader of env files, quoted or not.
@@ -28,8 +29,6 @@ _VALUES = (
     r"(?P<quote>)[^\r\n]*",
 )
 _MOST_PLACES = 20
-_NOT_AS_READ = 75
-_LOCKED = 76
 # $1 is the length of the document on standard input, after which come the env file's bytes; the rest is the command.
 # Both are read from files that are unlinked at once: nothing stays on the host, however this ends.
 _READ = """
@@ -46,11 +45,6 @@ for part; do
 done
 shift "$count"
 "$@" < "/proc/$$/fd/4"
-"""
-# $1 is the SHA-256 of the bytes that were read, $2 the env file, $3 its copy.
-_PUT_IF_AS_READ = """
-printf '%s  %s\\n' "$1" "$2" "$1" "$3" | sha256sum --check --status || { rm -f -- "$2.new"; exit 75; }
-mv --force --no-target-directory -- "$2.new" "$2"
 """
 
 
@@ -109,20 +103,16 @@ class EnvFileOnHost:
 
         Raises EnvFileError when it is missing, or neither we nor Compose can read it.
         """
-        # A link is followed here, because replacing the link would cut it off from its file.
-        real = self._run("readlink", "-e", "--", self.path)
-        path = real.text.rstrip("\n")
-        if real.exit_code != 0 or not path:
+        try:
+            # A link is followed here, because replacing the link would cut it off from its file.
+            found = self._production.files.content(self.path, secret=True)
+        except FileUnreadable as error:
+            raise EnvFileError(f"the env file {error.seen}", error.next_step) from None
+        if found is None:
             raise EnvFileError(f"there is no env file at {self.path}", "check project.directory and project.env_file")
-        stat = self._run("stat", "--format=%a %u %g", "--", path)
-        content = self._run("cat", "--", path, secret_output=True)
-        if stat.exit_code != 0 or content.exit_code != 0:
-            why = content.last_line if content.exit_code else stat.last_line
-            raise EnvFileError(f"the env file {path} cannot be read: {why}", "run this as the user who deploys")
-        values = self._asked(path, names_in(content.stdout))
+        values = self._asked(found.path, names_in(found.content))
         self._redactor.learn_all(secrets_in(values, self._listed))
-        mode, owner, group = stat.text.split()
-        return EnvFile(path, content.stdout, mode, owner, group, values)
+        return EnvFile(found.path, found.content, found.mode, found.owner, found.group, values)
 
     def values_of(self, names: Iterable[str]) -> dict[str, str]:
         """Return the values that Compose has for these names, of all env files; names that are not set are left out.
@@ -130,6 +120,17 @@ class EnvFileOnHost:
         Raises EnvFileError when Compose cannot read the env files.
         """
         return self._asked(self.path, names)
+
+    def values_if(self, env_file: EnvFile, key: str, value: str) -> dict[str, str]:
+        """Return the values as Compose would give them if `key` had that value; those made from it follow.
+
+        Raises EnvFileError when Compose cannot read the env files.
+        """
+        return self._asked(env_file.path, names_in(env_file.content), instead=(key, value))
+
+    def is_secret(self, name: str, text: str) -> bool:
+        """Tell whether `text`, the value of `name`, is a secret of production or has one in it."""
+        return any(secrets_in({name: text}, self._listed)) or self._redactor.text(text) != text
 
     def _asked(
         self, path: str, names: Iterable[str], content: bytes | None = None, instead: tuple[str, str] | None = None
@@ -141,24 +142,45 @@ class EnvFileOnHost:
         place = path if content is None else "CONTENT"
         compose = self._production.compose_with_env_file(place, alone=self._alone)
         argv = (*prefix, *compose, *("-f", "-", "config", "--format", "json"))
-        if content is None:
+
+        def read(answer: Completed) -> dict[str, str]:
+            try:
+                found = json.loads(answer.text)["services"]["values"].get("environment") or {}
+                return {name: unescaped(value) for name, value in found.items() if value is not None}
+            except (ValueError, LookupError, AttributeError, TypeError):
+                raise self._not_read(path, answer) from None
+
+        def ask() -> Completed:
             answer = self._run(*argv, stdin=document, secret_output=True)
-        else:
-            size = str(len(document))
-            answer = self._run("sh", "-c", _READ, "sh", size, *argv, stdin=document + content, secret_output=True)
-        try:
-            found = json.loads(answer.text)["services"]["values"].get("environment") or {}
-            return {name: unescaped(value) for name, value in found.items() if value is not None}
-        except (ValueError, LookupError, AttributeError, TypeError):
-            complaint = _COMPLAINT.search(answer.errors)
-            why = complaint[0].strip() if complaint else f"exit code {answer.exit_code}"
-            files = [part for name in self._production.invocation.files for part in ("-f", name)]
-            directory = self._production.directory
-            asking = (*self._production.compose_with_env_file(path, alone=self._alone), *files, "config", "--quiet")
-            raise EnvFileError(
-                f"Compose cannot read the env file {path}: {why}",
-                f"correct what this says, on the host: {shlex.join(('cd', directory))} && {shlex.join(asking)}",
-            ) from None
+            read(answer)  # one that cannot be read is not kept
+            return answer
+
+        # What Compose makes of the bytes is the same wherever they lie: it is asked once for the same bytes.
+        read_too = () if self._alone else self._production.invocation.env_files
+        others = [each for each in read_too if each != self._production.project.env_file]
+        if content is None:
+            return read(self._production.made_from((), (path, *others), (prefix, document, self._alone), ask))
+        size = str(len(document))
+
+        def ask_of_bytes() -> Completed:
+            reading = ("sh", "-c", _READ, "sh", size, *argv)
+            answer = self._run(*reading, stdin=document + content, secret_output=True)
+            read(answer)
+            return answer
+
+        given, key = {absolute_path(self._production.project, path): content}, (prefix, document, self._alone)
+        return read(self._production.made_from((), (path, *others), key, ask_of_bytes, given))
+
+    def _not_read(self, path: str, answer: Completed) -> EnvFileError:
+        complaint = _COMPLAINT.search(answer.errors)
+        why = complaint[0].strip() if complaint else f"exit code {answer.exit_code}"
+        files = [part for name in self._production.invocation.files for part in ("-f", name)]
+        asking = (*self._production.compose_with_env_file(path, alone=self._alone), *files, "config", "--quiet")
+        return EnvFileError(
+            f"Compose cannot read the env file {path}: {why}",
+            "correct what this says, on the host:"
+            f" {shlex.join(('cd', self._production.directory))} && {shlex.join(asking)}",
+        )
 
     def with_value(self, env_file: EnvFile, key: str, value: str) -> bytes:
         """Return the file's bytes with the value of `key` replaced and every other byte as it was.
@@ -196,6 +218,13 @@ class EnvFileOnHost:
             f"write {key}=VALUE on a line of its own at the end of {env_file.path}, and set it nowhere else",
         )
 
+    def with_values(self, env_file: EnvFile, values: Mapping[str, str]) -> EnvFile:
+        """Return the file as it is once each of these names has its new value. Raises EnvFileError as `with_value`."""
+        for key, value in values.items():
+            content = self.with_value(env_file, key, value)
+            env_file = replace(env_file, content=content, values=self._asked(env_file.path, names_in(content), content))
+        return env_file
+
     def _spoilt(self, env_file: EnvFile, now: dict[str, str], key: str, value: str) -> list[str]:
         # Names whose values are neither as before nor made from the new value of `key`.
         before = env_file.values
@@ -208,42 +237,10 @@ class EnvFileOnHost:
     def replace_commands(self, env_file: EnvFile, content: bytes, keep: str) -> tuple[Command, ...]:
         """Return the commands that replace `env_file` with `content` in one step, and keep the old one as `keep`.
 
-        Mode, owner and extended attributes stay, and no link is followed but the one to the env file itself. The file
-        is complete at every moment. The last command compares the file with what was read, under a lock,
-        and raises EnvFileError when somebody changed it meanwhile.
+        No link is followed but the one to the env file itself. Raises EnvFileError as `replaced_file` says.
         """
-        path, folder = env_file.path, str(PurePosixPath(keep).parent)
-        linked = EnvFileError(
-            f"{folder} is a symbolic link, through which no copy with secrets is written",
-            f"make {folder} a folder of its own on the production host",
-        )
-        changed = EnvFileError(
-            f"{path} was changed by somebody after it was read, so it was left as it is now",
-            "find out who changed it, then go on with --resume",
-        )
-        locked = EnvFileError(
-            f"another process held the lock on {folder} for 10 s, so {path} was left as it is",
-            "find out which with `lslocks`, then go on with --resume",
-        )
-        return (
-            self._command("mkdir", "--parents", "--mode=700", "--", folder),
-            self._command("test", "!", "-L", folder, means=((1, linked),)),
-            self._command(
-                "cp", "--preserve=all", "--remove-destination", "--no-target-directory", "--", path, f"{keep}.new"
-            ),
-            self._command("mv", "--force", "--no-target-directory", "--", f"{keep}.new", keep),
-            self._command("install", "--mode=600", "--no-target-directory", "/dev/null", f"{path}.new"),
-            self._command(
-                "cp", "--preserve=all", "--attributes-only", "--no-target-directory", "--", path, f"{path}.new"
-            ),
-            self._command("dd", f"of={path}.new", "conv=fsync", "oflag=nofollow", "status=none", stdin=content),
-            self._command(
-                "flock", "--exclusive", "--wait", "10", "--conflict-exit-code", str(_LOCKED), folder,
-                "sh", "-c", _PUT_IF_AS_READ, "sh", env_file.fingerprint, path, keep,
-                means=((_NOT_AS_READ, changed), (_LOCKED, locked)),
-            ),
-            self._command("sync", "--", path),
-        )  # fmt: skip
+        command, sha256 = self._command, env_file.fingerprint
+        return replace_commands(command, env_file.path, sha256, content, keep, error=EnvFileError)
 
     def _run(self, *argv: str, stdin: bytes | None = None, secret_output: bool = False) -> Completed:
         return self._production.host.run(self._command(*argv, stdin=stdin, secret_output=secret_output))
@@ -253,7 +250,7 @@ class EnvFileOnHost:
         *argv: str,
         stdin: bytes | None = None,
         secret_output: bool = False,
-        means: tuple[tuple[int, EnvFileError], ...] = (),
+        means: tuple[tuple[int, RunbookError], ...] = (),
     ) -> Command:
         command = self._production.command(*argv, stdin=stdin)
         return replace(command, secret_output=secret_output, means=means)

@@ -1,10 +1,9 @@
 """The traffic gate's state in a snapshot: its own word, held against what the public URL answered."""
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
 
-from runbook.errors import why_unknown
+#: What a snapshot says of the gate where there is none.
+NO_GATE = "none"
 
 
 class By(StrEnum):
@@ -29,19 +28,18 @@ def contradiction(gate: str, by: str, seen: str) -> str | None:
     return None
 
 
-def describe_gate(snapshot: Mapping[str, Any]) -> str:
-    """Return the gate's state in a snapshot, in words for the terminal."""
-    gate, public = why_unknown(snapshot["gate"]) or str(snapshot["gate"]), snapshot.get("public")
-    words = {"closed": "closed (TRAFFIC IS PAUSED)", "open": "open (traffic is served)"}.get(gate, gate)
-    if not isinstance(public, Mapping):
+def describe_gate(gate: str, public: tuple[str, str] | None) -> str:
+    """Return the gate's own word in words for the terminal, beside who answered at the public URL and what was seen."""
+    told = {
+        "closed": "closed (TRAFFIC IS PAUSED)",
+        "held": "held (REQUESTS WAIT)",
+        "open": "open (traffic is served)",
+        NO_GATE: "none configured",
+    }
+    words = told.get(gate, gate)
+    if public is None:
         return words
-    if found := contradiction(gate, public["by"], public["seen"]):
-        return found
-    return f"{gate}, by its own word; {public['seen']}" if public["by"] == By.NOBODY else words
-
-
-def is_closed(snapshot: Mapping[str, Any]) -> bool:
-    """Tell whether traffic is paused: the gate says closed, and nothing contradicts it."""
-    public = snapshot.get("public")
-    by, seen = (public["by"], public["seen"]) if isinstance(public, Mapping) else ("", "")
-    return snapshot.get("gate") == "closed" and contradiction("closed", by, seen) is None
+    by, seen = public
+    return contradiction(gate, by, seen) or (
+        f"{gate}, by its own word; {seen}" if by == By.NOBODY and gate != NO_GATE else words
+    )

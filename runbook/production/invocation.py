@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from runbook.production.containers import Container
@@ -19,6 +19,8 @@ class Invocation:
     files: tuple[str, ...]
     env_files: tuple[str, ...]
     profiles: tuple[str, ...] = ()
+    #: What takes the place of values in the env files.
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def argv(self, project: Project) -> tuple[str, ...]:
         """Return the start of every command on `project`.
@@ -27,7 +29,8 @@ class Invocation:
         """
         given = (("--env-file", self.env_files), ("-f", self.files), ("--profile", self.profiles))
         more = [part for option, values in given for value in values for part in (option, value)]
-        return ("docker", "compose", "-p", project.name, "--project-directory", str(project.directory), *more)
+        prefix = ("env", *(f"{name}={value}" for name, value in self.variables.items())) if self.variables else ()
+        return (*prefix, "docker", "compose", "-p", project.name, "--project-directory", str(project.directory), *more)
 
 
 def from_labels(project: Project, containers: Sequence[Container]) -> Invocation:

@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
+from runbook.actions import ActionName
 from runbook.clock import moment
 from runbook.journal.availability import FIRST_BAD_STATUS, NO_ANSWER
 from runbook.journal.journal import Entry
+from runbook.journal.of_host import entries_of, hosts_of
+
+#: What ends the waiting of held requests.
+_TURNS = (ActionName.RESUME_TRAFFIC, ActionName.PAUSE_TRAFFIC)
 
 
 class Probed(NamedTuple):
@@ -62,8 +67,20 @@ class Downtime:
     probes: list[Probed] = field(default_factory=list)
     #: Whether the run came to its end, and so put all probes on record.
     closed: bool = False
+    #: Of several hosts with addresses of their own, the one that was asked.
+    host: str = ""
+    #: Whether it went on with the incident.
+    resumed: bool = False
     #: Why the probing broke off, if it did.
     error: str | None = None
+    #: When traffic that was held was let on.
+    let_on: list[datetime] = field(default_factory=list)
+
+    @property
+    def waited(self) -> list[Probed]:
+        """The good probes that waited until traffic was let on: they were held, and not refused."""
+        good = [(probe, probe.at + timedelta(milliseconds=probe.latency)) for probe in self.probes if probe.good]
+        return [probe for probe, ended in good if any(probe.at < let_on <= ended for let_on in self.let_on)]
 
     @cached_property
     def outages(self) -> list[Outage]:
@@ -117,17 +134,32 @@ class Downtime:
 
 
 def measured(entries: Sequence[Entry]) -> list[Downtime]:
-    """What was measured in each run of the incident; a run whose address was not probed has no probes."""
+    """What was measured in each run of the incident; a run whose address was not probed has no probes.
+
+    Where several hosts have addresses of their own, it is what was measured in each run at the first, then the next.
+    """
+    asked = [str(entry.get("on", "")) for entry in entries if entry["kind"] == "availability"]
+    hosts = [host for host in hosts_of(entries) if host in asked] or [""]
+    return [run for host in hosts for run in _measured(entries_of(entries, host) if host else entries, host)]
+
+
+def _measured(entries: Sequence[Entry], host: str) -> list[Downtime]:
     runs: list[Downtime] = []
+    held = False
     for entry in entries:
         at = moment(entry["time"])
         if not runs or entry["kind"] == "resumed":
-            runs.append(Downtime(at, at))
+            runs.append(Downtime(at, at, host=host, resumed=bool(runs)))
         run = runs[-1]
         run.ended = max(run.ended, at)
         run.closed = entry["kind"] == "closed"
         if entry["kind"] == "availability":
             _add(run, entry)
+        elif entry["kind"] == "action":
+            turned = (entry.get("action"), entry["state"])
+            if held and turned == (ActionName.RESUME_TRAFFIC, "begun"):
+                run.let_on.append(at)
+            held = turned[0] == ActionName.HOLD_TRAFFIC or (held and turned[0] not in _TURNS)
     for run in runs:
         # One that waited long for its answer stands behind those that began after it.
         run.probes.sort()
@@ -135,8 +167,21 @@ def measured(entries: Sequence[Entry]) -> list[Downtime]:
 
 
 def without_service(runs: Sequence[Downtime]) -> float | None:
-    """The seconds without service in all runs together; None when nothing was probed."""
-    return sum((run.down_seconds for run in runs), 0.0) if any(run.probes for run in runs) else None
+    """The seconds in which users of any host were without service, in all runs; None when nothing was probed."""
+    if not any(run.probes for run in runs):
+        return None
+    if len(_by_host(runs)) == 1:
+        return sum((run.down_seconds for run in runs), 0.0)
+    seconds, until = 0.0, datetime.min.replace(tzinfo=UTC)
+    for outage in sorted((each for run in runs for each in run.outages), key=lambda each: each.began):
+        # What one host and another were out for at once counts once.
+        seconds += max(0.0, (outage.ended - max(outage.began, until)).total_seconds())
+        until = max(until, outage.ended)
+    return seconds
+
+
+def _by_host(runs: Sequence[Downtime]) -> list[list[Downtime]]:
+    return [list(each) for _, each in groupby(runs, key=lambda run: run.host)]
 
 
 def known_whole(runs: Sequence[Downtime]) -> bool:
@@ -146,20 +191,20 @@ def known_whole(runs: Sequence[Downtime]) -> bool:
     """
     if not runs or not all(run.probed_through for run in runs):
         return False
-    return runs[0].probes[0].good and runs[-1].probes[-1].good
+    return all(each[0].probes[0].good and each[-1].probes[-1].good for each in _by_host(runs))
 
 
 def so_far(entries: Sequence[Entry]) -> list[Downtime]:
     """What was measured in an incident whose run goes on: as if it ended with its newest entry."""
     runs = measured(entries)
-    if runs:
-        runs[-1].closed = True
+    for each in _by_host(runs):
+        each[-1].closed = True
     return runs
 
 
 def in_words(runs: Sequence[Downtime]) -> str:
     """What the probes have seen in all runs together, for the end of one; empty where nothing was probed."""
-    error = runs[-1].error if runs else None
+    error = next((each[-1].error for each in _by_host(runs) if each[-1].error), None)
     probes = sum(len(run.probes) for run in runs)
     if not probes:
         return f"the public address was not probed to the end: {error}" if error else ""
@@ -168,8 +213,10 @@ def in_words(runs: Sequence[Downtime]) -> str:
     outages = f"; users were without service for {seconds}" if down else ""
     gap = f"; {unmeasured(runs):.1f} s between its runs were not measured" if unmeasured(runs) else ""
     broken = f"; it was not probed to the end: {error}" if error else ""
+    waits = [probe.latency for run in runs for probe in run.waited]
+    waited = f"; {len(waits)} waited while traffic was held, for {max(waits) / 1000:.1f} s at most" if waits else ""
     good = sum(run.good for run in runs)
-    return f"the public address answered {good} of {probes} probes well{still}{outages}{gap}{broken}"
+    return f"the public address answered {good} of {probes} probes well{still}{outages}{waited}{gap}{broken}"
 
 
 def seconds_in_words(runs: Sequence[Downtime]) -> str:
@@ -180,12 +227,16 @@ def seconds_in_words(runs: Sequence[Downtime]) -> str:
 
 def still_out(runs: Sequence[Downtime]) -> Probed | None:
     """The last probe of all, if that was bad and its run came to its end; else None."""
-    last = runs[-1] if runs else None
-    return last.probes[-1] if last and last.closed and last.probes and not last.probes[-1].good else None
+    last = [each[-1] for each in _by_host(runs)]
+    return next((run.probes[-1] for run in last if run.closed and run.probes and not run.probes[-1].good), None)
 
 
 def unmeasured(runs: Sequence[Downtime]) -> float:
     """The seconds between runs of which nobody knows, since users were without service on at least one side."""
+    return max(map(_unmeasured, _by_host(runs)), default=0)
+
+
+def _unmeasured(runs: Sequence[Downtime]) -> float:
     return sum(
         (later.began - earlier.ended).total_seconds()
         for earlier, later in pairwise(runs)

@@ -8,21 +8,24 @@ from typing import Any
 
 from runbook.actions import Outcome
 from runbook.clock import seconds_between
+from runbook.incident.facts import Facts, Strategy
 from runbook.journal.journal import Entry
+from runbook.journal.of_host import entries_of, hosts_of
 from runbook.report.downtime import Downtime, Probed, known_whole, measured, still_out, without_service
 from runbook.report.next_command import next_command
-from runbook.report.production_view import Production
+from runbook.report.production_view import Production, ProductionOnAll
 from runbook.report.timeline import Scenario, Step, Timeline
 
-#: What each run of an incident finds for itself; an earlier run's says nothing about the newest.
-_OF_ONE_RUN = ("after", "running")
 #: The names under which scenarios say that users have a production again that works.
 _RECOVERED = {"rolled-back", "export-mode-confirmed"}
+#: The names under which scenarios say that all of what was asked for was reached.
+_WHOLE = {*_RECOVERED, "known-good", "way-back", "restored", "unlocked"}
 #: The outcomes of runs behind which nothing has to be mended.
 _CALM = ("planned", "decision needed", "nothing to do")
 _KINDS = {
     "plan": "plan of a rollback",
     "emergency-plan": "plan of an emergency",
+    "restore-plan": "plan of a restore",
     "rehearsal-plan": "plan in a rehearsal",
     "emergency-rehearsal": "rehearsal of an emergency",
     "emergency-rehearsal-plan": "plan in a rehearsal of an emergency",
@@ -36,9 +39,18 @@ class IncidentReport:
         self.opened: Mapping[str, Any] = entries[0] if entries and entries[0]["kind"] == "opened" else {}
         timeline = Timeline(entries)
         self.scenarios, self.resumed, self.closed = timeline.scenarios, timeline.resumed, timeline.closed
-        self.facts = _facts(entries)
-        #: Production as it was seen.
-        self.production = Production(entries, self.facts, emergency="emergency" in str(self.opened.get("type", "")))
+        self.facts = _of_newest_run(entries)
+        emergency = "emergency" in str(self.opened.get("type", ""))
+        #: Production as it was seen; on all hosts, where there are several.
+        self.production = Production(entries, self.facts, emergency=emergency)
+        #: The same on each of several hosts, by its name.
+        self.hosts: dict[str, Production] = {}
+        for host in hosts_of(entries):
+            own = entries_of(entries, host)
+            self.hosts[host] = Production(own, _of_newest_run(own), emergency=emergency)
+        if self.hosts:
+            self.facts = _of_newest_run(entries_of(entries, next(iter(self.hosts))))
+            self.production = ProductionOnAll(list(self.hosts.values()))
         self.decisions = _latest_decisions(entries)
         self._entries = entries
         self.began = str(entries[0]["time"]) if entries else ""
@@ -60,6 +72,11 @@ class IncidentReport:
     def steps(self) -> list[Step]:
         """Every step that began."""
         return [step for scenario in self.scenarios for step in scenario.steps]
+
+    @property
+    def not_configured(self) -> int:
+        """How many steps had nothing to do, since the settings leave out what they are about."""
+        return sum(step.outcome == Outcome.NOT_CONFIGURED for step in self.steps)
 
     @property
     def failed(self) -> list[Step]:
@@ -101,10 +118,10 @@ class IncidentReport:
     @property
     def _waits_or_has_nothing_to_do(self) -> tuple[str, str] | None:
         if self.closed.get("outcome") == Outcome.DECISION_NEEDED:
-            options = [option for each in self.facts.get("undecided", {}).values() for option in each]
+            options = [option for each in self.facts.undecided.values() for option in each]
             return "A plan that waits for a decision", f"{shlex.join(options)}; nothing was changed"
         if self.closed.get("outcome") == Outcome.NOTHING_TO_DO:
-            return "Nothing to do", str(self.facts.get("nothing to do", ""))
+            return "Nothing to do", self.facts.nothing_to_do or ""
         return None
 
     @property
@@ -114,38 +131,47 @@ class IncidentReport:
         return self.opened.get("mode") == "execute" and not validation and self.closed.get("changes_made") == []
 
     def _what_was_reached(self) -> tuple[str, str]:
-        reached = self.closed.get("reached", [])
-        if "export-mode-confirmed" in reached:
-            switch = self.facts.get("switch", {})
-            return "Switched", f"{switch.get('variable')}={switch.get('value')}"
-        if "rolled-back" in reached and self.facts.get("strategy") == "forward-fix":
-            return "Over", f"production went forward to {self._tag('target')}"
-        if "rolled-back" in reached:
-            return "Over", f"production runs {self._tag('target')} again"
-        if "known-good" in reached:
-            return "Validated", f"{self._tag('running')} is known good"
-        if "unlocked" in reached:
-            return "The lock was taken away", ""
-        return "Not a whole rollback", "only a part of the runbook was run"
+        switch, strategy, target = self.facts.switch, self.facts.strategy, self.facts.target_tag
+        forward = strategy is Strategy.FORWARD_FIX
+        told = {
+            "abandoned": ("Abandoned", f"nothing of {target} is left, and {self.from_to[0]} goes on"),
+            "export-mode-confirmed": ("Switched", f"{switch.variable}={switch.value}" if switch else ""),
+            "rolled-back": ("Over", f"production {f'went forward to {target}' if forward else f'runs {target} again'}"),
+            "way-back": ("Could be rolled back", f"from {self.from_to[0]} to {target}, strategy {strategy}"),
+            "known-good": ("Validated", f"{self._running} is known good"),
+            "restored": ("Restored", self._restored),
+            "unlocked": ("The lock was taken away", ""),
+        }
+        found = [words for name, words in told.items() if name in self.closed.get("reached", [])]
+        return found[0] if found else ("Not a whole rollback", "only a part of the runbook was run")
+
+    @property
+    def _restored(self) -> str:
+        fact = self.facts.restored
+        return f"{fact.database} is what {fact.path} held; before it is {fact.kept_as}" if fact else ""
 
     @property
     def tone(self) -> str:
         """`good`, `plan` or `bad`: how the headline is coloured."""
-        whole = {"rolled-back", "known-good", "export-mode-confirmed", "unlocked"} & set(self.closed.get("reached", []))
+        whole = _WHOLE.intersection(self.closed.get("reached", []))
         tones = {"passed": "good" if whole else "plan", **dict.fromkeys(_CALM, "plan")}
         return tones.get(str(self.closed.get("outcome")), "bad")
 
-    def _tag(self, fact: str) -> str:
-        return str(self.facts.get(fact, {}).get("tag", ""))
+    @property
+    def _running(self) -> str:
+        return self.facts.running.tag if self.facts.running else ""
 
     @property
     def from_to(self) -> tuple[str, str]:
         """The tag of the release that it found and the target's; empty where there is none.
 
-        A validation, which writes down no production, found the one that it looked at.
+        A validation, which writes down no production, found the one that it looked at; before a deploy the question
+        is whether one could come back from the release to deploy.
         """
-        found = self.facts.get("origin", self.facts.get("before", {}))
-        return ", ".join(found.get("tags", [])) or self._tag("running"), self._tag("target")
+        if before := self.facts.release_to_deploy:
+            return before.tag, self.facts.target_tag
+        found = self.facts.origin or self.facts.before
+        return (", ".join(found.tags) if found else "") or self._running, self.facts.target_tag
 
     @property
     def way(self) -> list[tuple[str, str]]:
@@ -195,8 +221,8 @@ class IncidentReport:
     def kind(self) -> str:
         """What kind of incident it is, in words."""
         kind = str(self.opened.get("type", "incident"))
-        if kind == "emergency" and self.opened.get("mode") == "plan":
-            kind = "emergency-plan"
+        if kind in ("emergency", "restore") and self.opened.get("mode") == "plan":
+            kind = f"{kind}-plan"
         return _KINDS.get(kind, kind)
 
     @property
@@ -245,13 +271,11 @@ class IncidentReport:
         return None
 
 
-def _facts(entries: Sequence[Entry]) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    for entry in entries:
-        if entry["kind"] == "resumed":
-            facts = {name: value for name, value in facts.items() if name not in _OF_ONE_RUN}
-        elif entry["kind"] == "fact":
-            facts[entry["name"]] = entry["value"]
+def _of_newest_run(entries: Sequence[Entry]) -> Facts:
+    """The facts; those that each run finds for itself from the newest run alone."""
+    facts, begun = Facts.of(entries), max((n for n, e in enumerate(entries) if e["kind"] == "resumed"), default=0)
+    newest = Facts.of(entries[begun:], ("after", "running"))
+    facts.after, facts.running = newest.after, newest.running
     return facts
 
 

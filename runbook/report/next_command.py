@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.command_hints import command, invocation, option_words
+from runbook.actions import ActionName
+from runbook.command_hints import command, invocation, mark_of, option_words
+from runbook.incident.facts import Facts
 from runbook.journal.journal import Entry
+from runbook.journal.of_host import entries_of, hosts_of
 from runbook.report.production_view import closing_of, gate
 from runbook.report.step_digest import in_short
 
@@ -30,23 +33,42 @@ def next_command(entries: Sequence[Entry], *, end_unknown: bool = False) -> Next
     `end_unknown` says that the end of the journal cannot be believed: nothing is gone on with from it.
     """
     opened: Mapping[str, Any] = entries[0] if entries else {}
-    if opened.get("type") in ("unlock", "validation"):
+    if opened.get("type") == "unlock" or (end_unknown and opened.get("type") == "validation"):
         return None
     if end_unknown:
         return Next("how it ended is not known; see what production is now", command(invocation(opened)))
     told = _Told(entries)
+    if opened.get("type") == "validation":
+        return told.of_validation()
     return told.of_plan() if opened.get("mode") == "plan" else told.of_execution()
 
 
 def gate_in_words(entries: Sequence[Entry]) -> str:
-    """By whom the gate was closed, and since when, if it is closed as far as this record knows; else empty."""
-    if gate(entries) != "closed":
+    """By whom the gate was closed or set to hold, and since when, if it is so as far as is known here; else empty."""
+    if hosts := hosts_of(entries):
+        told = {host: _gate_in_words(entries_of(entries, host)) for host in hosts}
+        return ", ".join(f"{words} on {host}" for host, words in told.items() if words)
+    return _gate_in_words(entries)
+
+
+def _gate_in_words(entries: Sequence[Entry]) -> str:
+    if (now := gate(entries)) not in ("closed", "held"):
         return ""
     if since := closing_of(entries):
-        return f"closed by this incident since {since[:19]}Z"
-    if under_way := _newest(entries, "open rollback"):
-        return f"closed by incident {under_way['incident']}, which began at {under_way['since'][:19]}Z"
-    return "closed by nobody that this record knows of"
+        return f"{now} by this incident since {since[:19]}Z"
+    if under_way := Facts.of(entries, ("open rollback",)).open_rollback:
+        return f"{now} by incident {under_way.incident}, which began at {under_way.since[:19]}Z"
+    return f"{now} by nobody that this record knows of"
+
+
+def abandoning(entries: Sequence[Entry]) -> str:
+    """The command that takes the target's containers away again, where a switch beside broke off; else empty."""
+    opened = entries[0] if entries else {}
+    begun = {str(entry["action"]) for entry in entries if entry["kind"] == "action" and entry["state"] == "begun"}
+    if opened.get("mode") != "execute" or ActionName.START_BESIDE not in begun or ActionName.TAKE_OUT_FAILED in begun:
+        return ""
+    resume = ("--abandon", "--resume", str(opened.get("incident", "")), "--execute", str(opened.get("project", "")))
+    return command(invocation(opened), *resume)
 
 
 class _Told:
@@ -56,17 +78,39 @@ class _Told:
         self._entries = entries
         self._opened = entries[0]
         begun = [entry for entry in entries if entry["kind"] in ("opened", "resumed")]
+        self._abandons = bool(begun[-1].get("abandons"))
         self._asked: Mapping[str, Any] = begun[-1].get("asked_for") or {}
         self._closed = entries[-1] if entries[-1]["kind"] == "closed" else {}
         self._outcome = str(self._closed.get("outcome", "interrupted"))
         self._project = str(self._opened.get("project", ""))
         self._execute = ("--execute", self._project)
-        newest_run = entries[entries.index(begun[-1]) :]
+        self._facts, newest_run = Facts.of(entries), Facts.of(entries[entries.index(begun[-1]) :])
         #: Where no `--resume` leads on any more: why, and the options of a plan that would.
-        self._anew = _newest(newest_run, "begin anew")
-        self._marks = ("-m", "emergency") if "emergency" in str(self._opened.get("type", "")) else ()
-        undecided = _newest(newest_run, "undecided") or {}
-        self._decided = [str(option) for options in undecided.values() for option in options]
+        self._anew = newest_run.begin_anew
+        mark = mark_of(str(self._opened.get("type", "")))
+        self._marks = ("-m", mark) if mark else ()
+        found = newest_run.half_way
+        #: Where a migration stopped at no revision, from which none goes on.
+        self._half_way = found if found and found.stands_between and found.way_back else None
+        self._decided = [option for options in newest_run.undecided.values() for option in options]
+
+    def of_validation(self) -> Next | None:
+        """Before a deploy the question is asked again; what does not pass after a deploy is to be rolled back."""
+        before = self._asked.get("release")
+        again = self._typed("-m", "pre_deploy" if before else "post_deploy", *option_words(self._asked))
+        if self._outcome == "nothing to do":
+            return self._validate()
+        if self._outcome in ("passed", "planned"):
+            return None
+        if self._outcome == "interrupted":
+            return Next("to validate again, type", again)
+        if self._outcome == "decision needed":
+            options = _without(option_words(self._asked), self._decided)
+            decided = self._typed("-m", "pre_deploy", *options, *self._decided)
+            return Next(f"a person must decide before {before} is deployed; to decide, type", decided)
+        if before:
+            return Next(f"{before} could not be rolled back; once that is mended, type", again)
+        return Next("to plan the rollback, type", self._typed())
 
     def of_plan(self) -> Next | None:
         if self._outcome == "nothing to do":
@@ -87,10 +131,11 @@ class _Told:
         if self._outcome == "nothing to do":
             return self._validate()
         if self._outcome == "passed" and not self._closed.get("remaining"):
-            return None
-        if self._anew:
-            return self._planned_anew()
-        resume = (*self._marks, "--resume", str(self._opened.get("incident", "")))
+            return self._start_again()
+        if self._anew or self._half_way:
+            return self._planned_anew() or self._brought_back()
+        abandoning = ("--abandon",) if self._abandons else ()
+        resume = (*self._marks, *abandoning, "--resume", str(self._opened.get("incident", "")))
         if self._decided and self._outcome == "failed":
             changed = "" if self._closed.get("changes_made") else "nothing was changed; "
             return Next(
@@ -104,27 +149,43 @@ class _Told:
             )
         return self._under_way() or self._mended()
 
+    def _brought_back(self) -> Next | None:
+        """Bring back how all was before a migration that cannot go on."""
+        if not self._half_way:
+            return None
+        why = f"the schema stands half-way, at no revision, and the {self._half_way.direction} cannot go on from there"
+        return Next(f"{why}; to bring back how it was before, type", self._half_way.way_back)
+
+    def _start_again(self) -> Next | None:
+        """Behind a restore: the application stands still, and the release that is named must fit the schema."""
+        restored = self._facts.restored
+        if restored is None or not restored.start:
+            return None
+        at = f" {', '.join(restored.revisions)}" if restored.revisions else ""
+        why = f"the application is stopped; once the env file names a release that fits the schema{at}, start it: type"
+        return Next(why, restored.start)
+
     def _planned_anew(self) -> Next | None:
         if not self._anew:
             return None
-        options = [str(option) for option in self._anew["options"]]
+        options = self._anew.options
         name = " (TAG is the release to return to)" if "TAG" in options else ""
-        why = f"{self._anew['why']}: this incident is not gone on with"
+        why = f"{self._anew.why}: this incident is not gone on with"
         return Next(f"{why}; to plan another rollback{name}, type", self._typed(*options))
 
     def _target(self) -> dict[str, str]:
         """The target that a plan found, to be asked for by name."""
-        target = (_newest(self._entries, "target") or {}).get("tag")
+        target = self._facts.target_tag
         return {} if not target or self._marks or self._asked.get("forward_fix") else {"target": target}
 
     def _under_way(self) -> Next | None:
         """Go on with the rollback that this run found under way, and did not get on with."""
-        under_way = _newest(self._entries, "open rollback")
+        under_way = self._facts.open_rollback
         if not under_way or self._marks:
             return None
         until = f", and stops at the same until this is done: {helps}" if (helps := self._helps()) else ""
-        incident = str(under_way["incident"])
-        resume = ("--resume", incident) if under_way["recorded_here"] else ("--to", str(under_way["target"]))
+        incident = under_way.incident
+        resume = ("--resume", incident) if under_way.recorded_here else ("--to", under_way.target)
         why = f"incident {incident} is under way{until}; {'then ' if until else ''}to go on with it, type"
         return Next(why, self._typed(*resume, *self._execute))
 
@@ -136,7 +197,7 @@ class _Told:
     def _mended(self) -> Next:
         helps = self._helps()
         # A tag that there is not would not be there the next time either.
-        untargeted = {} if _newest(self._entries, "target") else {"target": None, "forward_fix": None}
+        untargeted = {} if self._facts.target else {"target": None, "forward_fix": None}
         return Next(
             f"nothing was changed, and no command goes on from here{f' until this is done: {helps}' if helps else ''};"
             " then plan again with",
@@ -144,8 +205,7 @@ class _Told:
         )
 
     def _validate(self) -> Next:
-        why = str(_newest(self._entries, "nothing to do") or "")
-        return Next(f"{why}; to validate what runs, type", self._typed("-m", "post_deploy"))
+        return Next(f"{self._facts.nothing_to_do}; to validate what runs, type", self._typed("-m", "post_deploy"))
 
     def _typed(self, *options: str) -> str:
         return command(invocation(self._opened), *options)
@@ -155,7 +215,3 @@ def _without(options: Sequence[str], others: Sequence[str]) -> list[str]:
     """The options (each with its value) that are not among the others."""
     pairs = [options[at : at + 2] for at in range(0, len(options), 2)]
     return [word for pair in pairs if pair[0] not in others for word in pair]
-
-
-def _newest(entries: Sequence[Entry], name: str) -> Any:
-    return next((e["value"] for e in reversed(entries) if e["kind"] == "fact" and e["name"] == name), None)

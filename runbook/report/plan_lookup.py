@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from runbook.errors import JournalError
+from runbook.incident.facts import Facts
 from runbook.journal.journal import Entry
+from runbook.journal.of_host import entries_of, hosts_of
 from runbook.journal.verify import verify
 from runbook.release import digest_told
 from runbook.report.step_digest import in_short
@@ -62,7 +64,7 @@ def newest_plan(reports: Path, sought: Sought) -> dict[str, Any]:
         if time.monotonic() > until:
             return _none(f"none was found within {_LONGEST_SEARCH:g} s, and users wait")
         journal = folder / "journal.jsonl"
-        opened = _first_line(journal)
+        opened = first_entry(journal)
         same = (opened.get("project"), opened.get("directory")) == (sought.project, sought.directory)
         if not same or str(opened.get("time", "")) >= sought.began:
             continue
@@ -75,25 +77,27 @@ def newest_plan(reports: Path, sought: Sought) -> dict[str, Any]:
 
 def facts_in_short(entries: Sequence[Entry]) -> dict[str, Any]:
     """The facts on which the strategy was decided, without what only reads differently from run to run."""
-    facts = {entry["name"]: entry["value"] for entry in entries if entry["kind"] == "fact"}
-    before, target = facts.get("origin") or facts.get("before") or {}, facts.get("target") or {}
-    verdict, switch = facts.get("verdict") or {}, facts.get("switch") or {}
-    digests = {
-        **{
-            f"digest of {service} that ran": digest_told(digest)
-            for service, digest in before.get("digests", {}).items()
-        },
-        **{f"digest of {service} to return to": digest for service, digest in target.get("digests", {}).items()},
-    }
+    hosts = hosts_of(entries)
+    if hosts:
+        of_each = {host: _in_short(Facts.of(entries_of(entries, host))) for host in hosts}
+        return {f"{name} on {host}": value for host, found in of_each.items() for name, value in found.items()}
+    return _in_short(Facts.of(entries))
+
+
+def _in_short(facts: Facts) -> dict[str, Any]:
+    before, target, switch = facts.origin or facts.before, facts.target, facts.switch
+    ran, returned = before.digests if before else {}, target.digests if target else {}
     found = {
-        "release that ran": before.get("tags"),
-        "release to return to": target.get("tag"),
-        **digests,
-        "schema revision": facts.get("schema"),
-        "verdict": verdict.get("verdict"),
-        "strategy": facts.get("strategy"),
-        "loss": facts.get("loss"),
-        "switch": f"{switch['variable']}={switch['value']}" if switch else None,
+        "release that ran": list(before.tags) if before else None,
+        "release to return to": target.tag if target else None,
+        **{f"digest of {service} that ran": digest_told(digest) for service, digest in ran.items()},
+        **{f"digest of {service} to return to": digest for service, digest in returned.items()},
+        "schema revision": None if facts.revisions is None else list(facts.revisions),
+        "verdict": facts.verdict.verdict if facts.verdict else None,
+        "strategy": facts.strategy,
+        "way to switch": facts.switchover.mode if facts.switchover else None,
+        "loss": None if facts.loss is None else list(facts.loss),
+        "switch": f"{switch.variable}={switch.value}" if switch else None,
     }
     return {name: value for name, value in found.items() if value is not None}
 
@@ -115,7 +119,8 @@ def _newest_first(reports: Path, project: str, began: datetime) -> Iterator[Path
             yield reports / name
 
 
-def _first_line(journal: Path) -> Mapping[str, Any]:
+def first_entry(journal: Path) -> Mapping[str, Any]:
+    """Read the first entry of a journal, not checked; empty when that is not possible."""
     try:
         # A pipe would be waited for, for ever.
         if not journal.is_file():
@@ -126,14 +131,21 @@ def _first_line(journal: Path) -> Mapping[str, Any]:
         return {}
 
 
-def _may_have_changed(journal: Path) -> bool:
-    """Tell whether a run changed production, or nobody closed its journal and so nobody can tell."""
+def last_entry(journal: Path) -> Mapping[str, Any]:
+    """Read the last entry of a journal, not checked; empty when that is not possible."""
     try:
+        if not journal.is_file():
+            return {}
         with journal.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_LINE))
-            last = _entry(file.read().rstrip(b"\n").rpartition(b"\n")[2])
+            return _entry(file.read().rstrip(b"\n").rpartition(b"\n")[2])
     except OSError:
-        return True
+        return {}
+
+
+def _may_have_changed(journal: Path) -> bool:
+    """Tell whether a run changed production, or nobody closed its journal and so nobody can tell."""
+    last = last_entry(journal)
     return last.get("kind") != "closed" or last.get("changes_made") != []
 
 
@@ -172,7 +184,7 @@ def _read(journal: Path, sought: Sought) -> dict[str, Any] | None:
         opened, facts = entries[0], facts_in_short(entries)
         asked, wanted = opened["asked_for"].get("target"), sought.asked_for.get("target")
         # `--to` is what a plan says to type: its own target pinned.
-        if wanted not in (asked, facts.get("release to return to")):
+        if wanted not in (asked, Facts.of(entries).target_tag or None):
             return None
         return {
             "incident": opened["incident"],

@@ -1,4 +1,4 @@
-"""Production as an incident saw it: before and after, who was kept out for how long, and what is not known of it."""
+"""Production as an incident saw it: before and after, for how long traffic was paused, and what is not known of it."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -6,22 +6,25 @@ from typing import Any
 
 from runbook.actions import ActionName, Scope
 from runbook.clock import seconds_between
-from runbook.errors import why_unknown
+from runbook.incident.facts import Facts, Snapshot, Strategy, Unknown
 from runbook.journal.journal import Entry
-from runbook.production.gate_state import is_closed
 from runbook.report.state_diff import Row, compared
 
 #: The facts that are production at one moment.
 LOOKS = ("before", "found again", "after")
 _PAUSED, _RESUMED = ActionName.PAUSE_TRAFFIC, ActionName.RESUME_TRAFFIC
 #: What these changes make of the gate.
-_TURNED: Mapping[Any, str] = {_PAUSED: "closed", _RESUMED: "open"}
+_TURNED: Mapping[Any, str] = {_PAUSED: "closed", ActionName.HOLD_TRAFFIC: "held", _RESUMED: "open"}
+#: What keeps requests from being answered at once.
+_KEEPS_BACK = (_PAUSED, ActionName.HOLD_TRAFFIC)
+#: The strategies that leave the schema at its revision.
+_STAYS = (Strategy.IMAGE_ONLY, Strategy.BRIDGE)
 
 
 class Production:
     """What a journal's entries, and the facts that they leave, tell of production."""
 
-    def __init__(self, entries: Sequence[Entry], facts: Mapping[str, Any], *, emergency: bool) -> None:
+    def __init__(self, entries: Sequence[Entry], facts: Facts, *, emergency: bool) -> None:
         self._facts = facts
         self._emergency = emergency
         self._changes = [entry for entry in entries if entry["kind"] == "action"]
@@ -31,12 +34,12 @@ class Production:
     @property
     def looked_after(self) -> bool:
         """Tell whether the newest run looked at production once more after its changes."""
-        return _seen(self._facts.get("after"))
+        return isinstance(self._facts.after, Snapshot)
 
     @property
     def seen_twice(self) -> bool:
         """Tell whether production was looked at before the changes and after them."""
-        return self.looked_after and _seen(self._facts.get("before"))
+        return self.looked_after and self._facts.before is not None
 
     @property
     def title(self) -> str:
@@ -48,7 +51,7 @@ class Production:
     @property
     def before_and_after(self) -> list[Row]:
         """What changed, and what must not have, side by side; production at that one moment where it was seen once."""
-        looks = [self._facts[name] for name in ("before", "after") if _seen(self._facts.get(name))]
+        looks = [look for look in (self._facts.before, self._facts.after) if isinstance(look, Snapshot)]
         return compared(looks[0], looks[1] if len(looks) > 1 else None, self._must_stay) if looks else []
 
     @property
@@ -60,18 +63,18 @@ class Production:
     def _must_stay(self) -> tuple[str, ...]:
         if self._emergency:
             return "release", "schema", "other containers"
-        return ("other containers", "switches", *(("schema",) if self._facts.get("strategy") == "image-only" else ()))
+        return ("other containers", "switches", *(("schema",) if self._facts.strategy in _STAYS else ()))
 
     @property
     def gate_closed_seconds(self) -> float | None:
-        """For how long users were kept out, over all runs; None if they never were, or if no end is on record.
+        """For how long traffic was paused or held, over all runs; None if it never was, or if no end is on record.
 
         Each time it is from when pausing began to when traffic was resumed, or was found so.
         """
         began, seconds = None, None
         for entry in self._changes:
             told = entry.get("action"), entry["state"]
-            if told == (_PAUSED, "begun"):
+            if told[0] in _KEEPS_BACK and told[1] == "begun":
                 began = began or entry["time"]
             elif told in ((_RESUMED, "done"), (_RESUMED, "already so")) and began:
                 seconds = (seconds or 0.0) + seconds_between(began, entry["time"])
@@ -79,9 +82,20 @@ class Production:
         return None if began else seconds
 
     @property
-    def users_kept_out(self) -> bool:
-        """Tell whether the gate is closed, as far as this journal knows."""
-        return self._gate == "closed"
+    def only_held(self) -> bool:
+        """Tell whether nothing was refused on purpose: wherever traffic was kept back, requests waited."""
+        done = {entry.get("action") for entry in self._changes if entry["state"] == "begun"}
+        return _PAUSED not in done
+
+    @property
+    def traffic_paused(self) -> bool:
+        """Tell whether the gate is closed, or holds, as far as this journal knows."""
+        return self._gate in ("closed", "held")
+
+    @property
+    def traffic_held(self) -> bool:
+        """Tell whether requests wait, as far as this journal knows."""
+        return self._gate == "held"
 
     @property
     def left_unknown(self) -> bool:
@@ -91,13 +105,58 @@ class Production:
     @property
     def log_errors(self) -> dict[str, Mapping[str, int]]:
         """The errors in recent logs, by signature, before and after."""
-        found = {}
-        for when in ("before", "after"):
-            snapshot = self._facts.get(when)
-            errors = snapshot["log_errors"] if isinstance(snapshot, Mapping) and _seen(snapshot) else {}
-            if errors and _seen(errors):
-                found[when] = errors
+        found: dict[str, Mapping[str, int]] = {}
+        for when, look in (("before", self._facts.before), ("after", self._facts.after)):
+            if isinstance(look, Snapshot) and look.log_errors and not isinstance(look.log_errors, Unknown):
+                found[when] = look.log_errors
         return found
+
+
+class ProductionOnAll(Production):
+    """Production on all of several hosts: what is so on any of them, or on the first where each has its own."""
+
+    def __init__(self, each: Sequence[Production]) -> None:
+        self._each = each
+
+    @property
+    def looked_after(self) -> bool:
+        """Tell whether the newest run looked at all of them once more after its changes."""
+        return all(each.looked_after for each in self._each)
+
+    @property
+    def seen_twice(self) -> bool:
+        """Tell whether all of them were looked at before the changes and after them."""
+        return all(each.seen_twice for each in self._each)
+
+    @property
+    def before_and_after(self) -> list[Row]:
+        """The rows of all of them."""
+        return [row for each in self._each for row in each.before_and_after]
+
+    @property
+    def gate_closed_seconds(self) -> float | None:
+        """For how long traffic was paused on the host on which it was paused for longest."""
+        return max((seconds for each in self._each if (seconds := each.gate_closed_seconds) is not None), default=None)
+
+    @property
+    def only_held(self) -> bool:
+        """Tell whether nothing was refused on purpose on any of them."""
+        return all(each.only_held for each in self._each)
+
+    @property
+    def traffic_paused(self) -> bool:
+        """Tell whether the gate of any of them is closed."""
+        return any(each.traffic_paused for each in self._each)
+
+    @property
+    def left_unknown(self) -> bool:
+        """Tell whether any was changed and not looked at afterwards."""
+        return any(each.left_unknown for each in self._each)
+
+    @property
+    def log_errors(self) -> dict[str, Mapping[str, int]]:
+        """None: each host tells its own."""
+        return {}
 
 
 def gate(entries: Sequence[Entry]) -> str:
@@ -107,10 +166,9 @@ def gate(entries: Sequence[Entry]) -> str:
     """
     found = ""
     for entry in entries:
-        if _is_look(entry):
-            gate_said = entry["value"].get("gate", "")
-            found = "" if why_unknown(gate_said) else str(gate_said)
-            if found == "closed" and not is_closed(entry["value"]):
+        if look := look_of(entry):
+            found = "" if isinstance(look.gate, Unknown) else look.gate
+            if found == "closed" and not look.is_closed:
                 found = ""
         elif entry["kind"] == "action" and entry["state"] in ("begun", "done"):
             found = _TURNED.get(entry.get("action"), found)
@@ -118,31 +176,29 @@ def gate(entries: Sequence[Entry]) -> str:
 
 
 def closing_of(entries: Sequence[Entry]) -> str:
-    """When this incident closed the gate, or began to (UTC), if it did and did not open it again; else empty."""
+    """When this incident closed the gate, or let it hold, or began to (UTC), if it was not opened again; else empty."""
     since = ""
     for entry in entries:
         if entry["kind"] == "action" and entry["state"] in ("begun", "done", "already so"):
             if entry.get("action") == _RESUMED:
                 since = ""
-            elif entry.get("action") == _PAUSED and entry["state"] != "already so":
+            elif entry.get("action") in _KEEPS_BACK and entry["state"] != "already so":
                 since = since or str(entry["time"])
     return since
 
 
-def _seen(value: Any) -> bool:
-    """Tell whether this was looked at, and is what a look gives."""
-    return isinstance(value, Mapping) and why_unknown(value) is None
-
-
-def _is_look(entry: Entry) -> bool:
-    return entry["kind"] == "fact" and entry["name"] in LOOKS and _seen(entry["value"])
+def look_of(entry: Entry) -> Snapshot | None:
+    """Return production as a journal entry tells that it was seen; None for any other entry."""
+    facts = Facts.of([entry], LOOKS)
+    look = facts.before or facts.found_again or facts.after
+    return look if isinstance(look, Snapshot) else None
 
 
 def _changed_since_last_look(entries: Sequence[Entry]) -> list[Entry]:
     """What was changed on production since it was last looked at, in whichever run."""
     changes: list[Entry] = []
     for entry in entries:
-        if _is_look(entry):
+        if look_of(entry):
             changes = []
         elif entry["kind"] == "action" and entry["state"] in ("begun", "done"):
             changes += [entry] if entry.get("scope", Scope.PRODUCTION) == Scope.PRODUCTION else []

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from runbook.errors import why_unknown
+from runbook.incident.facts import Snapshot, Unknown
 from runbook.release import LOCAL, digest_told
 
 NOT_THERE = "not there"
@@ -47,7 +47,7 @@ class Row:
         return self.must_stay and self.after is not None and self.unknown
 
 
-def compared(before: Mapping[str, Any], later: Mapping[str, Any] | None, must_stay: Collection[str] = ()) -> list[Row]:
+def compared(before: Snapshot, later: Snapshot | None, must_stay: Collection[str] = ()) -> list[Row]:
     """Every line of two snapshots, in the order of the first; without a second one nothing counts as changed.
 
     `must_stay` names what may not change: `release`, `schema`, and `other containers`, those of the services that are
@@ -86,63 +86,59 @@ class _Line(NamedTuple):
 _MISSING = _Line("", "", NOT_THERE)
 
 
-def _lines(snapshot: Mapping[str, Any]) -> dict[tuple[str, str], _Line]:
+def _lines(snapshot: Snapshot) -> dict[tuple[str, str], _Line]:
     told = (line if line.identity else line._replace(identity=line.words) for line in _told(snapshot))
     return {(line.group, line.name): line for line in told}
 
 
-def _told(snapshot: Mapping[str, Any]) -> Iterator[_Line]:
-    yield _Line("Release", "image tag", ", ".join(snapshot["tags"]), "release")
-    for service, digest in sorted(snapshot["digests"].items()):
+def _told(snapshot: Snapshot) -> Iterator[_Line]:
+    yield _Line("Release", "image tag", ", ".join(snapshot.tags), "release")
+    for service, digest in sorted(snapshot.digests.items()):
         local = digest.startswith(LOCAL)
         yield _Line("Release", f"digest of {service}", digest_told(digest), "release", local=local)
-    for container in snapshot["containers"]:
-        duty = "" if container["service"] in snapshot["digests"] else "other containers"
-        restarts = f"{container['restarts']} restart{'' if container['restarts'] == 1 else 's'}"
-        identity = f"{container['id'][:12]}, {restarts}"
-        state = container["state"] if container["health"] == "none" else f"{container['state']}, {container['health']}"
-        yield _Line("Containers", container["name"], f"{identity}, {state}", duty, identity)
-    yield _seen("Database", "schema revision", snapshot["schema"], "schema")
-    yield _seen("Users", "traffic gate", snapshot["gate"])
-    if "public" in snapshot:
-        yield _Line("Users", "public address", snapshot["public"]["seen"])
-    yield _seen("Users", "readiness", snapshot["readiness"])
-    for name, switch in sorted(snapshot.get("switches", {}).items()):
-        yield _Line("Switches", name, f"{switch['state']} ({switch['variable']}={switch['value']})", "switches")
-    env_file = snapshot["env_file"]
-    switches = {switch["variable"] for switch in snapshot.get("switches", {}).values()}
-    for key, value in env_file.items():
+    for container in snapshot.containers:
+        duty = "" if container.service in snapshot.digests else "other containers"
+        identity = f"{container.id[:12]}, {container.restarts} restart{'' if container.restarts == 1 else 's'}"
+        state = container.state if container.health == "none" else f"{container.state}, {container.health}"
+        yield _Line("Containers", container.name, f"{identity}, {state}", duty, identity)
+    yield _seen("Database", "schema revision", snapshot.revisions, "schema")
+    yield _seen("Users", "traffic gate", snapshot.gate)
+    if snapshot.public:
+        yield _Line("Users", "public address", snapshot.public.seen)
+    yield _seen("Users", "readiness", snapshot.readiness)
+    for name, switch in sorted(snapshot.switches.items()):
+        yield _Line("Switches", name, f"{switch.state} ({switch.variable}={switch.value})", "switches")
+    switches = {switch.variable for switch in snapshot.switches.values()}
+    for key, value in snapshot.env_file.items():
         if key in _ENV_FILE:
-            yield _Line("Env file", _ENV_FILE[key], str(value), _ALWAYS if key in ("path", "mode", "owner") else "")
+            yield _Line("Env file", _ENV_FILE[key], value, _ALWAYS if key in ("path", "mode", "owner") else "")
         else:
-            yield _Line("Env file", key, str(value), "switches" if key in switches else "")
-    yield _seen("Logs", "errors in recent logs", snapshot["log_errors"])
+            yield _Line("Env file", key, value, "switches" if key in switches else "")
+    yield _seen("Logs", "errors in recent logs", snapshot.log_errors)
 
 
 _ENV_FILE = {"path": "path", "sha256": "fingerprint (SHA-256)", "mode": "mode", "owner": "owner"}
 
 
 def _seen(group: str, name: str, value: Any, duty: str = "") -> _Line:
-    why = why_unknown(value)
-    return _Line(group, name, why or _IN_WORDS.get(name, _words)(value), duty, unknown=why is not None)
+    words = str if isinstance(value, Unknown) else _IN_WORDS.get(name, _words)
+    return _Line(group, name, words(value), duty, unknown=isinstance(value, Unknown))
 
 
-def _errors(errors: Any) -> str:
-    return str(sum(errors.values())) if isinstance(errors, Mapping) else _words(errors)
+def _errors(errors: Mapping[str, int]) -> str:
+    return str(sum(errors.values()))
 
 
-def _readiness(readiness: Any) -> str:
-    if not isinstance(readiness, Mapping):
-        return _words(readiness)
-    answer = readiness["answer"]
+def _readiness(readiness: Mapping[str, Any]) -> str:
+    answer = readiness.get("answer")
     if not isinstance(answer, Mapping):
-        return _words(answer)
+        return str(answer)
     bad = [str(name) for name, value in answer.items() if value is False]
-    return f"HTTP {readiness['status']}{': false for ' + ', '.join(bad) if bad else ''}"
+    return f"HTTP {readiness.get('status')}{': false for ' + ', '.join(bad) if bad else ''}"
 
 
 def _words(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 _IN_WORDS = {"readiness": _readiness, "errors in recent logs": _errors}

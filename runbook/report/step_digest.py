@@ -16,6 +16,8 @@ _LONGEST_DETAIL = 2000
 _WORDS = ("scenario", "id", "keyword", "text", "outcome", "detail", "next_step")
 #: The outcomes that a person can override.
 _ACCEPTED = ("inconclusive", "failed")
+#: The outcomes of a step behind which its scenario went on.
+_WENT_ON = ("passed", "planned", "not configured")
 
 
 @dataclass
@@ -66,7 +68,7 @@ class StepDigest:
     def stopped(self) -> bool:
         """Whether the run, or at least its scenario, stopped here."""
         accepted = self.outcome in _ACCEPTED and not self.detail
-        return self.outcome not in ("passed", "planned") and not accepted
+        return self.outcome not in _WENT_ON and not accepted
 
     @property
     def why(self) -> str:
@@ -106,7 +108,7 @@ def in_short(entries: Sequence[Entry]) -> list[StepDigest]:
         elif kind == "action" and now is not None:
             _changed(now, changes, entry)
         elif kind == "step ended" and now is not None:
-            stopped = entry["outcome"] not in ("passed", "planned")
+            stopped = entry["outcome"] not in _WENT_ON
             now.outcome, now.detail = entry["outcome"], entry["detail"][:_LONGEST_DETAIL] if stopped else ""
             now.next_step = entry.get("next_step", "") if stopped else ""
             now = None

@@ -9,7 +9,7 @@ from runbook.clock import seconds_between
 from runbook.errors import with_next_step
 from runbook.journal.journal import Entry
 
-_DETAILS = ("command", "exchange", "check", "action")
+_DETAILS = ("command", "engine request", "file look", "exchange", "check", "action")
 #: What was asked more often within one step is shown once.
 _MOST_REPEATED = 3
 
@@ -37,7 +37,7 @@ class Step:
         last: dict[Any, Entry] = {}
         for entry in self.details:
             if entry["kind"] == "action":
-                last[same_change(entry)] = entry
+                last[entry.get("on"), same_change(entry)] = entry
         return list(last.values())
 
     @property
@@ -55,7 +55,7 @@ class Step:
         """Its details; what was asked repeatedly stands once, as it was last, with a summary of all answers."""
         asked: dict[str, list[Entry]] = {}
         for number, entry in enumerate(self.details):
-            asked.setdefault(_asked(entry) or str(number), []).append(entry)
+            asked.setdefault(f"{entry.get('on', '')} {_asked(entry) or number}", []).append(entry)
         folded = {id(entries[-1]): entries for entries in asked.values() if len(entries) > _MOST_REPEATED}
         hidden = {id(entry) for entries in folded.values() for entry in entries[:-1]}
         return [
@@ -140,6 +140,10 @@ class Timeline:
 def _asked(entry: Entry) -> str | None:
     if entry["kind"] == "command":
         return f"{entry['command']}"
+    if entry["kind"] == "engine request":
+        return f"{entry['method']} {entry['path']}"
+    if entry["kind"] == "file look":
+        return " ".join((entry["asked"], *entry["paths"]))
     return f"{entry['method']} {entry['url']}" if entry["kind"] == "exchange" else None
 
 
@@ -158,4 +162,6 @@ def _answers(entries: Sequence[Entry]) -> str:
 def _answer(entry: Entry) -> str:
     if "error" in entry or "stopped" in entry:
         return "no answer"
-    return f"HTTP {entry['status']}" if entry["kind"] == "exchange" else f"exit code {entry['exit_code']}"
+    if entry["kind"] == "file look":
+        return "seen"
+    return f"exit code {entry['exit_code']}" if entry["kind"] == "command" else f"HTTP {entry['status']}"

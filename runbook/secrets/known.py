@@ -2,16 +2,18 @@
 
 import base64
 import binascii
-import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from runbook.errors import RunbookError
+from pydantic import SecretStr
+
+from runbook.errors import CommandTimedOut, Inconclusive, RunbookError
 from runbook.secrets.redactor import Redactor, passwords_of_url, secrets_in
 from runbook.settings.schema import Settings
+from runbook.settings.secret_source import StoreAddress
 
 _LOGIN = "registry login of "
 _TOKENS = ("auth", "identitytoken", "registrytoken", "password")
@@ -30,12 +32,27 @@ def redactor_for(settings: Settings) -> Redactor:
     return redactor
 
 
-def learn_sources(settings: Settings, env_values: dict[str, str], redactor: Redactor) -> None:
-    """Add the secrets that the settings name to `redactor`, as far as they can be read."""
+def learn_sources(
+    settings: Settings,
+    env_values: dict[str, str],
+    redactor: Redactor,
+    ask_store: Callable[[StoreAddress], SecretStr] | None = None,
+) -> None:
+    """Add the secrets that the settings name to `redactor`, as far as they can be read.
+
+    A secret store is asked by `ask_store`; one that gives no answer is asked once.
+    """
+    silent = set()
     for name, source in settings.secret_sources().items():
         # A missing secret is reported by who needs it; what cannot be read cannot leak.
-        with contextlib.suppress(RunbookError):
-            redactor.learn(name, source.resolve(env_values).get_secret_value())
+        if source.kind in silent:
+            continue
+        try:
+            redactor.learn(name, source.resolve(env_values, ask_store).get_secret_value())
+        except (Inconclusive, CommandTimedOut):
+            silent.add(source.kind)
+        except RunbookError:
+            continue
 
 
 def registry_logins(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -52,15 +69,20 @@ def registry_logins(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]
         found = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return
-    for registry, login in _members(_members(found).get("auths")).items():
+    yield from logins_in(_members(found))
+
+
+def logins_in(configuration: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield (name, secret) for the registry and proxy logins in docker's configuration."""
+    for registry, login in _members(configuration.get("auths")).items():
         for key, value in _members(login).items():
             if key.lower() in _TOKENS and isinstance(value, str):
                 yield f"{_LOGIN}{registry}", value
                 if key.lower() == "auth":
                     yield f"{_LOGIN}{registry}", _password_of(value)
-    for name, value in _members(_members(found).get("HttpHeaders")).items():
+    for name, value in _members(configuration.get("HttpHeaders")).items():
         yield f"header {name} of docker", str(value)
-    for place, proxies in _members(_members(found).get("proxies")).items():
+    for place, proxies in _members(configuration.get("proxies")).items():
         for value in _members(proxies).values():
             yield from ((f"proxy of {place}", password) for password in passwords_of_url(str(value)))
 

@@ -1,26 +1,28 @@
 """The settings file as pydantic models; `docs/settings.md` explains every key."""
 
-import re
 from pathlib import PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from runbook.settings.secret_source import SecretSource, Section, VariableName
-
-#: Replaced by the revision in the application's own commands.
-REVISION = "{revision}"
-Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")]
-UrlPath = Annotated[str, StringConstraints(pattern=r"^/\S*$")]
-HostHeader = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+(:\d+)?$")]
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-# A name in PostgreSQL's catalog, at most 63 bytes.
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[^\x00]+$")]
-# The names that Compose itself accepts (https://docs.docker.com/compose/how-tos/project-name/).
-ProjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+from runbook.settings.absent import Absent
+from runbook.settings.application import (
+    HealthSettings,
+    LogSettings,
+    MetricsSettings,
+    SwitchoverSettings,
+    SwitchSettings,
+    TrafficSettings,
+)
+from runbook.settings.database import DatabaseSettings, MigrationSettings
+from runbook.settings.host import HostSettings, OneHost
+from runbook.settings.people import AnnouncementSettings, IncidentLogSettings, PathBeside, TicketSettings
+from runbook.settings.review import ReviewSettings
+from runbook.settings.secret_source import SecretSource, Section
+from runbook.settings.stores import AwsSettings, VaultSettings
+from runbook.settings.target_sources import TargetSettings
+from runbook.settings.words import HttpUrl, ModuleName, ProjectName, Seconds, VariableName, Word
 
 
 class Project(Section):
@@ -41,13 +43,6 @@ class Project(Section):
         return directory
 
 
-class HostSettings(Section):
-    """The production host: its commands' environment, and the free space that it needs."""
-
-    environment: dict[VariableName, str] = Field(default_factory=dict)
-    minimum_free_gib: Annotated[float, Field(ge=0)] = 2.0
-
-
 class RegistrySettings(Section):
     """The image registry that releases are pulled from."""
 
@@ -60,148 +55,6 @@ class RegistrySettings(Section):
         if (self.username is None) != (self.password is None):
             raise ValueError("expected both username and password, or neither")
         return self
-
-
-class DatabaseSettings(Section):
-    """The PostgreSQL database, asked from inside its container."""
-
-    service: Word = "db"
-    user: Word
-    name: Word
-    version_table: Identifier = "alembic_version"
-    version_schema: Identifier | None = None
-    dump_directory: UrlPath = "/tmp"  # noqa: S108 - inside the database's container
-    lock_timeout: Seconds = 10.0
-    statement_timeout: Seconds = 300.0
-
-
-class MigrationSettings(Section):
-    """Where Alembic is inside the application's image."""
-
-    service: Word = "api"
-    config: Word = "alembic.ini"
-    section: Word = "alembic"
-    python: Word = "python3"
-    upgrade: tuple[Word, ...] = ()
-    downgrade: tuple[Word, ...] = ()
-    trial: tuple[Word, ...] = ()
-    at_start: bool | None = None
-
-    @field_validator("downgrade")
-    @classmethod
-    def _names_its_revision(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        if words and not any(REVISION in word for word in words[1:]):
-            raise ValueError(f"expected {REVISION} behind the first word: the target's head is gone back to by name")
-        return words
-
-    @model_validator(mode="after")
-    def _trial_of_something(self) -> Self:
-        if self.trial and not (self.upgrade or self.downgrade):
-            raise ValueError("trial is the harmless form of upgrade and downgrade, and neither is set")
-        return self
-
-    def own(self, direction: str) -> tuple[str, ...]:
-        """Return the application's command for `upgrade` or `downgrade`; empty when Alembic itself is called."""
-        return self.upgrade if direction == "upgrade" else self.downgrade
-
-
-class ServiceCommand(Section):
-    """A command inside a service's running container, or on the host without `service`."""
-
-    service: Word | None = None
-    command: tuple[Word, ...] = Field(min_length=1)
-
-
-class TrafficSettings(Section):
-    """The public URL, and the commands that pause and resume its traffic."""
-
-    public_url: HttpUrl
-    check_path: UrlPath
-    release_header: Word | None = None
-    probe_interval: Annotated[float, Field(ge=0, le=60)] = 0.25
-    pause: ServiceCommand
-    resume: ServiceCommand
-    state: ServiceCommand
-
-    @property
-    def address(self) -> str:
-        """The public URL that is asked to check whether traffic is served."""
-        return self.public_url.rstrip("/") + self.check_path
-
-
-class HealthSettings(Section):
-    """Liveness and readiness of the api."""
-
-    service: Word = "api"
-    port: Annotated[int, Field(ge=1, le=65535)] = 8000
-    scheme: Literal["http", "https"] = "http"
-    host_header: HostHeader | None = None
-    headers: dict[HeaderName, Word] = Field(default_factory=dict)
-    liveness_path: UrlPath = "/healthz"
-    readiness_path: UrlPath = "/readyz"
-    behind_schema_may_be_false: tuple[Word, ...] = ("ready", "migrations_current")
-    required: tuple[Word, ...] = ("database", "jobs", "migrations_current")
-
-    @field_validator("headers")
-    @classmethod
-    def _no_host(cls, headers: dict[str, str]) -> dict[str, str]:
-        if any(name.lower() == "host" for name in headers):
-            raise ValueError("expected no Host among them: that is host_header")
-        return headers
-
-
-class MetricsSettings(Section):
-    """The metrics page at the public URL, and its token."""
-
-    path: UrlPath = "/metrics"
-    token: SecretSource
-
-
-class LogSettings(Section):
-    """Which logs are read for errors, and which errors are harmless."""
-
-    services: tuple[Word, ...] = Field(default=("api", "jobs"), min_length=1)
-    window: Annotated[str, StringConstraints(pattern=r"^\d+[smh]$")] = "10m"
-    ignore: tuple[str, ...] = ()
-
-    @field_validator("ignore")
-    @classmethod
-    def _patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in patterns:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{pattern!r} is not a regular expression ({error})") from None
-        return patterns
-
-
-class SwitchSettings(Section):
-    """A kill switch: its variable in the env file, and the paths that follow it."""
-
-    variable: VariableName
-    off: Word = "off"
-    on: Word = "on"
-    services: tuple[Word, ...] = Field(default=("api",), min_length=1)
-    paths: tuple[UrlPath, ...] = Field(min_length=1)
-    credential: SecretSource | None = None
-    disabled_statuses: tuple[int, ...] = Field(default=(404, 410), min_length=1)
-    owner: Word | None = None
-    remind_after: Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,3}[hd]$")] | None = None
-
-
-class AnnouncementSettings(Section):
-    """The incident channel, as an Apprise URL (https://github.com/caronc/apprise/wiki)."""
-
-    url: SecretSource
-
-
-class TicketSettings(Section):
-    """The issue tracker, by GitHub's REST API (https://docs.github.com/rest/issues/issues)."""
-
-    api_url: HttpUrl = "https://api.github.com"
-    repository: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
-    token: SecretSource
-    labels: tuple[Word, ...] = ("rollback",)
 
 
 class Deadlines(Section):
@@ -241,47 +94,154 @@ class RecordSettings(Section):
     secret_variables: tuple[VariableName, ...] = ()
 
 
+class OwnSettings(Section):
+    """Chapters of the team's own: folders of features beside the settings file, and the modules of their steps."""
+
+    features_dirs: tuple[PathBeside, ...] = ()
+    steps_modules: tuple[ModuleName, ...] = ()
+
+    @model_validator(mode="after")
+    def _steps_of_something(self) -> Self:
+        if self.steps_modules and not self.features_dirs:
+            raise ValueError("expected features_dirs as well: no feature of the runbook's own uses these steps")
+        return self
+
+
 class Settings(Section):
-    """The whole settings file."""
+    """The whole settings file. Only `project` must be there; what else is left out is not configured."""
 
     kind: Literal["rollback-runbook/1"] = "rollback-runbook/1"
     project: Project
     host: HostSettings = HostSettings()
-    registry: RegistrySettings
-    database: DatabaseSettings
+    hosts: tuple[OneHost, ...] = ()
+    registry: RegistrySettings | None = None
+    targets: TargetSettings = TargetSettings()
+    database: DatabaseSettings | None = None
     migrations: MigrationSettings = MigrationSettings()
-    traffic: TrafficSettings
-    health: HealthSettings = HealthSettings()
-    metrics: MetricsSettings
+    traffic: TrafficSettings | None = None
+    health: HealthSettings | None = None
+    metrics: MetricsSettings | None = None
     logs: LogSettings = LogSettings()
+    switch: SwitchoverSettings = SwitchoverSettings()
     switches: dict[Word, SwitchSettings] = Field(default_factory=dict)
-    announcement: AnnouncementSettings
-    ticket: TicketSettings
+    announcement: AnnouncementSettings | None = None
+    ticket: TicketSettings | None = None
+    incident_log: IncidentLogSettings | None = None
+    aws: AwsSettings = AwsSettings()
+    vault: VaultSettings | None = None
     deadlines: Deadlines = Deadlines()
     record: RecordSettings = RecordSettings()
+    review: ReviewSettings = ReviewSettings()
+    own: OwnSettings = OwnSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _services_by_default(cls, given: Any) -> Any:
+        """Where `migrations`, `health` and `logs` name no service, those of the project are meant."""
+        services = _services_of(given)
+        if not services:
+            return given
+        first = "api" if "api" in services else services[0]
+        filled = dict(given)
+        for key, name, value in (
+            ("migrations", "service", first),
+            ("health", "service", first),
+            ("logs", "services", services),
+        ):
+            if isinstance(section := filled.get(key, {} if key != "health" else None), dict):
+                filled[key] = {name: value} | section
+        if isinstance(switches := filled.get("switches"), dict):
+            filled["switches"] = {
+                name: {"services": [first]} | switch if isinstance(switch, dict) else switch
+                for name, switch in switches.items()
+            }
+        return filled
+
+    @property
+    def unchecked_migrations(self) -> Absent | None:
+        """Why no migrations are looked at: there are none, or no database is named; None where they are."""
+        if self.migrations.tool == "none":
+            return Absent.MIGRATIONS
+        return Absent.DATABASE if self.database is None and self.migrations.tool == "alembic" else None
+
+    @property
+    def api(self) -> str:
+        """The service that answers for the application."""
+        return self.health.service if self.health else self.migrations.service
 
     @model_validator(mode="after")
-    def _services_are_rolled_back(self) -> Self:
-        for key, service in (("migrations", self.migrations.service), ("health", self.health.service)):
-            if service not in self.project.services:
-                raise ValueError(f"{key}.service {service} is not among project.services")
+    def _one_host_or_several(self) -> Self:
+        if self.hosts and self.host.address:
+            raise ValueError("expected host.address for one host, or hosts for several, and both are set")
+        if len(self.hosts) == 1:
+            raise ValueError("expected two hosts or more; one is host.address")
+        if len({each.name for each in self.hosts}) < len(self.hosts):
+            raise ValueError("two hosts have the same name; give each a name: { address = …, name = … }")
+        if self.host.ssh_config and not (self.host.address or self.hosts):
+            raise ValueError("host.ssh_config is for a host with an address, and there is none")
+        if self.hosts and self.database and self.database.hosts is None:
+            raise ValueError(
+                'expected database.hosts, since there are several hosts: "shared" where they share one database,'
+                ' "each" where each has its own'
+            )
+        if self.database and self.database.hosts and not self.hosts:
+            raise ValueError("database.hosts is for several hosts, and hosts names none")
+        if self.hosts and self.database and self.database.hosts == "shared" and self.database.url is None:
+            raise ValueError("expected database.url, at which each host reaches the database that they share")
         return self
+
+    @model_validator(mode="after")
+    def _public_address_is_seen_from_here(self) -> Self:
+        for address, settings in [(each.host.address, each) for each in self.on_each().values()]:
+            host = (urlsplit(settings.traffic.public_url).hostname or "") if settings.traffic else ""
+            if address and (host == "localhost" or host.startswith("127.") or host == "::1"):
+                raise ValueError(
+                    f"traffic.public_url is at {host}, which is this machine, and the host is {address};"
+                    " expected the address at which users reach the service"
+                )
+        return self
+
+    def on_each(self) -> dict[str, "Settings"]:
+        """The settings as they are for each host, by its name, in their order; by no name where there is one host."""
+        return {each.name: self._on(each) for each in self.hosts} or {"": self}
+
+    def _on(self, one: OneHost) -> "Settings":
+        found: dict[str, Any] = {"hosts": (), "host": self.host.model_copy(update={"address": one.address})}
+        if one.directory:
+            found["project"] = self.project.model_copy(update={"directory": one.directory})
+        if one.public_url and self.traffic:
+            found["traffic"] = self.traffic.model_copy(update={"public_url": one.public_url})
+        if one.health_through and self.health:
+            found["health"] = self.health.model_copy(update={"through": one.health_through})
+        return self.model_copy(update=found)
 
     def health_headers(self) -> dict[str, str]:
         """Return the headers of health requests: `Host` is the public one unless `health.host_header` is set."""
-        public = urlsplit(self.traffic.public_url).netloc
-        return {"Host": self.health.host_header or public, **self.health.headers}
+        if self.health is None:
+            return {}
+        # An address of its own has its own host name.
+        public = urlsplit(self.traffic.public_url).netloc if self.traffic and "://" not in self.health.through else None
+        host = self.health.host_header or public
+        return ({"Host": host} if host else {}) | self.health.headers
 
     def secret_sources(self) -> dict[str, SecretSource]:
         """Return every secret that the settings name, by a name that may be shown."""
         sources = {
-            "metrics token": self.metrics.token,
-            "announcement address": self.announcement.url,
-            "ticket token": self.ticket.token,
+            "metrics token": self.metrics.token if self.metrics else None,
+            "announcement address": self.announcement.url if self.announcement else None,
+            "database address": self.database.url if self.database else None,
+            "ticket token": self.ticket.token if self.ticket else None,
+            "ticket address": self.ticket.url if self.ticket and self.ticket.tracker == "webhook" else None,
+            **{f"credential of {name}": switch.credential for name, switch in self.switches.items()},
+            "Vault login": (self.vault.token or self.vault.secret_id) if self.vault else None,
+            "registry password": self.registry.password if self.registry else None,
         }
-        for name, switch in self.switches.items():
-            if switch.credential:
-                sources[f"credential of {name}"] = switch.credential
-        if self.registry.password:
-            sources["registry password"] = self.registry.password
-        return sources
+        return {name: source for name, source in sources.items() if source} | self.targets.tokens()
+
+
+def _services_of(given: Any) -> list[str]:
+    """The services of the project, from settings of which nothing is checked yet."""
+    project = given.get("project") if isinstance(given, dict) else None
+    services = project.get("services") if isinstance(project, dict) else None
+    whole = isinstance(services, list) and all(isinstance(each, str) for each in services)
+    return list(services) if whole and services else []

@@ -1,14 +1,17 @@
 """Secret sources: the settings file names where a secret is, never the secret."""
 
 import os
+import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from runbook.errors import SettingsError
+from runbook.settings.words import VariableName, Word
 
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Argv = Annotated[tuple[Word, ...], Field(min_length=1)]
 
 
 class Section(BaseModel):
@@ -17,8 +20,38 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class SecretSource(Section):
-    """Exactly one of an environment variable (`env`), a `file`, or a key of the env file (`env_file`).
+class StoreAddress(Section):
+    """A value in a secret store: exactly one of `ssm`, `secrets_manager`, `vault` and `read`, a command that prints it.
+
+    `key` is the member of a secret that holds several values.
+    """
+
+    ssm: Word | None = None
+    secrets_manager: Word | None = None
+    vault: Word | None = None
+    read: Argv | None = None
+    key: Word | None = None
+
+    @property
+    def kind(self) -> str:
+        """The key that says where the value is."""
+        return next(name for name in self._places() if getattr(self, name) is not None)
+
+    @classmethod
+    def _places(cls) -> tuple[str, ...]:
+        return ("ssm", "secrets_manager", "vault", "read")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(getattr(self, name) is not None for name in self._places()) != 1:
+            raise ValueError(f"expected exactly one of {', '.join(self._places())}")
+        if (self.kind == "vault" and not self.key) or (self.key and self.kind not in ("vault", "secrets_manager")):
+            raise ValueError("expected key beside vault, possible beside secrets_manager, and nowhere else")
+        return self
+
+
+class SecretSource(StoreAddress):
+    """One of an environment variable (`env`), a `file`, a key of the env file (`env_file`), or a secret store's value.
 
     >>> SecretSource(env="API_TOKEN").describe()
     'environment variable API_TOKEN'
@@ -28,25 +61,41 @@ class SecretSource(Section):
     file: Path | None = None
     env_file: VariableName | None = None
 
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if sum(source is not None for source in (self.env, self.file, self.env_file)) != 1:
-            raise ValueError('expected exactly one of { env = "NAME" }, { file = "PATH" }, { env_file = "KEY" }')
-        return self
+    @classmethod
+    def _places(cls) -> tuple[str, ...]:
+        return ("env", "file", "env_file", *super()._places())
+
+    @property
+    def in_store(self) -> bool:
+        """Tell whether a secret store is to be asked for it."""
+        return self.kind in super()._places()
 
     def describe(self) -> str:
         """Return the place in words."""
-        if self.env:
-            return f"environment variable {self.env}"
-        return f"file {self.file}" if self.file else f"{self.env_file} of the env file"
+        of = f"{self.key} of " if self.key else ""
+        return {
+            "env": f"environment variable {self.env}",
+            "file": f"file {self.file}",
+            "env_file": f"{self.env_file} of the env file",
+            "ssm": f"{self.ssm} in AWS SSM Parameter Store",
+            "secrets_manager": f"{of}{self.secrets_manager} in AWS Secrets Manager",
+            "vault": f"{of}{self.vault} in Vault",
+            "read": f"what `{shlex.join(self.read or ())}` prints",
+        }[self.kind]
 
-    def resolve(self, env_file: dict[str, str]) -> SecretStr:
-        """Return the secret; `env_file` has the values of production's env file.
+    def resolve(
+        self, env_file: dict[str, str], ask_store: Callable[[StoreAddress], SecretStr] | None = None
+    ) -> SecretStr:
+        """Return the secret; `env_file` has the values of production's env file, `ask_store` reads a secret store.
 
-        Raises SettingsError when the place is empty or cannot be read.
+        Raises SettingsError when the place is empty or cannot be read, and what `ask_store` raises.
         """
+        if self.in_store and ask_store is None:
+            raise SettingsError(f"a secret is in a store ({self.kind}), and none is asked here", "use env or file")
         value: str | None
-        if self.file:
+        if self.in_store and ask_store:
+            value = ask_store(self).get_secret_value().strip("\r\n")
+        elif self.file:
             try:
                 value = self.file.read_text(encoding="utf-8").strip("\r\n")
             except OSError as error:

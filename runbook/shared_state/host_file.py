@@ -1,45 +1,85 @@
 """Small files under `.runbook/` in the project's directory on the host, which every laptop and CI share."""
 
 import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import PurePosixPath
 from typing import Any
 
-from runbook.errors import Inconclusive
+from runbook.errors import FileUnreadable, Inconclusive
 from runbook.hosts.command import Command
 from runbook.production.compose import Production
 from runbook.production.docker_engine import FOLDER
+
+# $1 is the file, and what follows are its folders; its bytes come on standard input. `.new` was left by a run that was
+# killed, or is a link that somebody put there.
+_WRITE = """
+set -eu
+file=$1; shift
+mkdir --parents --mode=700 -- "$@"
+rm --force -- "$file.new"
+dd of="$file.new" conv=excl,fsync status=none
+mv --force -- "$file.new" "$file"
+"""
+_WRITE_PRIVATE = """
+set -eu
+file=$1; shift
+mkdir --parents --mode=700 -- "$@"
+install --mode=600 --no-target-directory -- /dev/null "$file.new"
+dd of="$file.new" conv=fsync oflag=nofollow status=none
+mv --force --no-target-directory -- "$file.new" "$file"
+"""
 
 
 class HostFile:
     """A file in `.runbook/` on the production host, replaced as a whole."""
 
-    def __init__(self, production: Production, name: str) -> None:
+    def __init__(self, production: Production, name: str, *, private_up_to: int | None = None) -> None:
+        """`private_up_to` is for a file of mode 600 that is put on no record: the most bytes that are read of it."""
         self._production = production
-        self._folder = f"{production.directory}/{FOLDER}"
-        self.path = f"{self._folder}/{name}"
+        own = f"{production.directory}/{FOLDER}"
+        self.path = f"{own}/{name}"
+        self._folders = dict.fromkeys((own, str(PurePosixPath(self.path).parent)))
+        self._private_up_to = private_up_to
 
     def read_text(self) -> str | None:
         """Return its text, None when there is no such file. Raises Inconclusive when it cannot be read."""
-        answer = self._production.host.run(self._production.command("cat", "--", self.path))
-        if answer.exit_code != 0 and "No such file or directory" in answer.last_line:
-            return None
-        if answer.exit_code != 0:
-            raise Inconclusive(f"{self.path} cannot be read: {answer.last_line}", "run this as the user who deploys")
-        return answer.text
+        most, files = self._private_up_to, self._production.files
+        if most is None:
+            look = partial(files.content, self.path)
+        else:
+            look = partial(files.content, self.path, secret=True, most=most)
+        try:
+            found = self._production.remembered.seen(("file", self.path), look)
+        except FileUnreadable as error:
+            raise Inconclusive(error.seen, error.next_step) from None
+        return None if found is None else found.content.decode("utf-8", errors="replace")
 
     def write_commands(self, content: bytes) -> tuple[Command, ...]:
-        """Return the commands that replace the file; at no moment is it half written."""
-        new = f"{self.path}.new"
-        return (
-            self._production.command("mkdir", "--parents", "--mode=700", "--", self._folder),
-            # Left by a run that was killed, or a link that somebody put there.
-            self._production.command("rm", "--force", "--", new),
-            self._production.command("dd", f"of={new}", "conv=excl,fsync", "status=none", stdin=content),
-            self._production.command("mv", "--force", "--", new, self.path),
-        )
+        """Return the command that replaces the file; at no moment is it half written."""
+        script = _WRITE if self._private_up_to is None else _WRITE_PRIVATE
+        return (self._production.command("sh", "-c", script, "sh", self.path, *self._folders, stdin=content),)
 
     def remove_command(self) -> Command:
         """Return the command that removes the file."""
         return self._production.command("rm", "--force", "--", self.path)
+
+
+class NoteFile(HostFile):
+    """A file that holds one JSON object."""
+
+    def note(self, is_one: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+        """Return the object, None when there is no file. Raises ValueError when it holds something else."""
+        text = self.read_text()
+        if text is None:
+            return None
+        try:
+            found: dict[str, Any] = json.loads(text)
+            if is_one(found):
+                return found
+        except (ValueError, TypeError, RecursionError):
+            pass
+        raise ValueError(self.path)
 
 
 class JsonLinesFile(HostFile):
@@ -60,5 +100,6 @@ class JsonLinesFile(HostFile):
 
     def append_commands(self, *added: dict[str, Any]) -> tuple[Command, ...]:
         """Return the commands that add lines."""
+        self._production.remembered.forget()  # nobody's line of just now may be lost
         lines = [*self.read(), *added]
         return self.write_commands("".join(json.dumps(line, sort_keys=True) + "\n" for line in lines).encode())

@@ -1,14 +1,21 @@
 """The ledger: releases that passed their own post-deploy validation, and so are known good."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from runbook.actions import Action, ActionName, Check, Observation, Scope
 from runbook.clock import utc_now
+from runbook.errors import Inconclusive
+from runbook.hosts.command import Command
 from runbook.production.compose import Production
 from runbook.release import Release
 from runbook.shared_state.host_file import JsonLinesFile
-from runbook.targets.selection import Candidate
+from runbook.shared_state.kept_files import KeptFiles
+from runbook.shared_state.release_snapshot import ReleaseSnapshot, ReleaseSnapshots
+from runbook.targets.candidate import Candidate, Kind, moment_in
+
+#: Of so many of the newest lines the release snapshots are kept.
+_SNAPSHOTS = 20
 
 
 class Ledger:
@@ -16,6 +23,9 @@ class Ledger:
 
     def __init__(self, production: Production) -> None:
         self._file = JsonLinesFile(production, "known_good.jsonl")
+        self._snapshots = ReleaseSnapshots(production)
+        #: The copies of Compose files and env files that release snapshots name.
+        self.copies = KeptFiles(production)
 
     def candidates(self) -> list[Candidate]:
         """The releases on the ledger, oldest first."""
@@ -26,16 +36,53 @@ class Ledger:
         at = sorted(schema)
         return any(line.get("tag") == tag and sorted(line.get("schema") or []) == at for line in self._file.read())
 
-    def add(self, release: Release, incident: str, schema: Sequence[str] | None, vouched: Mapping[str, Any]) -> Action:
-        """Enter `release`, which passed its own validation in `incident`.
+    def snapshot(self, release: Release) -> ReleaseSnapshot:
+        """The configuration that `release` was validated with. Raises Inconclusive when it is not known."""
+        return self._snapshots.read(release.tag, self._last_line(release).get("snapshot"))
+
+    def snapshot_at(self, release: Release, schema: Sequence[str]) -> ReleaseSnapshot | None:
+        """The same, if that was on a database at exactly these revisions; else None. Raises Inconclusive likewise."""
+        newest = self._last_line(release)
+        if sorted(newest.get("schema") or []) != sorted(schema):
+            return None
+        return self._snapshots.read(release.tag, newest.get("snapshot"))
+
+    def _last_line(self, release: Release) -> dict[str, Any]:
+        same = (line for line in reversed(self._file.read()) if line.get("tag") == release.tag)
+        newest: dict[str, Any] | None = next((line for line in same if line.get("digests") == release.digests), None)
+        if newest is None:
+            raise Inconclusive(
+                f"{self._file.path} has no line for {release.tag} on these digests",
+                "name a validated release: --to TAG",
+            )
+        return newest
+
+    def add(  # noqa: PLR0913 - each is a part of what is entered
+        self,
+        release: Release,
+        incident: str,
+        schema: Sequence[str] | None,
+        vouched: Mapping[str, Any],
+        snapshot: ReleaseSnapshot | str,
+        *,
+        copies: Collection[bytes] = (),
+        needed: Collection[str] = (),
+        bridge: str | None = None,
+    ) -> Action:
+        """Enter `release`, which passed its own validation in `incident`, and keep its `snapshot`.
 
         `schema` is the database's revisions at that time, None when they are not known; `vouched` holds the checks that
-        could not be made and that a person vouched for.
+        could not be made and that a person vouched for. A `snapshot` that could not be taken is the reason why.
+        `bridge` is the incident that relaxed the schema for it. `copies` are the files that the snapshot names; of
+        those of other releases the `needed` ones stay, whatever their age.
         """
         at = {"schema": list(schema)} if schema else {}
         line = release.facts() | at | {"validated_at": utc_now(), "validated_by": incident}
         if vouched:
             line["vouched_for"] = vouched
+        if bridge:
+            line["bridge"] = bridge
+        line["snapshot"], keeping = self._keeping(snapshot, copies, needed)
 
         def already() -> str | None:
             newest = self._newest()
@@ -46,11 +93,31 @@ class Ledger:
         return Action(
             ActionName.ENTER_LEDGER,
             summary,
-            self._file.append_commands(line),
+            (*keeping, *self._file.append_commands(line)),
             already,
             scope=Scope.NOTES,
             resource=self._file.path,
             new=release.tag,
+        )
+
+    def _keeping(
+        self, snapshot: ReleaseSnapshot | str, copies: Collection[bytes], needed: Collection[str]
+    ) -> tuple[dict[str, Any], tuple[Command, ...]]:
+        """What a new line says of the snapshot, and the commands that keep it and remove those that are too old."""
+        if isinstance(snapshot, str):
+            return {"unknown": snapshot}, ()
+        try:
+            told, written = self._snapshots.keep(snapshot)
+        except Inconclusive as too_large:
+            return {"unknown": too_large.seen}, ()
+        newest = self._file.read()[1 - _SNAPSHOTS :]
+        tags = {str(line.get("tag")) for line in newest}
+        kept = {str(each) for line in newest for each in _copies(line)}
+        return told, (
+            *self.copies.keep_commands(copies),
+            *written,
+            *self._snapshots.remove_others({*tags, snapshot.tag}),
+            *self.copies.remove_others({*kept, *snapshot.copies, *needed}),
         )
 
     def check_newest(self, tag: str, incident: str) -> Check:
@@ -69,10 +136,26 @@ class Ledger:
         return (self._file.read() or [{}])[-1]
 
 
+def _copies(line: Mapping[str, Any]) -> Sequence[Any]:
+    told = line.get("snapshot")
+    copies = told.get("copies") if isinstance(told, dict) else None
+    return copies if isinstance(copies, list) else ()
+
+
 def _candidate(line: Mapping[str, Any]) -> Candidate:
     digests = line.get("digests")
     known = {str(service): str(digest) for service, digest in digests.items()} if isinstance(digests, dict) else {}
     evidence = f"on the ledger: passed its own validation at {line.get('validated_at')} ({line.get('validated_by')})"
     if line.get("vouched_for"):
         evidence += f"; not checked, but vouched for: {', '.join(sorted(line['vouched_for']))}"
-    return Candidate(str(line.get("tag", "")), known, evidence, str(line.get("validated_by")))
+    schema = line.get("schema")
+    return Candidate(
+        str(line.get("tag", "")),
+        known,
+        evidence,
+        str(line.get("validated_by")),
+        kind=Kind.VALIDATED,
+        time=moment_in(line.get("validated_at")),
+        source="the ledger",
+        schema=tuple(map(str, schema)) if isinstance(schema, list) else (),
+    )

@@ -18,7 +18,7 @@ from typing import Any
 
 from runbook.actions import Action, ActionName, Scope
 from runbook.clock import utc_now
-from runbook.errors import Inconclusive, LockHeld, LockLost
+from runbook.errors import ConnectionLost, Inconclusive, LockHeld, LockLost
 from runbook.hosts.command import Command
 from runbook.hosts.process import boot_id, process_start
 from runbook.hosts.signals import signals_blocked
@@ -161,7 +161,12 @@ class Lock:
 
     def heartbeat(self) -> None:
         """Send a heartbeat. Raises LockLost when the lock was taken away; then nothing may be changed."""
-        if not self._done(self._if_still(self._mine, "touch")):
+        touch = self._if_still(self._mine, "touch")
+        try:
+            ours = self._done(touch)
+        except ConnectionLost:  # it may be done twice
+            ours = self._done(touch)
+        if not ours:
             raise LockLost(
                 f"the lock of this run was taken away: {self._now_held()}",
                 "somebody forced it: find out who is at work, then go on with --resume",

@@ -4,41 +4,39 @@ When a rollback broke off half way, what runs is not what failed any more, so th
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from runbook.actions import Action, ActionName, Artifact, Check, Observation
 from runbook.clock import utc_now
 from runbook.errors import Inconclusive, RunbookError
 from runbook.production.compose import Production
-from runbook.shared_state.host_file import HostFile
+from runbook.shared_state.host_file import NoteFile
 
 #: What the note keeps of production before the first switch.
 _KEPT = ("tags", "digests", "log_errors")
+
+
+def _is_note(found: Mapping[str, Any]) -> bool:
+    return {"incident", "since", "target", "before"} <= set(found) and set(_KEPT) <= set(found["before"])
 
 
 class OpenRollback:
     """The note of the rollback under way, `.runbook/open_incident.json` in the project's directory."""
 
     def __init__(self, production: Production) -> None:
-        self._file = HostFile(production, "open_incident.json")
+        self._file = NoteFile(production, "open_incident.json")
         self.path = self._file.path
 
     def read(self) -> dict[str, Any] | None:
         """Return the note, None when no rollback is under way. Raises Inconclusive when it cannot be read."""
-        text = self._file.read_text()
-        if text is None:
-            return None
         try:
-            found: dict[str, Any] = json.loads(text)
-            if {"incident", "since", "target", "before"} <= set(found) and set(_KEPT) <= set(found["before"]):
-                return found
-        except (ValueError, TypeError, RecursionError):
-            pass
-        raise Inconclusive(
-            f"{self.path} cannot be read: it is no note of a rollback",
-            "look at it; remove it if no rollback is under way",
-        )
+            return self._file.note(_is_note)
+        except ValueError:
+            raise Inconclusive(
+                f"{self.path} cannot be read: it is no note of a rollback",
+                "look at it; remove it if no rollback is under way",
+            ) from None
 
     def of_another_incident(self, incident: str) -> dict[str, Any] | None:
         """Return the note of another incident than this one; None when there is none, or it cannot be read."""
@@ -48,7 +46,7 @@ class OpenRollback:
             return None
         return found if found and found["incident"] != incident else None
 
-    def for_running_tags(self, running_tags: list[str]) -> dict[str, Any] | None:
+    def for_running_tags(self, running_tags: Collection[str]) -> dict[str, Any] | None:
         """Return the note if it is about what runs now; None for a leftover about other releases."""
         found = self.read()
         earlier = [str(each["target"]) for each in _earlier(found)]
@@ -56,12 +54,23 @@ class OpenRollback:
             return None
         return found
 
+    def beside(self, note: Mapping[str, Any]) -> dict[str, int]:
+        """Return how many containers each service had before a switch beside that is under way by this note."""
+        found = note.get("beside")
+        return {str(name): int(number) for name, number in found.items()} if isinstance(found, dict) else {}
+
     def open(
-        self, incident: str, origin: Mapping[str, Any], target: str, earlier: Mapping[str, Any] | None = None
+        self,
+        incident: str,
+        origin: Mapping[str, Any],
+        target: str,
+        earlier: Mapping[str, Any] | None = None,
+        beside: Mapping[str, int] | None = None,
     ) -> Action:
         """Write the note before anything is switched: what failed (`origin`), and the tag of the target.
 
         `earlier` is the note of a rollback that broke off and that this one goes on from; it is kept in the new one.
+        `beside` says how many containers each service has that comes up beside the failed release's.
         """
         others = []
         if earlier and earlier["incident"] != incident:
@@ -72,6 +81,7 @@ class OpenRollback:
             "target": target,
             "before": {key: origin[key] for key in _KEPT},
             "earlier": others or _earlier(earlier),
+            **({"beside": dict(beside)} if beside else {}),
         }
 
         def already() -> str | None:

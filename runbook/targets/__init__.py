@@ -1,1 +1,1 @@
-"""Which release is the target: selection, and the container registry."""
+"""Which release is the target: sources asked, candidates ranked, one selected; and the container registry."""

@@ -5,59 +5,109 @@ authentication or the bearer tokens that Docker Hub, GHCR and GitLab hand out
 (https://distribution.github.io/distribution/spec/auth/token/).
 """
 
-import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from pydantic import SecretStr
 
-from runbook.errors import Inconclusive, ProductionError, RegistryError, RegistryRefused, ReleaseNotFound
+from runbook.errors import (
+    Inconclusive,
+    ProductionError,
+    RegistryError,
+    RegistryRefused,
+    ReleaseNotFound,
+    SourceError,
+)
 from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.release import ImageName, checked_digest
+from runbook.targets.challenges import challenges_in
+from runbook.targets.docker_login import Login
+from runbook.targets.redirects import follow, next_page, parts, unsigned
 
 _MANIFESTS = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
 )
-_MOST_PAGES = 50
-_MOST_REDIRECTS = 5
+_MOST_PAGES = 1000
 _LARGEST_MANIFEST = 4 << 20  # bytes, as the specification has it
 # A registry, or a proxy before it, may answer GET where it answers HEAD with one of these.
 _ASK_WITH_GET = frozenset({200, 400, 404, 405, 501})
+_HUB = "registry-1.docker.io"
+_OWNER = "ask the registry's owner"
 _ACCESS_DENIED = frozenset({401, 403})
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_WORD = r"[\w!#$%&'*+.^`|~-]+"
-# An unquoted value is such a word in the grammar; real servers write addresses there.
-_PARAMETER = re.compile(rf'({_WORD})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s,"=][^\s,"]*))', re.ASCII)
-_SCHEME = re.compile(_WORD, re.ASCII)
-_ENCODED = re.compile(r"[ \t]+[\w.~+/-]+=*(?=[ \t]*(?:,|$))", re.ASCII)
-_BETWEEN = re.compile(r"[\s,]*")
+_ODD_REFUSALS = frozenset({400, 403})  # of ECR Public, and of GHCR
 _IN_A_HEADER = re.compile(r"[\x21-\x7e]+")
+
+
+#: Docker Hub, as image references call it, and where its API is.
+HUB, HUB_API = "docker.io", "registry-1.docker.io"
+
+
+def address_of(image: ImageName) -> str:
+    """Return the address of the registry that an image is named after; on this host docker speaks plain HTTP as well.
+
+    >>> address_of(ImageName.parse("shop/api:v1")), address_of(ImageName.parse("127.0.0.1:5000/api:v1"))
+    ('https://registry-1.docker.io', 'http://127.0.0.1:5000')
+    """
+    host = HUB_API if image.registry == HUB else image.registry
+    here = host.partition(":")[0] == "localhost" or host.startswith(("127.", "[::1]"))
+    return f"{'http' if here else 'https'}://{host}"
+
+
+def _nobody() -> Login | None:
+    return None
+
+
+def same_registry(host: str, registry: str) -> bool:
+    """Tell whether images that name `registry` come from the one at `host`; the port of HTTPS may be left out."""
+    registry = _HUB if registry == "docker.io" else registry
+    return registry.removesuffix(":443") == host.removesuffix(":443")
 
 
 class Registry:
     """The image registry at one address."""
 
-    def __init__(self, url: str, username: str | None, password: SecretStr | None, http: HttpClient) -> None:
-        self.url = url.rstrip("/")
-        self._username = username
-        self._password = password
+    def __init__(
+        self,
+        url: str,
+        username: str | None,
+        password: SecretStr | None,
+        http: HttpClient,
+        login: Callable[[], Login | None] = _nobody,
+    ) -> None:
+        """`login` gives docker's own; it is asked without a username only, once the registry wants to know who asks."""
+        address = urlsplit(url.rstrip("/"))
+        # The names of Docker Hub by which its registry does not answer.
+        self.url = f"https://{_HUB}" if address.netloc in ("docker.io", "index.docker.io") else address.geturl()
+        self._login = Login(username, password) if username and password else None
+        self._find_login = login
         self._http = http
+        #: What opens a repository, once the registry has said what it wants.
+        self._open: dict[str, dict[str, str]] = {}
 
     @property
     def host(self) -> str:
-        """Its name in image references."""
+        """Its host, with its port."""
         return urlsplit(self.url).netloc
 
     def digest(self, image: ImageName) -> str:
         """Return the digest that the registry gives for `image` now, as `sha256:…`.
 
         Raises ReleaseNotFound, RegistryRefused, or RegistryError when it cannot be asked, or gives no digest.
+        """
+        found = self.digest_if_there(image)
+        if found is None:
+            raise self._not_found(image)
+        return found
+
+    def digest_if_there(self, image: ImageName) -> str | None:
+        """Return the digest as `digest` does, and None where there is no such image, without finding out what there is.
+
+        Raises RegistryRefused, or RegistryError.
         """
         path = f"/v2/{image.repository}/manifests/{image.tag}"
         answer = self._ask(image.repository, path, "HEAD")
@@ -66,7 +116,7 @@ class Registry:
         if answer.status in _ASK_WITH_GET:
             answer = self._ask(image.repository, path, "GET")
         if answer.status == 404:
-            raise self._not_found(image)
+            return None
         self._require_ok(answer)
         return self._digest_of(answer)
 
@@ -76,14 +126,14 @@ class Registry:
             if stated:  # worth as much as the same header on an answer to HEAD, which has no body either
                 return stated
             raise RegistryError(
-                f"{answer.url} gives no digest and no manifest (its Docker-Content-Digest is"
+                f"{unsigned(answer.url)} gives no digest and no manifest (its Docker-Content-Digest is"
                 f" {answer.headers.get('docker-content-digest', '')[:80]!r})",
                 "ask the registry's owner what answers there",
             )
         counted = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
         if stated not in (None, counted):
             raise RegistryError(
-                f"{answer.url} states the digest {stated} and gives a manifest whose digest is {counted}",
+                f"{unsigned(answer.url)} states the digest {stated} and gives a manifest whose digest is {counted}",
                 "ask the registry's owner, or whoever runs the proxy before it",
             )
         return counted
@@ -110,66 +160,105 @@ class Registry:
 
         Raises RegistryRefused, or RegistryError when it cannot be asked.
         """
-        tags: list[str] = []
+        tags: set[str] = set()
         path = f"/v2/{repository}/tags/list?n=1000"
         for _ in range(_MOST_PAGES):
             answer = self._ask(repository, path, "GET")
-            if answer.status == 404:
+            if answer.status == 404 and not tags:
                 return []
             self._require_ok(answer)
             page = _json(answer)
             listed = (page.get("tags") or []) if isinstance(page, dict) else None
             if not isinstance(listed, list):
-                raise RegistryError(f"{answer.url} lists no tags", "ask it by hand")
-            tags += map(str, listed)
-            following = re.search(r'<([^>]+)>;\s*rel="?next"?', answer.headers.get("link", ""))
-            if not following:
-                break
-            linked = self._split(following[1])
-            path = f"{linked.path}?{linked.query}"
-        return sorted(tags)
+                raise RegistryError(f"{unsigned(answer.url)} lists no tags", "ask it by hand")
+            new = {each for each in listed if isinstance(each, str)} - tags
+            tags |= new
+            following = self._next_page(answer)
+            if following is None or not new:  # the same page again and again
+                return sorted(tags)
+            # Only the path is taken: behind a proxy a registry may know itself by another address.
+            path = f"{following.path}?{following.query}"
+        raise RegistryError(
+            f"the registry {self.host} lists more than {len(tags)} tags of {repository}, page by page without end",
+            _OWNER,
+        )
+
+    def manifest(self, repository: str, reference: str) -> tuple[str, dict[str, Any]]:
+        """Return the digest and the manifest, or the index, of a tag or a digest.
+
+        Raises ReleaseNotFound, RegistryRefused, or RegistryError.
+        """
+        answer = self._ask(repository, f"/v2/{repository}/manifests/{reference}", "GET")
+        if answer.status == 404:
+            raise ReleaseNotFound(f"the registry {self.host} has no {repository}:{reference}", "name another one")
+        self._require_ok(answer)
+        digest, found = self._digest_of(answer), _json(answer)
+        if not isinstance(found, dict) or (reference.startswith("sha256:") and reference != digest):
+            raise RegistryError(
+                f"{unsigned(answer.url)} is not the manifest that was asked for", "ask the registry's owner"
+            )
+        return digest, found
+
+    def blob(self, repository: str, digest: str) -> dict[str, Any]:
+        """Return a JSON object by its digest: an image's configuration. Raises RegistryRefused, or RegistryError."""
+        answer = self._ask(repository, f"/v2/{repository}/blobs/{checked_digest(digest, self._named)}", "GET")
+        self._require_ok(answer)
+        found = _json(answer)
+        if f"sha256:{hashlib.sha256(answer.content).hexdigest()}" != digest or not isinstance(found, dict):
+            raise RegistryError(
+                f"{unsigned(answer.url)} is not the object that was asked for", "ask the registry's owner"
+            )
+        return found
+
+    @property
+    def _named(self) -> str:
+        return f"the registry {self.host}"
+
+    @property
+    def _user(self) -> str:
+        return (self._login.username if self._login else None) or "(none)"
 
     def _ask(self, repository: str, path: str, method: str) -> HttpResponse:
-        headers = {"Accept": _MANIFESTS}
+        credentials = self._open.get(repository) or (self._login.basic() if self._login else {})
         try:
-            answer = self._send(method, self.url + path, headers | self._basic())
-            if answer.status == 401 and (token := self._token(answer.headers.get("www-authenticate", ""), repository)):
-                answer = self._send(method, self.url + path, headers | {"Authorization": f"Bearer {token}"})
+            answer = self._send(method, self.url + path, credentials)
+            if answer.status in _ODD_REFUSALS and credentials:
+                # Some who hand out tokens answer so to a password, or a token that is too old, and name no challenge.
+                unasked = self._send(method, self.url + path, {})
+                answer = unasked if unasked.status in (200, 401) else answer
+            if answer.status == 401 and (opens := self._opening(answer, repository)):
+                answer = self._send(method, self.url + path, opens)
+                self._open[repository] = opens
         except Inconclusive as error:
             raise RegistryError(
-                f"the registry {self.host} cannot be reached: {error.seen}",
+                f"the registry {self.host} cannot be reached: {unsigned(error.seen)}",
                 "check the network and registry.url, then try again",
             ) from None
         if answer.status in _ACCESS_DENIED:
             raise RegistryRefused(
-                f"the registry {self.host} refuses the user {self._username or '(none)'} (HTTP {answer.status})",
-                "check registry.username and the secret that registry.password names",
+                f"the registry {self.host} refuses the user {self._user} (HTTP {answer.status})",
+                "check registry.username and the secret that registry.password names, or `docker login`",
             )
         return answer
 
-    def _send(self, method: str, url: str, headers: dict[str, str], *, secret_answer: bool = False) -> HttpResponse:
-        # Redirects are followed as docker does: another server gets no credentials.
-        for _ in range(_MOST_REDIRECTS):
-            answer = self._http.send(method, url, headers, secret_answer=secret_answer)
-            location = answer.headers.get("location")
-            if answer.status not in _REDIRECTS or not location:
-                return answer
-            here, there = self._split(url), self._split(urljoin(url, location))
-            if there.scheme != "https" and (here.scheme, there.scheme) != ("http", "http"):
-                raise RegistryError(
-                    f"the registry {self.host} sends us to {location[:200]!r}, which is not an https address",
-                    "ask the registry's owner",
-                )
-            if (here.scheme, here.netloc) != (there.scheme, there.netloc):
-                headers = {name: value for name, value in headers.items() if name != "Authorization"}
-            url = there.geturl()
-        raise RegistryError(f"{url} is one redirect too many", "ask the registry's owner")
+    def _opening(self, refused: HttpResponse, repository: str) -> dict[str, str]:
+        """What to send with the same request again; nothing where that would not help."""
+        known = self._login is not None
+        self._login = self._login or self._find_login()
+        header = refused.headers.get("www-authenticate", "")
+        if token := self._token(header, repository):
+            return {"Authorization": f"Bearer {token}"}
+        wants_basic = any(each.scheme == "basic" for each in challenges_in(header))
+        return self._login.basic() if self._login and not known and wants_basic else {}
 
-    def _basic(self) -> dict[str, str]:
-        if self._username is None or self._password is None:
-            return {}
-        pair = f"{self._username}:{self._password.get_secret_value()}".encode()
-        return {"Authorization": "Basic " + base64.b64encode(pair).decode("ascii")}
+    def _send(
+        self, method: str, url: str, credentials: Mapping[str, str], *, secret_answer: bool = False
+    ) -> HttpResponse:
+        headers = {"Accept": _MANIFESTS}
+        try:
+            return follow(self._http, method, url, headers, credentials, whose=self._named, secret_answer=secret_answer)
+        except SourceError as error:
+            raise RegistryError(error.seen, error.next_step) from None
 
     def _token(self, header: str, repository: str) -> str | None:
         """Fetch a bearer token from the realm in `header`; None when it asks for none."""
@@ -178,20 +267,25 @@ class Registry:
             return None
         realm = bearers[0].get("realm", "")
         # The password goes to the realm: never in the clear to a place that was not in the clear before.
-        own, wanted = urlsplit(self.url), self._split(realm)
+        own, wanted = urlsplit(self.url), self._parts(realm)
         in_the_clear_before = (wanted.scheme, wanted.hostname) == ("http", own.hostname) and own.scheme == "http"
         if wanted.scheme != "https" and not in_the_clear_before:
             raise RegistryRefused(
                 f"the registry {self.host} wants a token from {realm[:200]!r}", "that is not an https address"
             )
-        service = {"service": bearers[0]["service"]} if "service" in bearers[0] else {}
-        query = urlencode(service | {"scope": f"repository:{repository}:pull"})
-        address = wanted._replace(query="&".join(filter(None, (wanted.query, query))), fragment="").geturl()
-        answer = self._send("GET", address, self._basic(), secret_answer=True)
+        asked = {"service": bearers[0]["service"]} if "service" in bearers[0] else {}
+        asked["scope"] = f"repository:{repository}:pull"
+        if self._login and self._login.is_token:
+            form = {**asked, **self._login.refreshing()}
+            answer = self._http.send("POST", wanted._replace(fragment="").geturl(), form=form, secret_answer=True)
+        else:
+            query = "&".join(filter(None, (wanted.query, urlencode(asked))))
+            address = wanted._replace(query=query, fragment="").geturl()
+            answer = self._send("GET", address, self._login.basic() if self._login else {}, secret_answer=True)
         if answer.status in _ACCESS_DENIED | {400}:
             raise RegistryRefused(
-                f"the registry {self.host} gives the user {self._username or '(none)'} no token (HTTP {answer.status})",
-                "check registry.username and the secret that registry.password names",
+                f"the registry {self.host} gives the user {self._user} no token (HTTP {answer.status})",
+                "check registry.username and the secret that registry.password names, or `docker login`",
             )
         given = _json(answer) if answer.status == 200 else None
         found = (given.get("token") or given.get("access_token")) if isinstance(given, dict) else None
@@ -202,26 +296,29 @@ class Registry:
             )
         return found
 
-    def _split(self, address: str) -> SplitResult:
+    def _parts(self, address: str) -> SplitResult:
         try:
-            return urlsplit(address)
-        except ValueError:
-            raise RegistryError(
-                f"the registry {self.host} sends us to {address[:200]!r}, which is no address",
-                "ask the registry's owner",
-            ) from None
+            return parts(address, self._named)
+        except SourceError as error:
+            raise RegistryError(error.seen, error.next_step) from None
+
+    def _next_page(self, answer: HttpResponse) -> SplitResult | None:
+        try:
+            return next_page(answer, self._named)
+        except SourceError as error:
+            raise RegistryError(error.seen, error.next_step) from None
 
     def _require_ok(self, answer: HttpResponse) -> None:
         if answer.status != 200:
             raise RegistryError(
-                f"{answer.url} answered {answer.status} where 200 was expected",
+                f"{unsigned(answer.url)} answered {answer.status} where 200 was expected",
                 "ask the registry's owner, or try again",
             )
 
 
 def _digest_stated(answer: HttpResponse) -> str | None:
     try:
-        return checked_digest(answer.headers.get("docker-content-digest", ""), answer.url)
+        return checked_digest(answer.headers.get("docker-content-digest", ""), unsigned(answer.url))
     except ProductionError:
         return None
 
@@ -242,41 +339,3 @@ def _json(answer: HttpResponse) -> Any:
         return answer.json()
     except Inconclusive as error:
         raise RegistryError(error.seen, error.next_step) from None
-
-
-@dataclass(frozen=True)
-class Challenge:
-    """One challenge: scheme and parameter names in lower case, values as they stand."""
-
-    scheme: str
-    parameters: Mapping[str, str]
-
-
-def challenges_in(header: str) -> list[Challenge]:
-    """Return the challenges of a `WWW-Authenticate` header in order, up to its first syntax error (RFC 9110, 11.6.1).
-
-    Commas stand between challenges, between the parameters of one, and inside quotes.
-
-    >>> [each.scheme for each in challenges_in('Basic realm="a, b", Bearer realm="https://x/token"')]
-    ['basic', 'bearer']
-    """
-    found: list[tuple[str, dict[str, str]]] = []
-    position = _end(_BETWEEN, header, 0)
-    while position < len(header):
-        if found and (pair := _PARAMETER.match(header, position)):
-            name, quoted, plain = pair.groups()
-            # Of a parameter that is there twice, the first counts.
-            found[-1][1].setdefault(name.lower(), plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
-            position = pair.end()
-        elif scheme := _SCHEME.match(header, position):
-            found.append((scheme[0].lower(), {}))
-            position = _end(_ENCODED, header, scheme.end())
-        else:
-            break
-        position = _end(_BETWEEN, header, position)
-    return [Challenge(scheme, parameters) for scheme, parameters in found]
-
-
-def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
-    matched = pattern.match(text, position)
-    return matched.end() if matched else position

@@ -2,10 +2,11 @@
 
     shot=".venv/bin/python script/docs/terminal_picture.py"
     $shot docs/live_execution.png "PRODUCTION IS BEING CHANGED  2" -- script/rehearse
-    $shot docs/live_plan.png "container stays healthy" -- .venv/bin/pytest features --settings .rehearsals/…
+    $shot docs/live_plan.png "If that may be done" -- .venv/bin/pytest features --settings .rehearsals/…
 
-The command runs in tmux, to its end. For the plan, a practice production must still run its failed release: stop
-`script/rehearse --keep` with Ctrl-C in chapter 1, and take the settings that it prints.
+The command runs in tmux, to its end. For the plan, a practice production must still run its failed release: raise one
+with `script/rehearse breaking-migration --by-hand`, and take the settings that it prints. The clone's own folder is
+shown as `/srv/runbook`.
 """
 
 import io
@@ -21,7 +22,7 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-COLUMNS, LINES = 104, 40
+COLUMNS, LINES = 80, 40
 DEADLINE = 600.0  # seconds
 PAGE = """<!doctype html><meta charset="utf-8"><style>{stylesheet}
 body {{ margin: 0; background: {background}; color: {foreground}; display: inline-block; padding: 14px 18px }}
@@ -51,7 +52,8 @@ def screen(words: str, command: list[str], server: str) -> str:
 def take(picture: Path, words: str, command: list[str]) -> None:
     """Write a PNG of the terminal as it was when it first showed the words."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
-    console.print(Text.from_ansi(screen(words, command, picture.stem).rstrip()), soft_wrap=True)
+    text = screen(words, command, picture.stem).replace(str(Path.cwd()), "/srv/runbook")
+    console.print(Text.from_ansi(text.rstrip()), soft_wrap=True)
     page = console.export_html(theme=MONOKAI, code_format=PAGE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))

@@ -123,7 +123,7 @@ def test_timeline_is_read_without_javascript(plain: Page, told: Told) -> None:
     for step in told.steps:
         own = plain.locator(f"#s{step.seq}")
         assert own.locator("summary .rb-badge").inner_text() == step.outcome
-        assert missing(step.commands, squeezed(own.text_content() or "")) == [], step.words
+        assert missing([*step.commands, *step.looks], squeezed(own.text_content() or "")) == [], step.words
 
 
 def test_all_else_is_read_without_javascript(plain: Page, told: Told) -> None:
@@ -267,6 +267,7 @@ def test_table_below_opens_from_the_keyboard(shown: Shown) -> None:
     if shown.told.entries[-1]["kind"] != "closed":
         expect(rows).to_have_count(0)
         return
+    page.get_by_text("As pytest reported it").press("Enter")  # it is folded
     log = page.locator("#results-table .extras-row").first
     assert not log.is_visible()
     rows.locator("td.col-result").first.press("Enter")

@@ -1,6 +1,7 @@
 """The record, opened in a real Chromium: it reads without JavaScript, fits a phone, asks nobody for anything."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -102,7 +103,7 @@ def test_asks_nobody(browser: Browser, record: Path) -> None:
 def test_output_stays_text(browser: Browser, record: Path) -> None:
     """A script in a command's output is shown and not run."""
     page = opened(browser, record)
-    assert page.title() == "incident"
+    assert page.title().endswith(": incident")
     assert page.locator("article pre script, article b:has-text('boom')").count() == 0
 
 
@@ -147,3 +148,71 @@ def test_runs_of_a_resumed_incident_stand_apart(browser: Browser, tmp_path: Path
     ]
     table, heading, strip = [(box["y"], box["y"] + box["height"]) for box in boxes if box]
     assert heading[0] - table[1] > strip[0] - heading[1] >= 0
+
+
+INTERRUPTED = "20260101T000000Z-shop-rollback"
+
+
+@pytest.fixture(params=["killed", "stopped by Ctrl-C"])
+def interrupted(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The record of a rollback that was interrupted behind the closed gate, and that tells all that a record can."""
+    journal = Journal(tmp_path / INTERRUPTED / "journal.jsonl", Redactor())
+    incident = Executor(INTERRUPTED, Mode.EXECUTE, journal)
+    link = {"name": "Graphs", "url": "https://graphs.example/d/shop?from={from_ms}&to={to_ms}"}
+    journal.write(
+        "opened",
+        incident=INTERRUPTED,
+        type="rollback",
+        mode="execute",
+        project="shop",
+        operator="root (by sudo: on-call)",
+        operator_host="laptop-of-the-one-on-call",
+        host="production-1",
+        typed=[".venv/bin/pytest", "features"],
+        asked_for={"impact": "orders are refused since the deploy", "severity": "S1", "target": "2025-12-15-rc1"},
+        review={"owner": "team-shop", "due_after": "2d", "links": [link]},
+    )
+    journal.write("scenario began", scenario="The target replaces the failed release", feature="2.", description="")
+    incident.record_fact("before", SNAPSHOT)
+    incident.record_fact("origin", {name: SNAPSHOT[name] for name in ("tags", "digests", "log_errors")})
+    incident.record_fact("target", {"tag": "2025-12-15-rc1", "images": {}, "digests": {}})
+    incident.record_fact("strategy", "image-only")
+    change: dict[str, Any] = {
+        "action": "pause_traffic",
+        "summary": "user traffic is paused",
+        "scope": "production",
+        "resource": "gate",
+    }
+    journal.write("action", state="begun", commands=["gate pause"], **change)
+    journal.write("action", state="done", seconds=0.1, receipts=[], **change)
+    words = {"id": "2.4.3", "keyword": "When", "text": "api and jobs are brought up on the target"}
+    incident.step_began(words | {"scenario": "The target replaces the failed release", "place": "2.feature:31"})
+    up: dict[str, Any] = {
+        "action": "bring_up",
+        "summary": "api, jobs are brought up on 2025-12-15-rc1",
+        "scope": "production",
+    }
+    journal.write("action", state="begun", commands=["docker compose up -d api jobs"], resource="api, jobs", **up)
+    if request.param != "killed":
+        incident.step_ended(KeyboardInterrupt(request.param))
+        journal.write("scenario ended", scenario="The target replaces the failed release", outcome="interrupted")
+        incident.record_fact("after", SNAPSHOT | {"gate": "closed"})
+        made = [change["summary"], up["summary"]]
+        journal.write("closed", outcome="interrupted", changes_made=made, reached=[], remaining=["x::Users return"])
+    journal.close()
+    return render(journal.path)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 664)], ids=["desktop", "phone-with-its-bars"])
+def test_what_to_do_next_is_on_the_first_screen(browser: Browser, interrupted: Path, width: int, height: int) -> None:
+    """Whoever opens the page of an interrupted rollback sees at once: users, what is decided, what to type."""
+    page = opened(browser, interrupted, viewport={"width": width, "height": height})
+    assert "nterrupted" in page.title()
+    now = page.locator(".rb-now")
+    assert "not served: traffic is paused since" in now.inner_text()
+    command = now.locator(".rb-command")
+    assert command.inner_text() == f".venv/bin/pytest features --resume {INTERRUPTED} --execute shop"
+    box = command.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= height
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -30,12 +30,13 @@ def out_of_order(wanted: list[str], text: str) -> str | None:
 
 @dataclass
 class Step:
-    """One step: the number of its entry, its words, how it ended, and the commands and requests in it."""
+    """One step: its entry's number, its words, how it ended, its commands and requests, and its looks at the engine."""
 
     seq: int
     words: str
     outcome: str = "interrupted"
     commands: list[str] = field(default_factory=list)
+    looks: list[str] = field(default_factory=list)
     changed_production: bool = False
 
 
@@ -77,6 +78,10 @@ class Told:
     def _within(self, step: Step, entry: dict[str, Any]) -> None:
         if entry["kind"] == "command":
             step.commands.append(entry["command"])
+        elif entry["kind"] == "engine request":
+            step.looks.append(f"{entry['method']} {entry['path']}")
+        elif entry["kind"] == "file look":
+            step.looks.append(", ".join(entry["paths"]))
         elif entry["kind"] == "exchange":
             step.commands.append(f"{entry['method']} {entry['url']}")
         elif entry["kind"] == "action" and entry["scope"] == "production" and entry["state"] in ("begun", "done"):
@@ -116,7 +121,8 @@ class Told:
         """What people were told, what is in quarantine, the strategy out of a restore point, switches left off."""
         changes = [entry for entry in self._all("action") if "commands" in entry]
         messages = {entry["action"]: entry["message"] for entry in changes if "message" in entry}
-        told = [f"{message['title']}\n{message['text']}" for message in messages.values()]
+        # Line by line: on paper a message may go on at the top of the next sheet.
+        told = [line for message in messages.values() for line in (message["title"], *message["text"].splitlines())]
         quarantined = self.facts.get("quarantined") or {}
         told += [quarantined["tag"], *quarantined["digests"].values()] if quarantined else []
         if point := self.facts.get("restore point"):

@@ -67,7 +67,7 @@ class Rehearsed:
 
     def run(self, *arguments: str, settings: Path | None = None, environment: Mapping[str, str] | None = None) -> Ran:
         """Run the runbook on this production, as a person would; Python and its libraries are loaded already."""
-        known = set(self.reports.glob("*/"))
+        known = set(self.reports.glob("[!.]*/"))
         chosen = ("features", "--settings", str(settings or self.practice.settings), "--reports", str(self.reports))
         output = self.reports.parent / "terminal.txt"
         request = {
@@ -79,7 +79,7 @@ class Rehearsed:
         }
         with killed_at_last() as watch:
             exit_code = _zygote().run(request, watch)
-        ran = Ran(exit_code, output.read_text(), next(iter(set(self.reports.glob("*/")) - known), None))
+        ran = Ran(exit_code, output.read_text(), next(iter(set(self.reports.glob("[!.]*/")) - known), None))
         assert ran.folder is None or problems(ran.folder / "journal.jsonl") == []
         return ran
 
@@ -103,6 +103,10 @@ class Rehearsed:
     def _registry_answers(self) -> str | None:
         status = httpx.get(f"{self.practice.registry_url}/v2/", trust_env=False).status_code
         return None if status == 401 else f"HTTP {status}"
+
+    def docker(self, *arguments: str) -> str:
+        """What docker prints on this production's host."""
+        return self.practice.engine.docker(*arguments).strip()
 
     @property
     def env_file(self) -> Path:
@@ -145,9 +149,9 @@ def hasten(practice: PracticeProduction) -> None:
 
 
 @contextmanager
-def planted(name: str, folder: Path) -> Iterator[tuple[Rehearsed, Planted]]:
+def planted(name: str, folder: Path, *, remote: int = 0) -> Iterator[tuple[Rehearsed, Planted]]:
     """A production of its own on which an incident was planted; its records land in `folder`."""
-    practice = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs())
+    practice = PracticeProduction(ROOT, print, plugin_dirs=plugin_dirs(), remote=remote)
     here = Rehearsed(practice, folder / "reports")
 
     def validate(_: PracticeProduction) -> None:
@@ -215,7 +219,7 @@ def state(here: Rehearsed) -> dict[str, object]:
         "revision": sql(practice, "SELECT version_num FROM alembic_version ORDER BY 1"),
         "schema": {table: columns(practice, table) for table in tables(practice)},
         "orders": content_hash(practice, "orders"),
-        "notes": {path.name: path.read_bytes() for path in notes.iterdir()},
+        "notes": {str(path.relative_to(notes)): path.read_bytes() for path in notes.rglob("*") if path.is_file()},
     }
 
 

@@ -10,6 +10,7 @@ One practice production serves them all; before each kill it is brought back to 
 import argparse
 import json
 import random
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -19,7 +20,7 @@ from typing import Any
 
 from rehearsal.incidents.catalogue import find_incident
 from tests.engine import killed_record, same_end
-from tests.engine.conftest import Ran, Rehearsed, docker, planted
+from tests.engine.conftest import Ran, Rehearsed, planted
 from tests.engine.killer import VARIABLE
 
 INCIDENT = find_incident("regression")
@@ -104,16 +105,18 @@ class Campaign:
         practice.wait_for(lambda: "; ".join(same_end.strays(practice)) or None, "nothing at work any more", PATIENCE)
         notes = practice.server / ".runbook"
         for path in notes.iterdir():
-            path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         (notes / "known_good.jsonl").write_text(self._ledger)
+        if practice.second is not None:
+            practice.second.hand_over(notes)
         for path in practice.server.glob(".env.*"):
             path.unlink()
         practice.engine.compose(practice.server, "rm", "--stop", "--force", "api", "jobs")
         practice.deploy(INCIDENT.failed)
-        docker("exec", f"{practice.name}-gateway-1", "gate", "open")
+        here.docker("exec", f"{practice.name}-gateway-1", "gate", "open")
         # The target has to be fetched again, so that this too can be killed in its middle.
         registry = practice.registry_url.removeprefix("http://")
-        docker("image", "rm", "--force", *(f"{registry}/shop/{name}:{INCIDENT.live}" for name in ("api", "jobs")))
+        here.docker("image", "rm", "--force", *(f"{registry}/shop/{name}:{INCIDENT.live}" for name in ("api", "jobs")))
         INCIDENT.wait_for_symptom(practice)
         start = same_end.end_of(here, "no incident")
         start = {key: start[key] for key in ("env file", "files", "gate", "revision", "schema", "orders", "notes")}

@@ -2,7 +2,8 @@
 """The target's code, as far as a database sees it: what an ORM does with the tables and columns that it maps.
 
 It selects every mapped column, inserts rows with all of them, with only what must be there, and with NULL for what may
-be NULL, updates each column, compares each with a value of its declared type, and deletes.
+be NULL and has no default, updates each column, compares each with a value of its declared type, and deletes: first the
+rows that others point to, where the code counts on the database to see to those.
 """
 
 from collections.abc import Iterator
@@ -25,16 +26,37 @@ class Failure:
 
 def tables(models: Models) -> str:
     """The SQL that makes the target's tables."""
-    return "".join(
+    made = "".join(
         f"{f'CREATE SCHEMA IF NOT EXISTS {quoted(table.schema)};' if table.schema else ''}"
-        f"CREATE TABLE {_name(table)} ({', '.join(_column(column) for column in table.columns)});"
+        f"CREATE TABLE {_name(table)} ({', '.join(_columns(table))});"
         for table in models.tables
     )
+    ruled = "".join(rule for table in models.tables for rule in _rules(table))
+    return made + ruled
+
+
+def _rules(table: MappedTable) -> Iterator[str]:
+    for unique in table.uniques:
+        name = f"CONSTRAINT {quoted(unique.name)} " if unique.name else ""
+        yield f"ALTER TABLE {_name(table)} ADD {name}UNIQUE ({', '.join(map(quoted, unique.columns))});"
+    for key in table.foreign_keys or ():
+        name = f"CONSTRAINT {quoted(key.name)} " if key.name else ""
+        columns, above = ", ".join(map(quoted, key.columns)), quoted(key.table or "")
+        yield (
+            f"ALTER TABLE {_name(table)} ADD {name}FOREIGN KEY ({columns}) REFERENCES {above}"
+            f" ON DELETE {key.on_delete} ON UPDATE {key.on_update};"
+        )
 
 
 def rows(models: Models) -> str:
     """The SQL that puts two rows in each of the target's tables."""
-    return "".join(f"{_insert(table, n)};" for table in models.tables for n in (1, 2))
+    return "".join(f"{_insert(table, n)};" for table in _parents_first(models) for n in (1, 2))
+
+
+def _parents_first(models: Models) -> list[MappedTable]:
+    """The tables, those that others point to before them."""
+    above = {key.table for table in models.tables for key in table.foreign_keys or ()}
+    return sorted(models.tables, key=lambda table: table.name not in above)
 
 
 def failures(cluster: Cluster, database: str, models: Models, *, first: str = "", last: str = "") -> list[Failure]:
@@ -59,7 +81,7 @@ def failures(cluster: Cluster, database: str, models: Models, *, first: str = ""
 
 def operations(models: Models) -> Iterator[tuple[str, str]]:
     """Name and SQL of everything that the target's code does."""
-    for table in models.tables:
+    for table in _parents_first(models):
         where, every = _name(table), ", ".join(quoted(column.name) for column in table.columns)
         yield f"select {table.name}", f"CREATE TEMP TABLE seen AS SELECT {every} FROM {where} LIMIT 0; DROP TABLE seen"
         yield f"read {table.name}", f"SELECT count(*) FROM (SELECT {every} FROM {where}) t"
@@ -72,10 +94,13 @@ def operations(models: Models) -> Iterator[tuple[str, str]]:
                 yield f"compare {column.name}", f"SELECT count(*) FROM {where} WHERE {name} = {_value(column, 3)}"
             if column.primary_key:
                 continue
-            yield f"update {column.name}", f"UPDATE {where} SET {name} = {_value(column, 9)}"
-            if column.nullable:
+            if column.nullable and not (column.client_default or column.server_default):
                 yield f"empty {column.name}", f"UPDATE {where} SET {name} = NULL"
-    for table in models.tables:
+            yield f"update {column.name}", f"UPDATE {where} SET {name} = {_written(table, column, 9)}"
+    keys = [key for table in models.tables for key in table.foreign_keys or ()]
+    # Code whose tables point to none another deletes in any order.
+    parents_last = reversed(_parents_first(models)) if keys else models.tables
+    for table in _parents_first(models) if any(key.on_delete.acts for key in keys) else parents_last:
         yield f"delete from {table.name}", f"DELETE FROM {_name(table)}"
 
 
@@ -87,27 +112,49 @@ def _name(table: MappedTable) -> str:
     return f"{quoted(table.schema)}.{quoted(table.name)}" if table.schema else quoted(table.name)
 
 
-def _column(column: MappedColumn) -> str:
+def _columns(table: MappedTable) -> Iterator[str]:
+    key = [column for column in table.columns if column.primary_key]
+    yield from (_column(column, alone=len(key) == 1) for column in table.columns)
+    if len(key) > 1:
+        yield f"PRIMARY KEY ({', '.join(quoted(column.name) for column in key)})"
+
+
+def _column(column: MappedColumn, *, alone: bool) -> str:
     default = ""
     if column.server_default and column.primary_key and column.type == "INTEGER":
         return f"{quoted(column.name)} serial PRIMARY KEY"
+    if column.server_default and column.primary_key and column.type == "UUID":
+        return f"{quoted(column.name)} uuid DEFAULT gen_random_uuid() PRIMARY KEY"
     if column.server_default:
         default = f" DEFAULT {_value(column, 0)}"
     null = "" if column.nullable else " NOT NULL"
-    return f"{quoted(column.name)} {column.type}{default}{null}{' PRIMARY KEY' if column.primary_key else ''}"
+    return f"{quoted(column.name)} {column.type}{default}{null}{' PRIMARY KEY' if column.primary_key and alone else ''}"
 
 
 def _insert(table: MappedTable, n: int, *, nulls: bool = False) -> str:
     given = [column for column in table.columns if not column.server_default or not (column.primary_key or nulls)]
-    values = ["NULL" if nulls and column.nullable else _value(column, n) for column in given]
+    empty = [nulls and column.nullable and not column.client_default for column in given]
+    values = ["NULL" if left else _written(table, each, n) for each, left in zip(given, empty, strict=True)]
     columns = ", ".join(quoted(column.name) for column in given)
     if not given:
         return f"INSERT INTO {_name(table)} DEFAULT VALUES"
     return f"INSERT INTO {_name(table)} ({columns}) VALUES ({', '.join(values)})"
 
 
+def _written(table: MappedTable, column: MappedColumn, n: int) -> str:
+    """A value for a column: one that is there to point to, or one of an enum's labels, where it must be."""
+    if any(column.name in key.columns for key in table.foreign_keys or ()):
+        above = next(key.table for key in table.foreign_keys or () if column.name in key.columns)
+        return f"(SELECT max(id) FROM {quoted(above or '')})"
+    if any(column.name in unique.columns for unique in table.uniques):
+        return f"left(md5(random()::text), 19)::{column.type}"
+    return _value(column, n)
+
+
 def _value(column: MappedColumn, n: int) -> str:
     """A value such as the code writes, typed as drivers type it; as large as the type allows where that may matter."""
+    if column.labels:
+        return f"CAST('{column.labels[n % len(column.labels)]}' AS {column.type})"
     kind = of_text(column.type)
     family = kind.family if kind is not None else None
     text = (
@@ -122,8 +169,8 @@ def _value(column: MappedColumn, n: int) -> str:
             "JSON": f'{{"n": {n}}}',
             "bytes": f"\\x0{n % 10}",
             "UUID": f"00000000-0000-0000-0000-{n:012}",
-        }.get(family or "", ("n" * ((kind.mods[0] if kind and kind.mods else 40) - 2))[:80] + f"{n:02}")
-        if kind
+        }.get(family or "", ("n" * ((kind.mods[0] if kind is not None and kind.mods else 40) - 2))[:80] + f"{n:02}")
+        if kind is not None
         else str(n)
     )
     return f"CAST('{text}' AS {column.type})"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ import httpx
 
 from rehearsal.incidents.database import columns, content_hash, sql, tables
 from rehearsal.practice_production import PracticeProduction
-from tests.engine.conftest import Rehearsed, docker
+from tests.engine.conftest import Rehearsed
 
 _SWITCHED = ("api", "jobs")
-_VOLATILE = {"validated_at", "since"}
+_VOLATILE = {"validated_at", "since", "snapshot"}
 
 
 def end_of(here: Rehearsed, incident: str) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def end_of(here: Rehearsed, incident: str) -> dict[str, Any]:
         "networks and volumes": _things(here),
         "env file": (_sha256(here.env_file), oct(stat.st_mode), stat.st_uid, stat.st_gid),
         "files": sorted(path.name.replace(incident, "INCIDENT") for path in server.iterdir()),
-        "gate": docker("exec", f"{practice.name}-gateway-1", "gate", "state"),
+        "gate": here.docker("exec", f"{practice.name}-gateway-1", "gate", "state"),
         "revision": sql(practice, "SELECT version_num FROM alembic_version ORDER BY 1"),
         "schema": {table: columns(practice, table) for table in tables(practice)},
         "orders": content_hash(practice, "orders"),
@@ -50,21 +51,28 @@ def differences(expected: Mapping[str, Any], seen: Mapping[str, Any]) -> list[st
 
 
 def announcements(here: Rehearsed, incident: str) -> int:
-    """How often the incident was announced."""
+    """How often people were told that the incident is done."""
     received = httpx.get(f"{here.practice.desk_url}/announcements", trust_env=False).json()
-    return sum(incident in json.dumps(announcement) for announcement in received)
+    return sum(incident in json.dumps(each) for each in received if each["type"] == "success")
 
 
 def strays(practice: PracticeProduction) -> list[str]:
-    """The commands on this production that run now."""
+    """The commands on this production that run now: on a second host those of its user, and each ssh to it."""
     found = []
+    home = Path(f"/proc/{practice.second.process}/ns/net").readlink() if practice.second else None
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes().split(b"\0")
+            there = home is not None and (folder / "ns/net").readlink() == home
+            uid = re.findall(r"^Uid:\t(\d+)", (folder / "status").read_text(), re.MULTILINE) if there else []
         except OSError:
             continue
         line = b" ".join(words).decode(errors="replace").strip()
-        if practice.name in line:
+        if there:
+            ours = uid == ["4711"] and not line.startswith("sshd:")
+        else:
+            ours = practice.name in line and (home is None or line.startswith("ssh "))
+        if ours and line:
             found.append(line)
     return sorted(found)
 
@@ -73,11 +81,11 @@ def _inspected(here: Rehearsed) -> dict[str, Any]:
     ids = [
         identity
         for project in (here.practice.name, f"{here.practice.name}-outside")
-        for identity in docker(
+        for identity in here.docker(
             "ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={project}"
         ).split()
     ]
-    return {found["Name"].lstrip("/"): found for found in json.loads(docker("inspect", *ids))}
+    return {found["Name"].lstrip("/"): found for found in json.loads(here.docker("inspect", *ids))}
 
 
 def _service(found: Mapping[str, Any]) -> str:
@@ -102,8 +110,8 @@ def _identity(found: Mapping[str, Any]) -> tuple[object, ...]:
 def _things(here: Rehearsed) -> list[str]:
     label = f"label=com.docker.compose.project={here.practice.name}"
     return [
-        *docker("network", "ls", "--filter", label, "--format", "network {{.Name}}").splitlines(),
-        *sorted(docker("volume", "ls", "--filter", label, "--format", "volume {{.Name}}").splitlines()),
+        *here.docker("network", "ls", "--filter", label, "--format", "network {{.Name}}").splitlines(),
+        *sorted(here.docker("volume", "ls", "--filter", label, "--format", "volume {{.Name}}").splitlines()),
     ]
 
 
@@ -115,6 +123,8 @@ def _notes(folder: Path, incident: str) -> dict[str, object]:
         if path.suffix == ".jsonl":
             lines = [json.loads(line.replace(incident, "INCIDENT")) for line in path.read_text().splitlines()]
             found[name] = [{key: line[key] for key in line.keys() - _VOLATILE} for line in lines]
+        elif path.is_dir():  # release snapshots, each with its own salt
+            found[name] = sorted((each.name, oct(each.stat().st_mode)) for each in path.iterdir())
         else:
             found[name] = (_sha256(path), oct(path.stat().st_mode))
     return found

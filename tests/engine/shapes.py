@@ -102,7 +102,7 @@ class Shaped:
         (self._server / "docker-compose.yml").write_text(self._compose_text)
         self._here.env_file.write_text(self._env_text)
         for path in (self._server / ".runbook").iterdir():
-            path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         (self._server / ".runbook/known_good.jsonl").write_text(self._ledger)
 
     def _put_on(self, shape: Shape) -> Path:

@@ -11,14 +11,14 @@ import pytest
 from runbook.actions import Check
 from runbook.chapters.context import Context
 from runbook.errors import CheckFailed, EngineError, RunbookError
-from runbook.hosts.local import Host
+from runbook.hosts.local import LocalHost
 from runbook.incident.executor import Executor, Mode
 from runbook.incident.options import Options
 from runbook.journal.journal import Journal
 from runbook.production.compose import Production
 from runbook.production.service.traffic import TrafficGate
 from runbook.secrets.known import redactor_for
-from runbook.settings.loader import load
+from runbook.settings.loading.loader import load
 from runbook.settings.schema import Settings
 from tests.engine.conftest import Rehearsed, docker
 
@@ -46,8 +46,7 @@ def tools_for(tmp_path: Path) -> Iterator[Tools]:
     (tmp_path / "i").mkdir()
     yield make
     for context in made:
-        for client in (context.http._client, context.http._unverified):
-            client.close()
+        context.close()
 
 
 def seen(context: Context, check: Check) -> str:
@@ -63,14 +62,14 @@ def test_practice_passes(rehearsed: Rehearsed, tools_for: Tools) -> None:
     assert seen(context, context.gate.check_consistent(context.health.is_ready)).startswith(
         "the gate says open, and http"
     )
-    assert seen(context, context.gate.check_commands()).count("gate of gateway") == 2
+    assert seen(context, context.gate.check_commands()).count("gate of gateway") == 3
     assert (
         seen(context, context.switch.check_reaches_containers())
         == "EXPORT_MODE reaches api: EXPORT_MODE; jobs: EXPORT_MODE"
     )
     assert "with credentials" in seen(context, context.switch.check_observable())
     # The switch is on, and would be turned off: inside it is on, of which no waiting makes off.
-    with pytest.raises(CheckFailed, match=r"seen: .*-api-1 sees EXPORT_MODE=on"):
+    with pytest.raises(CheckFailed, match=r"seen: .*-api-\d+ sees EXPORT_MODE=on"):
         context.incident.verify(context.switch.check_inside_containers())
 
 
@@ -125,7 +124,7 @@ def test_paused_container_is_not_waited_for(rehearsed: Rehearsed, tools_for: Too
 def test_engine_that_nobody_reaches(rehearsed: Rehearsed, tools_for: Tools, tmp_path: Path) -> None:
     """It is told as what it is; no image is said to be missing, and no gate to be in a wrong state."""
     context = tools_for(load(rehearsed.practice.settings))
-    host = Host({"DOCKER_HOST": f"unix://{tmp_path}/no-engine.sock"}, context.incident)
+    host = LocalHost({"DOCKER_HOST": f"unix://{tmp_path}/no-engine.sock"}, context.incident)
     production = Production(host, context.settings.project, context.settings.deadlines)
     with pytest.raises(EngineError, match="reached no Docker engine"):
         production.image_id("shop/api:v1")

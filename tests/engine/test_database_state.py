@@ -11,9 +11,9 @@ import pytest
 from runbook.errors import Inconclusive
 from runbook.migrations.data_loss import losses_of
 from runbook.migrations.database import Database
-from runbook.migrations.database_state import DatabaseState
-from runbook.migrations.restore_point import _DATA_OF
-from runbook.settings.schema import DatabaseSettings
+from runbook.migrations.database_state import is_unchanged, read_state
+from runbook.migrations.restoring.dump_file import DATA_OF
+from runbook.settings.database import DatabaseSettings
 from tests.engine.postgres_cluster import Cluster, cluster
 
 TABLES = """
@@ -32,7 +32,7 @@ class Direct(Database):
 
     def __init__(self, server: Cluster) -> None:
         self._server = server
-        self._settings = DatabaseSettings(user="postgres", name="shop")
+        self._given = DatabaseSettings(user="postgres", name="shop")
 
     def ask(self, query: str, *, deadline: float | None = None) -> list[list[str]]:
         """As Database does."""
@@ -73,11 +73,11 @@ def server() -> Iterator[Cluster]:
 def test_whatever_is_written_is_seen(server: Cluster, sql: str) -> None:
     """Rows that come, go or change in any table, also as many as before, and large objects."""
     database = Direct(server)
-    before = DatabaseState.read(database, 60)
+    before = read_state(database, 60)
     assert before.snapshot
-    assert before.unchanged(database, 60)
+    assert is_unchanged(before, database, 60)
     server.must("shop", sql)
-    assert not before.unchanged(database, 60)
+    assert not is_unchanged(before, database, 60)
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,9 @@ def test_what_writes_no_row_of_this_database_is_let_pass(server: Cluster, databa
     """The WAL moves with all of these."""
     shop = Direct(server)
     server.must("shop", "SELECT lo_unlink(oid) FROM pg_largeobject_metadata")
-    before = DatabaseState.read(shop, 60)
+    before = read_state(shop, 60)
     server.must(database, sql)
-    assert before.unchanged(shop, 60)
+    assert is_unchanged(before, shop, 60)
 
 
 def test_losses_are_counted_by_reading_alone(server: Cluster) -> None:
@@ -110,7 +110,7 @@ def test_losses_are_counted_by_reading_alone(server: Cluster) -> None:
         ALTER TABLE customers ALTER COLUMN name TYPE varchar(40); ALTER TABLE customers ALTER COLUMN name TYPE char(2);
         ALTER TABLE orders ALTER COLUMN customer TYPE bigint; UPDATE "o'dd" SET "a\\b" = NULL;
     """
-    before = DatabaseState.read(Direct(server), 60)
+    before = read_state(Direct(server), 60)
     days = server.must("shop", "SELECT count(*) FROM days").strip()
     assert [str(loss).removesuffix(" rows hold values") for loss in losses_of(sql, Direct(server))] == [
         "table customers, rows deleted: 1",
@@ -121,7 +121,7 @@ def test_losses_are_counted_by_reading_alone(server: Cluster) -> None:
         "column customers.name, changed to another type: 1",
         "column o'dd.a\\b, overwritten: an unknown number of",
     ]
-    assert before.unchanged(Direct(server), 60)
+    assert is_unchanged(before, Direct(server), 60)
     server.must("shop", "CREATE VIEW sly AS SELECT nextval('orders_id_seq') AS id")
     with pytest.raises(Inconclusive, match="read-only"):
         Direct(server).values_held("sly", ["id"])
@@ -141,5 +141,5 @@ def test_every_table_that_must_be_in_a_dump_is_named_there(server: Cluster, tmp_
     subprocess.run(dumping, check=True, timeout=60)
     listing = [str(server.programs / "pg_restore"), "--list", str(dump)]
     listed = subprocess.run(listing, check=True, capture_output=True, text=True, timeout=60).stdout
-    assert set(Direct(server).tables()) == set(_DATA_OF.findall(listed))
+    assert set(Direct(server).tables()) == set(DATA_OF.findall(listed))
     assert "my schema odd name shop owner" in Direct(server).tables()

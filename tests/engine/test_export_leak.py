@@ -1,16 +1,65 @@
 """The incident `export-leak`: switched off, felt by everybody, on the release that runs, and switched on again."""
 
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
+import boto3
 import httpx
+import pytest
 
 from rehearsal.incidents.catalogue import find_incident
 from runbook.report.follow_up.follow_ups import follow_ups
 from tests.engine.conftest import Rehearsed, docker, state
 from tests.engine.judging import Scene, held, page, planned_and_executed, words
+from tests.support.stores import ROOT_TOKEN, bao, moto_server, openbao_server
 
 LIVE = "2025-12-15-rc1"
+
+
+class InStore(NamedTuple):
+    """A switch in a secret store: what the settings say of it, the login for a run, and what the store says now."""
+
+    address: str
+    section: str
+    environment: dict[str, str]
+    says: Callable[[], str]
+
+
+@contextmanager
+def in_vault() -> Iterator[InStore]:
+    with openbao_server() as url:
+        bao(url, "POST", "secret/data/shop", data={"EXPORT_MODE": "on", "DB_PASSWORD": "password-4711"})
+        section = f'\n[vault]\naddress = "{url}"\ntoken = {{ env = "VAULT_TOKEN" }}\n'
+        yield InStore(
+            '{ vault = "shop", key = "EXPORT_MODE" }',
+            section,
+            {"VAULT_TOKEN": ROOT_TOKEN},
+            lambda: str(bao(url, "GET", "secret/data/shop")["data"]["data"]["EXPORT_MODE"]),
+        )
+
+
+@contextmanager
+def in_ssm() -> Iterator[InStore]:
+    login = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE4711", "AWS_SECRET_ACCESS_KEY": "testing-4711"}
+    with moto_server() as url:
+        ssm = boto3.client(
+            "ssm",
+            region_name="eu-central-1",
+            endpoint_url=url,
+            aws_access_key_id="AKIAEXAMPLE4711",
+            aws_secret_access_key="testing-4711",
+        )
+        ssm.put_parameter(Name="/shop/EXPORT_MODE", Value="on", Type="String")
+        yield InStore(
+            '{ ssm = "/shop/EXPORT_MODE" }',
+            f'\n[aws]\nregion = "eu-central-1"\nendpoint_url = "{url}"\n',
+            login,
+            lambda: str(ssm.get_parameter(Name="/shop/EXPORT_MODE")["Parameter"]["Value"]),
+        )
 
 
 class TestExportLeak:
@@ -66,7 +115,7 @@ class TestExportLeak:
         here.env_file.write_text(text.replace("IMAGE_TAG=2025-12-22-rc1", f"IMAGE_TAG={LIVE}"))
         prepared = here.env_file.read_bytes()
         with find_incident(self.incident).strangers(here.practice) as load:
-            recovery = "the switch exports is turned (EXPORT_MODE=off); release and schema stay as they are"
+            recovery = "switch exports: EXPORT_MODE=off"
             ran = planned_and_executed(here, self.incident, recovery)
             felt = self.statuses(here)
         assert felt == {"stranger": {404}, "user": {404}}
@@ -83,6 +132,8 @@ class TestExportLeak:
         assert load.count(200) > 0
         assert load.count(200, since=first.answered_at) == 0
         assert "Switched: EXPORT_MODE=off" in page(ran)
+        announced = httpx.get(f"{here.practice.desk_url}/announcements", trust_env=False).json()
+        assert f"{here.practice.name}: exports is off" in json.dumps(announced[-1])
         (off,) = follow_ups(ran.entries).switches_off
         assert (off.name, off.value, off.owner) == ("exports", "off", "the team that owns orders")
         assert datetime.fromisoformat(off.due) - datetime.fromisoformat(off.since) < timedelta(hours=24, seconds=1)
@@ -100,3 +151,24 @@ class TestExportLeak:
         assert self.image_ids(here) == images
         assert "Switched: EXPORT_MODE=on" in page(ran)
         assert follow_ups(ran.entries).switches_off == ()
+
+    @pytest.mark.parametrize("store", [in_vault, in_ssm])
+    def test_switched_off_and_on_in_a_store(
+        self, scene: Scene, tmp_path: Path, store: Callable[[], AbstractContextManager[InStore]]
+    ) -> None:
+        """Store, its copy in the env file, and the containers follow; the store's login is on no record."""
+        here, _ = scene
+        with store() as switch:
+            settings = tmp_path / "runbook.toml"
+            header = "[switches.exports]\n"
+            text = here.practice.settings.read_text().replace(header, f"{header}store = {switch.address}\n")
+            settings.write_text(text + switch.section)
+            for way, value in (("--disable", "off"), ("--enable", "on")):
+                turn = ("-m", "emergency", way, "exports", "--execute", here.practice.name)
+                ran = here.run(*turn, settings=settings, environment=switch.environment)
+                assert ran.exit_code == 0, ran.terminal
+                assert switch.says() == value
+                assert f"EXPORT_MODE={value}" in here.env_file.read_text()
+                assert self.inside(here) == [value, value]
+                secrets = ("password-4711", "testing-4711", ROOT_TOKEN)
+                assert not [secret for secret in secrets if secret in page(ran)]

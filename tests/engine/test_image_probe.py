@@ -19,9 +19,10 @@ from rehearsal.stages import Stages
 from runbook.errors import Inconclusive
 from runbook.migrations.image.contained import LABEL
 from runbook.migrations.image.inside.graph import between
+from runbook.migrations.image.mapped_models import ForeignKey, Rule, UniqueKey
 from runbook.migrations.image.probe import ask_image
 from runbook.migrations.image.report import ImageReport, Shape, to_json
-from runbook.settings.schema import MigrationSettings
+from runbook.settings.database import MigrationSettings
 from tests.support.campaigns import campaign
 from tests.support.parts import Heard, host
 
@@ -38,6 +39,10 @@ COPY add-packages /usr/local/sbin/
 RUN add-packages python3
 FROM bare AS old
 RUN add-packages python3-alembic python3-sqlalchemy
+WORKDIR /srv
+COPY projects .
+FROM bare AS flask
+RUN add-packages python3-flask-migrate python3-flask-sqlalchemy
 WORKDIR /srv
 COPY projects .
 FROM {current} AS current
@@ -99,7 +104,19 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
     (context / "Dockerfile").write_text(text)
     tags = {}
     try:
-        for stage in ("bare", "old", "current", "loud", "louder", "rooted", "closed", "pyproject", "stuck", "practice"):
+        for stage in (
+            "bare",
+            "old",
+            "flask",
+            "current",
+            "loud",
+            "louder",
+            "rooted",
+            "closed",
+            "pyproject",
+            "stuck",
+            "practice",
+        ):
             tag = f"rollback-runbook/probe-test-{stage}:{token}"
             engine.docker("build", "--force-rm", "--target", stage, "--tag", tag, str(context), timeout=600)
             tags[stage] = tag
@@ -186,7 +203,7 @@ def test_mapped_columns_say_who_fills_them(image: str) -> None:
     assert found.span is None
     assert found.models is not None
     tables = {(table.schema, table.name): table for table in found.models.tables}
-    assert set(tables) == {(None, "things"), ("other", "links")}
+    assert set(tables) == {(None, "things"), (None, "keyed"), ("other", "links")}
     seen = {
         column.name: (column.type, column.nullable, column.client_default, column.server_default)
         for column in tables[None, "things"].columns
@@ -207,7 +224,29 @@ def test_mapped_columns_say_who_fills_them(image: str) -> None:
     }
     keys = [(column.primary_key, column.server_default) for column in tables["other", "links"].columns]
     assert keys == [(True, False), (True, False)]
-    assert to_json(found)["models"]["tables"][0]["schema"] == "other"
+    assert {table["schema"] for table in to_json(found)["models"]["tables"]} == {None, "other"}
+
+
+def test_mapped_tables_tell_their_keys(image: str) -> None:
+    """Foreign keys with their rules, unique keys of plain columns, the labels of enums, and partitioning."""
+    found = ask(image, "normal")
+    assert found.models is not None
+    tables = {table.name: table for table in found.models.tables}
+    links, keyed = tables["links"], tables["keyed"]
+    assert links.foreign_keys == (
+        ForeignKey(("thing",), "of_thing", "things", None, Rule.SET_NULL, Rule.CASCADE, points_to=("id",)),
+    )
+    assert links.uniques == (UniqueKey(("name",)),)
+    assert keyed.foreign_keys == (
+        ForeignKey(("thing", "name"), None, "links", "other", Rule.CASCADE, points_to=("thing", "name")),
+    )
+    assert keyed.uniques == (UniqueKey(("day", "mood"), "one_a_day"), UniqueKey(("plain",), "plain_key"))
+    assert keyed.partitioned
+    assert not links.partitioned
+    labels = {name: column.labels for name, column in (tables["things"].by_name | keyed.by_name).items()}
+    assert {name: found for name, found in labels.items() if found is not None} == {
+        "colour": ("RED",), "mood": ("glad", "sad"), "plain": ("a", "b"),
+    }  # fmt: skip
 
 
 def test_merge_counts_both_branches(image: str) -> None:
@@ -323,6 +362,19 @@ def test_tables_of_an_env_that_connects_are_known(image: str) -> None:
     found = ask(image, "connects")
     assert found.models is not None
     assert [table.name for table in found.models.tables] == ["things"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "project"), [("current", "module_level"), ("current", "secret_files"), ("flask", "flask_app")]
+)
+def test_what_env_py_takes_for_granted(images: Images, stage: str, project: str) -> None:
+    """Metadata that is passed online alone, secrets in files, a Flask application: all is had all the same."""
+    found = ask(images.tags[stage], project, ("base", "0001"), environment={"FLASK_APP": f"{project}/app.py"})
+    assert found.problems == ()
+    assert found.models is not None
+    assert [table.name for table in found.models.tables] == ["things"]
+    assert found.upgrade is not None
+    assert "CREATE TABLE things" in (found.upgrade.sql or "")
 
 
 def test_noise_is_not_an_answer(image: str) -> None:

@@ -7,11 +7,13 @@ import subprocess
 from rehearsal.env_file import set_tag
 from rehearsal.incidents.catalogue import NEW_CUSTOMERS
 from rehearsal.incidents.database import columns, restore, rows, sql, tables
+from runbook.incident.facts import RestoreStep
 from runbook.journal.verify import verify
-from runbook.report.follow_up.follow_ups import RestoreStep, follow_ups
-from runbook.settings.loader import load
+from runbook.report.follow_up.follow_ups import follow_ups
+from runbook.settings.loading.loader import load
 from tests.engine.conftest import Rehearsed, docker, running, state
-from tests.engine.judging import Scene, held, page, planned_and_executed, told, words
+from tests.engine.judging import Scene, fits_on_one_screen, held, page, planned_and_executed, told, words
+from tests.support.same_commands import commands
 
 LIVE = "2025-12-15-rc1"
 
@@ -28,10 +30,12 @@ class TestBreakingMigration:
         plan = here.run("--accept-loss", "0004_customers")
         assert plan.exit_code == 0, plan.terminal
         assert state(here) == before
+        planned = "\n".join(commands(plan.entries))
+        assert "IMAGE_TAG=2025-12-20-rc1 docker compose" in planned
+        assert "downgrade 0003_heartbeats" in planned
+        assert "pg_dump" in planned
+        assert fits_on_one_screen(plan, 35)
         seen = words(plan)
-        assert "IMAGE_TAG=2025-12-20-rc1 docker compose" in seen
-        assert "downgrade 0003_heartbeats" in seen
-        assert "pg_dump" in seen
         assert f"--accept-loss 0004_customers --execute {here.practice.name}" in seen
 
     def test_held_without_acceptance(self, scene: Scene) -> None:
@@ -41,8 +45,9 @@ class TestBreakingMigration:
         ran = here.run("--execute", here.practice.name)
         planned = here.run()
         assert planned.exit_code == 6, planned.terminal
-        assert "DECISION NEEDED: no changes were made to production" in planned.terminal
-        assert "downgrade 0003_heartbeats" in planned.terminal
+        assert "DECISION NEEDED, nothing was changed" in planned.terminal
+        assert fits_on_one_screen(planned, 35)
+        assert "downgrade 0003_heartbeats" in "\n".join(commands(planned.entries))
         customers = sql(here.practice, "SELECT count(*) FROM customers")[0]
         orders = sql(here.practice, "SELECT count(*) FROM orders")[0]
         held(
@@ -70,8 +75,7 @@ class TestBreakingMigration:
         others = {name: i for name, i in here.ids().items() if "-api-" not in name and "-jobs-" not in name}
         held_by_failed = rows(here.practice, "orders", where=f"NOT ({left.before})")
         assert len(held_by_failed) == len(NEW_CUSTOMERS) == len(left.placed)
-        recovery = "the schema is downgraded from 0004_customers to 0003_heartbeats, then the application goes to"
-        ran = planned_and_executed(here, self.incident, f"strategy: {recovery} {LIVE} because the verdict")
+        ran = planned_and_executed(here, self.incident, "~ schema 0004_customers → 0003_heartbeats")
 
         assert (running(here, "api"), running(here, "jobs")) == (LIVE, LIVE)
         assert others.items() <= here.ids().items()
@@ -113,16 +117,16 @@ class TestBreakingMigration:
         journal = max(here.reports.glob("*-rollback/journal.jsonl"))
         (point,) = follow_ups(verify(journal).entries).restore_points
         live = {table: rows(here.practice, table) for table in ("orders", "alembic_version")}
-        typed(here, *point.beside)
+        typed(here, *point.restore.beside)
         assert {table: rows(here.practice, table) for table in live} == live
         names = rows(here.practice, "customers", ["name"], database="shop_restored")
         assert {str(order["customer"]) for order in NEW_CUSTOMERS} <= set(names)
 
         failed = "2025-12-20-rc1"
-        (naming,) = (step for step in point.instead if failed in step.why)
+        (naming,) = (step for step in point.restore.instead if failed in step.why)
         assert "0004_customers" in naming.why
         set_tag(here.env_file, failed)
-        typed(here, *point.instead)
+        typed(here, *point.restore.instead)
         here.practice.wait_ready(failed)
         assert sql(here.practice, "SELECT version_num FROM alembic_version") == ["0004_customers"]
         assert {order["id"] for order in left.placed} <= {order["id"] for order in here.practice.ask("/orders").json()}
@@ -153,7 +157,7 @@ class TestAdditiveMigration:
         """The target serves users on the newer schema; nothing of the schema or of its rows has changed."""
         here, left = scene
         before = state(here)
-        recovery = f"strategy: the application alone, to {LIVE}; the schema stays at 0004_discounts because the verdict"
+        recovery = "migrations additive → image-only schema stays at 0004_discounts"
         ran = planned_and_executed(here, self.incident, recovery)
         now = state(here)
         for same in ("revision", "schema", "orders", "gate"):
@@ -209,8 +213,7 @@ class TestForwardFix:
         here, left = scene
         fix = "2025-12-20-rc2"
         orders = here.practice.ask("/orders").json()
-        recovery = f"way: forward to {fix}; the schema is migrated on to 0005_orders_by_customer"
-        ran = planned_and_executed(here, self.incident, recovery)
+        ran = planned_and_executed(here, self.incident, "~ schema 0004_customers → 0005_orders_by_customer")
         assert (running(here, "api"), running(here, "jobs")) == (fix, fix)
         assert sql(here.practice, "SELECT version_num FROM alembic_version") == ["0005_orders_by_customer"]
         assert here.practice.ask("/orders").json() == orders

@@ -1,23 +1,17 @@
 """The target's start, tried on a copy of the schema, and the commands that migrate: on a small real production."""
 
-import shutil
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from rehearsal.docker_host.engine import Engine
-from rehearsal.images.parts import build_parts, plan_parts
-from rehearsal.stages import Stages
-from runbook.chapters import startup_check
 from runbook.chapters.migrating.migrate_command import Direction, starts
+from runbook.chapters.startup import check as startup_check
 from runbook.chapters.startup import trial
 from runbook.chapters.startup.scratch_project import LABEL, UNTIL
 from runbook.errors import Inconclusive
@@ -25,13 +19,13 @@ from runbook.hosts.command import Command
 from runbook.migrations.database import Database
 from runbook.production.compose import Production
 from runbook.production.service.health import Health
-from runbook.release import ImageName, Release
-from runbook.settings.schema import DatabaseSettings, Deadlines, HealthSettings, MigrationSettings, Project
+from runbook.settings.application import HealthSettings
+from runbook.settings.database import DatabaseSettings, MigrationSettings
+from runbook.settings.schema import Project
+from tests.engine.small_production import DEADLINES, Here, left, raised
 from tests.support.incident_parts import incident
 from tests.support.parts import asking, host
 
-PROJECT = Path(__file__).parent / "start_projects"
-DEADLINES = Deadlines(command=60, healthy=120, stable=1, up=120)
 DOCKERFILE = """
 FROM {runtime}
 WORKDIR /srv/app
@@ -51,7 +45,7 @@ services:
     volumes: ["/var/run:/host-run"]
     networks: {{default: {{ipv4_address: 10.213.78.10}}}}
     depends_on: [db]
-    labels: &mine {{{label}: "1"}}
+    labels: &mine {{io.rollback-runbook.start-trial-test: "1"}}
   db:
     image: {db}
     container_name: {name}-database
@@ -69,99 +63,40 @@ INSERT INTO audit.versions VALUES ('0002');
 """
 
 
-class Built(Release):
-    """A release that was built here: no registry has given its images a digest."""
-
-    def pinned(self, service: str) -> str:
-        return str(self.images[service])
-
-
-@dataclass
-class Here:
-    """The production of these tests, and the folder that it lies in."""
-
-    folder: Path
-    name: str
-    image: str
-
-    @property
-    def release(self) -> Release:
-        return Built("v1", {"api": ImageName.parse(self.image)}, {"api": "unpublished"})
-
-    def compose(self, *arguments: str) -> str:
-        argv = ["docker", "compose", "-p", self.name, *arguments]
-        return subprocess.run(argv, cwd=self.folder, check=True, capture_output=True, text=True, timeout=120).stdout
-
-    def sql(self, text: str) -> str:
-        return self.compose("exec", "-T", "db", "psql", "-qtA", "-U", "shop", "-d", "shop", "-c", text)
-
-    @contextmanager
-    def context(self, folder: Path, kind: str, **migrations: Any) -> Iterator[Any]:
-        """The runbook's parts for this production, whose api does at its start what `kind` says."""
-        (self.folder / ".env").write_text(f"PASSWORD=dollar$$and'quote\nKIND={kind}\nIMAGE_TAG=v1\n")
-        name = f"trial-{uuid.uuid4().hex[:8]}"
-        (folder / name).mkdir(parents=True)
-        found, there = incident(folder / name), host()
-        found.name = name
-        project = Project.model_validate({"name": self.name, "directory": str(self.folder), "services": ["api"]})
-        production = Production(there, project, DEADLINES)
-        database = DatabaseSettings(user="shop", name="shop", version_table="versions", version_schema="audit")
-        with asking() as http:
-            yield SimpleNamespace(
-                incident=found, host=there, production=production,
-                health=Health(production, http, HealthSettings(), {"Host": "shop.example"}, DEADLINES),
-                database=Database(production, database),
-                settings=SimpleNamespace(
-                    project=project, database=database, deadlines=DEADLINES, health=HealthSettings(),
-                    migrations=MigrationSettings.model_validate(migrations),
-                ),
-            )  # fmt: skip
+@contextmanager
+def parts_of(here: Here, folder: Path, kind: str, **migrations: Any) -> Iterator[Any]:
+    """The runbook's parts for this production, whose api does at its start what `kind` says."""
+    (here.folder / ".env").write_text(f"PASSWORD=dollar$$and'quote\nKIND={kind}\nIMAGE_TAG=v1\n")
+    name = f"trial-{uuid.uuid4().hex[:8]}"
+    (folder / name).mkdir(parents=True)
+    found, there = incident(folder / name), host()
+    found.name = name
+    project = Project.model_validate({"name": here.name, "directory": str(here.folder), "services": ["api"]})
+    production = Production(there, project, DEADLINES)
+    database = DatabaseSettings(user="shop", name="shop", version_table="versions", version_schema="audit")
+    with asking() as http:
+        yield SimpleNamespace(
+            incident=found, host=there, production=production,
+            health=Health(production, http, HealthSettings(), {"Host": "shop.example"}, DEADLINES),
+            database=Database(production, database),
+            settings=SimpleNamespace(
+                project=project, database=database, deadlines=DEADLINES, health=HealthSettings(), api="api",
+                migrations=MigrationSettings.model_validate(migrations),
+            ),
+        )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    """A production at a revision that its image does not know; removed at the end."""
-    engine = Engine(tmp_path_factory.mktemp("docker"))
-    plan = plan_parts(engine)
-    build_parts(engine, plan, "start-trial-test", Stages(print))
-    token = uuid.uuid4().hex[:8]
-    name, image = f"trialtest-{token}", f"rollback-runbook/start-trial-test:{token}"
-    context = tmp_path_factory.mktemp("context")
-    shutil.copytree(PROJECT, context, dirs_exist_ok=True)
-    (context / "Dockerfile").write_text(DOCKERFILE.format(runtime=plan.tags["runtime"]))
-    folder = tmp_path_factory.mktemp("production")
-    (folder / ".env").write_text("PASSWORD=dollar$$and'quote\nKIND=plain\n")
-    text = COMPOSE.format(api=image, db=plan.tags["database"], name=name, label="io.rollback-runbook.start-trial-test")
-    (folder / "docker-compose.yml").write_text(text)
-    found = Here(folder, name, image)
-    engine.docker("build", "--force-rm", "--tag", image, str(context), timeout=300)
-    try:
-        found.compose("up", "-d")
-        ready = Command(("docker", "exec", f"{name}-database", "pg_isready", "-q", "-h", "127.0.0.1"), 30)
-        until = time.monotonic() + 120
-        while host().run(ready).exit_code:
-            assert time.monotonic() < until
-            time.sleep(0.2)
+    """A production at a revision that its image does not know."""
+    with raised(tmp_path_factory, "start-trial", DOCKERFILE, COMPOSE) as found:
         found.sql(SCHEMA)
         yield found
-    finally:
-        found.compose("down", "--volumes", "--timeout", "0")
-        engine.docker("image", "rm", "--force", image)
-
-
-def left(here: Here) -> str:
-    """What a trial has left on the engine."""
-    mine = ("--filter", f"label={LABEL}={here.name}")
-    listed = [
-        subprocess.run(["docker", kind, "ls", *more, "-q", *mine], check=True, capture_output=True, text=True).stdout
-        for kind, more in (("container", ("-a",)), ("network", ()))
-    ]
-    return "".join(listed)
 
 
 def tried(here: Here, folder: Path, kind: str, **migrations: Any) -> Any:
     """How the target fares whose start is of that kind; nothing stays of the trial, and production is as it was."""
-    with here.context(folder, kind, **migrations) as context:
+    with parts_of(here, folder, kind, **migrations) as context:
         try:
             return startup_check.migrates_not_at_start(context, here.release).observe()
         finally:
@@ -228,7 +163,7 @@ def test_trial_that_was_interrupted_or_killed(here: Here, tmp_path: Path, monkey
         host().check(Command((*make, f"{UNTIL}={until}", here.image), 30)).text.strip() for until in (5, 99999999999)
     )
     try:
-        with here.context(tmp_path, "plain") as context:
+        with parts_of(here, tmp_path, "plain") as context:
             trial.StartTrial(context, here.release)._project._sweep()
         assert left(here).split() == [new[:12]]
     finally:
@@ -239,21 +174,21 @@ def test_commands_run_whatever_the_entrypoint(here: Here, tmp_path: Path) -> Non
     """By a Python off PATH, past an ENTRYPOINT that swallows, beside a container that has the service's address."""
     here.sql("UPDATE audit.versions SET version_num = '0001'")
     try:
-        with here.context(tmp_path, "plain", python="/opt/own-python") as context:
+        with parts_of(here, tmp_path, "plain", python="/opt/own-python") as context:
             seen = starts(context, "v1", Direction.DOWNGRADE).observe()
             assert (seen.ok, seen.seen.partition(" in the image")[2]) == (True, " of v1 finds the database at 0001"), (
                 seen
             )
-        with here.context(tmp_path, "plain", python="no-such-python") as context:
+        with parts_of(here, tmp_path, "plain", python="no-such-python") as context:
             seen = starts(context, "v1", Direction.UPGRADE).observe()
             assert not seen.ok
             assert 'exec: "no-such-python"' in seen.seen
         own = ["/opt/own-python", "-m", "alembic", "downgrade", "{revision}"]
-        with here.context(tmp_path, "plain", downgrade=own) as context:
+        with parts_of(here, tmp_path, "plain", downgrade=own) as context:
             assert starts(context, "v1", Direction.DOWNGRADE).observe().ok
         # One that does not know --help and would write: it has no network to do it by.
         rogue = "import os,psycopg; psycopg.connect(os.environ['DATABASE_URL']).execute('DROP TABLE orders').commit()"
-        with here.context(tmp_path, "plain", downgrade=["python3", "-c", rogue, "{revision}"]) as context:
+        with parts_of(here, tmp_path, "plain", downgrade=["python3", "-c", rogue, "{revision}"]) as context:
             seen = starts(context, "v1", Direction.DOWNGRADE).observe()
             assert not seen.ok
             assert here.sql("SELECT note FROM orders").strip() == "kept"

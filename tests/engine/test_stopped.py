@@ -29,7 +29,7 @@ def wait_for_words(journal: Path, words: str) -> None:
 
 def stopped(here: Rehearsed, words: str, how: signal.Signals, *arguments: str) -> Ran:
     """Start a rollback, send it a signal as soon as the journal holds `words`, and return how it ended."""
-    known = set(here.reports.iterdir())
+    known = set(here.reports.glob("[!.]*"))
     argv = [sys.executable, "-m", "pytest", "features", "--settings", str(here.practice.settings)]
     run = subprocess.Popen(
         [*argv, "--reports", str(here.reports), *arguments, "--execute", here.practice.name],
@@ -40,7 +40,7 @@ def stopped(here: Rehearsed, words: str, how: signal.Signals, *arguments: str) -
         text=True,
     )
     deadline = time.monotonic() + PATIENCE
-    while not (new := set(here.reports.iterdir()) - known):
+    while not (new := set(here.reports.glob("[!.]*")) - known):
         assert time.monotonic() < deadline, "no record was begun"
         time.sleep(0.05)
     folder = new.pop()
@@ -71,7 +71,7 @@ def gate(here: Rehearsed) -> str:
 def test_stopped_run_says_so_and_goes_on(broken: Rehearsed) -> None:
     """SIGTERM while the target starts: exit 2, record and gate closed, next command shown; repeated, it finishes."""
     failed_passed_its_validation(broken)
-    ran = stopped(broken, "every api and jobs container stays healthy", signal.SIGTERM)
+    ran = stopped(broken, "every api and jobs container stays healthy", signal.SIGTERM, "--close-gate-first")
     assert ran.exit_code == 2, ran.terminal
     assert ran.entries[-1]["kind"] == "closed"
     assert ran.entries[-1]["outcome"] == "interrupted"
@@ -98,7 +98,7 @@ def test_stopped_run_says_so_and_goes_on(broken: Rehearsed) -> None:
 def test_killed_run_leaves_a_journal_that_renders(broken: Rehearsed) -> None:
     """SIGKILL: the journal names the step in flight, verify says that it is not closed, render makes the page."""
     broken.practice.deploy(FAILED)
-    ran = stopped(broken, "api and jobs are brought up on the target", signal.SIGKILL)
+    ran = stopped(broken, "jobs are stopped, and brought up on the target", signal.SIGKILL)
     assert ran.exit_code == -signal.SIGKILL
     journal = str(ran.folder / "journal.jsonl")
     verified = subprocess.run(
@@ -109,7 +109,7 @@ def test_killed_run_leaves_a_journal_that_renders(broken: Rehearsed) -> None:
     subprocess.run([sys.executable, "-m", "runbook", "render", journal], check=True, cwd=ROOT, capture_output=True)
     keep("killed", ran.folder)
     page = (ran.folder / "record.html").read_text()
-    assert "Interrupted at: When api and jobs are brought up on the target" in page
+    assert "Interrupted at: When jobs are stopped, and brought up on the target" in page
     # From a laptop that has no journal: the dead run's lock is in the way until somebody answers for taking it.
     refused = broken.run("--to", TARGET, "--execute", broken.practice.name)
     assert refused.exit_code == 4, refused.terminal

@@ -12,7 +12,7 @@ import pytest
 from rehearsal.images.parts import BASE_IMAGE
 from runbook.errors import Inconclusive
 from runbook.production.logs.reader import Logs
-from runbook.settings.schema import LogSettings
+from runbook.settings.application import LogSettings
 from tests.support.parts import production
 
 SPEAKS = ["sh", "-c", 'echo "$0"; exec sleep 600', "\x1b[31mERROR\x1b[0m: no price"]

@@ -8,13 +8,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runbook.journal.verify import verify
 from runbook.report.page.page_check import Page, check_page
+from tests.support.engine_server import FakeEngine, container
 from tests.support.incident_parts import READS_VALUES
 from tests.support.journal_schema import problems
 
@@ -27,16 +28,13 @@ _DOCKER = """#!/bin/sh
 here=$(dirname "$0")
 echo "$@" >> "$here/../asked-of-docker"
 case "$1 $2" in
-"ps --all") [ -e "$here/../down" ] || echo be92b629a43f ;;
-"ps --format") echo other-project ;;
-"info --format") echo prod-1 ;;
+"context inspect") cat "$here/../context.json" ;;
 "compose -p")
     case "$*" in
     *" -f - config "*) exec {reads_values} "$@" ;;
     *" config "*) cat "$here/../project.json" ;;
     *) echo "this docker answers no $*" >&2; exit 1 ;;
     esac ;;
-"inspect --type") cat "$here/../containers.json" ;;
 *) echo "this docker answers no $1 $2" >&2; exit 1 ;;
 esac
 """
@@ -83,7 +81,7 @@ import time
 from pytest_bdd import given, then, when
 
 from runbook.errors import Inconclusive
-from runbook.hosts.local import Command
+from runbook.hosts.command import Command
 from runbook.actions import Action, ActionName, Check, Observation, Scope
 
 CANARY = {canary!r}
@@ -95,13 +93,13 @@ def expectation(look):
 
 @given("something to begin with")
 def begun(context):
-    context.incident.record_fact("begun", "with something")
+    context.incident.record_fact("schema", ["begun"])
 
 
 @given("the metrics are at hand")
 def metrics_at_hand(context):
     assert context.metrics
-    context.incident.record_fact("metrics", "at hand")
+    context.incident.record_fact("schema", ["metrics"])
 
 
 @when("a file is made")
@@ -165,7 +163,7 @@ def printed(context):
 @then("a secret fails")
 def secret_fails(context):
     print("stdout says", CANARY)
-    context.incident.record_fact("said", CANARY)
+    context.incident.record_fact("schema", [CANARY])
     return expectation(lambda: Observation(ok=False, seen=f"login with {{CANARY}} was refused"))
 
 
@@ -214,7 +212,7 @@ class Ran:
         assert self.folder is not None, self.terminal
         found = verify(self.folder / "journal.jsonl")
         assert found.whole, found.problem
-        assert problems(self.folder / "journal.jsonl", other_facts=True) == []
+        assert problems(self.folder / "journal.jsonl") == []
         return list(found.entries)
 
     def entries(self, kind: str) -> list[dict[str, Any]]:
@@ -230,6 +228,21 @@ class Ran:
         """The outcome of each scenario, run or left out, in order."""
         found = [*self.entries("scenario ended"), *self.entries("scenario left out")]
         return {entry["scenario"]: entry["outcome"] for entry in sorted(found, key=lambda entry: entry["seq"])}
+
+
+@dataclass
+class _Engine(FakeEngine):
+    """An engine that has the containers of a file, and one of another project."""
+
+    folder: Path = Path()
+
+    def answer(self, path: str, query: Mapping[str, list[str]]) -> tuple[int, Any]:
+        with (self.folder / "asked-of-docker").open("a") as file:
+            file.write(f"{path}\n")
+        is_up = not (self.folder / "down").exists()
+        ours = json.loads((self.folder / "containers.json").read_text()) if is_up else []
+        self.containers = [*ours, container("other", labels={"com.docker.compose.project": "other-project"})]
+        return super().answer(path, query)
 
 
 class Zygote:
@@ -264,6 +277,7 @@ class Runbook:
         self.folder = folder
         self.search_path = f"{folder / 'bin'}:{os.environ['PATH']}"
         self._zygote = zygote
+        self.engine = _Engine(folder=folder)
         self.server = folder / "server"
         self.server.mkdir()
         (folder / "features").mkdir()
@@ -307,6 +321,7 @@ class Runbook:
             "PATH": self.search_path,
             "PYTHONPATH": str(ROOT),
             "HOME": str(self.folder),
+            "DOCKER_HOST": self.engine.url,
             "TICKET_TOKEN": "ticket-canary",
             "LANG": "C.UTF-8",
         }
@@ -337,7 +352,7 @@ class Runbook:
     @property
     def records(self) -> list[Path]:
         reports = self.folder / "reports"
-        return sorted(path for path in reports.iterdir() if path.is_dir()) if reports.is_dir() else []
+        return sorted(path for path in reports.glob("[!.]*") if path.is_dir())
 
     @property
     def asked_of_docker(self) -> list[str]:

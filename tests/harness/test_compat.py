@@ -75,7 +75,7 @@ def test_quiet_reporter_prints_no_dots_and_counts(ran: Ran) -> None:
 def test_everything_that_pytest_prints_is_redacted(runbook: Runbook) -> None:
     """TerminalReporter._tw._file: what pytest itself prints goes through redaction as well."""
     runbook.feature("1.feature", scenario("Bad ticket-canary", "Then all is not well"))
-    ran = runbook.run("features", "-rA")
+    ran = runbook.run("features", "-rA", "-v")
     assert "ticket-canary" not in ran.terminal
     assert "Bad [secret" in ran.terminal
 
@@ -104,7 +104,7 @@ def pytest_collection_finish(session):
 def test_terminal_that_cannot_write_a_character_writes_its_number(runbook: Runbook) -> None:
     """TerminalWriter.write asks again with other characters, which comes too late for a stream that waits."""
     ran = runbook.feature("1.feature", scenario("Schäden", "Then all is well")).run(
-        "features", environment={"PYTHONIOENCODING": "ascii"}
+        "features", "-v", environment={"PYTHONIOENCODING": "ascii"}
     )
     assert ran.exit_code == 0
     assert "Sch" in ran.terminal
@@ -119,7 +119,7 @@ def test_line_of_pytest_html_is_left_out(ran: Ran) -> None:
 def test_progress_is_shown_while_output_is_captured(runbook: Runbook) -> None:
     """CaptureManager.global_and_fixture_disabled: steps are shown as they run; what they print is not."""
     runbook.feature("1.feature", scenario("Good", "Given a secret is printed", "Then all is well"))
-    ran = runbook.run("features")
+    ran = runbook.run("features", "-v")
     assert "ok      Given a secret is printed" in ran.terminal
     assert "stdout says" not in ran.terminal
     assert CANARY not in ran.terminal
@@ -127,7 +127,7 @@ def test_progress_is_shown_while_output_is_captured(runbook: Runbook) -> None:
 
 def test_collecting_says_nothing_on_a_terminal(runbook: Runbook) -> None:
     """TerminalReporter.pytest_collection and report_collect: no `collecting ...` before our first line."""
-    with on_terminal(runbook.feature("1.feature", GOOD), "features") as terminal:
+    with on_terminal(runbook.feature("1.feature", GOOD), "features", "-v") as terminal:
         assert terminal.finish() == 0
     assert "PLAN of shop" in terminal.text
     assert "collecting ..." not in terminal.text
@@ -136,7 +136,7 @@ def test_collecting_says_nothing_on_a_terminal(runbook: Runbook) -> None:
 def test_real_terminal_is_reached_while_output_is_captured(runbook: Runbook) -> None:
     """CaptureManager and descriptor 1: the live view draws on the terminal during a step, behind the redaction."""
     feature = scenario("Secret ticket-canary", "Given a secret is printed", "Then all is well")
-    with on_terminal(runbook.feature("1.feature", feature), "features") as terminal:
+    with on_terminal(runbook.feature("1.feature", feature), "features", "-v") as terminal:
         assert terminal.finish() == 0
     assert "Secret [secret TICKET_TOKEN]" in terminal.text
     assert "ok      Given a secret is printed" in terminal.text

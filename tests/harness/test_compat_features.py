@@ -8,7 +8,7 @@ import pytest
 
 from harness.collection import feature_parser
 from harness.collection.feature_model import Tag
-from harness.collection.feature_parser import definitions_of, hand_results_to, read_chapter
+from harness.collection.feature_parser import definitions_of, hand_calls_to, read_chapter
 
 FEATURE = """@of_feature
 Feature: X
@@ -133,7 +133,7 @@ def test_what_a_step_returns_is_handed_over(request: pytest.FixtureRequest) -> N
     kept = [context.step_func for context in contexts]
     taken: list[object] = []
     try:
-        hand_results_to(request.session, taken.append)
+        hand_calls_to(request.session, lambda call: taken.append(call()))
         again: Any = definitions_of(request.session)
         told = [(each.place, each.arguments, each.is_change) for each in again]
         assert told == [(each.place, each.arguments, each.is_change) for each in definitions]

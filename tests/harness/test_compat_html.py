@@ -29,7 +29,8 @@ def test_refused_run_has_no_page(runbook: Runbook) -> None:
 def test_page_is_named_by_its_incident(ran: Ran) -> None:
     """pytest_html.report_data.ReportData.config, public but in no document of pytest-html: whose page it is."""
     assert ran.folder is not None
-    assert f'<title id="head-title">{ran.folder.name}</title>' in ran.page
+    headline = "Production is held as it is: expected all well; seen: nothing is well"
+    assert f'<title id="head-title">{headline}: {ran.folder.name}</title>' in ran.page
 
 
 def test_page_is_not_written_through_a_link(runbook: Runbook) -> None:
@@ -43,7 +44,7 @@ def planted(context, request):
     from harness.options import RUN
 
     os.symlink(__file__.replace("steps.py", "victim"), request.config.stash[RUN].page)
-    context.incident.record_fact("planted", "yes")
+    context.incident.record_fact("schema", ["planted"])
 """)
     ran = runbook.feature("1.feature", scenario("Link", "Given a link is planted")).run("features")
     assert ran.folder is not None
@@ -65,6 +66,17 @@ def test_record_is_read_before_the_report_of_pytest(ran: Ran) -> None:
     record, environment, results = (ran.page.index(part) for part in ("<article ", 'id="environment"', 'id="results-'))
     assert record < environment < results
     assert ran.page.count("<h1>") == 1
+
+
+def test_report_of_pytest_is_folded_and_says_why_in_words(runbook: Runbook) -> None:
+    """index.jinja2, pytest_html_results_table_html: it can be unfolded; a scenario left out has no tuple in it."""
+    needing = scenario("Needing", "Then all is well", tags="@needs:good")
+    bad = scenario("Bad", "Then all is not well", tags="@provides:good")
+    page = runbook.feature("1.feature", bad, needing).run("features").page
+    assert "<details><summary>As pytest reported it</summary>" in page
+    assert "steps.py" not in page.partition('id="data-container"')[2].partition("Skipped")[0][-300:]
+    assert "Skipped: " in page
+    assert not re.search(r"\(&#39;/|\(&amp;#x27;/|\(&#x27;/|\('/", page)
 
 
 def test_boxes_have_names(ran: Ran) -> None:

@@ -12,8 +12,9 @@ from harness.session.run import Ending
 from harness.session.summary import last_lines
 from runbook.actions import Outcome
 from runbook.incident.executor import Mode
+from runbook.incident.facts import Facts
 from runbook.incident.options import Options
-from runbook.settings.loader import load
+from runbook.settings.loading.loader import load
 from tests.support.parts import SETTINGS
 from tests.support.telling import about, snapshot
 
@@ -24,11 +25,16 @@ STATES = ((2, "running"), (1, "created"))
 class Ended:
     """What the last lines read of an incident."""
 
-    facts: dict[str, Any] = field(default_factory=dict)
+    told: dict[str, Any] = field(default_factory=dict)
     changes_made: list[str] = field(default_factory=list)
     vouched: dict[str, Any] = field(default_factory=dict)
+    not_configured: dict[Any, int] = field(default_factory=dict)
     mode: Mode = Mode.EXECUTE
     journal: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(entries=[]))
+
+    @property
+    def facts(self) -> Facts:
+        return Facts.model_validate(self.told)
 
 
 def lines(folder: Path, ending: str, ended: Ended, lock: str = "released", **more: Any) -> str:
@@ -62,15 +68,20 @@ def lines(folder: Path, ending: str, ended: Ended, lock: str = "released", **mor
         "asked_for": asdict(run.options),
         "typed": run.typed,
     }
-    facts = [{"kind": "fact", "name": name, "value": value} for name, value in ended.facts.items()]
+    facts = [{"kind": "fact", "name": name, "value": value} for name, value in ended.told.items()]
     ended.journal.entries = [opened, *facts, *ended.journal.entries, closed | {"time": opened["time"]}]
     conduct = SimpleNamespace(
         run=run,
         incident=ended,
+        journal=ended.journal,
+        hosts=(SimpleNamespace(name="", incident=ended),),
+        changes_made=ended.changes_made,
+        not_configured=ended.not_configured,
         outcome=Outcome(ending),
         ending=Ending(Outcome(ending)),
         is_part=False,
-        lock=SimpleNamespace(state=lock),
+        locks=SimpleNamespace(state=lock),
+        planned_only=None,
     )
     return "\n".join(last_lines(conduct))  # type: ignore[arg-type]
 
@@ -260,3 +271,11 @@ def test_unknown_state_is_said_to_be_unknown(tmp_path: Path) -> None:
     said = lines(tmp_path, "interrupted", Ended(facts, ["a"]))
     assert "what production is now is not known: unknown: no engine" in said
     assert "release   " not in said
+
+
+def test_host_that_was_lost_before_any_change(tmp_path: Path) -> None:
+    """What production was at the beginning is not shown for what it is now, also where nothing was changed."""
+    told = {"before": snapshot("running", "v2", gate="open"), "after": {"unknown": "no SSH connection to ssh://shop-1"}}
+    said = lines(tmp_path, "failed", Ended(told))
+    assert "what production is now is not known: unknown: no SSH connection to ssh://shop-1" in said
+    assert "production now" not in said

@@ -24,7 +24,7 @@ SLOW = f"""
 
 @given("{WORDY}")
 def wordy(context):
-    context.incident.record_fact("words", "many")
+    context.incident.record_fact("schema", ["many"])
 
 """
 SLOW += """
@@ -81,7 +81,7 @@ def test_change_to_production_is_marked(runbook: Runbook) -> None:
 
 def test_finished_steps_stay(runbook: Runbook) -> None:
     """What has ended is a line of its own, and what was drawn below it is gone in the end."""
-    with on_terminal(runbook.feature("1.feature", CHANGING), *EXECUTE) as terminal:
+    with on_terminal(runbook.feature("1.feature", CHANGING), *EXECUTE, "-v") as terminal:
         assert terminal.finish() == 0
     assert "▲ CHANGED When  a file is made" in terminal.text
     assert "ok      Then  all is well" in terminal.text
@@ -122,7 +122,7 @@ def test_no_finished_line_is_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None
 def test_pull_is_shown_by_layer(slow: Runbook) -> None:
     """While images are fetched, each layer that is not here yet is shown with how far it is."""
     slow.feature("1.feature", scenario("Fetch", "When images are fetched"))
-    with on_terminal(slow, *EXECUTE) as terminal:
+    with on_terminal(slow, *EXECUTE, "-v") as terminal:
         assert terminal.finish() == 0
     assert "1 of 2 layers are here" in terminal.text
     assert re.search(r"aaaaaaaaaaaa  Downloading +2\.5 of 10\.0 MB", terminal.text)
@@ -205,10 +205,10 @@ def test_no_live_view_where_it_would_do_harm(
 def test_narrow_terminal_breaks_between_words(slow: Runbook) -> None:
     """On sixty columns no finished line is longer than that, and no word of a step is cut."""
     slow.feature("1.feature", scenario("Narrow", f"Given {WORDY}"))
-    with on_terminal(slow, "features", columns=60) as terminal:
+    with on_terminal(slow, "features", "-v", columns=60) as terminal:
         assert terminal.finish() == 0
     step = terminal.text[terminal.text.rindex(" ok ") - 14 : terminal.text.rindex("1 passed")]
-    drawn = ("\N{BOX DRAWINGS LIGHT HORIZONTAL}", "public address", "====")
+    drawn = ("shop · ", "\N{BOX DRAWINGS LIGHT HORIZONTAL}", "public address", "====")
     finished = [line for line in step.splitlines() if line.strip() and not line.lstrip().startswith(drawn)]
     assert max(map(len, finished)) <= 60
     assert f"Given {WORDY}" in " ".join(" ".join(finished).split())

@@ -40,12 +40,13 @@ def test_each_step_is_one_line_with_utc(runbook: Runbook) -> None:
 
 
 def test_plan_shows_facts_and_commands(runbook: Runbook) -> None:
-    """A plan shows under each step what it saw, what it would do, and what it would check."""
+    """A plan shows, if it is asked to, under each step what it saw, what it would do, and what it would check."""
     feature = scenario("Plan", "Then all is well", "When a file is made", "Then all is well")
-    ran = runbook.feature("1.feature", feature).run("features")
+    ran = runbook.feature("1.feature", feature).run("features", "-v")
     assert [mark for sign, mark, *_ in steps(ran.lines) if sign == "▲"] == ["plan"]
     told = [line.strip() for line in ran.lines if line.startswith(" " * 14)]
-    assert told == ["all is well indeed", "would do:", "touch made", "would check: all well"]
+    assert told == ["all is well indeed", "would do: a file is made", "would check: all well"]
+    assert "touch made" in [line.strip() for line in runbook.run("features", "-vv").lines]
 
 
 def test_change_that_was_so_already_is_told(runbook: Runbook) -> None:
@@ -75,20 +76,22 @@ def test_quiet_run_says_what_matters(runbook: Runbook) -> None:
 
 
 def test_verbose_run_says_what_was_seen_and_run(runbook: Runbook) -> None:
-    """With -v each step is followed by what it saw and by its commands; with -vv by what those said, too."""
+    """With -v each step is followed by what it saw, with -vv by its commands, with -vvv by what those said, too."""
     with (runbook.folder / "steps.py").open("a") as file:
         file.write(
             '\n\n@then("it is looked at")\ndef looked_at(context):\n'
             '    command = Command(("sh", "-c", "echo seen by a command"), 10)\n'
             "    context.host.check(command)\n    context.host.check(command)\n"
-            '    context.incident.record_fact("looked", "twice")\n'
+            '    context.incident.record_fact("schema", ["twice"])\n'
         )
     runbook.feature("1.feature", GOOD, scenario("Look", "Then it is looked at"))
-    verbose = runbook.run(*EXECUTE, "-v")
-    assert "all is well indeed" in verbose.terminal
+    seen = runbook.run(*EXECUTE, "-v")
+    assert "all is well indeed" in seen.terminal
+    assert "$ sh -c" not in seen.terminal
+    verbose = runbook.run(*EXECUTE, "-vv")
     assert re.search(r"\$ sh -c 'echo seen by a command'  \(exit 0, \d\.\d s, 2 times\)", verbose.terminal)
     assert "  seen by a command" not in verbose.terminal
-    assert "  seen by a command" in runbook.run(*EXECUTE, "-vv").terminal
+    assert "  seen by a command" in runbook.run(*EXECUTE, "-vvv").terminal
 
 
 @pytest.mark.parametrize(

@@ -123,8 +123,9 @@ def test_held_plan_stops_where_its_execution_does(runbook: Runbook) -> None:
     plan, execution = runbook.run("features"), runbook.run(*EXECUTE)
     assert (plan.exit_code, execution.exit_code) == (1, 1)
     assert differences(plan.journal, execution.journal) == []
+    assert "  stopped at 1.1.1: Then all is not well" in plan.lines
+    assert "  production is held as it is, at: Then all is not well" in execution.lines
     for ran in (plan, execution):
-        assert "  production is held as it is, at: Then all is not well" in ran.lines
         assert "    what helps: look by hand" in ran.lines
 
 

@@ -74,6 +74,9 @@ def as_it_is(_runbook: Runbook) -> None:
         pytest.param(as_it_is, ("--execute", "shp"), "the settings are for the project shop", id="another-name"),
         pytest.param(as_it_is, ("--execute", ""), "the settings are for the project shop", id="empty-name"),
         pytest.param(as_it_is, ("--to", "v1;reboot"), "cannot be an image tag", id="tag-that-is-none"),
+        pytest.param(as_it_is, ("--abandon",), "--abandon without --resume and --execute", id="abandoning-nothing"),
+        pytest.param(as_it_is, ("--abandon", "-m", "emergency"), "--abandon, which", id="abandon-and-a-mark"),
+        pytest.param(as_it_is, ("-m", "abandon"), "beside --abandon, which chooses by", id="abandon-as-a-mark"),
         pytest.param(brought_down, (), "is not running on this host (projects that are: other-project)", id="down"),
         pytest.param(brought_up_elsewhere, (), "was brought up from /srv/elsewhere", id="brought-up-elsewhere"),
         pytest.param(without_docker, (), "could not be started", id="no-docker"),
@@ -97,7 +100,11 @@ def test_need_that_each_strategy_provides_names_all_that_would_do(runbook: Runbo
     runbook.feature(
         "1.feature",
         scenario("Images", "Then all is well", tags="@strategy:image-only @provides:begun"),
-        scenario("Schema", "Then all is well", tags="@strategy:downgrade @strategy:forward-fix @provides:begun"),
+        scenario(
+            "Schema",
+            "Then all is well",
+            tags="@strategy:bridge @strategy:downgrade @strategy:forward-fix @provides:begun",
+        ),
         scenario("Needing", "Then all is well", tags="@needs:begun"),
     )
     assert "'Needing' needs 'Images' or 'Schema'" in refusal(runbook.run("features", "-k", "Needing"))
@@ -138,8 +145,8 @@ def test_nothing_selected_is_no_success(runbook: Runbook) -> None:
 
 def test_refusal_does_not_show_a_secret(runbook: Runbook) -> None:
     """What the host said when a run was refused is shown without the secrets that are known by then."""
-    docker = project(runbook).folder / "bin" / "docker"
-    docker.write_text('#!/bin/sh\necho "cannot connect with ticket-canary" >&2\nexit 1\n')
-    said = refusal(runbook.run("features"))
+    said_by_engine = 500, {"message": "cannot connect with ticket-canary"}
+    runbook.engine.instead = lambda path: None if path == "/version" else said_by_engine
+    said = refusal(project(runbook).run("features"))
     assert "ticket-canary" not in said
     assert "cannot connect with [secret" in said

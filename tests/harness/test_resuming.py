@@ -241,7 +241,10 @@ def test_what_is_for_another_way_back_is_not_left(runbook: Runbook) -> None:
 def test_validation_is_not_executed(runbook: Runbook, mark: str) -> None:
     """--execute goes with a whole rollback or an emergency: anything else could not be gone on with as what it was."""
     runbook.feature("1.feature", MADE)
-    assert "only -m emergency goes with it" in refusal(runbook.run("features", *EXECUTE, "-m", mark))
+    release = ("--release", "v2") if mark == "pre_deploy" else ()
+    assert "only -m emergency and -m restore go with it" in refusal(
+        runbook.run("features", *EXECUTE, "-m", mark, *release)
+    )
     assert not (runbook.server / "made").exists()
 
 

@@ -60,8 +60,16 @@ def test_stopped_run_closes_its_record(runbook: Runbook, signals: list[signal.Si
 def test_killed_run_leaves_a_journal_that_says_so(runbook: Runbook) -> None:
     """A run that was killed leaves everything up to its last intent, and the page can be made from that."""
     pid = runbook.server / "pid"
+
+    def when_the_command_is_on_record(process: int) -> None:
+        until = time.monotonic() + 30
+        while not any('"command began"' in each.read_text() for each in runbook.folder.glob("reports/*/journal.jsonl")):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        os.kill(process, signal.SIGKILL)
+
     runbook.feature("1.feature", LONG)
-    ran = runbook.run("features", "--execute", "shop", meanwhile=after_file(pid, signal.SIGKILL))
+    ran = runbook.run("features", "--execute", "shop", meanwhile=when_the_command_is_on_record)
     os.kill(int(pid.read_text()), signal.SIGKILL)
     assert ran.exit_code == -signal.SIGKILL
     assert ran.folder is not None

@@ -195,6 +195,12 @@ def refusals(ran: Ran) -> list[str]:
             id="unknown-way",
         ),
         pytest.param(
+            scenario("Bad", "Then all is well", tags="@switch:aside"),
+            "",
+            r"nothing decides for @switch:aside → write one of @switch:beside, @switch:behind-closed-gate",
+            id="unknown-switch",
+        ),
+        pytest.param(
             scenario("Bad", "Then all is well", tags="@needs:godo"),
             "",
             r"1\.feature:2: @needs:godo of 'Bad' names what no scenario provides on its way → mend the name",
@@ -228,7 +234,7 @@ def refusals(ran: Ran) -> list[str]:
                 ]
             ),
             "",
-            r"@needs:one of 'Bad' is provided by no scenario for @strategy:forward-fix → provide it there too",
+            r"@needs:one of 'Bad' is provided by no scenario for @strategy:bridge → provide it there too",
             id="need-that-one-strategy-does-not-provide",
         ),
         pytest.param(
@@ -348,10 +354,34 @@ def test_same_name_is_provided_for_different_ways(runbook: Runbook) -> None:
     runbook.feature(
         "1.feature",
         scenario("One", "Then all is well", tags="@strategy:image-only @provides:done"),
-        scenario("Other", "Then all is well", tags="@strategy:downgrade @strategy:forward-fix @provides:done"),
+        scenario(
+            "Other",
+            "Then all is well",
+            tags="@strategy:bridge @strategy:downgrade @strategy:forward-fix @provides:done",
+        ),
         scenario("After", "Then all is well", tags="@needs:done"),
     )
     assert runbook.run("features").exit_code == 0
+
+
+def test_same_name_is_provided_for_different_switches(runbook: Runbook) -> None:
+    """The ways to switch are told apart as strategies are; where the schema changes there is one way only."""
+    runbook.feature(
+        "1.feature",
+        scenario("One", "Then all is well", tags="@switch:beside @provides:done"),
+        scenario("Other", "Then all is well", tags="@switch:behind-closed-gate @provides:done"),
+        scenario("Schema", "Then all is well", tags="@strategy:downgrade @switch:beside @provides:done"),
+        scenario("After", "Then all is well", tags="@needs:done"),
+    )
+    assert runbook.run("features").exit_code == 0
+
+
+def test_need_that_one_switch_does_not_provide_is_told(runbook: Runbook) -> None:
+    """It names the way on which nothing provides it."""
+    one = scenario("One", "Then all is well", tags="@switch:beside @provides:done")
+    runbook.feature("1.feature", one, scenario("After", "Then all is well", tags="@strategy:image-only @needs:done"))
+    (said,) = refusals(runbook.run("features"))
+    assert "no scenario for @strategy:image-only @switch:behind-closed-gate → provide it there too" in said
 
 
 def test_hostile_text_of_a_feature_does_not_act_on_the_terminal(runbook: Runbook) -> None:

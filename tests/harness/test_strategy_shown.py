@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 
 from harness.session.summary import recovery_lines
+from runbook.incident.facts import Facts
 from runbook.report.timeline import Step
+from tests.harness.inner import Runbook, scenario
+from tests.support.filed import filed, opened, over
 
 FACTS: dict[str, Any] = {
     "target": {"tag": "v1"},
@@ -24,11 +27,40 @@ FORWARD = FACTS | {
     "target": {"tag": "v3"},
     "target migrations": {"graph": {"heads": ["r3"]}},
 }
-SWITCH = {"switch": {"name": "exports", "variable": "EXPORT_MODE", "value": "off"}}
+SWITCH = {"switch": {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state": "off"}}
+
+
+def recovery(facts: dict[str, Any], step: Step | None) -> list[str]:
+    return recovery_lines(Facts.model_validate(facts), step)
 
 
 def stopped(outcome: str = "failed", detail: str = "expected this; seen: that", helps: str = "ship a fix") -> Step:
     return Step("Given", "a working downgrade", "3:9", "2025-12-18T03:00:00Z", outcome, detail, helps, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("differences", "said"),
+    [
+        ([], []),
+        (
+            [{"part": "env file", "key": "DB_PASSWORD", "how": "changed"}],
+            [
+                (
+                    "configuration differs from when v1 was validated: 1 key, in the record;"
+                    " the rollback changes none of it (--with-configuration restores it)"
+                )
+            ],
+        ),
+        (
+            {"unknown": "it has no line"},
+            ["whether the configuration differs from when v1 was validated is not known: it has no line"],
+        ),
+    ],
+)
+def test_configuration_that_differs_is_said(differences: Any, said: list[str]) -> None:
+    """The rollback is of the image alone, and says so where there is more that differs."""
+    drift = {"configuration drift": {"tag": "v1", "differences": differences}}
+    assert recovery(ADDITIVE | drift, None) == [*recovery(ADDITIVE, None), *said]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +91,7 @@ def stopped(outcome: str = "failed", detail: str = "expected this; seen: that", 
 )
 def test_recovery_is_named_with_its_evidence(facts: dict[str, Any], first: str, evidence: str) -> None:
     """The first line names the recovery, what follows says why; nothing says that production is held."""
-    lines = recovery_lines(facts, None)
+    lines = recovery(facts, None)
     assert lines[0].startswith(first)
     assert evidence in " ".join(" ".join(lines).split())
     assert "held" not in " ".join(lines)
@@ -67,16 +99,14 @@ def test_recovery_is_named_with_its_evidence(facts: dict[str, Any], first: str, 
 
 def test_loss_is_named_before_it_is_accepted() -> None:
     """A downgrade says what it destroys."""
-    assert "    - table gifts: 2 rows hold values" in recovery_lines(BREAKING, None)
+    assert "    - table gifts: 2 rows hold values" in recovery(BREAKING, None)
 
 
 @pytest.mark.parametrize("facts", [FACTS, REVIEW, BREAKING], ids=["no-verdict", "review", "breaking"])
 def test_held_production_says_what_is_missing(facts: dict[str, Any]) -> None:
     """Where the run stopped, the last lines name the step, what was seen, and what helps, most important last."""
-    assert not [line for line in recovery_lines(facts, stopped()) if line.startswith(("strategy", "recovery"))], (
-        "no advice"
-    )
-    assert recovery_lines(facts, stopped())[-3:] == [
+    assert not [line for line in recovery(facts, stopped()) if line.startswith(("strategy", "recovery"))], "no advice"
+    assert recovery(facts, stopped())[-3:] == [
         "production is held as it is, at: Given a working downgrade",
         "  expected this; seen: that",
         "  what helps: ship a fix",
@@ -85,24 +115,63 @@ def test_held_production_says_what_is_missing(facts: dict[str, Any]) -> None:
 
 def test_undecided_verdict_shows_its_evidence() -> None:
     """Where only a human can decide, the last lines say on what; and name no strategy."""
-    said = "\n".join(recovery_lines(REVIEW, stopped()))
+    said = "\n".join(recovery(REVIEW, stopped()))
     assert "DO $$: cannot be judged" in said
     assert "strategy" not in said
 
 
 def test_interrupted_run_decided_nothing() -> None:
     """A run that somebody stopped does not say that production is held for a reason."""
-    assert recovery_lines({}, stopped("interrupted", "stopped by Ctrl-C")) == ["stopped at: Given a working downgrade"]
+    assert recovery({}, stopped("interrupted", "stopped by Ctrl-C")) == ["stopped at: Given a working downgrade"]
 
 
 def test_long_evidence_is_cut_and_says_so() -> None:
     """Evidence that would push everything else off the screen is cut, and what is left out is counted."""
     many = ADDITIVE | {"verdict": {"verdict": "additive", "evidence": [f"column c{n}: is new" for n in range(30)]}}
-    lines = recovery_lines(many, None)
+    lines = recovery(many, None)
     assert len(lines) < 10
     assert lines[-1] == "    - and 26 more, in the record"
 
 
 def test_nothing_known_is_nothing_said() -> None:
     """A run that decided no strategy, and did not stop, says nothing about one."""
-    assert recovery_lines({"before": {}}, None) == []
+    assert recovery({"before": {}}, None) == []
+
+
+STRATEGY = """
+@given("the strategy is decided")
+def strategy_decided(context):
+    context.incident.record_fact("strategy", "image-only")
+"""
+
+
+def earlier_rollback(runbook: Runbook) -> None:
+    """A rollback of last month, behind a gate that was closed for 12 s."""
+    gate = {"kind": "action", "resource": "the gate", "scope": "production", "summary": "gate"}
+    entries = [opened(host="prod-1"), *over(after=30)[1:]]
+    entries[1:1] = [
+        {"kind": "fact", "name": "strategy", "value": "image-only"},
+        gate | {"action": "pause_traffic", "state": "begun", "commands": [], "at": 5},
+        gate | {"action": "resume_traffic", "state": "done", "seconds": 0.1, "receipts": [], "at": 17},
+    ]
+    filed(runbook.folder / "reports", "2026-01-31T10:00:00", entries)
+    (runbook.folder / "reports").chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "said"),
+    [
+        (False, "Users: the expected interruption is not known"),
+        (
+            True,
+            "Users: traffic paused for about 12 s (last incident, 2026-01-31)",
+        ),
+    ],
+)
+def test_plan_forecasts_the_interruption(runbook: Runbook, *, earlier: bool, said: str) -> None:
+    """From the records beside it; where there are none, it is not known."""
+    if earlier:
+        earlier_rollback(runbook)
+    decided = scenario("Decided", "Given the strategy is decided", "When a file is made")
+    ran = runbook.steps(STRATEGY).feature("1.feature", decided).run("features")
+    assert said in " ".join(ran.terminal.split()), ran.terminal

@@ -4,11 +4,14 @@ Each line of its standard input is a request in JSON; it answers with the child'
 What a child sees of pytest, its plugins and ours is what `python -m pytest` would see: only libraries are loaded here.
 """
 
+import contextlib
 import gc
+import io
 import json
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 
@@ -51,6 +54,12 @@ def child(request: dict[str, object]) -> None:
         os._exit(code)
 
 
+def _load_plugins() -> None:
+    """Let pytest load the plugins that are installed, as it does in each run: in a run that only lists its marks."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()), contextlib.chdir(folder):
+        pytest.main(["--markers", "-p", "no:hypothesispytest", "-c", os.devnull])
+
+
 def _compile_templates() -> None:
     """Compile what every child's record and index are made with: that takes half of a short run."""
     pages, index = templating.environment(), templating.environment(_INDEX)
@@ -61,8 +70,11 @@ def _compile_templates() -> None:
 
 def main() -> None:
     """Serve requests until there are no more."""
+    _load_plugins()
     _compile_templates()
     gc.freeze()
+    # pytest collects garbage twice at its end, to find what was never closed; in a fork that copies every page.
+    gc.collect = lambda _generation=2: 0  # type: ignore[assignment]
     for line in sys.stdin:
         process = os.fork()
         if process == 0:

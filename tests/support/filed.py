@@ -29,12 +29,14 @@ def over(after: float = 60.0) -> list[Entry]:
         *target(),
         {"kind": "scenario began", **scenario, "description": ""},
         {"kind": "scenario ended", **scenario, "outcome": "passed", "provides": ["rolled-back"], "at": after},
-        closed("passed", "rolled-back"),
+        closed("passed", "rolled-back", changes=("api is brought up on v1",)),
     ]
 
 
-def closed(outcome: str, *reached: str) -> Entry:
-    return {"kind": "closed", "outcome": outcome, "changes_made": [], "remaining": [], "reached": list(reached)}
+def closed(outcome: str, *reached: str, changes: tuple[str, ...] = ()) -> Entry:
+    return {
+        "kind": "closed", "outcome": outcome, "changes_made": list(changes), "remaining": [], "reached": list(reached)
+    }  # fmt: skip
 
 
 def filed(reports: Path, began: str, entries: list[Entry], name: str = "") -> Path:

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from runbook.hosts.command import Recorder
-from runbook.hosts.local import Host
+from runbook.hosts.local import LocalHost
 from runbook.incident.executor import Executor, Mode
 from runbook.journal.journal import Journal
 from runbook.production.compose import Production
 from runbook.production.invocation import Invocation
 from runbook.secrets.redactor import Redactor
 from runbook.settings.schema import Deadlines, Project
+from tests.support.engine_server import FakeEngine
 
+#: The environment in which no engine answers.
+NOWHERE = {"DOCKER_HOST": "unix:///no/engine.sock"}
 DEADLINES = Deadlines(command=10, dump=20, migrate=30, up=40, healthy=50)
 #: What answers in the place of `docker compose … -f - config`.
 READS_VALUES = shlex.join((sys.executable, "-I", "-S", str(Path(__file__).with_name("compose_reading.py"))))
@@ -26,10 +29,13 @@ def incident(folder: Path, mode: Mode = Mode.EXECUTE) -> Executor:
     return Executor("20251218T030000Z-shop-rollback", mode, Journal(folder / "journal.jsonl", Redactor()))
 
 
-def production(folder: Path, found: Recorder, answers: Mapping[str, str] | None = None) -> Production:
+def production(
+    folder: Path, found: Recorder, answers: Mapping[str, str] | None = None, engine: FakeEngine | None = None
+) -> Production:
     """A production in `folder`, where `docker` is a script.
 
-    It prints the answer of the first key that stands in its arguments, and exits 1 when there is none.
+    It prints the answer of the first key that stands in its arguments, and exits 1 when there is none. What is looked
+    at is answered by `engine`; without one no engine answers.
     """
     binaries = folder / "bin"
     binaries.mkdir(exist_ok=True)
@@ -41,9 +47,11 @@ def production(folder: Path, found: Recorder, answers: Mapping[str, str] | None 
     values = f"  *'-f - config'*) exec {READS_VALUES} \"$@\";;\n"
     script.write_text(f'#!/bin/sh\ncase "$*" in\n{values}{cases}esac\necho "no answer to $*" >&2; exit 1\n')
     script.chmod(0o755)
-    host = Host({"PATH": f"{binaries}:/usr/bin:/bin"}, found)
+    where = engine.environment if engine else NOWHERE
+    host = LocalHost({"PATH": f"{binaries}:/usr/bin:/bin", **where}, found)
     project = Project.model_validate({"name": "shop", "directory": str(folder)})
     made = Production(host, project, DEADLINES)
+    vars(host)["fake_engine"] = engine  # which ends with who uses it
     made.invocation = _Called((), (".env",))
     return made
 

@@ -13,8 +13,8 @@ SCHEMA = Path(__file__).parents[2] / "docs" / "journal.schema.json"
 FIRST, LAST = ["seq", "time", "kind"], ["previous", "sha256"]
 
 
-def problems(journal: Path, *, other_facts: bool = False) -> list[str]:
-    """What is not as the schema says, line by line; only tests of their own steps have `other_facts`.
+def problems(journal: Path) -> list[str]:
+    """What is not as the schema says, line by line.
 
     A last line that a killed run did not finish is left out: it tells nothing.
     """
@@ -22,11 +22,11 @@ def problems(journal: Path, *, other_facts: bool = False) -> list[str]:
     return [
         f"line {number}: {problem}"
         for number, line in enumerate(lines, start=1)
-        for problem in _problems(json.loads(line), other_facts=other_facts)
+        for problem in _problems(json.loads(line))
     ]
 
 
-def _problems(entry: dict[str, Any], *, other_facts: bool) -> Iterator[str]:
+def _problems(entry: dict[str, Any]) -> Iterator[str]:
     errors = list(_validator().iter_errors(entry))
     # Where one member is wrong, the whole kind does not count, and all its members seem to be too many.
     error = best_match([error for error in errors if error.validator != "unevaluatedProperties"] or errors)
@@ -35,7 +35,7 @@ def _problems(entry: dict[str, Any], *, other_facts: bool) -> Iterator[str]:
     names = list(entry)
     if (names[:3], names[-2:]) != (FIRST, LAST):
         yield f"its members are in another order: {names}"
-    if entry.get("kind") == "fact" and not other_facts and entry["name"] not in schema()["$defs"]["facts"]:
+    if entry.get("kind") == "fact" and entry["name"] not in schema()["$defs"]["facts"]:
         yield f"a fact that docs/journal.schema.json does not know: {entry['name']!r}"
 
 

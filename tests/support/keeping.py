@@ -21,6 +21,8 @@ HEADLINES = {
     "irreversible-migration": "Production is held as it is: expected a working downgrade",
     "export-leak": "Switched: EXPORT_MODE=off",
     "forward-fix": "Over: production went forward to 2025-12-20-rc2",
+    "half-way-downgrade": "Stopped at: When the schema is downgraded with the image of the failed release",
+    "undone-downgrade": "Stopped at: When the schema is downgraded with the image of the failed release",
     "migrate-on-boot": "Production is held as it is: expected a target that does not migrate",
     "killed": "Interrupted at: When api and jobs are brought up on the target",
     "resumed": "Over: production runs 2025-12-15-rc1 again",

@@ -18,7 +18,7 @@ def models(*tables: dict[str, Any]) -> Models:
     return models_from_json(json.dumps({"tables": tables}))
 
 
-def column(name: str, kind: str, **flags: bool) -> dict[str, Any]:
+def column(name: str, kind: str, **flags: Any) -> dict[str, Any]:
     return {"name": name, "type": kind, "nullable": False} | flags
 
 
@@ -27,6 +27,11 @@ def orders_with(more: dict[str, Any]) -> Models:
     return models({"name": "orders", "columns": columns})
 
 
+CUSTOMERS = [
+    column("id", "INTEGER", primary_key=True, server_default=True),
+    column("email", "VARCHAR(255)"),
+    column("name", "TEXT", nullable=True),
+]
 # What the target's code maps, in every row of the table unless it says otherwise.
 SHOP = models(
     {
@@ -47,11 +52,7 @@ SHOP = models(
     {
         "name": "customers",
         "foreign_keys": [],
-        "columns": [
-            column("id", "INTEGER", primary_key=True, server_default=True),
-            column("email", "VARCHAR(255)"),
-            column("name", "TEXT", nullable=True),
-        ],
+        "columns": CUSTOMERS,
     },
     {
         "name": "Mixed Case",
@@ -67,13 +68,14 @@ def orders_that(**more: Any) -> Models:
     """The shop, where `orders` has more to it than columns."""
     item = {"id": column("id", "INTEGER", primary_key=True, server_default=True)}
     columns = [*item.values(), column("customer_id", "INTEGER", nullable=True), column("number", "VARCHAR(20)")]
-    return models({"name": "orders", "columns": columns, **more})
+    return models({"name": "orders", "columns": columns, **more}, {"name": "customers", "columns": CUSTOMERS})
 
 
+# An enum that is in the target's database; only some rows' models map a column of it.
+MOOD = "CREATE TYPE mood AS ENUM ('glad', 'sad');"
 # What the target's database holds besides: nothing of it is in the target's models.
 BESIDE = """
 CREATE TABLE legacy (id serial PRIMARY KEY, label text);
-CREATE TYPE mood AS ENUM ('glad', 'sad');
 CREATE VIEW order_numbers AS SELECT 1 AS order_id;
 ALTER TABLE orders ADD COLUMN old_code text, ADD COLUMN old_rank integer NOT NULL DEFAULT 0;
 ALTER TABLE customers ADD CONSTRAINT customers_email_known CHECK (email <> 'nobody');
@@ -86,9 +88,22 @@ CREATE SEQUENCE ticket_numbers;
 MODELS: dict[str, Models | None] = {
     "shop": SHOP,
     "none": None,
-    "acting key": orders_that(foreign_keys=[{"name": None, "columns": ["customer_id"], "acts": True}]),
-    "named acting key": orders_that(foreign_keys=[{"name": "of_customer", "columns": ["customer_id"], "acts": True}]),
-    "plain key": orders_that(foreign_keys=[{"name": None, "columns": ["customer_id"], "acts": False}]),
+    "acting key": orders_that(
+        foreign_keys=[{"name": None, "columns": ["customer_id"], "on_delete": "CASCADE", "table": "customers"}]
+    ),
+    "named acting key": orders_that(
+        foreign_keys=[{"name": "of_customer", "columns": ["customer_id"], "on_delete": "CASCADE", "table": "customers"}]
+    ),
+    "plain key": orders_that(foreign_keys=[{"name": None, "columns": ["customer_id"], "table": "customers"}]),
+    "emptying key": orders_that(
+        foreign_keys=[{"name": None, "columns": ["customer_id"], "on_delete": "SET NULL", "table": "customers"}]
+    ),
+    "unique number": orders_that(
+        foreign_keys=[{"columns": ["customer_id"], "on_delete": "CASCADE", "table": "customers"}],
+        uniques=[{"name": "numbers", "columns": ["number"]}],
+    ),
+    "feelings": orders_with(column("feeling", "mood", nullable=True, labels=["glad", "sad"])),
+    "extra": orders_with(column("extra", "JSONB", nullable=True)),
     "unknown keys": orders_that(),
     "partitioned": orders_that(foreign_keys=[], partitioned=True),
     "client default": orders_with(column("region", "TEXT", nullable=True, client_default=True)),
@@ -103,7 +118,8 @@ class Row:
 
     `silent` says why a breaking one breaks no single statement of the target's code; `unrunnable` why PostgreSQL
     cannot be shown it; `then` is what the failed release writes before the rollback: with it a migration under review
-    does break the target's code, and an additive one still does not.
+    does break the target's code, and an additive one still does not. `first` and `before` are SQL that is run before
+    and after the target's tables are made.
     """
 
     name: str
@@ -114,6 +130,15 @@ class Row:
     silent: str = ""
     unrunnable: str = ""
     then: str = ""
+    first: str = ""
+    before: str = ""
+
+    @property
+    def there(self) -> Models:
+        """The tables that the target's database has: what this row's models map, and the rest of the shop's."""
+        mapped = self.mapped.tables if self.mapped is not None else ()
+        names = {table.name for table in mapped}
+        return Models((*mapped, *(table for table in SHOP.tables if table.name not in names)))
 
     @property
     def mapped(self) -> Models | None:

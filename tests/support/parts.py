@@ -9,9 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from runbook.hosts.command import Command, Completed
+from runbook.hosts.command import Begun, Command, Completed
+from runbook.hosts.engine.request import EngineRequest
+from runbook.hosts.files.look import FileLook
+from runbook.hosts.host import Host
 from runbook.hosts.http import HttpClient, HttpResponse
-from runbook.hosts.local import Host
+from runbook.hosts.local import LocalHost
 from runbook.production.compose import Production
 from runbook.production.invocation import Invocation
 from runbook.settings.schema import Deadlines, Project
@@ -54,11 +57,14 @@ class Heard:
 
     ended: list[Completed] = field(default_factory=list)
     stopped: list[tuple[Command, str]] = field(default_factory=list)
+    at_large: list[Command] = field(default_factory=list)
     began: list[Command] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     exchanges: list[tuple[str, str, Any, HttpResponse | str]] = field(default_factory=list)
+    requests: list[EngineRequest] = field(default_factory=list)
+    looks: list[FileLook] = field(default_factory=list)
 
-    def command_began(self, command: Command, _process: int) -> None:
+    def command_began(self, command: Command, _begun: Begun) -> None:
         self.began.append(command)
 
     def command_progressed(self, _command: Command, line: str) -> None:
@@ -67,15 +73,22 @@ class Heard:
     def command_ended(self, completed: Completed) -> None:
         self.ended.append(completed)
 
-    def command_stopped(self, command: Command, why: str) -> None:
+    def command_stopped(self, command: Command, why: str, *, at_large: bool = False) -> None:
         self.stopped.append((command, why))
+        self.at_large += [command] if at_large else []
+
+    def engine_asked(self, request: EngineRequest) -> None:
+        self.requests.append(request)
+
+    def files_looked_at(self, look: FileLook) -> None:
+        self.looks.append(look)
 
     def exchanged(self, method: str, url: str, sent: Any, answer: HttpResponse | str) -> None:
         self.exchanges.append((method, url, sent, answer))
 
 
 def host(heard: Heard | None = None, environment: Mapping[str, str] | None = None) -> Host:
-    return Host(environment or {}, heard or Heard())
+    return LocalHost(environment or {}, heard or Heard())
 
 
 def production(directory: Path, **project: Any) -> Production:
@@ -159,4 +172,4 @@ def asking(deadline: float = 5.0, heard: Heard | None = None) -> Iterator[HttpCl
     try:
         yield prober
     finally:
-        prober._client.close()
+        prober.close()

@@ -76,6 +76,10 @@ def told(folder: Path, word: str = "x", *, outcome: str | None = "passed", **ope
     write("command", command=word, directory=word, stopped=word)
     write("exchange", method="GET", url=word, sent=None, status=503, seconds=0.1, body=word, body_characters=9999)
     write("exchange", method="GET", url=word, sent=None, error=word)
+    write("engine request", method="GET", path=word, seconds=0.1, status=404)
+    write("engine request", method="GET", path=word, seconds=0.1, error=word)
+    write("file look", asked="content", paths=[word], seconds=0.1, seen={"bytes": 9999, "kept": word})
+    write("file look", asked="there", paths=[word], seconds=0.1, error=word)
     write("check", expected=word, deadline=30, state="so", seen=word, looks=2, seconds=0.5)
     write("step ended", outcome="passed", detail=word, next_step="", seconds=1.5)
     _change(journal, "user traffic is paused", word)
@@ -88,6 +92,12 @@ def told(folder: Path, word: str = "x", *, outcome: str | None = "passed", **ope
     write("scenario ended", scenario=word, outcome="failed", provides=[])
     left_out = {"scenario": f"left out {word}", "feature": "2. Chapter", "outcome": "not applicable"}
     write("scenario left out", why="needs", reason=word, **left_out)
+    differences = [
+        {"part": "Compose configuration", "key": word, "how": "changed", "was": word, "now": f"now {word}"},
+        {"part": "env file", "key": word, "how": "added", "was": None, "now": None},
+    ]
+    drift = {"tag": word, "validated_at": "2025-12-15T03:00:00Z", "differences": differences}
+    write("fact", name="configuration drift", value=drift)
     write("fact", name="after", value=snapshot(word, "v1"))
     if outcome is not None:
         write("closed", outcome=outcome, changes_made=[word], reached=["rolled-back"])

@@ -13,14 +13,17 @@ _SEARCHING = ("startswith", "endswith", "partition", "rpartition", "split", "rsp
 #: What others write, by file: pytest-html's own output.
 _OF_OTHERS = {
     "harness/compat.py": {"Generated html report:"},
-    "harness/html/compat_html.py": {'(<input checked="true" class="filter" [^>]*data-test-result="(\\w+)")'},
+    "harness/html/compat_html.py": {
+        '(<input checked="true" class="filter" [^>]*data-test-result="(\\w+)")',
+        '(?<=<title id="head-title">)',
+    },
 }
 #: The closed values of the journal that have a blank in them: its kinds, states, outcomes, reasons and facts.
 _VALUES = {
-    "already so", "begin anew", "command began", "decision needed", "failed migrations", "first seen", "found again",
-    "left behind", "loss accepted", "not applicable", "not so", "nothing to do", "open rollback", "restore point",
-    "scenario began", "scenario ended", "scenario left out", "schema found again", "step began", "step ended",
-    "target migrations",
+    "already so", "begin anew", "command began", "decision needed", "engine request", "failed migrations", "file look",
+    "first seen", "found again", "left behind", "loss accepted", "not applicable", "not configured", "not so",
+    "nothing to do", "open rollback", "restore point", "scenario began", "scenario ended", "scenario left out",
+    "schema found again", "step began", "step ended", "target migrations",
 }  # fmt: skip
 
 

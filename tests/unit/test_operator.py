@@ -9,6 +9,7 @@ import pytest
 from runbook import VERSION
 from runbook.operator import operator, operator_from
 from runbook.production.docker_engine import production_host
+from tests.support.engine_server import FakeEngine
 from tests.support.incident_parts import incident, production
 
 GITHUB = {
@@ -51,20 +52,20 @@ def test_from_where(environment: dict[str, str], expected: str | None) -> None:
 
 def test_production_host_is_the_engine(tmp_path: Path) -> None:
     """The name is the engine's own, and the variable that led to another engine than this machine's is noted."""
-    answers = {"info --format": "prod-1 28.5.1\n", "compose version": "2.40.3\n"}
-    found = production(tmp_path, incident(tmp_path), answers)
+    engine = FakeEngine(info={"Name": "prod-1", "ServerVersion": "28.5.1"})
+    found = production(tmp_path, incident(tmp_path), {"compose version": "2.40.3\n"}, engine)
     assert production_host(found) == {
-        "host": "prod-1", "engine": None, "engine_version": "28.5.1", "compose_version": "2.40.3",
+        "host": "prod-1", "engine": f"DOCKER_HOST={engine.url}",
+        "engine_version": "28.5.1", "compose_version": "2.40.3",
     }  # fmt: skip
 
 
 def test_production_host_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that does not say its name stops nothing."""
     monkeypatch.setenv("DOCKER_CONTEXT", "production")
-    monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@prod-1")
     found = production(tmp_path, incident(tmp_path))
     assert production_host(found) == {
-        "host": None, "engine": "DOCKER_HOST=ssh://deploy@prod-1", "engine_version": None, "compose_version": None,
+        "host": None, "engine": "DOCKER_HOST=unix:///no/engine.sock", "engine_version": None, "compose_version": None,
     }  # fmt: skip
 
 

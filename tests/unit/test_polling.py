@@ -17,7 +17,7 @@ from runbook.errors import (
     RunbookError,
     StepTimedOut,
 )
-from runbook.polling import Waited, wait_for
+from runbook.polling import Sleeper, Waited, wait_for
 
 NO = Observation(ok=False, seen="not yet")
 YES = Observation(ok=True, seen="there")
@@ -57,7 +57,7 @@ def waited(
         return answer
 
     check = Check("it there", observe, "wait", deadline, interval=0.5)
-    return wait_for(check, lambda: time.now, time.sleep, patience=patience), time
+    return wait_for(check, lambda: time.now, Sleeper(time.sleep), patience=patience), time
 
 
 @pytest.mark.parametrize("deadline", [0, 0.1, -1])
@@ -139,3 +139,64 @@ def test_other_errors_are_not_waited_out(kind: type[RunbookError]) -> None:
     """An error that is not about seeing ends the waiting at once."""
     with pytest.raises(kind):
         waited(kind("broken", "mend it"), YES, deadline=60)
+
+
+@dataclass
+class Told:
+    """A waker that notes for how long it is to wait, and ends each wait after the shorter or the longer time."""
+
+    time: Time
+    is_open: bool
+    waits: list[tuple[float, float]] = field(default_factory=list)
+    looks: int = 0
+
+    def look_begins(self) -> None:
+        self.looks += 1
+
+    def wait(self, seconds: float, between_events: float) -> None:
+        self.waits.append((round(seconds, 3), round(between_events, 3)))
+        self.time.sleep(between_events if self.is_open else seconds)
+
+
+def told(
+    *looks: Observation, deadline: float = 10, is_open: bool = True, by_engine: bool = True
+) -> tuple[Waited, Told]:
+    """Wait through those looks, the last of which repeats for ever, with a waker."""
+    time = Time()
+    waker, left = Told(time, is_open), list(looks)
+    check = Check(
+        "it there",
+        lambda: left.pop(0) if len(left) > 1 else left[0],
+        "wait",
+        deadline,
+        interval=0.5,
+        told_by_engine=by_engine,
+    )
+    return wait_for(check, lambda: time.now, waker), waker
+
+
+def test_what_the_engine_tells_is_looked_at_seldom_in_between() -> None:
+    """As often as ever where the stream is not open, and where more than containers are looked at."""
+    assert told(NO, NO, YES)[1].waits == [(0.5, 2.0), (0.5, 2.0)]
+    assert told(NO, NO, YES, is_open=False)[0].seconds == 1.0
+    assert told(NO, NO, YES, by_engine=False)[1].waits == [(0.5, 0.5), (0.5, 0.5)]
+
+
+def test_each_look_forgets_what_happened_before() -> None:
+    """So that what happens during a look ends the pause behind it."""
+    assert told(NO, NO, YES)[1].looks == 3
+
+
+def test_time_alone_may_make_it_so() -> None:
+    """What is so after some seconds without an event is looked at just then."""
+    soon = Observation(ok=False, seen="not yet", again=1.2)
+    assert told(soon, YES)[1].waits == [(0.5, 1.21)]
+    assert told(Observation(ok=False, seen="not yet", again=0.2), YES, by_engine=False)[1].waits == [(0.21, 0.21)]
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_deadline_is_kept_between_events(is_open: bool) -> None:  # noqa: FBT001 - a parameter
+    """The last look comes at the deadline, however seldom it is looked at."""
+    found, waker = told(NO, deadline=5, is_open=is_open)
+    assert found.seconds == 5
+    assert found.looks == len(waker.waits) + 1

@@ -3,6 +3,7 @@
 import pytest
 
 from runbook.errors import ProductionError, TargetError
+from runbook.incident.facts import ReleaseFact
 from runbook.release import PROBE, ImageName, Release, TagForm, checked_digest, checked_tag
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -15,6 +16,10 @@ OTHER = "sha256:" + "f" * 64
         pytest.param("shop:1", "docker.io", "library/shop", "1", id="official"),
         pytest.param("acme/shop:1", "docker.io", "acme/shop", "1", id="hub"),
         pytest.param("docker.io/acme/shop:1", "docker.io", "acme/shop", "1", id="hub-by-name"),
+        pytest.param("docker.io/shop:1", "docker.io", "library/shop", "1", id="official-by-name"),
+        pytest.param("index.docker.io/shop:1", "docker.io", "library/shop", "1", id="official-by-another-name"),
+        pytest.param("index.docker.io/acme/shop:1", "docker.io", "acme/shop", "1", id="hub-by-another-name"),
+        pytest.param("docker.io/library/shop:1", "docker.io", "library/shop", "1", id="official-in-full"),
         pytest.param("ghcr.io/acme/shop/api:1", "ghcr.io", "acme/shop/api", "1", id="host"),
         pytest.param("localhost/shop:1", "localhost", "shop", "1", id="localhost"),
         pytest.param("127.0.0.1:5000/shop/api:v1.2", "127.0.0.1:5000", "shop/api", "v1.2", id="port"),
@@ -138,7 +143,7 @@ def test_digest_passes() -> None:
 def test_release_survives_the_journal() -> None:
     """A release read back from its facts is the same, down to the pinned references."""
     release = Release("v1", {"api": ImageName.parse("ghcr.io/acme/api:v1")}, {"api": DIGEST})
-    assert Release.from_facts(release.facts()) == release
+    assert ReleaseFact.of(release).release() == release
     assert release.pinned("api") == f"ghcr.io/acme/api@{DIGEST}"
 
 

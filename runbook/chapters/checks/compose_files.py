@@ -1,10 +1,12 @@
-"""What is found out of the Compose files before users are kept out: whether they gave what runs, and what follows."""
+"""What is found out of the Compose files before traffic is paused: whether they gave what runs, and what follows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from runbook.actions import Check, Observation
+from runbook.chapters.configuration.restored import as_it_will_be, reading_env_file, to_restore
 from runbook.chapters.context import Context
 from runbook.errors import Inconclusive
+from runbook.incident.facts import Together
 from runbook.production.containers import Container, counts
 from runbook.production.coupling import changed_definitions, restarted_with
 from runbook.production.dry_run import NOT_SET
@@ -75,8 +77,8 @@ def _files(context: Context, ours: Sequence[Container]) -> tuple[list[str], list
 
 
 def _gone(context: Context, paths: Iterable[str]) -> set[str]:
-    production = context.production
-    return {path for path in set(paths) if context.host.run(production.command("test", "-e", path)).exit_code != 0}
+    wanted = set(paths)
+    return wanted.difference(context.production.existing(wanted))
 
 
 def _same(context: Context, some: Sequence[str], others: Sequence[str]) -> bool:
@@ -94,7 +96,7 @@ def _same(context: Context, some: Sequence[str], others: Sequence[str]) -> bool:
 def _changed(context: Context, ours: Sequence[Container]) -> list[str]:
     production = context.production
     tags = {production.tag_of(each) for each in ours if each.service in production.rolled_back}
-    there = counts(each.facts() for each in production.containers())
+    there = counts(production.containers())
     differences = production.pending_changes(there, tags.pop() if len(tags) == 1 else None).differences
     return [each.name for each in ours if each.name in differences and each.service in production.rolled_back]
 
@@ -115,17 +117,22 @@ def note_what_follows(context: Context, release: Release) -> Check:
     incident = context.incident
 
     def observe() -> Observation:
-        if "together" in incident.facts and incident.changes_made:
+        found = incident.facts.together
+        if found and incident.changes_made:
             incident.confirm("together")
         else:
-            incident.record_fact("together", _what_follows(context, release))
-        found = incident.facts["together"]
-        told = [f"{name} shares {shared}, and is recreated with it" for name, shared in found["recreated"].items()]
-        told += found["left"].values()
-        differed = [f"{name} would be {effect}" for name, effect in found["differed"].items()]
+            found = _what_follows(context, release)
+            incident.record_fact("together", found)
+        told = [f"{name} shares {shared}, and is recreated with it" for name, shared in found.recreated.items()]
+        told += found.left.values()
+        told += [
+            f"{name} is left as it is, and with the configuration restored the next `up` of all would have it {effect}"
+            for name, effect in found.restored.items()
+        ]
+        differed = [f"{name} would be {effect}" for name, effect in found.differed.items()]
         if differed:
             told.append(f"differed from the files before the incident: {', '.join(differed)}")
-        told += [f"whether the other services differ is not known: {why}" for why in found.get("unknown", {}).values()]
+        told += [f"whether the other services differ is not known: {why}" for why in found.unknown.values()]
         return Observation(
             ok=True, seen="; ".join(told) or "nothing but the application follows, and nothing differed before"
         )
@@ -133,7 +140,7 @@ def note_what_follows(context: Context, release: Release) -> Check:
     return Check("everything that follows the application named", observe, "")
 
 
-def _what_follows(context: Context, release: Release) -> dict[str, dict[str, str]]:
+def _what_follows(context: Context, release: Release) -> Together:
     production, variable = context.production, context.settings.project.tag_variable
     tag, changed = _one_tag(context), production.rolled_back
     now, then = production.services(tag), production.services(release.tag)
@@ -154,15 +161,34 @@ def _what_follows(context: Context, release: Release) -> dict[str, dict[str, str
     pending = production.pending_changes(_counts(context), tag)
     differed = {name: str(effect) for name, effect in sorted(pending.differences.items())}
     differed |= dict.fromkeys(pending.removes, "removed")
-    found = {"recreated": recreated, "left": left, "differed": differed}
-    return found | ({"unknown": {"others": pending.unknown}} if pending.unknown else {})
+    restored = _restored(context, release, {*changed, *recreated}, differed)
+    found = Together(recreated=recreated, left=left, differed=differed, restored=restored)
+    return found.model_copy(update={"unknown": {"others": pending.unknown}}) if pending.unknown else found
+
+
+def _restored(context: Context, release: Release, ours: Collection[str], differed: Collection[str]) -> dict[str, str]:
+    """The containers of other services that differ once the target's configuration is restored, if it is."""
+    if to_restore(context) is None:
+        return {}
+    services = {each.name: each.service for each in context.production.containers()}
+    reading = reading_env_file(context)
+    found = {name: "recreated" for name, service in services.items() if service in reading}
+    pending = as_it_will_be(context).pending_changes(_counts(context), release.tag)
+    found |= {name: str(effect) for name, effect in pending.differences.items()} | dict.fromkeys(
+        pending.removes, "removed"
+    )
+    return {
+        name: effect
+        for name, effect in sorted(found.items())
+        if services.get(name) not in ours and name not in differed
+    }
 
 
 def switchable(context: Context, release: Release) -> Check:
     """That the very `up` that will bring up the target changes the application and nothing else, as Compose says."""
 
     def observe() -> Observation:
-        production = context.production
+        production = as_it_will_be(context)
         services = {each.name: each.service for each in production.running()}
         hanging = production.sharing_with(production.rolled_back)
         ours = {*production.rolled_back, *hanging}
@@ -192,10 +218,10 @@ def switchable(context: Context, release: Release) -> Check:
 
 
 def _counts(context: Context) -> dict[str, int]:
-    return counts(context.incident.facts["before"]["containers"])
+    return counts(context.incident.facts.seen_before.containers)
 
 
 def _one_tag(context: Context) -> str | None:
     """The release that ran before the incident, if it was one; otherwise the env file speaks."""
-    tags = context.incident.facts["before"]["tags"]
-    return str(tags[0]) if len(tags) == 1 else None
+    tags = context.incident.facts.seen_before.tags
+    return tags[0] if len(tags) == 1 else None

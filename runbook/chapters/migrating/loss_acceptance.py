@@ -4,19 +4,17 @@ What was accepted counts for the whole incident. If more would be lost by now (s
 number in a database that was written to since), it is named anew and must be accepted anew.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 from runbook.actions import Check, Observation, Question
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
-from runbook.migrations.database_state import DatabaseState
+from runbook.chapters.migrating.migrate_command import Direction
+from runbook.chapters.migrating.schema_revisions import is_own, revisions
+from runbook.incident.facts import AcceptedLoss, DatabaseState, Loss, Strategy
+from runbook.migrations.database_state import is_unchanged, read_state
 from runbook.migrations.image.report import Function, ImageReport, Migration
 from runbook.migrations.verdict.table_names import bookkeeping
-
-if TYPE_CHECKING:
-    from runbook.migrations.data_loss import Loss
 
 _NOTHING = "nothing that the database holds"
 
@@ -29,7 +27,7 @@ def expected(context: Context) -> Check:
         before = _accepted_before(context, revision)
         if reached := migration_facts.reached(context):
             # There is nothing left to count: what was accepted before is what was lost.
-            named = context.incident.facts.get("loss", [])
+            named = list(context.incident.facts.loss or ())
             answer = f"nothing is left to do: {reached}"
             context.incident.record_decision(Question.LOSS, _question(context), answer, named)
             return Observation(ok=True, seen=f"nothing is left to do: {reached}")
@@ -43,10 +41,10 @@ def expected(context: Context) -> Check:
     )
 
 
-def _judged(context: Context, revision: str, before: "list[Loss]", losses: "list[Loss]") -> Observation:
+def _judged(context: Context, revision: str, before: list[Loss], losses: list[Loss]) -> Observation:
     from runbook.migrations.data_loss import beyond_accepted, largest  # noqa: PLC0415 - as in _losses
 
-    context.incident.record_fact("loss", [str(loss) for loss in losses])
+    context.incident.record_fact("loss", tuple(map(str, losses)))
     named = [str(loss) for loss in losses] or [_NOTHING]
     more = beyond_accepted(before, losses, unchanged=_unchanged(context))
     option: tuple[str, ...] = ("--accept-loss", revision)
@@ -54,10 +52,11 @@ def _judged(context: Context, revision: str, before: "list[Loss]", losses: "list
         answer, ok, option = "there is nothing to accept", True, ()
     elif context.options.accept_loss == revision:
         answer, ok = f"accepted by name (--accept-loss {revision})", True
-        fact: dict[str, Any] = {"revision": revision, "losses": [asdict(loss) for loss in largest([*before, *losses])]}
+        fact = AcceptedLoss(revision=revision, losses=tuple(largest([*before, *losses])))
         if any(loss.rows is None for loss in losses):
             # An unknown number is accepted for the state that the database is in now.
-            fact["state"] = asdict(DatabaseState.read(context.database, context.settings.deadlines.dump))
+            state = read_state(context.database, context.settings.deadlines.dump)
+            fact = fact.model_copy(update={"state": state})
         context.incident.record_fact("loss accepted", fact)
     elif before and not more:
         answer, ok = f"accepted in this incident before (--accept-loss {revision})", True
@@ -68,20 +67,19 @@ def _judged(context: Context, revision: str, before: "list[Loss]", losses: "list
     return Observation(ok, f"would be destroyed: {'; '.join(named)}; {answer}", final=True)
 
 
-def _accepted_before(context: Context, revision: str) -> "list[Loss]":
-    from runbook.migrations.data_loss import Loss  # noqa: PLC0415 - as in _losses
-
-    fact: Mapping[str, Any] = context.incident.facts.get("loss accepted", {})
-    return [Loss(**each) for each in fact["losses"]] if fact.get("revision") == revision else []
+def _accepted_before(context: Context, revision: str) -> list[Loss]:
+    fact = context.incident.facts.loss_accepted
+    return list(fact.losses) if fact and fact.revision == revision else []
 
 
 def _unchanged(context: Context) -> bool:
-    state = context.incident.facts.get("loss accepted", {}).get("state") or {}
-    return DatabaseState(**state).unchanged(context.database, context.settings.deadlines.dump)
+    fact = context.incident.facts.loss_accepted
+    state = fact.state if fact else DatabaseState()
+    return is_unchanged(state, context.database, context.settings.deadlines.dump)
 
 
 def _forward(context: Context) -> bool:
-    return context.incident.facts.get("strategy") == "forward-fix"
+    return context.incident.facts.strategy is Strategy.FORWARD_FIX
 
 
 def _question(context: Context) -> str:
@@ -92,15 +90,27 @@ def _revision(context: Context) -> str:
     """The revision by which the loss is accepted: the lowest that is undone, or the forward-fix's head."""
     if _forward(context):
         return migration_facts.of(context).target_head
+    if is_own(context):
+        # Which revisions lie between, its commands do not tell: the one that is gone back to names the loss.
+        return migration_facts.of(context).target_head
     return migration_facts.steps_to_undo(context)[-1].revision
 
 
-def _losses(context: Context) -> "list[Loss]":
+def _losses(context: Context) -> list[Loss]:
     """What would be lost from where the database is now; SQL that cannot be read is an unknown loss."""
+    facts = migration_facts.of(context)
+    return _destroyed(context, *ahead(context, facts.target if _forward(context) else facts.failed))
+
+
+def of_whole_range(context: Context, image: ImageReport, direction: Direction) -> list[Loss]:
+    """What the whole range of `image` would destroy in that direction, wherever the database is by now."""
+    functions, written = _functions(image.span.steps if image.span else (), direction), getattr(image, direction)
+    return _destroyed(context, functions, written.sql if written else None, image.why(direction))
+
+
+def _destroyed(context: Context, functions: "list[tuple[str, Function]]", sql: str | None, why: str) -> list[Loss]:
     from runbook.migrations import data_loss  # noqa: PLC0415 - loads PostgreSQL's grammar, which takes a while
 
-    facts = migration_facts.of(context)
-    functions, sql, why = _ahead(context, facts.target if _forward(context) else facts.failed)
     doubts = [
         data_loss.unknown_loss(f"{name} does more, or other things, than its SQL tells")
         for name, function in functions
@@ -111,12 +121,13 @@ def _losses(context: Context) -> "list[Loss]":
     return [*data_loss.losses_of(sql, context.database, bookkeeping(context.settings.database)), *doubts]
 
 
-def _ahead(context: Context, image: ImageReport | None) -> tuple[list[tuple[str, Function]], str | None, str]:
-    """What is still to be run: the functions, the SQL of them all (None if it cannot be read), and why not."""
+def ahead(context: Context, image: ImageReport | None) -> tuple[list[tuple[str, Function]], str | None, str]:
+    """What `image` is still to run: the functions, the SQL of them all (None if it cannot be read), and why not."""
     if image is None or image.span is None:
         return [], None, image.why("span") if image else "the image was not asked"
-    forward, now = _forward(context), context.database.revisions()
-    name, begin = ("upgrade", image.span.lower) if forward else ("downgrade", image.span.upper)
+    forward, now = _forward(context), revisions(context)
+    name = Direction.UPGRADE if forward else Direction.DOWNGRADE
+    begin = image.span.lower if forward else image.span.upper
     migrations = image.span.steps[::-1] if forward else image.span.steps  # in the order in which they are run
     written = getattr(image, name)
     if now == (begin,):
@@ -126,8 +137,15 @@ def _ahead(context: Context, image: ImageReport | None) -> tuple[list[tuple[str,
         migrations = _remaining(migrations, now, forward=forward)
         bodies = [written.bodies.get(each.revision) if written else None for each in migrations]
         sql = None if not migrations or None in bodies else "\n".join(map(str, bodies))
-    functions = [(f"{name}() of {each.revision}", getattr(each, name)) for each in migrations]
-    return functions, sql, image.why(name) if migrations else f"the database is at {', '.join(now)}, not on the way"
+    return (
+        _functions(migrations, name),
+        sql,
+        image.why(name) if migrations else f"the database is at {', '.join(now)}, not on the way",
+    )
+
+
+def _functions(migrations: Sequence[Migration], direction: Direction) -> list[tuple[str, Function]]:
+    return [(f"{direction}() of {each.revision}", getattr(each, direction)) for each in migrations]
 
 
 def _remaining(migrations: tuple[Migration, ...], now: tuple[str, ...], *, forward: bool) -> tuple[Migration, ...]:

@@ -11,7 +11,7 @@ from runbook.actions import Check, Observation
 from runbook.chapters.context import Context
 from runbook.hosts.command import Command
 from runbook.production.compose import unescaped
-from runbook.settings.schema import REVISION, MigrationSettings
+from runbook.settings.database import REVISION, MigrationSettings
 
 
 class Direction(StrEnum):
@@ -118,6 +118,8 @@ def _environment(context: Context, tag: str) -> list[str]:
     A lock that another session holds then ends the migration instead of blocking it.
     """
     database, service = context.settings.database, context.settings.migrations.service
+    if database is None:
+        return []
     given = (context.production.services(tag)[service].get("environment") or {}).get("PGOPTIONS")
     limits = f"-c lock_timeout={database.lock_timeout:g}s -c statement_timeout={database.statement_timeout:g}s"
     return [f"PGOPTIONS={unescaped(given)} {limits}" if given else f"PGOPTIONS={limits}"]

@@ -5,7 +5,6 @@ the address of its container. A session that waits for a lock, or runs a stateme
 has its statement cancelled, and is terminated if that does not help.
 """
 
-import json
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -17,13 +16,14 @@ from runbook.actions import Question
 from runbook.chapters.context import Context
 from runbook.chapters.migrating import migrate_command
 from runbook.chapters.migrating.migrate_command import Direction
-from runbook.errors import CheckFailed, CommandFailed, RunbookError
+from runbook.errors import CheckFailed, CommandFailed, Inconclusive, RunbookError
 from runbook.hosts.command import NullRecorder
-from runbook.hosts.local import Host
+from runbook.hosts.opening import open_host
 from runbook.hosts.signals import signals_blocked
 from runbook.migrations.database import Database, literal
 from runbook.production.compose import Production
-from runbook.settings.schema import DatabaseSettings
+from runbook.settings.absent import Absent
+from runbook.settings.database import DatabaseSettings
 from runbook.text import visible
 
 _EVERY = 1.0  # seconds between two looks
@@ -112,14 +112,10 @@ def _session(row: list[str]) -> Session:
 
 def addresses_of(production: Production, container: str) -> list[str]:
     """The addresses of a container; none while it is not there, or where it has none of its own (host network)."""
-    answer = production.host.run(
-        production.command(
-            "docker", "inspect", "--type", "container", "--format", "{{json .NetworkSettings}}", container
-        )
-    )
+    answer = production.container(container)
     found: list[str] = []
-    with suppress(ValueError, AttributeError, TypeError):
-        for network in json.loads(answer.text)["Networks"].values():
+    with suppress(LookupError, AttributeError, TypeError):
+        for network in (answer or {})["NetworkSettings"]["Networks"].values():
             for name in ("IPAddress", "GlobalIPv6Address"):
                 with suppress(ValueError, KeyError):
                     found.append(str(ip_address(network[name])))
@@ -129,11 +125,11 @@ def addresses_of(production: Production, container: str) -> list[str]:
 class _Watch:
     """Observes in a thread of its own, off the record; what it did is put on record at the end."""
 
-    def __init__(self, context: Context, container: str) -> None:
-        host = Host(context.settings.host.environment, NullRecorder())
+    def __init__(self, context: Context, settings: DatabaseSettings, container: str) -> None:
+        host = open_host(context.settings.host, NullRecorder())
         self._production = Production(host, context.settings.project, context.settings.deadlines)
         self._container = container
-        self.limits = Limits(context.settings.database, Database(self._production, context.settings.database))
+        self.limits = Limits(settings, context.database.quiet(self._production))
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="time limits", daemon=True)
         #: Why the last look failed, if it did.
@@ -169,7 +165,10 @@ def kept(context: Context, direction: Direction) -> Iterator[None]:
     Raises CheckFailed, with what was waited for, instead of the CommandFailed of a command whose statement was
     cancelled.
     """
-    watch = _Watch(context, migrate_command.container(context, direction))
+    settings = context.settings.database
+    if settings is None:
+        raise Inconclusive(Absent.DATABASE.told, "name the database in the settings: [database]")
+    watch = _Watch(context, settings, migrate_command.container(context, direction))
     watch.start()
     try:
         yield

@@ -1,11 +1,15 @@
 """The copy of production's schema in the database of a trial, and whether it has changed since it was made."""
 
+import csv
+import io
 import re
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from runbook.chapters.context import Context
-from runbook.chapters.startup.scratch_project import ScratchProject
+from runbook.chapters.startup.scratch_project import ScratchProject, database_of
 from runbook.errors import Inconclusive
 from runbook.hosts.command import Command, Completed
 from runbook.migrations.database import ALL_COLUMNS, version_table
@@ -30,12 +34,16 @@ _WHO = "SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE client_add
 _NOISE = re.compile(rb"^(?:--.*|\\(?:un)?restrict .*|)$\n?", re.MULTILINE)
 
 
+#: The database of a trial into which a dump is restored.
+RESTORED = "restored"
+
+
 class ScratchDatabase:
     """The database of one trial."""
 
     def __init__(self, context: Context, project: ScratchProject) -> None:
         self._context = context
-        self._settings = context.settings.database
+        self._settings = database_of(context)
         self._container = project.database
         self._admin = ""
         self._schema = b""
@@ -46,8 +54,7 @@ class ScratchDatabase:
 
         Raises Inconclusive when the copy lacks something, and CommandFailed when production's cannot be read.
         """
-        self._wait()
-        self._admin = self._administrator()
+        self.wait()
         self._psql(_ANYBODY, database="postgres")
         # Roles that exist already are refused, which does no harm; the columns are compared below.
         self._psql(self._production("pg_dumpall", "--roles-only", "--no-role-passwords"), database="postgres")
@@ -61,9 +68,79 @@ class ScratchDatabase:
         if lacking := columns - copied:
             few = ", ".join(sorted(lacking)[:5])
             raise Inconclusive(f"the copy of the schema lacks {len(lacking)} columns: {few}", "try the target by hand")
-        self._revisions, self._schema = self._read_revisions(), self._read_schema()
+        self.take_as_it_is()
         if self._revisions != sorted(revisions):
             raise Inconclusive(f"the copy of the schema is at {self._revisions}", "try the target by hand")
+
+    def take_as_it_is(self) -> None:
+        """Count as changed only what differs from now on."""
+        self._revisions, self._schema = self._read_revisions(), self._read_schema()
+
+    def wait(self) -> None:
+        """Wait until the server answers. Raises Inconclusive when it does not in time."""
+        self._wait()
+        self._admin = self._administrator()
+
+    def restore(self, dump: str, deadline: float) -> None:
+        """Restore a dump of the host into a database of its own, `RESTORED`, with production's roles.
+
+        Raises Inconclusive with pg_restore's own words when that does not work.
+        """
+        self._psql(self._production("pg_dumpall", "--roles-only", "--no-role-passwords"), database="postgres")
+        self._psql(f"CREATE DATABASE {RESTORED} TEMPLATE template0", database="postgres")
+        restoring = ("pg_restore", "--exit-on-error", "--username", self._admin, "--dbname", RESTORED)
+        inside = ("docker", "exec", "--interactive", self._container, *restoring)
+        feeding = Command(("sh", "-c", 'exec "$@" < "$0"', dump, *inside), deadline, secret_output=True)
+        done = self._context.host.run(feeding)
+        if done.exit_code != 0:
+            raise Inconclusive(f"it cannot be restored: {done.last_line}", "name another dump")
+
+    def rows(self, query: str, deadline: float) -> list[list[str]]:
+        """The rows that `query` gives in the database that was restored. Raises Inconclusive when it fails."""
+        asked = self._ask(f"\\set ON_ERROR_STOP on\nBEGIN;\n{query};\nROLLBACK;", RESTORED, deadline=deadline)
+        return list(csv.reader(io.StringIO(_answered(asked).text)))
+
+    def free_bytes(self) -> int:
+        """The bytes that are free where the server keeps its databases."""
+        directory = self._psql("SHOW data_directory", database="postgres").text.strip()
+        words = _answered(self._inside("df", "-P", "-k", directory)).text.splitlines()[-1].split()
+        return int(words[3]) * 1024
+
+    def ask(self, query: str, *, deadline: float | None = None) -> list[list[str]]:
+        """The rows that `query` gives, as text. Raises Inconclusive when it fails, or not within `deadline` seconds."""
+        asked = self._ask(f"\\set ON_ERROR_STOP on\nBEGIN;\n{query};\nROLLBACK;", deadline=deadline)
+        return list(csv.reader(io.StringIO(_answered(asked).text)))
+
+    def psql(self, script: str) -> str:
+        """What psql prints for a script, which goes on after a statement that failed."""
+        return self._psql(script).text
+
+    def carry_out(self, statements: Sequence[str]) -> None:
+        """Run statements in one transaction. Raises Inconclusive, with what PostgreSQL says, when one fails."""
+        sql = "".join(f"{each};\n" for each in statements)
+        done = self._ask(f"\\set ON_ERROR_STOP on\nBEGIN;\n{sql}COMMIT;")
+        if done.exit_code != 0:
+            raise Inconclusive(f"a copy of the schema refuses it: {done.last_line}", "try it by hand")
+
+    def revisions(self) -> list[str]:
+        """The revisions that the copy is at, sorted."""
+        return self._read_revisions()
+
+    def log_statements(self) -> None:
+        """Let the server log every statement from now on."""
+        self._psql("ALTER SYSTEM SET log_statement = 'all'; SELECT pg_reload_conf();", database="postgres")
+
+    def search_path(self) -> str:
+        """The search path with which the user of the settings connects to the database."""
+        asked = _answered(self._ask("SHOW search_path", user=self._settings.user))
+        return next(iter(next(csv.reader(io.StringIO(asked.text)), [])), "")
+
+    def log(self) -> str:
+        """All that the server has logged."""
+        written: list[bytes] = []
+        deadline = self._context.settings.deadlines.command
+        self._context.host.engine.logs(self._container, written.append, deadline, tty=False, most=_MOST)
+        return b"".join(written).decode("utf-8", "replace")
 
     def moved(self) -> str:
         """How the copy's revision was changed, in words; empty where it was not."""
@@ -77,9 +154,7 @@ class ScratchDatabase:
 
     def clients(self) -> set[str]:
         """The addresses from which clients have connected."""
-        logs = self._context.host.run(self._command("docker", "logs", self._container))
-        said = (logs.stdout + logs.stderr).decode("utf-8", "replace")
-        return set(_CLIENT.findall(said)) | set(self._psql(_WHO, database="postgres").text.split())
+        return set(_CLIENT.findall(self.log())) | set(self._psql(_WHO, database="postgres").text.split())
 
     def busy(self) -> bool:
         """Tell whether a client is in a transaction for longer than a second: a migration may be running."""
@@ -125,12 +200,15 @@ class ScratchDatabase:
         """Run statements, going on after one that failed. Raises Inconclusive when the database does not answer."""
         return _answered(self._ask(sql, database))
 
-    def _ask(self, sql: str | bytes, database: str | None = None) -> Completed:
+    def _ask(
+        self, sql: str | bytes, database: str | None = None, *, user: str | None = None, deadline: float | None = None
+    ) -> Completed:
         argv = (
             "docker", "exec", "--interactive", self._container, "psql", "--no-psqlrc", "--quiet", "--csv",
-            "--tuples-only", "--username", self._admin, "--dbname", database or self._settings.name,
+            "--tuples-only", "--username", user or self._admin, "--dbname", database or self._settings.name,
         )  # fmt: skip
-        return self._context.host.run(self._command(*argv, stdin=sql.encode() if isinstance(sql, str) else sql))
+        command = self._command(*argv, stdin=sql.encode() if isinstance(sql, str) else sql)
+        return self._context.host.run(replace(command, deadline=deadline or command.deadline))
 
     def _inside(self, *argv: str) -> Completed:
         return self._context.host.run(self._command("docker", "exec", self._container, *argv))

@@ -1,17 +1,21 @@
 """The Compose project of a trial, beside production: its content, its start, and its complete removal."""
 
 import json
-import time
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
+from runbook.chapters.configuration.restored import as_it_will_be
 from runbook.chapters.context import Context
-from runbook.errors import HostError, Inconclusive
-from runbook.hosts.command import Command, parsed_json
+from runbook.errors import EngineError, HostError, Inconclusive, RunbookError
+from runbook.hosts.command import Command, Completed
 from runbook.migrations.image.contained import sweep
 from runbook.production.compose import unescaped
 from runbook.production.containers import Container
 from runbook.release import Release
+from runbook.settings.database import DatabaseSettings
 
 #: Labels of everything in a trial: the name of the production, and until when (seconds since 1970) it may run.
 LABEL = "io.rollback-runbook.trial"
@@ -32,6 +36,18 @@ _SOCKETS = 10.0  # seconds, to look for sockets in a mounted folder
 _LONGEST_LOG = 1 << 20  # bytes
 
 
+def database_of(context: Context) -> DatabaseSettings:
+    """The database, which must be a service of the project. Raises Inconclusive otherwise."""
+    settings = context.settings.database
+    if settings is None or settings.url:
+        raise Inconclusive(
+            "whether the target can start on this schema is not known: it is tried only on a copy of a database that is"
+            " a service of the project",
+            "find out, and set migrations.at_start: false if it does not migrate when it starts, true if it does",
+        )
+    return settings
+
+
 class ScratchProject:
     """The project of one trial of one release."""
 
@@ -41,22 +57,45 @@ class ScratchProject:
         self.name = f"{context.incident.name.lower()}-trial"
         self.database = f"{self.name}-db"
         deadlines = context.settings.deadlines
-        self._until = int(time.time() + deadlines.healthy + 20 * deadlines.command)
+        self._until = int(context.host.now() + deadlines.healthy + 20 * deadlines.command)
         self._file = b""
 
     def begin(self) -> None:
         """Start the database. Raises HostError and the like when that is not possible."""
         self._sweep()
         self._file = json.dumps(self._project()).encode()
-        self._up(self._context.settings.database.service)
+        self._up(self._database)
 
     def start_release(self) -> None:
         """Start what the release depends on, and the release."""
         services = json.loads(self._file)["services"]
-        others = set(services) - {self._context.settings.database.service, *self._release.digests}
+        others = set(services) - {self._database, *self._release.digests}
         if others:
             self._up(*sorted(others))
         self._up(*self._release.digests)
+
+    @contextmanager
+    def removed_afterwards(self) -> Iterator[None]:
+        """What is done here leaves nothing behind. Raises what it raised, or RunbookError when something is left."""
+        try:
+            yield
+        except RunbookError:
+            self.remove()
+            raise
+        except BaseException:
+            # Ctrl-C and the like: a failed removal must not hide it.
+            with suppress(RunbookError):
+                self.remove()
+            raise
+        self.remove()
+
+    def run(self, service: str, argv: Sequence[str], deadline: float) -> Completed:
+        """Run `argv` once in a new container of `service`, beside the copy; the first word is the entrypoint."""
+        run = self._compose(
+            "run", "--rm", "--no-deps", "--no-TTY", "--pull", "never", "--entrypoint", shlex.quote(argv[0]), service,
+            *argv[1:],
+        )  # fmt: skip
+        return self._context.host.run(replace(run, deadline=deadline, secret_output=True))
 
     def _up(self, *services: str) -> None:
         up = self._compose("up", "-d", "--no-deps", "--no-build", "--pull", "never", *services)
@@ -69,20 +108,22 @@ class ScratchProject:
 
     def containers(self) -> list[Container]:
         """The release's containers in this project, by name."""
-        listed = self._context.host.check(
-            Command(("docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", self._filter), self._deadline)
-        )
-        inspect = ("docker", "inspect", "--type", "container", *listed.text.split())
-        inspecting = Command(inspect, self._deadline, secret_output=True)
-        inspected = self._context.host.ask(inspecting, lambda answer: parsed_json(answer, list))
-        found = [Container.parse(item) for item in inspected]
+        label = f"com.docker.compose.project={self.name}"
+        engine = self._context.host.engine
+        inspected = self._context.host.retry(lambda: engine.containers([label], self._deadline))
+        try:
+            found = [Container.parse(item) for item in inspected]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise EngineError("the engine answered something else than containers", "docker ps") from None
         return sorted((c for c in found if c.service in self._release.digests), key=lambda found: found.name)
 
     def log(self, container: Container) -> str:
         """The last 200 lines that a container has printed, both streams, without secrets."""
-        command = Command(("docker", "logs", "--tail", "200", container.id), self._deadline, most_output=_LONGEST_LOG)
-        answer = self._context.host.run(command)
-        text = f"{answer.stdout.decode('utf-8', 'replace')}\n{answer.stderr.decode('utf-8', 'replace')}"
+        said: list[bytes] = []
+        self._context.host.engine.logs(
+            container.id, said.append, self._deadline, tty=container.tty, tail=200, most=_LONGEST_LOG
+        )
+        text = b"".join(said).decode("utf-8", "replace")
         return self._context.incident.journal.redactor.text(text)
 
     def remove(self) -> None:
@@ -97,8 +138,8 @@ class ScratchProject:
             )
 
     @property
-    def _filter(self) -> str:
-        return f"label=com.docker.compose.project={self.name}"
+    def _database(self) -> str:
+        return database_of(self._context).service
 
     @property
     def _deadline(self) -> float:
@@ -106,14 +147,14 @@ class ScratchProject:
 
     def _sweep(self) -> None:
         """Remove what a killed trial of this production has left: its time is over."""
-        label = f"label={LABEL}={self._context.settings.project.name}"
+        ours = {"label": f"{LABEL}={self._context.settings.project.name}"}
         for kind in ("container", "network"):
-            sweep(self._context.host, kind, (label,), UNTIL, self._deadline)
+            sweep(self._context.host, kind, ours, UNTIL, self._deadline)
 
     def _project(self) -> dict[str, Any]:
-        production, settings = self._context.production, self._context.settings
+        production, settings = as_it_will_be(self._context), self._context.settings
         config = production.config(self._release.tag)
-        database = settings.database.service
+        database = self._database
         running = {container.service: container for container in reversed(production.containers())}
         services: dict[str, Any] = {}
         for name in self._needed(config["services"], running):
@@ -134,7 +175,7 @@ class ScratchProject:
 
     def _needed(self, services: Mapping[str, Any], running: Mapping[str, Container]) -> list[str]:
         """The release's services, the database, and what they depend on that runs now and is not of the release."""
-        project, database = self._context.settings.project.services, self._context.settings.database.service
+        project, database = self._context.settings.project.services, self._database
         if database not in running or database not in services:
             raise Inconclusive(f"there is no service {database} to copy the schema from", "check database.service")
         as_now = self._context.production.services()

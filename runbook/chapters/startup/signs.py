@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook.chapters.context import Context
-from runbook.errors import Inconclusive
-from runbook.hosts.command import parsed_json
+from runbook.errors import EngineError, Inconclusive
 from runbook.migrations.image.contained import contained, run_contained
 from runbook.production.compose import unescaped
 from runbook.text import beginning, visible
@@ -42,7 +41,7 @@ def signs_of(context: Context, image: str, service: Mapping[str, Any]) -> Signs:
     call = f"import json\nprint(json.dumps(read(json.loads({json.dumps(request)!a}))))\n"
     program = f"{_READER.read_text(encoding='utf-8')}\n{call}".encode()
     python, deadline = context.settings.migrations.python, context.settings.deadlines.command
-    command = contained(image, python, program=program, deadline=deadline)
+    command = contained(image, python, program=program, deadline=deadline, now=context.host.now())
     try:
         answer = run_contained(context.host, image, command)
     except Inconclusive as error:
@@ -62,8 +61,9 @@ def _shown(places: Any) -> tuple[str, ...]:
 
 
 def _start_command(context: Context, image: str, service: Mapping[str, Any]) -> list[str]:
-    inspect = ("docker", "image", "inspect", "--format", "{{json .Config}}", image)
-    config = context.host.ask(context.production.command(*inspect), lambda answer: parsed_json(answer, dict))
+    config = (context.production.image(image) or {}).get("Config")
+    if not isinstance(config, dict):
+        raise EngineError(f"the engine does not say how the image {image} starts", f"docker image inspect {image}")
     # As Compose and the engine do it: an entrypoint of the service drops the image's command.
     own = {part: [unescaped(word) for word in service.get(part) or ()] for part in ("entrypoint", "command")}
     entrypoint = own["entrypoint"] or config.get("Entrypoint") or []

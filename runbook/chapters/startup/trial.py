@@ -6,8 +6,8 @@ them, without volumes, ports and other ways to production; and what these depend
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from runbook.actions import Observation
 from runbook.chapters.context import Context
@@ -26,7 +26,9 @@ _UNKNOWN_REVISION = "Can't locate revision"
 class StartTrial:
     """One trial of one release."""
 
-    def __init__(self, context: Context, release: Release) -> None:
+    def __init__(self, context: Context, release: Release, relaxed: Sequence[str] = ()) -> None:
+        """`relaxed` are the statements of the bridge that will have been built by then."""
+        self._relaxed = relaxed
         self._context = context
         self._release = release
         self._project = ScratchProject(context, release)
@@ -47,19 +49,16 @@ class StartTrial:
     @contextmanager
     def _set_up(self) -> Iterator[None]:
         try:
-            self._project.begin()
-            self._database.copy()
-            self._project.start_release()
-            yield
+            with self._project.removed_afterwards():
+                self._project.begin()
+                self._database.copy()
+                if self._relaxed:
+                    self._database.carry_out(self._relaxed)
+                    self._database.take_as_it_is()
+                self._project.start_release()
+                yield
         except RunbookError as error:
-            self._project.remove()
             raise (error if isinstance(error, Inconclusive) else _inconclusive(error.seen)) from None
-        except BaseException:
-            # Ctrl-C and the like: a failed removal must not hide it.
-            with suppress(RunbookError):
-                self._project.remove()
-            raise
-        self._project.remove()
 
     def _watched(self) -> Observation:
         deadlines = self._context.settings.deadlines
@@ -85,7 +84,7 @@ class StartTrial:
                     ok=True, seen=f"{names} started, connected to the database and left schema and revision alone"
                 )
             # An api that does not answer yet may still be starting: wait for it until the deadline.
-            started = self._answered or self._context.settings.health.service not in self._release.digests
+            started = self._answered or self._context.settings.api not in self._release.digests
             if silent and started and now - steady_since >= max(_SILENT, deadlines.stable):
                 raise _inconclusive(f"on the copy of the schema {', '.join(silent)}")
             if now > until:
@@ -111,7 +110,7 @@ class StartTrial:
         silent = [
             f"{c.service} did not connect to the database" for c in containers if c.service not in self._connected
         ]
-        api = self._context.settings.health.service
+        api = self._context.settings.api
         for container in containers:
             if container.service == api and (api not in self._connected or not self._answered):
                 # To say whether it is ready, it has to ask its database.

@@ -5,13 +5,12 @@ An image may be hostile, or only broken, and it runs on the production host.
 
 import contextlib
 import secrets
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from runbook.errors import CommandSaidTooMuch, CommandTimedOut, HostError, Inconclusive
 from runbook.hosts.command import Command, Completed
-from runbook.hosts.local import Host
+from runbook.hosts.host import Host
 
 #: On every container that asks an image. Only one of a run that was killed outlives the question.
 LABEL = "io.rollback-runbook.probe"
@@ -34,15 +33,15 @@ _LIMITS = (
 )  # fmt: skip
 
 
-def contained(
-    image: str, python: str, *arguments: str, program: bytes, deadline: float, secret: bool = True
+def contained(  # noqa: PLR0913 - what runs, in which image, and within what
+    image: str, python: str, *arguments: str, program: bytes, deadline: float, now: float, secret: bool = True
 ) -> Command:
-    """The command that feeds `program` to `python` in `image` (by digest or id); `deadline` is in seconds.
+    """The command that feeds `program` to `python` in `image` (by digest or id).
 
-    The program's `sys.argv[1:]` are `arguments`. Its file system is read-only but for temporary folders; the output of
-    a `secret` one stays off the record. Run it with `run_contained`.
+    `deadline` is in seconds, `now` the host's clock. The program's `sys.argv[1:]` are `arguments`. Its file system is
+    read-only but for temporary folders; the output of a `secret` one stays off the record. Run it with `run_contained`.
     """
-    until = int(time.time() + 2 * (deadline + _REMOVAL))  # it may be run twice: `may_write`
+    until = int(now + 2 * (deadline + _REMOVAL))  # it may be run twice: `may_write`
     argv = (
         "docker", "run", "--rm", "--interactive", "--name", f"{_NAME}{secrets.token_hex(8)}",
         "--label", f"{LABEL}=1", "--label", f"{_UNTIL}={until}", *_LIMITS, *_READ_ONLY,
@@ -81,20 +80,18 @@ def remove_overdue(host: Host, deadline: float) -> None:
     """Remove the containers that killed runs have left, if they can be listed within `deadline` seconds."""
     with contextlib.suppress(HostError):
         # By the name as well: a container has the labels of its image, whoever wrote them.
-        sweep(host, "container", (f"name=^{_NAME}", f"label={LABEL}"), _UNTIL, deadline)
+        sweep(host, "container", {"name": f"^{_NAME}", "label": LABEL}, _UNTIL, deadline)
 
 
-def sweep(host: Host, kind: str, filters: Sequence[str], until: str, deadline: float) -> None:
-    """Remove every container or network (`kind`) that docker's `filters` select and whose time is over.
+def sweep(host: Host, kind: str, filters: Mapping[str, str], until: str, deadline: float) -> None:
+    """Remove every container or network (`kind`) that the engine's `filters` select and whose time is over.
 
     That time is the value of its label `until`, in seconds since 1970; `deadline` is in seconds. Raises HostError when
     they cannot be listed.
     """
-    every = ("--all", "--no-trunc") if kind == "container" else ()
-    options = [word for each in filters for word in ("--filter", each)]
-    argv = ("docker", kind, "ls", *every, *options, "--format", f'{{{{.ID}}}} {{{{.Label "{until}"}}}}')
-    pairs = [line.split() for line in host.check(Command(argv, deadline)).text.splitlines()]
-    overdue = [pair[0] for pair in pairs if len(pair) == 2 and pair[1].isdigit() and int(pair[1]) < time.time()]
+    now = host.now()
+    pairs = [(found, str(labels.get(until, ""))) for found, labels in host.engine.labelled(kind, filters, deadline)]
+    overdue = [found for found, over in pairs if over.isdigit() and int(over) < now]
     if overdue:
         remove = ("rm", "--force", "--volumes") if kind == "container" else ("rm",)
         host.run(Command(("docker", kind, *remove, *overdue), 2 * _REMOVAL))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import Annotated
 
@@ -26,7 +27,8 @@ class MappedColumn:
     """A column that the code reads and writes.
 
     `type` is as the code declares it, in PostgreSQL's words (`VARCHAR(20)`), or `unknown`. `server_default` is true
-    when the database fills the column (default, identity, computed), `client_default` when the code does.
+    when the database fills the column (default, identity, computed), `client_default` when the code does. `labels` are
+    those of an enum; None for any other type.
     """
 
     __pydantic_config__ = _STRICT
@@ -37,27 +39,62 @@ class MappedColumn:
     primary_key: bool = False
     client_default: bool = False
     server_default: bool = False
+    labels: Annotated[tuple[Word, ...], MaxLen(2000)] | None = None
+
+
+class Rule(StrEnum):
+    """What becomes of rows that point to a row which is deleted, or whose key is changed."""
+
+    NO_ACTION = "NO ACTION"
+    RESTRICT = "RESTRICT"
+    CASCADE = "CASCADE"
+    SET_NULL = "SET NULL"
+    SET_DEFAULT = "SET DEFAULT"
+
+    @property
+    def acts(self) -> bool:
+        """That the database changes those rows too, and refuses nothing."""
+        return self not in (Rule.NO_ACTION, Rule.RESTRICT)
+
+
+_Columns = Annotated[tuple[SqlName, ...], MaxLen(1000)]
 
 
 @dataclass(frozen=True)
 class ForeignKey:
     """A foreign key that the code declares. A `name` of None is the one that PostgreSQL gives.
 
-    It `acts` if rows are deleted or emptied together with the rows that they point to.
+    `table` and `schema` are what it points to, and `table` is None where that is not known. `points_to` are the columns
+    there; None means the primary key.
     """
 
     __pydantic_config__ = _STRICT
 
-    columns: Annotated[tuple[SqlName, ...], MaxLen(1000)]
+    columns: _Columns
     name: SqlName | None = None
-    acts: bool = False
+    table: SqlName | None = None
+    schema: SqlName | None = None
+    on_delete: Rule = Rule.NO_ACTION
+    on_update: Rule = Rule.NO_ACTION
+    points_to: _Columns | None = None
+
+
+@dataclass(frozen=True)
+class UniqueKey:
+    """Columns whose values together the code declares never to repeat. A `name` of None is PostgreSQL's."""
+
+    __pydantic_config__ = _STRICT
+
+    columns: _Columns
+    name: SqlName | None = None
 
 
 @dataclass(frozen=True)
 class MappedTable:
     """A table that the code maps. A `schema` of None is whatever the search path finds.
 
-    `foreign_keys` of None are not known. `partitioned` says that its rows lie in other tables.
+    `foreign_keys` of None are not known. `uniques` are constraints and plain unique indexes. `partitioned` says that
+    its rows lie in other tables.
     """
 
     __pydantic_config__ = _STRICT
@@ -66,6 +103,7 @@ class MappedTable:
     columns: Annotated[tuple[MappedColumn, ...], MaxLen(2000)]
     schema: SqlName | None = None
     foreign_keys: Annotated[tuple[ForeignKey, ...], MaxLen(2000)] | None = None
+    uniques: Annotated[tuple[UniqueKey, ...], MaxLen(2000)] = ()
     partitioned: bool = False
 
     def __post_init__(self) -> None:

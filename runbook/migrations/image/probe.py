@@ -1,5 +1,6 @@
 """Asks an image for its migrations and its models: its own Python reads them, without a network and a database."""
 
+import hashlib
 import json
 import os
 import secrets
@@ -9,11 +10,11 @@ from pathlib import Path
 
 from runbook.errors import Inconclusive
 from runbook.hosts.command import Command, Completed
-from runbook.hosts.local import Host
+from runbook.hosts.host import Host
 from runbook.migrations.image.contained import contained, may_write, run_contained
 from runbook.migrations.image.report import ImageReport, Problem, read_report
 from runbook.secrets.redactor import Redactor, secrets_in
-from runbook.settings.schema import MigrationSettings
+from runbook.settings.database import MigrationSettings
 from runbook.text import beginning, visible
 
 _SHARE = 0.8  # of the deadline; the rest is for the start and the end of the container
@@ -21,7 +22,8 @@ _LONGEST = 400  # characters of an error message
 _HERE = Path(__file__).parent
 #: The modules that are sent, in an order in which each finds those that it imports.
 _PARTS = (
-    "inside.isolation", "inside.function_shapes", "inside.graph", "inside.stand_in", "inside.offline", "inside.models",
+    "inside.isolation", "inside.function_shapes", "inside.graph", "inside.stand_in", "inside.surroundings",
+    "inside.offline", "inside.models",
     "script",
 )  # fmt: skip
 # The parts import each other by their names here. Those are then deleted: the image may have a `runbook` of its own.
@@ -41,18 +43,19 @@ module.main(sent["request"])
 """
 
 
-def probing(
+def probing(  # noqa: PLR0913 - what is asked of which image, and by when
     image: str,
     settings: MigrationSettings,
     *,
     environment: Mapping[str, str],
     span: tuple[str, str] | None,
     deadline: float,
+    now: float,
 ) -> tuple[Command, str]:
     """The command that asks `image` (by digest or id), and the random word with which its report begins.
 
     `environment` is that of the service; its secrets travel on standard input, which is never recorded. `deadline` is
-    in seconds.
+    in seconds, `now` the host's clock.
     """
     marker = secrets.token_hex(16)
     request = {
@@ -66,11 +69,15 @@ def probing(
     }
     parts = {f"runbook.migrations.image.{part}": _source(part) for part in _PARTS}
     program = _LOADER.format(sent=ascii(json.dumps({"parts": parts, "request": request})))
-    return contained(image, settings.python, program=program.encode("ascii"), deadline=deadline), marker
+    return contained(image, settings.python, program=program.encode("ascii"), deadline=deadline, now=now), marker
 
 
 def _source(part: str) -> str:
     return _HERE.joinpath(*part.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+
+
+#: The SHA-256 of all that is sent to an image, but for the question.
+PROGRAM = hashlib.sha256("".join((_LOADER, *map(_source, _PARTS))).encode()).hexdigest()
 
 
 def ask_image(  # noqa: PLR0913 - the host, what is asked of which image, and by when
@@ -87,7 +94,7 @@ def ask_image(  # noqa: PLR0913 - the host, what is asked of which image, and by
     What could not be read is in the report's `problems`. Raises Inconclusive when neither revisions nor models could.
     The container is removed in any case.
     """
-    command, marker = probing(image, settings, environment=environment, span=span, deadline=deadline)
+    command, marker = probing(image, settings, environment=environment, span=span, deadline=deadline, now=host.now())
     completed = run_contained(host, image, command)
     if completed.exit_code == os.EX_CANTCREAT:  # its code writes caches or logs
         completed = run_contained(host, image, may_write(command))
@@ -100,7 +107,8 @@ def ask_image(  # noqa: PLR0913 - the host, what is asked of which image, and by
     if report.graph is None and report.models is None:
         raise Inconclusive(
             f"the migrations in {image} cannot be read: {report.why('graph')}",
-            "check migrations.config, migrations.section and migrations.python in the settings",
+            "check migrations.config, migrations.section and migrations.python in the settings; how long it may take is"
+            " deadlines.command",
         )
     return report
 

@@ -30,7 +30,7 @@ _FAMILIES = {
 }
 _FAMILY = {name: family for family, names in _FAMILIES.items() for name in names}
 # Families whose values drivers or casts may pass for one another: a human looks.
-_NEAR = ({"integer", "number"}, {"date", "moment"}, {"text", "UUID"}, {"text", "JSON"})
+_NEAR = ({"integer", "number"}, {"date", "moment"}, {"text", "UUID"})
 SERIALS = {"serial": "int4", "serial4": "int4", "bigserial": "int8", "serial8": "int8"} | dict.fromkeys(
     ("smallserial", "serial2"), "int2"
 )
@@ -131,10 +131,26 @@ def change(old: SqlType, new: SqlType) -> tuple[Verdict, str]:
 def _within(old: SqlType, new: SqlType) -> tuple[Verdict, str]:
     if _holds_all(old, new):
         return ADDITIVE, f"{new} takes every value of {old} and is read as the same kind of value"
+    if _cuts(old, new):
+        return BREAKING, f"{new} refuses values that the code may write as {old}"
     return (REVIEW, f"{new} may not take, or not give back as they were, the values that the code writes as {old}")
 
 
+def _cuts(old: SqlType, new: SqlType) -> bool:
+    """That the largest values of the limit which the code itself declares are too large now."""
+    if old.family == "integer":
+        return True
+    if old.family == "text":
+        return bool(old.mods and new.mods) and new.mods[0] < old.mods[0]
+    if old.name == new.name == "numeric" and old.mods and new.mods:
+        before, after = [*old.mods, 0][:2], [*new.mods, 0][:2]
+        return after[0] - after[1] < before[0] - before[1]
+    return False
+
+
 def _holds_all(old: SqlType, new: SqlType) -> bool:
+    if old.name == "json" and new.name == "jsonb":
+        return True
     if old.family == "integer":
         return int(new.name[3:]) >= int(old.name[3:])
     if old.family == "text" and "bpchar" not in {old.name, new.name}:

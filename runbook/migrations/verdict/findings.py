@@ -19,11 +19,44 @@ ADDITIVE, BREAKING, REVIEW = Verdict.ADDITIVE, Verdict.BREAKING, Verdict.REVIEW
 _FROM_BEST = (Verdict.UNCHANGED, ADDITIVE, REVIEW, BREAKING)
 
 
+class Source(StrEnum):
+    """The evidence that a finding rests on."""
+
+    SQL = "the migrations' SQL"
+    COPY = "what the upgrade ran on a copy of the schema"
+    MODELS = "the target's statements on a copy of the schema"
+    ROWS = "rows of production"
+    NOTHING = "nothing that could be read"
+
+
+@dataclass(frozen=True)
+class Asks:
+    """What would decide a finding: rows of production, or the target's statements on a copy of the schema.
+
+    The rows are those of `table` with a value in `column` (one of `values`, if there are any; one that the column's
+    sequence is yet to give, with `numbers`), or those that do not meet `check`, an SQL condition. `none` and `some` are
+    the verdicts without and with such rows. With `practice` many rows, and none among them, show what the code writes.
+    With `copy` it is no rows: whether each statement of the code's on `table` was taken; on any, where that is empty.
+    """
+
+    table: str = ""
+    column: str = ""
+    schema: str | None = None
+    values: tuple[str, ...] = ()
+    numbers: bool = False
+    check: str = ""
+    none: Verdict = Verdict.ADDITIVE
+    some: Verdict = Verdict.REVIEW
+    practice: bool = False
+    copy: bool = False
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that a range of migrations does: its verdict, the statement, the object it touches, and why.
 
-    Repetitions of the same thing are counted in `times`. `place` is the statement's number, for their order.
+    Repetitions of the same thing are counted in `times`. `place` is the statement's number, for their order. `source`
+    is the evidence, and `asks` what would decide it, where a database can.
     """
 
     verdict: Verdict
@@ -32,6 +65,8 @@ class Finding:
     reason: str
     times: int = 1
     place: int = field(default=0, compare=False, repr=False)
+    source: Source = Source.SQL
+    asks: Asks | None = None
 
     def __str__(self) -> str:
         return f"{self.object}: {self.reason}" if self.object else self.reason

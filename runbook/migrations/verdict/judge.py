@@ -4,22 +4,37 @@ It can when it can go on reading and writing the tables that it maps, as an ORM 
 that it maps, and leaves the others to the database. docs/verdict.md has every rule.
 """
 
+from collections.abc import Callable, Mapping
+
 from runbook.migrations.image.mapped_models import Models
-from runbook.migrations.verdict.compat_tables import judge_tables
+from runbook.migrations.verdict.compat.tables import judge_tables
+from runbook.migrations.verdict.compat.types import enums_of, judge_types
 from runbook.migrations.verdict.ddl.dispatch import folded
 from runbook.migrations.verdict.findings import REVIEW, Assessment, Finding, concluded
+from runbook.migrations.verdict.schema_delta import SchemaDelta
 from runbook.migrations.verdict.statements import shortened, statements_of
 from runbook.migrations.verdict.table_names import BOOKKEEPING, Name
 
 
-def judge(
-    upgrade_sql: str, models: Models | None, dialect: str = "postgresql", bookkeeping: Name = BOOKKEEPING
+def as_it_is(_delta: SchemaDelta) -> None:
+    """Take nothing out of a net change."""
+
+
+def judge(  # noqa: PLR0913 - what is judged, and what is known of the database, by name
+    upgrade_sql: str,
+    models: Models | None,
+    dialect: str = "postgresql",
+    *,
+    bookkeeping: Name = BOOKKEEPING,
+    partitions: Mapping[Name, Name] | None = None,
+    without: Callable[[SchemaDelta], None] = as_it_is,
 ) -> Assessment:
     """Judge a range of migrations, given as the SQL of its upgrades, as one net change.
 
     `models` is what the target's code maps; None when that could not be read, and then much more is `review`.
-    `bookkeeping` is the table in which Alembic keeps the database's revisions. Raises nothing for any SQL: what
-    cannot be read is a finding of its own.
+    `bookkeeping` is the table in which Alembic keeps the database's revisions, and `partitions` are those that the
+    database has now, each with the table above it; None where it was not asked. `without` takes out of the net change
+    what is not to count. Raises nothing for any SQL: what cannot be read is a finding of its own.
 
     >>> judge("CREATE TABLE coupons (id serial PRIMARY KEY)", None).verdict.value
     'additive'
@@ -32,4 +47,8 @@ def judge(
         reason = f"only PostgreSQL's SQL has rules, and this is {shortened(dialect, 40)}"
         return concluded([Finding(REVIEW, shortened(upgrade_sql), "SQL", reason)])
     delta = folded(statements_of(upgrade_sql), bookkeeping)
-    return concluded((*delta.findings, *delta.made.values(), *judge_tables(delta, models)))
+    delta.partitions = partitions
+    delta.plain_types |= enums_of(models)
+    without(delta)
+    of_types = judge_types(delta, models)
+    return concluded((*delta.findings, *delta.made.values(), *of_types, *judge_tables(delta, models)))

@@ -4,19 +4,21 @@ Nothing is known of the schema before the range but what its statements imply: a
 touches and that the range has not made existed before. What the range makes and drops again leaves no trace.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from runbook.migrations.verdict.column_types import SqlType
-from runbook.migrations.verdict.findings import REVIEW, Finding, Verdict
+from runbook.migrations.verdict.findings import REVIEW, Asks, Finding, Verdict
 from runbook.migrations.verdict.statements import Statement, shortened
 from runbook.migrations.verdict.table_names import BOOKKEEPING, Name, Unclear, named
 
 
-def found(statement: Statement, verdict: Verdict, thing: object, reason: str) -> Finding:
-    """A finding about a statement."""
-    return Finding(verdict, statement.shown, shortened(str(thing), 140), shortened(reason, 400), place=statement.place)
+def found(statement: Statement, verdict: Verdict, thing: object, reason: str, asks: Asks | None = None) -> Finding:
+    """A finding about a statement; `asks` are the rows that would decide it."""
+    what, why = shortened(str(thing), 140), shortened(reason, 400)
+    return Finding(verdict, statement.shown, what, why, place=statement.place, asks=asks)
 
 
 class Default(Enum):
@@ -74,6 +76,33 @@ class Effect:
     reason: str
     verdict: Verdict = REVIEW
     constraint: str = ""  # the name of one from before that is dropped
+    rows: bool = False  # the statement changes rows, and its tree says which
+    asks: Asks | None = None
+
+
+@dataclass(eq=False)
+class View:
+    """What a new view shows: columns by name, or all of `base`; and whether PostgreSQL can write through it."""
+
+    columns: frozenset[str] | None  # None where they are not known
+    base: "Table | None" = None  # the one table that it shows as it is, column by column under its own name
+    every: bool = False  # `*`: all columns of `base`
+    writable: bool = False
+    whole: bool = False  # all rows of `base`
+
+
+@dataclass(frozen=True)
+class EnumChange:
+    """A label of an enum from before that is added, or renamed (`old`), or the enum itself dropped (both None).
+
+    With `renamed` it is the type that has another name now.
+    """
+
+    statement: Statement
+    enum: Name
+    old: str | None = None
+    new: str | None = None
+    renamed: bool = False
 
 
 @dataclass(eq=False)
@@ -87,7 +116,7 @@ class Table:
     dropped: Statement | None = None
     complete: bool = True  # of a new table: all of its columns are known
     temporary: bool = False
-    view: bool = False
+    view: "View | None" = None
     columns: dict[str, Column] = field(default_factory=dict)
     gone: dict[str, Column] = field(default_factory=dict)  # columns from before, by their name from before
     constraints: list[Constraint] = field(default_factory=list)
@@ -100,13 +129,16 @@ class Table:
         """That the range makes the table."""
         return self.origin is None
 
-    def affect(self, statement: Statement, reason: str, verdict: Verdict = REVIEW, constraint: str = "") -> None:
+    def affect(
+        self, statement: Statement, reason: str, verdict: Verdict = REVIEW, constraint: str = "", *, rows: bool = False
+    ) -> None:
         """Note an effect on the table."""
-        self.effects.append(Effect(statement, reason, verdict, constraint))
+        self.effects.append(Effect(statement, reason, verdict, constraint, rows))
 
-    def take(self, name: str) -> Constraint | None:
-        """Take a constraint of the range out and return it; None when the range made none of that name."""
-        found = next((each for each in self.constraints if each.name == name), None)
+    def take(self, name: str, kinds: Collection[str] | None = None) -> Constraint | None:
+        """Take a constraint of the range out and return it; None when the range made none of that name, and `kinds`."""
+        named = (each for each in self.constraints if each.name == name)
+        found = next((each for each in named if kinds is None or each.kind in kinds), None)
         if found is not None:
             self.constraints.remove(found)
         return found
@@ -155,13 +187,19 @@ class SchemaDelta:
         self.findings: list[Finding] = []
         self.path_changed = False
         self.made: dict[tuple[str, Name], Finding] = {}  # types and sequences that the range makes
-        self.plain_types: set[Name] = set()  # those of these types that are no domains
+        self.plain_types: set[Name] = set()  # types that are certainly no domains
+        self.enum_changes: list[EnumChange] = []
+        self.enums: dict[Name, tuple[str, ...]] = {}  # the labels of those that the range makes
+        self.partitions: Mapping[Name, Name] | None = None  # each with the table above it, where a database told
+        self.paths_to_come: set[str | None] = set()  # schemas that later sessions of a role or database search first
         # By the id of a statement's tree, which is kept so that the id stays its own.
         self.pure: dict[int, tuple[Any, bool]] = {}
 
-    def find(self, statement: Statement, verdict: Verdict, thing: object, reason: str) -> None:
+    def find(
+        self, statement: Statement, verdict: Verdict, thing: object, reason: str, asks: Asks | None = None
+    ) -> None:
         """Note a finding that holds whatever else the range does."""
-        self.findings.append(found(statement, verdict, thing, reason))
+        self.findings.append(found(statement, verdict, thing, reason, asks))
 
     def name_of(self, relation: Any) -> Name:
         """The name of a relation in a statement. Raises Unclear when only the database could tell."""

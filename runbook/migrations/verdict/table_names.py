@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook.migrations.image.mapped_models import MappedTable, Models
-from runbook.settings.schema import DatabaseSettings
+from runbook.settings.database import DatabaseSettings
 
 # Assumed, and said in docs/verdict.md: PostgreSQL's default search path, "$user", public.
 # https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATH
@@ -38,8 +38,10 @@ def named(schema: str | None, name: str) -> Name:
     return Name(None if schema == PUBLIC else schema, name)
 
 
-def bookkeeping(settings: DatabaseSettings) -> Name:
+def bookkeeping(settings: DatabaseSettings | None) -> Name:
     """The table in which Alembic keeps the database's revisions, as the settings name it."""
+    if settings is None:
+        return BOOKKEEPING
     return named(settings.version_schema, settings.version_table)
 
 

@@ -60,6 +60,18 @@ class LinesOfOne:
         self._last_awaited: int | None = None  # of a traceback: how far its head is indented
         self._before: str | None = None  # the line before, unless it was an error or a frame
 
+    @property
+    def awaits(self) -> bool:
+        """Tell whether a traceback has begun, and its last line has not come."""
+        return self._last_awaited is not None
+
+    def passed_over(self, line: str | None) -> None:
+        """Take a line that is known to be no error and no part of a traceback; None for one that is an error."""
+        if line is None:
+            self._before = None
+        elif parts := without_escape_codes(line).splitlines():
+            self._before = parts[-1]
+
     def errors_in(self, line: str) -> Iterator[str]:
         """Yield the errors that `line` completes: itself, or the line before, when a stack frame follows it."""
         for part in without_escape_codes(line).splitlines():

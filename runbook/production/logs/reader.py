@@ -1,29 +1,20 @@
 """Errors in recent logs, counted by signature."""
 
-import re
-from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from runbook.actions import Check, Observation
-from runbook.errors import CommandSaidTooMuch, Inconclusive
+from runbook.errors import EngineError, Inconclusive
+from runbook.hosts.engine.api import now_less
 from runbook.production.compose import Production
-from runbook.production.logs.lines import LinesOfOne
-from runbook.settings.schema import LogSettings
+from runbook.production.containers import Container
+from runbook.production.logs.counter import ErrorCounter
+from runbook.settings.application import LogSettings
 
-_PREFIX = re.compile(r"^(?P<container>[\w.-]+)\s*\|\s?(?P<line>.*)$")
-# What differs between two occurrences of one error.
-_VARIABLE = (
-    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
-    (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
-    (re.compile(r"\b(?:0x)?[0-9a-f]{8,}\b", re.IGNORECASE), "<id>"),
-    (re.compile(r"\d+"), "<n>"),
-)
-_LONGEST_SIGNATURE = 200
 _MOST_BYTES = 64 << 20
+_PIECE = 256 << 10  # bytes that are counted at once
+_UNITS = {"s": 1, "m": 60, "h": 3600}
 _MOST_LINES = 50_000  # of each container: a release that floods its log must not delay its own rollback
-# Compose's warnings that are not about reading logs.
-_OF_NO_CONCERN = re.compile(r"variable is not set|is obsolete|orphan containers|config file|level=(?:info|debug)")
 _WHERE_LOGS_GO = (
     "find out where its logs go and read them there; logs.services names the services whose logs can be read here"
 )
@@ -50,40 +41,37 @@ class LogErrors:
         return sorted(new, key=lambda signature: -self.counts[signature])
 
 
-def errors_in(text: str, ignore: tuple[str, ...] = (), redact: Callable[[str], str] = str) -> LogErrors:
-    """Count the errors in the output of `docker compose logs`, without lines that match a pattern of `ignore`.
+class _Pieces:
+    """Passes the log of one container on in large pieces, each line behind the container's name in `counter`."""
 
-    `redact` is called before numbers are taken out, because a secret is not recognised without them.
-    """
-    harmless = [re.compile(pattern) for pattern in ignore]
-    counts: Counter[str] = Counter()
-    containers: defaultdict[str, LinesOfOne] = defaultdict(LinesOfOne)
-    read: Counter[str] = Counter()
-    for raw in text.split("\n"):
-        prefixed = _PREFIX.match(raw)
-        container, line = (prefixed["container"], prefixed["line"]) if prefixed else ("", raw)
-        read[container] += 1
-        for error in containers[container].errors_in(line):
-            if not any(pattern.search(error) for pattern in harmless):
-                counts[signature_of(_service(container), redact(error))] += 1
-    return LogErrors(dict(counts), tuple(name for name, lines in read.items() if name and lines >= _MOST_LINES))
+    def __init__(self, counter: ErrorCounter, name: str) -> None:
+        self._counter = counter
+        self._before = f"{name} | ".encode()
+        self._rest = bytearray()
+        self._in_endless_line = False
+        self.bytes = 0
 
+    def take(self, chunk: bytes) -> None:
+        self.bytes += len(chunk)
+        if self._in_endless_line:
+            _, newline, rest = chunk.partition(b"\n")
+            self._in_endless_line, chunk = not newline, newline + rest
+        self._rest += chunk
+        if len(self._rest) >= _PIECE:
+            whole, ended, self._rest = self._rest.rpartition(b"\n")
+            self._pass_on(whole)
+            # Of an endless line the beginning is kept.
+            del self._rest[_PIECE:]
+            self._in_endless_line = not ended
 
-def signature_of(service: str, line: str) -> str:
-    """Return the line without what differs between occurrences, with its service in front.
+    def end(self) -> None:
+        """Take what has come as a line, if there is any."""
+        self._pass_on(self._rest.removesuffix(b"\n"))
+        self._rest = bytearray()
 
-    >>> signature_of("api", "ERROR order 17 failed")
-    'api: ERROR order <n> failed'
-    """
-    text = line.strip()
-    for pattern, word in _VARIABLE:
-        text = pattern.sub(word, text)
-    return f"{service}: {text}"[:_LONGEST_SIGNATURE]
-
-
-def _service(container: str) -> str:
-    # `docker compose logs` writes service-1, or project-service-1 with a container_name of its own.
-    return re.sub(r"-\d+$", "", container)
+    def _pass_on(self, lines: bytearray) -> None:
+        if lines:
+            self._counter.feed(self._before + lines.replace(b"\n", b"\n" + self._before) + b"\n")
 
 
 class Logs:
@@ -100,27 +88,42 @@ class Logs:
         containers = self._production.of_services(self._settings.services)
         if unkept := [each.name for each in containers if each.log_driver == "none"]:
             raise Inconclusive(f"no logs are kept of {', '.join(unkept)} (logging driver none)", _WHERE_LOGS_GO)
-        text = self._read("--tail", str(_MOST_LINES), "--since", self._settings.window)
+        counter = ErrorCounter(self._settings.ignore, self._redact)
+        since = now_less(int(self._settings.window[:-1]) * _UNITS[self._settings.window[-1]])
+        size = 0
+        # The counter tells the service by what it stands behind: its name and a number.
+        names = {f"{each.service}-{number}": each for number, each in enumerate(containers, 1)}
+        for name, each in names.items():
+            pieces = _Pieces(counter, name)
+            size += self._read(each, pieces, _MOST_BYTES - size, since)
         # A quiet application is fine; one that never wrote a line logs somewhere else.
-        if not text.strip() and not self._read("--tail", "1").strip():
+        unheard = ErrorCounter()
+        if not size and not any(self._read(each, _Pieces(unheard, "x-1"), _MOST_BYTES, tail=1) for each in containers):
             raise Inconclusive(
                 f"{', '.join(each.name for each in containers)} never wrote a line to their logs", _WHERE_LOGS_GO
             )
-        return errors_in(text, self._settings.ignore, self._redact)
+        cut = tuple(names[name].name for name, lines in counter.lines.items() if lines >= _MOST_LINES)
+        return LogErrors(dict(counter.counts), cut)
 
-    def _read(self, *options: str) -> str:
-        services = self._settings.services
-        command = replace(self._production.compose("logs", "--no-color", *options, *services), most_output=_MOST_BYTES)
+    def _read(
+        self,
+        container: Container,
+        pieces: _Pieces,
+        most: int,
+        since: float | None = None,
+        tail: int = _MOST_LINES,
+    ) -> int:
+        """Pass one container's log on, and return how many bytes it is."""
         try:
-            answer = self._production.host.run(command)
-        except CommandSaidTooMuch as error:
-            raise Inconclusive(f"the logs are too long to be read: {error.seen}", "shorten logs.window") from None
-        # When a container's logs cannot be read, Compose only warns, with exit code 0.
-        warnings = [line for line in answer.errors.splitlines() if line.strip() and not _OF_NO_CONCERN.search(line)]
-        if answer.exit_code != 0 or warnings:
-            said = warnings[0].strip() if warnings else answer.last_line
-            raise Inconclusive(f"the logs of {', '.join(services)} cannot be read: {said}", _WHERE_LOGS_GO)
-        return answer.text
+            whole = self._production.log_of(container, pieces.take, since=since, tail=tail, most=most)
+        except EngineError as error:
+            raise Inconclusive(f"the logs of {container.name} cannot be read: {error.seen}", _WHERE_LOGS_GO) from None
+        if not whole:
+            raise Inconclusive(
+                f"the logs are too long to be read: more than {_MOST_BYTES} bytes", "shorten logs.window"
+            )
+        pieces.end()
+        return pieces.bytes
 
     def check_no_new_errors(self, before: Mapping[str, int] | None) -> Check:
         """Check that the logs show no error that is not among `before`, which holds counts by signature.

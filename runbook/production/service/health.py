@@ -2,46 +2,96 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from copy import copy
+from typing import Any, NamedTuple
 
-from runbook.actions import Check, Observation
-from runbook.errors import Inconclusive, NoAnswer, RunbookError, Why
+from runbook.actions import Check, Observation, left_out
+from runbook.errors import Inconclusive, NoAnswer, ProductionError, RunbookError, Why
 from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.production.compose import Production
 from runbook.production.containers import Container
-from runbook.production.service.health_answers import Hope, Objection, bad_status, no_answer, not_ready
+from runbook.production.service.health_answers import Objection, Waiting, bad_status, no_answer, not_ready
 from runbook.production.service.stuck_containers import StuckContainers
 from runbook.release import Release
-from runbook.settings.schema import Deadlines, HealthSettings
+from runbook.settings.absent import Absent
+from runbook.settings.application import HealthSettings
+from runbook.settings.schema import Deadlines
 
 _Judge = Callable[[HttpResponse], Objection | None]
 #: Seconds to wait while an answer may come from an application that is still starting.
 _STARTING = 10.0
+#: Seconds between two looks at containers of which some do not run: only time shows that nothing starts them.
+_GIVEN_UP = 0.5
+
+
+class _Steady(NamedTuple):
+    """Which containers, with how many restarts each, are healthy `since` a moment, and when that was last seen."""
+
+    containers: tuple[tuple[str, int], ...]
+    since: float
+    seen: float
 
 
 class Health:
     """The health of the application's services."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - whose health, how it is asked, and what is known of it by itself
         self,
         production: Production,
         http: HttpClient,
-        settings: HealthSettings,
+        settings: HealthSettings | None,
         headers: Mapping[str, str],
         deadlines: Deadlines,
+        undisturbed_since: Callable[[float], bool] = lambda _moment: False,
     ) -> None:
-        """`headers` go with each request."""
+        """`headers` go with each request; without settings nobody is asked.
+
+        `undisturbed_since` tells whether the engine would have told of any change of a container since a moment of
+        `time.monotonic`, and told of none.
+        """
+        self._undisturbed_since = undisturbed_since
+        #: Which containers were seen healthy for as long as it takes, since when, and when that was seen.
+        self._steady: list[_Steady] = []
         self._production = production
         self._http = http
-        self._settings = settings
+        self._given = settings
         self._headers = headers
         self._deadlines = deadlines
+        self._keep: Callable[[Container], bool] = lambda _container: True
+
+    def of(self, keep: Callable[[Container], bool]) -> "Health":
+        """Return the health of those containers alone that `keep` says are meant."""
+        found = copy(self)
+        found._keep = keep  # noqa: SLF001 - its own copy
+        return found
+
+    def _containers(self, *services: str) -> list[Container]:
+        """The containers that are meant, of these services or of all. Raises ProductionError where one has none."""
+        there = self._production.of_services(services) if services else self._production.application()
+        found = [each for each in there if self._keep(each)]
+        if missing := {each.service for each in there} - {each.service for each in found}:
+            raise ProductionError(
+                f"no container of {', '.join(sorted(missing))} of the release that is looked at",
+                "look at who else is deploying",
+            )
+        return found
+
+    @property
+    def _settings(self) -> HealthSettings:
+        if self._given is None:
+            raise Inconclusive(Absent.HEALTH.told, "say in the settings how it is asked: [health]")
+        return self._given
+
+    @property
+    def _by_container(self) -> bool:
+        return self._given is not None and self._given.readiness == "container"
 
     def check_containers_healthy(self) -> Check:
         """Check that every container of the rolled-back services is healthy for `deadlines.stable` seconds.
 
         Ids and restart counts must stay the same meanwhile, because a crash loop looks like `running` between two
-        restarts. The check fails at once for a crash loop, and for a container that nothing starts again.
+        restarts. The check fails at once for a crash loop, and for a container that nothing starts again. What was
+        seen so already counts for as long as the engine tells of nothing that happened to a container since.
         """
         stuck = StuckContainers()
         before: tuple[tuple[str, int], ...] = ()
@@ -49,22 +99,33 @@ class Health:
 
         def observe() -> Observation:
             nonlocal before, since
-            containers = self._production.application()
+            began = time.monotonic()
+            containers = self._containers()
             now = tuple((container.id, container.restarts) for container in containers)
             condition = "; ".join(container.one_line for container in containers)
             good = all(c.state == "running" and c.health in ("healthy", "none") for c in containers)
             if not good or before != now:
                 before, since = now, time.monotonic()
+                known = next((each for each in self._steady if each.containers == now), None)
+                if good and known and self._undisturbed_since(known.seen):
+                    since = known.since
             if reasons := stuck.reasons(containers):
                 return Observation(ok=False, seen=f"{'; '.join(reasons)} ({condition})", final=True)
-            return Observation(good and time.monotonic() - since >= self._deadlines.stable, condition)
+            steady = time.monotonic() - since
+            # What does not run is given up by time; what is not healthy yet gets so by an event.
+            again = self._deadlines.stable - steady if good else None if _all_run(containers) else _GIVEN_UP
+            stable = good and steady >= self._deadlines.stable
+            if stable:
+                self._steady[:] = [_Steady(now, since, began)]
+            return Observation(stable, condition, again=again)
 
         return Check(
             f"every container of {', '.join(self._production.project.services)} healthy,"
             f" without a restart for {self._deadlines.stable:g} s",
             observe,
-            "read the container's log; the traffic gate is still closed",
+            "read the container's log; users have not met it yet",
             self._deadlines.healthy,
+            told_by_engine=True,
         )
 
     def check_pinned_images(self, release: Release) -> Check:
@@ -72,7 +133,7 @@ class Health:
 
         def observe() -> Observation:
             wanted = {service: self._production.image_id(release.pinned(service)) for service in release.digests}
-            containers = self._production.application()
+            containers = self._containers()
             wrong = [c for c in containers if wanted[c.service] is None or c.image_id != wanted[c.service]]
             found = [f"{c.name} runs {c.image_name} ({c.image_id[:19]}…)" for c in wrong]
             found = found or [f"{c.name} runs {release.digests[c.service]}" for c in containers]
@@ -88,24 +149,58 @@ class Health:
 
     def check_live(self) -> Check:
         """Check that every api container answers 200 at `liveness_path`."""
+        if self._given is None or not self._given.asks_liveness:
+            return left_out("every container alive", Absent.LIVENESS if self._given else Absent.HEALTH)
         return self._every_api("alive", self._settings.liveness_path, bad_status)
 
     def check_ready(self, may_be_false: Collection[str] = ()) -> Check:
-        """Check that every api container is ready: its answer says `true` for each of `health.required`.
+        """Check that every api container is ready, by the rule of `health.readiness`.
 
         Parts in `may_be_false` may be false, and the status may then be 503: old code behind a newer schema.
         """
+        if self._given is None:
+            return left_out("every container ready", Absent.HEALTH)
+        if self._by_container:
+            return self._ready_by_container()
         rule = "ready"
         if may_be_false:
             rule = f"ready, though {' and '.join(may_be_false)} may be false, because the schema is newer"
         return self._every_api(rule, self._settings.readiness_path, self._readiness_judge(may_be_false))
 
     def _readiness_judge(self, may_be_false: Collection[str] = ()) -> _Judge:
-        return lambda answer: not_ready(answer, self._settings.required, may_be_false)
+        settings = self._settings
+        if settings.readiness == "status":
+            return bad_status
+        return lambda answer: not_ready(answer, settings.parts, may_be_false, settings.values)
+
+    def _ready_by_container(self) -> Check:
+        """Check that the engine calls every api container healthy; one without a health check never is."""
+        stuck = StuckContainers()
+
+        def observe() -> Observation:
+            containers = self._containers(self._settings.service)
+            seen = "; ".join(container.one_line for container in containers)
+            blind = [each.name for each in containers if each.state == "running" and each.health == "none"]
+            if blind:
+                return Observation(ok=False, seen=f"{', '.join(blind)} has no health check ({seen})", final=True)
+            if reasons := stuck.reasons(containers):
+                return Observation(ok=False, seen="; ".join(reasons), final=True)
+            return Observation(all(each.health == "healthy" for each in containers), seen)
+
+        return Check(
+            f"every {self._settings.service} container healthy by its own health check",
+            observe,
+            "read the container's log; where it has no health check, give the service one in the Compose file, or set"
+            " health.readiness to json or status",
+            self._deadlines.healthy,
+        )
 
     def is_ready(self) -> bool:
         """Tell whether every api container is ready now; False when that is not known."""
         try:
+            if self._given is None:
+                containers = self._containers()
+                return all(each.state == "running" and each.health in ("healthy", "none") for each in containers)
             return self.check_ready().observe().ok
         except RunbookError:
             return False
@@ -116,18 +211,27 @@ class Health:
         What runs now may be broken: its own error, a `false`, or no answer is the release's fault. An answer that no
         release would improve (404, a redirect) is the settings' fault, and fails the check.
         """
-        asked = f"{self._settings.scheme}, port {self._settings.port}, Host: {self._headers['Host']}"
+        settings = self._given
+        if settings is None:
+            return left_out("requests that fit the application", Absent.HEALTH)
+        if self._by_container and not settings.asks_liveness:
+            return self._has_health_check()
+        place = f"{settings.scheme}, port {settings.port}" if settings.through == "container" else settings.through
+        asked = f"{place}{f', Host: {host}' if (host := self._headers.get('Host')) else ''}"
 
         def observe() -> Observation:
-            judges = {self._settings.liveness_path: bad_status, self._settings.readiness_path: self._readiness_judge()}
+            judges: dict[str, tuple[_Judge, str]] = {settings.liveness_path: (bad_status, "health.liveness_path")}
+            if not self._by_container:
+                judges[settings.readiness_path] = (self._readiness_judge(), "health.readiness_path")
             found = [
-                (*self._fits(container, path, judge), f"{container.name} {path}")
-                for container in self._production.of_services([self._settings.service])
-                for path, judge in judges.items()
+                (*self._fits(container, path, judge), f"{container.name} {path}", of_path)
+                for container in self._containers(self._settings.service)
+                for path, (judge, of_path) in judges.items()
             ]
-            bad = [each for each in found if each[0] is not Hope.SOME]
-            seen = "; ".join(f"{which}: {words}" for _, words, which in bad or found)
-            return Observation(not bad, seen, final=any(hope is Hope.NONE for hope, _, _ in bad))
+            bad = [each for each in found if each[0] is not Waiting.HELPS]
+            seen = "; ".join(f"{which}: {words}" for _, words, _, which, _ in bad or found)
+            key = next((key or of_path for _, _, key, _, of_path in bad), "")
+            return Observation(not bad, seen, final=any(each[0] is Waiting.NEVER for each in bad), key=key)
 
         return Check(
             f"requests for {self._settings.liveness_path} and {self._settings.readiness_path} that fit the application"
@@ -138,34 +242,54 @@ class Health:
             arguable=True,
         )
 
-    def _fits(self, container: Container, path: str, judge: _Judge) -> tuple[Hope, str]:
-        """Tell how much hope there is that another release answers better, and what this one answers."""
+    def _has_health_check(self) -> Check:
+        def observe() -> Observation:
+            containers = self._containers(self._settings.service)
+            blind = [each.name for each in containers if each.state == "running" and each.health == "none"]
+            seen = "; ".join(container.one_line for container in containers)
+            told = f"no health check: {', '.join(blind)}" if blind else seen
+            return Observation(not blind, told, key="health.readiness")
+
+        return Check(
+            f"a health check in every {self._settings.service} container",
+            observe,
+            "give the service one in the Compose file, or set health.readiness to json or status",
+        )
+
+    def _fits(self, container: Container, path: str, judge: _Judge) -> tuple[Waiting, str, str]:
+        """Tell whether another release may answer better, what this one answers, and which setting has to change."""
         if container.state != "running":
-            return Hope.SOME, f"not known, {container.one_line}: whether the request fits shows only behind the gate"
+            return (
+                Waiting.HELPS,
+                f"not known, {container.one_line}: whether the request fits shows only behind the gate",
+                "",
+            )
         try:
             against = judge(self._ask(container, path))
         except NoAnswer as error:
             return self._unanswered(container, path, error)
         except Inconclusive as error:
-            return Hope.NONE, error.seen
+            return Waiting.NEVER, error.seen, error.key
         if against is None:
-            return Hope.SOME, "answers as it should"
-        if against.hope is Hope.SOME:
-            return Hope.SOME, f"{against.words}; the request fits, and the release that runs now fails"
-        return against.hope, str(against)
+            return Waiting.HELPS, "answers as it should", ""
+        if against.waiting is Waiting.HELPS:
+            return Waiting.HELPS, f"{against.words}; the request fits, and the release that runs now fails", ""
+        return against.waiting, str(against), against.key
 
-    def _unanswered(self, container: Container, path: str, error: NoAnswer) -> tuple[Hope, str]:
+    def _unanswered(self, container: Container, path: str, error: NoAnswer) -> tuple[Waiting, str, str]:
         against = no_answer(error)
         if error.why is Why.NOT_HTTP and self._settings.scheme == "http" and self._speaks_tls(container, path):
-            return Hope.NONE, f'{against.words}, and the port speaks TLS (set health.scheme = "https")'
+            told = f'{against.words}, and the port speaks TLS (set health.scheme = "https")'
+            return Waiting.NEVER, told, "health.scheme"
         # A healthy container listens somewhere. One without a health check has had as long as a release gets.
         up = container.health == "healthy" or (
-            container.health == "none" and container.running_seconds() >= self._deadlines.healthy
+            container.health == "none"
+            and container.running_seconds(self._production.host.now()) >= self._deadlines.healthy
         )
         never = error.why in (Why.REFUSED, Why.UNREACHABLE) and up
         if error.why is Why.TLS or never:
-            return Hope.LITTLE, str(against)
-        return Hope.SOME, f"not known: {against.words}"
+            return Waiting.SELDOM, str(against), against.key
+        return Waiting.HELPS, f"not known: {against.words}", ""
 
     def _speaks_tls(self, container: Container, path: str) -> bool:
         try:
@@ -175,9 +299,14 @@ class Health:
         return True
 
     def is_answering(self, container: Container) -> bool:
-        """Tell whether a container answers at `readiness_path`, whatever it answers."""
+        """Tell whether a container answers at `readiness_path`, whatever it answers; at its own address.
+
+        Where nobody is asked, its own health check tells.
+        """
+        if self._given is None or self._by_container:
+            return container.health in ("healthy", "none")
         try:
-            self._ask(container, self._settings.readiness_path)
+            self._ask(container, self._settings.readiness_path, itself=True)
         except Inconclusive:
             return False
         return True
@@ -185,7 +314,9 @@ class Health:
     def readiness(self) -> dict[str, Any]:
         """Return the `status` of `readiness_path` now, and its `answer` as JSON, or the reason for none."""
         try:
-            container = self._production.of_services([self._settings.service])[0]
+            container = self._containers(self._settings.service)[0]
+            if self._by_container:
+                return {"status": None, "answer": container.one_line}
             answer = self._ask(container, self._settings.readiness_path)
             return {"status": answer.status, "answer": answer.json()}
         except Inconclusive as error:
@@ -195,7 +326,7 @@ class Health:
         stuck = StuckContainers()
 
         def observe() -> Observation:
-            containers = self._production.of_services([self._settings.service])
+            containers = self._containers(self._settings.service)
             if reasons := stuck.reasons(containers):
                 return Observation(ok=False, seen="; ".join(reasons), final=True)
             against = [self._against(container, path, judge) for container in containers]
@@ -222,25 +353,31 @@ class Health:
             return judge(self._ask(container, path))
         except NoAnswer as error:
             against = no_answer(error)
-            return error if against.hope is Hope.SOME else against
+            return error if against.waiting is Waiting.HELPS else against
         except Inconclusive as error:
             return error
 
-    def _ask(self, container: Container, path: str, scheme: str | None = None) -> HttpResponse:
+    def _ask(self, container: Container, path: str, scheme: str | None = None, *, itself: bool = False) -> HttpResponse:
         # At the first of its addresses that answers; NoAnswer when none does.
-        scheme = scheme or self._settings.scheme
+        scheme, through = scheme or self._settings.scheme, self._settings.through
+        if "://" in through and not itself:
+            return self._http.get(through.rstrip("/") + path, self._headers)
         worst: NoAnswer | None = None
-        for place in self._places(container):
+        for place in self._places(container, published=through == "published" and not itself):
             try:
                 # The certificate names the public host, if anything; the engine vouches for the address.
                 return self._http.get(f"{scheme}://{place}{path}", self._headers, any_certificate=scheme == "https")
             except NoAnswer as error:
                 worst = error if worst is None or _explains(error) > _explains(worst) else worst
+        if worst is None and through == "published":
+            seen = f"{container.one_line} and publishes no port {self._settings.port}"
+            helps = "set health.port to the port inside the container, or health.through to container"
+            raise Inconclusive(seen, helps, "health.port")
         if worst is None:
             raise Inconclusive(f"{container.one_line} and has no address", "wait, or look at its log")
         raise worst
 
-    def _places(self, container: Container) -> Sequence[str]:
+    def _places(self, container: Container, *, published: bool) -> Sequence[str]:
         # On its networks, or on the host's, and where its port is published.
         port = self._settings.port
         addresses = container.addresses
@@ -249,8 +386,12 @@ class Health:
         elif container.network_mode.startswith("container:"):
             lender = container.network_mode.partition(":")[2]
             addresses = next((each.addresses for each in self._production.containers() if each.id == lender), ())
-        published = [container.ports[port]] if port in container.ports else []
-        return [*(f"{address}:{port}" for address in addresses), *published]
+        outside = [container.ports[port]] if port in container.ports else []
+        return outside if published else [*(f"{address}:{port}" for address in addresses), *outside]
+
+
+def _all_run(containers: Sequence[Container]) -> bool:
+    return all(container.state == "running" for container in containers)
 
 
 def _explains(error: NoAnswer) -> int:
@@ -263,6 +404,6 @@ def _said(against: Objection | Inconclusive) -> str:
 
 def _is_final(stuck: StuckContainers, container: Container, against: Objection | Inconclusive | None) -> bool:
     # Waiting cannot help: at once, or after what a start may take.
-    hope = against.hope if isinstance(against, Objection) else Hope.SOME
-    long = stuck.lasted(f"{container.id} answers", str(against) if hope is Hope.LITTLE else None, _STARTING)
-    return hope is Hope.NONE or long
+    waiting = against.waiting if isinstance(against, Objection) else Waiting.HELPS
+    long = stuck.lasted(f"{container.id} answers", str(against) if waiting is Waiting.SELDOM else None, _STARTING)
+    return waiting is Waiting.NEVER or long

@@ -1,5 +1,6 @@
 """How a health answer is judged: good, not good yet, or wrong for every release."""
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -10,12 +11,12 @@ from runbook.hosts.http import HttpResponse
 from runbook.text import beginning
 
 
-class Hope(Enum):
-    """Whether waiting can help. LITTLE: only an application that is still starting may answer so (404, say)."""
+class Waiting(Enum):
+    """Whether waiting can help; seldom where only an application that is still starting may answer so (404, say)."""
 
-    SOME = "some"
-    LITTLE = "little"
-    NONE = "none"
+    HELPS = "helps"
+    SELDOM = "seldom"
+    NEVER = "never"
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Objection:
     """What is wrong with an answer, whether waiting can help, and which setting to correct otherwise."""
 
     words: str
-    hope: Hope = Hope.SOME
+    waiting: Waiting = Waiting.HELPS
     remedy: str = ""
+    key: str = ""
 
     def __str__(self) -> str:
         return f"{self.words} ({self.remedy})" if self.remedy else self.words
@@ -44,45 +46,59 @@ def bad_status(answer: HttpResponse) -> Objection | None:
     if answer.status >= 500 or answer.status in BUSY:
         return Objection(said)
     if answer.status in _MISDIRECTED:
-        return Objection(said, Hope.NONE, _HOST)
+        return Objection(said, Waiting.NEVER, _HOST, "health.host_header")
     if 300 <= answer.status < 400:
         to = answer.headers.get("location", "an address that it does not name")
-        return Objection(f"HTTP {answer.status}: redirects to {beginning(to, 200)}", Hope.NONE, _redirected(answer, to))
+        return Objection(
+            f"HTTP {answer.status}: redirects to {beginning(to, 200)}", Waiting.NEVER, *_redirected(answer, to)
+        )
     remedy = {
         401: "let it answer who has no credentials",
         403: "let it answer who has no credentials",
         404: "set the path under [health] that this application has",
         405: "set a path under [health] that answers GET",
     }
-    return Objection(said, Hope.LITTLE, remedy.get(answer.status, "set a path under [health] that answers 200"))
+    return Objection(said, Waiting.SELDOM, remedy.get(answer.status, "set a path under [health] that answers 200"))
 
 
-def _redirected(answer: HttpResponse, to: str) -> str:
+def _redirected(answer: HttpResponse, to: str) -> tuple[str, str]:
     if urlsplit(to).scheme == "https" and urlsplit(answer.url).scheme == "http":
         return (
             'set health.scheme = "https" if the port speaks TLS; if the gateway does, tell the application so as the'
             ' gateway does: health.headers = { X-Forwarded-Proto = "https" }'
-        )
-    return "set the path under [health] that answers by itself"
+        ), "health.scheme"
+    return "set the path under [health] that answers by itself", ""
 
 
-def not_ready(answer: HttpResponse, required: Collection[str], may_be_false: Collection[str] = ()) -> Objection | None:
+def not_ready(
+    answer: HttpResponse,
+    required: Collection[str],
+    may_be_false: Collection[str] = (),
+    values: Mapping[str, object] | None = None,
+) -> Objection | None:
     """Judge a readiness answer; None when it is good.
 
     Its status must be 200, or 503 when `may_be_false` has parts. Each part of `required` must be `true`, and no part
-    may be `false` except those in `may_be_false`; missing, null, a number or a word is not good either.
+    may be `false` except those in `may_be_false`; missing, null, a number or a word is not good either. `values` has
+    what stands at a path (`checks.database.state`); where only they are asked for, nothing else is looked at.
     """
     if answer.status != 200 and not (answer.status == 503 and may_be_false):
         return bad_status(answer)
     # A 503 may come from a proxy while the application starts.
-    hope = Hope.LITTLE if answer.status == 200 else Hope.SOME
+    waiting = Waiting.SELDOM if answer.status == 200 else Waiting.HELPS
     try:
         said = answer.json()
     except Inconclusive:
         said = None
     if not isinstance(said, Mapping):
         words = f"answers {_short(answer.body)!r}, where a JSON object was expected"
-        return Objection(words, hope, "set health.readiness_path to the path that answers so")
+        return Objection(
+            words, waiting, "set health.readiness_path to the path that answers so", "health.readiness_path"
+        )
+    if values:
+        against = _other_values(answer, said, {k: v for k, v in values.items() if k not in may_be_false}, waiting)
+        if against or not required:
+            return against
     bad = [str(name) for name, value in said.items() if value is False and name not in may_be_false]
     known = {name: said.get(name) for name in required}
     odd = {
@@ -97,18 +113,66 @@ def not_ready(answer: HttpResponse, required: Collection[str], may_be_false: Col
     if not any(value is not None or name not in said for name, value in odd.items()):
         return Objection(words)
     there = ", ".join(str(name) for name, value in said.items() if isinstance(value, bool)) or "none"
-    return Objection(words, hope, f"health.required must name parts that are true or false: it has {_short(there)}")
+    remedy = f"health.required must name parts that are true or false: it has {_short(there)}"
+    return Objection(words, waiting, remedy, "health.required")
+
+
+_NOTHING = object()
+
+
+def _other_values(
+    answer: HttpResponse, said: object, wanted: Mapping[str, object], waiting: Waiting
+) -> Objection | None:
+    other = [path for path, value in wanted.items() if not _same(_at(said, path), value)]
+    if not other:
+        return None
+    told = ", ".join(f"{path} is {_short(_json(_at(said, path)))}, not {_json(wanted[path])}" for path in other)
+    words = f"answers {answer.status}, and {told}"
+    if any(_at(said, path) is _NOTHING for path in other):
+        remedy = f"health.values must name what is there: {_short(answer.body)}"
+        return Objection(words, waiting, remedy, "health.values")
+    return Objection(words)
+
+
+def _at(said: object, path: str) -> object:
+    """What stands at a dotted path in JSON; a key with dots in it, and the number in a list, are found as well."""
+    found = said
+    if isinstance(said, Mapping) and path in said:
+        return said[path]
+    for word in path.split("."):
+        if isinstance(found, Mapping) and word in found:
+            found = found[word]
+        elif isinstance(found, list) and word.isdigit() and int(word) < len(found):
+            found = found[int(word)]
+        else:
+            return _NOTHING
+    return found
+
+
+def _same(found: object, wanted: object) -> bool:
+    # In Python, and not in JSON, true is 1.
+    return isinstance(found, bool) is isinstance(wanted, bool) and found == wanted
+
+
+def _json(value: object) -> str:
+    return "not there" if value is _NOTHING else json.dumps(value, ensure_ascii=False)
 
 
 def no_answer(error: NoAnswer) -> Objection:
     """Judge an address that gave no answer."""
-    remedies = {
-        Why.REFUSED: (Hope.SOME, "set health.port to the port on which it listens, on all its addresses"),
-        Why.UNREACHABLE: (Hope.SOME, "run this where the container's address is reached, or publish its port"),
-        Why.TLS: (Hope.LITTLE, 'set health.scheme = "http" if the port does not speak TLS'),
-        Why.NOT_HTTP: (Hope.LITTLE, 'set health.scheme = "https" if the port speaks TLS, or another health.port'),
-    }
-    return Objection(error.seen, *remedies.get(error.why, (Hope.SOME, "")))
+    seen = error.seen
+    if error.why is Why.REFUSED:
+        helps = "set health.port to the port on which it listens, on all its addresses"
+        return Objection(seen, Waiting.HELPS, helps, "health.port")
+    if error.why is Why.UNREACHABLE:
+        return Objection(seen, Waiting.HELPS, "run this where the container's address is reached, or publish its port")
+    if error.why is Why.TLS:
+        helps = 'set health.scheme = "http" if the port does not speak TLS'
+        return Objection(seen, Waiting.SELDOM, helps, "health.scheme")
+    if error.why is Why.NOT_HTTP:
+        helps = 'set health.scheme = "https" if the port speaks TLS, or another health.port'
+        return Objection(seen, Waiting.SELDOM, helps, "health.scheme")
+    return Objection(seen)
 
 
 def _short(text: str) -> str:

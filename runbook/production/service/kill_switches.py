@@ -1,19 +1,25 @@
-"""Kill switches: set in the env file, and checked inside the containers and at the URLs that users call."""
+"""Kill switches: set where production takes them from, and checked inside the containers and at users' URLs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
+from typing import Any
 
 from pydantic import SecretStr
 
-from runbook.actions import Action, ActionName, Artifact, Check, Observation
+from runbook.actions import Action, ActionName, Artifact, Check, Observation, left_out
 from runbook.errors import Inconclusive, SettingsError
 from runbook.hosts.http import HttpClient
 from runbook.production.compose import Production
 from runbook.production.docker_engine import FOLDER
 from runbook.production.env_file import EnvFileOnHost
+from runbook.production.service.data_watch import DataWatch
+from runbook.production.service.stored_switch import StoredSwitch
 from runbook.production.service.switch_reach import effects_of
-from runbook.settings.schema import SwitchSettings
+from runbook.secrets.stores.store import Store
+from runbook.settings.absent import Absent
+from runbook.settings.application import SwitchSettings
 
 
 def choose(switches: Mapping[str, SwitchSettings], asked_for: str | None) -> str:
@@ -28,7 +34,7 @@ def choose(switches: Mapping[str, SwitchSettings], asked_for: str | None) -> str
     return asked_for
 
 
-def position_of(switch: SwitchSettings, value: str) -> dict[str, str | None]:
+def position_of(switch: SwitchSettings, value: str) -> dict[str, Any]:
     """Return a switch's position as the journal has it: variable, value, `on`, `off` or `other`, owner, reminder."""
     states = {switch.off: "off", switch.on: "on"}
     return {
@@ -44,12 +50,12 @@ def position_of(switch: SwitchSettings, value: str) -> dict[str, str | None]:
 class Users:
     """How users call the switch's URLs.
 
-    `public_url` has no slash at its end; `credential` is a user's bearer token; `deadline` is the seconds within which
-    the URLs must follow the switch.
+    `public_url` has no slash at its end, and is None where the settings have none; `credential` is a user's bearer
+    token; `deadline` is the seconds within which the URLs must follow the switch.
     """
 
     http: HttpClient
-    public_url: str
+    public_url: str | None
     credential: SecretStr | None
     deadline: float
 
@@ -57,9 +63,17 @@ class Users:
 class KillSwitch:
     """One kill switch of one production, to be turned on or off."""
 
-    def __init__(
-        self, production: Production, env_file: EnvFileOnHost, settings: SwitchSettings, users: Users, *, on: bool
+    def __init__(  # noqa: PLR0913 - its parts, and which way it is turned
+        self,
+        production: Production,
+        env_file: EnvFileOnHost,
+        settings: SwitchSettings,
+        users: Users,
+        *,
+        on: bool,
+        store: Store | None = None,
     ) -> None:
+        """`store` is where its value is; None when it is in the env file alone."""
         self._production = production
         self._env_file = env_file
         self._settings = settings
@@ -68,6 +82,20 @@ class KillSwitch:
         self.value = settings.on if on else settings.off
         self.variable = settings.variable
         self.services = settings.services
+        self._stored = StoredSwitch(production, store, settings, self.value) if store else None
+        urls = [users.public_url + path for path in settings.paths] if users.public_url else []
+        self._data = DataWatch(urls, self._authorization(), users.http.deadline)
+
+    @cached_property
+    def _takes_from_store(self) -> StoredSwitch | None:
+        """Its value in the store, when containers take it from there: Compose has no copy of it in the env file."""
+        return None if self._stored and self._env_file.read().values.get(self.variable) else self._stored
+
+    def check_in_place(self) -> Check:
+        """Check that production's store, or its env file, sets the switch, and that its value can be changed there."""
+        if self._stored is None:
+            return self.check_in_env_file()
+        return self._stored.check(None if self._takes_from_store else self.check_in_env_file())
 
     def check_in_env_file(self) -> Check:
         """Check that the env file sets the switch, and that its value can be changed there."""
@@ -80,6 +108,18 @@ class KillSwitch:
 
         next_step = "production takes it from elsewhere: set it there by hand"
         return Check(f"{self.variable} in the env file", observe, next_step)
+
+    def set_in_place(self, incident: str) -> Action:
+        """Set the switch in its store, and wherever the env file has it; the old value is kept."""
+        if self._stored is None:
+            return self._watched(self.set_in_env_file(incident))
+        copy = None if self._takes_from_store else self.set_in_env_file(incident)
+        return self._watched(self._stored.turn(incident, copy))
+
+    def _watched(self, change: Action) -> Action:
+        """Let the answers with data be counted while it is made, where it turns the switch off."""
+        blind = self._users.credential is None or self._users.public_url is None
+        return change if self._on or blind else replace(change, during=self._data.watching)
 
     def set_in_env_file(self, incident: str) -> Action:
         """Set the switch in the env file, and keep a copy of the file as `.runbook/INCIDENT.env`."""
@@ -103,14 +143,17 @@ class KillSwitch:
             new=self.value,
         )
 
-    def redeploy(self, had: Mapping[str, int]) -> Action:
+    def redeploy(self, had: Mapping[str, int], before: Collection[str] = ()) -> Action:
         """Recreate the switch's services on the release that runs now, whatever the env file's tag.
 
-        `had` is the number of containers that each service had before.
+        `had` is the number of containers that each service had before; `before` are those containers' ids. What takes
+        the switch from a store looks unchanged to Compose: these containers are recreated by force.
         """
         production, services = self._production, self.services
         running = production.running_tag(services)
-        anew = production.has_temporary_name(services)
+        anew = production.has_temporary_name(services) or (
+            self._takes_from_store is not None and any(c.id in before for c in production.of_services(services))
+        )
         ups = production.switch_commands(services, had, anew=anew)
         commands = tuple(production.with_tag(running, up) for up in ups)
 
@@ -122,7 +165,7 @@ class KillSwitch:
 
         names = ", ".join(services)
         summary = f"{names} are redeployed on {running or 'their images'}"
-        return Action(ActionName.REDEPLOY, summary, commands, already, resource=names, new=running)
+        return self._watched(Action(ActionName.REDEPLOY, summary, commands, already, resource=names, new=running))
 
     def check_images_unchanged(self, before: Mapping[str, str]) -> Check:
         """Check that the services run the images from before; `before` holds image ids by container name."""
@@ -140,6 +183,8 @@ class KillSwitch:
         """Check that changing the switch changes every container of its services in a way that can be seen inside."""
 
         def observe() -> Observation:
+            if self._takes_from_store:
+                return self._takes_from_store.reaches()
             found = effects_of(self._production, self._settings, self.value, None)
             missed = [service for service in self.services if service not in found]
             blind = [s for s in self.services if s in found and not found[s].can_be_seen]
@@ -153,13 +198,16 @@ class KillSwitch:
         return Check(
             f"{self.variable} to reach every container of {', '.join(self.services)}",
             observe,
-            f"let the Compose file pass {self.variable} to the service, or correct the switch's variable and services",
+            f"let the Compose file pass {self.variable} to the service, or correct the switch's variable and services"
+            + ("; or set its inside to a command that prints the value in a container" if self._stored else ""),
         )
 
     def check_inside_containers(self) -> Check:
-        """Check that every container of the switch's services has what Compose gives it for the switch's value."""
+        """Check that every container of its services has what Compose, or the store, gives it for the value."""
 
         def observe() -> Observation:
+            if self._takes_from_store:
+                return self._takes_from_store.inside()
             tag = self._production.running_tag(self.services)
             follow = effects_of(self._production, self._settings, self.value, tag)
             containers = self._production.of_services(self.services)
@@ -181,6 +229,8 @@ class KillSwitch:
 
         It fails when all paths answer as disabled before the switch is turned off, which would prove nothing later.
         """
+        if self._users.public_url is None:
+            return left_out(f"addresses that show whether {self.variable} has an effect", Absent.PUBLIC_ADDRESS)
 
         def observe() -> Observation:
             if self._users.credential is None:
@@ -192,7 +242,7 @@ class KillSwitch:
                 except Inconclusive:
                     status = "nothing"
                 now.append((f"{path} answers {status} {who} credentials", status))
-            turned = self._env_file.read().value_of(self.variable) == self.value
+            turned = self._is_turned()
             proves_nothing = all(status in self._settings.disabled_statuses for _, status in now)
             return Observation(self._on or turned or not proves_nothing, "; ".join(words for words, _ in now))
 
@@ -202,15 +252,22 @@ class KillSwitch:
             "set credential and paths of the switch: a path that is always refused shows nothing",
         )
 
+    def _is_turned(self) -> bool:
+        if self._stored:
+            return self._stored.is_turned()
+        return self._env_file.read().value_of(self.variable) == self.value
+
     def _ask(self, path: str, *, with_credentials: bool) -> int:
-        headers = {}
-        if with_credentials:
-            if self._users.credential is None:
-                raise Inconclusive(
-                    "the settings name no credential for the switch's addresses", "set switches.….credential"
-                )
-            headers = {"Authorization": f"Bearer {self._users.credential.get_secret_value()}"}
-        return self._users.http.get(self._users.public_url + path, headers).status
+        if with_credentials and self._users.credential is None:
+            raise Inconclusive(
+                "the settings name no credential for the switch's addresses", "set switches.….credential"
+            )
+        headers = self._authorization() if with_credentials else {}
+        return self._users.http.get(f"{self._users.public_url}{path}", headers).status
+
+    def _authorization(self) -> dict[str, str]:
+        credential = self._users.credential
+        return {"Authorization": f"Bearer {credential.get_secret_value()}"} if credential else {}
 
     def check_user_paths(self, *, with_credentials: bool) -> Check:
         """Check that the switch's paths answer as its position says, with or without credentials.
@@ -219,11 +276,15 @@ class KillSwitch:
         credentials; without them, no server error and no disabled status.
         """
         who = "with" if with_credentials else "without"
+        if self._users.public_url is None:
+            return left_out(f"{self.variable} seen at users' addresses", Absent.PUBLIC_ADDRESS)
 
         def observe() -> Observation:
             statuses = {path: self._ask(path, with_credentials=with_credentials) for path in self._settings.paths}
             good = all(self._as_wanted(status, with_credentials=with_credentials) for status in statuses.values())
-            return Observation(good, "; ".join(f"{path} answers {status}" for path, status in statuses.items()))
+            seen = [f"{path} answers {status}" for path, status in statuses.items()]
+            seen += [self._data.words] if with_credentials and self._data.words else []
+            return Observation(good, "; ".join(seen))
 
         state = "served to" if self._on else "disabled for"
         return Check(

@@ -1,17 +1,18 @@
-"""The metrics page: readable with the bearer token, refused without it."""
+"""The metrics page: readable, with a bearer token where it has one, and then refused without it."""
 
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from runbook.actions import Check, Observation
+from runbook.actions import Check, Observation, left_out
 from runbook.errors import Inconclusive
 from runbook.hosts.http import HttpClient
+from runbook.settings.absent import Absent
 
 
 class Metrics:
-    """The metrics page on the public address."""
+    """The metrics page; it has no `url` where the settings have none, and no `token` where it is open."""
 
-    def __init__(self, http: HttpClient, url: str, token: SecretStr, deadline: float) -> None:
+    def __init__(self, http: HttpClient, url: str | None, token: SecretStr | None, deadline: float) -> None:
         """`deadline` is in seconds."""
         self._http = http
         self._url = url
@@ -19,18 +20,23 @@ class Metrics:
         self._deadline = deadline
 
     def check_with_token(self) -> Check:
-        """Check that the page has at least one sample in Prometheus' text format when asked with the token."""
+        """Check that the page has at least one sample in Prometheus' text format when asked with the token, if any."""
+        url, token = self._url, self._token
+        if url is None:
+            return left_out("a page of metrics", Absent.METRICS)
+        headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
 
         def observe() -> Observation:
-            answer = self._http.get(self._url, {"Authorization": f"Bearer {self._token.get_secret_value()}"})
+            answer = self._http.get(url, headers)
             if answer.status != 200:
                 refused = answer.status in (401, 403)
-                return Observation(ok=False, seen=f"{self._url} answers {answer.status} to the token", final=refused)
-            samples = count_samples(answer.body, self._url)
-            return Observation(samples > 0, f"{self._url} gives {samples} samples")
+                to = "to the token" if token else "without a token"
+                return Observation(ok=False, seen=f"{url} answers {answer.status} {to}", final=refused)
+            samples = count_samples(answer.body, url)
+            return Observation(samples > 0, f"{url} gives {samples} samples")
 
         return Check(
-            f"{self._url} to give metrics to the bearer of the token",
+            f"{url} to give metrics{' to the bearer of the token' if token else ''}",
             observe,
             "check metrics.token in the settings against the one that the api uses",
             self._deadline,
@@ -38,14 +44,17 @@ class Metrics:
 
     def check_without_token(self) -> Check:
         """Check that the page answers 401 or 403 without the token."""
+        url = self._url
+        if url is None or self._token is None:
+            return left_out("a page that refuses who has no token", Absent.METRICS_TOKEN if url else Absent.METRICS)
 
         def observe() -> Observation:
-            answer = self._http.get(self._url)
-            seen = f"{self._url} answers {answer.status} without the token"
+            answer = self._http.get(url)
+            seen = f"{url} answers {answer.status} without the token"
             return Observation(answer.status in (401, 403), seen, final=answer.status == 200)
 
         return Check(
-            f"{self._url} to refuse who has no token",
+            f"{url} to refuse who has no token",
             observe,
             "metrics are open to everybody: close them",
             self._deadline,

@@ -9,7 +9,7 @@ from runbook.errors import HostError
 from runbook.hosts.command import parsed_json
 from runbook.production.compose import Production, unescaped
 from runbook.production.containers import Container
-from runbook.settings.schema import SwitchSettings
+from runbook.settings.application import SwitchSettings
 
 
 @dataclass(frozen=True)

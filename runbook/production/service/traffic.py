@@ -1,19 +1,18 @@
-"""The traffic gate: pause and resume user traffic, and check what the public URL answers."""
+"""The traffic gate: pause, hold and resume user traffic, and check what the public URL answers."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from runbook.actions import Action, ActionName, Check, Observation
+from runbook.actions import Action, ActionName, Check, Observation, left_out
 from runbook.errors import Inconclusive, NoAnswer
-from runbook.hosts.http import HttpClient
+from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.production.compose import Production
-from runbook.production.gate_state import By, contradiction
+from runbook.production.gate_state import NO_GATE, By, contradiction
 from runbook.production.service.health_answers import BUSY
 from runbook.production.service.stuck_containers import StuckContainers
-from runbook.settings.schema import ServiceCommand, TrafficSettings
+from runbook.settings.absent import Absent
+from runbook.settings.application import Gate, ServiceCommand, TrafficSettings
 from runbook.text import beginning
 
 #: Seconds within which the gate and the public URL must agree while nobody changes the gate.
@@ -39,26 +38,53 @@ class PublicAnswer:
 class TrafficGate:
     """The traffic gate of one production. Its state is asked each time, never remembered."""
 
-    def __init__(self, production: Production, http: HttpClient, settings: TrafficSettings, deadline: float) -> None:
-        """`deadline` is the seconds that the public URL may take to follow the gate."""
+    def __init__(
+        self,
+        production: Production,
+        http: HttpClient,
+        settings: TrafficSettings | None,
+        deadline: float,
+        http_there: HttpClient | None = None,
+    ) -> None:
+        """`deadline` is the seconds that the public URL may take to follow the gate.
+
+        Without settings there is no public URL to look at, and where these have no commands there is no gate.
+        `http_there` asks from a host that is another machine; it is used with `also_from_host`.
+        """
         self._production = production
         self._http = http
-        self._settings = settings
+        self._given = settings
+        self._gate = settings.gate if settings else None
         self._deadline = deadline
+        self._http_there = http_there if settings and settings.also_from_host else None
+
+    @property
+    def _settings(self) -> TrafficSettings:
+        if self._given is None:
+            raise Inconclusive(Absent.PUBLIC_ADDRESS.told, "name it in the settings: [traffic]")
+        return self._given
 
     def state(self) -> str:
-        """Return `open` or `closed`. Raises Inconclusive when the gate says neither."""
-        answer = self._production.host.run(self._production.exec_command(self._settings.state))
+        """Return `open`, `closed` or `held`, or `none` where there is no gate.
+
+        Only a gate that can hold may say that it does. Raises Inconclusive when it says something else.
+        """
+        if self._gate is None:
+            return NO_GATE
+        answer = self._production.ask(self._gate.state)
         said = answer.text.strip()
-        if answer.exit_code != 0 or said not in ("open", "closed"):
+        words = ("open", "closed", "held") if self._gate.hold else ("open", "closed")
+        if answer.exit_code != 0 or said not in words:
             raise Inconclusive(
-                f"the traffic gate does not say whether it is open or closed: {answer.last_line}",
-                "run the command of traffic.state by hand; it must print `open` or `closed`",
+                f"the traffic gate does not say whether it is {' or '.join(words)}: {answer.last_line}",
+                f"run the command of traffic.state by hand; it must print one of {', '.join(words)}",
             )
         return said
 
     def public_answer(self) -> PublicAnswer:
-        """Ask the public URL, and tell who answers as far as the answer shows it. No answer is no error."""
+        """Ask the public URL, and tell who answers as far as the answer shows it. No answer, or no URL, is no error."""
+        if self._given is None:
+            return PublicAnswer(Absent.PUBLIC_ADDRESS.seen, By.NOBODY)
         try:
             answer = self._http.get(self._settings.address)
         except NoAnswer as error:
@@ -77,21 +103,32 @@ class TrafficGate:
 
     def pause(self) -> Action:
         """Pause user traffic."""
-        return self._change(ActionName.PAUSE_TRAFFIC, "user traffic is paused", self._settings.pause, "closed")
+        return self._change(ActionName.PAUSE_TRAFFIC, "user traffic is paused", lambda gate: gate.pause, "closed")
+
+    def hold(self) -> Action:
+        """Let user traffic wait, until it is resumed or the gate's deadline for it is over."""
+        return self._change(
+            ActionName.HOLD_TRAFFIC, "user traffic is held", lambda gate: gate.hold or gate.pause, "held"
+        )
 
     def resume(self) -> Action:
         """Resume user traffic."""
-        return self._change(ActionName.RESUME_TRAFFIC, "user traffic is resumed", self._settings.resume, "open")
+        return self._change(ActionName.RESUME_TRAFFIC, "user traffic is resumed", lambda gate: gate.resume, "open")
 
-    def _change(self, name: ActionName, summary: str, call: ServiceCommand, wanted: str) -> Action:
+    def _change(self, name: ActionName, summary: str, call: Callable[[Gate], ServiceCommand], wanted: str) -> Action:
+        if self._gate is None:
+            return Action(name, summary, not_configured=Absent.GATE)
+
         def already() -> str | None:
             return f"the gate is {wanted}" if self.state() == wanted else None
 
-        commands = (self._production.exec_command(call),)
+        commands = (self._production.exec_command(call(self._gate)),)
         return Action(name, summary, commands, already, resource="traffic gate", new=wanted)
 
     def check_state(self, wanted: str) -> Check:
         """Check that the gate says `wanted`, which is `open` or `closed`."""
+        if self._gate is None:
+            return left_out(f"the traffic gate {wanted}", Absent.GATE)
 
         def observe() -> Observation:
             state = self.state()
@@ -101,6 +138,8 @@ class TrafficGate:
 
     def check_traffic_paused(self) -> Check:
         """Check that the gate says closed, and that the public URL answers with the gateway's own error."""
+        if self._gate is None:
+            return left_out("traffic paused at the public address", Absent.GATE)
 
         def observe() -> Observation:
             state, public = self.state(), self.public_answer()
@@ -117,30 +156,42 @@ class TrafficGate:
 
     def check_serves(self, tag: str) -> Check:
         """Check that the public URL answers below 400, and from release `tag` when `release_header` names it."""
+        if self._given is None:
+            return left_out(f"users to be served by {tag}", Absent.PUBLIC_ADDRESS)
         header = self._settings.release_header
 
-        def observe() -> Observation:
-            answer = self._http.get(self._settings.address)
+        def seen_in(answer: HttpResponse) -> Observation:
             served = answer.headers.get(header.lower()) if header else None
             by = f" from {served or 'a release that it does not name'}" if header else ""
             good = answer.status < 400 and (header is None or served == tag)
-            return Observation(good, f"{self._settings.address} answers {answer.status}{by}")
+            return Observation(good, f"{answer.status}{by}")
 
         wanted = f"{self._settings.address} to answer users{f' from {tag}' if header else ''}"
-        return self._check(wanted, observe, _LOGS)
+        return self._check(wanted, lambda: self._from_everywhere(seen_in), _LOGS)
 
     def check_answers(self) -> Check:
         """Check that the public URL answers below 400, from whichever release."""
+        if self._given is None:
+            return left_out("users to be served", Absent.PUBLIC_ADDRESS)
 
         def observe() -> Observation:
-            answer = self._http.get(self._settings.address)
-            return Observation(answer.status < 400, f"{self._settings.address} answers {answer.status}")
+            return self._from_everywhere(lambda answer: Observation(answer.status < 400, str(answer.status)))
 
         return Check(f"{self._settings.address} to answer users", observe, _LOGS, self._deadline)
 
+    def _from_everywhere(self, seen_in: Callable[[HttpResponse], Observation]) -> Observation:
+        """Ask the public URL from here and, with `also_from_host`, from the host; good when both answers are."""
+        address = self._settings.address
+        found = seen_in(self._http.get(address))
+        seen = f"{address} answers {found.seen}"
+        if self._http_there is None or not found.ok:
+            return Observation(found.ok, seen)
+        there = seen_in(_asked_there(self._http_there, address))
+        return Observation(there.ok, f"{seen}, and the host {there.seen}")
+
     def _check(self, expected: str, observe: Callable[[], Observation], next_step: str) -> Check:
         """Make a check that fails at once when the gate's own container is down and nothing starts it again."""
-        service, stuck = self._settings.state.service, StuckContainers()
+        service, stuck = self._gate.state.service if self._gate else None, StuckContainers()
 
         def observe_unless_down() -> Observation:
             unknown = None
@@ -164,32 +215,52 @@ class TrafficGate:
 
         An open gate in front of an application that is down answers like a closed one; that is a contradiction only
         when `api_is_ready`. Then what `check_serves` will ask for is checked too: no status such as 401 or 404, which
-        no release would change, and the tag of a release that runs, where answers name it.
+        no release would change, and the tag of a release that runs, where answers name it. Without a gate this is all.
         """
+        if self._given is None:
+            return left_out("a traffic gate that says what the public address shows", Absent.PUBLIC_ADDRESS)
 
         def observe() -> Observation:
-            state, public = self.state(), self.public_answer()
+            state = self.state()
+            if state == "held":
+                # Who asks now waits as users do; an interrupted switch is gone on with all the same.
+                return Observation(ok=True, seen="the gate says held: requests wait, and nobody asks meanwhile")
+            public = self.public_answer()
             if public.by is By.NOBODY:
-                raise Inconclusive(public.seen, "set traffic.public_url to an address that the production host reaches")
-            said = f"the gate says {state}, and {public.seen}"
+                raise Inconclusive(
+                    public.seen,
+                    "set traffic.public_url to an address that the production host reaches",
+                    "traffic.public_url",
+                )
+            if self._http_there is not None:
+                _asked_there(self._http_there, self._settings.address)
+            said = f"the gate says {state}, and {public.seen}" if self._gate else public.seen
             told = contradiction(state, public.by, public.seen) or said
             if state == "closed":
                 return Observation(public.by is By.GATEWAY, told)
             if urlsplit(public.location).scheme == "https" and urlsplit(self._settings.address).scheme == "http":
                 seen = f"{said}, to {public.location}: set traffic.public_url to that"
-                return Observation(ok=False, seen=seen, final=True)
+                return Observation(ok=False, seen=seen, final=True, key="traffic.public_url")
             refused = public.by is not By.APPLICATION and (public.status == 503 or public.by is By.SOMEBODY)
             never = self._never_served(public)
             if not (refused or never) or not api_is_ready():
                 return Observation(ok=True, seen=said)
+            key = "traffic.state" if self._gate else "traffic.public_url"
+            if never:
+                key = "traffic.release_header" if public.release else "traffic.check_path"
             return Observation(
-                ok=False, seen=f"{said}, with a ready api: {never}" if never else f"{told}, with a ready api"
+                ok=False, seen=f"{said}, with a ready api: {never}" if never else f"{told}, with a ready api", key=key
             )
 
+        gate = "a traffic gate that says what the public address shows"
+        helps = (
+            "look at the gateway, traffic.state and traffic.release_header: nobody knows whether traffic can be paused"
+        )
+        without = "set traffic.public_url and traffic.check_path to what the application itself answers"
         return Check(
-            "a traffic gate that says what the public address shows",
+            gate if self._gate else "a public address that shows whether users are served",
             observe,
-            "look at the gateway, traffic.state and traffic.release_header: nobody knows whether traffic can be paused",
+            helps if self._gate else without,
             _AGREED,
             arguable=True,
         )
@@ -215,13 +286,17 @@ class TrafficGate:
 
     def check_commands(self) -> Check:
         """Check that the programs which pause and resume traffic exist; neither is run."""
+        gate = self._gate
+        if gate is None:
+            return left_out("programs that pause and resume traffic", Absent.GATE)
 
         def observe() -> Observation:
-            calls = {"pause": self._settings.pause, "resume": self._settings.resume}
+            calls = {"pause": gate.pause, "resume": gate.resume} | ({"hold": gate.hold} if gate.hold else {})
             found = {word: self._program_found(call) for word, call in calls.items()}
             return Observation(
                 all(there is not False for there, _ in found.values()),
                 "; ".join(f"{word}: {words}" for word, (_, words) in found.items()),
+                key=next((f"traffic.{word}" for word, (there, _) in found.items() if there is False), ""),
             )
 
         return Check(
@@ -234,18 +309,29 @@ class TrafficGate:
         """Tell whether a command's program exists, None when that shows only by running it; and say so in words."""
         program = call.command[0]
         if call.service is None:
-            path = self._production.host.environment.get("PATH")
-            here = PurePosixPath(self._production.directory)
-            there = shutil.which(str(here / program) if "/" in program else program, path=path)
-            return there is not None, f"{there or f'no {program}'} on the host"
-        if (call.service, program) == (self._settings.state.service, self._settings.state.command[0]):
+            command = self._production.command("sh", "-c", 'command -v -- "$1"', "sh", program)
+            there = self._production.host.run(command)
+            found = there.exit_code == 0
+            return found, f"{there.text.strip() if found else f'no {program}'} on the host"
+        if self._gate and (call.service, program) == (self._gate.state.service, self._gate.state.command[0]):
             self.state()  # raises when it does not start
             return True, f"{program} of {call.service}, which also says the gate's state"
         find = ServiceCommand(service=call.service, command=("sh", "-c", _FIND, "sh", program))
-        answer = self._production.host.run(self._production.exec_command(find))
+        answer = self._production.ask(find)
         said = answer.text.strip()
         if answer.exit_code == 0 and said in ("found", "missing"):
             return said == "found", f"{program} is {said} in {call.service}"
         if answer.exit_code in (126, 127):
             return None, f"not known, {call.service} has no shell to look for {program}"
         return False, f"nothing can be run in {call.service}: {answer.last_line}"
+
+
+def _asked_there(http: HttpClient, address: str) -> HttpResponse:
+    try:
+        return http.get(address)
+    except NoAnswer as error:
+        raise NoAnswer(
+            f"from the production host {error.seen}",
+            "let the host reach it, or set traffic.also_from_host = false",
+            error.why,
+        ) from None

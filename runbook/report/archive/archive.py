@@ -4,17 +4,20 @@ import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from runbook.errors import JournalError
 from runbook.journal import private_files
+from runbook.report.archive.linking import linked
 from runbook.report.archive.summary import JOURNAL, State, Summary, has_page, stamp_of, summarize
 from runbook.report.page.render import render
 from runbook.text import one_line
 
 _REMEMBERED = ".summaries.json"
+#: What images have reported is kept there, and is no record.
+_IMAGES = ".images"
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Archive:
     left_out: list[tuple[str, str]]
     #: UTC.
     made: datetime
+    #: The same incidents, each as its own journal tells it.
+    as_read: list[Summary] = field(default_factory=list)
 
     @property
     def suspect(self) -> list[Summary]:
@@ -49,7 +54,7 @@ def read(reports: Path, seconds: float | None = None, *, pages: bool = False) ->
     deadline = None if seconds is None else time.monotonic() + seconds
     try:
         with os.scandir(reports) as found:
-            folders = [entry for entry in found if entry.is_symlink() or entry.is_dir()]
+            folders = [entry for entry in found if entry.name != _IMAGES and (entry.is_symlink() or entry.is_dir())]
     except OSError as error:
         raise JournalError(
             f"the folder of records {reports} cannot be read ({error.strerror})", "name the one in which records lie"
@@ -67,7 +72,7 @@ def read(reports: Path, seconds: float | None = None, *, pages: bool = False) ->
         summaries.append(_summary(folder, deadline, known.get(entry.name), pages=pages))
     # Without a time of its own an incident is sorted by its name's.
     summaries.sort(key=lambda each: (each.began or _stamp(each.name), each.name), reverse=True)
-    return Archive(summaries, left_out, datetime.now(UTC))
+    return Archive(linked(summaries), left_out, datetime.now(UTC), summaries)
 
 
 def _no_record(entry: "os.DirEntry[str]", folder: Path) -> str:
@@ -84,15 +89,18 @@ def _no_record(entry: "os.DirEntry[str]", folder: Path) -> str:
 
 def remember(reports: Path, archive: Archive) -> None:
     """Keep what whole journals tell in a file, for the next `read` in a hurry. Raises OSError."""
-    kept = [asdict(each) for each in archive.summaries if each.state is State.WHOLE]
+    kept = [asdict(each) for each in archive.as_read if each.state is State.WHOLE]
     private_files.write(reports / _REMEMBERED, json.dumps(kept))
 
 
 def _remembered(reports: Path) -> dict[str, Summary]:
     try:
         kept = json.loads((reports / _REMEMBERED).read_text(encoding="utf-8"))
+        members = {each.name for each in fields(Summary)}
         return {
-            each["folder"]: Summary(**each | {"state": State.WHOLE, "stamp": tuple(each["stamp"])}) for each in kept
+            each["folder"]: Summary(**each | {"state": State.WHOLE, "stamp": tuple(each["stamp"])})
+            for each in kept
+            if isinstance(each, dict) and each.keys() == members  # else it was kept by another version
         }
     except (OSError, ValueError, TypeError, KeyError):
         return {}  # none, or of another version

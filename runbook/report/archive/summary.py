@@ -3,13 +3,16 @@
 import math
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from runbook.actions import Scope
 from runbook.errors import JournalError
+from runbook.journal.journal import Entry
 from runbook.journal.verify import Verified, verify_now
 from runbook.report.incident_report import IncidentReport
 from runbook.report.status import NOTHING_BELIEVED, ending
@@ -17,7 +20,9 @@ from runbook.text import one_line
 
 JOURNAL, PAGE = "journal.jsonl", "record.html"
 #: The groups in which incidents are counted, the most important first.
-GROUPS = ("rollback", "emergency", "rehearsal", "unlock", "validation", "plan", "unknown")
+GROUPS = ("rollback", "emergency", "restore", "rehearsal", "unlock", "unchanged", "validation", "plan", "unknown")
+#: Those that were to change production, and of which a trend is a trend; of these some changed nothing in the end.
+COUNTED = GROUPS[:5]
 _TIME = re.compile(r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d\.\d{6}Z")
 
 
@@ -61,6 +66,22 @@ class Summary:
     for_sure: bool = True
     #: Whether it turns a switch on again, which recovers nothing.
     turns_on: bool = False
+    #: Whether it changed production, or began to.
+    changed: bool = False
+    #: The strategy of a rollback, or `emergency`; empty when that was not decided.
+    way: str = ""
+    #: The engine's machine.
+    host: str = ""
+    #: For how many seconds traffic was paused.
+    gate_closed: float | None = None
+    #: The rollback of another record that broke off and that this one went on from, and the one that went on from this.
+    goes_on_from: str = ""
+    finished_by: str = ""
+    #: UTC, as `began`: the last that it tells of.
+    ended: str = ""
+    #: Whether the first, and the last, probe of the public address was bad.
+    out_at_first: bool = False
+    out_at_last: bool = False
     operator: str = "unknown"
     resumed: int = 0
     #: The most urgent of what is bad, or not known, about how it was left: users, production, the journal.
@@ -143,7 +164,7 @@ def _told(verified: Verified, folder: str, *, under_way: bool) -> dict[str, Any]
     return {
         "state": state,
         "problem": problem,
-        **_kind(story),
+        **_kind(story, changed=changed_production(verified.entries)),
         "project": one_line(story.opened.get("project", "unknown")),
         "headline": one_line(ended.headline),
         "tone": ended.tone,
@@ -155,25 +176,53 @@ def _told(verified: Verified, folder: str, *, under_way: bool) -> dict[str, Any]
         "without_service": _seconds(story.without_service),
         "for_sure": story.without_service_for_sure,
         "turns_on": story.turns_on,
+        **_way(story, verified),
         "operator": one_line(story.opened.get("operator", "unknown")),
         "resumed": len(story.resumed),
         "alarm": "" if under_way else _alarm(story),
     }
 
 
-def _kind(story: IncidentReport) -> dict[str, str]:
+def _way(story: IncidentReport, verified: Verified) -> dict[str, Any]:
+    """What it did to production, and what came before it and after."""
+    under_way, probes = story.facts.open_rollback, [each for run in story.measured for each in run.probes]
+    return {
+        "changed": changed_production(verified.entries),
+        "way": story.facts.way,
+        "host": one_line(str(story.opened.get("host") or "")),
+        "gate_closed": _seconds(story.production.gate_closed_seconds),
+        "goes_on_from": one_line(under_way.incident) if under_way else "",
+        "ended": story.ended if _TIME.fullmatch(story.ended) else "",
+        "out_at_first": bool(probes) and not probes[0].good,
+        "out_at_last": bool(probes) and not probes[-1].good,
+    }
+
+
+def changed_production(entries: Sequence[Entry]) -> bool:
+    """Tell whether a change to production was begun."""
+    if any(entry["kind"] == "closed" and entry.get("changes_made") for entry in entries):
+        return True
+    return any(
+        entry["kind"] == "action" and entry.get("scope") == Scope.PRODUCTION and entry["state"] in ("begun", "done")
+        for entry in entries
+    )
+
+
+def _kind(story: IncidentReport, *, changed: bool) -> dict[str, str]:
     kind = story.kind
     known = str(story.opened.get("type", "unknown")).removeprefix("emergency-")
     group = "plan" if known == "rehearsal-plan" else known if known in GROUPS else "unknown"
     if group == "unknown":
         kind = group
-    if story.opened.get("mode") == "plan" and group == "emergency":
+    if story.opened.get("mode") == "plan" and group in ("emergency", "restore"):
         group = "plan"
+    if group in ("rollback", "emergency", "restore") and story.closed and not changed:
+        group, kind = "unchanged", f"{kind} that changed nothing"
     return {"group": group, "kind": one_line(kind)}
 
 
 def _alarm(story: IncidentReport) -> str:
-    if story.production.users_kept_out:
+    if story.production.traffic_paused:
         return "traffic was paused when it ended"
     if story.still_out:
         return "users were not served when it ended"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from runbook.report.archive.summary import GROUPS, State, Summary
+from runbook.report.archive.summary import COUNTED, State, Summary
 
 #: Without a rehearsal for longer than this, nobody knows whether a rollback would work.
 REHEARSE_EVERY = timedelta(days=30)
@@ -46,11 +46,15 @@ def trends(summaries: Sequence[Summary], made: datetime) -> Trends:
     """The trends of `summaries`, which may be in any order, as of `made` (UTC)."""
     dated = sorted((each for each in summaries if each.began), key=lambda each: each.began)
     ended = [each for each in dated if each.state is not State.UNDER_WAY]
-    recoveries = [each for each in ended if each.group in ("rollback", "rehearsal")]
+    # What another run went on from is counted with that one.
+    recoveries = [each for each in ended if each.group in ("rollback", "rehearsal") and not each.finished_by]
     months = _months(made)
     counts = {
-        group: [sum(each.group == group and each.began[:7] == month for each in dated) for month in months]
-        for group in GROUPS
+        group: [
+            sum(each.group == group and not each.finished_by and each.began[:7] == month for each in dated)
+            for month in months
+        ]
+        for group in COUNTED
     }
     rehearsal = next((each for each in reversed(dated) if each.group == "rehearsal"), None)
     since = made.date() - datetime.fromisoformat(rehearsal.began).date() if rehearsal else None

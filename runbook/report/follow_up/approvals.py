@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from runbook.incident.facts import Facts, Override
 from runbook.journal.journal import Entry
 from runbook.report.step_digest import in_short
 
@@ -16,9 +16,16 @@ _DECIDING = {
         "--accept-loss",
         "what a downgrade below this revision, or a forward-fix to it, destroys may be lost",
     ),
+    "strategy": ("--strategy", "the schema is relaxed for the target, and nothing that the database holds is lost"),
+    "no_migrations": ("--no-migrations", "the target can live with the schema, at which nobody looks"),
     "verdict": ("--verdict", "the verdict on the migrations where the runbook's is review"),
+    "with_configuration": (
+        "--with-configuration",
+        "Compose files and env values go back too, to what the target was validated with",
+    ),
 }
-_ONLY_WHERE_ASKED = ("verdict", "accept_loss")
+_ONLY_WHERE_ASKED = ("strategy", "verdict", "accept_loss", "no_migrations", "with_configuration")
+_WITH_REASON = ("strategy", "verdict", "no_migrations")
 _VOUCHED = "this step could not be checked, or is not so, and the run may go on"
 
 
@@ -54,26 +61,26 @@ def _asked(begun: Entry, entries: Sequence[Entry]) -> Iterator[tuple[str, Approv
     options, by = begun["asked_for"], str(begun.get("operator", ""))
     for name, (option, meaning) in _DECIDING.items():
         if options.get(name):
-            because, value = str(options.get("because") or "") if name == "verdict" else "", str(options[name])
-            typed, used = shlex.join([option, value]), _used(name, option, value, entries)
+            because, value = str(options.get("because") or "") if name in _WITH_REASON else "", str(options[name])
+            words = [option] if options[name] is True else [option, value]
+            typed, used = shlex.join(words), _used(name, words, entries)
             yield typed, Approval(typed, meaning, by, begun["time"], because, used=used)
 
 
-def _used(name: str, option: str, value: str, entries: Sequence[Entry]) -> bool:
+def _used(name: str, words: Sequence[str], entries: Sequence[Entry]) -> bool:
     """A verdict counts only where the runbook has none, and a loss is accepted only where there is one."""
     decided = [entry.get("option") for entry in entries if entry["kind"] == "decision" and entry.get("by_human")]
-    return name not in _ONLY_WHERE_ASKED or [option, value] in decided
+    return name not in _ONLY_WHERE_ASKED or list(words) in decided
 
 
 def _vouched(entries: Sequence[Entry]) -> Iterator[Approval]:
-    words: dict[str, Mapping[str, Any]] = {}
+    words: dict[str, Override] = {}
     for entry in entries:
-        if entry["kind"] == "fact" and entry["name"] == "overrides" and isinstance(entry["value"], Mapping):
-            words |= entry["value"]
+        words |= Facts.of([entry], ("overrides",)).overrides
     steps = {step.id: step for step in in_short(entries)}
     for place, word in words.items():
         step = steps.get(place)
         said = f"{step.keyword} {step.text}" if step else ""
         used = step is not None and step.outcome in ("inconclusive", "failed") and not step.stopped
         option = shlex.join(["--override", place])
-        yield Approval(option, _VOUCHED, word["by"], word["at"], word["because"], said, used)
+        yield Approval(option, _VOUCHED, word.by, word.at, word.because, said, used)

@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from runbook.actions import ActionName
 from runbook.command_hints import enable_command, invocation
+from runbook.incident.facts import Facts, QuarantineFact, RestorePointFact
 from runbook.journal.journal import Entry
 from runbook.report.follow_up.next_steps import ToDo, to_do
-from runbook.report.production_view import LOOKS
+from runbook.report.production_view import look_of
 
 # Without userinfo: nothing but a host may stand before the path.
 _LINK = re.compile(r"https?://[\w.-]+(:[0-9]+)?(/[^\s<>\"']*)?(?![^\s])", re.ASCII)
@@ -49,6 +49,21 @@ class Ticket:
 
 
 @dataclass(frozen=True)
+class Message:
+    """A message at a turn of the execution. `state` is `done`, `failed`, or `begun` when nobody knows.
+
+    `at` is when it was written (UTC); `why` says why it was not sent.
+    """
+
+    turn: str
+    at: str
+    title: str
+    text: str
+    state: str = "begun"
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class SwitchOff:
     """A kill switch that was off when production was last looked at.
 
@@ -68,38 +83,6 @@ class SwitchOff:
 
 
 @dataclass(frozen=True)
-class Quarantined:
-    """A release that post-deploy validation refuses from now on: its digests by service, since when, in which file."""
-
-    tag: str
-    digests: Mapping[str, str]
-    since: str
-    file: str
-
-
-@dataclass(frozen=True)
-class RestoreStep:
-    """One step of a how-to: why in words, and the command as a person types it on the production host."""
-
-    why: str
-    command: str
-
-
-@dataclass(frozen=True)
-class RestorePoint:
-    """A dump on the production host: its size in bytes, its hash, and the steps that would bring it back.
-
-    `beside` makes a database of its own and overwrites nothing; `instead` then puts it in the live one's place.
-    """
-
-    path: str
-    size: int
-    sha256: str
-    beside: tuple[RestoreStep, ...] = ()
-    instead: tuple[RestoreStep, ...] = ()
-
-
-@dataclass(frozen=True)
 class LeftFile:
     """A file that the incident left on the production host, and what it is in words."""
 
@@ -114,16 +97,17 @@ class FollowUps:
     to_do: tuple[ToDo, ...]
     ticket: Ticket | None
     announcement: Announcement | None
+    messages: tuple[Message, ...]
     switches_off: tuple[SwitchOff, ...]
-    quarantined: tuple[Quarantined, ...]
-    restore_points: tuple[RestorePoint, ...]
+    quarantined: tuple[QuarantineFact, ...]
+    restore_points: tuple[RestorePointFact, ...]
     left_files: tuple[LeftFile, ...]
 
     @property
-    def nothing(self) -> bool:
-        """Tell whether there is nothing to show."""
-        parts = (self.to_do, self.switches_off, self.quarantined, self.restore_points, self.left_files)
-        return not any(parts) and self.ticket is None and self.announcement is None
+    def left_anything(self) -> bool:
+        """Tell whether the incident left anything behind: people who were told, a restore point, a file."""
+        parts = (self.messages, self.quarantined, self.restore_points, self.left_files)
+        return any((self.ticket, self.announcement, *parts))
 
 
 def follow_ups(entries: Sequence[Entry], *, end_unknown: bool = False) -> FollowUps:
@@ -131,14 +115,15 @@ def follow_ups(entries: Sequence[Entry], *, end_unknown: bool = False) -> Follow
 
     `end_unknown` says that the end of the journal cannot be believed (ending.py).
     """
-    facts = {entry["name"]: entry["value"] for entry in entries if entry["kind"] == "fact"}
+    quarantined = Facts.of(entries, ("quarantined",)).quarantined
     announced, opened = (_message(entries, name) for name in (ActionName.ANNOUNCE, ActionName.OPEN_TICKET))
     return FollowUps(
         to_do=tuple(to_do(entries, end_unknown=end_unknown)),
         ticket=_ticket(*opened) if opened else None,
         announcement=_announcement(*announced) if announced else None,
+        messages=tuple(_messages(entries)),
         switches_off=tuple(_switches_off(entries)),
-        quarantined=tuple(_quarantined(facts.get("quarantined"))),
+        quarantined=(quarantined,) if quarantined and quarantined.digests else (),
         restore_points=tuple(_restore_points(entries)),
         left_files=tuple(_left_files(entries)),
     )
@@ -156,6 +141,22 @@ def _message(entries: Sequence[Entry], name: ActionName) -> tuple[Mapping[str, s
         elif newest is not None and newest["state"] != "done":
             newest = entry
     return (said, newest) if newest is not None else None
+
+
+def _messages(entries: Sequence[Entry]) -> Iterator[Message]:
+    """What was told beside the work, in its order."""
+    found: list[Message] = []
+    for entry in entries:
+        if entry["kind"] != "told":
+            continue
+        if entry["state"] == "begun":
+            found.append(Message(entry["turn"], entry["time"], entry["title"], entry["text"]))
+            continue
+        # The newest of its turn: a run that goes on tells what one that was killed may not have told.
+        place = max((at for at, each in enumerate(found) if each.turn == entry["turn"]), default=None)
+        if place is not None:
+            found[place] = replace(found[place], state=entry["state"], why=entry.get("why", ""))
+    yield from found
 
 
 def _announcement(said: Mapping[str, str], newest: Entry) -> Announcement:
@@ -177,25 +178,23 @@ def _sent(newest: Entry) -> tuple[str, str, str]:
 
 
 def _switches_off(entries: Sequence[Entry]) -> Iterator[SwitchOff]:
-    looks = [entry["value"] for entry in entries if entry["kind"] == "fact" and entry["name"] in LOOKS]
-    seen = [observe["switches"] for observe in looks if isinstance(observe, Mapping) and "switches" in observe]
-    at = [observe["at"] for observe in looks if isinstance(observe, Mapping) and "switches" in observe]
+    looks = [look for entry in entries if (look := look_of(entry))]
     opened = entries[0] if entries else {}
     project, begun = str(opened.get("project", "")), invocation(opened)
-    for name, switch in sorted(seen[-1].items()) if seen else ():
-        if switch["state"] != "off":
+    for name, switch in sorted(looks[-1].switches.items()) if looks else ():
+        if switch.state != "off":
             continue
-        was_on = any(observe.get(name, {}).get("state") != "off" for observe in seen)
-        since = _turned(entries, switch["variable"], switch["value"]) if was_on else ""
-        after = switch.get("remind_after") or ""
+        was_on = any(name not in look.switches or look.switches[name].state != "off" for look in looks)
+        since = _turned(entries, switch.variable, switch.value) if was_on else ""
+        after = switch.remind_after or ""
         yield SwitchOff(
             name=name,
-            variable=switch["variable"],
-            value=switch["value"],
-            owner=switch.get("owner") or "",
+            variable=switch.variable,
+            value=switch.value,
+            owner=switch.owner or "",
             since=since,
             remind_after=after,
-            due=_due(since or at[-1], after),
+            due=_due(since or looks[-1].at, after),
             command=enable_command(name, project, begun),
         )
 
@@ -221,21 +220,10 @@ def _due(since: str, after: str) -> str:
     return (datetime.fromisoformat(since) + count).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _quarantined(fact: Any) -> Iterator[Quarantined]:
-    if isinstance(fact, Mapping) and fact.get("digests"):
-        yield Quarantined(fact["tag"], fact["digests"], fact["since"], fact["file"])
-
-
-def _restore_points(entries: Sequence[Entry]) -> Iterator[RestorePoint]:
+def _restore_points(entries: Sequence[Entry]) -> Iterator[RestorePointFact]:
     """Every dump that is on record, the newest word on each."""
-    facts = [entry["value"] for entry in entries if entry["kind"] == "fact" and entry["name"] == "restore point"]
-    for fact in {fact["path"]: fact for fact in facts}.values():
-        how_to = fact.get("restore", {})
-        beside, instead = (
-            tuple(RestoreStep(step["why"], step["command"]) for step in how_to.get(part, ()))
-            for part in ("beside", "instead")
-        )
-        yield RestorePoint(fact["path"], fact["size"], fact["sha256"], beside, instead)
+    facts = (Facts.of([entry], ("restore point",)).restore_point for entry in entries)
+    yield from {fact.path: fact for fact in facts if fact}.values()
 
 
 def _left_files(entries: Sequence[Entry]) -> Iterator[LeftFile]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook.actions import LeftOut
+from runbook.incident.facts import Facts, Strategy
 from runbook.journal.journal import Entry
 from runbook.report.next_command import Next, gate_in_words, next_command
 from runbook.report.step_digest import in_short
@@ -27,11 +28,13 @@ class ToDo:
 
 
 def to_do(entries: Sequence[Entry], *, end_unknown: bool = False) -> Iterator[ToDo]:
-    """What is left to do, the most urgent first; nothing for a plan or a validation, which change nothing.
+    """What is left to do, the most urgent first; nothing for a plan; for a validation what to type next.
 
     `end_unknown` says that the end of the journal cannot be believed (ending.py): nothing is gone on with from it.
     """
     opened: Mapping[str, Any] = entries[0] if entries else {}
+    if opened.get("type") == "validation" and (following := next_command(entries, end_unknown=end_unknown)):
+        yield ToDo(f"{following.why[0].upper()}{following.why[1:]}:", following.command)
     if opened.get("mode") != "execute" or opened.get("type") == "unlock":
         return
     closed = entries[-1] if entries[-1]["kind"] == "closed" else {}
@@ -40,12 +43,28 @@ def to_do(entries: Sequence[Entry], *, end_unknown: bool = False) -> Iterator[To
         yield ToDo("How it ended is not known. See what production is now, before anything else.", following.command)
     if closed_by := gate_in_words(entries):
         go_on = following.command if following and not end_unknown else ""
-        told = f"Let users in: they are kept out by the traffic gate ({closed_by}), as far as this record knows."
+        told = f"Resume traffic: the gate was {closed_by}, as far as this record knows."
         yield ToDo(told, go_on)
     yield from _begun(entries)
+    yield from _of_databases(entries, following)
     if not end_unknown:
         yield from _unfinished(entries, closed, following)
     yield from _checks(entries)
+
+
+def _of_databases(entries: Sequence[Entry], following: Next | None) -> Iterator[ToDo]:
+    """What a restore has left: an application that stands still, and the database that was live before."""
+    facts = Facts.of(entries, ("restored", "kept rows"))
+    if (restored := facts.restored) is not None:
+        if following is not None and following.command == restored.start:
+            yield ToDo(f"{following.why[0].upper()}{following.why[1:]}:", following.command)
+        told = f"When nobody needs the rows of before any more, remove the database {restored.kept_as}."
+        yield ToDo(told, restored.remove)
+    if (kept := facts.kept_rows) is not None and kept.kept:
+        left_out = f" It has not: {'; '.join(kept.left_out)}." if kept.left_out else ""
+        destroyed = ", ".join(kept.kept)
+        told = f"When the forward-fix has migrated the schema, put back what the downgrade destroyed: {destroyed}."
+        yield ToDo(f"{told}{left_out}", kept.put_back)
 
 
 def _begun(entries: Sequence[Entry]) -> Iterator[ToDo]:
@@ -65,7 +84,9 @@ def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], following: 
     if following is None:
         return
     by_itself = any(step.outcome != "interrupted" for step in stopped)
-    if closed and not closed.get("changes_made") and by_itself:
+    half_way = Facts.of(entries, ("half way",)).half_way
+    back = half_way is not None and following.command == half_way.way_back
+    if (closed and not closed.get("changes_made") and by_itself) or back:
         yield ToDo(f"{following.why[0].upper()}{following.why[1:]}:", following.command)
         return
     remaining = [name for item in closed.get("remaining", []) if (name := _name(item)) not in _of_other_ways(entries)]
@@ -81,23 +102,21 @@ def _name(item: object) -> str:
 
 
 def _of_other_ways(entries: Sequence[Entry]) -> set[str]:
-    """The scenarios that are for another strategy."""
+    """The scenarios that are for another strategy, or another way to switch."""
     left_out = [entry for entry in entries if entry["kind"] == "scenario left out"]
-    return {entry["scenario"] for entry in left_out if entry.get("why") == LeftOut.STRATEGY}
+    return {entry["scenario"] for entry in left_out if entry.get("why") in (LeftOut.STRATEGY, LeftOut.SWITCH)}
 
 
 def _checks(entries: Sequence[Entry]) -> Iterator[ToDo]:
     """What nobody could check, and what was lost for good."""
-    overrides = _newest(entries, "overrides") or {}
+    facts = Facts.of(entries)
     for step in in_short(entries):
-        if step.outcome in _ACCEPTED and not step.stopped and (word := overrides.get(step.id)):
-            why = _ACCEPTED[step.outcome].format(word["by"])
-            yield ToDo(f"Check “{step.keyword} {step.text}”: {why} ({word['because']}).")
-    losses = "; ".join(map(str, _newest(entries, "loss") or []))
-    strategy = _newest(entries, "strategy")
-    if strategy in ("downgrade", "forward-fix") and losses and _newest(entries, "restore point"):
-        yield ToDo(f"Reconcile the data: what the {strategy} destroyed is in the restore point alone ({losses}).")
-
-
-def _newest(entries: Sequence[Entry], name: str) -> Any:
-    return next((e["value"] for e in reversed(entries) if e["kind"] == "fact" and e["name"] == name), None)
+        if step.outcome in _ACCEPTED and not step.stopped and (word := facts.overrides.get(step.id)):
+            why = _ACCEPTED[step.outcome].format(word.by)
+            yield ToDo(f"Check “{step.keyword} {step.text}”: {why} ({word.because}).")
+    if facts.strategy is Strategy.BRIDGE and facts.bridge:
+        stands = f"Take the bridge away with a forward-fix, which does it first ({'; '.join(facts.bridge.told)})."
+        yield ToDo(f"{stands} The ticket lists the rows to mend before.")
+    losses = "; ".join(facts.loss or ())
+    if facts.strategy in (Strategy.DOWNGRADE, Strategy.FORWARD_FIX) and losses and facts.restore_point:
+        yield ToDo(f"Reconcile the data: what the {facts.strategy} destroyed is in the restore point alone ({losses}).")

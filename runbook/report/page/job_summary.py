@@ -8,8 +8,8 @@ from runbook.journal.verify import verify
 from runbook.report.page.render import markdown
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
-#: GitHub shows nothing of a longer one, in bytes.
-MOST = 1024 * 1024
+#: GitHub shows nothing of a longer one, in bytes (https://github.com/actions/runner/issues/4337).
+MOST = 1024 * 1024 - 2
 _CUT = "\n\nThis is cut, since GitHub shows 1 MiB at most: record.html has the whole record.\n"
 
 

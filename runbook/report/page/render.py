@@ -1,4 +1,4 @@
-"""The incident record, made from the journal alone: one HTML page, and the same in short as Markdown."""
+"""The incident record, made from the journal alone: one HTML page, and the same in short as Markdown, and as JSON."""
 
 import re
 from collections.abc import Iterator
@@ -10,8 +10,11 @@ from runbook.journal import private_files
 from runbook.journal.verify import Verified, verify
 from runbook.report.downtime import unmeasured
 from runbook.report.follow_up.approvals import approvals
+from runbook.report.follow_up.at_a_glance import at_a_glance
 from runbook.report.follow_up.follow_ups import follow_ups
+from runbook.report.follow_up.review import review
 from runbook.report.incident_report import IncidentReport
+from runbook.report.page import as_json
 from runbook.report.page.availability_chart import strips
 from runbook.report.page.templating import SCRIPT, STYLE, environment, markdown_environment
 from runbook.report.plan_diff import plan_and_actual
@@ -43,6 +46,13 @@ def render(journal: Path) -> Path:
 def render_markdown(journal: Path) -> Path:
     """Write `record.md` beside `journal`, as `render` does the page."""
     return _written(journal.with_name("record.md"), markdown(journal, verify(journal)))
+
+
+def render_json(journal: Path) -> Path:
+    """Write `record.json` beside `journal`, as `render` does the page."""
+    with _odd_entries_told(journal):
+        made = as_json.text(verify(journal), journal.parent.name)
+    return _written(journal.with_name("record.json"), made)
 
 
 def markdown(journal: Path, verified: Verified, *, under_way: bool = False) -> str:
@@ -98,7 +108,9 @@ def _context(journal: Path, verified: Verified, under_way: bool = False) -> dict
         "unmeasured": unmeasured(story.measured),
         "very_long": len(story.steps) > _MOST_DETAILED,
         "plan": plan_and_actual(verified.entries),
+        "glance": at_a_glance(story, verified.entries, end_unknown=ended.unknown),
         "follow": follow_ups(verified.entries, end_unknown=ended.unknown),
         "approvals": approvals(verified.entries),
+        "review": review(verified.entries),
         "script": SCRIPT.read_text(encoding="utf-8"),
     }

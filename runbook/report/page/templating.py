@@ -1,7 +1,6 @@
 """The template environments of pages and of Markdown: every value is escaped, and nothing in it hides."""
 
 import json
-import re
 import shlex
 from functools import cache
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from runbook import markdown
 from runbook.actions import message_told
 from runbook.journal.output_files import is_output
 from runbook.text import visible
@@ -55,34 +55,17 @@ class _Code(str):
     __slots__ = ()
 
 
-# What is Markdown, HTML, or becomes a link, a person or mathematics on GitHub, wherever it stands.
-_SPECIAL = re.compile(r"[\\`*\[\]<>|~&$@]|(?<![^\W_])_|_(?![^\W_])|(?<=:)//|(?<=www)\.", re.IGNORECASE)
-# What begins a heading, a list or a rule at the beginning of a line; behind a list's number.
-_BEGINS = re.compile(r"(?=#{1,6}(?:\s|$)|[+-](?:[\s-]|$)|=+$)|\d{1,9}(?=[.)](?:\s|$))")
-
-
 def _escaped(value: object) -> object:
-    if not isinstance(value, str) or isinstance(value, _Code):
-        return value
-    text = _SPECIAL.sub(r"\\\g<0>", " ".join(visible(value).split()))
-    begin = _BEGINS.match(text)
-    return f"{begin[0]}\\{text[begin.end() :]}" if begin else text
-
-
-def _fence(text: str, least: int) -> str:
-    return "`" * max([least, *(len(run) + 1 for run in re.findall("`+", text))])
+    return markdown.escaped(value) if isinstance(value, str) and not isinstance(value, _Code) else value
 
 
 def _code(value: object) -> str:
-    text = " ".join(visible(str(value)).split())
-    fence = _fence(text, 1)
-    space = " " if "`" in text else ""
-    return _Code(f"{fence}{space}{text}{space}{fence}")
+    return _Code(markdown.code(str(value)))
 
 
 def _block(value: object) -> str:
     text = visible(str(value))
-    fence = _fence(text, 3)
+    fence = markdown.fence(text, 3)
     return _Code(f"{fence}\n{text}\n{fence}")
 
 

@@ -11,7 +11,8 @@ from runbook.chapters import handle_migrations
 from runbook.hosts.command import Command
 from runbook.incident.options import Options
 from runbook.migrations.image.report import Migration, Shape, to_json
-from runbook.settings.schema import DatabaseSettings, MigrationSettings, Project
+from runbook.settings.database import DatabaseSettings, MigrationSettings
+from runbook.settings.schema import Project
 from tests.support.image_parts import image, step
 from tests.support.incident_parts import COMPOSE, DEADLINES, incident, production
 
@@ -106,7 +107,7 @@ def test_usable_downgrades_are_named_in_their_order(tmp_path: Path) -> None:
 def test_schema_is_believed_when_the_database_has_it(tmp_path: Path) -> None:
     """A downgrade that exits 0 and leaves out a column that the target maps is found out (trap 9)."""
     parts = context(tmp_path, database=Database("r1", columns={"orders": {"id"}, "audit.log": {"id"}}))
-    told = parts.incident.facts["target migrations"]
+    told = parts.incident.facts.target_migrations
     column = {"type": "INTEGER", "nullable": False, "primary_key": True, "client_default": False}
     column["server_default"] = True
     tables = [
@@ -118,3 +119,12 @@ def test_schema_is_believed_when_the_database_has_it(tmp_path: Path) -> None:
     assert (seen.ok, seen.seen) == (False, "the database lacks orders.quantity")
     parts.database = Database("r1", columns={"orders": {"id", "quantity"}, "audit.log": {"id"}})
     assert handle_migrations.as_target_maps(parts).observe().seen == "all 3 mapped columns are there"
+
+
+def test_downgrade_that_was_seen_to_lead_elsewhere(tmp_path: Path) -> None:
+    """What a copy of the schema has refuted is not tried on production, whatever its source looks like."""
+    parts = context(tmp_path)
+    assert handle_migrations.usable(parts).observe().ok
+    parts.incident.record_fact("verdict", {"verdict": "breaking", "evidence": [], "no_way_back": "it changes nothing"})
+    seen = handle_migrations.usable(parts).observe()
+    assert (seen.ok, seen.seen) == (False, "tried on a copy of the schema: it changes nothing")

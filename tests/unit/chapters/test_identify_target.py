@@ -10,12 +10,14 @@ import pytest
 from runbook.chapters.identify_target import _pin, project_running
 from runbook.errors import RegistryError, RegistryRefused, ReleaseNotFound
 from runbook.hosts.command import NullRecorder
-from runbook.hosts.local import Host
+from runbook.hosts.local import LocalHost
+from runbook.incident.facts import Facts
 from runbook.production.compose import Production
 from runbook.release import ImageName
 from runbook.settings.schema import Deadlines, Project
+from runbook.targets.candidate import Candidate
 from runbook.targets.registry import Registry
-from runbook.targets.selection import Candidate
+from tests.support.engine_server import FakeEngine
 from tests.support.parts import Reply, asking, serving
 
 INSPECTED = Path(__file__).parents[2] / "support" / "inspected.json"
@@ -28,7 +30,9 @@ def pin(reply: Reply, *, held: bool = True) -> tuple[str, str]:
         found = Registry(server.url, None, None, http)
         image = ImageName(found.host, "shop/api", "v1")
         known = [f"{found.host}/shop/api@{HELD}"] if held else []
-        context: Any = SimpleNamespace(registry=found, production=SimpleNamespace(digests_of=lambda _reference: known))
+        context: Any = SimpleNamespace(
+            registry_of=lambda _image: found, production=SimpleNamespace(digests_of=lambda _reference: known)
+        )
         return _pin(context, "api", image, Candidate("v1", {}, "by name"))
 
 
@@ -78,7 +82,7 @@ def test_service_that_has_ended_is_told_before_anything_is_changed(
         production=SimpleNamespace(
             application=lambda: containers, ended_services=lambda _containers: ended, remarks=list
         ),
-        incident=SimpleNamespace(facts=facts),
+        incident=SimpleNamespace(facts=Facts.model_validate(facts)),
         settings=SimpleNamespace(project=SimpleNamespace(name="shop")),
     )
     assert project_running(context).observe().ok is ok
@@ -120,19 +124,18 @@ def test_files_that_are_lost_and_warnings_are_told(
     labels = {"working_dir": str(tmp_path), "config_files": f"{tmp_path}/a.yml,{tmp_path}/b.yml"}
     found["Config"]["Labels"] |= {f"com.docker.compose.project.{name}": value for name, value in labels.items()}
     service = found["Config"]["Labels"]["com.docker.compose.service"]
-    (tmp_path / "containers.json").write_text(json.dumps([found]))
+    engine = FakeEngine([found])
     (tmp_path / "config.json").write_text(json.dumps({"services": {service: {"image": "x"}}}))
     (tmp_path / "said").write_text(said)
     docker = tmp_path / "docker"
-    listed = f"ps*) echo {found['Id']} ;;\n inspect*) cat containers.json ;;"
-    answers = f"{listed}\n *' config '*) cat said >&2; cat config.json ;;"
+    answers = " *' config '*) cat said >&2; cat config.json ;;"
     docker.write_text(f'#!/bin/sh\ncd {tmp_path}\ncase "$*" in\n{answers}\nesac\n')
     docker.chmod(0o755)
     project = Project.model_validate({"name": "shop", "directory": str(tmp_path), "services": [service], **settings})
-    host = Host({"PATH": f"{tmp_path}:/usr/bin:/bin"}, NullRecorder())
+    host = LocalHost({"PATH": f"{tmp_path}:/usr/bin:/bin", **engine.environment}, NullRecorder())
     context: Any = SimpleNamespace(
         production=Production(host, project, Deadlines()),
-        incident=SimpleNamespace(facts={}),
+        incident=SimpleNamespace(facts=Facts()),
         settings=SimpleNamespace(project=project),
     )
     seen = project_running(context).observe()

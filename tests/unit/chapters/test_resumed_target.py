@@ -11,8 +11,9 @@ from harness.session.retyped import Typed
 from runbook.chapters import strategy
 from runbook.chapters.identify_target import pin_target
 from runbook.errors import SettingsError, TargetError
+from runbook.incident.facts import Facts
 from runbook.incident.options import Options
-from runbook.targets.selection import Candidate
+from runbook.targets.candidate import Candidate
 
 TYPED = Typed(("pytest", "features"))
 
@@ -51,13 +52,16 @@ def test_incident_turns_one_switch_one_way(asked: Options, given: Options) -> No
 
 def context(tag: str, digest: str) -> Any:
     """What `identify` looks at of an incident from v2 to v1 that is gone on with, on a production that runs `tag`."""
-    facts = {
-        "before": {"tags": ["v2"], "digests": {"api": "sha256:2"}},
-        "found again": {"tags": [tag], "digests": {"api": digest}},
-        "origin": {"tags": ["v2"], "digests": {"api": "sha256:2"}},
-        "target": {"tag": "v1", "images": {"api": "registry.example/api:v1"}, "digests": {"api": "sha256:1"}},
-    }
-    incident = SimpleNamespace(facts=facts, record_decision=lambda *_: None, record_fact=facts.__setitem__)
+    target = {"tag": "v1", "images": {"api": "registry.example/api:v1"}, "digests": {"api": "sha256:1"}}
+    facts = Facts.model_validate(
+        {
+            "before": {"tags": ["v2"], "digests": {"api": "sha256:2"}},
+            "found again": {"tags": [tag], "digests": {"api": digest}},
+            "origin": {"tags": ["v2"], "digests": {"api": "sha256:2"}},
+            "target": target,
+        }
+    )
+    incident = SimpleNamespace(facts=facts, record_decision=lambda *_: None, record_fact=facts.put)
     return SimpleNamespace(incident=incident, quarantine=SimpleNamespace(reason=lambda _digests: None))
 
 
@@ -73,7 +77,7 @@ def test_release_of_somebody_else_is_not_rolled_back_unseen(tag: str, digest: st
     found = context(tag, digest)
     with pytest.raises(TargetError, match="another release runs since this incident broke off"):
         pin_target(found, None)
-    assert found.incident.facts["begin anew"]["options"] == []
+    assert found.incident.facts.begin_anew.options == ()
 
 
 @pytest.mark.parametrize("left", ["v0", None])
@@ -86,7 +90,7 @@ def test_target_in_quarantine_by_now_is_not_gone_on_to(left: str | None) -> None
     found.ledger = SimpleNamespace(candidates=lambda: good)
     with pytest.raises(TargetError, match="in quarantine by now"):
         pin_target(found, None)
-    assert found.incident.facts["begin anew"]["options"] == ["--to", left or "TAG"]
+    assert found.incident.facts.begin_anew.options == ("--to", left or "TAG")
 
 
 def test_schema_that_somebody_migrated_is_not_gone_on_from(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,16 +99,17 @@ def test_schema_that_somebody_migrated_is_not_gone_on_from(monkeypatch: pytest.M
         strategy.migration_facts, "of", lambda _tools: SimpleNamespace(database=("c3",), target=None, failed=None)
     )
     found = context("v2", "sha256:2")
-    found.incident.facts |= {"strategy": "image-only", "schema found again": ["c3"]}
+    found.incident.facts.put("strategy", "image-only")
+    found.incident.facts.put("schema found again", ["c3"])
     assert strategy._decided_before(found).ok
-    assert "begin anew" not in found.incident.facts
-    found.incident.facts["schema found again"] = ["d4"]
+    assert found.incident.facts.begin_anew is None
+    found.incident.facts.put("schema found again", ["d4"])
     assert not strategy._decided_before(found).ok
-    assert "is at d4" in found.incident.facts["begin anew"]["why"]
+    assert "is at d4" in found.incident.facts.begin_anew.why
 
 
 def test_what_an_incident_first_saw_is_no_other_release() -> None:
     """Begun over a rollback that broke off on its way to v3, an incident from v2 to v1 knows v3 when it goes on."""
     found = context("v3", "sha256:3")
-    found.incident.facts["first seen"] = {"tags": ["v2", "v3"], "digests": {"api": "sha256:3"}}
+    found.incident.facts.put("first seen", {"tags": ["v2", "v3"], "digests": {"api": "sha256:3"}})
     assert pin_target(found, None).tag == "v1"

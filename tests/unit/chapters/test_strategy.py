@@ -7,12 +7,17 @@ from typing import Any
 import pytest
 
 from runbook.chapters import migration_facts, strategy
+from runbook.chapters.evidence import bridging
+from runbook.chapters.evidence.bridging import Proposal
 from runbook.errors import Inconclusive, TargetError
 from runbook.incident.executor import Mode
+from runbook.incident.facts import Bridge, Facts
 from runbook.incident.options import Options
 from runbook.migrations.image.report import ImageReport, Problem, to_json
-from runbook.settings.schema import DatabaseSettings, HealthSettings
+from runbook.settings.application import HealthSettings
+from runbook.settings.database import DatabaseSettings, MigrationSettings
 from tests.support.image_parts import image, step
+from tests.support.incident_facts import BRIDGE
 from tests.support.incident_parts import incident
 
 ADDS = "ALTER TABLE orders ADD COLUMN discount integer;"
@@ -36,7 +41,11 @@ def context(
     problems = [] if up else [Problem("upgrade", "it asks the database")]
     found.record_fact("failed migrations", to_json(image("r1", "r2", steps=[step("r2")], up=up, problems=problems)))
     database = DatabaseSettings(user="shop", name="shop")
-    return SimpleNamespace(incident=found, options=options or Options(), settings=SimpleNamespace(database=database))
+    return SimpleNamespace(
+        incident=found,
+        options=options or Options(),
+        settings=SimpleNamespace(database=database, migrations=MigrationSettings()),
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,8 +56,8 @@ def test_verdict_decides_the_way(tmp_path: Path, up: str | None, verdict: str, d
     """Additive goes back with the application alone; what cannot be judged or read goes nowhere."""
     parts = context(tmp_path, up)
     seen = strategy.record_decision(parts).observe()
-    assert parts.incident.facts["verdict"]["verdict"] == verdict
-    assert parts.incident.facts.get("strategy") == decided
+    assert parts.incident.facts.verdict.verdict == verdict
+    assert parts.incident.facts.strategy == decided
     assert (seen.ok, seen.final) == (decided is not None, True)
 
 
@@ -59,9 +68,9 @@ def test_breaking_goes_by_downgrade(tmp_path: Path) -> None:
     parts = context(tmp_path, DROPS)
     for flag in ("client_default", "server_default"):
         column[flag] = False
-    parts.incident.facts["target migrations"]["models"] = models
+    parts.incident.facts.target_migrations["models"] = models
     assert strategy.record_decision(parts).observe().ok
-    assert parts.incident.facts["strategy"] == "downgrade"
+    assert parts.incident.facts.strategy == "downgrade"
 
 
 def decision(parts: Any) -> dict[str, Any]:
@@ -91,7 +100,7 @@ def test_database_where_the_target_expects_it_is_unchanged(tmp_path: Path) -> No
     """A database at the target's head needs nothing but the application."""
     parts = context(tmp_path, at=("r1",))
     assert strategy.record_decision(parts).observe().ok
-    assert (parts.incident.facts["verdict"]["verdict"], parts.incident.facts["strategy"]) == ("unchanged", "image-only")
+    assert (parts.incident.facts.verdict.verdict, parts.incident.facts.strategy) == ("unchanged", "image-only")
 
 
 @pytest.mark.parametrize(("word", "decided"), [("additive", "image-only"), ("breaking", "downgrade")])
@@ -99,15 +108,15 @@ def test_human_decides_where_the_runbook_cannot(tmp_path: Path, word: str, decid
     """With --verdict and --because a review goes on that way, and the reason stands first in the evidence."""
     parts = context(tmp_path, ODD, options=Options(verdict=word, because="I read it"))
     assert strategy.record_decision(parts).observe().ok
-    assert parts.incident.facts["strategy"] == decided
-    assert parts.incident.facts["verdict"]["evidence"][0] == "decided by a human: I read it"
+    assert parts.incident.facts.strategy == decided
+    assert parts.incident.facts.verdict.evidence[0] == "decided by a human: I read it"
 
 
 def test_human_cannot_overrule_what_is_known(tmp_path: Path) -> None:
     """--verdict counts where the runbook's is review, and nowhere else."""
     parts = context(tmp_path, ADDS, options=Options(verdict="breaking", because="I feel so"))
     strategy.record_decision(parts).observe()
-    assert parts.incident.facts["verdict"]["verdict"] == "additive"
+    assert parts.incident.facts.verdict.verdict == "additive"
 
 
 @pytest.mark.parametrize(("verdict", "because"), [("additive", None), ("breaking", "  "), ("fine", "I know")])
@@ -122,7 +131,39 @@ def test_forward_fix_must_continue(tmp_path: Path, history: tuple[str, ...], ok:
     """A forward-fix is a way only if its migrations build upon the database's revision."""
     parts = context(tmp_path, options=Options(forward_fix="v3"), target=image(*history))
     assert strategy.record_decision(parts).observe().ok is ok
-    assert parts.incident.facts.get("strategy") == ("forward-fix" if ok else None)
+    assert parts.incident.facts.strategy == ("forward-fix" if ok else None)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_bridge_that_a_person_chose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool) -> None:  # noqa: FBT001
+    """It is the strategy where one was found, on record with the reason; where there is none the run stops, and why."""
+    bridge = Bridge.model_validate(BRIDGE["bridge"])
+    found = Proposal(bridge) if there else Proposal(why_not="rows were changed")
+    monkeypatch.setattr(bridging, "proposed", lambda *_: found)
+    parts = context(tmp_path, ODD, options=Options(strategy="bridge", because="no note may be lost"))
+    seen = strategy.record_decision(parts).observe()
+    assert (seen.ok, parts.incident.facts.strategy) == (there, "bridge" if there else None)
+    assert (parts.incident.facts.bridge is not None) is there
+    told = decision(parts)
+    assert (told["question"], told["option"]) == ("bridge", ["--strategy", "bridge"])
+    assert told["evidence"][0] == "decided by a human: no note may be lost"
+    assert ("NOT NULL note of orders is lifted" if there else "rows were changed") in seen.seen
+
+
+def test_bridge_is_proposed_and_never_taken_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --strategy it is on record beside the strategy that the verdict decides."""
+    monkeypatch.setattr(bridging, "proposed", lambda *_: Proposal(Bridge.model_validate(BRIDGE["bridge"])))
+    parts = context(tmp_path, ODD, options=Options(verdict="breaking", because="I read it"))
+    assert strategy.record_decision(parts).observe().ok
+    assert parts.incident.facts.strategy == "downgrade"
+    assert parts.incident.facts.bridge.told == ("NOT NULL note of orders is lifted",)
+
+
+def test_nothing_to_bridge(tmp_path: Path) -> None:
+    """Where the target can use the schema as it is, the application alone goes back, whatever was chosen."""
+    parts = context(tmp_path, ADDS, options=Options(strategy="bridge", because="to be safe"))
+    assert strategy.record_decision(parts).observe().ok
+    assert parts.incident.facts.strategy == "image-only"
 
 
 class Ledger:
@@ -140,7 +181,7 @@ def ready_tools(folder: Path, at: str, *, tag: str = "v1", mode: Mode = Mode.EXE
         production=SimpleNamespace(tag=lambda: tag),
         host=SimpleNamespace(retry=lambda ask: ask()),
         ledger=Ledger(),
-        settings=SimpleNamespace(health=HealthSettings()),
+        settings=SimpleNamespace(health=HealthSettings(), migrations=MigrationSettings(), database=True),
     )
 
 
@@ -167,11 +208,35 @@ def test_rule_of_readiness(
 ) -> None:
     """`migrations_current` may be false only on a schema that the image does not know and can live with."""
     parts = ready_tools(tmp_path, at, tag=tag)
-    parts.incident.facts["verdict"] = {"verdict": verdict}
-    assert strategy.readiness_rule(parts) == may_be_false
+    if verdict:
+        parts.incident.facts.put("verdict", {"verdict": verdict})
+    ruled, evidence = strategy.readiness_rule(parts)
+    assert ruled == may_be_false
+    assert evidence[0] == f"the database is at {at}; the running image's head is r1"
+
+
+@pytest.mark.usefixtures("_runs_r1")
+def test_rule_goes_on_record(tmp_path: Path) -> None:
+    """The record says which parts may be false, and what that rests on."""
+    parts = ready_tools(tmp_path, "r2", tag="v1")
+    parts.health = SimpleNamespace(check_ready=lambda may_be_false: may_be_false)
+    assert strategy.ready(parts) == BEHIND
     decision = parts.incident.journal.path.read_text()
-    assert ("all but ready, migrations_current" in decision) is bool(may_be_false)
-    assert f"the database is at {at}; the running image's head is r1" in decision
+    assert "all but ready, migrations_current" in decision
+    assert "the database is at r2; the running image's head is r1" in decision
+
+
+def test_target_beside_the_failed_release_is_asked_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two releases run: that the failed one knows the schema says nothing of the target."""
+    monkeypatch.setattr(migration_facts, "ask_running", lambda _tools: image("r1", "r2"))
+    parts = ready_tools(tmp_path, "r2", tag="v9")
+    parts.incident.facts.put("verdict", {"verdict": "additive"})
+    parts.incident.record_fact("schema", ["r2"])
+    parts.incident.record_fact("target migrations", to_json(image("r1")))
+    parts.incident.record_fact("failed migrations", None)
+    assert strategy.readiness_rule(parts)[0] == ()
+    health: Any = SimpleNamespace(check_ready=lambda may_be_false: may_be_false)
+    assert strategy.ready(parts, health) == BEHIND
 
 
 def test_rule_is_strict_where_the_image_does_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,8 +247,7 @@ def test_rule_is_strict_where_the_image_does_not_tell(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(migration_facts, "ask_running", silent)
     parts = ready_tools(tmp_path, "r2")
-    assert strategy.readiness_rule(parts) == ()
-    assert "there is no alembic.ini" in parts.incident.journal.path.read_text()
+    assert strategy.readiness_rule(parts) == ((), ["whether the schema is newer is not known: there is no alembic.ini"])
 
 
 def test_running_image_is_asked_once_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,8 +262,8 @@ def test_running_image_is_asked_once_a_run(monkeypatch: pytest.MonkeyPatch) -> N
     runs = SimpleNamespace(image_id="sha256:a")
     parts: Any = SimpleNamespace(
         production=SimpleNamespace(of_services=lambda _services: [runs]),
-        settings=SimpleNamespace(migrations=SimpleNamespace(service="api")),
-        incident=SimpleNamespace(facts={}),
+        settings=SimpleNamespace(migrations=MigrationSettings(), database=True),
+        incident=SimpleNamespace(facts=Facts()),
         asked_images={},
     )
     for name in ("sha256:a", "sha256:a", "sha256:b"):
@@ -228,8 +292,8 @@ def test_target_is_not_asked_again_behind_the_gate(
             of_services=lambda _services: [SimpleNamespace(image_id=runs)],
             image_id=lambda pinned: "sha256:t" if pinned == f"{reference}@sha256:{'1' * 64}" else "",
         ),
-        settings=SimpleNamespace(migrations=SimpleNamespace(service="api")),
-        incident=SimpleNamespace(facts=facts),
+        settings=SimpleNamespace(migrations=MigrationSettings(), database=True),
+        incident=SimpleNamespace(facts=Facts.model_validate(facts)),
         asked_images={},
     )
     assert migration_facts.ask_running(parts).knows("r1") is (runs == "sha256:t")
@@ -240,7 +304,11 @@ def test_plan_states_the_rule_that_its_way_would_have(tmp_path: Path) -> None:
     """Behind planned changes nothing is asked: what runs now is not what would run."""
     parts = ready_tools(tmp_path, "r2", mode=Mode.PLAN)
     parts.incident.planned_changes = 1
-    parts.incident.facts |= {"verdict": {"verdict": "additive"}, "strategy": "image-only"}
-    assert strategy.readiness_rule(parts) == BEHIND
-    parts.incident.facts |= {"verdict": {"verdict": "breaking"}, "strategy": "downgrade"}
-    assert strategy.readiness_rule(parts) == ()
+    parts.incident.facts.put("verdict", {"verdict": "additive"})
+    parts.incident.facts.put("strategy", "image-only")
+    assert strategy.readiness_rule(parts) == (BEHIND, [])
+    parts.incident.facts.put("verdict", {"verdict": "breaking"})
+    parts.incident.facts.put("strategy", "bridge")
+    assert strategy.readiness_rule(parts) == (BEHIND, [])
+    parts.incident.facts.put("strategy", "downgrade")
+    assert strategy.readiness_rule(parts) == ((), [])

@@ -9,84 +9,105 @@ import pytest
 from runbook.actions import Action, ActionName, Check, Observation
 from runbook.errors import EngineError, HostError, Inconclusive, RunbookError
 from runbook.hosts.command import Command, parsed_json
-from runbook.hosts.local import Host
+from runbook.hosts.local import LocalHost
 from runbook.production.compose import Production
 from runbook.settings.schema import Deadlines, Project
-from tests.support.incident_parts import incident
-
-_GONE = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
+from tests.support.engine_server import FakeEngine, container
+from tests.support.incident_parts import NOWHERE, incident
 
 READERS: dict[str, Callable[[Production], Any]] = {
     "containers": lambda production: production.containers(),
     "services": lambda production: production.services(),
     "image id": lambda production: production.image_id("shop/api:v1"),
     "digests": lambda production: production.digests_of("shop/api:v1"),
+    "platform": lambda production: production.host.engine.version(5),
+    "projects": lambda production: production.projects_on_host(),
+    "space": lambda production: production.free_bytes(),
 }
+IMAGE = {"Id": "sha256:1", "RepoDigests": None}
 
 
-def production(folder: Path, script: str, patience: float = 0.0) -> Production:
-    """A production whose `docker` is this shell script; `$n` says how often it was called."""
-    (folder / "bin").mkdir()
-    docker = folder / "bin/docker"
-    count = f'n=$(cat {folder}/n 2>/dev/null || echo 0); n=$((n + 1)); echo "$n" > {folder}/n'
-    docker.write_text(f'#!/bin/sh\n{count}\n[ "$1" = ps ] && echo be92b629a43f && exit 0\n{script}\n')
-    docker.chmod(0o755)
-    host = Host({"PATH": f"{folder / 'bin'}:/usr/bin:/bin"}, incident(folder), lambda: patience)
+def production(folder: Path, engine: FakeEngine | None, said: str = "", patience: float = 0.0) -> Production:
+    """A production that is looked at through `engine`, and whose `docker compose` prints `said`."""
+    (folder / "said").write_text(said)
+    (folder / "docker").write_text(f"#!/bin/sh\ncat {folder}/said\n")
+    (folder / "docker").chmod(0o755)
+    where = engine.environment if engine else NOWHERE
+    host = LocalHost({"PATH": f"{folder}:/usr/bin:/bin", **where}, incident(folder), lambda: patience)
     project = Project.model_validate({"name": "shop", "directory": str(folder)})
     return Production(host, project, Deadlines(command=10))
 
 
+def but_for_version(answer: Any) -> Callable[[str], Any]:
+    """Answer so whatever is asked, after the one request by which a client learns the version."""
+    return lambda path: None if path == "/version" else answer
+
+
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize(
-    "said", ["", "expected value at line 1", "{", "[1]", "7", '["x"', "[" * 100_000, '[{"Id": 1}]']
+    "said", ["", "expected value at line 1", "{", "[1]", "7", '["x"', "[" * 100_000, '[{"Id": 1}]', "null", "\xff"]
 )
 def test_answer_that_nobody_can_read_is_told_in_words_of_our_own(tmp_path: Path, reader: str, said: str) -> None:
-    """Whatever is printed in place of an answer: it is not known, and no parser's error is shown."""
-    (tmp_path / "said").write_text(said)
-    site = production(tmp_path, f"cat {tmp_path}/said")
-    if (reader, said) in (("digests", "[1]"), ("digests", '[{"Id": 1}]')):
-        assert len(site.digests_of("shop/api:v1")) == 1  # a list of something is what digests are
-        return
+    """Whatever stands in place of an answer: it is not known, and no parser's error is shown."""
+    engine = FakeEngine(instead=but_for_version(said.encode("latin-1")))
+    if reader == "platform":
+        engine.instead = lambda _path: said.encode("latin-1")
     with pytest.raises(EngineError) as raised:
-        READERS[reader](site)
+        READERS[reader](production(tmp_path, engine, said))
     assert "JSON" not in str(raised.value)
     assert "Expecting" not in str(raised.value)
     assert "version" in raised.value.next_step
 
 
-@pytest.mark.parametrize("reader", READERS)
-def test_engine_that_is_gone_is_no_answer(tmp_path: Path, reader: str) -> None:
-    """That no engine answers does not mean that there is no such image, or no container."""
-    with pytest.raises(EngineError, match="reached no Docker engine"):
-        READERS[reader](production(tmp_path, f"echo '{_GONE}' >&2; exit 1"))
+@pytest.mark.parametrize("reader", [name for name in READERS if name != "services"])
+@pytest.mark.parametrize("gone", ["nothing listens", "the connection is closed"])
+def test_engine_that_is_gone_is_no_answer(tmp_path: Path, reader: str, gone: str) -> None:
+    """That no engine answers does not mean that there is no such image, or no container; what to type is told."""
+    engine = FakeEngine(instead=lambda _path: OSError()) if gone.startswith("the") else None
+    with pytest.raises(EngineError, match="reached no Docker engine at unix://") as raised:
+        READERS[reader](production(tmp_path, engine))
+    assert "docker --host unix:///" in raised.value.next_step
 
 
 def test_image_that_is_not_there_is_known(tmp_path: Path) -> None:
     """When the engine says that it has no such image, that is an answer; another error of it is none."""
-    site = production(tmp_path, 'echo "Error response from daemon: No such image: shop/api:v1" >&2; exit 1')
+    engine = FakeEngine()
+    site = production(tmp_path, engine)
     assert (site.image_id("shop/api:v1"), site.digests_of("shop/api:v1")) == (None, [])
-    (tmp_path / "bin/docker").write_text("#!/bin/sh\necho 'Error response from daemon: i/o timeout' >&2; exit 1\n")
-    with pytest.raises(EngineError, match="i/o timeout"):
+    engine.instead = but_for_version((500, {"message": "i/o timeout"}))
+    with pytest.raises(EngineError, match=r"GET /v1.47/images/shop/api:v1/json was answered with 500: i/o timeout"):
+        site.image_id("shop/api:v1")
+    engine.instead = but_for_version((404, "nothing that an engine says"))
+    with pytest.raises(EngineError, match="cannot be read"):
         site.image_id("shop/api:v1")
 
 
-@pytest.mark.parametrize("fault", ["echo '<html>'; exit 0", f"echo '{_GONE}' >&2; exit 1"], ids=["garbage", "gone"])
-def test_engine_is_asked_again_while_patience_lasts(tmp_path: Path, fault: str) -> None:
+def test_container_that_goes_meanwhile_is_left_out(tmp_path: Path) -> None:
+    """Between the list and the look at each, one may be removed."""
+    labels = {"com.docker.compose.project": "shop", "com.docker.compose.oneoff": "False"}
+    engine = FakeEngine([container("c1", labels=labels), container("c2", labels=labels)])
+    engine.instead = lambda path: (404, {"message": "No such container: c1"}) if path == "/containers/c1/json" else None
+    assert [each.id for each in production(tmp_path, engine).containers()] == ["c2"]
+
+
+@pytest.mark.parametrize("fault", [b"<html>", OSError(), (500, {"message": "restarting"})], ids=repr)
+def test_engine_is_asked_again_while_patience_lasts(tmp_path: Path, fault: Any) -> None:
     """The engine's restart is survived by whatever is read, in a look or not."""
-    site = production(tmp_path, f"[ $n -lt 3 ] && {{ {fault}; }}\necho '\"sha256:1\"'", patience=10)
+    engine = FakeEngine(images={"shop/api:v1": IMAGE})
+    left = [fault, fault]
+    engine.instead = lambda _path: left.pop() if left else None
+    site = production(tmp_path, engine, patience=10)
     assert site.image_id("shop/api:v1") == "sha256:1"
-    (tmp_path / "n").unlink()
-    docker = tmp_path / "bin/docker"
-    docker.write_text(docker.read_text().replace('[ "$1" = ps ]', f"[ $n -lt 3 ] && {{ {fault}; }}\n[ $1 = ps ]"))
-    docker.write_text(docker.read_text().replace("'\"sha256:1\"'", "'[]'"))
+    left += [fault, fault]
     assert site.containers() == []
 
 
 def test_patience_ends(tmp_path: Path) -> None:
     """What stays as it is counts when patience is over."""
+    engine = FakeEngine(instead=but_for_version(b"<html>"))
     with pytest.raises(EngineError):
-        production(tmp_path, "echo '<html>'", patience=1).image_id("shop/api:v1")
-    assert int((tmp_path / "n").read_text()) > 1
+        production(tmp_path, engine, patience=1).image_id("shop/api:v1")
+    assert engine.asked.count("/images/shop/api:v1/json") > 1
 
 
 def flaky(*faults: RunbookError) -> Callable[[], str]:
@@ -108,7 +129,7 @@ def test_single_look_is_repeated_once_something_was_changed(tmp_path: Path) -> N
     """Behind the gate a look that could not be made is made again; one that saw the wrong thing counts at once."""
     found = incident(tmp_path)
     found.no_answer = 30
-    found.execute(Action(ActionName.BRING_UP, "a change", ()), Host({}, found))
+    found.execute(Action(ActionName.BRING_UP, "a change", ()), LocalHost({}, found))
     ask = flaky(*FAULTS)
     found.verify(Check("it so", lambda: Observation(ok=True, seen=ask()), "look"))
     assert found.journal.entries[-1]["looks"] == 3
@@ -121,8 +142,10 @@ def test_whether_it_is_so_already_is_asked_again(tmp_path: Path) -> None:
     """Resuming traffic is not given up because the gate's state was asked at a bad moment."""
     found = incident(tmp_path)
     found.no_answer = 30
-    found.execute(Action(ActionName.BRING_UP, "a change", ()), Host({}, found))
-    found.execute(Action(ActionName.RESUME_TRAFFIC, "traffic is resumed", (), already=flaky(*FAULTS)), Host({}, found))
+    found.execute(Action(ActionName.BRING_UP, "a change", ()), LocalHost({}, found))
+    found.execute(
+        Action(ActionName.RESUME_TRAFFIC, "traffic is resumed", (), already=flaky(*FAULTS)), LocalHost({}, found)
+    )
     assert found.journal.entries[-1]["state"] == "already so"
 
 
@@ -134,13 +157,13 @@ def test_before_any_change_patience_is_short(tmp_path: Path) -> None:
     seen: list[float] = []
     found.verify(Check("it so", lambda: seen.append(found.patience) or Observation(ok=True, seen=""), "look"))  # type: ignore[func-returns-value]  # it is None
     assert seen == [0]
-    found.execute(Action(ActionName.BRING_UP, "a change", ()), Host({}, found))
+    found.execute(Action(ActionName.BRING_UP, "a change", ()), LocalHost({}, found))
     assert found.patience == 30
 
 
 def test_output_is_not_shown(tmp_path: Path) -> None:
     """What could not be read may hold secrets: it stands in no message."""
-    answer = Host({}, incident(tmp_path)).run(Command(("echo", "{secret"), 10))
+    answer = LocalHost({}, incident(tmp_path)).run(Command(("echo", "{secret"), 10))
     with pytest.raises(EngineError) as raised:
         parsed_json(answer, dict)
     assert str(raised.value).count("secret") == 1  # in the command, which was typed

@@ -240,3 +240,14 @@ def test_text_is_cut_between_words_only(text: str, shown: str) -> None:
 def test_why_there_was_no_answer(error: Exception, why: Why) -> None:
     """What failed tells what to set."""
     assert no_answer_reason(error) is why
+
+
+@pytest.mark.parametrize("end", ["\n", "\x01x", "é", "\r\nX: y"], ids=ascii)
+def test_header_that_cannot_be_sent_is_told_without_its_value(end: str) -> None:
+    """A library would quote the secret with its escapes, in which it is not recognised any more."""
+    heard = Heard()
+    told = pytest.raises(Inconclusive, match="the header Authorization has a line break or another")
+    with serving(lambda _asked: Reply()) as server, asking(heard=heard) as http, told as caught:
+        http.get(server.url, {"Authorization": f"Bearer canary-4711{end}"})
+    assert "canary" not in f"{caught.value}{heard.exchanges}"
+    assert server.asked == []

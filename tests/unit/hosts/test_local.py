@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import CommandFailed, CommandSaidTooMuch, CommandTimedOut, HostError
-from runbook.hosts.command import Command
-from runbook.hosts.local import Host
+from runbook.hosts.command import Begun, Command
+from runbook.hosts.local import LocalHost
 from runbook.hosts.process import ManagedProcess
 from runbook.hosts.signals import signals_blocked
 from tests.support.parts import Heard, host
@@ -143,8 +143,8 @@ def test_want_of_open_files_is_told() -> None:
 class Deaf(Heard):
     """A recorder whose terminal is away for a moment, when the first command begins."""
 
-    def command_began(self, command: Command, process: int) -> None:
-        super().command_began(command, process)
+    def command_began(self, command: Command, begun: Begun) -> None:
+        super().command_began(command, begun)
         if len(self.began) == 1:
             raise OSError(errno.EIO, "Input/output error")
 
@@ -179,7 +179,7 @@ def test_command_that_prints_too_much_is_stopped(script: str) -> None:
 def test_what_is_printed_above_the_limit_is_never_held() -> None:
     """The kernel ends the output: a fast command fills no memory between two looks at it."""
     with ManagedProcess(("head", "-c", "600M", "/dev/zero"), dict(os.environ), None, None, 1_000_000) as started:
-        started.start()
+        started.begin()
         assert started.wait(10)
         # What it printed before the kernel was told its limit is there as well.
         assert 1_000_001 <= len(started.output()[0]) < 100_000_000
@@ -264,7 +264,7 @@ def test_command_survives_ctrl_c_of_the_terminal() -> None:
 def test_nothing_is_invented_for_commands() -> None:
     """What is not in the runbook's own environment is not made up for commands."""
     script = (
-        "from runbook.hosts.local import Command; from tests.support.parts import host;"
+        "from runbook.hosts.command import Command; from tests.support.parts import host;"
         "print(host().run(Command(('/usr/bin/env',), 5)).text)"
     )
     bare = subprocess.run(
@@ -281,7 +281,7 @@ def test_nothing_is_invented_for_commands() -> None:
 
 def test_two_hosts_do_not_share_an_environment() -> None:
     """What one production's settings add is not seen by the commands of another."""
-    first, second = Host({"A": "1"}, Heard()), Host({"B": "2"}, Heard())
+    first, second = LocalHost({"A": "1"}, Heard()), LocalHost({"B": "2"}, Heard())
     assert "A=1" in first.run(Command(("env",), 5)).text
     assert "A=1" not in second.run(Command(("env",), 5)).text
 
@@ -351,7 +351,7 @@ def test_command_of_a_thread_beside_hears_signals() -> None:
 
 _HELD_BACK = """
 import os, signal, threading, time
-from runbook.hosts.local import Command
+from runbook.hosts.command import Command
 from runbook.hosts.signals import signals_blocked
 from tests.support.parts import host
 
@@ -404,6 +404,6 @@ def test_nothing_begins_after_it_was_stopped(tmp_path: Path) -> None:
     with ManagedProcess(("touch", str(tmp_path / "begun")), os.environ, None, None) as started:
         assert not started.stop()
         with pytest.raises(OSError, match="did not start"):
-            started.start()
+            started.begin()
     time.sleep(0.2)
     assert not (tmp_path / "begun").exists()

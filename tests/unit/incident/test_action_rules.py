@@ -10,7 +10,7 @@ import pytest
 from runbook.actions import Action, ActionName, Check, Observation, Question
 from runbook.errors import Inconclusive, StepError
 from runbook.hosts.command import Command
-from runbook.hosts.local import Host
+from runbook.hosts.local import LocalHost
 from runbook.incident.executor import Executor, Mode
 from tests.support.incident_parts import incident
 
@@ -37,8 +37,8 @@ def test_given_looks_behind_planned_changes_and_then_does_not(tmp_path: Path, ke
     found = incident(tmp_path, Mode.PLAN)
     found.planned_changes = 1
     found.step_began(FACTS | {"keyword": keyword})
-    found.take(replace(all_well(), afterwards=True), Host({}, found))
-    found.take(all_well(), Host({}, found))
+    found.take(replace(all_well(), afterwards=True), LocalHost({}, found))
+    found.take(all_well(), LocalHost({}, found))
     assert [entry["state"] for entry in found.journal.entries if entry["kind"] == "check"] == states
 
 
@@ -46,9 +46,9 @@ def test_what_is_neither_is_refused(tmp_path: Path) -> None:
     """A step that returns something else has decided nothing."""
     found = incident(tmp_path)
     found.step_began(FACTS)
-    found.take(None, Host({}, found))
+    found.take(None, LocalHost({}, found))
     with pytest.raises(StepError, match="handed over bool, and an Action or a Check was expected"):
-        found.take(False, Host({}, found))  # noqa: FBT003 - what a step must not return
+        found.take(False, LocalHost({}, found))  # noqa: FBT003 - what a step must not return
 
 
 def test_result_of_a_change_goes_on_record(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_result_of_a_change_goes_on_record(tmp_path: Path) -> None:
     ):
         folder = tmp_path / f"{mode}-{len(said)}"
         found = incident(folder, mode)
-        found.execute(replace(change, during=watched, record=lambda: said.append("recorded")), Host({}, found))
+        found.execute(replace(change, during=watched, record=lambda: said.append("recorded")), LocalHost({}, found))
     assert said == ["watched", "recorded", "recorded"]
 
 
@@ -77,7 +77,7 @@ def test_undeclared_change_is_stopped_before_anything_is_done(tmp_path: Path, mo
     found = incident(tmp_path, mode)
     found.step_began(FACTS)
     with pytest.raises(StepError, match="was about to make a change: a file is made → bind it to When"):
-        found.execute(making(tmp_path), Host({}, found))
+        found.execute(making(tmp_path), LocalHost({}, found))
     assert not (tmp_path / "made").exists()
     assert '"action"' not in found.journal.path.read_text()
 
@@ -85,7 +85,7 @@ def test_undeclared_change_is_stopped_before_anything_is_done(tmp_path: Path, mo
 @pytest.mark.parametrize(
     "do",
     [
-        pytest.param(lambda found: found.record_fact("x", 1), id="fact"),
+        pytest.param(lambda found: found.record_fact("nothing to do", "x"), id="fact"),
         pytest.param(lambda found: found.record_decision(Question.TARGET, "x?", "y", []), id="decision"),
         pytest.param(lambda found: found.verify(all_well()), id="look"),
         pytest.param(lambda found: found.expect(all_well()), id="expected-look"),
@@ -126,14 +126,14 @@ def test_change_counts_however_it_ends_well(tmp_path: Path, mode: Mode, *, is_so
     """A change that was made, was planned, or was so already is what a When is for."""
     found = incident(tmp_path, mode)
     found.step_began(FACTS, may_change=True)
-    found.execute(already_made() if is_so else making(tmp_path), Host({}, found))
+    found.execute(already_made() if is_so else making(tmp_path), LocalHost({}, found))
     found.check_step()
 
 
 def test_look_that_a_plan_puts_off_counts(tmp_path: Path) -> None:
     """Behind a planned change a Then writes down what it would look at: that is what it is for in a plan."""
     found = incident(tmp_path, Mode.PLAN)
-    found.execute(making(tmp_path), Host({}, found))
+    found.execute(making(tmp_path), LocalHost({}, found))
     found.step_began(FACTS)
     found.expect(all_well())
     found.check_step()

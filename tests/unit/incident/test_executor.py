@@ -11,8 +11,9 @@ import pytest
 from runbook.actions import Action, ActionName, Check, Message, Observation, Outcome, Question, Scope
 from runbook.errors import CheckFailed, CommandFailed, Inconclusive, with_next_step
 from runbook.hosts.command import Command, Completed
+from runbook.hosts.host import Host
 from runbook.hosts.http import HttpResponse
-from runbook.hosts.local import Host
+from runbook.hosts.local import LocalHost
 from runbook.incident.executor import Executor, Mode
 from runbook.journal.events import EventListener
 from runbook.journal.journal import Journal
@@ -29,7 +30,7 @@ def incident(folder: Path, mode: Mode = Mode.EXECUTE) -> Executor:
 
 
 def host_of(found: Executor) -> Host:
-    return Host({}, found)
+    return LocalHost({}, found)
 
 
 def entries(found: Executor, kind: str) -> list[dict[str, Any]]:
@@ -168,6 +169,14 @@ def test_plan_does_not_ask_what_its_planned_changes_would_have_made_so(tmp_path:
     found.execute(change(command("true")), host_of(found))
     found.execute(change(command("true"), already=lambda: "the gate is open"), host_of(found))
     assert states(found) == ["planned", "planned"]
+
+
+def test_what_does_nothing_is_already_so_in_a_plan_too(tmp_path: Path) -> None:
+    """A change without anything to carry out is none, whatever was planned before it."""
+    found = incident(tmp_path, Mode.PLAN)
+    found.execute(change(command("true")), host_of(found))
+    found.execute(change(already=lambda: "no bridge stands"), host_of(found))
+    assert states(found) == ["planned", "already so"]
 
 
 def test_receipt_of_a_request_is_kept(tmp_path: Path) -> None:
@@ -316,7 +325,7 @@ def test_decision_and_facts_are_kept(tmp_path: Path) -> None:
     found = incident(tmp_path)
     found.record_fact("target", {"tag": "v1"})
     found.record_decision(Question.TARGET, "Which release?", "v1", ["on the ledger"])
-    assert found.facts["target"] == {"tag": "v1"}
+    assert found.facts.target_tag == "v1"
     assert entries(found, "fact")[0]["value"] == {"tag": "v1"}
     assert entries(found, "decision")[0]["evidence"] == ["on the ledger"]
 
@@ -327,13 +336,16 @@ def test_decision_and_facts_are_kept(tmp_path: Path) -> None:
         pytest.param({"tags": ["v2"], "log_errors": {"api: x": 2}}, {"api: x": 2}, id="counted"),
         pytest.param({"tags": ["v2"], "log_errors": {"unknown": "no logs"}}, None, id="unknown"),
         pytest.param({"tags": ["v1"], "log_errors": {"api: x": 2}}, None, id="the-target-itself"),
-        pytest.param({}, None, id="not-looked-at"),
+        pytest.param(None, None, id="not-looked-at"),
     ],
 )
-def test_errors_before_the_switch_are_never_guessed(tmp_path: Path, origin: dict[str, Any], expected: object) -> None:
+def test_errors_before_the_switch_are_never_guessed(
+    tmp_path: Path, origin: dict[str, Any] | None, expected: object
+) -> None:
     """Errors before the switch are those counted in the failed release's logs; what was not counted is not known."""
     found = incident(tmp_path)
-    found.record_fact("origin", origin)
+    if origin:
+        found.record_fact("origin", origin)
     found.record_fact("target", {"tag": "v1"})
     assert found.errors_before() == expected
 
@@ -369,7 +381,7 @@ def test_listener_is_told_what_is_done_and_by_when(tmp_path: Path) -> None:
     found.listener = attentive = Attentive()
     long = Command(("sh", "-c", "echo pulling >&2; sleep 0.4"), 10, streams_progress=True)
     change = Action(ActionName.FETCH_IMAGES, "it is fetched", (long, Command(("true",), 5)))
-    found.execute(change, Host({}, found))
+    found.execute(change, LocalHost({}, found))
     found.verify(Check("all well", lambda: Observation(ok=True, seen="it is"), "look", deadline=7))
     assert attentive.told == [
         ("changing", "it is fetched", Scope.PRODUCTION, 15),
@@ -387,7 +399,7 @@ def test_bars_of_a_pull_are_not_kept(tmp_path: Path) -> None:
     """Of a talking command the record keeps what it said, but for the lines that only say how far it is."""
     found = incident(tmp_path)
     said = "echo 'aaaaaaaaaaaa Downloading [=>  ]  1MB/2MB' >&2; echo 'aaaaaaaaaaaa Pull complete' >&2"
-    Host({}, found).run(Command(("sh", "-c", said), 10, streams_progress=True))
+    LocalHost({}, found).run(Command(("sh", "-c", said), 10, streams_progress=True))
     assert found.journal.entries[-1]["stderr"]["kept"] == "aaaaaaaaaaaa Pull complete\n"
 
 

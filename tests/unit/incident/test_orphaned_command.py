@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from runbook.actions import Action, ActionName
-from runbook.hosts.command import Command, NullRecorder
-from runbook.hosts.local import Host
+from runbook.hosts.command import Begun, Command, NullRecorder
+from runbook.hosts.local import LocalHost
 from runbook.hosts.process import process_start
 from runbook.incident import orphaned_command as module
 from runbook.incident.executor import Executor, Mode
@@ -30,13 +30,14 @@ def journal(folder: Path, script: str, deadline: float, **more: Any) -> tuple[Jo
     incident = Executor("i", Mode.EXECUTE, found)
     with incident.acting():
         after = ("touch", str(folder / "cleaned"))
-        incident.command_began(Command(("sh", "-c", script), deadline, if_stopped=after), process.pid)
+        begun = Begun(process.pid, process_start(process.pid), *LocalHost({}, NullRecorder()).machine())
+        incident.command_began(Command(("sh", "-c", script), deadline, if_stopped=after), begun)
     found.entries[-1] |= more
     return found, process
 
 
 def settled(found: Journal) -> list[dict[str, Any]]:
-    settle(found, lambda _text: None, Host({}, NullRecorder()))
+    settle(found, lambda _text: None, LocalHost({}, NullRecorder()))
     return [entry for entry in found.entries if entry["kind"] == "left behind"]
 
 
@@ -111,15 +112,29 @@ def test_strangers_are_left_alone(tmp_path: Path, more: dict[str, Any]) -> None:
 def test_command_that_ended_leaves_nothing_behind(tmp_path: Path) -> None:
     """After a run in which the command came to its end there is nothing to wait for."""
     incident = Executor("i", Mode.EXECUTE, Journal(tmp_path / "journal.jsonl", Redactor()))
-    incident.execute(Action(ActionName.BRING_UP, "s", (Command(("true",), 5),)), Host({}, incident))
+    incident.execute(Action(ActionName.BRING_UP, "s", (Command(("true",), 5),)), LocalHost({}, incident))
     assert [entry["kind"] for entry in incident.journal.entries][1] == "command began"
     assert settled(incident.journal) == []
+
+
+def test_command_of_a_lost_host_is_looked_for(tmp_path: Path) -> None:
+    """One that was stopped, and may be at work still since the host gave no answer, is waited for as after a kill."""
+    found, process = journal(tmp_path, "sleep 60", 0.3)
+    incident = Executor("i", Mode.EXECUTE, found)
+    # As when the connection is lost: the command is given up, and its cleanup is not begun either.
+    incident.command_stopped(Command(("touch", str(tmp_path / "cleaned")), 1), "no connection")
+    incident.command_stopped(Command(("sh", "-c", "sleep 60"), 1), "the connection was lost", at_large=True)
+    (entry,) = settled(found)
+    assert (entry["how"], entry["process"]) == ("was stopped", process.pid)
+    assert (tmp_path / "cleaned").exists()
+    process.wait()
+    assert len(settled(found)) == 1
 
 
 def test_reading_is_not_put_on_record_as_it_begins(tmp_path: Path) -> None:
     """Only what changes something is written down before it ends: a look that died did no harm."""
     incident = Executor("i", Mode.EXECUTE, Journal(tmp_path / "journal.jsonl", Redactor()))
-    Host({}, incident).run(Command(("true",), 5))
+    LocalHost({}, incident).run(Command(("true",), 5))
     assert [entry["kind"] for entry in incident.journal.entries] == ["command"]
     assert "process" not in json.dumps(incident.journal.entries)
 

@@ -222,7 +222,8 @@ _FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from runbook.errors import JournalError
-from runbook.hosts.local import Command, Host
+from runbook.hosts.command import Command
+from runbook.hosts.local import LocalHost
 from runbook.incident.executor import Executor, Mode
 from runbook.journal.journal import Journal
 from runbook.secrets.redactor import Redactor
@@ -234,7 +235,7 @@ incident.journal.write("opened")
 resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "journal.jsonl").stat().st_size + 20,) * 2)
 try:
     change = Action(ActionName.BRING_UP, "s", (Command(("touch", str(folder / "changed")), 5),))
-    incident.execute(change, Host({}, incident))
+    incident.execute(change, LocalHost({}, incident))
 except JournalError as error:
     print(error)
 """

@@ -10,7 +10,7 @@ import pytest
 
 from runbook.hosts.command import Command
 from runbook.hosts.http import HttpResponse
-from runbook.hosts.local import Host
+from runbook.hosts.local import LocalHost
 from runbook.incident.executor import Executor
 from runbook.journal.output_files import Outputs, check_outputs, is_output
 from runbook.journal.recorder import KEPT_OUTPUT
@@ -23,7 +23,9 @@ SECRET = "canary-4711"
 def run(found: Executor, text: str, *, to: str = "1", secret: bool = False) -> dict[str, object]:
     source = found.journal.path.with_name("source")
     source.write_text(text, encoding="utf-8")
-    Host({"PATH": "/usr/bin:/bin"}, found).run(Command(("sh", "-c", f"cat {source} >&{to}"), 10, secret_output=secret))
+    LocalHost({"PATH": "/usr/bin:/bin"}, found).run(
+        Command(("sh", "-c", f"cat {source} >&{to}"), 10, secret_output=secret)
+    )
     return dict(found.journal.entries[-1])
 
 

@@ -11,16 +11,17 @@ import pytest
 
 from runbook.actions import Action, ActionName, Artifact, Check, Observation, Question, Scope
 from runbook.errors import Inconclusive, RunbookError
-from runbook.hosts.command import Command
+from runbook.hosts.command import Begun, Command, NullRecorder
+from runbook.hosts.engine.request import EngineRequest
 from runbook.hosts.http import HttpResponse
-from runbook.hosts.local import Host
+from runbook.hosts.local import LocalHost
 from runbook.incident.executor import Mode
 from runbook.incident.orphaned_command import settle
 from runbook.journal.journal import FORMAT
 from runbook.journal.recorder import KEPT_OUTPUT
 from runbook.journal.verify import verify
 from runbook.production.service.kill_switches import position_of
-from runbook.settings.schema import SwitchSettings
+from runbook.settings.application import SwitchSettings
 from tests.support.forging import lines_in, put, resealed
 from tests.support.incident_parts import incident
 from tests.support.journal_schema import problems, schema
@@ -46,7 +47,7 @@ def check(seen: Observation | None) -> Check:
 def test_what_an_incident_writes_is_as_the_schema_says(tmp_path: Path, mode: Mode) -> None:
     """Commands, exchanges, looks, changes, facts and decisions, each in all the ways in which they can end."""
     found = incident(tmp_path, mode)
-    host = Host({"PATH": "/usr/bin:/bin"}, found)
+    host = LocalHost({"PATH": "/usr/bin:/bin"}, found)
     found.step_began({"id": "1.1.1", "keyword": "When", "text": "x", "scenario": "y", "place": "f:1"}, may_change=True)
     host.run(command("seq", str(KEPT_OUTPUT)))
     host.run(Command(("echo", "secret"), 5, secret_output=True, stdin=b"fed"))
@@ -56,6 +57,12 @@ def test_what_an_incident_writes_is_as_the_schema_says(tmp_path: Path, mode: Mod
     for body in ("short", "y" * 5000):
         found.exchanged("GET", "http://x/", {"a": 1}, HttpResponse("http://x/", 200, {}, body, 0.1))
     found.exchanged("GET", "http://x/", None, "no answer")
+    found.engine_asked(EngineRequest("GET", "/v1.47/info", 0.1, 200))
+    found.engine_asked(EngineRequest("GET", "/v1.47/info", 0.1, error="no answer"))
+    host.files(5).content(str(tmp_path / "none"))
+    host.files(5).content(str(found.journal.path), secret=True)
+    with contextlib.suppress(RunbookError):
+        host.files(5).names(str(found.journal.path))
     for seen in (Observation(ok=True, seen="so"), Observation(ok=False, seen="not so"), None):
         with contextlib.suppress(RunbookError):
             found.verify(check(seen))
@@ -88,9 +95,10 @@ def test_what_an_incident_writes_is_as_the_schema_says(tmp_path: Path, mode: Mod
 def test_what_was_left_behind_is_as_the_schema_says(tmp_path: Path) -> None:
     """The entry about a command of a run that was killed."""
     found = incident(tmp_path)
+    host = LocalHost({}, NullRecorder())
     with found.acting():
-        found.command_began(Command(("sleep", "1"), 5, if_stopped=("true",)), 2**22 + 1)
-    settle(found.journal, lambda _: None)
+        found.command_began(Command(("sleep", "1"), 5, if_stopped=("true",)), Begun(2**22 + 1, None, *host.machine()))
+    settle(found.journal, lambda _: None, host)
     assert found.journal.entries[-1]["kind"] == "left behind"
     assert problems(found.journal.path) == []
 
@@ -130,6 +138,11 @@ WRONG: list[tuple[str, dict[str, Any], Callable[[dict[str, Any]], object]]] = [
     ("command", {"exit_code": 1}, lambda entry: entry["stdout"].update(file_error="full", sha256="0" * 64)),
     ("command", {"exit_code": 1}, lambda entry: entry["stdout"].update(whole="yes")),
     ("command", {"exit_code": 1}, lambda entry: entry["stdout"].update(kept="x" * 65_537)),
+    ("engine request", {"status": 404}, lambda entry: entry.update(error="none")),
+    ("engine request", {"status": 404}, lambda entry: entry.pop("status")),
+    ("engine request", {"status": 404}, lambda entry: entry.update(body="what containers hold")),
+    ("file look", {"asked": "content"}, lambda entry: entry.update(asked="everything")),
+    ("file look", {"asked": "content"}, lambda entry: entry.update(seen="text")),
     ("exchange", {"status": 503}, lambda entry: entry.update(error="none")),
     ("exchange", {"status": 503}, lambda entry: entry.update(headers={})),
     ("exchange", {"status": 503}, lambda entry: entry.update(body_file={"file": "../x"})),

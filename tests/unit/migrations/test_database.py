@@ -7,14 +7,14 @@ import pytest
 
 from runbook.errors import Inconclusive
 from runbook.migrations.database import Database, version_table
-from runbook.settings.schema import DatabaseSettings
+from runbook.settings.database import DatabaseSettings
+from tests.support.engine_server import FakeEngine
 from tests.support.incident_parts import incident, production
 
 
 def database(folder: Path, answers: dict[str, str], **settings: Any) -> Database:
-    return Database(
-        production(folder, incident(folder), answers), DatabaseSettings(user="shop", name="shop", **settings)
-    )
+    there = production(folder, incident(folder), answers, engine=FakeEngine())
+    return Database(there, DatabaseSettings(user="shop", name="shop", **settings))
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from runbook.errors import CommandTimedOut, Inconclusive, RunbookError
+from runbook.incident.facts import DatabaseState
 from runbook.migrations.database import Database
-from runbook.migrations.database_state import DatabaseState
-from runbook.settings.schema import DatabaseSettings
+from runbook.migrations.database_state import is_unchanged, read_state
+from runbook.settings.database import DatabaseSettings
+from tests.support.engine_server import FakeEngine
 from tests.support.incident_parts import incident, production
 
 HELD = [["snapshot", "800:800: of 5"], ["16390 public.orders", "2 1500"]]
@@ -38,7 +40,7 @@ def database(*answers: list[list[str]] | RunbookError) -> Any:
 def test_server_ends_the_query_before_its_deadline(deadline: float, seconds: int) -> None:
     """The server gives up before psql is stopped, and soon where a table is locked; that is set before any is read."""
     asked = database(HELD)
-    assert DatabaseState.read(asked, deadline).snapshot == "800:800: of 5"
+    assert read_state(asked, deadline).snapshot == "800:800: of 5"
     ((query, given),) = asked.queries
     assert given == deadline
     limits = f"SET LOCAL statement_timeout = '{seconds}s';\nSET LOCAL lock_timeout = '2s';"
@@ -58,10 +60,10 @@ def test_server_ends_the_query_before_its_deadline(deadline: float, seconds: int
 )
 def test_database_that_does_not_tell_in_time_is_at_no_moment(answer: Any) -> None:
     """Nothing is raised, and what is not known is never taken for what was not written to."""
-    unknown = DatabaseState.read(database(answer), 60)
+    unknown = read_state(database(answer), 60)
     assert unknown == DatabaseState()
     asked = database()
-    assert not unknown.unchanged(asked, 60)
+    assert not is_unchanged(unknown, asked, 60)
     assert asked.queries == []
 
 
@@ -76,7 +78,7 @@ def test_database_that_does_not_tell_in_time_is_at_no_moment(answer: Any) -> Non
 )
 def test_moment_holds_only_where_the_database_says_so(answers: list[Any]) -> None:
     """A query without an answer in time means that something may have been written."""
-    assert not DatabaseState.read(database(HELD), 60).unchanged(database(*answers), 60)
+    assert not is_unchanged(read_state(database(HELD), 60), database(*answers), 60)
 
 
 @pytest.mark.parametrize(
@@ -88,12 +90,12 @@ def test_moment_holds_only_where_the_database_says_so(answers: list[Any]) -> Non
 )
 def test_moment_that_holds_still(answers: list[Any]) -> None:
     """The snapshot alone is enough; where it moved, the rows decide."""
-    assert DatabaseState.read(database(HELD), 60).unchanged(database(*answers), 60)
+    assert is_unchanged(read_state(database(HELD), 60), database(*answers), 60)
 
 
 def test_query_that_hangs_is_stopped(tmp_path: Path) -> None:
     """A psql that never answers is stopped at the deadline, and the moment is not known."""
-    there = production(tmp_path, incident(tmp_path))
+    there = production(tmp_path, incident(tmp_path), engine=FakeEngine())
     (tmp_path / "bin" / "docker").write_text("#!/bin/sh\nexec sleep 60\n")
-    assert DatabaseState.read(Database(there, DatabaseSettings(user="shop", name="shop")), 0.3) == DatabaseState()
+    assert read_state(Database(there, DatabaseSettings(user="shop", name="shop")), 0.3) == DatabaseState()
     assert "stopped at its deadline of 0.3 s" in (tmp_path / "journal.jsonl").read_text()

@@ -2,7 +2,8 @@
 
 import pytest
 
-from runbook.migrations.data_loss import Loss, largest, unknown_loss
+from runbook.incident.facts import Loss
+from runbook.migrations.data_loss import largest, unknown_loss
 from runbook.migrations.destructive_sql import Harm, How, harms
 from runbook.migrations.verdict.table_names import Name
 
@@ -95,6 +96,36 @@ def test_what_the_same_sql_has_added_is_not_overwritten() -> None:
 def test_what_cannot_be_named_is_a_harm_of_its_own(sql: str) -> None:
     """Nothing is raised, and nothing passes for harmless."""
     assert [(each.how, each.table) for each in harms(sql)] == [(How.UNKNOWN, None)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "columns"),
+    [
+        ("UPDATE orders SET note = '' WHERE note IS NULL", []),
+        ("UPDATE orders o SET note = '', total = 0 WHERE o.note IS NULL AND (total IS NULL AND paid)", []),
+        ("UPDATE orders SET note = '', total = 0 WHERE note IS NULL", ["total"]),
+        ("UPDATE orders SET note = '' WHERE note IS NULL OR paid", ["note"]),
+        ("UPDATE orders SET note = '' WHERE NOT note IS NULL", ["note"]),
+        ("UPDATE orders o SET note = '' FROM other WHERE other.note IS NULL", ["note"]),
+        ("UPDATE orders o SET note = '' WHERE EXISTS (SELECT 1 FROM other WHERE note IS NULL)", ["note"]),
+    ],
+)
+def test_where_there_was_no_value_none_is_lost(sql: str, columns: list[str]) -> None:
+    """Only what WHERE surely says of the changed rows counts."""
+    assert [each.column for each in harms(sql)] == columns
+
+
+@pytest.mark.parametrize(
+    ("sql", "harmful"),
+    [
+        ("ALTER SEQUENCE s AS bigint", False),
+        ("ALTER SEQUENCE s CACHE 9", False),
+        ("ALTER SEQUENCE s RESTART", True),
+    ],
+)
+def test_a_sequence_holds_its_number(sql: str, harmful: bool) -> None:  # noqa: FBT001 - what is expected
+    """Begun anew it gives numbers that rows hold already."""
+    assert bool(harms(sql)) is harmful
 
 
 def test_nothing_is_no_harm() -> None:

@@ -9,9 +9,13 @@ from runbook.actions import Action
 from runbook.errors import CheckFailed, EngineError, Inconclusive
 from runbook.hosts.command import Command
 from runbook.incident.executor import Executor
+from runbook.incident.facts import Facts, HowToRestore
+from runbook.migrations.database import Database
 from runbook.migrations.restore_point import RestorePoint
 from runbook.migrations.restore_steps import Restoring
-from runbook.settings.schema import DatabaseSettings, TrafficSettings
+from runbook.settings.application import TrafficSettings
+from runbook.settings.database import DatabaseSettings
+from tests.support.engine_server import FakeEngine
 from tests.support.incident_parts import COMPOSE, DEADLINES, incident, production
 
 NAME = "20251218T030000Z-shop-rollback.dump"
@@ -34,8 +38,9 @@ TRAFFIC = TrafficSettings.model_validate(
 
 def restore_point(folder: Path, answers: dict[str, str] | None = None, found: Executor | None = None) -> RestorePoint:
     found = found or incident(folder)
-    there = production(folder, found, answers)
-    return RestorePoint(there, SETTINGS, DEADLINES, found, Restoring(there, SETTINGS, TRAFFIC))
+    there = production(folder, found, answers, FakeEngine())
+    database = Database(there, SETTINGS)
+    return RestorePoint(database, SETTINGS, DEADLINES, found, Restoring(there, database, TRAFFIC.gate))
 
 
 def undone() -> str | None:
@@ -50,6 +55,22 @@ def argvs(change: Action) -> list[tuple[str, ...]]:
 def taken(folder: Path) -> None:
     (folder / ".runbook").mkdir()
     (folder / ".runbook" / NAME).write_bytes(DUMP)
+
+
+def test_dump_that_would_fail_is_known_while_users_are_served(tmp_path: Path) -> None:
+    """An older pg_dump, a table that its user may not read: the schema alone is dumped to nowhere, and tells."""
+    why = "pg_dump: error: aborting because of server version mismatch"
+    (tmp_path / "why").write_text(f"{why}\n")
+    point = restore_point(tmp_path, {"pg_dump": ""})
+    assert point.can_be_taken().observe().ok
+    docker = tmp_path / "bin" / "docker"
+    docker.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked; cat {tmp_path}/why >&2; exit 1\n')
+    failing = point.can_be_taken()
+    assert failing.observe().seen == f"pg_dump of sales at the service db: {why}"
+    assert not failing.observe().ok
+    assert (failing.acceptable, failing.vouchable) == (False, False)
+    assert (tmp_path / "asked").read_text().endswith(" --schema-only --lock-wait-timeout 10s\n")
+    assert failing.next_step.endswith("exec -T db pg_dump --username shop --dbname sales --schema-only")
 
 
 def test_commands_that_take_it(tmp_path: Path) -> None:
@@ -172,8 +193,9 @@ def test_reads_back(tmp_path: Path) -> None:
     point = restore_point(tmp_path, answers, found)
     seen = point.reads_back(("public orders shop", "public alembic_version shop"), undone).observe()
     assert seen.ok
-    fact = found.facts["restore point"]
-    assert (fact["path"], fact["size"], fact["sha256"]) == (point.path, len(DUMP), digest)
+    fact = found.facts.restore_point
+    assert fact is not None
+    assert (fact.path, fact.size, fact.sha256) == (point.path, len(DUMP), digest)
     assert f"{len(DUMP)} bytes, sha256 {digest}, 2 tables" in seen.seen
 
 
@@ -189,27 +211,28 @@ def test_how_it_is_brought_back(tmp_path: Path, answer: str | None, maker: str, 
     """Into a database of its own first, by a role that may make one; nothing live is touched by these steps."""
     answers = {"FROM pg_roles": answer} if answer else {}
     found = incident(tmp_path)
-    there = production(tmp_path, found, answers)
-    how_to = Restoring(there, SETTINGS, TRAFFIC).how_to("/srv/a b.dump", "ab12", {})
+    there = production(tmp_path, found, answers, FakeEngine())
+    how_to = Restoring(there, Database(there, SETTINGS), TRAFFIC.gate).how_to("/srv/a b.dump", "ab12", Facts())
     compose = " ".join(COMPOSE)
-    assert [step["command"] for step in how_to["beside"]] == [
+    assert [step.command for step in how_to.beside] == [
         f"cd {tmp_path}",
         "echo 'ab12  /srv/a b.dump' | sha256sum --check",
         f"{compose} exec -T db createdb --username {maker} --owner shop --template template0 sales_restored",
         f"{compose} exec -T db pg_restore --username {maker} --exit-on-error --dbname sales_restored < '/srv/a b.dump'",
         f"{compose} exec -T db psql --username {maker} --dbname sales_restored -c '\\dt+'",
     ]
-    assert how_to["beside"][2]["why"] == f"make an empty database {words}"
+    assert how_to.beside[2].why == f"make an empty database {words}"
 
 
 def test_how_it_takes_the_live_ones_place(tmp_path: Path) -> None:
     """Behind the closed gate, with the application stopped, and with the live database kept under another name."""
     found = incident(tmp_path)
-    facts = {"schema": ["0004"], "origin": {"tags": ["v2"]}}
-    how_to = Restoring(production(tmp_path, found), SETTINGS, TRAFFIC).how_to("/srv/i.dump", "ab12", facts)
+    facts = Facts.model_validate({"schema": ["0004"], "origin": {"tags": ["v2"]}})
+    there = production(tmp_path, found)
+    how_to = Restoring(there, Database(there, SETTINGS), TRAFFIC.gate).how_to("/srv/i.dump", "ab12", facts)
     compose = " ".join(COMPOSE)
     psql = f"{compose} exec -T db psql --username shop --dbname postgres -c"
-    assert [step["command"] for step in how_to["instead"]] == [
+    assert [step.command for step in how_to.instead] == [
         f"cd {tmp_path}",
         f"{compose} exec -T gateway gate close",
         f"{compose} stop api jobs",
@@ -218,26 +241,16 @@ def test_how_it_takes_the_live_ones_place(tmp_path: Path) -> None:
         f"{compose} up -d --no-deps --no-build --pull never api jobs",
         "gate open",
     ]
-    assert (
-        how_to["instead"][5]["why"] == "name a release that fits its schema (0004; v2 ran on it) in .env, then start it"
-    )
+    assert how_to.instead[5].why == "name a release that fits its schema (0004; v2 ran on it) in .env, then start it"
 
 
-@pytest.mark.parametrize(
-    "facts",
-    [
-        {"schema": None, "origin": None, "before": None},
-        {"schema": 4, "origin": {"tags": None}, "before": {"containers": None}},
-        {"schema": "not known: the database is down", "origin": ["v2"], "before": {"containers": [{"name": "x"}]}},
-        {"origin": {}, "before": {"containers": [None]}},
-    ],
-)
-def test_how_to_is_told_whatever_is_on_record(tmp_path: Path, facts: dict[str, object]) -> None:
-    """It is read when a dump goes on record: no fact of any shape, and none that is missing, may stop that."""
+def test_how_to_is_told_whatever_is_on_record(tmp_path: Path) -> None:
+    """It is read when a dump goes on record: no fact that is missing may stop that."""
     found = incident(tmp_path)
-    how_to = Restoring(production(tmp_path, found), SETTINGS, TRAFFIC).how_to("/srv/i.dump", "ab12", facts)
-    assert len(how_to["beside"]) == 5
-    assert len(how_to["instead"]) == 7
+    there = production(tmp_path, found)
+    how_to = Restoring(there, Database(there, SETTINGS), TRAFFIC.gate).how_to("/srv/i.dump", "ab12", Facts())
+    assert len(how_to.beside) == 5
+    assert len(how_to.instead) == 7
 
 
 @pytest.mark.parametrize("error", [EngineError("no engine", ""), KeyError("x"), AttributeError("x")])
@@ -251,7 +264,10 @@ def test_how_to_that_cannot_be_told_is_left_out(
 
     there = production(tmp_path, incident(tmp_path))
     monkeypatch.setattr(there, "compose", fails)
-    assert Restoring(there, SETTINGS, TRAFFIC).how_to("/srv/i.dump", "ab12", {}) == {"beside": [], "instead": []}
+    assert (
+        Restoring(there, Database(there, SETTINGS), TRAFFIC.gate).how_to("/srv/i.dump", "ab12", Facts())
+        == HowToRestore()
+    )
 
 
 @pytest.mark.parametrize("answer", ["", "\n", "\n\n", "shop\n"])
@@ -259,9 +275,11 @@ def test_database_that_names_nobody_is_asked_as_the_settings_say(tmp_path: Path,
     """An answer without a name is none."""
     there = production(tmp_path, incident(tmp_path), {"FROM pg_roles": answer})
     (make,) = [
-        step["command"]
-        for step in Restoring(there, SETTINGS, TRAFFIC).how_to("/srv/i.dump", "ab12", {})["beside"]
-        if "createdb" in step["command"]
+        step.command
+        for step in Restoring(there, Database(there, SETTINGS), TRAFFIC.gate)
+        .how_to("/srv/i.dump", "ab12", Facts())
+        .beside
+        if "createdb" in step.command
     ]
     assert "--username shop " in make
 
@@ -283,10 +301,11 @@ def test_restore_point_of_an_earlier_incident_is_remembered(tmp_path: Path) -> N
     found = incident(tmp_path)
     point = restore_point(tmp_path, found=found)
     point.remember("i-0")
-    assert "restore point" not in found.facts
+    assert found.facts.restore_point is None
     point.remember("i-1")
-    fact = found.facts["restore point"]
-    assert (fact["path"], fact["size"], fact["sha256"]) == (path, len(DUMP), digest)
+    fact = found.facts.restore_point
+    assert fact is not None
+    assert (fact.path, fact.size, fact.sha256) == (path, len(DUMP), digest)
 
 
 @pytest.mark.parametrize(
@@ -332,7 +351,7 @@ def test_restore_point_without_its_hash_is_not_remembered(tmp_path: Path) -> Non
     (folder / "i-1.dump.sha256").write_text(f"{hashlib.sha256(DUMP + b'more').hexdigest()}  {folder}/i-1.dump\n")
     found = incident(tmp_path)
     restore_point(tmp_path, found=found).remember("i-1")
-    assert "restore point" not in found.facts
+    assert found.facts.restore_point is None
     doubts = [entry for entry in found.journal.entries if entry["kind"] == "decision"]
     assert {doubt["answer"] for doubt in doubts} == {"no"}
     assert [doubt["evidence"][0].split()[0] for doubt in doubts] == [f"{folder}/i-1.2.dump", f"{folder}/i-1.dump"]

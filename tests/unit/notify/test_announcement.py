@@ -1,8 +1,11 @@
 """The incident channel: what is announced arrives, and its address, which is a secret, is never shown."""
 
 import base64
+import contextlib
 import json
 import logging
+import socket
+import threading
 
 import pytest
 from pydantic import SecretStr
@@ -47,9 +50,10 @@ def test_wrong_address_is_refused_without_showing_it(
     assert caught.value.__cause__ is None
 
 
-@pytest.mark.parametrize("query", ["", "?method=POST"], ids=["plain", "with-a-query"])
-def test_announcement_arrives(query: str) -> None:
-    """Title and text arrive as the bot of the address, and the receipt does not show that address."""
+@pytest.mark.parametrize("query", ["", "?method=POST", "\n"], ids=["plain", "with-a-query", "with-a-line-break"])
+def test_announcement_arrives(query: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Title and text arrive as the bot of the address, and neither receipt nor log shows that address."""
+    caplog.set_level(logging.DEBUG)
     with serving(lambda _asked: Reply(200)) as server:
         there = channel(f"json://bot:{CANARY}@{server.url.removeprefix('http://')}/announce{query}")
         change = there.announcing("shop: rolled back", "to v1\nat 03:00 <b>now</b>")
@@ -60,6 +64,7 @@ def test_announcement_arrives(query: str) -> None:
     assert base64.b64decode(server.asked[0].headers["authorization"].removeprefix("Basic ")) == f"bot:{CANARY}".encode()
     assert "shop: rolled back" in receipt
     assert CANARY not in receipt + str(change.planned)
+    assert "/announce" not in caplog.text
 
 
 def test_announcement_reaches_people() -> None:
@@ -85,3 +90,47 @@ def test_channel_that_is_not_there_is_told() -> None:
     """A channel that nobody answers for leaves people untold as well."""
     with pytest.raises(Inconclusive, match="not accepted by the incident channel"):
         send(channel(f"json://bot:{CANARY}@127.0.0.1:1/").announcing("a", "b"))
+
+
+def test_redirect_is_no_receipt() -> None:
+    """The page that it leads to answers 200, and nobody has read anything."""
+    with serving(lambda _asked: Reply(200, b"please sign in")) as login:
+        away = Reply(302, b"", {"Location": f"{login.url}/login"})
+        with serving(lambda _asked: away) as server, pytest.raises(Inconclusive, match="not accepted"):
+            send(channel(f"json://{server.url.removeprefix('http://')}/").announcing("a", "b"))
+        assert login.asked == []
+
+
+def test_long_message_is_sent_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chat that takes 2,000 characters refuses a longer one, and the journal's head stands at its end."""
+    head = "f" * 64
+    text = "\n".join(["It is so."] * 500 + [f"journal head {head}"])
+    with serving(lambda _asked: Reply(204)) as server:
+        monkeypatch.setattr("apprise.plugins.discord.NotifyDiscord.notify_url", f"{server.url}/hooks")
+        monkeypatch.setattr("apprise.plugins.discord.NotifyDiscord.request_rate_per_sec", 0)
+        send(channel(f"discord://{'1' * 18}/{CANARY}").announcing("shop: rolled back", text))
+    sent = [json.loads(asked.body) for asked in server.asked]
+    assert len(sent) > 1
+    assert all(len(each["content"]) <= 2000 for each in sent)
+    assert head in sent[-1]["content"]
+
+
+def test_channel_that_never_ends_its_answer_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    """A byte at a time keeps every timeout of a library from coming; what is logged meanwhile shows no address."""
+    caplog.set_level(logging.DEBUG)
+    over = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        with server.accept()[0] as connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while not over.wait(0.05):
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=drip, args=(server,), daemon=True).start()
+        there = Channel(SecretStr(f"json://127.0.0.1:{server.getsockname()[1]}/{CANARY}"), 0.3)
+        with pytest.raises(Inconclusive, match=r"gave no answer: .* not complete after 0\.9 s"):
+            send(there.announcing("a", "b"))
+        over.set()
+    assert CANARY not in caplog.text

@@ -10,7 +10,7 @@ from runbook.hosts.command import Command
 from runbook.production.compose import Production
 from runbook.production.containers import Container
 from runbook.release import Release
-from runbook.settings.schema import ServiceCommand
+from runbook.settings.application import ServiceCommand
 from tests.support.parts import production
 
 SHOP = Path("/srv/shop")

@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import CommandFailed, EnvFileError
+from runbook.hosts.command import Command
 from runbook.production.env_file import EnvFileOnHost
 from runbook.production.invocation import Invocation
 from runbook.secrets.redactor import Redactor
 from tests.support.incident_parts import production
 from tests.support.parts import Heard, host
 
+#: The line of the script that puts the new file in its place; the last one makes that last.
+_RENAMED = 12
 CONTENT = b"# shop\nIMAGE_TAG=v1\nMETRICS_TOKEN=canary-4711\nPLAIN=nothing-special\n"
 #: Root can give files away; everybody else sees that a file stays theirs.
 OWNER = 12345 if os.geteuid() == 0 else os.geteuid()
@@ -155,8 +158,8 @@ def test_lock_that_somebody_holds_is_said(tmp_path: Path) -> None:
     held = os.open(tmp_path, os.O_RDONLY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
-        (put,) = (command for command in commands if command.argv[0] == "flock")
-        argv = tuple("0.1" if word == "10" else word for word in put.argv)
+        (put,) = commands
+        argv = tuple(word.replace("--wait 10", "--wait 0.1") for word in put.argv)
         with pytest.raises(EnvFileError, match=r"held the lock on .* → find out which"):
             host().check(dataclasses.replace(put, argv=argv))
     finally:
@@ -175,44 +178,47 @@ def test_copy_is_not_written_through_a_linked_folder(tmp_path: Path) -> None:
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-@pytest.mark.parametrize("after", range(9))
+def cut(command: Command, lines: int, then: str = "") -> Command:
+    """The command as a run that dies gets to carry it out: so many lines of its script, and then something else."""
+    shell, option, script, *rest = command.argv
+    parts = script.strip().splitlines()
+    assert lines <= len(parts)
+    whole = "\n".join((*parts[:lines], then, *(parts[lines:] if then else ())))
+    return dataclasses.replace(command, argv=(shell, option, whole, *rest))
+
+
+@pytest.mark.parametrize("after", [*range(1, 11), 12, 13])
 def test_file_that_somebody_changes_meanwhile_stays(tmp_path: Path, after: int) -> None:
     """Whenever somebody else changes the file before the last moment, their version stays, and that is said."""
     path = laid_out(tmp_path)
     there = on_host(path)
     env_file = there.read()
-    commands = there.replace_commands(
-        env_file, there.with_value(env_file, "IMAGE_TAG", "v2"), str(tmp_path / "kept.env")
-    )
+    new = there.with_value(env_file, "IMAGE_TAG", "v2")
+    (command,) = there.replace_commands(env_file, new, str(tmp_path / "kept.env"))
     theirs = CONTENT + b"ADDED=by-somebody\n"
-
-    def all_of_them() -> None:
-        for number, command in enumerate(commands):
-            if number == after:
-                path.write_bytes(theirs)
-            host().check(command)
-
-    put = [number for number, command in enumerate(commands) if command.argv[0] == "flock"]
-    if after > put[0]:
-        all_of_them()
+    meddled = cut(command, after, f"printf %s {shlex.quote(theirs.decode())} > {shlex.quote(str(path))}")
+    if after >= _RENAMED:
+        host().check(meddled)
     else:
         with pytest.raises(EnvFileError, match="was changed by somebody after it was read") as caught:
-            all_of_them()
+            host().check(meddled)
         assert "--resume" in caught.value.next_step
     assert path.read_bytes() == theirs
     assert not (tmp_path / ".env.new").exists()
 
 
 def test_until_the_rename_the_old_file_stands(tmp_path: Path) -> None:
-    """Whichever command is the last one that a dying run gets to, the env file is the old one or the new one, whole."""
+    """Whichever line is the last one that a dying run gets to, the env file is the old one or the new one, whole."""
     path = laid_out(tmp_path)
     there = on_host(path)
     new = CONTENT.replace(b"v1", b"v2")
     stood = []
-    for command in there.replace_commands(there.read(), new, str(tmp_path / "kept.env")):
-        host().check(command)
+    (command,) = there.replace_commands(there.read(), new, str(tmp_path / "kept.env"))
+    for lines in range(1, 14):
+        path.write_bytes(CONTENT)
+        host().check(cut(command, lines))
         stood.append(path.read_bytes())
-    assert stood == [*[CONTENT] * 7, new, new]
+    assert stood == [*[CONTENT] * (_RENAMED - 1), new, new]
 
 
 def test_new_file_is_never_open_to_others(tmp_path: Path) -> None:
@@ -220,11 +226,13 @@ def test_new_file_is_never_open_to_others(tmp_path: Path) -> None:
     path = laid_out(tmp_path)
     there = on_host(path)
     modes = []
-    for command in there.replace_commands(there.read(), b"IMAGE_TAG=v2\n", str(tmp_path / "kept.env")):
-        host().check(command)
+    (command,) = there.replace_commands(there.read(), b"IMAGE_TAG=v2\n", str(tmp_path / "kept.env"))
+    for lines in range(1, 9):
+        host().check(cut(command, lines))
         new = tmp_path / ".env.new"
-        modes += [new.stat().st_mode & 0o777] if new.exists() else []
-    assert modes == [0o600, 0o640, 0o640]
+        modes += [(new.stat().st_mode & 0o777, new.read_bytes())] if new.exists() else []
+        new.unlink(missing_ok=True)
+    assert modes == [(0o600, b""), (0o640, b""), (0o640, b"IMAGE_TAG=v2\n")]
 
 
 def test_old_value_comes_back_from_the_kept_copy(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from runbook.errors import ProductionError
 from runbook.production.env_file import EnvFileOnHost
 from runbook.production.secrets import secrets_of
 from runbook.secrets.redactor import Redactor
+from tests.support.engine_server import FakeEngine, container
 from tests.support.incident_parts import production
 from tests.support.parts import Heard
 
@@ -31,7 +32,7 @@ PROJECT: dict[str, Any] = {
     "configs": {"tuning": {"environment": "TUNING"}, "text": {"content": "no secret"}},
     "secrets": {"login": {"environment": "LOGIN_OF"}, "key": {"file": "KEY_FILE"}},
 }
-CONTAINERS = [
+CONTAINERS: list[dict[str, Any]] = [
     {"Config": {"Env": ["LITERAL_TOKEN=rotated-secret", "PATH=/bin", "odd"], "Cmd": ["curl", "http://u:cmd-secret@x"]}},
     {"Config": {"Env": None}},
 ]
@@ -41,12 +42,15 @@ SECRET = [
 ]  # fmt: skip
 
 
-def site(folder: Path, heard: Heard, **answers: str) -> tuple[Any, EnvFileOnHost]:
+def site(folder: Path, heard: Heard, engine: FakeEngine | None = None, **answers: str) -> tuple[Any, EnvFileOnHost]:
     (folder / ".env").write_text("TUNING=tuning-secret\nLOGIN_OF=login-$ecret\n")
     (folder / "key").write_text("filed-secret\n")
     config = json.dumps(PROJECT).replace("KEY_FILE", str(folder / "key"))
-    said = {"config --format json": config, "ps --all": "c1 c2", "inspect": json.dumps(CONTAINERS)} | answers
-    found = production(folder, heard, {words: answer for words, answer in said.items() if answer})
+    said = {"config --format json": config} | answers
+    ours = {"com.docker.compose.project": "shop"}
+    held = [container(f"c{number}", labels=ours, **each) for number, each in enumerate(CONTAINERS)]
+    engine = engine or FakeEngine(held)
+    found = production(folder, heard, {words: answer for words, answer in said.items() if answer}, engine)
     return found, EnvFileOnHost(found, str(folder / ".env"), Redactor(), ())
 
 
@@ -67,14 +71,21 @@ def test_every_secret_is_known(tmp_path: Path) -> None:
     [
         pytest.param({"config --format json": ""}, "its secrets are not known", id="no-config"),
         pytest.param({"config --format json": "{"}, "secrets are not known", id="no-json"),
-        pytest.param({"ps --all": ""}, "cannot be listed", id="no-engine"),
-        pytest.param({"inspect": ""}, "secrets are not known", id="no-answer-about-containers"),
     ],
 )
 def test_what_cannot_be_known_is_refused(tmp_path: Path, answers: dict[str, str], words: str) -> None:
     """Where the secrets cannot be looked at, nothing is begun that could write them down."""
     with pytest.raises(ProductionError, match=words):
-        list(secrets_of(*site(tmp_path, Heard(), **answers), ()))
+        list(secrets_of(*site(tmp_path, Heard(), None, **answers), ()))
+
+
+@pytest.mark.parametrize("path", ["/containers/json", "/containers/c0/json"])
+def test_containers_that_cannot_be_listed_are_refused(tmp_path: Path, path: str) -> None:
+    """What the engine does not say of the containers may be a secret."""
+    engine = FakeEngine([{"Id": "c0", "Config": {"Labels": {"com.docker.compose.project": "shop"}}}])
+    engine.instead = lambda asked: b"{" if asked.partition("?")[0] == path else None
+    with pytest.raises(ProductionError, match="the containers cannot be listed, so their secrets are not known"):
+        list(secrets_of(*site(tmp_path, Heard(), engine), ()))
 
 
 def test_file_of_a_secret_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

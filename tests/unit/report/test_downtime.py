@@ -162,3 +162,36 @@ def test_outage_is_told_in_the_same_words_everywhere() -> None:
     assert seconds_in_words(so_far(first[:2])) == "≥0.5"
     assert seconds_in_words(so_far([opened()])) == "unknown"
     assert in_words(measured([opened(), closed(1)])) == ""
+
+
+def turned(seconds: float, action: str, state: str) -> Entry:
+    return {"kind": "action", "time": at(seconds), "action": action, "state": state}
+
+
+def test_held_is_told_from_refused() -> None:
+    """Who was answered when traffic was let on has waited; who was refused, or asked before or behind, has not."""
+    hold = [turned(1, "hold_traffic", "begun"), turned(1.1, "hold_traffic", "done")]
+    let_on = [turned(2, "resume_traffic", "begun"), turned(2.1, "resume_traffic", "done")]
+    probes = batch(0.5, 200, 200, 503, 200, latencies=(10, 1400, 1300, 20), every=0.5)
+    runs = measured([opened(), *hold, *let_on, probes, closed(9)])
+    assert [probe.latency for probe in runs[0].waited] == [1400]
+    assert "; 1 waited while traffic was held, for 1.4 s at most" in in_words(runs)
+    refused = measured([opened(), turned(1, "pause_traffic", "done"), *let_on, probes, closed(9)])
+    assert refused[0].waited == []
+    assert "waited" not in in_words(refused)
+
+
+def test_hosts_are_measured_apart_and_their_outages_counted_once() -> None:
+    """With an address for each host, what two are out for at the same time counts once; each has runs of its own."""
+    first = {**batch(0, 200, 503, 503, 503, 200, 200), "on": "shop-1"}
+    second = {**batch(0, 200, 200, 503, 503, 503, 200), "on": "shop-2"}
+    begun = {**opened(), "hosts": [{"name": "shop-1"}, {"name": "shop-2"}]}
+    runs = measured([begun, first, second, closed(9)])
+    assert [(run.host, run.down_seconds) for run in runs] == [("shop-1", 0.75), ("shop-2", 0.75)]
+    assert without_service(runs) == 1.0
+    assert known_whole(runs)
+    assert still_out(runs) is None
+    down = {**batch(2, 503), "on": "shop-1"}
+    runs = measured([begun, first, second, down, closed(9)])
+    assert still_out(runs) is not None, "one host is out, whatever the other one answers"
+    assert not known_whole(runs)

@@ -92,7 +92,6 @@ def test_wishes_that_are_the_same(tmp_path: Path, plan: dict[str, Any], asked: d
         pytest.param({"outcome": "interrupted"}, id="interrupted"),
         pytest.param({"outcome": None}, id="killed"),
         pytest.param({"opened": {"asked_for": "everything"}}, id="of another version"),
-        pytest.param({"facts": {"target": "v1"}}, id="with other facts"),
     ],
 )
 def test_plan_for_something_else(tmp_path: Path, run: dict[str, Any]) -> None:

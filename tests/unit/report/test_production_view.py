@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from runbook.incident.facts import Snapshot
 from runbook.journal.journal import Journal
 from runbook.journal.verify import verify
 from runbook.report.incident_report import IncidentReport
@@ -72,6 +73,15 @@ def test_time_without_service_is_that_of_the_closed_gate(states: list[tuple[str,
     assert story(opened(), scenario(), *changes).production.gate_closed_seconds == seconds
 
 
+@pytest.mark.parametrize(("action", "held"), [("hold_traffic", True), ("pause_traffic", False)])
+def test_waiting_is_told_from_refusing(action: str, held: bool) -> None:  # noqa: FBT001 - what is expected
+    """Where traffic was held for as long as it was kept back, nothing was refused on purpose."""
+    began = change("user traffic is kept back", "begun") | {"action": action}
+    let_on = change("user traffic is resumed", "done")
+    seen = story(opened(), scenario(), step(), began, step(), let_on).production
+    assert (seen.only_held, seen.gate_closed_seconds) == (held, 2)
+
+
 def test_before_and_after_side_by_side(tmp_path: Path) -> None:
     """Each row says how it was and how it is, and whether that differs."""
     found = IncidentReport(verify(told(tmp_path)).entries)
@@ -118,8 +128,8 @@ def test_what_was_seen_once_is_told_too(looks: dict[str, str], title: str, rows:
 def test_closed_gate_is_told_as_it_was_last_seen(gate: Any, *, kept_out: bool) -> None:
     """Users are said to be kept out when the gate was closed at the last look, whatever it was before."""
     before = fact("before", snapshot("x", "v2", gate="closed"))
-    assert story(opened(), before, fact("after", snapshot("x", "v1", gate=gate))).production.users_kept_out is kept_out
-    assert story(opened(), before).production.users_kept_out
+    assert story(opened(), before, fact("after", snapshot("x", "v1", gate=gate))).production.traffic_paused is kept_out
+    assert story(opened(), before).production.traffic_paused
 
 
 def test_changes_that_nobody_looked_at_leave_production_unknown() -> None:
@@ -140,7 +150,7 @@ def test_run_that_resumed_traffic_and_was_killed_left_production_unknown() -> No
         resumed(), fact("found again", snapshot("x", "v2", gate="closed")),
         scenario(), step(), change("user traffic is resumed", "done"),
     )  # fmt: skip
-    assert (found.production.users_kept_out, found.production.left_unknown, found.production.looked_after) == (
+    assert (found.production.traffic_paused, found.production.left_unknown, found.production.looked_after) == (
         False,
         True,
         False,
@@ -153,7 +163,7 @@ def test_run_that_was_killed_before_it_did_anything_left_what_the_one_before_saw
         opened(), scenario(), step(), change("user traffic is paused", "begun"), CLOSED_AFTER, closed("failed"),
         resumed(),
     )  # fmt: skip
-    assert (found.production.users_kept_out, found.production.left_unknown) == (True, False)
+    assert (found.production.traffic_paused, found.production.left_unknown) == (True, False)
 
 
 def test_what_a_killed_run_changed_stays_unknown_until_somebody_looks() -> None:
@@ -167,19 +177,19 @@ def test_gate_that_was_found_closed_again_is_told() -> None:
     """The look of a resumed run counts before it has looked after its changes."""
     looks = (("before", "open"), ("found again", "closed"))
     before, again = (fact(name, snapshot("x", "v2", gate=gate)) for name, gate in looks)
-    assert story(opened(), before, resumed(), again).production.users_kept_out
-    assert story(opened(), before, resumed(), again, scenario(), step(), change("x", "done")).production.users_kept_out
+    assert story(opened(), before, resumed(), again).production.traffic_paused
+    assert story(opened(), before, resumed(), again, scenario(), step(), change("x", "done")).production.traffic_paused
 
 
 def test_gate_that_was_being_closed_keeps_users_out() -> None:
     """A run that was killed while it paused traffic may have kept users out, though nobody looked since."""
     before = fact("before", snapshot("x", "v2", gate="open"))
     killed = [opened(), before, scenario(), step(), change("user traffic is paused", "begun")]
-    assert story(*killed).production.users_kept_out
-    assert not story(*killed, change("user traffic is resumed", "begun")).production.users_kept_out
+    assert story(*killed).production.traffic_paused
+    assert not story(*killed, change("user traffic is resumed", "begun")).production.traffic_paused
     assert not story(
         opened(), before, scenario(), change("user traffic is paused", "planned")
-    ).production.users_kept_out
+    ).production.traffic_paused
 
 
 def test_note_that_is_removed_after_the_last_look_leaves_nothing_unknown() -> None:
@@ -194,6 +204,9 @@ def container(service: str, **more: Any) -> dict[str, Any]:
         "id": f"{service}-0123456789", "name": f"shop-{service}-1", "service": service,
         "state": "running", "health": "healthy", "restarts": 0,
     } | more  # fmt: skip
+
+
+seen = Snapshot.model_validate
 
 
 def production(**more: Any) -> dict[str, Any]:
@@ -212,7 +225,7 @@ def production(**more: Any) -> dict[str, Any]:
 def test_container_that_must_stay_is_held_against_itself(db: dict[str, Any], state: tuple[bool, bool, bool]) -> None:
     """Another service's container must be the same one, and not have restarted; its health may be another."""
     later = production(containers=[container("api", id="new"), container("db", **db)])
-    rows = {row.name: row for row in compared(production(), later, ("other containers",))}
+    rows = {row.name: row for row in compared(seen(production()), seen(later), ("other containers",))}
     row = rows["shop-db-1"]
     assert (row.changed, row.kept, row.broken) == state
     assert (rows["shop-api-1"].changed, rows["shop-api-1"].broken) == (True, False)
@@ -221,7 +234,7 @@ def test_container_that_must_stay_is_held_against_itself(db: dict[str, Any], sta
 def test_container_that_is_gone_or_new_is_told() -> None:
     """What is there on one side only stands there all the same, and a service that vanished must not have."""
     later = production(containers=[container("api"), container("cache")])
-    rows = {row.name: row for row in compared(production(), later, ("other containers",))}
+    rows = {row.name: row for row in compared(seen(production()), seen(later), ("other containers",))}
     assert rows["shop-db-1"].after == "not there"
     assert rows["shop-db-1"].broken
     assert rows["shop-cache-1"].before == "not there"
@@ -230,7 +243,7 @@ def test_container_that_is_gone_or_new_is_told() -> None:
 def test_unknown_is_not_said_to_have_stayed() -> None:
     """What could be looked at neither time was not checked, though both looks said the same."""
     unknown = production(schema={"unknown": "no answer"})
-    (row,) = [row for row in compared(unknown, unknown, ("schema",)) if row.name == "schema revision"]
+    (row,) = [row for row in compared(seen(unknown), seen(unknown), ("schema",)) if row.name == "schema revision"]
     assert not row.kept
     assert row.unchecked
 
@@ -239,7 +252,7 @@ def test_unknown_is_not_said_to_have_stayed() -> None:
 def test_unknown_is_not_said_to_have_changed(looks: tuple[str, str], tmp_path: Path) -> None:
     """What one look could not see is told as not known, and nobody is told that it changed."""
     before, after = (production(schema=schema) for schema in looks)
-    (row,) = [row for row in compared(before, after, ("schema",)) if row.name == "schema revision"]
+    (row,) = [row for row in compared(seen(before), seen(after), ("schema",)) if row.name == "schema revision"]
     assert (row.broken, row.kept, row.unchecked) == (False, False, True)
     journal = Journal(tmp_path / "journal.jsonl", Redactor())
     journal.write("opened", type="emergency", mode="execute")
@@ -257,7 +270,7 @@ def test_unknown_is_not_said_to_have_changed(looks: tuple[str, str], tmp_path: P
 def test_image_without_a_digest_is_told_by_its_local_id() -> None:
     """An image that is nowhere but on the host is another one when its id is."""
     before, after = (production(digests={"api": f"local:{word}"}) for word in "ab")
-    (row,) = [row for row in compared(before, after, ("release",)) if row.name == "digest of api"]
+    (row,) = [row for row in compared(seen(before), seen(after), ("release",)) if row.name == "digest of api"]
     assert row.broken
 
 

@@ -46,7 +46,7 @@ def test_gone_forward() -> None:
 
 def test_switched() -> None:
     """An emergency says which value was set."""
-    facts = {"switch": {"name": "exports", "variable": "EXPORT_MODE", "value": "off"}}
+    facts = {"switch": {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state": "off"}}
     found = story(kind="emergency", outcome="passed", reached=["switch-turned", "export-mode-confirmed"], facts=facts)
     assert (found.headline, found.tone) == ("Switched: EXPORT_MODE=off", "good")
 

@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import TextIO, cast
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -25,6 +26,7 @@ from harness.terminal.live import LiveView
 from harness.terminal.live_state import LiveState
 from harness.terminal.screen import Style
 from runbook.hosts.command import Command, Completed
+from runbook.hosts.engine.request import EngineRequest
 from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.hosts.process import ManagedProcess
 from runbook.incident.executor import Executor, Mode
@@ -172,7 +174,7 @@ class Written:
         self._chunks: list[bytes] = []
         self._http = HttpClient(10, self.incident)
         network = httpx.MockTransport(lambda _: httpx.Response(200, content=iter(self._chunks)))
-        self._http._client = httpx.Client(transport=network)
+        self._http._unverified = httpx.Client(transport=network)
 
         self.tell(Output("0123456789", LABEL, "", "", (0, 0), (), is_base64=False))
         self.by_itself = "\n".join(self.told_since())
@@ -186,13 +188,14 @@ class Written:
         self.incident.command_ended(Completed(command, 0, said, said, 0.0))
         short = f"{output.before}{output.written}{output.after}"
         self.incident.exchanged("POST", f"http://shop/?{short}", {short: [short]}, self._answered(output.chunks))
-        self.incident.record_fact("said", {"by whom": {short: (short,)}})
+        self.incident.engine_asked(EngineRequest("GET", f"/images/{quote(short)}/json?{short}", 0.1, error=short))
+        self.incident.record_fact("origin", {"tags": (short,), "digests": {short: short}})
 
     def _answered(self, chunks: list[bytes]) -> HttpResponse:
         """What is made of an answer whose body comes in these chunks."""
         self._chunks = chunks
-        client = self._http._client
-        return self._http._ask(client, client.build_request("GET", "http://shop/"))
+        client = self._http._unverified
+        return self._http._ask(client, client.build_request("GET", "http://shop/"), end=False)
 
     @staticmethod
     def _said(chunks: list[bytes]) -> bytes:

@@ -277,9 +277,9 @@ def test_hostile_output_cannot_keep_the_search_busy() -> None:
     """Output made to resemble a secret with many escapes is searched as quickly as any other."""
     redactor = knowing(A='\\\\"\\\\"\\/"\\\\"x1' * 4, B="a \\ + % \\n \\ + b2", C='\\""' * 12)
     hostile = "\\" * 20000 + "a" + " \\+%20" * 5000 + '\\"' * 3000
-    began = time.monotonic()
+    began = time.process_time()
     assert redactor.text(hostile) == hostile
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_url_that_cannot_be_read_teaches_nothing() -> None:
@@ -312,9 +312,9 @@ def test_much_text_is_quick() -> None:
     redactor.learn_all((f"TOKEN_{n}", f"s3cr3t/{n}+value=with&signs {n}") for n in range(50))
     redactor.learn("SIGNING_KEY", "\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7/+VJ"] * 40))
     log = '2025-12-18T03:00:00Z api-1 | GET /orders?page=2&x=%2F 500 s3cret aGVsbG8gd29ybGQ= {"a": "b\\n"}\n' * 3000
-    began = time.monotonic()
+    began = time.process_time()
     assert redactor.text(log + "s3cr3t/7+value=with&signs 7").endswith("[secret TOKEN_7]")
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize(
@@ -529,6 +529,6 @@ def test_hostile_output_teaches_nothing() -> None:
 def test_no_text_takes_long(hostile: str) -> None:
     """A text takes as long as it is, and no longer: whoever writes a log must not stop a rollback."""
     redactor = knowing(A="a + + + + + b", B="\udce4\udcb8\udce4\udcb8\udce4\udcb8", C="a b c d e f g h")
-    began = time.monotonic()
+    began = time.process_time()
     redactor.text(hostile)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5

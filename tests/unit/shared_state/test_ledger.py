@@ -29,7 +29,7 @@ def test_broken_line_is_told_by_its_number(tmp_path: Path, ledger: str, number: 
 def test_validated_release_is_entered_and_found_again(tmp_path: Path) -> None:
     """A release entered in the ledger is the next choice, and the ledger keeps what it held."""
     remembers = Remembered(tmp_path, [line("v1")])
-    change = remembers.ledger.add(release("v2"), "i-2", None, {})
+    change = remembers.ledger.add(release("v2"), "i-2", None, {}, "not taken")
     assert change.scope is Scope.NOTES
     execute(change)
     assert wait_for(remembers.ledger.check_newest("v2", "i-2")).seen.ok
@@ -41,19 +41,17 @@ def test_validated_release_is_entered_and_found_again(tmp_path: Path) -> None:
 
 def test_notes_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
     """The first note makes its folder, closed to others, and leaves no half-written file."""
-    execute(ledger_of(tmp_path).add(release("v1"), "i-1", None, {}))
+    execute(ledger_of(tmp_path).add(release("v1"), "i-1", None, {}, "not taken"))
     folder = tmp_path / ".runbook"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert [found.name for found in folder.iterdir()] == ["known_good.jsonl"]
 
 
-def test_ledger_is_written_by_exactly_these_commands(tmp_path: Path) -> None:
+def test_ledger_is_written_by_exactly_this_command(tmp_path: Path) -> None:
     """The new ledger is written beside the old one and put in its place by one rename."""
-    commands = ledger_of(tmp_path).add(release("v1"), "i-1", None, {}).commands
-    path = f"{tmp_path}/.runbook/known_good.jsonl"
-    assert [command.argv for command in commands] == [  # type: ignore[union-attr]
-        ("mkdir", "--parents", "--mode=700", "--", f"{tmp_path}/.runbook"),
-        ("rm", "--force", "--", f"{path}.new"),
-        ("dd", f"of={path}.new", "conv=excl,fsync", "status=none"),
-        ("mv", "--force", "--", f"{path}.new", path),
-    ]
+    (command,) = ledger_of(tmp_path).add(release("v1"), "i-1", None, {}, "not taken").commands
+    shell, option, script, *given = command.argv
+    assert (shell, option) == ("sh", "-c")
+    assert given == ["sh", f"{tmp_path}/.runbook/known_good.jsonl", f"{tmp_path}/.runbook"]
+    assert [line.split()[0] for line in script.strip().splitlines()] == ["set", "file=$1;", "mkdir", "rm", "dd", "mv"]
+    assert script.strip().splitlines()[-1] == 'mv --force -- "$file.new" "$file"'

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.targets.registry import Challenge, challenges_in
+from runbook.targets.challenges import Challenge, challenges_in
 
 BEARER = Challenge("bearer", {"realm": "https://auth.example/token", "service": "reg"})
 BASIC = Challenge("basic", {"realm": "Registry"})

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from runbook.errors import RegistryError, RegistryRefused, ReleaseNotFound, RunbookError
 from runbook.hosts.http import HttpClient
 from runbook.release import ImageName
-from runbook.targets.registry import Registry
+from runbook.targets.registry import Registry, same_registry
 from tests.support.parts import Asked, Heard, Reply, asking, serving
 
 PASSWORD = "canary-4711"
@@ -229,6 +229,47 @@ def test_token_is_asked_for_at_the_bearer_challenge_own_realm(headers: list[str]
     assert ("account=x&" in path) is ("account" in headers[0])
 
 
+@pytest.mark.parametrize("status", [400, 403])
+@pytest.mark.parametrize("method", ["digest", "tags"])
+def test_password_that_is_refused_without_a_challenge(status: int, method: str) -> None:
+    """GHCR answers 403 to a password, ECR Public 400: what they want they say to who shows none."""
+
+    def answer(asked: Asked) -> Reply:
+        given = asked.headers.get("authorization", "")
+        if asked.path.startswith("/token"):
+            return Reply(200, {"token": "t0ken-4711"}) if credentials(asked) == f"deploy:{PASSWORD}" else Reply(403)
+        if given == "Bearer t0ken-4711":
+            return FOUND if "manifests" in asked.path else Reply(200, {"tags": ["v1"]})
+        denied = {"errors": [{"code": "DENIED", "message": "invalid token"}]}
+        return Reply(status, denied) if given else challenge(f"http://{asked.headers['host']}/token")
+
+    with serving(answer) as server, asking() as http:
+        found = registry(server.url, http)
+        assert (found.digest(IMAGE) == DIGEST) if method == "digest" else (found.tags("shop/api") == ["v1"])
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_token_that_expires_half_way_is_fetched_anew(status: int) -> None:
+    """A list of many pages may outlast a token."""
+    tokens, used = iter(range(100)), dict.fromkeys(map(str, range(100)), 0)
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path.startswith("/token"):
+            return Reply(200, {"access_token": f"t{next(tokens)}"})
+        token = asked.headers.get("authorization", "").partition("Bearer t")[2]
+        if not token:
+            return challenge(f"http://{asked.headers['host']}/token")
+        used[token] += 1
+        if used[token] > 2:
+            return challenge(f"http://{asked.headers['host']}/token") if status == 401 else Reply(403)
+        page = int(asked.path.partition("last=")[2] or 0)
+        more = {"Link": f'</v2/shop/api/tags/list?last={page + 1}>; rel="next"'} if page < 7 else {}
+        return Reply(200, {"tags": [f"v{page}"]}, more)
+
+    with serving(answer) as server, asking() as http:
+        assert registry(server.url, http).tags("shop/api") == [f"v{page}" for page in range(8)]
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 404, 307])
 def test_token_service_that_is_down_refuses_nobody(status: int) -> None:
     """A token service with too much to do, or out of order, is a registry that cannot be asked."""
@@ -332,8 +373,79 @@ def test_pages_without_end_end() -> None:
     """A registry that always names another page is not followed for ever."""
     endless = Reply(200, {"tags": ["v1"]}, {"Link": '</v2/shop/api/tags/list>; rel="next"'})
     with serving(lambda _asked: endless) as server, asking() as http:
+        assert registry(server.url, http).tags("shop/api") == ["v1"]
+    assert len(server.asked) == 2
+
+
+def test_more_pages_than_there_can_be_are_an_error() -> None:
+    """A list that is not known to its end is not taken for the whole: the newest tags may be missing."""
+    pages = iter(range(10_000))
+
+    def answer(_asked: Asked) -> Reply:
+        page = next(pages)
+        return Reply(200, {"tags": [f"v{page}"]}, {"Link": f'<?last=v{page}>; rel="next"'})
+
+    with serving(answer) as server, asking() as http, pytest.raises(RegistryError, match="without end"):
         registry(server.url, http).tags("shop/api")
-    assert len(server.asked) <= 100
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        pytest.param('</v2/shop/api/tags/list?last=v1&n=1>; rel="next"', id="absolute path"),
+        pytest.param('<list?last=v1&n=1>; rel="next"', id="relative path"),
+        pytest.param("<?last=v1&n=1>; rel=next", id="query alone"),
+        pytest.param('<?last=v0&n=1>; rel="prev", <?last=v1&n=1>; title="a, b"; rel="next"', id="one of several"),
+        pytest.param('<?last=v1&n=1>; rel="last next"', id="two relations"),
+    ],
+)
+def test_next_page_is_found_however_it_is_linked(link: str) -> None:
+    """RFC 8288 allows all of these."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path == "/v2/shop/api/tags/list?last=v1&n=1":
+            return Reply(200, {"tags": ["v2"]})
+        return Reply(200, {"tags": ["v1"]}, {"Link": link})
+
+    with serving(answer) as server, asking() as http:
+        assert registry(server.url, http).tags("shop/api") == ["v1", "v2"]
+
+
+@pytest.mark.parametrize("link", [".evil.example/v2/x", "@evil.example/v2/x", ":1@evil.example/", "//evil.example/v2"])
+def test_next_page_cannot_become_another_host(link: str) -> None:
+    """What is glued to the registry's address would be another one, and get the password."""
+    heard = Heard()
+
+    def answer(asked: Asked) -> Reply:
+        first = asked.path.endswith("n=1000")
+        return Reply(200, {"tags": ["v1"]}, {"Link": f'<{link}>; rel="next"'}) if first else Reply(200, {"tags": []})
+
+    with serving(answer) as server, asking(heard=heard) as http:
+        assert registry(server.url, http).tags("shop/api") == ["v1"]
+    assert len(server.asked) == 2
+    assert all(url.startswith(server.url + "/") for _, url, _, _ in heard.exchanges)
+
+
+def test_list_that_breaks_off_is_not_taken_for_the_whole() -> None:
+    """A page that is missing is an error, where the page before it was there."""
+
+    def answer(asked: Asked) -> Reply:
+        first = asked.path.endswith("n=1000")
+        return Reply(200, {"tags": ["v1"]}, {"Link": '<?last=v1>; rel="next"'}) if first else Reply(404)
+
+    with serving(answer) as server, asking() as http, pytest.raises(RegistryError, match="answered 404"):
+        registry(server.url, http).tags("shop/api")
+
+
+def test_signed_address_is_not_in_an_error() -> None:
+    """Where a registry sends us with a signature, that is a secret for as long as it holds."""
+
+    def answer(asked: Asked) -> Reply:
+        return Reply(500) if "canary" in asked.path else Reply(307, headers={"Location": "/cdn?signature=canary"})
+
+    with pytest.raises(RegistryError, match="answered 500") as caught:
+        digest_from(answer)
+    assert "canary" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -355,3 +467,21 @@ def test_tags_in_another_form_are_not_known(body: object) -> None:
     """An answer that lists no tags leaves the question open, in one of the runbook's own words."""
     with serving(lambda _asked: Reply(200, body)) as server, asking() as http, pytest.raises(RunbookError):
         registry(server.url, http).tags("shop/api")
+
+
+@pytest.mark.parametrize(
+    ("url", "image", "serves"),
+    [
+        ("https://registry-1.docker.io", "docker.io", True),
+        ("https://docker.io", "docker.io", True),
+        ("https://index.docker.io/", "docker.io", True),
+        ("https://registry.example:443", "registry.example", True),
+        ("https://registry.example", "registry.example:443", True),
+        ("https://registry.example", "registry.example:5000", False),
+        ("https://registry.example", "docker.io", False),
+    ],
+)
+def test_images_name_a_registry_in_several_ways(url: str, image: str, serves: bool) -> None:  # noqa: FBT001 - a table
+    """Docker Hub has several names, and a port may be left out."""
+    with asking() as http:
+        assert same_registry(registry(url, http).host, image) is serves

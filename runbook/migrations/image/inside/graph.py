@@ -40,6 +40,14 @@ def open_project(path: str, section: str, places: Sequence[str] | None = None) -
     try:
         more = {"toml_file": files[1]} if len(files) > 1 else {}
         config = Config(files[0], ini_section=section, **more)
+        beside = Path(files[0]).parent
+        if (
+            config.get_main_option("script_location") is None
+            and present == [files[0]]
+            and (beside / "env.py").is_file()
+        ):
+            # Flask-Migrate's file does not say where the scripts lie: beside it.
+            config.set_main_option("script_location", str(beside))
         scripts = ScriptDirectory.from_config(config)
     except Exception as error:
         raise Fatal(f"{' and '.join(present)}, section [{section}]: {reason(error)}") from error

@@ -45,22 +45,53 @@ def _table(table: Any, problems: list[str]) -> dict[str, Any]:
         "name": name,
         "columns": list(columns.values()),
         "foreign_keys": sorted(keys, key=lambda key: (key["columns"], key["name"] or "")),
+        "uniques": _uniques(table),
         "partitioned": bool(table.kwargs.get("postgresql_partition_by")),
     }
 
 
+RULES = ("NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT")
+
+
 def _foreign_key(key: Any) -> dict[str, Any]:
-    acting = {"CASCADE", "SET NULL", "SET DEFAULT"}
+    pointed_to = {str(element.target_fullname).rpartition(".")[0] for element in key.elements}
+    schema, _, table = (pointed_to.pop() if len(pointed_to) == 1 else "").rpartition(".")
     return {
-        "name": str(key.name) if isinstance(key.name, str) else None,
+        "name": _plain(key.name),
         "columns": [str(column.name) for column in key.columns],
-        "acts": any(str(action).upper().partition("(")[0].strip() in acting for action in (key.ondelete, key.onupdate)),
+        "table": table or None,
+        "schema": schema or None,
+        "on_delete": _rule(key.ondelete),
+        "on_update": _rule(key.onupdate),
+        "points_to": [str(element.target_fullname).rpartition(".")[2] for element in key.elements],
     }
+
+
+def _rule(given: Any) -> str:
+    """The rule that a key declares, in PostgreSQL's words; one with columns (`SET NULL (a)`) without them."""
+    words = " ".join(str(given or "").upper().partition("(")[0].split())
+    return words if words in RULES else RULES[0]
+
+
+def _uniques(table: Any) -> list[dict[str, Any]]:
+    """The unique constraints, and the unique indexes of plain columns on all rows."""
+    found = [each for each in table.constraints if type(each).__name__ == "UniqueConstraint"]
+    for index in table.indexes:
+        plain = all(getattr(each, "table", None) is table for each in index.expressions)
+        if index.unique and plain and index.dialect_options["postgresql"].get("where") is None:
+            found.append(index)
+    keys = [{"name": _plain(each.name), "columns": [str(column.name) for column in each.columns]} for each in found]
+    return sorted(keys, key=lambda key: (key["columns"], key["name"] or ""))
+
+
+def _plain(name: Any) -> str | None:
+    return str(name) if isinstance(name, str) else None
 
 
 def _join(first: dict[str, Any], found: dict[str, Any]) -> None:
     """Add the columns of a second mapping; a flag of a column in both is set only if both set it."""
     first["foreign_keys"] += found["foreign_keys"]
+    first["uniques"] += found["uniques"]
     first["partitioned"] = first["partitioned"] or found["partitioned"]
     by_name = {column["name"]: column for column in first["columns"]}
     for column in found["columns"]:
@@ -88,7 +119,17 @@ def _column(table: Any, column: Any, problems: list[str]) -> dict[str, Any]:
         "primary_key": bool(column.primary_key),
         "client_default": column.default is not None and not sequence,
         "server_default": sequence or column.server_default is not None or _numbered(table, column),
+        "labels": _labels(column.type),
     }
+
+
+def _labels(kind: Any) -> list[str] | None:
+    """The labels of an enum, also of one that a type of the application wraps; None for any other type."""
+    for each in (kind, getattr(kind, "impl", None)):
+        labels = getattr(each, "enums", None)
+        if isinstance(labels, (list, tuple)) and labels and all(isinstance(label, str) for label in labels):
+            return [str(label) for label in labels]
+    return None
 
 
 def _numbered(table: Any, column: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Callable  # noqa: UP035 - Python 3.8 cannot subscript th
 
 from runbook.migrations.image.inside.isolation import ProbeError
 from runbook.migrations.image.inside.stand_in import Watch
+from runbook.migrations.image.inside.surroundings import application_of, offer_secrets
 
 LONGEST_SQL = 2 * 1024 * 1024  # characters
 
@@ -74,9 +75,18 @@ class Offline:
             return offline_mode()
 
         environment.is_offline_mode = asked_for_mode
-        with environment:
-            self.scripts.run_env()
+        offer_secrets()
+        with application_of(self.scripts.dir), environment:
+            module = self._env_py()
         self.ended_well = True
+        if not self.metadata:
+            self._take(getattr(module, "target_metadata", None))
+
+    def _env_py(self) -> Any:
+        """Run env.py as Alembic does, and return the module that it is."""
+        from alembic import util  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
+
+        return util.load_python_file(self.scripts.dir, "env.py")
 
     def _take(self, metadata: Any) -> None:
         if metadata is not None:

@@ -25,6 +25,9 @@ _KINDS = {
 }
 _METHODS = {"btree", "hash", "gin", "gist", "brin", "spgist"}
 
+#: The kinds that DROP INDEX can take away.
+_INDEXES = ("index", "index of any length", "unique")
+
 
 def add_constraint(delta: SchemaDelta, table: Table, node: Any, statement: Statement, beside: list[Column]) -> None:
     """Add a constraint, written on its own or beside a column."""
@@ -100,7 +103,8 @@ def drop_index(delta: SchemaDelta, parts: Any, statement: Statement) -> None:
     name = from_parts(parts)
     if len(parts) == 1 and delta.path_changed:
         raise Unclear(f"which index {name} is meant depends on a search path that the SQL itself has changed")
-    if any(table.name.schema == name.schema and table.take(name.name) for table in delta.tables):
+    # A constraint of another kind may have the same name, and stays.
+    if any(table.name.schema == name.schema and table.take(name.name, _INDEXES) for table in delta.tables):
         return
     without = "without an index queries give the same rows, if slower"
     reason = f"{without}; only ON CONFLICT in SQL of the code's own needs one"

@@ -8,7 +8,7 @@ from typing import Any
 from pglast import ast
 
 from runbook.migrations.verdict.expressions import is_a, only_reads, walk
-from runbook.migrations.verdict.findings import ADDITIVE
+from runbook.migrations.verdict.findings import ADDITIVE, REVIEW, Asks
 from runbook.migrations.verdict.schema_delta import SchemaDelta, Table
 from runbook.migrations.verdict.statements import Statement
 from runbook.migrations.verdict.table_names import Unclear, named
@@ -27,7 +27,7 @@ def write(delta: SchemaDelta, statement: Statement) -> None:
     ):
         return
     table = delta.table_of(node.relation)
-    if not pure:
+    if not pure or table.name == delta.bookkeeping:
         raise Unclear("it calls what no rule knows, which may change anything")
     if table.new and not (isinstance(node, ast.DeleteStmt) and _children(delta, table)):
         table.filled = statement
@@ -36,9 +36,8 @@ def write(delta: SchemaDelta, statement: Statement) -> None:
         reason = "it fills columns that the range itself added, which the target's code does not read"
         delta.find(statement, ADDITIVE, table.name, reason)
         return
-    raise Unclear(
-        f"it changes rows of {table.name} from before; whether the target's code can live with them is not in the SQL"
-    )
+    reason = "it changes rows from before; whether the target's code can live with that is not in the SQL"
+    table.affect(statement, reason, rows=True)
 
 
 def _children(delta: SchemaDelta, table: Table) -> bool:
@@ -61,10 +60,23 @@ def truncate(delta: SchemaDelta, statement: Statement) -> None:
     """TRUNCATE of one or more tables."""
     for relation in statement.node.relations:
         table = delta.table_of(relation)
-        if not table.new or statement.node.behavior.name == "DROP_CASCADE":
-            raise Unclear(
-                f"it empties {table.name}; whether the target's code can live without the rows is not in the SQL"
-            )
+        cascades = statement.node.behavior.name == "DROP_CASCADE"
+        if cascades or table.name == delta.bookkeeping or (table.new and _children(delta, table)):
+            raise Unclear(f"it empties {table.name}, and other tables with it, which are not in the SQL")
+        if not table.new:
+            table.affect(statement, "whether the target's code can live without its rows is not in the SQL")
+
+
+def copy(delta: SchemaDelta, statement: Statement) -> None:
+    """COPY of rows into a table; from a program, or out of the database, it may do anything."""
+    node = statement.node
+    if node.relation is None or not node.is_from or node.is_program:
+        raise Unclear("what else COPY does is not in the SQL")
+    table = delta.table_of(node.relation)
+    if table.new:
+        table.filled = statement
+    else:
+        table.affect(statement, "the rows that COPY brings are not judged")
 
 
 def read(delta: SchemaDelta, statement: Statement) -> None:
@@ -110,3 +122,16 @@ def set_setting(delta: SchemaDelta, statement: Statement) -> None:
         return
     if node.name not in SESSION:
         raise Unclear(f"no rule knows the setting {node.name}")
+
+
+def set_for_later(delta: SchemaDelta, statement: Statement) -> None:
+    """ALTER ROLE or DATABASE … SET: sessions of the code's that begin later may have it."""
+    node = statement.node.setstmt
+    if node.name == _SEARCH_PATH:
+        delta.paths_to_come |= {
+            named(arg.val.sval, "").schema for arg in node.args or () if isinstance(arg.val, ast.String)
+        }
+        reason = "whether the target's code connects with this search path, only the database tells"
+        delta.find(statement, REVIEW, "search_path", reason, Asks(copy=True))
+        return
+    raise Unclear(f"the target's code may connect with {node.name or 'settings'} other than before")

@@ -57,7 +57,7 @@ _RULES: dict[type[ast.Node], DdlRule] = {
     ast.AlterSeqStmt: objects.change_sequence,
     ast.CreateSchemaStmt: objects.make_schema,
     ast.CreateFunctionStmt: objects.make_function,
-    ast.CreateTrigStmt: _on_table("a trigger runs on the code's writes and may change or refuse them"),
+    ast.CreateTrigStmt: objects.make_trigger,
     ast.RuleStmt: _on_table("a rule rewrites the code's queries"),
     ast.CreatePolicyStmt: _POLICY,
     ast.AlterPolicyStmt: _POLICY,
@@ -67,7 +67,8 @@ _RULES: dict[type[ast.Node], DdlRule] = {
     ast.CommentStmt: _additive("comment", "no query of the code sees a comment"),
     ast.TransactionStmt: objects.transaction,
     **dict.fromkeys((ast.DoStmt, ast.CallStmt, ast.ExecuteStmt, ast.PrepareStmt), _DYNAMIC),
-    ast.CopyStmt: _unclear("the rows that COPY brings are not judged"),
+    ast.CopyStmt: data.copy,
+    **dict.fromkeys((ast.AlterDatabaseSetStmt, ast.AlterRoleSetStmt), data.set_for_later),
     ast.AlterOwnerStmt: _unclear("the code's role may lose its rights when something has another owner"),
     ast.AlterDomainStmt: _unclear("columns of that domain may refuse what the code writes"),
 }

@@ -6,13 +6,15 @@ https://www.postgresql.org/docs/current/sql-commands.html
 from typing import Any
 
 from pglast import ast
+from pglast.enums import GrantTargetType
 from pglast.enums import ObjectType as Kind
 from pglast.enums import TransactionStmtKind as Transaction
 
 from runbook.migrations.verdict.ddl.constraints import drop_index, rename_constraint
+from runbook.migrations.verdict.ddl.views import shown_by
 from runbook.migrations.verdict.expressions import only_reads
-from runbook.migrations.verdict.findings import ADDITIVE, REVIEW
-from runbook.migrations.verdict.schema_delta import SchemaDelta, Table, found
+from runbook.migrations.verdict.findings import ADDITIVE, REVIEW, Asks
+from runbook.migrations.verdict.schema_delta import Effect, EnumChange, SchemaDelta, Table, found
 from runbook.migrations.verdict.statements import Statement
 from runbook.migrations.verdict.table_names import CASCADE, Name, Unclear, from_parts, named
 
@@ -36,8 +38,23 @@ def rename(delta: SchemaDelta, statement: Statement) -> None:
         table = delta.table_of(node.relation)
         rename_constraint(delta, table, node.subname, node.newname)
         table.affect(statement, "the constraint refuses what it refused before, by another name", ADDITIVE)
+    elif kind is Kind.OBJECT_TYPE:
+        _rename_type(delta, statement)
     else:
         raise Unclear(f"no rule knows the renaming of {_words(kind)}")
+
+
+def _rename_type(delta: SchemaDelta, statement: Statement) -> None:
+    old = _name(delta, statement.node.object)
+    new = Name(old.schema, statement.node.newname)
+    made = delta.made.pop((Kind.OBJECT_TYPE.name, old), None)
+    if made is None:
+        delta.enum_changes.append(EnumChange(statement, old, renamed=True))
+        return
+    delta.made[Kind.OBJECT_TYPE.name, new] = made
+    delta.plain_types |= {new} if old in delta.plain_types else set()
+    if old in delta.enums:
+        delta.enums[new] = delta.enums.pop(old)
 
 
 def set_schema(delta: SchemaDelta, statement: Statement) -> None:
@@ -76,6 +93,9 @@ def _drop_one(delta: SchemaDelta, statement: Statement, item: Any) -> None:
         parts = item.names if isinstance(item, ast.TypeName) else item
         stored = Kind.OBJECT_TYPE if kind is Kind.OBJECT_DOMAIN else kind
         key = (stored.name, _name(delta, parts))
+        if kind is Kind.OBJECT_TYPE and key not in delta.made and not cascade:
+            delta.enum_changes.append(EnumChange(statement, key[1]))
+            return
         if key not in delta.made or cascade:
             raise Unclear(f"the target's code may name {_words(kind)} {_shown(parts)}")
         del delta.made[key]
@@ -104,7 +124,8 @@ def create_view(delta: SchemaDelta, statement: Statement) -> None:
         if not table.new:
             table.affect(statement, "the view gives other rows or columns than before")
         return
-    delta.make(Table(name, None, statement, complete=False, view=True, temporary=temporary))
+    table = Table(name, None, statement, complete=False, view=shown_by(delta, statement.node), temporary=temporary)
+    delta.make(table)
 
 
 def create_as(delta: SchemaDelta, statement: Statement) -> None:
@@ -129,6 +150,8 @@ def make_type(delta: SchemaDelta, statement: Statement) -> None:
         name = _name(delta, node.domainname if isinstance(node, ast.CreateDomainStmt) else node.typeName)
     if not isinstance(node, ast.CreateDomainStmt):
         delta.plain_types.add(name)
+    if isinstance(node, ast.CreateEnumStmt):
+        delta.enums[name] = tuple(label.sval for label in node.vals or ())
     reason = "no column from before has a type that the range itself made"
     delta.made[Kind.OBJECT_TYPE.name, name] = found(statement, ADDITIVE, name, reason)
 
@@ -137,11 +160,11 @@ def change_enum(delta: SchemaDelta, statement: Statement) -> None:
     """ALTER TYPE of an enum."""
     node = statement.node
     name = _name(delta, node.typeName)
-    if (Kind.OBJECT_TYPE.name, name) in delta.made:
-        return
-    if node.oldVal is not None:
-        raise Unclear(f"code that writes or expects {node.oldVal!r} finds it renamed")
-    raise Unclear(f"the code may read {node.newVal!r}, a value that it does not know")
+    delta.plain_types.add(name)
+    if name in delta.enums:
+        delta.enums[name] = (*(label for label in delta.enums[name] if label != node.oldVal), node.newVal)
+    if (Kind.OBJECT_TYPE.name, name) not in delta.made:
+        delta.enum_changes.append(EnumChange(statement, name, node.oldVal, node.newVal))
 
 
 def make_sequence(delta: SchemaDelta, statement: Statement) -> None:
@@ -161,9 +184,15 @@ def change_sequence(delta: SchemaDelta, statement: Statement) -> None:
     name = delta.name_of(node.sequence)
     if (Kind.OBJECT_SEQUENCE.name, name) in delta.made:
         return
-    if {option.defname for option in node.options or ()} - {"owned_by", "cache"}:
+    if any(not _goes_on(option) for option in node.options or ()):
         raise Unclear("the numbers that the code's inserts get are others than before")
     delta.find(statement, ADDITIVE, name, "the sequence goes on giving the numbers it gave")
+
+
+def _goes_on(option: Any) -> bool:
+    """That a sequence with this option gives the numbers that it gave: a larger type only moves its end away."""
+    larger = option.defname == "as" and option.arg.names[-1].sval == "int8"
+    return larger or option.defname in {"owned_by", "cache"}
 
 
 def make_schema(delta: SchemaDelta, statement: Statement) -> None:
@@ -183,10 +212,27 @@ def make_function(delta: SchemaDelta, statement: Statement) -> None:
     delta.find(statement, ADDITIVE, _shown(node.funcname), reason)
 
 
+def make_trigger(delta: SchemaDelta, statement: Statement) -> None:
+    """CREATE TRIGGER; that which keeps a column for text search fills a new one, or fails on every row."""
+    node, table = statement.node, delta.table_of(statement.node.relation)
+    own = [part.sval for part in node.funcname][-1] in {"tsvector_update_trigger", "tsvector_update_trigger_column"}
+    filled = table.columns.get(node.args[0].sval) if own and node.args else None
+    asks = Asks((table.origin or table.name).name, schema=table.name.schema, copy=True)
+    new = filled is not None and filled.origin is None
+    reason = "a trigger runs on the code's writes and may change or refuse them"
+    table.effects.append(Effect(statement, reason, asks=asks if new else None))
+
+
 def grant(delta: SchemaDelta, statement: Statement) -> None:
     """GRANT and REVOKE."""
-    if not statement.node.is_grant:
-        raise Unclear("the code's role may lose rights that it needs")
+    node = statement.node
+    if not node.is_grant:
+        one_by_one = node.targtype is GrantTargetType.ACL_TARGET_OBJECT and node.objtype is Kind.OBJECT_TABLE
+        if not one_by_one:
+            raise Unclear("the code's role may lose rights that it needs")
+        for relation in node.objects:
+            delta.table_of(relation).affect(statement, "the code's role may lose rights that it needs")
+        return
     delta.find(statement, ADDITIVE, "rights", "more rights take nothing from the code")
 
 

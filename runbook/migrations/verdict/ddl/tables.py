@@ -12,9 +12,10 @@ from pglast.enums import ConstrType, ObjectType
 
 from runbook.migrations.verdict.column_types import SERIALS, of_tree
 from runbook.migrations.verdict.ddl.constraints import add_constraint, drop_constraint
-from runbook.migrations.verdict.expressions import cannot_fail, columns_in, never_null
-from runbook.migrations.verdict.findings import ADDITIVE, REVIEW
-from runbook.migrations.verdict.schema_delta import Column, Default, SchemaDelta, Table
+from runbook.migrations.verdict.defaults import never_null
+from runbook.migrations.verdict.expressions import cannot_fail, columns_in
+from runbook.migrations.verdict.findings import ADDITIVE, BREAKING, REVIEW, Asks
+from runbook.migrations.verdict.schema_delta import Column, Default, Effect, SchemaDelta, Table
 from runbook.migrations.verdict.statements import Statement
 from runbook.migrations.verdict.table_names import CASCADE, Unclear
 
@@ -205,7 +206,9 @@ def _attach(delta: SchemaDelta, table: Table, command: Any, statement: Statement
 def _detach(delta: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     part = delta.table_of(command.def_.name)
     part.parent = None if part.new else table
-    table.affect(statement, "the partition's rows are gone from it, and new ones for it find no place")
+    reason = "the partition's rows are gone from it, and new ones for it find no place"
+    asks = Asks(part.name.name, schema=part.name.schema, check="false", none=REVIEW, some=BREAKING)
+    table.effects.append(Effect(statement, reason, asks=asks))
 
 
 _Rule = Callable[[SchemaDelta, Table, Any, Statement], None]

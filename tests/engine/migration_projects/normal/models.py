@@ -48,5 +48,36 @@ class Link(Base):
 
     __tablename__ = "links"
     __table_args__ = {"schema": "other"}
-    thing = sa.Column(sa.Integer, sa.ForeignKey("things.id"), primary_key=True)
-    name = sa.Column(sa.String, primary_key=True)
+    thing = sa.Column(
+        sa.Integer,
+        sa.ForeignKey("things.id", name="of_thing", ondelete="set  null", onupdate="CASCADE"),
+        primary_key=True,
+    )
+    name = sa.Column(sa.String, primary_key=True, unique=True)
+
+
+class Wrapped(sa.types.TypeDecorator):
+    """An enum in a type of the application's."""
+
+    impl = sa.Enum("glad", "sad", name="mood", schema="other")
+    cache_ok = True
+
+
+class Keyed(Base):
+    """Keys of several kinds; the last two indexes are no unique keys of plain columns."""
+
+    __tablename__ = "keyed"
+    id = sa.Column(sa.Integer, primary_key=True)
+    mood = sa.Column(Wrapped, index=True)
+    plain = sa.Column(sa.Enum("a", "b", native_enum=False))
+    day = sa.Column(sa.Date, nullable=False)
+    thing = sa.Column(sa.Integer)
+    name = sa.Column(sa.String)
+    __table_args__ = (
+        sa.UniqueConstraint("day", "mood", name="one_a_day"),
+        sa.ForeignKeyConstraint(["thing", "name"], ["other.links.thing", "other.links.name"], ondelete="CASCADE"),
+        sa.Index("plain_key", "plain", unique=True),
+        sa.Index("some", "day", unique=True, postgresql_where=sa.text("day IS NOT NULL")),
+        sa.Index("computed", sa.func.lower(name), unique=True),
+        {"postgresql_partition_by": "RANGE (day)"},
+    )

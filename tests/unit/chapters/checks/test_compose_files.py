@@ -11,6 +11,7 @@ from runbook.chapters import roll_back_application
 from runbook.chapters.checks import compose_files
 from runbook.errors import Inconclusive
 from runbook.hosts.command import Command
+from runbook.incident.facts import ContainerFact
 from runbook.production.containers import Container
 from runbook.production.dry_run import DryRun, Effect
 from runbook.production.invocation import Invocation
@@ -122,9 +123,27 @@ def test_what_follows_is_named(tmp_path: Path) -> None:
     there = (container(tmp_path), container(tmp_path, "migrate", state="exited"), container(tmp_path, "db"))
     parts = context(tmp_path, *there, would={"shop-db-1": Effect.RECREATED})
     seen = compose_files.note_what_follows(parts, TARGET).observe()
-    assert parts.incident.facts["together"]["differed"] == {"shop-db-1": "recreated"}
-    assert list(parts.incident.facts["together"]["left"]) == ["migrate"]
+    assert parts.incident.facts.together.differed == {"shop-db-1": "recreated"}
+    assert list(parts.incident.facts.together.left) == ["migrate"]
     assert "not run with the target" in seen.seen
+
+
+def test_what_differs_once_the_configuration_is_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other services are named before, with those that read the env file, and are no news afterwards."""
+    there = [container(tmp_path, service) for service in ("api", "db", "cache", "queue")]
+    parts = context(tmp_path, *there, would={"shop-db-1": Effect.RECREATED})
+    effects = {"shop-api-1": Effect.RECREATED, "shop-db-1": Effect.RECREATED, "shop-cache-1": Effect.RECREATED}
+    will = SimpleNamespace(pending_changes=lambda _counts, _tag: DryRun(effects))
+    monkeypatch.setattr(compose_files, "to_restore", lambda _: True)
+    monkeypatch.setattr(compose_files, "as_it_will_be", lambda _: will)
+    monkeypatch.setattr(compose_files, "reading_env_file", lambda _: {"queue", "api"})
+    seen = compose_files.note_what_follows(parts, TARGET).observe().seen
+    found = parts.incident.facts.together
+    assert found.restored == {"shop-cache-1": "recreated", "shop-queue-1": "recreated"}
+    assert found.differed == {"shop-db-1": "recreated"}
+    assert "shop-cache-1 is left as it is, and with the configuration restored" in seen
+    parts.production.dry_run = lambda _up: DryRun({**effects, "shop-api-1": Effect.KEPT})
+    assert roll_back_application.files_agree_with_containers(parts).observe().ok
 
 
 def test_other_services_that_compose_tells_nothing_of(tmp_path: Path) -> None:
@@ -187,7 +206,7 @@ def test_files_describe_what_runs(tmp_path: Path, would: dict[str, Effect], *, o
 def test_scaled_service_keeps_its_number(tmp_path: Path) -> None:
     """One container where there were two is told, whichever it is."""
     two = [container(tmp_path, number=number) for number in (1, 2)]
-    parts, before = context(tmp_path, *two), [each.facts() for each in two]
+    parts, before = context(tmp_path, *two), [ContainerFact(**each.facts()) for each in two]
     assert roll_back_application.others_kept(parts, before, ["api"]).observe().ok
     parts.production.containers = lambda: two[:1]
     seen = roll_back_application.others_kept(parts, before, ["api"]).observe()
@@ -199,4 +218,7 @@ def test_sidecar_of_a_container_that_is_gone(tmp_path: Path, joined: str, *, ok:
     """What shares a namespace must share it with a container that is there."""
     both = (container(tmp_path), container(tmp_path, "tunnel", joined=(joined,)))
     parts = context(tmp_path, *both, sharing_with=lambda _: {"tunnel": "the network of api"})
-    assert roll_back_application.others_kept(parts, [each.facts() for each in both], ["api"]).observe().ok is ok
+    assert (
+        roll_back_application.others_kept(parts, [ContainerFact(**each.facts()) for each in both], ["api"]).observe().ok
+        is ok
+    )

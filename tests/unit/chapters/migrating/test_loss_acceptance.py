@@ -45,8 +45,8 @@ def test_loss_is_accepted_with_the_lowest_revision_only(tmp_path: Path, accepted
     seen = loss_acceptance.expected(parts).observe()
     assert (seen.ok, seen.final) == (ok, True)
     assert NOTE in seen.seen
-    assert parts.incident.facts["loss"] == [NOTE]
-    assert ("loss accepted" in parts.incident.facts) is ok
+    assert parts.incident.facts.loss == (NOTE,)
+    assert (parts.incident.facts.loss_accepted is not None) is ok
 
 
 def test_what_was_accepted_counts_until_more_would_be_lost(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_behind_the_downgrade_nothing_is_left_to_accept(tmp_path: Path) -> None:
     parts = context(tmp_path, options=Options(accept_loss="r2"))
     loss_acceptance.expected(parts).observe()
     assert again(parts, Counted("r1", columns={"orders": {"id"}})).ok
-    assert parts.incident.facts["loss"] == [NOTE]
+    assert parts.incident.facts.loss == (NOTE,)
 
 
 def test_downgrade_that_broke_off_between_two_revisions(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_unknown_loss_is_accepted_for_the_state_that_the_database_is_in(tmp_path
     asks = Function(Shape.REAL, (), True, False)  # noqa: FBT003
     parts, then = context(tmp_path, Migration("r3", asks, asks), step("r2")), Counted("r3")
     assert again(parts, then, accept_loss="r2").ok
-    assert set(parts.incident.facts["loss accepted"]) == {"revision", "losses", "state"}
+    assert parts.incident.facts.loss_accepted.state.snapshot
     assert problems(parts.incident.journal.path) == []
     assert again(parts, then).ok
     then.moment = "2"

@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from runbook.chapters.migrating.migrate_command import Direction, harmless, running, starts, words
-from runbook.settings.schema import DatabaseSettings, MigrationSettings, Project
+from runbook.settings.database import DatabaseSettings, MigrationSettings
+from runbook.settings.schema import Project
 from tests.support.incident_parts import DEADLINES, incident, production
 
 UP, DOWN = Direction.UPGRADE, Direction.DOWNGRADE

@@ -1,6 +1,5 @@
 """Limits for locks and statements, kept from the database's side: who is cancelled, when, and who is left alone."""
 
-import json
 import threading
 import time
 from pathlib import Path
@@ -14,7 +13,9 @@ from runbook.chapters.migrating.migrate_command import Direction
 from runbook.chapters.migrating.time_limits import Limits, addresses_of
 from runbook.errors import CheckFailed, CommandFailed, Inconclusive
 from runbook.incident.executor import Mode
-from runbook.settings.schema import DatabaseSettings
+from runbook.settings.database import DatabaseSettings
+from runbook.settings.host import HostSettings
+from tests.support.engine_server import FakeEngine, container
 from tests.support.incident_parts import DEADLINES, incident, production
 
 SETTINGS = DatabaseSettings(user="shop", name="shop", lock_timeout=10, statement_timeout=300)
@@ -102,16 +103,18 @@ def test_without_an_address_nobody_is_touched() -> None:
 @pytest.mark.parametrize(
     ("answer", "addresses"),
     [
-        (json.dumps({"Networks": {"a": {"IPAddress": ADDRESS, "GlobalIPv6Address": ""}}}), [ADDRESS]),
-        (json.dumps({"Networks": {"host": {"IPAddress": ""}}}), []),
-        (json.dumps({"Networks": {"a": {"IPAddress": "' OR true --"}}}), []),
-        (json.dumps({"Networks": None}), []),
+        ({"Networks": {"a": {"IPAddress": ADDRESS, "GlobalIPv6Address": ""}}}, [ADDRESS]),
+        ({"Networks": {"host": {"IPAddress": ""}}}, []),
+        ({"Networks": {"a": {"IPAddress": "' OR true --"}}}, []),
+        ({"Networks": None}, []),
         ("garbage", []),
+        (None, []),
     ],
 )
-def test_addresses_of_a_container(tmp_path: Path, answer: str, addresses: list[str]) -> None:
-    """Nothing but addresses is believed."""
-    there = production(tmp_path, incident(tmp_path), {"NetworkSettings": answer})
+def test_addresses_of_a_container(tmp_path: Path, answer: Any, addresses: list[str]) -> None:
+    """Nothing but addresses is believed; a container that is not there has none."""
+    held = [container("shop-downgrade", NetworkSettings=answer)] if answer else []
+    there = production(tmp_path, incident(tmp_path), engine=FakeEngine(held))
     assert addresses_of(there, "shop-downgrade") == addresses
 
 
@@ -119,9 +122,9 @@ def context(folder: Path, mode: Mode) -> Any:
     """The parts of a production on which a migration is to run."""
     found = incident(folder, mode)
     project = SimpleNamespace(name="shop", directory=folder, compose_files=(), env_file=".env")
-    host = SimpleNamespace(environment={})
+    host = HostSettings()
     settings = SimpleNamespace(database=SETTINGS, project=project, host=host, deadlines=DEADLINES)
-    return SimpleNamespace(incident=found, settings=settings)
+    return SimpleNamespace(incident=found, settings=settings, database=SimpleNamespace(quiet=lambda _there: None))
 
 
 @pytest.fixture(autouse=True)

@@ -1,20 +1,25 @@
 """What is started beside production to try a target: what starts the program, and nothing that leads to production."""
 
 import socket
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from runbook.chapters import startup_check
+from runbook.chapters.startup import check as startup_check
 from runbook.chapters.startup import signs
 from runbook.chapters.startup.scratch_project import ScratchProject
 from runbook.chapters.startup.signs import Signs
 from runbook.errors import EngineError, Inconclusive
-from runbook.hosts.command import Completed
+from runbook.incident.facts import Facts
 from runbook.release import ImageName, Release
-from runbook.settings.schema import DatabaseSettings, MigrationSettings, Project
+from runbook.secrets.redactor import Redactor
+from runbook.settings.database import DatabaseSettings, MigrationSettings
+from runbook.settings.schema import Project
+from tests.support.engine_server import FakeEngine, frame
+from tests.support.engine_server import container as engine_container
 from tests.support.incident_parts import DEADLINES
 from tests.support.parts import host
 
@@ -34,7 +39,7 @@ def project(folder: Path, services: dict[str, Any], *running: Any) -> dict[str, 
         containers=lambda: [container("db"), container("api"), *running],
     )
     context: Any = SimpleNamespace(
-        incident=SimpleNamespace(name="20251218T031502Z-shop-rollback"),
+        incident=SimpleNamespace(name="20251218T031502Z-shop-rollback", facts=Facts()),
         host=host(),
         production=production,
         settings=SimpleNamespace(
@@ -141,6 +146,7 @@ def test_what_is_known_needs_no_trial(
     """The settings come first, then what the start command shows; nothing is started for either."""
     monkeypatch.setattr(startup_check, "signs_of", lambda *_: signs)
     context: Any = SimpleNamespace(
+        incident=SimpleNamespace(facts=Facts()),
         settings=SimpleNamespace(migrations=MigrationSettings(at_start=declared)),
         production=SimpleNamespace(services=lambda _tag: {"api": {}}, rolled_back=("api",)),
     )
@@ -170,7 +176,7 @@ def test_image_that_is_not_read_has_no_signs(printed: str, code: int, monkeypatc
     monkeypatch.setattr(signs, "run_contained", lambda *_: answer)
     monkeypatch.setattr(signs, "_start_command", lambda *_: ["serve"])
     context: Any = SimpleNamespace(
-        host=None, settings=SimpleNamespace(migrations=MigrationSettings(), deadlines=DEADLINES)
+        host=host(), settings=SimpleNamespace(migrations=MigrationSettings(), deadlines=DEADLINES)
     )
     unread = signs.signs_of(context, "image", {}).unread
     assert unread.startswith(f"python3 in the image did not read it: exit code {code}: odd ")
@@ -180,20 +186,38 @@ def test_image_that_is_not_read_has_no_signs(printed: str, code: int, monkeypatc
 
 def test_containers_that_nobody_can_read() -> None:
     """An engine that answers odd things about the trial's containers is said, and no traceback."""
-    broken = SimpleNamespace(
-        check=lambda _command: SimpleNamespace(text="c1"),
-        ask=lambda command, read: read(Completed(command, 0, b"{}", b"", 0.1)),
-    )
+    odd = {"Id": "c1", "Config": {"Labels": {"com.docker.compose.project": "i-trial"}}}
+    engine = FakeEngine([odd])
     context: Any = SimpleNamespace(
-        incident=SimpleNamespace(name="i"), host=broken, settings=SimpleNamespace(deadlines=DEADLINES)
+        incident=SimpleNamespace(name="i"),
+        host=host(environment=engine.environment),
+        settings=SimpleNamespace(deadlines=DEADLINES),
     )
-    with pytest.raises(EngineError, match="that cannot be read"):
+    with pytest.raises(EngineError, match="something else than containers"):
         ScratchProject(context, SimpleNamespace(digests={})).containers()  # type: ignore[arg-type]
+
+
+def test_log_of_a_trial_shows_no_secret() -> None:
+    """The last lines of both streams, without what is secret."""
+    labels = {"com.docker.compose.project": "i-trial", "com.docker.compose.service": "api"}
+    log = frame("INFO begun\n") + frame("cannot log in with pa$word-4711\n", 2)
+    engine = FakeEngine([engine_container("c1", labels=labels)], logs={"c1": log})
+    redactor = Redactor()
+    redactor.learn("PASSWORD", "pa$word-4711")
+    context: Any = SimpleNamespace(
+        incident=SimpleNamespace(name="i", journal=SimpleNamespace(redactor=redactor)),
+        host=host(environment=engine.environment),
+        settings=SimpleNamespace(deadlines=DEADLINES),
+    )
+    scratch = ScratchProject(context, SimpleNamespace(digests={"api": "sha256:1"}))  # type: ignore[arg-type]
+    (found,) = scratch.containers()
+    assert scratch.log(found) == "INFO begun\ncannot log in with [secret PASSWORD]\n"
+    assert "tail=200" in engine.asked[-1]
 
 
 def test_what_cannot_be_removed_is_told_with_one_command() -> None:
     """The command takes the network as well, and ends well where no container is left."""
-    broken = SimpleNamespace(run=lambda _command: SimpleNamespace(exit_code=1, last_line="no"))
+    broken = SimpleNamespace(now=time.time, run=lambda _command: SimpleNamespace(exit_code=1, last_line="no"))
     context: Any = SimpleNamespace(
         incident=SimpleNamespace(name="I"), host=broken, settings=SimpleNamespace(deadlines=DEADLINES)
     )

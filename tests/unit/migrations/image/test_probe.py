@@ -14,7 +14,7 @@ import pytest
 
 from runbook.errors import CommandTimedOut, Inconclusive
 from runbook.hosts.command import Command, Completed
-from runbook.hosts.local import Host
+from runbook.hosts.local import LocalHost
 from runbook.migrations.image import probe as image_probe
 from runbook.migrations.image.inside import isolation
 from runbook.migrations.image.inside.function_shapes import shape_of
@@ -22,7 +22,7 @@ from runbook.migrations.image.inside.graph import between
 from runbook.migrations.image.inside.isolation import ProbeError
 from runbook.migrations.image.probe import ImageReport, ask_image, probing, read_report
 from runbook.migrations.image.report import to_json
-from runbook.settings.schema import MigrationSettings
+from runbook.settings.database import MigrationSettings
 from tests.support.parts import Heard
 
 FOLDER = Path(image_probe.__file__).parent
@@ -40,7 +40,7 @@ def run(command: Command) -> tuple[str, dict[str, Any]]:
 
 def probe(**changes: Any) -> Command:
     given: dict[str, Any] = {"environment": {}, "span": None, "deadline": 30}
-    return probing(DIGEST, MigrationSettings(), **(given | changes))[0]
+    return probing(DIGEST, MigrationSettings(), now=0.0, **(given | changes))[0]
 
 
 @pytest.mark.parametrize("path", SENT, ids=lambda path: path.name)
@@ -321,7 +321,7 @@ def test_hostile_answers_are_refused(text: str) -> None:
         read_report(text)
 
 
-class Answering(Host):
+class Answering(LocalHost):
     """A host on which the image prints what a test says, once `{marker}` in it is what was asked for."""
 
     def __init__(self, output: str, exit_code: int = 0) -> None:
@@ -338,7 +338,7 @@ class Answering(Host):
         return Completed(command, self.exit_code, self.output.replace("MARKER", found).encode(), b"no such thing", 0.1)
 
 
-def asked(host: Host) -> ImageReport:
+def asked(host: LocalHost) -> ImageReport:
     return ask_image(host, DIGEST, MigrationSettings(), environment={}, span=None, deadline=5)
 
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from runbook.production.logs.lines import LinesOfOne, is_error
-from runbook.production.logs.reader import errors_in
+from tests.support.log_lines import errors_in
 
 # Each line is an error by itself.
 ERRORS = r"""

@@ -1,17 +1,23 @@
 """Errors in logs: recognised in what frameworks really print, and counted by what they say and not by when."""
 
-import json
-import stat
-from collections.abc import Callable
+import re
+import tracemalloc
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 
 from runbook.errors import Inconclusive
-from runbook.production.logs.reader import LogErrors, Logs, errors_in, signature_of
+from runbook.production.logs.counter import signature_of
+from runbook.production.logs.reader import LogErrors, Logs
 from runbook.secrets.redactor import Redactor
-from runbook.settings.schema import LogSettings
-from tests.support.parts import production
+from runbook.settings.application import LogSettings
+from tests.support.engine_server import FakeEngine, container, frame
+from tests.support.incident_parts import production
+from tests.support.log_lines import errors_in
+from tests.support.parts import Heard
 
 TRACEBACK = """\
 api-1  | 2025-12-18T03:00:01.123Z ERROR app.orders request 7f3a failed
@@ -144,53 +150,59 @@ def test_new_errors_are_those_not_seen_before() -> None:
     assert now.total == 58
 
 
-DOCKER = """#!/bin/sh
-cd "${0%/*}/.."
-case " $* " in
-    *" ps "*) echo 1 2 ;;
-    *" inspect "*) cat inspected.json ;;
-    *" --since "*) cat out; cat err >&2; exit "$(cat code)" ;;
-    *" logs "*) for service; do :; done; grep "^$service-" ever; exit 0 ;;
-esac
-"""
-DRIVER_REFUSES = (
-    'time="2026-11-28T12:12:29Z" level=warning msg="Can\'t retrieve logs for \\"shop-api-1\\":'
-    ' Error response from daemon: configured logging driver does not support reading"\n'
-)
-EVER = "api-1  | ready\njobs-1  | ready\n"
 Given = Callable[..., Logs]
 Look = Callable[..., LogErrors]
+#: What the services wrote by now: nothing within the window, and a line before.
+QUIET = {"api": "", "jobs": ""}
+EVER = {"api": "ready\n", "jobs": "ready\n"}
+REFUSED = "configured logging driver does not support reading"
 
 
 @pytest.fixture
-def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Given:
-    """The logs of api and jobs through a `docker` that answers as it is told."""
-    program = tmp_path / "bin" / "docker"
-    program.parent.mkdir()
-    program.write_text(DOCKER)
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+def logs(tmp_path: Path) -> Given:
+    """The logs of api and jobs through an engine that answers as it is told; `instead` is for a service's log."""
 
-    def container(service: str, driver: str) -> dict[str, object]:
-        labels = {"service": service, "project.working_dir": str(tmp_path)}
-        return {
-            "Id": service,
-            "Name": f"/shop-{service}-1",
-            "Image": "sha256:1",
-            "Config": {"Image": "x:1", "Labels": {f"com.docker.compose.{name}": text for name, text in labels.items()}},
-            "State": {"Status": "running", "StartedAt": "", "ExitCode": 0},
-            "NetworkSettings": {},
-            "HostConfig": {"LogConfig": {"Type": driver, "Config": {}}},
-        }
+    def of(service: str, driver: str, *, tty: bool) -> dict[str, Any]:
+        labels = {"service": service, "project.working_dir": str(tmp_path), "project": "shop", "oneoff": "False"}
+        return container(
+            service,
+            Name=f"/shop-{service}-1",
+            Config={"Tty": tty},
+            HostConfig={"LogConfig": {"Type": driver, "Config": {}}},
+            labels={f"com.docker.compose.{name}": text for name, text in labels.items()},
+        )
 
-    def read(out: str = "", err: str = "", code: int = 0, ever: str = EVER, driver: str = "json-file") -> Logs:
-        inspected = [container("api", driver), container("jobs", "json-file")]
-        files = {"inspected.json": json.dumps(inspected), "out": out, "err": err, "code": str(code), "ever": ever}
-        for name, text in files.items():
-            (tmp_path / name).write_text(text)
-        return Logs(production(tmp_path), LogSettings(), str)
+    def read(  # noqa: PLR0913 - what differs between tests
+        api: str | bytes = "",
+        jobs: str = "",
+        *,
+        ever: Mapping[str, str] = EVER,
+        driver: str = "json-file",
+        tty: bool = False,
+        instead: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Logs:
+        recent = {"api": api, "jobs": jobs}
+
+        def answer(path: str) -> Any:
+            found = re.fullmatch(r"/containers/(\w+)/logs\?(.*)", path)
+            if found is None:
+                return None
+            if found[1] in instead:
+                return instead[found[1]]
+            text = (recent if "since=" in found[2] else ever)[found[1]]
+            lines = text if isinstance(text, bytes) else "".join(text.splitlines(keepends=True)[-50_000:])
+            return lines if isinstance(lines, bytes) else lines.encode() if tty else framed(lines)
+
+        engine = FakeEngine([of("api", driver, tty=tty), of("jobs", "json-file", tty=tty)], instead=answer)
+        site = production(tmp_path, Heard(), engine=engine)
+        return Logs(site, LogSettings(), str)
 
     return read
+
+
+def framed(text: str) -> bytes:
+    """Lines as the engine sends them, those of both streams mixed."""
+    return b"".join(frame(line, 1 + number % 2) for number, line in enumerate(text.splitlines(keepends=True)))
 
 
 @pytest.fixture
@@ -200,24 +212,36 @@ def observe(logs: Given) -> Look:
 
 
 def test_quiet_logs_show_no_errors(observe: Look) -> None:
-    """Software that is quiet for a while has no errors; what Compose says of its files is none either."""
+    """Software that is quiet for a while has no errors."""
     assert observe().counts == {}
-    about_files = 'level=warning msg="The \\"X\\" variable is not set. Defaulting to a blank string."\n'
-    assert observe("api-1  | ready\n", about_files).counts == {}
+
+
+@pytest.mark.parametrize("tty", [False, True])
+def test_errors_of_both_streams_count_by_service(observe: Look, tty: bool) -> None:  # noqa: FBT001 - a parameter
+    """Each line counts, also a last one without an end, and one with the line ends of a terminal."""
+    found = observe("ready\nERROR no price of order 1\r\nERROR no price of order 2", "ERROR no price\n", tty=tty)
+    assert found.counts == {"api: ERROR no price of order <n>": 2, "jobs: ERROR no price": 1}
+
+
+def test_line_that_comes_in_pieces_is_one(observe: Look) -> None:
+    """The engine cuts long lines, and the network cuts anywhere."""
+    pieces = [frame("ERROR no "), frame("price\nrea"), frame("dy\n")]
+    assert observe(b"".join(pieces)).counts == {"api: ERROR no price": 1}
 
 
 @pytest.mark.parametrize(
     ("answers", "why"),
     [
-        pytest.param({"err": DRIVER_REFUSES}, "driver does not support reading", id="no-log-can-be-read"),
-        pytest.param({"out": "jobs-1  | ready\n", "err": DRIVER_REFUSES}, "does not support reading", id="one-cannot"),
-        pytest.param({"out": "jobs-1  | ready\n", "driver": "none"}, "no logs are kept of shop-api-1", id="none"),
-        pytest.param({"out": "api-1  | x\n", "err": "error from daemon in stream: bad\n"}, "in stream: bad", id="torn"),
-        pytest.param({"out": "api-1  | ready\n", "code": 1}, "cannot be read", id="exit-code"),
-        pytest.param({"ever": ""}, "shop-api-1, shop-jobs-1 never wrote a line", id="nothing-ever"),
+        pytest.param({"instead": {"api": (501, {"message": REFUSED})}}, "driver does not support reading", id="driver"),
+        pytest.param({"jobs": "x\n", "instead": {"api": (500, {"message": REFUSED})}}, "not support", id="one-cannot"),
+        pytest.param({"jobs": "ready\n", "driver": "none"}, "no logs are kept of shop-api-1", id="none"),
+        pytest.param({"api": frame("x\n") + frame("Error grabbing logs: bad\n", 3)}, "stream: Error grabb", id="torn"),
+        pytest.param({"api": frame("ERROR x\n")[:-3]}, "cannot be read", id="broken-off"),
+        pytest.param({"instead": {"jobs": OSError()}}, "logs of shop-jobs-1 cannot be read", id="no-answer"),
+        pytest.param({"ever": QUIET}, "shop-api-1, shop-jobs-1 never wrote a line", id="nothing-ever"),
     ],
 )
-def test_logs_that_cannot_be_read_are_no_good_news(observe: Look, answers: dict[str, str], why: str) -> None:
+def test_logs_that_cannot_be_read_are_no_good_news(observe: Look, answers: dict[str, Any], why: str) -> None:
     """Where logs cannot be read, of one container even, nothing is known."""
     with pytest.raises(Inconclusive, match=why):
         observe(**answers)
@@ -227,22 +251,35 @@ def test_logs_of_endless_lines_are_not_held(observe: Look, monkeypatch: pytest.M
     """Lines may be of any length: what is read of them all has a limit."""
     monkeypatch.setattr("runbook.production.logs.reader._MOST_BYTES", 1000)
     with pytest.raises(Inconclusive, match="too long to be read"):
-        observe("api-1  | " + "x" * 2000)
+        observe("x" * 600, "x" * 600)
+
+
+def test_memory_stays_flat_whatever_is_written(observe: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log is counted as it comes: 40 MB of it, in lines and in one line, take a few."""
+    monkeypatch.setattr("runbook.production.logs.reader.ErrorCounter.feed", lambda *_: None)
+    text = frame("x" * 999 + "\n") * 20_000 + frame("y" * 1000) * 20_000
+    tracemalloc.start()
+    try:
+        observe(text)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 8_000_000
 
 
 def test_logs_that_are_read_in_part_say_so(observe: Look) -> None:
     """Of a flood the newest lines are read, and the containers are named."""
-    assert observe("api-1  | x\n" * 50000 + "jobs-1  | x\n").cut == ("api-1",)
+    assert observe("x\n" * 50000, "x\n").cut == ("shop-api-1",)
 
 
 @pytest.mark.parametrize("before", [None, {"api: ERROR known": 1}])
 def test_logs_that_are_read_in_part_are_no_good_news(logs: Given, before: dict[str, int] | None) -> None:
     """A flood may hide an error that came before the lines that are read; one among them is told all the same."""
-    expected = logs("api-1  | x\n" * 50000).check_no_new_errors(before)
+    expected = logs("x\n" * 50000).check_no_new_errors(before)
     with pytest.raises(
-        Inconclusive, match=r"of api-1 only the newest 50000 lines .* → read the rest: docker compose .* logs"
+        Inconclusive, match=r"of shop-api-1 only the newest 50000 lines .* → read the rest: docker compose .* logs"
     ):
         expected.observe()
-    seen = logs("api-1  | x\n" * 50000 + "api-1  | ERROR new\n").check_no_new_errors(before).observe()
+    seen = logs("x\n" * 50000 + "ERROR new\n").check_no_new_errors(before).observe()
     assert not seen.ok
     assert "api: ERROR new" in seen.seen

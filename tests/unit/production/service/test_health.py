@@ -3,6 +3,7 @@
 import json
 import ssl
 import subprocess
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,11 +15,13 @@ import pytest
 from runbook.actions import Check, Observation
 from runbook.errors import CheckFailed, Inconclusive, NoAnswer, RunbookError, Why
 from runbook.hosts.http import HttpClient, HttpResponse
+from runbook.polling import wait_for
 from runbook.production.containers import Container
 from runbook.production.service.health import Health
 from runbook.production.service.health_answers import not_ready
 from runbook.production.service.stuck_containers import StuckContainers
-from runbook.settings.schema import Deadlines, HealthSettings
+from runbook.settings.application import HealthSettings
+from runbook.settings.schema import Deadlines
 from tests.support import parts
 from tests.support.incident_parts import incident
 from tests.support.parts import Asked, Heard, Reply, serving
@@ -91,6 +94,7 @@ def health_of(*containers: Container, **settings: Any) -> tuple[Health, Heard]:
     """The health of these containers, asked for the host shop.example."""
     heard = Heard()
     site = SimpleNamespace(
+        host=SimpleNamespace(now=time.time),
         project=SimpleNamespace(services=("api",)),
         of_services=lambda _services: list(containers),
         application=lambda: list(containers),
@@ -98,6 +102,31 @@ def health_of(*containers: Container, **settings: Any) -> tuple[Health, Heard]:
     )
     chosen = HealthSettings.model_validate({"required": ["database"], **settings})
     return Health(site, HttpClient(2, heard), chosen, {"Host": "shop.example", **chosen.headers}, DEADLINES), heard  # type: ignore[arg-type]  # a part of it
+
+
+@pytest.mark.parametrize(
+    ("then", "undisturbed", "at_once"),
+    [
+        pytest.param(api(), True, True, id="the same"),
+        pytest.param(api(), False, False, id="the engine told of something"),
+        pytest.param(api(id="c2"), True, False, id="another container"),
+        pytest.param(api(restarts=1), True, False, id="restarted"),
+        pytest.param(api(health="unhealthy"), True, False, id="unhealthy"),
+    ],
+)
+def test_what_was_proved_counts_while_nothing_happens(then: Container, *, undisturbed: bool, at_once: bool) -> None:
+    """A second check of the same containers takes one look; of any others, or after an event, it is made anew."""
+    health, _ = health_of(api())
+    site: Any = health._production
+    asked: list[float] = []
+    health._undisturbed_since = lambda moment: (asked.append(moment), undisturbed)[1]
+    first = wait_for(health.check_containers_healthy())
+    assert (first.seen.ok, first.looks > 1) == (True, True)
+    assert asked == []
+    (proved,) = health._steady
+    site.application = lambda: [then]
+    assert health.check_containers_healthy().observe().ok is at_once
+    assert asked == ([proved.seen] if then == api() else [])
 
 
 def port_of(url: str) -> int:

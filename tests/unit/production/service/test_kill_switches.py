@@ -16,7 +16,7 @@ from runbook.hosts.http import HttpClient
 from runbook.production.env_file import EnvFileOnHost
 from runbook.production.service.kill_switches import KillSwitch, Users, choose, position_of
 from runbook.secrets.redactor import Redactor
-from runbook.settings.schema import SwitchSettings
+from runbook.settings.application import SwitchSettings
 from tests.support.incident_parts import COMPOSE, incident, production
 from tests.support.parts import Asked, Reply, serving
 

@@ -9,7 +9,8 @@ from runbook.errors import Inconclusive
 from runbook.polling import wait_for
 from runbook.production.containers import Container
 from runbook.production.service.traffic import TrafficGate
-from runbook.settings.schema import ServiceCommand, TrafficSettings
+from runbook.settings.application import ServiceCommand, TrafficSettings
+from tests.support.engine_server import FakeEngine, container
 from tests.support.parts import Reply, asking, host, production, serving
 
 
@@ -49,6 +50,26 @@ def test_gate_that_says_neither_is_not_known(tmp_path: Path, said: str | None) -
         (tmp_path / "gate").write_text(said)
     with pytest.raises(Inconclusive, match="does not say whether it is open or closed"):
         gate_of(tmp_path).state()
+
+
+def test_only_a_gate_that_holds_may_say_so(tmp_path: Path) -> None:
+    """`held` is a state of a gate with a command for it; holding converges, and resuming ends it."""
+    (tmp_path / "gate").write_text("held")
+    with pytest.raises(Inconclusive, match="open or closed"):
+        gate_of(tmp_path).state()
+    gate = gate_of(tmp_path, hold=ServiceCommand(command=("sh", "-c", "echo held > gate")))
+    assert gate.state() == "held"
+    assert gate.hold().already() == "the gate is held"
+    assert (gate.pause().already(), gate.resume().already()) == (None, None)
+    host().check(gate.resume().commands[0])
+    assert gate.hold().already() is None
+
+
+def test_held_gate_does_not_stop_who_goes_on(tmp_path: Path) -> None:
+    """Nobody asks the public address while it would only wait."""
+    (tmp_path / "gate").write_text("held")
+    gate = gate_of(tmp_path, hold=ServiceCommand(command=("sh", "-c", "echo held > gate")))
+    assert gate.check_consistent(lambda: True).observe().ok
 
 
 def test_pausing_and_resuming_converge(tmp_path: Path) -> None:
@@ -258,13 +279,15 @@ def test_gate_whose_container_stands_still_is_not_waited_for(
     monkeypatch.setattr("runbook.production.service.stuck_containers._SURE", 0.0)
     gate = gate_of(tmp_path, state=ServiceCommand(service="gateway", command=("gate", "state")))
     site: Any = gate._production
-    site.host = host(environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    engine = FakeEngine([container("c1")], inside=lambda *_: (0, "closed\n", ""))
+    site.host = host(environment={"PATH": f"{tmp_path}:/usr/bin:/bin"} | engine.environment)
     site.containers = lambda: [gateway(state)]
     (tmp_path / "docker").write_text("#!/bin/sh\necho closed\n")
     (tmp_path / "docker").chmod(0o755)
     found = gate.check_state("open").observe()
     assert (found.ok, found.final, "nothing starts it again" in found.seen) == (False, final, final)
     assert gate.check_state("closed").observe().ok
+    engine.inside = lambda *_: (1, "", "no gate")
     (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
     if final:
         assert gate.check_state("open").observe().final

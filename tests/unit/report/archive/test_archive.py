@@ -30,6 +30,12 @@ def only(reports: Path) -> Summary:
     return found
 
 
+def test_what_images_reported_is_no_record(tmp_path: Path) -> None:
+    """It lies among the records, and nothing is said of it."""
+    (tmp_path / ".images").mkdir()
+    assert read(tmp_path).left_out == []
+
+
 def names(archive: Archive) -> list[str]:
     return [each.name for each in archive.summaries]
 
@@ -62,8 +68,19 @@ def test_rollback_in_one_line(tmp_path: Path) -> None:
 )
 def test_each_kind_is_told(tmp_path: Path, kind: str, mode: str, group: str, words: str) -> None:
     """Each kind of run has its group and its words; a kind that nobody knows is unknown."""
-    filed(tmp_path, WHEN, [opened(kind, mode=mode), closed("passed")], "record")
+    filed(tmp_path, WHEN, [opened(kind, mode=mode), closed("passed", changes=("it is changed",))], "record")
     assert (only(tmp_path).group, only(tmp_path).kind) == (group, words)
+
+
+@pytest.mark.parametrize("kind", ["rollback", "emergency"])
+def test_what_changed_nothing_is_a_kind_of_its_own(tmp_path: Path, kind: str) -> None:
+    """A refusal is no rollback; of a run that was killed nobody knows, and a rehearsal is one whatever it changed."""
+    filed(tmp_path, WHEN, [opened(kind), closed("failed")], "record")
+    assert (only(tmp_path).group, only(tmp_path).kind) == ("unchanged", f"{kind} that changed nothing")
+    killed = filed(tmp_path / "killed", WHEN, [opened(kind)])
+    assert only(killed.parent).group == kind
+    filed(tmp_path / "rehearsed", WHEN, [opened("rehearsal"), closed("failed")])
+    assert only(tmp_path / "rehearsed").group == "rehearsal"
 
 
 def test_kind_of_a_plan_in_a_rehearsal_is_a_plan(tmp_path: Path) -> None:

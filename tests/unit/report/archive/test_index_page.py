@@ -61,7 +61,7 @@ def test_page_lists_each_incident_with_its_numbers(tmp_path: Path) -> None:
 
 def test_unknown_is_called_unknown(tmp_path: Path) -> None:
     """What was not reached, not measured, or is no question for this kind of run, is said so, and is never 0."""
-    filed(tmp_path, "2026-01-01T10:00:00", [opened(), closed("failed")])
+    filed(tmp_path, "2026-01-01T10:00:00", [opened(), closed("failed", changes=("traffic is paused",))])
     filed(tmp_path, "2026-01-02T10:00:00", [opened("plan"), closed("planned")])
     text = shown(tmp_path)
     assert "by anna shop - not reached unknown 1.0 s" in text
@@ -126,7 +126,8 @@ def test_page_of_no_records_says_how_to_make_one(tmp_path: Path) -> None:
 def test_recoveries_are_those_of_rollbacks_and_rehearsals(tmp_path: Path) -> None:
     """Rollbacks and rehearsals are charted, oldest first; one that did not recover has a place and no height."""
     filed(tmp_path, "2026-01-01T10:00:00", over(after=50))
-    filed(tmp_path, "2026-01-03T10:00:00", [opened(), closed("failed")])
+    filed(tmp_path, "2026-01-03T10:00:00", [opened(), closed("failed", changes=("traffic is paused",))])
+    filed(tmp_path, "2026-01-05T10:00:00", [opened(), closed("failed")])
     filed(tmp_path, "2026-01-02T10:00:00", [opened("rehearsal"), *over(after=100)[1:]])
     filed(tmp_path, "2026-01-04T10:00:00", [opened("plan"), closed("planned")])
     recoveries = found(tmp_path).recoveries

@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 
+from runbook.incident.facts import QuarantineFact, RestorePointFact
 from runbook.journal.journal import Entry
 from runbook.report.follow_up.follow_ups import (
     Announcement,
     FollowUps,
     LeftFile,
-    Quarantined,
-    RestorePoint,
-    RestoreStep,
+    Message,
     SwitchOff,
     Ticket,
     follow_ups,
@@ -167,7 +166,7 @@ def test_switch_that_is_on_again() -> None:
 def test_quarantine() -> None:
     """What must not be deployed again, and where that is written down; nothing where no digest was known."""
     fact = {"tag": "v2", "digests": {"api": "sha256:1"}, "since": "2025-12-18T03:00:00Z", "file": "/srv/q.jsonl"}
-    assert Journal().fact("quarantined", fact).closed().quarantined == (Quarantined(**fact),)
+    assert Journal().fact("quarantined", fact).closed().quarantined == (QuarantineFact(**fact),)
     assert Journal().fact("quarantined", fact | {"digests": {}}).closed().quarantined == ()
 
 
@@ -178,8 +177,8 @@ def test_restore_points() -> None:
     fact = {"path": "/srv/i-1.dump", "size": 2, "sha256": "11", "restore": restore}
     found = Journal().fact("restore point", older).fact("restore point", fact).fact("restore point", fact).closed()
     assert found.restore_points == (
-        RestorePoint("/srv/i-0.dump", 1, "00"),
-        RestorePoint("/srv/i-1.dump", 2, "11", (RestoreStep("go there", "cd /srv"),)),
+        RestorePointFact(**older),
+        RestorePointFact(**fact),
     )
 
 
@@ -210,7 +209,8 @@ def test_nothing_to_do_when_it_is_over() -> None:
     assert Journal().step("all is well", "passed").closed().to_do == ()
     assert Journal(mode="plan").step("all is well", "failed").closed("failed").to_do == ()
     assert Journal(type="unlock").closed().to_do == ()
-    assert follow_ups([]).nothing
+    found = follow_ups([])
+    assert (found.to_do, found.switches_off, found.left_anything) == ((), (), False)
 
 
 def test_users_who_are_kept_out_come_first() -> None:
@@ -219,8 +219,7 @@ def test_users_who_are_kept_out_come_first() -> None:
     found = journal.closed("failed", ("2_roll_back.feature::Users return",), "user traffic is paused")
     assert found.to_do == (
         ToDo(
-            "Let users in: they are kept out by the traffic gate (closed by nobody that this record knows of), as far"
-            " as this record knows.",
+            "Resume traffic: the gate was closed by nobody that this record knows of, as far as this record knows.",
             RESUME,
         ),
         ToDo("It stopped at “Then the api is ready”. What helps: read its log."),
@@ -250,7 +249,7 @@ def test_gate_that_nobody_looked_at_since(changes: tuple[str, ...], *, kept_out:
     journal = Journal().observe("before")
     for summary in changes:
         journal.change(summary, "begun", "done", commands=["gate"])
-    assert ("Let users in" in words(follow_ups(journal.entries))) is kept_out
+    assert ("Resume traffic" in words(follow_ups(journal.entries))) is kept_out
 
 
 def test_killed_run() -> None:
@@ -320,7 +319,7 @@ def test_journal_that_was_changed_is_not_gone_on_with() -> None:
     found = follow_ups(journal.entries, end_unknown=True).to_do
     assert [item.command for item in found] == ["pytest features", "", ""]
     assert "How it ended is not known" in found[0].text
-    assert "Let users in" in found[1].text
+    assert "Resume traffic" in found[1].text
     assert "was begun and never finished" in found[2].text
 
 
@@ -336,3 +335,51 @@ def test_what_somebody_vouched_for() -> None:
         "Check “Then metrics are scraped”: it could not be checked, and ada vouched for it (I looked).",
         "Reconcile the data: what the downgrade destroyed is in the restore point alone (column orders.note: 2 rows).",
     ]
+
+
+def test_messages_are_shown_with_what_became_of_them() -> None:
+    """In their order; one whose run died is of unknown fate; one that was told again by the next run is its own."""
+    journal = Journal()
+    for turn, state in (("started", "begun"), ("held", "begun"), ("started", "done"), ("held", "failed")):
+        more = {"begun": {"title": turn, "text": "text"}, "done": {"receipt": "accepted"}, "failed": {"why": "down"}}
+        journal.add("told", turn=turn, about="", state=state, **more[state])
+    journal.add("told", turn="interrupted", about="2.1.1", state="begun", title="interrupted", text="text")
+    found = follow_ups(journal.entries)
+    assert found.messages == (
+        Message("started", "2025-12-18T03:01:00.000000Z", "started", "text", "done"),
+        Message("held", "2025-12-18T03:02:00.000000Z", "held", "text", "failed", "down"),
+        Message("interrupted", "2025-12-18T03:05:00.000000Z", "interrupted", "text"),
+    )
+    assert found.left_anything
+
+
+def closed(journal: Journal, outcome: str, **more: Any) -> list[str]:
+    """What is to do, each with its command, after a run that ended so."""
+    entries = journal.add("closed", outcome=outcome, **({"changes_made": ["x"], "remaining": []} | more)).entries
+    return [f"{each.text} {each.command}".strip() for each in follow_ups(entries).to_do]
+
+
+def test_what_a_restore_leaves() -> None:
+    """The application that stands still is started, and the database of before removed, by commands that are given."""
+    fact = {"path": "/d", "sha256": "0" * 64, "database": "shop", "kept_as": "shop_before_1", "revisions": ["r1"]}
+    journal = Journal(type="restore").fact("restored", fact | {"start": "up", "remove": "drop"})
+    assert closed(journal, "passed") == [
+        "The application is stopped; once the env file names a release that fits the schema r1, start it: type: up",
+        "When nobody needs the rows of before any more, remove the database shop_before_1. drop",
+    ]
+
+
+def test_rows_that_were_kept_are_put_back() -> None:
+    """What the downgrade destroyed, what of it is kept elsewhere, and the command."""
+    fact = {"path": "/r", "sha256": "0" * 64, "kept": ["a.b"], "left_out": ["a.c: no key"], "put_back": "psql"}
+    (told,) = closed(Journal().fact("kept rows", fact), "passed")
+    assert told.startswith("When the forward-fix has migrated the schema, put back what the downgrade destroyed: a.b.")
+    assert told.endswith(" It has not: a.c: no key. psql")
+
+
+@pytest.mark.parametrize(("at", "typed"), [("r3", "pytest features -m restore"), ("r2", "pytest features --resume")])
+def test_from_half_way_nothing_goes_on(at: str, typed: str) -> None:
+    """At no revision all is brought back first; between two revisions it is gone on with."""
+    fact = {"direction": "downgrade", "revisions": [at], "began": ["r3"], "to": "r1", "changed": ["x is gone"]}
+    journal = Journal(typed=["pytest", "features"]).fact("half way", fact | {"way_back": "pytest features -m restore"})
+    assert any(typed in each for each in closed(journal, "failed", remaining=["f::Later"]))

@@ -307,7 +307,7 @@ KILLED = "This run was killed"
             id="emergency",
         ),
         pytest.param({"type": "plan", "mode": "plan"}, "", id="plan"),
-        pytest.param({"type": "validation"}, "", id="validation"),
+        pytest.param({"type": "validation", "mode": "validate"}, "", id="validation"),
         pytest.param({"type": "unlock"}, "", id="unlock"),
     ],
 )
@@ -338,7 +338,8 @@ def test_page_says_that_users_were_not_served_in_the_end(tmp_path: Path) -> None
     journal.write("closed", outcome="failed", changes_made=[])
     journal.close()
     text = shown(journal.path)
-    assert "Users were not served when it ended: the last probe of the public address had the answer HTTP 502" in text
+    assert "Users not served since " in text
+    assert "UTC, was answered HTTP 502" in text
     assert "Without service at least" in text
 
 

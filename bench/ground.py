@@ -1,0 +1,81 @@
+"""The practice production on which the contenders are measured in turn: brought back to the same day before each."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rehearsal.docker_host.engine import plugin_dirs
+from rehearsal.env_file import set_tag
+from rehearsal.incidents.catalogue import LIVE, find_incident
+from rehearsal.incidents.database import sql
+from rehearsal.practice_production import PracticeProduction
+
+ROOT = Path(__file__).parents[1]
+_KEPT = "kept_for_bench"
+
+
+class Ground:
+    """One production; `folder` is where records and its first day are kept."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="runbook-bench-"))
+        self.practice = PracticeProduction(ROOT, _say, plugin_dirs=plugin_dirs())
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of contenders: where docker finds the registry's login, and the public address."""
+        own = {"DOCKER_CONFIG": str(self.practice.folder / "docker-config"), "GATEWAY": self.practice.gateway_url}
+        return {**os.environ, **own}
+
+    def raise_up(self) -> None:
+        """Raise it, validate its release as CI does, and keep what it is then."""
+        self.practice.raise_up(LIVE)
+        self.suite("-m", "post_deploy")
+        shutil.copytree(self.practice.server, self.folder / "server")
+        self._stop()
+        sql(self.practice, f'CREATE DATABASE "{_KEPT}" TEMPLATE shop', database="postgres")
+
+    def plant(self, incident: str) -> None:
+        """Bring it back to the first day, and plant an incident; `post_deploy` is none."""
+        self._stop()
+        sql(self.practice, "DROP DATABASE shop WITH (FORCE)", database="postgres")
+        sql(self.practice, f'CREATE DATABASE shop TEMPLATE "{_KEPT}" OWNER shop', database="postgres")
+        for path in self.practice.server.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.copytree(self.folder / "server", self.practice.server, dirs_exist_ok=True)
+        self._docker("exec", f"{self.practice.name}-gateway-1", "gate", "open")
+        set_tag(self.practice.server / ".env", LIVE)
+        self.practice.engine.compose(self.practice.server, "up", "--detach")
+        self.practice.wait_ready(LIVE, 120)
+        if incident != "post_deploy":
+            find_incident(incident).go_wrong(self.practice)
+
+    def suite(self, *arguments: str) -> None:
+        """Run the runbook, which must end well."""
+        command = [*self.runbook, *arguments]
+        subprocess.run(command, cwd=ROOT, env=self.environment, check=True, stdout=subprocess.DEVNULL)
+
+    @property
+    def runbook(self) -> list[str]:
+        """The beginning of each command of the suite."""
+        reports = str(self.folder / "reports")
+        features, settings = str(ROOT / "features"), str(self.practice.settings)
+        return [sys.executable, "-m", "pytest", features, "--settings", settings, "--reports", reports]
+
+    def take_down(self) -> None:
+        """Remove everything."""
+        self.practice.take_down()
+        shutil.rmtree(self.folder)
+
+    def _stop(self) -> None:
+        self.practice.engine.compose(self.practice.server, "rm", "--stop", "--force", "--volumes", "api", "jobs")
+
+    def _docker(self, *arguments: str) -> None:
+        subprocess.run(["docker", *arguments], env=self.environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is a command line

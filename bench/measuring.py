@@ -1,0 +1,128 @@
+"""One contender measured once: what users met meanwhile, and what it cost."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.ground import ROOT, Ground
+from rehearsal.incidents.catalogue import INCIDENTS, LIVE
+
+RATE = 50.0  # requests a second
+_BEFORE, _AFTER = 2.0, 3.0  # seconds of load before the command and after its end
+_LONGEST = 300.0  # seconds for one contender
+_FAILS = 500
+
+#: Who is measured in which incident; the floor and rollout do nothing but bring up a release.
+CONTENDERS: dict[str, tuple[str, ...]] = {
+    "regression": ("floor", "hand", "ansible", "rollout", "suite"),
+    "breaking-migration": ("hand", "ansible", "suite"),
+    "export-leak": ("hand", "ansible", "suite"),
+    "post_deploy": ("hand", "ansible", "suite"),
+}
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one contender did in one round; times are in seconds from its command."""
+
+    contender: str
+    ended: float
+    exit_code: int
+    #: When the last request was sent that failed, was refused, or (export-leak) was answered with data.
+    recovered: float
+    failed: int
+    refused: int
+    #: The longest that a request waited which was answered well.
+    slowest: float
+    cpu: float
+    #: The largest process, in MiB.
+    memory: float
+    #: Processes that this machine started meanwhile, health checks of the containers among them.
+    processes: int
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The same for JSON."""
+        return asdict(self)
+
+
+def command_of(contender: str, incident: str, ground: Ground, ansible: Path) -> list[str]:
+    """The command that a person would type."""
+    here = ROOT / "bench/contenders"
+    if contender in ("floor", "hand", "rollout"):
+        return [str(here / f"{contender}.sh"), incident, LIVE]
+    if contender == "ansible":
+        told = {"incident": incident, "target": LIVE, "folder": str(ground.practice.server)}
+        told["gateway"] = ground.practice.gateway_url
+        return [str(ansible), str(here / "playbook.yml"), "--extra-vars", json.dumps(told)]
+    execute = ["--execute", ground.practice.name]
+    if incident == "post_deploy":
+        return [*ground.runbook, "-m", "post_deploy"]
+    if incident == "export-leak":
+        return [*ground.runbook, "-m", "emergency", *execute]
+    return [*ground.runbook, "--to", LIVE, *INCIDENTS[incident].arguments, *execute]
+
+
+def measured(contender: str, incident: str, ground: Ground, ansible: Path) -> Round:
+    """Plant the incident, let users come, and let one contender deal with it."""
+    ground.plant(incident)
+    paths = ["/orders"]
+    if incident == "export-leak":
+        paths.append(str(INCIDENTS[incident].asked_for))
+    urls = [ground.practice.gateway_url + path for path in paths]
+    loading = [sys.executable, "-m", "bench.load", str(RATE), *urls]
+    with subprocess.Popen(loading, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as users:
+        time.sleep(_BEFORE)
+        began, forks = time.monotonic(), _forks()
+        code, cpu, memory = _carried_out(command_of(contender, incident, ground, ansible), ground)
+        ended, forks = time.monotonic(), _forks() - forks
+        time.sleep(_AFTER)
+        answers, _ = users.communicate()
+    asked = [each for each in json.loads(answers) if each[0] >= began]
+    bad = [each for each in asked if each[3] == 0 and (each[2] == 0 or each[2] >= _FAILS)]
+    refused = [each for each in bad if each[4]]
+    leaked = [each for each in asked if each[3] == 1 and each[2] == 200]
+    harm = leaked if incident == "export-leak" else bad
+    good = [each[1] - each[0] for each in asked if each[3] == 0 and 0 < each[2] < _FAILS]
+    return Round(
+        contender,
+        ended=round(ended - began, 2),
+        exit_code=code,
+        recovered=round(max((each[0] for each in harm), default=began) - began, 2),
+        failed=len(bad) - len(refused),
+        refused=len(refused),
+        slowest=round(max(good, default=0.0), 2),
+        cpu=round(cpu, 2),
+        memory=round(memory, 1),
+        processes=forks,
+    )
+
+
+def _carried_out(command: Sequence[str], ground: Ground) -> tuple[int, float, float]:
+    """Exit code, seconds of CPU of all its processes, and MiB of the largest one."""
+    log = ground.folder / "contender.log"
+    with log.open("ab") as out:
+        at = {"cwd": ground.practice.server if command[0].endswith(".sh") else ROOT, "env": ground.environment}
+        started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **at)  # type: ignore[call-overload]  # of two kinds
+        until = time.monotonic() + _LONGEST
+        while True:
+            pid, status, usage = os.wait4(started.pid, os.WNOHANG)
+            if pid:
+                break
+            if time.monotonic() > until:
+                started.kill()
+            time.sleep(0.01)
+    started.returncode = os.waitstatus_to_exitcode(status)
+    return started.returncode, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def _forks() -> int:
+    """How many processes this machine has started since its boot."""
+    lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("processes ")))

@@ -1,0 +1,1 @@
+"""A shop in small: orders in PostgreSQL, served by gunicorn."""

@@ -1,0 +1,130 @@
+"""What the command line asks for beyond the settings, and what of it does not go together."""
+
+import pytest
+
+from harness.session.retyped import Typed
+from runbook.chapters.strategy import checked_verdict
+from runbook.clock import in_utc, utc_now
+from runbook.errors import SettingsError
+from runbook.incident.facts import Strategy
+from runbook.incident.options import Options
+from runbook.release import checked_tag
+from runbook.text import one_line
+
+#: The marks of what only validates.
+VALIDATIONS = ("post_deploy", "pre_deploy")
+#: The marks of what changes production and is no rollback.
+WHOLE_BY_MARK = ("emergency", "restore")
+
+
+def asked_for(config: pytest.Config) -> Options:
+    """What was typed. Raises SettingsError or TargetError, with a whole command, for what does not go together."""
+    option, typed = config.option, Typed.by(config)
+    _refuse_empty(config, typed)
+    if option.enable and option.disable:
+        again = typed.without("--enable")
+        raise SettingsError("--enable and --disable at once: one switch, one way, at a time", f"type {again}")
+    if (option.enable or option.disable) and "emergency" not in option.markexpr:
+        again = typed.without("-m").plus("-m", "emergency")
+        raise SettingsError("--enable and --disable turn a switch, and no emergency is selected", f"type {again}")
+    if option.override and not (option.because or "").strip():
+        again = typed.without("--because").plus("--because", "how you know")
+        raise SettingsError("--override without --because, which goes into the record", f"type {again}")
+    if option.no_migrations and not (option.because or "").strip():
+        again = typed.without("--because").plus("--because", "how you know")
+        raise SettingsError("--no-migrations without --because, which goes into the record", f"type {again}")
+    if option.strategy and (option.strategy != Strategy.BRIDGE or not (option.because or "").strip()):
+        again = typed.without("--strategy", "--because").plus("--strategy", Strategy.BRIDGE, "--because", "why")
+        raise SettingsError(
+            f"--strategy {option.strategy}{'' if option.because else ' without --because'}: a person chooses the bridge"
+            " and says why; all others follow from the verdict",
+            f"to choose it, type {again}",
+        )
+    if option.strategy and option.forward_fix:
+        again = typed.without("--strategy")
+        raise SettingsError("--strategy and --forward-fix at once: back, or forward", f"to go forward, type {again}")
+    if option.to and option.forward_fix:
+        again = typed.without("--forward-fix")
+        raise SettingsError("--to and --forward-fix at once: back, or forward", f"to go back, type {again}")
+    if option.with_configuration and option.markexpr.strip():
+        again = typed.without("--with-configuration")
+        raise SettingsError(
+            "--with-configuration restores what a rollback returns to, and none is selected", f"type {again}"
+        )
+    _refuse_release_elsewhere(config, typed)
+    if (option.markexpr.strip() == "restore") is not bool(option.dump) and not option.resume:
+        again = typed.without("-m", "--dump").plus("-m", "restore", "--dump", option.dump or "FILE")
+        raise SettingsError("-m restore and --dump FILE go together: which dump is restored", f"type {again}")
+    return Options(
+        target=checked_tag(option.to) if option.to else None,
+        forward_fix=checked_tag(option.forward_fix) if option.forward_fix else None,
+        accept_loss=option.accept_loss,
+        verdict=checked_verdict(option.verdict, option.because),
+        strategy=option.strategy,
+        because=option.because,
+        enable=option.enable,
+        disable=option.disable,
+        override=tuple(option.override),
+        release=checked_tag(option.release) if option.release else None,
+        expect=checked_tag(option.expect) if option.expect else None,
+        dump=option.dump,
+        no_migrations=option.no_migrations,
+        with_configuration=option.with_configuration,
+        close_gate_first=option.close_gate_first,
+        detected_at=_detected(option.detected_at, typed),
+        impact=one_line(option.impact) if option.impact else None,
+        severity=one_line(option.severity) if option.severity else None,
+        hosts=tuple(dict.fromkeys(filter(None, map(str.strip, (option.hosts or "").split(","))))),
+    )
+
+
+def _refuse_empty(config: pytest.Config, typed: Typed) -> None:
+    """A variable of a CI job that is not set gives an option nothing, and must not count as if it was left out."""
+    for name in (
+        "to",
+        "forward_fix",
+        "release",
+        "expect",
+        "accept_loss",
+        "verdict",
+        "strategy",
+        "enable",
+        "disable",
+        "dump",
+        "impact",
+        "severity",
+        "hosts",
+    ):
+        value, flag = getattr(config.option, name), f"--{name.replace('_', '-')}"
+        if value is not None and not value.strip():
+            again = typed.without(flag).plus(*((flag, "TAG") if name == "release" else ()))
+            raise SettingsError(f"{flag} with nothing behind it: is a variable not set?", f"without it, type {again}")
+
+
+def _detected(given: str | None, typed: Typed) -> str | None:
+    """The time at which it was detected, in UTC. Raises SettingsError where it is none, or to come."""
+    if given is None:
+        return None
+    again = f"with the time for TIME, type {typed.without('--detected-at').plus('--detected-at', 'TIME')}"
+    try:
+        found = in_utc(given)
+    except (ValueError, OverflowError):
+        raise SettingsError(f"--detected-at {given}, expected a time as 2026-01-31T03:05Z", again) from None
+    if found > utc_now():
+        raise SettingsError(f"--detected-at {given} is still to come; a time without a zone is UTC", again)
+    return found
+
+
+def _refuse_release_elsewhere(config: pytest.Config, typed: Typed) -> None:
+    """`--release` and `-m pre_deploy` go together, and `--expect` goes with `-m post_deploy`."""
+    option, mark = config.option, config.option.markexpr.strip()
+    if mark == "pre_deploy" and not option.release:
+        again = typed.without("--execute", "--expect", "--release").plus("--release", "TAG")
+        asked = "which release would be deployed?"
+        raise SettingsError(f"-m pre_deploy without --release: {asked}", f"with its image tag for TAG, type {again}")
+    belong = {"--release": (option.release, "pre_deploy"), "--expect": (option.expect, "post_deploy")}
+    for flag, (given, wanted) in belong.items():
+        if given and mark != wanted:
+            others = belong.keys() - {flag}
+            again = typed.without("-m", "--execute", *others).plus("-m", wanted)
+            raise SettingsError(f"{flag} {given} without -m {wanted}: nothing would read it", f"type {again}")

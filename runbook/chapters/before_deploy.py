@@ -1,0 +1,143 @@
+"""Whether production could come back from a release that is not deployed yet: here what runs now is the target."""
+
+from dataclasses import replace
+
+from runbook.actions import Check, Observation, left_out, recorded
+from runbook.chapters import handle_migrations, migration_facts
+from runbook.chapters.context import Context
+from runbook.chapters.identify_target import registry_digest
+from runbook.chapters.migrating import loss_acceptance, migrate_command
+from runbook.chapters.migrating.migrate_command import Direction
+from runbook.chapters.migrating.schema_revisions import unchecked
+from runbook.chapters.startup import check as startup
+from runbook.chapters.target import pinned_release, running_release
+from runbook.errors import CheckFailed, ReleaseNotFound, TargetError
+from runbook.incident.facts import ReleaseFact, Strategy
+from runbook.release import Release
+
+_ANEW = "build it anew under a new tag, then ask again"
+
+
+def note_running(context: Context) -> Check:
+    """That one release runs, on its registry digests: the target of a rollback from the release to deploy."""
+
+    def look() -> str:
+        release, before = running_release(context), context.incident.facts.target
+        if before is not None and before.digests != release.digests:
+            raise CheckFailed(
+                f"{release.tag} runs, and {before.tag} ran when this began",
+                "somebody deployed meanwhile: ask again",
+            )
+        context.incident.record_fact("target", ReleaseFact.of(release))
+        return ", ".join(release.pinned(service) for service in release.digests)
+
+    return recorded("one release, on its registry digests", look)
+
+
+def pin(context: Context) -> Check:
+    """That the registry has the release to deploy, whose digests go on record, and still has what runs now."""
+
+    def look() -> str:
+        tag = context.options.release
+        if tag is None:
+            raise TargetError("no release to deploy is named", "name it: -m pre_deploy --release TAG")
+        images = context.production.images_with_tag(tag)
+        digests = {service: registry_digest(context, image) for service, image in images.items()}
+        release, running = Release(tag, images, digests), pinned_release(context)
+        _hold_against_registry(context, running)
+        context.incident.record_fact("release to deploy", ReleaseFact.of(release))
+        if running.digests.items() <= digests.items():
+            context.incident.record_fact("nothing to do", f"{running.tag} runs already on the digests of {tag}")
+        return ", ".join(release.pinned(service) for service in digests)
+
+    return recorded("the release to deploy in the registry", look)
+
+
+def _hold_against_registry(context: Context, running: Release) -> None:
+    """Raise CheckFailed when the tag of what runs now stands for other images by now: no rollback would take them."""
+    for service, digest in running.digests.items():
+        try:
+            today = registry_digest(context, running.images[service])
+        except ReleaseNotFound:
+            today = "gone from the registry"
+        if today != digest:
+            raise CheckFailed(
+                f"{running.images[service]} runs as {digest}, and is {today} today: a rollback to it would be refused",
+                f"push what runs as {running.tag} again, and give every release a tag of its own",
+            )
+
+
+def release_to_deploy(context: Context) -> Release:
+    """The release to deploy. Raises TargetError when none was pinned in this run."""
+    found = context.incident.facts.release_to_deploy
+    if found is None:
+        raise TargetError("no release to deploy is pinned", "run the whole of it: -m pre_deploy --release TAG")
+    return found.release()
+
+
+def not_quarantined(context: Context) -> Check:
+    """That the release to deploy did not fail before."""
+    check = context.quarantine.check_not_quarantined(release_to_deploy(context).digests)
+    return replace(check, next_step=f"do not deploy it: mend what failed, and {_ANEW}")
+
+
+def continues(context: Context) -> Check:
+    """That the migrations of the release to deploy begin where the database is."""
+    if absent := unchecked(context):
+        return left_out("one head, which the database's revision leads to", absent)
+
+    def observe() -> Observation:
+        known, at = migration_facts.of(context), context.incident.facts.revisions or ()
+        ok = known.failed is not None and known.failed.continues(*at)
+        seen = f"the database is at {', '.join(at)}, the head of {release_to_deploy(context).tag} is"
+        return Observation(ok, f"{seen} {', '.join(known.database)}", final=True)
+
+    return Check(
+        "one head, which the database's revision leads to",
+        observe,
+        f"its migrations would fail: let them build upon the database's revision, and {_ANEW}",
+        acceptable=False,
+    )
+
+
+def could_start(context: Context) -> Check:
+    """That what runs now could start again on the schema that the release to deploy leaves."""
+    if absent := unchecked(context):
+        return left_out("a target that can start", absent)
+    if migration_facts.of(context).same:
+        return Check("a target that can start", lambda: Observation(ok=True, seen="the schema stays as it is"), "")
+    target = pinned_release(context)
+    helps = f"do not deploy it yet: after a rollback {target.tag} would crash at every start"
+    return startup.shows_no_migration_at_start(context, target, helps)
+
+
+def usable(context: Context) -> Check:
+    """That every revision that the release to deploy adds has a `downgrade()` that surely does something."""
+    helps = f"do not deploy it: write the downgrade(), or let the migrations only add, and {_ANEW}"
+    return replace(handle_migrations.usable(context), next_step=helps)
+
+
+def startable(context: Context) -> Check:
+    """That the command that downgrades starts, in a container like the one that would carry it out."""
+    trial = migrate_command.starts(context, release_to_deploy(context).tag, Direction.DOWNGRADE)
+    return replace(trial, next_step="do not deploy it yet: mend its image, or migrations.downgrade of the settings")
+
+
+def loss_named(context: Context) -> Check:
+    """That what would be lost is on record: what its own migrations destroy, and what a downgrade destroys."""
+    if absent := unchecked(context):
+        return left_out("what would be lost", absent)
+
+    def look() -> str:
+        known, tag = migration_facts.of(context), release_to_deploy(context).tag
+        told: list[str] = []
+        if known.failed is not None and not known.same:
+            up = loss_acceptance.of_whole_range(context, known.failed, Direction.UPGRADE)
+            told += [f"{loss}, and the migrations of {tag} destroy them" for loss in up]
+            if context.incident.facts.strategy is not Strategy.IMAGE_ONLY:
+                down = loss_acceptance.of_whole_range(context, known.failed, Direction.DOWNGRADE)
+                told += [f"{loss}, and the downgrade would destroy them" for loss in down]
+        context.incident.record_fact("loss", tuple(told))
+        return "; ".join(told) or "nothing that the database holds"
+
+    return recorded("what would be lost", look)

@@ -1,0 +1,70 @@
+"""Several hosts of one project: what must be the same on all of them, the first of which is the canary."""
+
+from dataclasses import replace
+
+from runbook.actions import Check, Observation
+from runbook.chapters.context import Context
+from runbook.errors import TargetError
+from runbook.incident.facts import Snapshot, Strategy
+from runbook.release import Release
+
+
+def differs(context: Context, seen: Snapshot) -> str:
+    """What production on this host runs otherwise than on the canary, in words; empty if nothing, or it is that."""
+    first = context.canary.incident.facts.before if context.canary else None
+    if first is None or (first.tags, first.digests) == (seen.tags, seen.digests):
+        return ""
+    if first.tags != seen.tags:
+        return f"ANOTHER RELEASE than on the first host, which runs {', '.join(first.tags)}"
+    others = [
+        f"{name} {seen.digests.get(name)}" for name in first.digests if first.digests[name] != seen.digests.get(name)
+    ]
+    return f"OTHER IMAGES of it than on the first host: {', '.join(others)}"
+
+
+def target_of_all(context: Context, *, named: bool) -> str | None:
+    """The tag of the target that the canary goes to; None for the canary itself, which chooses.
+
+    Raises TargetError where the hosts run different releases and nobody has `named` the one to return to.
+    """
+    if context.canary is None:
+        return None
+    here, first = context.incident.facts.seen_before, context.canary.incident.facts
+    if here.tags != first.seen_before.tags and not named:
+        raise TargetError(
+            f"{', '.join(here.tags)} runs here, and {', '.join(first.seen_before.tags)} on the first host",
+            "name the release that all are to run with --to TAG, or the hosts that are meant with --hosts",
+        )
+    return first.target_tag or None
+
+
+def refuse_other_digests(context: Context, release: Release) -> None:
+    """Raise TargetError where the target is pinned to other digests than on the canary."""
+    first = context.canary.incident.facts.target if context.canary else None
+    if first is not None and first.digests != release.digests:
+        raise TargetError(
+            f"{release.tag} is {', '.join(release.digests.values())} here, and {', '.join(first.digests.values())} on"
+            " the first host",
+            "the tag was moved meanwhile: find out by whom, then plan again",
+        )
+
+
+def one_strategy(context: Context, check: Check) -> Check:
+    """The same check, which holds only if the strategy is that of the canary, and every host is there that it needs."""
+
+    def observe() -> Observation:
+        seen, facts = check.observe(), context.incident.facts
+        first = context.canary.incident.facts if context.canary else None
+        if not seen.ok:
+            return seen
+        if first is not None and first.strategy is not facts.strategy:
+            told = f"the strategy is {facts.strategy} here, and {first.strategy} on the first host: {seen.seen}"
+            return Observation(ok=False, seen=told, final=True)
+        database = context.settings.database
+        shared = database is not None and database.hosts == "shared"
+        if shared and context.options.hosts and facts.strategy is not Strategy.IMAGE_ONLY:
+            told = "the schema would change under hosts that --hosts leaves out, which share the database"
+            return Observation(ok=False, seen=f"{seen.seen}; {told}", final=True)
+        return seen
+
+    return replace(check, observe=observe)

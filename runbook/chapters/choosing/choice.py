@@ -1,0 +1,70 @@
+"""The choice: what all sources know is ranked, and one release chosen, by name, by number, or as the best."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from runbook.actions import Question
+from runbook.chapters.choosing.levels import level_before, with_levels
+from runbook.chapters.choosing.pick_list import members
+from runbook.chapters.choosing.sources import ask_sources
+from runbook.chapters.context import Context
+from runbook.errors import RegistryError, TargetError
+from runbook.incident.facts import Origin, Snapshot
+from runbook.targets.asking import Answer
+from runbook.targets.ranking import Situation, as_listed, by_level, rank
+from runbook.targets.selection import SHOWN, Choice, choose_from, refuse_sliding_back, tag_meant
+
+QUESTION = "Which release is returned to?"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The choice, and the list that it was made from, as the journal keeps it."""
+
+    choice: Choice
+    found: Mapping[str, Any]
+
+
+def choose_target(context: Context, failed: Origin, running: Snapshot, asked_for: str | None) -> Chosen:
+    """Choose the release to return to; `failed` and `running` are production as it failed, and as it runs now.
+
+    Where `asked_for` is what `--to` names, it may be a number of the list. Raises TargetError, with the list on record,
+    when there is none.
+    """
+    ledger = context.ledger.candidates()
+    refuse_sliding_back(ledger, failed.tags, asked_for, context.quarantine.incidents())
+    platform = context.production.platform()
+    looked_at = {*failed.tags, *([asked_for] if asked_for and not asked_for.isdecimal() else [])}
+    answers = [Answer("the ledger", list(reversed(ledger))), *ask_sources(context, platform, looked_at)]
+    situation = Situation(failed.tags, running.tags, running.digests, platform, failed.digests)
+    ranked = rank((each for answer in answers for each in answer.found), situation, context.quarantine.reason)
+    shown = as_listed(ranked)[:SHOWN]
+    levels = {one.tag: one for one in with_levels(context, shown)}
+    ranked = [levels.get(one.tag, one) for one in ranked]
+    before = level_before(context, [each for each in ledger if each.tag not in failed.tags], ranked)
+    ranked = by_level(ranked, before.revisions if before else None)
+    listed = as_listed(ranked)
+    found = members(listed, answers, before)
+    if asked_for is not None and asked_for == context.options.target:
+        asked_for = tag_meant(listed, asked_for)
+    with list_on_record(context, found):
+        return Chosen(choose_from(ranked, asked_for, _without(answers)), found)
+
+
+@contextmanager
+def list_on_record(context: Context, found: Mapping[str, Any]) -> Iterator[None]:
+    """Where no release can be returned to, put the list on record, and name the others in what to do next."""
+    try:
+        yield
+    except (TargetError, RegistryError) as error:
+        context.incident.record_decision(Question.TARGET, QUESTION, "none", [error.seen], **found)
+        if others := [f"{each['number']}. {each['tag']} ({each['kind']})" for each in found["candidates"]]:
+            error.next_step += f"; the list: {', '.join(others)}"
+        raise
+
+
+def _without(answers: Sequence[Answer]) -> str:
+    down = [f"{each.source}: {each.down}" for each in answers if each.down]
+    return f"; could not be asked: {'; '.join(down)}" if down else ""

@@ -1,0 +1,1 @@
+"""The configuration of a release: kept when it is validated, and compared before it is returned to."""

@@ -1,0 +1,47 @@
+"""What differs between the configuration now and the one that the target was validated with."""
+
+from runbook.actions import Check, recorded
+from runbook.chapters.configuration.keeping import configuration_now
+from runbook.chapters.context import Context
+from runbook.errors import RunbookError
+from runbook.incident.facts import ConfigurationDrift, Unknown
+from runbook.release import Release
+
+#: As many keys as a line of the terminal shows; the record has them all.
+_SHOWN = 6
+
+
+def note_drift(context: Context, release: Release) -> Check:
+    """What differs; it is put on record once, because the runbook's own validation keeps a new release snapshot."""
+    incident = context.incident
+
+    def look() -> str:
+        found = incident.facts.configuration_drift
+        if found and incident.changes_made:
+            incident.confirm("configuration drift")
+        else:
+            found = _drift(context, release)
+            incident.record_fact("configuration drift", found)
+        return _in_words(found)
+
+    return recorded("every difference from the configuration that the target was validated with on record", look)
+
+
+def _drift(context: Context, release: Release) -> ConfigurationDrift:
+    try:
+        kept = context.ledger.snapshot(release)
+        found = kept.differences(configuration_now(context, release))
+    except RunbookError as error:  # nothing of a rollback rests on it
+        return ConfigurationDrift(tag=release.tag, differences=Unknown.of(error))
+    return ConfigurationDrift(tag=release.tag, validated_at=kept.taken_at, differences=tuple(found))
+
+
+def _in_words(drift: ConfigurationDrift) -> str:
+    if isinstance(drift.differences, Unknown):
+        return f"not known: {drift.differences.unknown}"
+    if not drift.differences:
+        return f"nothing differs from when {drift.tag} was validated ({drift.validated_at})"
+    keys = [f"{each.key} {each.how}" for each in drift.differences]
+    more = len(keys) - _SHOWN
+    told = ", ".join([*keys[:_SHOWN], *([f"and {more} more"] if more > 0 else [])])
+    return f"since {drift.tag} was validated ({drift.validated_at}): {told}"

@@ -1,0 +1,131 @@
+"""Whether the schema can be relaxed for the target without touching a row: found, and tried on a copy both ways.
+
+A bridge is proposed only where nothing else of the range stands against the target: what the rules, the copy and the
+rows of production say of all the rest is backward compatible.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from runbook.chapters import migration_facts
+from runbook.chapters.context import Context
+from runbook.chapters.evidence.judged import Judged, concluded_by
+from runbook.chapters.evidence.schema_trial import TrialResult, refused_by
+from runbook.chapters.startup.scratch_database import ScratchDatabase
+from runbook.chapters.startup.scratch_project import ScratchProject
+from runbook.errors import Inconclusive, RunbookError
+from runbook.incident.facts import Bridge
+from runbook.migrations.bridge.definitions import definitions_of
+from runbook.migrations.bridge.hopes import hoped
+from runbook.migrations.bridge.names import views
+from runbook.migrations.bridge.relaxation import Relaxation, bridge_of, candidates, in_order, smallest, without
+from runbook.migrations.bridge.shapes import shapes_of
+from runbook.migrations.catalog import whole_catalog_of
+from runbook.migrations.database import literal, quoted
+from runbook.migrations.image.mapped_models import Models
+from runbook.migrations.model_statements import compared, statements_of_models
+from runbook.migrations.verdict.findings import ADDITIVE, BREAKING, REVIEW, Verdict
+from runbook.migrations.verdict.table_names import PUBLIC, bookkeeping
+from runbook.release import Release
+
+_FITS = (Verdict.UNCHANGED, ADDITIVE)
+_OWNED = "SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass({})"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The bridge that was found, or why there is none."""
+
+    bridge: Bridge | None = None
+    why_not: str = ""
+
+
+def proposed(context: Context, judged: Judged) -> Proposal:
+    """The smallest bridge on which the target can run, tried on a copy of the schema. A doubt is why there is none."""
+    trial, known = judged.trial, migration_facts.of(context)
+    if judged.assessment.verdict not in (BREAKING, REVIEW):
+        return Proposal(why_not="the target can use the schema as it is")
+    if context.incident.facts.release_to_deploy:
+        return Proposal(why_not="the schema is not yet as that release would leave it")
+    if trial is None or trial.untried:
+        return Proposal(why_not="there was no copy of the schema to try it on")
+    models, sql = known.target.models, trial.upgrade_sql or known.upgrade_sql
+    if models is None or not sql:
+        return Proposal(why_not="what the target's code uses, or what was migrated, is not known")
+    try:
+        return _found(context, trial, sql, models)
+    except RunbookError as error:
+        return Proposal(why_not=error.seen)
+
+
+def _found(context: Context, trial: TrialResult, sql: str, models: Models) -> Proposal:
+    from runbook.migrations.verdict.ddl.dispatch import folded  # noqa: PLC0415 - loads PostgreSQL's grammar
+    from runbook.migrations.verdict.statements import statements_of  # noqa: PLC0415 - the same
+
+    statements = list(statements_of(sql))
+    delta = folded(statements, bookkeeping(context.settings.database))
+    defaults = {name: detail for kind, name, detail in trial.then_catalog or () if kind == "default"}
+    without_copy = replace(trial, breaks=(), doubtful=())
+
+    # What the copy itself refuses is asked of it once the bridge is built there.
+    def suffices(relaxed: Sequence[Relaxation]) -> bool:
+        return _fits(context, without_copy, relaxed)
+
+    hopes = hoped(delta, models, statements, defaults)
+    if not hopes or not suffices(hopes):
+        return Proposal(why_not="what stands against the target is more than can be relaxed without touching a row")
+    with _copy_of_schema(context) as copy:
+        known = definitions_of(copy)
+        found = candidates(delta, models, known, defaults)
+        found = in_order([*found, *views(delta, models, shapes_of(copy), known, statements)])
+        needed = smallest(found, suffices)
+        if needed is None:
+            return Proposal(why_not="what stands against the target is more than can be relaxed without touching a row")
+        needed = needed or tuple(found)
+        for table in dict.fromkeys(each.table for each in needed):
+            name = ".".join(map(quoted, (table.schema or PUBLIC, table.name)))
+            if context.database.ask(_OWNED.format(literal(name))) != [["t"]]:
+                return Proposal(why_not=f"{context.database.server.user} may not alter {table}")
+        return Proposal(tried_on(copy, trial, needed, models))
+
+
+@contextmanager
+def _copy_of_schema(context: Context) -> Iterator[ScratchDatabase]:
+    tags = context.incident.facts.failed.tags
+    project = ScratchProject(context, Release(tags[0] if tags else context.production.tag(), {}, {}))
+    with project.removed_afterwards():
+        project.begin()
+        copy = ScratchDatabase(context, project)
+        copy.copy()
+        yield copy
+
+
+def _fits(context: Context, trial: TrialResult, relaxed: Sequence[Relaxation]) -> bool:
+    """That all evidence takes the rest of the range for backward compatible."""
+    return concluded_by(context, trial, lambda delta: without(delta, relaxed)).assessment.verdict in _FITS
+
+
+def tried_on(copy: ScratchDatabase, trial: TrialResult, relaxed: Sequence[Relaxation], models: Models) -> Bridge:
+    """Build it, let the target's statements run, take it away, and build it again.
+
+    Raises Inconclusive when a statement is refused, or when the copy is not afterwards as it was before.
+    """
+    before, statements, path = whole_catalog_of(copy), statements_of_models(models), copy.search_path()
+    up = [sql for each in relaxed for sql in each.up]
+    copy.carry_out(up)
+    built = whole_catalog_of(copy)
+    breaks, gone, doubtful = compared(
+        refused_by(copy, statements, path, triggers=any(each.linked for each in relaxed)), trial.then
+    )
+    if refused := [*breaks, *(gone if trial.no_way_back else ()), *doubtful]:
+        raise Inconclusive(
+            f"with the schema relaxed the target's statements are still refused: {refused[0].message}", "go another way"
+        )
+    copy.carry_out([sql for each in reversed(relaxed) for sql in each.down])
+    if changed := copy.changed():
+        raise Inconclusive(f"building the bridge and taking it away {changed}", "go another way")
+    copy.carry_out(up)
+    if whole_catalog_of(copy) != built:
+        raise Inconclusive("the bridge is another one when it is built again", "go another way")
+    return bridge_of(relaxed, before, built)

@@ -1,0 +1,190 @@
+"""The verdict from all evidence that there is: the SQL, a copy of the schema, and rows of production.
+
+Where two disagree the worse counts, and both are shown.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from runbook.chapters import migration_facts
+from runbook.chapters.context import Context
+from runbook.chapters.evidence.rows import asked, settled_on_copy
+from runbook.chapters.migration_facts import Schema
+from runbook.chapters.target import pinned_release
+from runbook.errors import RunbookError
+from runbook.migrations.catalog import partitions_of
+from runbook.migrations.verdict.findings import (
+    BREAKING,
+    REVIEW,
+    Assessment,
+    Finding,
+    Source,
+    Verdict,
+    concluded,
+    worst,
+)
+from runbook.migrations.verdict.table_names import Name, bookkeeping
+
+if TYPE_CHECKING:  # it loads PostgreSQL's grammar, which takes a while, and the first step is waited for
+    from runbook.chapters.evidence.schema_trial import TrialResult
+    from runbook.migrations.verdict.schema_delta import SchemaDelta
+
+_FEW = 3  # differences that are told
+_MOST_TOLD = 10  # refused statements
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The findings of all evidence, and sentences on where it came from.
+
+    `no_way_back` says why the downgrade certainly does not lead back to the target's schema; empty where it may.
+    `trial` is what the copy told; None where there could be none.
+    """
+
+    assessment: Assessment
+    sources: tuple[str, ...] = ()
+    no_way_back: str = ""
+    trial: "TrialResult | None" = None
+
+
+def judged(context: Context) -> Judged:
+    """Judge the range from the target's head to the database's revision as one net change."""
+    known = migration_facts.of(context)
+    if known.same:
+        return Judged(Assessment(Verdict.UNCHANGED, ()))
+    return concluded_by(context, _trial(context, known))
+
+
+def concluded_by(
+    context: Context, trial: "TrialResult | None", without: Callable[["SchemaDelta"], None] | None = None
+) -> Judged:
+    """The verdict from what a trial has shown (None where there can be none), the SQL, and rows of production.
+
+    `without` takes out of the net change what is not to count.
+    """
+    known = migration_facts.of(context)
+    by_sql = _by_sql(context, known, without)
+    if trial is None:
+        return Judged(concluded(asked(context, by_sql)))
+    if trial.untried:
+        told = f"judged by the SQL alone, for there was no copy of the schema to try it on: {trial.untried}"
+        return Judged(concluded(asked(context, by_sql)), (told,))
+    on_copy = list(_on_copy(context, known, trial, without))
+    seen = trial.upgrade_sql is not None
+    unread = [each for each in by_sql if each.source is Source.NOTHING]
+    both = [each for each in by_sql if not (seen and each in unread)]
+    same = {(each.verdict, each.object, each.reason) for each in both}
+    both += [each for each in on_copy if (each.verdict, each.object, each.reason) not in same]
+    mapped = frozenset(
+        f"{table.schema}.{table.name}" if table.schema else table.name
+        for table in (known.target.models.tables if known.target.models else ())
+    )
+    found = concluded(asked(context, settled_on_copy(both, trial.taken, mapped)))
+    nowhere = trial.no_way_back if trial.leads_nowhere else ""
+    return Judged(found, tuple(_told(trial, by_sql, on_copy)), nowhere, trial)
+
+
+def _by_sql(context: Context, known: Schema, without: Callable[["SchemaDelta"], None] | None) -> list[Finding]:
+    """What the SQL that the failed release's image wrote says; a finding without a source where there is none."""
+    failed = known.failed
+    if failed is None or failed.upgrade is None or failed.upgrade.sql is None:
+        why = failed.why("upgrade") if failed else "that image was not asked"
+        if failed and failed.span is None:
+            why = failed.why("span")
+        whose = "release to deploy" if context.incident.facts.release_to_deploy else "failed release"
+        at, head = ", ".join(known.database), ", ".join(known.target.heads)
+        reason = f"the SQL from {head} to {at} could not be read from the image of the {whose}: {why}"
+        return [Finding(REVIEW, "", "", reason, source=Source.NOTHING)]
+    # PostgreSQL's grammar takes a while to load, and the first step is waited for.
+    from runbook.migrations.verdict.judge import as_it_is, judge  # noqa: PLC0415
+
+    own, parts = bookkeeping(context.settings.database), _partitions(context)
+    models, leaves_out = known.target.models, without or as_it_is
+    found = judge(failed.upgrade.sql, models, bookkeeping=own, partitions=parts, without=leaves_out)
+    return list(found.findings)
+
+
+def _partitions(context: Context) -> dict[Name, Name] | None:
+    """The partitions that production has now; None where the code maps none, or production does not tell."""
+    models = migration_facts.of(context).target.models
+    if models is None or not any(table.partitioned for table in models.tables):
+        return None
+    try:
+        return partitions_of(context.database)
+    except (RunbookError, IndexError):
+        return None
+
+
+def _trial(context: Context, known: Schema) -> "TrialResult | None":
+    """The trial on a copy, where there is one range: of the release to deploy, or else of the failed one."""
+    from runbook.chapters.evidence.schema_trial import TrialResult, tried  # noqa: PLC0415 - as above
+
+    one_range = len(known.database) == len(known.target.heads) == 1
+    if not one_range or known.failed is None or known.failed.span is None:
+        return None
+    deploying = context.incident.facts.release_to_deploy
+    try:
+        if deploying is not None:
+            image = deploying.release().pinned(context.settings.migrations.service)
+            return tried(context, deploying.tag, image, None)
+        tags = context.incident.facts.failed.tags
+        tag, image = tags[0] if tags else context.production.tag(), migration_facts.failed_image(context)
+        return tried(context, tag, image, _validated_catalog(context, known))
+    except RunbookError as error:
+        return TrialResult(untried=error.seen)
+
+
+def _validated_catalog(context: Context, known: Schema) -> Sequence[tuple[str, ...]] | None:
+    """The catalog that the target was validated with, if that was at its own head; None where the ledger has none."""
+    try:
+        kept = context.ledger.snapshot_at(pinned_release(context), known.target.heads)
+    except RunbookError:
+        return None
+    return kept.catalog if kept is not None else None
+
+
+def _on_copy(
+    context: Context, known: Schema, trial: "TrialResult", without: Callable[["SchemaDelta"], None] | None
+) -> Iterator[Finding]:
+    """What the copy says: what the upgrade ran there, by the same rules, and what it refuses of the target's code."""
+    if trial.upgrade_sql is not None:
+        from runbook.migrations.server_log import tables_read  # noqa: PLC0415 - loads PostgreSQL's grammar
+        from runbook.migrations.verdict.judge import as_it_is, judge  # noqa: PLC0415 - the same
+
+        own, parts = bookkeeping(context.settings.database), _partitions(context)
+        models, leaves_out = known.target.models, without or as_it_is
+        for each in judge(trial.upgrade_sql, models, bookkeeping=own, partitions=parts, without=leaves_out).findings:
+            yield replace(each, source=Source.COPY, place=0)  # its place is none in the SQL of the image
+        for name in dict.fromkeys(tables_read(trial.upgrade_sql, own)):
+            reason = "the migrations read its rows, and what they did then depends on them"
+            yield Finding(REVIEW, "", str(name), reason, source=Source.COPY)
+    for refused in trial.breaks[:_MOST_TOLD]:
+        yield _of_refused(BREAKING, refused.statement.sql, refused.statement.table, refused.message)
+    for refused in trial.doubtful[:_MOST_TOLD]:
+        yield _of_refused(REVIEW, refused.statement.sql, refused.statement.table, refused.message)
+
+
+def _of_refused(verdict: Verdict, sql: str, table: str, message: str) -> Finding:
+    from runbook.migrations.verdict.statements import shortened  # noqa: PLC0415 - loads PostgreSQL's grammar
+
+    reason = shortened(f"on the schema as it is now PostgreSQL says: {message}", 400)
+    return Finding(verdict, shortened(sql), shortened(table, 140), reason, source=Source.MODELS)
+
+
+def _told(trial: "TrialResult", by_sql: Iterable[Finding], on_copy: Iterable[Finding]) -> Iterator[str]:
+    """Sentences that are the same in a plan and in its execution, so without how long it took."""
+    back = f"the downgrade does not lead back: {trial.no_way_back}" if trial.no_way_back else "down and up again closed"
+    yield f"tried on a copy of the schema: {trial.passed} statements of the target's code were taken; {back}"
+    if trial.apart is not None:
+        more = len(trial.apart) - _FEW
+        few = "; ".join([*trial.apart[:_FEW], *([f"{more} more"] if more > 0 else [])])
+        was = "the schema that the target was validated with"
+        yield f"the downgrade leads to {was}" if not few else f"after the downgrade it is not {was}: {few}"
+    sql = worst(each.verdict for each in by_sql if each.source is not Source.NOTHING)
+    copy = worst(each.verdict for each in on_copy)
+    if any(each.source is Source.NOTHING for each in by_sql):
+        if trial.upgrade_sql is not None:
+            yield f"no SQL could be read from the image; what the upgrade ran on the copy decides: {copy}"
+    elif copy is not sql and trial.upgrade_sql is not None:
+        yield f"the SQL alone says {sql}, and the copy {copy}: the worse counts"

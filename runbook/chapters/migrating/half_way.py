@@ -1,0 +1,132 @@
+"""Where a migration stopped that failed: the schema is read again, and told with the way on and the way back."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from runbook.chapters import migration_facts
+from runbook.chapters.context import Context
+from runbook.chapters.migrating import schema_revisions
+from runbook.chapters.migrating.migrate_command import Direction
+from runbook.chapters.restore.starting import starting
+from runbook.chapters.target import pinned_release
+from runbook.command_hints import command, invocation
+from runbook.errors import CheckFailed, HostError, RunbookError
+from runbook.incident.facts import HalfWay, SchemaBefore
+from runbook.migrations.catalog import catalog_of, differences, whole_catalog_of
+
+_SHOWN = 4  # differences that are told; all are on record
+
+
+@contextmanager
+def told(context: Context, direction: Direction, to: str) -> Iterator[None]:
+    """Note the schema before a migration to `to`, and if that fails, read again how it left the database.
+
+    Raises CheckFailed then, with what was seen, the way on and the way back, in the place of what the migration raised.
+    """
+    before = _before(context)
+    try:
+        yield
+    except (CheckFailed, HostError) as error:
+        raise _stopped(context, direction, to, before, error) from error
+
+
+def _before(context: Context) -> SchemaBefore | None:
+    """The schema before this incident migrated anything; None where the database does not tell it."""
+    facts = context.incident.facts
+    if facts.schema_before is None:
+        try:
+            catalog = tuple((row[0], row[1], row[2]) for row in whole_catalog_of(context.database))
+        except RunbookError:
+            return None
+        found = facts.revisions_found_again or facts.revisions or ()
+        context.incident.record_fact("schema before", SchemaBefore(revisions=found, catalog=catalog))
+    return facts.schema_before
+
+
+def _stopped(
+    context: Context, direction: Direction, to: str, before: SchemaBefore | None, error: RunbookError
+) -> CheckFailed:
+    began = before.revisions if before else context.incident.facts.revisions or ()
+    back, point = "", context.incident.facts.restore_point
+    if point is not None:
+        back = _typed(context, "-m", "restore", "--dump", point.path)
+    try:
+        now = schema_revisions.revisions(context)
+        changed = tuple(differences(before.catalog, whole_catalog_of(context.database))) if before else None
+        missing = _missing(context)
+    except RunbookError as unknown:
+        seen = f"{error.seen}; where that left the schema is not known: {unknown.seen}"
+        helps = f"look at the database; the way back to how it was before: {back}" if back else error.next_step
+        return CheckFailed(seen, helps)
+    fact = HalfWay(direction=direction, revisions=now, began=began, to=to, changed=changed, missing=missing)
+    on = _typed(context, "--resume", context.incident.name)
+    if fact.untouched:
+        back = starting(context)
+    fact = fact.model_copy(update={"way_on": on, "way_back": back})
+    context.incident.record_fact("half way", fact)
+    return CheckFailed(f"{error.seen}; {_state(context, fact)}", _ways(fact))
+
+
+def _missing(context: Context) -> tuple[str, ...] | None:
+    """What lies between the schema and the one that the target was validated with; None where that is not known."""
+    if schema_revisions.is_own(context):
+        return None
+    try:
+        kept = context.ledger.snapshot_at(pinned_release(context), migration_facts.of(context).target.heads)
+    except RunbookError:
+        return None
+    if kept is None or kept.catalog is None:
+        return None
+    return tuple(differences(kept.catalog, catalog_of(context.database)))
+
+
+def _state(context: Context, fact: HalfWay) -> str:
+    at, began = ", ".join(fact.revisions), ", ".join(fact.began)
+    if fact.untouched:
+        return f"nothing of it stayed: the database is at {at}, and its schema is as it was before"
+    what = (
+        f"the schema has changed ({_few(fact.changed)})"
+        if fact.changed
+        else "what of the schema has changed is not known"
+    )
+    if fact.stands_between:
+        told = f"it stands HALF-WAY: the database says {at}, as before, and {what}"
+    else:
+        told = f"{_counted(context, fact)}the database is at {at}, between {began} and {fact.to}, and {what}"
+    if fact.missing is None:
+        return f"{told}; the target's own schema is not known"
+    return f"{told}; to the target's schema it lacks: {_few(fact.missing)}" if fact.missing else told
+
+
+def _counted(context: Context, fact: HalfWay) -> str:
+    known = migration_facts.of(context)
+    image = known.failed if fact.direction == Direction.DOWNGRADE else known.target
+    steps = [each.revision for each in image.span.steps] if image and image.span else []
+    if fact.direction == Direction.UPGRADE:
+        done = len(steps) - steps.index(fact.revisions[0]) if fact.revisions[0] in steps else 0
+    else:
+        done = steps.index(fact.revisions[0]) if fact.revisions[0] in steps else 0
+    return f"{done} of {len(steps)} revisions went through: " if done else ""
+
+
+def _ways(fact: HalfWay) -> str:
+    if fact.untouched:
+        return (
+            f"way on, once what it says is mended: {fact.way_on}; way back, to the release that failed: {fact.way_back}"
+        )
+    back = f"way back, to how all was before the {fact.direction}: {fact.way_back}" if fact.way_back else ""
+    if not fact.stands_between:
+        return f"way on, once what it says is mended: {fact.way_on}; {back}"
+    return f"{back}; way on: the way back first, then mend what it says, then: {fact.way_on}"
+
+
+def _few(found: Sequence[str] | None) -> str:
+    shown = list(found or ())
+    more = [f"{len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
+    return "; ".join([*shown[:_SHOWN], *more])
+
+
+def _typed(context: Context, *options: str) -> str:
+    entries = context.incident.journal.entries
+    begun = invocation(entries[0] if entries else {})
+    return command(begun, *options, "--execute", context.settings.project.name)

@@ -1,0 +1,81 @@
+"""Whether a restore point fits on the disks on which it is written, found out before traffic is paused."""
+
+from runbook.actions import Check, Observation
+from runbook.chapters.context import Context
+from runbook.errors import Inconclusive
+from runbook.hosts.command import Command
+
+# Tables without their indexes, which a dump does not hold; it is compressed, and how far nobody knows before.
+_TABLES = """
+SELECT coalesce(sum(pg_table_size(c.oid)), 0)::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'm') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_toast%'
+  AND (n.nspname <> 'pg_catalog' OR c.relname = 'pg_largeobject')
+"""
+
+
+def for_restore_point(context: Context) -> Check:
+    """That each disk has as much room as the tables have bytes, for each dump that is written there."""
+
+    def observe() -> Observation:
+        needed, server = int(context.database.ask(_TABLES)[0][0]), context.database.server
+        host = _free(context, context.production.command("df", "-P", "-k", "--", context.production.directory))
+        places = {f"in {context.production.directory} on the host": (host, needed)}
+        if server.elsewhere is None and context.settings.database is not None:
+            folder = context.settings.database.dump_directory
+            inside = _free(context, _inside(context, folder))
+            # The same disk has both dumps at one time.
+            both = needed * 2 if inside[0] == host[0] else needed
+            places = {
+                f"in {context.production.directory} on the host": (host, both),
+                f"in {folder} of the service {context.settings.database.service}": (inside, both),
+            }
+        good = all(free >= wanted for (_, free), wanted in places.values())
+        told = "; ".join(
+            f"{in_words(free)} free {where}, {in_words(wanted)} needed at most"
+            for where, ((_, free), wanted) in places.items()
+        )
+        return Observation(good, told, final=True)
+
+    return Check(
+        "room for the restore point, as much as the tables have bytes",
+        observe,
+        "make room there, or name another folder of the container in database.dump_directory",
+    )
+
+
+def free_in_database(context: Context, directory: str) -> int:
+    """The bytes that are free on the disk of a directory of the database's container.
+
+    Raises Inconclusive for a database elsewhere, which does not tell it.
+    """
+    if context.database.server.elsewhere is not None:
+        raise Inconclusive(
+            "a database elsewhere does not tell how much room is free", "look at it where the database is managed"
+        )
+    return _free(context, _inside(context, directory))[1]
+
+
+def in_words(size: int) -> str:
+    """A number of bytes for people.
+
+    >>> in_words(5 * 1024**3), in_words(2048)
+    ('5.0 GiB', '2 KiB')
+    """
+    if size >= 1 << 30:
+        return f"{size / (1 << 30):.1f} GiB"
+    return f"{size / (1 << 20):.1f} MiB" if size >= 1 << 20 else f"{size >> 10} KiB"
+
+
+def _inside(context: Context, directory: str) -> Command:
+    service = context.settings.database.service if context.settings.database else ""
+    return context.production.compose("exec", "-T", service, "df", "-P", "-k", directory)
+
+
+def _free(context: Context, asking: Command) -> tuple[tuple[str, ...], int]:
+    """What a disk is told from others by, and the bytes that are free. Raises Inconclusive where df tells nothing."""
+    done = context.host.run(asking)
+    words = done.text.splitlines()[-1].split() if done.exit_code == 0 and done.text else []
+    if len(words) < 6 or not words[3].isdigit():
+        raise Inconclusive(f"how much room is free is not known: {done.last_line}", f"see why: {asking}")
+    # The same disk has another name inside a container, and the same size there.
+    return (words[1],), int(words[3]) * 1024

@@ -1,0 +1,98 @@
+"""What an incident's messages may say, from its facts and its journal."""
+
+from dataclasses import replace
+
+from runbook.actions import Action, ActionName, Scope, not_known_yet
+from runbook.chapters.context import Context
+from runbook.clock import seconds_between, utc_now
+from runbook.errors import Inconclusive
+from runbook.incident.executor import Executor, Mode
+from runbook.incident.facts import Facts, Strategy
+from runbook.notify.telling import Stopped, Telling
+from runbook.notify.wording import from_to, is_forward, restore_point_told, schema_told, switched_off
+from runbook.operator import operator
+from runbook.report.downtime import seconds_in_words, so_far
+from runbook.report.next_command import gate_in_words
+from runbook.settings.absent import Absent
+from runbook.settings.people import Turn
+
+
+def telling(incident: Executor, project: str, *, emergency: bool, restore_point: str | None = None) -> Telling:
+    """What is known of an execution at this moment; `restore_point`, in words, takes the place of the one on record."""
+    facts, entries = incident.facts, incident.journal.entries
+    point = _on_record(facts) if restore_point is None else restore_point
+    failed, target = from_to(facts)
+    return Telling(
+        incident=incident.name,
+        project=project,
+        operator=operator(),
+        emergency=emergency,
+        forward=is_forward(facts),
+        failed=failed,
+        target=target,
+        strategy=facts.strategy or "not known",
+        verdict=facts.verdict.verdict if facts.verdict else "not known",
+        switch=facts.switch,
+        gate=gate_in_words(entries) if entries else "",
+        schema=tuple(schema_told(facts, point)) if facts.verdict or facts.strategy else (),
+        switched_off=tuple(switched_off(facts)),
+        down=seconds_in_words(so_far(entries)),
+        seconds=f"{seconds_between(entries[0]['time'], utc_now()):.0f}" if entries else "unknown",
+        record=str(incident.journal.path.with_name("record.html")),
+        ticket=facts.ticket or "",
+        head=incident.journal.head,
+        changes=tuple(incident.changes_made),
+    )
+
+
+def announcing(context: Context) -> Action:
+    """The change that tells people that the rollback is done, with the journal's head as it stands then."""
+    return _done(context, "the rollback")
+
+
+def announcing_switch(context: Context) -> Action:
+    """The change that tells people which switch was turned, with the journal's head as it stands then."""
+    if context.incident.facts.switch is None:
+        raise Inconclusive("no switch is on record that was turned", "run the whole of chapter 4: -m emergency")
+    return _done(context, "the switch")
+
+
+def _done(context: Context, what: str) -> Action:
+    incident, project = context.incident, context.settings.project.name
+    if context.settings.announcement is None:
+        return Action(
+            ActionName.ANNOUNCE, f"{what} is announced", scope=Scope.PEOPLE, not_configured=Absent.ANNOUNCEMENT
+        )
+    switch = incident.facts.switch is not None
+    told = telling(incident, project, emergency=switch, restore_point=restore_point(context))
+    head = told.head
+    if incident.mode is Mode.PLAN:
+        many, ticket = not_known_yet("how many"), ticket_address(context)
+        told, head = replace(told, head=not_known_yet("hash"), down=many, seconds=many, ticket=ticket), ""
+        # What a template may use where a run stopped is tried too.
+        stopped = Stopped("1.1.1", "Given a step", "expected this, saw that", "what helps")
+        context.templates.check(replace(told, stopped=stopped, next_why="to go on, type", next_command="pytest"))
+    title, text, _ = context.templates.fill(Turn.DONE, told)
+    redact = incident.journal.redactor.text
+    return context.channel.announcing(redact(title), redact(text), head, what)
+
+
+def ticket_address(context: Context) -> str:
+    """The ticket's address, in a plan that it is not known yet; empty where none is opened, as for a kill switch."""
+    incident = context.incident
+    if incident.mode is not Mode.PLAN:
+        return incident.facts.ticket or ""
+    return not_known_yet("address") if context.tracker and incident.facts.switch is None else ""
+
+
+def restore_point(context: Context) -> str:
+    """The restore point in words, in a plan the one that would be taken; empty if there is none."""
+    facts = context.incident.facts
+    if context.incident.mode is Mode.PLAN and facts.strategy in (Strategy.DOWNGRADE, Strategy.FORWARD_FIX):
+        return restore_point_told(context.restore_point.path, not_known_yet("size"), not_known_yet("hash"))
+    return _on_record(facts)
+
+
+def _on_record(facts: Facts) -> str:
+    point = facts.restore_point
+    return restore_point_told(point.path, str(point.size), point.sha256) if point else ""

@@ -1,0 +1,107 @@
+"""The dump that is restored: which one, whether it is whole, and whether this production can take it."""
+
+from pathlib import PurePosixPath
+
+from runbook.actions import Check, Observation
+from runbook.chapters.context import Context
+from runbook.chapters.migrating.room import free_in_database, in_words
+from runbook.errors import Inconclusive, SettingsError
+from runbook.migrations.restoring.databases import Databases
+from runbook.migrations.restoring.dump_file import DumpFile, lacking
+from runbook.production.docker_engine import FOLDER
+from runbook.settings.absent import Absent
+
+_ANOTHER = "name another dump: `python -m runbook restore-point list` shows those on the host"
+
+
+def path_of(directory: str, named: str) -> str:
+    """The path on the host of a dump that is named by its file's name in `.runbook/`, or by an absolute path.
+
+    Raises SettingsError for any other.
+
+    >>> path_of("/srv/shop", "a.dump")
+    '/srv/shop/.runbook/a.dump'
+    """
+    if named.startswith("/"):
+        return named
+    if "/" in named or not named:
+        raise SettingsError(f"the dump {named!r} is neither a name in {FOLDER}/ nor an absolute path", _ANOTHER)
+    return str(PurePosixPath(directory) / FOLDER / named)
+
+
+def dump_of(context: Context, named: str | None = None) -> DumpFile:
+    """The dump that was named, as a file. Raises SettingsError where none is, and Inconclusive without a database."""
+    settings = context.settings
+    if settings.database is None:
+        raise Inconclusive(Absent.DATABASE.told, "name the database in the settings: [database]")
+    path = path_of(str(settings.project.directory), named or context.options.dump or "")
+    return DumpFile(context.database.server, path, settings.database, settings.deadlines)
+
+
+def databases(context: Context) -> Databases:
+    """The databases of the server, with the names that this incident gives. Raises as `dump_of` does."""
+    return Databases(context.database, context.incident.name)
+
+
+def whole(context: Context) -> Check:
+    """That the dump is the file that was sealed, and that all of its data can be read."""
+    dump = dump_of(context)
+
+    def observe() -> Observation:
+        broken = dump.broken() or dump.unreadable()
+        told = f"{dump.path}: {broken}" if broken else f"{dump.path}, as its SHA-256 says, is read to its end"
+        return Observation(not broken, told, final=True)
+
+    return Check("a dump that is whole", observe, _ANOTHER, acceptable=False, vouchable=False)
+
+
+def fits(context: Context) -> Check:
+    """That the dump is one of this database, from a server that is not newer than this one."""
+    dump, there = dump_of(context), databases(context)
+
+    def observe() -> Observation:
+        found, version = dump.contents(), there.version()
+        told = f"it is of {found.database} on PostgreSQL {found.version}, begun {found.made}"
+        at = f", at the revision {', '.join(found.revisions)}" if found.revisions else ", without Alembic's table"
+        if found.database not in (there.live, there.aside) and not found.database.startswith(f"{there.live}_"):
+            return Observation(ok=False, seen=f"{told}{at}; the live database is {there.live}", final=True)
+        if found.version > version:
+            return Observation(ok=False, seen=f"{told}; this server is PostgreSQL {version}, an older one", final=True)
+        newer = f"; this server is PostgreSQL {version}" if found.version < version else ""
+        return Observation(ok=True, seen=f"{told}{at}{newer}")
+
+    return Check(f"a dump of {there.live}, of this server's version or an older one", observe, _ANOTHER)
+
+
+def needs_met(context: Context) -> Check:
+    """That the server has the dump's roles and extensions, and lets a role of ours make and rename databases."""
+    dump, there = dump_of(context), databases(context)
+
+    def observe() -> Observation:
+        role, found = there.role, dump.contents()
+        problems = [f"there is no role {name}" for name in lacking(found.roles, there.roles())]
+        problems += [f"the extension {name} is not installed" for name in lacking(found.extensions, there.extensions())]
+        problems += [f"{there.live} cannot be renamed: it has {what}" for what in there.in_the_way()]
+        large = "; it has large objects, which are restored too" if found.large_objects else ""
+        owned = f"{len(found.roles)} roles and {len(found.extensions)} extensions are there; {role} restores{large}"
+        return Observation(not problems, "; ".join(problems) or owned, final=True)
+
+    helps = "make the roles (CREATE ROLE …), install the extensions, or remove what is in the way, then type it again"
+    return Check("a server that has what the dump needs", observe, helps, acceptable=False)
+
+
+def room(context: Context) -> Check:
+    """That the server's disk has room for a second database as large as the live one."""
+    there = databases(context)
+
+    def observe() -> Observation:
+        needed, directory = there.size(), there.data_directory()
+        free = free_in_database(context, directory)
+        seen = f"{in_words(free)} free in {directory}; {there.live} has {in_words(needed)}"
+        return Observation(free >= needed, seen, final=True)
+
+    return Check(
+        "room for a second database",
+        observe,
+        "make room on the database's disk, or remove a database that nobody needs any more",
+    )

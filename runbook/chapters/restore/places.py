@@ -1,0 +1,205 @@
+"""The restored database and the live one: made beside it, kept as it was, and put in its place."""
+
+from collections.abc import Mapping
+
+from runbook.actions import Action, ActionName, Check, Observation, recorded
+from runbook.chapters.context import Context
+from runbook.chapters.migrating.schema_revisions import is_own
+from runbook.chapters.restore.dump import databases, dump_of
+from runbook.chapters.restore.starting import starting
+from runbook.errors import CheckFailed, Inconclusive
+from runbook.incident.facts import RestoredFact, RowsOf
+from runbook.migrations.database import version_table
+
+_MOST_TOLD = 6  # tables whose rows are told on the terminal
+
+
+def _remark(sha256: str) -> str:
+    return f"restored whole from {sha256}"
+
+
+def _swapped(context: Context, remark: str) -> str | None:
+    """Say that the databases have changed places in this incident; None where they have not."""
+    there = databases(context)
+    if there.aside not in there.names() or there.remark(there.live) != remark:
+        return None
+    return f"{there.live} is the restored database, and the one before it is kept as {there.aside}"
+
+
+def restoring_beside(context: Context) -> Action:
+    """The change that restores the dump into a new database; the live one, and whoever uses it, is not touched.
+
+    It is whole when the remark on it says so; one whose restoring broke off is made anew.
+    """
+    dump, there = dump_of(context), databases(context)
+    sha256 = dump.sha256()
+    remark = _remark(sha256)
+
+    def already() -> str | None:
+        if done := _swapped(context, remark):
+            return done
+        whole = there.beside in there.names() and there.remark(there.beside) == remark
+        return f"{there.beside} is there, and was {remark}" if whole else None
+
+    deadline = context.settings.deadlines.dump
+    return Action(
+        ActionName.RESTORE_BESIDE,
+        f"{dump.path} is restored into {there.beside}",
+        (*there.making(), dump.restoring(there.beside, there.role), *there.completing(remark, deadline)),
+        already,
+        resource=dump.path,
+        new=there.beside,
+    )
+
+
+def restored_whole(context: Context) -> Check:
+    """That the restored database has every table of the dump, at the dump's revision."""
+    dump, there = dump_of(context), databases(context)
+
+    def observe() -> Observation:
+        found = dump.contents()
+        rows = there.counts(there.beside, context.settings.deadlines.dump)
+        held = {name.replace(".", " ", 1) for name in rows}
+        missing = [name for name in found.tables if not any(name.startswith(f"{table} ") for table in held)]
+        if missing:
+            return Observation(ok=False, seen=f"{there.beside} lacks {', '.join(missing)}", final=True)
+        at = there.revisions(_table(context)) if found.revisions else ()
+        told = f"{there.beside}: {len(rows)} tables, {sum(rows.values())} rows, at {', '.join(at) or 'no revision'}"
+        return Observation(at == found.revisions, told, final=True)
+
+    helps = "look at the messages of pg_restore; the live database was not touched"
+    return Check("every table of the dump, at its revision", observe, helps, acceptable=False)
+
+
+def ready(context: Context) -> Check:
+    """That the restored database is whole, or in its place already."""
+    dump, there = dump_of(context), databases(context)
+
+    def observe() -> Observation:
+        remark = _remark(dump.sha256())
+        if done := _swapped(context, remark):
+            return Observation(ok=True, seen=done)
+        there_and_whole = there.beside in there.names() and there.remark(there.beside) == remark
+        told = f"{there.beside} was {remark}" if there_and_whole else f"there is no whole {there.beside}"
+        return Observation(there_and_whole, told, final=True)
+
+    return Check(
+        "a restored database that is whole",
+        observe,
+        "type it again without --resume: it is restored anew, beside",
+        acceptable=False,
+        afterwards=True,
+    )
+
+
+def stopping(context: Context) -> Action:
+    """The change that stops what uses the database: nothing is written to it any more."""
+
+    def already() -> str | None:
+        containers = context.production.application()
+        stopped = all(container.state in ("exited", "created") for container in containers)
+        return "; ".join(container.one_line for container in containers) if stopped else None
+
+    services = ", ".join(context.settings.project.services)
+    stop = (context.production.stop_command(),)
+    return Action(ActionName.STOP_APPLICATION, f"{services} are stopped", stop, already, resource=services)
+
+
+def keeping(context: Context) -> Action:
+    """The change that takes a restore point of the live database, unless it has changed places already."""
+    remark = _remark(dump_of(context).sha256())
+    return context.restore_point.taking(lambda: _swapped(context, remark))
+
+
+def kept(context: Context) -> Check:
+    """That this restore point is whole, and has the data of every table."""
+    remark = _remark(dump_of(context).sha256())
+    tables = () if _swapped(context, remark) else tuple(context.database.tables())
+    return context.restore_point.reads_back(tables, lambda: _swapped(context, remark))
+
+
+def swapping(context: Context) -> Action:
+    """The change that lets the two databases change places by their names, in one transaction.
+
+    Whether the application stands still is looked at first: behind it nobody may write to the one that is put aside.
+    """
+    dump, there = dump_of(context), databases(context)
+    remark = _remark(dump.sha256())
+
+    def already() -> str | None:
+        if done := _swapped(context, remark):
+            return done
+        if running := [each.name for each in context.production.application() if each.state == "running"]:
+            raise CheckFailed(
+                f"{', '.join(running)} runs, and would write to the database that is put aside",
+                f"stop it: {context.production.stop_command()}",
+            )
+        return None
+
+    return Action(
+        ActionName.SWAP_DATABASE,
+        f"{there.beside} takes the place of {there.live}, which is kept as {there.aside}",
+        (there.swapping(),),
+        already,
+        resource=there.live,
+        old=there.live,
+        new=there.aside,
+    )
+
+
+def in_place(context: Context) -> Check:
+    """That the live database is the restored one, at the revision of the dump."""
+    dump, there = dump_of(context), databases(context)
+
+    def observe() -> Observation:
+        wanted, done = dump.contents().revisions, _swapped(context, _remark(dump.sha256()))
+        at = context.database.revisions() if wanted and not is_own(context) else wanted
+        told = f"{done or f'{there.live} is not the restored database'}; it is at {', '.join(at) or 'no revision'}"
+        return Observation(done is not None and at == wanted, told)
+
+    helps = f"the database that was live is kept as {there.aside}"
+    return Check("the restored database in the live one's place", observe, helps, acceptable=False)
+
+
+def told(context: Context) -> Check:
+    """That the rows of both databases are counted and told; with them it goes on record what is typed next."""
+    dump, there = dump_of(context), databases(context)
+
+    def look() -> str:
+        deadline = context.settings.deadlines.dump
+        now, before = there.counts(there.live, deadline), there.counts(there.aside, deadline)
+        rows = tuple(
+            RowsOf(table=table, restored=now.get(table), before=before.get(table)) for table in sorted(now | before)
+        )
+        fact = RestoredFact(
+            path=dump.path,
+            sha256=dump.sha256(),
+            database=there.live,
+            kept_as=there.aside,
+            revisions=dump.contents().revisions,
+            rows=rows,
+            start=starting(context),
+            remove=there.removing(),
+        )
+        context.incident.record_fact("restored", fact)
+        return f"rows in {there.live}, and before in {there.aside}: {_in_words(now, before)}"
+
+    return recorded("the rows of both databases", look, afterwards=True)
+
+
+def _in_words(now: Mapping[str, int], before: Mapping[str, int]) -> str:
+    other = [table for table in sorted({*now, *before}) if now.get(table) != before.get(table)]
+    shown = [f"{table} {_number(now.get(table))}, before {_number(before.get(table))}" for table in other[:_MOST_TOLD]]
+    more = [f"{len(other) - _MOST_TOLD} more tables differ"] if len(other) > _MOST_TOLD else []
+    same = len({*now, *before}) - len(other)
+    return "; ".join([*shown, *more, f"the same in {same} tables"])
+
+
+def _number(rows: int | None) -> str:
+    return "no table" if rows is None else str(rows)
+
+
+def _table(context: Context) -> str:
+    if context.settings.database is None:
+        raise Inconclusive("no database is named", "name it in the settings: [database]")
+    return version_table(context.settings.database)

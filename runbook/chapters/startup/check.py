@@ -1,0 +1,82 @@
+"""Checks that the target can start on a database newer than it knows: it cannot if it migrates when it starts.
+
+Alembic in it would end with "Can't locate revision" (trap 3). The settings decide; else signs in the start command;
+else the target is started on a copy of the schema, for no sign proves nothing.
+"""
+
+from dataclasses import replace
+
+from runbook.actions import Check, Observation
+from runbook.chapters.configuration.restored import as_it_will_be
+from runbook.chapters.context import Context
+from runbook.chapters.startup.signs import signs_of
+from runbook.chapters.startup.trial import StartTrial
+from runbook.errors import Inconclusive
+from runbook.incident.facts import Strategy
+from runbook.release import Release
+
+_EXPECTED = "a target that does not migrate when it starts, because the database is newer than it knows"
+_DECLARE = "If you know that it does not migrate, set migrations.at_start to false"
+
+
+def migrates_not_at_start(context: Context, release: Release) -> Check:
+    """That no service of `release` migrates when it starts: declared, seen in its start command, or tried."""
+
+    def observe() -> Observation:
+        known, evidence = _without_trial(context, release)
+        if known:
+            return known
+        if context.settings.migrations.tool == "own":
+            raise Inconclusive(
+                "; ".join(
+                    (
+                        "whether the target can start on this schema is not known: a copy is made for Alembic's alone",
+                        *evidence,
+                    )
+                ),
+                "find out, and set migrations.at_start: false if it does not migrate when it starts, true if it does",
+            )
+        facts = context.incident.facts
+        relaxed = facts.bridge.up if facts.bridge and facts.strategy is Strategy.BRIDGE else ()
+        trial = StartTrial(context, _started(context, release), relaxed).run()
+        return Observation(trial.ok, "; ".join((trial.seen, *evidence)), final=True)
+
+    return Check(
+        _EXPECTED,
+        observe,
+        f"ship a forward-fix, and name it with --forward-fix TAG; this target would crash at every start. {_DECLARE}",
+        acceptable=False,
+    )
+
+
+def shows_no_migration_at_start(context: Context, release: Release, next_step: str) -> Check:
+    """That nothing shows that `release` migrates when it starts; the newer schema is not there yet to try it on."""
+
+    def observe() -> Observation:
+        known, evidence = _without_trial(context, release)
+        told = "nothing shows that it migrates when it starts; the plan of a rollback tries it"
+        return known or Observation(ok=True, seen="; ".join((told, *evidence)))
+
+    return Check(_EXPECTED, observe, f"{next_step}. {_DECLARE}", acceptable=False)
+
+
+def _started(context: Context, release: Release) -> Release:
+    """The release without its one-shot services: a migration before the start, say, is not started with the target."""
+    return replace(release, digests={name: release.digests[name] for name in context.production.rolled_back})
+
+
+def _without_trial(context: Context, release: Release) -> tuple[Observation | None, list[str]]:
+    """What the settings or the start commands tell for sure, None if nothing; and what else was seen."""
+    declared = context.settings.migrations.at_start
+    if declared is not None:
+        word = "it migrates" if declared else "it does not migrate"
+        seen = f"{word} when it starts, as migrations.at_start of the settings says"
+        return Observation(not declared, seen, final=True), []
+    services = as_it_will_be(context).services(release.tag)
+    names = context.production.rolled_back
+    signs = {name: signs_of(context, release.pinned(name), services[name]) for name in names}
+    surely = [f"{name} migrates in {place}" for name, found in signs.items() for place in found.commands]
+    if surely:
+        return Observation(ok=False, seen="; ".join(surely), final=True), []
+    evidence = [f"{name} has code that can migrate: {', '.join(s.code)}" for name, s in signs.items() if s.code]
+    return None, [*evidence, *(f"{name}: {found.unread}" for name, found in signs.items() if found.unread)]

@@ -1,0 +1,140 @@
+"""The switch beside: the target starts and proves itself beside the failed release, then takes its place."""
+
+from dataclasses import replace
+
+from runbook.actions import Action, ActionName, Check, Observation, never
+from runbook.chapters.context import Context
+from runbook.chapters.roll_back_application import bringing_up
+from runbook.chapters.target import pinned_release
+from runbook.errors import Inconclusive
+from runbook.incident.facts import Switchover
+from runbook.production.service.health import Health
+from runbook.production.switchover.decision import Meanwhile
+from runbook.production.switchover.pair import Pair
+
+
+def pair_of(context: Context) -> Pair:
+    """The two releases side by side. Raises Inconclusive when no way to switch was decided."""
+    return Pair(context.production, pinned_release(context), switchover_of(context).numbers)
+
+
+def switchover_of(context: Context) -> Switchover:
+    """The way to switch that was decided. Raises Inconclusive when none is on record."""
+    found = context.incident.facts.switchover
+    if found is None:
+        raise Inconclusive("no way to switch is on record in this incident", "run chapter 1: `pytest features`")
+    return found
+
+
+def starting(context: Context) -> Action:
+    """The change that starts the target's containers, and leaves those of the failed release as they are."""
+    pair, tag = pair_of(context), pinned_release(context).tag
+    names = ", ".join(pair.numbers)
+
+    def already() -> str | None:
+        return f"{', '.join(each.name for each in pair.target)} run {tag}" if pair.is_up else None
+
+    summary = f"{names} of {tag} started beside the failed release"
+    command = pair.up_command(context.settings.deadlines.up)
+    return Action(ActionName.START_BESIDE, summary, (command,), already, resource=names, new=tag)
+
+
+def replacing_in_turn(context: Context) -> Action:
+    """The change that stops the failed release's other services, and then starts the target's."""
+    services, release = switchover_of(context).in_turn, pinned_release(context)
+    if not services:
+        summary = "every service comes up beside the failed release's"
+        return Action(ActionName.BRING_UP, summary, already=lambda: summary)
+    up = bringing_up(context, release, services)
+    stop = context.production.compose("stop", *services, deadline=context.settings.deadlines.healthy)
+    return replace(up, commands=(stop, *up.commands))
+
+
+def as_many_on_digest(context: Context) -> Check:
+    """That the target has as many containers as the failed release had, and all run the pinned digest."""
+    pair, release = pair_of(context), pinned_release(context)
+    others = switchover_of(context).in_turn
+
+    def observe() -> Observation:
+        target = [*pair.target, *(each for each in context.production.containers() if each.service in others)]
+        wanted = {name: context.production.image_id(release.pinned(name)) for name in (*pair.numbers, *others)}
+        wrong = [f"{each.name} runs {each.image_name}" for each in target if each.image_id != wanted[each.service]]
+        for name, number in pair.numbers.items():
+            there = sum(each.service == name for each in target)
+            wrong += [f"{name} has {there} containers of {release.tag}, and had {number}"] if there != number else []
+        return Observation(
+            not wrong, "; ".join(wrong) or ", ".join(f"{each.name} runs {release.tag}" for each in target)
+        )
+
+    return Check(
+        f"as many containers of {release.tag} as the failed release had, on the pinned digests",
+        observe,
+        "somebody moved the tag or brought up another release: look at who else is deploying",
+        acceptable=False,
+        vouchable=False,
+    )
+
+
+def health_of_target(context: Context) -> Health:
+    """The health of the target's containers alone, and of the services that it has alone."""
+    pair, others = pair_of(context), switchover_of(context).in_turn
+    return context.health.of(lambda each: each.service in others or pair.is_target(each))
+
+
+def holding(context: Context) -> Action:
+    """The change that makes requests wait, or refuses them where the gate cannot hold; nothing once nobody is left."""
+    pair, meanwhile = pair_of(context), switchover_of(context).meanwhile
+    if meanwhile is Meanwhile.FLOWING:
+        summary = "the gateway leaves containers that stop by itself: traffic flows on"
+        return Action(ActionName.HOLD_TRAFFIC, summary, already=lambda: summary, resource="traffic gate")
+    change = context.gate.hold() if meanwhile is Meanwhile.HELD else context.gate.pause()
+    known = change.already
+
+    def already() -> str | None:
+        return known() or (None if pair.serving else "no container of the failed release runs any more")
+
+    return replace(change, already=already)
+
+
+def releasing(context: Context) -> Action:
+    """The change that lets traffic on again, where it was held or paused."""
+    if switchover_of(context).meanwhile is Meanwhile.FLOWING:
+        summary = "traffic was never held"
+        return Action(ActionName.RESUME_TRAFFIC, summary, already=lambda: summary, resource="traffic gate")
+    change = context.gate.resume()
+    # While requests wait the gate is not asked for what this run has just made of it.
+    return replace(change, already=never) if _kept_back_now(context) else change
+
+
+def _kept_back_now(context: Context) -> bool:
+    """Tell whether the last that this incident did to the gate was to hold or to pause traffic."""
+    turns = (ActionName.HOLD_TRAFFIC, ActionName.PAUSE_TRAFFIC, ActionName.RESUME_TRAFFIC)
+    done = [e for e in context.incident.journal.entries if e["kind"] == "action" and e["state"] == "done"]
+    last = next((entry["action"] for entry in reversed(done) if entry["action"] in turns), None)
+    return last is not None and last != ActionName.RESUME_TRAFFIC
+
+
+def taking_out(context: Context) -> Action:
+    """The change that stops the failed containers; requests wait for no more than that."""
+    pair = pair_of(context)
+    commands = pair.stop_commands(context.settings.deadlines.healthy)
+
+    def already() -> str | None:
+        return None if commands else "no container of the failed release runs any more"
+
+    names = ", ".join(pair.numbers)
+    summary = f"the failed containers of {names} are stopped"
+    return Action(ActionName.TAKE_OUT_FAILED, summary, commands, already, resource=names)
+
+
+def removing_failed(context: Context) -> Action:
+    """The change that removes the failed containers, and gives the target's their names."""
+    pair = pair_of(context)
+    commands = pair.remove_commands(context.incident.facts.seen_before.containers)
+
+    def already() -> str | None:
+        return None if commands else "no container of the failed release is left"
+
+    names = ", ".join(pair.numbers)
+    summary = f"the failed containers of {names} are removed, and the target's get their names"
+    return Action(ActionName.REMOVE_FAILED, summary, commands, already, resource=names)

@@ -1,0 +1,56 @@
+"""`runbook settings`: read the settings file and say what is configured and what is not, or print its JSON Schema."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from runbook.settings.absent import Absent
+from runbook.settings.loading.loader import load
+from runbook.settings.schema import Settings
+
+SETTINGS = Path("runbook.toml")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `settings` is told on the command line."""
+    parser.add_argument("--settings", type=Path, default=SETTINGS, metavar="PATH", help="the settings file")
+    parser.add_argument("--schema", action="store_true", help="print the JSON Schema of settings files, for editors")
+
+
+def check(chosen: argparse.Namespace) -> str:
+    """Do what the options say, and return what there is to say. Raises SettingsError with every mistake in the file."""
+    if chosen.schema:
+        return json.dumps(json_schema(), indent=2)
+    settings = load(chosen.settings)
+    lines = [
+        f"{chosen.settings}: settings of {settings.project.name} in {settings.project.directory}, without a mistake"
+    ]
+    left_out = absent_from(settings)
+    lines += ["not configured:"] if left_out else ["every part is configured"]
+    return "\n".join([*lines, *(f"  {each.key}: {each.follows}" for each in left_out)])
+
+
+def absent_from(settings: Settings) -> list[Absent]:
+    """What these settings leave out."""
+    unchecked = settings.unchecked_migrations
+    gate = Absent.PUBLIC_ADDRESS if settings.traffic is None else None if settings.traffic.gate else Absent.GATE
+    metrics = settings.metrics
+    found = {
+        unchecked: unchecked is not None,
+        gate: gate is not None,
+        Absent.HEALTH: settings.health is None,
+        Absent.METRICS: metrics is None,
+        Absent.METRICS_TOKEN: metrics is not None and metrics.token is None,
+        Absent.SWITCHES: not settings.switches,
+        Absent.ANNOUNCEMENT: settings.announcement is None,
+        Absent.TICKET: settings.ticket is None,
+        Absent.INCIDENT_LOG: settings.incident_log is None,
+    }
+    return [absent for absent, so in found.items() if so and absent]
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of settings files; `docs/settings.schema.json` is the same."""
+    found = Settings.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "rollback-runbook settings", **found}

@@ -1,0 +1,80 @@
+"""`runbook plan`, `rollback`, `validate`, `emergency`: short forms of the lines with which pytest runs the runbook.
+
+The line is printed, and then this process becomes it: pytest is the engine, and what it prints can be typed again.
+"""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook.command_hints import CHECKOUT, REPORTS, SETTINGS, features, installed
+from runbook.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """A short form: what it does, the options that it stands for, and whether it needs --execute."""
+
+    does: str
+    options: tuple[str, ...] = ()
+    executes: bool = False
+
+
+SHORTCUTS = {
+    "plan": Shortcut("show what a rollback would do now; changes nothing"),
+    "rollback": Shortcut("carry a rollback out: --execute PROJECT", executes=True),
+    "validate": Shortcut("validate the release that runs; with --release TAG, one before it is deployed"),
+    "emergency": Shortcut("turn a kill switch off: a plan, or with --execute PROJECT", ("-m", "emergency")),
+    "run": Shortcut("whatever pytest and the runbook's options say; what printed commands begin with"),
+}
+
+
+#: What `runbook restore-point restore` is short for, behind which `--dump FILE` stands.
+RESTORE = Shortcut("restore a dump beside the live database, and put it in its place", ("-m", "restore"))
+
+
+def line(name: str, rest: Sequence[str], *, settings: Path | None = None, here: Path | None = None) -> list[str]:
+    """Return the line that a short form stands for, as it is typed in the folder `here`.
+
+    Raises SettingsError for a rollback without --execute.
+    """
+    shortcut, here = SHORTCUTS.get(name, RESTORE), here or Path.cwd()
+    if shortcut.executes and not any(word.partition("=")[0] == "--execute" for word in rest):
+        raise SettingsError(
+            "runbook rollback without --execute: the project's name is the confirmation",
+            "see first what it would do: type runbook plan",
+        )
+    options = shortcut.options
+    if name == "validate":
+        before = any(word.partition("=")[0] == "--release" for word in rest)
+        options = ("-m", "pre_deploy" if before else "post_deploy")
+    pytest = Path(sys.executable).with_name("pytest")
+    at_home = here == CHECKOUT and not installed()
+    program = os.path.relpath(pytest, here) if pytest.is_file() and at_home else str(pytest)
+    folder = "features" if at_home else str(features())
+    if settings is None and not at_home:
+        settings = here / SETTINGS
+    given = any(word.partition("=")[0] == "--reports" for word in rest)
+    reports = () if at_home or given else ("--reports", str(here / REPORTS))
+    return [program, folder, *options, *(("--settings", str(settings)) if settings else ()), *reports, *rest]
+
+
+def begin(chosen: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Print the line, and become it; this returns only where pytest cannot be started."""
+    become(line(chosen.command, rest, settings=chosen.settings))
+    return 1
+
+
+def become(words: list[str]) -> None:
+    """Print a line, and become it; this returns only where it cannot be started. Raises SettingsError then."""
+    print(shlex.join(words), flush=True)  # noqa: T201 - this is the command line
+    try:
+        os.execv(words[0], words)  # noqa: S606 - the very words that were printed, without a shell
+    except OSError as error:
+        raise SettingsError(
+            f"{words[0]} cannot be started ({error.strerror})", "make the environment: script/bootstrap --fast"
+        ) from None

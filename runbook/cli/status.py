@@ -1,0 +1,160 @@
+"""`runbook status`: what runs since when, what holds it, what is open, and the one command to type next."""
+
+import argparse
+import shlex
+import shutil
+import textwrap
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from runbook.chapters.context import Context
+from runbook.chapters.migrating.bridge import bridge_in, state_of
+from runbook.chapters.target import running_release
+from runbook.cli.one_look import SETTINGS, add_settings, informed_redactor, looking, quiet
+from runbook.errors import RunbookError
+from runbook.production.service.kill_switches import position_of
+from runbook.settings.loading.loader import load
+from runbook.settings.schema import Settings
+from runbook.shared_state.lock import Held, Lock
+
+_NEWEST = 3
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `status` is told on the command line."""
+    add_settings(parser)
+    parser.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where records land")
+
+
+def status(chosen: argparse.Namespace) -> str:
+    """Look at production, and return what there is to say, without secrets. Raises what keeps one from all looking."""
+    found = []
+    for host, settings in load(chosen.settings).on_each().items():
+        try:
+            found.append(_status(host, settings, chosen))
+        except RunbookError as error:
+            if not host:
+                raise
+            found.append(str(error.on(host)))
+    return "\n\n".join(found)
+
+
+def _status(host: str, settings: Settings, chosen: argparse.Namespace) -> str:
+    redactor, _ = informed_redactor(settings)
+    width = min(shutil.get_terminal_size((80, 24)).columns, 100)
+    with looking(settings, redactor) as context:
+        where = f" on {host}" if host else ""
+        lines = [f"{settings.project.name}{where} at {datetime.now(UTC):%Y-%m-%d %H:%M:%SZ}"]
+        for name, words in told(context):
+            lines += textwrap.wrap(f"{name:<12}{words}", width, subsequent_indent=" " * 12, break_on_hyphens=False)
+        lines += ["", following(context, chosen.settings, chosen.reports)]
+    return redactor.text("\n".join(lines))
+
+
+def told(context: Context) -> Iterator[tuple[str, str]]:
+    """Each thing with what is known of it; what could not be looked at says why."""
+    yield "runs", _or_why(lambda: _runs(context))
+    yield "gate", _or_why(lambda: {"none": "none configured: users meet the switch"}.get(s := context.gate.state(), s))
+    yield "users", context.gate.public_answer().seen
+    yield "lock", _or_why(lambda: str(held) if (held := _held(context)) else "nobody holds it")
+    yield "rollback", _or_why(lambda: _open(context))
+    if words := _or_why(lambda: _bridge(context)):
+        yield "bridge", words
+    yield "quarantine", _or_why(lambda: _quarantine(context))
+    yield "validated", _or_why(lambda: "; ".join(_validated(context)) or "no release yet: runbook validate")
+    for name in context.settings.switches:
+        if words := _or_why(lambda name=name: _switch(context, name)):  # type: ignore[misc]  # bound now
+            yield "switch", words
+
+
+def _or_why(look: Callable[[], str]) -> str:
+    try:
+        return look()
+    except RunbookError as error:
+        return f"not known: {error.seen}"
+
+
+def _runs(context: Context) -> str:
+    found, now = [], context.host.now()
+    for each in context.production.application():
+        since = f"for {_age(each.running_seconds(now))}" if each.state == "running" else f"({each.state})"
+        found.append(f"{each.service} {context.production.tag_of(each)} {since}")
+    return f"{context.production.tag()} by the env file; {', '.join(found)}"
+
+
+def _held(context: Context) -> Held | None:
+    return Lock(quiet(context.settings)).observe()
+
+
+def _open(context: Context) -> str:
+    note = context.open_rollback.read()
+    return f"incident {note['incident']} is on its way to {note['target']}" if note else "none is open"
+
+
+def _bridge(context: Context) -> str:
+    """What of the schema is relaxed; empty where nothing is."""
+    note = context.bridge_note.read()
+    if note is None:
+        return ""
+    bridge = bridge_in(note)
+    told = f"for {note['target']} since {note['since']} ({note['incident']}): {'; '.join(bridge.told)}"
+    return f"{told}; {state_of(context, bridge)}; a forward-fix takes it away first (--forward-fix TAG)"
+
+
+def _quarantine(context: Context) -> str:
+    count = len(context.quarantine.incidents())
+    failed = "1 incident" if count == 1 else f"{count} incidents"
+    digests = [each for each in running_release(context).digests.values() if each]
+    reason = context.quarantine.reason(digests)
+    return f"{failed}; what runs is {f'in it: {reason}' if reason else 'not in it'}"
+
+
+def _validated(context: Context) -> list[str]:
+    newest = list(reversed(context.ledger.candidates()))[:_NEWEST]
+    now = datetime.now(UTC)
+    return [f"{each.tag}{f' {_age((now - each.time).total_seconds())} ago' if each.time else ''}" for each in newest]
+
+
+def _switch(context: Context, name: str) -> str:
+    """In words, a switch that is not on; empty for one that is."""
+    switch = context.settings.switches[name]
+    value = context.env_file.read().values.get(switch.variable)
+    if not value and switch.store:
+        value = context.stores.read(switch.store).get_secret_value()
+    position = position_of(switch, value or "(not set)")
+    if position["state"] == "on":
+        return ""
+    owner = f"; {switch.owner} turns it on again" if switch.owner else ""
+    return f"{name} is {position['state']} ({switch.variable}){owner}"
+
+
+def following(context: Context, settings: Path, reports: Path) -> str:
+    """The one command to type next, and why."""
+    name, given = context.settings.project.name, ["--settings", str(settings)] if settings != SETTINGS else []
+    try:
+        note, held, gate = context.open_rollback.read(), _held(context), context.gate.state()
+        newest = list(context.ledger.candidates())[-1:]
+        tag = context.production.tag()
+    except RunbookError:
+        return f"next: {shlex.join(['runbook', 'doctor', *given])}\n{' ' * 6}not everything could be looked at"
+    words, why = ["plan"], "nothing is open; this is for when a deploy went bad"
+    if held and not held.abandoned:
+        words, why = ["status"], f"the run of incident {held.holder.incident} is at work: look at its terminal"
+    elif note:
+        incident = str(note["incident"])
+        here = (reports / incident / "journal.jsonl").is_file()
+        on = ["--resume", incident] if here else ["--to", str(note["target"])]
+        words, why = ["rollback", *on, "--execute", name], "a rollback is open"
+    elif held:
+        words, why = ["unlock"], "a run that is gone holds the lock"
+    elif gate in ("closed", "held"):
+        why = "traffic is held" if gate == "held" else "traffic is paused"
+    elif not newest or newest[0].tag != tag:
+        words, why = ["validate"], "what runs is not the newest validated release"
+    return f"next: {shlex.join(['runbook', *words, *given])}\n{' ' * 6}{why}"
+
+
+def _age(seconds: float) -> str:
+    unit, size = next(((u, s) for u, s in (("d", 86400), ("h", 3600), ("min", 60)) if seconds >= s), ("s", 1))
+    return f"{seconds / size:.0f} {unit}"

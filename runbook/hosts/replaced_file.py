@@ -1,0 +1,62 @@
+"""Replacing a file on the production host in one step, with a copy of what was there."""
+
+from collections.abc import Callable
+from pathlib import PurePosixPath
+
+from runbook.errors import RunbookError
+from runbook.hosts.command import Command
+
+_NOT_AS_READ, _LOCKED, _LINKED = 75, 76, 77
+# $1 is the SHA-256 of the bytes that were read, $2 the file, $3 its copy, $4 the copy's folder.
+_REPLACE = f"""
+set -eu
+mkdir --parents --mode=700 -- "$4"
+[ ! -L "$4" ] || exit {_LINKED}
+cp --preserve=all --remove-destination --no-target-directory -- "$2" "$3.new"
+mv --force --no-target-directory -- "$3.new" "$3"
+install --mode=600 --no-target-directory /dev/null "$2.new"
+cp --preserve=all --attributes-only --no-target-directory -- "$2" "$2.new"
+dd of="$2.new" conv=fsync oflag=nofollow status=none
+exec 9<"$4"
+flock --exclusive --wait 10 --conflict-exit-code {_LOCKED} 9
+printf '%s  %s\\n' "$1" "$2" "$1" "$3" | sha256sum --check --status || {{ rm -f -- "$2.new"; exit {_NOT_AS_READ}; }}
+mv --force --no-target-directory -- "$2.new" "$2"
+sync -- "$2"
+"""
+
+
+def replace_commands(  # noqa: PLR0913 - what is replaced by what, and what says so
+    command: Callable[..., Command],
+    path: str,
+    sha256: str,
+    content: bytes,
+    keep: str,
+    *,
+    error: type[RunbookError],
+) -> tuple[Command, ...]:
+    """Return the command that replaces the file `path`, read with this `sha256`, and keeps the old one as `keep`.
+
+    `command` makes a command of an argv, with `stdin` and `means`. Mode, owner and extended attributes stay, and no
+    link is followed: `path` is the file itself. It is complete at every moment. Before the new one takes its place it
+    is compared with what was read, under a lock; `error` is raised when somebody changed it meanwhile.
+    """
+    folder = str(PurePosixPath(keep).parent)
+    linked = error(
+        f"{folder} is a symbolic link, through which no copy with secrets is written",
+        f"make {folder} a folder of its own on the production host",
+    )
+    changed = error(
+        f"{path} was changed by somebody after it was read, so it was left as it is now",
+        "find out who changed it, then go on with --resume",
+    )
+    locked = error(
+        f"another process held the lock on {folder} for 10 s, so {path} was left as it is",
+        "find out which with `lslocks`, then go on with --resume",
+    )
+    return (
+        command(
+            "sh", "-c", _REPLACE, "sh", sha256, path, keep, folder,
+            stdin=content,
+            means=((_LINKED, linked), (_NOT_AS_READ, changed), (_LOCKED, locked)),
+        ),
+    )  # fmt: skip

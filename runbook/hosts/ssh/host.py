@@ -1,0 +1,300 @@
+"""The production host over SSH: the operator's own ssh, one shared connection, nothing left behind."""
+
+import os
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+
+from runbook.errors import ConnectionLost, HostError, NoConnection
+from runbook.hosts.command import Begun, Command, Recorder
+from runbook.hosts.engine.address import EngineAddress
+from runbook.hosts.host import Host
+from runbook.hosts.process import ManagedProcess
+from runbook.hosts.signals import signals_blocked
+from runbook.hosts.ssh import script
+from runbook.hosts.ssh.connection import Connection, environment
+
+_FIRST_LOOK, _PAUSE = 0.001, 0.01  # seconds between two looks
+_ANSWERS = 20.0  # seconds until the other end must have said which process it is
+_ENDS = script.KILLED_AFTER + 2.0  # seconds until a command that is to be stopped must have ended
+_TRIES = 2  # a command that was not begun is safe to begin again
+_ENGINE = "/var/run/docker.sock"
+# The fourth field behind the name in parentheses is the session (proc(5)); the command has a group of its own in it.
+_TO_SESSION = (
+    'for f in /proc/[0-9]*/stat; do read -r s <"$f" || continue; s=${{s##*") "}}; set -- $s; '
+    '[ "$4" != {session:d} ] || {{ p=${{f#/proc/}}; kill -{number:d} "${{p%/stat}}"; }}; done 2>/dev/null; true'
+)
+_CONTEXT = """
+[ -n "${DOCKER_CONTEXT-}" ] || grep -qs '"currentContext"' "${DOCKER_CONFIG:-$HOME/.docker}/config.json" || exit 0
+exec docker context inspect --format '{{.Endpoints.docker.Host}}'
+"""
+_TROUBLE = """
+case "$1" in /*) ;; *) exit ;; esac
+[ -S "$1" ] || { echo "there is no socket $1"; exit; }
+[ -w "$1" ] || echo "user $(id -un), of the groups $(id -Gn), may not ask $1, which is for the group $(stat -c %G "$1")"
+"""
+_ASKED = 20.0  # seconds
+_STATE = "cd /proc; cat sys/kernel/hostname; echo $(cat sys/kernel/random/boot_id) $(readlink self/ns/pid)"
+
+
+class SshHost(Host):
+    """The production host, reached over SSH."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        environment: Mapping[str, str],
+        recorder: Recorder,
+        patience: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """`environment` is added to the commands' own, which is the login shell's; `patience` is as for every host."""
+        super().__init__(recorder, patience)
+        self.connection = connection
+        self._added = {"LC_ALL": "C.UTF-8"} | dict(environment)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The environment of commands. Raises NoConnection."""
+        return {**self.connection.environment, **self._added}
+
+    @property
+    def address(self) -> str:
+        """Where it is, as the settings have it."""
+        return str(self.connection.address)
+
+    @property
+    def tunnel(self) -> Connection:
+        """The shared connection, which leads to what the host reaches."""
+        return self.connection
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether no connection to it came about when one was made last."""
+        return self.connection.out_of_reach
+
+    def machine(self) -> tuple[str, str]:
+        """Return the host's name and boot. Raises NoConnection."""
+        name, _, boot = self.connection.ask(_STATE).decode("utf-8", errors="replace").strip().partition("\n")
+        return name, boot
+
+    def process_start(self, process: int) -> str | None:
+        """Return when a process there started; None when it does not run. Raises NoConnection."""
+        stat = self.connection.ask(f"cat /proc/{process:d}/stat 2>/dev/null || true").decode("utf-8", errors="replace")
+        fields = stat.rpartition(")")[2].split()
+        return None if not fields or fields[0] == "Z" else fields[19]
+
+    def signal(self, process: int, number: int) -> None:
+        """Send a signal to a command: its script passes SIGTERM on, others go to its session. Raises NoConnection."""
+        if number == signal.SIGTERM:
+            self.connection.ask(f"kill -s TERM {process:d} 2>/dev/null || true")
+        else:
+            self.connection.ask(_TO_SESSION.format(session=process, number=number))
+
+    def now(self) -> float:
+        """Return the seconds since 1970 by the host's clock. Raises NoConnection."""
+        return self.connection.now()
+
+    def engine_url(self) -> str:
+        """Return the address at which a client on this machine reaches the host's engine. Raises HostError."""
+        named = self.environment.get("DOCKER_HOST") or self._engine_of_context
+        scheme, _, place = named.partition("://")
+        with_tls = scheme == "tcp" and "DOCKER_TLS_VERIFY" in self.environment
+        if scheme not in ("unix", "tcp") or not place or with_tls:
+            raise HostError(
+                f"the engine of {self.address} is at {named!r}{' with TLS' if with_tls else ''}, expected its own"
+                " socket, unix:// or tcp://, as its user reaches it",
+                "set DOCKER_HOST under [host] environment in the settings",
+            )
+        return f"unix://{self.connection.forward(place)}"
+
+    def _engine_address(self) -> EngineAddress:
+        return EngineAddress(self.engine_url(), name=self.address, trouble=self._engine_trouble)
+
+    def _engine_trouble(self) -> str:
+        """Say why this user does not reach the engine's socket: sshd does not."""
+        place = (self.environment.get("DOCKER_HOST") or self._engine_of_context).partition("://")[2]
+        try:
+            return self.run(Command(("sh", "-c", _TROUBLE, "sh", place), _ASKED)).text.strip()
+        except HostError as error:
+            return error.seen
+
+    @cached_property
+    def _engine_of_context(self) -> str:
+        # docker itself is asked only where a context is chosen: it takes a moment to start.
+        found = self.check(Command(("sh", "-c", _CONTEXT), _ASKED)).text.strip()
+        return found or f"unix://{_ENGINE}"
+
+    def _process(self, command: Command) -> "_RemoteProcess":
+        return _RemoteProcess(self, command)
+
+
+class _RemoteProcess:
+    """A command on the host, behind a local ssh that shares the connection."""
+
+    def __init__(self, host: SshHost, command: Command) -> None:
+        self._host = host
+        self._command = command
+        self._mark = ""
+        self._ssh: ManagedProcess | None = None
+        self._begun: Begun | None = None
+        self._released = False
+        self._at_large = False
+        self._over = threading.Event()
+        self._lifeline: int | None = None
+        self._content = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def start(self) -> Begun:
+        """Connect, and start the script at the other end, which waits. Raises NoConnection when that fails twice."""
+        for left in reversed(range(_TRIES)):
+            try:
+                self._begun = self._started()
+            except NoConnection:
+                self._close()
+                if not left:
+                    raise
+            else:
+                return self._begun
+        raise AssertionError("the last try returns or raises")
+
+    def _started(self) -> Begun:
+        self._mark = f"rb{secrets.token_hex(8)}"
+        argv = self._host.connection.argv(script.starter(self._mark))
+        self._content = script.message(self._command, self._host.environment, self._mark)
+        read_end, self._lifeline = os.pipe()
+        try:
+            self._ssh = ssh = ManagedProcess(argv, environment(), None, read_end, self._command.most_output)
+            ssh.begin()
+        finally:
+            os.close(read_end)
+        until = time.monotonic() + _ANSWERS
+        pause = _FIRST_LOOK
+        while (begun := script.begun(ssh.output()[1], self._mark)) is None:
+            late = time.monotonic() > until
+            if ssh.wait(pause) or late:
+                if (begun := script.begun(ssh.output()[1], self._mark)) is not None:
+                    break
+                if late:
+                    self._host.connection.drop()
+                ssh.stop()
+                said = " ".join(ssh.output()[1].decode("utf-8", errors="replace").split())
+                raise NoConnection(
+                    f"`{self._command}` was not begun: {self._host.address} gave no answer{said and f' ({said})'}",
+                    f"check that it answers: {self._host.connection.typed}",
+                )
+            pause = min(pause * 1.5, _PAUSE)
+        return begun
+
+    def release(self) -> None:
+        """Send the command, in a thread that then holds the lifeline."""
+        self._released = True
+        with signals_blocked():
+            threading.Thread(target=self._feed, args=(self._lifeline,), daemon=True).start()
+        self._lifeline = None
+
+    def _feed(self, lifeline: int) -> None:
+        with suppress(OSError), os.fdopen(lifeline, "wb", buffering=0) as pipe:
+            rest = memoryview(self._content)
+            while rest:
+                rest = rest[pipe.write(rest) :]
+            self._over.wait()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end of ssh, which ends with the command or with the connection."""
+        return self._known.wait(seconds)
+
+    def ended_with(self) -> int:
+        """Return the command's exit code. Raises ConnectionLost, or HostError when it could not be started."""
+        found = script.ended(self._known.output()[1], self._mark)
+        if found is None:
+            self._make_sure()
+            raise self._lost()
+        if found.trouble == "stopped":  # and not by us
+            raise self._lost()
+        if found.exit_code is None:
+            what = self._command.directory if found.trouble == "folder" else self._command.argv[0]
+            raise HostError(
+                f"`{self._command}` could not be started on {self._host.address}: there is no {what}",
+                f"look there, with {self._host.connection.typed.removesuffix(' true')}",
+            )
+        return found.exit_code
+
+    def _lost(self) -> ConnectionLost:
+        stopped = "whether it still runs there is not known" if self._at_large else "it does not run there any more"
+        return ConnectionLost(
+            f"the connection to {self._host.address} was lost while `{self._command}` ran: {stopped}, and what it did"
+            " until then is unknown",
+            f"check that it answers: {self._host.connection.typed}",
+        )
+
+    def output(self) -> tuple[bytes, bytes]:
+        """Return what the command itself wrote so far."""
+        stdout, stderr = self._known.output()
+        return script.without_greeting(stdout, self._mark), script.without_marks(stderr, self._mark)
+
+    def exceeded_output(self) -> bool:
+        """Tell whether an output is above the command's `most_output`."""
+        return self._known.exceeded_output()
+
+    def stop(self) -> bool:
+        """End the lifeline, which stops the command at the other end; False if it was never sent."""
+        if self._ssh is None or not self._released:
+            self._close()
+            return False
+        self._over.set()
+        if not self._ssh.wait(_ENDS) or script.ended(self._ssh.output()[1], self._mark) is None:
+            self._ssh.stop()
+            self._make_sure()
+        return True
+
+    def at_large(self) -> bool:
+        """Tell whether it may still be at work at the other end."""
+        return self._at_large
+
+    def _make_sure(self) -> None:
+        """Look whether the command has ended at the other end, over a new connection if need be; stop it there."""
+        begun, host = self._begun, self._host
+        if begun is None:
+            return
+        self._at_large = True
+        with suppress(HostError):
+            until = time.monotonic() + _ENDS
+            while self._runs(begun) and time.monotonic() < until:
+                time.sleep(_PAUSE * 10)
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                if self._runs(begun):
+                    host.signal(begun.process, number)
+                    time.sleep(_ENDS / 2)
+            self._at_large = self._runs(begun)
+
+    def _runs(self, begun: Begun) -> bool:
+        return self._host.machine()[1] == begun.boot and self._host.process_start(begun.process) == begun.started
+
+    @property
+    def _known(self) -> ManagedProcess:
+        if self._ssh is None:
+            raise OSError("it did not start")
+        return self._ssh
+
+    def _close(self) -> None:
+        self._over.set()
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+        if self._ssh is not None and not self._released:
+            self._ssh.stop()
+        if self._ssh is not None:
+            self._ssh.__exit__()

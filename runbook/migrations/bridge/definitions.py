@@ -1,0 +1,94 @@
+"""What of a schema could be relaxed, as its own database defines it: what is lifted, and how it is made again.
+
+Each row also has the statement that lists the rows which would keep it from being made again; PostgreSQL writes it,
+since it alone quotes its names and knows its operators. What is not listed is no rule of the table's own, or cannot be
+lifted: a primary key, an identity, what a partition has from above.
+"""
+
+from dataclasses import dataclass
+
+from runbook.errors import Inconclusive
+from runbook.migrations.catalog import Asked
+
+_DEADLINE = 15.0  # seconds
+_DEFINITIONS = """
+SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL search_path = pg_catalog;
+WITH tables AS (
+    SELECT c.oid, n.nspname, c.relname, format('%I.%I', n.nspname, c.relname) AS name
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+), keys AS (
+    SELECT i.indexrelid, i.indrelid,
+           (SELECT string_agg(pg_get_indexdef(i.indexrelid, k, true), ', ') FROM generate_series(1, i.indnkeyatts) k)
+               AS listed,
+           concat_ws(' AND ', CASE WHEN to_jsonb(i) ->> 'indnullsnotdistinct' = 'true' THEN NULL ELSE
+               (SELECT string_agg(format('(%s) IS NOT NULL', pg_get_indexdef(i.indexrelid, k, true)), ' AND ')
+                FROM generate_series(1, i.indnkeyatts) k) END, pg_get_expr(i.indpred, i.indrelid, true)) AS counted
+    FROM pg_index i WHERE i.indisunique
+), repeated AS (
+    SELECT k.indexrelid, format('SELECT %s, count(*) FROM %s%s GROUP BY %s HAVING count(*) > 1', k.listed, t.name,
+                                CASE k.counted WHEN '' THEN '' ELSE ' WHERE ' || k.counted END, k.listed) AS rows
+    FROM keys k JOIN tables t ON t.oid = k.indrelid
+)
+SELECT kind, nspname, relname, object, definition, rows FROM (
+    SELECT 'not null' AS kind, t.nspname, t.relname, a.attname AS object, '' AS definition,
+           format('SELECT * FROM %s WHERE %I IS NULL', t.name, a.attname) AS rows
+    FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull AND a.attidentity = '' AND a.attinhcount = 0
+      AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = t.oid AND i.indisprimary AND a.attnum = ANY (i.indkey))
+    UNION ALL
+    SELECT 'constraint', t.nspname, t.relname, c.conname, pg_get_constraintdef(c.oid),
+           CASE WHEN NOT c.convalidated THEN '' ELSE CASE c.contype
+               WHEN 'c' THEN format('SELECT * FROM %s WHERE NOT (%s)', t.name, pg_get_expr(c.conbin, c.conrelid))
+               WHEN 'u' THEN (SELECT rows FROM repeated WHERE indexrelid = c.conindid)
+               WHEN 'f' THEN (
+                   SELECT format(
+                       'SELECT child.* FROM %s child WHERE %s AND NOT EXISTS (SELECT FROM %s parent WHERE %s)', t.name,
+                       string_agg(format('child.%I IS NOT NULL', a.attname), ' AND '), c.confrelid::regclass,
+                       string_agg(format('parent.%I = child.%I', b.attname, a.attname), ' AND '))
+                   FROM unnest(c.conkey, c.confkey) AS pair (here, there)
+                   JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = pair.here
+                   JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = pair.there)
+               WHEN 'x' THEN (
+                   SELECT format('SELECT one.*, other.* FROM %s one JOIN %s other ON one.ctid < other.ctid AND %s',
+                       t.name, t.name, string_agg(format('one.%I OPERATOR(%I.%s) other.%I',
+                           a.attname, n.nspname, o.oprname, a.attname), ' AND '))
+                   FROM unnest(c.conkey, c.conexclop) AS pair (here, by)
+                   JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = pair.here
+                   JOIN pg_operator o ON o.oid = pair.by JOIN pg_namespace n ON n.oid = o.oprnamespace)
+           END END
+    FROM tables t JOIN pg_constraint c ON c.conrelid = t.oid
+    WHERE c.contype IN ('u', 'f', 'c', 'x') AND c.conislocal AND c.coninhcount = 0
+      AND NOT (c.contype = 'x' AND 0 = ANY (c.conkey))
+    UNION ALL
+    SELECT 'index', t.nspname, t.relname, c.relname, pg_get_indexdef(c.oid),
+           (SELECT rows FROM repeated WHERE indexrelid = c.oid)
+    FROM tables t JOIN pg_index i ON i.indrelid = t.oid JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE i.indisunique AND i.indisvalid AND NOT c.relispartition
+      AND NOT EXISTS (SELECT FROM pg_constraint o WHERE o.conindid = c.oid)
+) found
+ORDER BY nspname, relname, kind, object
+"""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What makes it again, and the statement that lists the rows which would keep it from that; empty where none."""
+
+    sql: str
+    rows: str
+
+
+#: By kind (`not null`, `constraint`, `index`), schema, table and name.
+Definitions = dict[tuple[str, str, str, str], Definition]
+
+
+def definitions_of(database: Asked) -> Definitions:
+    """What could be relaxed in `database`. Raises Inconclusive when it does not tell."""
+    found: Definitions = {}
+    for row in database.ask(_DEFINITIONS, deadline=_DEADLINE):
+        if len(row) != 6:
+            raise Inconclusive(f"the catalog answered {len(row)} columns, expected 6", "look at the database")
+        kind, schema, table, name, sql, rows = row
+        found[kind, schema, table, name] = Definition(sql, rows)
+    return found

@@ -1,0 +1,184 @@
+"""What the range made stricter for the target's code, and for each the SQL that lifts it and that makes it again.
+
+Only the catalog changes by it, never a row. What it leaves of the range, as the rules see it, is the range without it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runbook.incident.facts import Bridge, Relaxed, Touched
+from runbook.migrations.bridge.definitions import Definitions
+from runbook.migrations.database import quoted
+from runbook.migrations.image.mapped_models import Models
+from runbook.migrations.verdict.schema_delta import Column, Constraint, Default, SchemaDelta, Table
+from runbook.migrations.verdict.table_names import PUBLIC, Name, use_of
+
+
+class Kind(StrEnum):
+    """What is relaxed."""
+
+    NOT_NULL = "NOT NULL"
+    FOREIGN_KEY = "foreign key"
+    CONSTRAINT = "constraint"
+    INDEX = "unique index"
+    DEFAULT = "default"
+    NAMES = "names"
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """One thing that is relaxed: `name` (a column's, or a constraint's) of `table`, as they are called now.
+
+    `up` lifts it and `down` makes it again, statement by statement. `rows` lists the rows which, once written, would
+    keep it from being made again; empty where none can. `regained` are columns that a view brings back, by `linked`
+    ones, which it fills.
+    """
+
+    kind: Kind
+    table: Name
+    name: str
+    up: tuple[str, ...]
+    down: tuple[str, ...]
+    rows: str = ""
+    regained: tuple[str, ...] = ()
+    linked: tuple[str, ...] = ()
+
+    @property
+    def what(self) -> str:
+        """What is done, in words."""
+        if self.kind is Kind.NAMES:
+            return f"{self.name} can be read and written again, by a view of {self.table}"
+        done = "is set again" if self.kind is Kind.DEFAULT else "is lifted"
+        return f"{self.kind} {self.name} of {self.table} {done}"
+
+    def taken_from(self, delta: SchemaDelta) -> None:
+        """Take it out of the net change; nothing where the range has no such thing."""
+        table = delta.current.get(self.table)
+        if table is None:
+            return
+        if self.kind is Kind.NAMES:
+            for old in self.regained:
+                table.gone.pop(old, None)
+            for link in self.linked:
+                table.columns[link].not_null = False
+            _rename_back(delta, table)
+        elif self.kind in (Kind.FOREIGN_KEY, Kind.CONSTRAINT, Kind.INDEX):
+            table.take(self.name)
+        elif (column := table.columns.get(self.name)) is not None:
+            if self.kind is Kind.NOT_NULL:
+                column.not_null = False if column.origin is None else None
+            else:
+                column.default = None
+
+
+def candidates(delta: SchemaDelta, models: Models, known: Definitions, defaults: Mapping[str, str]) -> list[Relaxation]:
+    """All that could be relaxed of a range but names: what it made, and the database has as `known`.
+
+    `defaults` are those of the target's schema, by the column (`schema.table.column`).
+    """
+    found: list[Relaxation] = []
+    for table in delta.tables:
+        if table.dropped is not None or table.view is not None:
+            continue
+        used = not use_of(models, table.origin or table.name).unused
+        if used and not table.new:
+            for column in table.columns.values():
+                found += _of_column(table, column, known, defaults)
+        for made in table.constraints:
+            above = made.parent is not None and not use_of(models, made.parent.origin or made.parent.name).unused
+            if (used and not table.new) or above:
+                found += _of_constraint(table, made, known)
+    return found
+
+
+def without(delta: SchemaDelta, relaxed: Sequence[Relaxation]) -> None:
+    """Take all of them out of the net change."""
+    for each in in_order(relaxed):
+        each.taken_from(delta)
+
+
+def in_order(relaxed: Sequence[Relaxation]) -> list[Relaxation]:
+    """The order in which they are built: what points to a unique key before the key, names when all else is done."""
+    return sorted(relaxed, key=lambda each: (each.kind is Kind.NAMES, each.kind is not Kind.FOREIGN_KEY))
+
+
+def _rename_back(delta: SchemaDelta, table: Table) -> None:
+    """A table and its columns have their names from before."""
+    del delta.current[table.name]
+    table.name, table.moved = table.origin or table.name, None
+    delta.current[table.name] = table
+    for column in [each for each in table.columns.values() if each.origin not in (None, each.name)]:
+        del table.columns[column.name]
+        column.name = column.origin or column.name
+        column.by.pop("renamed", None)
+        table.columns[column.name] = column
+
+
+def _of_column(table: Table, column: Column, known: Definitions, defaults: Mapping[str, str]) -> Iterator[Relaxation]:
+    name, own = sql_of(table.name), quoted(column.name)
+    there = known.get(("not null", *parts_of(table.name), column.name))
+    if column.not_null and there is not None:
+        altered = f"ALTER TABLE {name} ALTER COLUMN {own}"
+        yield Relaxation(
+            Kind.NOT_NULL, table.name, column.name,
+            (f"{altered} DROP NOT NULL",), (f"{altered} SET NOT NULL",), there.rows,
+        )  # fmt: skip
+    was = defaults.get(".".join((*parts_of(table.origin or table.name), column.origin or "")))
+    if column.default is Default.NONE and column.origin is not None and was:
+        altered = f"ALTER TABLE {name} ALTER COLUMN {own}"
+        yield Relaxation(
+            Kind.DEFAULT, table.name, column.name, (f"{altered} SET DEFAULT {was}",), (f"{altered} DROP DEFAULT",)
+        )
+
+
+def _of_constraint(table: Table, made: Constraint, known: Definitions) -> Iterator[Relaxation]:
+    schema, own, name = *parts_of(table.name), made.name
+    if there := known.get(("constraint", schema, own, name)):
+        altered, kind = f"ALTER TABLE {sql_of(table.name)}", Kind.CONSTRAINT
+        if made.kind == "foreign key":
+            kind = Kind.FOREIGN_KEY
+        yield Relaxation(
+            kind, table.name, name,
+            (f"{altered} DROP CONSTRAINT {quoted(name)}",),
+            (f"{altered} ADD CONSTRAINT {quoted(name)} {there.sql}",), there.rows,
+        )  # fmt: skip
+    elif there := known.get(("index", schema, own, name)):
+        dropped = f"DROP INDEX {quoted(schema)}.{quoted(name)}"
+        yield Relaxation(Kind.INDEX, table.name, name, (dropped,), (there.sql,), there.rows)
+
+
+def smallest(
+    found: Sequence[Relaxation], suffices: Callable[[Sequence[Relaxation]], bool]
+) -> tuple[Relaxation, ...] | None:
+    """A smallest part of `found` that `suffices`, as none of it can be left out; None where not even all of it does."""
+    if not found or not suffices(found):
+        return None
+    needed = list(found)
+    for each in found:
+        fewer = [other for other in needed if other is not each]
+        if suffices(fewer):
+            needed = fewer
+    return tuple(needed)
+
+
+def bridge_of(
+    relaxations: Sequence[Relaxation], without: Sequence[tuple[str, ...]], built: Sequence[tuple[str, ...]]
+) -> Bridge:
+    """The bridge that some relaxations are, by the whole catalog `without` it and as it is `built`."""
+    was, now = ({(kind, name): detail for kind, name, detail in catalog} for catalog in (without, built))
+    keys = [key for key in {**was, **now} if was.get(key) != now.get(key)]
+    return Bridge(
+        relaxed=tuple(Relaxed(what=each.what, up=each.up, down=each.down, rows=each.rows) for each in relaxations),
+        touched=tuple(Touched(kind=key[0], name=key[1], without=was.get(key), built=now.get(key)) for key in keys),
+    )
+
+
+def parts_of(name: Name) -> tuple[str, str]:
+    """The schema and the name of a table."""
+    return name.schema or PUBLIC, name.name
+
+
+def sql_of(name: Name) -> str:
+    """A table's name in SQL."""
+    return ".".join(map(quoted, parts_of(name)))

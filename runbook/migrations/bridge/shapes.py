@@ -1,0 +1,65 @@
+"""What a view in the place of a table must have: its columns, its owner, and who may do what with it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from runbook.errors import Inconclusive
+from runbook.migrations.catalog import Asked
+
+_DEADLINE = 15.0  # seconds
+# Rights on single columns, row security and rules would not hold for whoever goes by a view.
+_SHAPES = """
+SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL search_path = pg_catalog;
+SELECT n.nspname, c.relname, json_build_object(
+    'plain', c.relkind IN ('r', 'p') AND NOT c.relrowsecurity AND NOT c.relhasrules AND NOT EXISTS (
+        SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL),
+    'counts', EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
+                      AND concat(a.attidentity, a.attgenerated) <> ''),
+    'defaults', (SELECT coalesce(json_object_agg(a.attname, pg_get_expr(d.adbin, d.adrelid)), '{}') FROM pg_attrdef d
+                 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.adnum WHERE d.adrelid = c.oid),
+    'owner', quote_ident(pg_get_userbyid(c.relowner)),
+    'columns', (SELECT coalesce(json_agg(a.attname ORDER BY a.attnum), '[]') FROM pg_attribute a
+                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+    'grants', (SELECT coalesce(json_agg(json_build_array(x.privilege_type,
+                   CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END
+                   || CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)), '[]')
+               FROM aclexplode(c.relacl) x
+               WHERE x.grantee <> c.relowner AND x.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'i', 'S') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+"""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A relation: whether it is a table that a view can stand for, and what the view needs; names in SQL's own form.
+
+    `columns` are names as they are, `grants` pairs of a right and of who has it, `defaults` by the column. It `counts`
+    where the table itself numbers or computes a column.
+    """
+
+    plain: bool
+    owner: str
+    columns: tuple[str, ...]
+    grants: tuple[tuple[str, str], ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    counts: bool = False
+
+
+#: By schema and name: every relation, as each takes a name.
+Shapes = dict[tuple[str, str], Shape]
+
+
+def shapes_of(database: Asked) -> Shapes:
+    """Every relation of `database`. Raises Inconclusive when it does not tell."""
+    found: Shapes = {}
+    for schema, name, told in database.ask(_SHAPES, deadline=_DEADLINE):
+        try:
+            parts = json.loads(told)
+            grants = tuple((str(right), str(who)) for right, who in parts["grants"])
+            columns, defaults = tuple(parts["columns"]), parts["defaults"]
+            found[schema, name] = Shape(parts["plain"], parts["owner"], columns, grants, defaults, parts["counts"])
+        except (ValueError, KeyError, TypeError):
+            raise Inconclusive(f"the catalog answered something else for {schema}.{name}", "look at it") from None
+    return found

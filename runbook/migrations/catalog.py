@@ -1,0 +1,129 @@
+"""The database's catalog: its tables, columns, constraints and the labels of its enums; the schema, and no data."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from runbook.errors import Inconclusive
+from runbook.migrations.verdict.table_names import Name, named
+
+_DEADLINE = 15.0  # seconds; the server gives up before
+_MOST_ROWS = 20_000
+# With pg_catalog alone in the search path names are whole, and nothing of the application's hides the server's own.
+_CATALOG = """
+SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '2s';
+SET LOCAL search_path = pg_catalog;
+WITH named AS (
+    SELECT oid, nspname FROM pg_namespace WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'
+), tables AS (
+    SELECT c.oid, n.nspname || '.' || c.relname AS name, c.relkind
+    FROM pg_class c JOIN named n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'f')
+)
+SELECT kind, name, detail FROM (
+    SELECT 'table' AS kind, name,
+           CASE relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' ELSE 'foreign table' END AS detail
+    FROM tables
+    UNION ALL
+    SELECT 'column', t.name || '.' || a.attname,
+           format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
+    FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid WHERE a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT 'constraint', t.name || '.' || c.conname, pg_get_constraintdef(c.oid)
+    FROM tables t JOIN pg_constraint c ON c.conrelid = t.oid WHERE c.contype IN ('p', 'u', 'f', 'c', 'x')
+    UNION ALL
+    SELECT 'enum', n.nspname || '.' || t.typname, string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder)
+    FROM pg_type t JOIN named n ON n.oid = t.typnamespace JOIN pg_enum e ON e.enumtypid = t.oid
+    GROUP BY n.nspname, t.typname
+) found
+ORDER BY kind, name COLLATE "C", detail COLLATE "C" LIMIT 20001
+"""
+
+
+# What a snapshot of a release leaves out, and a round trip must bring back: it may keep the same names.
+_MORE = """
+SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL search_path = pg_catalog;
+WITH named AS (
+    SELECT oid, nspname FROM pg_namespace WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'
+), relations AS (
+    SELECT c.oid, n.nspname || '.' || c.relname AS name, c.relkind
+    FROM pg_class c JOIN named n ON n.oid = c.relnamespace
+)
+SELECT kind, name, detail FROM (
+    SELECT 'index' AS kind, r.name, pg_get_indexdef(r.oid) AS detail FROM relations r WHERE relkind IN ('i', 'I')
+    UNION ALL
+    SELECT 'default', r.name || '.' || a.attname, pg_get_expr(d.adbin, d.adrelid)
+    FROM relations r JOIN pg_attrdef d ON d.adrelid = r.oid
+    JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum = d.adnum
+    UNION ALL
+    SELECT 'trigger', r.name || '.' || t.tgname, pg_get_triggerdef(t.oid)
+    FROM relations r JOIN pg_trigger t ON t.tgrelid = r.oid WHERE NOT t.tgisinternal
+    UNION ALL
+    SELECT 'view', r.name, md5(pg_get_viewdef(r.oid)) FROM relations r WHERE relkind IN ('v', 'm')
+    UNION ALL
+    SELECT 'sequence', r.name, '' FROM relations r WHERE relkind = 'S'
+) found
+ORDER BY kind, name COLLATE "C", detail COLLATE "C" LIMIT 20001
+"""
+
+
+_PARTITIONS = """
+SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL search_path = pg_catalog;
+SELECT n.nspname, c.relname, m.nspname, p.relname FROM pg_inherits i
+JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace m ON m.oid = p.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f') ORDER BY 1, 2 LIMIT 20001
+"""
+
+
+class Asked(Protocol):
+    """A database that answers queries: production's, or a copy of its schema."""
+
+    def ask(self, query: str, *, deadline: float | None = None) -> list[list[str]]:
+        """The rows that `query` gives, as text. Raises Inconclusive when there is no answer."""
+
+
+def catalog_of(database: Asked) -> list[tuple[str, ...]]:
+    """The rows (kind, name, detail) of the catalog, always in the same order.
+
+    Raises Inconclusive when the database does not tell it in time, or when it is longer than what is kept.
+    """
+    rows = database.ask(_CATALOG, deadline=_DEADLINE)
+    if len(rows) > _MOST_ROWS:
+        raise Inconclusive(
+            f"the catalog has more than {_MOST_ROWS} rows, and no more are kept", "look at the number of tables"
+        )
+    return [tuple(row) for row in rows]
+
+
+def whole_catalog_of(database: Asked) -> list[tuple[str, ...]]:
+    """The catalog with indexes, defaults, triggers and views as well. Raises as `catalog_of` does."""
+    rows = database.ask(_MORE, deadline=_DEADLINE)
+    if len(rows) > _MOST_ROWS:
+        raise Inconclusive(f"the catalog has more than {_MOST_ROWS} rows", "look at the number of tables")
+    return [*catalog_of(database), *(tuple(row) for row in rows)]
+
+
+def partitions_of(database: Asked) -> dict[Name, Name]:
+    """The partitions and heirs that there are, each with the table above it. Raises Inconclusive without an answer."""
+    rows = database.ask(_PARTITIONS, deadline=_DEADLINE)
+    if len(rows) > _MOST_ROWS:
+        raise Inconclusive(f"there are more than {_MOST_ROWS} partitions", "look at the number of tables")
+    return {named(row[0], row[1]): named(row[2], row[3]) for row in rows}
+
+
+def differences(before: Sequence[tuple[str, ...]], after: Sequence[tuple[str, ...]]) -> list[str]:
+    """What is different, in words, with what has gone first.
+
+    >>> differences([("column", "public.a.b", "text")], [("column", "public.a.b", "integer")])
+    ['column public.a.b is integer, and was text']
+    """
+    was, now = _beyond(before, after), _beyond(after, before)
+    lost = [f"{' '.join(key)} is gone" for key in was if key not in now]
+    changed = [f"{' '.join(key)} is {now[key]}, and was {was[key]}" for key in was if key in now]
+    made = [f"{' '.join(key)} is new" for key in now if key not in was]
+    return [*lost, *changed, *made]
+
+
+def _beyond(rows: Sequence[tuple[str, ...]], others: Sequence[tuple[str, ...]]) -> dict[tuple[str, str], str]:
+    """The rows that `others` lacks: the detail by kind and name."""
+    known = set(others)
+    return {(row[0], row[1]): row[2] for row in rows if row not in known}

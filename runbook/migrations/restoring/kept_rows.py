@@ -1,0 +1,185 @@
+"""What a downgrade destroys, by itself: the dropped columns with their keys, and the rows of dropped tables, as SQL.
+
+The file that is written puts the rows back behind the forward-fix, in one transaction: a column's values where the key
+is still there, a table's rows where no other row has their place. What the upgrade fills by itself is left as it is.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from pglast import ast
+
+from runbook.migrations.database import Database, literal, quoted
+from runbook.migrations.destructive_sql import Harm, How, harms
+from runbook.migrations.verdict.statements import statements_of
+from runbook.migrations.verdict.table_names import BOOKKEEPING, Name, named
+
+_ONLY_THERE = "only the restore point has it"
+_COLUMNS = """
+SELECT a.attname, coalesce(a.attnum = ANY (i.indkey), false),
+       pg_get_serial_sequence(quote_ident(n.nspname) || '.' || quote_ident(c.relname), a.attname) IS NOT NULL
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
+WHERE a.attrelid = to_regclass({table}) AND a.attnum > 0 AND NOT a.attisdropped
+  AND to_jsonb(a)->>'attgenerated' IS DISTINCT FROM 's' ORDER BY a.attnum
+"""
+
+
+@dataclass
+class Rows:
+    """Rows of one table that are kept: all its columns, or the `columns` of a table that stays, with its `key`.
+
+    The values of `counted` columns come from a sequence.
+    """
+
+    table: str
+    columns: list[str]
+    key: list[str]
+    whole: bool
+    counted: list[str] = field(default_factory=list)
+
+    @property
+    def told(self) -> str:
+        """What is kept, in words."""
+        return f"table {self.table}" if self.whole else f"{self.table}.{', '.join(self.columns)}"
+
+
+@dataclass
+class Kept:
+    """What is kept, in the order in which it is put back, and what is not, with the reason."""
+
+    rows: list[Rows] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    #: The columns, by table, that the upgrade fills with values of its own.
+    filled: set[tuple[str, str]] = field(default_factory=set)
+
+
+def kept_of(downgrade: str, upgrade: str, database: Database, bookkeeping: Name = BOOKKEEPING) -> Kept:
+    """What of the loss that `downgrade` causes can be kept by itself. Nothing of either SQL is run.
+
+    Raises Inconclusive when the database does not answer.
+    """
+    found = Kept(filled=set(_filled(upgrade)))
+    columns: dict[str, list[str]] = {}
+    tables: list[str] = []
+    for harm in harms(downgrade, bookkeeping):
+        if harm.how is not How.DROPPED or harm.renamed or harm.table is None:
+            found.left_out.append(f"{_what(harm)}: {_ONLY_THERE}")
+        elif harm.column is None:
+            tables.append(str(harm.table))
+        else:
+            columns.setdefault(str(harm.table), []).append(harm.column)
+    for table in reversed(tables):  # what refers to others is dropped before them
+        there = _columns(database, table)
+        if there:
+            counted = [name for name, column in there.items() if column.counted]
+            found.rows.append(Rows(table, list(there), [], whole=True, counted=counted))
+        else:
+            found.left_out.append(f"table {table}: it is not there")
+    for table, names in columns.items():
+        if table not in tables:
+            _keep_columns(found, table, names, _columns(database, table))
+    return found
+
+
+def _keep_columns(found: Kept, table: str, names: list[str], there: "dict[str, _Column]") -> None:
+    key = [name for name, column in there.items() if column.in_key]
+    wanted = [name for name in names if name in there and name not in key]
+    if not key or set(key) & set(names):
+        found.left_out.append(f"{table}.{', '.join(names)}: {table} has no primary key that stays; {_ONLY_THERE}")
+    elif wanted:
+        found.rows.append(Rows(table, wanted, key, whole=False))
+    else:
+        found.left_out.append(f"{table}.{', '.join(names)}: it is not there")
+
+
+def _what(harm: Harm) -> str:
+    if harm.table is None:
+        return harm.statement
+    name = f"{harm.table}.{harm.column}" if harm.column else f"table {harm.table}"
+    return f"{name}, under a name that the downgrade gives" if harm.renamed else f"{name}, {harm.how}"
+
+
+def _filled(upgrade: str) -> Iterator[tuple[str, str]]:
+    for statement in statements_of(upgrade):
+        node: Any = statement.node
+        if isinstance(node, ast.UpdateStmt) and node.relation is not None:
+            table = str(named(node.relation.schemaname, str(node.relation.relname)))
+            yield from ((table, str(target.name)) for target in node.targetList or ())
+
+
+class _Column(NamedTuple):
+    """Whether a column is of the primary key, and whether its values come from a sequence."""
+
+    in_key: bool
+    counted: bool
+
+
+def _columns(database: Database, table: str) -> dict[str, _Column]:
+    """The columns of a table that hold values of their own."""
+    rows = database.ask(_COLUMNS.format(table=literal(_quoted(table))))
+    return {name: _Column(in_key == "t", counted == "t") for name, in_key, counted in rows}
+
+
+def statements(kept: Kept) -> list[str]:
+    """The statements whose output, one behind the other, is the file: SQL for psql that puts the rows back."""
+    lines = ["\\set ON_ERROR_STOP on", "BEGIN;"]
+    found: list[str] = []
+    for number, rows in enumerate(kept.rows, 1):
+        temporary, table = f"kept_{number}", _quoted(rows.table)
+        names = ", ".join(map(quoted, [*rows.key, *rows.columns]))
+        lines += [
+            f"CREATE TEMPORARY TABLE {temporary} ON COMMIT DROP AS SELECT {names} FROM {table} WITH NO DATA;",  # noqa: S608 - quoted
+            f"COPY {temporary} FROM STDIN;",
+        ]
+        found += [_printing(lines), f"COPY (SELECT {names} FROM {table}) TO STDOUT"]  # noqa: S608 - quoted
+        lines = ["\\.", *(_table_back(rows, temporary) if rows.whole else _columns_back(rows, temporary, kept.filled))]
+    return [*found, _printing([*lines, "COMMIT;"])]
+
+
+def _printing(lines: list[str]) -> str:
+    return f"SELECT {literal(chr(10).join(lines))}"
+
+
+def _table_back(rows: Rows, temporary: str) -> Iterator[str]:
+    table, names = _quoted(rows.table), ", ".join(map(quoted, rows.columns))
+    insert = f"INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM {temporary}"  # noqa: S608 - quoted
+    yield f"{insert} ON CONFLICT DO NOTHING;"
+    for column in rows.counted:
+        # Ids that were put back are not given out again.
+        largest = f"SELECT max({quoted(column)})::text::bigint FROM {table}"  # noqa: S608 - quoted
+        sequence = f"pg_get_serial_sequence({literal(table)}, {literal(column)})"
+        yield f"SELECT setval(s, greatest(nextval(s), ({largest}))) FROM {sequence} s WHERE s IS NOT NULL;"  # noqa: S608 - quoted
+    same = " AND ".join(
+        f"now.{each}::text IS NOT DISTINCT FROM kept.{each}::text" for each in map(quoted, rows.columns)
+    )
+    there = f"count(*) FILTER (WHERE EXISTS (SELECT FROM {table} now WHERE {same}))"
+    yield _counting(rows.told, f"{temporary} kept", ("count(*)", "rows were kept"), (there, "of them are in it"))
+
+
+def _columns_back(rows: Rows, temporary: str, filled: set[tuple[str, str]]) -> Iterator[str]:
+    table, key = _quoted(rows.table), quoted(rows.key[0])
+    joined = " AND ".join(f"now.{quoted(name)} = kept.{quoted(name)}" for name in rows.key)
+    for column in rows.columns:
+        name = quoted(column)
+        differs = f"now.{name}::text IS DISTINCT FROM kept.{name}::text"
+        unless = f" AND now.{name} IS NULL" if (rows.table, column) in filled else ""
+        update = f"UPDATE {table} now SET {name} = kept.{name} FROM {temporary} kept"  # noqa: S608 - quoted
+        yield f"{update} WHERE {joined} AND {differs}{unless};"
+        yield _counting(
+            f"{rows.table}.{column}",
+            f"{temporary} kept LEFT JOIN {table} now ON {joined}",
+            ("count(*)", "values were kept"),
+            (f"count(*) FILTER (WHERE NOT {differs} AND now.{key} IS NOT NULL)", "of them are in it"),
+            (f"count(*) FILTER (WHERE now.{key} IS NULL)", "are of rows that are gone"),
+        )
+
+
+def _counting(what: str, source: str, *counts: tuple[str, str]) -> str:
+    told = " || ', ' || ".join(f"{number} || {literal(f' {words}')}" for number, words in counts)
+    return f"SELECT {literal(f'{what}: ')} || {told} FROM {source};"  # noqa: S608 - quoted
+
+
+def _quoted(table: str) -> str:
+    return ".".join(map(quoted, table.split(".")))

@@ -1,0 +1,316 @@
+"""Judges the constraints that the range adds or drops, for what the target's code writes.
+
+https://www.postgresql.org/docs/current/ddl-constraints.html. NOT VALID spares the rows of before, never a new write.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pglast import ast
+from pglast.stream import RawStream
+
+from runbook.migrations.database import quoted
+from runbook.migrations.image.mapped_models import ForeignKey, Rule
+from runbook.migrations.verdict.column_types import of_text
+from runbook.migrations.verdict.compat.columns import Judged, refuses_null, weighed
+from runbook.migrations.verdict.ddl.constraints import is_not_null_check
+from runbook.migrations.verdict.defaults import differs_each_time
+from runbook.migrations.verdict.expressions import is_a, walk
+from runbook.migrations.verdict.findings import ADDITIVE, BREAKING, REVIEW, Asks, Finding, Verdict
+from runbook.migrations.verdict.schema_delta import Column, Constraint, Default, Effect, Table, found
+from runbook.migrations.verdict.table_names import TableUse, named
+from runbook.migrations.verdict.truth import CannotTell, Known, constant, outcomes
+
+_NUMBERED = {Default.IDENTITY, Default.IDENTITY_ALWAYS}
+
+
+def judge_constraints(table: Table, use: TableUse) -> Iterator[Finding]:
+    """Judge the constraints and indexes that the range adds to a table from before."""
+    for made in table.constraints:
+        verdict, reason, *asks = weighed(_or_rows(_judged(made, use), made, table, use), use)
+        yield found(made.statement, verdict, f"{table.name}: {made.name or made.kind}", reason, *asks)
+
+
+def _or_rows(judged: Judged, made: Constraint, table: Table, use: TableUse) -> Judged:
+    """What rows tell where it depends on what the code writes: they were written before the constraint was there."""
+    if judged[0] is not REVIEW or use.table is None or any(column.origin is None for column in made.columns):
+        return judged
+    changed = [effect.statement.node for effect in table.effects if effect.rows]
+    if made.kind == "unique" and any(_removes_repeated(node, table) for node in changed):
+        return BREAKING, "the range deletes rows for it, so the target's code writes what is refused now"
+    name, practice = table.name, not changed
+    if made.kind == "unique" and not made.expressions:
+        return REVIEW, judged[1], Asks(name.name, schema=name.schema, check="true", none=REVIEW, practice=practice)
+    try:
+        check = RawStream()(made.check) if made.kind == "check" else _points_there(made)
+    except RecursionError:
+        check = ""
+    if not check:
+        return judged
+    asks = Asks(
+        name.name, schema=name.schema, check=check, none=REVIEW, some=BREAKING, practice=practice
+    )  # fmt: skip
+    return REVIEW, judged[1], asks
+
+
+def _points_there(made: Constraint) -> str:
+    """That a foreign key of one column points to a row that is there, as SQL; empty where it cannot be written."""
+    if made.parent is None or len(made.columns) != 1 or len(made.parent_columns) != 1:
+        return ""
+    column, above = quoted(made.columns[0].name), made.parent.name
+    there = f"{quoted(above.schema or 'public')}.{quoted(above.name)}"
+    return f"{column} IS NULL OR {column} IN (SELECT {quoted(made.parent_columns[0])} FROM {there})"  # noqa: S608 - quoted
+
+
+def _removes_repeated(node: Any, table: Table) -> bool:
+    """A DELETE of all rows, or of rows that are compared with others of the same table."""
+    if not is_a(node, ast.DeleteStmt):
+        return False
+    beside: list[Any] = [
+        each for part in (node.usingClause, node.whereClause) for each in walk(part) if is_a(each, ast.RangeVar)
+    ]
+    return node.whereClause is None or any(each.relname == table.name.name for each in beside)
+
+
+def _judged(made: Constraint, use: TableUse) -> Judged:
+    refused = is_not_null_check(made)
+    if refused is not None:
+        return _not_null(refused, use)
+    match made.kind:
+        case "index" | "index of any length":
+            return _index(made, use)
+        case "unique" | "primary key":
+            return _unique(made, use)
+        case "check":
+            return _check(made, use)
+        case "foreign key":
+            return _foreign_key(made, use)
+    return REVIEW, f"a write of the target's code may violate this {made.kind} constraint"
+
+
+def _not_null(column: Column, use: TableUse) -> Judged:
+    if column.origin is not None:
+        mapped = use.table.by_name.get(column.origin) if use.table is not None else None
+        return refuses_null(column, mapped, use)
+    if column.default in _NUMBERED | {Default.SURE}:
+        return ADDITIVE, "the database fills the column that must not be NULL"
+    if column.default is Default.NONE:
+        return BREAKING, "an INSERT by code that does not know the column leaves it NULL, which is refused"
+    return REVIEW, "what the database puts in the column may be NULL, which is refused"
+
+
+def _index(made: Constraint, use: TableUse) -> Judged:
+    by_name = use.table.by_name if use.table is not None else {}
+    types = [of_text(by_name[origin].type) for each in made.columns if (origin := each.origin or "") in by_name]
+    if made.kind == "index" and any(kind is not None and kind.unbounded for kind in types):
+        return ADDITIVE, "an index refuses no value but one longer than its page takes (about 2,700 bytes)"
+    return ADDITIVE, "an index that is not unique refuses no value and changes no result"
+
+
+def _unique(made: Constraint, use: TableUse) -> Judged:
+    new = [column for column in made.columns if column.origin is None]
+    old = {column.origin for column in made.columns if column.origin is not None}
+    if not made.expressions:
+        if any(column.default in _NUMBERED or differs_each_time(column.default_tree) for column in new):
+            return ADDITIVE, "the database gives a new column in it another value for every row"
+        if use.table is not None and use.table.key and use.table.key <= old:
+            return (ADDITIVE, "it holds the primary key that the target's code declares, so it can repeat no value")
+        declared = use.table.uniques if use.table is not None else ()
+        if made.kind == "unique" and not made.nulls_equal and any(set(each.columns) <= old for each in declared):
+            return (ADDITIVE, "it holds columns whose values the target's code itself declares never to repeat")
+        nulls = [column for column in new if column.default is Default.NONE and not column.not_null]
+        if nulls and not made.nulls_equal and made.kind == "unique":
+            return (ADDITIVE, "the target's code leaves a new column in it NULL, and NULLs never repeat each other")
+        if new and not old and all(column in nulls or _same_each_time(column) for column in new):
+            return (
+                BREAKING,
+                "every INSERT by the target's code gives the new columns the same value: the second fails",
+            )
+    return REVIEW, "the target's code may write a value that is there already, which is refused now"
+
+
+def _same_each_time(column: Column) -> bool:
+    try:
+        return column.default is Default.SURE and constant(column.default_tree) is not None
+    except CannotTell:
+        return False
+
+
+def _check(made: Constraint, use: TableUse) -> Judged:
+    """Judge a check by what the target's code may write: NULL where it declares so, and some value elsewhere."""
+    columns = {column.name: list(_may_hold(column, use)) for column in made.columns}
+    try:
+        found = outcomes(made.check, columns)
+    except RecursionError:
+        found = [_ANY]
+    only_new = made.columns and all(column.origin is None for column in made.columns)
+    if any(each == {False} for each in found):
+        if only_new:
+            return BREAKING, "the check refuses what the new columns get by themselves, so every INSERT fails"
+        return BREAKING, "the check refuses what the target's code may write: a NULL, or a value, where it is allowed"
+    if not any(False in each for each in found) and (only_new or use.table is not None):
+        if only_new:
+            return ADDITIVE, "the check allows what the new columns get by themselves, and the code writes nothing else"
+        return ADDITIVE, "the check allows whatever the target's code may write"
+    if only_new:
+        return REVIEW, "whether the check allows what the new columns get by themselves is not certain"
+    return REVIEW, "the target's code may write a value that this check refuses"
+
+
+_ANY = frozenset({True, False, None})
+
+
+def _may_hold(column: Column, use: TableUse) -> Iterator[Any]:
+    """What may be in a column of a row that the target's code writes."""
+    mapped = use.table.by_name.get(column.origin) if use.table is not None and column.origin is not None else None
+    if column.origin is None:
+        yield _by_itself(column)
+    elif mapped is None:
+        yield Known.ANY
+    else:
+        filled = mapped.client_default or mapped.server_default
+        if mapped.nullable and not mapped.primary_key and not filled:
+            yield None
+        yield from mapped.labels or (Known.SOME,)
+
+
+def _by_itself(column: Column) -> Any:
+    """What a column gets that an INSERT leaves out."""
+    if column.default is Default.NONE:
+        return None
+    if column.default is Default.SURE:
+        try:
+            return constant(column.default_tree)
+        except CannotTell:
+            return Known.SOME
+    return Known.SOME if column.default in _NUMBERED else Known.ANY
+
+
+def _foreign_key(made: Constraint, use: TableUse) -> Judged:
+    new = [column for column in made.columns if column.origin is None]
+    if new and len(made.columns) == 1 and new[0].default is Default.NONE:
+        return ADDITIVE, "the target's code leaves the new column NULL, which points nowhere and is allowed"
+    if len(new) == len(made.columns):
+        return REVIEW, "whether what the new columns get by themselves is there to point to is not certain"
+    if declared(made, use) is not None:
+        return ADDITIVE, "the target's code itself declares this foreign key"
+    return REVIEW, "the target's code may write a value that is not there to point to, which is refused now"
+
+
+def declared(made: Constraint, use: TableUse) -> ForeignKey | None:
+    """The foreign key of the code's own that has these columns and points to the same table."""
+    if use.table is None or made.parent is None or made.parent.origin is None:
+        return None
+    columns = [column.origin for column in made.columns]
+    return next(
+        (
+            key
+            for key in use.table.foreign_keys or ()
+            if list(key.columns) == columns and key.table and named(key.schema, key.table) == made.parent.origin
+        ),
+        None,
+    )
+
+
+_RULES = {"a": Rule.NO_ACTION, "r": Rule.RESTRICT, "c": Rule.CASCADE, "n": Rule.SET_NULL, "d": Rule.SET_DEFAULT}
+
+
+def _name_of(key: ForeignKey, table: Table) -> str:
+    """The name of a key that the code declares, or else the one that PostgreSQL gives it."""
+    return key.name or "_".join([(table.origin or table.name).name, *key.columns, "fkey"])
+
+
+def dropped(effect: Effect, table: Table, use: TableUse) -> Judged:
+    """Judge a constraint from before that is dropped: no write is refused by that, but a foreign key may have acted."""
+    name = effect.constraint
+    if use.table is None or use.table.foreign_keys is None:
+        return REVIEW, f"whether {name} is a foreign key that deletes or empties rows is not known"
+    here, keys = (table.origin or table.name).name, use.table.foreign_keys
+    by_name = {_name_of(key, table): key for key in keys}
+    others = {f"{here}_{each}_{suffix}" for each in use.table.by_name for suffix in ("key", "check")} | {f"{here}_pkey"}
+    others |= {each.name for each in use.table.uniques if each.name}
+    key = by_name.get(name)
+    if key is not None and any(declared(made, use) is key for made in table.constraints if made.kind == "foreign key"):
+        return ADDITIVE, "the range makes the foreign key anew, and that one is judged"
+    if key is not None and key.on_delete.acts:
+        done = "deleted" if key.on_delete is Rule.CASCADE else "emptied"
+        reason = (
+            f"by the foreign key {name} (ON DELETE {key.on_delete}) rows were {done} together with those that they "
+            "point to; now they stay, and point to nothing"
+        )
+        return BREAKING, reason
+    if key is not None and key.on_update.acts:
+        return REVIEW, f"with the foreign key {name} rows followed a changed key, and do not any more"
+    if name not in by_name and name not in others and any(key.on_delete.acts or key.on_update.acts for key in keys):
+        return REVIEW, f"{name} may be the foreign key with which rows were deleted or emptied"
+    return ADDITIVE, effect.reason
+
+
+def judge_parents(table: Table, made: Constraint, child: TableUse, parent: TableUse) -> Iterator[Finding]:
+    """Judge a foreign key for what it keeps the target's code from doing to the rows that are pointed to."""
+    above = made.parent
+    if above is None or above.new or parent.unused:
+        return
+    judged = _as_declared(made, child, table) or _deleting(made, child, table) or _updating(made, table, parent)
+    if judged is not None:
+        verdict, reason, *asks = weighed(judged, parent)
+        yield found(made.statement, verdict, above.name, reason, *asks)
+
+
+def _pointing(made: Constraint, table: Table, some: Verdict = REVIEW) -> Asks | None:
+    """The rows that point somewhere with this key."""
+    if len(made.columns) != 1:
+        return None
+    return Asks(table.name.name, made.columns[0].name, table.name.schema, some=some)
+
+
+def _as_declared(made: Constraint, child: TableUse, table: Table) -> Judged | None:
+    """Judge a key that the code declares itself, by whether it still does what the code counts on."""
+    key = declared(made, child)
+    if key is None:
+        return None
+    rule = _RULES[made.on_delete or "a"]
+    if key.on_delete.acts and not rule.acts:
+        reason = (
+            f"the target's code counts on ON DELETE {key.on_delete}; with {rule} a row that others point to can't be "
+            "deleted any more"
+        )
+        if any(effect.constraint == _name_of(key, table) for effect in table.effects):
+            return BREAKING, reason
+        reason = "beside a key that acts, one that refuses may find the rows gone already, or not"
+        return REVIEW, reason, _pointing(made, table)
+    if key.on_delete is rule or (not key.on_delete.acts and not rule.acts):
+        return ADDITIVE, "the target's code itself declares this foreign key"
+    return None
+
+
+def _deleting(made: Constraint, child: TableUse, table: Table) -> Judged | None:
+    match made.on_delete:
+        case "c":
+            if table.new or child.unused:
+                return None
+            new = all(column.origin is None for column in made.columns)
+            reason = f"when the target's code deletes a row, rows of {table.name} that it uses vanish too"
+            return REVIEW, reason, _pointing(made, table) if new else None
+        case "n":
+            if all(column.origin is None and not column.not_null for column in made.columns):
+                return None
+            return REVIEW, f"deleting a row sets columns of {table.name} NULL, which they may refuse"
+        case "d":
+            return (REVIEW, f"deleting a row sets columns of {table.name} to their default, which may not be there")
+    reason = (
+        f"rows that the failed release put in {table.name} keep the target's code from deleting the rows that they "
+        "point to (additive if the code deletes none)"
+    )
+    return REVIEW, reason, _pointing(made, table)
+
+
+def _updating(made: Constraint, table: Table, parent: TableUse) -> Judged | None:
+    """Primary keys are taken to stay as they are; other columns that are pointed to may be updated."""
+    if not made.parent_columns or made.on_update == "c":
+        return None
+    if parent.table is not None and set(made.parent_columns) == set(parent.table.key):
+        return None
+    mapped = parent.table is not None and set(made.parent_columns) <= parent.table.by_name.keys()
+    reason = f"rows of {', '.join(made.parent_columns)} that are pointed to can no longer be updated"
+    return REVIEW, reason, _pointing(made, table, BREAKING if mapped else REVIEW)

@@ -1,0 +1,94 @@
+"""Judges rows that the range itself adds or changes in a table from before.
+
+Constant rows are such as the failed release could have written while it ran: code that reads the table meets them all
+the same. https://www.postgresql.org/docs/current/dml.html
+"""
+
+from typing import Any
+
+from pglast import ast, parse_sql
+from pglast.enums import OnConflictAction
+
+from runbook.migrations.image.mapped_models import MappedColumn, MappedTable
+from runbook.migrations.verdict.compat.columns import Judged
+from runbook.migrations.verdict.defaults import never_null
+from runbook.migrations.verdict.expressions import changed_where_null, is_a
+from runbook.migrations.verdict.findings import ADDITIVE, BREAKING, REVIEW
+from runbook.migrations.verdict.schema_delta import Effect
+
+Given = list[tuple[str, Any]]  # names of columns, and the trees of their values
+
+
+def changed_rows(effect: Effect, mapped: MappedTable) -> Judged:  # noqa: PLR0911 - one rule a return
+    """Judge an INSERT or UPDATE of a mapped table; whatever else changes rows is for a human."""
+    node = effect.statement.node
+    given = _inserted(node) if is_a(node, ast.InsertStmt) else _updated(node, mapped)
+    if given is None:
+        return REVIEW, effect.reason
+    numbered = [name for name, value in given if _numbered(mapped.by_name.get(name)) and not _default(value)]
+    if numbered:
+        reason = f"it gives {numbered[0]} a value, and the next number that the database gives may be the same"
+        return REVIEW, reason
+    if any(not _constant(value) for name, value in given if name in mapped.by_name):
+        return REVIEW, effect.reason
+    strange = _strange(effect.statement.text, given, mapped)
+    if strange:
+        return BREAKING, strange
+    if is_a(node, ast.InsertStmt):
+        return ADDITIVE, "the rows hold constants, such as the failed release could have written while it ran"
+    if not any(name in mapped.by_name for name, _ in given):
+        return ADDITIVE, "it changes only columns that the target's code does not map"
+    return ADDITIVE, "it gives a value only where there was none"
+
+
+def _numbered(column: MappedColumn | None) -> bool:
+    return column is not None and column.primary_key and column.server_default
+
+
+def _default(tree: Any) -> bool:
+    return is_a(tree, ast.SetToDefault)
+
+
+def _constant(tree: Any) -> bool:
+    """A constant, also as the parameter that stands for it in a statement's tree, or a default that is sure."""
+    while is_a(tree, ast.TypeCast):
+        tree = tree.arg
+    return is_a(tree, ast.A_Const, ast.ParamRef) or _default(tree) or never_null(tree)
+
+
+def _inserted(node: Any) -> Given | None:
+    """Every value that an INSERT gives to a named column; None where it reads them from somewhere."""
+    names, query, conflict = [each.name for each in node.cols or ()], node.selectStmt, node.onConflictClause
+    if not names or query is None or (conflict and conflict.action is not OnConflictAction.ONCONFLICT_NOTHING):
+        return None
+    rows: list[Any] = list(query.valuesLists or ())
+    if not rows:
+        if query.fromClause or query.larg is not None or query.withClause or not query.targetList:
+            return None
+        rows = [[target.val for target in query.targetList]]
+    return [pair for row in rows for pair in zip(names, row, strict=False)]
+
+
+def _updated(node: Any, mapped: MappedTable) -> Given | None:
+    """What an UPDATE sets, where each mapped column that it sets is NULL in every row that it changes."""
+    if not is_a(node, ast.UpdateStmt):
+        return None
+    empty = changed_where_null(node)
+    given = [(target.name, target.val) for target in node.targetList]
+    sets_more = any(name in mapped.by_name and name not in empty for name, _ in given)
+    return None if sets_more or any(is_a(value, ast.MultiAssignRef) for _, value in given) else given
+
+
+def _strange(text: str, given: Given, mapped: MappedTable) -> str:
+    """A label that the code's enum lacks, in words; empty where there is none. The constants are in the text alone."""
+    labelled = {name: each.labels for name, each in mapped.by_name.items() if each.labels is not None}
+    if not any(name in labelled for name, _ in given):
+        return ""
+    node: Any = parse_sql(text)[0].stmt
+    for name, value in (_inserted(node) if is_a(node, ast.InsertStmt) else _updated(node, mapped)) or ():
+        while is_a(value, ast.TypeCast):
+            value = value.arg  # noqa: PLW2901 - the constant within
+        told = is_a(value, ast.A_Const) and is_a(value.val, ast.String)
+        if name in labelled and told and value.val.sval not in (labelled[name] or ()):
+            return f"the target's code knows no {value.val.sval!r} in {name}, and fails when it reads the row"
+    return ""

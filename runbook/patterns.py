@@ -1,0 +1,34 @@
+"""Patterns of the settings, searched for in a stranger's text: by a deadline, because some go back and forth for ever.
+
+Python's own `re` cannot be stopped, and lets no other thread run meanwhile.
+"""
+
+import re
+from functools import lru_cache
+
+import regex
+
+
+@lru_cache(maxsize=64)
+def _with_deadline(pattern: str) -> regex.Pattern[str]:
+    return regex.compile(pattern)
+
+
+def checked(pattern: str) -> str:
+    """Return `pattern` when it is a regular expression. Raises ValueError otherwise."""
+    try:
+        re.compile(pattern)
+        _with_deadline(pattern)
+    except (re.error, regex.error) as error:
+        raise ValueError(f"{pattern!r} is not a regular expression ({error})") from None
+    return pattern
+
+
+def search(pattern: re.Pattern[str], text: str, seconds: float) -> regex.Match[str] | None:
+    """Return where `pattern` first fits in `text`. Raises TimeoutError after about `seconds`."""
+    return _with_deadline(pattern.pattern).search(text, timeout=seconds, concurrent=True)
+
+
+def fits(pattern: re.Pattern[str], text: str, seconds: float) -> bool:
+    """Tell whether `pattern` fits the whole of `text`. Raises TimeoutError after about `seconds`."""
+    return _with_deadline(pattern.pattern).fullmatch(text, timeout=seconds, concurrent=True) is not None

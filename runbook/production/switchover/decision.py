@@ -1,0 +1,194 @@
+"""How the target takes the failed release's place: beside it or behind a closed gate, as the facts decide."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+_SHARED = ("network_mode", "pid", "ipc", "uts", "userns_mode")
+_ADDRESSES = ("ipv4_address", "ipv6_address", "mac_address", "link_local_ips")
+_MIB = 1 << 20
+
+
+class SwitchMode(StrEnum):
+    """The ways to switch: the target proves itself beside the failed release, or while traffic is paused."""
+
+    BESIDE = "beside"
+    BEHIND_CLOSED_GATE = "behind-closed-gate"
+
+
+class Meanwhile(StrEnum):
+    """What happens to traffic while the failed containers are taken out: it waits, is refused, or goes on."""
+
+    HELD = "held"
+    PAUSED = "paused"
+    FLOWING = "flowing"
+
+
+class Obstacle(StrEnum):
+    """What keeps the target from coming up beside the failed release."""
+
+    ASKED_FOR = "asked for"
+    SETTING = "setting"
+    BEGUN = "begun"
+    SCHEMA = "schema"
+    CONFIGURATION = "configuration"
+    SAME_TAG = "same tag"
+    NOT_RUNNING = "not running"
+    PORT = "port"
+    NAME = "container name"
+    ADDRESS = "address"
+    NAMESPACE = "namespace"
+    GATEWAY = "gateway"
+    MEMORY = "memory"
+
+
+#: What a person who sets `switch.mode` to `beside` vouches for; the others hold whatever the settings say.
+_VOUCHED_FOR = (Obstacle.GATEWAY, Obstacle.MEMORY)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One obstacle, and what was seen of it, in words."""
+
+    obstacle: Obstacle
+    seen: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The bytes that the containers beside would need, and those that the host has left; None is not known."""
+
+    needed: int | None
+    free: int | None
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """The facts on which it is decided.
+
+    `services` are the target's, as Compose gives them; `beside` those that would come up beside the failed release's,
+    `in_turn` those whose containers are stopped before new ones start. `follows` is how the gateway learns of
+    containers (`addresses`, `health`; None is not known), `gate` which commands it has.
+    """
+
+    services: Mapping[str, Mapping[str, Any]]
+    beside: tuple[str, ...]
+    in_turn: tuple[str, ...] = ()
+    schema_stays: bool = True
+    asked_for: str = "auto"
+    gate_first: bool = False
+    #: The release in whose place the target comes was being replaced already, in another way.
+    begun: bool = False
+    restored: tuple[str, ...] = ()
+    same_tag: bool = False
+    not_running: tuple[str, ...] = ()
+    sharing: Mapping[str, str] = field(default_factory=dict)
+    follows: str | None = None
+    gate: bool = True
+    may_hold: bool = False
+    memory: Memory = Memory(0, 0)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The mode, what happens to traffic meanwhile, and why: the obstacles, or what was looked at and is none."""
+
+    mode: SwitchMode
+    meanwhile: Meanwhile
+    reasons: tuple[Reason, ...]
+    evidence: tuple[str, ...]
+
+
+def decide(seen: Circumstances) -> Decided:
+    """Decide how to switch."""
+    reasons = tuple(_reasons(seen))
+    if reasons:
+        told = tuple(each.seen for each in reasons)
+        return Decided(SwitchMode.BEHIND_CLOSED_GATE, Meanwhile.PAUSED, reasons, told)
+    meanwhile = _meanwhile(seen)
+    return Decided(SwitchMode.BESIDE, meanwhile, (), tuple(_evidence(seen, meanwhile)))
+
+
+def _meanwhile(seen: Circumstances) -> Meanwhile:
+    if seen.gate and seen.may_hold:
+        return Meanwhile.HELD
+    return Meanwhile.FLOWING if seen.follows == "health" or not seen.gate else Meanwhile.PAUSED
+
+
+def _reasons(seen: Circumstances) -> Iterator[Reason]:
+    if seen.gate_first:
+        yield Reason(Obstacle.ASKED_FOR, "--close-gate-first was typed: the failed release does harm while it serves")
+    if seen.asked_for == SwitchMode.BEHIND_CLOSED_GATE:
+        yield Reason(Obstacle.SETTING, "switch.mode says so")
+    if seen.begun:
+        yield Reason(Obstacle.BEGUN, "the switch was begun so")
+    for each in _of_production(seen):
+        if seen.asked_for != SwitchMode.BESIDE or each.obstacle not in _VOUCHED_FOR:
+            yield each
+
+
+def _of_production(seen: Circumstances) -> Iterator[Reason]:
+    if not seen.schema_stays:
+        yield Reason(Obstacle.SCHEMA, "the schema does not stay as it is, and both releases would run on it")
+    if seen.restored:
+        yield Reason(Obstacle.CONFIGURATION, f"{', '.join(seen.restored)} changes with the tag")
+    if seen.same_tag:
+        yield Reason(Obstacle.SAME_TAG, "a container that runs has the target's tag: the two could not be told apart")
+    if seen.not_running:
+        yield Reason(Obstacle.NOT_RUNNING, "; ".join(seen.not_running))
+    for name in seen.beside:
+        yield from _of_service(name, seen.services.get(name, {}))
+    for name in seen.in_turn:
+        if seen.services.get(name, {}).get("ports"):
+            yield Reason(Obstacle.PORT, f"{name} publishes ports of the host, and users may meet it there")
+    for name, shared in seen.sharing.items():
+        yield Reason(Obstacle.NAMESPACE, f"{name} shares {shared}")
+    yield from _of_gateway(seen)
+    yield from _of_memory(seen.memory)
+
+
+def _of_service(name: str, service: Mapping[str, Any]) -> Iterator[Reason]:
+    if service.get("ports"):
+        yield Reason(Obstacle.PORT, f"{name} publishes ports of the host, which two containers cannot share")
+    if service.get("container_name"):
+        yield Reason(Obstacle.NAME, f"{name} has a container_name, which two containers cannot share")
+    networks: Mapping[str, Any] = service.get("networks") or {}
+    fixed = {key for each in networks.values() for key in _ADDRESSES if (each or {}).get(key)}
+    fixed |= {"mac_address"} & service.keys()
+    if fixed:
+        yield Reason(Obstacle.ADDRESS, f"{name} has a fixed {', '.join(sorted(fixed))}")
+    for key in _SHARED:
+        mode = str(service.get(key) or "")
+        if mode == "host" or mode.startswith(("service:", "container:")):
+            yield Reason(Obstacle.NAMESPACE, f"{name} has {key}: {mode}")
+
+
+def _of_gateway(seen: Circumstances) -> Iterator[Reason]:
+    if seen.follows is None:
+        yield Reason(
+            Obstacle.GATEWAY,
+            "the settings do not say how the gateway learns of containers that come and go (traffic.follows)",
+        )
+    elif seen.follows != "health" and not seen.gate:
+        yield Reason(Obstacle.GATEWAY, "no gate holds traffic while the failed containers are taken out")
+
+
+def _of_memory(memory: Memory) -> Iterator[Reason]:
+    if memory.needed is None or memory.free is None:
+        yield Reason(Obstacle.MEMORY, "whether there is memory for both is not known")
+    elif memory.needed > memory.free:
+        yield Reason(
+            Obstacle.MEMORY,
+            f"no memory for both: {memory.needed // _MIB} MiB needed, {memory.free // _MIB} MiB free",
+        )
+
+
+def _evidence(seen: Circumstances, meanwhile: Meanwhile) -> Sequence[str]:
+    names, needed, free = ", ".join(seen.beside), seen.memory.needed or 0, seen.memory.free or 0
+    traffic = {
+        Meanwhile.HELD: "requests wait meanwhile",
+        Meanwhile.PAUSED: "traffic is paused meanwhile",
+        Meanwhile.FLOWING: "the gateway follows health",
+    }
+    return f"{names} twice ({needed // _MIB} of {free // _MIB} MiB)", traffic[meanwhile]

@@ -1,0 +1,60 @@
+"""The first three lines of a record: are users served, what is decided, and what to type next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runbook.incident.facts import Facts
+from runbook.journal.availability import NO_ANSWER
+from runbook.journal.journal import Entry
+from runbook.report.incident_report import IncidentReport
+from runbook.report.next_command import next_command
+from runbook.report.production_view import closing_of
+
+
+@dataclass(frozen=True)
+class AtAGlance:
+    """Each line in words; `served` is None where it is not known, `command` empty where there is none to type."""
+
+    users: str
+    served: bool | None
+    decided: str
+    following: str
+    command: str = ""
+
+
+def at_a_glance(story: IncidentReport, entries: Sequence[Entry], *, end_unknown: bool = False) -> AtAGlance:
+    """Tell it of the incident that `entries` are of; `end_unknown` says that their end cannot be believed."""
+    served, users = _users(story, entries)
+    if end_unknown:
+        served, users = None, "not known: the end of the journal cannot be believed"
+    following = next_command(entries, end_unknown=end_unknown) if story.opened else None
+    if following is None:
+        return AtAGlance(users, served, _decided(story.facts), "nothing is left to type")
+    return AtAGlance(users, served, _decided(story.facts), following.why, following.command)
+
+
+def _users(story: IncidentReport, entries: Sequence[Entry]) -> tuple[bool | None, str]:
+    last = next((run.probes[-1] for run in reversed(story.measured) if run.probes), None)
+    if story.production.traffic_paused:
+        since = closing_of(entries)
+        word = "held" if story.production.traffic_held else "paused"
+        return False, f"not served: traffic is {word}{f' since {since[11:19]} UTC' if since else ''}"
+    if story.died or last is None:
+        return None, "not known: the run never closed its journal" if story.died else "not known: nothing was probed"
+    at = f"{last.at:%H:%M:%S} UTC"
+    if last.good:
+        return True, f"served: the last probe, at {at}, was answered HTTP {last.status}"
+    answer = "got no answer" if last.status == NO_ANSWER else f"was answered HTTP {last.status}"
+    began = next(run.outages[-1].began for run in reversed(story.measured) if run.outages)
+    return False, f"not served since {began:%H:%M:%S} UTC: the last probe, at {at}, {answer}"
+
+
+def _decided(facts: Facts) -> str:
+    if facts.undecided:
+        return "a person must decide"
+    if facts.switch:
+        return f"the switch {facts.switch.name} is turned: {facts.switch.variable}={facts.switch.value}"
+    verdict = f"the verdict on the migrations is {facts.verdict.verdict}" if facts.verdict else ""
+    if facts.strategy:
+        return f"strategy {facts.strategy}{f', since {verdict}' if verdict else ''}"
+    return verdict or "nothing"

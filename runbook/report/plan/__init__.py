@@ -1,0 +1,1 @@
+"""A plan on one screen, the same for programs, and what of reality has moved since it was made."""

@@ -1,0 +1,76 @@
+"""What of reality is not as a plan found it: then the plan is void, and nothing is changed on its word."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from runbook.actions import Action, message_told
+from runbook.incident.facts import Strategy
+from runbook.journal.journal import Entry
+from runbook.report.action_diff import same_actions, without_name
+from runbook.report.plan.model import Basis, Plan
+from runbook.report.plan.reading import basis_of
+from runbook.report.plan_lookup import facts_in_short
+from runbook.report.step_digest import ShortChange
+
+#: Where a person must judge the migrations, a plan shows what this judgement would do.
+_ASSUMED = {"verdict": "breaking", "strategy": Strategy.DOWNGRADE.value}
+_TEXT = {"features": "the features", "code": "the runbook's code", "settings": "the settings file"}
+
+
+def other_runbook(plan: Plan, now: Basis) -> Iterator[str]:
+    """Say what of the runbook itself is another text by now, before production is asked anything."""
+    for name, what in _TEXT.items():
+        if plan.basis.text.get(name) != now.text.get(name):
+            yield f"{what}: another text than the plan was made with"
+    if plan.basis.scenarios != now.scenarios:
+        yield "the scenarios: others are selected than were planned"
+
+
+def moved(plan: Plan, entries: Sequence[Entry]) -> Iterator[str]:
+    """Say what an execution, told by its entries so far, has found otherwise than the plan: each with both."""
+    planned, found = dict(plan.facts), facts_in_short(entries)
+    if any("--verdict" in each.options for each in plan.decisions):
+        planned |= _ASSUMED
+    for name in dict.fromkeys([*planned, *found]):
+        was, now = planned.get(name), found.get(name)
+        if was != now:
+            yield f"{name}: planned {_words(was)}, now {_words(now)}"
+    then, now_basis = plan.basis, basis_of(entries)
+    if then.env_file != now_basis.env_file:
+        yield "the env file: another content than the plan found"
+    if then.together != now_basis.together:
+        yield f"what goes with the application: planned {_parts(then)}, now {_parts(now_basis)}"
+
+
+def unplanned(plan: Plan, step: str, change: Action, incident: str, redacted: Mapping[str, Any]) -> str:
+    """Say how a change under the step of that id is not the planned one; empty where it is.
+
+    `redacted` is the change's `commands` and `message` as the journal keeps them, `incident` that of the execution.
+    """
+    steps = [each for each in plan.steps if each.get("id") == step]
+    kept = [ShortChange(**each) for one in steps for each in one.get("changes", ())]
+    said = [[without_name(text, plan.incident) for text in each.told] for each in kept if each.action == change.name]
+    message = redacted.get("message")
+    told = [*redacted["commands"], *([message_told(change.name, message)] if message else [])]
+    did = [without_name(text, incident) for text in told]
+    if any(same_actions(each, did) for each in said):
+        return ""
+    if not said:
+        return f"{change.summary}: the plan has no such change at {step}"
+    return f"{change.summary}: planned {_commands(said[0])}, now {_commands(did)}"
+
+
+def _commands(told: Sequence[str]) -> str:
+    return "; ".join(told) or "nothing"
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "not known"
+    return ", ".join(map(str, value)) or "nothing" if isinstance(value, list) else str(value)
+
+
+def _parts(basis: Basis) -> str:
+    return (
+        ", ".join(f"{how}: {', '.join(sorted(which))}" for how, which in basis.together.items() if which) or "nothing"
+    )

@@ -1,0 +1,304 @@
+"""A plan on one screen: lines for a terminal of any width from 60 columns on, the most urgent first."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from itertools import groupby
+from typing import NamedTuple
+
+from runbook.actions import LeftOut, Outcome
+from runbook.clock import seconds_between
+from runbook.incident.facts import Strategy
+from runbook.report.plan.model import Change, Decision, Failed, Migrations, Plan, Sign
+from runbook.text import beginning, visible
+
+_NARROWEST, _WIDEST = 60, 100
+_LABEL = 14
+#: Characters of why a plan stopped; the record has all.
+_LONGEST_WHY = 1000
+#: The strategies that leave the schema at its revision.
+_STAYS = (Strategy.IMAGE_ONLY, Strategy.BRIDGE)
+#: As many sentences of evidence are shown, and as many losses; the record has them all.
+_SHOWN, _MOST = 2, 6
+
+
+class Tone(StrEnum):
+    """How a line is meant: what a terminal may colour."""
+
+    PLAIN = "plain"
+    HEADING = "heading"
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+    DECISION = "decision"
+    BAD = "bad"
+    COMMAND = "command"
+
+
+class Line(NamedTuple):
+    """One line; a command is in one piece, and may be broken by who shows it only as a shell takes it."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+def short(plan: Plan, width: int, *, remarks: Sequence[str] = ()) -> list[Line]:
+    """Return the lines of a plan, none but commands longer than `width` characters.
+
+    `remarks` are what else its reader must know of this run, in words.
+    """
+    return list(_lines(plan, max(_NARROWEST, min(width, _WIDEST)), remarks))
+
+
+def _lines(plan: Plan, room: int, remarks: Sequence[str]) -> Iterator[Line]:
+    host = f" on {plan.host}" if plan.host else ""
+    yield from _wrapped(f"{plan.project}{host} · {plan.kind} · {_ENDED[Outcome(plan.outcome)]}", room, Tone.HEADING)
+    stopped = plan.stopped is not None or plan.outcome in (Outcome.FAILED, Outcome.INTERRUPTED)
+    if stopped:
+        yield from _why_stopped(plan, room)
+    for remark in remarks:
+        yield from _wrapped(f"  {remark}", room, Tone.DECISION)
+    if stopped:
+        yield from _following(plan, room)
+    yield from _from_to(plan, room)
+    yield from _way(plan, room)
+    # What would have been done behind a stop is no advice any more.
+    yield from () if stopped else _changes_by_host(plan, room)
+    yield from _apart(plan, room)
+    if not stopped and (plan.changes or plan.decisions):
+        yield Line(f"  {_counted(plan)}")
+        yield from _wrapped(f"  Users: {_users(plan)}", room)
+    for decision in plan.decisions:
+        yield from _decision(decision, room)
+    if not stopped:
+        yield from _following(plan, room)
+
+
+_ENDED = {
+    Outcome.PASSED: "nothing was changed",
+    Outcome.PLANNED: "nothing was changed",
+    Outcome.DECISION_NEEDED: "DECISION NEEDED, nothing was changed",
+    Outcome.NOTHING_TO_DO: "NOTHING TO DO",
+    Outcome.FAILED: "STOPPED, nothing was changed",
+    Outcome.INTERRUPTED: "INTERRUPTED, nothing was changed",
+}
+
+
+def _why_stopped(plan: Plan, room: int) -> Iterator[Line]:
+    if plan.stopped is None:
+        return
+    interrupted = plan.stopped.outcome == Outcome.INTERRUPTED
+    yield from _wrapped(f"  stopped at {plan.stopped.step}: {plan.stopped.text}", room, Tone.BAD)
+    why = beginning(visible(plan.stopped.why), _LONGEST_WHY)
+    yield from _wrapped(f"    {why}", room, Tone.PLAIN if interrupted else Tone.BAD)
+    if plan.stopped.helps:
+        yield from _wrapped(f"    what helps: {plan.stopped.helps}", room)
+
+
+def _from_to(plan: Plan, room: int) -> Iterator[Line]:
+    failed, target = plan.failed, plan.target
+    if plan.nothing_to_do and all(each.nothing_to_do for each in plan.hosts):
+        yield from _wrapped(f"  {plan.nothing_to_do}", room)
+        return
+    for host in plan.hosts:
+        told = f"nothing to do: {host.nothing_to_do}" if host.nothing_to_do else _how(host.failed)
+        yield from _labelled(host.name, [", ".join(host.failed.tags), told], room)
+    if failed.tags and not plan.hosts:
+        yield from _labelled("on" if target is None else "from", [", ".join(failed.tags), _how(failed)], room)
+    if target is None:
+        return
+    words = {"validated": "validated", "deployed": "never validated, deployed", "built": "never validated, built"}
+    evidence = [words.get(target.kind, target.kind), _minute(target.time)]
+    moves = plan.migrations.schema_now != plan.migrations.schema_then
+    same = "schema of before the deploy" if moves else "same schema"
+    schema = {True: same, False: "OTHER schema", None: ""}[target.same_schema]
+    known = ["named by you" if target.named else "", " ".join(filter(None, evidence)), schema]
+    numbers = ", ".join(str(each.number) for each in target.others)
+    more = f"{len(target.others)} more: --to {numbers}" if target.others else "no other"
+    told = "; ".join(filter(None, (", ".join(filter(None, known)), more)))
+    yield from _labelled("to", [target.tag, told], room)
+
+
+def _how(failed: Failed) -> str:
+    since = [f"running for {age}"] if (age := _age(failed)) else []
+    return "; ".join((*(failed.why or ("nothing bad was seen",)), *since))
+
+
+def _way(plan: Plan, room: int) -> Iterator[Line]:
+    way = plan.migrations
+    if plan.switch:
+        yield from _labelled("switch", [plan.switch], room)
+        return
+    if way.verdict or way.strategy:
+        now, then = ", ".join(way.schema_now), ", ".join(way.schema_then)
+        stays = f"schema stays at {now}" if way.strategy in _STAYS and now != then else ""
+        verdict = f"{way.verdict or 'asked for'} → {way.strategy or 'not decided'}"
+        yield from _labelled("migrations", [verdict, stays], room)
+    if plan.switchover:
+        # Where the schema changes nothing else comes into question.
+        why = plan.switchover.why if way.strategy == "image-only" else ()
+        yield from _labelled("switch", [plan.switchover.mode, "; ".join(why)], room)
+    undecided = any("--verdict" in each.options for each in plan.decisions)
+    if way.verdict not in (None, "unchanged") and not undecided:
+        yield from _evidence(way.evidence, room)
+    yield from _bridge(way, room)
+    if way.loss and not any("--accept-loss" in each.options for each in plan.decisions):
+        yield from _destroyed(way.loss, room)
+
+
+def _bridge(way: Migrations, room: int) -> Iterator[Line]:
+    if way.bridge and way.strategy == Strategy.BRIDGE:
+        for each in way.bridge:
+            yield from _wrapped(f"    - {each}", room)
+    elif way.bridge:
+        yield from _wrapped(f'    or, with nothing lost: --strategy {Strategy.BRIDGE} --because "why"', room)
+
+
+def _destroyed(loss: Sequence[str], room: int) -> Iterator[Line]:
+    yield Line(f"  destroys{' ' * (_LABEL - 10)}  a restore point is taken before", Tone.REMOVED)
+    for each in loss[:_MOST]:
+        yield from _wrapped(f"    - {each}", room, Tone.REMOVED)
+    if (more := len(loss) - _MOST) > 0:
+        yield Line(f"    - and {more} more, in the record", Tone.REMOVED)
+
+
+def _evidence(evidence: Sequence[str], room: int) -> Iterator[Line]:
+    for each in evidence[:_SHOWN]:
+        yield Line(f"    {textwrap.shorten(visible(f'since {each}'), room - 4, placeholder=' …')}")
+    if (more := len(evidence) - _SHOWN) > 0:
+        yield Line(f"    and {more} more, in the record")
+
+
+def _changes_by_host(plan: Plan, room: int) -> Iterator[Line]:
+    """What changes in the same way on all hosts once, and then what changes on each alone."""
+    if not plan.hosts:
+        yield from _changes(plan.changes, room)
+        return
+    busy = [each.name for each in plan.hosts if not each.nothing_to_do]
+    own = {host: [each.model_copy(update={"on": ""}) for each in plan.changes if each.on == host] for host in busy}
+    shared = [each for each in own[busy[0]] if all(each in changes for changes in own.values())] if busy else []
+    if shared:
+        yield Line(f"  {', then '.join(busy)}:")
+        yield from _changes(shared, room)
+    for host, changes in own.items():
+        if alone := [each for each in changes if each not in shared]:
+            yield Line(f"  {host} alone:")
+            yield from _changes(alone, room)
+    if people := [each for each in plan.changes if not each.on]:
+        yield Line("  once:")
+        yield from _changes(people, room)
+
+
+def _changes(changes: Sequence[Change], room: int) -> Iterator[Line]:
+    tones = {Sign.ADDED: Tone.ADDED, Sign.CHANGED: Tone.CHANGED, Sign.REMOVED: Tone.REMOVED}
+    column = min(max((len(each.what) for each in changes), default=0), room // 3)
+    for each in changes:
+        head = f"  {each.sign} {each.what:<{column}}  "
+        copy = f" (copy in {each.copy_in})" if each.copy_in else ""
+        states = " → ".join(filter(None, each.states))
+        yield from _wrapped(f"{head}{states}{copy}", room, tones[each.sign], indent=len(head))
+
+
+def _apart(plan: Plan, room: int) -> Iterator[Line]:
+    if plan.configuration_differs:
+        keys = "1 key" if plan.configuration_differs == 1 else f"{plan.configuration_differs} keys"
+        yield from _wrapped(f"  configuration differs from when it was validated: {keys}, in the record", room)
+    for source, why in plan.not_asked.items():
+        yield Line(
+            f"  {textwrap.shorten(visible(f'NOT ASKED: {source}: {why}'), room - 2, placeholder=' …')}", Tone.DECISION
+        )
+    if told := _left_out(plan):
+        yield from _wrapped(f"  left out: {told}", room)
+
+
+def _left_out(plan: Plan) -> str:
+    """What is not run, in one line: how many scenarios, by why."""
+    why = {
+        LeftOut.STRATEGY: "for other strategies",
+        LeftOut.SWITCH: "for another switch",
+        LeftOut.NEEDS: "that need what did not pass",
+        LeftOut.NOTHING_TO_DO: "with nothing to do",
+    }
+    counts = {word: len(list(each)) for word, each in groupby(sorted(each.why for each in plan.left_out))}
+    told = [
+        f"{count} scenario{'' if count == 1 else 's'} {why.get(LeftOut(word), word)}" for word, count in counts.items()
+    ]
+    return ", ".join(told)
+
+
+def _counted(plan: Plan) -> str:
+    decisions = {0: "no decision needed", 1: "1 DECISION NEEDED"}
+    needed = decisions.get(len(plan.decisions), f"{len(plan.decisions)} DECISIONS NEEDED")
+    changes, checks = len(plan.changes), plan.checks
+    return f"Plan: {changes} change{'' if changes == 1 else 's'}, {checks} check{'' if checks == 1 else 's'}, {needed}."
+
+
+def _users(plan: Plan) -> str:
+    cost = plan.interruption
+    if cost is None or (cost.without_service, cost.paused) == (None, None):
+        return "the expected interruption is not known"
+    down = [f"about {cost.without_service:.0f} s without service"] if cost.without_service is not None else []
+    paused = [f"traffic paused for about {cost.paused:.0f} s"] if cost.paused is not None else []
+    kind = "rehearsal" if cost.rehearsed else "incident"
+    kinds = f"{kind}, {cost.until}" if cost.count == 1 else f"{cost.count} {kind}s, {cost.since} to {cost.until}"
+    return f"{', '.join((*down, *paused))} (last {kinds})"
+
+
+def _decision(decision: Decision, room: int) -> Iterator[Line]:
+    words = {
+        "--accept-loss": "accept what would be destroyed",
+        "--verdict": "judge the migrations",
+        "--no-migrations": "can the target live with the schema? The settings name no database to look at",
+    }
+    first = decision.options[0] if decision.options else ""
+    told = words.get(first, decision.text)
+    yield from _wrapped(f"  DECISION NEEDED: {told}", room, Tone.DECISION)
+    for each in decision.about[:_MOST]:
+        yield from _wrapped(f"    - {each}", room, Tone.DECISION)
+    if (more := len(decision.about) - _MOST) > 0:
+        yield Line(f"    - and {more} more, in the record", Tone.DECISION)
+    if first == "--verdict":
+        yield from _wrapped("    or, instead of breaking: --verdict additive, or --forward-fix TAG", room)
+    if first == "--no-migrations":
+        yield from _wrapped('    if it never migrates one, say so in the settings: migrations.tool = "none"', room)
+
+
+def _following(plan: Plan, room: int) -> Iterator[Line]:
+    if plan.following is None:
+        return
+    why = plan.following.why
+    yield from _wrapped(f"  {why[:1].upper()}{why[1:]}:", room)
+    if plan.following.command:
+        yield Line(plan.following.command, Tone.COMMAND)
+
+
+def _labelled(label: str, parts: Sequence[str], room: int) -> Iterator[Line]:
+    """A label and what belongs to it."""
+    head = f"  {label:<{_LABEL - 4}}  "
+    yield from _wrapped(head + "  ".join(filter(None, parts)), room, indent=_LABEL)
+
+
+def _wrapped(text: str, room: int, tone: Tone = Tone.PLAIN, *, indent: int | None = None) -> Iterator[Line]:
+    """`text`, whose lines begin as it does; broken between words, and inside of one that is longer than a line."""
+    own = len(text) - len(text.lstrip())
+    hanging = " " * min(own + 2 if indent is None else indent, room // 2)
+    # Made harmless before it is broken: line breaks in it begin no line of their own, and escapes are counted.
+    plain = visible(text).replace("\n", " ").replace("\t", " ")
+    for line in textwrap.wrap(plain, room, subsequent_indent=hanging, break_on_hyphens=False):
+        yield Line(line, tone)
+
+
+def _minute(time: str) -> str:
+    return f"{time[:10]} {time[11:16]}Z" if time else ""
+
+
+def _age(failed: Failed) -> str:
+    """For how long the release had been running when it was looked at; empty where that is not known."""
+    try:
+        seconds = seconds_between(failed.since, failed.seen)
+    except ValueError:
+        return ""
+    unit, size = next(
+        ((unit, size) for unit, size in (("days", 86400), ("h", 3600)) if seconds >= 2 * size), ("min", 60)
+    )
+    return f"{seconds / size:.0f} {unit}" if seconds >= size else f"{seconds:.0f} s"

@@ -1,0 +1,1 @@
+"""Secret stores, one file each: a value read, set where nobody else changed it, and read back."""

@@ -1,0 +1,72 @@
+"""Chapter 6: a dump is restored beside the live database, and the two change places."""
+
+from pytest_bdd import given, then, when
+
+from runbook.actions import Action, Check
+from runbook.chapters.context import Context
+from runbook.chapters.restore import dump, places
+
+
+@given("the dump is whole and reads back")
+def dump_whole(context: Context) -> Check:
+    return dump.whole(context)
+
+
+@given("the dump is of this database")
+def dump_fits(context: Context) -> Check:
+    return dump.fits(context)
+
+
+@given("the server has what the dump needs")
+def needs_met(context: Context) -> Check:
+    return dump.needs_met(context)
+
+
+@given("there is room for a second database")
+def room(context: Context) -> Check:
+    return dump.room(context)
+
+
+@when("the dump is restored into a database beside the live one")
+def restored_beside(context: Context) -> Action:
+    return places.restoring_beside(context)
+
+
+@then("the restored database has every table of the dump")
+def restored_whole(context: Context) -> Check:
+    return places.restored_whole(context)
+
+
+@given("the restored database is whole")
+def ready(context: Context) -> Check:
+    return places.ready(context)
+
+
+@when("what uses the database is stopped")
+def stopped(context: Context) -> Action:
+    return places.stopping(context)
+
+
+@when("a restore point of the live database is taken")
+def live_kept(context: Context) -> Action:
+    return places.keeping(context)
+
+
+@then("the restore point of the live database reads back")
+def live_reads_back(context: Context) -> Check:
+    return places.kept(context)
+
+
+@when("the restored database and the live one change places")
+def swapped(context: Context) -> Action:
+    return places.swapping(context)
+
+
+@then("the live database is the restored one")
+def in_place(context: Context) -> Check:
+    return places.in_place(context)
+
+
+@then("the rows of both databases are told")
+def rows_told(context: Context) -> Check:
+    return places.told(context)

@@ -1,0 +1,112 @@
+"""The switch beside on the real engine: who asks waits and is not refused, it ends as behind the gate, and goes on."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engine import same_end
+from tests.engine.conftest import Rehearsed, docker, running, state
+from tests.engine.kill_campaign import INCIDENT, Campaign
+from tests.engine.killer import VARIABLE
+from tests.support.open_loop import OpenLoop
+
+#: The failed release answers the first of these with 500, and the others well: it fails one request in ten.
+PATHS = ("/orders", *("/healthz",) * 9)
+
+
+@pytest.fixture(scope="module")
+def kills(broken: Rehearsed) -> Campaign:
+    """Kills on the shop; the run that nobody killed has switched beside."""
+    return Campaign(broken, seed=1)
+
+
+@pytest.fixture
+def fresh(kills: Campaign, broken: Rehearsed) -> Iterator[Rehearsed]:
+    """The shop where the incident began, and back there afterwards."""
+    kills.reset()
+    yield broken
+    docker("exec", f"{broken.practice.name}-gateway-1", "gate", "open")
+
+
+def execute(here: Rehearsed, *options: str) -> tuple[str, ...]:
+    return (*options, "--execute", here.practice.name)
+
+
+def test_switch_adds_no_failure(fresh: Rehearsed) -> None:
+    """Under 50 requests a second nobody is refused: what fails is what the failed release failed by itself."""
+    with OpenLoop(fresh.practice.gateway_url, PATHS).asking() as load:
+        ran = fresh.run(*execute(fresh))
+    assert ran.exit_code == 0, ran.terminal
+    decided = next(entry for entry in ran.of_kind("decision") if entry["question"] == "switch")
+    assert decided["answer"] == "beside", decided
+    seen = Counter((each.path, each.status, each.release) for each in load.answers)
+    assert seen.keys() <= {
+        ("/orders", 500, INCIDENT.failed),
+        ("/orders", 200, INCIDENT.live),
+        ("/healthz", 200, INCIDENT.failed),
+        ("/healthz", 200, INCIDENT.live),
+    }, seen
+    assert min(seen.values()) > 1, seen
+    # Who waits for longer than the gate holds would have been refused, and seen above.
+    print(f"slowest of {len(load.answers)}: {max(each.seconds for each in load.answers):.2f} s")  # noqa: T201
+
+
+def test_end_is_that_behind_the_gate(kills: Campaign, fresh: Rehearsed) -> None:
+    """Containers, names, env file, notes and people: the same, whichever way the target took its place."""
+    others = same_end.others(fresh)
+    ran = fresh.run(*execute(fresh, "--close-gate-first"))
+    assert ran.exit_code == 0, ran.terminal
+    decided = next(entry for entry in ran.of_kind("decision") if entry["question"] == "switch")
+    assert (decided["answer"], decided["by_human"]) == ("behind-closed-gate", True)
+    assert ran.folder is not None
+    expected = kills.undisturbed.end | {"others": others}
+    assert same_end.differences(expected, same_end.end_of(fresh, ran.folder.name)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("middle", "started beside the failed release"),
+        ("last", "are brought up on"),
+        ("last", "user traffic is held"),
+        ("middle", "the failed containers of api are stopped"),
+        ("middle", "the target's get their names"),
+        ("began", "traffic is let on to the target"),
+    ],
+)
+def test_killed_switch_comes_to_the_same_end(kills: Campaign, kind: str, words: str) -> None:
+    """Killed at a sample of moments of the switch beside, and gone on with."""
+    places = kills.undisturbed.steps if kind == "began" else [summary for summary, _ in kills.undisturbed.changes]
+    number = next(number for number, place in enumerate(places, start=1) if words in place)
+    kill = kills.kill_at(f"{kind}:{number}")
+    assert kill.problems == []
+    assert (kill.killed, kill.resumed, kill.same) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["middle:started beside the failed release:0.5", "began:/readyz answers at every api", "last:user traffic is held"],
+)
+def test_abandoned_it_leaves_the_failed_release_as_it_was(fresh: Rehearsed, moment: str) -> None:
+    """Only the target's containers go: the env file is as before to the byte, and the api has the same container."""
+    before = state(fresh)
+    killed = fresh.run("-p", "tests.engine.killer", *execute(fresh), environment={VARIABLE: moment})
+    assert killed.exit_code == -9, killed.terminal
+    assert killed.folder is not None
+    incident = killed.folder.name
+    ran = fresh.run(*execute(fresh, "--abandon", "--resume", incident))
+    assert ran.exit_code == 0, ran.terminal
+    after = state(fresh)
+    assert after["env file"][0] == before["env file"][0]  # type: ignore[index]
+    assert after["gate"] == "open"
+    assert after["containers"].keys() == before["containers"].keys()  # type: ignore[attr-defined]
+    kept = {container: id_ for container, id_ in before["containers"].items() if "-jobs-" not in container}  # type: ignore[attr-defined]
+    assert kept.items() <= after["containers"].items()  # type: ignore[attr-defined]
+    assert (running(fresh, "api"), running(fresh, "jobs")) == (INCIDENT.failed, INCIDENT.failed)
+    assert not (fresh.practice.server / ".runbook/open_incident.json").exists()
+    refused = fresh.run(*execute(fresh, "--resume", incident))
+    assert refused.exit_code == 4
+    assert "is over" in refused.terminal
+    fresh.practice.engine.compose(fresh.practice.server, "up", "--detach")
+    assert fresh.ids() == after["containers"], "nothing is left to be changed"

@@ -1,0 +1,99 @@
+"""A bridge in a small real production: found on a copy of its schema, built, and taken away, and no row is touched."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.chapters.evidence import judged as evidence
+from runbook.chapters.evidence.bridging import proposed
+from runbook.chapters.migrating import bridge
+from runbook.incident.facts import Bridge
+from runbook.incident.options import Options
+from runbook.shared_state.bridge_note import BridgeNote
+from tests.engine.small_production import Here, raised
+from tests.engine.test_schema_trial import COMPOSE, DOCKERFILE, production, write_histories
+
+WRITE = "INSERT INTO orders (number) VALUES ('new')"
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+    """A production whose database is empty."""
+    with raised(tmp_path_factory, "bridge", DOCKERFILE, COMPOSE, write_histories) as found:
+        yield found
+
+
+def bridged(context: Any) -> Bridge | None:
+    """Let the runbook look for a bridge, and put what it finds on record."""
+    context.options = Options(strategy="bridge", because="nobody may lose an order")
+    context.bridge_note = BridgeNote(context.production)
+    found = proposed(context, evidence.judged(context))
+    if found.bridge:
+        context.incident.record_fact("bridge", found.bridge)
+    return found.bridge
+
+
+def test_built_and_taken_away(here: Here, tmp_path: Path) -> None:
+    """The target's write is taken while it stands; a row against it is told; then the schema is what it was."""
+    with production(here, tmp_path, "demands") as context:
+        dump = ("exec", "-T", "db", "pg_dump", "-s", "-U", "shop", "--restrict-key=x", "shop")
+        before = [line for line in here.compose(*dump).splitlines() if not line.startswith("--")]
+        assert bridged(context)
+        assert bridge.tried(context).observe().ok
+        assert not bridge.built(context).observe().ok
+        noted, relaxed = bridge.noting(context), bridge.building(context)
+        assert noted.already() is relaxed.already() is None
+        for command in (*noted.commands, *relaxed.commands):
+            context.host.check(command)
+        context.production.remembered.forget()
+        assert bridge.built(context).observe().ok
+        assert bridge.tried(context).observe().ok
+        assert bridge.noting(context).already()
+        assert bridge.building(context).already()
+        note = context.bridge_note.read()
+        assert note is not None
+        assert (note["because"], note["incident"]) == ("nobody may lose an order", context.incident.name)
+
+        here.sql(WRITE)
+        against = bridge.removable(context).observe()
+        assert not against.ok
+        assert "1 row would be refused" in against.seen
+        assert "SELECT * FROM public.orders WHERE c IS NULL" in against.seen
+        here.sql("DELETE FROM orders WHERE c IS NULL")
+        assert bridge.removable(context).observe().ok
+        removed = bridge.removing(context)
+        assert removed.already() is None
+        for command in removed.commands:
+            context.host.check(command)
+        context.production.remembered.forget()
+        assert context.bridge_note.read() is None
+        assert bridge.removing(context).already()
+        assert [line for line in here.compose(*dump).splitlines() if not line.startswith("--")] == before
+
+
+def test_lock_that_another_holds(here: Here, tmp_path: Path) -> None:
+    """The transaction waits no longer than the settings allow, and then nothing of it is done."""
+    with production(here, tmp_path, "demands") as context:
+        assert bridged(context)
+        context.settings.database = context.settings.database.model_copy(update={"lock_timeout": 0.5})
+        holding = "BEGIN; LOCK orders IN ACCESS SHARE MODE; SELECT pg_sleep(30)"
+        here.compose("exec", "-T", "-d", "db", "psql", "-U", "shop", "-d", "shop", "-c", holding)
+        waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'orders'::regclass AND granted"
+        while here.sql(waiting).strip() == "0":
+            pass
+        (command,) = bridge.building(context).commands
+        done = context.host.run(command)
+        assert done.exit_code != 0
+        assert "lock timeout" in done.last_line
+        assert not bridge.built(context).observe().ok
+        holders = "FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
+        here.sql(f"SELECT pg_terminate_backend(pid) {holders}")
+
+
+@pytest.mark.parametrize("history", ["drops", "loops", "adds"])
+def test_none_is_proposed(here: Here, tmp_path: Path, history: str) -> None:
+    """A dropped column, rows that a migration read, and a schema that the target can use as it is."""
+    with production(here, tmp_path, history) as context:
+        assert bridged(context) is None

@@ -1,0 +1,71 @@
+"""Requests at an even rate that wait for no answer before the next one, as users do not wait for each other."""
+
+import http.client
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One request: what was asked, when it was due (monotonic), the seconds until its answer, who answered and how.
+
+    `status` is 0 without an answer; `release` is the header `X-Release`.
+    """
+
+    path: str
+    due: float
+    seconds: float
+    status: int
+    release: str
+
+
+@dataclass
+class OpenLoop:
+    """GET requests, in turn to each of `paths` at `base`, `rate` a second; each has `patience` seconds."""
+
+    base: str
+    paths: Sequence[str]
+    rate: float = 50.0
+    patience: float = 15.0
+    answers: list[Answer] = field(default_factory=list)  # appending is atomic
+
+    @contextmanager
+    def asking(self) -> Iterator["OpenLoop"]:
+        """Ask meanwhile; the answers that are on their way at the end are waited for."""
+        over, asked = threading.Event(), list[threading.Thread]()
+        pace = threading.Thread(target=self._pace, args=(over, asked), daemon=True)
+        pace.start()
+        try:
+            yield self
+        finally:
+            over.set()
+            pace.join()
+            for each in asked:
+                each.join(self.patience + 1)
+
+    def _pace(self, over: threading.Event, asked: list[threading.Thread]) -> None:
+        began, number = time.monotonic(), 0
+        while not over.wait(max(0.0, began + number / self.rate - time.monotonic())):
+            path, due = self.paths[number % len(self.paths)], began + number / self.rate
+            asked.append(threading.Thread(target=self._ask, args=(path, due), daemon=True))
+            asked[-1].start()
+            number += 1
+
+    def _ask(self, path: str, due: float) -> None:
+        place = urlsplit(self.base)
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=self.patience)
+        status, release = 0, ""
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            answer.read()
+            status, release = answer.status, answer.getheader("X-Release") or ""
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            connection.close()
+        self.answers.append(Answer(path, due, time.monotonic() - due, status, release))

@@ -1,0 +1,1 @@
+"""Tests of what the runbook keeps and compares of a release's configuration."""

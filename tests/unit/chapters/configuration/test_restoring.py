@@ -1,0 +1,283 @@
+"""The configuration of the target is restored: decided before traffic is paused, refused with words, put in place."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook.chapters import roll_back_application
+from runbook.chapters.configuration import keeping, restored, restoring
+from runbook.errors import EnvFileError, Inconclusive, ProductionError, RunbookError, TargetError
+from runbook.incident.options import Options
+from runbook.production.env_file import EnvFileOnHost
+from runbook.production.invocation import Invocation
+from runbook.release import Release
+from runbook.settings.application import SwitchSettings
+from runbook.settings.schema import Project
+from runbook.shared_state.ledger import Ledger
+from tests.support.incident_parts import READS_VALUES, incident, production
+from tests.support.journal_schema import problems
+from tests.support.notes import execute, release
+
+SECRET = "s3cr3t-4711"
+#: A Compose file that is JSON, so that a script can be Compose.
+THEN: dict[str, Any] = {"services": {"api": {"mem_limit": "256m"}, "jobs": {}, "db": {"image": "postgres"}}}
+NOW: dict[str, Any] = {"services": {"api": {"mem_limit": "99m"}, "jobs": {}, "db": {"image": "postgres"}}}
+ENV_THEN = f"IMAGE_TAG=v1\nEXPORT_MODE=on\nWORKERS=2\nAPI_TOKEN={SECRET}\n# of then\n"
+ENV_NOW = "IMAGE_TAG=v2\nEXPORT_MODE=off\nWORKERS=8\nADDED=1\n"
+BEFORE = {"at": "2025-12-18T03:00:00Z", "env_file": {"mode": "644", "owner": f"{os.geteuid()}:{os.getegid()}"}}
+#: Compose: what its last file says, with the images that the tag gives.
+COMPOSE = """
+import json, os, sys
+words = sys.argv[1:]
+if "config" not in words:
+    sys.exit(print("2.40.3") if "version" in words else "no answer")
+def after(option):
+    return [words[n + 1] for n, word in enumerate(words) if word == option]
+values = {}
+for path in after("--env-file"):
+    values |= dict(line.partition("=")[::2] for line in open(path).read().splitlines() if "=" in line)
+values |= os.environ
+found = json.load(open(after("-f")[-1]))
+for name in ("api", "jobs"):
+    tag = values["IMAGE_TAG"]
+    found["services"].setdefault(name, {}).setdefault("image", f"registry.example/shop/{name}:{tag}")
+    found["services"][name]["environment"] = {"EXPORT_MODE": values["EXPORT_MODE"], "WORKERS": values["WORKERS"]}
+print(json.dumps(found))
+"""
+
+
+class Shop:
+    """A production in a folder, of which v1 was validated with the files of then and that has others now."""
+
+    def __init__(self, folder: Path, then: dict[str, Any] | None = None) -> None:
+        self.folder = folder
+        self.compose, self.env = folder / "docker-compose.yml", folder / ".env"
+        self.write(then or THEN, ENV_THEN)
+        self.context = self._context(Options(with_configuration=True))
+        taken, copies = keeping.snapshot_of(self.context, release("v1"))
+        execute(self.context.ledger.add(release("v1"), "i-1", None, {}, taken, copies=copies))
+        self.write(NOW, ENV_NOW)
+
+    def write(self, compose: dict[str, Any], env: str) -> None:
+        self.compose.write_text(json.dumps(compose))
+        self.env.write_text(env)
+
+    def _context(self, options: Options) -> Any:
+        found = incident(self.folder)
+        site = production(self.folder, found)
+        script = self.folder / "bin/compose.py"
+        script.write_text(COMPOSE)
+        (self.folder / "bin/docker").write_text(
+            f'#!/bin/sh\ncase "$*" in *"-f - config"*) exec {READS_VALUES} "$@";;\nesac\n'
+            f'exec {sys.executable} -I -S {script} "$@"\n'
+        )
+        site.invocation = Invocation(("docker-compose.yml",), (".env",))
+        project = Project.model_validate({"name": "shop", "directory": str(self.folder), "env_file": ".env"})
+        site.project = project
+        redactor = found.journal.redactor
+        switch = SwitchSettings.model_validate({"variable": "EXPORT_MODE", "paths": ["/exports"]})
+
+        def ask(*_: object, **__: object) -> list[list[str]]:
+            raise Inconclusive("the database does not answer", "look at it")
+
+        return SimpleNamespace(
+            incident=found,
+            options=options,
+            production=site,
+            host=site.host,
+            env_file=EnvFileOnHost(site, str(self.env), redactor, ()),
+            settings=SimpleNamespace(project=project, switches={"exports": switch}),
+            ledger=Ledger(site),
+            database=SimpleNamespace(ask=ask),
+        )
+
+    def decide(self, target: Release | None = None) -> str:
+        return restoring.decide(self.context, target or release("v1")).observe().seen
+
+    def name_target(self) -> None:
+        self.context.incident.record_fact("before", BEFORE)
+        execute(roll_back_application.naming(self.context, release("v1")))
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+def test_default_is_the_images_alone(shop: Shop) -> None:
+    """Nothing is decided on record, and nothing but the tag goes into the env file."""
+    shop.context.options = Options()
+    assert shop.decide() == "the images alone go back"
+    shop.context.incident.record_fact(
+        "configuration drift",
+        {"tag": "v1", "differences": [{"part": "env file", "key": "WORKERS", "how": "changed"}]},
+    )
+    assert shop.decide().endswith("; --with-configuration restores what differs")
+    shop.name_target()
+    assert (json.loads(shop.compose.read_text()), shop.env.read_text()) == (NOW, ENV_NOW.replace("v2", "v1"))
+    assert restored.as_it_will_be(shop.context) is shop.context.production
+
+
+def test_files_and_values_go_back_and_a_kill_switch_stays(shop: Shop) -> None:
+    """The Compose file is to the byte what it was, the env file too but for tag and switch; what was there is kept."""
+    seen = shop.decide()
+    assert "docker-compose.yml; of the env file ADDED, API_TOKEN, WORKERS; EXPORT_MODE stays off" in seen
+    assert shop.compose.read_text() == json.dumps(NOW)
+    change = roll_back_application.naming(shop.context, release("v1"))
+    shop.name_target()
+    assert shop.compose.read_text() == json.dumps(THEN)
+    assert shop.env.read_text() == ENV_THEN.replace("EXPORT_MODE=on", "EXPORT_MODE=off")
+    kept = [Path(each.path) for each in change.leaves]
+    assert [path.read_text() for path in kept] == [json.dumps(NOW), ENV_NOW]
+    assert "docker-compose.yml is as when v1 was validated" in change.summary
+    assert roll_back_application.named(shop.context, release("v1")).observe().seen.count("NOT") == 0
+    again = roll_back_application.naming(shop.context, release("v1"))
+    assert again.already() is not None
+    assert again.commands == ()
+    journal = shop.context.incident.journal.path
+    # The line of the state before says only what these tests need.
+    assert [each for each in problems(journal) if "'containers' is a required" not in each] == []
+    assert SECRET not in journal.read_text()
+    for command in shop.context.incident.facts.configuration_to_restore.bring_back:
+        subprocess.run(command, shell=True, check=True)  # noqa: S602 - as a person types it
+    assert (json.loads(shop.compose.read_text()), shop.env.read_text()) == (NOW, ENV_NOW)
+
+
+def test_what_was_cut_short_is_gone_on_with(shop: Shop) -> None:
+    """Killed between the two files, the copy of what was there before is not written over."""
+    shop.decide()
+    change = roll_back_application.naming(shop.context, release("v1"))
+    compose_only = len(change.commands) // 2
+    for command in change.commands[:compose_only]:
+        shop.context.host.check(command)
+    assert shop.compose.read_text() == json.dumps(THEN)
+    shop.context.incident.changes_made.append("the tag is set")
+    assert "docker-compose.yml" in shop.decide()
+    shop.name_target()
+    assert shop.env.read_text() == ENV_THEN.replace("EXPORT_MODE=on", "EXPORT_MODE=off")
+    assert Path(change.leaves[0].path).read_text() == json.dumps(NOW)
+
+
+def test_file_that_somebody_changes_meanwhile_stays(shop: Shop) -> None:
+    """Theirs is not written over, and what to do is said."""
+    shop.decide()
+    change = roll_back_application.naming(shop.context, release("v1"))
+    shop.compose.write_text("theirs")
+    with pytest.raises(ProductionError, match="was changed by somebody after it was read"):
+        execute(change)
+    assert (shop.compose.read_text(), shop.env.read_text()) == ("theirs", ENV_NOW)
+
+
+def test_compose_is_asked_with_the_files_as_they_will_be(shop: Shop) -> None:
+    """The dry run reads the copies, with the project's directory, the target's tag and the switch as it is."""
+    shop.decide()
+    will = restored.as_it_will_be(shop.context)
+    api = will.services("v1")["api"]
+    assert (api["mem_limit"], api["environment"]) == ("256m", {"EXPORT_MODE": "off", "WORKERS": "2"})
+    words = will.up_command(("api",), {}).argv
+    assert words[:2] == ("env", "EXPORT_MODE=off")
+    assert words[words.index("--project-directory") + 1] == str(shop.folder)
+    assert shop.context.production.services("v1")["api"]["mem_limit"] == "99m"
+
+
+def test_nothing_differs(tmp_path: Path) -> None:
+    """Then nothing is restored, and that is said."""
+    shop = Shop(tmp_path)
+    shop.write(THEN, ENV_THEN.replace("v1", "v2"))
+    assert "nothing is restored" in shop.decide()
+    shop.name_target()
+    assert shop.env.read_text() == ENV_THEN
+
+
+def forgets_the_copies(shop: Shop) -> None:
+    for path in (shop.folder / ".runbook/release_files").iterdir():
+        path.unlink()
+
+
+def is_an_older_snapshot(shop: Shop) -> None:
+    context = shop.context
+    taken, _ = keeping.snapshot_of(context, release("v1"))
+    assert not isinstance(taken, str)
+    execute(context.ledger.add(release("v1"), "i-2", None, {}, taken.model_copy(update={"env_file": ""})))
+
+
+def is_called_with_another_file(shop: Shop) -> None:
+    (shop.folder / "more.yml").write_text(json.dumps(NOW))
+    shop.context.production.invocation = Invocation(("docker-compose.yml", "more.yml"), (".env",))
+
+
+def goes_on_without_it(shop: Shop) -> None:
+    shop.context.incident.changes_made.append("traffic is paused")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "words"),
+    [
+        pytest.param(forgets_the_copies, Inconclusive, "cannot be restored: .* cannot be read", id="copies-gone"),
+        pytest.param(is_an_older_snapshot, Inconclusive, "no copies of its files were kept", id="older-snapshot"),
+        pytest.param(
+            is_called_with_another_file, ProductionError, r"called with docker-compose\.yml, more\.yml today",
+            id="other-files",
+        ),
+        pytest.param(goes_on_without_it, TargetError, "began without it, and has changed production", id="too-late"),
+    ],
+)  # fmt: skip
+def test_refused_before_anything_is_changed(
+    shop: Shop, spoil: Callable[[Shop], None], error: type[RunbookError], words: str
+) -> None:
+    """With what was seen, and what helps; nothing is on record of it as decided."""
+    spoil(shop)
+    with pytest.raises(error, match=words) as caught:
+        shop.decide()
+    assert caught.value.next_step
+    assert shop.context.incident.facts.configuration_to_restore is None
+    assert shop.env.read_text() == ENV_NOW
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param({**THEN, "include": ["common.yml"]}, id="include"),
+        pytest.param(
+            {"services": {**THEN["services"], "api": {"extends": {"file": "base.yml", "service": "api"}}}}, id="extends"
+        ),
+    ],
+)
+def test_file_that_is_made_of_others(tmp_path: Path, then: dict[str, Any]) -> None:
+    """Of those no copy is kept, so what it would give is not what it gave."""
+    with pytest.raises(ProductionError, match=r"docker-compose\.yml .* includes or extends (common|base)\.yml"):
+        Shop(tmp_path, then).decide()
+
+
+def test_files_that_give_another_image(tmp_path: Path) -> None:
+    """What would not run the pinned digest is no way back."""
+    then = {"services": {"api": {"image": "elsewhere.example/api:fixed"}, "jobs": {}}}
+    with pytest.raises(RunbookError, match=r"cannot be restored: .*(elsewhere|IMAGE_TAG)"):
+        Shop(tmp_path, then).decide()
+
+
+def test_switch_that_the_env_file_of_then_does_not_know(tmp_path: Path) -> None:
+    """An emergency's switch is not lost by going back to a file that has no place for it."""
+    shop = Shop(tmp_path)
+    env = ENV_THEN.replace("EXPORT_MODE=on\n", "EXPORT_MODE=\n")
+    shop.write(THEN, env)
+    taken, copies = keeping.snapshot_of(shop.context, release("v1"))
+    execute(shop.context.ledger.add(release("v1"), "i-1", None, {}, taken, copies=copies))
+    shop.write(NOW, ENV_NOW)
+    with pytest.raises(EnvFileError, match="does not set EXPORT_MODE, which is a kill switch now"):
+        shop.decide()
+
+
+def test_services_that_read_the_env_file_are_named(tmp_path: Path) -> None:
+    """They differ once its values go back, and no dry run can tell."""
+    then = {"services": {**THEN["services"], "db": {"image": "postgres", "env_file": ["./.env"]}}}
+    shop = Shop(tmp_path, then)
+    shop.decide()
+    assert restored.reading_env_file(shop.context) == {"db"}

@@ -1,0 +1,155 @@
+"""A bridge in production, by what its catalog, its rows and its note say."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook.chapters.migrating import bridge
+from runbook.errors import Inconclusive
+from runbook.incident.facts import Bridge
+from runbook.incident.options import Options
+from runbook.migrations.server import Server
+from runbook.settings.database import DatabaseSettings
+from runbook.shared_state.bridge_note import BridgeNote
+from tests.support.incident_facts import BRIDGE
+from tests.support.incident_parts import incident
+from tests.support.parts import production
+
+WITHOUT = [["column", "public.orders.note", "text not null"], ["constraint", "public.orders.once", "UNIQUE (note)"]]
+BUILT = [["column", "public.orders.note", "text"]]
+OTHERWISE = [["column", "public.orders.note", "integer"]]
+
+
+class Database:
+    """A database with a catalog, and so many rows against each thing that would be made again."""
+
+    def __init__(self, catalog: list[list[str]], server: Server, rows: int = 0) -> None:
+        self.catalog, self.server, self.rows = catalog, server, rows
+
+    def ask(self, query: str, *, deadline: float) -> list[list[str]]:
+        assert deadline
+        if "count(*)" in query:
+            assert "SELECT * FROM orders WHERE note IS NULL" in query
+            return [[str(self.rows)]]
+        return self.catalog if "pg_constraint" in query else []
+
+
+def parts(folder: Path, catalog: list[list[str]], *, rows: int = 0, note: bool = False) -> Any:
+    """The parts of a production with that catalog, in which the bridge may be noted."""
+    found, made = incident(folder), production(folder)
+    found.record_fact("bridge", BRIDGE["bridge"])
+    found.record_fact("target", BRIDGE["target"])
+    settings = DatabaseSettings(user="shop", name="shop")
+    context: Any = SimpleNamespace(
+        incident=found, production=made, options=Options(strategy="bridge", because="nothing may be lost"),
+        bridge_note=BridgeNote(made), database=Database(catalog, Server(made, settings), rows),
+        settings=SimpleNamespace(
+            database=settings, deadlines=SimpleNamespace(migrate=60), migrations=SimpleNamespace(tool="alembic")
+        ),
+    )  # fmt: skip
+    if note:
+        for command in bridge.noting(context).commands:
+            made.host.check(command)
+        made.remembered.forget()
+    return context
+
+
+@pytest.mark.parametrize(
+    ("catalog", "state"),
+    [(WITHOUT, bridge.State.WITHOUT), (BUILT, bridge.State.BUILT), (OTHERWISE, bridge.State.OTHERWISE)],
+)
+def test_what_the_catalog_shows(tmp_path: Path, catalog: list[list[str]], state: bridge.State) -> None:
+    """Built, not built, or neither: then somebody changed the schema, and the bridge is not begun."""
+    context = parts(tmp_path, catalog)
+    assert bridge.state_of(context, context.incident.facts.bridge) is state
+    assert bridge.tried(context).observe().ok is (state is not bridge.State.OTHERWISE)
+    assert bridge.built(context).observe().ok is (state is bridge.State.BUILT)
+    assert bool(bridge.building(context).already()) is (state is bridge.State.BUILT)
+
+
+def test_check_that_the_database_writes_in_other_words(tmp_path: Path) -> None:
+    """A constraint is there or not; its text is not compared, which a copy may have in other words."""
+    context = parts(tmp_path, [WITHOUT[0], ["constraint", "public.orders.once", "UNIQUE (public.note)"]])
+    assert bridge.state_of(context, context.incident.facts.bridge) is bridge.State.WITHOUT
+
+
+def test_one_transaction_with_limits(tmp_path: Path) -> None:
+    """Limits for locks and statements first, then every statement, all or nothing."""
+    (command,) = bridge.building(parts(tmp_path, WITHOUT)).commands
+    words = list(command.argv)
+    assert "--single-transaction" in words
+    assert "ON_ERROR_STOP=1" in words
+    assert [words[at + 1] for at, word in enumerate(words) if word == "--command"] == [
+        "SET LOCAL lock_timeout = '10s'",
+        "SET LOCAL statement_timeout = '300s'",
+        "ALTER TABLE orders ALTER COLUMN note DROP NOT NULL",
+    ]
+
+
+def test_note_says_all_that_is_needed_to_undo_it(tmp_path: Path) -> None:
+    """Who, since when, for which release, why, and the SQL; noted once."""
+    context = parts(tmp_path, BUILT, note=True)
+    note = json.loads(Path(context.bridge_note.path).read_text())
+    assert (note["incident"], note["target"], note["because"]) == (context.incident.name, "v1", "nothing may be lost")
+    assert Bridge.model_validate(note["bridge"]) == context.incident.facts.bridge
+    assert "has it since" in str(bridge.noting(context).already())
+
+
+def test_another_bridge_stands(tmp_path: Path) -> None:
+    """Two are never built upon each other."""
+    context = parts(tmp_path, BUILT, note=True)
+    other = context.incident.facts.bridge.model_copy(update={"touched": ()})
+    context.incident.record_fact("bridge", other)
+    with pytest.raises(Inconclusive, match="another bridge stands since"):
+        bridge.noting(context)
+
+
+@pytest.mark.parametrize(
+    ("catalog", "rows", "words"),
+    [
+        (BUILT, 0, "no row keeps"),
+        (BUILT, 1, "1 row would be refused"),
+        (BUILT, 7, "7 rows would be refused"),
+        (BUILT, 1000, "at least 1000 rows"),
+        (WITHOUT, 7, "as it was without"),
+    ],
+)
+def test_rows_against_its_end(tmp_path: Path, catalog: list[list[str]], rows: int, words: str) -> None:
+    """They are counted where it stands, and told with the statement that lists them."""
+    seen = bridge.removable(parts(tmp_path, catalog, rows=rows, note=True)).observe()
+    assert words in seen.seen
+    assert seen.ok is ("SELECT * FROM orders WHERE note IS NULL" not in seen.seen)
+    assert seen.ok is (rows == 0 or catalog is WITHOUT)
+
+
+def test_no_bridge_stands(tmp_path: Path) -> None:
+    """Without a note there is nothing to take away, whatever the catalog says."""
+    assert bridge.removable(parts(tmp_path, BUILT, rows=7)).observe().seen == "no bridge stands"
+
+
+@pytest.mark.parametrize(("catalog", "note", "commands"), [(BUILT, False, 0), (BUILT, True, 2), (WITHOUT, True, 1)])
+def test_taken_away(tmp_path: Path, catalog: list[list[str]], note: bool, commands: int) -> None:  # noqa: FBT001
+    """Its SQL and its note; the note alone where a person took it away by hand; nothing where none stands."""
+    context = parts(tmp_path, catalog, note=note)
+    action = bridge.removing(context)
+    assert len(action.commands) == commands
+    assert action.already() == (None if note else "no bridge stands")
+    if commands == 2:
+        assert "SET NOT NULL" in str(action.commands[0])
+    if commands == 1:
+        context.production.host.check(action.commands[0])
+        context.production.remembered.forget()
+        assert bridge.removing(context).already() == "no bridge stands"
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"incident": 1, "since": 1, "target": 1, "because": 1, "bridge": {}}'])
+def test_note_that_is_none(tmp_path: Path, text: str) -> None:
+    """It is never taken for no bridge."""
+    context = parts(tmp_path, BUILT, note=True)
+    Path(context.bridge_note.path).write_text(text)
+    context.production.remembered.forget()
+    with pytest.raises(Inconclusive, match="cannot be read"):
+        bridge.removable(context).observe()

@@ -1,0 +1,101 @@
+"""What people are told when it is done: the head of the journal of that moment, and in a plan what is known already."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from runbook.actions import Action, Outcome
+from runbook.chapters.people import telling
+from runbook.errors import Inconclusive, SettingsError
+from runbook.incident.executor import Executor, Mode
+from runbook.incident.facts import TurnedSwitch
+from runbook.notify.announcement import Channel
+from runbook.notify.telling import Templates
+from runbook.report.action_diff import same_action, without_name
+from tests.support.incident_facts import APPLICATION
+from tests.support.incident_parts import incident
+from tests.support.parts import Reply, host, serving
+
+SWITCH = TurnedSwitch(name="exports", variable="EXPORT_MODE", value="off", state="off")
+
+
+def context(found: Executor, url: str, templates: Path | None = None, tracker: object = None) -> Any:
+    return SimpleNamespace(
+        incident=found,
+        settings=SimpleNamespace(project=SimpleNamespace(name="shop"), announcement=True),
+        channel=Channel(SecretStr(url.replace("http://", "json://")), 5),
+        templates=Templates(templates, found.journal.redactor.text),
+        tracker=tracker,
+    )
+
+
+def carried_out(found: Executor, change: Action) -> Outcome:
+    found.step_began({"id": "4.5.3", "keyword": "When", "text": "it is announced"}, may_change=True)
+    found.take(change, host())
+    return found.step_ended().outcome
+
+
+@pytest.mark.parametrize("mode", [Mode.PLAN, Mode.EXECUTE])
+def test_turned_switch_is_announced(tmp_path: Path, mode: Mode) -> None:
+    """With the journal's head as it is then; a plan shows the text, and sends nothing."""
+    found = incident(tmp_path, mode)
+    found.record_fact("switch", SWITCH)
+    with serving(lambda _: Reply(200)) as server:
+        head = found.journal.head
+        change = telling.announcing_switch(context(found, server.url))
+        ended = carried_out(found, change)
+    sent = [json.loads(asked.body) for asked in server.asked]
+    if mode is Mode.PLAN:
+        assert ended is Outcome.PLANNED
+        assert sent == []
+        assert "[hash, not known yet]" in change.planned["message"]["text"]
+    else:
+        assert ended is Outcome.PASSED
+        assert sent[0]["title"] == "shop: exports is off"
+        assert f"Incident {found.name}, journal head {head}." in sent[0]["message"]
+        assert change.planned["message"]["head"] == head
+
+
+def test_plan_promises_the_message_of_the_execution(tmp_path: Path) -> None:
+    """Word for word, but for what only the execution can know: head, seconds, and the ticket's address."""
+    texts = []
+    for mode in (Mode.PLAN, Mode.EXECUTE):
+        folder = tmp_path / mode / "20251218T030000Z-shop-rollback"
+        folder.mkdir(parents=True)
+        found = incident(folder, mode)
+        for name in ("origin", "target", "strategy", "verdict", "schema"):
+            found.record_fact(name, APPLICATION[name])
+        if mode is Mode.EXECUTE:
+            found.record_fact("ticket", "https://desk.example/7")
+        change = telling.announcing(context(found, "http://127.0.0.1:1/", tracker=object()))
+        text = change.planned["message"]["text"]
+        texts.append(without_name(text.replace(str(tmp_path / mode), "/reports"), found.name))
+    planned, executed = texts
+    assert "Ticket: [address, not known yet]" in planned
+    assert "Ticket: https://desk.example/7" in executed
+    assert same_action(planned, executed), (planned, executed)
+
+
+def test_broken_template_stops_the_plan_and_not_the_execution(tmp_path: Path) -> None:
+    """Whichever turn it is for: an execution is too late to find that out."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "interrupted.jinja").write_text("{{ incidnt }}")
+    for mode in (Mode.PLAN, Mode.EXECUTE):
+        (tmp_path / mode).mkdir()
+        found = incident(tmp_path / mode, mode)
+        made = context(found, "http://127.0.0.1:1/", tmp_path / "templates")
+        if mode is Mode.PLAN:
+            with pytest.raises(SettingsError, match=r"interrupted\.jinja: 'incidnt' is undefined"):
+                telling.announcing(made)
+        else:
+            telling.announcing(made)
+
+
+def test_switch_that_is_not_on_record_is_not_announced(tmp_path: Path) -> None:
+    """Nobody knows then which one it was."""
+    with pytest.raises(Inconclusive, match="no switch is on record"):
+        telling.announcing_switch(context(incident(tmp_path), "http://127.0.0.1:1/"))

@@ -1,0 +1,61 @@
+"""What is validated after a deploy: the release that runs, and with `--expect` no other than that."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook.chapters import post_rollback_validation
+from runbook.errors import CheckFailed
+from runbook.incident.executor import Mode
+from runbook.incident.options import Options
+from runbook.release import ImageName
+from tests.support.incident_parts import incident
+
+NAME = "r.example/shop/api"
+
+
+def parts(folder: Path, expected: str | None, named: str, *runs: str) -> Any:
+    """A production whose env file names a tag, and whose api runs these."""
+    containers = [
+        SimpleNamespace(
+            id=tag, service="api", name=f"shop-api-{tag}", image_id=f"sha256:{tag}", image_name=f"{NAME}:{tag}"
+        )
+        for tag in runs
+    ]
+    found = incident(folder, Mode.VALIDATE)
+    found.planned_changes = 1  # the digests are another check's business
+    production = SimpleNamespace(
+        tag=lambda: named,
+        tag_of=lambda container: container.image_name.rpartition(":")[2],
+        application=lambda: containers,
+        images_with_tag=lambda tag: {"api": ImageName.parse(f"{NAME}:{tag}")},
+        digests_of=lambda _image: [f"{NAME}@sha256:{'1' * 64}"],
+    )
+    return SimpleNamespace(incident=found, production=production, options=Options(expect=expected))
+
+
+@pytest.mark.parametrize("expected", [None, "v2"])
+def test_release_that_is_expected_passes(tmp_path: Path, expected: str | None) -> None:
+    """Env file and containers have the same tag, and it is the one."""
+    context = parts(tmp_path, expected, "v2", "v2", "v2")
+    assert post_rollback_validation.note_running(context).observe().ok
+    assert context.incident.facts.running.tag == "v2"
+
+
+@pytest.mark.parametrize(
+    ("named", "runs", "seen"),
+    [
+        ("v1", ("v1",), "the env file names v1, api runs v1"),
+        ("v1", ("v2",), "the env file names v1, api runs v2"),
+        ("v2", ("v1",), "the env file names v2, api runs v1"),
+        ("v2", ("v2", "v1"), "the env file names v2, api runs v1, api runs v2"),
+    ],
+)
+def test_other_release_than_expected_is_said(tmp_path: Path, named: str, runs: tuple[str, ...], seen: str) -> None:
+    """Each place that has another tag counts, and both are told."""
+    with pytest.raises(CheckFailed) as told:
+        post_rollback_validation.note_running(parts(tmp_path, "v2", named, *runs)).observe()
+    assert told.value.seen == f"expected release v2 (--expect); seen: {seen}"
+    assert "find out why v2 does not run" in told.value.next_step

@@ -1,0 +1,134 @@
+"""Whoever waits is woken by the engine's events, and a stream that is dead changes nothing but the pace."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runbook.hosts.engine.events import EngineEvents
+from runbook.hosts.local import LocalHost
+from tests.support.engine_server import FakeEngine
+from tests.support.incident_parts import NOWHERE
+from tests.support.parts import Heard
+
+LONG = 20.0  # seconds, which no test waits for
+
+
+def until(so: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    end = time.monotonic() + LONG
+    while not so():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def opened(engine: FakeEngine, heard: Heard | None = None) -> EngineEvents:
+    """An open stream, of which everything that came by now is forgotten."""
+    events = LocalHost(engine.environment, heard or Heard()).engine_events("shop")
+    events.wait(LONG, LONG)  # ends when the stream is open
+    until(lambda: events.is_open)
+    events.look_begins()
+    return events
+
+
+def seconds(wait: Callable[[], None]) -> float:
+    began = time.monotonic()
+    wait()
+    return time.monotonic() - began
+
+
+def test_event_ends_the_pause_at_once() -> None:
+    """Only containers of the project are listened to, and only what changes them."""
+    engine, heard = FakeEngine(), Heard()
+    events = opened(engine, heard)
+    threading.Timer(0.2, engine.stirred.release).start()
+    assert seconds(lambda: events.wait(LONG, LONG)) < LONG / 2
+    asked = next(request for request in heard.requests if "/events" in request.path)
+    assert asked.status == 200
+    assert "com.docker.compose.project%3Dshop" in asked.path
+    assert "die" in asked.path
+    assert "exec" not in asked.path
+    events.close()
+
+
+def test_undisturbed_is_what_an_open_stream_was_silent_about() -> None:
+    """Since before it was opened nothing is known; an event ends it, and so does a stream that closes."""
+    before = time.monotonic()
+    engine = FakeEngine()
+    events = LocalHost(engine.environment, Heard()).engine_events("shop")
+    assert not events.undisturbed_since(before)
+    events.wait(LONG, LONG)
+    until(lambda: events.is_open)
+    after = time.monotonic()
+    assert not events.undisturbed_since(before)
+    assert events.undisturbed_since(after)
+    engine.stirred.release()
+    until(lambda: not events.undisturbed_since(after))
+    assert events.undisturbed_since(time.monotonic())
+    events.close()
+    until(lambda: not events.is_open)
+    assert not events.undisturbed_since(time.monotonic())
+
+
+def test_event_before_the_pause_is_not_lost() -> None:
+    """One that comes while somebody looks ends the pause behind that look."""
+    engine = FakeEngine()
+    events = opened(engine)
+    engine.stirred.release()
+    time.sleep(0.3)
+    assert seconds(lambda: events.wait(LONG, LONG)) < LONG / 2
+    events.close()
+
+
+def test_without_events_time_passes() -> None:
+    """As long as is asked for while the stream is open."""
+    engine = FakeEngine()
+    events = opened(engine)
+    assert 0.5 <= seconds(lambda: events.wait(0.1, 0.6)) < LONG
+    events.close()
+
+
+def test_without_an_engine_it_is_a_poll() -> None:
+    """A stream that cannot be opened leaves the pace as it was."""
+    events = LocalHost(NOWHERE, Heard()).engine_events("shop")
+    events.wait(0.1, LONG)
+    for _ in range(3):
+        events.look_begins()
+        assert seconds(lambda: events.wait(0.1, LONG)) < LONG / 2
+    events.close()
+
+
+def test_stream_is_opened_again_after_the_engine_was_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restart of the engine ends the pause, and its next event is heard."""
+    monkeypatch.setattr("runbook.hosts.engine.events._QUIET", 0.3)  # so that it breaks off
+    engine = FakeEngine()
+    events = opened(engine)
+    assert seconds(lambda: events.wait(LONG, LONG)) < LONG / 2
+    until(lambda: sum("/events" in path for path in engine.asked) >= 2)
+    until(lambda: events.is_open)
+    events.close()
+
+
+def test_closed_stream_leaves_no_thread_and_says_nothing_more() -> None:
+    """The thread ends within a second, and what it does then is on no record."""
+    engine, heard = FakeEngine(), Heard()
+    events = opened(engine, heard)
+    known = len(heard.requests)
+    events.close()
+    until(lambda: not any(thread.name == "engine events" and thread.is_alive() for thread in threading.enumerate()))
+    assert len(heard.requests) == known
+    events.close()
+
+
+def test_thread_takes_no_signal() -> None:
+    """Signals are the main thread's, so that blocking them there blocks them."""
+    engine = FakeEngine()
+    events = opened(engine)
+    (thread,) = (each for each in threading.enumerate() if each.name == "engine events")
+    status = Path(f"/proc/self/task/{thread.native_id}/status").read_text(encoding="ascii")
+    blocked = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigBlk")), 16)
+    assert all(blocked >> (number - 1) & 1 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    events.close()

@@ -1,0 +1,107 @@
+"""Files of a host: seen alike by commands and without one, with the same errors."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runbook.errors import CommandSaidTooMuch, CommandTimedOut, FileUnreadable
+from runbook.hosts.files import local
+from runbook.hosts.files.files import Files
+from runbook.hosts.files.local import LocalFiles
+from runbook.hosts.files.look import Asked
+from tests.support.parts import Heard, host
+
+#: As a host over SSH is asked, and as this machine is.
+WAYS: list[Callable[[Heard], Files]] = [lambda heard: Files(host(heard), 5), lambda heard: LocalFiles(heard, 5)]
+
+
+@pytest.fixture(params=WAYS, ids=["by commands", "here"])
+def files(request: pytest.FixtureRequest) -> Files:
+    made: Files = request.param(Heard())
+    return made
+
+
+def test_file_is_seen_with_its_facts(files: Files, tmp_path: Path) -> None:
+    """Bytes as they are, mode, owner and group, and where a link leads."""
+    there = tmp_path / "a b\nc"
+    there.write_bytes(b"\0\xff\n\n")
+    there.chmod(0o640)
+    (tmp_path / "link").symlink_to(there)
+    found = files.content(str(tmp_path / "link"))
+    assert found is not None
+    assert (found.path, found.content, found.mode) == (str(there), b"\0\xff\n\n", "640")
+    assert (found.owner, found.group) == (str(os.geteuid()), str(there.stat().st_gid))
+
+
+def test_file_that_is_not_there_is_none(files: Files, tmp_path: Path) -> None:
+    """Nor is one in a folder that is not there; that is no error."""
+    assert files.content(str(tmp_path / "none")) is None
+    assert files.content(str(tmp_path / "no folder/none")) is None
+    assert files.names(str(tmp_path / "no folder")) is None
+
+
+def test_what_cannot_be_read_is_an_error(files: Files, tmp_path: Path) -> None:
+    """A folder, a link to nothing, a file where a folder was to be: never taken for a file that is not there."""
+    (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
+    (tmp_path / "file").write_text("x")
+    for path in ("", "dangling"):
+        with pytest.raises(FileUnreadable, match="cannot be read"):
+            files.content(str(tmp_path / path))
+
+
+def test_large_file_is_not_read_to_its_end(files: Files, tmp_path: Path) -> None:
+    """One of more bytes than it may have is refused."""
+    (tmp_path / "large").write_bytes(b"x" * 100_000)
+    with pytest.raises(CommandSaidTooMuch):
+        files.content(str(tmp_path / "large"), most=50_000)
+    assert files.content(str(tmp_path / "large"), most=100_000) is not None
+
+
+def test_names_in_a_folder(files: Files, tmp_path: Path) -> None:
+    """All of them, sorted."""
+    for name in ("b", "a", ".c"):
+        (tmp_path / name).touch()
+    assert files.names(str(tmp_path)) == [".c", "a", "b"]
+
+
+def test_which_are_there_and_which_may_be_written(files: Files, tmp_path: Path) -> None:
+    """Asked for all at once; of no path nothing is asked."""
+    (tmp_path / "a").touch()
+    paths = [str(tmp_path / "a"), str(tmp_path / "x y")]
+    assert files.there(paths) == {paths[0]}
+    assert files.writable(paths) == {paths[0]}
+    assert files.there([]) == set()
+
+
+def test_free_bytes(files: Files, tmp_path: Path) -> None:
+    """As the file system says; a path that is not there is left out."""
+    found = files.free_bytes([str(tmp_path), str(tmp_path / "none")])
+    assert list(found) == [str(tmp_path)]
+    assert 0 <= found[str(tmp_path)] < 1 << 60
+
+
+def test_look_here_is_on_record_and_starts_no_command(tmp_path: Path) -> None:
+    """What was asked, and what was seen; of a secret file only that it was read."""
+    heard = Heard()
+    (tmp_path / "f").write_text("canary-4711")
+    found = host(heard).files(5)
+    found.content(str(tmp_path / "f"))
+    found.content(str(tmp_path / "f"), secret=True)
+    found.content(str(tmp_path / "none"))
+    assert heard.began == []
+    assert [look.asked for look in heard.looks] == [Asked.CONTENT] * 3
+    assert [look.seen for look in heard.looks] == ["canary-4711", None, "nothing is there"]
+
+
+def test_disk_that_hangs_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look has a deadline as a command has: here a pipe that nobody writes."""
+    os.mkfifo(tmp_path / "pipe")
+    heard = Heard()
+    with pytest.raises(CommandTimedOut, match="could not be looked at"):
+        LocalFiles(heard, 0.2).content(str(tmp_path / "pipe"))
+    assert heard.looks[0].error == "no answer"
+    monkeypatch.setattr(local, "_content", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    with pytest.raises(FileUnreadable, match="Permission denied"):
+        LocalFiles(heard, 5).content(str(tmp_path / "f"))

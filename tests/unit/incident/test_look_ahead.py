@@ -1,0 +1,112 @@
+"""Looks are made ahead at the same time, and each goes on record in the step that it is for."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from runbook.actions import Check, Observation
+from runbook.errors import CheckFailed, Inconclusive, ProductionError
+from runbook.hosts.command import Command
+from runbook.hosts.local import LocalHost
+from runbook.incident.executor import Executor, Mode
+from tests.support.incident_parts import incident
+
+
+def opened(found: Executor, number: int) -> None:
+    found.step_began({"id": f"5.1.{number}", "keyword": "Then", "text": "x", "scenario": "s", "place": "p"})
+
+
+def kinds(found: Executor) -> list[str]:
+    return [entry.get("command") or entry.get("expected") or entry["kind"] for entry in found.journal.entries]
+
+
+def asking(host: LocalHost, word: str, together: threading.Barrier) -> Check:
+    """A check that runs a command of its own, and is so only when all others are under way as well."""
+
+    def observe() -> Observation:
+        together.wait(20)
+        return Observation(ok=True, seen=host.check(Command(("echo", word), 10)).text.strip())
+
+    return Check(f"{word} said", observe, "")
+
+
+def test_at_the_same_time_and_on_record_in_order(tmp_path: Path) -> None:
+    """Each would wait for the others for ever; its command stands in its own step, before its check."""
+    found = incident(tmp_path, Mode.VALIDATE)
+    host, together = LocalHost({}, found, lambda: found.patience), threading.Barrier(3)
+    words = ("one", "two", "three")
+    found.look_ahead([asking(host, word, together) for word in reversed(words)])
+    for number, word in enumerate(words):
+        opened(found, number)
+        found.verify(asking(host, word, together))
+        assert found.step_ended().detail == word
+    assert kinds(found) == [
+        each for word in words for each in ("step began", f"echo {word}", f"{word} said", "step ended")
+    ]
+
+
+def test_step_that_was_not_begun_ahead_looks_by_itself(tmp_path: Path) -> None:
+    """And so does one whose look was taken already: a result counts once."""
+    found = incident(tmp_path, Mode.VALIDATE)
+    looks: list[int] = []
+
+    def observe() -> Observation:
+        looks.append(1)
+        return Observation(ok=True, seen="seen")
+
+    def check() -> Check:
+        return Check("something", observe, "")
+
+    found.look_ahead([check()])
+    for number in range(2):
+        opened(found, number)
+        found.verify(check())
+        found.step_ended()
+    assert len(looks) == 2
+
+
+@pytest.mark.parametrize(
+    ("raised", "error"),
+    [
+        (Inconclusive("no answer", "look"), Inconclusive),
+        (ProductionError("gone", "look"), ProductionError),
+        (None, CheckFailed),
+    ],
+)  # fmt: skip
+def test_what_went_wrong_is_told_in_its_step(tmp_path: Path, raised: Exception | None, error: type[Exception]) -> None:
+    """What was not so, what was not known, and what was raised; by its step, and by no other."""
+    found = incident(tmp_path, Mode.VALIDATE)
+
+    def observe() -> Observation:
+        if raised:
+            raise raised
+        return Observation(ok=False, seen="nothing is well")
+
+    found.look_ahead([Check("all well", observe, "look")])
+    opened(found, 1)
+    found.verify(Check("something else", lambda: Observation(ok=True, seen="it is"), ""))
+    found.step_ended()
+    opened(found, 2)
+    with pytest.raises(error):
+        found.verify(Check("all well", observe, "look"))
+
+
+def test_what_nobody_asks_for_is_on_no_record(tmp_path: Path) -> None:
+    """A run that stops before does not wait for it."""
+    found = incident(tmp_path, Mode.VALIDATE)
+    host, let_go = LocalHost({}, found, lambda: found.patience), threading.Event()
+
+    def observe() -> Observation:
+        host.check(Command(("echo", "asked"), 10))
+        let_go.wait(20)
+        return Observation(ok=True, seen="")
+
+    began = time.monotonic()
+    found.look_ahead([Check("asked", observe, "")])
+    opened(found, 1)
+    found.step_ended()
+    assert time.monotonic() - began < 15
+    let_go.set()
+    assert kinds(found) == ["step began", "step ended"]

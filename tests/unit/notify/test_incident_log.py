@@ -1,0 +1,218 @@
+"""The team's own incident log: one entry an incident, whole or not at all."""
+
+import fcntl
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.errors import CommandFailed, Inconclusive, SettingsError
+from runbook.incident.facts import Facts, TurnedSwitch
+from runbook.notify.incident_log import Applied, IncidentLog, entry
+from runbook.settings.people import IncidentLogSettings
+from tests.support.incident_facts import DOWNGRADE, HOSTILE, LOSS
+from tests.support.parts import host
+
+INCIDENT = "20251218T030000Z-shop-rollback"
+APPLIED = Applied(
+    incident=INCIDENT,
+    project="shop",
+    operator="ann",
+    at="2025-12-18T03:10:00Z",
+    down="3.5",
+    record="/reports/i-1/record.html",
+    restore_point="Restore point: /srv/i-1.dump.",
+    ticket="https://desk.example/7",
+)
+
+
+def log(**settings: Any) -> IncidentLog:
+    return IncidentLog(IncidentLogSettings.model_validate(settings), host(), 10)
+
+
+def write(path: Path, incident: str = INCIDENT, text: str = "- it went back") -> str:
+    change = log(file=path).documenting(incident, "shop: rolled back", text)
+    assert change.message is not None
+    return change.message.send()
+
+
+def test_entry_says_what_was_applied() -> None:
+    """Strategy, releases, revisions, who and when, what it cost, restore point, ticket, record, and the drift."""
+    title, text = entry(APPLIED, Facts.model_validate(DOWNGRADE), str)
+    assert title == "shop: rolled back from v2 to v1"
+    for word in (
+        "Strategy: downgrade", "`v2` → `v1`", "downgraded to r1", f"reconcile: {LOSS.replace('_', '')}",
+        "Applied by: ann, 2025-12-18T03:10:00Z", "3.5", "/srv/i-1.dump", "https://desk.example/7",
+        "`/reports/i-1/record.html`", f"`{INCIDENT}`",
+    ):  # fmt: skip
+        assert word in text
+    assert all(line.startswith("- ") for line in text.splitlines())
+
+
+def test_emergency_is_an_entry_too() -> None:
+    """The switch, and who turns it on again."""
+    switch = TurnedSwitch(name="exports", variable="EXPORT_MODE", value="off", state="off", owner="orders team")
+    title, text = entry(APPLIED, Facts(switch=switch), str)
+    assert title == "shop: exports turned off"
+    assert "`EXPORT_MODE=off`" in text
+    assert "orders team" in text
+    assert "Strategy" not in text
+
+
+def test_foreign_text_in_an_entry_is_no_markup() -> None:
+    """A loss, and whoever ran it, format nothing and end no comment."""
+    facts = Facts.model_validate(DOWNGRADE | {"loss": [HOSTILE]})
+    text = entry(APPLIED._replace(operator="ann -->\n## gone"), facts, lambda each: each.replace("octo", "[secret]"))[1]
+    for word in ("**x**", "[a](", "<b>", "@here", "\n## gone", "octo"):
+        assert word not in text
+
+
+def test_entry_is_appended_once(tmp_path: Path) -> None:
+    """A log that is there is kept to the byte; the same incident is not entered again."""
+    path = tmp_path / "incidents.md"
+    path.write_text("# Incidents\n\nhand-written, without a line end")
+    change = log(file=path).documenting(INCIDENT, "shop: rolled back", "- it went back")
+    assert change.already() is None
+    write(path)
+    assert "is in" in str(change.already())
+    write(path)
+    write(path, "20260101T000000Z-shop-rollback")
+    text = path.read_text()
+    assert text.startswith("# Incidents\n\nhand-written, without a line end\n\n## shop: rolled back\n\n<!-- ")
+    assert text.count("## shop: rolled back") == 2
+    assert text.endswith("- it went back\n")
+
+
+def test_log_that_is_missing_is_made(tmp_path: Path) -> None:
+    """Beside the settings file, say."""
+    assert write(tmp_path / "new.md") == f"entered in {tmp_path / 'new.md'}"
+    assert (tmp_path / "new.md").read_text().startswith("## shop")
+
+
+def test_two_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Several runs that end at the same moment leave an entry each."""
+    path = tmp_path / "incidents.md"
+    names = [f"20260101T0000{number:02}Z-shop-rollback" for number in range(8)]
+    threads = [threading.Thread(target=write, args=(path, name, "x" * 20_000)) for name in names for _ in range(2)]
+    for each in (*threads,):
+        each.start()
+    for each in threads:
+        each.join()
+    text = path.read_text()
+    assert [text.count(f"<!-- rollback-runbook {name} -->") for name in names] == [1] * 8
+    assert text.count("x" * 20_000) == 8
+
+
+def test_full_disk_leaves_the_log_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half an entry is taken away again, and what failed is said."""
+    path = tmp_path / "incidents.md"
+    path.write_text("before\n")
+    whole = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: whole(file, data[:5]))
+    with pytest.raises(Inconclusive, match="could not be written") as caught:
+        write(path)
+    assert "by hand" in caught.value.next_step
+    assert path.read_text() == "before\n"
+
+
+def test_place_that_cannot_be_written_is_found_in_the_plan(tmp_path: Path) -> None:
+    """Making the log is enough to find out."""
+    with pytest.raises(SettingsError, match="cannot be written"):
+        log(file=tmp_path / "no-such-folder" / "log.md")
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "link-to-nowhere"])
+def test_what_takes_no_entry_is_found_in_the_plan(tmp_path: Path, kind: str) -> None:
+    """A folder may be written too; a pipe, or a device, keeps nothing."""
+    path = tmp_path / "incidents.md"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path = Path("/dev/null")
+    else:
+        path.symlink_to(tmp_path / "no-such-folder" / "log.md")
+    with pytest.raises(SettingsError, match=r"cannot be written, since (it is no|Is a directory|.* is no folder)"):
+        log(file=path)
+
+
+def test_command_that_is_not_there_is_found_in_the_plan() -> None:
+    """Not at the end, when users are back."""
+    with pytest.raises(SettingsError, match=r"no program no-such-program .* → correct incident_log\.command"):
+        log(command=["no-such-program", "--add"])
+
+
+def test_link_is_followed(tmp_path: Path) -> None:
+    """The file behind it gets the entry, also if it is not there yet, and the link stays."""
+    link, path = tmp_path / "link.md", tmp_path / "incidents.md"
+    link.symlink_to(path)
+    write(link)
+    assert link.is_symlink()
+    assert path.read_text().startswith("## shop: rolled back")
+
+
+def test_line_ends_of_the_file_are_kept(tmp_path: Path) -> None:
+    """A log with CRLF gets an entry with CRLF, once."""
+    path = tmp_path / "incidents.md"
+    path.write_bytes(b"# Incidents\r\n\r\nold")
+    write(path)
+    write(path)
+    content = path.read_bytes()
+    assert content.startswith(b"# Incidents\r\n\r\nold\r\n\r\n## shop: rolled back\r\n")
+    assert content.count(b"\n") == content.count(b"\r\n") == 9
+
+
+def test_lock_that_is_never_let_go_of_is_told(tmp_path: Path) -> None:
+    """The end of a rollback does not wait for ever for whoever holds it."""
+    path = tmp_path / "incidents.md"
+    path.write_text("before\n")
+    change = IncidentLog(IncidentLogSettings(file=path), host(), 0.2).documenting(INCIDENT, "x", "y")
+    assert change.message is not None
+    with path.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(Inconclusive, match="another process has held its lock"):
+            change.message.send()
+    assert path.read_text() == "before\n"
+
+
+def test_file_that_is_replaced_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An editor saves by putting another file in its place: the entry went to the old one; the next try mends it."""
+    path, lock = tmp_path / "incidents.md", fcntl.flock
+    path.write_text("old\n")
+
+    def meanwhile(file: int, how: int) -> None:
+        (tmp_path / "saved").write_text("edited\n")
+        (tmp_path / "saved").replace(path)
+        lock(file, how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", meanwhile)
+        with pytest.raises(Inconclusive, match="another file in its place"):
+            write(path)
+    write(path)
+    assert path.read_text().startswith("edited\n\n## shop: rolled back")
+
+
+def test_text_that_is_no_unicode_is_written_all_the_same(tmp_path: Path) -> None:
+    """Bytes of a foreign file name may be half of a character."""
+    write(tmp_path / "incidents.md", text="- \udce9")
+    assert "- ?" in (tmp_path / "incidents.md").read_text()
+
+
+def test_command_gets_the_entry(tmp_path: Path) -> None:
+    """On standard input, with the marker; one that fails is told."""
+    copy = f"import sys; open({str(tmp_path / 'copy')!r}, 'w').write(sys.stdin.read())"
+    change = log(command=[sys.executable, "-c", copy]).documenting(INCIDENT, "shop: rolled back", "- back")
+    assert change.already() is None
+    assert change.message is not None
+    assert "taken by" in change.message.send()
+    marker = f"<!-- rollback-runbook {INCIDENT} -->"
+    assert (tmp_path / "copy").read_text() == f"## shop: rolled back\n\n{marker}\n\n- back\n"
+    failing = log(command=["false"]).documenting(INCIDENT, "x", "y")
+    assert failing.message is not None
+    with pytest.raises(CommandFailed):
+        failing.message.send()

@@ -1,0 +1,102 @@
+"""Errors in a stream: what is passed over is no error, whatever the lines, and however they come."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench import logs as bench
+from runbook.production.logs.counter import ErrorCounter, signature_of
+from runbook.production.logs.lines import LinesOfOne
+from tests.support.campaigns import examples
+from tests.unit.production.logs import test_lines, test_reader
+
+#: What stands between errors and frames, and what changes how a line is read.
+ODD = (
+    "", " ", "  at handler (app.js:3:1)", "\tat com.example.Shop.pay(Shop.java:41)", "TypeError is what we look at",
+    "cannot read price", "Traceback (most recent call last):", '  File "a.py", line 1, in f', "KeyError: 'sku'", "Odd:",
+    '{"level":30,"msg":"x"}', '{"level":50,"msg":"x"}', '{"total":3}', "<3>disk", "<6>disk", "level=e msg=x", "level=i",
+    "E1218 03:00:00.1 7 a.go:1] x", "0 errors", "10 errors", "order 7 failed", "\x1b[31mERROR\x1b[0m x", "E\x1b[0mRROR",
+    "a\rERROR b", "a\x0bERROR: b", "a\u2028ERROR: b", '{"l":"\\u0045"}', "ünïcode", "    + Exception Group Traceback",
+)  # fmt: skip
+
+
+def lines_of(module: ModuleType) -> Iterator[str]:
+    """Every line, or text of several, that the tests of that module are given."""
+    for function in vars(module).values():
+        for mark in getattr(function, "pytestmark", ()):
+            for row in mark.args[1] if mark.name == "parametrize" else ():
+                given = row.values if isinstance(row, type(pytest.param())) else row
+                for value in given if isinstance(given, tuple) else (given,):
+                    yield from value.split("\n") if isinstance(value, str) else ()
+
+
+KNOWN = tuple(dict.fromkeys([*lines_of(test_lines), *lines_of(test_reader), *ODD]))
+
+
+def one_by_one(text: str) -> Counter[str]:
+    """The same by looking at each line."""
+    found: Counter[str] = Counter()
+    containers: defaultdict[str, LinesOfOne] = defaultdict(LinesOfOne)
+    for raw in text.encode("utf-8", errors="replace").decode("utf-8", errors="replace").split("\n"):
+        match = re.match(r"^([\w.-]+)\s*\|\s?(.*)$", raw)
+        name, line = (match[1], match[2]) if match else ("", raw)
+        for error in containers[name].errors_in(line):
+            found[signature_of(re.sub(r"-\d+$", "", name), error)] += 1
+    return found
+
+
+def counted(text: str, *, pieces: int = 1) -> Counter[str]:
+    counter, content = ErrorCounter(), text.encode("utf-8", errors="replace")
+    size = max(len(content) // pieces, 1)
+    for at in range(0, len(content), size):
+        counter.feed(content[at : at + size])
+    counter.end()
+    return counter.counts
+
+
+@pytest.mark.parametrize("line", KNOWN)
+def test_line_by_itself(line: str) -> None:
+    """Each line that the other tests know is judged the same, the second time too, when it is remembered."""
+    text = f"api-1  | {line}\napi-1  | {line}"
+    assert counted(text) == one_by_one(text)
+
+
+@settings(max_examples=examples(1000), deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["api-1  | ", "jobs-1  | ", "jobs-2 | "]), st.sampled_from(KNOWN)), max_size=40),
+    st.integers(1, 9),
+)
+def test_lines_in_any_order_and_pieces(drawn: list[tuple[str, str]], pieces: int) -> None:
+    """Containers' lines stand between one another, and a piece ends anywhere, in the middle of a line too."""
+    text = "\n".join(prefix + line for prefix, line in drawn)
+    assert counted(text, pieces=pieces) == one_by_one(text)
+
+
+@settings(max_examples=examples(500), deadline=None)
+@given(st.text(st.sampled_from('eErRoO0159:{}<>"=lv f.|\t\n'), max_size=200))
+def test_any_text(text: str) -> None:
+    """Whatever stands there, without a container's name too."""
+    assert counted(text) == one_by_one(text)
+
+
+def test_numbers_that_decide_are_not_taken_for_the_same() -> None:
+    """A line is remembered without its numbers only where they decide nothing."""
+    text = "\n".join(f'api-1  | {{"level":{level},"error":"x"}}' for level in (30, 50, 20, 60))
+    assert sum(counted(text).values()) == 2
+    text = "\n".join(f"api-1  | {number} errors, err={number}" for number in (0, 3, 0, 7))
+    assert counted(text) == one_by_one(text)
+
+
+def test_new_signatures_hidden_in_many_lines() -> None:
+    """A sample of what bench/logs.py measures: the new ones are named, each once, and no other is new."""
+    counter = ErrorCounter()
+    for piece in bench.pieces(4 << 20):
+        counter.feed(piece)
+    counter.end()
+    assert set(counter.counts) - set(bench.KNOWN) == set(bench.NEW)
+    assert [counter.counts[signature] for signature in bench.NEW] == [1, 1, 1]

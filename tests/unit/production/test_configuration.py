@@ -1,0 +1,103 @@
+"""The configuration as it is read: what Compose makes of its files, what is secret in it, and what follows the tag."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.errors import Inconclusive
+from runbook.production.configuration import Configuration, Part, Value, configuration_with
+from runbook.production.env_file import EnvFileOnHost
+from tests.support.incident_parts import incident, production
+
+ENV = "IMAGE_TAG=v2\nAPI=shop/api:${IMAGE_TAG}\nEXPORT_MODE=on\nLICENCE=4711 # HOME is no key\nTOKEN=17\n"
+SERVICE = {
+    "image": "r.example/api:v1",
+    "environment": {
+        "LOG_LEVEL": "INFO",
+        "SEAT": "17",
+        "DB_PASSWORD": "short",
+        "DATABASE_URL": "postgres://a:p4ss$$word@db/shop",
+    },
+    "command": ["serve", "--licence", "listed-4711"],
+    "ports": [{"target": 80, "published": "8080"}],
+    "depends_on": {},
+    "init": True,
+}
+PROJECT = {
+    "name": "shop",
+    "x-habits": {"restart": "always"},
+    "services": {"api": SERVICE},
+    "configs": {"motd": {"content": "hello"}},
+    "secrets": {"key": {"file": "/srv/key"}},
+}
+
+
+def read(folder: Path, project: dict[str, Any] | None = None, files: tuple[str, ...] = ()) -> Configuration:
+    """The configuration with which v1 would start, of a production whose env file names v2."""
+    (folder / ".env").write_text(ENV)
+    found = incident(folder)
+    answers = {"version --short": "2.40.3\n", "config --format json": json.dumps(project or PROJECT)}
+    site = production(folder, found, answers)
+    site.invocation = replace(site.invocation, files=files)
+    redactor = found.journal.redactor
+    redactor.learn("LICENCE", "listed-4711")
+    env_file = EnvFileOnHost(site, str(folder / ".env"), redactor, ["LICENCE"])
+    return configuration_with(site, env_file, "v1", {"IMAGE_TAG", "EXPORT_MODE"})
+
+
+def test_each_value_has_the_path_that_leads_to_it(tmp_path: Path) -> None:
+    """A list is one value, and what is only referred to is none; `$` is as the container gets it.
+
+    A short secret of the env file is one under every name.
+    """
+    rendered = read(tmp_path)[Part.RENDERED]
+    shown = {key: value.text for key, value in rendered.items() if not value.secret}
+    assert shown == {
+        "name": "shop",
+        "services.api.image": "r.example/api:v1",
+        "services.api.environment.LOG_LEVEL": "INFO",
+        "services.api.ports": '[{"published": "8080", "target": 80}]',
+        "services.api.depends_on": "{}",
+        "services.api.init": "true",
+        "secrets.key.file": "/srv/key",
+    }
+    hidden = {key: value.text for key, value in rendered.items() if value.secret}
+    assert hidden == {
+        "services.api.environment.SEAT": "17",
+        "services.api.environment.DB_PASSWORD": "short",
+        "services.api.environment.DATABASE_URL": "postgres://a:p4ss$word@db/shop",
+        "services.api.command": '["serve", "--licence", "listed-4711"]',
+        "configs.motd.content": "hello",
+    }
+
+
+def test_env_file_as_the_tag_would_make_it(tmp_path: Path) -> None:
+    """Every value is secret but the tag and the switches; a variable of the shell is not the file's."""
+    assert read(tmp_path)[Part.ENV_FILE] == {
+        "IMAGE_TAG": Value("v1"),
+        "API": Value("shop/api:${IMAGE_TAG}", secret=True),
+        "EXPORT_MODE": Value("on"),
+        "LICENCE": Value("4711", secret=True),
+        "TOKEN": Value("17", secret=True),
+    }
+
+
+def test_compose_files_by_their_hash(tmp_path: Path) -> None:
+    """Whatever their names, as sha256sum gives it."""
+    files = ("docker-compose.yml", "deploy/odd\nname.yml")
+    (tmp_path / "deploy").mkdir()
+    for name in files:
+        (tmp_path / name).write_text(name)
+    found = read(tmp_path, files=files)
+    assert found[Part.FILES] == {name: Value(hashlib.sha256(name.encode()).hexdigest()) for name in files}
+    assert found[Part.VERSION] == {"docker compose": Value("2.40.3")}
+
+
+def test_compose_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """It is told, and nothing is guessed."""
+    with pytest.raises(Inconclusive, match=r"the Compose file gone\.yml is not there"):
+        read(tmp_path, files=("gone.yml",))

@@ -1,0 +1,159 @@
+"""What is asked once: within one look, and of files that are still the same; never longer."""
+
+from pathlib import Path
+
+import pytest
+
+from runbook.production.compose import Production
+from runbook.production.env_file import EnvFileOnHost, names_in
+from runbook.production.remembered import Remembered
+from runbook.secrets.redactor import Redactor
+from tests.support.engine_server import FakeEngine
+from tests.support.incident_parts import incident, production
+from tests.support.parts import Heard
+
+COMPOSE = "services: {api: {image: 'shop/api:${IMAGE_TAG}'}}\n"
+
+
+def counted(answers: list[object]) -> object:
+    """The next of some answers."""
+    return answers.pop(0)
+
+
+def test_nothing_is_kept_where_nobody_says_when_a_look_begins() -> None:
+    """A production that is used by itself looks each time."""
+    found = Remembered()
+    left: list[object] = [1, 2]
+    assert [found.seen("x", lambda: counted(left)) for _ in range(2)] == [1, 2]
+
+
+def test_what_was_seen_counts_until_the_next_look() -> None:
+    """One look is one state of production; another begins with none."""
+    found = Remembered()
+    found.within_looks = True
+    left: list[object] = [1, 2]
+    assert [found.seen("x", lambda: counted(left)) for _ in range(2)] == [1, 1]
+    found.forget()
+    assert found.seen("x", lambda: counted(left)) == 2
+
+
+def test_what_was_seen_counts_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also within one step, production goes on."""
+    monkeypatch.setattr("runbook.production.remembered._MOMENT", -1.0)
+    found = Remembered()
+    found.within_looks = True
+    left: list[object] = [1, 2]
+    assert [found.seen("x", lambda: counted(left)) for _ in range(2)] == [1, 2]
+
+
+def test_error_is_not_kept() -> None:
+    """What could not be seen is looked at again."""
+    found = Remembered()
+    found.within_looks = True
+    with pytest.raises(IndexError):
+        found.seen("x", lambda: counted([]))
+    assert found.seen("x", lambda: counted([1])) == 1
+
+
+def test_what_is_made_while_the_content_changes_is_not_kept() -> None:
+    """It may be of the old content, or of the new."""
+    found = Remembered()
+    contents, made = ["a", "b", "b", "b", "b"], [1, 2]
+    assert [found.made("x", lambda: contents.pop(0), lambda: made.pop(0)) for _ in range(3)] == [1, 2, 2]
+
+
+def site(folder: Path, heard: Heard, compose: str = COMPOSE) -> Production:
+    (folder / "docker-compose.yml").write_text(compose)
+    (folder / ".env").write_text("IMAGE_TAG=v1\n")
+    made = production(folder, heard, {"config --format json": '{"services": {"api": {"image": "shop/api:v1"}}}'})
+    vars(made.invocation)["files"] = ("docker-compose.yml",)
+    return made
+
+
+def test_compose_is_asked_once_for_the_same_files(tmp_path: Path) -> None:
+    """Each of them counts, to the byte; so do the tag and the variables that are given."""
+    heard = Heard()
+    found = site(tmp_path, heard)
+    for _ in range(3):
+        found.services()
+    assert len(heard.ended) == 1
+    found.services("v2")
+    found.services(variables={"EXPORT_MODE": "off"})
+    assert len(heard.ended) == 3
+    for name in (".env", "docker-compose.yml"):
+        (tmp_path / name).write_text((tmp_path / name).read_text() + "\n")
+        found.services()
+    assert len(heard.ended) == 5
+
+
+def test_answer_is_nobodys_to_change(tmp_path: Path) -> None:
+    """Who changes what Compose said changes his own copy."""
+    found = site(tmp_path, Heard())
+    found.services().clear()
+    assert found.services()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "include: [other.yml]\n",
+        "    extends: {file: other.yml}\n",
+        "    env_file: x\n",
+        "    label_file: x\n",
+        '"incl\\u0075de"\n',
+    ],
+)
+def test_compose_is_asked_again_where_it_reads_other_files(tmp_path: Path, text: str) -> None:
+    """What those say by now is not known."""
+    heard = Heard()
+    found = site(tmp_path, heard, COMPOSE + text)
+    for _ in range(2):
+        found.services()
+    assert len(heard.ended) == 2
+
+
+def test_compose_is_asked_again_where_a_file_cannot_be_read(tmp_path: Path) -> None:
+    """Or lies on a host where reading it takes a command."""
+    heard = Heard()
+    found = site(tmp_path, heard)
+    (tmp_path / ".env").unlink()
+    for _ in range(2):
+        found.services()
+    assert len(heard.ended) == 2
+
+
+def test_env_file_is_read_once_for_the_same_bytes(tmp_path: Path) -> None:
+    """Wherever they lie, and also as what is to be written; for one byte more, or another value, it is asked anew."""
+    heard = Heard()
+    said = '{"services": {"values": {"environment": {"IMAGE_TAG": "v1"}}}}'
+    found = production(tmp_path, heard, {"config --format json": said})
+    path, copy = tmp_path / ".env", tmp_path / "kept.env"
+    for each in (path, copy):
+        each.write_bytes(b"IMAGE_TAG=v1\n")
+    env_file = EnvFileOnHost(found, str(path), Redactor(), ())
+    first = env_file.read()
+    assert env_file.read() == first
+    assert env_file.at(str(copy)).read().values == first.values
+    assert env_file._asked(str(path), names_in(first.content), first.content) == first.values
+    assert len(heard.ended) == 1
+    path.write_bytes(b"IMAGE_TAG=v1\n\n")
+    env_file.read()
+    assert len(heard.ended) == 2
+    env_file.values_if(first, "IMAGE_TAG", "v2")
+    assert len(heard.ended) == 3
+
+
+def test_looks_of_an_incident_begin_anew(tmp_path: Path) -> None:
+    """Within one look the engine is asked once for an image, and again in the next one."""
+    engine = FakeEngine(images={"shop/api:v1": {"Id": "sha256:1", "RepoDigests": None}})
+    found = incident(tmp_path)
+    made = production(tmp_path, found, engine=engine)
+    made.remembered.within_looks = True
+    found.look_anew = made.remembered.forget
+    found.step_began({"id": "1.1.1", "keyword": "Given", "text": "x"})
+    assert (made.image_id("shop/api:v1"), made.digests_of("shop/api:v1")) == ("sha256:1", [])
+    assert engine.asked.count("/images/shop/api:v1/json") == 1
+    found.step_ended()
+    found.step_began({"id": "1.1.2", "keyword": "Given", "text": "x"})
+    assert made.image_id("shop/api:v1") == "sha256:1"
+    assert engine.asked.count("/images/shop/api:v1/json") == 2

@@ -1,0 +1,103 @@
+"""The first lines of a record: who is served since when, what is decided, and the one command that leads on."""
+
+from typing import Any
+
+import pytest
+
+from runbook.report.follow_up.at_a_glance import at_a_glance
+from runbook.report.incident_report import IncidentReport
+from tests.support.telling import ASKED_FOR, about
+
+BEGAN = "2026-01-01T03:00:00.000000Z"
+NAME = "20260101T030000Z-shop-rollback"
+RESUME = f"pytest features --resume {NAME} --execute shop"
+
+
+def probes(*statuses: int) -> dict[str, Any]:
+    offsets = [1000 * number for number in range(len(statuses))]
+    asked = {"url": "http://x", "interval_ms": 1000, "deadline_ms": 5000, "began": BEGAN}
+    return {"kind": "availability", **asked, "offsets_ms": offsets, "statuses": list(statuses), "latencies_ms": offsets}
+
+
+def paused(at: str) -> dict[str, Any]:
+    return {"kind": "action", "state": "done", "time": at, "receipts": [], **about("user traffic is paused")}
+
+
+def fact(name: str, value: Any) -> dict[str, Any]:
+    return {"kind": "fact", "name": name, "value": value}
+
+
+def closed(outcome: str, *changes: str) -> dict[str, Any]:
+    return {"kind": "closed", "outcome": outcome, "changes_made": list(changes), "remaining": [], "reached": []}
+
+
+SWITCH = {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state": "off"}
+
+
+@pytest.mark.parametrize(
+    ("told", "users", "served", "decided", "command"),
+    [
+        pytest.param(
+            [probes(200, 200), fact("strategy", "image-only"), closed("passed")],
+            "served: the last probe, at 03:00:01 UTC, was answered HTTP 200",
+            True,
+            "strategy image-only",
+            "",
+            id="over",
+        ),
+        pytest.param(
+            [
+                fact("verdict", {"verdict": "breaking"}),
+                fact("strategy", "downgrade"),
+                paused("2026-01-01T03:00:05.000000Z"),
+                probes(200, 503),
+                closed("failed", "x"),
+            ],
+            "not served: traffic is paused since 03:00:05 UTC",
+            False,
+            "strategy downgrade, since the verdict on the migrations is breaking",
+            RESUME,
+            id="paused",
+        ),
+        pytest.param(
+            [probes(200, 502, 0), closed("failed", "x")],
+            "not served since 03:00:01 UTC: the last probe, at 03:00:02 UTC, got no answer",
+            False,
+            "nothing",
+            RESUME,
+            id="down",
+        ),
+        pytest.param(
+            [probes(200)], "not known: the run never closed its journal", None, "nothing", RESUME, id="killed"
+        ),
+        pytest.param(
+            [fact("switch", SWITCH), closed("passed")],
+            "not known: nothing was probed",
+            None,
+            "the switch exports is turned: EXPORT_MODE=off",
+            "",
+            id="switch",
+        ),
+    ],
+)
+def test_first_lines(
+    told: list[dict[str, Any]],
+    users: str,
+    served: bool | None,  # noqa: FBT001 - a table
+    decided: str,
+    command: str,
+) -> None:
+    """What is not known is not called good, and a command stands there only where one leads on."""
+    opened = {"kind": "opened", "mode": "execute", "type": "rollback", "incident": NAME, "project": "shop"}
+    entries = [{"time": BEGAN, "seq": n} | entry for n, entry in enumerate([opened | {"asked_for": ASKED_FOR}, *told])]
+    found = at_a_glance(IncidentReport(entries), entries)
+    assert (found.users, found.served, found.decided) == (users, served, decided)
+    assert found.command.endswith(command)
+    assert bool(found.command) is bool(command)
+
+
+def test_end_that_cannot_be_believed() -> None:
+    """Of a journal whose end was changed nobody knows who is served."""
+    entries = [{"time": BEGAN, "seq": 0, "kind": "opened", "mode": "execute", "type": "rollback", "project": "shop"}]
+    found = at_a_glance(IncidentReport(entries), entries, end_unknown=True)
+    assert (found.served, found.users) == (None, "not known: the end of the journal cannot be believed")

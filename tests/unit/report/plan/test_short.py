@@ -1,0 +1,212 @@
+"""A plan on one screen: every incident's fits, what matters stands first, and nothing breaks the lines."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.report.plan.model import Interruption
+from runbook.report.plan.short import Tone, short
+from tests.support import plans
+from tests.support.plans import a_plan
+
+REGRESSION = """\
+shop on prod-1 · plan of a rollback · nothing was changed
+  from        2025-12-18-rc1  not ready: jobs; jobs restarting; 12 errors in
+              recent logs; running for 14 min
+  to          2025-12-15-rc1  validated 2025-12-15 10:42Z, same schema; 3 more:
+              --to 2, 3, 4
+  migrations  unchanged → image-only
+  switch      beside  api twice (113 of 5022 MiB); requests wait meanwhile
+  + rollback note   .runbook/open_incident.json → removed
+  + quarantine      2025-12-18-rc1 (2 digests)
+  ~ .env IMAGE_TAG  2025-12-18-rc1 → 2025-12-15-rc1 (copy in .runbook)
+  ~ api             sha256:e4e4e4e4e4e4 → sha256:b1b1b1b1b1b1
+  ~ jobs            sha256:b9b9b9b9b9b9 → sha256:040404040404
+  ~ traffic         open → held → open
+  + ledger          2025-12-15-rc1
+  + ticket          shop/shop
+  + announcement    JSON
+  left out: 5 scenarios for other strategies, 4 scenarios for another switch
+  Plan: 9 changes, 13 checks, no decision needed.
+  Users: the expected interruption is not known
+  To carry it out, type:
+    .venv/bin/pytest features --to 2025-12-15-rc1 --execute shop"""
+README = Path(__file__).parents[4] / "README.md"
+
+
+def told(entries: list[dict[str, Any]], width: int = 80, **more: Any) -> list[str]:
+    return [line.text for line in short(a_plan(entries, **more), width)]
+
+
+def test_plan_of_a_regression() -> None:
+    """Where, from, to, what changes from what to what, how much, and what to type; each in its place."""
+    *lines, command = told(plans.regression())
+    assert "\n".join([*lines, f"    {command}"]) == REGRESSION
+    assert f"```\n{REGRESSION}\n```" in README.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("entries", "most"), plans.INCIDENTS.values(), ids=plans.INCIDENTS)
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_plan_fits_on_one_screen(entries: Callable[[], list[dict[str, Any]]], most: int, width: int) -> None:
+    """At 80 columns it takes no more lines than it may, and none but a command is longer than the terminal is wide."""
+    lines = short(a_plan(entries()), width)
+    assert [line.text for line in lines if line.tone is not Tone.COMMAND and len(line.text) > width] == []
+    # The terminal adds the path of the record, and may break the command in two.
+    assert width != 80 or len(lines) + 2 <= most
+    assert [line.tone for line in lines].count(Tone.COMMAND) == 1
+
+
+def test_decision_stands_out_with_the_whole_command() -> None:
+    """What would be lost is named once, marked as the decision that it is, above the command that decides it."""
+    lines = short(a_plan(plans.breaking(accepted=False)), 80)
+    texts = [line.text for line in lines]
+    first = texts.index("  DECISION NEEDED: accept what would be destroyed")
+    assert texts[first + 1 : first + 3] == [f"    - {each}" for each in plans.LOSS]
+    assert {line.tone for line in lines[first : first + 3]} == {Tone.DECISION}
+    assert sum(plans.LOSS[0] in text for text in texts) == 1
+    assert texts[-1] == ".venv/bin/pytest features --to 2025-12-15-rc1 --accept-loss 0004 --execute shop"
+    assert "DECISION NEEDED" in texts[0]
+    assert "1 DECISION NEEDED." in "\n".join(texts)
+
+
+def test_verdict_that_a_person_must_give_is_asked_for() -> None:
+    """On which evidence, and which other answers there are."""
+    texts = told(plans.review())
+    first = texts.index("  DECISION NEEDED: judge the migrations")
+    assert texts[first + 1] == "    - DO $$: cannot be judged"
+    assert "--verdict additive" in texts[first + 2]
+    assert texts[-1].endswith("--verdict breaking --because 'why it is so' --execute shop")
+
+
+def test_accepted_loss_is_named() -> None:
+    """A plan whose loss was accepted says still what is destroyed."""
+    texts = told(plans.breaking())
+    assert "    - column orders.note: 2 rows hold values" in texts
+    assert "  ~ schema          0004 → 0003" in texts
+    assert any("sha256:e4e4e4e4e4e4 → stopped → sha256:b1b1b1b1b1b1" in text for text in texts)
+
+
+def test_plan_that_stops_says_first_why_and_what_to_type() -> None:
+    """Above all that was found out until then."""
+    texts = told(plans.irreversible())
+    assert texts[0].endswith("STOPPED, nothing was changed")
+    assert texts[1] == "  stopped at 1.3.1: Given the last known-good image tag"
+    assert "downgrade() of 0004 does nothing" in " ".join(" ".join(texts[2:4]).split())
+    command = next(number for number, text in enumerate(texts) if text.startswith(".venv/bin/pytest"))
+    assert command < next(number for number, text in enumerate(texts) if text.startswith("  from"))
+
+
+def test_stopped_plan_advises_nothing() -> None:
+    """What was planned before it stopped is not listed as if it could be carried out."""
+    stopped = {"outcome": "failed", "detail": "d", "next_step": "n"}
+    texts = told(plans.entries(plans.FACTS, plans.OPENING, outcome="failed", stopped=stopped))
+    assert not [text for text in texts if text.startswith(("  +", "  ~", "  Plan", "  Users"))]
+
+
+def test_interrupted_plan_says_so() -> None:
+    """Nobody is told that production is held for a reason."""
+    stopped = {"outcome": "interrupted", "detail": "stopped by Ctrl-C"}
+    texts = told(plans.entries({}, outcome="interrupted", stopped=stopped, left_out=0))
+    assert texts[0].endswith("INTERRUPTED, nothing was changed")
+    assert texts[-1] == ".venv/bin/pytest features"
+
+
+def test_emergency_tells_of_its_switch() -> None:
+    """No release is returned to: the switch, its file, and what is recreated."""
+    texts = told(plans.export_leak())
+    assert "  switch      exports: EXPORT_MODE=off" in texts
+    assert "  ~ .env EXPORT_MODE  on → off" in texts
+    assert "  ~ api               recreated → 2025-12-18-rc1" in texts
+
+
+def test_forward_fix_goes_on() -> None:
+    """There is no verdict: the release was asked for."""
+    texts = told(plans.forward_fix())
+    assert "  migrations  asked for → forward-fix" in texts
+    assert "  ~ schema          0004 → 0005" in texts
+
+
+def test_bridge_is_told() -> None:
+    """Chosen: what is relaxed, and that the schema stays; else one line with the option that would choose it."""
+    texts = told(plans.bridged())
+    assert "  migrations  breaking → bridge  schema stays at 0004" in texts
+    assert "    - NOT NULL note of orders is lifted" in texts
+    assert "  ~ NOT NULL note of orders is lifted" in [text.rstrip() for text in texts]
+    assert not [text for text in texts if "--strategy" in text or "bridge.json" in text]
+    assert '    or, with nothing lost: --strategy bridge --because "why"' in told(plans.bridged(chosen=False))
+
+
+def test_bridge_that_goes_is_told() -> None:
+    """A forward-fix that takes it away says so; one that finds none says nothing of it."""
+    taking = plans.action("remove_bridge", f"{plans.DIRECTORY}/.runbook/bridge.json")
+    texts = told(plans.entries(plans.FACTS, (taking,)))
+    assert "  - bridge  .runbook/bridge.json" in texts
+    assert not [text for text in told(plans.entries(plans.FACTS, (taking | {"commands": []},))) if "bridge" in text]
+
+
+def test_schema_that_stays_newer_is_said() -> None:
+    """An additive rollback keeps the schema."""
+    assert "  migrations  additive → image-only  schema stays at 0004" in told(plans.additive())
+
+
+def test_nothing_to_do() -> None:
+    """Why, and what can be typed instead."""
+    why = "v1 runs already, traffic is served, and no rollback is under way"
+    texts = told(plans.entries(dict(plans.FACTS) | {"nothing to do": why}, outcome="nothing to do", left_out=0))
+    assert texts[0].endswith("NOTHING TO DO")
+    assert f"  {why}" in texts
+    assert texts[-1] == ".venv/bin/pytest features -m post_deploy"
+
+
+@pytest.mark.parametrize(
+    ("cost", "told_of_it"),
+    [
+        (
+            Interruption(count=3, since="2025-12-01", until="2025-12-15", without_service=0.6, paused=4.4),
+            (
+                "  Users: about 1 s without service, traffic paused for about 4 s (last 3\n"
+                "    incidents, 2025-12-01 to 2025-12-15)"
+            ),
+        ),
+        (
+            Interruption(count=1, since="2025-12-15", until="2025-12-15", paused=4.4, rehearsed=True),
+            "  Users: traffic paused for about 4 s (last rehearsal, 2025-12-15)",
+        ),
+        (Interruption(count=1, since="", until=""), "  Users: the expected interruption is not known"),
+    ],
+)
+def test_expected_interruption_is_told(cost: Interruption, told_of_it: str) -> None:
+    """Where somebody knows it, with what it rests on."""
+    assert f"\n{told_of_it}\n" in "\n".join(told(plans.regression(), interruption=cost))
+
+
+def test_hostile_text_moves_nothing() -> None:
+    """A tag, an error and a name with escapes or line breaks begin no line of their own, and hide nothing."""
+    evil = "v9\x1b[2J\x9b\u202e\nDECISION NEEDED: type rm"
+    facts = dict(plans.FACTS) | {
+        "origin": {"tags": [evil], "digests": {"api": evil}},
+        "target": {"tag": evil, "digests": {"api": "sha256:1"}},
+        "verdict": {"verdict": "additive", "evidence": [evil]},
+    }
+    stopped = {"outcome": "failed", "detail": evil, "next_step": evil}
+    lines = short(a_plan(plans.entries(facts, plans.SWITCH, outcome="failed", stopped=stopped)), 80)
+    text = "\n".join(line.text for line in lines)
+    assert not [char for char in text if char != "\n" and (ord(char) < 32 or char in "\x9b\u202e")]
+    assert not [line for line in lines if line.text.startswith("DECISION")]
+    assert max(len(line.text) for line in lines if line.tone is not Tone.COMMAND) <= 80
+
+
+def test_source_that_is_down_and_drift_are_said() -> None:
+    """A list that is not whole, and a configuration that differs, are no small print."""
+    found = plans.regression()
+    for entry in found:
+        if entry["kind"] == "decision":
+            entry["sources"] = [{"source": "registry", "found": 0, "left_out": [], "down": "it refuses the password"}]
+    difference = {"part": "env file", "key": "A", "how": "changed", "was": None, "now": None}
+    drift = {"tag": "v1", "validated_at": "", "differences": [difference]}
+    found.insert(-1, {"kind": "fact", "name": "configuration drift", "value": drift, "time": plans.AT})
+    texts = told(found)
+    assert "  NOT ASKED: registry: it refuses the password" in texts
+    assert "  configuration differs from when it was validated: 1 key, in the record" in texts

@@ -1,0 +1,58 @@
+"""Any other store, through two real commands."""
+
+from pathlib import Path
+
+import pytest
+
+from runbook.errors import StoreError
+from runbook.hosts.command import Command
+from runbook.secrets.stores.commands import Commands
+from tests.support.parts import Heard, host
+
+
+def opened(folder: Path, heard: Heard | None = None, read: str = "cat value", change: str = "cat > value") -> Commands:
+    (folder / "value").write_text("on\n")
+    get, put = (Command(("sh", "-c", script), 10, str(folder)) for script in (read, change))
+    return Commands(get, put, host(heard))
+
+
+def test_value_goes_in_on_standard_input(tmp_path: Path) -> None:
+    """It stands in no command, and what is printed is not recorded."""
+    heard = Heard()
+    store = opened(tmp_path, heard)
+    store.set("off", store.read())
+    assert (tmp_path / "value").read_text() == "off"
+    assert store.read().value.get_secret_value() == "off"
+    assert all(each.command.secret_output and "off" not in each.command.argv for each in heard.ended)
+
+
+def test_change_of_others_is_not_overwritten(tmp_path: Path) -> None:
+    """It is read again right before it is set."""
+    store = opened(tmp_path)
+    seen = store.read()
+    (tmp_path / "value").write_text("maintenance\n")
+    with pytest.raises(StoreError, match="was changed by somebody after it was read"):
+        store.set("off", seen)
+
+
+@pytest.mark.parametrize("read", ["echo password-4711; exit 3", "true"], ids=["exit-code", "nothing"])
+def test_nothing_to_read(tmp_path: Path, read: str) -> None:
+    """It is told with the exit code and the command, and without what was printed."""
+    with pytest.raises(StoreError, match="expected a value and exit code 0, saw exit code") as caught:
+        opened(tmp_path, read=read).read()
+    assert "is: password-4711" not in str(caught.value)
+
+
+def test_refused(tmp_path: Path) -> None:
+    """A command that ends with another code than 0 has not set it."""
+    store = opened(tmp_path, change="exit 4")
+    with pytest.raises(StoreError, match=r"expected exit code 0, saw 4 → type it: printf %s off \| sh -c 'exit 4'"):
+        store.set("off", store.read())
+
+
+def test_program_is_looked_for_beforehand(tmp_path: Path) -> None:
+    """Of the command that sets it the plan can know that it is there, and no more."""
+    assert opened(tmp_path).settable().startswith("sh is there")
+    get, put = (Command((name,), 10, str(tmp_path)) for name in ("cat", "no-such-program"))
+    with pytest.raises(StoreError, match="no program no-such-program"):
+        Commands(get, put, host()).settable()
