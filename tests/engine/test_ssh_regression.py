@@ -56,10 +56,11 @@ def listing(here: Rehearsed) -> str:
     own = ["find", *map(str, (*places, here.practice.folder / "docker-config")), "-xdev"]
     pruned = ["-path", f"{here.practice.folder.parent}", "-prune", "-o"]
     anywhere = ["find", "/", "/run", "/dev/shm", "-xdev", *pruned, "-uid", "4711"]
+    kept = ["!", "-name", "runc-process*"]
     files = "".join(
         subprocess.run(
-            # The engine makes files in /tmp and takes them away (`docker exec` does): a folder's time may change.
-            [*inside, *command, "(", "-type", "d", "-printf", "%p %y %m %U %i\n", "-o", "-printf", told, ")"],
+            # The engine makes files in /tmp and takes them away (a health check does): a folder's time may change.
+            [*inside, *command, *kept, "(", "-type", "d", "-printf", "%p %y %m %U %i\n", "-o", "-printf", told, ")"],
             capture_output=True,
             text=True,
             check=True,
