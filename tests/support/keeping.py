@@ -28,6 +28,8 @@ HEADLINES = {
     "resumed": "Over: production runs 2025-12-15-rc1 again",
     "full-disk": "Stopped at: When the disk fills up",
 }
+#: Whose test is left out by default (tests/engine/sample.py).
+LEFT_OUT = frozenset({"migrate-on-boot", "undone-downgrade"})
 assert INCIDENTS.keys() <= HEADLINES.keys(), "an incident whose record nobody looks at"
 
 
