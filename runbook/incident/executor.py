@@ -319,15 +319,17 @@ class Executor(RecorderOfLooksAhead):
         """Whether this run is one that may change production, and neither it nor one before it has begun to."""
         return self.mode is not Mode.VALIDATE and not self.changes_made
 
-    def look_ahead(self, checks: Iterable[Check], looks: Mapping[str, Callable[[], Any]] | None = None) -> None:
+    def look_ahead(self, checks: Iterable[Check], looks: Mapping[Any, Callable[[], Any]] | None = None) -> None:
         """Begin to look at what later steps will look at, all at the same time; each step takes its own result.
 
-        No two of `checks` may expect the same; `looks` are parts of steps, which `ahead.found` by their names. Only
-        what reads, and puts nothing on record by itself, may be looked at ahead.
+        No two of `checks` may expect the same. `looks` are parts of steps, which take them by their names
+        (`ahead.found`). Only what reads, and puts nothing on record by itself, may be looked at ahead.
         """
         # An event wakes one who waits, and that is who carries out the steps.
-        found = {check.expected: partial(self._looked_at, check, None) for check in checks}
-        self.ahead.begin(found | dict(looks or {}))
+        begun: dict[Any, Callable[[], Any]] = {
+            check.expected: partial(self._looked_at, check, None) for check in checks
+        }
+        self.ahead.begin(begun | dict(looks or {}))
 
     def _looked_at(self, check: Check, waker: Waker | None) -> Waited:
         with nullcontext(0.0) if check.one_look else self._one_look() as patience:

@@ -13,7 +13,7 @@ from runbook.hosts.signals import signals_blocked
 #: What may change a look at a container; `health_status` is the beginning of its three kinds.
 _EVENTS = (
     "create", "destroy", "die", "health_status", "kill", "oom", "pause", "rename", "restart", "start", "stop",
-    "unpause",
+    "unpause", "update",
 )  # fmt: skip
 #: Seconds without an event after which the stream is opened anew, since a connection can be lost in silence.
 _QUIET = 30.0
@@ -42,19 +42,20 @@ class EngineEvents:
         """Tell whether the stream has been open since that `moment` of `time.monotonic`, and no event came since."""
         return self.is_open and self._opened <= moment and self._last < moment
 
+    def listen(self) -> None:
+        """Open the stream, in a thread of its own, unless it is open."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="engine events", daemon=True)
+            with signals_blocked(), suppress(RuntimeError):  # no thread is left: then it is polled
+                self._thread.start()
+
     def look_begins(self) -> None:
         """Forget what has happened up to now: the look that begins sees it."""
         self._stirred.clear()
 
     def wait(self, seconds: float, between_events: float) -> None:
-        """Wait for an event, at most `between_events` seconds while the stream is open, and `seconds` otherwise.
-
-        The first call opens the stream, in a thread of its own.
-        """
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="engine events", daemon=True)
-            with signals_blocked(), suppress(RuntimeError):  # no thread is left: then it is polled
-                self._thread.start()
+        """Wait for an event, at most `between_events` seconds while the stream is open, and `seconds` otherwise."""
+        self.listen()
         until = time.monotonic() + (between_events if self.is_open else seconds)
         # It may close meanwhile; then the poll goes on at its own pace.
         while not self._stirred.wait(max(0.0, min(seconds, until - time.monotonic()))):
