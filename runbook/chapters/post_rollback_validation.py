@@ -1,5 +1,7 @@
 """Chapter 5: production after the rollback is on record, and the release that was validated becomes known good."""
 
+from functools import partial
+
 from runbook.actions import Action, Check, Observation, recorded
 from runbook.chapters import snapshot
 from runbook.chapters.checks import ahead
@@ -81,17 +83,21 @@ def validated_release(context: Context) -> Release:
 
 def entering_in_ledger(context: Context) -> Action:
     """The change that enters the release which passed its validation in the ledger of known-good releases."""
-    try:
-        at = None if schema_revisions.unchecked(context) else schema_revisions.revisions(context)
-    except RunbookError:  # a database without Alembic, say: the release is known good all the same
-        at = None
     incident, release = context.incident, validated_release(context)
     going_back = incident.facts.configuration_to_restore
     # A run that goes on behind this one looks at the configuration that was restored once more.
     needed = going_back.copies if going_back else ()
-    taken, copies = snapshot_of(context, release)
+    at, (taken, copies) = incident.ahead.at_once(partial(_schema, context), partial(snapshot_of, context, release))
     bridged = context.bridge_note.read()
     bridge = str(bridged["incident"]) if bridged else None
     return context.ledger.add(
         release, incident.name, at, incident.vouched, taken, copies=copies, needed=needed, bridge=bridge
     )
+
+
+def _schema(context: Context) -> tuple[str, ...] | None:
+    """The schema's revisions; None where they are not looked at, or not known."""
+    try:
+        return None if schema_revisions.unchecked(context) else schema_revisions.revisions(context)
+    except RunbookError:  # a database without Alembic, say: the release is known good all the same
+        return None
