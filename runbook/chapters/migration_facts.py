@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import partial
 
 from runbook.actions import Check, left_out, recorded
 from runbook.chapters.context import Context
@@ -73,7 +74,8 @@ def read_revision(context: Context) -> Check:
         return left_out("the schema revision of the database", absent)
 
     def look() -> str:
-        revisions = schema_revisions.revisions(context)
+        now = schema_revisions.revisions
+        revisions = context.incident.ahead.found(now, partial(now, context))
         context.incident.record_fact("schema found again" if decided(context) else "schema", revisions)
         return f"the database is at {', '.join(revisions) or 'no revision'}"
 
