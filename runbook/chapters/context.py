@@ -17,8 +17,8 @@ from runbook.incident.look_ahead import LooksAhead
 from runbook.incident.options import Options
 from runbook.journal.availability import Availability
 from runbook.migrations.database import Database
-from runbook.migrations.image.kept import KeptReports
 from runbook.migrations.image.report import ImageReport
+from runbook.migrations.kept import KeptAnswers
 from runbook.migrations.restore_point import RestorePoint
 from runbook.migrations.restore_steps import Restoring
 from runbook.notify.announcement import Channel
@@ -150,8 +150,8 @@ class Context:
             self.engine_events.undisturbed_since,
         )
         self.logs = Logs(self.production, settings.logs, redactor.text)
-        #: What images said of their migrations in earlier runs, on this machine.
-        self.kept_reports = KeptReports(incident.journal.path.parent.parent)
+        #: What images, and trials on a copy of the schema, said in earlier runs on this machine.
+        self.kept = KeptAnswers(incident.journal.path.parent.parent, redactor)
         #: What images that ran said of their migrations, by image id.
         self.asked_images: dict[str, ImageReport] = canary.asked_images if canary else {}
 

@@ -443,18 +443,26 @@ class Production(DockerEngine):
             return self.command(*call.command)
         return self.compose("exec", "-T", call.service, *call.command)
 
-    def ask(self, call: ServiceCommand, deadline: float | None = None) -> Completed:
+    def ask(
+        self,
+        call: ServiceCommand,
+        deadline: float | None = None,
+        *,
+        secret_output: bool = False,
+        most_output: int | None = None,
+    ) -> Completed:
         """Run a command that only looks, and return how it ended; in a container it is the engine that runs it.
 
         Where none of the service runs, Compose is asked, which says so.
         """
+        limited = partial(replace, secret_output=secret_output, most_output=most_output)
         ours = (each for each in self.containers() if each.service == call.service and each.state == "running")
         chosen = next(ours, None) if call.service else None
         if chosen is None:
             asking = self.exec_command(call)
-            return self.host.run(replace(asking, deadline=deadline or asking.deadline))
+            return self.host.run(limited(asking, deadline=deadline or asking.deadline))
         command = self.command("docker", "exec", chosen.name, *call.command, deadline=deadline)
-        return self.host.run_inside(command, chosen.id, call.command)
+        return self.host.run_inside(limited(command), chosen.id, call.command)
 
 
 def unescaped(value: object) -> str:

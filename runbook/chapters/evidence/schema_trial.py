@@ -10,16 +10,20 @@ target knows it, and the server's log tells what the upgrade really runs, whatev
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+from pydantic import ConfigDict, TypeAdapter
 
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
+from runbook.chapters.evidence.schema_copy import Beginning, Rows, SchemaCopy
 from runbook.chapters.migrating.migrate_command import Direction, words
-from runbook.chapters.startup.scratch_database import ScratchDatabase
+from runbook.chapters.startup.scratch_database import LOG_STATEMENTS, ScratchDatabase, asking, rows_in
 from runbook.chapters.startup.scratch_project import ScratchProject
 from runbook.errors import Inconclusive, RunbookError
-from runbook.migrations.catalog import catalog_of, differences, whole_catalog_of
+from runbook.migrations.catalog import WHOLE_CATALOG, catalog_in, differences, whole_catalog_in
+from runbook.migrations.database import literal
 from runbook.migrations.image.mapped_models import Models
 from runbook.migrations.model_statements import (
     CodeStatement,
@@ -30,7 +34,6 @@ from runbook.migrations.model_statements import (
     statements_of_models,
     taken,
 )
-from runbook.release import Release
 
 _SHOWN: Final = 3  # differences that are told
 
@@ -46,8 +49,11 @@ class TrialResult:
     number of statements that the schema as it is now takes; of the tables `taken` it takes each. `apart` are
     differences between the schema after the downgrade and the one that the target was validated with; None where that
     is not known. `then` is what the schema after the downgrade refused, and `then_catalog` that schema's whole catalog;
-    None where it was not there.
+    None where it was not there. `beginning` is the copy before anything was tried. `by` is the run that tried it, empty
+    where it is this one.
     """
+
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
     untried: str = ""
     upgrade_sql: str | None = None
@@ -58,52 +64,68 @@ class TrialResult:
     no_way_back: str = ""
     leads_nowhere: bool = False
     apart: tuple[str, ...] | None = None
-    seconds: float = 0.0
     then: tuple[Refused, ...] | None = None
-    then_catalog: tuple[tuple[str, ...], ...] | None = None
+    then_catalog: Rows | None = None
+    beginning: Beginning | None = None
+    by: str = ""
 
 
-@dataclass(frozen=True)
-class _Pinned(Release):
-    """The failed release: its image may have no registry digest, and be known by its id alone."""
-
-    image: str = ""
-
-    def pinned(self, service: str) -> str:  # noqa: ARG002 - there is but the one service that holds the migrations
-        """The image of the migrations, by digest or id."""
-        return self.image
+_RESULT = TypeAdapter(TrialResult)
 
 
-def tried(context: Context, tag: str, image: str, validated: Sequence[tuple[str, ...]] | None = None) -> TrialResult:
-    """Try the range between the target's head and the database with `image` of release `tag`.
+def tried(context: Context, copy: SchemaCopy, validated: Sequence[tuple[str, ...]] | None = None) -> TrialResult:
+    """Try the range between the target's head and the database with the image of the copy's project.
 
-    `validated` is the catalog that the target was validated with, at its head.
+    `validated` is the catalog that the target was validated with, at its head. What an earlier run was told of exactly
+    the same is told again.
 
     Raises nothing that is only a doubt: why there was no copy is in the result.
     """
     began = time.monotonic()
-    service = context.settings.migrations.service
-    release = _Pinned(tag, {}, {service: ""}, image)
     try:
-        project = ScratchProject(context, release)
-        with project.removed_afterwards():
-            project.begin()
-            found = _Trial(context, project, began, validated).run()
+        asked = copy.question()
+        path = None if asked is None else context.kept.path([*_question(context, validated), asked])
+        if (known := context.kept.read(path, _RESULT.validate_json)) is not None:
+            return known
+        trial = _Trial(context, copy.project, *copy.at_its_beginning(), began=began, validated=validated)
+        found = trial.run()
     except RunbookError as error:
-        return TrialResult(untried=error.seen, seconds=time.monotonic() - began)
+        return TrialResult(untried=error.seen)
+    if trial.certain:
+        context.kept.keep(path, to_json(replace(found, by=context.incident.name)))
     return found
 
 
-def refused_by(
-    copy: ScratchDatabase, statements: Sequence[CodeStatement], path: str, *, triggers: bool = False
-) -> list[Refused]:
-    """What a copy refuses of statements, with the search path of the application. Raises Inconclusive if unanswered."""
-    marker = secrets.token_hex(16)
-    told = copy.psql(script(statements, marker, path, triggers=triggers))
-    try:
-        return refused(statements, marker, told)
-    except ValueError as error:
-        raise Inconclusive(f"the copy of the schema did not answer: {error}", "look at its image") from None
+def to_json(trial: TrialResult) -> Any:
+    """What a trial told, JSON-like."""
+    return _RESULT.dump_python(trial, mode="json")
+
+
+def _question(context: Context, validated: Sequence[tuple[str, ...]] | None) -> list[Any]:
+    """What is tried on the copy, and what it is held against."""
+    known, settings = migration_facts.of(context), context.settings.migrations
+    head, (at,) = known.target_head, known.database
+    commands = [words(settings, Direction.DOWNGRADE, head), words(settings, Direction.UPGRADE, at)]
+    models = asdict(known.target.models) if known.target.models else None
+    deploying = context.incident.facts.release_to_deploy is not None
+    return ["trial", deploying, settings.service, head, at, commands, models, validated]
+
+
+class TriedStatements:
+    """Statements of the target's code, as a part of what a copy is fed, and what it refused of them."""
+
+    def __init__(self, statements: Sequence[CodeStatement], path: str, *, triggers: bool = False) -> None:
+        """`path` is the search path of the application; `triggers` as `script` has them."""
+        self._statements = statements
+        self._marker = secrets.token_hex(16)
+        self.part = script(statements, self._marker, path, triggers=triggers)
+
+    def refused(self, told: str) -> list[Refused]:
+        """What was refused, by what psql printed. Raises Inconclusive when a statement was not answered."""
+        try:
+            return refused(self._statements, self._marker, told)
+        except ValueError as error:
+            raise Inconclusive(f"the copy of the schema did not answer: {error}", "look at its image") from None
 
 
 def _few(apart: Sequence[str]) -> str:
@@ -112,78 +134,92 @@ def _few(apart: Sequence[str]) -> str:
 
 
 class _Trial:
-    def __init__(
-        self, context: Context, project: ScratchProject, began: float, validated: Sequence[tuple[str, ...]] | None
+    def __init__(  # noqa: PLR0913 - where it is tried, until when, and what it is held against
+        self,
+        context: Context,
+        project: ScratchProject,
+        copy: ScratchDatabase,
+        beginning: Beginning,
+        *,
+        began: float,
+        validated: Sequence[tuple[str, ...]] | None,
     ) -> None:
         self._context = context
         self._project = project
-        self._copy = ScratchDatabase(context, project)
-        self._began = began
+        self._copy = copy
+        self._beginning = beginning
         self._validated = validated
         self._apart: tuple[str, ...] | None = None
-        self._then_catalog: tuple[tuple[str, ...], ...] | None = None
+        self._then_catalog: Rows | None = None
         self._until = began + context.settings.deadlines.healthy
         models = migration_facts.of(context).target.models or Models(())
         self._statements = statements_of_models(models)
-        self._path = ""
+        #: That whoever tries the same is told the same: no command ended badly, which may be the machine's fault.
+        self.certain = True
 
     def run(self) -> TrialResult:
         """Raises Inconclusive and the like when there is no copy, or when the time is over."""
         known = migration_facts.of(self._context)
         head, (at,) = known.target_head, known.database
-        self._copy.copy()
-        self._path = self._copy.search_path()
-        before = whole_catalog_of(self._copy)
+        before = self._beginning.catalog
+        code = TriedStatements(self._statements, self._beginning.path)
         if self._context.incident.facts.release_to_deploy:
-            return self._up_first(before, head, at)
-        now = self._refused()
-        why = self._migrate(Direction.DOWNGRADE, head)
+            return self._up_first(code, head, at)
+        now = code.refused(*self._copy.told(code.part))
+        why, told = self._migrated(Direction.DOWNGRADE, head, asking(WHOLE_CATALOG), code.part, LOG_STATEMENTS)
         if why:
             return self._concluded(now, None, None, why)
-        self._then_catalog = tuple(whole_catalog_of(self._copy))
-        undone = list(self._then_catalog) != before
+        self._then_catalog = tuple(whole_catalog_in(rows_in(told[0])))
+        undone = self._then_catalog != before
         if self._validated is not None:
-            self._apart = tuple(differences(self._validated, catalog_of(self._copy)))
-        then = self._refused()
-        self._copy.log_statements()
-        why = self._migrate(Direction.UPGRADE, at)
+            self._apart = tuple(differences(self._validated, catalog_in(self._then_catalog)))
+        then, mark = code.refused(told[1]), secrets.token_hex(16)
+        why, told = self._migrated(Direction.UPGRADE, at, _marking(mark), asking(WHOLE_CATALOG))
         if why and not undone:
             found = self._concluded(now, None, None, f"the downgrade to {head} changes nothing")
             return replace(found, leads_nowhere=True)
-        log = None if why else self._copy.log()
-        if not why and (apart := differences(before, whole_catalog_of(self._copy))):
+        log = None if why else self._logged(mark)
+        if not why and (apart := differences(before, whole_catalog_in(rows_in(told[1])))):
             why = f"down to {head} and up again {_few(apart)}"
         return self._concluded(now, then, log, why)
 
-    def _up_first(self, before: list[tuple[str, ...]], head: str, to: str) -> TrialResult:
+    def _up_first(self, code: TriedStatements, head: str, to: str) -> TrialResult:
         """Before a deploy: up to the head of the release to deploy, and down again to that of what runs now."""
-        then = self._refused()
-        self._copy.log_statements()
-        if why := self._migrate(Direction.UPGRADE, to):
+        then, mark = code.refused(self._copy.told(code.part, LOG_STATEMENTS)[0]), secrets.token_hex(16)
+        why, told = self._migrated(Direction.UPGRADE, to, _marking(mark), code.part)
+        if why:
             raise Inconclusive(why, "do not deploy it: its migrations fail on a copy of the schema")
-        log, now = self._copy.log(), self._refused()
-        why = self._migrate(Direction.DOWNGRADE, head)
-        if not why and (apart := differences(before, whole_catalog_of(self._copy))):
+        log, now = self._logged(mark), code.refused(told[1])
+        why, told = self._migrated(Direction.DOWNGRADE, head, asking(WHOLE_CATALOG))
+        if not why and (apart := differences(self._beginning.catalog, whole_catalog_in(rows_in(told[0])))):
             why = f"up to {to} and down again {_few(apart)}"
         return self._concluded(now, then, log, why)
 
-    def _migrate(self, direction: Direction, revision: str) -> str:
-        """Why the copy is not at `revision` afterwards; empty where it is. The exit code alone proves nothing."""
+    def _migrated(self, direction: Direction, revision: str, *parts: str) -> tuple[str, list[str]]:
+        """Migrate the copy. Why it is not at `revision` then, empty where it is, and what the copy tells of `parts`.
+
+        The exit code alone proves nothing.
+        """
         settings = self._context.settings.migrations
         argv = words(settings, direction, revision)
         done = self._project.run(settings.service, argv, self._left())
         if done.exit_code != 0:
+            self.certain = False
             said = self._context.incident.journal.redactor.text(done.last_line)
-            return f"the {direction} to {revision} ended with exit code {done.exit_code}: {said}"
-        at = self._copy.revisions()
-        return (
+            return f"the {direction} to {revision} ended with exit code {done.exit_code}: {said}", []
+        self._left()
+        told, *more = self._copy.told(self._copy.at, *parts)
+        at = sorted(told.split())
+        why = (
             "" if at == [revision] else f"after the {direction} to {revision} the copy is at {', '.join(at) or 'none'}"
         )
+        return why, more
 
-    def _refused(self) -> list[Refused]:
-        """What the copy refuses of the target's statements."""
-        self._left()
-        return refused_by(self._copy, self._statements, self._path)
+    def _logged(self, mark: str) -> str | None:
+        """What the server has logged up to the statement with that mark; None where it did not come to be seen."""
+        found = self._copy.log_until(mark)
+        self.certain = self.certain and found is not None
+        return found
 
     def _left(self) -> float:
         """The seconds that are left. Raises Inconclusive when none are."""
@@ -218,7 +254,12 @@ class _Trial:
             no_way_back=no_way_back,
             leads_nowhere=bool(gone),
             apart=self._apart,
-            seconds=time.monotonic() - self._began,
             then=None if then is None else tuple(then),
             then_catalog=self._then_catalog,
+            beginning=self._beginning,
         )
+
+
+def _marking(mark: str) -> str:
+    """A statement by which its place in the server's log is found again."""
+    return f"SELECT {literal(mark)};"

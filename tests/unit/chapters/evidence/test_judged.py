@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from runbook.chapters.evidence import judged as evidence
+from runbook.chapters.evidence.schema_copy import SchemaCopy
 from runbook.chapters.evidence.schema_trial import TrialResult
 from runbook.errors import Inconclusive
 from runbook.migrations.model_statements import CodeStatement, Refused
@@ -41,7 +42,7 @@ def judged(
 
     parts.database = Database()
     monkeypatch.setattr(evidence, "_trial", lambda *_: trial)
-    return evidence.judged(parts)
+    return evidence.judged(parts, SchemaCopy(parts))
 
 
 def told(found: evidence.Judged) -> list[tuple[str, Any]]:
