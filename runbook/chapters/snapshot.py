@@ -30,7 +30,8 @@ def take(context: Context) -> Snapshot:
     images = {each.id: _image(context, each) for each in ours}
     variables = [context.settings.project.tag_variable, *(s.variable for s in context.settings.switches.values())]
     env_file = context.env_file.read()
-    public = context.gate.public_answer()
+    gate = _or_unknown(context.gate.state)
+    public = context.gate.public_answer(held=gate == "held")
     return Snapshot(
         at=utc_now(),
         containers=tuple(ContainerFact(**(each.facts() | images.get(each.id, {}))) for each in containers),
@@ -51,7 +52,7 @@ def take(context: Context) -> Snapshot:
         },
         schema=_or_unknown(lambda: _schema(context)),
         readiness=_or_unknown(context.health.readiness),
-        gate=_or_unknown(context.gate.state),
+        gate=gate,
         public=PublicAnswer(by=public.by, seen=public.seen),
         log_errors=_or_unknown(lambda: dict(context.logs.recent().counts)),
     )

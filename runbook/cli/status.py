@@ -55,8 +55,7 @@ def _status(host: str, settings: Settings, chosen: argparse.Namespace) -> str:
 def told(context: Context) -> Iterator[tuple[str, str]]:
     """Each thing with what is known of it; what could not be looked at says why."""
     yield "runs", _or_why(lambda: _runs(context))
-    yield "gate", _or_why(lambda: {"none": "none configured: users meet the switch"}.get(s := context.gate.state(), s))
-    yield "users", context.gate.public_answer().seen
+    yield from _of_traffic(context)
     yield "lock", _or_why(lambda: str(held) if (held := _held(context)) else "nobody holds it")
     yield "rollback", _or_why(lambda: _open(context))
     if words := _or_why(lambda: _bridge(context)):
@@ -66,6 +65,15 @@ def told(context: Context) -> Iterator[tuple[str, str]]:
     for name in context.settings.switches:
         if words := _or_why(lambda name=name: _switch(context, name)):  # type: ignore[misc]  # bound now
             yield "switch", words
+
+
+def _of_traffic(context: Context) -> Iterator[tuple[str, str]]:
+    gate, traffic = _or_why(context.gate.state), context.settings.traffic
+    words = {"none": "none configured: users meet the switch"}
+    if traffic:
+        words["held"] = f"held: a request waits for {traffic.hold_seconds:g} s at most, and is then refused"
+    yield "gate", words.get(gate, gate)
+    yield "users", context.gate.public_answer(held=gate == "held").seen
 
 
 def _or_why(look: Callable[[], str]) -> str:

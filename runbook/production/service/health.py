@@ -395,7 +395,7 @@ def _all_run(containers: Sequence[Container]) -> bool:
 
 
 def _explains(error: NoAnswer) -> int:
-    return (Why.UNREACHABLE, Why.OTHER, Why.REFUSED, Why.NOT_HTTP, Why.TLS).index(error.why)
+    return (Why.UNREACHABLE, Why.OTHER, Why.SILENT, Why.REFUSED, Why.NOT_HTTP, Why.TLS).index(error.why)
 
 
 def _said(against: Objection | Inconclusive) -> str:

@@ -289,6 +289,7 @@ NOTE = {"incident": "20251218T031502Z-shop-rollback", "target": "v1"}
     [
         ({}, None, "runbook plan"),
         ({"gate": "closed"}, None, "runbook plan"),
+        ({"gate": "held"}, None, "runbook plan"),
         ({"tag": "v2"}, None, "runbook validate"),
         ({"validated": None}, None, "runbook validate"),
         ({"note": NOTE}, None, "runbook rollback --to v1 --execute shop"),
@@ -313,6 +314,17 @@ def test_open_rollback_is_resumed_where_its_record_lies(tmp_path: Path, monkeypa
     (tmp_path / NOTE["incident"] / "journal.jsonl").touch()
     said = status.following(production(note=NOTE), Path("shop.toml"), tmp_path)
     assert f"rollback --resume {NOTE['incident']} --execute shop --settings shop.toml" in said
+
+
+def test_status_says_how_long_requests_wait() -> None:
+    """A gate that holds refuses who has waited for so long."""
+    asked: list[bool] = []
+    answer = SimpleNamespace(seen="http://shop lets a request wait")
+    gate = SimpleNamespace(state=lambda: "held", public_answer=lambda held: (asked.append(held), answer)[1])
+    context = SimpleNamespace(gate=gate, settings=SimpleNamespace(traffic=SimpleNamespace(hold_seconds=20)))
+    told = dict(status._of_traffic(context))  # type: ignore[arg-type]  # a part of it
+    assert told["gate"] == "held: a request waits for 20 s at most, and is then refused"
+    assert (told["users"], asked) == (answer.seen, [True])
 
 
 def test_next_command_works_as_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
