@@ -31,7 +31,7 @@ Feature: 2. Roll back the application version
     When IMAGE_TAG in the env file is set to the target
     And api and jobs are brought up on the target
     Then every api and jobs container runs the pinned digest
-    And every api and jobs container stays healthy
+    And every api and jobs container is healthy
     And no other service was recreated
 
   @needs:target-running @switch:behind-closed-gate @provides:smoke-tested

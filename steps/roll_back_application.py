@@ -43,9 +43,9 @@ def pinned_digest_runs(context: Context) -> Check:
     return context.health.check_pinned_images(target.pinned_release(context))
 
 
-@then("every api and jobs container stays healthy")
-def stays_healthy(context: Context) -> Check:
-    return context.health.check_containers_healthy()
+@then("every api and jobs container is healthy")
+def healthy_now(context: Context) -> Check:
+    return context.health.check_healthy_now()
 
 
 @then("no other service was recreated")

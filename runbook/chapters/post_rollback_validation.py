@@ -58,13 +58,19 @@ def _running(context: Context) -> str:
     return f"{release.tag} on its registry digests"
 
 
+def stays_healthy(context: Context) -> Check:
+    """That every container stays healthy for its time, which counts from when it was first seen so behind the gate."""
+    executing = context.incident.mode is Mode.EXECUTE
+    return context.health.check_containers_healthy(f"users meet it{': traffic is open' if executing else ''}")
+
+
 def _independent(context: Context, release: Release) -> Iterator[Check]:
     """What the next steps look at, and what needs none of the others.
 
     Readiness is none of it: its rule is decided first. Nor are the logs: they must tell of the time of all others.
     """
     yield context.quarantine.check_not_quarantined(release.digests)
-    yield context.health.check_containers_healthy()
+    yield stays_healthy(context)
     yield context.health.check_live()
     yield context.gate.check_serves(release.tag)
     with suppress(RunbookError):  # told by the step itself
