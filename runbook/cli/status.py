@@ -13,7 +13,9 @@ from runbook.chapters.migrating.bridge import bridge_in, state_of
 from runbook.chapters.target import running_release
 from runbook.cli.one_look import SETTINGS, add_settings, informed_redactor, looking, quiet
 from runbook.errors import RunbookError
+from runbook.journal.verify import verify
 from runbook.production.service.kill_switches import position_of
+from runbook.report.production_view import gate as left_gate
 from runbook.settings.loading.loader import load
 from runbook.settings.schema import Settings
 from runbook.shared_state.lock import Held, Lock
@@ -158,9 +160,22 @@ def following(context: Context, settings: Path, reports: Path) -> str:
         words, why = ["unlock"], "a run that is gone holds the lock"
     elif gate in ("closed", "held"):
         why = "traffic is held" if gate == "held" else "traffic is paused"
+        if gate == "held" and (incident := _emergency_that_holds(reports)):
+            words = ["emergency", "--resume", incident, "--execute", name]
     elif not newest or newest[0].tag != tag:
         words, why = ["validate"], "what runs is not the newest validated release"
     return f"next: {shlex.join(['runbook', *words, *given])}\n{' ' * 6}{why}"
+
+
+def _emergency_that_holds(reports: Path) -> str:
+    """The newest emergency on record here, where it left traffic held; nothing on the host tells of it."""
+    newest = max(reports.glob("*-emergency/journal.jsonl"), default=None)
+    if newest is None:
+        return ""
+    try:
+        return newest.parent.name if left_gate(verify(newest).entries) == "held" else ""
+    except RunbookError:
+        return ""
 
 
 def _age(seconds: float) -> str:

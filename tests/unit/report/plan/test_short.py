@@ -200,6 +200,12 @@ def test_what_becomes_of_requests_is_told(strategy: str, line: str) -> None:
     assert line in told(plans.entries(dict(plans.FACTS) | behind))
 
 
+def test_emergency_shows_the_turns_of_the_gate() -> None:
+    """Requests wait for as long as the services are redeployed."""
+    lines = [each.split() for each in told(plans.export_leak())]
+    assert ["~", "traffic", "open", "→", "held", "→", "open"] in lines
+
+
 def test_hostile_text_moves_nothing() -> None:
     """A tag, an error and a name with escapes or line breaks begin no line of their own, and hide nothing."""
     evil = "v9\x1b[2J\x9b\u202e\nDECISION NEEDED: type rm"
