@@ -2,7 +2,7 @@
 Feature: 2. Roll back the application version
   When to use it: the target is pinned. With a breaking migration, chapter 3 does its part in between.
   Who may run it: whoever may deploy to production.
-  What it cannot undo: requests that users send while traffic is paused are lost to them.
+  What it cannot undo: requests that are refused while traffic is paused are lost to users.
 
   @strategy:image-only @needs:strategy-decided @provides:ready-to-change @provides:schema-ready
   Scenario: The migration is kept, and only the application image is reverted
@@ -22,7 +22,7 @@ Feature: 2. Roll back the application version
   Scenario: Traffic is paused
     Given the pinned target
     When traffic is paused
-    Then the traffic gate is closed
+    Then the traffic gate lets no request through
     And no request reaches the application
 
   @needs:traffic-paused @needs:schema-ready @switch:behind-closed-gate @provides:target-running
@@ -31,7 +31,7 @@ Feature: 2. Roll back the application version
     When IMAGE_TAG in the env file is set to the target
     And api and jobs are brought up on the target
     Then every api and jobs container runs the pinned digest
-    And every api and jobs container stays healthy
+    And every api and jobs container is healthy
     And no other service was recreated
 
   @needs:target-running @switch:behind-closed-gate @provides:smoke-tested

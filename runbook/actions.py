@@ -195,6 +195,8 @@ class Action:
     variable: str | None = None
     old: str | None = None
     new: str | None = None
+    #: Of holding traffic: for how many seconds a request waits at most; then the gateway refuses it.
+    longest_wait: float | None = None
     #: Made before the commands.
     call: Call | None = None
     #: Sent behind the commands.
@@ -215,7 +217,10 @@ class Action:
     def members(self) -> dict[str, Any]:
         """What the journal says of it, whatever comes of it."""
         found: dict[str, Any] = {"action": self.name, "summary": self.summary, "scope": self.scope}
-        told = {"resource": self.resource or None, "variable": self.variable, "from": self.old, "to": self.new}
+        told = {
+            "resource": self.resource or None, "variable": self.variable, "from": self.old, "to": self.new,
+            "longest_wait": self.longest_wait,
+        }  # fmt: skip
         found |= {name: value for name, value in told.items() if value is not None}
         if self.leaves or self.removes:
             found |= {"leaves": list(map(asdict, self.leaves)), "removes": list(self.removes)}

@@ -194,6 +194,7 @@ class Why(StrEnum):
     TLS = "no TLS connection came about"
     NOT_HTTP = "what listens there does not answer in HTTP"
     UNREACHABLE = "no connection came about"
+    SILENT = "it was asked, and nothing came back in time"
     OTHER = "no answer came in time"
 
 

@@ -28,6 +28,16 @@ def switch_turned(context: Context) -> Action:
     return context.switch.set_in_place(context.incident.name)
 
 
+@when("traffic is held where the gate can hold")
+def held_meanwhile(context: Context) -> Action:
+    return emergency_disablement.holding(context)
+
+
+@when("traffic that was held is let on")
+def let_on(context: Context) -> Action:
+    return emergency_disablement.letting_on(context)
+
+
 @when("its services are redeployed on the release that runs now")
 def redeployed(context: Context) -> Action:
     return emergency_disablement.redeploying(context)

@@ -14,6 +14,11 @@ def not_in_quarantine(context: Context) -> Check:
     return context.quarantine.check_not_quarantined(target.expected_release(context).digests)
 
 
+@then("every api and jobs container stays healthy")
+def stays_healthy(context: Context) -> Check:
+    return post_rollback_validation.stays_healthy(context)
+
+
 @then("the public address serves the running release")
 def serves_running(context: Context) -> Check:
     return context.gate.check_serves(target.expected_release(context).tag)

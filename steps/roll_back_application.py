@@ -1,11 +1,11 @@
-"""Chapter 2: behind a closed gate the target takes the failed release's place, proves itself, and users return."""
+"""Chapter 2: the target proves itself, takes the failed release's place, and users return."""
 
 from pytest_bdd import given, then, when
 
 from runbook.actions import Action, Check
 from runbook.chapters import identify_target, roll_back_application, strategy, target
 from runbook.chapters.context import Context
-from runbook.chapters.switching import abandoning, beside
+from runbook.chapters.switching import abandoning, beside, traffic
 
 
 @given("the pinned target")
@@ -25,7 +25,7 @@ def starts_on_schema(context: Context) -> Check:
 
 @when("traffic is paused")
 def traffic_paused(context: Context) -> Action:
-    return context.gate.pause()
+    return traffic.pausing(context)
 
 
 @when("IMAGE_TAG in the env file is set to the target")
@@ -43,9 +43,9 @@ def pinned_digest_runs(context: Context) -> Check:
     return context.health.check_pinned_images(target.pinned_release(context))
 
 
-@then("every api and jobs container stays healthy")
-def stays_healthy(context: Context) -> Check:
-    return context.health.check_containers_healthy()
+@then("every api and jobs container is healthy")
+def healthy_now(context: Context) -> Check:
+    return context.health.check_healthy_now()
 
 
 @then("no other service was recreated")
@@ -53,14 +53,14 @@ def others_kept(context: Context) -> Check:
     return roll_back_application.application_alone(context)
 
 
-@then("the traffic gate is closed")
-def gate_closed(context: Context) -> Check:
-    return context.gate.check_state("closed")
+@then("the traffic gate lets no request through")
+def lets_nothing_through(context: Context) -> Check:
+    return traffic.lets_nothing_through(context)
 
 
 @then("no request reaches the application")
 def no_request_arrives(context: Context) -> Check:
-    return context.gate.check_traffic_paused()
+    return traffic.no_request_arrives(context)
 
 
 @then("/healthz answers at every api container")
@@ -85,12 +85,12 @@ def files_describe(context: Context) -> Check:
 
 @when("traffic is resumed")
 def traffic_resumed(context: Context) -> Action:
-    return context.gate.resume()
+    return traffic.letting_on(context)
 
 
 @then("the traffic gate is open")
 def gate_open(context: Context) -> Check:
-    return context.gate.check_state("open")
+    return context.gate.check_open()
 
 
 @then("the public address serves the target")

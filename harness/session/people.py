@@ -68,8 +68,8 @@ class People:
     def _tell_of(self, change: Action, state: str) -> None:
         if state == "begun" and change.scope in (Scope.PRODUCTION, Scope.NOTES):
             self._tell(Turn.STARTED)
-        elif self._run.abandons:
-            return  # traffic goes on to the failed release
+        elif self._run.abandons or "emergency" in self._run.kind:
+            return  # traffic goes on to the failed release, or was held for some seconds
         elif state != "begun" and change.name is ActionName.RESUME_TRAFFIC and self._incident.changes_made:
             self._tell(Turn.TRAFFIC_RESUMED, host=self._host)
 

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from runbook.actions import Action, Check, Observation
+from runbook.actions import Action, Check, Observation, never
 from runbook.chapters import roll_back_application
 from runbook.chapters.context import Context
+from runbook.chapters.switching import traffic
 from runbook.incident.facts import ContainerFact, TurnedSwitch
 from runbook.production.containers import counts
 from runbook.production.service.kill_switches import position_of
@@ -23,10 +24,53 @@ def set_in_place(context: Context) -> Check:
     return replace(check, observe=observe)
 
 
+def holding(context: Context) -> Action:
+    """The change that makes requests wait while the services of the switch are redeployed.
+
+    Nobody waits where they run with it already. Where the gate cannot hold it is left alone: an emergency closes none.
+    """
+    change = context.gate.hold()
+    if _cannot_hold(context, change):
+        return _flowing(change)
+    known = change.already
+    return replace(change, already=lambda: known() or redeploying(context).already())
+
+
 def redeploying(context: Context) -> Action:
-    """The change that recreates the services of the switch, in as many containers as before."""
-    before = _before(context)
-    return context.switch.redeploy(counts(before), {each.id for each in before})
+    """The change that recreates the services of the switch, in as many containers as before.
+
+    While requests wait it is not looked whether that is so already, which Compose finds by itself; and nobody asks for
+    the data, since who asks would wait too.
+    """
+    before, waits = _before(context), traffic.kept_back(context)
+    change = context.switch.redeploy(counts(before), {each.id for each in before}, watched=not waits)
+    return replace(change, already=never) if waits else change
+
+
+def letting_on(context: Context) -> Action:
+    """The change that lets traffic on that this incident has held, or one whose journal is lost; no other."""
+    change = context.gate.resume()
+    if _cannot_hold(context, change):
+        return _flowing(change)
+    if traffic.kept_back(context):
+        return traffic.letting_on(context)
+
+    def already() -> str | None:
+        state, rollback = context.gate.state(), context.open_rollback.read()
+        if state != "held":
+            return f"the gate is {state}, and was not held by this incident"
+        return f"the gate is held by incident {rollback['incident']}" if rollback else None
+
+    return replace(change, already=already)
+
+
+def _cannot_hold(context: Context, change: Action) -> bool:
+    return change.not_configured is None and not context.gate.may_hold
+
+
+def _flowing(change: Action) -> Action:
+    summary = "the gate cannot hold: traffic flows on"
+    return Action(change.name, summary, already=lambda: summary, resource=change.resource)
 
 
 def same_images(context: Context) -> Check:

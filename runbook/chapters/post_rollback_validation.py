@@ -58,6 +58,12 @@ def _running(context: Context) -> str:
     return f"{release.tag} on its registry digests"
 
 
+def stays_healthy(context: Context) -> Check:
+    """That every container stays healthy for its time, which counts from when it was first seen so behind the gate."""
+    executing = context.incident.mode is Mode.EXECUTE
+    return context.health.check_containers_healthy(f"users meet it{': traffic is open' if executing else ''}")
+
+
 def _hold_against_expected(context: Context) -> None:
     """Raise CheckFailed when another release runs than the one that `--expect` names, by env file or containers."""
     expected = context.options.expect

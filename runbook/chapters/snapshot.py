@@ -10,6 +10,7 @@ from runbook.errors import Inconclusive, RunbookError
 from runbook.incident.facts import ContainerFact, PublicAnswer, Snapshot, SwitchPosition, Unknown
 from runbook.production.containers import Container
 from runbook.production.service.kill_switches import position_of
+from runbook.production.service.traffic import PublicAnswer as AnswerSeen
 from runbook.release import LOCAL, ImageName
 from runbook.settings.application import SwitchSettings
 
@@ -30,11 +31,10 @@ def take(context: Context) -> Snapshot:
     images = {each.id: _image(context, each) for each in ours}
     variables = [context.settings.project.tag_variable, *(s.variable for s in context.settings.switches.values())]
     env_file = context.env_file.read()
-    public, schema, readiness, gate, log_errors = context.incident.ahead.at_once(
-        context.gate.public_answer,
+    (gate, public), schema, readiness, log_errors = context.incident.ahead.at_once(
+        lambda: _traffic(context),
         lambda: _or_unknown(lambda: _schema(context)),
         lambda: _or_unknown(context.health.readiness),
-        lambda: _or_unknown(context.gate.state),
         lambda: _or_unknown(lambda: dict(context.logs.recent().counts)),
     )
     return Snapshot(
@@ -88,6 +88,12 @@ def _that_count(containers: Sequence[Container]) -> list[Container]:
         if each.service not in found or each.state == "running":
             found[each.service] = each
     return list(found.values())
+
+
+def _traffic(context: Context) -> tuple[str | Unknown, AnswerSeen]:
+    """The gate's own word, and what the public URL answers where it says that."""
+    gate = _or_unknown(context.gate.state)
+    return gate, context.gate.public_answer(held=gate == "held")
 
 
 def _or_unknown(observe: Callable[[], _T]) -> _T | Unknown:

@@ -13,7 +13,9 @@ from runbook.chapters.migrating.bridge import bridge_in, state_of
 from runbook.chapters.target import running_release
 from runbook.cli.one_look import SETTINGS, add_settings, informed_redactor, looking, quiet
 from runbook.errors import RunbookError
+from runbook.journal.verify import verify
 from runbook.production.service.kill_switches import position_of
+from runbook.report.production_view import gate as left_gate
 from runbook.settings.loading.loader import load
 from runbook.settings.schema import Settings
 from runbook.shared_state.lock import Held, Lock
@@ -55,8 +57,7 @@ def _status(host: str, settings: Settings, chosen: argparse.Namespace) -> str:
 def told(context: Context) -> Iterator[tuple[str, str]]:
     """Each thing with what is known of it; what could not be looked at says why."""
     yield "runs", _or_why(lambda: _runs(context))
-    yield "gate", _or_why(lambda: {"none": "none configured: users meet the switch"}.get(s := context.gate.state(), s))
-    yield "users", context.gate.public_answer().seen
+    yield from _of_traffic(context)
     yield "lock", _or_why(lambda: str(held) if (held := _held(context)) else "nobody holds it")
     yield "rollback", _or_why(lambda: _open(context))
     if words := _or_why(lambda: _bridge(context)):
@@ -66,6 +67,15 @@ def told(context: Context) -> Iterator[tuple[str, str]]:
     for name in context.settings.switches:
         if words := _or_why(lambda name=name: _switch(context, name)):  # type: ignore[misc]  # bound now
             yield "switch", words
+
+
+def _of_traffic(context: Context) -> Iterator[tuple[str, str]]:
+    gate, traffic = _or_why(context.gate.state), context.settings.traffic
+    words = {"none": "none configured: users meet the switch"}
+    if traffic:
+        words["held"] = f"held: a request waits for {traffic.hold_seconds:g} s at most, and is then refused"
+    yield "gate", words.get(gate, gate)
+    yield "users", context.gate.public_answer(held=gate == "held").seen
 
 
 def _or_why(look: Callable[[], str]) -> str:
@@ -150,9 +160,22 @@ def following(context: Context, settings: Path, reports: Path) -> str:
         words, why = ["unlock"], "a run that is gone holds the lock"
     elif gate in ("closed", "held"):
         why = "traffic is held" if gate == "held" else "traffic is paused"
+        if gate == "held" and (incident := _emergency_that_holds(reports)):
+            words = ["emergency", "--resume", incident, "--execute", name]
     elif not newest or newest[0].tag != tag:
         words, why = ["validate"], "what runs is not the newest validated release"
     return f"next: {shlex.join(['runbook', *words, *given])}\n{' ' * 6}{why}"
+
+
+def _emergency_that_holds(reports: Path) -> str:
+    """The newest emergency on record here, where it left traffic held; nothing on the host tells of it."""
+    newest = max(reports.glob("*-emergency/journal.jsonl"), default=None)
+    if newest is None:
+        return ""
+    try:
+        return newest.parent.name if left_gate(verify(newest).entries) == "held" else ""
+    except RunbookError:
+        return ""
 
 
 def _age(seconds: float) -> str:

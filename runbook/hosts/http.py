@@ -101,12 +101,15 @@ class HttpClient:
         return self._tunnelled[path, verify]
 
     def _made(self, *, verify: bool, through: Path | None = None) -> httpx.Client:
-        # Connecting times out before the whole exchange, so that the error names it. trust_env would use proxies.
-        timeout = httpx.Timeout(self.deadline, connect=0.8 * self.deadline)
         transport = httpx.HTTPTransport(verify=verify, trust_env=False, uds=str(through)) if through else None
+        # trust_env would use proxies.
         return httpx.Client(
-            timeout=timeout, trust_env=False, follow_redirects=False, verify=verify, transport=transport
+            timeout=self._timeout(), trust_env=False, follow_redirects=False, verify=verify, transport=transport
         )
+
+    def _timeout(self, patience: float | None = None) -> httpx.Timeout:
+        # Connecting times out before the whole exchange, so that the error names it.
+        return httpx.Timeout(self.deadline, connect=0.8 * self.deadline, read=patience or self.deadline)
 
     def close(self) -> None:
         """Close the connections that are kept open; the next request opens new ones."""
@@ -117,12 +120,20 @@ class HttpClient:
         while self._tunnelled:
             self._tunnelled.popitem()[1].close()
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None, *, any_certificate: bool = False) -> HttpResponse:
+    def get(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        any_certificate: bool = False,
+        patience: float | None = None,
+    ) -> HttpResponse:
         """GET `url`. Raises NoAnswer when there is no HTTP answer in time.
 
-        `any_certificate` skips verification, for an address that no certificate can name.
+        `any_certificate` skips verification, for an address that no certificate can name. `patience` is the seconds
+        within which something of the answer must come once the request is sent: NoAnswer says SILENT then.
         """
-        return self.send("GET", url, headers, any_certificate=any_certificate)
+        return self.send("GET", url, headers, any_certificate=any_certificate, patience=patience)
 
     def send(  # noqa: PLR0913 - a request has these parts
         self,
@@ -135,11 +146,13 @@ class HttpClient:
         secret_answer: bool = False,
         any_certificate: bool = False,
         end: bool = False,
+        patience: float | None = None,
     ) -> HttpResponse:
         """Send one request, `body` as JSON. Raises NoAnswer when there is no HTTP answer in time.
 
         Of an answer longer than LARGEST_BODY the beginning is kept, with `end` the end. With `secret_answer` the body
-        (a token, say) is not recorded, and a `form` never is: it holds a secret. `any_certificate` is as for `get`.
+        (a token, say) is not recorded, and a `form` never is: it holds a secret. `any_certificate` and `patience` are
+        as for `get`.
         """
         host = (headers or {}).get("Host", "").partition(":")[0]
         # A server of several names chooses its certificate by SNI, before it reads the Host header.
@@ -153,8 +166,9 @@ class HttpClient:
         try:
             client = self._through(url, verify=url.startswith("https:") and not any_certificate)
             request = client.build_request(
-                method, url, headers=dict(headers or {}), json=body, data=form, extensions=named
-            )
+                method, url, headers=dict(headers or {}), json=body, data=form, extensions=named,
+                timeout=self._timeout(patience),
+            )  # fmt: skip
             # As it was asked, since a secret address is not recognised when it is written in another way.
             answer = replace(self._exchange(client, request, end=end), url=url)
         except (httpx.HTTPError, httpx.InvalidURL, HostError) as error:
@@ -174,7 +188,7 @@ class HttpClient:
         try:
             return within(self.deadline, lambda: self._ask(client, request, end=end))
         except TimeoutError as error:
-            raise httpx.ReadTimeout(str(error)) from None
+            raise httpx.TimeoutException(str(error)) from None
         except OSError as error:
             raise httpx.ConnectError(str(error)) from None
 
@@ -182,15 +196,19 @@ class HttpClient:
         began = time.monotonic()
         with contextlib.closing(client.send(request, stream=True)) as response:
             chunks, size = deque[bytes](), 0
-            for chunk in response.iter_bytes():
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > LARGEST_BODY and not end:
-                    break
-                while size - len(chunks[0]) >= LARGEST_BODY:
-                    size -= len(chunks.popleft())
-                if time.monotonic() - began > self.deadline:
-                    raise httpx.ReadTimeout("the deadline has passed")
+            try:
+                for chunk in response.iter_bytes():
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    if size > LARGEST_BODY and not end:
+                        break
+                    while size - len(chunks[0]) >= LARGEST_BODY:
+                        size -= len(chunks.popleft())
+                    if time.monotonic() - began > self.deadline:
+                        raise httpx.TimeoutException("the deadline has passed")
+            except httpx.ReadTimeout as error:
+                # Who has begun to answer is not silent.
+                raise httpx.TimeoutException(str(error)) from None
         content = b"".join(chunks)
         content = content[-LARGEST_BODY:] if end else content[:LARGEST_BODY]
         text = content.decode("utf-8", errors="replace")
@@ -224,5 +242,7 @@ def no_answer_reason(error: Exception) -> Why:
         return Why.REFUSED
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
         return Why.UNREACHABLE
+    if isinstance(error, httpx.ReadTimeout):
+        return Why.SILENT
     # A TLS port, too, closes the connection of a plain request.
     return Why.NOT_HTTP if isinstance(error, (httpx.RemoteProtocolError, httpx.ReadError)) else Why.OTHER

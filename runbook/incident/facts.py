@@ -126,10 +126,10 @@ class Snapshot(_Part):
         return str(self.gate) if isinstance(self.gate, Unknown) else describe_gate(self.gate, public)
 
     @property
-    def is_closed(self) -> bool:
-        """Tell whether traffic is paused: the gate says closed, and nothing contradicts it."""
+    def keeps_back(self) -> bool:
+        """Tell whether traffic is paused: the gate says closed, or held, and nothing contradicts it."""
         by, seen = (self.public.by, self.public.seen) if self.public else ("", "")
-        return self.gate == "closed" and contradiction("closed", by, seen) is None
+        return self.gate in ("closed", "held") and contradiction(str(self.gate), by, seen) is None
 
 
 class ReleaseFact(_Part):
@@ -547,8 +547,11 @@ class Facts(BaseModel):
         """The way by which an incident of its kind is compared with others; empty where it is not decided."""
         if self.switch:
             return "emergency"
-        beside = self.switchover is not None and self.switchover.mode is SwitchMode.BESIDE
-        return f"{self.strategy or ''}{' beside' if beside and self.strategy else ''}"
+        if not self.strategy or self.switchover is None:
+            return self.strategy or ""
+        beside = self.switchover.mode is SwitchMode.BESIDE
+        held = self.switchover.meanwhile is Meanwhile.HELD
+        return f"{self.strategy}{' beside' if beside else ' held' if held else ''}"
 
     @property
     def target_tag(self) -> str:

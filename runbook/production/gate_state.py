@@ -7,11 +7,15 @@ NO_GATE = "none"
 
 
 class By(StrEnum):
-    """Who answers at the public URL. SOMEBODY: not the gateway's own error, and not named as the application's."""
+    """Who answers at the public URL. SOMEBODY: not the gateway's own error, and not named as the application's.
+
+    HELD: the gate holds, and the request was not answered within a moment.
+    """
 
     APPLICATION = "application"
     GATEWAY = "gateway"
     SOMEBODY = "somebody"
+    HELD = "held"
     NOBODY = "nobody"
 
 
@@ -21,8 +25,8 @@ def contradiction(gate: str, by: str, seen: str) -> str | None:
     >>> contradiction("closed", "application", "http://shop/ answers 200")
     'contradiction: the gate says closed, and http://shop/ answers 200: traffic may not be paused'
     """
-    if gate == "closed" and by in (By.APPLICATION, By.SOMEBODY):
-        return f"contradiction: the gate says closed, and {seen}: traffic may not be paused"
+    if gate in ("closed", "held") and by in (By.APPLICATION, By.SOMEBODY):
+        return f"contradiction: the gate says {gate}, and {seen}: traffic may not be paused"
     if gate == "open" and by in (By.GATEWAY, By.SOMEBODY):
         return f"contradiction: the gate says open, and {seen}: traffic may be paused"
     return None
@@ -32,7 +36,7 @@ def describe_gate(gate: str, public: tuple[str, str] | None) -> str:
     """Return the gate's own word in words for the terminal, beside who answered at the public URL and what was seen."""
     told = {
         "closed": "closed (TRAFFIC IS PAUSED)",
-        "held": "held (REQUESTS WAIT)",
+        "held": "held (REQUESTS WAIT, AND THEN ARE REFUSED)",
         "open": "open (traffic is served)",
         NO_GATE: "none configured",
     }

@@ -13,7 +13,7 @@ from runbook.command_hints import command, invocation, mark_of, option_words
 from runbook.incident.facts import Facts
 from runbook.journal.journal import Entry
 from runbook.journal.of_host import entries_of, hosts_of
-from runbook.report.production_view import closing_of, gate
+from runbook.report.production_view import closing_of, gate, waiting_of
 from runbook.report.step_digest import in_short
 
 _WAITS = ("planned", "decision needed")
@@ -54,11 +54,12 @@ def gate_in_words(entries: Sequence[Entry]) -> str:
 def _gate_in_words(entries: Sequence[Entry]) -> str:
     if (now := gate(entries)) not in ("closed", "held"):
         return ""
+    waits = f" ({waiting_of(entries)})" if now == "held" else ""
     if since := closing_of(entries):
-        return f"{now} by this incident since {since[:19]}Z"
+        return f"{now} by this incident since {since[:19]}Z{waits}"
     if under_way := Facts.of(entries, ("open rollback",)).open_rollback:
-        return f"{now} by incident {under_way.incident}, which began at {under_way.since[:19]}Z"
-    return f"{now} by nobody that this record knows of"
+        return f"{now} by incident {under_way.incident}, which began at {under_way.since[:19]}Z{waits}"
+    return f"{now} by nobody that this record knows of{waits}"
 
 
 def abandoning(entries: Sequence[Entry]) -> str:

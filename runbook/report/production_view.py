@@ -162,13 +162,13 @@ class ProductionOnAll(Production):
 def gate(entries: Sequence[Entry]) -> str:
     """The traffic gate as it was last seen, or as a change since then has left it or was about to; empty if unknown.
 
-    A gate that says closed while the public address lets users in is not known to be closed.
+    A gate that says closed, or held, while the public address lets users in is not known to be so.
     """
     found = ""
     for entry in entries:
         if look := look_of(entry):
             found = "" if isinstance(look.gate, Unknown) else look.gate
-            if found == "closed" and not look.is_closed:
+            if found in ("closed", "held") and not look.keeps_back:
                 found = ""
         elif entry["kind"] == "action" and entry["state"] in ("begun", "done"):
             found = _TURNED.get(entry.get("action"), found)
@@ -185,6 +185,13 @@ def closing_of(entries: Sequence[Entry]) -> str:
             elif entry.get("action") in _KEEPS_BACK and entry["state"] != "already so":
                 since = since or str(entry["time"])
     return since
+
+
+def waiting_of(entries: Sequence[Entry]) -> str:
+    """What becomes of requests while traffic is held, in words."""
+    holds = [entry["longest_wait"] for entry in entries if entry["kind"] == "action" and entry.get("longest_wait")]
+    long = f"{holds[-1]:g} s at most" if holds else "as long as the gateway holds it"
+    return f"a request waits for {long}, and is then refused"
 
 
 def look_of(entry: Entry) -> Snapshot | None:

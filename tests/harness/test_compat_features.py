@@ -9,6 +9,7 @@ import pytest
 from harness.collection import feature_parser
 from harness.collection.feature_model import Tag
 from harness.collection.feature_parser import definitions_of, hand_calls_to, read_chapter
+from runbook.incident.facts import Facts
 
 FEATURE = """@of_feature
 Feature: X
@@ -139,7 +140,7 @@ def test_what_a_step_returns_is_handed_over(request: pytest.FixtureRequest) -> N
         assert told == [(each.place, each.arguments, each.is_change) for each in definitions]
         gate = SimpleNamespace(pause=lambda: "the Action")
         (paused,) = (each for each in again if each.words == "traffic is paused")
-        paused.function(context=SimpleNamespace(gate=gate))
+        paused.function(context=SimpleNamespace(gate=gate, incident=SimpleNamespace(facts=Facts())))
         assert taken == ["the Action"]
     finally:
         for context, function in zip(contexts, kept, strict=True):

@@ -90,6 +90,18 @@ def test_interrupted_run_is_told(runbook: Runbook, channel: Server) -> None:
     assert told(ran)[-1] == ("interrupted", "done")
 
 
+def test_traffic_that_an_emergency_lets_on_is_no_turn(runbook: Runbook, channel: Server) -> None:
+    """Requests waited for some seconds: people hear that users are served again of a rollback alone."""
+    runbook.steps("@when('users go on')\ndef users_go_on(context) -> Action:\n    return context.gate.resume()\n")
+    steps = ("When a file is made", "And users go on", "Then all is not well")
+    runbook.feature("1.feature", scenario("Leak", *steps, tags="@emergency"), scenario("Back", *steps))
+    for options, told_of in (((), 1), (("-m", "emergency"), 0)):
+        channel.asked.clear()
+        ran = runbook.run("features", *options, "--execute", "shop")
+        assert ran.ending == "failed"
+        assert sum("traffic is resumed" in title for title in titles(channel)) == told_of
+
+
 def test_decision_that_is_needed_is_told(runbook: Runbook, channel: Server) -> None:
     """With the option that decides it."""
     runbook.steps(

@@ -112,6 +112,40 @@ def stopped(runbook: Runbook, how: signal.Signals) -> Ran:
     return ran
 
 
+HOLDS = """
+@when("users wait")
+def users_wait(context) -> Action:
+    return context.gate.hold()
+
+
+@when("users go on")
+def users_go_on(context) -> Action:
+    return context.gate.resume()
+"""
+
+
+@pytest.mark.parametrize("kind", [(), ("-m", "emergency")])
+def test_after_ctrl_c_while_requests_wait(runbook: Runbook, kind: tuple[str, ...]) -> None:
+    """The last lines say how long who asks waits, and what comes then; their one command lets users on again."""
+    settings = runbook.folder / "runbook.toml"
+    hold = 'hold = { command = ["cp", "held", "gate"] }\nhold_seconds = 20\npause ='
+    settings.write_text(settings.read_text().replace("pause =", hold))
+    (runbook.server / "held").write_text("held\n")
+    tags = "@emergency" if kind else ""
+    steps = ("When users wait", "And a long command is run", "And users go on")
+    runbook.steps(HOLDS).feature("1.feature", scenario("Held", *steps, tags=tags))
+    pid = runbook.server / "pid"
+    ran = runbook.run("features", *kind, "--execute", "shop", meanwhile=after_file(pid, signal.SIGINT))
+    assert (runbook.server / "gate").read_text() == "held\n"
+    waits = "(a request waits for 20 s at most, and is then refused)"
+    assert "traffic is held: the gate was held by this incident since" in ran.terminal
+    assert waits in " ".join(ran.terminal.split())
+    assert waits in ran.page
+    (command,) = printed(ran.terminal)
+    assert " ".join(kind) in command
+    assert is_over(runbook, typed(runbook, command))
+
+
 def is_over(runbook: Runbook, ran: Ran) -> bool:
     return ran.exit_code == 0 and (runbook.server / "gate").read_text() == "open\n"
 

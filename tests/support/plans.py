@@ -236,7 +236,9 @@ def export_leak() -> list[dict[str, Any]]:
     switch = {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state": "off"}
     actions = (
         action("set_kill_switch", f"{DIRECTORY}/.env", variable="EXPORT_MODE", old="on", to="off"),
+        action("hold_traffic", "traffic gate", to="held", longest_wait=20.0),
         action("redeploy", "api", to=FAILED),
+        SWITCH[-1],
         action("announce", "JSON"),
     )
     return entries({"before": before(), "switch": switch}, actions, type="emergency", left_out=0)

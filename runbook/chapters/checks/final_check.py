@@ -25,7 +25,7 @@ def as_it_was_to_be(context: Context) -> Check:
         context.health.check_pinned_images(release),
         _named_by_the_files(context, release),
         roll_back_application.files_agree_with_containers(context),
-        context.gate.check_state("open"),
+        context.gate.check_open(),
     )
     # What the settings leave out is said at its own steps.
     settled = [check for check in every if check.not_configured is None]

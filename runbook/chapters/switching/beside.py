@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from runbook.actions import Action, ActionName, Check, Observation, never
+from runbook.actions import Action, ActionName, Check, Observation
 from runbook.chapters.context import Context
 from runbook.chapters.roll_back_application import bringing_up
+from runbook.chapters.switching import traffic
 from runbook.chapters.target import pinned_release
 from runbook.errors import Inconclusive
 from runbook.incident.facts import Switchover
@@ -101,17 +102,7 @@ def releasing(context: Context) -> Action:
     if switchover_of(context).meanwhile is Meanwhile.FLOWING:
         summary = "traffic was never held"
         return Action(ActionName.RESUME_TRAFFIC, summary, already=lambda: summary, resource="traffic gate")
-    change = context.gate.resume()
-    # While requests wait the gate is not asked for what this run has just made of it.
-    return replace(change, already=never) if _kept_back_now(context) else change
-
-
-def _kept_back_now(context: Context) -> bool:
-    """Tell whether the last that this incident did to the gate was to hold or to pause traffic."""
-    turns = (ActionName.HOLD_TRAFFIC, ActionName.PAUSE_TRAFFIC, ActionName.RESUME_TRAFFIC)
-    done = [e for e in context.incident.journal.entries if e["kind"] == "action" and e["state"] == "done"]
-    last = next((entry["action"] for entry in reversed(done) if entry["action"] in turns), None)
-    return last is not None and last != ActionName.RESUME_TRAFFIC
+    return traffic.letting_on(context)
 
 
 def taking_out(context: Context) -> Action:

@@ -75,6 +75,7 @@ def _circumstances(context: Context, beside: tuple[str, ...], in_turn: tuple[str
         beside=beside,
         in_turn=in_turn,
         schema_stays=facts.strategy is Strategy.IMAGE_ONLY,
+        migrates=facts.strategy not in (Strategy.IMAGE_ONLY, Strategy.BRIDGE),
         asked_for=settings.switch.mode,
         gate_first=context.options.close_gate_first,
         begun=facts.switchover is None and bool(context.incident.changes_made),
@@ -85,6 +86,7 @@ def _circumstances(context: Context, beside: tuple[str, ...], in_turn: tuple[str
         follows=settings.traffic.follows if settings.traffic else None,
         gate=gate is not None,
         may_hold=gate is not None and gate.hold is not None,
+        hold_seconds=settings.traffic.hold_seconds if settings.traffic else 0,
         memory=Memory(_needed(context, failed), _free(context)),
     )
 

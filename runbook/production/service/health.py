@@ -20,6 +20,7 @@ from runbook.settings.schema import Deadlines
 _Judge = Callable[[HttpResponse], Objection | None]
 #: Seconds to wait while an answer may come from an application that is still starting.
 _STARTING = 10.0
+_NOT_MET = "users have not met it yet"
 #: Seconds between two looks at containers of which some do not run: only time shows that nothing starts them.
 _GIVEN_UP = 0.5
 
@@ -86,13 +87,21 @@ class Health:
     def _by_container(self) -> bool:
         return self._given is not None and self._given.readiness == "container"
 
-    def check_containers_healthy(self) -> Check:
+    def check_containers_healthy(self, users: str = _NOT_MET) -> Check:
         """Check that every container of the rolled-back services is healthy for `deadlines.stable` seconds.
 
         Ids and restart counts must stay the same meanwhile, because a crash loop looks like `running` between two
         restarts. The check fails at once for a crash loop, and for a container that nothing starts again. What was
-        seen so already counts for as long as the engine tells of nothing that happened to one of these since.
+        seen so already counts for as long as the engine tells of nothing that happened to one of these since. `users`
+        says whether they meet it.
         """
+        return self._check_healthy(self._deadlines.stable, users)
+
+    def check_healthy_now(self) -> Check:
+        """Check that every container is healthy, for however long; from then on its steadiness counts."""
+        return self._check_healthy(0.0, _NOT_MET)
+
+    def _check_healthy(self, steadily: float, users: str) -> Check:
         stuck = StuckContainers()
         before: tuple[tuple[str, int], ...] = ()
         since = 0.0
@@ -113,17 +122,17 @@ class Health:
                 return Observation(ok=False, seen=f"{'; '.join(reasons)} ({condition})", final=True)
             steady = time.monotonic() - since
             # What does not run is given up by time; what is not healthy yet gets so by an event.
-            again = self._deadlines.stable - steady if good else None if _all_run(containers) else _GIVEN_UP
-            stable = good and steady >= self._deadlines.stable
+            again = steadily - steady if good else None if _all_run(containers) else _GIVEN_UP
+            stable = good and steady >= steadily
             if stable:
                 self._steady[:] = [_Steady(now, since, began)]
             return Observation(stable, condition, again=again)
 
+        for_so_long = f", without a restart for {steadily:g} s" if steadily else ""
         return Check(
-            f"every container of {', '.join(self._production.project.services)} healthy,"
-            f" without a restart for {self._deadlines.stable:g} s",
+            f"every container of {', '.join(self._production.project.services)} healthy{for_so_long}",
             observe,
-            "read the container's log; users have not met it yet",
+            f"read the container's log; {users}",
             self._deadlines.healthy,
             told_by_engine=True,
         )
@@ -395,7 +404,7 @@ def _all_run(containers: Sequence[Container]) -> bool:
 
 
 def _explains(error: NoAnswer) -> int:
-    return (Why.UNREACHABLE, Why.OTHER, Why.REFUSED, Why.NOT_HTTP, Why.TLS).index(error.why)
+    return (Why.UNREACHABLE, Why.OTHER, Why.SILENT, Why.REFUSED, Why.NOT_HTTP, Why.TLS).index(error.why)
 
 
 def _said(against: Objection | Inconclusive) -> str:

@@ -143,11 +143,12 @@ class KillSwitch:
             new=self.value,
         )
 
-    def redeploy(self, had: Mapping[str, int], before: Collection[str] = ()) -> Action:
+    def redeploy(self, had: Mapping[str, int], before: Collection[str] = (), *, watched: bool = True) -> Action:
         """Recreate the switch's services on the release that runs now, whatever the env file's tag.
 
         `had` is the number of containers that each service had before; `before` are those containers' ids. What takes
-        the switch from a store looks unchanged to Compose: these containers are recreated by force.
+        the switch from a store looks unchanged to Compose: these containers are recreated by force. Unless it is
+        `watched`, nobody counts the answers with data meanwhile.
         """
         production, services = self._production, self.services
         running = production.running_tag(services)
@@ -165,7 +166,8 @@ class KillSwitch:
 
         names = ", ".join(services)
         summary = f"{names} are redeployed on {running or 'their images'}"
-        return self._watched(Action(ActionName.REDEPLOY, summary, commands, already, resource=names, new=running))
+        change = Action(ActionName.REDEPLOY, summary, commands, already, resource=names, new=running)
+        return self._watched(change) if watched else change
 
     def check_images_unchanged(self, before: Mapping[str, str]) -> Check:
         """Check that the services run the images from before; `before` holds image ids by container name."""

@@ -1,11 +1,11 @@
 """The traffic gate: pause, hold and resume user traffic, and check what the public URL answers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from runbook.actions import Action, ActionName, Check, Observation, left_out
-from runbook.errors import Inconclusive, NoAnswer
+from runbook.errors import Inconclusive, NoAnswer, Why
 from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.production.compose import Production
 from runbook.production.gate_state import NO_GATE, By, contradiction
@@ -17,6 +17,8 @@ from runbook.text import beginning
 
 #: Seconds within which the gate and the public URL must agree while nobody changes the gate.
 _AGREED = 5.0
+#: Seconds without an answer after which a request waits, as far as that can be told: users wait meanwhile.
+_BRIEFLY = 0.3
 _FIND = 'command -v -- "$1" >/dev/null 2>&1 && echo found || echo missing'
 _LOGS = "look at the gateway's and the api's logs"
 
@@ -81,13 +83,23 @@ class TrafficGate:
             )
         return said
 
-    def public_answer(self) -> PublicAnswer:
-        """Ask the public URL, and tell who answers as far as the answer shows it. No answer, or no URL, is no error."""
+    @property
+    def may_hold(self) -> bool:
+        """Whether the gate can let requests wait."""
+        return self._gate is not None and self._gate.hold is not None
+
+    def public_answer(self, *, held: bool = False) -> PublicAnswer:
+        """Ask the public URL, and tell who answers as far as the answer shows it. No answer, or no URL, is no error.
+
+        Where the gate says that it is `held`, a request that nobody answers within a moment waits.
+        """
         if self._given is None:
             return PublicAnswer(Absent.PUBLIC_ADDRESS.seen, By.NOBODY)
         try:
-            answer = self._http.get(self._settings.address)
+            answer = self._http.get(self._settings.address, patience=_BRIEFLY if held else None)
         except NoAnswer as error:
+            if held and error.why is Why.SILENT:
+                return PublicAnswer(f"{self._settings.address} lets a request wait", By.HELD)
             return PublicAnswer(error.seen, By.NOBODY)
         name = self._settings.release_header
         header = (name or "").lower()
@@ -106,52 +118,67 @@ class TrafficGate:
         return self._change(ActionName.PAUSE_TRAFFIC, "user traffic is paused", lambda gate: gate.pause, "closed")
 
     def hold(self) -> Action:
-        """Let user traffic wait, until it is resumed or the gate's deadline for it is over."""
-        return self._change(
-            ActionName.HOLD_TRAFFIC, "user traffic is held", lambda gate: gate.hold or gate.pause, "held"
+        """Let user traffic wait, until it is resumed or the gate's deadline for it is over; a closed gate stays so."""
+        change = self._change(
+            ActionName.HOLD_TRAFFIC, "user traffic is held", lambda gate: gate.hold or gate.pause, "held", "closed"
         )
+        return replace(change, longest_wait=self._settings.hold_seconds) if self.may_hold else change
 
     def resume(self) -> Action:
         """Resume user traffic."""
         return self._change(ActionName.RESUME_TRAFFIC, "user traffic is resumed", lambda gate: gate.resume, "open")
 
-    def _change(self, name: ActionName, summary: str, call: Callable[[Gate], ServiceCommand], wanted: str) -> Action:
+    def _change(
+        self, name: ActionName, summary: str, call: Callable[[Gate], ServiceCommand], wanted: str, *enough: str
+    ) -> Action:
         if self._gate is None:
             return Action(name, summary, not_configured=Absent.GATE)
 
         def already() -> str | None:
-            return f"the gate is {wanted}" if self.state() == wanted else None
+            return f"the gate is {now}" if (now := self.state()) in (wanted, *enough) else None
 
         commands = (self._production.exec_command(call(self._gate)),)
         return Action(name, summary, commands, already, resource="traffic gate", new=wanted)
 
-    def check_state(self, wanted: str) -> Check:
-        """Check that the gate says `wanted`, which is `open` or `closed`."""
+    def check_open(self) -> Check:
+        """Check that the gate says open."""
+        return self._check_state("open")
+
+    def check_paused(self, *, held: bool) -> Check:
+        """Check that the gate says closed or, where requests may be `held` instead, that it holds them."""
+        return self._check_state(*_paused(held=held))
+
+    def _check_state(self, *wanted: str) -> Check:
+        expected = f"the traffic gate {' or '.join(wanted)}"
         if self._gate is None:
-            return left_out(f"the traffic gate {wanted}", Absent.GATE)
+            return left_out(expected, Absent.GATE)
 
         def observe() -> Observation:
             state = self.state()
-            return Observation(state == wanted, f"the traffic gate is {state}")
+            return Observation(state in wanted, f"the traffic gate is {state}")
 
-        return self._check(f"the traffic gate {wanted}", observe, "look at the gateway by hand")
+        return self._check(expected, observe, "look at the gateway by hand")
 
-    def check_traffic_paused(self) -> Check:
-        """Check that the gate says closed, and that the public URL answers with the gateway's own error."""
+    def check_traffic_paused(self, *, held: bool) -> Check:
+        """Check that the gate says so as for `check_paused`, and that no request reaches the application.
+
+        The public URL answers with the gateway's own error or, while the gate holds, not within a moment.
+        """
         if self._gate is None:
             return left_out("traffic paused at the public address", Absent.GATE)
 
         def observe() -> Observation:
-            state, public = self.state(), self.public_answer()
+            state = self.state()
+            public = self.public_answer(held=state == "held")
             if public.by is By.NOBODY:
                 raise Inconclusive(public.seen, "check that the address is right and something listens there")
             told = contradiction(state, public.by, public.seen) or f"{public.seen}; the gate is {state}"
-            return Observation(state == "closed" and public.by is By.GATEWAY, told)
+            return Observation(state in _paused(held=held) and public.by in (By.GATEWAY, By.HELD), told)
 
         return self._check(
             "traffic paused at the public address",
             observe,
-            "look at the gateway: the gate must say closed, and let no request through",
+            f"look at the gateway: the gate must say {' or '.join(_paused(held=held))}, and let no request through",
         )
 
     def check_serves(self, tag: str) -> Check:
@@ -328,6 +355,11 @@ class TrafficGate:
         if answer.exit_code in (126, 127):
             return None, f"not known, {call.service} has no shell to look for {program}"
         return False, f"nothing can be run in {call.service}: {answer.last_line}"
+
+
+def _paused(*, held: bool) -> tuple[str, ...]:
+    """What a gate may say that lets no request through."""
+    return ("held", "closed") if held else ("closed",)
 
 
 def _asked_there(http: HttpClient, address: str) -> HttpResponse:

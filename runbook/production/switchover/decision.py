@@ -69,13 +69,15 @@ class Circumstances:
 
     `services` are the target's, as Compose gives them; `beside` those that would come up beside the failed release's,
     `in_turn` those whose containers are stopped before new ones start. `follows` is how the gateway learns of
-    containers (`addresses`, `health`; None is not known), `gate` which commands it has.
+    containers (`addresses`, `health`; None is not known), `gate` which commands it has. The strategy `migrates` where
+    it runs a migration, whose time grows with the data.
     """
 
     services: Mapping[str, Mapping[str, Any]]
     beside: tuple[str, ...]
     in_turn: tuple[str, ...] = ()
     schema_stays: bool = True
+    migrates: bool = False
     asked_for: str = "auto"
     gate_first: bool = False
     #: The release in whose place the target comes was being replaced already, in another way.
@@ -87,6 +89,7 @@ class Circumstances:
     follows: str | None = None
     gate: bool = True
     may_hold: bool = False
+    hold_seconds: float = 10
     memory: Memory = Memory(0, 0)
 
 
@@ -104,10 +107,19 @@ def decide(seen: Circumstances) -> Decided:
     """Decide how to switch."""
     reasons = tuple(_reasons(seen))
     if reasons:
-        told = tuple(each.seen for each in reasons)
-        return Decided(SwitchMode.BEHIND_CLOSED_GATE, Meanwhile.PAUSED, reasons, told)
+        waits = seen.gate and seen.may_hold and not seen.migrates
+        told = [each.seen for each in reasons]
+        told += [_behind(seen, waits=waits)] if seen.gate else []
+        meanwhile = Meanwhile.HELD if waits else Meanwhile.PAUSED
+        return Decided(SwitchMode.BEHIND_CLOSED_GATE, meanwhile, reasons, tuple(told))
     meanwhile = _meanwhile(seen)
     return Decided(SwitchMode.BESIDE, meanwhile, (), tuple(_evidence(seen, meanwhile)))
+
+
+def _behind(seen: Circumstances, *, waits: bool) -> str:
+    if waits:
+        return f"requests wait meanwhile, for {seen.hold_seconds:g} s at most"
+    return "requests are refused meanwhile"
 
 
 def _meanwhile(seen: Circumstances) -> Meanwhile:

@@ -22,7 +22,8 @@ class Forecast:
     """For how long users were without service, and traffic was paused, in `count` earlier incidents.
 
     `without_service` and `paused` are medians in seconds, None where none measured it; `since` and `until` are the
-    days (UTC) of the oldest and the newest. `rehearsed` says that they were rehearsals, for want of real ones.
+    days (UTC) of the oldest and the newest. `rehearsed` says that they were rehearsals, for want of real ones; `held`
+    that requests waited for as long as traffic was paused.
     """
 
     count: int
@@ -31,12 +32,14 @@ class Forecast:
     without_service: float | None
     paused: float | None
     rehearsed: bool = False
+    held: bool = False
 
     def __str__(self) -> str:
         """Return it in words, with what it rests on."""
         down, paused = self.without_service, self.paused
         told = [f"about {duration(down)} without service"] if down is not None else []
-        told += [f"traffic paused for about {duration(paused)}"] if paused is not None else []
+        kept = "requests wait" if self.held else "traffic paused"
+        told += [f"{kept} for about {duration(paused)}"] if paused is not None else []
         kind = "rehearsal" if self.rehearsed else "incident"
         of = (
             f"the last {kind} of this kind"
@@ -66,7 +69,8 @@ def forecast(summaries: Sequence[Summary], way: str, project: str, host: str) ->
         return None
     # What was measured in part was longer, nobody knows by how much.
     down = [each.without_service for each in newest if each.without_service is not None and each.for_sure]
-    paused = [each.gate_closed for each in newest if each.gate_closed is not None]
+    kept_back = [each for each in newest if each.gate_closed is not None]
+    paused = [each.gate_closed for each in kept_back if each.gate_closed is not None]
     if not down and not paused:
         return None
     return Forecast(
@@ -76,6 +80,7 @@ def forecast(summaries: Sequence[Summary], way: str, project: str, host: str) ->
         median(down) if down else None,
         median(paused) if paused else None,
         rehearsed=not real,
+        held=all(each.held for each in kept_back),
     )
 
 

@@ -72,8 +72,9 @@ class Summary:
     way: str = ""
     #: The engine's machine.
     host: str = ""
-    #: For how many seconds traffic was paused.
+    #: For how many seconds traffic was paused, and whether requests waited all that time instead of being refused.
     gate_closed: float | None = None
+    held: bool = False
     #: The rollback of another record that broke off and that this one went on from, and the one that went on from this.
     goes_on_from: str = ""
     finished_by: str = ""
@@ -191,6 +192,7 @@ def _way(story: IncidentReport, verified: Verified) -> dict[str, Any]:
         "way": story.facts.way,
         "host": one_line(str(story.opened.get("host") or "")),
         "gate_closed": _seconds(story.production.gate_closed_seconds),
+        "held": story.production.only_held,
         "goes_on_from": one_line(under_way.incident) if under_way else "",
         "ended": story.ended if _TIME.fullmatch(story.ended) else "",
         "out_at_first": bool(probes) and not probes[0].good,
@@ -223,7 +225,7 @@ def _kind(story: IncidentReport, *, changed: bool) -> dict[str, str]:
 
 def _alarm(story: IncidentReport) -> str:
     if story.production.traffic_paused:
-        return "traffic was paused when it ended"
+        return f"traffic was {'held' if story.production.traffic_held else 'paused'} when it ended"
     if story.still_out:
         return "users were not served when it ended"
     if story.production.left_unknown:

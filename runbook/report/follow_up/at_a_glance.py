@@ -8,7 +8,7 @@ from runbook.journal.availability import NO_ANSWER
 from runbook.journal.journal import Entry
 from runbook.report.incident_report import IncidentReport
 from runbook.report.next_command import next_command
-from runbook.report.production_view import closing_of
+from runbook.report.production_view import closing_of, waiting_of
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,10 @@ def _users(story: IncidentReport, entries: Sequence[Entry]) -> tuple[bool | None
     last = next((run.probes[-1] for run in reversed(story.measured) if run.probes), None)
     if story.production.traffic_paused:
         since = closing_of(entries)
-        word = "held" if story.production.traffic_held else "paused"
-        return False, f"not served: traffic is {word}{f' since {since[11:19]} UTC' if since else ''}"
+        held = story.production.traffic_held
+        at = f" since {since[11:19]} UTC" if since else ""
+        waits = f"; {waiting_of(entries)}" if held else ""
+        return False, f"not served: traffic is {'held' if held else 'paused'}{at}{waits}"
     if story.died or last is None:
         return None, "not known: the run never closed its journal" if story.died else "not known: nothing was probed"
     at = f"{last.at:%H:%M:%S} UTC"

@@ -99,8 +99,8 @@ class Migrations(_Part):
 class Switchover(_Part):
     """How the target takes the failed release's place: `beside` it, or `behind-closed-gate`, and why.
 
-    `meanwhile` says what happens to traffic while the failed containers are taken out: it is `held`, `paused`, or left
-    `flowing`. `obstacles` are those that forbid `beside`, each in a word.
+    `meanwhile` says what happens to traffic while the failed containers are taken out, or replaced: it is `held`,
+    `paused`, or left `flowing`. `obstacles` are those that forbid `beside`, each in a word.
     """
 
     mode: str
@@ -138,7 +138,8 @@ class Stopped(_Part):
 class Interruption(_Part):
     """What the last `count` executions of the same way have cost: medians in seconds, null where none measured it.
 
-    `since` and `until` are the days (UTC) of the oldest and the newest; `rehearsed` says that they were rehearsals.
+    `since` and `until` are the days (UTC) of the oldest and the newest; `rehearsed` says that they were rehearsals,
+    `held` that requests waited for as long as traffic was `paused`.
     """
 
     count: int
@@ -147,6 +148,7 @@ class Interruption(_Part):
     without_service: float | None = None
     paused: float | None = None
     rehearsed: bool = False
+    held: bool = False
 
 
 class Following(_Part):

@@ -135,8 +135,8 @@ def _way(plan: Plan, room: int) -> Iterator[Line]:
         verdict = f"{way.verdict or 'asked for'} → {way.strategy or 'not decided'}"
         yield from _labelled("migrations", [verdict, stays], room)
     if plan.switchover:
-        # Where the schema changes nothing else comes into question.
-        why = plan.switchover.why if way.strategy == "image-only" else ()
+        # Where the schema changes nothing else comes into question; the last says what becomes of requests.
+        why = plan.switchover.why if way.strategy == "image-only" else plan.switchover.why[-1:]
         yield from _labelled("switch", [plan.switchover.mode, "; ".join(why)], room)
     undecided = any("--verdict" in each.options for each in plan.decisions)
     if way.verdict not in (None, "unchanged") and not undecided:
@@ -238,7 +238,8 @@ def _users(plan: Plan) -> str:
     if cost is None or (cost.without_service, cost.paused) == (None, None):
         return "the expected interruption is not known"
     down = [f"about {cost.without_service:.0f} s without service"] if cost.without_service is not None else []
-    paused = [f"traffic paused for about {cost.paused:.0f} s"] if cost.paused is not None else []
+    kept = "requests wait" if cost.held else "traffic paused"
+    paused = [f"{kept} for about {cost.paused:.0f} s"] if cost.paused is not None else []
     kind = "rehearsal" if cost.rehearsed else "incident"
     kinds = f"{kind}, {cost.until}" if cost.count == 1 else f"{cost.count} {kind}s, {cost.since} to {cost.until}"
     return f"{', '.join((*down, *paused))} (last {kinds})"

@@ -44,6 +44,15 @@ def test_release_that_is_expected_passes(tmp_path: Path, expected: str | None) -
     assert context.incident.facts.running.tag == "v2"
 
 
+@pytest.mark.parametrize(("mode", "open_"), [(Mode.EXECUTE, True), (Mode.VALIDATE, False)])
+def test_container_that_fails_behind_the_opening_is_met_by_users(tmp_path: Path, mode: Mode, *, open_: bool) -> None:
+    """A rollback has opened the gate by then, and says so; of a validation nobody knows."""
+    health = SimpleNamespace(check_containers_healthy=lambda users: users)
+    told = post_rollback_validation.stays_healthy(SimpleNamespace(incident=incident(tmp_path, mode), health=health))  # type: ignore[arg-type]  # parts of it
+    assert str(told).startswith("users meet it")
+    assert ("traffic is open" in str(told)) is open_
+
+
 @pytest.mark.parametrize(
     ("named", "runs", "seen"),
     [

@@ -55,7 +55,7 @@ def context(*containers: Container) -> Any:
         database=SimpleNamespace(revisions=lambda: ["0003"]),
         health=SimpleNamespace(readiness=dict),
         gate=SimpleNamespace(
-            state=lambda: "open", public_answer=lambda: PublicAnswer("it answers 200", By.APPLICATION, 200)
+            state=lambda: "open", public_answer=lambda **_: PublicAnswer("it answers 200", By.APPLICATION, 200)
         ),
         logs=SimpleNamespace(recent=lambda: SimpleNamespace(counts={})),
     )

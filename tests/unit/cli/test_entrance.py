@@ -15,6 +15,8 @@ from runbook.cli.starting.seen import Answer, Seen
 from runbook.cli.starting.writing import written
 from runbook.command_hints import CHECKOUT
 from runbook.errors import Inconclusive, RunbookError, SettingsError
+from runbook.journal.journal import Journal
+from runbook.secrets.redactor import Redactor
 from runbook.settings.absent import Absent
 from runbook.settings.loading.loader import load
 from runbook.settings.loading.places import lines_of
@@ -289,6 +291,7 @@ NOTE = {"incident": "20251218T031502Z-shop-rollback", "target": "v1"}
     [
         ({}, None, "runbook plan"),
         ({"gate": "closed"}, None, "runbook plan"),
+        ({"gate": "held"}, None, "runbook plan"),
         ({"tag": "v2"}, None, "runbook validate"),
         ({"validated": None}, None, "runbook validate"),
         ({"note": NOTE}, None, "runbook rollback --to v1 --execute shop"),
@@ -313,6 +316,34 @@ def test_open_rollback_is_resumed_where_its_record_lies(tmp_path: Path, monkeypa
     (tmp_path / NOTE["incident"] / "journal.jsonl").touch()
     said = status.following(production(note=NOTE), Path("shop.toml"), tmp_path)
     assert f"rollback --resume {NOTE['incident']} --execute shop --settings shop.toml" in said
+
+
+@pytest.mark.parametrize(("gate", "goes_on"), [("held", True), ("open", False)])
+def test_emergency_that_left_traffic_held_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: str, *, goes_on: bool
+) -> None:
+    """Nothing on the host tells of it; its record does, if it is the newest."""
+    monkeypatch.setattr(status, "_held", lambda _context: None)
+    for name, words in (("20251217T030000Z-shop-emergency", "held"), ("20251218T030000Z-shop-emergency", gate)):
+        journal = Journal(tmp_path / name / "journal.jsonl", Redactor())
+        journal.write("opened", incident=name, type="emergency", mode="execute", project="shop")
+        journal.write("fact", name="after", value={"gate": words})
+        journal.close()
+    said = status.following(production(gate="held"), Path("runbook.toml"), tmp_path)
+    resume = "runbook emergency --resume 20251218T030000Z-shop-emergency --execute shop"
+    assert said.startswith(f"next: {resume if goes_on else 'runbook plan'}\n")
+    assert said.endswith("traffic is held")
+
+
+def test_status_says_how_long_requests_wait() -> None:
+    """A gate that holds refuses who has waited for so long."""
+    asked: list[bool] = []
+    answer = SimpleNamespace(seen="http://shop lets a request wait")
+    gate = SimpleNamespace(state=lambda: "held", public_answer=lambda held: (asked.append(held), answer)[1])
+    context = SimpleNamespace(gate=gate, settings=SimpleNamespace(traffic=SimpleNamespace(hold_seconds=20)))
+    told = dict(status._of_traffic(context))  # type: ignore[arg-type]  # a part of it
+    assert told["gate"] == "held: a request waits for 20 s at most, and is then refused"
+    assert (told["users"], asked) == (answer.seen, [True])
 
 
 def test_next_command_works_as_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from runbook.errors import Inconclusive, Why
+from runbook.errors import Inconclusive, NoAnswer, Why
 from runbook.hosts.http import LARGEST_BODY, HttpResponse, no_answer_reason
 from runbook.production.service.health_answers import not_ready
 from runbook.text import beginning
@@ -86,6 +86,40 @@ def test_server_that_never_comes_to_an_end_is_left_at_the_deadline(say: Callable
         took = time.monotonic() - began
     assert took < 1.2
     assert [exchange[1] for exchange in heard.exchanges] == [url]
+
+
+@pytest.mark.parametrize(
+    ("say", "silent"),
+    [
+        pytest.param(hold, True, id="says-nothing"),
+        pytest.param(after_head(hold), False, id="stops-after-its-headers"),
+        pytest.param(drip(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 80), False, id="drips-its-headers"),
+    ],
+)
+def test_little_patience_tells_who_is_silent(say: Callable[[socket.socket], None], *, silent: bool) -> None:
+    """It ends as soon as nothing has come for so long; what has begun to answer is not silent."""
+    with saying(say) as url, asking(1.0) as http:
+        began = time.monotonic()
+        with pytest.raises(NoAnswer) as told:
+            http.get(url, patience=0.2)
+        took = time.monotonic() - began
+    assert (told.value.why is Why.SILENT) is silent
+    assert took < (0.6 if silent else 1.5)
+
+
+def test_little_patience_is_for_the_answer_alone() -> None:
+    """A connection that does not come about is no request that waits."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        place = server.getsockname()
+        full = [socket.socket() for _ in range(3)]
+        for each in full:
+            each.settimeout(0)
+            each.connect_ex(place)
+        with asking(0.5) as http, pytest.raises(NoAnswer) as told:
+            http.get(f"http://127.0.0.1:{place[1]}/", patience=0.1)
+        for each in full:
+            each.close()
+    assert told.value.why is Why.UNREACHABLE
 
 
 @pytest.mark.parametrize(
@@ -232,7 +266,8 @@ def test_text_is_cut_between_words_only(text: str, shown: str) -> None:
     [
         pytest.param(httpx.ConnectTimeout("timed out"), Why.UNREACHABLE, id="no-connection"),
         pytest.param(httpx.ConnectError("[Errno 113] No route to host"), Why.UNREACHABLE, id="no-route"),
-        pytest.param(httpx.ReadTimeout("timed out"), Why.OTHER, id="hangs"),
+        pytest.param(httpx.ReadTimeout("timed out"), Why.SILENT, id="hangs"),
+        pytest.param(httpx.TimeoutException("not complete"), Why.OTHER, id="half-an-answer"),
         pytest.param(httpx.RemoteProtocolError("illegal status line"), Why.NOT_HTTP, id="another-protocol"),
         pytest.param(httpx.ReadError("[Errno 104] Connection reset by peer"), Why.NOT_HTTP, id="hangs-up"),
     ],

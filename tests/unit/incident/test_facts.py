@@ -58,6 +58,23 @@ def test_what_could_not_be_seen_is_told_from_what_was() -> None:
 
 
 @pytest.mark.parametrize(
+    ("mode", "meanwhile", "way"),
+    [
+        ("beside", "held", "image-only beside"),
+        ("beside", "paused", "image-only beside"),
+        ("behind-closed-gate", "held", "image-only held"),
+        ("behind-closed-gate", "paused", "image-only"),
+        (None, "", "image-only"),
+    ],
+)
+def test_way_is_compared_with_its_like(mode: str | None, meanwhile: str, way: str) -> None:
+    """What was refused in earlier incidents tells nothing of how long requests will wait."""
+    switch = {"switchover": {"mode": mode, "meanwhile": meanwhile}} if mode else {}
+    assert Facts.model_validate({"strategy": "image-only", **switch}).way == way
+    assert Facts.model_validate(switch).way == ""
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [("target", "v1"), ("strategy", "sideways"), ("before", {"containers": 7}), ("gossip", "x"), ("schema", {"a": 1})],
 )

@@ -72,7 +72,7 @@ def test_traffic_without_a_gate(tmp_path: Path) -> None:
     with asking() as http:
         gate = TrafficGate(production(tmp_path), http, settings.traffic, 1)
         assert gate.check_serves("v1").not_configured is None
-        for each in (gate.pause(), gate.resume(), gate.check_state("open"), gate.check_traffic_paused()):
+        for each in (gate.pause(), gate.resume(), gate.check_open(), gate.check_traffic_paused(held=False)):
             assert each.not_configured is Absent.GATE
         assert gate.check_commands().not_configured is Absent.GATE
         assert gate.pause().name is ActionName.PAUSE_TRAFFIC
@@ -87,7 +87,7 @@ def test_nothing_is_asked_where_nothing_is_named(tmp_path: Path) -> None:
         metrics = Metrics(http, None, None, 1)
         about = {
             Absent.PUBLIC_ADDRESS: (gate.check_serves("v1"), gate.check_answers(), gate.check_consistent(lambda: True)),
-            Absent.GATE: (gate.check_commands(), gate.check_state("closed")),
+            Absent.GATE: (gate.check_commands(), gate.check_paused(held=True)),
             Absent.HEALTH: (health.check_live(), health.check_ready(), health.check_requests_fit()),
             Absent.METRICS: (metrics.check_with_token(), metrics.check_without_token()),
         }

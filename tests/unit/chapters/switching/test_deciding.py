@@ -77,9 +77,28 @@ def test_jobs_that_may_overlap_come_up_beside_too(tmp_path: Path) -> None:
 def test_person_closes_the_gate_first(tmp_path: Path) -> None:
     """It is on record as a person's decision."""
     parts = context(tmp_path, options=Options(close_gate_first=True))
-    assert [each.obstacle for each in switchover(parts).reasons] == [Obstacle.ASKED_FOR]
+    found = switchover(parts)
+    assert [each.obstacle for each in found.reasons] == [Obstacle.ASKED_FOR]
+    assert found.meanwhile is Meanwhile.HELD
     (entry,) = [each for each in parts.incident.journal.entries if each["kind"] == "decision"]
     assert (entry["answer"], entry["option"]) == ("behind-closed-gate", ["--close-gate-first"])
+
+
+@pytest.mark.parametrize(
+    ("strategy", "meanwhile"),
+    [
+        ("image-only", Meanwhile.HELD),
+        ("bridge", Meanwhile.HELD),
+        ("downgrade", Meanwhile.PAUSED),
+        ("forward-fix", Meanwhile.PAUSED),
+        (None, Meanwhile.PAUSED),
+    ],
+)
+def test_requests_wait_where_no_migration_runs(tmp_path: Path, strategy: str | None, meanwhile: Meanwhile) -> None:
+    """Nor where none was decided on yet: the more careful one is planned."""
+    parts = context(tmp_path, options=Options(close_gate_first=True))
+    parts.incident.facts.strategy = strategy
+    assert switchover(parts).meanwhile is meanwhile
 
 
 @pytest.mark.parametrize(("first", "mode"), [(False, "beside"), (True, "behind-closed-gate")])

@@ -129,6 +129,47 @@ def test_what_was_proved_counts_while_nothing_happens(then: Container, *, undist
     assert asked == ([(proved.seen, ["c1"])] if then == api() else [])
 
 
+@pytest.mark.parametrize(
+    ("containers", "ok"),
+    [
+        pytest.param([api()], True, id="healthy"),
+        pytest.param([api(health="none")], True, id="without-a-health-check"),
+        pytest.param([api(), api(id="c2", health="starting")], False, id="one-starts-still"),
+        pytest.param([api(state="restarting", health="none")], False, id="restarts"),
+    ],
+)
+def test_healthy_now_takes_one_look(containers: list[Container], *, ok: bool) -> None:
+    """Who waits for users looks whether every container is healthy, and not for how long."""
+    health, _ = health_of(*containers)
+    found = health.check_healthy_now()
+    assert found.observe().ok is ok
+    assert (found.told_by_engine, "restart" in found.expected) == (True, False)
+
+
+def test_window_begins_where_it_was_first_seen_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was healthy behind the gate needs only the rest of its time once users meet it; an event begins it anew."""
+    now = [100.0]
+    monkeypatch.setattr("runbook.production.service.health.time.monotonic", lambda: now[0])
+    health, _ = health_of(api())
+    health._undisturbed_since = lambda moment, _ids: moment < 103
+    assert health.check_healthy_now().observe().ok
+    now[0] += DEADLINES.stable / 2
+    seen = health.check_containers_healthy().observe()
+    assert (seen.ok, seen.again) == (False, pytest.approx(DEADLINES.stable / 2))
+    now[0] = 105.0
+    assert health.check_containers_healthy().observe().ok
+    health._undisturbed_since = lambda _moment, _ids: False
+    assert not health.check_containers_healthy().observe().ok
+
+
+def test_who_meets_a_container_that_fails_is_said() -> None:
+    """Before the gate opens nobody; afterwards everybody."""
+    health, _ = health_of(api())
+    assert "users have not met it yet" in health.check_containers_healthy().next_step
+    assert "users have not met it yet" in health.check_healthy_now().next_step
+    assert health.check_containers_healthy("traffic is open").next_step == "read the container's log; traffic is open"
+
+
 def port_of(url: str) -> int:
     return int(url.rpartition(":")[2])
 

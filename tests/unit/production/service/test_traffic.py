@@ -1,5 +1,7 @@
 """The traffic gate: its state is its own word, and users see what the public address answers."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from runbook.production.service.traffic import TrafficGate
 from runbook.settings.application import ServiceCommand, TrafficSettings
 from tests.support.engine_server import FakeEngine, container
 from tests.support.parts import Reply, asking, host, production, serving
+
+RELEASED = {"X-Release": "v1"}
 
 
 def gate_of(
@@ -67,9 +71,76 @@ def test_only_a_gate_that_holds_may_say_so(tmp_path: Path) -> None:
 
 def test_held_gate_does_not_stop_who_goes_on(tmp_path: Path) -> None:
     """Nobody asks the public address while it would only wait."""
-    (tmp_path / "gate").write_text("held")
-    gate = gate_of(tmp_path, hold=ServiceCommand(command=("sh", "-c", "echo held > gate")))
-    assert gate.check_consistent(lambda: True).observe().ok
+    assert holding(tmp_path).check_consistent(lambda: True).observe().ok
+
+
+def holding(folder: Path, http: object = None, url: str = "http://127.0.0.1:1", said: str = "held") -> TrafficGate:
+    """A gate that can hold, and says so."""
+    (folder / "gate").write_text(said)
+    return gate_of(folder, http, url, hold=ServiceCommand(command=("sh", "-c", "echo held > gate")))
+
+
+def test_closed_gate_need_not_hold(tmp_path: Path) -> None:
+    """Nobody who was refused is made to wait; how long a request waits at most is on record."""
+    hold = holding(tmp_path, said="closed").hold()
+    assert hold.already() == "the gate is closed"
+    assert hold.members["longest_wait"] == 10
+    assert "longest_wait" not in gate_of(tmp_path).pause().members
+
+
+@pytest.mark.parametrize(
+    ("said", "may_be_held", "ok"),
+    [
+        ("held", True, True),
+        ("closed", True, True),
+        ("closed", False, True),
+        ("held", False, False),
+        ("open", True, False),
+    ],
+)
+def test_gate_lets_no_request_through(tmp_path: Path, said: str, *, may_be_held: bool, ok: bool) -> None:
+    """It is closed, or holds where that was wanted."""
+    assert holding(tmp_path, said=said).check_paused(held=may_be_held).observe().ok is ok
+
+
+def late(reply: Reply, seconds: float) -> Callable[[object], Reply]:
+    """An answer that comes only then."""
+
+    def answer(_asked: object) -> Reply:
+        time.sleep(seconds)
+        return reply
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "ok", "says"),
+    [
+        pytest.param(late(Reply(200), 1.0), True, "lets a request wait; the gate is held", id="it-waits"),
+        pytest.param(late(Reply(503), 0), True, "answers 503; the gate is held", id="waited-for-too-long"),
+        pytest.param(late(Reply(200, headers=RELEASED), 0), False, "contradiction: the gate says held", id="answered"),
+        pytest.param(late(Reply(503, headers=RELEASED), 0), False, "contradiction", id="answered-with-an-error"),
+        pytest.param(late(Reply(200), 0), False, "contradiction: the gate says held", id="somebody-answers"),
+    ],
+)
+def test_held_gate_is_proved_by_a_short_request(
+    tmp_path: Path, answer: Callable[[object], Reply], says: str, *, ok: bool
+) -> None:
+    """A request that is not answered within a moment waits; an answer of the application shows that it got through."""
+    with serving(answer) as server, asking() as http:
+        began = time.monotonic()
+        found = holding(tmp_path, http, server.url).check_traffic_paused(held=True).observe()
+        assert time.monotonic() - began < 0.9, "users wait meanwhile"
+    assert (found.ok, says in found.seen) == (ok, True), found.seen
+    assert not holding(tmp_path, said="held").check_paused(held=False).observe().ok
+
+
+def test_request_that_waits_closes_no_gate(tmp_path: Path) -> None:
+    """Where requests are to be refused, one that waits does not show it; nor does an address that nobody reaches."""
+    with serving(late(Reply(200), 1.0)) as server, asking() as http:
+        assert not holding(tmp_path, http, server.url).check_traffic_paused(held=False).observe().ok
+        with pytest.raises(Inconclusive, match="gave no answer"):
+            holding(tmp_path, http).check_traffic_paused(held=True).observe()
 
 
 def test_pausing_and_resuming_converge(tmp_path: Path) -> None:
@@ -80,13 +151,10 @@ def test_pausing_and_resuming_converge(tmp_path: Path) -> None:
     assert gate.resume().already() == "the gate is open"
     host().check(gate.pause().commands[0])
     assert gate.pause().already() == "the gate is closed"
-    assert wait_for(gate.check_state("closed")).seen.ok
-    assert not wait_for(gate.check_state("open")).seen.ok
+    assert wait_for(gate.check_paused(held=False)).seen.ok
+    assert not wait_for(gate.check_open()).seen.ok
     host().check(gate.resume().commands[0])
-    assert wait_for(gate.check_state("open")).seen.ok
-
-
-RELEASED = {"X-Release": "v1"}
+    assert wait_for(gate.check_open()).seen.ok
 
 
 @pytest.mark.parametrize(
@@ -125,7 +193,7 @@ def test_only_the_gateway_pauses_traffic(tmp_path: Path, reply: Reply, *, paused
     """An error of the application itself shows that requests still reach it."""
     (tmp_path / "gate").write_text("closed")
     with serving(lambda _asked: reply) as server, asking() as http:
-        assert wait_for(gate_of(tmp_path, http, server.url).check_traffic_paused()).seen.ok is paused
+        assert wait_for(gate_of(tmp_path, http, server.url).check_traffic_paused(held=False)).seen.ok is paused
 
 
 def test_no_answer_is_neither_served_nor_paused(tmp_path: Path) -> None:
@@ -134,14 +202,14 @@ def test_no_answer_is_neither_served_nor_paused(tmp_path: Path) -> None:
     with asking() as http:
         gate = gate_of(tmp_path, http, "http://127.0.0.1:1")
         assert wait_for(gate.check_serves("v1")).unknown is not None
-        assert wait_for(gate.check_traffic_paused()).unknown is not None
+        assert wait_for(gate.check_traffic_paused(held=False)).unknown is not None
 
 
 def test_open_gate_pauses_no_traffic(tmp_path: Path) -> None:
     """Users who get a 503 while the gate says open get it from something else."""
     (tmp_path / "gate").write_text("open")
     with serving(lambda _asked: Reply(503)) as server, asking() as http:
-        found = wait_for(gate_of(tmp_path, http, server.url).check_traffic_paused()).seen
+        found = wait_for(gate_of(tmp_path, http, server.url).check_traffic_paused(held=False)).seen
     assert not found.ok
     assert "contradiction: the gate says open" in found.seen
 
@@ -284,16 +352,16 @@ def test_gate_whose_container_stands_still_is_not_waited_for(
     site.containers = lambda: [gateway(state)]
     (tmp_path / "docker").write_text("#!/bin/sh\necho closed\n")
     (tmp_path / "docker").chmod(0o755)
-    found = gate.check_state("open").observe()
+    found = gate.check_open().observe()
     assert (found.ok, found.final, "nothing starts it again" in found.seen) == (False, final, final)
-    assert gate.check_state("closed").observe().ok
+    assert gate.check_paused(held=False).observe().ok
     engine.inside = lambda *_: (1, "", "no gate")
     (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
     if final:
-        assert gate.check_state("open").observe().final
+        assert gate.check_open().observe().final
     else:
         with pytest.raises(Inconclusive):
-            gate.check_state("open").observe()
+            gate.check_open().observe()
 
 
 def gateway(state: str) -> Container:

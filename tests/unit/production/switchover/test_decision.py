@@ -22,6 +22,7 @@ FREE = Circumstances(
     in_turn=("jobs",),
     follows="addresses",
     may_hold=True,
+    hold_seconds=20,
     memory=Memory(100 * _MIB, 1000 * _MIB),
 )
 
@@ -64,9 +65,31 @@ def with_api(**more: Any) -> Circumstances:
 def test_what_forbids_it_is_said(seen: Circumstances, obstacle: Obstacle, word: str) -> None:
     """Each obstacle by itself leads behind the closed gate, and stands among the reasons in words."""
     found = decide(seen)
-    assert (found.mode, found.meanwhile) == (SwitchMode.BEHIND_CLOSED_GATE, Meanwhile.PAUSED)
+    assert found.mode == SwitchMode.BEHIND_CLOSED_GATE
     assert [each.obstacle for each in found.reasons] == [obstacle]
     assert word in "; ".join(found.evidence)
+
+
+@pytest.mark.parametrize(
+    ("seen", "meanwhile", "told"),
+    [
+        (replace(FREE, gate_first=True), Meanwhile.HELD, "requests wait meanwhile, for 20 s at most"),
+        (replace(FREE, gate_first=True, schema_stays=False), Meanwhile.HELD, "requests wait"),
+        (replace(FREE, gate_first=True, follows=None), Meanwhile.HELD, "requests wait"),
+        (replace(FREE, gate_first=True, may_hold=False), Meanwhile.PAUSED, "requests are refused meanwhile"),
+        (replace(FREE, schema_stays=False, migrates=True), Meanwhile.PAUSED, "requests are refused meanwhile"),
+    ],
+)
+def test_requests_wait_behind_the_gate_where_it_can_hold(seen: Circumstances, meanwhile: Meanwhile, told: str) -> None:
+    """A migration's time grows with the data: they are refused then, as where the gate cannot hold."""
+    found = decide(seen)
+    assert (found.mode, found.meanwhile) == (SwitchMode.BEHIND_CLOSED_GATE, meanwhile)
+    assert found.evidence[-1].startswith(told)
+
+
+def test_without_a_gate_nothing_is_said_of_requests() -> None:
+    """There is nothing that would keep them back."""
+    assert [each for each in decide(replace(FREE, gate=False, may_hold=False)).evidence if "requests" in each] == []
 
 
 @pytest.mark.parametrize(

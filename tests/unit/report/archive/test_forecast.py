@@ -42,6 +42,14 @@ def test_one_that_measured_one_thing() -> None:
     )
 
 
+def test_requests_that_waited_are_told_from_refused_ones() -> None:
+    """Where some of them were refused, traffic was paused."""
+    held = [summary(day, 0.0, 4.0, held=True) for day in (2, 3)]
+    assert told(*held).startswith("about 0.0 s without service, requests wait for about 4.0 s (median")
+    assert "traffic paused for about" in told(*held, summary(4, 1.0, 4.0))
+    assert told(*held, summary(4, 1.0)).count("requests wait ") == 1, "one that paused nothing"
+
+
 @pytest.mark.parametrize(
     "other",
     [

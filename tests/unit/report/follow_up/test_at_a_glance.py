@@ -31,6 +31,7 @@ def closed(outcome: str, *changes: str) -> dict[str, Any]:
     return {"kind": "closed", "outcome": outcome, "changes_made": list(changes), "remaining": [], "reached": []}
 
 
+HELD = {"action": "hold_traffic", "longest_wait": 20.0}
 SWITCH = {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state": "off"}
 
 
@@ -58,6 +59,14 @@ SWITCH = {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state":
             "strategy downgrade, since the verdict on the migrations is breaking",
             RESUME,
             id="paused",
+        ),
+        pytest.param(
+            [paused("2026-01-01T03:00:05.000000Z") | HELD, probes(200, 503), closed("failed", "x")],
+            "not served: traffic is held since 03:00:05 UTC; a request waits for 20 s at most, and is then refused",
+            False,
+            "nothing",
+            RESUME,
+            id="held",
         ),
         pytest.param(
             [probes(200, 502, 0), closed("failed", "x")],

@@ -20,6 +20,7 @@ from tests.support.telling import about as named
 
 NAME = "20251218T030000Z-shop-rollback"
 HEAD = "ab" * 32
+HELD = {"action": "hold_traffic", "longest_wait": 20.0}
 OFF = {"variable": "EXPORT_MODE", "value": "off", "state": "off", "owner": "orders team", "remind_after": "2d"}
 ON = OFF | {"value": "on", "state": "on"}
 
@@ -225,6 +226,31 @@ def test_users_who_are_kept_out_come_first() -> None:
         ToDo("It stopped at “Then the api is ready”. What helps: read its log."),
         ToDo("Go on with what is left: Users return. What is done already is not done twice.", RESUME),
     )
+
+
+@pytest.mark.parametrize(
+    ("looked", "by", "waits"),
+    [
+        (False, "held by this incident since 2025-12-18T03:01:00Z", "for 20 s at most"),
+        (True, "held by nobody that this record knows of", "for as long as the gateway holds it"),
+    ],
+)
+def test_users_who_wait_are_refused_in_the_end(looked: bool, by: str, waits: str) -> None:  # noqa: FBT001 - who held it
+    """A gate that holds does not hold for ever; its own word, too, says no more than that it holds."""
+    journal = Journal()
+    if looked:
+        journal.observe("after", gate="held", public={"by": "held", "seen": "http://x lets a request wait"})
+    else:
+        journal.add("action", state="begun", **(named("user traffic is held") | HELD))
+    first = journal.closed("failed", (), "x").to_do[0]
+    told = f"Resume traffic: the gate was {by} (a request waits {waits}, and is then refused), as far as this"
+    assert first.text.startswith(told)
+
+
+def test_gate_that_says_held_and_lets_users_in_is_not_known_to_hold() -> None:
+    """As with a closed one."""
+    journal = Journal().observe("after", gate="held", public={"by": "application", "seen": "http://x answers 200"})
+    assert "Resume traffic" not in words(journal.closed("failed", (), "x"))
 
 
 def test_what_is_for_another_way_back_is_not_to_do() -> None:

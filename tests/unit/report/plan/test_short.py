@@ -174,12 +174,36 @@ def test_nothing_to_do() -> None:
             Interruption(count=1, since="2025-12-15", until="2025-12-15", paused=4.4, rehearsed=True),
             "  Users: traffic paused for about 4 s (last rehearsal, 2025-12-15)",
         ),
+        (
+            Interruption(count=1, since="2025-12-15", until="2025-12-15", paused=4.4, held=True),
+            "  Users: requests wait for about 4 s (last incident, 2025-12-15)",
+        ),
         (Interruption(count=1, since="", until=""), "  Users: the expected interruption is not known"),
     ],
 )
 def test_expected_interruption_is_told(cost: Interruption, told_of_it: str) -> None:
     """Where somebody knows it, with what it rests on."""
     assert f"\n{told_of_it}\n" in "\n".join(told(plans.regression(), interruption=cost))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "line"),
+    [
+        ("image-only", "  switch      behind-closed-gate  api twice (113 of 5022 MiB); requests wait"),
+        ("bridge", "  switch      behind-closed-gate  requests wait meanwhile"),
+        ("downgrade", "  switch      behind-closed-gate  requests wait meanwhile"),
+    ],
+)
+def test_what_becomes_of_requests_is_told(strategy: str, line: str) -> None:
+    """Why it is behind the gate goes without saying where the schema changes; what requests meet does not."""
+    behind = {"switchover": plans.SWITCHOVER | {"mode": "behind-closed-gate"}, "strategy": strategy}
+    assert line in told(plans.entries(dict(plans.FACTS) | behind))
+
+
+def test_emergency_shows_the_turns_of_the_gate() -> None:
+    """Requests wait for as long as the services are redeployed."""
+    lines = [each.split() for each in told(plans.export_leak())]
+    assert ["~", "traffic", "open", "→", "held", "→", "open"] in lines
 
 
 def test_hostile_text_moves_nothing() -> None:
