@@ -52,9 +52,9 @@ def record_decision(context: Context) -> Check:
 def _by_verdict(context: Context) -> Observation:
     """Judge, and decide by that for the way back, or for the bridge that a person chose."""
     known = migration_facts.of(context)
-    all_evidence, proposal, more = _all_evidence(context)
+    all_evidence, proposal, left = _all_evidence(context)
     found = all_evidence.assessment
-    verdict, evidence = found.verdict, [*found.evidence, *all_evidence.sources, *more]
+    verdict, evidence = found.verdict, [*found.evidence, *all_evidence.sources, *left]
     option: tuple[str, ...] = ()
     if verdict is Verdict.REVIEW and context.options.verdict:
         verdict = Verdict(context.options.verdict)
@@ -76,24 +76,32 @@ def _by_verdict(context: Context) -> Observation:
         return _bridged(context, proposal)
     if strategy is not None:
         context.incident.record_fact("strategy", strategy)
-    return Observation(strategy is not None, f"verdict {verdict}: {'; '.join(evidence)}", final=True)
+    told = f"verdict {verdict}: {'; '.join(evidence)}{_asked_earlier(all_evidence, proposal)}"
+    return Observation(strategy is not None, told, final=True)
+
+
+def _asked_earlier(judged: Judged, proposal: "Proposal | None") -> str:
+    """Which runs tried it, where that was not this one. A plan and its execution have one verdict."""
+    tried = {
+        "the schema": judged.trial.by if judged.trial else "",
+        "the bridge": proposal.by if proposal else "",
+    }
+    return "".join(f"; {what} was tried by {run}, and not again" for what, run in tried.items() if run)
 
 
 def _all_evidence(context: Context) -> tuple[Judged, "Proposal | None", list[str]]:
-    """The verdict, a bridge where the target cannot use the schema as it is, and more sentences on the evidence.
+    """The verdict, a bridge where the target cannot use the schema as it is, and what is left of the copy, if anything.
 
     One copy of the schema serves both, and production is asked the same but once.
     """
-    copy, proposal, more = SchemaCopy(context), None, []
+    copy, proposal = SchemaCopy(context), None
     with context.database.remembering(), copy.removed_afterwards():
         found = judged(context, copy)
         if found.assessment.verdict in {Verdict.BREAKING, Verdict.REVIEW}:
             from runbook.chapters.evidence.bridging import proposed  # noqa: PLC0415 - as above
 
             proposal = proposed(context, found, copy)
-    if proposal and proposal.by:
-        more.append(f"the bridge was tried on a copy of the schema by {proposal.by}, and not again")
-    return found, proposal, [*more, *filter(None, [copy.left])]
+    return found, proposal, [copy.left] if copy.left else []
 
 
 def _bridged(context: Context, proposal: "Proposal") -> Observation:

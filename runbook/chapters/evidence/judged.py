@@ -166,10 +166,9 @@ def _of_refused(verdict: Verdict, sql: str, table: str, message: str) -> Finding
 
 
 def _told(trial: "TrialResult", by_sql: Iterable[Finding], on_copy: Iterable[Finding]) -> Iterator[str]:
-    """Sentences on the trial, which do not depend on how long it took."""
+    """Sentences on the trial, which do not depend on how long it took, or on which run made it."""
     back = f"the downgrade does not lead back: {trial.no_way_back}" if trial.no_way_back else "down and up again closed"
-    earlier = f" by {trial.by}, and not again" if trial.by else ""
-    yield f"tried on a copy of the schema{earlier}: {trial.passed} statements of the target's code were taken; {back}"
+    yield f"tried on a copy of the schema: {trial.passed} statements of the target's code were taken; {back}"
     if trial.apart is not None:
         more = len(trial.apart) - _FEW
         few = "; ".join([*trial.apart[:_FEW], *([f"{more} more"] if more > 0 else [])])
