@@ -1,5 +1,6 @@
 """The lock as a run holds it: taken before anything is begun, kept with signs of life, let go of at every ending."""
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -8,6 +9,9 @@ from typing import Any
 from runbook.errors import RunbookError
 from runbook.production.compose import Production
 from runbook.shared_state.lock import Heartbeat, Held, Lock
+
+#: Seconds for which a look at the lock counts: between the intent and the first command of a change.
+_MOMENT = 0.25
 
 
 class RunLock:
@@ -20,6 +24,8 @@ class RunLock:
         self._incident = incident
         self._way_on = way_on
         self._taken_over: Held | None = None
+        #: When it was seen last that it is this run's.
+        self._seen = float("-inf")
         #: What became of it, in words.
         self.state = "not taken"
 
@@ -31,7 +37,10 @@ class RunLock:
 
     def keep(self) -> None:
         """Make sure that it is this run's still. Raises LockLost when it is not."""
-        self._lock.heartbeat()
+        now = time.monotonic()
+        if now - self._seen > _MOMENT:
+            self._lock.heartbeat()
+            self._seen = now
 
     def release(self) -> None:
         """Let go of it, however far `take` came; never raises, since what it would say belongs to the last lines."""

@@ -1,10 +1,12 @@
 """The locks of several hosts: taken one by one in their order, all or none, and kept together."""
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from harness.session import run_lock
 from harness.session.run_lock import RunLock, RunLocks
 from runbook.errors import LockHeld, LockLost
 
@@ -34,6 +36,29 @@ class OneLock:
 
 def locks(found: Mapping[str, OneLock]) -> RunLocks:
     return RunLocks(cast("dict[str, RunLock]", found))
+
+
+def test_lock_that_was_seen_a_moment_ago_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is lost stops every change from then on."""
+    looks: list[bool] = []
+
+    def heartbeat() -> None:
+        looks.append(True)
+        if len(looks) > 2:
+            raise LockLost("the lock of this run was taken away", "find out who is at work")
+
+    lock = RunLock(cast("Any", SimpleNamespace(directory="/srv/shop")), "incident", str)
+    vars(lock)["_lock"].heartbeat = heartbeat
+    lock.keep()
+    lock.keep()
+    assert len(looks) == 1
+    monkeypatch.setattr(run_lock, "_MOMENT", -1.0)
+    lock.keep()
+    assert len(looks) == 2
+    monkeypatch.setattr(run_lock, "_MOMENT", 0.0)
+    for _ in range(2):
+        with pytest.raises(LockLost):
+            lock.keep()
 
 
 def test_all_are_taken_in_their_order() -> None:

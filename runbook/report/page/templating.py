@@ -2,10 +2,13 @@
 
 import json
 import shlex
+import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from runbook import markdown
@@ -18,11 +21,26 @@ STYLE = TEMPLATES / "record.css"
 SCRIPT = TEMPLATES / "record.js"
 
 
+class Compiled(FileSystemBytecodeCache):
+    """Templates as they were compiled before, beside Python's own compiled modules, and kept where those are."""
+
+    def __init__(self, folder: Path = Path(__file__).parent / "__pycache__") -> None:
+        # What is compiled depends on this file too.
+        super().__init__(str(folder), f"%s.{Path(__file__).stat().st_mtime_ns}.jinja")
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep a template; where that is not possible it is compiled again."""
+        if not sys.dont_write_bytecode:
+            with suppress(OSError):
+                super().dump_bytecode(bucket)
+
+
 @cache
 def environment(folder: Path = TEMPLATES) -> Environment:
     """The environment of HTML templates in `folder`, or else here: it escapes all, and shows what would conceal."""
     found = Environment(
         loader=FileSystemLoader([folder, TEMPLATES]),
+        bytecode_cache=Compiled(),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_finalize,
@@ -40,6 +58,7 @@ def markdown_environment() -> Environment:
     """The environment of the Markdown template: a value is a line of plain text, or code by a filter."""
     found = Environment(  # noqa: S701 - not HTML: `finalize` escapes it for Markdown
         loader=FileSystemLoader(TEMPLATES),
+        bytecode_cache=Compiled(),
         undefined=StrictUndefined,
         finalize=_escaped,
         trim_blocks=True,
