@@ -31,6 +31,7 @@ def closed(outcome: str, *changes: str) -> dict[str, Any]:
     return {"kind": "closed", "outcome": outcome, "changes_made": list(changes), "remaining": [], "reached": []}
 
 
+RESTORE = {"path": "/d", "sha256": "0" * 64, "database": "shop", "kept_as": "shop_before_1"}
 SWITCH = {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state": "off"}
 
 
@@ -77,6 +78,14 @@ SWITCH = {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state":
             "the switch exports is turned: EXPORT_MODE=off",
             "",
             id="switch",
+        ),
+        pytest.param(
+            [fact("to restore", RESTORE), closed("passed")],
+            "not known: nothing was probed",
+            None,
+            "the dump /d takes the place of the database shop",
+            "",
+            id="restore",
         ),
     ],
 )
