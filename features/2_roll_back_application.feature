@@ -96,5 +96,12 @@ Feature: 2. Roll back the application version
   Scenario: The failed release goes on as before
     Given every container of the failed release still serves
     Then api and jobs run the failed release alone
+    And the failed release is in quarantine
     And the traffic gate is open
     And no rollback is open on the production host
+
+  @all_hosts @abandon @needs:abandoned
+  Scenario: The abandoned switch is announced
+    Given every container of the failed release still serves
+    When the abandoned switch is documented in the incident log
+    And the abandoned switch is announced in the incident channel

@@ -1,7 +1,7 @@
 Feature: 6. Restore a restore point
   When to use it: rows are lost or damaged, or a migration stopped half-way, and a dump on the host holds what is needed.
   Who may run it: whoever may deploy to production.
-  What it cannot undo: nothing is destroyed; the database that was live is kept under another name, with all that was written since the dump.
+  What it cannot undo: an announcement that was read. Nothing is destroyed: the database that was live is kept under another name, with all that was written since the dump.
 
   @restore @until:restored-beside @provides:dump-fits
   Scenario: The dump can be restored here
@@ -33,3 +33,9 @@ Feature: 6. Restore a restore point
     And the restored database and the live one change places
     Then the live database is the restored one
     And the rows of both databases are told
+
+  @all_hosts @restore @needs:restored
+  Scenario: The restore is announced
+    Given the state of production after the restore is on record
+    When the applied action is documented in the incident log
+    And the restore is announced in the incident channel

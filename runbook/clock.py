@@ -1,6 +1,9 @@
 """UTC times as the journal writes them."""
 
+import re
 from datetime import UTC, datetime
+
+_BEGAN = re.compile(r"([0-9]{8})T([0-9]{6})Z-.*?(-[0-9]+)?")
 
 
 def utc_now() -> str:
@@ -33,3 +36,13 @@ def seconds_between(began: str, ended: str) -> float:
     1.5
     """
     return (moment(ended) - moment(began)).total_seconds()
+
+
+def digits_of(incident: str) -> str:
+    """Return the digits of the time in an incident's name, with its number among those of that second; else empty.
+
+    >>> digits_of("20260131T235959Z-shop-restore-2")
+    '20260131235959-2'
+    """
+    found = _BEGAN.fullmatch(incident)
+    return "".join(filter(None, found.groups())) if found else ""

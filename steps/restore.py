@@ -3,7 +3,9 @@
 from pytest_bdd import given, then, when
 
 from runbook.actions import Action, Check
+from runbook.chapters import post_rollback_validation
 from runbook.chapters.context import Context
+from runbook.chapters.people import telling
 from runbook.chapters.restore import dump, places
 
 
@@ -70,3 +72,13 @@ def in_place(context: Context) -> Check:
 @then("the rows of both databases are told")
 def rows_told(context: Context) -> Check:
     return places.told(context)
+
+
+@given("the state of production after the restore is on record")
+def after_on_record(context: Context) -> Check:
+    return post_rollback_validation.written_down_after(context)
+
+
+@when("the restore is announced in the incident channel")
+def announced(context: Context) -> Action:
+    return telling.announcing_restore(context)

@@ -5,6 +5,7 @@ from pytest_bdd import given, then, when
 from runbook.actions import Action, Check
 from runbook.chapters import identify_target, roll_back_application, strategy, target
 from runbook.chapters.context import Context
+from runbook.chapters.people import applied, telling
 from runbook.chapters.switching import abandoning, beside, traffic
 
 
@@ -201,3 +202,13 @@ def traffic_let_on_to_failed(context: Context) -> Action:
 @then("api and jobs run the failed release alone")
 def only_failed_left(context: Context) -> Check:
     return abandoning.only_failed_left(context)
+
+
+@when("the abandoned switch is documented in the incident log")
+def abandoned_documented(context: Context) -> Action:
+    return applied.documenting_abandoned(context)
+
+
+@when("the abandoned switch is announced in the incident channel")
+def abandoned_announced(context: Context) -> Action:
+    return telling.announcing_abandoned(context)

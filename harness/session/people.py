@@ -14,7 +14,7 @@ from runbook.journal.journal import Journal
 from runbook.journal.of_host import HostJournal
 from runbook.notify.announcement import Channel
 from runbook.notify.teller import Teller
-from runbook.notify.telling import Stopped, Telling, Templates
+from runbook.notify.telling import Kind, Stopped, Telling, Templates
 from runbook.report.next_command import Next, next_command
 from runbook.report.step_digest import in_short
 from runbook.settings.people import Turn
@@ -25,7 +25,10 @@ _LONGEST_WHY = 500
 
 
 class People:
-    """Watches one run, and tells people of its turns; what an earlier run of the incident told is not told again."""
+    """Watches one run, and tells people of its turns; what an earlier run of the incident told is not told again.
+
+    One that abandons a switch goes another way than the runs before it, and so do those that come behind it.
+    """
 
     def __init__(
         self,
@@ -40,18 +43,14 @@ class People:
         self._expected = expected
         self._incident_now = incident
         settings = run.settings.announcement
-        # The messages are about releases; of a restore people are told by who makes it.
-        tells = run.mode is Mode.EXECUTE and run.kind != "restore"
-        self._turns = settings.turns if settings and tells else ()
+        self._turns = settings.turns if settings and run.mode is Mode.EXECUTE else ()
         self._templates = Templates(settings.templates if settings else None, journal.redactor.text)
         self._journal = journal
         self._teller = Teller(journal, open_channel)
         if self._turns:
             # Now, before anything is changed: later, loading it would compete with the change that is told of.
             import apprise  # noqa: F401, PLC0415
-        entries = run.earlier.entries if run.earlier else ()
-        done = (entry for entry in entries if entry["kind"] == "told" and entry["state"] == "done")
-        self._told = {(entry["turn"], entry["about"]) for entry in done}
+        self._told = _told_earlier(run)
 
     @property
     def _incident(self) -> Executor:
@@ -68,10 +67,14 @@ class People:
     def _tell_of(self, change: Action, state: str) -> None:
         if state == "begun" and change.scope in (Scope.PRODUCTION, Scope.NOTES):
             self._tell(Turn.STARTED)
-        elif self._run.abandons or "emergency" in self._run.kind:
-            return  # traffic goes on to the failed release, or was held for some seconds
-        elif state != "begun" and change.name is ActionName.RESUME_TRAFFIC and self._incident.changes_made:
+        elif "emergency" in self._run.kind:
+            return  # traffic was held for some seconds
+        elif change.name is ActionName.RESUME_TRAFFIC and self._was_resumed(state):
             self._tell(Turn.TRAFFIC_RESUMED, host=self._host)
+
+    def _was_resumed(self, state: str) -> bool:
+        # Where a switch is abandoned, the gate was mostly never closed.
+        return state == "done" or (state != "begun" and not self._run.abandons and bool(self._incident.changes_made))
 
     def ended(self, outcome: Outcome, closing: Mapping[str, Any]) -> None:
         """Tell how a run stopped that did not come to its end; `closing` is what its last entry will say."""
@@ -117,6 +120,20 @@ class People:
 
     def _telling(self, host: str) -> Telling:
         name, emergency = self._run.settings.project.name, "emergency" in self._run.kind
+        kind = Kind.ABANDON if self._run.abandons else Kind.RESTORE if self._run.kind == "restore" else Kind.ROLLBACK
         hosts = host or ", ".join(filter(None, self._run.on_each))
         name = f"{name} on {hosts}" if hosts else name
-        return replace(telling_of(self._incident, name, emergency=emergency), expected=self._expected())
+        return replace(telling_of(self._incident, name, kind, emergency=emergency), expected=self._expected())
+
+
+def _told_earlier(run: Run) -> set[tuple[str, str]]:
+    """What earlier runs of the incident told on the way that this run goes: each turn, and what it was about."""
+    told: set[tuple[str, str]] = set()
+    abandons = False
+    for entry in run.earlier.entries if run.earlier else ():
+        if entry["kind"] == "resumed" and bool(entry.get("abandons")) is not abandons:
+            abandons = not abandons
+            told.clear()
+        elif entry["kind"] == "told" and entry["state"] == "done":
+            told.add((entry["turn"], entry["about"]))
+    return told if run.abandons is abandons else set()

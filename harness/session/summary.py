@@ -169,7 +169,8 @@ def _next(conduct: RunSession) -> list[str]:
     following = _of_part(conduct) or next_command(entries)
     if following is None:
         return lines
-    lines += [f"{following.why}:", f"  {following.command}"]
+    for each in filter(None, (following, following.then)):
+        lines += [f"{each.why}:", f"  {each.command}"]
     if not conduct.run.abandons and (back := abandoning(entries)):
         lines += ["or, to take the target's containers away again and leave the failed release as it is:", f"  {back}"]
     return lines

@@ -101,7 +101,8 @@ class Progress(EventListener):
         does = "changes nothing" if self._plan else "CHANGES this production"
         self._plain.begin()
         if not run.is_plan or self._shows_all:
-            self._say(f"{run.kind.upper()} of {run.settings.project.name} — {does}", Style.HEADING)
+            what = "abandoning the switch" if run.abandons else run.kind
+            self._say(f"{what.upper()} of {run.settings.project.name} — {does}", Style.HEADING)
         if self._shows_all or not run.is_plan:
             self._opened(run)
         self.now.standing.project = run.settings.project.name

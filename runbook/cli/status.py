@@ -115,9 +115,21 @@ def _bridge(context: Context) -> str:
 def _quarantine(context: Context) -> str:
     count = len(context.quarantine.incidents())
     failed = "1 incident" if count == 1 else f"{count} incidents"
-    digests = [each for each in running_release(context).digests.values() if each]
-    reason = context.quarantine.reason(digests)
+    reason = _reason(context)
     return f"{failed}; what runs is {f'in it: {reason}' if reason else 'not in it'}"
+
+
+def _reason(context: Context) -> str | None:
+    """Why what runs is in quarantine; None where it is not."""
+    return context.quarantine.reason([each for each in running_release(context).digests.values() if each])
+
+
+def _failed_before(context: Context) -> bool:
+    """Tell whether what runs is known to be in quarantine."""
+    try:
+        return _reason(context) is not None
+    except RunbookError:
+        return False
 
 
 def _validated(context: Context) -> list[str]:
@@ -162,6 +174,8 @@ def following(context: Context, settings: Path, reports: Path) -> str:
         why = "traffic is held" if gate == "held" else "traffic is paused"
         if gate == "held" and (incident := _emergency_that_holds(reports)):
             words = ["emergency", "--resume", incident, "--execute", name]
+    elif _failed_before(context):
+        why = "what runs has failed before, and is in quarantine"
     elif not newest or newest[0].tag != tag:
         words, why = ["validate"], "what runs is not the newest validated release"
     return f"next: {shlex.join(['runbook', *words, *given])}\n{' ' * 6}{why}"

@@ -40,6 +40,7 @@ _PINNED = frozenset(
         "restore point",
         "kept rows",
         "schema before",
+        "to restore",
         "restored",
         "switch",
         "ticket",

@@ -131,6 +131,11 @@ class Snapshot(_Part):
         by, seen = (self.public.by, self.public.seen) if self.public else ("", "")
         return self.gate in ("closed", "held") and contradiction(str(self.gate), by, seen) is None
 
+    @property
+    def stands_still(self) -> bool:
+        """Tell whether every container of the application is stopped."""
+        return all(each.state in ("exited", "created") for each in self.containers if each.service in self.digests)
+
 
 class ReleaseFact(_Part):
     """A release on its digests."""
@@ -359,13 +364,16 @@ class RowsOf(_Part):
 
 
 class RestoredFact(_Part):
-    """A dump that took the live database's place: which, its revisions, and under which name that one is kept.
+    """A dump that takes the live database's place: which, its revisions, and under which name that one is kept.
 
-    `start` is what is typed to serve users from it, `remove` what removes the database that is kept.
+    `size` is in bytes; `made` is when the dump was begun, in pg_dump's words. `rows` are counted when it has taken that
+    place. `start` is what is typed to serve users from it, `remove` what removes the database that is kept.
     """
 
     path: str
     sha256: str
+    size: int | None = None
+    made: str = ""
     database: str
     kept_as: str
     revisions: tuple[str, ...] = ()
@@ -497,6 +505,8 @@ class Facts(BaseModel):
     kept_rows: KeptRows | None = None
     schema_before: SchemaBefore | None = None
     half_way: HalfWay | None = None
+    #: Known before any change, and without rows.
+    to_restore: RestoredFact | None = None
     restored: RestoredFact | None = None
     switch: TurnedSwitch | None = None
     #: The follow-up ticket's address.
@@ -552,6 +562,11 @@ class Facts(BaseModel):
         beside = self.switchover.mode is SwitchMode.BESIDE
         held = self.switchover.meanwhile is Meanwhile.HELD
         return f"{self.strategy}{' beside' if beside else ' held' if held else ''}"
+
+    @property
+    def left_stopped(self) -> bool:
+        """Tell whether a restore has left the application stopped, as far as it was looked at since."""
+        return self.restored is not None and (not isinstance(self.after, Snapshot) or self.after.stands_still)
 
     @property
     def target_tag(self) -> str:

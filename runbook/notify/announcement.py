@@ -77,12 +77,16 @@ class Channel:
             )
         return f"accepted by the incident channel ({self.service}): {title}"
 
-    def announcing(self, title: str, text: str, head: str = "", what: str = "the rollback") -> Action:
-        """The change that tells people that `what` is done; `head` is the journal's head hash that it names."""
+    def announcing(self, title: str, text: str, head: str = "", what: str = "the rollback", kind: str = "") -> Action:
+        """The change that tells people that `what` is done; `head` is the journal's head hash that it names.
+
+        `kind` tells it from another announcement of the same incident.
+        """
         return Action(
             ActionName.ANNOUNCE,
             f"{what} is announced",
             scope=Scope.PEOPLE,
             resource=self.service,
+            new=kind or None,
             message=Message(title, text, lambda: self.send(Turn.DONE, title, text), head),
         )

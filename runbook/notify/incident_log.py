@@ -7,7 +7,7 @@ import shlex
 import stat
 import time
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from runbook.actions import Action, ActionName, Message, Scope
@@ -16,7 +16,8 @@ from runbook.hosts.command import Command
 from runbook.hosts.host import Host
 from runbook.incident.facts import Facts
 from runbook.notify.markup import MARKDOWN
-from runbook.notify.wording import from_to, is_forward, schema_told, switched_off
+from runbook.notify.telling import Kind
+from runbook.notify.wording import from_to, is_forward, restore_told, schema_told, switched_off
 from runbook.settings.people import IncidentLogSettings
 
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9./:#-]+")
@@ -37,6 +38,7 @@ class Applied(NamedTuple):
     record: str
     restore_point: str = ""
     ticket: str = ""
+    kind: Kind = Kind.ROLLBACK
 
 
 def entry(applied: Applied, facts: Facts, redact: Callable[[str], str]) -> tuple[str, str]:
@@ -49,6 +51,21 @@ def entry(applied: Applied, facts: Facts, redact: Callable[[str], str]) -> tuple
         lines += (
             [f"To be turned on again by: {text(switch.owner or 'nobody is named')}"] if switch.state == "off" else []
         )
+    elif restore := restore_told(facts):
+        title = f"{applied.project}: restored from {PurePosixPath(restore.dump).name}"
+        fits = f"once the env file names a release that fits the schema {restore.revisions}"
+        lines = [
+            *map(text, schema_told(facts, applied.restore_point)),
+            *([f"To start the application, {text(fits)}: {code(restore.start)}"] if restore.stands_still else []),
+            f"To remove the database {code(restore.kept_as)}, when nobody needs its rows: {code(restore.remove)}",
+        ]
+    elif applied.kind is Kind.ABANDON:
+        title = f"{applied.project}: the switch from {failed} to {target} was abandoned"
+        lines = [
+            f"{code(failed)} goes on as before, and stays in quarantine. What was wrong with it is not mended.",
+            f"What was started of {code(target)} was taken away.",
+            *map(text, switched_off(facts)),
+        ]
     else:
         title = f"{applied.project}: {'forward' if is_forward(facts) else 'rolled back'} from {failed} to {target}"
         lines = [
@@ -89,17 +106,21 @@ class IncidentLog:
                     f"correct incident_log.command in the settings: {shlex.join(('command', '-v', self._command[0]))}",
                 )
 
-    def documenting(self, incident: str, title: str, text: str) -> Action:
-        """The change that adds the entry; one that is in the file counts."""
-        written = f"## {title}\n\n{_marker(incident)}\n\n{text}\n"
+    def documenting(self, incident: str, title: str, text: str, kind: str = "") -> Action:
+        """The change that adds the entry; one that is in the file counts.
+
+        `kind` tells it from another entry of the same incident.
+        """
+        marker = f"<!-- rollback-runbook {incident}{f' {kind}' if kind else ''} -->"
+        written = f"## {title}\n\n{marker}\n\n{text}\n"
 
         def already() -> str | None:
-            there = self._file is not None and _marker(incident).encode() in _read(self._file)
+            there = self._file is not None and marker.encode() in _read(self._file)
             return f"the entry is in {self._file}" if there else None
 
         def send() -> str:
             if self._file:
-                _append(self._file, _marker(incident), written, self._deadline)
+                _append(self._file, marker, written, self._deadline)
                 return f"entered in {self._file}"
             self._host.check(Command(self._command, self._deadline, stdin=written.encode()))
             return f"taken by {self._command[0]}"
@@ -110,6 +131,7 @@ class IncidentLog:
             already=already,
             scope=Scope.PEOPLE,
             resource=str(self._file or self._command[0]),
+            new=kind or None,
             message=Message(title, text, send),
         )
 
@@ -117,10 +139,6 @@ class IncidentLog:
 def _link(address: str) -> str:
     """The address, where it is one that cannot be anything else in Markdown; else empty."""
     return address if _ADDRESS.fullmatch(address) else ""
-
-
-def _marker(incident: str) -> str:
-    return f"<!-- rollback-runbook {incident} -->"
 
 
 def _unwritable(path: Path) -> str:

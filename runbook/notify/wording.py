@@ -1,6 +1,74 @@
 """The facts of an incident in the words that people are told, whatever tells them."""
 
-from runbook.incident.facts import Facts, Strategy, Unknown
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from runbook.actions import not_known_yet
+from runbook.incident.facts import Facts, RowsOf, Snapshot, Strategy, Unknown
+
+#: As many tables are told whose rows differ; the journal has all.
+_MOST_TABLES = 6
+
+
+class Restore(NamedTuple):
+    """A restore in words: the dump, begun at `made`, and the former database, which is kept under another name.
+
+    `revisions_before` are those of the former database, `revisions` those of the dump. `start` and `remove` are what is
+    typed to serve users from it, and to remove the former database.
+    """
+
+    dump: str
+    made: str
+    size: str
+    sha256: str
+    database: str
+    kept_as: str
+    revisions_before: str
+    revisions: str
+    rows: str
+    start: str
+    remove: str
+    #: Whether the application is stopped.
+    stands_still: bool
+
+
+def restore_told(facts: Facts) -> Restore | None:
+    """The restore that the facts tell of, also one to come; None where there is none."""
+    fact = facts.restored or facts.to_restore
+    if fact is None:
+        return None
+    before = facts.before.revisions if isinstance(facts.before, Snapshot) else Unknown(unknown="")
+    return Restore(
+        dump=fact.path,
+        made=fact.made or "an unknown time",
+        size="unknown" if fact.size is None else str(fact.size),
+        sha256=fact.sha256,
+        database=fact.database,
+        kept_as=fact.kept_as,
+        revisions_before="not known" if isinstance(before, Unknown) else _joined(before),
+        revisions=_joined(fact.revisions),
+        rows=rows_told(fact.rows) if facts.restored else not_known_yet("how many"),
+        start=fact.start,
+        remove=fact.remove,
+        stands_still=facts.restored is None or facts.left_stopped,
+    )
+
+
+def rows_told(rows: Sequence[RowsOf]) -> str:
+    """The rows of the tables that differ between the restored database and the former one, and how many do not."""
+    other = [each for each in rows if each.restored != each.before]
+    shown = [f"{each.table} {_number(each.restored)}, before {_number(each.before)}" for each in other[:_MOST_TABLES]]
+    more = [f"{len(other) - _MOST_TABLES} more tables differ"] if len(other) > _MOST_TABLES else []
+    same = len(rows) - len(other)
+    return "; ".join([*shown, *more, f"the same in {same} table{'' if same == 1 else 's'}"])
+
+
+def _number(rows: int | None) -> str:
+    return "no table" if rows is None else str(rows)
+
+
+def _joined(revisions: Sequence[str]) -> str:
+    return ", ".join(revisions) or "no revision"
 
 
 def restore_point_told(path: str, size: str, sha256: str) -> str:
@@ -10,6 +78,8 @@ def restore_point_told(path: str, size: str, sha256: str) -> str:
 
 def schema_told(facts: Facts, restore_point: str) -> list[str]:
     """What became of the schema, and where what was in it is kept; `restore_point` is in words, or empty."""
+    if restore := restore_told(facts):
+        return [*_restored(restore), *([restore_point] if restore_point else [])]
     now, judged = _heads(facts), facts.verdict.verdict if facts.verdict else "unknown"
     if is_forward(facts):
         return [f"The schema was migrated on to {now}, which the new release brought."]
@@ -22,9 +92,18 @@ def schema_told(facts: Facts, restore_point: str) -> list[str]:
         return [verdict, f"The schema was downgraded to {now}.", kept]
     if restore_point:
         return [verdict, "An earlier run, which broke off, downgraded the schema, or was about to.", restore_point]
-    if judged == "additive":
-        return [verdict, f"The schema stays at {', '.join(facts.revisions or ()) or 'unknown'}."]
-    return [verdict]
+    stays = f"The schema stays at {', '.join(facts.revisions or ()) or 'unknown'}."
+    return [verdict, *([stays] if judged == "additive" else [])]
+
+
+def _restored(restore: Restore) -> list[str]:
+    return [
+        f"The database {restore.database} is what a dump of {restore.made} held.",
+        f"Dump, on the production host: {restore.dump}, {restore.size} bytes, sha256 {restore.sha256}.",
+        f"Data loss: whatever was written since then is in the kept database {restore.kept_as} only; users miss it.",
+        f"Revisions: {restore.revisions_before} before, {restore.revisions} now.",
+        f"Rows: {restore.rows}.",
+    ]
 
 
 def switched_off(facts: Facts) -> list[str]:

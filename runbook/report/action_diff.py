@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from runbook.actions import Scope, not_known_yet
+from runbook.clock import digits_of
 
 
 class PlanDiff(StrEnum):
@@ -144,9 +145,14 @@ _STATES = {("planned", "done"), ("done", "already so"), ("already so", "already 
 
 
 def without_name(value: _Value, incident: str) -> _Value:
-    """The same JSON value with the incident's own name, which stands in paths and messages, taken out of it."""
+    """The same JSON value with the incident's own name, which stands in paths and messages, taken out of it.
+
+    So are the digits of its time, of which the names of databases beside the live one are made.
+    """
     if isinstance(value, str):
-        return value.replace(incident, "INCIDENT")  # type: ignore[return-value]  # a str for a str
+        digits = digits_of(incident)
+        told = value.replace(incident, "INCIDENT")
+        return told.replace(digits, "INCIDENT") if digits else told  # type: ignore[return-value]  # a str for a str
     if isinstance(value, list):
         return [without_name(item, incident) for item in value]  # type: ignore[return-value]  # a list for a list
     if isinstance(value, dict):
@@ -161,7 +167,7 @@ def as_planned(planned: str, executed: str) -> bool:
 
 def same_action(planned: str, executed: str) -> bool:
     """Tell whether a command or message is the planned one, but for what could not be known yet."""
-    return re.fullmatch(_NOT_KNOWN_YET.sub(r"\\S+", re.escape(planned)), executed) is not None
+    return re.fullmatch(_NOT_KNOWN_YET.sub(r"[^\\n]+", re.escape(planned)), executed) is not None
 
 
 def same_actions(planned: Sequence[str], executed: Sequence[str]) -> bool:

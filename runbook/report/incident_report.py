@@ -190,7 +190,7 @@ class IncidentReport:
     def going_on(self) -> str:
         """What to type to go on with it; empty for what changes nothing, and for an unlocking."""
         following = next_command(self._entries) if self.opened.get("mode") == "execute" else None
-        return following.command if following else ""
+        return following.going_on.command if following else ""
 
     @property
     def other_text(self) -> str:

@@ -5,7 +5,7 @@ gate, and a rollback that is under way; then at how the run ended.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runbook.actions import ActionName
@@ -21,10 +21,19 @@ _WAITS = ("planned", "decision needed")
 
 @dataclass(frozen=True)
 class Next:
-    """What to do next, and the command for it; without one there is none that would lead on."""
+    """What to do next, and the command for it; without one there is none that would lead on.
+
+    `then` is what goes on with the incident, where users come first.
+    """
 
     why: str
     command: str = ""
+    then: "Next | None" = None
+
+    @property
+    def going_on(self) -> "Next":
+        """What goes on with the incident."""
+        return self.then or self
 
 
 def next_command(entries: Sequence[Entry], *, end_unknown: bool = False) -> Next | None:
@@ -131,8 +140,14 @@ class _Told:
     def of_execution(self) -> Next | None:
         if self._outcome == "nothing to do":
             return self._validate()
+        started = self._start_again()
         if self._outcome == "passed" and not self._closed.get("remaining"):
-            return self._start_again()
+            return started
+        # Behind a restore people may not have been told yet, and users wait.
+        return replace(started, then=self._go_on()) if started else self._go_on()
+
+    def _go_on(self) -> Next | None:
+        """What goes on with an execution that did not come to its end."""
         if self._anew or self._half_way:
             return self._planned_anew() or self._brought_back()
         abandoning = ("--abandon",) if self._abandons else ()
@@ -160,7 +175,7 @@ class _Told:
     def _start_again(self) -> Next | None:
         """Behind a restore: the application stands still, and the release that is named must fit the schema."""
         restored = self._facts.restored
-        if restored is None or not restored.start:
+        if restored is None or not restored.start or not self._facts.left_stopped:
             return None
         at = f" {', '.join(restored.revisions)}" if restored.revisions else ""
         why = f"the application is stopped; once the env file names a release that fits the schema{at}, start it: type"

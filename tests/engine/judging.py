@@ -41,7 +41,7 @@ def words(ran: Ran) -> str:
 
 
 def told(here: Rehearsed) -> tuple[str, str]:
-    """The newest announcement and the newest ticket, as the desk received them."""
+    """The newest announcement and the newest ticket, as the desk received them; empty where it has no ticket."""
     token = (here.practice.folder / "secrets/ticket_token").read_text().strip()
     issues = httpx.get(
         f"{here.practice.desk_url}/api/v3/repos/shop/shop/issues",
@@ -49,7 +49,7 @@ def told(here: Rehearsed) -> tuple[str, str]:
         trust_env=False,
     ).json()
     announced = httpx.get(f"{here.practice.desk_url}/announcements", trust_env=False).json()
-    return json.dumps(announced[-1]), f"{issues[0]['title']}\n{issues[0]['body']}"
+    return json.dumps(announced[-1]), "".join(f"{issue['title']}\n{issue['body']}" for issue in issues[:1])
 
 
 def registry_digest(here: Rehearsed, service: str, tag: str) -> str:

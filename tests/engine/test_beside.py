@@ -7,6 +7,7 @@ import pytest
 
 from tests.engine import same_end
 from tests.engine.conftest import Rehearsed, docker, running, state
+from tests.engine.judging import told
 from tests.engine.kill_campaign import INCIDENT, Campaign
 from tests.engine.killer import VARIABLE
 from tests.support.open_loop import OpenLoop
@@ -108,5 +109,11 @@ def test_abandoned_it_leaves_the_failed_release_as_it_was(fresh: Rehearsed, mome
     refused = fresh.run(*execute(fresh, "--resume", incident))
     assert refused.exit_code == 4
     assert "is over" in refused.terminal
+    assert same_end.announcements(fresh, incident) == 1
+    announced, _ = told(fresh)
+    assert f"the switch to {INCIDENT.live} was abandoned, {INCIDENT.failed} goes on" in announced
+    assert f"{INCIDENT.failed} stays in quarantine" in announced
+    log = (fresh.practice.folder / "incidents.md").read_text()
+    assert log.count(f"<!-- rollback-runbook {incident} abandon -->") == 1
     fresh.practice.engine.compose(fresh.practice.server, "up", "--detach")
     assert fresh.ids() == after["containers"], "nothing is left to be changed"

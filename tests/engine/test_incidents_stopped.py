@@ -1,15 +1,22 @@
 """Incidents whose right end is "stopped, and here is where": a downgrade that fails behind its first statements."""
 
+import json
 import os
 import shlex
 import subprocess
 
 from rehearsal.incidents.catalogue import NEW_CUSTOMERS
 from rehearsal.incidents.database import columns, rows, sql
-from runbook.incident.facts import HalfWay
+from runbook.actions import Scope
+from runbook.incident.facts import HalfWay, RestoredFact
+from runbook.report.action_diff import PlanDiff
+from runbook.report.follow_up.at_a_glance import at_a_glance
+from runbook.report.incident_report import IncidentReport
+from runbook.report.plan_diff import plan_and_actual
 from runbook.settings.loading.loader import load
 from tests.engine.conftest import Ran, Rehearsed, running
-from tests.engine.judging import Scene, arguments, headline, words
+from tests.engine.judging import Scene, arguments, headline, page, told, words
+from tests.engine.same_end import announcements
 from tests.support.keeping import keep
 
 
@@ -39,15 +46,48 @@ class TestHalfWayDowngrade:
         assert "it stands HALF-WAY: the database says 0004_customers, as before" in words(ran)
         assert fact.stands_between
         assert fact.changed == ("column public.orders.note is gone",)
-        assert "column public.orders.quantity is gone" in fact.missing
+        assert "column public.orders.quantity is gone" in (fact.missing or ())
         assert set(known) - set(columns(here.practice, "orders")) == {"note"}
 
         typed = shlex.split(fact.way_back)
-        back = here.run(*typed[typed.index("-m", 2) :])
+        restoring = typed[typed.index("-m", 2) :]
+        plan = here.run(*restoring[: restoring.index("--execute")])
+        assert plan.exit_code == 0, plan.terminal
+        assert "data loss whatever was written since will be in shop_before_" in words(plan)
+        back = here.run(*restoring)
         assert back.exit_code == 0, back.terminal
         assert columns(here.practice, "orders") == known
         assert rows(here.practice, "orders") == content
         assert all(any(str(order["note"]) in row for row in content) for order in NEW_CUSTOMERS if "note" in order)
+        self.restore_is_told(here, back)
+
+    def restore_is_told(self, here: Rehearsed, back: Ran) -> None:
+        """Dump, revisions, data loss and commands, in the channel and in the incident log, once."""
+        fact, dump = RestoredFact.model_validate(back.fact("restored")), back.fact("restore point")
+        assert back.folder is not None
+        assert announcements(here, back.folder.name) == 1
+        announced, _ = told(here)
+        log = (here.practice.folder / "incidents.md").read_text()
+        assert log.count(f"<!-- rollback-runbook {back.folder.name} -->") == 1
+        entry = log.rpartition("## ")[2]
+        for word in (
+            fact.path, f"{fact.size} bytes, sha256 {fact.sha256}", f"kept database {fact.kept_as} only",
+            "Revisions: 0004_customers before, 0004_customers now", "Rows: the same in ", dump["path"], dump["sha256"],
+        ):  # fmt: skip
+            assert word in announced
+            assert word in entry.replace("\\", "")
+        for command in (fact.start, fact.remove):
+            assert json.dumps(command)[1:-1] in announced
+            assert command in entry
+        assert "Users are not served: the application is stopped." in announced
+        began = [each for each in back.of_kind("told") if each["state"] == "done"]
+        assert [each["turn"] for each in began] == ["started"]
+        found = plan_and_actual(back.entries)
+        assert found is not None
+        people = [change.standing for change in found.changes if change.scope == Scope.PEOPLE]
+        assert people == [PlanDiff.AS_PLANNED] * 2, "the plan promised both, word for word"
+        assert "restored from a dump of" in page(back)
+        assert at_a_glance(IncidentReport(back.entries), back.entries).command == fact.start
 
 
 class TestUndoneDowngrade:

@@ -143,6 +143,11 @@ def test_the_two_change_places(server: Cluster, tmp_path: Path, name: str) -> No
     fact = here.context.incident.facts.restored
     assert (fact.database, fact.kept_as, fact.revisions) == (name, here.there.aside, ("0003",))
     assert {rows.table: (rows.restored, rows.before) for rows in fact.rows}["public.orders"] == (2, 4)
+    sealed = here.dump.with_name(f"{here.dump.name}.sha256").read_text()[:64]
+    assert (fact.path, fact.size, fact.sha256) == (str(here.dump), here.dump.stat().st_size, sealed)
+    assert fact.made
+    # It was known before any change, but for the rows.
+    assert here.context.incident.facts.to_restore == fact.model_copy(update={"rows": ()})
     # Its own restore point has the rows that were written since.
     assert here.context.incident.facts.restore_point.path != str(here.dump)
     for change in (places.restoring_beside, places.keeping, places.swapping):

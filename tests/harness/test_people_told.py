@@ -18,6 +18,65 @@ HELD = scenario("Held", "Given something to begin with", "Then all is not well")
 LONG = scenario("Long", "When a long command is run")
 
 
+RESTORE = {
+    "path": "/srv/shop/good.dump",
+    "sha256": "cd" * 32,
+    "size": 815,
+    "made": "2025-12-17 03:00:00 UTC",
+    "database": "shop",
+    "kept_as": "shop_before",
+    "revisions": ["r1"],
+    "start": "docker compose up",
+    "remove": "psql --command 'DROP DATABASE shop_before'",
+}
+RESTORING = f"""
+RESTORE = {RESTORE!r}
+
+
+@given("a dump to restore")
+def dump_to_restore(context):
+    context.incident.record_fact("to restore", RESTORE)
+
+
+@then("it has taken the live database's place")
+def restored(context):
+    from runbook.actions import recorded
+
+    def look():
+        rows = [{{"table": "orders", "restored": 2, "before": 4}}]
+        context.incident.record_fact("restored", RESTORE | {{"rows": rows}})
+        return "it has"
+
+    return recorded("the rows", look, afterwards=True)
+
+
+@when("the restore is announced")
+def restore_announced(context) -> Action:
+    from runbook.chapters.people import telling
+
+    return telling.announcing_restore(context)
+"""
+DUMP = ("-m", "restore", "--dump", "good.dump")
+SWITCHING = """
+@given("both releases")
+def both_releases(context):
+    context.incident.record_fact("origin", {"tags": ["v2"], "digests": {}, "log_errors": {}})
+    context.incident.record_fact("target", {"tag": "v1", "images": {}, "digests": {}})
+
+
+@when("traffic is let on")
+def let_on(context) -> Action:
+    return context.gate.resume()
+
+
+@when("the abandoned switch is announced")
+def abandoned_announced(context) -> Action:
+    from runbook.chapters.people import telling
+
+    return telling.announcing_abandoned(context)
+"""
+
+
 @pytest.fixture
 def channel(runbook: Runbook) -> Iterator[Server]:
     """The incident channel of the runbook."""
@@ -168,3 +227,122 @@ def test_channel_that_is_down_changes_neither_outcome_nor_duration(runbook: Runb
     assert sorted(told(ran)) == [(turn, state) for turn in ("failed", "started") for state in ("begun", "failed")]
     assert "NOT told" in ran.page
     assert "shop: the rollback failed" in ran.page
+
+
+def restoring(runbook: Runbook, *last: str) -> None:
+    runbook.steps(RESTORING)
+    steps = ("Given a dump to restore", "When a file is made", "Then it has taken the live database's place")
+    runbook.feature("6.feature", scenario("Restored", *steps, tags="@restore @provides:restored"), *last)
+
+
+ANNOUNCED = scenario(
+    "Announced", "Given something to begin with", "When the restore is announced", tags="@restore @needs:restored"
+)
+
+
+def test_restore_is_told(runbook: Runbook, channel: Server) -> None:
+    """Its start and its end, each with what users will miss; its plan has the same words, and tells nobody."""
+    restoring(runbook, ANNOUNCED)
+    plan = runbook.run("features", *DUMP)
+    assert plan.exit_code == 0, plan.terminal
+    assert channel.asked == []
+    assert "shop: restored from a dump of 2025-12-17 03:00:00 UTC" in plan.page
+    ran = runbook.run("features", *DUMP, "--execute", "shop")
+    assert ran.exit_code == 0, ran.terminal
+    assert titles(channel) == [
+        "shop: a dump is being restored",
+        "shop: restored from a dump of 2025-12-17 03:00:00 UTC; what was written since is not in it",
+    ]
+    assert "whatever was written since then will be in the kept database shop_before only" in texts(channel)
+    assert "Rows: orders 2, before 4; the same in 0 tables." in texts(channel)
+    assert "unknown release" not in texts(channel)
+    assert told(ran) == [("started", "begun"), ("started", "done")]
+
+
+def test_restore_that_failed_is_told_once(runbook: Runbook, channel: Server) -> None:
+    """As a rollback is; the command that goes on with it is a restore's."""
+    restoring(runbook, scenario("Bad", "Then all is not well", tags="@restore"))
+    steps = runbook.folder / "features" / "6.feature"
+    steps.write_text(steps.read_text().replace("    Then it has taken the live database's place\n", ""))
+    ran = runbook.run("features", *DUMP, "--execute", "shop")
+    assert ran.ending == "failed"
+    assert titles(channel) == ["shop: a dump is being restored", "shop: the restore failed"]
+    assert ran.folder is not None
+    resume = ("-m", "restore", "--resume", ran.folder.name, "--execute", "shop")
+    assert " ".join(resume) in texts(channel)
+    assert runbook.run("features", *resume).exit_code == 1
+    assert len(channel.asked) == 2
+
+
+def test_restore_of_which_people_could_not_be_told(runbook: Runbook) -> None:
+    """The last lines have what starts the application before what tells people, who are told by that."""
+    restoring(runbook, ANNOUNCED)
+    containers = runbook.folder / "containers.json"
+    (stopped,), (database,) = (json.loads(containers.read_text()) for _ in range(2))
+    stopped["State"] |= {"Status": "exited", "Running": False}
+    database |= {"Id": "d" * 64, "Name": "/shop-db-1"}
+    database["Config"]["Labels"]["com.docker.compose.service"] = "db"
+    containers.write_text(json.dumps([stopped, database]))
+    ran = runbook.run("features", *DUMP, "--execute", "shop")
+    assert ran.exit_code == 1
+    assert ran.folder is not None
+    start, resume = "  docker compose up", f"--resume {ran.folder.name} --execute shop"
+    assert ran.terminal.index(f"{start}\n") < ran.terminal.rindex(resume)
+    with serving(lambda _asked: Reply(200)) as server:
+        (runbook.server / "announce").write_text(server.url.replace("http://", "json://"))
+        again = runbook.run("features", "-m", "restore", "--resume", ran.folder.name, "--execute", "shop")
+    assert again.exit_code == 0, again.terminal
+    assert titles(server)[-1].startswith("shop: restored from a dump of")
+
+
+@pytest.mark.parametrize("gate", ["open", "closed"])
+def test_abandoned_switch_is_told(runbook: Runbook, channel: Server, gate: str) -> None:
+    """Behind a rollback that failed: it goes another way, which is told; resumed, that is not told again."""
+    settings, state = runbook.folder / "runbook.toml", runbook.server / "gate"
+    state.write_text(gate)
+    shown, opened = f'state = {{ command = ["cat", "{state}"] }}', f'["sh", "-c", "echo open > {state}"]'
+    settings.write_text(
+        settings.read_text()
+        .replace('state = { command = ["echo", "open"] }', shown)
+        .replace('resume = { command = ["true"] }', f"resume = {{ command = {opened} }}")
+    )
+    runbook.steps(SWITCHING)
+    goes_on = ("Given something to begin with", "When a file is made", "And traffic is let on")
+    announced = scenario("Announced", *goes_on, "And the abandoned switch is announced", tags="@abandon")
+    runbook.feature("1.feature", scenario("Switch", "Given both releases", "When a file is made"), HELD, announced)
+    ran = runbook.run("features", "--execute", "shop")
+    assert ran.ending == "failed"
+    channel.asked.clear()
+    address = (runbook.server / "announce").read_text()
+    (runbook.server / "announce").write_text("json://127.0.0.1:1/")
+    assert ran.folder is not None
+    abandon = ("--abandon", "--resume", ran.folder.name, "--execute", "shop")
+    for reachable in (False, True):
+        if reachable:
+            (runbook.server / "announce").write_text(address)
+        again = runbook.run("features", *abandon)
+        assert (again.exit_code == 0) is reachable, again.terminal
+        assert again.lines[0] == "ABANDONING THE SWITCH of shop — CHANGES this production"
+    assert titles(channel) == [
+        "shop: the switch to v1 is being abandoned",
+        "shop: the switch to v1 was abandoned, v2 goes on",
+    ]
+    assert "v2 stays in quarantine" in texts(channel)
+    entries = Ran(0, "", ran.folder).entries("told")
+    resumed = [entry["text"] for entry in entries if entry["turn"] == "traffic_resumed" and entry["state"] == "begun"]
+    assert [text.splitlines()[0] for text in resumed] == (["Users reach v2 again."] if gate == "closed" else [])
+
+
+def test_rollback_behind_an_abandoned_switch_is_told_again(runbook: Runbook, channel: Server) -> None:
+    """Each change of the way is told, and within one way nothing twice."""
+    runbook.steps(SWITCHING)
+    switch = scenario("Switch", "Given both releases", "When a file is made")
+    back = scenario("Back", "When a file is made", "Then all is not well", tags="@abandon")
+    runbook.feature("1.feature", switch, HELD, back)
+    folder = runbook.run("features", "--execute", "shop").folder
+    assert folder is not None
+    for way in ((), ("--abandon",), ("--abandon",), ()):
+        assert runbook.run("features", *way, "--resume", folder.name, "--execute", "shop").exit_code == 1
+    rollback = ["shop: rolling back to v1", "shop: the rollback failed"]
+    abandoning = ["shop: the switch to v1 is being abandoned", "shop: abandoning the switch failed"]
+    assert titles(channel) == [*rollback, *abandoning, *rollback]

@@ -40,5 +40,32 @@ FORWARD = FACTS | {
     "target": {"tag": "v3", "digests": {}},
     "target migrations": {"graph": {"heads": ["r3"]}},
 }
+_RESTORE = {
+    "path": "/srv/shop/.runbook/good.dump",
+    "sha256": "cd" * 32,
+    "size": 815,
+    "made": "2025-12-17 03:00:00 UTC",
+    "database": "shop",
+    "kept_as": "shop_before_20251218030000",
+    "revisions": ["r1"],
+    "start": "cd /srv/shop && docker compose up -d api jobs",
+    "remove": "docker compose exec -T db psql --command 'DROP DATABASE \"shop_before_20251218030000\"'",
+}
+#: What is known before a dump is restored, and what once it has taken the live database's place.
+TO_RESTORE: dict[str, Any] = {
+    "before": {"tags": ["v2"], "digests": {"api": "sha256:aa"}, "schema": ["r2"]},
+    "to restore": _RESTORE,
+    "restore point": POINT,
+}
+RESTORED = TO_RESTORE | {
+    "restored": _RESTORE
+    | {
+        "rows": [
+            {"table": "public.notes", "restored": None, "before": 7},
+            {"table": "public.orders", "restored": 2, "before": 4},
+            {"table": "public.users", "restored": 3, "before": 3},
+        ]
+    }
+}
 #: What people outside of the team can put into tags, logs and names of tables.
 HOSTILE = "@here <!channel> **x** [a](http://e) {panel} <b> `c` @octo-cat"

@@ -1,6 +1,7 @@
 """Journals of plans, one for each rehearsed incident, as short as they can be and still be told on one screen."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from runbook.report.plan.model import Plan
@@ -244,6 +245,23 @@ def export_leak() -> list[dict[str, Any]]:
     return entries({"before": before(), "switch": switch}, actions, type="emergency", left_out=0)
 
 
+def restore() -> list[dict[str, Any]]:
+    """A dump takes the live database's place."""
+    beside, aside = "shop_restored_20251218030000", "shop_before_20251218030000"
+    dump = f"{DIRECTORY}/.runbook/20251217T030000Z-shop-rollback.dump"
+    fact = {"path": dump, "sha256": "cd" * 32, "size": 815, "made": "2025-12-17 03:00:00 UTC", "database": "shop"}
+    actions = (
+        action("restore_beside", dump, to=beside),
+        OPENING[-1],
+        *MIGRATING[:2],
+        action("swap_database", "shop", old="shop", to=aside),
+        action("log_incident", "/home/ops/incidents.md"),
+        action("announce", "JSON", to="restore"),
+    )
+    facts = {"before": before(), "to restore": fact | {"kept_as": aside, "revisions": ["0003"]}}
+    return entries(facts, actions, type="restore", left_out=0, asked_for={"dump": PurePosixPath(dump).name})
+
+
 #: A plan for each incident, and as many lines as it may take at 80 columns.
 INCIDENTS = {
     "regression": (regression, 25),
@@ -254,4 +272,5 @@ INCIDENTS = {
     "irreversible-migration": (irreversible, 25),
     "forward-fix": (forward_fix, 35),
     "export-leak": (export_leak, 25),
+    "restore": (restore, 25),
 }

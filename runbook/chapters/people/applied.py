@@ -9,6 +9,7 @@ from runbook.chapters.people.telling import restore_point, ticket_address
 from runbook.clock import utc_now
 from runbook.incident.executor import Mode
 from runbook.notify.incident_log import Applied, entry
+from runbook.notify.telling import Kind
 from runbook.notify.ticket import ticket
 from runbook.operator import operator
 from runbook.report.downtime import seconds_in_words, so_far
@@ -36,6 +37,15 @@ def ticket_listed(context: Context) -> Check:
 
 def documenting(context: Context) -> Action:
     """The change that enters the applied action in the team's incident log."""
+    return _documenting(context)
+
+
+def documenting_abandoned(context: Context) -> Action:
+    """The change that enters the abandoned switch in the team's incident log."""
+    return _documenting(context, Kind.ABANDON)
+
+
+def _documenting(context: Context, kind: Kind = Kind.ROLLBACK) -> Action:
     incident, log = context.incident, context.incident_log
     if log is None:
         what = "the applied action is documented in the incident log"
@@ -50,7 +60,8 @@ def documenting(context: Context) -> Action:
         record=str(incident.journal.path.with_name("record.html")),
         restore_point=restore_point(context),
         ticket=ticket_address(context),
+        kind=kind,
     )
     redact = incident.journal.redactor.text
     title, text = entry(applied, incident.facts, redact)
-    return log.documenting(incident.name, redact(title), redact(text))
+    return log.documenting(incident.name, redact(title), redact(text), kind)

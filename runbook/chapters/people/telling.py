@@ -8,8 +8,8 @@ from runbook.clock import seconds_between, utc_now
 from runbook.errors import Inconclusive
 from runbook.incident.executor import Executor, Mode
 from runbook.incident.facts import Facts, Strategy
-from runbook.notify.telling import Stopped, Telling
-from runbook.notify.wording import from_to, is_forward, restore_point_told, schema_told, switched_off
+from runbook.notify.telling import Kind, Stopped, Telling
+from runbook.notify.wording import from_to, is_forward, restore_point_told, restore_told, schema_told, switched_off
 from runbook.operator import operator
 from runbook.report.downtime import seconds_in_words, so_far
 from runbook.report.next_command import gate_in_words
@@ -17,15 +17,24 @@ from runbook.settings.absent import Absent
 from runbook.settings.people import Turn
 
 
-def telling(incident: Executor, project: str, *, emergency: bool, restore_point: str | None = None) -> Telling:
+def telling(
+    incident: Executor,
+    project: str,
+    kind: Kind = Kind.ROLLBACK,
+    *,
+    emergency: bool = False,
+    restore_point: str | None = None,
+) -> Telling:
     """What is known of an execution at this moment; `restore_point`, in words, takes the place of the one on record."""
     facts, entries = incident.facts, incident.journal.entries
     point = _on_record(facts) if restore_point is None else restore_point
     failed, target = from_to(facts)
+    restore = restore_told(facts)
     return Telling(
         incident=incident.name,
         project=project,
         operator=operator(),
+        kind=kind,
         emergency=emergency,
         forward=is_forward(facts),
         failed=failed,
@@ -33,8 +42,9 @@ def telling(incident: Executor, project: str, *, emergency: bool, restore_point:
         strategy=facts.strategy or "not known",
         verdict=facts.verdict.verdict if facts.verdict else "not known",
         switch=facts.switch,
+        restore=restore,
         gate=gate_in_words(entries) if entries else "",
-        schema=tuple(schema_told(facts, point)) if facts.verdict or facts.strategy else (),
+        schema=tuple(schema_told(facts, point)) if facts.verdict or facts.strategy or restore else (),
         switched_off=tuple(switched_off(facts)),
         down=seconds_in_words(so_far(entries)),
         seconds=f"{seconds_between(entries[0]['time'], utc_now()):.0f}" if entries else "unknown",
@@ -57,38 +67,57 @@ def announcing_switch(context: Context) -> Action:
     return _done(context, "the switch")
 
 
-def _done(context: Context, what: str) -> Action:
+def announcing_restore(context: Context) -> Action:
+    """The change that tells people which dump took the live database's place, what that loses, and what is typed."""
+    if restore_told(context.incident.facts) is None:
+        raise Inconclusive("no dump is on record that was restored", "run the whole of chapter 6: -m restore")
+    return _done(context, "the restore", Kind.RESTORE)
+
+
+def announcing_abandoned(context: Context) -> Action:
+    """The change that tells people that the failed release goes on, and the target was taken away."""
+    return _done(context, "the abandoned switch", Kind.ABANDON)
+
+
+def _done(context: Context, what: str, kind: Kind = Kind.ROLLBACK) -> Action:
     incident, project = context.incident, context.settings.project.name
     if context.settings.announcement is None:
         return Action(
             ActionName.ANNOUNCE, f"{what} is announced", scope=Scope.PEOPLE, not_configured=Absent.ANNOUNCEMENT
         )
     switch = incident.facts.switch is not None
-    told = telling(incident, project, emergency=switch, restore_point=restore_point(context))
+    told = telling(incident, project, kind, emergency=switch, restore_point=restore_point(context))
     head = told.head
     if incident.mode is Mode.PLAN:
         many, ticket = not_known_yet("how many"), ticket_address(context)
         told, head = replace(told, head=not_known_yet("hash"), down=many, seconds=many, ticket=ticket), ""
         # What a template may use where a run stopped is tried too.
         stopped = Stopped("1.1.1", "Given a step", "expected this, saw that", "what helps")
-        context.templates.check(replace(told, stopped=stopped, next_why="to go on, type", next_command="pytest"))
+        tried = replace(told, stopped=stopped, next_why="to go on, type", next_command="pytest")
+        context.templates.check(tried)
+        if kind is Kind.ROLLBACK and not switch:
+            # A switch is abandoned without a plan of its own.
+            context.templates.check(replace(tried, kind=Kind.ABANDON))
     title, text, _ = context.templates.fill(Turn.DONE, told)
     redact = incident.journal.redactor.text
-    return context.channel.announcing(redact(title), redact(text), head, what)
+    # By its kind, since a rollback may be gone on with behind an abandoned switch that was announced.
+    return context.channel.announcing(redact(title), redact(text), head, what, kind)
 
 
 def ticket_address(context: Context) -> str:
-    """The ticket's address, in a plan that it is not known yet; empty where none is opened, as for a kill switch."""
-    incident = context.incident
+    """The ticket's address, in a plan that it is not known yet; empty where none is opened: of a switch, a restore."""
+    incident, facts = context.incident, context.incident.facts
     if incident.mode is not Mode.PLAN:
-        return incident.facts.ticket or ""
-    return not_known_yet("address") if context.tracker and incident.facts.switch is None else ""
+        return facts.ticket or ""
+    none = facts.switch is not None or facts.to_restore is not None
+    return not_known_yet("address") if context.tracker and not none else ""
 
 
 def restore_point(context: Context) -> str:
     """The restore point in words, in a plan the one that would be taken; empty if there is none."""
     facts = context.incident.facts
-    if context.incident.mode is Mode.PLAN and facts.strategy in (Strategy.DOWNGRADE, Strategy.FORWARD_FIX):
+    taken = facts.strategy in (Strategy.DOWNGRADE, Strategy.FORWARD_FIX) or facts.to_restore is not None
+    if context.incident.mode is Mode.PLAN and taken:
         return restore_point_told(context.restore_point.path, not_known_yet("size"), not_known_yet("hash"))
     return _on_record(facts)
 

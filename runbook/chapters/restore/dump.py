@@ -5,9 +5,11 @@ from pathlib import PurePosixPath
 from runbook.actions import Check, Observation
 from runbook.chapters.context import Context
 from runbook.chapters.migrating.room import free_in_database, in_words
+from runbook.chapters.restore.starting import starting
 from runbook.errors import Inconclusive, SettingsError
+from runbook.incident.facts import RestoredFact
 from runbook.migrations.restoring.databases import Databases
-from runbook.migrations.restoring.dump_file import DumpFile, lacking
+from runbook.migrations.restoring.dump_file import Contents, DumpFile, lacking
 from runbook.production.docker_engine import FOLDER
 from runbook.settings.absent import Absent
 
@@ -56,7 +58,10 @@ def whole(context: Context) -> Check:
 
 
 def fits(context: Context) -> Check:
-    """That the dump is one of this database, from a server that is not newer than this one."""
+    """That the dump is one of this database, from a server that is not newer than this one.
+
+    What is restored, and what is typed behind it, goes on record.
+    """
     dump, there = dump_of(context), databases(context)
 
     def observe() -> Observation:
@@ -67,10 +72,27 @@ def fits(context: Context) -> Check:
             return Observation(ok=False, seen=f"{told}{at}; the live database is {there.live}", final=True)
         if found.version > version:
             return Observation(ok=False, seen=f"{told}; this server is PostgreSQL {version}, an older one", final=True)
+        context.incident.record_fact("to restore", fact_of(context, found))
         newer = f"; this server is PostgreSQL {version}" if found.version < version else ""
         return Observation(ok=True, seen=f"{told}{at}{newer}")
 
     return Check(f"a dump of {there.live}, of this server's version or an older one", observe, _ANOTHER)
+
+
+def fact_of(context: Context, contents: Contents) -> RestoredFact:
+    """What goes on record of the restore of the dump that was named, without rows. Raises as `dump_of` does."""
+    dump, there = dump_of(context), databases(context)
+    return RestoredFact(
+        path=dump.path,
+        sha256=dump.sealed(),
+        size=dump.size(),
+        made=contents.made,
+        database=there.live,
+        kept_as=there.aside,
+        revisions=contents.revisions,
+        start=starting(context),
+        remove=there.removing(),
+    )
 
 
 def needs_met(context: Context) -> Check:

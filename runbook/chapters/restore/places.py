@@ -1,17 +1,13 @@
 """The restored database and the live one: made beside it, kept as it was, and put in its place."""
 
-from collections.abc import Mapping
-
 from runbook.actions import Action, ActionName, Check, Observation, recorded
 from runbook.chapters.context import Context
 from runbook.chapters.migrating.schema_revisions import is_own
-from runbook.chapters.restore.dump import databases, dump_of
-from runbook.chapters.restore.starting import starting
+from runbook.chapters.restore.dump import databases, dump_of, fact_of
 from runbook.errors import CheckFailed, Inconclusive
-from runbook.incident.facts import RestoredFact, RowsOf
+from runbook.incident.facts import RowsOf
 from runbook.migrations.database import version_table
-
-_MOST_TOLD = 6  # tables whose rows are told on the terminal
+from runbook.notify.wording import rows_told
 
 
 def _remark(sha256: str) -> str:
@@ -171,32 +167,11 @@ def told(context: Context) -> Check:
         rows = tuple(
             RowsOf(table=table, restored=now.get(table), before=before.get(table)) for table in sorted(now | before)
         )
-        fact = RestoredFact(
-            path=dump.path,
-            sha256=dump.sha256(),
-            database=there.live,
-            kept_as=there.aside,
-            revisions=dump.contents().revisions,
-            rows=rows,
-            start=starting(context),
-            remove=there.removing(),
-        )
+        fact = fact_of(context, dump.contents()).model_copy(update={"rows": rows})
         context.incident.record_fact("restored", fact)
-        return f"rows in {there.live}, and before in {there.aside}: {_in_words(now, before)}"
+        return f"rows in {there.live}, and before in {there.aside}: {rows_told(rows)}"
 
     return recorded("the rows of both databases", look, afterwards=True)
-
-
-def _in_words(now: Mapping[str, int], before: Mapping[str, int]) -> str:
-    other = [table for table in sorted({*now, *before}) if now.get(table) != before.get(table)]
-    shown = [f"{table} {_number(now.get(table))}, before {_number(before.get(table))}" for table in other[:_MOST_TOLD]]
-    more = [f"{len(other) - _MOST_TOLD} more tables differ"] if len(other) > _MOST_TOLD else []
-    same = len({*now, *before}) - len(other)
-    return "; ".join([*shown, *more, f"the same in {same} tables"])
-
-
-def _number(rows: int | None) -> str:
-    return "no table" if rows is None else str(rows)
 
 
 def _table(context: Context) -> str:

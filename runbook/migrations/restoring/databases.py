@@ -7,6 +7,7 @@ import csv
 import io
 from functools import cached_property
 
+from runbook.clock import digits_of
 from runbook.errors import Inconclusive
 from runbook.hosts.command import Command
 from runbook.migrations.database import Database, literal, quoted
@@ -93,7 +94,7 @@ class Databases:
         """`within` is the incident's name, of whose digits the names beside are made."""
         self._server = database.server
         self.live = self._server.name
-        digits = "".join(filter(str.isdigit, within.partition("-")[0])) + within.rpartition("-restore")[2]
+        digits = digits_of(within)
         #: The restored database until it takes the live one's place, and the live one from then on.
         self.beside, self.aside = self._named(f"_restored_{digits}"), self._named(f"_before_{digits}")
 

@@ -67,13 +67,21 @@ class DumpFile:
         sealed = host.run(production.command("test", "-f", f"{self.path}{SEAL}"))
         if sealed.exit_code != 0:
             return f"there is no {self.path}{SEAL}, which would say whether it is whole"
-        sums = ("cat", "--", f"{self.path}{SEAL}"), ("sha256sum", "--", self.path)
-        wanted, found = (
-            host.check(production.command(*argv, deadline=self._deadline)).text.split(maxsplit=1)[:1] for argv in sums
-        )
+        wanted, found = self.sealed(), self.sha256()
         if wanted != found:
-            return f"it has another SHA-256 ({' '.join(found)}) than {self.path}{SEAL} holds ({' '.join(wanted)})"
+            return f"it has another SHA-256 ({found}) than {self.path}{SEAL} holds ({wanted})"
         return ""
+
+    def sealed(self) -> str:
+        """The SHA-256 that its seal holds. Raises CommandFailed when that cannot be read."""
+        production = self._server.production
+        held = production.host.check(production.command("cat", "--", f"{self.path}{SEAL}"))
+        return held.text.partition(" ")[0].strip()
+
+    def size(self) -> int:
+        """Its size in bytes. Raises CommandFailed when it is not there."""
+        production = self._server.production
+        return int(production.host.check(production.command("stat", "--format=%s", "--", self.path)).text)
 
     def sha256(self) -> str:
         """Its SHA-256. Raises CommandFailed when it cannot be read."""

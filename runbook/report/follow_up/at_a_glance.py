@@ -56,6 +56,8 @@ def _decided(facts: Facts) -> str:
         return "a person must decide"
     if facts.switch:
         return f"the switch {facts.switch.name} is turned: {facts.switch.variable}={facts.switch.value}"
+    if restore := facts.to_restore:
+        return f"the dump {restore.path} takes the place of the database {restore.database}"
     verdict = f"the verdict on the migrations is {facts.verdict.verdict}" if facts.verdict else ""
     if facts.strategy:
         return f"strategy {facts.strategy}{f', since {verdict}' if verdict else ''}"

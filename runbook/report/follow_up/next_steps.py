@@ -58,8 +58,9 @@ def _of_databases(entries: Sequence[Entry], following: Next | None) -> Iterator[
     if (restored := facts.restored) is not None:
         if following is not None and following.command == restored.start:
             yield ToDo(f"{following.why[0].upper()}{following.why[1:]}:", following.command)
-        told = f"When nobody needs the rows of before any more, remove the database {restored.kept_as}."
-        yield ToDo(told, restored.remove)
+        since = f"since {restored.made}" if restored.made else "since the dump"
+        lost = f"Whatever was written {since} is in the database {restored.kept_as} only."
+        yield ToDo(f"{lost} When nobody needs its rows any more, remove it:", restored.remove)
     if (kept := facts.kept_rows) is not None and kept.kept:
         left_out = f" It has not: {'; '.join(kept.left_out)}." if kept.left_out else ""
         destroyed = ", ".join(kept.kept)
@@ -83,6 +84,7 @@ def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], following: 
         yield ToDo(f"It stopped at “{step.keyword} {step.text}”.{helps}")
     if following is None:
         return
+    following = following.going_on
     by_itself = any(step.outcome != "interrupted" for step in stopped)
     half_way = Facts.of(entries, ("half way",)).half_way
     back = half_way is not None and following.command == half_way.way_back

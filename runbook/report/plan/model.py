@@ -109,6 +109,15 @@ class Switchover(_Part):
     obstacles: tuple[str, ...] = ()
 
 
+class Restore(_Part):
+    """The dump that takes the live database's place, begun at `made` in pg_dump's words; that one is `kept_as`."""
+
+    dump: str
+    made: str
+    database: str
+    kept_as: str
+
+
 class Decision(_Part):
     """What a person must decide: at which step, the options that decide it, and on what."""
 
@@ -197,6 +206,8 @@ class Plan(_Part):
     switch: str | None = None
     #: Null where nothing is switched, or where it is not decided.
     switchover: Switchover | None = None
+    #: What is restored; null for all but a restore.
+    restore: Restore | None = None
     nothing_to_do: str | None = None
     changes: tuple[Change, ...] = ()
     #: How many checks would be made behind the changes.

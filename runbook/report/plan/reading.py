@@ -22,6 +22,7 @@ from runbook.report.plan.model import (
     Migrations,
     Other,
     Plan,
+    Restore,
     Stopped,
     Switchover,
     Target,
@@ -63,6 +64,7 @@ def plan_of(
         migrations=_migrations(facts),
         switch=f"{facts.switch.name}: {facts.switch.variable}={facts.switch.value}" if facts.switch else None,
         switchover=_switchover(facts, entries),
+        restore=_restore(facts),
         nothing_to_do=facts.nothing_to_do,
         changes=tuple(_changes(entries, facts)),
         checks=sum(entry["kind"] == "check" and entry["state"] == "planned" for entry in entries),
@@ -110,6 +112,12 @@ def basis_of(entries: Sequence[Entry]) -> Basis:
         text={name: str(value) for name, value in (opened.get("text") or {}).items()},
         scenarios=tuple(map(str, opened.get("scenarios") or ())),
     )
+
+
+def _restore(facts: Facts) -> Restore | None:
+    if (found := facts.to_restore) is None:
+        return None
+    return Restore(dump=found.path, made=found.made, database=found.database, kept_as=found.kept_as)
 
 
 def _stopped(story: IncidentReport, steps: Sequence[StepDigest]) -> Stopped | None:

@@ -4,12 +4,13 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from itertools import groupby
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from runbook.actions import LeftOut, Outcome
 from runbook.clock import seconds_between
 from runbook.incident.facts import Strategy
-from runbook.report.plan.model import Change, Decision, Failed, Migrations, Plan, Sign
+from runbook.report.plan.model import Change, Decision, Failed, Migrations, Plan, Restore, Sign
 from runbook.text import beginning, visible
 
 _NARROWEST, _WIDEST = 60, 100
@@ -129,6 +130,8 @@ def _way(plan: Plan, room: int) -> Iterator[Line]:
     if plan.switch:
         yield from _labelled("switch", [plan.switch], room)
         return
+    if plan.restore:
+        yield from _restored(plan.restore, room)
     if way.verdict or way.strategy:
         now, then = ", ".join(way.schema_now), ", ".join(way.schema_then)
         stays = f"schema stays at {now}" if way.strategy in _STAYS and now != then else ""
@@ -144,6 +147,13 @@ def _way(plan: Plan, room: int) -> Iterator[Line]:
     yield from _bridge(way, room)
     if way.loss and not any("--accept-loss" in each.options for each in plan.decisions):
         yield from _destroyed(way.loss, room)
+
+
+def _restored(restore: Restore, room: int) -> Iterator[Line]:
+    dump, made = PurePosixPath(restore.dump).name, f", of {restore.made}" if restore.made else ""
+    yield from _labelled("restores", [f"the database {restore.database} from {dump}{made}"], room)
+    kept = f"{'data loss':<{_LABEL - 4}}  whatever was written since will be in {restore.kept_as} only"
+    yield from _wrapped(f"  {kept}", room, Tone.REMOVED, indent=_LABEL)
 
 
 def _bridge(way: Migrations, room: int) -> Iterator[Line]:
@@ -234,6 +244,8 @@ def _counted(plan: Plan) -> str:
 
 
 def _users(plan: Plan) -> str:
+    if plan.restore:
+        return "without service from when traffic is paused until a person starts the application again"
     cost = plan.interruption
     if cost is None or (cost.without_service, cost.paused) == (None, None):
         return "the expected interruption is not known"

@@ -280,6 +280,7 @@ def production(**given: Any) -> Any:
         gate=SimpleNamespace(state=lambda: now["gate"]),
         ledger=SimpleNamespace(candidates=lambda: newest if now["validated"] else []),
         production=SimpleNamespace(tag=lambda: now["tag"]),
+        failed=now.get("failed"),
     )
 
 
@@ -294,6 +295,7 @@ NOTE = {"incident": "20251218T031502Z-shop-rollback", "target": "v1"}
         ({"gate": "held"}, None, "runbook plan"),
         ({"tag": "v2"}, None, "runbook validate"),
         ({"validated": None}, None, "runbook validate"),
+        ({"tag": "v2", "failed": "v2 failed in incident i"}, None, "runbook plan"),
         ({"note": NOTE}, None, "runbook rollback --to v1 --execute shop"),
         ({}, "gone", "runbook unlock"),
         ({}, "at work", "runbook status"),
@@ -305,6 +307,7 @@ def test_one_command_is_next(
     """The lock first, then what is open, then what was not validated."""
     lock = None if held is None else SimpleNamespace(abandoned=held == "gone", holder=SimpleNamespace(incident="i"))
     monkeypatch.setattr(status, "_held", lambda _context: lock)
+    monkeypatch.setattr(status, "_reason", lambda context: context.failed)
     said = status.following(production(**given), Path("runbook.toml"), tmp_path)
     assert said.startswith(f"next: {typed}\n")
 

@@ -12,8 +12,9 @@ import pytest
 from runbook.errors import CommandFailed, Inconclusive, SettingsError
 from runbook.incident.facts import Facts, TurnedSwitch
 from runbook.notify.incident_log import Applied, IncidentLog, entry
+from runbook.notify.telling import Kind
 from runbook.settings.people import IncidentLogSettings
-from tests.support.incident_facts import DOWNGRADE, HOSTILE, LOSS
+from tests.support.incident_facts import APPLICATION, DOWNGRADE, HOSTILE, LOSS, RESTORED
 from tests.support.parts import host
 
 INCIDENT = "20251218T030000Z-shop-rollback"
@@ -60,6 +61,44 @@ def test_emergency_is_an_entry_too() -> None:
     assert "`EXPORT_MODE=off`" in text
     assert "orders team" in text
     assert "Strategy" not in text
+
+
+def test_restore_is_an_entry_too() -> None:
+    """Dump, size, hash, revisions, rows, the kept database, and what is typed to start and to remove, as code."""
+    title, text = entry(APPLIED._replace(ticket=""), Facts.model_validate(RESTORED), str)
+    assert title == "shop: restored from good.dump"
+    for word in (
+        "good.dump, 815 bytes", "cd" * 32, "Revisions: r2 before, r1 now.", "public.orders 2, before 4",
+        "Data loss: whatever was written since then is in the kept database shop_before_20251218030000 only",
+        "fits the schema r1: `cd /srv/shop && docker compose up -d api jobs`",
+        "`shop_before_20251218030000`, when nobody needs its rows: `docker compose exec -T db psql --command 'DROP",
+        "/srv/i-1.dump", "Applied by: ann, 2025-12-18T03:10:00Z", "3.5", "`/reports/i-1/record.html`", f"`{INCIDENT}`",
+    ):  # fmt: skip
+        assert word in text
+    for word in ("Strategy", "failed release", "unknown", "ticket"):
+        assert word not in text
+    assert all(line.startswith("- ") for line in text.splitlines())
+
+
+def test_abandoned_switch_is_an_entry_too() -> None:
+    """What goes on, what was taken away, and that nothing was mended."""
+    title, text = entry(APPLIED._replace(kind=Kind.ABANDON, ticket=""), Facts.model_validate(APPLICATION), str)
+    assert title == "shop: the switch from v2 to v1 was abandoned"
+    assert "`v2` goes on as before, and stays in quarantine. What was wrong with it is not mended." in text
+    assert "What was started of `v1` was taken away." in text
+    assert "Strategy" not in text
+
+
+def test_rollback_behind_an_abandoned_switch_has_an_entry_of_its_own(tmp_path: Path) -> None:
+    """One incident may do both; neither is entered twice."""
+    path = tmp_path / "incidents.md"
+    for kind, title in ((Kind.ABANDON, "abandoned"), (Kind.ROLLBACK, "rolled back")):
+        change = log(file=path).documenting(INCIDENT, title, "- text", kind)
+        assert change.already() is None
+        assert change.message is not None
+        change.message.send()
+        assert change.already() is not None
+    assert path.read_text().count("## ") == 2
 
 
 def test_foreign_text_in_an_entry_is_no_markup() -> None:

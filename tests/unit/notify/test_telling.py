@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import SettingsError
-from runbook.incident.facts import TurnedSwitch
-from runbook.notify.telling import Stopped, Telling, Templates
+from runbook.incident.facts import Facts, TurnedSwitch
+from runbook.notify.telling import Kind, Stopped, Telling, Templates
+from runbook.notify.wording import restore_told, schema_told
 from runbook.settings.people import Turn
-from tests.support.incident_facts import HOSTILE
+from tests.support.incident_facts import HOSTILE, RESTORED
 
 SWITCH = TurnedSwitch(name="exports", variable="EXPORT_MODE", value="off", state="off", owner="orders team")
 KNOWN = Telling(
@@ -32,6 +33,16 @@ KNOWN = Telling(
     head="0" * 64,
     changes=("traffic is paused",),
 )
+_FACTS = Facts.model_validate(RESTORED)
+RESTORE = replace(
+    KNOWN,
+    kind=Kind.RESTORE,
+    failed="the failed release",
+    target="an unknown release",
+    restore=restore_told(_FACTS),
+    schema=tuple(schema_told(_FACTS, "Restore point: /srv/i-1.dump.")),
+)
+ABANDON = replace(KNOWN, kind=Kind.ABANDON, switched_off=("Switched off: exports.",))
 
 
 def ours(redact: dict[str, str] | None = None) -> Templates:
@@ -97,10 +108,82 @@ def test_forward_fix_and_emergency_are_told_as_such() -> None:
     assert ours().fill(Turn.FAILED, emergency).title == "shop: the emergency failed"
 
 
+@pytest.mark.parametrize(
+    ("known", "turn", "title", "words"),
+    [
+        (
+            RESTORE,
+            Turn.STARTED,
+            "shop: a dump is being restored",
+            [
+                "ann@desk is restoring /srv/shop/.runbook/good.dump, of 2025-12-17 03:00:00 UTC, beside",
+                "whatever was written since then will be in the kept database shop_before_20251218030000 only.",
+                "until a person starts the application again",
+            ],
+        ),
+        (RESTORE, Turn.FAILED, "shop: the restore failed", ["- traffic is paused", "saw b", "--resume i-1"]),
+        (RESTORE, Turn.INTERRUPTED, "shop: the restore was interrupted", ["after changes to production"]),
+        (RESTORE, Turn.HELD, "shop is held as it is", ["before any change"]),
+        (
+            RESTORE,
+            Turn.DONE,
+            "shop: restored from a dump of 2025-12-17 03:00:00 UTC; what was written since is not in it",
+            [
+                f"good.dump, 815 bytes, sha256 {'cd' * 32}.",
+                "Data loss: whatever was written since then is in the kept database shop_before_20251218030000 only",
+                "r2 before, r1 now.",
+                "public.orders 2, before 4; ",
+                "Users are not served: the application is stopped.",
+                "fits the schema r1, start it on the production host:\ncd /srv/shop && docker compose up -d api jobs\n",
+                "remove the database shop_before_20251218030000:\ndocker compose exec -T db psql",
+                f"journal head {'0' * 64}.",
+            ],
+        ),
+        (
+            ABANDON,
+            Turn.STARTED,
+            "shop: the switch to v1 is being abandoned",
+            ["ann@desk is taking v1 away again; v2, beside which", "let on to v2 again: the gate was closed by this"],
+        ),
+        (ABANDON, Turn.FAILED, "shop: abandoning the switch failed", ["- traffic is paused", "--resume i-1"]),
+        (ABANDON, Turn.INTERRUPTED, "shop: abandoning the switch was interrupted", ["--resume i-1"]),
+        (ABANDON, Turn.TRAFFIC_RESUMED, "shop: traffic is resumed", ["Users reach v2 again.", "so far: 3.5"]),
+        (
+            ABANDON,
+            Turn.DONE,
+            "shop: the switch to v1 was abandoned, v2 goes on",
+            [
+                "v2 goes on in shop as before, and what was started of v1 was taken away.",
+                "v2 stays in quarantine. What was wrong with it is not mended.",
+                "Switched off: exports.",
+                f"journal head {'0' * 64}.",
+            ],
+        ),
+    ],
+)
+def test_restore_and_abandoned_switch_are_told(known: Telling, turn: Turn, title: str, words: list[str]) -> None:
+    """Nobody reads of a rollback, nor of a release that is not known."""
+    told = ours().fill(turn, known)
+    assert (told.title, told.problem) == (title, "")
+    assert [word for word in [*words, "i-1"] if word not in told.text] == []
+    for word in ("rollback", "rolled back", "rolling back", "unknown release", "the failed release"):
+        assert word not in f"{told.title}\n{told.text}"
+
+
+def test_application_that_runs_again_is_not_to_be_started() -> None:
+    """Somebody has started it before people could be told."""
+    assert RESTORE.restore is not None
+    text = ours().fill(Turn.DONE, replace(RESTORE, restore=RESTORE.restore._replace(stands_still=False))).text
+    assert "stopped" not in text
+    assert "docker compose up" not in text
+    assert "DROP DATABASE" in text
+
+
+@pytest.mark.parametrize("kind", list(Kind))
 @pytest.mark.parametrize("turn", list(Turn))
-def test_little_known_is_enough(turn: Turn) -> None:
+def test_little_known_is_enough(turn: Turn, kind: Kind) -> None:
     """A run that stopped before its first look at production can be told, too."""
-    told = ours().fill(turn, Telling(incident="i-1", project="shop", operator="ann"))
+    told = ours().fill(turn, Telling(incident="i-1", project="shop", operator="ann", kind=kind))
     assert told.problem == ""
     assert "i-1" in told.text
 
@@ -129,6 +212,7 @@ def test_foreign_link_says_where_it_leads() -> None:
     [
         "{{ stopped }}",
         "{{ changes }} {{ switch }}",
+        "{{ restore }} {{ restore.dump|upper }}",
         "{{ changes|join('; ') }}",
         "{{ stopped.why|upper }} {{ switch.owner|reverse }}",
         "{{ stopped.why|replace('-', '+') }} {{ '%s' % stopped.why }}",
@@ -143,8 +227,9 @@ def test_nothing_in_a_template_brings_back_a_secret_or_a_call(tmp_path: Path, te
     hostile = f"{secret} <!channel> @here"
     stopped = Stopped("1.1.1", "Given a step", hostile, hostile)
     switch = SWITCH.model_copy(update={"owner": hostile})
+    restore = RESTORE.restore._replace(dump=hostile, remove=hostile) if RESTORE.restore else None
     told = Templates(tmp_path, lambda text: text.replace(secret, "[secret X]")).fill(
-        Turn.HELD, replace(KNOWN, stopped=stopped, changes=(hostile,), switch=switch)
+        Turn.HELD, replace(KNOWN, stopped=stopped, changes=(hostile,), switch=switch, restore=restore)
     )
     assert told.problem == ""
     for word in (secret, secret.upper(), secret[::-1], secret.replace("-", "+"), "<!channel", "@here", "@HERE"):
@@ -158,6 +243,42 @@ def test_team_has_templates_of_its_own(tmp_path: Path) -> None:
     templates.check(KNOWN)
     assert templates.fill(Turn.HELD, KNOWN)[:2] == ("@here shop HELD", "expected a, saw b")
     assert templates.fill(Turn.DONE, KNOWN).title == "shop: rolled back to v1"
+
+
+def test_templates_of_a_team_are_for_one_kind_of_run(tmp_path: Path) -> None:
+    """One for a rollback says nothing of a restore; that has a folder of its own, where ours can be included."""
+    (tmp_path / "done.jinja").write_text("rolled back to {{ target }}")
+    (tmp_path / "failed.jinja").write_text("the rollback failed")
+    templates = Templates(tmp_path, lambda text: text)
+    assert templates.fill(Turn.DONE, KNOWN).title == "rolled back to v1"
+    for known in (RESTORE, ABANDON):
+        for turn in (Turn.DONE, Turn.FAILED):
+            assert templates.fill(turn, known) == ours().fill(turn, known)
+    (tmp_path / "restore").mkdir()
+    (tmp_path / "restore" / "failed.jinja").write_text(
+        '{{ what }} of {{ restore.database }} failed\n{% include "where_it_stopped.jinja" %}'
+    )
+    templates.check(RESTORE)
+    told = templates.fill(Turn.FAILED, RESTORE)
+    assert told.title == "the restore of shop failed"
+    assert "At: Then every container runs it" in told.text
+    assert templates.fill(Turn.FAILED, ABANDON).title == "shop: abandoning the switch failed"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("restored.jinja", "x", "restored.jinja is for no turn"),
+        ("restore/hold.jinja", "x", "restore/hold.jinja is for no turn, expected restore/held.jinja"),
+        ("restore/held.jinja", "{{ restore.dmp }}", "restore/held.jinja: .* has no attribute 'dmp'"),
+    ],
+)
+def test_broken_template_of_a_restore_is_found_by_its_plan(tmp_path: Path, name: str, text: str, said: str) -> None:
+    """With its folder."""
+    (tmp_path / "restore").mkdir()
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SettingsError, match=said):
+        Templates(tmp_path, str).check(RESTORE)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from runbook.clock import digits_of
 from runbook.journal.journal import Entry, Journal
 from runbook.report.action_diff import FactDiff, Line, PlanAndActual, PlanDiff
 from runbook.report.plan_diff import plan_and_actual
@@ -62,6 +63,20 @@ def test_as_planned(tmp_path: Path) -> None:
     assert found.changes[0].evidence == "the host holds them"
     assert found.changes[2].actual == (f"say: {name('rollback', hours=0)} is over\nhead 4f2a.",)
     assert found.changes[2].planned == (f"say: {name(hours=1)} is over\nhead [hash, not known yet].",)
+
+
+def test_names_of_a_restores_databases_are_its_own(tmp_path: Path) -> None:
+    """They are made of the time in the incident's name; what a plan could not know yet may be many words."""
+    deed = Deed("swapped", "planned", ("rename shop_before_DIGITS", "say: rows [how many, not known yet]; over"))
+    done = Deed("swapped", "done", ("rename shop_before_DIGITS", "say: rows orders 2, before 4; over"))
+
+    def at(deed: Deed, incident: str) -> Deed:
+        return replace(deed, commands=tuple(each.replace("DIGITS", digits_of(incident)) for each in deed.commands))
+
+    plan, now = planned(tmp_path, at(deed, name(hours=1))), name("rollback", hours=0)
+    assert held(executed(tmp_path, plan, at(done, now))).differences == 0
+    other = replace(done, commands=("rename shop_before_1", done.commands[1]))
+    assert held(executed(tmp_path / "other", plan, other)).differences == 1
 
 
 def test_other_commands_are_shown_line_by_line(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from runbook.notify.trackers.tracker import Tracker
 from runbook.notify.trackers.webhook import WebhookTracker
 from runbook.settings.absent import Absent
 from runbook.settings.people import IncidentLogSettings
-from tests.support.incident_facts import DOWNGRADE, LOSS
+from tests.support.incident_facts import APPLICATION, DOWNGRADE, LOSS, TO_RESTORE
 from tests.support.incident_parts import incident
 from tests.support.parts import Reply, asking, host, serving
 
@@ -97,3 +97,30 @@ def test_plan_shows_the_whole_entry(tmp_path: Path) -> None:
     for word in ("/srv/shop/.runbook/planned.dump", "[time, not known yet]", "[how many, not known yet]"):
         assert word in text
     assert not (tmp_path / "log.md").exists()
+
+
+def test_plan_shows_the_whole_entry_of_a_restore(tmp_path: Path) -> None:
+    """With the restore point that would be taken of the former database, and without a ticket, which none opens."""
+    found = incident(tmp_path, Mode.PLAN)
+    found.facts = Facts.model_validate({name: TO_RESTORE[name] for name in ("before", "to restore")})
+    log = IncidentLog(IncidentLogSettings(file=tmp_path / "log.md"), host(), 5)
+    change = applied.documenting(context(found, WebhookTracker(None, SecretStr("x"), None, str), log))  # type: ignore[arg-type]  # asked nothing
+    message = change.planned["message"]
+    assert message["title"] == "shop: restored from good.dump"
+    for word in ("/srv/shop/.runbook/planned.dump", "Rows: [how many, not known yet].", "[time, not known yet]"):
+        assert word in message["text"]
+    assert "ticket" not in message["text"]
+
+
+def test_abandoned_switch_is_in_the_log_beside_the_rollback(tmp_path: Path) -> None:
+    """Of one incident that did both; resumed, neither is entered again."""
+    log = IncidentLog(IncidentLogSettings(file=tmp_path / "log.md"), host(), 5)
+    found = incident(tmp_path)
+    found.facts = Facts.model_validate(APPLICATION)
+    for make in (applied.documenting_abandoned, applied.documenting, applied.documenting_abandoned):
+        found.step_began(STEP, may_change=True)
+        found.take(make(context(found, log=log)), host())
+        assert found.step_ended().outcome is Outcome.PASSED
+    text = (tmp_path / "log.md").read_text()
+    assert text.count("## shop: the switch from v2 to v1 was abandoned") == 1
+    assert text.count("## shop: rolled back from v2 to v1") == 1

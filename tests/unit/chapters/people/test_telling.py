@@ -12,11 +12,13 @@ from runbook.actions import Action, Outcome
 from runbook.chapters.people import telling
 from runbook.errors import Inconclusive, SettingsError
 from runbook.incident.executor import Executor, Mode
-from runbook.incident.facts import TurnedSwitch
+from runbook.incident.facts import Facts, TurnedSwitch
+from runbook.journal.journal import Journal
 from runbook.notify.announcement import Channel
 from runbook.notify.telling import Templates
 from runbook.report.action_diff import same_action, without_name
-from tests.support.incident_facts import APPLICATION
+from runbook.secrets.redactor import Redactor
+from tests.support.incident_facts import APPLICATION, RESTORED, TO_RESTORE
 from tests.support.incident_parts import incident
 from tests.support.parts import Reply, host, serving
 
@@ -30,6 +32,7 @@ def context(found: Executor, url: str, templates: Path | None = None, tracker: o
         channel=Channel(SecretStr(url.replace("http://", "json://")), 5),
         templates=Templates(templates, found.journal.redactor.text),
         tracker=tracker,
+        restore_point=SimpleNamespace(path="/srv/shop/.runbook/i-1.dump"),
     )
 
 
@@ -78,6 +81,60 @@ def test_plan_promises_the_message_of_the_execution(tmp_path: Path) -> None:
     assert "Ticket: [address, not known yet]" in planned
     assert "Ticket: https://desk.example/7" in executed
     assert same_action(planned, executed), (planned, executed)
+
+
+def test_plan_promises_the_message_of_a_restore(tmp_path: Path) -> None:
+    """But for rows, head, seconds, and the restore point's size and hash; its own time is in the database's name."""
+    texts = []
+    for mode, facts in ((Mode.PLAN, TO_RESTORE), (Mode.EXECUTE, RESTORED)):
+        folder = tmp_path / mode / "20251218T030000Z-shop-rollback"
+        folder.mkdir(parents=True)
+        found = incident(folder, mode)
+        found.facts = Facts.model_validate(facts)
+        change = telling.announcing_restore(context(found, "http://127.0.0.1:1/", tracker=object()))
+        assert change.summary == "the restore is announced"
+        text = change.planned["message"]["text"]
+        texts.append(without_name(text.replace(str(tmp_path / mode), "/reports"), found.name))
+    planned, executed = texts
+    assert "Rows: [how many, not known yet]." in planned
+    assert "Restore point from before, on the production host: /srv/shop/.runbook/i-1.dump, [size, not" in planned
+    assert "public.orders 2, before 4" in executed
+    assert "icket" not in planned
+    assert "shop_before_INCIDENT" in executed
+    assert same_action(planned, executed), (planned, executed)
+
+
+def test_restore_that_is_not_on_record_is_not_announced(tmp_path: Path) -> None:
+    """Nobody knows then which dump it was."""
+    with pytest.raises(Inconclusive, match="no dump is on record"):
+        telling.announcing_restore(context(incident(tmp_path), "http://127.0.0.1:1/"))
+
+
+def test_each_is_announced_once(tmp_path: Path) -> None:
+    """An abandoned switch, and the rollback that is gone on with behind it; resumed, nobody is told again."""
+    with serving(lambda _: Reply(200)) as server:
+        for again in (False, True):
+            journal = Journal(tmp_path / "journal.jsonl", Redactor(), go_on=again)
+            found = Executor("20251218T030000Z-shop-rollback", Mode.EXECUTE, journal)
+            found.go_on_from(journal.entries)
+            found.facts = Facts.model_validate(APPLICATION)
+            there = context(found, server.url)
+            for make in (telling.announcing_abandoned, telling.announcing):
+                assert carried_out(found, make(there)) is Outcome.PASSED
+            journal.close()
+    titles = [json.loads(asked.body)["title"] for asked in server.asked]
+    assert titles == ["shop: the switch to v1 was abandoned, v2 goes on", "shop: rolled back to v1"]
+
+
+@pytest.mark.parametrize("name", ["abandon/started.jinja", "abandon/done.jinja"])
+def test_plan_of_a_rollback_tries_the_templates_of_an_abandoned_switch_too(tmp_path: Path, name: str) -> None:
+    """That has no plan of its own."""
+    found = incident(tmp_path, Mode.PLAN)
+    found.facts = Facts.model_validate(APPLICATION)
+    (tmp_path / "templates" / "abandon").mkdir(parents=True)
+    (tmp_path / "templates" / name).write_text("{{ taget }}")
+    with pytest.raises(SettingsError, match=f"{name}: 'taget' is undefined"):
+        telling.announcing(context(found, "http://127.0.0.1:1/", tmp_path / "templates"))
 
 
 def test_broken_template_stops_the_plan_and_not_the_execution(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def closed(outcome: str, *changes: str) -> dict[str, Any]:
 
 
 HELD = {"action": "hold_traffic", "longest_wait": 20.0}
+RESTORE = {"path": "/d", "sha256": "0" * 64, "database": "shop", "kept_as": "shop_before_1"}
 SWITCH = {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state": "off"}
 
 
@@ -86,6 +87,14 @@ SWITCH = {"name": "exports", "variable": "EXPORT_MODE", "value": "off", "state":
             "the switch exports is turned: EXPORT_MODE=off",
             "",
             id="switch",
+        ),
+        pytest.param(
+            [fact("to restore", RESTORE), closed("passed")],
+            "not known: nothing was probed",
+            None,
+            "the dump /d takes the place of the database shop",
+            "",
+            id="restore",
         ),
     ],
 )

@@ -16,6 +16,7 @@ from runbook.report.follow_up.follow_ups import (
     follow_ups,
 )
 from runbook.report.follow_up.next_steps import ToDo
+from runbook.report.next_command import next_command
 from tests.support.telling import about as named
 
 NAME = "20251218T030000Z-shop-rollback"
@@ -385,14 +386,50 @@ def closed(journal: Journal, outcome: str, **more: Any) -> list[str]:
     return [f"{each.text} {each.command}".strip() for each in follow_ups(entries).to_do]
 
 
+RESTORED = {
+    "path": "/d",
+    "sha256": "0" * 64,
+    "made": "2025-12-17 03:00:00 UTC",
+    "database": "shop",
+    "kept_as": "shop_before_1",
+    "revisions": ["r1"],
+    "start": "up",
+    "remove": "drop",
+}
+START = "The application is stopped; once the env file names a release that fits the schema r1, start it: type: up"
+LOST = (
+    "Whatever was written since 2025-12-17 03:00:00 UTC is in the database shop_before_1 only."
+    " When nobody needs its rows any more, remove it: drop"
+)
+
+
 def test_what_a_restore_leaves() -> None:
     """The application that stands still is started, and the database of before removed, by commands that are given."""
-    fact = {"path": "/d", "sha256": "0" * 64, "database": "shop", "kept_as": "shop_before_1", "revisions": ["r1"]}
-    journal = Journal(type="restore").fact("restored", fact | {"start": "up", "remove": "drop"})
-    assert closed(journal, "passed") == [
-        "The application is stopped; once the env file names a release that fits the schema r1, start it: type: up",
-        "When nobody needs the rows of before any more, remove the database shop_before_1. drop",
-    ]
+    assert closed(Journal(type="restore").fact("restored", RESTORED), "passed") == [START, LOST]
+    # A journal of an earlier version does not say when the dump was begun.
+    journal = Journal(type="restore").fact("restored", RESTORED | {"made": ""})
+    assert "Whatever was written since the dump is in the database" in closed(journal, "passed")[1]
+
+
+def test_restore_of_which_nobody_was_told() -> None:
+    """Users come first, and then what goes on with the incident."""
+    journal = Journal(type="restore", typed=["pytest", "features"]).fact("restored", RESTORED)
+    found = closed(journal, "failed", remaining=["f::The restore is announced"])
+    left = "Go on with what is left: The restore is announced. What is done already is not done twice."
+    typed = f"pytest features -m restore --resume {NAME} --execute shop"
+    assert found == [START, LOST, f"{left} {typed}"]
+    following = next_command(journal.entries)
+    assert following is not None
+    assert (following.command, following.going_on.command) == ("up", typed)
+
+
+def test_application_that_was_started_behind_a_restore() -> None:
+    """Is not to be started again, as far as it was looked at since."""
+    for state, left in (("exited", [START, LOST]), ("running", [LOST])):
+        container = {"id": "a", "name": "shop-api-1", "service": "api", "state": state}
+        journal = Journal(type="restore").fact("restored", RESTORED)
+        journal.observe("after", digests={"api": "x"}, containers=[container])
+        assert closed(journal, "passed") == left
 
 
 def test_rows_that_were_kept_are_put_back() -> None:

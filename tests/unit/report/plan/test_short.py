@@ -121,6 +121,22 @@ def test_emergency_tells_of_its_switch() -> None:
     assert "  ~ api               recreated → 2025-12-18-rc1" in texts
 
 
+def test_restore_tells_the_data_loss() -> None:
+    """Which dump, what is lost to users, that they wait for a person, and that people are told."""
+    lines = told(plans.restore())
+    assert lines[0] == "shop on prod-1 · plan of a restore · nothing was changed"
+    at = lines.index("  restores    the database shop from 20251217T030000Z-shop-rollback.dump, of")
+    assert lines[at + 1 : at + 4] == [
+        "              2025-12-17 03:00:00 UTC",
+        "  data loss   whatever was written since will be in shop_before_20251218030000",
+        "              only",
+    ]
+    assert "  Users: without service from when traffic is paused until a person starts the" in lines
+    changed = [line.split() for line in lines if line.startswith("  +")]
+    assert changed[-2:] == [["+", "incident", "log", "/home/ops/incidents.md"], ["+", "announcement", "JSON"]]
+    assert lines[-1].endswith("-m restore --dump 20251217T030000Z-shop-rollback.dump --execute shop")
+
+
 def test_forward_fix_goes_on() -> None:
     """There is no verdict: the release was asked for."""
     texts = told(plans.forward_fix())
