@@ -1,5 +1,6 @@
-"""The switch beside on the real engine: who asks waits and is not refused, it ends as behind the gate, and goes on."""
+"""Both ways to switch on the real engine: who asks waits and is not refused, both end the same, and go on."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ from tests.engine.conftest import Rehearsed, docker, running, state
 from tests.engine.judging import told
 from tests.engine.kill_campaign import INCIDENT, Campaign
 from tests.engine.killer import VARIABLE
+from tests.engine.meddler import VARIABLE as MEDDLE
 from tests.support.open_loop import OpenLoop
 
 #: The failed release answers the first of these with 500, and the others well: it fails one request in ten.
@@ -34,13 +36,19 @@ def execute(here: Rehearsed, *options: str) -> tuple[str, ...]:
     return (*options, "--execute", here.practice.name)
 
 
-def test_switch_adds_no_failure(fresh: Rehearsed) -> None:
+@pytest.mark.parametrize(
+    ("options", "way"), [pytest.param((), "beside"), pytest.param(("--close-gate-first",), "behind-closed-gate")]
+)
+def test_switch_adds_no_failure(fresh: Rehearsed, options: tuple[str, ...], way: str) -> None:
     """Under 50 requests a second nobody is refused: what fails is what the failed release failed by itself."""
-    with OpenLoop(fresh.practice.gateway_url, PATHS).asking() as load:
-        ran = fresh.run(*execute(fresh))
+    with OpenLoop(fresh.practice.gateway_url, PATHS, patience=25).asking() as load:
+        ran = fresh.run(*execute(fresh, *options))
     assert ran.exit_code == 0, ran.terminal
     decided = next(entry for entry in ran.of_kind("decision") if entry["question"] == "switch")
-    assert decided["answer"] == "beside", decided
+    assert decided["answer"] == way, decided
+    assert [e["to"] for e in ran.of_kind("action") if e.get("to") in ("held", "closed") and e["state"] == "done"] == [
+        "held"
+    ]
     seen = Counter((each.path, each.status, each.release) for each in load.answers)
     assert seen.keys() <= {
         ("/orders", 500, INCIDENT.failed),
@@ -50,7 +58,36 @@ def test_switch_adds_no_failure(fresh: Rehearsed) -> None:
     }, seen
     assert min(seen.values()) > 1, seen
     # Who waits for longer than the gate holds would have been refused, and seen above.
-    print(f"slowest of {len(load.answers)}: {max(each.seconds for each in load.answers):.2f} s")  # noqa: T201
+    print(f"{way}: slowest of {len(load.answers)}: {max(each.seconds for each in load.answers):.2f} s")  # noqa: T201
+
+
+def test_held_gate_is_proved(fresh: Rehearsed) -> None:
+    """By its own word and by a request that nobody answers, before anything is replaced and before users return."""
+    ran = fresh.run(*execute(fresh, "--close-gate-first"))
+    assert ran.exit_code == 0, ran.terminal
+    seen = [e["seen"] for e in ran.of_kind("check") if e["state"] == "so" and "paused at the public" in e["expected"]]
+    assert len(seen) == 2
+    assert all(each.endswith("lets a request wait; the gate is held") for each in seen), seen
+
+
+def test_container_that_does_not_stay_healthy_is_met_by_users(fresh: Rehearsed) -> None:
+    """Behind the opening the run fails as by a failed last look, says that traffic is open, and goes on from there."""
+    jobs = f"{fresh.practice.name}-jobs-1"
+    moment = json.dumps(["the public address serves the target", ["docker", "stop", "--time", "0", jobs]])
+    options = ("-p", "tests.engine.meddler", "--close-gate-first")
+    ran = fresh.run(*execute(fresh, *options), environment={MEDDLE: moment})
+    assert ran.exit_code == 1, ran.terminal
+    assert ran.folder is not None
+    told = " ".join(ran.terminal.split())
+    assert "stopped at: Then every api and jobs container stays healthy" in told
+    assert "users meet it: traffic is open" in told
+    assert "gate open (traffic is served)" in told
+    assert "Not as it was to be" in (ran.folder / "record.html").read_text().partition("</header>")[0]
+    docker("start", jobs)
+    turned = len(ran.of_kind("action"))
+    finished = fresh.run(*execute(fresh, "--resume", ran.folder.name))
+    assert finished.exit_code == 0, finished.terminal
+    assert not [e for e in ran.of_kind("action")[turned:] if "traffic" in e["action"]]
 
 
 def test_end_is_that_behind_the_gate(kills: Campaign, fresh: Rehearsed) -> None:

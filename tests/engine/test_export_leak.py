@@ -1,6 +1,9 @@
 """The incident `export-leak`: switched off, felt by everybody, on the release that runs, and switched on again."""
 
 import json
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
@@ -13,8 +16,10 @@ import pytest
 
 from rehearsal.incidents.catalogue import find_incident
 from runbook.report.follow_up.follow_ups import follow_ups
-from tests.engine.conftest import Rehearsed, docker, state
+from tests.engine.conftest import ROOT, Rehearsed, docker, state
 from tests.engine.judging import Scene, held, page, planned_and_executed, words
+from tests.engine.killer import VARIABLE
+from tests.support.open_loop import OpenLoop
 from tests.support.stores import ROOT_TOKEN, bao, moto_server, openbao_server
 
 LIVE = "2025-12-15-rc1"
@@ -85,6 +90,9 @@ class TestExportLeak:
             for service in ("api", "jobs")
         ]
 
+    def gate(self, here: Rehearsed) -> str:
+        return docker("exec", f"{here.practice.name}-gateway-1", "gate", "state")
+
     def image_ids(self, here: Rehearsed) -> list[str]:
         names = [f"{here.practice.name}-{service}-1" for service in ("api", "jobs")]
         return [docker("inspect", "--format", "{{.Image}}", name) for name in names]
@@ -114,10 +122,16 @@ class TestExportLeak:
         text = here.env_file.read_text()
         here.env_file.write_text(text.replace("IMAGE_TAG=2025-12-22-rc1", f"IMAGE_TAG={LIVE}"))
         prepared = here.env_file.read_bytes()
-        with find_incident(self.incident).strangers(here.practice) as load:
+        others = OpenLoop(here.practice.gateway_url, ("/orders", "/healthz"), patience=25)
+        with find_incident(self.incident).strangers(here.practice) as load, others.asking():
             recovery = "switch exports: EXPORT_MODE=off"
             ran = planned_and_executed(here, self.incident, recovery)
             felt = self.statuses(here)
+        assert Counter(each.status for each in others.answers).keys() == {200}, "of other endpoints none failed"
+        print(f"slowest of {len(others.answers)}: {max(each.seconds for each in others.answers):.2f} s")  # noqa: T201
+        assert [
+            each["to"] for each in ran.of_kind("action") if each["state"] == "done" and "traffic" in each["action"]
+        ] == ["held", "open"]
         assert felt == {"stranger": {404}, "user": {404}}
         assert here.practice.ask("/orders").status_code == 200
         assert self.inside(here) == ["off", "off"]
@@ -139,6 +153,38 @@ class TestExportLeak:
         assert datetime.fromisoformat(off.due) - datetime.fromisoformat(off.since) < timedelta(hours=24, seconds=1)
         (kept,) = follow_ups(ran.entries).left_files
         assert Path(kept.path).read_bytes() == prepared
+
+    def test_stopped_while_requests_wait(self, scene: Scene) -> None:
+        """Killed when the gate holds, it says so; gone on with, the switch is turned, and the gate open."""
+        here, _ = scene
+        turn = ("-m", "emergency", "--enable", "exports")
+        settings = ("--settings", str(here.practice.settings), "--reports", str(here.reports))
+        killing = {VARIABLE: "last:user traffic is held"}
+        ran = here.run("-p", "tests.engine.killer", *turn, "--execute", here.practice.name, environment=killing)
+        assert (ran.exit_code, self.gate(here)) == (-9, "held")
+        assert ran.folder is not None
+        status = [sys.executable, "-m", "runbook", "status", *settings]
+        told = " ".join(subprocess.run(status, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split())
+        assert "gate held: a request waits for 20 s at most, and is then refused" in told
+        resume = ("-m", "emergency", "--resume", ran.folder.name, "--execute", here.practice.name)
+        finished = here.run(*resume)
+        assert finished.exit_code == 0, finished.terminal
+        assert (self.gate(here), self.inside(here)) == ("open", ["on", "on"])
+        off = here.run("-m", "emergency", "--disable", "exports", "--execute", here.practice.name)
+        assert off.exit_code == 0, off.terminal
+
+    def test_gate_that_cannot_hold_is_left_alone(self, scene: Scene, tmp_path: Path) -> None:
+        """An emergency closes no gate."""
+        here, _ = scene
+        settings = tmp_path / "runbook.toml"
+        text = here.practice.settings.read_text()
+        settings.write_text("\n".join(line for line in text.splitlines() if not line.startswith("hold")))
+        ran = here.run("-m", "emergency", "--enable", "exports", "--execute", here.practice.name, settings=settings)
+        assert ran.exit_code == 0, ran.terminal
+        turned = {(each["state"], each["evidence"]) for each in ran.of_kind("action") if "traffic" in each["action"]}
+        assert turned == {("already so", "the gate cannot hold: traffic flows on")}
+        off = here.run("-m", "emergency", "--disable", "exports", "--execute", here.practice.name, settings=settings)
+        assert off.exit_code == 0, off.terminal
 
     def test_switched_on_again(self, scene: Scene) -> None:
         """--enable takes it back: users with credentials are served, on the same release."""

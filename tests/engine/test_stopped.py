@@ -1,4 +1,4 @@
-"""A rollback that is stopped half way says so, leaves users at the closed gate, and is gone on with from anywhere.
+"""A rollback that is stopped half way says so, leaves users at the gate, and is gone on with from anywhere.
 
 With the journal an incident is resumed (tests/engine/test_stopped_by_sigkill.py); without it, as from another laptop,
 the command that was typed first goes on from the note on the production host.
@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+import httpx
 
 from tests.engine.conftest import ROOT, Ran, Rehearsed, docker
 from tests.engine.judging import registry_digest
@@ -69,18 +71,22 @@ def gate(here: Rehearsed) -> str:
 
 
 def test_stopped_run_says_so_and_goes_on(broken: Rehearsed) -> None:
-    """SIGTERM while the target starts: exit 2, record and gate closed, next command shown; repeated, it finishes."""
+    """SIGTERM while the target starts: exit 2, record closed, gate held, next command shown; repeated, it finishes."""
     failed_passed_its_validation(broken)
-    ran = stopped(broken, "every api and jobs container stays healthy", signal.SIGTERM, "--close-gate-first")
+    ran = stopped(broken, "every api and jobs container is healthy", signal.SIGTERM, "--close-gate-first")
     assert ran.exit_code == 2, ran.terminal
     assert ran.entries[-1]["kind"] == "closed"
     assert ran.entries[-1]["outcome"] == "interrupted"
-    assert "Interrupted at: Then every api and jobs container stays healthy" in (ran.folder / "record.html").read_text()
-    assert gate(broken) == "closed"
-    assert broken.practice.ask("/orders").status_code == 503
+    assert "Interrupted at: Then every api and jobs container is healthy" in (ran.folder / "record.html").read_text()
+    assert gate(broken) == "held"
+    refused = httpx.get(f"{broken.practice.gateway_url}/orders", timeout=30, trust_env=False)
+    assert (refused.status_code, refused.elapsed.total_seconds() > 15) == (503, True), "it waited, and was refused"
     again = f"--resume {ran.folder.name} --execute {broken.practice.name}"
     assert [line for line in ran.terminal.splitlines() if again in line]
-    assert "gate      closed (TRAFFIC IS PAUSED)" in ran.terminal
+    assert "gate      held (REQUESTS WAIT, AND THEN ARE REFUSED)" in ran.terminal
+    told = " ".join(ran.terminal.split())
+    assert "traffic is held: the gate was held by this incident since" in told
+    assert "(a request waits for 20 s at most, and is then refused)" in told
     assert "lock      released" in ran.terminal
 
     # The very command that was typed first: what runs now is the target, and it must not be taken for what failed.
@@ -89,7 +95,7 @@ def test_stopped_run_says_so_and_goes_on(broken: Rehearsed) -> None:
     assert gate(broken) == "open"
     assert broken.practice.ask("/orders").headers["X-Release"] == TARGET
     states = {entry["summary"]: entry["state"] for entry in finished.of_kind("action")}
-    assert states["user traffic is paused"] == "already so"
+    assert states["user traffic is held"] == "already so"
     assert states[f"{FAILED} is quarantined"] == "already so"
     assert finished.fact("origin")["tags"] == [FAILED]
     assert not (broken.practice.server / ".runbook/open_incident.json").exists()

@@ -113,6 +113,14 @@ def test_alarm_is_the_most_urgent(tmp_path: Path) -> None:
     assert "The journal could not be written (No space left on device)" in index_page.page(read(tmp_path))
 
 
+@pytest.mark.parametrize(("action", "word"), [("hold_traffic", "held"), ("pause_traffic", "paused")])
+def test_traffic_that_was_left_held_is_told_from_paused(tmp_path: Path, action: str, word: str) -> None:
+    """Who waits is refused in the end, but waits first."""
+    kept_back = {"kind": "action", "state": "begun", "summary": "x", "scope": "production", "action": action}
+    filed(tmp_path, WHEN, [opened(), kept_back, closed("failed", changes=("x",))])
+    assert only(tmp_path).alarm == f"traffic was {word} when it ended"
+
+
 def test_newest_comes_first(tmp_path: Path) -> None:
     """Incidents stand in the order in which they began, whatever their folders are called."""
     filed(tmp_path, "2026-01-01T10:00:00", over(), "zzz")
