@@ -16,7 +16,7 @@ from typing import Final
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.migrating.migrate_command import Direction, words
-from runbook.chapters.startup.scratch_database import ScratchDatabase
+from runbook.chapters.startup.scratch_database import LOGS_NONE, ScratchDatabase
 from runbook.chapters.startup.scratch_project import ScratchProject
 from runbook.errors import Inconclusive, RunbookError
 from runbook.migrations.catalog import catalog_of, differences, whole_catalog_of
@@ -30,31 +30,36 @@ from runbook.migrations.model_statements import (
     statements_of_models,
     taken,
 )
+from runbook.migrations.partitions import still_placed
 from runbook.release import Release
 
 _SHOWN: Final = 3  # differences that are told
+_BEGINS: Final = "database system is ready to accept connections"
 
 
 @dataclass(frozen=True)
 class TrialResult:
     """What the copy told; `untried` says why there was none, and then the rest is empty.
 
-    `upgrade_sql` is what the upgrade ran, None where it could not be seen. `breaks` are statements of the target's that
-    only the schema as it is now refuses, whatever their values, and `doubtful` those that another value, or the schema
-    of before, might have spared. `no_way_back` says why the round trip did not close; empty where it did. It
-    `leads_nowhere` if the downgrade ended well, and the target's schema is not there all the same. `passed` is the
-    number of statements that the schema as it is now takes; of the tables `taken` it takes each. `apart` are
-    differences between the schema after the downgrade and the one that the target was validated with; None where that
-    is not known. `then` is what the schema after the downgrade refused, and `then_catalog` that schema's whole catalog;
+    `upgrade_sql` and `downgrade_sql` are what both ran, None where that could not be seen. `breaks` are statements of
+    the target's that only the schema as it is now refuses, whatever their values, and `doubtful` those that another
+    value, or the schema of before, might have spared. `no_way_back` says why the round trip did not close; empty where
+    it did. It `leads_nowhere` if the downgrade ended well, and the target's schema is not there all the same. `passed`
+    is the number of statements that the schema as it is now takes; of the tables `taken` it takes each. `placed` are
+    the partitions of the target's schema of which each row has a place in one of now. `apart` are differences between
+    the schema after the downgrade and the one that the target was validated with; None where that is not known. `then`
+    is what the schema after the downgrade refused, and `then_catalog` that schema's whole catalog;
     None where it was not there.
     """
 
     untried: str = ""
     upgrade_sql: str | None = None
+    downgrade_sql: str | None = None
     breaks: tuple[Refused, ...] = ()
     doubtful: tuple[Refused, ...] = ()
     passed: int = 0
     taken: frozenset[str] = frozenset()
+    placed: frozenset[str] = frozenset()
     no_way_back: str = ""
     leads_nowhere: bool = False
     apart: tuple[str, ...] | None = None
@@ -121,6 +126,7 @@ class _Trial:
         self._began = began
         self._validated = validated
         self._apart: tuple[str, ...] | None = None
+        self._catalog: list[tuple[str, ...]] = []
         self._then_catalog: tuple[tuple[str, ...], ...] | None = None
         self._until = began + context.settings.deadlines.healthy
         models = migration_facts.of(context).target.models or Models(())
@@ -133,45 +139,58 @@ class _Trial:
         head, (at,) = known.target_head, known.database
         self._copy.copy()
         self._path = self._copy.search_path()
-        before = whole_catalog_of(self._copy)
+        self._catalog = whole_catalog_of(self._copy)
         if self._context.incident.facts.release_to_deploy:
-            return self._up_first(before, head, at)
+            return self._up_first(head, at)
         now = self._refused()
         why = self._migrate(Direction.DOWNGRADE, head)
         if why:
-            return self._concluded(now, None, None, why)
+            return self._concluded(now, None, why)
         self._then_catalog = tuple(whole_catalog_of(self._copy))
-        undone = list(self._then_catalog) != before
+        undone = list(self._then_catalog) != self._catalog
         if self._validated is not None:
             self._apart = tuple(differences(self._validated, catalog_of(self._copy)))
         then = self._refused()
-        self._copy.log_statements()
         why = self._migrate(Direction.UPGRADE, at)
         if why and not undone:
-            found = self._concluded(now, None, None, f"the downgrade to {head} changes nothing")
+            found = self._concluded(now, None, f"the downgrade to {head} changes nothing")
             return replace(found, leads_nowhere=True)
-        log = None if why else self._copy.log()
-        if not why and (apart := differences(before, whole_catalog_of(self._copy))):
+        if why:
+            return self._concluded(now, then, why)
+        if apart := differences(self._catalog, whole_catalog_of(self._copy)):
             why = f"down to {head} and up again {_few(apart)}"
-        return self._concluded(now, then, log, why)
+        down, up = self._ran()
+        return replace(self._concluded(now, then, why), upgrade_sql=up, downgrade_sql=down)
 
-    def _up_first(self, before: list[tuple[str, ...]], head: str, to: str) -> TrialResult:
+    def _up_first(self, head: str, to: str) -> TrialResult:
         """Before a deploy: up to the head of the release to deploy, and down again to that of what runs now."""
+        self._then_catalog, before = tuple(self._catalog), self._catalog
         then = self._refused()
-        self._copy.log_statements()
         if why := self._migrate(Direction.UPGRADE, to):
             raise Inconclusive(why, "do not deploy it: its migrations fail on a copy of the schema")
-        log, now = self._copy.log(), self._refused()
-        why = self._migrate(Direction.DOWNGRADE, head)
+        self._catalog, now = whole_catalog_of(self._copy), self._refused()
+        failed = why = self._migrate(Direction.DOWNGRADE, head)
         if not why and (apart := differences(before, whole_catalog_of(self._copy))):
             why = f"up to {to} and down again {_few(apart)}"
-        return self._concluded(now, then, log, why)
+        up, down = self._ran()
+        return replace(self._concluded(now, then, why), upgrade_sql=up, downgrade_sql=None if failed else down)
+
+    def _ran(self) -> tuple[str | None, str | None]:
+        """What the two migrations ran, as the server's log has it; None where it has lost its beginning."""
+        from runbook.migrations.server_log import as_sql, statements_run  # noqa: PLC0415 - loads PostgreSQL's grammar
+
+        first, mark, second = self._copy.log().partition(LOGS_NONE)
+        if not mark or _BEGINS not in first:
+            return None, None
+        return as_sql(statements_run(first)), as_sql(statements_run(second))
 
     def _migrate(self, direction: Direction, revision: str) -> str:
         """Why the copy is not at `revision` afterwards; empty where it is. The exit code alone proves nothing."""
         settings = self._context.settings.migrations
         argv = words(settings, direction, revision)
+        self._copy.log_statements()
         done = self._project.run(settings.service, argv, self._left())
+        self._copy.log_statements(on=False)
         if done.exit_code != 0:
             said = self._context.incident.journal.redactor.text(done.last_line)
             return f"the {direction} to {revision} ended with exit code {done.exit_code}: {said}"
@@ -195,26 +214,18 @@ class _Trial:
             )
         return left
 
-    def _concluded(
-        self,
-        now: list[Refused],
-        then: list[Refused] | None,
-        log: str | None,
-        no_way_back: str,
-    ) -> TrialResult:
-        from runbook.migrations.server_log import as_sql, statements_run  # noqa: PLC0415 - loads PostgreSQL's grammar
-
+    def _concluded(self, now: list[Refused], then: list[Refused] | None, no_way_back: str) -> TrialResult:
         breaks, gone, doubtful = compared(now, then)
         if not no_way_back:
             gone = []  # neither schema has it, and the range did not touch it
         elif gone:
             no_way_back = f"after the downgrade the target's code is refused: {gone[0].message}; {no_way_back}"
         return TrialResult(
-            upgrade_sql=None if log is None else as_sql(statements_run(log)),
             breaks=tuple(breaks),
             doubtful=(*gone, *doubtful),
             passed=len(self._statements) - len(now),
             taken=taken(self._statements, now),
+            placed=still_placed(self._then_catalog or (), self._catalog),
             no_way_back=no_way_back,
             leads_nowhere=bool(gone),
             apart=self._apart,

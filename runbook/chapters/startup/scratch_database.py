@@ -32,8 +32,11 @@ WHERE client_addr IS NOT NULL AND state <> 'idle' AND xact_start < now() - inter
 _WHO = "SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE client_addr IS NOT NULL"
 # What pg_dump writes anew into each dump.
 _NOISE = re.compile(rb"^(?:--.*|\\(?:un)?restrict .*|)$\n?", re.MULTILINE)
+_LOG_NONE: Final = "ALTER SYSTEM SET log_statement = 'none'"
 
 
+#: What the server's log says where it was told to log no more statements; a client's own have a tab, or an address.
+LOGS_NONE: Final = f"\n[local] LOG:  statement: {_LOG_NONE};"
 #: The database of a trial into which a dump is restored.
 RESTORED = "restored"
 
@@ -126,9 +129,10 @@ class ScratchDatabase:
         """The revisions that the copy is at, sorted."""
         return self._read_revisions()
 
-    def log_statements(self) -> None:
-        """Let the server log every statement from now on."""
-        self._psql("ALTER SYSTEM SET log_statement = 'all'; SELECT pg_reload_conf();", database="postgres")
+    def log_statements(self, *, on: bool = True) -> None:
+        """Let the server log every statement from now on; or none any more, which leaves `LOGS_NONE` in the log."""
+        told = "ALTER SYSTEM SET log_statement = 'all'" if on else _LOG_NONE
+        self._psql(f"{told}; SELECT pg_reload_conf();", database="postgres")
 
     def search_path(self) -> str:
         """The search path with which the user of the settings connects to the database."""
