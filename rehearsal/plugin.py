@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from harness.options import REHEARSED, RUN, Rehearsed, runs_features
-from rehearsal.ended import entries_of, otherwise
 from rehearsal.errors import RehearsalError
 
 # What a rehearsal is made of is loaded when there is one: a real run is waited for.
@@ -175,6 +174,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     ended = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     if incident is None or session.config.stash[REHEARSED].plan or session.exitstatus not in ended:
         return
+    from rehearsal.ended import entries_of, otherwise  # noqa: PLC0415 - as above
+
     run = session.config.stash[RUN]
     wrong = otherwise(incident, entries_of(run.journal)) or ("" if run.page.exists() else "its page was not written")
     session.config.stash[_OTHERWISE] = wrong

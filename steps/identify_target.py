@@ -4,7 +4,7 @@ from pytest_bdd import given, then, when
 
 from runbook.actions import Action, Check
 from runbook.chapters import identify_target, migration_facts, strategy, target
-from runbook.chapters.checks import compose_files, several_hosts
+from runbook.chapters.checks import ahead, compose_files, env_file, several_hosts
 from runbook.chapters.configuration import drift, restoring
 from runbook.chapters.context import Context
 from runbook.chapters.switching import deciding
@@ -22,12 +22,12 @@ def room_on_host(context: Context) -> Check:
 
 @given("IMAGE_TAG in the env file decides which release runs")
 def tag_in_env_file(context: Context) -> Check:
-    return identify_target.tag_in_env_file(context)
+    return ahead.gate_and_health(context, env_file.decides(context))
 
 
 @given("the env file can be replaced")
 def env_file_replaceable(context: Context) -> Check:
-    return identify_target.replaceable_env_file(context)
+    return env_file.replaceable(context)
 
 
 @then("the state of production before any change is on record")
@@ -62,7 +62,7 @@ def images_fetched(context: Context) -> Action:
 
 @then("the production host holds the target at its pinned digests")
 def images_held(context: Context) -> Check:
-    return identify_target.fetched(context, target.pinned_release(context))
+    return ahead.files_and_schema(context, identify_target.fetched(context, target.pinned_release(context)))
 
 
 @given("the Compose files that production was started with")

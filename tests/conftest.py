@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.engine.sample import left_out
+from tests.support.campaigns import campaign
 from tests.support.keeping import HEADLINES
 
 # The tests' own runs write nothing into the summary of a CI job.
@@ -26,8 +28,11 @@ _TOGETHER = _LAST[:3]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort the tests; within a place of this order they stay as they are."""
+    """Sort the tests; within a place of this order they stay as they are. Leave out what only campaigns run."""
     items.sort(key=_place)
+    for item in items:
+        if left_out(item.nodeid):
+            item.add_marker(campaign)
 
 
 def _place(item: pytest.Item) -> int:

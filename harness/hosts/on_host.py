@@ -10,6 +10,7 @@ from runbook.incident.executor import Executor
 from runbook.incident.orphaned_command import settle
 from runbook.journal.journal import Entry, Journal
 from runbook.journal.of_host import HostJournal, entries_of
+from runbook.production.remembered import Remembered
 from runbook.settings.schema import Settings
 
 
@@ -25,6 +26,8 @@ class OnHost:
         self.availability = AvailabilityProber.of(settings, self._journal)
         #: The canary's, where this is another host.
         self.canary: OnHost | None = None
+        #: What was told of its production before there was a record.
+        self.known: Remembered | None = None
         self._tools: Context | None = None
 
     @property
@@ -33,7 +36,7 @@ class OnHost:
         if self._tools is None:
             first = self.canary.context if self.canary else None
             self._tools = Context(
-                self.settings, self.incident, self._run.options, lambda: self.availability.summary, first
+                self.settings, self.incident, self._run.options, lambda: self.availability.summary, first, self.known
             )
         return self._tools
 

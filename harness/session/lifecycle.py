@@ -91,6 +91,8 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
                 session.items, run.earlier.passed if run.earlier else (), hosts_of_run(session.config)
             )
             conduct = RunSession(run, session.config.stash[REDACTOR], Progress(session.config), needs)
+            for each in conduct.hosts:
+                each.known = productions[each.name].remembered
             conduct.is_part = bool(session.config.stash.get(LEFT_OUT, ()))
             locks = _locked(productions, conduct, until_closed) if run.mode is Mode.EXECUTE else None
         except (pytest.UsageError, RunbookError) as error:
@@ -181,7 +183,7 @@ def _refuse(session: pytest.Session, run: Run) -> dict[str, Production]:
         productions[name] = Production(host, settings.project, settings.deadlines)
         try:
             productions[name].running()
-            learn_production(settings, host, session.config.stash[REDACTOR])
+            learn_production(settings, productions[name], session.config.stash[REDACTOR])
         except RunbookError as error:
             raise error.on(name) from None
     return productions

@@ -13,11 +13,12 @@ from runbook.hosts.http import ExchangeRecorder, HttpClient
 from runbook.hosts.local import LocalHost
 from runbook.hosts.opening import open_host
 from runbook.incident.executor import Executor
+from runbook.incident.look_ahead import LooksAhead
 from runbook.incident.options import Options
 from runbook.journal.availability import Availability
 from runbook.migrations.database import Database
-from runbook.migrations.image.kept import KeptReports
 from runbook.migrations.image.report import ImageReport
+from runbook.migrations.kept import KeptAnswers
 from runbook.migrations.restore_point import RestorePoint
 from runbook.migrations.restore_steps import Restoring
 from runbook.notify.announcement import Channel
@@ -28,6 +29,7 @@ from runbook.notify.trackers.tracker import Tracker
 from runbook.production.compose import Production
 from runbook.production.env_file import EnvFileOnHost
 from runbook.production.logs.reader import Logs
+from runbook.production.remembered import Remembered
 from runbook.production.secrets import secrets_of
 from runbook.production.service.health import Health
 from runbook.production.service.kill_switches import KillSwitch, Users, choose
@@ -50,18 +52,24 @@ if TYPE_CHECKING:
     import testinfra.host
 
 
-def learn_production(settings: Settings, host: Host, redactor: Redactor) -> None:
+def learn_production(settings: Settings, production: Production, redactor: Redactor) -> None:
     """Let `redactor` learn the secrets of production, and those that the settings say are in its env file.
 
     Raises EnvFileError or ProductionError when they cannot be known: nothing is written down then.
     """
-    production = Production(host, settings.project, settings.deadlines)
-    env_file = env_file_of(settings, production, redactor)
-    env_values = _values_for(settings, env_file)
+    host, env_file = production.host, env_file_of(settings, production, redactor)
+    # Compose is slow to start. It must be known how it is called; for the rest it is asked at once, also for what the
+    # record's first entry says of it.
+    production.remembered.within_looks = True
+    _ = production.invocation
+    env_values, found, _ = LooksAhead().at_once(
+        lambda: _values_for(settings, env_file),
+        lambda: list(secrets_of(production, env_file, settings.record.secret_variables)),
+        lambda: production.compose_version,
+    )
     learn_sources(settings, env_values, redactor, Stores(settings, host, env_values, redactor).read)
     # A switch may be in a file that Compose mounts as a secret; the words of its position are none.
     positions = {word for switch in settings.switches.values() for word in (switch.on, switch.off)}
-    found = secrets_of(production, env_file, settings.record.secret_variables)
     redactor.learn_all((name, secret) for name, secret in found if secret.strip() not in positions)
     if host.address is not None:
         redactor.learn_all(logins_in(docker_configuration(host, settings.deadlines.command)))
@@ -88,17 +96,19 @@ class Context:
     Raises SettingsError when the registry's password is missing, and EnvFileError when there is no env file.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - which production, for whom, and what is known of it by now
         self,
         settings: Settings,
         incident: Executor,
         options: Options,
         availability: Callable[[], Availability | None] = lambda: None,
         canary: "Context | None" = None,
+        known: Remembered | None = None,
     ) -> None:
         """`availability` gives what the http of the public address has seen so far, None when it probes nothing.
 
-        `canary` is the first of several hosts, where this is another one.
+        `canary` is the first of several hosts, where this is another one. `known` is what was told of this production
+        before there was a record; what of it is used goes on record here.
         """
         self.settings = settings
         self.canary = canary
@@ -110,11 +120,9 @@ class Context:
         incident.no_answer = deadlines.no_answer
         self.host = open_host(settings.host, incident, lambda: incident.patience)
         self.production = Production(self.host, settings.project, deadlines)
-        # The incident says where a look begins, and when production may have changed.
-        self.production.remembered.within_looks = True
-        incident.look_anew = self.production.remembered.forget
         self.engine_events = self.host.engine_events(settings.project.name)
         incident.waker = self.engine_events
+        self._remember(known)
         self.env_file = env_file_of(settings, self.production, redactor)
         self._env_values = _values_for(settings, self.env_file)
         self.stores = Stores(settings, self.host, self._env_values, redactor)
@@ -142,10 +150,23 @@ class Context:
             self.engine_events.undisturbed_since,
         )
         self.logs = Logs(self.production, settings.logs, redactor.text)
-        #: What images said of their migrations in earlier runs, on this machine.
-        self.kept_reports = KeptReports(incident.journal.path.parent.parent)
+        #: What images, and trials on a copy of the schema, said in earlier runs on this machine.
+        self.kept = KeptAnswers(incident.journal.path.parent.parent, redactor)
         #: What images that ran said of their migrations, by image id.
         self.asked_images: dict[str, ImageReport] = canary.asked_images if canary else {}
+
+    def _remember(self, known: Remembered | None) -> None:
+        """Ask for nothing twice; the incident says where a look begins, and when production may have changed."""
+        remembered, incident = self.production.remembered, self.incident
+        remembered.within_looks = True
+        incident.look_anew = remembered.forget
+        if known is not None:
+            remembered.take_over(known)
+        # Up to the first change a run only looks, and what it sees of containers counts until the engine tells of one.
+        remembered.unchanged_since = lambda moment: (
+            incident.has_changed_nothing and self.engine_events.undisturbed_since(moment)
+        )
+        self.engine_events.listen()
 
     @cached_property
     def seen(self) -> "testinfra.host.Host":

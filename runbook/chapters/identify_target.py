@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +15,6 @@ from runbook.chapters.context import Context
 from runbook.chapters.snapshot import take
 from runbook.chapters.target import pinned_release
 from runbook.errors import (
-    EnvFileError,
     Inconclusive,
     RegistryError,
     RegistryRefused,
@@ -24,10 +22,8 @@ from runbook.errors import (
     TargetError,
 )
 from runbook.incident.facts import BeginAnew, Origin, ReleaseFact, Snapshot, UnderWay
-from runbook.production.docker_engine import FOLDER
 from runbook.production.gate_state import NO_GATE
-from runbook.production.invocation import absolute_path
-from runbook.release import PROBE, ImageName, Release
+from runbook.release import ImageName, Release
 from runbook.shared_state.open_rollback import incidents_of
 from runbook.targets.candidate import Candidate, Kind
 from runbook.targets.selection import Choice, choose
@@ -299,69 +295,6 @@ def room_on_host(context: Context) -> Check:
         observe,
         "make room (`docker image prune` takes images that nothing uses), or lower host.minimum_free_gib",
     )
-
-
-def replaceable_env_file(context: Context) -> Check:
-    """That the env file can be replaced by this user, and would keep its owner: found out before traffic is paused."""
-
-    def observe() -> Observation:
-        env_file = context.env_file.read()
-        folder = str(PurePosixPath(env_file.path).parent)
-        user = str(context.seen.user().uid)
-        notes = context.seen.file(f"{context.production.directory}/{FOLDER}")
-        may_write = context.production.files.writable([folder, notes.path])
-        writable, ours = folder in may_write, not notes.exists or notes.path in may_write
-        linked = notes.is_symlink
-        keeps_owner = user in ("0", env_file.owner)
-        seen = f"user {user}, env file of {env_file.owner}, {folder} {'writable' if writable else 'NOT writable'}"
-        seen += "" if ours else f", {notes.path} NOT writable"
-        seen += f", {notes.path} is a LINK, through which no copy is written" if linked else ""
-        good = writable and ours and keeps_owner and not linked
-        return Observation(good, seen if good else f"{seen}; {_whose(context, folder)}")
-
-    return Check(
-        "an env file that this user can replace without changing its owner", observe, "run this as the user who deploys"
-    )
-
-
-def _whose(context: Context, path: str) -> str:
-    """Say whose a file is, its mode, and the groups of this user, for whoever is to put that right."""
-    file = context.seen.file(path)
-    groups = ", ".join(context.seen.user().groups)
-    return f"{path} is of {file.user}:{file.group} with mode {file.mode:o}, and this user is in the groups {groups}"
-
-
-def tag_in_env_file(context: Context) -> Check:
-    """That the env file sets the tag, and that Compose takes every rolled-back service's image from it."""
-    variable = context.settings.project.tag_variable
-
-    def observe() -> Observation:
-        env_file = context.env_file.read()
-        env_file.value_of(variable)
-        tag = context.production.tag()
-        images = context.production.images_with_tag()
-        try:
-            context.env_file.with_value(env_file, variable, PROBE)
-        except EnvFileError as error:
-            return Observation(ok=False, seen=f"{error.seen}{_who_sets(context)}")
-        return Observation(
-            ok=True, seen=f"{variable}={tag}; Compose would start {', '.join(map(str, images.values()))}"
-        )
-
-    return Check(
-        f"{variable} of the env file to decide which release runs",
-        observe,
-        f"let {context.settings.project.env_file} be the only file that sets {variable}",
-    )
-
-
-def _who_sets(context: Context) -> str:
-    variable, own = context.settings.project.tag_variable, context.env_file.path
-    places = [absolute_path(context.settings.project, path) for path in context.production.invocation.env_files]
-    others = [
-        path for path in places if path != own and variable in context.env_file.at(path, alone=True).read().values
-    ]
-    return f", because {', '.join(others)} sets it as well" if others else ""
 
 
 def write_down_before(context: Context) -> Check:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 
 from runbook.actions import Check, left_out, recorded
 from runbook.chapters.context import Context
@@ -9,7 +10,7 @@ from runbook.chapters.migrating import schema_revisions
 from runbook.chapters.target import pinned_release
 from runbook.errors import Inconclusive
 from runbook.migrations.image.contained import remove_overdue
-from runbook.migrations.image.probe import ask_image
+from runbook.migrations.image.probe import ask_image, question_to
 from runbook.migrations.image.report import ImageReport, Migration, Sql, read_report, to_json
 from runbook.production.compose import unescaped
 from runbook.release import Release
@@ -73,7 +74,8 @@ def read_revision(context: Context) -> Check:
         return left_out("the schema revision of the database", absent)
 
     def look() -> str:
-        revisions = schema_revisions.revisions(context)
+        now = schema_revisions.revisions
+        revisions = context.incident.ahead.found(now, partial(now, context))
         context.incident.record_fact("schema found again" if decided(context) else "schema", revisions)
         return f"the database is at {', '.join(revisions) or 'no revision'}"
 
@@ -255,10 +257,11 @@ def _ask(context: Context, image: str, tag: str | None, span: tuple[str, str] | 
     given = service.get("environment") or {}
     environment = {name: unescaped(value) for name, value in given.items() if value is not None}
     deadline, held = context.settings.deadlines.command, context.production.image_id(image)
-    path = context.kept_reports.path(held, settings, environment, span) if held else None
-    if (known := context.kept_reports.read(path)) is not None:
+    path = context.kept.path(question_to(held, settings, environment, span)) if held else None
+    if (known := context.kept.read(path, read_report)) is not None:
         return known
     remove_overdue(context.host, deadline)
     found = ask_image(context.host, image, settings, environment=environment, span=span, deadline=deadline)
-    context.kept_reports.keep(path, found)
+    if not found.problems:  # what could not be read may be read another time
+        context.kept.keep(path, to_json(found))
     return found

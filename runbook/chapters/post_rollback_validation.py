@@ -1,10 +1,10 @@
 """Chapter 5: production after the rollback is on record, and the release that was validated becomes known good."""
 
-from collections.abc import Iterator
-from contextlib import suppress
+from functools import partial
 
 from runbook.actions import Action, Check, Observation, recorded
 from runbook.chapters import snapshot
+from runbook.chapters.checks import ahead
 from runbook.chapters.configuration.keeping import snapshot_of
 from runbook.chapters.context import Context
 from runbook.chapters.migrating import schema_revisions
@@ -54,22 +54,8 @@ def _running(context: Context) -> str:
     context.incident.record_fact("running", RunningRelease(**release.facts(), containers=ids))
     fresh = validated is None and not context.incident.planned_changes
     if fresh and context.incident.mode is not Mode.PLAN:
-        context.incident.look_ahead(_independent(context, release))
+        ahead.validation(context, release)
     return f"{release.tag} on its registry digests"
-
-
-def _independent(context: Context, release: Release) -> Iterator[Check]:
-    """What the next steps look at, and what needs none of the others.
-
-    Readiness is none of it: its rule is decided first. Nor are the logs: they must tell of the time of all others.
-    """
-    yield context.quarantine.check_not_quarantined(release.digests)
-    yield context.health.check_containers_healthy()
-    yield context.health.check_live()
-    yield context.gate.check_serves(release.tag)
-    with suppress(RunbookError):  # told by the step itself
-        yield context.metrics.check_with_token()
-        yield context.metrics.check_without_token()
 
 
 def _hold_against_expected(context: Context) -> None:
@@ -97,17 +83,21 @@ def validated_release(context: Context) -> Release:
 
 def entering_in_ledger(context: Context) -> Action:
     """The change that enters the release which passed its validation in the ledger of known-good releases."""
-    try:
-        at = None if schema_revisions.unchecked(context) else schema_revisions.revisions(context)
-    except RunbookError:  # a database without Alembic, say: the release is known good all the same
-        at = None
     incident, release = context.incident, validated_release(context)
     going_back = incident.facts.configuration_to_restore
     # A run that goes on behind this one looks at the configuration that was restored once more.
     needed = going_back.copies if going_back else ()
-    taken, copies = snapshot_of(context, release)
+    at, (taken, copies) = incident.ahead.at_once(partial(_schema, context), partial(snapshot_of, context, release))
     bridged = context.bridge_note.read()
     bridge = str(bridged["incident"]) if bridged else None
     return context.ledger.add(
         release, incident.name, at, incident.vouched, taken, copies=copies, needed=needed, bridge=bridge
     )
+
+
+def _schema(context: Context) -> tuple[str, ...] | None:
+    """The schema's revisions; None where they are not looked at, or not known."""
+    try:
+        return None if schema_revisions.unchecked(context) else schema_revisions.revisions(context)
+    except RunbookError:  # a database without Alembic, say: the release is known good all the same
+        return None

@@ -30,7 +30,13 @@ def take(context: Context) -> Snapshot:
     images = {each.id: _image(context, each) for each in ours}
     variables = [context.settings.project.tag_variable, *(s.variable for s in context.settings.switches.values())]
     env_file = context.env_file.read()
-    public = context.gate.public_answer()
+    public, schema, readiness, gate, log_errors = context.incident.ahead.at_once(
+        context.gate.public_answer,
+        lambda: _or_unknown(lambda: _schema(context)),
+        lambda: _or_unknown(context.health.readiness),
+        lambda: _or_unknown(context.gate.state),
+        lambda: _or_unknown(lambda: dict(context.logs.recent().counts)),
+    )
     return Snapshot(
         at=utc_now(),
         containers=tuple(ContainerFact(**(each.facts() | images.get(each.id, {}))) for each in containers),
@@ -49,11 +55,11 @@ def take(context: Context) -> Snapshot:
             )
             for name, switch in context.settings.switches.items()
         },
-        schema=_or_unknown(lambda: _schema(context)),
-        readiness=_or_unknown(context.health.readiness),
-        gate=_or_unknown(context.gate.state),
+        schema=schema,
+        readiness=readiness,
+        gate=gate,
         public=PublicAnswer(by=public.by, seen=public.seen),
-        log_errors=_or_unknown(lambda: dict(context.logs.recent().counts)),
+        log_errors=log_errors,
     )
 
 

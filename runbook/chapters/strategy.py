@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 from runbook.actions import Action, Check, Observation, Question, left_out
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
-from runbook.chapters.evidence.judged import judged, ran_instead
+from runbook.chapters.evidence.judged import Judged, judged, ran_instead
+from runbook.chapters.evidence.schema_copy import SchemaCopy
 from runbook.chapters.migrating.schema_revisions import revisions, unchecked
 from runbook.chapters.startup import check
 from runbook.chapters.target import pinned_release
@@ -50,15 +51,11 @@ def record_decision(context: Context) -> Check:
 
 def _by_verdict(context: Context) -> Observation:
     """Judge, and decide by that for the way back, or for the bridge that a person chose."""
-    all_evidence, known = judged(context), migration_facts.of(context)
+    known = migration_facts.of(context)
+    all_evidence, proposal, more = _all_evidence(context)
     found = all_evidence.assessment
-    verdict, evidence = found.verdict, [*found.evidence, *all_evidence.sources]
+    verdict, evidence = found.verdict, [*found.evidence, *all_evidence.sources, *more]
     option: tuple[str, ...] = ()
-    proposal = None
-    if verdict in {Verdict.BREAKING, Verdict.REVIEW}:
-        from runbook.chapters.evidence.bridging import proposed  # noqa: PLC0415 - as above
-
-        proposal = proposed(context, all_evidence)
     if verdict is Verdict.REVIEW and context.options.verdict:
         verdict = Verdict(context.options.verdict)
         option = ("--verdict", verdict)
@@ -84,6 +81,23 @@ def _by_verdict(context: Context) -> Observation:
     if strategy is not None:
         context.incident.record_fact("strategy", strategy)
     return Observation(strategy is not None, f"verdict {verdict}: {'; '.join(evidence)}", final=True)
+
+
+def _all_evidence(context: Context) -> tuple[Judged, "Proposal | None", list[str]]:
+    """The verdict, a bridge where the target cannot use the schema as it is, and more sentences on the evidence.
+
+    One copy of the schema serves both, and production is asked the same but once.
+    """
+    copy, proposal, more = SchemaCopy(context), None, []
+    with context.database.remembering(), copy.removed_afterwards():
+        found = judged(context, copy)
+        if found.assessment.verdict in {Verdict.BREAKING, Verdict.REVIEW}:
+            from runbook.chapters.evidence.bridging import proposed  # noqa: PLC0415 - as above
+
+            proposal = proposed(context, found, copy)
+    if proposal and proposal.by:
+        more.append(f"the bridge was tried on a copy of the schema by {proposal.by}, and not again")
+    return found, proposal, [*more, *filter(None, [copy.left])]
 
 
 def _bridged(context: Context, proposal: "Proposal") -> Observation:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from runbook.actions import Check, Observation, recorded
 from runbook.chapters import identify_target, migration_facts
-from runbook.chapters.checks import compose_files
+from runbook.chapters.checks import compose_files, env_file
 from runbook.chapters.context import Context
 from runbook.chapters.migrating.schema_revisions import unchecked
 from runbook.cli.check_settings import absent_from
@@ -123,8 +123,8 @@ def looks(context: Context) -> Iterator[tuple[str, Callable[[], Check] | Check]]
     yield "project.name", _free(settings)
     yield "project.directory", lambda: identify_target.project_running(context)
     yield "host.minimum_free_gib", lambda: identify_target.room_on_host(context)
-    yield "project.tag_variable", lambda: identify_target.tag_in_env_file(context)
-    yield "project.env_file", lambda: identify_target.replaceable_env_file(context)
+    yield "project.tag_variable", lambda: env_file.decides(context)
+    yield "project.env_file", lambda: env_file.replaceable(context)
     yield "project.compose_files", lambda: compose_files.files_known(context)
     for name in settings.secret_sources():
         yield key_of(name), recorded(f"the {name}", lambda name=name: _secret(context, name))  # type: ignore[misc]  # bound now

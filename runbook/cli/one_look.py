@@ -53,7 +53,7 @@ def informed_redactor(settings: Settings) -> tuple[Redactor, RunbookError | None
     redactor = redactor_for(settings)
     redact_tracebacks(redactor.text)
     try:
-        learn_production(settings, quiet(settings).host, redactor)
+        learn_production(settings, quiet(settings), redactor)
     except RunbookError as error:
         return redactor, error
     return redactor, None

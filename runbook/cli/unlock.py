@@ -65,7 +65,7 @@ def _learn(settings: Settings, redactor: Redactor) -> None:
     """Let `redactor` learn what it can; a lock can be taken away without an engine."""
     production = _quiet(settings)
     try:
-        learn_production(settings, production.host, redactor)
+        learn_production(settings, production, redactor)
     except RunbookError:
         with suppress(RunbookError):
             env_file_of(settings, production, redactor, alone=True).read()

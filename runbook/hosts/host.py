@@ -142,6 +142,10 @@ class Host(ABC):
         """
         return None
 
+    def put_on_record(self, completed: Completed) -> None:
+        """Put a command on record that was run ahead, or before there was a record."""
+        self._recorder.command_ended(completed)
+
     @abstractmethod
     def _process(self, command: Command) -> AbstractContextManager[Process]:
         """Return the command as a process that is not started yet."""

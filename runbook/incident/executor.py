@@ -4,8 +4,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from typing import Any, NamedTuple
 
 from runbook.actions import Action, Check, Observation, Outcome, Question, Scope, message_told, nothing, same_change
@@ -14,7 +16,7 @@ from runbook.hosts.host import Host
 from runbook.incident.facts import Facts, Unknown
 from runbook.incident.look_ahead import RecorderOfLooksAhead
 from runbook.journal.journal import Entry, Journal
-from runbook.polling import Waker, wait_for
+from runbook.polling import Waited, Waker, wait_for
 from runbook.settings.absent import Absent
 
 #: What an incident that is gone on with takes from its journal; everything else is looked at afresh.
@@ -50,6 +52,8 @@ _PINNED = frozenset(
 _OF_THE_STEP = ("_step_id", "_keyword", "_step_may_change", "_step_began", "_step_did")
 #: For how long, in seconds, what gives no answer is asked again at most while nothing was changed.
 _NO_HURRY_YET = 3.0
+#: Whether a look is made here that is repeated as a whole.
+_LOOKING = ContextVar("looking", default=False)
 
 
 class Mode(StrEnum):
@@ -81,7 +85,6 @@ class Executor(RecorderOfLooksAhead):
         self._changed: set[tuple[Any, ...]] = set()
         #: For how long, in seconds, what gives no answer is asked again before that counts, once something was changed.
         self.no_answer = 0.0
-        self._looking = False
         #: What ends a pause between two looks; None lets time pass.
         self.waker: Waker | None = None
         #: Called where a look begins, and around whatever may change production: what was seen before counts no more.
@@ -296,7 +299,7 @@ class Executor(RecorderOfLooksAhead):
     @property
     def patience(self) -> float:
         """For how long, in seconds, a command that looks is asked again; 0 in a look, which is repeated as a whole."""
-        return 0.0 if self._looking or self.ahead.under_way else self._patience
+        return 0.0 if _LOOKING.get() else self._patience
 
     @property
     def _patience(self) -> float:
@@ -305,18 +308,32 @@ class Executor(RecorderOfLooksAhead):
     @contextmanager
     def _one_look(self) -> Iterator[float]:
         """Meanwhile what gives no answer is repeated by the one who waits, for as long as this gives."""
-        self._looking = True
+        before = _LOOKING.set(True)
         try:
             yield self._patience
         finally:
-            self._looking = False
+            _LOOKING.reset(before)
 
-    def look_ahead(self, checks: Iterable[Check]) -> None:
+    @property
+    def has_changed_nothing(self) -> bool:
+        """Whether this run is one that may change production, and neither it nor one before it has begun to."""
+        return self.mode is not Mode.VALIDATE and not self.changes_made
+
+    def look_ahead(self, checks: Iterable[Check], looks: Mapping[Any, Callable[[], Any]] | None = None) -> None:
         """Begin to look at what later steps will look at, all at the same time; each step takes its own result.
 
-        Only what reads, and puts nothing on record by itself, may be looked at ahead.
+        No two of `checks` may expect the same. `looks` are parts of steps, which take them by their names
+        (`ahead.found`). Only what reads, and puts nothing on record by itself, may be looked at ahead.
         """
-        self.ahead.begin(map(self._anew, checks), self._patience)
+        # An event wakes one who waits, and that is who carries out the steps.
+        begun: dict[Any, Callable[[], Any]] = {
+            check.expected: partial(self._looked_at, check, None) for check in checks
+        }
+        self.ahead.begin(begun | dict(looks or {}))
+
+    def _looked_at(self, check: Check, waker: Waker | None) -> Waited:
+        with nullcontext(0.0) if check.one_look else self._one_look() as patience:
+            return wait_for(self._anew(check), waker=waker, patience=patience)
 
     def _anew(self, check: Check) -> Check:
         """The same check, each look of which begins with nothing that was seen before."""
@@ -344,8 +361,7 @@ class Executor(RecorderOfLooksAhead):
         """Look until it is as expected, in a plan as well. Raises as `expect` does."""
         self._step_did.add("check")
         self.listener.expecting(check.expected, check.deadline)
-        with nullcontext(0.0) if check.one_look else self._one_look() as patience:
-            waited = self.ahead.waited(check) or wait_for(self._anew(check), waker=self.waker, patience=patience)
+        waited = self.ahead.found(check.expected, partial(self._looked_at, check, self.waker))
         self.journal.write(
             "check",
             expected=check.expected,

@@ -9,16 +9,19 @@ from runbook.migrations.verdict.table_names import Name, named
 _DEADLINE = 15.0  # seconds; the server gives up before
 _MOST_ROWS = 20_000
 # With pg_catalog alone in the search path names are whole, and nothing of the application's hides the server's own.
-_CATALOG = """
+_ASKING = """
 SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '2s';
 SET LOCAL search_path = pg_catalog;
 WITH named AS (
     SELECT oid, nspname FROM pg_namespace WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'
-), tables AS (
+), relations AS (
     SELECT c.oid, n.nspname || '.' || c.relname AS name, c.relkind
-    FROM pg_class c JOIN named n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'f')
+    FROM pg_class c JOIN named n ON n.oid = c.relnamespace
+), tables AS (
+    SELECT * FROM relations WHERE relkind IN ('r', 'p', 'f')
 )
-SELECT kind, name, detail FROM (
+"""
+_TABLES = """
     SELECT 'table' AS kind, name,
            CASE relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' ELSE 'foreign table' END AS detail
     FROM tables
@@ -33,21 +36,11 @@ SELECT kind, name, detail FROM (
     SELECT 'enum', n.nspname || '.' || t.typname, string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder)
     FROM pg_type t JOIN named n ON n.oid = t.typnamespace JOIN pg_enum e ON e.enumtypid = t.oid
     GROUP BY n.nspname, t.typname
-) found
-ORDER BY kind, name COLLATE "C", detail COLLATE "C" LIMIT 20001
 """
-
-
+#: The kinds of what a snapshot of a release has.
+_OF_TABLES = ("table", "column", "constraint", "enum")
 # What a snapshot of a release leaves out, and a round trip must bring back: it may keep the same names.
 _MORE = """
-SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL search_path = pg_catalog;
-WITH named AS (
-    SELECT oid, nspname FROM pg_namespace WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'
-), relations AS (
-    SELECT c.oid, n.nspname || '.' || c.relname AS name, c.relkind
-    FROM pg_class c JOIN named n ON n.oid = c.relnamespace
-)
-SELECT kind, name, detail FROM (
     SELECT 'index' AS kind, r.name, pg_get_indexdef(r.oid) AS detail FROM relations r WHERE relkind IN ('i', 'I')
     UNION ALL
     SELECT 'default', r.name || '.' || a.attname, pg_get_expr(d.adbin, d.adrelid)
@@ -64,9 +57,13 @@ SELECT kind, name, detail FROM (
     SELECT 'partition', r.name, p.name || ' ' || pg_get_expr(c.relpartbound, c.oid)
     FROM relations r JOIN pg_class c ON c.oid = r.oid JOIN pg_inherits i ON i.inhrelid = r.oid
     JOIN relations p ON p.oid = i.inhparent WHERE c.relpartbound IS NOT NULL
-) found
-ORDER BY kind, name COLLATE "C", detail COLLATE "C" LIMIT 20001
 """
+_IN_ORDER = 'kind, name COLLATE "C", detail COLLATE "C"'
+_CATALOG = f"""{_ASKING} SELECT kind, name, detail FROM ({_TABLES}) found
+ORDER BY {_IN_ORDER} LIMIT {_MOST_ROWS + 1}"""  # noqa: S608 - nothing but what stands here
+#: What `whole_catalog_in` reads: what the tables lack first.
+WHOLE_CATALOG = f"""{_ASKING} SELECT kind, name, detail FROM ({_MORE} UNION ALL {_TABLES}) found
+ORDER BY kind IN {_OF_TABLES}, {_IN_ORDER} LIMIT {2 * _MOST_ROWS + 1}"""  # noqa: S608 - as above
 
 
 _PARTITIONS = """
@@ -90,20 +87,33 @@ def catalog_of(database: Asked) -> list[tuple[str, ...]]:
 
     Raises Inconclusive when the database does not tell it in time, or when it is longer than what is kept.
     """
-    rows = database.ask(_CATALOG, deadline=_DEADLINE)
+    return _few_enough(database.ask(_CATALOG, deadline=_DEADLINE))
+
+
+def whole_catalog_of(database: Asked) -> list[tuple[str, ...]]:
+    """The catalog with indexes, defaults, triggers, views and bounds of partitions as well. Raises as `catalog_of`."""
+    return whole_catalog_in(database.ask(WHOLE_CATALOG, deadline=_DEADLINE))
+
+
+def whole_catalog_in(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """The same out of what the database has answered. Raises Inconclusive where it is too long."""
+    found = [tuple(row) for row in rows]
+    _few_enough(catalog_in(found))
+    _few_enough([row for row in found if row[0] not in _OF_TABLES])
+    return found
+
+
+def catalog_in(whole: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """What `catalog_of` gives, out of the whole catalog."""
+    return [row for row in whole if row[0] in _OF_TABLES]
+
+
+def _few_enough(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     if len(rows) > _MOST_ROWS:
         raise Inconclusive(
             f"the catalog has more than {_MOST_ROWS} rows, and no more are kept", "look at the number of tables"
         )
     return [tuple(row) for row in rows]
-
-
-def whole_catalog_of(database: Asked) -> list[tuple[str, ...]]:
-    """The catalog with indexes, defaults, triggers, views and bounds of partitions as well. Raises as `catalog_of`."""
-    rows = database.ask(_MORE, deadline=_DEADLINE)
-    if len(rows) > _MOST_ROWS:
-        raise Inconclusive(f"the catalog has more than {_MOST_ROWS} rows", "look at the number of tables")
-    return [*catalog_of(database), *(tuple(row) for row in rows)]
 
 
 def partitions_of(database: Asked) -> dict[Name, Name]:

@@ -3,7 +3,8 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 
 from pydantic import SecretStr
@@ -54,6 +55,7 @@ class Database:
         self._production = production
         self._given = settings
         self._url = url
+        self._remembered: dict[str, list[list[str]]] | None = None
 
     @property
     def _settings(self) -> DatabaseSettings:
@@ -75,6 +77,23 @@ class Database:
 
         Raises Inconclusive when the database does not answer it.
         """
+        remembered = self._remembered
+        if remembered is None:
+            return self._asked(query, deadline)
+        if query not in remembered:
+            remembered[query] = self._asked(query, deadline)
+        return [list(row) for row in remembered[query]]
+
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Meanwhile what it has answered is not asked again: for one decision, before anything is changed."""
+        self._remembered = {}
+        try:
+            yield
+        finally:
+            self._remembered = None
+
+    def _asked(self, query: str, deadline: float | None) -> list[list[str]]:
         server = self.server
         answer = server.ask(
             "psql", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--quiet", "--csv", "--tuples-only",

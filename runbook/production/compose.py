@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import Any
 
 from runbook.errors import EngineError, Inconclusive, ProductionError
 from runbook.hosts.command import Command, Completed, parsed_json
@@ -27,8 +27,6 @@ from runbook.release import PROBE, ImageName, Release, TagForm
 from runbook.settings.application import ServiceCommand
 from runbook.settings.schema import Deadlines, Project
 from runbook.text import visible
-
-_Found = TypeVar("_Found")
 
 # In a Compose file: keys that name further files, or escapes with which any key can be written.
 _NAMES_OTHERS = re.compile(rb"include|extends|env_file|label_file|\\[ux]", re.IGNORECASE)
@@ -125,47 +123,57 @@ class Production(DockerEngine):
 
     def warnings(self) -> list[str]:
         """Return what Compose warns of when it reads the files: a variable that is not set, say."""
-        return self.host.ask(self._config(self.invocation), warnings_in)
+        return warnings_in(self._answer(self.invocation))
 
     def _read(
         self, invocation: Invocation, tag: str | None = None, variables: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        command = self._config(invocation, tag, variables)
+        answer = self._answer(invocation, tag, variables)
+        if tag is None and not variables:
+            self._warned = warnings_in(answer)
+        return self._parsed(answer)
 
-        def read(answer: Completed) -> dict[str, Any]:
-            if answer.exit_code != 0:
-                raise ProductionError(
-                    f"Compose cannot read the project in {self.directory}: {answer.last_line}",
-                    f"run `{command}` there and correct what it says",
-                )
-            config: dict[str, Any] = parsed_json(answer, dict)
-            if tag is None and not variables:
-                self._warned = warnings_in(answer)
-            if not isinstance(config.get("services"), dict):
-                raise EngineError(f"`{command}` names no services", "check that Compose answers: `docker compose ls`")
-            return config
+    def _answer(
+        self, invocation: Invocation, tag: str | None = None, variables: Mapping[str, str] | None = None
+    ) -> Completed:
+        command = self._config(invocation, tag, variables)
 
         def ask() -> Completed:
             answer = self.host.run(command)
-            read(answer)  # one that cannot be read is not kept
+            self._parsed(answer)  # one that cannot be read is not kept
             return answer
 
         made = partial(self.made_from, invocation.files, invocation.env_files, command.argv, ask)
-        return self.host.retry(lambda: read(made()))
+        return self.host.retry(made)
+
+    def _parsed(self, answer: Completed) -> dict[str, Any]:
+        command = answer.command
+        if answer.exit_code != 0:
+            raise ProductionError(
+                f"Compose cannot read the project in {self.directory}: {answer.last_line}",
+                f"run `{command}` there and correct what it says",
+            )
+        config: dict[str, Any] = parsed_json(answer, dict)
+        if not isinstance(config.get("services"), dict):
+            raise EngineError(f"`{command}` names no services", "check that Compose answers: `docker compose ls`")
+        return config
 
     def made_from(
         self,
         files: Sequence[str],
         env_files: Sequence[str],
         key: Hashable,
-        ask: Callable[[], _Found],
+        ask: Callable[[], Completed],
         given: Mapping[str, bytes] | None = None,
-    ) -> _Found:
+    ) -> Completed:
         """Return what `ask` gets from Compose for these files; asked again only when one of them has changed since.
 
         `given` has the bytes of those that are read as these, whatever lies there.
         """
-        return self.remembered.made(key, lambda: self._content(files, env_files, given or {}), ask)
+        held = given or {}
+        what = key, (*files, *env_files, *held.items())
+        content = partial(self._content, files, env_files, held)
+        return self.remembered.made(what, content, ask, self.host.put_on_record)
 
     def _content(self, files: Sequence[str], env_files: Sequence[str], given: Mapping[str, bytes]) -> str | None:
         # A hash of all that Compose reads; None where that is not known: other files are named in these, it may be.
@@ -435,18 +443,26 @@ class Production(DockerEngine):
             return self.command(*call.command)
         return self.compose("exec", "-T", call.service, *call.command)
 
-    def ask(self, call: ServiceCommand, deadline: float | None = None) -> Completed:
+    def ask(
+        self,
+        call: ServiceCommand,
+        deadline: float | None = None,
+        *,
+        secret_output: bool = False,
+        most_output: int | None = None,
+    ) -> Completed:
         """Run a command that only looks, and return how it ended; in a container it is the engine that runs it.
 
         Where none of the service runs, Compose is asked, which says so.
         """
+        limited = partial(replace, secret_output=secret_output, most_output=most_output)
         ours = (each for each in self.containers() if each.service == call.service and each.state == "running")
         chosen = next(ours, None) if call.service else None
         if chosen is None:
             asking = self.exec_command(call)
-            return self.host.run(replace(asking, deadline=deadline or asking.deadline))
+            return self.host.run(limited(asking, deadline=deadline or asking.deadline))
         command = self.command("docker", "exec", chosen.name, *call.command, deadline=deadline)
-        return self.host.run_inside(command, chosen.id, call.command)
+        return self.host.run_inside(limited(command), chosen.id, call.command)
 
 
 def unescaped(value: object) -> str:

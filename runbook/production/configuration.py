@@ -69,9 +69,10 @@ def configuration_with(
     config = production.config(None if named else tag)
     # What begins with x- is there to be referred to, and changes nothing by itself.
     used = {name: found for name, found in config.items() if not name.startswith("x-")}
-    values = found.values if named else env_file.values_if(found, production.project.tag_variable, tag)
+    # The bytes that a switch would write are asked for, and no others later.
+    then = found if named else env_file.with_values(found, {production.project.tag_variable: tag})
     # What the shell sets is not the env file's, even if a comment there has its name.
-    own = {name: value for name, value in values.items() if name not in production.host.environment}
+    own = {name: value for name, value in then.values.items() if name not in production.host.environment}
     # Also those that are too short to be struck out wherever they stand.
     secrets = {value for name, value in own.items() if value and env_file.is_secret(name, value)}
     return {

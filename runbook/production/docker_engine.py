@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from types import NoneType
 from typing import Any
@@ -63,7 +64,7 @@ class DockerEngine:
                 raise EngineError("the engine answered something else than containers", _IS_IT_ANSWERING) from None
             return sorted(found, key=lambda container: container.name)
 
-        return list(self.remembered.seen("containers", lambda: self.host.retry(now)))
+        return list(self.remembered.seen("containers", lambda: self.host.retry(now), told_by_engine=True))
 
     def container(self, name: str) -> dict[str, Any] | None:
         """Return what the engine says of a container, of this project or not; None when there is none."""
@@ -142,7 +143,13 @@ class DockerEngine:
     @cached_property
     def compose_version(self) -> str:
         """The version of Compose on the host, asked once; empty when it does not say."""
-        return _output_line(self, "docker", "compose", "version", "--short")
+        command, tell = self.command("docker", "compose", "version", "--short"), self.host.put_on_record
+        asking = replace(command, deadline=_NAME_DEADLINE)
+        try:
+            answer = self.remembered.made((command.argv, ()), lambda: "", lambda: self.host.run(asking), tell)
+        except RunbookError:
+            return ""
+        return " ".join(answer.text.split()) if answer.exit_code == 0 else ""
 
     def platform(self) -> str | None:
         """Return the engine's platform as `linux/amd64`; None when it does not say."""
@@ -190,11 +197,3 @@ def production_host(production: DockerEngine) -> dict[str, str | None]:
 
 def _word(found: object) -> str | None:
     return " ".join(found.split()) or None if isinstance(found, str) else None
-
-
-def _output_line(production: DockerEngine, *argv: str) -> str:
-    try:
-        answer = production.host.run(production.command(*argv, deadline=_NAME_DEADLINE))
-    except RunbookError:
-        return ""
-    return " ".join(answer.text.split()) if answer.exit_code == 0 else ""

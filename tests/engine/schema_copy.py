@@ -9,7 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from runbook.chapters.evidence.schema_copy import Beginning
+from runbook.chapters.startup.scratch_database import carrying_out
 from runbook.errors import Inconclusive
+from runbook.migrations.bridge.definitions import DEFINITIONS
+from runbook.migrations.bridge.shapes import SHAPES
+from runbook.migrations.catalog import whole_catalog_of
 from tests.engine.postgres_cluster import Cluster
 
 _NOISE = re.compile(r"^(?:--.*|\\(?:un)?restrict .*|)$\n?", re.MULTILINE)
@@ -29,19 +34,26 @@ class Copy:
         assert found.returncode == 0, found.stderr
         return list(csv.reader(io.StringIO(found.stdout)))
 
-    def psql(self, script: str) -> str:
-        return self._psql(script).stdout
-
-    def carry_out(self, statements: Sequence[str]) -> None:
-        sql = "".join(f"{each};\n" for each in statements)
-        done = self._psql(f"\\set ON_ERROR_STOP on\nBEGIN;\n{sql}COMMIT;")
+    def told(self, *parts: str) -> list[str]:
+        marker = uuid.uuid4().hex
+        done = self._psql("".join(f"{part}\n\\echo {marker}\n" for part in parts))
         if done.returncode:
             raise Inconclusive(done.stderr, "")
+        return done.stdout.split(f"{marker}\n")[:-1]
 
-    def search_path(self) -> str:
-        return '"$user", public'
+    def carry_out(self, statements: Sequence[str]) -> None:
+        self.told(carrying_out(statements))
 
-    def changed(self) -> str:
+    def beginning(self) -> Beginning:
+        """What it is before anything is tried on it."""
+        tried = (tuple(map(tuple, self.ask(query))) for query in (DEFINITIONS, SHAPES))
+        return Beginning('"$user", public', tuple(whole_catalog_of(self)), *tried)
+
+    def take_as_it_is(self) -> None:
+        self.schema = self.dump()
+
+    def changed_after(self, statements: Sequence[str]) -> str:
+        self.carry_out(statements)
         return "" if self.dump() == self.schema else "changed the copy of the schema"
 
     def dump(self) -> str:
@@ -71,7 +83,6 @@ def database(server: Cluster, *scripts: str) -> Iterator[Copy]:
         found = Copy(server, name)
         for each in scripts:
             server.must(name, each)
-        found.schema = found.dump()
         yield found
     finally:
         server.must("postgres", f"DROP DATABASE {name}")

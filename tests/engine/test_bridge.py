@@ -6,15 +6,14 @@ from typing import Any
 import pytest
 
 from runbook.chapters.evidence import bridging
-from runbook.chapters.evidence.schema_trial import TrialResult, refused_by
+from runbook.chapters.evidence.schema_trial import TrialResult, TriedStatements
 from runbook.errors import Inconclusive
 from runbook.incident.facts import Bridge
-from runbook.migrations.bridge.definitions import definitions_of
+from runbook.migrations.bridge.definitions import definitions_in
 from runbook.migrations.bridge.hopes import hoped
 from runbook.migrations.bridge.names import views
 from runbook.migrations.bridge.relaxation import Relaxation, candidates, in_order, smallest, without
-from runbook.migrations.bridge.shapes import shapes_of
-from runbook.migrations.catalog import whole_catalog_of
+from runbook.migrations.bridge.shapes import shapes_in
 from runbook.migrations.image.mapped_models import MappedColumn, MappedTable, Models, UniqueKey
 from runbook.migrations.model_statements import statements_of_models
 from runbook.migrations.verdict.ddl.dispatch import folded
@@ -60,21 +59,28 @@ MODELS = Models(
 )  # fmt: skip
 
 
+def known(old: Copy, models: Models) -> TrialResult:
+    """What a trial tells of a schema that the code with these models knows."""
+    beginning = old.beginning()
+    code = TriedStatements(statements_of_models(models), beginning.path)
+    return TrialResult(then=tuple(code.refused(*old.told(code.part))), then_catalog=beginning.catalog)
+
+
 @pytest.fixture(scope="module")
 def then(server: Cluster) -> TrialResult:
     """What a trial tells of the schema that the target knows."""
     with database(server, BEFORE) as old:
-        refused = refused_by(old, statements_of_models(MODELS), old.search_path())  # type: ignore[arg-type]  # stands in
-        return TrialResult(then=tuple(refused), then_catalog=tuple(whole_catalog_of(old)))
+        return known(old, MODELS)
 
 
 def built(copy: Copy, up: str, then: TrialResult, models: Models = MODELS) -> Bridge:
     """The bridge for what `up` did, built. Raises Inconclusive where there is none."""
     defaults = {name: detail for kind, name, detail in then.then_catalog or () if kind == "default"}
-    statements, known = list(statements_of(up)), definitions_of(copy)
+    beginning, statements = copy.beginning(), list(statements_of(up))
+    there, shapes = definitions_in(beginning.definitions or ()), shapes_in(beginning.shapes or ())
     delta = folded(statements)
-    found = candidates(delta, models, known, defaults)
-    found += views(delta, models, shapes_of(copy), known, statements)
+    found = candidates(delta, models, there, defaults)
+    found += views(delta, models, shapes, there, statements)
 
     def suffices(relaxed: Sequence[Relaxation]) -> bool:
         judged = judge(up, models, without=lambda delta: without(delta, relaxed))
@@ -85,7 +91,7 @@ def built(copy: Copy, up: str, then: TrialResult, models: Models = MODELS) -> Br
     assert (bool(hopes) and suffices(hopes)) or needed is None
     if needed is None:
         raise Inconclusive("there is none", "")
-    return bridging.tried_on(copy, then, needed, models)  # type: ignore[arg-type]  # stands in
+    return bridging.tried_on(copy, beginning, then, needed, models)  # type: ignore[arg-type]  # stands in
 
 
 @pytest.mark.parametrize("kind", RELAXED)
@@ -206,8 +212,7 @@ SELECT id, customer, quantity FROM orders ORDER BY id FOR UPDATE OF orders;
 def then_whole(server: Cluster) -> TrialResult:
     """The same of the schema before the column was moved out."""
     with database(server, WHOLE) as old:
-        refused = refused_by(old, statements_of_models(WHOLE_MODELS), old.search_path())  # type: ignore[arg-type]  # stands in
-        return TrialResult(then=tuple(refused), then_catalog=tuple(whole_catalog_of(old)))
+        return known(old, WHOLE_MODELS)
 
 
 def test_column_moved_to_a_table_of_its_own(server: Cluster, then_whole: TrialResult) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from runbook.chapters.evidence import judged as evidence
 from runbook.chapters.evidence.bridging import proposed
+from runbook.chapters.evidence.schema_copy import SchemaCopy
 from runbook.chapters.migrating import bridge
 from runbook.incident.facts import Bridge
 from runbook.incident.options import Options
@@ -29,7 +30,9 @@ def bridged(context: Any) -> Bridge | None:
     """Let the runbook look for a bridge, and put what it finds on record."""
     context.options = Options(strategy="bridge", because="nobody may lose an order")
     context.bridge_note = BridgeNote(context.production)
-    found = proposed(context, evidence.judged(context))
+    copy = SchemaCopy(context)
+    with context.database.remembering(), copy.removed_afterwards():
+        found = proposed(context, evidence.judged(context, copy), copy)
     if found.bridge:
         context.incident.record_fact("bridge", found.bridge)
     return found.bridge
@@ -90,6 +93,19 @@ def test_lock_that_another_holds(here: Here, tmp_path: Path) -> None:
         assert not bridge.built(context).observe().ok
         holders = "FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()"
         here.sql(f"SELECT pg_terminate_backend(pid) {holders}")
+
+
+def test_tried_on_one_copy_and_once(here: Here, tmp_path: Path) -> None:
+    """Verdict and bridge share a copy; the next run is told the same without one."""
+    with production(here, tmp_path, "demands") as context:
+        found = bridged(context)
+        assert found
+        begun = [str(command) for command in context.heard.began]
+        assert sum(" up -d " in each for each in begun) == 1
+        assert sum(" down --volumes " in each for each in begun) == 1
+        assert sum(" psql " in each for each in begun) <= 12
+        assert bridged(context) == found
+        assert len(context.heard.began) == len(begun), "production alone is asked, by the engine"
 
 
 @pytest.mark.parametrize("history", ["drops", "loops", "adds"])

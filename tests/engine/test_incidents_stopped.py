@@ -39,7 +39,7 @@ class TestHalfWayDowngrade:
         assert "it stands HALF-WAY: the database says 0004_customers, as before" in words(ran)
         assert fact.stands_between
         assert fact.changed == ("column public.orders.note is gone",)
-        assert "column public.orders.quantity is new" in fact.missing
+        assert "column public.orders.quantity is gone" in fact.missing
         assert set(known) - set(columns(here.practice, "orders")) == {"note"}
 
         typed = shlex.split(fact.way_back)

@@ -3,20 +3,24 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from runbook.chapters import migration_facts
 from runbook.chapters.evidence import judged as evidence
+from runbook.chapters.evidence.schema_copy import SchemaCopy
 from runbook.chapters.evidence.schema_trial import TrialResult, tried
 from runbook.incident.facts import Origin, ReleaseFact
 from runbook.migrations.database import Database
 from runbook.migrations.image.report import Problem, to_json
+from runbook.migrations.kept import KeptAnswers
 from runbook.migrations.verdict.findings import Source
 from runbook.production.compose import Production
-from runbook.release import ImageName
+from runbook.release import ImageName, Release
 from runbook.settings.database import DatabaseSettings, MigrationSettings
 from runbook.settings.schema import Project
 from runbook.shared_state.ledger import Ledger
@@ -25,7 +29,7 @@ from tests.support.image_parts import image as knows
 from tests.support.image_parts import step
 from tests.support.incident_parts import incident
 from tests.support.migrations_table import column
-from tests.support.parts import host
+from tests.support.parts import Heard, host
 
 DOCKERFILE = """
 FROM {runtime}
@@ -170,7 +174,8 @@ def production(here: Here, folder: Path, history: str, at: str = "0002", **deadl
         here.sql(filled)
     name = f"trial-{uuid.uuid4().hex[:8]}"
     (folder / name).mkdir(parents=True)
-    found, there, limits = incident(folder / name), host(), DEADLINES.model_copy(update=deadlines)
+    heard = Heard()
+    found, there, limits = incident(folder / name), host(heard), DEADLINES.model_copy(update=deadlines)
     found.name = name
     project = Project.model_validate({"name": here.name, "directory": str(here.folder), "services": ["api"]})
     made = Production(there, project, limits)
@@ -191,6 +196,7 @@ def production(here: Here, folder: Path, history: str, at: str = "0002", **deadl
     found.record_fact("failed migrations", to_json(knows("0001", "0002", steps=[step("0002")], problems=unread)))
     parts: Any = SimpleNamespace(
         incident=found, host=there, production=made, ledger=Ledger(made), database=Database(made, database),
+        kept=KeptAnswers(folder, found.journal.redactor), heard=heard,
         settings=SimpleNamespace(
             project=project, database=database, deadlines=limits, migrations=MigrationSettings(section=history)
         ),
@@ -203,20 +209,33 @@ def production(here: Here, folder: Path, history: str, at: str = "0002", **deadl
         assert here.sql("SELECT number FROM orders; SELECT version_num FROM audit.versions") == before
 
 
-def before_deploy(here: Here, folder: Path, history: str) -> evidence.Judged:
-    """What is said of a release that goes from 0001 to 0002 before it is deployed."""
+def judged(context: Any) -> evidence.Judged:
+    """What all evidence says, with a copy of its own."""
+    copy = SchemaCopy(context)
+    with copy.removed_afterwards():
+        found = evidence.judged(context, copy)
+    assert copy.left == ""
+    return found
+
+
+def before_deploy(here: Here, folder: Path, history: str, monkeypatch: pytest.MonkeyPatch) -> evidence.Judged:
+    """What is said of a release that goes from 0001 to 0002 before it is deployed; no registry has its image."""
+    monkeypatch.setattr(Release, "pinned", lambda _release, _service: here.image)
     with production(here, folder, history, at="0001") as context:
         fact = ReleaseFact.of(Built("v1", {"api": ImageName.parse(here.image)}, {"api": "sha256:" + "0" * 64}))
         context.incident.record_fact("release to deploy", fact)
-        trial = tried(context, "v1", here.image)
-        assert trial.untried == "", trial
-        return evidence.concluded_by(context, trial)
+        found = judged(context)
+        assert found.trial is not None
+        assert found.trial.untried == "", found.trial
+        return found
 
 
 @pytest.mark.parametrize(("history", "verdict"), [("asks", "additive"), ("drops", "breaking")])
-def test_before_a_deploy(here: Here, tmp_path: Path, history: str, verdict: str) -> None:
+def test_before_a_deploy(
+    here: Here, tmp_path: Path, history: str, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The release to deploy is taken up and down again on a copy of what is live."""
-    found = before_deploy(here, tmp_path, history)
+    found = before_deploy(here, tmp_path, history, monkeypatch)
     assert found.assessment.verdict == verdict, "\n".join(map(repr, found.assessment.findings))
     assert "down and up again closed" in found.sources[0]
     what_ran(found.trial, "note" if history == "drops" else "c", adds=history == "asks")
@@ -233,7 +252,13 @@ def what_ran(seen: TrialResult | None, column: str, *, adds: bool) -> None:
 
 def trial(here: Here, folder: Path, history: str, **deadlines: Any) -> TrialResult:
     with production(here, folder, history, **deadlines) as context:
-        return tried(context, "v1", here.image)
+        return trial_in(context)
+
+
+def trial_in(context: Any) -> TrialResult:
+    copy = SchemaCopy(context)
+    with copy.removed_afterwards():
+        return tried(context, copy)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +279,7 @@ def test_env_py_that_refuses_offline_is_decided(
 ) -> None:
     """What the upgrade ran on the copy is judged, and the target's statements are tried there; both agree."""
     with production(here, tmp_path, history) as context:
-        found = evidence.judged(context)
+        found = judged(context)
     assert found.assessment.verdict == verdict, "\n".join(map(repr, found.assessment.findings))
     assert found.no_way_back == ""
     assert any(words in each for each in found.assessment.evidence)
@@ -307,9 +332,32 @@ def test_a_trial_has_its_time(here: Here, tmp_path: Path) -> None:
     assert "did not end within" in seen.untried or "took more than 20 s" in seen.untried
 
 
-def test_an_image_that_is_not_there(here: Here, tmp_path: Path) -> None:
-    """What the engine says is told; it refutes no downgrade, and nothing is left."""
+def test_an_image_that_is_not_there(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the engine says is told; it refutes no downgrade, nothing is left, and nothing of it is kept."""
+    monkeypatch.setattr(migration_facts, "failed_image", lambda _context: "rollback-runbook/never-built:v0")
     with production(here, tmp_path, "adds") as context:
-        seen = tried(context, "v1", "rollback-runbook/never-built:v0")
-    assert "No such image" in seen.no_way_back
-    assert (seen.upgrade_sql, seen.leads_nowhere, seen.breaks) == (None, False, ())
+        seen = trial_in(context)
+        assert "No such image" in seen.no_way_back
+        assert (seen.upgrade_sql, seen.leads_nowhere, seen.breaks) == (None, False, ())
+        assert trial_in(context).by == ""
+
+
+@pytest.mark.parametrize("history", ["drops", "demands"])
+def test_asked_once(here: Here, tmp_path: Path, history: str) -> None:
+    """The same question is answered as before, without a copy; another schema is tried anew."""
+    with production(here, tmp_path, history) as context:
+        first = trial_in(context)
+        begun = len(context.heard.began)
+        again = trial_in(context)
+        assert len(context.heard.began) == begun, "production alone is asked, by the engine"
+        assert (first.by, again) == ("", replace(first, by=context.incident.name))
+        here.sql("ALTER TABLE orders ADD COLUMN meanwhile integer")
+        assert trial_in(context).by == ""
+        here.sql("ALTER TABLE orders DROP COLUMN meanwhile")
+        assert trial_in(context).by == context.incident.name
+
+
+def test_doubt_is_not_kept(here: Here, tmp_path: Path) -> None:
+    """A command that ended badly may do better another time."""
+    with production(here, tmp_path, "raises") as context:
+        assert {trial_in(context).by, trial_in(context).by} == {""}

@@ -17,7 +17,7 @@ from rehearsal.practice_production import PracticeProduction
 from tests.engine.conftest import ROOT, Rehearsed, hasten
 from tests.engine.cut_campaign import Cuts
 from tests.engine.same_end import strays
-from tests.support.campaigns import campaign
+from tests.support.campaigns import WHOLE, campaign
 from tests.support.ssh_server import needs_sshd
 
 pytestmark = [
@@ -120,6 +120,16 @@ def test_what_needs_more_than_the_user_has_says_so(remote: Rehearsed) -> None:
     said = " ".join(ran.terminal.split())
     assert ran.exit_code != 0
     assert "run this as the user who deploys" in said
+
+
+@pytest.mark.skipif(WHOLE, reason="the next test does so as well")
+def test_rolled_back(remote: Rehearsed) -> None:
+    """Both containers run the target, and the gate is open; nothing is at work on the host any more."""
+    ran = remote.run("--to", LIVE, "--execute", remote.practice.name)
+    assert ran.exit_code == 0, ran.terminal
+    assert released(remote) == {f"{LIVE} running"}
+    assert remote.docker("exec", f"{remote.practice.name}-gateway-1", "gate", "state") == "open"
+    assert strays(remote.practice) == []
 
 
 @campaign

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,11 +37,13 @@ def name_of(ran: Ran) -> str:
     return ran.folder.name
 
 
-def resumed(runbook: Runbook, ran: Ran, *arguments: str) -> Ran:
+def resumed(
+    runbook: Runbook, ran: Ran, *arguments: str, meanwhile: Callable[[int], None] = lambda _process: None
+) -> Ran:
     """Go on with it; the long command is a short one by now."""
     steps = runbook.folder / "steps.py"
     steps.write_text(steps.read_text().replace("sleep 60", "true"))
-    again = runbook.run("features", "--resume", name_of(ran), *EXECUTE, *arguments)
+    again = runbook.run("features", "--resume", name_of(ran), *EXECUTE, *arguments, meanwhile=meanwhile)
     again.folder = ran.folder
     return again
 
@@ -81,11 +85,22 @@ def test_lock_is_let_go_of_when_a_run_is_stopped(runbook: Runbook, how: signal.S
 def test_command_that_was_left_at_work_is_waited_for(runbook: Runbook) -> None:
     """A change that a killed run began may still be at work: it is let come to its end before anything else begins."""
     steps = runbook.folder / "steps.py"
-    steps.write_text(steps.read_text().replace("sleep 60", "sleep 8; echo ended > ended"))
+    at_work = "until test -e go; do sleep 0.1; done; echo ended > ended"
+    steps.write_text(steps.read_text().replace("sleep 60", at_work))
     runbook.feature("1.feature", MADE, SWITCH, TOLD)
     ran = runbook.run("features", *EXECUTE, meanwhile=after_file(runbook.server / "pid", signal.SIGKILL))
     assert not (runbook.server / "ended").exists()
-    again = resumed(runbook, ran)
+    assert ran.folder is not None
+    journal = ran.folder / "journal.jsonl"
+
+    def let_it_end(_process: int) -> None:
+        until = time.monotonic() + 60
+        while '"kind":"resumed"' not in journal.read_text().replace(" ", "") and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(2)  # by then it is waited for
+        (runbook.server / "go").touch()
+
+    again = resumed(runbook, ran, meanwhile=let_it_end)
     assert (runbook.server / "ended").exists()
     (left,) = again.entries("left behind")
     assert left["how"] == "came to its end"

@@ -51,6 +51,8 @@ class FakeEngine:
     asked: list[str] = field(default_factory=list)
     #: Whoever follows the events is told of one for each of these that is set, until the engine is closed.
     stirred: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    #: What is told of each of them, as it is sent; then that the container `c` died.
+    events: list[bytes] = field(default_factory=list)
     url: str = ""
 
     def __post_init__(self) -> None:
@@ -222,10 +224,11 @@ def _handler(engine: FakeEngine) -> type[BaseHTTPRequestHandler]:  # noqa: C901 
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             self.wfile.flush()
-            event = json.dumps({"Type": "container", "Action": "die", "Actor": {"ID": "c", "Attributes": {}}}) + "\n"
+            died = {"Type": "container", "Action": "die", "Actor": {"ID": "c", "Attributes": {}}}
             while not engine.is_closed:
                 if engine.stirred.acquire(timeout=0.05):
-                    self.wfile.write(f"{len(event):x}\r\n{event}\r\n".encode())
+                    event = engine.events.pop(0) if engine.events else json.dumps(died).encode() + b"\n"
+                    self.wfile.write(b"%x\r\n%b\r\n" % (len(event), event))
                     self.wfile.flush()
             self.close_connection = True
 

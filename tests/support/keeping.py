@@ -31,6 +31,8 @@ HEADLINES = {
     "resumed": "Over: production runs 2025-12-15-rc1 again",
     "full-disk": "Stopped at: When the disk fills up",
 }
+#: Whose test is left out by default (tests/engine/sample.py).
+LEFT_OUT = frozenset({"asking-migration", "migrate-on-boot", "partitioned", "undone-downgrade"})
 assert INCIDENTS.keys() <= HEADLINES.keys(), "an incident whose record nobody looks at"
 
 

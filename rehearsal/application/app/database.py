@@ -14,12 +14,12 @@ from sqlalchemy.orm import Session
 def engine() -> Engine:
     """Return this process's connection pool; it connects when first used, and gives up after 2 seconds.
 
-    Who waits for a connection of its gives up after 8: all that a gateway held back come at once.
+    Who waits for a connection of its gives up after 14: all that a gateway held back come at once.
     """
     return create_engine(
         os.environ["DATABASE_URL"],
         pool_pre_ping=True,
-        pool_timeout=8,
+        pool_timeout=14,
         connect_args={"connect_timeout": 2, "options": "-c statement_timeout=5000"},
     )
 

@@ -1,6 +1,7 @@
 """What is found out of the Compose files before traffic is paused: whether they gave what runs, and what follows."""
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 
 from runbook.actions import Check, Observation
 from runbook.chapters.configuration.restored import as_it_will_be, reading_env_file, to_restore
@@ -121,7 +122,7 @@ def note_what_follows(context: Context, release: Release) -> Check:
         if found and incident.changes_made:
             incident.confirm("together")
         else:
-            found = _what_follows(context, release)
+            found = incident.ahead.found(what_follows, partial(what_follows, context, release))
             incident.record_fact("together", found)
         told = [f"{name} shares {shared}, and is recreated with it" for name, shared in found.recreated.items()]
         told += found.left.values()
@@ -140,7 +141,8 @@ def note_what_follows(context: Context, release: Release) -> Check:
     return Check("everything that follows the application named", observe, "")
 
 
-def _what_follows(context: Context, release: Release) -> Together:
+def what_follows(context: Context, release: Release) -> Together:
+    """What goes with the application, or would not stay as it is, as Compose and its files say now."""
     production, variable = context.production, context.settings.project.tag_variable
     tag, changed = _one_tag(context), production.rolled_back
     now, then = production.services(tag), production.services(release.tag)
@@ -222,6 +224,6 @@ def _counts(context: Context) -> dict[str, int]:
 
 
 def _one_tag(context: Context) -> str | None:
-    """The release that ran before the incident, if it was one; otherwise the env file speaks."""
+    """The release that ran before the incident, if it was one that the env file does not name; else that speaks."""
     tags = context.incident.facts.seen_before.tags
-    return tags[0] if len(tags) == 1 else None
+    return tags[0] if len(tags) == 1 and tags[0] != context.production.tag() else None

@@ -1,5 +1,7 @@
 """What differs between the configuration now and the one that the target was validated with."""
 
+from functools import partial
+
 from runbook.actions import Check, recorded
 from runbook.chapters.configuration.keeping import configuration_now
 from runbook.chapters.context import Context
@@ -15,19 +17,20 @@ def note_drift(context: Context, release: Release) -> Check:
     """What differs; it is put on record once, because the runbook's own validation keeps a new release snapshot."""
     incident = context.incident
 
-    def look() -> str:
+    def note() -> str:
         found = incident.facts.configuration_drift
         if found and incident.changes_made:
             incident.confirm("configuration drift")
         else:
-            found = _drift(context, release)
+            found = incident.ahead.found(look, partial(look, context, release))
             incident.record_fact("configuration drift", found)
         return _in_words(found)
 
-    return recorded("every difference from the configuration that the target was validated with on record", look)
+    return recorded("every difference from the configuration that the target was validated with on record", note)
 
 
-def _drift(context: Context, release: Release) -> ConfigurationDrift:
+def look(context: Context, release: Release) -> ConfigurationDrift:
+    """What differs now, or why that is not known."""
     try:
         kept = context.ledger.snapshot(release)
         found = kept.differences(configuration_now(context, release))

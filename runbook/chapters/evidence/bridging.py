@@ -4,30 +4,31 @@ A bridge is proposed only where nothing else of the range stands against the tar
 rows of production say of all the rest is backward compatible.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.evidence.judged import Judged, concluded_by
-from runbook.chapters.evidence.schema_trial import TrialResult, refused_by
-from runbook.chapters.startup.scratch_database import ScratchDatabase
-from runbook.chapters.startup.scratch_project import ScratchProject
+from runbook.chapters.evidence.schema_copy import Beginning, SchemaCopy
+from runbook.chapters.evidence.schema_trial import TrialResult, TriedStatements
+from runbook.chapters.startup.scratch_database import ScratchDatabase, asking, carrying_out, rows_in
 from runbook.errors import Inconclusive, RunbookError
 from runbook.incident.facts import Bridge
-from runbook.migrations.bridge.definitions import definitions_of
+from runbook.migrations.bridge.definitions import definitions_in
 from runbook.migrations.bridge.hopes import hoped
 from runbook.migrations.bridge.names import views
 from runbook.migrations.bridge.relaxation import Relaxation, bridge_of, candidates, in_order, smallest, without
-from runbook.migrations.bridge.shapes import shapes_of
-from runbook.migrations.catalog import whole_catalog_of
+from runbook.migrations.bridge.shapes import shapes_in
+from runbook.migrations.catalog import WHOLE_CATALOG, whole_catalog_in
 from runbook.migrations.database import literal, quoted
 from runbook.migrations.image.mapped_models import Models
-from runbook.migrations.model_statements import compared, statements_of_models
+from runbook.migrations.model_statements import Refused, compared, statements_of_models
 from runbook.migrations.verdict.findings import ADDITIVE, BREAKING, REVIEW, Verdict
 from runbook.migrations.verdict.table_names import PUBLIC, bookkeeping
-from runbook.release import Release
 
 _FITS = (Verdict.UNCHANGED, ADDITIVE)
 _OWNED = "SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass({})"
@@ -35,13 +36,26 @@ _OWNED = "SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHER
 
 @dataclass(frozen=True)
 class Proposal:
-    """The bridge that was found, or why there is none."""
+    """The bridge that was found, or why there is none; and the run that tried it, empty where it is this one."""
 
     bridge: Bridge | None = None
     why_not: str = ""
+    by: str = ""
 
 
-def proposed(context: Context, judged: Judged) -> Proposal:
+@dataclass(frozen=True)
+class _Kept:
+    """A bridge that was tried, and the run that did it."""
+
+    bridge: Bridge
+    by: str
+
+
+_KEPT = TypeAdapter(_Kept)
+_REFUSED = TypeAdapter(tuple[Refused, ...] | None)
+
+
+def proposed(context: Context, judged: Judged, copy: SchemaCopy) -> Proposal:
     """The smallest bridge on which the target can run, tried on a copy of the schema. A doubt is why there is none."""
     trial, known = judged.trial, migration_facts.of(context)
     if judged.assessment.verdict not in (BREAKING, REVIEW):
@@ -54,12 +68,12 @@ def proposed(context: Context, judged: Judged) -> Proposal:
     if models is None or not sql:
         return Proposal(why_not="what the target's code uses, or what was migrated, is not known")
     try:
-        return _found(context, trial, sql, models)
+        return _found(context, copy, trial, sql, models)
     except RunbookError as error:
         return Proposal(why_not=error.seen)
 
 
-def _found(context: Context, trial: TrialResult, sql: str, models: Models) -> Proposal:
+def _found(context: Context, copy: SchemaCopy, trial: TrialResult, sql: str, models: Models) -> Proposal:
     from runbook.migrations.verdict.ddl.dispatch import folded  # noqa: PLC0415 - loads PostgreSQL's grammar
     from runbook.migrations.verdict.statements import statements_of  # noqa: PLC0415 - the same
 
@@ -75,30 +89,21 @@ def _found(context: Context, trial: TrialResult, sql: str, models: Models) -> Pr
     hopes = hoped(delta, models, statements, defaults)
     if not hopes or not suffices(hopes):
         return Proposal(why_not="what stands against the target is more than can be relaxed without touching a row")
-    with _copy_of_schema(context) as copy:
-        known = definitions_of(copy)
-        found = candidates(delta, models, known, defaults)
-        found = in_order([*found, *views(delta, models, shapes_of(copy), known, statements)])
-        needed = smallest(found, suffices)
-        if needed is None:
-            return Proposal(why_not="what stands against the target is more than can be relaxed without touching a row")
-        needed = needed or tuple(found)
-        for table in dict.fromkeys(each.table for each in needed):
-            name = ".".join(map(quoted, (table.schema or PUBLIC, table.name)))
-            if context.database.ask(_OWNED.format(literal(name))) != [["t"]]:
-                return Proposal(why_not=f"{context.database.server.user} may not alter {table}")
-        return Proposal(tried_on(copy, trial, needed, models))
-
-
-@contextmanager
-def _copy_of_schema(context: Context) -> Iterator[ScratchDatabase]:
-    tags = context.incident.facts.failed.tags
-    project = ScratchProject(context, Release(tags[0] if tags else context.production.tag(), {}, {}))
-    with project.removed_afterwards():
-        project.begin()
-        copy = ScratchDatabase(context, project)
-        copy.copy()
-        yield copy
+    beginning = trial.beginning or Beginning()
+    if beginning.definitions is None or beginning.shapes is None:
+        return Proposal(why_not="the copy of the schema does not tell what of it could be relaxed")
+    known = definitions_in(beginning.definitions)
+    found = candidates(delta, models, known, defaults)
+    found = in_order([*found, *views(delta, models, shapes_in(beginning.shapes), known, statements)])
+    needed = smallest(found, suffices)
+    if needed is None:
+        return Proposal(why_not="what stands against the target is more than can be relaxed without touching a row")
+    needed = needed or tuple(found)
+    for table in dict.fromkeys(each.table for each in needed):
+        name = ".".join(map(quoted, (table.schema or PUBLIC, table.name)))
+        if context.database.ask(_OWNED.format(literal(name))) != [["t"]]:
+            return Proposal(why_not=f"{context.database.server.user} may not alter {table}")
+    return _tried(context, copy, trial, needed, models)
 
 
 def _fits(context: Context, trial: TrialResult, relaxed: Sequence[Relaxation]) -> bool:
@@ -106,26 +111,45 @@ def _fits(context: Context, trial: TrialResult, relaxed: Sequence[Relaxation]) -
     return concluded_by(context, trial, lambda delta: without(delta, relaxed)).assessment.verdict in _FITS
 
 
-def tried_on(copy: ScratchDatabase, trial: TrialResult, relaxed: Sequence[Relaxation], models: Models) -> Bridge:
+def _tried(
+    context: Context, copy: SchemaCopy, trial: TrialResult, relaxed: Sequence[Relaxation], models: Models
+) -> Proposal:
+    """Try it, unless an earlier run was told of exactly the same. Raises as `tried_on` does."""
+    asked = copy.question()
+    path = None if asked is None else context.kept.path([*_question(trial, relaxed, models), asked])
+    if (known := context.kept.read(path, _KEPT.validate_json)) is not None:
+        return Proposal(known.bridge, by=known.by)
+    bridge = tried_on(*copy.at_its_beginning(), trial, relaxed, models)
+    context.kept.keep(path, _KEPT.dump_python(_Kept(bridge, context.incident.name), mode="json"))
+    return Proposal(bridge)
+
+
+def _question(trial: TrialResult, relaxed: Sequence[Relaxation], models: Models) -> list[Any]:
+    """What is tried on the copy, and what it is held against."""
+    then = _REFUSED.dump_python(trial.then, mode="json")
+    return ["bridge", [asdict(each) for each in relaxed], asdict(models), then, bool(trial.no_way_back)]
+
+
+def tried_on(
+    copy: ScratchDatabase, beginning: Beginning, trial: TrialResult, relaxed: Sequence[Relaxation], models: Models
+) -> Bridge:
     """Build it, let the target's statements run, take it away, and build it again.
 
     Raises Inconclusive when a statement is refused, or when the copy is not afterwards as it was before.
     """
-    before, statements, path = whole_catalog_of(copy), statements_of_models(models), copy.search_path()
-    up = [sql for each in relaxed for sql in each.up]
-    copy.carry_out(up)
-    built = whole_catalog_of(copy)
-    breaks, gone, doubtful = compared(
-        refused_by(copy, statements, path, triggers=any(each.linked for each in relaxed)), trial.then
-    )
+    copy.take_as_it_is()
+    code = TriedStatements(statements_of_models(models), beginning.path, triggers=any(each.linked for each in relaxed))
+    building = carrying_out([sql for each in relaxed for sql in each.up]), asking(WHOLE_CATALOG)
+    _, catalog, told = copy.told(*building, code.part)
+    built = whole_catalog_in(rows_in(catalog))
+    breaks, gone, doubtful = compared(code.refused(told), trial.then)
     if refused := [*breaks, *(gone if trial.no_way_back else ()), *doubtful]:
         raise Inconclusive(
             f"with the schema relaxed the target's statements are still refused: {refused[0].message}", "go another way"
         )
-    copy.carry_out([sql for each in reversed(relaxed) for sql in each.down])
-    if changed := copy.changed():
+    if changed := copy.changed_after([sql for each in reversed(relaxed) for sql in each.down]):
         raise Inconclusive(f"building the bridge and taking it away {changed}", "go another way")
-    copy.carry_out(up)
-    if whole_catalog_of(copy) != built:
+    _, again = copy.told(*building)
+    if whole_catalog_in(rows_in(again)) != built:
         raise Inconclusive("the bridge is another one when it is built again", "go another way")
-    return bridge_of(relaxed, before, built)
+    return bridge_of(relaxed, beginning.catalog, built)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.evidence.rows import asked, settled_on_copy
+from runbook.chapters.evidence.schema_copy import SchemaCopy
 from runbook.chapters.migration_facts import Schema
 from runbook.chapters.target import pinned_release
 from runbook.errors import RunbookError
@@ -50,12 +51,12 @@ class Judged:
     trial: "TrialResult | None" = None
 
 
-def judged(context: Context) -> Judged:
-    """Judge the range from the target's head to the database's revision as one net change."""
+def judged(context: Context, copy: SchemaCopy) -> Judged:
+    """Judge the range from the target's head to the database's revision as one net change, `copy` at hand."""
     known = migration_facts.of(context)
     if known.same:
         return Judged(Assessment(Verdict.UNCHANGED, ()))
-    return concluded_by(context, _trial(context, known))
+    return concluded_by(context, _trial(context, known, copy))
 
 
 def concluded_by(
@@ -140,23 +141,15 @@ def _partitions(context: Context) -> dict[Name, Name] | None:
         return None
 
 
-def _trial(context: Context, known: Schema) -> "TrialResult | None":
+def _trial(context: Context, known: Schema, copy: SchemaCopy) -> "TrialResult | None":
     """The trial on a copy, where there is one range: of the release to deploy, or else of the failed one."""
-    from runbook.chapters.evidence.schema_trial import TrialResult, tried  # noqa: PLC0415 - as above
+    from runbook.chapters.evidence.schema_trial import tried  # noqa: PLC0415 - as above
 
     one_range = len(known.database) == len(known.target.heads) == 1
     if not one_range or known.failed is None or known.failed.span is None:
         return None
     deploying = context.incident.facts.release_to_deploy
-    try:
-        if deploying is not None:
-            image = deploying.release().pinned(context.settings.migrations.service)
-            return tried(context, deploying.tag, image, None)
-        tags = context.incident.facts.failed.tags
-        tag, image = tags[0] if tags else context.production.tag(), migration_facts.failed_image(context)
-        return tried(context, tag, image, _validated_catalog(context, known))
-    except RunbookError as error:
-        return TrialResult(untried=error.seen)
+    return tried(context, copy, None if deploying else _validated_catalog(context, known))
 
 
 def _validated_catalog(context: Context, known: Schema) -> Sequence[tuple[str, ...]] | None:
@@ -211,9 +204,10 @@ def _of_refused(verdict: Verdict, sql: str, table: str, message: str) -> Finding
 
 
 def _told(trial: "TrialResult", by_sql: Iterable[Finding], on_copy: Iterable[Finding]) -> Iterator[str]:
-    """Sentences that are the same in a plan and in its execution, so without how long it took."""
+    """Sentences on the trial, which do not depend on how long it took."""
     back = f"the downgrade does not lead back: {trial.no_way_back}" if trial.no_way_back else "down and up again closed"
-    yield f"tried on a copy of the schema: {trial.passed} statements of the target's code were taken; {back}"
+    earlier = f" by {trial.by}, and not again" if trial.by else ""
+    yield f"tried on a copy of the schema{earlier}: {trial.passed} statements of the target's code were taken; {back}"
     if trial.apart is not None:
         more = len(trial.apart) - _FEW
         few = "; ".join([*trial.apart[:_FEW], *([f"{more} more"] if more > 0 else [])])

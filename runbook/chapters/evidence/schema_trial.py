@@ -10,16 +10,21 @@ target knows it, and the server's log tells what the upgrade really runs, whatev
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+from pydantic import ConfigDict, TypeAdapter
 
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
+from runbook.chapters.evidence.partitions import still_placed
+from runbook.chapters.evidence.schema_copy import Beginning, Rows, SchemaCopy
 from runbook.chapters.migrating.migrate_command import Direction, words
-from runbook.chapters.startup.scratch_database import LOGS_NONE, ScratchDatabase
+from runbook.chapters.startup.scratch_database import LOG_NONE, LOG_STATEMENTS, ScratchDatabase, asking, rows_in
 from runbook.chapters.startup.scratch_project import ScratchProject
 from runbook.errors import Inconclusive, RunbookError
-from runbook.migrations.catalog import catalog_of, differences, whole_catalog_of
+from runbook.migrations.catalog import WHOLE_CATALOG, catalog_in, differences, whole_catalog_in
+from runbook.migrations.database import literal
 from runbook.migrations.image.mapped_models import Models
 from runbook.migrations.model_statements import (
     CodeStatement,
@@ -30,8 +35,6 @@ from runbook.migrations.model_statements import (
     statements_of_models,
     taken,
 )
-from runbook.migrations.partitions import still_placed
-from runbook.release import Release
 
 _SHOWN: Final = 3  # differences that are told
 _BEGINS: Final = "database system is ready to accept connections"
@@ -48,9 +51,12 @@ class TrialResult:
     is the number of statements that the schema as it is now takes; of the tables `taken` it takes each. `placed` are
     the partitions of the target's schema of which each row has a place in one of now. `apart` are differences between
     the schema after the downgrade and the one that the target was validated with; None where that is not known. `then`
-    is what the schema after the downgrade refused, and `then_catalog` that schema's whole catalog;
-    None where it was not there.
+    is what the schema after the downgrade refused, and `then_catalog` that schema's whole catalog; None where it was
+    not there. `beginning` is the copy before anything was tried. `by` is the run that tried it, empty where it is this
+    one.
     """
+
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
     untried: str = ""
     upgrade_sql: str | None = None
@@ -63,52 +69,68 @@ class TrialResult:
     no_way_back: str = ""
     leads_nowhere: bool = False
     apart: tuple[str, ...] | None = None
-    seconds: float = 0.0
     then: tuple[Refused, ...] | None = None
-    then_catalog: tuple[tuple[str, ...], ...] | None = None
+    then_catalog: Rows | None = None
+    beginning: Beginning | None = None
+    by: str = ""
 
 
-@dataclass(frozen=True)
-class _Pinned(Release):
-    """The failed release: its image may have no registry digest, and be known by its id alone."""
-
-    image: str = ""
-
-    def pinned(self, service: str) -> str:  # noqa: ARG002 - there is but the one service that holds the migrations
-        """The image of the migrations, by digest or id."""
-        return self.image
+_RESULT = TypeAdapter(TrialResult)
 
 
-def tried(context: Context, tag: str, image: str, validated: Sequence[tuple[str, ...]] | None = None) -> TrialResult:
-    """Try the range between the target's head and the database with `image` of release `tag`.
+def tried(context: Context, copy: SchemaCopy, validated: Sequence[tuple[str, ...]] | None = None) -> TrialResult:
+    """Try the range between the target's head and the database with the image of the copy's project.
 
-    `validated` is the catalog that the target was validated with, at its head.
+    `validated` is the catalog that the target was validated with, at its head. What an earlier run was told of exactly
+    the same is told again.
 
     Raises nothing that is only a doubt: why there was no copy is in the result.
     """
     began = time.monotonic()
-    service = context.settings.migrations.service
-    release = _Pinned(tag, {}, {service: ""}, image)
     try:
-        project = ScratchProject(context, release)
-        with project.removed_afterwards():
-            project.begin()
-            found = _Trial(context, project, began, validated).run()
+        asked = copy.question()
+        path = None if asked is None else context.kept.path([*_question(context, validated), asked])
+        if (known := context.kept.read(path, _RESULT.validate_json)) is not None:
+            return known
+        trial = _Trial(context, copy.project, *copy.at_its_beginning(), began=began, validated=validated)
+        found = trial.run()
     except RunbookError as error:
-        return TrialResult(untried=error.seen, seconds=time.monotonic() - began)
+        return TrialResult(untried=error.seen)
+    if trial.certain:
+        context.kept.keep(path, to_json(replace(found, by=context.incident.name)))
     return found
 
 
-def refused_by(
-    copy: ScratchDatabase, statements: Sequence[CodeStatement], path: str, *, triggers: bool = False
-) -> list[Refused]:
-    """What a copy refuses of statements, with the search path of the application. Raises Inconclusive if unanswered."""
-    marker = secrets.token_hex(16)
-    told = copy.psql(script(statements, marker, path, triggers=triggers))
-    try:
-        return refused(statements, marker, told)
-    except ValueError as error:
-        raise Inconclusive(f"the copy of the schema did not answer: {error}", "look at its image") from None
+def to_json(trial: TrialResult) -> Any:
+    """What a trial told, JSON-like."""
+    return _RESULT.dump_python(trial, mode="json")
+
+
+def _question(context: Context, validated: Sequence[tuple[str, ...]] | None) -> list[Any]:
+    """What is tried on the copy, and what it is held against."""
+    known, settings = migration_facts.of(context), context.settings.migrations
+    head, (at,) = known.target_head, known.database
+    commands = [words(settings, Direction.DOWNGRADE, head), words(settings, Direction.UPGRADE, at)]
+    models = asdict(known.target.models) if known.target.models else None
+    deploying = context.incident.facts.release_to_deploy is not None
+    return ["trial", deploying, settings.service, head, at, commands, models, validated]
+
+
+class TriedStatements:
+    """Statements of the target's code, as a part of what a copy is fed, and what it refused of them."""
+
+    def __init__(self, statements: Sequence[CodeStatement], path: str, *, triggers: bool = False) -> None:
+        """`path` is the search path of the application; `triggers` as `script` has them."""
+        self._statements = statements
+        self._marker = secrets.token_hex(16)
+        self.part = script(statements, self._marker, path, triggers=triggers)
+
+    def refused(self, told: str) -> list[Refused]:
+        """What was refused, by what psql printed. Raises Inconclusive when a statement was not answered."""
+        try:
+            return refused(self._statements, self._marker, told)
+        except ValueError as error:
+            raise Inconclusive(f"the copy of the schema did not answer: {error}", "look at its image") from None
 
 
 def _few(apart: Sequence[str]) -> str:
@@ -117,92 +139,116 @@ def _few(apart: Sequence[str]) -> str:
 
 
 class _Trial:
-    def __init__(
-        self, context: Context, project: ScratchProject, began: float, validated: Sequence[tuple[str, ...]] | None
+    def __init__(  # noqa: PLR0913 - where it is tried, until when, and what it is held against
+        self,
+        context: Context,
+        project: ScratchProject,
+        copy: ScratchDatabase,
+        beginning: Beginning,
+        *,
+        began: float,
+        validated: Sequence[tuple[str, ...]] | None,
     ) -> None:
         self._context = context
         self._project = project
-        self._copy = ScratchDatabase(context, project)
-        self._began = began
+        self._copy = copy
+        self._beginning = beginning
         self._validated = validated
         self._apart: tuple[str, ...] | None = None
-        self._catalog: list[tuple[str, ...]] = []
-        self._then_catalog: tuple[tuple[str, ...], ...] | None = None
+        self._catalog = beginning.catalog
+        self._then_catalog: Rows | None = None
+        self._marks: dict[Direction, str] = {}
         self._until = began + context.settings.deadlines.healthy
         models = migration_facts.of(context).target.models or Models(())
         self._statements = statements_of_models(models)
-        self._path = ""
+        #: That whoever tries the same is told the same: no command ended badly, which may be the machine's fault.
+        self.certain = True
 
     def run(self) -> TrialResult:
         """Raises Inconclusive and the like when there is no copy, or when the time is over."""
         known = migration_facts.of(self._context)
         head, (at,) = known.target_head, known.database
-        self._copy.copy()
-        self._path = self._copy.search_path()
-        self._catalog = whole_catalog_of(self._copy)
+        code = TriedStatements(self._statements, self._beginning.path)
         if self._context.incident.facts.release_to_deploy:
-            return self._up_first(head, at)
-        now = self._refused()
-        why = self._migrate(Direction.DOWNGRADE, head)
+            return self._up_first(code, head, at)
+        now = code.refused(self._copy.told(code.part, LOG_STATEMENTS)[0])
+        why, told = self._migrated(Direction.DOWNGRADE, head, asking(WHOLE_CATALOG), code.part, LOG_STATEMENTS)
         if why:
             return self._concluded(now, None, why)
-        self._then_catalog = tuple(whole_catalog_of(self._copy))
-        undone = list(self._then_catalog) != self._catalog
+        self._then_catalog = tuple(whole_catalog_in(rows_in(told[0])))
+        undone = self._then_catalog != self._catalog
         if self._validated is not None:
-            self._apart = tuple(differences(self._validated, catalog_of(self._copy)))
-        then = self._refused()
-        why = self._migrate(Direction.UPGRADE, at)
+            self._apart = tuple(differences(self._validated, catalog_in(self._then_catalog)))
+        then = code.refused(told[1])
+        why, told = self._migrated(Direction.UPGRADE, at, asking(WHOLE_CATALOG))
         if why and not undone:
             found = self._concluded(now, None, f"the downgrade to {head} changes nothing")
             return replace(found, leads_nowhere=True)
         if why:
             return self._concluded(now, then, why)
-        if apart := differences(self._catalog, whole_catalog_of(self._copy)):
+        if apart := differences(self._catalog, whole_catalog_in(rows_in(told[0]))):
             why = f"down to {head} and up again {_few(apart)}"
-        down, up = self._ran()
-        return replace(self._concluded(now, then, why), upgrade_sql=up, downgrade_sql=down)
-
-    def _up_first(self, head: str, to: str) -> TrialResult:
-        """Before a deploy: up to the head of the release to deploy, and down again to that of what runs now."""
-        self._then_catalog, before = tuple(self._catalog), self._catalog
-        then = self._refused()
-        if why := self._migrate(Direction.UPGRADE, to):
-            raise Inconclusive(why, "do not deploy it: its migrations fail on a copy of the schema")
-        self._catalog, now = whole_catalog_of(self._copy), self._refused()
-        failed = why = self._migrate(Direction.DOWNGRADE, head)
-        if not why and (apart := differences(before, whole_catalog_of(self._copy))):
-            why = f"up to {to} and down again {_few(apart)}"
-        up, down = self._ran()
-        return replace(self._concluded(now, then, why), upgrade_sql=up, downgrade_sql=None if failed else down)
-
-    def _ran(self) -> tuple[str | None, str | None]:
-        """What the two migrations ran, as the server's log has it; None where it has lost its beginning."""
-        from runbook.migrations.server_log import as_sql, statements_run  # noqa: PLC0415 - loads PostgreSQL's grammar
-
-        first, mark, second = self._copy.log().partition(LOGS_NONE)
-        if not mark or _BEGINS not in first:
-            return None, None
-        return as_sql(statements_run(first)), as_sql(statements_run(second))
-
-    def _migrate(self, direction: Direction, revision: str) -> str:
-        """Why the copy is not at `revision` afterwards; empty where it is. The exit code alone proves nothing."""
-        settings = self._context.settings.migrations
-        argv = words(settings, direction, revision)
-        self._copy.log_statements()
-        done = self._project.run(settings.service, argv, self._left())
-        self._copy.log_statements(on=False)
-        if done.exit_code != 0:
-            said = self._context.incident.journal.redactor.text(done.last_line)
-            return f"the {direction} to {revision} ended with exit code {done.exit_code}: {said}"
-        at = self._copy.revisions()
-        return (
-            "" if at == [revision] else f"after the {direction} to {revision} the copy is at {', '.join(at) or 'none'}"
+        ran = self._ran()
+        return replace(
+            self._concluded(now, then, why),
+            upgrade_sql=ran[Direction.UPGRADE],
+            downgrade_sql=ran[Direction.DOWNGRADE],
         )
 
-    def _refused(self) -> list[Refused]:
-        """What the copy refuses of the target's statements."""
+    def _up_first(self, code: TriedStatements, head: str, to: str) -> TrialResult:
+        """Before a deploy: up to the head of the release to deploy, and down again to that of what runs now."""
+        self._then_catalog = before = self._catalog
+        then = code.refused(self._copy.told(code.part, LOG_STATEMENTS)[0])
+        why, told = self._migrated(Direction.UPGRADE, to, asking(WHOLE_CATALOG), code.part, LOG_STATEMENTS)
+        if why:
+            raise Inconclusive(why, "do not deploy it: its migrations fail on a copy of the schema")
+        self._catalog, now = tuple(whole_catalog_in(rows_in(told[0]))), code.refused(told[1])
+        failed, told = self._migrated(Direction.DOWNGRADE, head, asking(WHOLE_CATALOG))
+        why = failed
+        if not why and (apart := differences(before, whole_catalog_in(rows_in(told[0])))):
+            why = f"up to {to} and down again {_few(apart)}"
+        ran = self._ran()
+        return replace(
+            self._concluded(now, then, why),
+            upgrade_sql=ran[Direction.UPGRADE],
+            downgrade_sql=None if failed else ran[Direction.DOWNGRADE],
+        )
+
+    def _ran(self) -> dict[Direction, str | None]:
+        """What each migration that ended well ran, as the server's log has it; None where that was not seen whole."""
+        from runbook.migrations.server_log import as_sql, statements_run  # noqa: PLC0415 - loads PostgreSQL's grammar
+
+        marks = list(self._marks.values())
+        rest = self._copy.log_until(marks[-1]) or ""
+        if _BEGINS not in rest.partition(marks[0])[0]:
+            self.certain = False
+            return dict.fromkeys(self._marks)
+        found: dict[Direction, str | None] = {}
+        for direction, mark in self._marks.items():
+            run, _, rest = rest.partition(mark)
+            found[direction] = as_sql(statements_run(run))
+        return found
+
+    def _migrated(self, direction: Direction, revision: str, *parts: str) -> tuple[str, list[str]]:
+        """Migrate the copy. Why it is not at `revision` then, empty where it is, and what the copy tells of `parts`.
+
+        The exit code alone proves nothing. Whoever calls it has let the server log statements, which ends with it.
+        """
+        settings = self._context.settings.migrations
+        argv = words(settings, direction, revision)
+        done = self._project.run(settings.service, argv, self._left())
+        if done.exit_code != 0:
+            self.certain = False
+            said = self._context.incident.journal.redactor.text(done.last_line)
+            return f"the {direction} to {revision} ended with exit code {done.exit_code}: {said}", []
         self._left()
-        return refused_by(self._copy, self._statements, self._path)
+        self._marks[direction] = secrets.token_hex(16)
+        told, _, *more = self._copy.told(self._copy.at, _marking(self._marks[direction]), *parts)
+        at = sorted(told.split())
+        why = (
+            "" if at == [revision] else f"after the {direction} to {revision} the copy is at {', '.join(at) or 'none'}"
+        )
+        return why, more
 
     def _left(self) -> float:
         """The seconds that are left. Raises Inconclusive when none are."""
@@ -229,7 +275,12 @@ class _Trial:
             no_way_back=no_way_back,
             leads_nowhere=bool(gone),
             apart=self._apart,
-            seconds=time.monotonic() - self._began,
             then=None if then is None else tuple(then),
             then_catalog=self._then_catalog,
+            beginning=self._beginning,
         )
+
+
+def _marking(mark: str) -> str:
+    """A part that leaves `mark` in the server's log, by which its place there is found again, and ends logging."""
+    return f"SELECT {literal(mark)};\n{LOG_NONE}"

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from runbook.actions import Action, ActionName, Artifact, Check, Observation
 from runbook.chapters.context import Context
+from runbook.chapters.migrating import half_way
 from runbook.chapters.migrating.schema_revisions import unchecked
 from runbook.clock import utc_now
 from runbook.errors import Inconclusive
@@ -120,11 +121,15 @@ def built(context: Context) -> Check:
 
 
 def removable(context: Context) -> Check:
-    """That no bridge stands, or that no row was written meanwhile which the schema without it would refuse."""
+    """That no bridge stands, or that no row was written meanwhile which the schema without it would refuse.
+
+    Where none stands a migration begins from the schema as it is, which goes on record.
+    """
 
     def observe() -> Observation:
         bridge = _standing(context)
         if bridge is None:
+            half_way.note(context)
             return Observation(ok=True, seen=_NONE)
         if state_of(context, bridge) is State.WITHOUT:
             return Observation(ok=True, seen=str(State.WITHOUT))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from runbook.actions import ActionName
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.migrating import schema_revisions
@@ -14,26 +15,38 @@ from runbook.errors import CheckFailed, HostError, RunbookError
 from runbook.incident.facts import HalfWay, SchemaBefore
 from runbook.migrations.catalog import catalog_of, differences, whole_catalog_of
 
+_MIGRATE = (ActionName.DOWNGRADE, ActionName.UPGRADE)
 _SHOWN = 4  # differences that are told; all are on record
+
+
+def note(context: Context) -> None:
+    """Put the schema on record, while traffic is not paused yet, unless this incident has begun to migrate it.
+
+    Where the database does not tell it, it is asked once more right before the migration.
+    """
+    _before(context, begun=0)
 
 
 @contextmanager
 def told(context: Context, direction: Direction, to: str) -> Iterator[None]:
-    """Note the schema before a migration to `to`, and if that fails, read again how it left the database.
+    """Hold a migration to `to`, if it fails, against the schema from before it: read again how it left the database.
 
     Raises CheckFailed then, with what was seen, the way on and the way back, in the place of what the migration raised.
     """
-    before = _before(context)
+    before = _before(context, begun=1)
     try:
         yield
     except (CheckFailed, HostError) as error:
         raise _stopped(context, direction, to, before, error) from error
 
 
-def _before(context: Context) -> SchemaBefore | None:
-    """The schema before this incident migrated anything; None where the database does not tell it."""
+def _before(context: Context, begun: int) -> SchemaBefore | None:
+    """The schema before this incident migrated anything; None where the database does not tell it.
+
+    After more than `begun` migrations were begun it is too late to ask.
+    """
     facts = context.incident.facts
-    if facts.schema_before is None:
+    if facts.schema_before is None and _migrations_begun(context) <= begun:
         try:
             catalog = tuple((row[0], row[1], row[2]) for row in whole_catalog_of(context.database))
         except RunbookError:
@@ -41,6 +54,11 @@ def _before(context: Context) -> SchemaBefore | None:
         found = facts.revisions_found_again or facts.revisions or ()
         context.incident.record_fact("schema before", SchemaBefore(revisions=found, catalog=catalog))
     return facts.schema_before
+
+
+def _migrations_begun(context: Context) -> int:
+    entries = (entry for entry in context.incident.journal.entries if entry["kind"] == "action")
+    return sum(entry["state"] == "begun" and entry["action"] in _MIGRATE for entry in entries)
 
 
 def _stopped(

@@ -3,26 +3,38 @@
 import csv
 import io
 import re
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from runbook.chapters.context import Context
+from runbook.chapters.startup.live_schema import MOST, LiveSchema, live_roles
 from runbook.chapters.startup.scratch_project import ScratchProject, database_of
-from runbook.errors import Inconclusive
+from runbook.errors import CommandTimedOut, Inconclusive
 from runbook.hosts.command import Command, Completed
-from runbook.migrations.database import ALL_COLUMNS, version_table
+from runbook.migrations.database import ALL_COLUMNS, literal, quoted, version_table
 
-_MOST = 64 << 20  # bytes of a schema
 _PAUSE = 0.2  # seconds
+# One command waits, instead of many that ask.
+_UNTIL_READY = "until pg_isready --quiet --host 127.0.0.1; do sleep 0.1 || sleep 1; done"
+_NO_SHELL = (126, 127)  # exit codes of docker where the image has none
+_STOPPED_BY_ERROR = 3  # psql's exit code where ON_ERROR_STOP is on
+_WELL = "00000"  # SQLSTATE
+_LOGGED_WITHIN = 5.0  # seconds, in which the engine has what the server has logged
+# Nothing has to outlive the trial, so nothing is forced to the disk.
 _ANYBODY: Final = """
 DO $$ BEGIN EXECUTE format('COPY (SELECT unnest(ARRAY[%L, %L])) TO %L',
   'local all all trust', 'host all all all trust', current_setting('hba_file')); END $$;
+ALTER SYSTEM SET fsync = off;
 ALTER SYSTEM SET log_connections = on;
 ALTER SYSTEM SET log_line_prefix = '%h ';
 SELECT pg_reload_conf();
 """
+#: Parts that let the server log every statement from now on, or none any more.
+LOG_STATEMENTS: Final = "ALTER SYSTEM SET log_statement = 'all'; SELECT pg_reload_conf();"
+LOG_NONE: Final = "ALTER SYSTEM SET log_statement = 'none'; SELECT pg_reload_conf();"
 # With the prefix above: the client's address, and that it has proved who it is.
 _CLIENT = re.compile(r"^(\S+) \S+\s+connection authorized:", re.MULTILINE)
 _BUSY = """
@@ -32,11 +44,8 @@ WHERE client_addr IS NOT NULL AND state <> 'idle' AND xact_start < now() - inter
 _WHO = "SELECT DISTINCT host(client_addr) FROM pg_stat_activity WHERE client_addr IS NOT NULL"
 # What pg_dump writes anew into each dump.
 _NOISE = re.compile(rb"^(?:--.*|\\(?:un)?restrict .*|)$\n?", re.MULTILINE)
-_LOG_NONE: Final = "ALTER SYSTEM SET log_statement = 'none'"
 
 
-#: What the server's log says where it was told to log no more statements; a client's own have a tab, or an address.
-LOGS_NONE: Final = f"\n[local] LOG:  statement: {_LOG_NONE};"
 #: The database of a trial into which a dump is restored.
 RESTORED = "restored"
 
@@ -49,47 +58,66 @@ class ScratchDatabase:
         self._settings = database_of(context)
         self._container = project.database
         self._admin = ""
+        self._made_by_image = False
         self._schema = b""
         self._revisions: list[str] = []
 
-    def copy(self) -> None:
-        """Bring production's roles, schema and revisions into the database that was started.
+    def copy(self, live: LiveSchema, *parts: str) -> list[str]:
+        """Bring production's roles, schema and revisions into the database that was started; then carry out `parts`.
 
-        Raises Inconclusive when the copy lacks something, and CommandFailed when production's cannot be read.
+        Returns what psql prints for each part. Raises Inconclusive when the copy lacks something.
         """
-        self.wait()
-        self._psql(_ANYBODY, database="postgres")
-        # Roles that exist already are refused, which does no harm; the columns are compared below.
-        self._psql(self._production("pg_dumpall", "--roles-only", "--no-role-passwords"), database="postgres")
-        dump = self._production("pg_dump", "--schema-only", "--create", "--lock-wait-timeout", "10s")
-        self._psql(dump, database="postgres")
-        table, revisions = version_table(self._settings), self._context.database.revisions()
-        values = ", ".join(f"('{revision}')" for revision in revisions)
-        self._psql(f"INSERT INTO {table} (version_num) VALUES {values}")  # noqa: S608 - both are checked in database.py
-        columns = {",".join(row) for row in self._context.database.ask(ALL_COLUMNS)}
-        copied = set(self._psql(ALL_COLUMNS).text.splitlines())
-        if lacking := columns - copied:
-            few = ", ".join(sorted(lacking)[:5])
+        self._wait()
+        there = f"SELECT count(*) FROM pg_database WHERE datname = {literal(self._settings.name)};\n"  # noqa: S608 - quoted
+        told = self._as_administrator(there.encode() + _ANYBODY.encode() + live.roles + live.dump)
+        self._made_by_image = told.startswith("1")
+        return self._completed(live, parts)
+
+    def copy_again(self, live: LiveSchema, *parts: str) -> list[str]:
+        """Make the copy anew in the same server; roles stay as they are by now. As `copy`.
+
+        Raises Inconclusive also when the database cannot be removed.
+        """
+        name = quoted(self._settings.name)
+        anew = f"\\set ON_ERROR_STOP on\nDROP DATABASE {name};\n"
+        anew += f"CREATE DATABASE {name};\n" if self._made_by_image else ""
+        script = f"{anew}\\set ON_ERROR_STOP off\n".encode() + live.roles + live.dump
+        _answered(self._ask(script, database="postgres", deadline=self._to_copy))
+        return self._completed(live, parts)
+
+    @property
+    def _to_copy(self) -> float:
+        """Seconds for the database itself, the roles and the schema."""
+        return 3 * self._context.settings.deadlines.command
+
+    def _completed(self, live: LiveSchema, parts: Sequence[str]) -> list[str]:
+        """Enter the revisions, which no schema has, and see that the copy is whole."""
+        table, values = version_table(self._settings), ", ".join(f"('{revision}')" for revision in live.revisions)
+        entering = f"INSERT INTO {table} (version_num) VALUES {values};"  # noqa: S608 - both are checked in database.py
+        _, columns, at, *told = self.told(entering, asking(ALL_COLUMNS), self.at, *parts)
+        if lacking := live.columns - {tuple(row) for row in rows_in(columns)}:
+            few = ", ".join(sorted(map(",".join, lacking))[:5])
             raise Inconclusive(f"the copy of the schema lacks {len(lacking)} columns: {few}", "try the target by hand")
-        self.take_as_it_is()
-        if self._revisions != sorted(revisions):
+        self._revisions = sorted(at.split())
+        if self._revisions != sorted(live.revisions):
             raise Inconclusive(f"the copy of the schema is at {self._revisions}", "try the target by hand")
+        return told
 
     def take_as_it_is(self) -> None:
         """Count as changed only what differs from now on."""
-        self._revisions, self._schema = self._read_revisions(), self._read_schema()
+        self._schema = self._read_schema()
 
     def wait(self) -> None:
         """Wait until the server answers. Raises Inconclusive when it does not in time."""
         self._wait()
-        self._admin = self._administrator()
+        self._as_administrator()
 
     def restore(self, dump: str, deadline: float) -> None:
         """Restore a dump of the host into a database of its own, `RESTORED`, with production's roles.
 
         Raises Inconclusive with pg_restore's own words when that does not work.
         """
-        self._psql(self._production("pg_dumpall", "--roles-only", "--no-role-passwords"), database="postgres")
+        self._psql(live_roles(self._context), database="postgres")
         self._psql(f"CREATE DATABASE {RESTORED} TEMPLATE template0", database="postgres")
         restoring = ("pg_restore", "--exit-on-error", "--username", self._admin, "--dbname", RESTORED)
         inside = ("docker", "exec", "--interactive", self._container, *restoring)
@@ -100,8 +128,7 @@ class ScratchDatabase:
 
     def rows(self, query: str, deadline: float) -> list[list[str]]:
         """The rows that `query` gives in the database that was restored. Raises Inconclusive when it fails."""
-        asked = self._ask(f"\\set ON_ERROR_STOP on\nBEGIN;\n{query};\nROLLBACK;", RESTORED, deadline=deadline)
-        return list(csv.reader(io.StringIO(_answered(asked).text)))
+        return rows_in(_answered(self._ask(asking(query), RESTORED, deadline=deadline)).text)
 
     def free_bytes(self) -> int:
         """The bytes that are free where the server keeps its databases."""
@@ -109,52 +136,59 @@ class ScratchDatabase:
         words = _answered(self._inside("df", "-P", "-k", directory)).text.splitlines()[-1].split()
         return int(words[3]) * 1024
 
-    def ask(self, query: str, *, deadline: float | None = None) -> list[list[str]]:
-        """The rows that `query` gives, as text. Raises Inconclusive when it fails, or not within `deadline` seconds."""
-        asked = self._ask(f"\\set ON_ERROR_STOP on\nBEGIN;\n{query};\nROLLBACK;", deadline=deadline)
-        return list(csv.reader(io.StringIO(_answered(asked).text)))
+    def told(self, *parts: str) -> list[str]:
+        """What psql prints for each of some scripts, which it is fed in turn.
 
-    def psql(self, script: str) -> str:
-        """What psql prints for a script, which goes on after a statement that failed."""
-        return self._psql(script).text
+        A statement that fails is passed over; in `asking` and `carrying_out` it ends all: Inconclusive is raised with
+        what PostgreSQL says.
+        """
+        marker = secrets.token_hex(16)
+        script = "".join(f"{part}\n\\echo {marker}\n" for part in parts)
+        # Each part has the time of a command.
+        deadline = len(parts) * self._context.settings.deadlines.command
+        found = _answered(self._ask(script, deadline=deadline)).text.split(f"{marker}\n")
+        if len(found) != len(parts) + 1:
+            raise Inconclusive("the copy of the schema did not answer to the end", "look at its image")
+        return found[:-1]
 
-    def carry_out(self, statements: Sequence[str]) -> None:
-        """Run statements in one transaction. Raises Inconclusive, with what PostgreSQL says, when one fails."""
-        sql = "".join(f"{each};\n" for each in statements)
-        done = self._ask(f"\\set ON_ERROR_STOP on\nBEGIN;\n{sql}COMMIT;")
-        if done.exit_code != 0:
-            raise Inconclusive(f"a copy of the schema refuses it: {done.last_line}", "try it by hand")
+    @property
+    def at(self) -> str:
+        """A part that tells the revisions that the copy is at, one a line."""
+        return f"SELECT version_num FROM {version_table(self._settings)};"  # noqa: S608 - quoted
 
-    def revisions(self) -> list[str]:
-        """The revisions that the copy is at, sorted."""
-        return self._read_revisions()
-
-    def log_statements(self, *, on: bool = True) -> None:
-        """Let the server log every statement from now on; or none any more, which leaves `LOGS_NONE` in the log."""
-        told = "ALTER SYSTEM SET log_statement = 'all'" if on else _LOG_NONE
-        self._psql(f"{told}; SELECT pg_reload_conf();", database="postgres")
-
+    @property
     def search_path(self) -> str:
-        """The search path with which the user of the settings connects to the database."""
-        asked = _answered(self._ask("SHOW search_path", user=self._settings.user))
-        return next(iter(next(csv.reader(io.StringIO(asked.text)), [])), "")
+        """A part that tells the search path of whoever the settings name, as the next to connect; the last of all."""
+        return f"\\set ON_ERROR_STOP on\n\\connect - {_meta(self._settings.user)}\nSHOW search_path;"
+
+    def changed_after(self, statements: Sequence[str]) -> str:
+        """Carry out statements, and say in words how what they leave is not as it was; empty where it is."""
+        at = self.told(carrying_out(statements), self.at)[1]
+        return self._moved(at) or self._altered()
 
     def log(self) -> str:
         """All that the server has logged."""
         written: list[bytes] = []
         deadline = self._context.settings.deadlines.command
-        self._context.host.engine.logs(self._container, written.append, deadline, tty=False, most=_MOST)
+        self._context.host.engine.logs(self._container, written.append, deadline, tty=False, most=MOST)
         return b"".join(written).decode("utf-8", "replace")
+
+    def log_until(self, mark: str) -> str | None:
+        """All that the server has logged up to a statement with `mark` in it; None where that is not found in it."""
+        until = time.monotonic() + _LOGGED_WITHIN
+        while mark not in (found := self.log()):
+            if time.monotonic() > until:
+                return None
+            time.sleep(_PAUSE)
+        return found
 
     def moved(self) -> str:
         """How the copy's revision was changed, in words; empty where it was not."""
-        now = self._read_revisions()
-        before, after = ", ".join(self._revisions), ", ".join(now) or "none"
-        return "" if now == self._revisions else f"moved the copy from revision {before} to {after}"
+        return self._moved(self._psql(self.at).text)
 
     def changed(self) -> str:
         """How the copy's revision or schema was changed, in words; empty where it was not."""
-        return self.moved() or ("" if self._read_schema() == self._schema else "changed the copy of the schema")
+        return self.moved() or self._altered()
 
     def clients(self) -> set[str]:
         """The addresses from which clients have connected."""
@@ -164,65 +198,115 @@ class ScratchDatabase:
         """Tell whether a client is in a transaction for longer than a second: a migration may be running."""
         return self._psql(_BUSY, database="postgres").text.strip() != "0"
 
+    def _moved(self, told: str) -> str:
+        at = sorted(told.split())
+        before, after = ", ".join(self._revisions), ", ".join(at) or "none"
+        return "" if at == self._revisions else f"moved the copy from revision {before} to {after}"
+
+    def _altered(self) -> str:
+        return "" if self._read_schema() == self._schema else "changed the copy of the schema"
+
     def _wait(self) -> None:
         """Wait for the server on TCP: while an image creates its database, a temporary one answers on the socket."""
-        until = time.monotonic() + self._context.settings.deadlines.healthy
+        healthy = self._context.settings.deadlines.healthy
+        until = time.monotonic() + healthy
+        try:
+            ready = self._inside("sh", "-c", _UNTIL_READY, deadline=healthy)
+        except CommandTimedOut as error:
+            raise Inconclusive(f"the copy of the database did not start: {error.seen}", "look at its image") from None
+        if ready.exit_code in _NO_SHELL:
+            ready = self._polled(until)
+        if ready.exit_code != 0:
+            raise Inconclusive(f"the copy of the database did not start: {ready.last_line}", "look at its image")
+
+    def _polled(self, until: float) -> Completed:
+        """How the last question ended whether the server answers; for an image without a shell."""
         while True:
-            ready = self._inside("pg_isready", "--quiet", "--host", "127.0.0.1")
-            if ready.exit_code == 0:
-                return
-            if time.monotonic() > until:
-                raise Inconclusive(f"the copy of the database did not start: {ready.last_line}", "look at its image")
+            asked = self._inside("pg_isready", "--quiet", "--host", "127.0.0.1")
+            if asked.exit_code == 0 or time.monotonic() > until:
+                return asked
             time.sleep(_PAUSE)
 
-    def _administrator(self) -> str:
-        named = self._inside("printenv", "POSTGRES_USER").text.strip()
-        for user in dict.fromkeys((named or "postgres", self._settings.user, "postgres")):
+    def _as_administrator(self, script: bytes = b"") -> str:
+        """Run a script as the first of those who may be a superuser and are; what it prints."""
+        marker = secrets.token_hex(16)
+        proof = "SELECT 1 / rolsuper::int FROM pg_roles WHERE rolname = current_user;"
+        first = f"\\set ON_ERROR_STOP on\n{proof}\n\\set ON_ERROR_STOP off\n\\echo {marker}\n"
+        for user in dict.fromkeys(filter(None, (self._named_administrator(), self._settings.user, "postgres"))):
             self._admin = user
-            asked = self._ask("SELECT rolsuper FROM pg_roles WHERE rolname = current_user", database="postgres")
-            if asked.exit_code == 0 and asked.text.strip() == "t":
-                return user
+            done = self._ask(first.encode() + script, database="postgres", deadline=self._to_copy)
+            proved, _, told = done.text.partition(f"{marker}\n")
+            if proved.strip() == "1" and marker in done.text:
+                _answered(done)
+                return told
         raise Inconclusive("the copy of the database has no superuser that is known", "try the target by hand")
 
-    def _read_revisions(self) -> list[str]:
-        return sorted(self._psql(f"SELECT version_num FROM {version_table(self._settings)}").text.split())  # noqa: S608 - quoted
+    def _named_administrator(self) -> str:
+        """Whom the image was told to make a superuser, by the variable that most images know; empty where none."""
+        there = self._context.host.engine.container(self._container, self._context.settings.deadlines.command)
+        variables = ((there or {}).get("Config") or {}).get("Env") or ()
+        return next((each.partition("=")[2] for each in variables if each.startswith("POSTGRES_USER=")), "")
 
     def _read_schema(self) -> bytes:
         dump = self._inside("pg_dump", "--schema-only", "--username", self._admin, "--dbname", self._settings.name)
         return _NOISE.sub(b"", _answered(dump).stdout)
 
-    def _production(self, tool: str, *options: str) -> bytes:
-        database = self._settings
-        command = self._context.production.compose(
-            "exec", "-T", database.service, tool, "--username", database.user,
-            "--database" if tool == "pg_dumpall" else "--dbname", database.name, *options,
-        )  # fmt: skip
-        quiet = Command(command.argv, command.deadline, command.directory, secret_output=True, most_output=_MOST)
-        return self._context.host.check(quiet).stdout
-
     def _psql(self, sql: str | bytes, database: str | None = None) -> Completed:
         """Run statements, going on after one that failed. Raises Inconclusive when the database does not answer."""
         return _answered(self._ask(sql, database))
 
-    def _ask(
-        self, sql: str | bytes, database: str | None = None, *, user: str | None = None, deadline: float | None = None
-    ) -> Completed:
+    def _ask(self, sql: str | bytes, database: str | None = None, *, deadline: float | None = None) -> Completed:
         argv = (
             "docker", "exec", "--interactive", self._container, "psql", "--no-psqlrc", "--quiet", "--csv",
-            "--tuples-only", "--username", user or self._admin, "--dbname", database or self._settings.name,
+            "--tuples-only", "--username", self._admin, "--dbname", database or self._settings.name,
         )  # fmt: skip
         command = self._command(*argv, stdin=sql.encode() if isinstance(sql, str) else sql)
         return self._context.host.run(replace(command, deadline=deadline or command.deadline))
 
-    def _inside(self, *argv: str) -> Completed:
-        return self._context.host.run(self._command("docker", "exec", self._container, *argv))
+    def _inside(self, *argv: str, deadline: float | None = None) -> Completed:
+        command = self._command("docker", "exec", self._container, *argv)
+        return self._context.host.run(replace(command, deadline=deadline or command.deadline))
 
     def _command(self, *argv: str, stdin: bytes | None = None) -> Command:
         deadline = self._context.settings.deadlines.command
-        return Command(argv, deadline, stdin=stdin, secret_output=True, most_output=_MOST)
+        return Command(argv, deadline, stdin=stdin, secret_output=True, most_output=MOST)
+
+
+def asking(query: str) -> str:
+    """A part that asks, in a transaction that is rolled back; `rows_in` reads what it prints."""
+    return f"\\set ON_ERROR_STOP on\nBEGIN;\n{query};\nROLLBACK;\n\\set ON_ERROR_STOP off"
+
+
+def trying(query: str) -> str:
+    """A part that asks what may not be known; `rows_tried` reads what it prints."""
+    return f"BEGIN;\n{query};\n\\echo :SQLSTATE\nROLLBACK;"
+
+
+def carrying_out(statements: Sequence[str]) -> str:
+    """A part that runs statements in one transaction."""
+    sql = "".join(f"{each};\n" for each in statements)
+    return f"\\set ON_ERROR_STOP on\nBEGIN;\n{sql}COMMIT;\n\\set ON_ERROR_STOP off"
+
+
+def rows_in(told: str) -> list[list[str]]:
+    """The rows in what psql has printed."""
+    return list(csv.reader(io.StringIO(told)))
+
+
+def rows_tried(told: str) -> list[list[str]] | None:
+    """The rows in what psql has printed of `trying`; None where PostgreSQL refused the question."""
+    rows, _, state = told.removesuffix("\n").rpartition("\n")
+    return rows_in(rows) if state == _WELL else None
+
+
+def _meta(name: str) -> str:
+    """A name as an argument of one of psql's own commands."""
+    return "'" + name.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def _answered(completed: Completed) -> Completed:
+    if completed.exit_code == _STOPPED_BY_ERROR:
+        raise Inconclusive(f"a copy of the schema refuses it: {completed.last_line}", "try it by hand")
     if completed.exit_code != 0:
         raise Inconclusive(f"the copy of the database does not answer: {completed.last_line}", "try the target by hand")
     return completed

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from runbook.chapters.configuration.restored import as_it_will_be
@@ -32,7 +33,9 @@ _KEPT_OF_DATABASE = (
     "environment", "user", "cap_add", "cap_drop", "security_opt", "secrets", "shm_size", "mem_limit", "cpus",
     "platform",
 )  # fmt: skip
-_SOCKETS = 10.0  # seconds, to look for sockets in a mounted folder
+_FILES = ("secrets", "configs")  # what Compose mounts of files by name
+_MOUNTED = 10.0  # seconds, to look through mounted folders
+_MOST_FILES = 4 << 20  # bytes that tell of mounted files
 _LONGEST_LOG = 1 << 20  # bytes
 
 
@@ -63,8 +66,38 @@ class ScratchProject:
     def begin(self) -> None:
         """Start the database. Raises HostError and the like when that is not possible."""
         self._sweep()
-        self._file = json.dumps(self._project()).encode()
+        self._file = json.dumps(self._made).encode()
         self._up(self._database)
+
+    def question(self) -> list[Any] | None:
+        """All that decides how the database and the release's services start here, the same in each run.
+
+        Images by their id, files of the host that they mount by size and time of change. None where that is not known.
+        """
+        services: dict[str, Any] = {}
+        for name in (self._database, *self._release.digests):
+            service = dict(self._made["services"][name])
+            service["image"] = self._context.production.image_id(service["image"])
+            if service["image"] is None:
+                return None
+            services[name] = {key: value for key, value in service.items() if key not in ("labels", "container_name")}
+        parts = {part: self._made[part] for part in _FILES if part in self._made}
+        files = self._mounted(services, parts)
+        return None if files is None else [services, parts, files]
+
+    def _mounted(self, services: Mapping[str, Any], parts: Mapping[str, Any]) -> str | None:
+        """What is known without reading them of the host's files that are mounted; None where they cannot be listed."""
+        folders = [mount["source"] for service in services.values() for mount in service.get("volumes") or ()]
+        files = [each["file"] for part in parts.values() for each in part.values() if "file" in each]
+        if not folders and not files:
+            return ""
+        paths = sorted({unescaped(path) for path in (*folders, *files)})
+        find = ("find", "-H", *paths, "-xdev", "-printf", r"%p %y %s %C@ %l\n")
+        try:
+            found = self._context.host.run(Command(find, _MOUNTED, secret_output=True, most_output=_MOST_FILES))
+        except HostError:
+            return None
+        return found.text if found.exit_code == 0 else None
 
     def start_release(self) -> None:
         """Start what the release depends on, and the release."""
@@ -151,6 +184,10 @@ class ScratchProject:
         for kind in ("container", "network"):
             sweep(self._context.host, kind, ours, UNTIL, self._deadline)
 
+    @cached_property
+    def _made(self) -> dict[str, Any]:
+        return self._project()
+
     def _project(self) -> dict[str, Any]:
         production, settings = as_it_will_be(self._context), self._context.settings
         config = production.config(self._release.tag)
@@ -170,7 +207,7 @@ class ScratchProject:
             "name": self.name,
             "services": services,
             "networks": {"default": {"internal": True, "labels": labels}},
-            **{part: config[part] for part in ("secrets", "configs") if part in config},
+            **{part: config[part] for part in _FILES if part in config},
         }
 
     def _needed(self, services: Mapping[str, Any], running: Mapping[str, Container]) -> list[str]:
@@ -208,7 +245,7 @@ class ScratchProject:
             return False
         find = ("find", "-H", unescaped(mount["source"]), "-xdev", "-type", "s", "-print", "-quit")
         try:
-            found = self._context.host.run(Command(find, _SOCKETS))
+            found = self._context.host.run(Command(find, _MOUNTED))
         except HostError:
             return False
         return found.exit_code == 0 and not found.text

@@ -3,6 +3,9 @@
 The trial is a Compose project of its own on an internal network: a database of the image that production's runs, under
 the same names, with production's roles, schema and revision but no rows; the target's services as Compose would start
 them, without volumes, ports and other ways to production; and what these depend on. All of it is removed afterwards.
+
+What is seen is never kept for a later run: it depends on when services did what beside each other, which no question
+can hold.
 """
 
 import time
@@ -11,7 +14,8 @@ from contextlib import contextmanager
 
 from runbook.actions import Observation
 from runbook.chapters.context import Context
-from runbook.chapters.startup.scratch_database import ScratchDatabase
+from runbook.chapters.startup.live_schema import live_schema
+from runbook.chapters.startup.scratch_database import ScratchDatabase, carrying_out
 from runbook.chapters.startup.scratch_project import ScratchProject
 from runbook.errors import Inconclusive, RunbookError
 from runbook.hosts.command import error_line
@@ -50,11 +54,10 @@ class StartTrial:
     def _set_up(self) -> Iterator[None]:
         try:
             with self._project.removed_afterwards():
+                live = live_schema(self._context)
                 self._project.begin()
-                self._database.copy()
-                if self._relaxed:
-                    self._database.carry_out(self._relaxed)
-                    self._database.take_as_it_is()
+                self._database.copy(live, *([carrying_out(self._relaxed)] if self._relaxed else []))
+                self._database.take_as_it_is()
                 self._project.start_release()
                 yield
         except RunbookError as error:

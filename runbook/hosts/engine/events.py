@@ -1,8 +1,9 @@
 """The engine's event stream: whoever waits for containers is woken when one dies, starts, or changes its health."""
 
+import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -13,13 +14,15 @@ from runbook.hosts.signals import signals_blocked
 #: What may change a look at a container; `health_status` is the beginning of its three kinds.
 _EVENTS = (
     "create", "destroy", "die", "health_status", "kill", "oom", "pause", "rename", "restart", "start", "stop",
-    "unpause",
+    "unpause", "update",
 )  # fmt: skip
 #: Seconds without an event after which the stream is opened anew, since a connection can be lost in silence.
 _QUIET = 30.0
 _BURST = 0.05  # seconds in which events that come together are gathered
 _AGAIN = 1.0  # seconds between two attempts to open it
 _ENDS_WITHIN = 1.0  # seconds
+_LONGEST = 1 << 20  # bytes of one event
+_NEW_NAME = "rename"
 
 
 class EngineEvents:
@@ -35,26 +38,35 @@ class EngineEvents:
         self._stream: Any = None
         #: Whether the stream is open: every change of a container is told then.
         self.is_open = False
-        #: By `time.monotonic`: since when the stream is open, and when an event last came.
-        self._opened = self._last = 0.0
+        #: By `time.monotonic`: since when the stream is open, when an event came last, and one that cannot be read.
+        self._opened = self._last = self._unread = 0.0
+        #: When something last happened to a container, by its id. A new name is nothing that happens to it.
+        self._last_of: dict[str, float] = {}
 
-    def undisturbed_since(self, moment: float) -> bool:
-        """Tell whether the stream has been open since that `moment` of `time.monotonic`, and no event came since."""
-        return self.is_open and self._opened <= moment and self._last < moment
+    def undisturbed_since(self, moment: float, containers: Iterable[str] | None = None) -> bool:
+        """Tell whether the stream has been open since that `moment` of `time.monotonic`, and no event came since.
+
+        With `containers`, by their ids, none that something happened to one of them.
+        """
+        last = self._last
+        if containers is not None:
+            last = max((self._unread, *(self._last_of.get(each, 0.0) for each in containers)))
+        return self.is_open and self._opened <= moment and last < moment
+
+    def listen(self) -> None:
+        """Open the stream, in a thread of its own, unless it is open."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="engine events", daemon=True)
+            with signals_blocked(), suppress(RuntimeError):  # no thread is left: then it is polled
+                self._thread.start()
 
     def look_begins(self) -> None:
         """Forget what has happened up to now: the look that begins sees it."""
         self._stirred.clear()
 
     def wait(self, seconds: float, between_events: float) -> None:
-        """Wait for an event, at most `between_events` seconds while the stream is open, and `seconds` otherwise.
-
-        The first call opens the stream, in a thread of its own.
-        """
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="engine events", daemon=True)
-            with signals_blocked(), suppress(RuntimeError):  # no thread is left: then it is polled
-                self._thread.start()
+        """Wait for an event, at most `between_events` seconds while the stream is open, and `seconds` otherwise."""
+        self.listen()
         until = time.monotonic() + (between_events if self.is_open else seconds)
         # It may close meanwhile; then the poll goes on at its own pace.
         while not self._stirred.wait(max(0.0, min(seconds, until - time.monotonic()))):
@@ -110,11 +122,27 @@ class EngineEvents:
         self._stirred.set()  # what happened before it was open
         self._opened = time.monotonic()
         self.is_open = True
-        for _ in self._stream:  # what it says is looked at, never believed
+        line = b""
+        for chunk in self._stream:  # what has changed is looked at, never believed
+            *whole, line = (line + chunk).split(b"\n")
+            for each in whole:
+                self._note(each)
+            if line:  # the rest of it may be long in coming
+                self._unread, line = time.monotonic(), line[-_LONGEST:]
             self._last = time.monotonic()
             self._stirred.set()
             if self._over.is_set():
                 return
+
+    def _note(self, line: bytes) -> None:
+        try:
+            event = json.loads(line)
+            action, container = event["Action"], str(event["Actor"]["ID"])
+        except (ValueError, LookupError, TypeError, RecursionError):
+            self._unread = time.monotonic()
+            return
+        if action != _NEW_NAME:
+            self._last_of[container] = time.monotonic()
 
     def _tell(self, notes: Any) -> None:
         if not notes.is_over and not self._over.is_set():

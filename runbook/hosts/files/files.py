@@ -69,6 +69,10 @@ class Files:
         """Return those of `paths` that are there."""
         return self._that("-e", paths)
 
+    def links(self, paths: Sequence[str]) -> set[str]:
+        """Return those of `paths` that are links."""
+        return self._that("-h", paths)
+
     def writable(self, paths: Sequence[str]) -> set[str]:
         """Return those of `paths` that are there and that this user may write."""
         return self._that("-w", paths)
@@ -82,6 +86,13 @@ class Files:
             if answer.exit_code == 0 and lines and lines[-1].isdigit():
                 found[path] = int(lines[-1])
         return found
+
+    def user(self) -> str:
+        """Return the number of the user who looks, and whose commands run there."""
+        answer = self._run("id", "-u")
+        if answer.exit_code != 0:
+            raise unreadable("the user's own number", answer.last_line)
+        return answer.text.strip()
 
     def _that(self, option: str, paths: Sequence[str]) -> set[str]:
         if not paths:

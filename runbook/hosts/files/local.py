@@ -48,6 +48,11 @@ class LocalFiles(Files):
         look = lambda: {path for path in paths if os.path.exists(path)}  # noqa: E731, PTH110 - a text is asked for
         return self._looked(Asked.THERE, paths, look, _lines) if paths else set()
 
+    def links(self, paths: Sequence[str]) -> set[str]:
+        """Return those of `paths` that are links."""
+        look = lambda: {path for path in paths if os.path.islink(path)}  # noqa: E731, PTH114 - the same
+        return self._looked(Asked.LINKS, paths, look, _lines) if paths else set()
+
     def writable(self, paths: Sequence[str]) -> set[str]:
         """Return those of `paths` that are there and that this user may write."""
         look = lambda: {path for path in paths if os.access(path, os.W_OK, effective_ids=True)}  # noqa: E731 - the same
@@ -60,6 +65,10 @@ class LocalFiles(Files):
             return "\n".join(f"{path}: {size}" for path, size in found.items())
 
         return self._looked(Asked.FREE, paths, lambda: _free(paths), told)
+
+    def user(self) -> str:
+        """Return the number of this process's user; its commands run as that one."""
+        return str(os.geteuid())
 
     def _looked(
         self, asked: Asked, paths: Sequence[str], look: Callable[[], _Found], told: Callable[[_Found], str | None]

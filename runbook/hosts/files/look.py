@@ -11,6 +11,7 @@ class Asked(StrEnum):
     CONTENT = "content"
     NAMES = "names"
     THERE = "there"
+    LINKS = "links"
     WRITABLE = "writable"
     FREE = "free"
 

@@ -5,13 +5,13 @@ since it alone quotes its names and knows its operators. What is not listed is n
 lifted: a primary key, an identity, what a partition has from above.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runbook.errors import Inconclusive
-from runbook.migrations.catalog import Asked
 
-_DEADLINE = 15.0  # seconds
-_DEFINITIONS = """
+#: What `definitions_in` reads.
+DEFINITIONS = """
 SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL search_path = pg_catalog;
 WITH tables AS (
     SELECT c.oid, n.nspname, c.relname, format('%I.%I', n.nspname, c.relname) AS name
@@ -83,12 +83,12 @@ class Definition:
 Definitions = dict[tuple[str, str, str, str], Definition]
 
 
-def definitions_of(database: Asked) -> Definitions:
-    """What could be relaxed in `database`. Raises Inconclusive when it does not tell."""
+def definitions_in(rows: Iterable[Sequence[str]]) -> Definitions:
+    """What could be relaxed, out of what a database has answered. Raises Inconclusive when it told something else."""
     found: Definitions = {}
-    for row in database.ask(_DEFINITIONS, deadline=_DEADLINE):
+    for row in rows:
         if len(row) != 6:
             raise Inconclusive(f"the catalog answered {len(row)} columns, expected 6", "look at the database")
-        kind, schema, table, name, sql, rows = row
-        found[kind, schema, table, name] = Definition(sql, rows)
+        kind, schema, table, name, sql, counted = row
+        found[kind, schema, table, name] = Definition(sql, counted)
     return found

@@ -1,15 +1,13 @@
 """What a view in the place of a table must have: its columns, its owner, and who may do what with it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runbook.errors import Inconclusive
-from runbook.migrations.catalog import Asked
 
-_DEADLINE = 15.0  # seconds
-# Rights on single columns, row security and rules would not hold for whoever goes by a view.
-_SHAPES = """
+#: What `shapes_in` reads. Rights on single columns, row security and rules would not hold for whoever goes by a view.
+SHAPES = """
 SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL search_path = pg_catalog;
 SELECT n.nspname, c.relname, json_build_object(
     'plain', c.relkind IN ('r', 'p') AND NOT c.relrowsecurity AND NOT c.relhasrules AND NOT EXISTS (
@@ -51,15 +49,17 @@ class Shape:
 Shapes = dict[tuple[str, str], Shape]
 
 
-def shapes_of(database: Asked) -> Shapes:
-    """Every relation of `database`. Raises Inconclusive when it does not tell."""
+def shapes_in(rows: Iterable[Sequence[str]]) -> Shapes:
+    """Every relation, out of what a database has answered. Raises Inconclusive when it told something else."""
     found: Shapes = {}
-    for schema, name, told in database.ask(_SHAPES, deadline=_DEADLINE):
+    for row in rows:
         try:
+            schema, name, told = row
             parts = json.loads(told)
             grants = tuple((str(right), str(who)) for right, who in parts["grants"])
             columns, defaults = tuple(parts["columns"]), parts["defaults"]
             found[schema, name] = Shape(parts["plain"], parts["owner"], columns, grants, defaults, parts["counts"])
         except (ValueError, KeyError, TypeError):
-            raise Inconclusive(f"the catalog answered something else for {schema}.{name}", "look at it") from None
+            where = ".".join(row[:2])
+            raise Inconclusive(f"the catalog answered something else for {where}", "look at it") from None
     return found

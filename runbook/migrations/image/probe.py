@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from runbook.errors import Inconclusive
 from runbook.hosts.command import Command, Completed
@@ -78,6 +79,14 @@ def _source(part: str) -> str:
 
 #: The SHA-256 of all that is sent to an image, but for the question.
 PROGRAM = hashlib.sha256("".join((_LOADER, *map(_source, _PARTS))).encode()).hexdigest()
+
+
+def question_to(
+    image_id: str, settings: MigrationSettings, environment: Mapping[str, str], span: tuple[str, str] | None
+) -> list[Any]:
+    """All that decides what the image of that id reports: it never changes."""
+    how = (settings.config, settings.section, settings.python, PROGRAM)
+    return ["image", image_id, how, sorted(environment.items()), span]
 
 
 def ask_image(  # noqa: PLR0913 - the host, what is asked of which image, and by when

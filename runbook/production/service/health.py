@@ -42,12 +42,12 @@ class Health:
         settings: HealthSettings | None,
         headers: Mapping[str, str],
         deadlines: Deadlines,
-        undisturbed_since: Callable[[float], bool] = lambda _moment: False,
+        undisturbed_since: Callable[[float, Collection[str]], bool] = lambda _moment, _containers: False,
     ) -> None:
         """`headers` go with each request; without settings nobody is asked.
 
-        `undisturbed_since` tells whether the engine would have told of any change of a container since a moment of
-        `time.monotonic`, and told of none.
+        `undisturbed_since` tells whether the engine would have told of anything that happened to these containers
+        since a moment of `time.monotonic`, and told of nothing.
         """
         self._undisturbed_since = undisturbed_since
         #: Which containers were seen healthy for as long as it takes, since when, and when that was seen.
@@ -91,7 +91,7 @@ class Health:
 
         Ids and restart counts must stay the same meanwhile, because a crash loop looks like `running` between two
         restarts. The check fails at once for a crash loop, and for a container that nothing starts again. What was
-        seen so already counts for as long as the engine tells of nothing that happened to a container since.
+        seen so already counts for as long as the engine tells of nothing that happened to one of these since.
         """
         stuck = StuckContainers()
         before: tuple[tuple[str, int], ...] = ()
@@ -101,13 +101,13 @@ class Health:
             nonlocal before, since
             began = time.monotonic()
             containers = self._containers()
-            now = tuple((container.id, container.restarts) for container in containers)
+            now = tuple(sorted((container.id, container.restarts) for container in containers))
             condition = "; ".join(container.one_line for container in containers)
             good = all(c.state == "running" and c.health in ("healthy", "none") for c in containers)
             if not good or before != now:
                 before, since = now, time.monotonic()
                 known = next((each for each in self._steady if each.containers == now), None)
-                if good and known and self._undisturbed_since(known.seen):
+                if good and known and self._undisturbed_since(known.seen, [each for each, _ in now]):
                     since = known.since
             if reasons := stuck.reasons(containers):
                 return Observation(ok=False, seen=f"{'; '.join(reasons)} ({condition})", final=True)

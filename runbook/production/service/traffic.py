@@ -292,7 +292,11 @@ class TrafficGate:
 
         def observe() -> Observation:
             calls = {"pause": gate.pause, "resume": gate.resume} | ({"hold": gate.hold} if gate.hold else {})
-            found = {word: self._program_found(call) for word, call in calls.items()}
+            programs = {word: (call.service, call.command[0]) for word, call in calls.items()}
+            # Most gates have one program for all of them.
+            each = {(call.service, call.command[0]): call for call in calls.values()}
+            there = {program: self._program_found(call) for program, call in each.items()}
+            found = {word: there[program] for word, program in programs.items()}
             return Observation(
                 all(there is not False for there, _ in found.values()),
                 "; ".join(f"{word}: {words}" for word, (_, words) in found.items()),

@@ -16,8 +16,8 @@ from runbook.report.page.render import render
 from runbook.text import one_line
 
 _REMEMBERED = ".summaries.json"
-#: What images have reported is kept there, and is no record.
-_IMAGES = ".images"
+#: What images and trials have told is kept there, and is no record.
+_ANSWERS = ".answers"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def read(reports: Path, seconds: float | None = None, *, pages: bool = False) ->
     deadline = None if seconds is None else time.monotonic() + seconds
     try:
         with os.scandir(reports) as found:
-            folders = [entry for entry in found if entry.name != _IMAGES and (entry.is_symlink() or entry.is_dir())]
+            folders = [entry for entry in found if entry.name != _ANSWERS and (entry.is_symlink() or entry.is_dir())]
     except OSError as error:
         raise JournalError(
             f"the folder of records {reports} cannot be read ({error.strerror})", "name the one in which records lie"

@@ -1,6 +1,7 @@
 """How the schema goes back: usable downgrades only, with the failed release's image, to the target's head."""
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +30,9 @@ class Database:
 
     def columns(self) -> dict[str, set[str]]:
         return self._columns
+
+    def remembering(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def values_held(self, _table: str, columns: list[str]) -> dict[str, int]:
         return dict.fromkeys(["*", *columns], 2)

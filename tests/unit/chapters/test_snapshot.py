@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from runbook.chapters import snapshot
 from runbook.errors import Inconclusive
+from runbook.incident.look_ahead import LooksAhead
 from runbook.production.containers import Container
 from runbook.production.gate_state import By
 from runbook.production.service.traffic import PublicAnswer
@@ -49,6 +50,7 @@ def context(*containers: Container) -> Any:
             migrations=MigrationSettings(),
             database=True,
         ),
+        incident=SimpleNamespace(ahead=LooksAhead()),
         env_file=SimpleNamespace(read=lambda: file),
         database=SimpleNamespace(revisions=lambda: ["0003"]),
         health=SimpleNamespace(readiness=dict),

@@ -19,6 +19,7 @@ from runbook.settings.database import DatabaseSettings, MigrationSettings
 from tests.support.image_parts import image, step
 from tests.support.incident_facts import BRIDGE
 from tests.support.incident_parts import incident
+from tests.unit.chapters.test_handle_migrations import Database
 
 ADDS = "ALTER TABLE orders ADD COLUMN discount integer;"
 DROPS = "ALTER TABLE orders DROP COLUMN customer;"
@@ -44,6 +45,8 @@ def context(
     return SimpleNamespace(
         incident=found,
         options=options or Options(),
+        database=Database(*at),
+        ledger=SimpleNamespace(snapshot_at=lambda *_: None),
         settings=SimpleNamespace(database=database, migrations=MigrationSettings()),
     )
 

@@ -12,6 +12,7 @@ from runbook.hosts.local import LocalHost
 from runbook.incident.executor import Executor, Mode
 from runbook.incident.options import Options
 from runbook.journal.journal import Journal
+from runbook.production.compose import Production
 from runbook.secrets.known import redactor_for
 from runbook.settings.loading.loader import load
 from tests.support.engine_server import FakeEngine
@@ -82,7 +83,8 @@ def test_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         settings = load(tmp_path / "runbook.toml")
         redactor = redactor_for(settings)
         incident = Executor("i-1", Mode.EXECUTE, Journal(tmp_path / "journal.jsonl", redactor))
-        learn_production(settings, LocalHost(settings.host.environment, incident), redactor)
+        host = LocalHost(settings.host.environment, incident)
+        learn_production(settings, Production(host, settings.project, settings.deadlines), redactor)
         known = "[secret Vault login] [secret credential of exports] [secret DB_PASSWORD] on"
         assert redactor.text(f"{ROOT_TOKEN} user-4711 password-4711 on") == known
 
@@ -96,5 +98,6 @@ def test_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert bao(url, "GET", "secret/data/shop")["data"]["data"] == CONTENT | {"EXPORT_MODE": "off"}
         (tmp_path / "inside").write_text("off\n")
         assert context.switch.check_inside_containers().observe().ok
+        context.close()
     journal = (tmp_path / "journal.jsonl").read_text()
     assert not [secret for secret in (ROOT_TOKEN, "user-4711", "password-4711") if secret in journal]

@@ -110,3 +110,61 @@ def test_what_nobody_asks_for_is_on_no_record(tmp_path: Path) -> None:
     assert time.monotonic() - began < 15
     let_go.set()
     assert kinds(found) == ["step began", "step ended"]
+
+
+def test_parts_of_a_step_at_once_and_on_record_in_order(tmp_path: Path) -> None:
+    """Each would wait for the others for ever; what each found is returned, also to a look that is made ahead."""
+    found = incident(tmp_path)
+    host, words = LocalHost({}, found, lambda: found.patience), ("one", "two", "three")
+
+    def parts() -> list[str]:
+        together = threading.Barrier(3)
+        return found.ahead.at_once(*(lambda word=word: asking(host, word, together).observe().seen for word in words))
+
+    found.ahead.begin({"ahead": parts})
+    opened(found, 1)
+    assert parts() == list(words)
+    found.step_ended()
+    opened(found, 2)
+    assert found.ahead.found("ahead", list) == list(words)
+    found.step_ended()
+    assert kinds(found) == ["step began", *(f"echo {word}" for word in words), "step ended"] * 2
+
+
+def test_first_error_of_parts_is_raised_when_all_are_on_record(tmp_path: Path) -> None:
+    """Whichever of them came first."""
+    found = incident(tmp_path)
+    host, later = LocalHost({}, found, lambda: found.patience), threading.Event()
+
+    def first() -> None:
+        later.wait(20)
+        raise ProductionError("first", "look")
+
+    def second() -> None:
+        host.check(Command(("echo", "second"), 10))
+        later.set()
+        raise ProductionError("second", "look")
+
+    opened(found, 1)
+    with pytest.raises(ProductionError, match="first"):
+        found.ahead.at_once(first, second)
+    assert kinds(found) == ["step began", "echo second"]
+
+
+def test_what_is_repeated_as_a_whole_waits_for_no_command(tmp_path: Path) -> None:
+    """Also in its parts; what is looked at once waits for each."""
+    found = incident(tmp_path)
+    found.no_answer = 2.0
+    seen: list[float] = []
+
+    def observe() -> Observation:
+        seen.extend(found.ahead.at_once(lambda: found.patience))
+        return Observation(ok=True, seen="")
+
+    opened(found, 1)
+    for name, one_look in (("whole", False), ("once", True)):
+        check = Check(name, observe, "", one_look=one_look)
+        found.verify(check)
+        found.look_ahead([check])
+        found.verify(check)
+    assert seen == [0.0, 0.0, 2.0, 2.0]

@@ -47,3 +47,19 @@ def test_psql_is_quoted_with_its_error(tmp_path: Path) -> None:
     with pytest.raises(Inconclusive, match=r"does not answer: ERROR:  ?relation") as caught:
         asked.revisions()
     assert "database.version_table" in caught.value.next_step
+
+
+def test_same_is_asked_once_for_one_decision(tmp_path: Path) -> None:
+    """What was answered within it is not asked again; what was not answered is, and so is all of it afterwards."""
+    there = database(tmp_path, {"SELECT 1": "one\n"})
+    asked: list[str] = []
+    ask = there._asked
+    there._asked = lambda query, deadline: asked.append(query) or ask(query, deadline)  # type: ignore[func-returns-value,method-assign]  # noted on the way
+    with there.remembering():
+        there.ask("SELECT 1").clear()
+        assert there.ask("SELECT 1", deadline=3) == [["one"]]
+        for _ in range(2):
+            with pytest.raises(Inconclusive):
+                there.ask("SELECT 2")
+    assert there.ask("SELECT 1") == [["one"]]
+    assert asked == ["SELECT 1", "SELECT 2", "SELECT 2", "SELECT 1"]

@@ -1,9 +1,13 @@
 """What is asked once: within one look, and of files that are still the same; never longer."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from runbook.hosts.command import Command, Completed
 from runbook.production.compose import Production
 from runbook.production.env_file import EnvFileOnHost, names_in
 from runbook.production.remembered import Remembered
@@ -55,11 +59,100 @@ def test_error_is_not_kept() -> None:
     assert found.seen("x", lambda: counted([1])) == 1
 
 
+def test_what_the_engine_tells_of_counts_in_other_looks_until_it_tells() -> None:
+    """And nothing else does, nor for longer than a moment."""
+    found = Remembered()
+    found.within_looks = True
+    asked: list[float] = []
+    told = False
+
+    def unchanged_since(moment: float) -> bool:
+        asked.append(moment)
+        return not told
+
+    found.unchanged_since = unchanged_since
+
+    def look(left: list[object], *, told_by_engine: bool) -> object:
+        found.forget()
+        return found.seen("x", lambda: counted(left), told_by_engine=told_by_engine)
+
+    left: list[object] = [1, 2, 3, 4]
+    began = time.monotonic()
+    assert [look(left, told_by_engine=True) for _ in range(3)] == [1, 1, 1]
+    assert began < asked[-1] < time.monotonic()  # since before it was looked at
+    told = True
+    assert [look(left, told_by_engine=True) for _ in range(2)] == [2, 3]
+    told = False
+    assert look(left, told_by_engine=False) == 4
+
+
+def test_two_looks_at_the_same_time_ask_once() -> None:
+    """The second waits for what the first is told."""
+    found = Remembered()
+    found.within_looks = True
+    asking, let_go = threading.Event(), threading.Event()
+    asked: list[Completed] = []
+
+    def ask() -> Completed:
+        asking.set()
+        assert let_go.wait(20)
+        asked.append(answer("once"))
+        return asked[-1]
+
+    for what in (lambda: found.seen("x", ask), lambda: found.made(("x", ()), lambda: "same", ask, asked.append)):
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(what)
+            assert asking.wait(20)
+            second = pool.submit(what)
+            let_go.set()
+            assert first.result(20) is second.result(20)
+        asking.clear()
+        let_go.clear()
+    assert len(asked) == 2
+
+
+def answer(text: str) -> Completed:
+    return Completed(Command(("docker",), 1), 0, text.encode(), b"", 0.1)
+
+
 def test_what_is_made_while_the_content_changes_is_not_kept() -> None:
     """It may be of the old content, or of the new."""
     found = Remembered()
-    contents, made = ["a", "b", "b", "b", "b"], [1, 2]
-    assert [found.made("x", lambda: contents.pop(0), lambda: made.pop(0)) for _ in range(3)] == [1, 2, 2]
+    contents, made = ["a", "b", "b", "b", "b"], [answer("1"), answer("2")]
+    texts = [found.made(("x", ()), lambda: contents.pop(0), lambda: made.pop(0), untold).text for _ in range(3)]
+    assert texts == ["1", "2", "2"]
+
+
+def untold(completed: Completed) -> None:
+    pytest.fail(f"{completed} was on record already")
+
+
+def test_what_was_made_before_the_record_goes_on_it_where_it_is_used_first() -> None:
+    """Once, and only what is used."""
+    before, found = Remembered(), Remembered()
+    for what in ("used", "unused"):
+        before.made((what, ()), lambda: "same", lambda: answer("made"), untold)
+    found.take_over(before)
+    told: list[Completed] = []
+    for _ in range(2):
+        made = found.made(("used", ()), lambda: "same", lambda: answer("anew"), told.append)
+        assert made.text == "made"
+    assert told == [made]
+    assert found.made(("used", ()), lambda: "another", lambda: answer("anew"), untold).text == "anew"
+
+
+def test_answer_about_files_that_are_not_known_counts_within_one_look() -> None:
+    """For the same question about the same files; over SSH nobody looks at them for nothing."""
+    found = Remembered()
+    found.within_looks = True
+    left = [answer(number) for number in "123"]
+
+    def ask(*files: str) -> str:
+        return found.made(("x", files), lambda: None, lambda: left.pop(0), untold).text
+
+    assert [ask("a"), ask("a"), ask("b")] == ["1", "1", "2"]
+    found.forget()
+    assert ask("a") == "3"
 
 
 def site(folder: Path, heard: Heard, compose: str = COMPOSE) -> Production:

@@ -257,7 +257,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Written]:
     found.journal.close()
 
 
-@settings(max_examples=examples(500, 10_000), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(250, 10_000), deadline=None, suppress_health_check=list(HealthCheck))
 @given(output=outputs())
 def test_secret_is_in_nothing_written(written: Written, output: Output) -> None:
     """It is in no byte of the journal, in no file beside it, and not on the terminal."""
@@ -310,7 +310,7 @@ def test_secret_is_not_on_the_page(tmp_path_factory: pytest.TempPathFactory, out
     assert not output.is_shown_by(pages[0])
 
 
-@settings(max_examples=examples(300), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150, 300), deadline=None, suppress_health_check=list(HealthCheck))
 @given(output=outputs())
 def test_secret_is_not_in_the_live_view(output: Output) -> None:
     """It is not in what is drawn while a command runs, nor in the lines that stay above it."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from runbook.chapters.evidence import judged as evidence
+from runbook.chapters.evidence.schema_copy import SchemaCopy
 from runbook.chapters.evidence.schema_trial import TrialResult
 from runbook.errors import Inconclusive
 from runbook.migrations.model_statements import CodeStatement, Refused
@@ -51,7 +52,7 @@ def judged(  # noqa: PLR0913 - what each kind of evidence says
 
     parts.database = Database()
     monkeypatch.setattr(evidence, "_trial", lambda *_: trial)
-    return evidence.judged(parts)
+    return evidence.judged(parts, SchemaCopy(parts))
 
 
 def told(found: evidence.Judged) -> list[tuple[str, Any]]:
@@ -140,7 +141,7 @@ def test_rows_that_the_migrations_count(tmp_path: Path, monkeypatch: pytest.Monk
     parts.incident.facts.failed_migrations["span"]["steps"][0]["upgrade"]["counts_rows"] = True
     monkeypatch.setattr(evidence, "_trial", lambda *_: TrialResult(upgrade_sql=ADDS))
     assert "look at how many they have changed, and what they did then" in "".join(
-        evidence.judged(parts).assessment.evidence
+        evidence.judged(parts, SchemaCopy(parts)).assessment.evidence
     )
 
 

@@ -119,15 +119,19 @@ def test_another_bridge_stands(tmp_path: Path) -> None:
 )
 def test_rows_against_its_end(tmp_path: Path, catalog: list[list[str]], rows: int, words: str) -> None:
     """They are counted where it stands, and told with the statement that lists them."""
-    seen = bridge.removable(parts(tmp_path, catalog, rows=rows, note=True)).observe()
+    context = parts(tmp_path, catalog, rows=rows, note=True)
+    seen = bridge.removable(context).observe()
     assert words in seen.seen
+    assert context.incident.facts.schema_before is None, "a migration begins when it is taken away"
     assert seen.ok is ("SELECT * FROM orders WHERE note IS NULL" not in seen.seen)
     assert seen.ok is (rows == 0 or catalog is WITHOUT)
 
 
 def test_no_bridge_stands(tmp_path: Path) -> None:
-    """Without a note there is nothing to take away, whatever the catalog says."""
-    assert bridge.removable(parts(tmp_path, BUILT, rows=7)).observe().seen == "no bridge stands"
+    """Without a note there is nothing to take away, whatever the catalog says: it is what a migration begins from."""
+    context = parts(tmp_path, BUILT, rows=7)
+    assert bridge.removable(context).observe().seen == "no bridge stands"
+    assert context.incident.facts.schema_before.catalog == tuple(map(tuple, BUILT))
 
 
 @pytest.mark.parametrize(("catalog", "note", "commands"), [(BUILT, False, 0), (BUILT, True, 2), (WITHOUT, True, 1)])

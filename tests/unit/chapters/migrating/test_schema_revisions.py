@@ -12,6 +12,7 @@ from runbook.chapters.migrating import loss_acceptance, schema_revisions
 from runbook.errors import Inconclusive
 from runbook.incident.facts import Strategy
 from runbook.incident.options import Options
+from runbook.migrations.database import Database
 from runbook.migrations.image.report import to_json
 from runbook.settings.absent import Absent
 from runbook.settings.database import DatabaseSettings, MigrationSettings
@@ -39,7 +40,7 @@ def context(folder: Path, now: str, files: str, *, options: Options | None = Non
     )
     found.record_fact("origin", {"tags": ["v2"], "digests": {}, "log_errors": {}})
     return SimpleNamespace(incident=found, production=site, host=site.host, settings=settings, asked_images={},
-                           options=options or Options(), database=None)  # fmt: skip
+                           options=options or Options(), database=Database(site, None))  # fmt: skip
 
 
 def judged(parts: Any) -> Any:

@@ -73,6 +73,32 @@ def test_undisturbed_is_what_an_open_stream_was_silent_about() -> None:
     assert not events.undisturbed_since(time.monotonic())
 
 
+@pytest.mark.parametrize(
+    ("said", "disturbed"),
+    [
+        pytest.param(('{"Action": "die", "Actor": {"ID": "c"}}\n',), True, id="it died"),
+        pytest.param(('{"Action": "rename", "Actor": {"ID": "c"}}\n',), False, id="a new name"),
+        pytest.param(('{"Action": "die", "Actor": {"ID": "d"}}\n',), False, id="another one"),
+        pytest.param(('{"Action": "die", "Ac', 'tor": {"ID": "c"}}\n'), True, id="in pieces"),
+        pytest.param(('{"Action": "die", "Actor": {"ID": "d"}}',), True, id="not whole yet"),
+        pytest.param(("nonsense\n",), True, id="not readable"),
+        pytest.param(('{"Action": "die"}\n',), True, id="of nobody"),
+    ],
+)
+def test_what_happened_to_which_container(said: tuple[str, ...], *, disturbed: bool) -> None:
+    """By its id; what cannot be read may have been about any."""
+    engine = FakeEngine(events=[each.encode() for each in said])
+    events = opened(engine)
+    since = time.monotonic()
+    for _ in said:
+        engine.stirred.release()
+    until(lambda: not events.undisturbed_since(since) and not engine.events)
+    time.sleep(0.1)
+    assert events.undisturbed_since(since, ["c", "e"]) is not disturbed
+    assert events.undisturbed_since(time.monotonic(), ["c", "e"])
+    events.close()
+
+
 def test_event_before_the_pause_is_not_lost() -> None:
     """One that comes while somebody looks ends the pause behind that look."""
     engine = FakeEngine()

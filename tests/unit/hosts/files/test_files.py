@@ -75,6 +75,15 @@ def test_which_are_there_and_which_may_be_written(files: Files, tmp_path: Path) 
     assert files.there([]) == set()
 
 
+def test_which_are_links_and_who_looks(files: Files, tmp_path: Path) -> None:
+    """Also one that leads nowhere; the user is this process's own."""
+    (tmp_path / "a").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    assert files.links([str(tmp_path / name) for name in ("a", "link", "none")]) == {str(tmp_path / "link")}
+    assert files.links([]) == set()
+    assert files.user() == str(os.geteuid())
+
+
 def test_free_bytes(files: Files, tmp_path: Path) -> None:
     """As the file system says; a path that is not there is left out."""
     found = files.free_bytes([str(tmp_path), str(tmp_path / "none")])

@@ -14,7 +14,9 @@ from runbook.chapters.startup import signs
 from runbook.errors import EngineError, Inconclusive
 from runbook.hosts.command import Command, Completed
 from runbook.migrations.image import probe
-from runbook.migrations.image.kept import KeptReports
+from runbook.migrations.image.report import ImageReport
+from runbook.migrations.kept import KeptAnswers
+from runbook.secrets.redactor import Redactor
 from runbook.settings.database import DatabaseSettings, MigrationSettings
 from tests.support.engine_server import FakeEngine
 from tests.support.incident_parts import DEADLINES, incident, production
@@ -35,13 +37,14 @@ def context(folder: Path, config: Any = MappingProxyType({"Entrypoint": ["/$$sta
     settings = SimpleNamespace(
         migrations=MigrationSettings(), deadlines=DEADLINES, database=DatabaseSettings(user="shop", name="shop")
     )
-    return SimpleNamespace(production=site, host=site.host, settings=settings, kept_reports=KeptReports(folder))
+    kept = KeptAnswers(folder, Redactor())
+    return SimpleNamespace(production=site, host=site.host, settings=settings, kept=kept)
 
 
 def test_image_is_given_the_environment_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An image that is asked for its migrations gets the values that the service's containers get."""
     given: dict[str, Any] = {}
-    monkeypatch.setattr(migration_facts, "ask_image", lambda *_, **named: given.update(named))
+    monkeypatch.setattr(migration_facts, "ask_image", lambda *_, **named: given.update(named) or ImageReport())
     shop = context(tmp_path)
     shop.production.image_id = lambda _reference: None
     migration_facts._ask(shop, "image", "v1", None)

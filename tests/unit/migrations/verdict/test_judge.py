@@ -42,7 +42,7 @@ KNOWN = [SHOP, None]
 PIECES = [";", "'", '"', "$$", "--", "/*", "*/", "\\", "DROP", "TABLE", "orders", "x", "(", ")", ",", "1"]
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(150, 300), deadline=None)
 @given(statements=migrations(), unknown=UNKNOWN, models=st.sampled_from(KNOWN))
 def test_what_is_unknown_never_makes_a_verdict_better(statements: list[str], unknown: str, models: object) -> None:
     """Behind any migration, a statement that no rule knows leaves a verdict that is at best for review."""
@@ -51,7 +51,7 @@ def test_what_is_unknown_never_makes_a_verdict_better(statements: list[str], unk
     assert worst([before, after, Verdict.REVIEW]) is after
 
 
-@settings(max_examples=examples(400), deadline=None)
+@settings(max_examples=examples(200, 400), deadline=None)
 @given(rows=st.lists(st.sampled_from(ROWS), max_size=5), models=st.sampled_from(KNOWN))
 def test_any_sequence_has_a_verdict(rows: list[object], models: object) -> None:
     """Migrations in any order, sensible or not, are judged, and no rule stumbles over them."""
@@ -60,7 +60,7 @@ def test_any_sequence_has_a_verdict(rows: list[object], models: object) -> None:
     assert not any(STUMBLED in each.reason for each in found.findings)
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(150, 300), deadline=None)
 @given(sql=st.text(max_size=200) | st.lists(st.sampled_from(PIECES)).map(" ".join))
 def test_any_text_has_a_verdict(sql: str) -> None:
     """No text whatsoever makes it crash, and no finding carries a control character."""

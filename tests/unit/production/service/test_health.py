@@ -118,15 +118,15 @@ def test_what_was_proved_counts_while_nothing_happens(then: Container, *, undist
     """A second check of the same containers takes one look; of any others, or after an event, it is made anew."""
     health, _ = health_of(api())
     site: Any = health._production
-    asked: list[float] = []
-    health._undisturbed_since = lambda moment: (asked.append(moment), undisturbed)[1]
+    asked: list[tuple[float, list[str]]] = []
+    health._undisturbed_since = lambda moment, ids: (asked.append((moment, list(ids))), undisturbed)[1]
     first = wait_for(health.check_containers_healthy())
     assert (first.seen.ok, first.looks > 1) == (True, True)
     assert asked == []
     (proved,) = health._steady
     site.application = lambda: [then]
     assert health.check_containers_healthy().observe().ok is at_once
-    assert asked == ([proved.seen] if then == api() else [])
+    assert asked == ([(proved.seen, ["c1"])] if then == api() else [])
 
 
 def port_of(url: str) -> int:

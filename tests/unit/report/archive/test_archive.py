@@ -32,7 +32,7 @@ def only(reports: Path) -> Summary:
 
 def test_what_images_reported_is_no_record(tmp_path: Path) -> None:
     """It lies among the records, and nothing is said of it."""
-    (tmp_path / ".images").mkdir()
+    (tmp_path / ".answers").mkdir()
     assert read(tmp_path).left_out == []
 
 

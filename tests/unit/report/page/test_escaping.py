@@ -71,7 +71,7 @@ def harmless(word: str) -> tuple[list[tuple[str, tuple[str, ...]]], list[tuple[s
     return _Elements(page).found, as_browsers_do(page)
 
 
-@settings(max_examples=examples(500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150, 500), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(HOSTILE)
 @example("</pre></details></article><script>alert(1)</script>")
 @example('" onmouseover="alert(1)" x="')

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.migrations.partitions import still_placed
+from runbook.chapters.evidence.partitions import still_placed
 
 
 def catalog(*bounds: str, above: str = "public.orders") -> list[tuple[str, ...]]:

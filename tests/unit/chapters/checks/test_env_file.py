@@ -1,4 +1,4 @@
-"""Whether the env file can be replaced is checked before traffic is paused."""
+"""Whether the env file can be replaced, and decides alone, is checked before traffic is paused."""
 
 import grp
 import os
@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from runbook.chapters import identify_target
+from runbook.chapters.checks import env_file as checks
 from runbook.hosts.files.local import LocalFiles
 from runbook.hosts.files.look import FileRecorder
+from runbook.hosts.local import LocalHost
 from runbook.hosts.seen_by_testinfra import seen_by_testinfra
 from runbook.production.env_file import EnvFileOnHost
 from runbook.secrets.redactor import Redactor
@@ -22,37 +23,38 @@ from tests.support.incident_parts import incident, production
 class Refusing(LocalFiles):
     """The files of a host where we are somebody else: root may write everywhere."""
 
-    def __init__(self, recorder: FileRecorder, deadline: float, refused: str) -> None:
+    def __init__(self, recorder: FileRecorder, deadline: float, refused: str, user: str | None) -> None:
         super().__init__(recorder, deadline)
         self._refused = refused
+        self._user = user
 
     def writable(self, paths: Sequence[str]) -> set[str]:
         return super().writable(paths) - {self._refused}
 
+    def user(self) -> str:
+        return self._user or super().user()
+
 
 def context(folder: Path, *, refused: str = "nothing", user: str | None = None) -> Any:
-    """A production on whose host this user may not write `refused`, and `id -u` says `user`."""
+    """A production on whose host this user may not write `refused`, and is `user`."""
     (folder / ".env").write_text("IMAGE_TAG=v2\n")
     found = incident(folder)
     site = production(folder, found)
-    vars(site.host)["files"] = lambda deadline: Refusing(found, deadline, refused)
-    if user:
-        (folder / "bin/id").write_text(f"#!/bin/sh\necho {user}\n")
-        (folder / "bin/id").chmod(0o755)
+    vars(site.host)["files"] = lambda deadline: Refusing(found, deadline, refused, user)
     env_file = EnvFileOnHost(site, str(folder / ".env"), Redactor(), ())
     return SimpleNamespace(env_file=env_file, host=site.host, production=site, seen=seen_by_testinfra(site.host, 10))
 
 
 def test_folder_that_can_be_written(tmp_path: Path) -> None:
     """A writable folder and the file's own user are enough."""
-    assert identify_target.replaceable_env_file(context(tmp_path)).observe().ok
+    assert checks.replaceable(context(tmp_path)).observe().ok
 
 
 @pytest.mark.parametrize("what", ["", "/.runbook"])
 def test_without_write_permission(tmp_path: Path, what: str) -> None:
     """A folder that cannot be written, the project's or the runbook's own in it, is named."""
     (tmp_path / ".runbook").mkdir()
-    seen = identify_target.replaceable_env_file(context(tmp_path, refused=f"{tmp_path}{what}")).observe()
+    seen = checks.replaceable(context(tmp_path, refused=f"{tmp_path}{what}")).observe()
     assert not seen.ok
     assert f"{tmp_path}{what} NOT writable" in seen.seen
     about = tmp_path.stat()
@@ -64,7 +66,7 @@ def test_without_write_permission(tmp_path: Path, what: str) -> None:
 
 def test_file_of_another_owner(tmp_path: Path) -> None:
     """A user who is not the file's owner would change its owner by replacing it."""
-    seen = identify_target.replaceable_env_file(context(tmp_path, user="4711")).observe()
+    seen = checks.replaceable(context(tmp_path, user="4711")).observe()
     assert not seen.ok
     assert "user 4711" in seen.seen
 
@@ -73,6 +75,34 @@ def test_notes_behind_a_link(tmp_path: Path) -> None:
     """Copies of the env file would be written to wherever the link leads."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / ".runbook").symlink_to("elsewhere")
-    seen = identify_target.replaceable_env_file(context(tmp_path)).observe()
+    seen = checks.replaceable(context(tmp_path)).observe()
     assert not seen.ok
     assert f"{tmp_path}/.runbook is a LINK" in seen.seen
+
+
+def deciding(folder: Path, content: str, *shell: str) -> Any:
+    """A production whose env file holds `content`, and whose `shell` sets these; Compose takes v2 from it."""
+    found = incident(folder)
+    site = production(folder, found)
+    host = LocalHost(dict(site.host.environment) | dict(each.split("=") for each in shell), found)
+    vars(site).update(host=host, tag=lambda: "v2", images_with_tag=lambda: {"api": "shop/api:v2"})
+    (folder / ".env").write_text(content)
+    env_file = EnvFileOnHost(site, str(folder / ".env"), Redactor(), ())
+    settings = SimpleNamespace(project=site.project)
+    return SimpleNamespace(env_file=env_file, production=site, incident=found, settings=settings)
+
+
+def test_tag_that_the_env_file_decides(tmp_path: Path) -> None:
+    """It is told with the images that it gives; that another value could be written is asked at the same time."""
+    context = deciding(tmp_path, "IMAGE_TAG=v2\n")
+    seen = checks.decides(context).observe()
+    assert (seen.ok, seen.seen) == (True, "IMAGE_TAG=v2; Compose would start shop/api:v2")
+    asked = [entry["command"] for entry in context.incident.journal.entries if entry["kind"] == "command"]
+    assert ["CONTENT" in command for command in asked] == [False, True]
+
+
+def test_tag_that_the_shell_decides(tmp_path: Path) -> None:
+    """Whatever is written there, Compose would take it from elsewhere."""
+    seen = checks.decides(deciding(tmp_path, "IMAGE_TAG=v1\n", "IMAGE_TAG=v2")).observe()
+    assert not seen.ok
+    assert "whatever the lines of" in seen.seen

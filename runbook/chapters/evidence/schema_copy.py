@@ -1,0 +1,152 @@
+"""The copy of production's schema on which one decision is tried: started when it is needed, once, and removed."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import runbook
+from runbook.chapters import migration_facts
+from runbook.chapters.context import Context
+from runbook.chapters.startup.live_schema import LiveSchema, live_schema
+from runbook.chapters.startup.scratch_database import ScratchDatabase, asking, rows_in, rows_tried, trying
+from runbook.chapters.startup.scratch_project import ScratchProject
+from runbook.errors import RunbookError
+from runbook.migrations.bridge.definitions import DEFINITIONS
+from runbook.migrations.bridge.shapes import SHAPES
+from runbook.migrations.catalog import WHOLE_CATALOG, whole_catalog_in
+from runbook.release import Release
+
+Rows = tuple[tuple[str, ...], ...]
+
+# What a migration may change beside the schema, and a new copy of that does not bring back.
+_AROUND = """
+SET TRANSACTION READ ONLY; SET LOCAL search_path = pg_catalog;
+SELECT 'role', to_jsonb(r)::text FROM pg_roles r
+UNION ALL
+SELECT 'member', concat_ws(' ', roleid::regrole, member::regrole, admin_option) FROM pg_auth_members
+UNION ALL
+SELECT 'setting', concat_ws(' ', d.datname, nullif(s.setrole, 0)::regrole, s.setconfig::text)
+FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase
+UNION ALL
+SELECT 'database', (to_jsonb(d) - ARRAY['oid', 'datfrozenxid', 'datminmxid', 'datlastsysoid'])::text FROM pg_database d
+ORDER BY 1, 2
+"""
+_ASKED = (asking(WHOLE_CATALOG), *map(trying, (DEFINITIONS, SHAPES, _AROUND)))
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What the copy is before anything is tried on it.
+
+    `path` is the application's search path, `catalog` the whole catalog. `definitions` and `shapes` are the rows that
+    tell what of the schema could be relaxed; None where this PostgreSQL does not tell them.
+    """
+
+    path: str = ""
+    catalog: Rows = ()
+    definitions: Rows | None = None
+    shapes: Rows | None = None
+
+
+@dataclass(frozen=True)
+class _Pinned(Release):
+    """The failed release: its image may have no registry digest, and be known by its id alone."""
+
+    image: str = ""
+
+    def pinned(self, service: str) -> str:  # noqa: ARG002 - there is but the one service that holds the migrations
+        """The image of the migrations, by digest or id."""
+        return self.image
+
+
+class SchemaCopy:
+    """One copy for one decision; within `removed_afterwards`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._copy: ScratchDatabase | None = None
+        self._first: tuple[Beginning, Rows | None] | None = None
+        #: Why it could not be removed; empty where it was, or was never started.
+        self.left = ""
+
+    @contextmanager
+    def removed_afterwards(self) -> Iterator[None]:
+        """What is started here leaves nothing behind; what is left all the same is told by `left`."""
+        try:
+            yield
+        finally:
+            if "project" in vars(self):
+                try:
+                    self.project.remove()
+                except RunbookError as error:
+                    self.left = f"{error.seen}; type {error.next_step}"
+
+    @cached_property
+    def project(self) -> ScratchProject:
+        """The project of the trial: the database, and the image that has the migrations. Raises RunbookError."""
+        facts, service = self._context.incident.facts, self._context.settings.migrations.service
+        deploying = facts.release_to_deploy
+        if deploying is not None:
+            tag, image = deploying.tag, deploying.release().pinned(service)
+        else:
+            tag = facts.failed.tags[0] if facts.failed.tags else self._context.production.tag()
+            image = migration_facts.failed_image(self._context)
+        return ScratchProject(self._context, _Pinned(tag, {}, {service: ""}, image))
+
+    @cached_property
+    def live(self) -> LiveSchema:
+        """Production's schema, of which it is the copy. Raises CommandFailed and the like."""
+        return live_schema(self._context)
+
+    def question(self) -> list[Any] | None:
+        """All that decides what the copy tells, whatever is tried on it; None where something of it is not known."""
+        how = self.project.question()
+        database = self._context.settings.database
+        if how is None or database is None:
+            return None
+        names = [database.user, database.name, database.version_table, database.version_schema]
+        return [_code(), how, names, self.live.question()]
+
+    def at_its_beginning(self) -> tuple[ScratchDatabase, Beginning]:
+        """The copy as production's schema is: started, or brought back to that, and started anew where it is not."""
+        live = self.live
+        if self._copy is not None:
+            try:
+                beginning, around = _read(self._copy.copy_again(live, *_ASKED, self._copy.search_path))
+                if (beginning, around) == self._first and around is not None:
+                    return self._copy, beginning
+            except RunbookError:
+                pass  # it is started anew
+        self.project.remove()
+        self.project.begin()
+        copy = ScratchDatabase(self._context, self.project)
+        self._first = _read(copy.copy(live, *_ASKED, copy.search_path))
+        self._copy = copy
+        return copy, self._first[0]
+
+
+def _read(told: list[str]) -> tuple[Beginning, Rows | None]:
+    """What the copy has told of `_ASKED`; apart from it, what is around the schema."""
+    catalog, *tried, path = told
+    definitions, shapes, around = (
+        None if rows is None else tuple(sorted(map(tuple, rows))) for rows in map(rows_tried, tried)
+    )
+    (named,) = rows_in(path) or [[]]
+    found = tuple(whole_catalog_in(rows_in(catalog)))
+    return Beginning(next(iter(named), ""), found, definitions, shapes), around
+
+
+@cache
+def _code() -> str:
+    """A fingerprint of all code that decides how something is tried, and what comes of it."""
+    folder = Path(runbook.__file__).parent
+    found = hashlib.sha256(version("pglast").encode())
+    for path in sorted(folder.rglob("*.py")):
+        found.update(f"\n{path.relative_to(folder)}\n".encode())
+        found.update(path.read_bytes())
+    return found.hexdigest()

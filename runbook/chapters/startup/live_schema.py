@@ -1,0 +1,60 @@
+"""Production's roles, schema and revisions, as they are copied into the database of a trial; no rows, no passwords."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from runbook.chapters.context import Context
+from runbook.chapters.startup.scratch_project import database_of
+from runbook.errors import CommandFailed
+from runbook.migrations.database import ALL_COLUMNS
+from runbook.settings.application import ServiceCommand
+
+MOST = 64 << 20  # bytes of a schema
+# Newer ones of PostgreSQL's programs begin a dump with a random word.
+_RESTRICTED = re.compile(rb"^\\restrict (\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class LiveSchema:
+    """The schema of production: SQL that makes the roles, SQL that makes the database, its revisions and columns."""
+
+    roles: bytes
+    dump: bytes
+    revisions: tuple[str, ...]
+    columns: frozenset[tuple[str, ...]]
+
+    def question(self) -> list[Any]:
+        """The same, short, and equal whenever the schema is."""
+        return [*map(_fingerprint, (self.roles, self.dump)), list(self.revisions), sorted(map(list, self.columns))]
+
+
+def live_schema(context: Context) -> LiveSchema:
+    """Ask production for its schema. Raises CommandFailed and the like when it cannot be read."""
+    dump = _dumped(context, "pg_dump", "--dbname", "--schema-only", "--create", "--lock-wait-timeout", "10s")
+    columns = frozenset(tuple(row) for row in context.database.ask(ALL_COLUMNS))
+    return LiveSchema(live_roles(context), dump, context.database.revisions(), columns)
+
+
+def live_roles(context: Context) -> bytes:
+    """SQL that makes production's roles, without their passwords. Raises CommandFailed when they cannot be read."""
+    return _dumped(context, "pg_dumpall", "--database", "--roles-only", "--no-role-passwords")
+
+
+def _dumped(context: Context, tool: str, database_option: str, *options: str) -> bytes:
+    database = database_of(context)
+    asking = (tool, "--username", database.user, database_option, database.name, *options)
+    call = ServiceCommand(service=database.service, command=asking)
+    done = context.production.ask(call, secret_output=True, most_output=MOST)
+    if done.exit_code != 0:
+        raise CommandFailed(
+            f"`{done.command}` ended with exit code {done.exit_code}: {done.last_line}",
+            f"look at the service {database.service}, and at database.user and database.name in the settings",
+        )
+    return done.stdout
+
+
+def _fingerprint(dump: bytes) -> str:
+    found = _RESTRICTED.search(dump)
+    return hashlib.sha256(dump.replace(found[1], b"") if found else dump).hexdigest()

@@ -1,0 +1,92 @@
+"""What is looked at ahead in chapter 1: at the same time, and not once a change was begun."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runbook.actions import Check, Observation
+from runbook.chapters.checks import ahead, compose_files
+from runbook.chapters.configuration import drift
+from runbook.chapters.migrating import schema_revisions
+from runbook.incident.facts import ReleaseFact
+from runbook.incident.options import Options
+from runbook.settings.database import MigrationSettings
+from tests.support.incident_parts import incident
+
+OWN = Check("the step's own look", lambda: Observation(ok=True, seen=""), "")
+
+
+def check(name: str, look: Callable[[], object]) -> Check:
+    def observe() -> Observation:
+        look()
+        return Observation(ok=True, seen=name)
+
+    return Check(name, observe, "")
+
+
+@pytest.fixture
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A production of which each look would wait for ever for those that are begun with it."""
+    found = incident(tmp_path)
+    found.facts.target = ReleaseFact(tag="v1")
+    at_gate, of_target = threading.Barrier(3), threading.Barrier(4)
+
+    def waiting(name: str) -> Callable[..., str]:
+        return lambda *_: f"{name} {of_target.wait(20) * 0}"
+
+    monkeypatch.setattr(drift, "look", waiting("drift"))
+    monkeypatch.setattr(compose_files, "what_follows", waiting("follows"))
+    monkeypatch.setattr(compose_files, "switchable", lambda *_: check("switchable", lambda: of_target.wait(20)))
+    monkeypatch.setattr(schema_revisions, "revisions", waiting("revisions"))
+    gate = SimpleNamespace(
+        check_consistent=lambda _: check("agree", lambda: at_gate.wait(20)),
+        check_commands=lambda: check("commands", lambda: at_gate.wait(20)),
+    )
+    health = SimpleNamespace(is_ready=bool, check_requests_fit=lambda: check("fit", lambda: at_gate.wait(20)))
+    settings = SimpleNamespace(migrations=MigrationSettings(), database=True)
+    return SimpleNamespace(
+        incident=found, gate=gate, health=health, settings=settings, options=Options(), of_target=of_target
+    )
+
+
+def taken(context: Any, name: object) -> Any:
+    """What the look of that name found, if it was begun ahead."""
+    return context.incident.ahead.found(name, lambda: None)
+
+
+def test_gate_and_health_at_the_same_time(context: Any) -> None:
+    """And the step that begins them goes on with its own look."""
+    assert ahead.gate_and_health(context, OWN) is OWN
+    assert [taken(context, name).seen.seen for name in ("agree", "commands", "fit")] == ["agree", "commands", "fit"]
+
+
+def test_files_and_schema_at_the_same_time(context: Any) -> None:
+    """Each is found by the function that looks."""
+    assert ahead.files_and_schema(context, OWN) is OWN
+    looks = (drift.look, compose_files.what_follows, schema_revisions.revisions)
+    assert [taken(context, look) for look in looks] == ["drift 0", "follows 0", "revisions 0"]
+    assert taken(context, "switchable").seen.ok
+
+
+def test_what_another_decision_comes_before_is_not_looked_at_ahead(
+    context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the configuration is restored; and an application's own command is started by its own step alone."""
+    context.options = Options(with_configuration=True)
+    context.settings.migrations = MigrationSettings.model_construct(tool="own")
+    monkeypatch.setattr(drift, "look", lambda *_: "drift")
+    ahead.files_and_schema(context, OWN)
+    assert taken(context, drift.look) == "drift"
+    begun = ("switchable", compose_files.what_follows, schema_revisions.revisions)
+    assert [taken(context, look) for look in begun] == [None] * 3
+
+
+def test_nothing_is_looked_at_ahead_once_a_change_was_begun(context: Any) -> None:
+    """What is gone on with is looked at step by step: the present is what counts."""
+    context.incident.changes_made.append("traffic is paused")
+    assert ahead.gate_and_health(context, OWN) is ahead.files_and_schema(context, OWN) is OWN
+    assert taken(context, "agree") is taken(context, drift.look) is None
