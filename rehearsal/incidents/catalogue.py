@@ -132,6 +132,13 @@ INCIDENTS = {
             wait_for_symptom=symptoms.orders_fail,
         ),
         Incident(
+            name="asking-migration",
+            story="orders answer 500; the migration asked the database what there is and how many, so no SQL tells it",
+            live=LIVE,
+            failed="2025-12-24-rc1",
+            wait_for_symptom=symptoms.orders_fail,
+        ),
+        Incident(
             name="breaking-migration",
             story="who ordered before cannot order again; a column of orders was moved away and one was renamed",
             live=LIVE,
@@ -191,6 +198,22 @@ INCIDENTS = {
             arguments=("--accept-loss", "0004_customers"),
             orders=NEW_CUSTOMERS,
             held_at="the schema is downgraded with the image of the failed release",
+        ),
+        Incident(
+            name="offline-refused",
+            story="who ordered before cannot order again; env.py writes no SQL, so only a database tells what it did",
+            live="2025-12-17-rc1",
+            failed="2025-12-24-rc2",
+            wait_for_symptom=symptoms.known_customers_are_refused,
+            arguments=("--accept-loss", "0004_customers"),
+            orders=NEW_CUSTOMERS,
+        ),
+        Incident(
+            name="partitioned",
+            story="orders answer 500 and the jobs crash in a loop; a partition was detached, and four took its place",
+            live="2025-12-17-rc2",
+            failed="2025-12-24-rc3",
+            wait_for_symptom=symptoms.orders_fail_and_jobs_die,
         ),
         Incident(
             name="migrate-on-boot",

@@ -1,7 +1,7 @@
 """What one incident knows of migrations: asked of the database and of both images, and kept for the verdict."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from runbook.actions import Check, left_out, recorded
@@ -11,7 +11,7 @@ from runbook.chapters.target import pinned_release
 from runbook.errors import Inconclusive
 from runbook.migrations.image.contained import remove_overdue
 from runbook.migrations.image.probe import ask_image, question_to
-from runbook.migrations.image.report import ImageReport, Migration, read_report, to_json
+from runbook.migrations.image.report import ImageReport, Migration, Sql, read_report, to_json
 from runbook.production.compose import unescaped
 from runbook.release import Release
 
@@ -231,10 +231,22 @@ def of(context: Context) -> Schema:
     if facts.revisions is None or facts.target_migrations is None:
         raise Inconclusive("the migrations were not looked at in this incident", "run chapter 1: `pytest features`")
     target, added = facts.target_migrations, facts.failed_migrations
-    failed = None if added is None else read_report(json.dumps(added))
+    failed = None if added is None else _with_what_ran(context, read_report(json.dumps(added)))
     # Before a deploy the database is judged as the release to deploy would leave it.
     database = failed.heads if failed and facts.release_to_deploy else facts.revisions
     return Schema(database, read_report(json.dumps(target)), failed)
+
+
+def _with_what_ran(context: Context, failed: ImageReport) -> ImageReport:
+    """Put what ran on a copy of the schema, as the verdict that was decided on has it, where the image told no SQL."""
+    verdict = context.incident.facts.verdict
+    if verdict is None or not decided(context):
+        return failed
+    up, down = (
+        known if sql is None else Sql(sql, known.bodies if known else {})
+        for sql, known in ((verdict.upgrade_sql, failed.upgrade), (verdict.downgrade_sql, failed.downgrade))
+    )
+    return replace(failed, upgrade=up, downgrade=down)
 
 
 def _ask(context: Context, image: str, tag: str | None, span: tuple[str, str] | None) -> ImageReport:

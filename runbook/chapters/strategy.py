@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from runbook.actions import Action, Check, Observation, Question, left_out
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
-from runbook.chapters.evidence.judged import Judged, judged
+from runbook.chapters.evidence.judged import Judged, judged, ran_instead
 from runbook.chapters.evidence.schema_copy import SchemaCopy
 from runbook.chapters.migrating.schema_revisions import revisions, unchecked
 from runbook.chapters.startup import check
@@ -63,9 +63,13 @@ def _by_verdict(context: Context) -> Observation:
     before = context.incident.facts.release_to_deploy
     at = f"{before.tag} would bring the database to" if before else "the database is at"
     evidence.append(f"{at} {', '.join(known.database)}; the target expects {', '.join(known.target.heads)}")
-    context.incident.record_fact(
-        "verdict", VerdictFact(verdict=verdict, evidence=tuple(evidence), no_way_back=all_evidence.no_way_back)
+    fact = VerdictFact(
+        verdict=verdict,
+        evidence=tuple(evidence),
+        no_way_back=all_evidence.no_way_back,
+        **ran_instead(context, all_evidence),
     )
+    context.incident.record_fact("verdict", fact)
     text, findings = "Can the target's code live with the database's schema?", _told(found, known.upgrade_sql)
     context.incident.record_decision(Question.VERDICT, text, verdict, evidence, option=option, findings=findings)
     if proposal and proposal.bridge:

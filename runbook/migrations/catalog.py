@@ -53,6 +53,10 @@ _MORE = """
     SELECT 'view', r.name, md5(pg_get_viewdef(r.oid)) FROM relations r WHERE relkind IN ('v', 'm')
     UNION ALL
     SELECT 'sequence', r.name, '' FROM relations r WHERE relkind = 'S'
+    UNION ALL
+    SELECT 'partition', r.name, p.name || ' ' || pg_get_expr(c.relpartbound, c.oid)
+    FROM relations r JOIN pg_class c ON c.oid = r.oid JOIN pg_inherits i ON i.inhrelid = r.oid
+    JOIN relations p ON p.oid = i.inhparent WHERE c.relpartbound IS NOT NULL
 """
 _IN_ORDER = 'kind, name COLLATE "C", detail COLLATE "C"'
 _CATALOG = f"""{_ASKING} SELECT kind, name, detail FROM ({_TABLES}) found
@@ -87,7 +91,7 @@ def catalog_of(database: Asked) -> list[tuple[str, ...]]:
 
 
 def whole_catalog_of(database: Asked) -> list[tuple[str, ...]]:
-    """The catalog with indexes, defaults, triggers and views as well. Raises as `catalog_of` does."""
+    """The catalog with indexes, defaults, triggers, views and bounds of partitions as well. Raises as `catalog_of`."""
     return whole_catalog_in(database.ask(WHOLE_CATALOG, deadline=_DEADLINE))
 
 

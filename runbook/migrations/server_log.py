@@ -5,7 +5,7 @@ that no statement can look like another entry.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pglast import ast
@@ -15,6 +15,8 @@ from runbook.migrations.verdict.statements import statements_of
 from runbook.migrations.verdict.table_names import Name, named
 
 _ENTRY = re.compile(r"^(?P<host>\S+) LOG:\s+(?:statement|execute [^:]*): (?P<text>.*)$")
+#: A parameter of SQLAlchemy's in a text.
+_PARAMETER = re.compile(r"(?<![:\w\\]):\w+(?!:)")
 _SESSION = (ast.VariableSetStmt, ast.VariableShowStmt, ast.DeallocateStmt, ast.DiscardStmt)
 _BEGIN = {"TRANS_STMT_BEGIN", "TRANS_STMT_START"}
 _LOOKING = {
@@ -60,6 +62,19 @@ def as_sql(run: list[str]) -> str:
     return "".join(f"{text};\n" for text in kept)
 
 
+def with_unrun(sql: str, written: Iterable[str]) -> str:
+    r"""`sql`, as it was run, and behind it what else of that which is `written` in a source may be run another time.
+
+    >>> with_unrun("DELETE FROM a;\n", ["DELETE FROM a", "UPDATE b SET c = :c WHERE d::int = 1"])
+    'DELETE FROM a;\nUPDATE b SET c = (SELECT 1) WHERE d::int = 1;\n'
+    """
+    run = f"; {' '.join(sql.split())}"
+    found = [text.rstrip("; \n") for text in written]
+    # A parameter may be whatever the migration has read: it is no constant.
+    unrun = [_PARAMETER.sub("(SELECT 1)", text) for text in found if f"; {' '.join(text.split())};" not in run]
+    return "".join([sql, *(f"{text};\n" for text in unrun)])
+
+
 def _only_reads(node: Any) -> bool:
     """That a statement reads, or marks a savepoint within its transaction, as drivers do when they look for a type."""
     marks = {"TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE"}
@@ -90,11 +105,17 @@ def _nodes(texts: list[str]) -> list[Any]:
 
 
 def tables_read(sql: str, bookkeeping: Name) -> Iterator[Name]:
-    """The application's tables that a SELECT of the migrations reads: what they do next may depend on the rows."""
+    """The application's tables whose rows the migrations get to see: what they do next may depend on them.
+
+    By a SELECT, or by RETURNING; what an INSERT returns of rows of its own depends on no others.
+    """
     for statement in statements_of(sql):
-        if not isinstance(statement.node, ast.SelectStmt):
+        node = statement.node
+        if not isinstance(node, ast.SelectStmt) and not getattr(node, "returningClause", None):
             continue
-        relations: list[Any] = [node for node in walk(statement.node) if isinstance(node, ast.RangeVar)]
+        relations: list[Any] = [each for each in walk(node) if isinstance(each, ast.RangeVar)]
+        if isinstance(node, ast.InsertStmt):
+            relations.remove(node.relation)
         for relation in relations:
             name = named(relation.schemaname, relation.relname)
             of_server = (relation.schemaname or relation.relname).startswith(_OF_SERVER)

@@ -58,6 +58,7 @@ TWO_TABLES = (
     "op.create_table('a', sa.Column('id', sa.Integer(), primary_key=True)); "
     "op.create_table('b', sa.Column('a_id', sa.Integer(), sa.ForeignKey('a.id')))"
 )
+ALL = "FOR VALUES WITH (MODULUS 1, REMAINDER 0)"
 # What the second revision of each history does, up and down. env.py always connects: no SQL can be had offline.
 HISTORIES = {
     "adds": (ADDS, "op.drop_column('orders', 'c')"),
@@ -81,6 +82,10 @@ HISTORIES = {
     "rule_of_a_partition": (
         "op.execute('ALTER TABLE orders_0 ADD CONSTRAINT c1 CHECK (number IS NULL) NOT VALID')",
         "op.drop_constraint('c1', 'orders_0')",
+    ),
+    "replaces_a_partition": (
+        f"op.execute('ALTER TABLE orders DETACH PARTITION orders_0; CREATE TABLE orders_1 PARTITION OF orders {ALL}')",
+        f"op.drop_table('orders_1'); op.execute('ALTER TABLE orders ATTACH PARTITION orders_0 {ALL}')",
     ),
     "index_of_partitions": ("op.create_index('ours', 'orders', ['note'])", "op.drop_index('ours')"),
     # Ways back that are none.
@@ -120,7 +125,7 @@ HISTORIES = {
 PARTITIONED = (
     "op.execute('CREATE TABLE orders (id serial PRIMARY KEY, number text NOT NULL, note text) '"
     "'PARTITION BY HASH (id)'); "
-    "op.execute('CREATE TABLE orders_0 PARTITION OF orders FOR VALUES WITH (MODULUS 1, REMAINDER 0)')"
+    f"op.execute('CREATE TABLE orders_0 PARTITION OF orders {ALL}')"
 )
 REVISION = """import sqlalchemy as sa
 from alembic import op
@@ -233,6 +238,16 @@ def test_before_a_deploy(
     found = before_deploy(here, tmp_path, history, monkeypatch)
     assert found.assessment.verdict == verdict, "\n".join(map(repr, found.assessment.findings))
     assert "down and up again closed" in found.sources[0]
+    what_ran(found.trial, "note" if history == "drops" else "c", adds=history == "asks")
+
+
+def what_ran(seen: TrialResult | None, column: str, *, adds: bool) -> None:
+    """Each way has its own statements, and none of the other's."""
+    assert seen is not None
+    ways = (seen.upgrade_sql, seen.downgrade_sql)
+    for added, sql in zip((adds, not adds), ways, strict=True):
+        assert sql is not None
+        assert [f"{word} COLUMN {column}" in sql for word in ("ADD", "DROP")] == [added, not added], sql
 
 
 def trial(here: Here, folder: Path, history: str, **deadlines: Any) -> TrialResult:
@@ -255,6 +270,7 @@ def trial_in(context: Any) -> TrialResult:
         ("drops", "breaking", "it is dropped"),
         ("loops", "review", "the migrations read its rows"),
         ("rule_of_a_partition", "breaking", "the check refuses what the target's code may write"),
+        ("replaces_a_partition", "additive", "other partitions take all that it took; production has no such row now"),
         ("index_of_partitions", "additive", "refuses no value"),
     ],
 )  # fmt: skip
@@ -306,6 +322,8 @@ def test_a_way_back_that_leads_back(here: Here, tmp_path: Path, history: str) ->
     """None of these is called a way that leads nowhere."""
     seen = trial(here, tmp_path, history)
     assert (seen.untried, seen.no_way_back, seen.leads_nowhere) == ("", "", False)
+    if history in {"adds", "drops"}:
+        what_ran(seen, "note" if history == "drops" else "c", adds=history == "adds")
 
 
 def test_a_trial_has_its_time(here: Here, tmp_path: Path) -> None:

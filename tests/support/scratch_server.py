@@ -30,6 +30,11 @@ from tests.support.incident_parts import DEADLINES, incident
 from tests.support.migrations_table import column
 
 UP = "ALTER TABLE orders ALTER COLUMN note SET NOT NULL"
+DOWN = "ALTER TABLE orders ALTER COLUMN note DROP NOT NULL"
+BEGINS = "LOG:  database system is ready to accept connections\n"
+#: A partition of before the range, and those of now, which take all that it took.
+PART = ("partition", "public.parts_1", "public.parts FOR VALUES FROM (1) TO (9)")
+PARTS = [("partition", f"public.parts_{at}", f"public.parts FOR VALUES FROM ({at}) TO ({at + 4})") for at in (1, 5)]
 #: What of the range only rows of production decide.
 POINTS = "CREATE TABLE lines (id serial PRIMARY KEY, order_id int NOT NULL REFERENCES orders (id))"
 DUMP = b"\\restrict Rand0m\nCREATE TABLE public.orders (note text NOT NULL);\n\\unrestrict Rand0m\n"
@@ -56,7 +61,7 @@ class ScratchServer:
         self.services: dict[str, Any] = {"api": {"environment": {"URL": "x"}}, "db": {"environment": {}}}
         #: What the command that migrates exits with; the seconds that it takes are not played.
         self.exit_code = 0
-        self.refuses_shapes = self.loses_log = self.lacks = False
+        self.refuses_shapes = self.loses_log = self.loses_beginning = self.lacks = False
         #: What is listed of mounted files; None where they cannot be.
         self.mounted: str | None = "/srv/x f 1 1 \n"
         #: What a migration leaves in the server that a new copy does not bring back.
@@ -64,6 +69,7 @@ class ScratchServer:
         self.removal = 0
         self._stands = False
         self._not_null = True
+        self._logs = False
         self._at = self._log = ""
         self._around = ""
 
@@ -85,7 +91,8 @@ class ScratchServer:
     @property
     def engine(self) -> Any:
         def logs(_container: str, take: Any, *_: Any, **__: Any) -> bool:
-            take(b"" if self.loses_log else self._log.encode())
+            log = self._log.removeprefix(BEGINS) if self.loses_beginning else self._log
+            take(b"" if self.loses_log else log.encode())
             return True
 
         inspected = {"Config": {"Env": ["PATH=/bin", "POSTGRES_USER=admin"]}}
@@ -95,7 +102,7 @@ class ScratchServer:
         words = command.argv
         if words[:2] == ("docker", "compose"):
             if "up" in words:
-                self._stands, self._around, self._log = True, "", ""
+                self._stands, self._around, self._log, self._logs = True, "", BEGINS, False
             if "down" in words:
                 self._stands = False
                 return self.removal, ""
@@ -112,7 +119,7 @@ class ScratchServer:
 
     def _migrate(self, direction: str, revision: str) -> None:
         self._at, self._not_null = revision, direction == "upgrade"
-        self._log += f"10.0.0.2 LOG:  statement: {UP}\n" if self._not_null else ""
+        self._log += f"10.0.0.2 LOG:  statement: {UP if self._not_null else DOWN}\n" if self._logs else ""
         self._around = self.left_over
 
     def _printed(self, script: str) -> Iterator[str]:
@@ -134,8 +141,10 @@ class ScratchServer:
     def _answer(self, asked: str) -> str:
         if "DROP NOT NULL" in asked or 'ALTER COLUMN "note" SET NOT NULL' in asked:
             self._not_null = "DROP NOT NULL" not in asked
-        if "LOG:" not in asked and "SELECT E'" in asked:
-            self._log += f"[local] LOG:  statement: {asked}\n"
+        for statement in asked.splitlines():
+            self._log += f"[local] LOG:  statement: {statement}\n" if self._logs else ""
+            if "log_statement" in statement:
+                self._logs = "'all'" in statement
         if 'INSERT INTO "alembic_version"' in asked:
             self._at, self._not_null = self.revision, True
         catalog = ("column", "public.orders.note", "text not null" if self._not_null else "text")
@@ -146,7 +155,7 @@ class ScratchServer:
             "SHOW search_path": '"""$user"", public"\n',
             "pg_auth_members": f"{self._around}\n",
             ALL_COLUMNS: "" if self.lacks else "public,orders,note\n",
-            WHOLE_CATALOG: text_of(catalog),
+            WHOLE_CATALOG: text_of(*([PART] if self._at == "r1" else PARTS), catalog),
             DEFINITIONS: text_of(NOT_NULL),
             SHAPES: "" if self.refuses_shapes else text_of(SHAPE),
         }

@@ -15,7 +15,9 @@ from runbook.chapters.migration_facts import Schema
 from runbook.chapters.target import pinned_release
 from runbook.errors import RunbookError
 from runbook.migrations.catalog import partitions_of
+from runbook.migrations.image.report import Migration
 from runbook.migrations.verdict.findings import (
+    ADDITIVE,
     BREAKING,
     REVIEW,
     Assessment,
@@ -81,9 +83,31 @@ def concluded_by(
         f"{table.schema}.{table.name}" if table.schema else table.name
         for table in (known.target.models.tables if known.target.models else ())
     )
-    found = concluded(asked(context, settled_on_copy(both, trial.taken, mapped)))
+    found = concluded(asked(context, settled_on_copy(both, trial.taken, mapped, trial.placed)))
     nowhere = trial.no_way_back if trial.leads_nowhere else ""
     return Judged(found, tuple(_told(trial, by_sql, on_copy)), nowhere, trial)
+
+
+def ran_instead(context: Context, found: Judged) -> dict[str, str]:
+    """What both ways ran on the copy, by members of the verdict's fact, where the image did not tell its SQL.
+
+    What reads rows is left out: on the copy there are none.
+    """
+    from runbook.migrations.server_log import tables_read  # noqa: PLC0415 - loads PostgreSQL's grammar
+
+    failed, trial = migration_facts.of(context).failed, found.trial
+    if failed is None or trial is None:
+        return {}
+    own = bookkeeping(context.settings.database)
+    ways = (
+        ("upgrade_sql", failed.upgrade, trial.upgrade_sql),
+        ("downgrade_sql", failed.downgrade, trial.downgrade_sql),
+    )
+    return {
+        name: sql
+        for name, told, sql in ways
+        if (told is None or told.sql is None) and sql is not None and not any(tables_read(sql, own))
+    }
 
 
 def _by_sql(context: Context, known: Schema, without: Callable[["SchemaDelta"], None] | None) -> list[Finding]:
@@ -142,20 +166,34 @@ def _on_copy(
 ) -> Iterator[Finding]:
     """What the copy says: what the upgrade ran there, by the same rules, and what it refuses of the target's code."""
     if trial.upgrade_sql is not None:
-        from runbook.migrations.server_log import tables_read  # noqa: PLC0415 - loads PostgreSQL's grammar
+        from runbook.migrations.server_log import tables_read, with_unrun  # noqa: PLC0415 - loads PostgreSQL's grammar
         from runbook.migrations.verdict.judge import as_it_is, judge  # noqa: PLC0415 - the same
 
         own, parts = bookkeeping(context.settings.database), _partitions(context)
-        models, leaves_out = known.target.models, without or as_it_is
-        for each in judge(trial.upgrade_sql, models, bookkeeping=own, partitions=parts, without=leaves_out).findings:
+        models, leaves_out, sql = known.target.models, without or as_it_is, trial.upgrade_sql
+        steps = known.failed.steps[::-1] if known.failed else ()
+        read, written = dict.fromkeys(map(str, tables_read(sql, own)), "read its rows"), _written(steps)
+        if any(step.upgrade.counts_rows for step in steps):
+            read["rows"] = "look at how many they have changed"
+        if read and written is not None:
+            sql = with_unrun(sql, written)
+        for each in judge(sql, models, bookkeeping=own, partitions=parts, without=leaves_out).findings:
             yield replace(each, source=Source.COPY, place=0)  # its place is none in the SQL of the image
-        for name in dict.fromkeys(tables_read(trial.upgrade_sql, own)):
-            reason = "the migrations read its rows, and what they did then depends on them"
-            yield Finding(REVIEW, "", str(name), reason, source=Source.COPY)
+        for name, how in read.items():
+            reason = f"the migrations {how}, and what they did then depends on them"
+            if written is not None:
+                reason = f"the migrations {how}; all SQL that they have for whatever they find there is judged"
+            yield Finding(REVIEW if written is None else ADDITIVE, "", name, reason, source=Source.COPY)
     for refused in trial.breaks[:_MOST_TOLD]:
         yield _of_refused(BREAKING, refused.statement.sql, refused.statement.table, refused.message)
     for refused in trial.doubtful[:_MOST_TOLD]:
         yield _of_refused(REVIEW, refused.statement.sql, refused.statement.table, refused.message)
+
+
+def _written(steps: Sequence[Migration]) -> list[str] | None:
+    """All SQL that stands in the source of upgrades; None where they may run other SQL."""
+    found = [step.upgrade.sql for step in steps]
+    return None if None in found else [text for each in found for text in each or ()]
 
 
 def _of_refused(verdict: Verdict, sql: str, table: str, message: str) -> Finding:

@@ -21,17 +21,25 @@ _MOST_ASKED = 20  # questions to production's database
 _MANY = 1000  # rows are counted up to this; as many show what the code writes
 
 
-def settled_on_copy(findings: Iterable[Finding], taken: frozenset[str], mapped: frozenset[str]) -> list[Finding]:
-    """The findings, each that hangs on the target's statements on the copy with their answer.
+def settled_on_copy(
+    findings: Iterable[Finding], taken: frozenset[str], mapped: frozenset[str], placed: frozenset[str] = frozenset()
+) -> list[Finding]:
+    """The findings, each that hangs on what the copy showed with that.
 
-    `taken` are the `mapped` tables on which each of them was taken.
+    `taken` are the `mapped` tables on which each of the target's statements was taken, `placed` the partitions whose
+    rows all have a place in others.
     """
-    return [_settled(finding, taken, mapped) for finding in findings]
+    return [_settled(finding, taken, mapped, placed) for finding in findings]
 
 
-def _settled(finding: Finding, taken: frozenset[str], mapped: frozenset[str]) -> Finding:
+def _settled(finding: Finding, taken: frozenset[str], mapped: frozenset[str], placed: frozenset[str]) -> Finding:
     asks = finding.asks
-    if asks is None or not asks.copy or finding.verdict is not REVIEW:
+    if asks is None or finding.verdict is not REVIEW:
+        return finding
+    if asks.part and f"{asks.schema or 'public'}.{asks.table}" in placed:
+        reason = f"{finding.reason}; other partitions take all that it took"
+        return replace(finding, reason=reason, asks=replace(asks, none=ADDITIVE))
+    if not asks.copy:
         return finding
     wanted = {f"{asks.schema}.{asks.table}" if asks.schema else asks.table} if asks.table else mapped
     if not wanted or not wanted <= taken:

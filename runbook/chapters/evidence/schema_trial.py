@@ -17,9 +17,10 @@ from pydantic import ConfigDict, TypeAdapter
 
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
+from runbook.chapters.evidence.partitions import still_placed
 from runbook.chapters.evidence.schema_copy import Beginning, Rows, SchemaCopy
 from runbook.chapters.migrating.migrate_command import Direction, words
-from runbook.chapters.startup.scratch_database import LOG_STATEMENTS, ScratchDatabase, asking, rows_in
+from runbook.chapters.startup.scratch_database import LOG_NONE, LOG_STATEMENTS, ScratchDatabase, asking, rows_in
 from runbook.chapters.startup.scratch_project import ScratchProject
 from runbook.errors import Inconclusive, RunbookError
 from runbook.migrations.catalog import WHOLE_CATALOG, catalog_in, differences, whole_catalog_in
@@ -36,31 +37,35 @@ from runbook.migrations.model_statements import (
 )
 
 _SHOWN: Final = 3  # differences that are told
+_BEGINS: Final = "database system is ready to accept connections"
 
 
 @dataclass(frozen=True)
 class TrialResult:
     """What the copy told; `untried` says why there was none, and then the rest is empty.
 
-    `upgrade_sql` is what the upgrade ran, None where it could not be seen. `breaks` are statements of the target's that
-    only the schema as it is now refuses, whatever their values, and `doubtful` those that another value, or the schema
-    of before, might have spared. `no_way_back` says why the round trip did not close; empty where it did. It
-    `leads_nowhere` if the downgrade ended well, and the target's schema is not there all the same. `passed` is the
-    number of statements that the schema as it is now takes; of the tables `taken` it takes each. `apart` are
-    differences between the schema after the downgrade and the one that the target was validated with; None where that
-    is not known. `then` is what the schema after the downgrade refused, and `then_catalog` that schema's whole catalog;
-    None where it was not there. `beginning` is the copy before anything was tried. `by` is the run that tried it, empty
-    where it is this one.
+    `upgrade_sql` and `downgrade_sql` are what both ran, None where that could not be seen. `breaks` are statements of
+    the target's that only the schema as it is now refuses, whatever their values, and `doubtful` those that another
+    value, or the schema of before, might have spared. `no_way_back` says why the round trip did not close; empty where
+    it did. It `leads_nowhere` if the downgrade ended well, and the target's schema is not there all the same. `passed`
+    is the number of statements that the schema as it is now takes; of the tables `taken` it takes each. `placed` are
+    the partitions of the target's schema of which each row has a place in one of now. `apart` are differences between
+    the schema after the downgrade and the one that the target was validated with; None where that is not known. `then`
+    is what the schema after the downgrade refused, and `then_catalog` that schema's whole catalog; None where it was
+    not there. `beginning` is the copy before anything was tried. `by` is the run that tried it, empty where it is this
+    one.
     """
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
     untried: str = ""
     upgrade_sql: str | None = None
+    downgrade_sql: str | None = None
     breaks: tuple[Refused, ...] = ()
     doubtful: tuple[Refused, ...] = ()
     passed: int = 0
     taken: frozenset[str] = frozenset()
+    placed: frozenset[str] = frozenset()
     no_way_back: str = ""
     leads_nowhere: bool = False
     apart: tuple[str, ...] | None = None
@@ -150,7 +155,9 @@ class _Trial:
         self._beginning = beginning
         self._validated = validated
         self._apart: tuple[str, ...] | None = None
+        self._catalog = beginning.catalog
         self._then_catalog: Rows | None = None
+        self._marks: dict[Direction, str] = {}
         self._until = began + context.settings.deadlines.healthy
         models = migration_facts.of(context).target.models or Models(())
         self._statements = statements_of_models(models)
@@ -161,44 +168,71 @@ class _Trial:
         """Raises Inconclusive and the like when there is no copy, or when the time is over."""
         known = migration_facts.of(self._context)
         head, (at,) = known.target_head, known.database
-        before = self._beginning.catalog
         code = TriedStatements(self._statements, self._beginning.path)
         if self._context.incident.facts.release_to_deploy:
             return self._up_first(code, head, at)
-        now = code.refused(*self._copy.told(code.part))
+        now = code.refused(self._copy.told(code.part, LOG_STATEMENTS)[0])
         why, told = self._migrated(Direction.DOWNGRADE, head, asking(WHOLE_CATALOG), code.part, LOG_STATEMENTS)
         if why:
-            return self._concluded(now, None, None, why)
+            return self._concluded(now, None, why)
         self._then_catalog = tuple(whole_catalog_in(rows_in(told[0])))
-        undone = self._then_catalog != before
+        undone = self._then_catalog != self._catalog
         if self._validated is not None:
             self._apart = tuple(differences(self._validated, catalog_in(self._then_catalog)))
-        then, mark = code.refused(told[1]), secrets.token_hex(16)
-        why, told = self._migrated(Direction.UPGRADE, at, _marking(mark), asking(WHOLE_CATALOG))
+        then = code.refused(told[1])
+        why, told = self._migrated(Direction.UPGRADE, at, asking(WHOLE_CATALOG))
         if why and not undone:
-            found = self._concluded(now, None, None, f"the downgrade to {head} changes nothing")
+            found = self._concluded(now, None, f"the downgrade to {head} changes nothing")
             return replace(found, leads_nowhere=True)
-        log = None if why else self._logged(mark)
-        if not why and (apart := differences(before, whole_catalog_in(rows_in(told[1])))):
+        if why:
+            return self._concluded(now, then, why)
+        if apart := differences(self._catalog, whole_catalog_in(rows_in(told[0]))):
             why = f"down to {head} and up again {_few(apart)}"
-        return self._concluded(now, then, log, why)
+        ran = self._ran()
+        return replace(
+            self._concluded(now, then, why),
+            upgrade_sql=ran[Direction.UPGRADE],
+            downgrade_sql=ran[Direction.DOWNGRADE],
+        )
 
     def _up_first(self, code: TriedStatements, head: str, to: str) -> TrialResult:
         """Before a deploy: up to the head of the release to deploy, and down again to that of what runs now."""
-        then, mark = code.refused(self._copy.told(code.part, LOG_STATEMENTS)[0]), secrets.token_hex(16)
-        why, told = self._migrated(Direction.UPGRADE, to, _marking(mark), code.part)
+        self._then_catalog = before = self._catalog
+        then = code.refused(self._copy.told(code.part, LOG_STATEMENTS)[0])
+        why, told = self._migrated(Direction.UPGRADE, to, asking(WHOLE_CATALOG), code.part, LOG_STATEMENTS)
         if why:
             raise Inconclusive(why, "do not deploy it: its migrations fail on a copy of the schema")
-        log, now = self._logged(mark), code.refused(told[1])
-        why, told = self._migrated(Direction.DOWNGRADE, head, asking(WHOLE_CATALOG))
-        if not why and (apart := differences(self._beginning.catalog, whole_catalog_in(rows_in(told[0])))):
+        self._catalog, now = tuple(whole_catalog_in(rows_in(told[0]))), code.refused(told[1])
+        failed, told = self._migrated(Direction.DOWNGRADE, head, asking(WHOLE_CATALOG))
+        why = failed
+        if not why and (apart := differences(before, whole_catalog_in(rows_in(told[0])))):
             why = f"up to {to} and down again {_few(apart)}"
-        return self._concluded(now, then, log, why)
+        ran = self._ran()
+        return replace(
+            self._concluded(now, then, why),
+            upgrade_sql=ran[Direction.UPGRADE],
+            downgrade_sql=None if failed else ran[Direction.DOWNGRADE],
+        )
+
+    def _ran(self) -> dict[Direction, str | None]:
+        """What each migration that ended well ran, as the server's log has it; None where that was not seen whole."""
+        from runbook.migrations.server_log import as_sql, statements_run  # noqa: PLC0415 - loads PostgreSQL's grammar
+
+        marks = list(self._marks.values())
+        rest = self._copy.log_until(marks[-1]) or ""
+        if _BEGINS not in rest.partition(marks[0])[0]:
+            self.certain = False
+            return dict.fromkeys(self._marks)
+        found: dict[Direction, str | None] = {}
+        for direction, mark in self._marks.items():
+            run, _, rest = rest.partition(mark)
+            found[direction] = as_sql(statements_run(run))
+        return found
 
     def _migrated(self, direction: Direction, revision: str, *parts: str) -> tuple[str, list[str]]:
         """Migrate the copy. Why it is not at `revision` then, empty where it is, and what the copy tells of `parts`.
 
-        The exit code alone proves nothing.
+        The exit code alone proves nothing. Whoever calls it has let the server log statements, which ends with it.
         """
         settings = self._context.settings.migrations
         argv = words(settings, direction, revision)
@@ -208,18 +242,13 @@ class _Trial:
             said = self._context.incident.journal.redactor.text(done.last_line)
             return f"the {direction} to {revision} ended with exit code {done.exit_code}: {said}", []
         self._left()
-        told, *more = self._copy.told(self._copy.at, *parts)
+        self._marks[direction] = secrets.token_hex(16)
+        told, _, *more = self._copy.told(self._copy.at, _marking(self._marks[direction]), *parts)
         at = sorted(told.split())
         why = (
             "" if at == [revision] else f"after the {direction} to {revision} the copy is at {', '.join(at) or 'none'}"
         )
         return why, more
-
-    def _logged(self, mark: str) -> str | None:
-        """What the server has logged up to the statement with that mark; None where it did not come to be seen."""
-        found = self._copy.log_until(mark)
-        self.certain = self.certain and found is not None
-        return found
 
     def _left(self) -> float:
         """The seconds that are left. Raises Inconclusive when none are."""
@@ -231,26 +260,18 @@ class _Trial:
             )
         return left
 
-    def _concluded(
-        self,
-        now: list[Refused],
-        then: list[Refused] | None,
-        log: str | None,
-        no_way_back: str,
-    ) -> TrialResult:
-        from runbook.migrations.server_log import as_sql, statements_run  # noqa: PLC0415 - loads PostgreSQL's grammar
-
+    def _concluded(self, now: list[Refused], then: list[Refused] | None, no_way_back: str) -> TrialResult:
         breaks, gone, doubtful = compared(now, then)
         if not no_way_back:
             gone = []  # neither schema has it, and the range did not touch it
         elif gone:
             no_way_back = f"after the downgrade the target's code is refused: {gone[0].message}; {no_way_back}"
         return TrialResult(
-            upgrade_sql=None if log is None else as_sql(statements_run(log)),
             breaks=tuple(breaks),
             doubtful=(*gone, *doubtful),
             passed=len(self._statements) - len(now),
             taken=taken(self._statements, now),
+            placed=still_placed(self._then_catalog or (), self._catalog),
             no_way_back=no_way_back,
             leads_nowhere=bool(gone),
             apart=self._apart,
@@ -261,5 +282,5 @@ class _Trial:
 
 
 def _marking(mark: str) -> str:
-    """A statement by which its place in the server's log is found again."""
-    return f"SELECT {literal(mark)};"
+    """A part that leaves `mark` in the server's log, by which its place there is found again, and ends logging."""
+    return f"SELECT {literal(mark)};\n{LOG_NONE}"

@@ -32,8 +32,9 @@ ALTER SYSTEM SET log_connections = on;
 ALTER SYSTEM SET log_line_prefix = '%h ';
 SELECT pg_reload_conf();
 """
-#: A part that lets the server log every statement from now on.
+#: Parts that let the server log every statement from now on, or none any more.
 LOG_STATEMENTS: Final = "ALTER SYSTEM SET log_statement = 'all'; SELECT pg_reload_conf();"
+LOG_NONE: Final = "ALTER SYSTEM SET log_statement = 'none'; SELECT pg_reload_conf();"
 # With the prefix above: the client's address, and that it has proved who it is.
 _CLIENT = re.compile(r"^(\S+) \S+\s+connection authorized:", re.MULTILINE)
 _BUSY = """

@@ -23,8 +23,8 @@ _LONGEST = 400  # characters of an error message
 _HERE = Path(__file__).parent
 #: The modules that are sent, in an order in which each finds those that it imports.
 _PARTS = (
-    "inside.isolation", "inside.function_shapes", "inside.graph", "inside.stand_in", "inside.surroundings",
-    "inside.offline", "inside.models",
+    "inside.isolation", "inside.written_sql", "inside.function_shapes", "inside.graph", "inside.stand_in",
+    "inside.surroundings", "inside.offline", "inside.models",
     "script",
 )  # fmt: skip
 # The parts import each other by their names here. Those are then deleted: the image may have a `runbook` of its own.

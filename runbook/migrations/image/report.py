@@ -39,7 +39,9 @@ class Shape(StrEnum):
 class Function:
     """One function of a migration: its shape, the operations of Alembic that it calls, and what it depends on.
 
-    `differs_offline` means that it asks whether Alembic only writes SQL; its SQL may then be less than it does.
+    `differs_offline` means that it asks whether Alembic only writes SQL; its SQL may then be less than it does. With
+    `counts_rows` it looks at how many rows a statement changed. `sql` is all that it can run beside those operations,
+    whatever the database answers; None where its source does not tell.
     """
 
     __pydantic_config__ = _STRICT
@@ -48,6 +50,8 @@ class Function:
     operations: Words
     reads_database: bool
     differs_offline: bool
+    counts_rows: bool = False
+    sql: Annotated[tuple[Text, ...], MaxLen(50_000)] | None = None
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class Asks:
     sequence is yet to give, with `numbers`), or those that do not meet `check`, an SQL condition. `none` and `some` are
     the verdicts without and with such rows. With `practice` many rows, and none among them, show what the code writes.
     With `copy` it is no rows: whether each statement of the code's on `table` was taken; on any, where that is empty.
+    With `part` the table was a partition, and without rows it is additive where others have a place for all of its.
     """
 
     table: str = ""
@@ -49,6 +50,7 @@ class Asks:
     some: Verdict = Verdict.REVIEW
     practice: bool = False
     copy: bool = False
+    part: bool = False
 
 
 @dataclass(frozen=True)

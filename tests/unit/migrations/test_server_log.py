@@ -1,5 +1,7 @@
 """The statements in a server's log: which were run by clients, and what is left of them."""
 
+import pytest
+
 from runbook.migrations.server_log import as_sql, statements_run, tables_read
 from runbook.migrations.verdict.table_names import BOOKKEEPING, Name
 
@@ -47,6 +49,22 @@ def test_what_only_read_and_was_taken_back_is_left_out() -> None:
         "ROLLBACK",
     ]
     assert list(tables_read(sql, BOOKKEEPING)) == [Name(None, "orders")]
+
+
+@pytest.mark.parametrize(
+    ("sql", "read"),
+    [
+        ("SELECT count(*) FROM orders", ["orders"]),
+        ("UPDATE orders SET note = 'x' RETURNING id", ["orders"]),
+        ("DELETE FROM shop.orders RETURNING *", ["shop.orders"]),
+        ("INSERT INTO customers (name) SELECT name FROM orders RETURNING id", ["orders"]),
+        ("INSERT INTO customers (name) VALUES ('x') RETURNING id", []),
+        ("UPDATE orders SET note = 'x'", []),
+    ],
+)
+def test_rows_that_a_migration_gets_to_see(sql: str, read: list[str]) -> None:
+    """Those of a query, and those that a change returns."""
+    assert list(map(str, tables_read(sql, BOOKKEEPING))) == read
 
 
 INSPECTED = (

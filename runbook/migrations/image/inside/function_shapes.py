@@ -10,6 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Iterable, Iterator  # noqa: UP035 - Python 3.8 cannot subscript the newer ones
 
+from runbook.migrations.image.inside.written_sql import sql_in
+
 # Names that mean that a migration looks at the database, or does less when it only writes SQL.
 READS_DATABASE = {"get_bind", "create_engine", "Session", "sessionmaker", "inspect", "scoped_session"}
 DIFFERS_OFFLINE = {"is_offline_mode", "as_sql"}
@@ -50,6 +52,8 @@ def described(shape: str, code: Iterable[ast.AST] = ()) -> dict[str, Any]:
         "operations": sorted(set(_operations(nodes))),
         "reads_database": bool(names & READS_DATABASE),
         "differs_offline": bool(names & DIFFERS_OFFLINE),
+        "counts_rows": "rowcount" in names,
+        "sql": None,
     }
 
 
@@ -64,7 +68,8 @@ def shape_of(function: ast.FunctionDef | ast.AsyncFunctionDef, tree: ast.Module)
         shape = "conditional"
     else:
         shape = "real"
-    return described(shape, _called(function, tree))
+    called = _called(function, tree)
+    return {**described(shape, called), "sql": sql_in(called, tree)}
 
 
 def _called(function: ast.AST, tree: ast.Module) -> list[ast.AST]:

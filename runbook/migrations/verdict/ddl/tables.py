@@ -206,8 +206,8 @@ def _attach(delta: SchemaDelta, table: Table, command: Any, statement: Statement
 def _detach(delta: SchemaDelta, table: Table, command: Any, statement: Statement) -> None:
     part = delta.table_of(command.def_.name)
     part.parent = None if part.new else table
-    reason = "the partition's rows are gone from it, and new ones for it find no place"
-    asks = Asks(part.name.name, schema=part.name.schema, check="false", none=REVIEW, some=BREAKING)
+    reason = "the partition's rows are gone from it, and new ones may find no place"
+    asks = Asks(part.name.name, schema=part.name.schema, check="false", none=REVIEW, some=BREAKING, part=True)
     table.effects.append(Effect(statement, reason, asks=asks))
 
 

@@ -11,7 +11,7 @@ from runbook.chapters.startup import scratch_database
 from runbook.incident.facts import ReleaseFact
 from runbook.release import ImageName, Release
 from runbook.settings.database import DatabaseSettings, MigrationSettings
-from tests.support.scratch_server import ScratchServer, decided
+from tests.support.scratch_server import DOWN, PART, UP, ScratchServer, decided
 
 LATER = "20251218T031500Z-shop-rollback"
 
@@ -53,6 +53,34 @@ def test_the_same_is_told_again(server: ScratchServer, tmp_path: Path) -> None:
     by = "20251218T030000Z-shop-plan"
     assert (judged.trial and judged.trial.by, proposal.by) == (by, by)
     assert "tried on a copy of the schema: 9 statements" in judged.sources[0]
+
+
+@pytest.mark.parametrize("deploying", [False, True])
+def test_what_both_ways_ran_is_told_again(tmp_path: Path, *, deploying: bool) -> None:
+    """Each with its own statements, whichever ran first; and which partitions' rows still have a place."""
+    server, seen = ScratchServer(), []
+    for name in ("20251218T030000Z-shop-plan", LATER):
+        context = server.context(tmp_path, name)
+        if deploying:
+            server.revision = "r1"
+            _deploying(server, context)
+        trial = decided(context)[0].trial
+        assert trial is not None
+        assert (trial.upgrade_sql, trial.downgrade_sql) == (f"{UP};\n", f"{DOWN};\n")
+        assert trial.placed == {PART[1]}
+        seen.append(trial.by)
+    assert seen == ["", "20251218T030000Z-shop-plan"]
+
+
+@pytest.mark.parametrize("how", ["loses_log", "loses_beginning"])
+def test_log_that_is_not_seen_whole(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nothing is said of what ran: a part of it would look like all."""
+    monkeypatch.setattr(scratch_database, "_LOGGED_WITHIN", 0.0)
+    server = ScratchServer()
+    setattr(server, how, True)
+    trial = decided(server.context(tmp_path))[0].trial
+    assert trial is not None
+    assert (trial.untried, trial.upgrade_sql, trial.downgrade_sql) == ("", None, None)
 
 
 def test_rows_are_always_asked_anew(server: ScratchServer, tmp_path: Path) -> None:
@@ -178,9 +206,9 @@ def test_dump_differs_by_a_random_word(server: ScratchServer, tmp_path: Path) ->
     assert judged.trial.by
 
 
-@pytest.mark.parametrize("how", ["exit_code", "loses_log", "lacks", "no image id"])
+@pytest.mark.parametrize("how", ["exit_code", "loses_log", "loses_beginning", "lacks", "no image id"])
 def test_doubt_is_not_kept(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that ended badly, a log that was not seen to its end, and no copy at all may be better another time."""
+    """A command that ended badly, a log that was not seen whole, and no copy at all may be better another time."""
     monkeypatch.setattr(scratch_database, "_LOGGED_WITHIN", 0.0)
     server = ScratchServer()
     if how == "no image id":

@@ -21,11 +21,21 @@ READS = "SELECT id FROM orders; ALTER TABLE orders ADD COLUMN discount integer;"
 POINTS = "CREATE TABLE lines (id serial PRIMARY KEY, order_id int NOT NULL REFERENCES orders (id));"
 
 
-def judged(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, up: str | None, trial: TrialResult, rows: int | None = 0
+def judged(  # noqa: PLR0913 - what each kind of evidence says
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    up: str | None,
+    trial: TrialResult,
+    rows: int | None = 0,
+    *,
+    written: tuple[str, ...] | None = None,
 ) -> evidence.Judged:
-    """Judge `up` beside what a trial says, where production has `rows` of whatever is asked for."""
+    """Judge `up` beside what a trial says, where production has `rows` of whatever is asked for.
+
+    `written` is all SQL in the source of the upgrade.
+    """
     parts = context(folder, up)
+    parts.incident.facts.failed_migrations["span"]["steps"][0]["upgrade"]["sql"] = written
     table = {"schema": None, "name": "orders", "columns": [ID]}
     parts.incident.facts.target_migrations["models"] = {"tables": [table]}
 
@@ -98,10 +108,47 @@ def test_what_postgres_refuses_is_breaking(tmp_path: Path, monkeypatch: pytest.M
     assert found.assessment.verdict == "review"
 
 
-def test_rows_that_the_migrations_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a copy without rows a loop over them does nothing: what it would have done is not known."""
-    found = judged(tmp_path, monkeypatch, None, TrialResult(upgrade_sql=READS))
-    assert found.assessment.verdict == "review"
+@pytest.mark.parametrize(
+    ("written", "verdict"),
+    [
+        (None, "review"),
+        ((), "additive"),
+        (("SELECT id FROM orders", "ALTER TABLE orders ADD COLUMN discount integer"), "additive"),
+        (("UPDATE orders SET discount = :d WHERE id = :id",), "additive"),
+        (("INSERT INTO discounts VALUES (:d)",), "additive"),
+        (("UPDATE orders SET note = :n",), "additive"),
+        (("UPDATE orders SET id = :n WHERE id IS NULL",), "review"),
+        (("INSERT INTO orders (id) VALUES (:n)",), "review"),
+        (("DELETE FROM orders",), "review"),
+        (("ALTER TABLE orders ADD COLUMN discount text",), "review"),
+        (("ALTER TABLE orders DROP COLUMN id",), "breaking"),
+        (("UPDATE {} SET x",), "review"),
+    ],
+)
+def test_rows_that_the_migrations_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: tuple[str, ...] | None, verdict: str
+) -> None:
+    """On a copy without rows a loop over them does nothing: what it could do, its source tells, or nobody does."""
+    found = judged(tmp_path, monkeypatch, None, TrialResult(upgrade_sql=READS), written=written)
+    assert found.assessment.verdict == verdict
+    (read,) = (each for each in found.assessment.findings if each.object == "orders" and "read its rows" in each.reason)
+    assert (read.verdict, read.source) == ("review" if written is None else "additive", Source.COPY)
+
+
+def test_rows_that_the_migrations_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No log shows that they look at how many rows a statement changed."""
+    parts = context(tmp_path, None)
+    parts.incident.facts.failed_migrations["span"]["steps"][0]["upgrade"]["counts_rows"] = True
+    monkeypatch.setattr(evidence, "_trial", lambda *_: TrialResult(upgrade_sql=ADDS))
+    assert "look at how many they have changed, and what they did then" in "".join(
+        evidence.judged(parts, SchemaCopy(parts)).assessment.evidence
+    )
+
+
+def test_what_the_source_has_counts_only_where_rows_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a look at rows the copy has run what production has run."""
+    found = judged(tmp_path, monkeypatch, None, TrialResult(upgrade_sql=ADDS), written=("DELETE FROM orders",))
+    assert told(found) == [("additive", Source.COPY)]
 
 
 @pytest.mark.parametrize(
@@ -129,3 +176,33 @@ def test_rows_decide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int 
     found = judged(tmp_path, monkeypatch, POINTS, TrialResult(untried="no engine"), rows)
     assert found.assessment.verdict == verdict
     assert (Source.ROWS in {each.source for each in found.assessment.findings}) is (rows is not None)
+
+
+DETACHES = "ALTER TABLE orders DETACH PARTITION orders_2027;"
+
+
+@pytest.mark.parametrize(
+    ("placed", "rows", "verdict"), [((), 0, "review"), (("public.orders_2027",), 0, "additive"), ((), 2, "breaking")]
+)
+def test_a_detached_partition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, placed: tuple[str, ...], rows: int, verdict: str
+) -> None:
+    """Without rows it is missed only where no other partition takes what it took."""
+    trial = TrialResult(upgrade_sql=DETACHES, placed=frozenset(placed))
+    assert judged(tmp_path, monkeypatch, DETACHES, trial, rows).assessment.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("up", "trial", "ran"),
+    [
+        (None, TrialResult(upgrade_sql=ADDS, downgrade_sql="x"), {"upgrade_sql": ADDS, "downgrade_sql": "x"}),
+        (ADDS, TrialResult(upgrade_sql=ODD, downgrade_sql="x"), {"downgrade_sql": "x"}),
+        (None, TrialResult(upgrade_sql=READS), {}),
+        (None, TrialResult(untried="no engine"), {}),
+    ],
+)
+def test_what_ran_in_the_place_of_sql(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, up: str | None, trial: TrialResult, ran: dict[str, str]
+) -> None:
+    """What the image told counts; what rows would have changed is not known from a copy without them."""
+    assert evidence.ran_instead(context(tmp_path, up), judged(tmp_path / "again", monkeypatch, up, trial)) == ran

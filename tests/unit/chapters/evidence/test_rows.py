@@ -66,3 +66,22 @@ def test_a_copy_decides(asks: Asks, taken: set[str], verdict: Verdict) -> None:
     assert found.verdict is verdict
     nobody: Any = SimpleNamespace()
     assert not asks.copy or asked(nobody, [found]) == [found]
+
+
+@pytest.mark.parametrize(
+    ("schema", "placed", "rows", "verdict"),
+    [
+        (None, {"public.t"}, 0, ADDITIVE),
+        (None, {"public.t"}, 3, BREAKING),
+        ("s", {"public.t"}, 0, REVIEW),
+        (None, set(), 0, REVIEW),
+    ],
+)
+def test_a_partition_is_missed_or_not(schema: str | None, placed: set[str], rows: int, verdict: Verdict) -> None:
+    """Where others have a place for all of its rows, what counts is whether it had some."""
+    asks = Asks("t", schema=schema, check="false", none=REVIEW, some=BREAKING, part=True)
+    finding = Finding(REVIEW, "s", "o", "why", asks=asks)
+    (found,) = settled_on_copy([finding], frozenset({"t"}), frozenset({"t"}), frozenset(placed))
+    assert found.asks is not None
+    assert judged(found.asks, rows).verdict is verdict
+    assert ("other partitions take all that it took" in found.reason) is (schema is None and bool(placed))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runbook.chapters.migrating import loss_acceptance
+from runbook.incident.facts import VerdictFact
 from runbook.incident.options import Options
 from runbook.migrations.image.report import Function, Migration, Problem, Shape, Span, Sql, to_json
 from tests.support.image_parts import image, step
@@ -112,6 +113,21 @@ def test_sql_that_cannot_be_read_is_an_unknown_loss(tmp_path: Path, strategy: st
     token = "r2" if strategy == "downgrade" else "r4"
     assert "unknown loss (the SQL could not be read: it asks the database)" in again(parts, Counted("r3")).seen
     assert again(parts, Counted("r3"), accept_loss=token).ok
+
+
+def test_what_the_downgrade_ran_on_a_copy_names_the_loss(tmp_path: Path) -> None:
+    """It counts once the verdict that saw it has decided."""
+    parts = context(tmp_path)
+    told = [Problem("downgrade", "env.py refuses")]
+    parts.incident.record_fact(
+        "failed migrations", to_json(image("r1", "r2", "r3", steps=(step("r3"), step("r2")), problems=told))
+    )
+    verdict = VerdictFact(verdict="breaking", evidence=(), downgrade_sql="ALTER TABLE orders DROP COLUMN note;")
+    parts.incident.record_fact("verdict", verdict)
+    assert "unknown loss" in again(parts, Counted("r3")).seen
+    parts.incident.record_fact("strategy", "downgrade")
+    assert f"would be destroyed: {NOTE}; not accepted" in again(parts, Counted("r3")).seen
+    assert problems(parts.incident.journal.path) == []
 
 
 def test_unknown_loss_is_accepted_for_the_state_that_the_database_is_in(tmp_path: Path) -> None:

@@ -223,6 +223,8 @@ def test_operations_are_found_in_helpers_too() -> None:
         "operations": ["drop_table"],
         "reads_database": False,
         "differs_offline": True,
+        "counts_rows": False,
+        "sql": None,
     }
 
 

@@ -1,0 +1,126 @@
+"""Incidents whose migrations only a database tells: what they did is seen on a copy of the schema, and decided."""
+
+from rehearsal.incidents.catalogue import NEW_CUSTOMERS
+from rehearsal.incidents.database import columns, rows, sql, tables
+from runbook.migrations.verdict.findings import Source, Verdict
+from tests.engine.conftest import Ran, Rehearsed, running, state
+from tests.engine.judging import Scene, page, planned_and_executed, words
+
+LIVE = "2025-12-15-rc1"
+
+
+def decided(ran: Ran, verdict: Verdict) -> list[dict[str, str]]:
+    """The findings of the verdict, which the evidence decided and no person."""
+    assert ran.fact("verdict")["verdict"] == verdict
+    (found,) = (entry for entry in ran.of_kind("decision") if entry["question"] == "verdict")
+    assert "option" not in found
+    return list(found["findings"])
+
+
+def no_sql_was_read(ran: Ran, verdict: Verdict) -> None:
+    """The image told no SQL, and what the upgrade ran on the copy stood in its place."""
+    assert ran.fact("failed migrations")["upgrade"]["sql"] is None
+    told = f"no SQL could be read from the image; what the upgrade ran on the copy decides: {verdict}"
+    assert told in ran.fact("verdict")["evidence"]
+    assert told in page(ran)
+
+
+def runs(here: Rehearsed, tag: str) -> None:
+    """Production runs a release, and customers order from it."""
+    assert (running(here, "api"), running(here, "jobs")) == (tag, tag)
+    order = {"customer": "Ada", "item": "mug", "quantity": 1, "currency": "EUR"}
+    answer = here.practice.post("/orders", order)
+    assert (answer.status_code, answer.headers["X-Release"]) == (201, tag)
+
+
+class TestAskingMigration:
+    """Its upgrade asks an inspector what there is, and counts orders before it writes a code to some of them."""
+
+    incident = "asking-migration"
+
+    def test_only_the_image_goes_back(self, scene: Scene) -> None:
+        """Whatever it counted, all that it can write is what the target does not know: schema and rows stay."""
+        here, left = scene
+        before, coded = state(here), rows(here.practice, "orders", ["id", "discount"])
+        assert sql(here.practice, "SELECT code FROM discounts") == ["THANKS"]
+        ran = planned_and_executed(
+            here, self.incident, "migrations additive → image-only schema stays at 0004_discounts"
+        )
+        no_sql_was_read(ran, Verdict.ADDITIVE)
+        assert {each["source"] for each in decided(ran, Verdict.ADDITIVE)} == {Source.COPY}
+        assert "the migrations read its rows; all SQL that they have for whatever they find there" in page(ran)
+
+        now = state(here)
+        for same in ("revision", "schema", "orders", "gate"):
+            assert now[same] == before[same], same
+        assert left.content_now(here.practice) == left.content
+        assert rows(here.practice, "orders", ["id", "discount"]) == coded
+        assert sum("THANKS" in each for each in coded) == 6
+        runs(here, LIVE)
+
+
+class TestOfflineRefused:
+    """Its env.py raises where it is to write SQL, as that of the release before it does."""
+
+    incident = "offline-refused"
+
+    def test_held_without_acceptance(self, scene: Scene) -> None:
+        """What would be lost is named and counted, as the downgrade on the copy ran it; none of it is unknown."""
+        here, _ = scene
+        before = state(here)
+        plan = here.run()
+        assert plan.exit_code == 6, plan.terminal
+        assert state(here) == before
+        assert sorted(plan.fact("loss")) == [
+            f"column orders.customer_id: {len(rows(here.practice, 'orders'))} rows hold values",
+            "column orders.note: 2 rows hold values",
+            f"table customers: {len(rows(here.practice, 'customers'))} rows hold values",
+        ]
+        assert "unknown loss" not in words(plan)
+
+    def test_rolled_back(self, scene: Scene) -> None:
+        """Breaking by what ran on the copy, and by the target's statements there; rows from before are unchanged."""
+        here, left = scene
+        ran = planned_and_executed(here, self.incident, "~ schema 0004_customers → 0003_heartbeats")
+        no_sql_was_read(ran, Verdict.BREAKING)
+        for asked in ("failed migrations", "target migrations"):
+            told = ran.fact(asked)["problems"]
+            assert all("offline migrations are not supported" in each["why"] for each in told)
+        breaking = [each for each in decided(ran, Verdict.BREAKING) if each["verdict"] == Verdict.BREAKING]
+        assert {each["source"] for each in breaking} == {Source.COPY, Source.MODELS}
+        assert any('column "quantity" of relation "orders" does not exist' in each["rule"] for each in breaking)
+
+        assert sql(here.practice, "SELECT version_num FROM alembic_version") == ["0003_heartbeats"]
+        assert tuple(columns(here.practice, "orders")) == left.columns
+        assert "customers" not in tables(here.practice)
+        assert left.content_now(here.practice) == left.content
+        kept = ran.fact("kept rows")
+        assert set(kept["kept"]) == {"table customers", "orders.note, customer_id"}
+        text = (here.practice.server / ".runbook" / kept["path"].rpartition("/")[2]).read_text()
+        assert all(str(order["customer"]) in text for order in NEW_CUSTOMERS)
+        runs(here, "2025-12-17-rc1")
+
+
+class TestPartitioned:
+    """A partition of a mapped table was detached, and others are for its rows now."""
+
+    incident = "partitioned"
+
+    def test_only_the_image_goes_back(self, scene: Scene) -> None:
+        """No row was in it, and each that the target may write has a place: schema and rows stay."""
+        here, left = scene
+        before, totals = state(here), rows(here.practice, "daily_totals")
+        assert totals
+        recovery = "migrations additive → image-only schema stays at 0005_totals_by_quarter"
+        ran = planned_and_executed(here, self.incident, recovery)
+        found = decided(ran, Verdict.ADDITIVE)
+        (detached,) = (each for each in found if "DETACH PARTITION" in each["sql"])
+        assert detached["source"] == Source.ROWS
+        assert "other partitions take all that it took; production has no such row now" in detached["rule"]
+
+        now = state(here)
+        for same in ("revision", "schema", "orders", "gate"):
+            assert now[same] == before[same], same
+        assert left.content_now(here.practice) == left.content
+        assert rows(here.practice, "daily_totals") == totals
+        runs(here, "2025-12-17-rc2")
