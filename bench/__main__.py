@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import growth
+from bench import growth, stages
 from bench.ground import Ground
 from bench.measuring import CONTENDERS, RATE, Round, measured
 from bench.table import markdown
@@ -23,10 +23,18 @@ def main() -> int:
     parser.add_argument("--contender", action="append", help="only this one; may be repeated")
     parser.add_argument("--markdown", action="store_true", help="write the tables of docs/performance.md")
     parser.add_argument("--growth", action="store_true", help="only how the suite's own work grows; needs no engine")
+    parser.add_argument("--stages", action="store_true", help="only how long the suite takes to each of its stages")
+    parser.add_argument("--beside", type=Path, metavar="FOLDER", help="with --stages: another checkout, in turn")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round there")
     parser.add_argument("--ansible", type=Path, required=True, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     found: dict[str, Any] = {"measured": _where()}
+    if chosen.stages:
+        _write(f"Measured {found['measured']}, {chosen.rounds} rounds.\n")
+        found["stages"] = stages.measured(chosen.rounds, chosen.beside)
+        _write(stages.markdown(found["stages"]))
+        _keep(found, chosen.json)
+        return 0
     _write(f"Measured {found['measured']}, {chosen.rounds} rounds, {RATE:g} requests a second.\n")
     good = True
     if not chosen.growth:
@@ -42,11 +50,15 @@ def main() -> int:
             ground.take_down()
     found["growth"] = growth.measured()
     _write(growth.markdown(found["growth"]))
-    if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    _keep(found, chosen.json)
     if not chosen.markdown and not chosen.json:
         sys.stderr.write("for the tables alone: --markdown; for every round: --json FILE\n")
     return 0 if good else 1
+
+
+def _keep(found: dict[str, Any], path: Path | None) -> None:
+    if path:
+        path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 def _rounds(incident: str, chosen: argparse.Namespace, ground: Ground) -> list[dict[str, Round]]:

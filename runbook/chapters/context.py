@@ -251,7 +251,7 @@ class Context:
     @cached_property
     def channel(self) -> Channel:
         """The incident channel. Raises SettingsError when its address is missing, or is none."""
-        return self.new_channel()
+        return self.incident.ahead.found(Context.channel, self.new_channel)
 
     def new_channel(self) -> Channel:
         """The incident channel, for a thread of its own. Raises as `channel` does."""

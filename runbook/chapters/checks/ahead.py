@@ -12,13 +12,18 @@ from runbook.chapters.context import Context
 from runbook.chapters.migrating import schema_revisions
 from runbook.chapters.target import pinned_release
 from runbook.errors import RunbookError
+from runbook.incident.executor import Mode
 from runbook.release import Release
 
 
 def gate_and_health(context: Context, meanwhile: Check) -> Check:
     """Begin to look at what chapter 1 looks at whatever the target is; `meanwhile` is what its step looks at."""
-    if context.incident.has_changed_nothing:
-        context.incident.look_ahead(_of_any_target(context))
+    incident = context.incident
+    if incident.has_changed_nothing:
+        # An execution tells people at its first turn, and opens the channel for that.
+        opens = incident.mode is Mode.PLAN and context.settings.announcement
+        looks = {Context.channel: context.new_channel} if opens else {}
+        incident.look_ahead(_of_any_target(context), looks)
     return meanwhile
 
 

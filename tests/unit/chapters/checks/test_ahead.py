@@ -11,7 +11,9 @@ import pytest
 from runbook.actions import Check, Observation
 from runbook.chapters.checks import ahead, compose_files
 from runbook.chapters.configuration import drift
+from runbook.chapters.context import Context
 from runbook.chapters.migrating import schema_revisions
+from runbook.incident.executor import Mode
 from runbook.incident.facts import ReleaseFact
 from runbook.incident.options import Options
 from runbook.settings.database import MigrationSettings
@@ -62,6 +64,18 @@ def test_gate_and_health_at_the_same_time(context: Any) -> None:
     """And the step that begins them goes on with its own look."""
     assert ahead.gate_and_health(context, OWN) is OWN
     assert [taken(context, name).seen.seen for name in ("agree", "commands", "fit")] == ["agree", "commands", "fit"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "announcement", "opened"),
+    [(Mode.PLAN, True, "open"), (Mode.PLAN, None, None), (Mode.EXECUTE, True, None)],
+)
+def test_channel_of_a_plan_is_opened_ahead(context: Any, mode: Mode, announcement: object, opened: object) -> None:
+    """It takes long to load; an execution opens it when it tells people for the first time."""
+    context.incident.mode, context.settings.announcement = mode, announcement
+    context.new_channel = lambda: "open"
+    ahead.gate_and_health(context, OWN)
+    assert taken(context, Context.channel) == opened
 
 
 def test_files_and_schema_at_the_same_time(context: Any) -> None:
