@@ -113,7 +113,7 @@ def _state(context: Context, fact: HalfWay) -> str:
         told = f"{_counted(context, fact)}the database is at {at}, between {began} and {fact.to}, and {what}"
     if fact.missing is None:
         return f"{told}; the target's own schema is not known"
-    return f"{told}; to the target's schema it lacks: {_few(fact.missing)}" if fact.missing else told
+    return f"{told}; against the target's schema, {_few(fact.missing)}" if fact.missing else told
 
 
 def _counted(context: Context, fact: HalfWay) -> str:
