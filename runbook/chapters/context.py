@@ -154,6 +154,7 @@ class Context:
         self.kept = KeptAnswers(incident.journal.path.parent.parent, redactor)
         #: What images that ran said of their migrations, by image id.
         self.asked_images: dict[str, ImageReport] = canary.asked_images if canary else {}
+        self.engine_events.listen()  # by now it is known where the engine is
 
     def _remember(self, known: Remembered | None) -> None:
         """Ask for nothing twice; the incident says where a look begins, and when production may have changed."""
@@ -166,7 +167,6 @@ class Context:
         remembered.unchanged_since = lambda moment: (
             incident.has_changed_nothing and self.engine_events.undisturbed_since(moment)
         )
-        self.engine_events.listen()
 
     @cached_property
     def seen(self) -> "testinfra.host.Host":

@@ -26,7 +26,7 @@ class Compiled(FileSystemBytecodeCache):
 
     def __init__(self, folder: Path = Path(__file__).parent / "__pycache__") -> None:
         # What is compiled depends on this file too.
-        super().__init__(str(folder), f"%s.{Path(__file__).stat().st_mtime_ns}.jinja")
+        super().__init__(str(folder), f"%s.{Path(__file__).stat().st_mtime_ns}.jinjac")
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Keep a template; where that is not possible it is compiled again."""
