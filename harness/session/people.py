@@ -22,6 +22,8 @@ from runbook.text import beginning
 
 #: Characters of why a step stopped that people are told; the record has all.
 _LONGEST_WHY = 500
+#: Seconds for which the announcement waits for the messages before it; the channel may be down.
+_IN_ORDER = 3.0
 
 
 class People:
@@ -67,6 +69,8 @@ class People:
     def _tell_of(self, change: Action, state: str) -> None:
         if state == "begun" and change.scope in (Scope.PRODUCTION, Scope.NOTES):
             self._tell(Turn.STARTED)
+        elif state == "begun" and change.name is ActionName.ANNOUNCE:
+            self._teller.let_arrive(_IN_ORDER)  # it is sent by itself
         elif "emergency" in self._run.kind:
             return  # traffic was held for some seconds
         elif change.name is ActionName.RESUME_TRAFFIC and self._was_resumed(state):

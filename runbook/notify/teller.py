@@ -27,7 +27,7 @@ class _Letter:
 
 
 class Teller:
-    """The messages of one run. No method raises, and none waits but `settle`."""
+    """The messages of one run. No method raises, and none waits but `let_arrive` and `settle`."""
 
     def __init__(self, journal: Journal, open_channel: Callable[[], Channel]) -> None:
         self._journal = journal
@@ -36,6 +36,7 @@ class Teller:
         self._letters: queue.SimpleQueue[_Letter | None] = queue.SimpleQueue()
         self._unsettled: list[_Letter] = []
         self._lock = threading.Lock()
+        self._settled = threading.Condition(self._lock)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._work, name="teller", daemon=True)
 
@@ -50,6 +51,11 @@ class Teller:
         if self._thread.ident is None:
             with signals_blocked():
                 self._thread.start()
+
+    def let_arrive(self, seconds: float) -> None:
+        """Wait, for so many seconds at most, until no message is on its way: what is told next comes behind them."""
+        with self._settled:
+            self._settled.wait_for(lambda: not self._unsettled, seconds)
 
     def settle(self, seconds: float) -> None:
         """Let each message that is on its way be tried once more, for so many seconds in all, and end."""
@@ -90,6 +96,7 @@ class Teller:
             if letter not in self._unsettled:
                 return  # given up already
             self._unsettled.remove(letter)
+            self._settled.notify_all()
             # Under the lock: `settle` waits for it, since the journal is closed behind it.
             self._write(letter, state, **facts)
 

@@ -54,6 +54,29 @@ def test_messages_arrive_in_their_order(tmp_path: Path) -> None:
         assert told(made)[0] == ("started", "begun")
 
 
+def test_what_comes_next_waits_for_what_is_on_its_way(tmp_path: Path) -> None:
+    """Until it has arrived; where it cannot, no longer than was said."""
+
+    def slow(_asked: Asked) -> Reply:
+        time.sleep(0.2)
+        return Reply(200)
+
+    with serving(slow) as server, journal(tmp_path) as made:
+        people = Teller(made, lambda: channel(server.url))
+        people.tell(Turn.STARTED, "", Told("t", "text"))
+        people.let_arrive(10)
+        assert told(made) == [("started", "begun"), ("started", "done")]
+    (tmp_path / "down").mkdir()
+    with journal(tmp_path / "down") as made:
+        people = Teller(made, lambda: channel("http://127.0.0.1:1/"))
+        people.tell(Turn.STARTED, "", Told("t", "text"))
+        began = time.monotonic()
+        people.let_arrive(0.2)
+        assert time.monotonic() - began < 5
+        assert told(made) == [("started", "begun")]
+        people.settle(5)
+
+
 def said_turns(said: list[dict[str, Any]]) -> list[str]:
     return [each["title"] for each in said]
 
