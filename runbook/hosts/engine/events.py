@@ -106,8 +106,7 @@ class EngineEvents:
             self._over.wait(_AGAIN)
 
     def _listen(self, client: Any, notes: Any) -> None:
-        from docker.types import CancellableStream  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to load
-        from docker.utils import convert_filters  # type: ignore[import-untyped]  # noqa: PLC0415 - the same
+        from docker.utils import convert_filters  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to load
 
         asked = {
             "type": ["container"],
@@ -116,8 +115,18 @@ class EngineEvents:
         }
         url = f"{client.base_url}/v{client.api_version}/events"
         answer = client.get(url, params={"filters": convert_filters(asked)}, stream=True, timeout=_QUIET)
-        answer.raise_for_status()
+        try:
+            answer.raise_for_status()
+            self._follow(answer, notes)
+        finally:
+            answer.close()  # its connection belongs to no pool while it is read
+
+    def _follow(self, answer: Any, notes: Any) -> None:
+        from docker.types import CancellableStream  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to load
+
         self._stream = CancellableStream(answer.iter_content(None), answer)
+        if self._over.is_set():
+            return  # closed while it was opened
         self._tell(notes)
         self._stirred.set()  # what happened before it was open
         self._opened = time.monotonic()

@@ -1,5 +1,6 @@
 """Whoever waits is woken by the engine's events, and a stream that is dead changes nothing but the pace."""
 
+import gc
 import signal
 import threading
 import time
@@ -147,6 +148,19 @@ def test_closed_stream_leaves_no_thread_and_says_nothing_more() -> None:
     until(lambda: not any(thread.name == "engine events" and thread.is_alive() for thread in threading.enumerate()))
     assert len(heard.requests) == known
     events.close()
+
+
+def test_closed_while_it_is_opened() -> None:
+    """Whenever that is: the thread ends, and no socket is left open."""
+    engine = FakeEngine()
+    for pause in (0.0, 0.002, 0.005, 0.01, 0.02, 0.05):
+        events = LocalHost(engine.environment, Heard()).engine_events("shop")
+        events.listen()
+        time.sleep(pause)
+        events.close()
+    until(lambda: not any(thread.name == "engine events" and thread.is_alive() for thread in threading.enumerate()))
+    del events
+    gc.collect()  # a socket that was left open is a warning now
 
 
 def test_thread_takes_no_signal() -> None:
