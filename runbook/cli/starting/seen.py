@@ -34,6 +34,8 @@ _FIND = (
     " command -v flask; command -v python3 || command -v python; true"
 )
 _DEADLINE = 20.0
+#: Of a service that ran to its end there is nothing to roll back; one that crashes in a loop is what one comes for.
+_AT_WORK = ("running", "restarting")
 
 
 class _Nobody:
@@ -186,7 +188,7 @@ def _follow_tag(production: Production, seen: Seen, containers: list[Container])
         if follow and re.search(r"TAG|VERSION|RELEASE", variable):
             break
     seen.tag_variable = best[0]
-    there = [name for name in best[1] if any(each.service == name and each.state == "running" for each in containers)]
+    there = [name for name in best[1] if any(each.service == name and each.state in _AT_WORK for each in containers)]
     ports = {
         name: bool(now[name].get("ports") or now[name].get("expose") or now[name].get("healthcheck")) for name in there
     }
