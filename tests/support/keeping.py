@@ -27,7 +27,7 @@ HEADLINES = {
     "offline-refused": "Over: production runs 2025-12-17-rc1 again",
     "partitioned": "Over: production runs 2025-12-17-rc2 again",
     "migrate-on-boot": "Production is held as it is: expected a target that does not migrate",
-    "killed": "Interrupted at: When api and jobs are brought up on the target",
+    "killed": "Interrupted at: When jobs are stopped, and brought up on the target",
     "resumed": "Over: production runs 2025-12-15-rc1 again",
     "full-disk": "Stopped at: When the disk fills up",
 }
