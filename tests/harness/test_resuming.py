@@ -88,17 +88,27 @@ def test_command_that_was_left_at_work_is_waited_for(runbook: Runbook) -> None:
     at_work = "until test -e go; do sleep 0.1; done; echo ended > ended"
     steps.write_text(steps.read_text().replace("sleep 60", at_work))
     runbook.feature("1.feature", MADE, SWITCH, TOLD)
-    ran = runbook.run("features", *EXECUTE, meanwhile=after_file(runbook.server / "pid", signal.SIGKILL))
-    assert not (runbook.server / "ended").exists()
-    assert ran.folder is not None
-    journal = ran.folder / "journal.jsonl"
+
+    def wait_for(kind: str, words: str = "") -> None:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            journals = runbook.folder.glob("reports/[!.]*/journal.jsonl")
+            lines = [line for each in journals for line in each.read_text().splitlines()]
+            if any(f'"kind":"{kind}"' in line.replace(": ", ":") and words in line for line in lines):
+                return
+            time.sleep(0.05)
+
+    def kill(process: int) -> None:
+        wait_for("command began", "test -e go")
+        os.kill(process, signal.SIGKILL)
 
     def let_it_end(_process: int) -> None:
-        until = time.monotonic() + 60
-        while '"kind":"resumed"' not in journal.read_text().replace(" ", "") and time.monotonic() < until:
-            time.sleep(0.05)
+        wait_for("resumed")
         time.sleep(2)  # by then it is waited for
         (runbook.server / "go").touch()
+
+    ran = runbook.run("features", *EXECUTE, meanwhile=kill)
+    assert not (runbook.server / "ended").exists()
 
     again = resumed(runbook, ran, meanwhile=let_it_end)
     assert (runbook.server / "ended").exists()
