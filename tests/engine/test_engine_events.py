@@ -1,6 +1,5 @@
 """The events of a real engine: a container's death, start and health end a pause at once."""
 
-import subprocess
 import threading
 import time
 import uuid
@@ -12,16 +11,12 @@ from rehearsal.images.parts import BASE_IMAGE
 from runbook.actions import Check, Observation
 from runbook.hosts.local import LocalHost
 from runbook.polling import wait_for
+from tests.engine.conftest import docker
 from tests.support.parts import Heard
 
 LONG = 30.0  # seconds, which no test waits for
 PROJECT = f"events-{uuid.uuid4().hex[:6]}"
 HEALTH = ("--health-cmd", "test -e /tmp/well", "--health-interval", "1s", "--health-retries", "1")
-
-
-def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True, timeout=60)
-    return done.stdout.strip()
 
 
 @pytest.fixture
