@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import warnings
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -234,6 +235,8 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     # In our own tests a warning is an error. At 3 a.m. a library's deprecation must not stop a rollback half way.
     config.addinivalue_line("filterwarnings", "ignore")
+    # pytest has put the configured filters in force for the whole session by now, and takes them back at its end.
+    warnings.simplefilter("ignore")
     config.option.disable_warnings = True
     try:
         config.stash[RUN] = run = read_run(config)

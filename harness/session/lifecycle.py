@@ -227,9 +227,17 @@ def host(context: Context) -> "testinfra.host.Host":
     return context.seen
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Print the last lines, the record's path as the very last; leave no empty folder behind a refused run."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_unconfigure(config: pytest.Config) -> Iterator[None]:
+    """Print the last lines, the record's path as the very last, also when another plugin fails in here."""
+    try:
+        return (yield)
+    finally:
+        _last_words(config)
+
+
+def _last_words(config: pytest.Config) -> None:
+    # Leaves no empty folder behind a refused run.
     close_connections()
     run = config.stash.get(RUN, None)
     if run is None:

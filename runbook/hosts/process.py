@@ -107,12 +107,11 @@ class ManagedProcess:
             process = self._process
         if process is None:
             return False
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-            self.wait(_GRACE)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-            self.wait(1)
+        for number, seconds in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, 1.0)):
+            # Without a group it has ended: Ctrl-C at the terminal may come before the process has one of its own.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            self.wait(seconds)
         return True
 
     @property

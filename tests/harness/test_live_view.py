@@ -136,7 +136,8 @@ def test_public_address_is_shown(runbook: Runbook) -> None:
         terminal.until("\N{MULTIPLICATION SIGN}")
         terminal.interrupt()
         terminal.finish()
-    assert re.search(r"answered 0 of \d+ probes well; it is DOWN now; users were without service", terminal.text)
+    told = r"answered 0 of \d+ probes well; it is DOWN now; users were without service"
+    assert re.search(told, terminal.text), terminal.text
 
 
 def test_ctrl_c_leaves_the_terminal_as_it_was(runbook: Runbook) -> None:

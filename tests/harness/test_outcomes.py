@@ -162,6 +162,39 @@ def test_warning_of_a_library_does_not_stop_a_rollback(runbook: Runbook) -> None
     assert ran.exit_code == 0, ran.terminal
 
 
+_AT_BOTH_ENDS = """
+import warnings
+
+import pytest
+
+def pytest_sessionstart():
+    warnings.warn("a library is deprecated", DeprecationWarning)
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure():
+    raise RuntimeError("a plugin's own fault")
+"""
+
+
+def test_plugin_that_warns_or_fails_at_the_ends_of_a_run_hides_nothing(runbook: Runbook) -> None:
+    """A warning between scenarios is no error, and the last lines are there also when another plugin fails last."""
+    with (runbook.folder / "steps.py").open("a") as file:
+        file.write(_AT_BOTH_ENDS)
+    runbook.feature("1.feature", GOOD)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *EXECUTE, "--allow-unused"],
+        cwd=runbook.folder,
+        env=runbook.environment,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1] == str(runbook.records[-1] / "record.html"), done.stdout + done.stderr
+    assert "PASSED: no changes were made to production" in done.stdout
+    assert "a plugin's own fault" in done.stderr
+
+
 def test_first_failure_can_end_the_run(runbook: Runbook) -> None:
     """With -x the run ends at the first failure, with its journal closed as failed."""
     ran = runbook.feature("1.feature", FAILING, GOOD).run(*EXECUTE, "-x")

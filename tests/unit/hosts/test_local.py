@@ -407,3 +407,16 @@ def test_nothing_begins_after_it_was_stopped(tmp_path: Path) -> None:
             started.begin()
     time.sleep(0.2)
     assert not (tmp_path / "begun").exists()
+
+
+def test_process_that_ended_before_it_had_a_group_is_collected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C at the terminal may end a process that is in the run's own group still: then no group takes a signal."""
+
+    def no_group(_group: int, _number: int) -> None:
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "killpg", no_group)
+    with ManagedProcess(("true",), os.environ, None, None) as started:
+        started.begin()
+        assert started.stop()
+        assert started.exit_code == 0
