@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,7 @@ from rehearsal.practice_production import PracticeProduction
 from tests.engine.conftest import ROOT, docker
 
 BASE = "rollback-runbook/base:bookworm"
-STRANGER = "somebody-elses"
+STRANGER = f"somebody-elses-{uuid.uuid4().hex[:6]}"
 
 
 @pytest.fixture
