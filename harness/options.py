@@ -238,6 +238,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # pytest has put the configured filters in force for the whole session by now, and takes them back at its end.
     warnings.simplefilter("ignore")
     config.option.disable_warnings = True
+    # pytest's own looks into the file of every module that is loaded: half a second in which users may be waiting.
+    if config.option.tbstyle == "auto":
+        config.option.tbstyle = "native"
     try:
         config.stash[RUN] = run = read_run(config)
         take_own_chapters(config, run.settings, (run.settings_file or Path()).absolute().parent)

@@ -1,11 +1,13 @@
 """Runs pytest in forked children, so that a test of the harness does not wait for imports: `python -m …zygote`.
 
 Each line of its standard input is a request in JSON; it answers with the child's process id, then its exit code.
-What a child sees of pytest, its plugins and ours is what `python -m pytest` would see: only libraries are loaded here.
+What a child sees of pytest and of all plugins is what `python -m pytest` would see: loaded here are only libraries, and
+modules of the product that do nothing when they are imported.
 """
 
 import contextlib
 import gc
+import importlib
 import io
 import json
 import os
@@ -15,12 +17,18 @@ import tempfile
 import traceback
 from pathlib import Path
 
-import apprise  # noqa: F401 - loaded for the children
+import apprise
+import docker  # noqa: F401 - loaded for the children
 import gherkin.parser  # noqa: F401 - the same
 import parse_type  # noqa: F401 - the same
 import pytest
+import yaml  # noqa: F401 - the same
 
-import runbook.chapters.context  # noqa: F401 - the same
+import runbook.chapters.context
+import runbook.chapters.strategy
+import runbook.hosts.engine.transport
+import runbook.report.plan.plan_file
+import runbook.settings.loading.loader  # noqa: F401 - the same, all five
 from runbook.report.archive import index_page
 from runbook.report.page import templating
 
@@ -58,6 +66,9 @@ def _load_plugins() -> None:
     """Let pytest load the plugins that are installed, as it does in each run: in a run that only lists its marks."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()), contextlib.chdir(folder):
         pytest.main(["--markers", "-p", "no:hypothesispytest", "-c", os.devnull])
+    # Only now: it brings anyio, of which pytest loads a plugin.
+    importlib.import_module("httpcore")
+    apprise.Apprise().add("json://localhost")  # loads its own plugins
 
 
 def _compile_templates() -> None:

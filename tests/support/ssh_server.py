@@ -89,6 +89,8 @@ def ssh_server(folder: Path, *more: str) -> Iterator[SshServer]:
     lines = (
         f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {folder}/host_key", "PidFile none", "UsePAM no",
         f"AuthorizedKeysFile {folder}/authorized_keys", "StrictModes no", "PasswordAuthentication no", *more,
+        # What this user's own shell reads at its start may take a while, each time, and say anything.
+        f"SetEnv HOME={folder}",
     )  # fmt: skip
     (folder / "sshd_config").write_text("\n".join(lines) + "\n")
     if os.getuid() == 0:
