@@ -32,12 +32,19 @@ _STARTER = (
 _CLEAN = 'exec env -i "PATH=$PATH" sh -c "$0" runbook "$1"'
 
 # Not timeout(1) alone is told to stop: a signal at the moment of its fork would end it, and leave its child at work.
+# Before it has its group it may be the shell's own copy still, which swallows a signal: so it is told again.
 _RUNNER = """\
 told() {{ printf '\\n%s %s\\n' {mark} "$1" >&2; exit 0; }}
 {exports}
 {folder}command -v -- {program} >/dev/null 2>&1 || told missing
 exec 3<&0
-stop() {{ kill -s TERM "$c" 2>/dev/null; kill -s TERM -- "-$c" 2>/dev/null; }}
+stop() {{
+for i in 1 2 3; do
+kill -s TERM -- "-$c" 2>/dev/null && return
+kill -s TERM "$c" 2>/dev/null || return
+sleep 1
+done
+}}
 trap 'x=1; [ -z "$c" ] || stop' TERM HUP
 x= c=
 {given}timeout -k {killed_after} {deadline} {argv} {redirected}3<&- & c=$!

@@ -185,7 +185,10 @@ def test_sign_of_life(server: SshServer, monkeypatch: pytest.MonkeyPatch) -> Non
             time.sleep(0.1)
         assert connection.ask("echo yes") == b"yes\n"
         assert connection.made == 1
-    assert subprocess.run(["pgrep", "-f", "^timeout 0.5 cat"], capture_output=True, check=False).stdout == b""
+    until = time.monotonic() + 20
+    while subprocess.run(["pgrep", "-f", "^timeout 0.5 cat"], capture_output=True, check=False).stdout:
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def test_folder_of_a_run_that_was_killed_is_removed(server: SshServer, monkeypatch: pytest.MonkeyPatch) -> None:

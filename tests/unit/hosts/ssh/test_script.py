@@ -3,6 +3,7 @@
 import base64
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -94,6 +95,16 @@ def test_what_heeds_no_signal_is_killed_with_its_group() -> None:
     done = run(script.message(command, {"PATH": "/usr/bin:/bin"}, MARK))
     assert script.ended(done.stderr, MARK) == script.Ended(None, "stopped")
     assert subprocess.run(["pgrep", "-f", "^sleep 4722$"], capture_output=True, check=False).stdout == b""
+
+
+def test_signal_that_is_lost_at_the_start_is_sent_again(tmp_path: Path) -> None:
+    """What is to become timeout(1) has no group yet, and swallows what it is told."""
+    slow = tmp_path / "timeout"
+    slow.write_text('#!/bin/sh\ntrap : TERM\nsleep 0.5\ntrap - TERM\nexec /usr/bin/timeout "$@"\n')
+    slow.chmod(0o755)
+    done = run(script.message(Command(("sleep", "4733"), 60), {"PATH": f"{tmp_path}:/usr/bin:/bin"}, MARK))
+    assert script.ended(done.stderr, MARK) == script.Ended(None, "stopped")
+    assert subprocess.run(["pgrep", "-f", "^sleep 4733$"], capture_output=True, check=False).stdout == b""
 
 
 def test_deadline_goes_with_it() -> None:
