@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook.actions import LeftOut
-from runbook.incident.facts import Facts, Strategy
+from runbook.incident.facts import Facts, HalfWay, Strategy
 from runbook.journal.journal import Entry
 from runbook.report.next_command import Next, gate_in_words, next_command
 from runbook.report.step_digest import in_short
@@ -79,16 +79,16 @@ def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], following: 
     if not closed:
         yield ToDo("The run never closed its journal: its lock may be left. Whoever goes on takes it over.")
     stopped = [step for step in in_short(entries) if step.stopped]
+    ways = list(_ways(Facts.of(entries, ("half way",)).half_way))
     for step in stopped:
-        helps = f" What helps: {step.next_step}." if step.next_step else ""
+        helps = f" What helps: {step.next_step}." if step.next_step and not ways else ""
         yield ToDo(f"It stopped at “{step.keyword} {step.text}”.{helps}")
-    if following is None:
+    yield from ways
+    if following is None or ways:
         return
     following = following.going_on
     by_itself = any(step.outcome != "interrupted" for step in stopped)
-    half_way = Facts.of(entries, ("half way",)).half_way
-    back = half_way is not None and following.command == half_way.way_back
-    if (closed and not closed.get("changes_made") and by_itself) or back:
+    if closed and not closed.get("changes_made") and by_itself:
         yield ToDo(f"{following.why[0].upper()}{following.why[1:]}:", following.command)
         return
     remaining = [name for item in closed.get("remaining", []) if (name := _name(item)) not in _of_other_ways(entries)]
@@ -96,6 +96,22 @@ def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], following: 
         more = f" and {len(remaining) - _NAMED} more" if len(remaining) > _NAMED else ""
         left = f": {', '.join(remaining[:_NAMED])}{more}" if remaining else ""
         yield ToDo(f"Go on with what is left{left}. What is done already is not done twice.", following.command)
+
+
+def _ways(half_way: HalfWay | None) -> Iterator[ToDo]:
+    """On and back from where a migration stopped, in the order in which they may be taken."""
+    if half_way is None or not half_way.way_on:
+        return
+    as_before = f"to how all was before the {half_way.direction}"
+    if half_way.stands_between:
+        if half_way.way_back:
+            yield ToDo(f"The way back first, {as_before}:", half_way.way_back)
+        yield ToDo("Then mend what stopped it, and go on:", half_way.way_on)
+        return
+    yield ToDo("The way on, once what stopped it is mended:", half_way.way_on)
+    if half_way.way_back:
+        to = "to the release that failed" if half_way.untouched else as_before
+        yield ToDo(f"Or the way back, {to}:", half_way.way_back)
 
 
 def _name(item: object) -> str:

@@ -440,9 +440,43 @@ def test_rows_that_were_kept_are_put_back() -> None:
     assert told.endswith(" It has not: a.c: no key. psql")
 
 
-@pytest.mark.parametrize(("at", "typed"), [("r3", "pytest features -m restore"), ("r2", "pytest features --resume")])
-def test_from_half_way_nothing_goes_on(at: str, typed: str) -> None:
-    """At no revision all is brought back first; between two revisions it is gone on with."""
-    fact = {"direction": "downgrade", "revisions": [at], "began": ["r3"], "to": "r1", "changed": ["x is gone"]}
-    journal = Journal(typed=["pytest", "features"]).fact("half way", fact | {"way_back": "pytest features -m restore"})
-    assert any(typed in each for each in closed(journal, "failed", remaining=["f::Later"]))
+FORTH, BACK = "pytest features --resume", "pytest features -m restore"
+
+
+@pytest.mark.parametrize(
+    ("at", "changed", "ways"),
+    [
+        pytest.param(
+            "r3",
+            ["x is gone"],
+            [
+                f"The way back first, to how all was before the downgrade: {BACK}",
+                f"Then mend what stopped it, and go on: {FORTH}",
+            ],
+            id="at no revision",
+        ),
+        pytest.param(
+            "r2",
+            ["x is gone"],
+            [
+                f"The way on, once what stopped it is mended: {FORTH}",
+                f"Or the way back, to how all was before the downgrade: {BACK}",
+            ],
+            id="between two revisions",
+        ),
+        pytest.param(
+            "r3",
+            [],
+            [
+                f"The way on, once what stopped it is mended: {FORTH}",
+                f"Or the way back, to the release that failed: {BACK}",
+            ],
+            id="untouched",
+        ),
+    ],
+)
+def test_ways_from_where_a_migration_stopped(at: str, changed: list[str], ways: list[str]) -> None:
+    """Both are told in the order in which they may be taken, with what to type, and nothing else is gone on with."""
+    fact = {"direction": "downgrade", "revisions": [at], "began": ["r3"], "to": "r1", "changed": changed}
+    journal = Journal(typed=["pytest", "features"]).fact("half way", fact | {"way_on": FORTH, "way_back": BACK})
+    assert closed(journal, "failed", remaining=["f::Later"]) == ways
