@@ -57,7 +57,7 @@ Feature: 2. Roll back the application version
     And api is started on the target beside the failed release
     And jobs are stopped, and brought up on the target
     Then the target has as many containers as the failed release, on the pinned digests
-    And every container of the target stays healthy
+    And every container of the target is healthy
 
   @switch:beside @needs:target-beside @provides:target-proven
   Scenario: The target passes the smoke test beside the failed release
@@ -78,6 +78,7 @@ Feature: 2. Roll back the application version
   @switch:beside @needs:target-in-place @provides:rolled-back
   Scenario: Nothing of the failed release is left
     Given the pinned target
+    And every container of the target stays healthy
     When the failed containers of api are removed
     Then every api and jobs container runs the pinned digest
     And no other service was recreated

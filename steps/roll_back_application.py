@@ -139,9 +139,14 @@ def as_many_on_digest(context: Context) -> Check:
     return beside.as_many_on_digest(context)
 
 
-@then("every container of the target stays healthy")
+@then("every container of the target is healthy")
+def target_healthy(context: Context) -> Check:
+    return beside.health_of_target(context).check_healthy_now()
+
+
+@given("every container of the target stays healthy")
 def target_stays_healthy(context: Context) -> Check:
-    return beside.health_of_target(context).check_containers_healthy()
+    return beside.staying_healthy(context)
 
 
 @then("/healthz answers at every api container of the target")

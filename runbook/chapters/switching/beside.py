@@ -82,6 +82,14 @@ def health_of_target(context: Context) -> Health:
     return context.health.of(lambda each: each.service in others or pair.is_target(each))
 
 
+def staying_healthy(context: Context) -> Check:
+    """That the target's containers stay healthy for their time, which counts from when they were first seen so.
+
+    Users meet them by then: for a release that fails, waiting beside it would be the longer outage.
+    """
+    return health_of_target(context).check_containers_healthy("users meet it: traffic is open")
+
+
 def holding(context: Context) -> Action:
     """The change that makes requests wait, or refuses them where the gate cannot hold; nothing once nobody is left."""
     pair, meanwhile = pair_of(context), switchover_of(context).meanwhile
