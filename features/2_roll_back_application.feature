@@ -74,11 +74,11 @@ Feature: 2. Roll back the application version
     And traffic is let on to the target
     Then the traffic gate is open
     And the public address serves the target
+    And every container of the target stays healthy
 
   @switch:beside @needs:target-in-place @provides:rolled-back
   Scenario: Nothing of the failed release is left
     Given the pinned target
-    And every container of the target stays healthy
     When the failed containers of api are removed
     Then every api and jobs container runs the pinned digest
     And no other service was recreated

@@ -144,7 +144,7 @@ def target_healthy(context: Context) -> Check:
     return beside.health_of_target(context).check_healthy_now()
 
 
-@given("every container of the target stays healthy")
+@then("every container of the target stays healthy")
 def target_stays_healthy(context: Context) -> Check:
     return beside.staying_healthy(context)
 
