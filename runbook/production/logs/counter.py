@@ -72,6 +72,9 @@ class ErrorCounter:
         self._awaiting: set[str] = set()
         #: The signatures of lines that differ in numbers alone, and whether they are errors.
         self._remembered: dict[tuple[str, bytes], tuple[tuple[str, ...], bool]] = {}
+        #: Lines within a traceback, with the indent of its head, that are no error and do not end it, to the byte: a
+        #: release that fails each request writes the same stack again and again.
+        self._within: set[tuple[int | None, bytes]] = set()
         self._rest = b""
 
     def feed(self, piece: bytes) -> None:
@@ -112,7 +115,11 @@ class ErrorCounter:
 
     def _look(self, name: str, raw: bytes, at: int, looked: "_Looked") -> None:
         container, line = self._containers[name], _said(raw)
+        within = (container.indent, line) if name in self._awaiting else None
         text = line.decode("utf-8", errors="replace")
+        if within in self._within:
+            container.passed_over(text)
+            return
         indented = line[:1].isspace()
         key = None
         if not (indented or name in self._awaiting or _NUMBERED.search(line)):
@@ -128,6 +135,10 @@ class ErrorCounter:
         signatures = tuple(self._signatures(name, errors))
         self.counts.update(signatures)
         (self._awaiting.add if container.awaits else self._awaiting.discard)(name)
+        # A frame's meaning hangs on the line before it.
+        plain = within and not errors and container.indent == within[0] and b" at " not in line
+        if within and plain and len(self._within) < _MOST_REMEMBERED:
+            self._within.add(within)
         if key and not container.awaits and len(self._remembered) < _MOST_REMEMBERED:
             self._remembered[key] = signatures, bool(errors)
 

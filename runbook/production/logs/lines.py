@@ -65,6 +65,11 @@ class LinesOfOne:
         """Tell whether a traceback has begun, and its last line has not come."""
         return self._last_awaited is not None
 
+    @property
+    def indent(self) -> int | None:
+        """How far the head of that traceback is indented; None without one."""
+        return self._last_awaited
+
     def passed_over(self, line: str | None) -> None:
         """Take a line that is known to be no error and no part of a traceback; None for one that is an error."""
         if line is None:
