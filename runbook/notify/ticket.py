@@ -33,7 +33,7 @@ def _to_do(facts: Facts, restore_point: str, markup: Markup) -> list[str]:
         mend = "To do: find the cause, and reconcile what the failed release wrote with what should be there."
         return [
             mend,
-            *(["What its migrations destroyed is in the restore point alone:", "", *losses, ""] if losses else []),
+            *(["What its migrations destroyed is in the restore point:", "", *losses, ""] if losses else []),
         ]
     to_do = "To do: find the cause, ship a forward-fix under a new tag, and let its post-deploy validation pass."
     if facts.strategy is Strategy.BRIDGE and facts.bridge:
@@ -41,7 +41,7 @@ def _to_do(facts: Facts, restore_point: str, markup: Markup) -> list[str]:
     if (facts.strategy is not Strategy.DOWNGRADE and not restore_point) or facts.loss == ():
         return [to_do]
     losses = losses or ["- see the record of the run that took it"]
-    drift = "Reconcile the data drift: the downgrade destroyed what only the restore point has:"
+    drift = "Reconcile the data drift: the restore point has what the downgrade destroyed:"
     return [to_do, drift, "", *losses, ""]
 
 

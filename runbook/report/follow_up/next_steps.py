@@ -137,4 +137,7 @@ def _checks(entries: Sequence[Entry]) -> Iterator[ToDo]:
         yield ToDo(f"{stands} The ticket lists the rows to mend before.")
     losses = "; ".join(facts.loss or ())
     if facts.strategy in (Strategy.DOWNGRADE, Strategy.FORWARD_FIX) and losses and facts.restore_point:
-        yield ToDo(f"Reconcile the data: what the {facts.strategy} destroyed is in the restore point alone ({losses}).")
+        alone = "" if facts.kept_rows and facts.kept_rows.kept else " alone"
+        yield ToDo(
+            f"Reconcile the data: what the {facts.strategy} destroyed is in the restore point{alone} ({losses})."
+        )

@@ -435,7 +435,10 @@ def test_application_that_was_started_behind_a_restore() -> None:
 def test_rows_that_were_kept_are_put_back() -> None:
     """What the downgrade destroyed, what of it is kept elsewhere, and the command."""
     fact = {"path": "/r", "sha256": "0" * 64, "kept": ["a.b"], "left_out": ["a.c: no key"], "put_back": "psql"}
-    (told,) = closed(Journal().fact("kept rows", fact), "passed")
+    journal = Journal().fact("strategy", "downgrade").fact("loss", ["column a.b: 2 rows"])
+    journal.fact("restore point", {"path": "/srv/i-1.dump", "size": 2, "sha256": "11"})
+    told, drift = closed(journal.fact("kept rows", fact), "passed")
+    assert drift == "Reconcile the data: what the downgrade destroyed is in the restore point (column a.b: 2 rows)."
     assert told.startswith("When the forward-fix has migrated the schema, put back what the downgrade destroyed: a.b.")
     assert told.endswith(" It has not: a.c: no key. psql")
 
