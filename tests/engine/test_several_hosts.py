@@ -82,9 +82,11 @@ def test_it_stops_at_the_second_and_goes_on_there(tmp_path: Path) -> None:
         assert all(f"production on {host} now:" in stopped.terminal for host in HOSTS)
         _database(here, "start")
         assert stopped.folder is not None
+        resume = ("--resume", stopped.folder.name, "--execute", here.practice.name)
         # The errors of that time stand in the logs of the target's containers; who took the database away knows why.
-        word = ("--override", "5.3.2@shop-2", "--because", "its database was away for a while")
-        resumed = here.run("--resume", stopped.folder.name, *word, "--execute", here.practice.name)
+        assert here.run(*resume).exit_code == 1
+        assert set(tags(here).values()) == {LIVE, FAILED}
+        resumed = here.run(*resume, "--override", "5.3.2@shop-2", "--because", "its database was away for a while")
         resumed.folder = stopped.folder
         assert resumed.exit_code == 0, resumed.terminal
         assert set(tags(here).values()) == {LIVE}
