@@ -10,6 +10,7 @@ import json
 import os
 import threading
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from runbook.journal.verify import verify
 from runbook.secrets.redactor import Redactor
 from runbook.secrets.selftest import refuse_leaks
 
-__all__ = ["FORMAT", "RESERVED", "Entry", "Journal", "utc_now"]
+__all__ = ["FORMAT", "RESERVED", "Entry", "Journal", "newest_run", "utc_now"]
 
 #: Kept free beside the journal, in bytes: on a full disk the record can still be closed, and its page written.
 RESERVED = 4 * 1024 * 1024
@@ -141,6 +142,12 @@ class Journal:
         self.make_room()
         os.fsync(self._file)
         self._let_go()
+
+
+def newest_run(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The entries of the newest run of an incident: from its last `resumed` on, or all."""
+    begun = max((n for n, entry in enumerate(entries) if entry["kind"] == "resumed"), default=0)
+    return entries[begun:]
 
 
 def _close_all(files: list[int]) -> None:

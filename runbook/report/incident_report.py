@@ -9,7 +9,7 @@ from typing import Any
 from runbook.actions import Outcome
 from runbook.clock import seconds_between
 from runbook.incident.facts import Facts, Strategy
-from runbook.journal.journal import Entry
+from runbook.journal.journal import Entry, newest_run
 from runbook.journal.of_host import entries_of, hosts_of
 from runbook.report.downtime import Downtime, Probed, known_whole, measured, still_out, without_service
 from runbook.report.next_command import next_command
@@ -273,8 +273,7 @@ class IncidentReport:
 
 def _of_newest_run(entries: Sequence[Entry]) -> Facts:
     """The facts; those that each run finds for itself from the newest run alone."""
-    facts, begun = Facts.of(entries), max((n for n, e in enumerate(entries) if e["kind"] == "resumed"), default=0)
-    newest = Facts.of(entries[begun:], ("after", "running"))
+    facts, newest = Facts.of(entries), Facts.of(newest_run(entries), ("after", "running"))
     facts.after, facts.running = newest.after, newest.running
     return facts
 

@@ -11,7 +11,7 @@ from typing import Any
 from runbook.actions import ActionName
 from runbook.command_hints import command, invocation, mark_of, option_words
 from runbook.incident.facts import Facts
-from runbook.journal.journal import Entry
+from runbook.journal.journal import Entry, newest_run
 from runbook.journal.of_host import entries_of, hosts_of
 from runbook.report.production_view import closing_of, gate, waiting_of
 from runbook.report.step_digest import in_short
@@ -87,22 +87,22 @@ class _Told:
     def __init__(self, entries: Sequence[Entry]) -> None:
         self._entries = entries
         self._opened = entries[0]
-        begun = [entry for entry in entries if entry["kind"] in ("opened", "resumed")]
-        self._abandons = bool(begun[-1].get("abandons"))
-        self._asked: Mapping[str, Any] = begun[-1].get("asked_for") or {}
+        newest = newest_run(entries)
+        self._abandons = bool(newest[0].get("abandons"))
+        self._asked: Mapping[str, Any] = newest[0].get("asked_for") or {}
         self._closed = entries[-1] if entries[-1]["kind"] == "closed" else {}
         self._outcome = str(self._closed.get("outcome", "interrupted"))
         self._project = str(self._opened.get("project", ""))
         self._execute = ("--execute", self._project)
-        self._facts, newest_run = Facts.of(entries), Facts.of(entries[entries.index(begun[-1]) :])
+        self._facts, facts_now = Facts.of(entries), Facts.of(newest)
         #: Where no `--resume` leads on any more: why, and the options of a plan that would.
-        self._anew = newest_run.begin_anew
+        self._anew = facts_now.begin_anew
         mark = mark_of(str(self._opened.get("type", "")))
         self._marks = ("-m", mark) if mark else ()
-        found = newest_run.half_way
+        found = facts_now.half_way
         #: Where a migration stopped at no revision, from which none goes on.
         self._half_way = found if found and found.stands_between and found.way_back else None
-        self._decided = [option for options in newest_run.undecided.values() for option in options]
+        self._decided = [option for options in facts_now.undecided.values() for option in options]
 
     def of_validation(self) -> Next | None:
         """Before a deploy the question is asked again; what does not pass after a deploy is to be rolled back."""

@@ -73,24 +73,39 @@ def test_held_gate_is_proved(fresh: Rehearsed) -> None:
     assert all(each.endswith("lets a request wait; the gate is held") for each in seen), seen
 
 
-def test_container_that_does_not_stay_healthy_is_met_by_users(fresh: Rehearsed) -> None:
-    """Behind the opening the run fails as by a failed last look, says that traffic is open, and goes on from there."""
+@pytest.mark.parametrize(
+    ("options", "step", "headline"),
+    [
+        pytest.param((), "every container of the target stays healthy", "Stopped at", id="beside"),
+        pytest.param(
+            ("--close-gate-first",),
+            "every api and jobs container stays healthy",
+            "Not as it was to be",
+            id="behind-closed-gate",
+        ),
+    ],
+)
+def test_container_that_does_not_stay_healthy_is_met_by_users(
+    fresh: Rehearsed, options: tuple[str, ...], step: str, headline: str
+) -> None:
+    """Behind the opening the run fails, says that traffic is open, and goes on from there."""
     jobs = f"{fresh.practice.name}-jobs-1"
     moment = json.dumps(["the public address serves the target", ["docker", "stop", "--time", "0", jobs]])
-    options = ("-p", "tests.engine.meddler", "--close-gate-first")
-    ran = fresh.run(*execute(fresh, *options), environment={MEDDLE: moment})
+    ran = fresh.run(*execute(fresh, "-p", "tests.engine.meddler", *options), environment={MEDDLE: moment})
     assert ran.exit_code == 1, ran.terminal
     assert ran.folder is not None
     told = " ".join(ran.terminal.split())
-    assert "stopped at: Then every api and jobs container stays healthy" in told
+    assert f"Then {step}" in told
     assert "users meet it: traffic is open" in told
     assert "gate open (traffic is served)" in told
-    assert "Not as it was to be" in (ran.folder / "record.html").read_text().partition("</header>")[0]
+    assert headline in (ran.folder / "record.html").read_text().partition("</header>")[0]
+    assert "--abandon" not in told, "nothing of the failed release serves any more"
     docker("start", jobs)
     turned = len(ran.of_kind("action"))
     finished = fresh.run(*execute(fresh, "--resume", ran.folder.name))
     assert finished.exit_code == 0, finished.terminal
-    assert not [e for e in ran.of_kind("action")[turned:] if "traffic" in e["action"]]
+    again = [e for e in ran.of_kind("action")[turned:] if "traffic" in e["action"]]
+    assert {e["state"] for e in again} <= {"already so"}, again
 
 
 def test_end_is_that_behind_the_gate(kills: Campaign, fresh: Rehearsed) -> None:

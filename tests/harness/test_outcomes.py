@@ -16,6 +16,15 @@ AFTER = scenario("After", "Given something to begin with", tags="@after:never")
 EXECUTE = ("features", "--execute", "shop")
 
 
+def as_people_do(runbook: Runbook) -> "subprocess.CompletedProcess[str]":
+    """Start the run as `python -m pytest`."""
+    argv = [sys.executable, "-m", "pytest", *EXECUTE, "--allow-unused"]
+    folder, variables = runbook.folder, runbook.environment
+    return subprocess.run(
+        argv, cwd=folder, env=variables, capture_output=True, text=True, timeout=DEADLINE, check=False
+    )
+
+
 def test_good_run_passes(runbook: Runbook) -> None:
     """A run in which everything is so exits 0, closes its journal as passed, and leaves a page."""
     ran = runbook.feature("1.feature", GOOD).run(*EXECUTE)
@@ -37,15 +46,7 @@ def test_command_line_behaves_like_our_forked_runs(runbook: Runbook) -> None:
     """`python -m pytest`, as people start it, ends like the runs of these tests."""
     runbook.feature("1.feature", GOOD, FAILING)
     forked = runbook.run(*EXECUTE)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *EXECUTE, "--allow-unused"],
-        cwd=runbook.folder,
-        env=runbook.environment,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-    )
+    done = as_people_do(runbook)
     assert (done.returncode, done.stderr) == (forked.exit_code, "")
     assert len(done.stdout.splitlines()) == len(forked.lines)
     assert done.stdout.splitlines()[-1] == str(runbook.records[-1] / "record.html")
@@ -181,15 +182,7 @@ def test_plugin_that_warns_or_fails_at_the_ends_of_a_run_hides_nothing(runbook: 
     with (runbook.folder / "steps.py").open("a") as file:
         file.write(_AT_BOTH_ENDS)
     runbook.feature("1.feature", GOOD)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *EXECUTE, "--allow-unused"],
-        cwd=runbook.folder,
-        env=runbook.environment,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-    )
+    done = as_people_do(runbook)
     assert done.stdout.splitlines()[-1] == str(runbook.records[-1] / "record.html"), done.stdout + done.stderr
     assert "PASSED: no changes were made to production" in done.stdout
     assert "a plugin's own fault" in done.stderr

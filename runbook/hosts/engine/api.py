@@ -1,5 +1,6 @@
 """The Docker engine, asked through its API: each look has a deadline, is on record, and changes nothing."""
 
+import io
 import shlex
 import struct
 import threading
@@ -19,8 +20,6 @@ if TYPE_CHECKING:  # it loads the SDK, which takes longer than a look
 
 _Found = TypeVar("_Found")
 _CHUNK = 64 << 10  # bytes
-# Engine API, "Stream format": a byte for the stream, three of nothing, four for the length; the payload follows.
-_HEAD = struct.Struct(">B3xL")
 _MOST_OBJECTS = 10_000
 _OF_THE_ENGINE = 3  # the stream of the engine's own errors
 _SAID = 200  # characters of the engine's own words
@@ -314,32 +313,16 @@ def _raw(stream: Any) -> Iterator[bytes]:
 
 
 def _framed(stream: Any) -> Iterator[bytes]:
-    # The payloads of `_frames` in large pieces, since each line of a log has a frame of its own.
-    rest, left = b"", 0  # what is not a whole head yet, and how much of the frame is to come
-    while piece := stream.read(_CHUNK):
-        piece, at, payloads = rest + piece, 0, []
-        while left or at + _HEAD.size <= len(piece):
-            if not left:
-                kind, left = _HEAD.unpack_from(piece, at)
-                at += _HEAD.size
-                if kind == _OF_THE_ENGINE:
-                    said = piece[at : at + left] + stream.read(_CHUNK)
-                    raise _TornError(said[: min(left, _CHUNK)].decode("utf-8", errors="replace"))
-            payload = piece[at : at + left]
-            payloads.append(payload)
-            at += len(payload)
-            left -= len(payload)
-            if left:
-                break
-        rest = piece[at:]
-        yield b"".join(payloads)
-    if rest or left:
-        raise ValueError("a frame that breaks off")
+    return (chunk for _, chunk in _frames(stream))
 
 
-def _frames(stream: Any) -> Iterator[tuple[int, bytes]]:
-    while header := stream.read(_HEAD.size):
-        kind, left = _HEAD.unpack(header)
+def _frames(raw: Any) -> Iterator[tuple[int, bytes]]:
+    # Engine API, "Stream format": a byte for the stream, three of nothing, four for the length, and the payload. Each
+    # line of a log has a frame of its own, so it is read ahead.
+    raw.auto_close = False  # a reader that finds it closed at its end raises; whoever asked closes it
+    stream = io.BufferedReader(raw, _CHUNK)
+    while header := stream.read(8):
+        kind, left = struct.unpack(">B3xL", header)
         if kind == _OF_THE_ENGINE:
             raise _TornError(bytes(stream.read(min(left, _CHUNK))).decode("utf-8", errors="replace"))
         while left:

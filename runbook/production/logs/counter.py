@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import re2  # type: ignore[import-untyped]
 
 from runbook.production.logs.levels import without_escape_codes
-from runbook.production.logs.lines import LinesOfOne
+from runbook.production.logs.lines import LinesOfOne, has_frame
 
 # What differs between two occurrences of one error.
 _VARIABLE = (
@@ -72,8 +72,8 @@ class ErrorCounter:
         self._awaiting: set[str] = set()
         #: The signatures of lines that differ in numbers alone, and whether they are errors.
         self._remembered: dict[tuple[str, bytes], tuple[tuple[str, ...], bool]] = {}
-        #: Lines within a traceback, with the indent of its head, that are no error and do not end it, to the byte: a
-        #: release that fails each request writes the same stack again and again.
+        #: Lines within a traceback, with the indent of its head, that are no error whatever stands before them, and do
+        #: not end it, to the byte: a release that fails each request writes the same stack again and again.
         self._within: set[tuple[int | None, bytes]] = set()
         self._rest = b""
 
@@ -135,8 +135,7 @@ class ErrorCounter:
         signatures = tuple(self._signatures(name, errors))
         self.counts.update(signatures)
         (self._awaiting.add if container.awaits else self._awaiting.discard)(name)
-        # A frame's meaning hangs on the line before it.
-        plain = within and not errors and container.indent == within[0] and b" at " not in line
+        plain = within and not errors and container.indent == within[0] and not has_frame(text)
         if within and plain and len(self._within) < _MOST_REMEMBERED:
             self._within.add(within)
         if key and not container.awaits and len(self._remembered) < _MOST_REMEMBERED:

@@ -122,6 +122,15 @@ def is_error(line: str) -> bool:
     return _ERROR_FIELD.search(said) is not None and not _MILD.search(said)
 
 
+def has_frame(line: str) -> bool:
+    """Tell whether there is a stack frame of Java, Node or .NET in a line: its meaning hangs on the line before.
+
+    >>> has_frame("  at handler (app.js:3:1)")
+    True
+    """
+    return any(_FRAME.match(part) for part in without_escape_codes(line).splitlines())
+
+
 def _is_thrown(line: str) -> bool:
     # The line before stack frames of Java, Node and .NET names what was thrown.
     said = line.strip()

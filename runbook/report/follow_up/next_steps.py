@@ -6,7 +6,7 @@ from typing import Any
 
 from runbook.actions import LeftOut
 from runbook.incident.facts import Facts, HalfWay, Strategy
-from runbook.journal.journal import Entry
+from runbook.journal.journal import Entry, newest_run
 from runbook.report.next_command import Next, gate_in_words, next_command
 from runbook.report.step_digest import in_short
 
@@ -79,7 +79,8 @@ def _unfinished(entries: Sequence[Entry], closed: Mapping[str, Any], following: 
     if not closed:
         yield ToDo("The run never closed its journal: its lock may be left. Whoever goes on takes it over.")
     stopped = [step for step in in_short(entries) if step.stopped]
-    ways = list(_ways(Facts.of(entries, ("half way",)).half_way))
+    # What an earlier run told of the schema is no longer so.
+    ways = list(_ways(Facts.of(newest_run(entries), ("half way",)).half_way))
     for step in stopped:
         helps = f" What helps: {step.next_step}." if step.next_step and not ways else ""
         yield ToDo(f"It stopped at “{step.keyword} {step.text}”.{helps}")

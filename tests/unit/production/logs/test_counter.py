@@ -120,6 +120,15 @@ def test_same_stack_again_and_again() -> None:
     }
 
 
+def test_frame_within_a_traceback_hangs_on_the_line_before_it() -> None:
+    """The same stack frame makes the line before it an error or not, also where a traceback never ended."""
+    frame = "\tat com.example.Shop.pay(Shop.java:41)"
+    lines = ["Traceback (most recent call last):", "ERROR first", frame, "  cannot read price", frame]
+    counter = ErrorCounter()
+    counter.feed("".join(f"api-1 | {line}\n" for line in lines).encode())
+    assert counter.counts == {"api: ERROR first": 1, "api: cannot read price": 1}
+
+
 def test_stack_of_each_request_costs_little() -> None:
     """A release that fails each request writes its stack each time: 40,000 lines within 2 s of the processor."""
     frame = [f'  File "/srv/app/part{n}.py", line {n}, in call\n    return await part{n}()' for n in range(40)]

@@ -481,5 +481,12 @@ FORTH, BACK = "pytest features --resume", "pytest features -m restore"
 def test_ways_from_where_a_migration_stopped(at: str, changed: list[str], ways: list[str]) -> None:
     """Both are told in the order in which they may be taken, with what to type, and nothing else is gone on with."""
     fact = {"direction": "downgrade", "revisions": [at], "began": ["r3"], "to": "r1", "changed": changed}
-    journal = Journal(typed=["pytest", "features"]).fact("half way", fact | {"way_on": FORTH, "way_back": BACK})
-    assert closed(journal, "failed", remaining=["f::Later"]) == ways
+    journal = Journal(typed=["pytest", "features"]).add("scenario began", scenario="S", feature="F")
+    journal.fact("half way", fact | {"way_on": FORTH, "way_back": BACK})
+    journal.step("the schema is downgraded", "failed", "it raised", next_step=f"way on: {FORTH}; way back: {BACK}")
+    stopped = "It stopped at “Then the schema is downgraded”."
+    assert closed(journal, "failed", remaining=["f::Later"]) == [stopped, *ways]
+    journal.add("resumed").add("scenario began", scenario="S", feature="F").step(
+        "the schema is downgraded", "passed", ""
+    )
+    assert closed(journal, "passed") == []
