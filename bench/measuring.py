@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -106,20 +107,21 @@ def measured(contender: str, incident: str, ground: Ground, ansible: Path) -> Ro
 
 def _carried_out(command: Sequence[str], ground: Ground) -> tuple[int, float, float]:
     """Exit code, seconds of CPU of all its processes, and MiB of the largest one."""
-    log = ground.folder / "contender.log"
-    with log.open("ab") as out:
-        at = {"cwd": ground.practice.server if command[0].endswith(".sh") else ROOT, "env": ground.environment}
-        started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **at)  # type: ignore[call-overload]  # of two kinds
-        until = time.monotonic() + _LONGEST
-        while True:
-            pid, status, usage = os.wait4(started.pid, os.WNOHANG)
-            if pid:
-                break
-            if time.monotonic() > until:
-                started.kill()
-            time.sleep(0.01)
-    started.returncode = os.waitstatus_to_exitcode(status)
-    return started.returncode, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    result = ground.folder / "contender.json"
+    result.unlink(missing_ok=True)
+    starting = [sys.executable, "-IS", str(ROOT / "bench/started.py"), str(result), *command]
+    at = ground.practice.server if command[0].endswith(".sh") else ROOT
+    with (ground.folder / "contender.log").open("ab") as out:
+        started = subprocess.Popen(
+            starting, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=at, env=ground.environment, process_group=0
+        )
+        try:
+            started.wait(_LONGEST)
+        except subprocess.TimeoutExpired:
+            os.killpg(started.pid, signal.SIGKILL)
+            sys.exit(f"{command[0]} took longer than {_LONGEST:.0f} s; see {out.name}")
+    code, cpu, kib = json.loads(result.read_text(encoding="ascii"))
+    return code, cpu, kib / 1024
 
 
 def _forks() -> int:
