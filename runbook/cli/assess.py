@@ -30,6 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", metavar="FILE.json", help="what the target's code maps; without it less is certain")
     parser.add_argument("--dialect", default="postgresql", help="the SQL's dialect (default: postgresql)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of words")
+    parser.set_defaults(run=assess)
 
 
 def assess(chosen: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what `settings` is told on the command line."""
     parser.add_argument("--settings", type=Path, default=SETTINGS, metavar="PATH", help="the settings file")
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema of settings files, for editors")
+    parser.set_defaults(run=check)
 
 
 def check(chosen: argparse.Namespace) -> str:

@@ -63,6 +63,7 @@ class Finding:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what `doctor` is told on the command line."""
     add_settings(parser)
+    parser.set_defaults(run=run)
 
 
 def run(chosen: argparse.Namespace) -> int:

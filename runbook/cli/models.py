@@ -25,6 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--env", action="append", default=[], metavar="NAME", help="a variable of this shell's that env.py needs"
     )
     parser.add_argument("--deadline", type=float, default=60.0, metavar="SECONDS", help="when to give up (default: 60)")
+    parser.set_defaults(run=models)
 
 
 def models(chosen: argparse.Namespace) -> int:

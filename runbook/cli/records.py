@@ -4,6 +4,7 @@ import argparse
 import io
 import json
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,11 +21,12 @@ from runbook.report.archive.archive import Archive, read
 from runbook.report.archive.index_page import write
 from runbook.report.archive.summary import JOURNAL, PAGE, State, Summary
 from runbook.report.archive.trends import trends
-from runbook.report.page.render import markdown
+from runbook.report.page.render import markdown, render, render_json, render_markdown
 from runbook.report.page.templating import duration
 from runbook.text import visible
 
 REPORTS = Path("reports")
+_FORMATS = {"html": render, "markdown": render_markdown, "json": render_json}
 _BAD, _SOFT = "bold red", "dim"
 _TONES = {"good": "bold green", "plan": "bold cyan", "bad": _BAD}
 #: Columns of a terminal below which the less important ones are left out.
@@ -46,6 +48,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     showing = parser.add_subparsers(metavar="show").add_parser("show", help="read one record, by default the newest")
     add_record(showing, nargs="?", default=argparse.SUPPRESS)
     showing.set_defaults(run=show)
+
+
+def add_rendering(parser: argparse.ArgumentParser) -> None:
+    """Add what `render` takes."""
+    add_record(parser)
+    formats = tuple(_FORMATS)
+    parser.add_argument("--format", choices=formats, default="html", help="record.html, record.md or record.json")
+    parser.set_defaults(run=rendered)
+
+
+def rendered(chosen: argparse.Namespace) -> int:
+    """Make the page of a journal, and print where it is. Raises JournalError while a run writes that journal."""
+    journal = journal_of(chosen)
+    if verify_now(journal)[1]:
+        raise JournalError(
+            f"a run is writing {journal} at this moment, and makes its page when it ends",
+            f"read it meanwhile with {shlex.join(['python', '-m', 'runbook', 'records', 'show', str(journal)])}",
+        )
+    print(_FORMATS[chosen.format](journal))  # noqa: T201 - this is the command line
+    return 0
 
 
 def add_record(parser: argparse.ArgumentParser, *, nargs: str | None = None, default: Any = REPORTS) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from argcomplete import shell_integration
+
 from runbook.command_hints import CHECKOUT, REPORTS, SETTINGS, features, installed
 from runbook.errors import SettingsError
 
@@ -31,10 +33,22 @@ SHORTCUTS = {
     "emergency": Shortcut("turn a kill switch off: a plan, or with --execute PROJECT", ("-m", "emergency")),
     "run": Shortcut("whatever pytest and the runbook's options say; what printed commands begin with"),
 }
-
-
+_REST = "Whatever else is typed goes to pytest: `runbook run --help` lists it, under `rollback runbook`."
 #: What `runbook restore-point restore` is short for, behind which `--dump FILE` stands.
 RESTORE = Shortcut("restore a dump beside the live database, and put it in its place", ("-m", "restore"))
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what a short form takes by itself."""
+    parser.epilog, parser.allow_abbrev = _REST, False
+    parser.add_argument("--settings", type=Path, metavar="PATH", help="the settings file")
+    parser.set_defaults(begin=begin)
+
+
+def add_completion(parser: argparse.ArgumentParser) -> None:
+    """Add what `completion` takes."""
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"))
+    parser.set_defaults(run=lambda chosen: shell_integration.shellcode(["runbook"], shell=chosen.shell))
 
 
 def line(name: str, rest: Sequence[str], *, settings: Path | None = None, here: Path | None = None) -> list[str]:

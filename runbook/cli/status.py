@@ -27,6 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what `status` is told on the command line."""
     add_settings(parser)
     parser.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR", help="where records land")
+    parser.set_defaults(run=status)
 
 
 def status(chosen: argparse.Namespace) -> str:

@@ -39,6 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reports", type=Path, default=_REPORTS, help="where records land")
     parser.add_argument("--force", action="store_true", help="take the lock away from who holds it; with --why")
     parser.add_argument("--why", metavar="REASON", help="why that is safe; goes into the record")
+    parser.set_defaults(run=unlock)
 
 
 def unlock(chosen: argparse.Namespace) -> str:

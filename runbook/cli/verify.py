@@ -14,6 +14,7 @@ from runbook.journal.hash_chain import Entry
 from runbook.journal.output_files import check_outputs
 from runbook.journal.verify import Verified, verify, verify_now
 from runbook.report.page.page_check import check_page
+from runbook.text import visible
 
 #: An incident's name; a folder with any other name may hold a copy of any record.
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-.+", re.DOTALL)
@@ -23,6 +24,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what `verify` takes."""
     add_record(parser)
     parser.add_argument("--head", type=_hash, metavar="HASH", help="the journal's head, as the announcement names it")
+    parser.set_defaults(run=run)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Check all, say what was found, and return 0 if all is as it was written, else 1. Raises as `checked` does."""
+    good, said = checked(chosen)
+    print(visible("\n".join(said)))  # noqa: T201 - this is the command line
+    return 0 if good else 1
 
 
 def _hash(text: str) -> str:

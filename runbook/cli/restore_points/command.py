@@ -35,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_dump(restoring)
     restoring.add_argument("--execute", metavar="PROJECT", help="carry it out; PROJECT is the confirmation")
     restoring.add_argument("--settings", type=Path, metavar="PATH", help="the settings file")
+    restoring.set_defaults(begin=restore)
 
 
 def restore(chosen: argparse.Namespace, rest: Sequence[str]) -> int:

@@ -20,6 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "folder", nargs="?", type=Path, metavar="FOLDER", help="the folder from which it was brought up"
     )
     parser.add_argument("--settings", type=Path, default=SETTINGS, metavar="PATH", help="the file that is written")
+    parser.set_defaults(run=start)
 
 
 def start(chosen: argparse.Namespace) -> str:

@@ -1,6 +1,9 @@
 """The commands of the entrance: short forms, init, doctor and status, on parts that tests make."""
 
+import os
 import shlex
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,6 +61,24 @@ def test_rollback_wants_the_name(capsys: pytest.CaptureFixture[str]) -> None:
     """The name of the project is the confirmation; nothing is begun without it."""
     assert main.main(["rollback"]) == 1
     assert "runbook plan" in capsys.readouterr().err
+
+
+def test_short_form_begins_at_once() -> None:
+    """It prints its line before anything that takes long to load is loaded: pytest loads it anyway."""
+    asked = "import sys; from runbook.cli.main import command_line; command_line(['rollback']); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, check=True)
+    assert "runbook.cli.shortcuts" in loaded.stdout.split()
+    assert not {"pydantic", "rich", "runbook.settings.schema"} & set(loaded.stdout.split())
+
+
+def test_options_of_a_command_are_completed(tmp_path: Path) -> None:
+    """As a shell asks, by argcomplete's protocol: the line in the environment, the answer on descriptor 8."""
+    line = "runbook records --js"
+    asking = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "COMP_LINE": line, "COMP_POINT": str(len(line))}
+    answer = tmp_path / "answer"
+    argv = ["sh", "-c", 'exec "$1" -m runbook 8>"$2" 9>/dev/null', "sh", sys.executable, str(answer)]
+    subprocess.run(argv, env=os.environ | asking, timeout=60, check=False)
+    assert answer.read_text().split() == ["--json"]
 
 
 def test_help_is_short(capsys: pytest.CaptureFixture[str]) -> None:
