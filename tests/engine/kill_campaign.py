@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,6 @@ class Campaign:
         ledger = here.practice.server / ".runbook/known_good.jsonl"
         self._ledger = ledger.read_text().splitlines(keepends=True)[0]
         self._start: dict[str, Any] | None = None
-        self.undisturbed = self._undisturbed()
 
     def moments(self) -> list[str]:
         """Every moment, in the order of a run."""
@@ -131,7 +131,9 @@ class Campaign:
     def _run(self, environment: dict[str, str], *arguments: str) -> Ran:
         return self._here.run(*arguments, environment=environment)
 
-    def _undisturbed(self) -> Undisturbed:
+    @cached_property
+    def undisturbed(self) -> Undisturbed:
+        """A run that nobody kills, made when it is first asked for."""
         self.reset()
         ran = self._run({}, *self._execute)
         if ran.exit_code != 0 or ran.folder is None:

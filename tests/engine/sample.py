@@ -12,7 +12,6 @@ LEFT_OUT: Final = (
     "test_beside.py::test_abandoned_it_leaves_the_failed_release_as_it_was",
     "test_beside.py::test_end_is_that_behind_the_gate",
     "test_beside.py::test_held_gate_is_proved",
-    "test_beside.py::test_killed_switch_comes_to_the_same_end",
     "test_beside.py::test_switch_adds_no_failure[options1-behind-closed-gate]",
     "test_bridge_in_production.py::test_lock_that_another_holds",
     "test_bridge_in_production.py::test_none_is_proposed",
@@ -43,12 +42,12 @@ LEFT_OUT: Final = (
     "test_ssh_incidents.py",
     "test_start_trial.py",
     "test_stopped_by_sigkill.py::test_killed_rollback_comes_to_the_same_end",
+    "test_stopped_by_sigkill.py::test_killed_switch_comes_to_the_same_end",
     "test_stopped_downgrade.py",
 )
 #: Of those, what is the sample.
 SAMPLE: Final = (
     "test_behind_the_gate.py::test_request_that_does_not_fit_is_told[path",
-    "test_beside.py::test_killed_switch_comes_to_the_same_end[middle-the failed containers of api are stopped",
     "test_image_probe.py::test_forks_do_not_answer_twice",
     "test_image_probe.py::test_interrupt_leaves_no_container",
     "test_image_probe.py::test_merge_counts_both_branches",
@@ -67,6 +66,7 @@ SAMPLE: Final = (
     "test_start_trial.py::test_target_that_lives_with_the_schema",
     "test_start_trial.py::test_target_that_migrates[creates",
     "test_start_trial.py::test_trial_that_was_interrupted_or_killed",
+    "test_stopped_by_sigkill.py::test_killed_switch_comes_to_the_same_end[middle-the failed containers",
 )
 
 

@@ -48,3 +48,21 @@ def test_container_half_replaced_gets_its_own_name_again(kills: Campaign, broken
     )
     assert kill.problems == []
     keep("resumed", broken.reports / kill.record)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("middle", "started beside the failed release"),
+        ("last", "are brought up on"),
+        ("last", "user traffic is held"),
+        ("middle", "the failed containers of api are stopped"),
+        ("middle", "the target's get their names"),
+        ("began", "traffic is let on to the target"),
+    ],
+)
+def test_killed_switch_comes_to_the_same_end(kills: Campaign, kind: str, words: str) -> None:
+    """Killed at a sample of moments of the switch beside, and gone on with."""
+    kill = kills.kill_at(moment(kills, kind, words))
+    assert kill.problems == []
+    assert (kill.killed, kill.resumed, kill.same) == (True, True, True)
