@@ -1,12 +1,15 @@
-"""What all the tests share: the order in which they run, and which of them one process runs one after the other."""
+"""What all the tests share: their order, which of them one process runs in one go, and what runs are forked from."""
 
 import os
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.engine.sample import left_out
+from tests.harness.inner import Zygote
 from tests.support.campaigns import campaign
 from tests.support.keeping import HEADLINES
 
@@ -29,14 +32,23 @@ _TOGETHER = _LAST[:3]
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort the tests; within a place of this order they stay as they are. Leave out what only campaigns run."""
-    items.sort(key=_place)
+    items.sort(key=lambda item: _place(item.path))
     for item in items:
         if left_out(item.nodeid):
             item.add_marker(campaign)
 
 
-def _place(item: pytest.Item) -> int:
-    return next((n for n, name in enumerate(_LAST) if item.path.is_relative_to(_TESTS / name)), -1)
+@cache
+def _place(path: Path) -> int:
+    return next((n for n, name in enumerate(_LAST) if path.is_relative_to(_TESTS / name)), -1)
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    """The process from which runs are forked."""
+    process = Zygote()
+    yield process
+    process.close()
 
 
 @pytest.hookimpl(optionalhook=True)

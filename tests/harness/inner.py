@@ -6,6 +6,8 @@ These tests ask how pytest behaves; what the engine answers is the business of t
 import ast
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -254,20 +256,43 @@ class Zygote:
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            bufsize=0,  # what is there to be read is seen by `select`
         )
 
-    def run(self, request: dict[str, Any], meanwhile: Callable[[int], None]) -> int:
-        """Fork a run and wait for its end; `meanwhile` gets its process id."""
+    def run(self, request: dict[str, Any], meanwhile: Callable[[int], None] = lambda _process: None) -> int:
+        """Fork what the request asks for and wait for its end; `meanwhile` gets its process id."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        meanwhile(int(self._process.stdout.readline()))
-        return int(self._process.stdout.readline())
+        answers = self._process.stdout
+        assert answers is not None
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        process = int(answers.readline())
+        meanwhile(process)
+        if not select.select([answers], [], [], DEADLINE)[0]:
+            os.killpg(process, signal.SIGKILL)
+            answers.readline()
+            raise TimeoutError(f"{request['arguments']} has not ended after {DEADLINE} s")
+        return int(answers.readline())
+
+    def command(self, *arguments: str | Path, folder: Path, said: bytes = b"", **environment: str) -> "Said":
+        """Run `python -m runbook`, which reads what is `said` to it; its streams lie in `folder`."""
+        paths = {name: str(folder / name) for name in ("input", "output", "errors")}
+        Path(paths["input"]).write_bytes(said)
+        typed = [str(each) for each in arguments]
+        request = {"is_command": True, "folder": str(ROOT), "arguments": typed, "environment": environment}
+        exit_code = self.run(request | paths)
+        return Said(exit_code, Path(paths["output"]).read_bytes(), Path(paths["errors"]).read_bytes())
 
     def close(self) -> None:
         self._process.communicate(timeout=DEADLINE)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command wrote, and how it ended."""
+
+    exit_code: int
+    output: bytes
+    errors: bytes
 
 
 class Runbook:
@@ -283,8 +308,7 @@ class Runbook:
         (folder / "features").mkdir()
         (folder / "bin").mkdir()
         (folder / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
-        plugins = [name for name in _plugins() if name.startswith("harness.")]
-        (folder / "conftest.py").write_text(f"pytest_plugins = {[*plugins, 'steps']!r}\n")
+        (folder / "conftest.py").write_text(f"pytest_plugins = {[*plugins_of_harness(), 'steps']!r}\n")
         (folder / "steps.py").write_text(_STEPS.format(canary=CANARY))
         (folder / "runbook.toml").write_text(_SETTINGS.format(folder=self.server))
         (self.server / ".env").write_text(f'IMAGE_TAG=v1\nMETRICS_TOKEN="{CANARY}"\n')
@@ -338,16 +362,21 @@ class Runbook:
             arguments = (*arguments, "--allow-unused")
         output = self.folder / "terminal.txt"
         known = self.records
-        request = {
-            "folder": str(self.folder),
-            "output": str(output),
-            "arguments": arguments,
-            "environment": self.environment | (environment or {}),
-        }
-        exit_code = self._zygote.run(request, meanwhile)
+        exit_code = self.fork(*arguments, meanwhile=meanwhile, environment=environment, output=str(output))
         new = [folder for folder in self.records if folder not in known]
         assert len(new) <= 1
         return Ran(exit_code, output.read_text(encoding="utf-8"), new[0] if new else None)
+
+    def fork(
+        self,
+        *arguments: str,
+        meanwhile: Callable[[int], None] = lambda _process: None,
+        environment: dict[str, str] | None = None,
+        **streams: str,
+    ) -> int:
+        """Run `pytest` with these streams (`output`, maybe `errors`, or a `terminal`) and return its exit code."""
+        request = {"folder": str(self.folder), "arguments": arguments, **streams}
+        return self._zygote.run(request | {"environment": self.environment | (environment or {})}, meanwhile)
 
     @property
     def records(self) -> list[Path]:
@@ -365,8 +394,8 @@ def scenario(name: str, *steps: str, tags: str = "") -> str:
     return "\n".join([f"  {tags}" if tags else "", f"  Scenario: {name}", *(f"    {text}" for text in steps)])
 
 
-def _plugins() -> list[str]:
-    """The plugins that the project's own conftest.py names."""
+def plugins_of_harness() -> list[str]:
+    """The harness's plugins, as the project's own conftest.py names them."""
     module = ast.parse((ROOT / "conftest.py").read_text())
     assignment = next(node for node in module.body if isinstance(node, ast.Assign))
-    return list(ast.literal_eval(assignment.value))
+    return [name for name in ast.literal_eval(assignment.value) if name.startswith("harness.")]

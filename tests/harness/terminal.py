@@ -8,11 +8,12 @@ import re
 import select
 import signal
 import struct
-import subprocess
-import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from queue import SimpleQueue
 
 from tests.harness.inner import DEADLINE, Runbook
 
@@ -44,9 +45,9 @@ def screen_after(written: str) -> list[str]:
 class Terminal:
     """A run of pytest on a terminal, and everything that it wrote there so far."""
 
-    def __init__(self, process: subprocess.Popen[bytes], controller: int) -> None:
-        self.process = process
+    def __init__(self, exit_code: Future[int], controller: int) -> None:
         self.written = ""
+        self._exit_code = exit_code
         self._controller = controller
 
     @property
@@ -67,7 +68,7 @@ class Terminal:
         """Read to the end, and return the exit code."""
         while self._read():
             pass
-        return self.process.wait(DEADLINE)
+        return self._exit_code.result(DEADLINE)
 
     def interrupt(self) -> None:
         """Press Ctrl-C."""
@@ -87,28 +88,26 @@ def on_terminal(
     runbook: Runbook, *arguments: str, columns: int = 100, environment: dict[str, str] | None = None
 ) -> Iterator[Terminal]:
     """Run `pytest` with these arguments on a terminal of 24 lines; killed if it has not ended at the end."""
+    more = {"TERM": "xterm-256color"} | (environment or {})
+    with forked(partial(runbook.fork, "--allow-unused", *arguments, environment=more), columns) as terminal:
+        yield terminal
+
+
+@contextlib.contextmanager
+def forked(fork: Callable[..., int], columns: int) -> Iterator[Terminal]:
+    """What is forked with a terminal of 24 lines; killed if it has not ended at the end."""
     controller, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-
-    def own_terminal() -> None:
-        os.setsid()
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # as in the zygote
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest", "--allow-unused", *arguments],
-        cwd=runbook.folder,
-        env=runbook.environment | {"TERM": "xterm-256color"} | (environment or {}),
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        preexec_fn=own_terminal,  # noqa: PLW1509 - no thread of ours holds a lock that the child needs
-    )
-    os.close(terminal)
-    try:
-        yield Terminal(process, controller)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(DEADLINE)
-        os.close(controller)
+    started: SimpleQueue[int] = SimpleQueue()
+    with ThreadPoolExecutor(1) as beside:
+        exit_code = beside.submit(fork, meanwhile=started.put, terminal=os.ttyname(terminal))
+        # Open here until then: the run may not have opened it yet when the first is read.
+        exit_code.add_done_callback(lambda _ended: os.close(terminal))
+        process = started.get(timeout=DEADLINE)
+        try:
+            yield Terminal(exit_code, controller)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process, signal.SIGKILL)
+            exit_code.result(DEADLINE)
+            os.close(controller)

@@ -4,10 +4,10 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -142,38 +142,42 @@ def test_interrupt_has_no_block_of_failures(broken: Runbook) -> None:
         assert word not in ran.terminal
 
 
-def separately(runbook: Runbook, *arguments: str) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Separate:
     """A run whose output and errors are kept apart."""
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "--allow-unused", *arguments],
-        cwd=runbook.folder, env=runbook.environment, capture_output=True, text=True, timeout=DEADLINE, check=False,
-    )  # fmt: skip
+
+    exit_code: int
+    output: str
+    errors: str
+
+
+def separately(runbook: Runbook, *arguments: str, **environment: str) -> Separate:
+    paths = {name: runbook.folder / f"{name}.txt" for name in ("output", "errors")}
+    streams = {name: str(path) for name, path in paths.items()}
+    exit_code = runbook.fork("--allow-unused", *arguments, environment=environment, **streams)
+    return Separate(exit_code, *(path.read_text(encoding="utf-8") for path in paths.values()))
 
 
 def test_plan_for_programs(broken: Runbook) -> None:
     """Standard output is the plan and nothing else, as the schema says; secrets are struck out of it."""
     ran = separately(broken, "features", "--json")
-    plan = json.loads(ran.stdout)
+    plan = json.loads(ran.output)
     jsonschema.validate(plan, SCHEMA)
-    assert (ran.returncode, plan["outcome"], plan["target"]["tag"]) == (0, "planned", plans.TARGET)
+    assert (ran.exit_code, plan["outcome"], plan["target"]["tag"]) == (0, "planned", plans.TARGET)
     assert [change["what"] for change in plan["changes"]] == ["rollback note", "api", "jobs"]
     assert plan["following"]["command"].endswith(f"pytest features --to {plans.TARGET} --execute shop")
     journal = (broken.records[-1] / "journal.jsonl").read_text().splitlines()
     assert plan["head"] == json.loads(journal[-1])["sha256"]
-    assert CANARY not in ran.stdout + ran.stderr
+    assert CANARY not in ran.output + ran.errors
 
 
 def test_plan_for_programs_that_stops(broken: Runbook) -> None:
     """It is JSON too, with why, and the same exit code; in a job of GitHub Actions as well."""
     broken.feature("1.feature", LOOK, scenario("Bad", "Then all is not well"))
     for more in ({}, {"GITHUB_ACTIONS": "true", "CI": "true"}):
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "--allow-unused", "features", "--json"],
-            cwd=broken.folder, env=broken.environment | more, capture_output=True, text=True, timeout=DEADLINE,
-            check=False,
-        )  # fmt: skip
-        plan = json.loads(done.stdout)
-        assert (done.returncode, plan["outcome"], plan["stopped"]["step"]) == (1, "failed", "1.2.1")
+        ran = separately(broken, "features", "--json", **more)
+        plan = json.loads(ran.output)
+        assert (ran.exit_code, plan["outcome"], plan["stopped"]["step"]) == (1, "failed", "1.2.1")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +201,7 @@ def test_what_does_not_go_together_is_refused(broken: Runbook, arguments: tuple[
 
 def planned(runbook: Runbook, *arguments: str) -> str:
     """The path of a plan as a file."""
-    (runbook.folder / "plan.json").write_text(separately(runbook, "features", "--json", *arguments).stdout)
+    (runbook.folder / "plan.json").write_text(separately(runbook, "features", "--json", *arguments).output)
     return "plan.json"
 
 
@@ -303,7 +307,7 @@ def test_plan_of_another_runbook_is_refused(broken: Runbook, change: Callable[[R
 )
 def test_hostile_plan_is_refused(broken: Runbook, asked_for: dict[str, Any], told: str) -> None:
     """What a plan names is checked as what is typed, and shown without what moves a terminal."""
-    plan = json.loads(separately(broken, "features", "--json").stdout)
+    plan = json.loads(separately(broken, "features", "--json").output)
     (broken.folder / "plan.json").write_text(json.dumps(plan | asked_for))
     ran = broken.run(*EXECUTE, "--plan", "plan.json")
     assert (ran.exit_code, ran.folder) == (4, None)

@@ -1,13 +1,14 @@
-"""Runs pytest in forked children, so that a test of the harness does not wait for imports: `python -m …zygote`.
+"""Runs pytest, or `python -m runbook`, in forked children, so that a test does not wait for imports.
 
 Each line of its standard input is a request in JSON; it answers with the child's process id, then its exit code.
 What a child sees of pytest and of all plugins is what `python -m pytest` would see: loaded here are only libraries, and
-modules of the product that do nothing when they are imported.
+modules of the product that do nothing when they are imported; plugins as pytest loads them, with their assertions
+rewritten.
 """
 
 import contextlib
 import gc
-import importlib
+import importlib.metadata
 import io
 import json
 import os
@@ -15,7 +16,9 @@ import signal
 import sys
 import tempfile
 import traceback
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import apprise
 import docker  # noqa: F401 - loaded for the children
@@ -24,19 +27,23 @@ import parse_type  # noqa: F401 - the same
 import pytest
 import yaml  # noqa: F401 - the same
 
-import runbook.chapters.context
 import runbook.chapters.strategy
 import runbook.hosts.engine.transport
-import runbook.report.plan.plan_file
-import runbook.settings.loading.loader  # noqa: F401 - the same, all five
+import runbook.report.archive.forecast
+import runbook.report.page.job_summary
+import runbook.report.plan.moved
+import runbook.report.plan.short
+import runbook.settings.loading.loader  # noqa: F401 - the same, all of them
+from runbook.cli import main
 from runbook.report.archive import index_page
 from runbook.report.page import templating
+from tests.harness.inner import plugins_of_harness
 
 _INDEX = Path(index_page.__file__).with_name("templates")
 
 
-def child(request: dict[str, object]) -> None:
-    """Become the pytest that was asked for. Does not return."""
+def child(request: dict[str, Any]) -> None:
+    """Become the run that was asked for. Does not return."""
     code = 99
     try:
         os.setsid()
@@ -44,16 +51,11 @@ def child(request: dict[str, object]) -> None:
         # that; these tests send both.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        os.chdir(str(request["folder"]))
-        output = os.open(str(request["output"]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        for stream in (1, 2):
-            os.dup2(output, stream)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.chdir(request["folder"])
+        _open_streams(request)
         os.environ.clear()
-        os.environ.update(request["environment"])  # type: ignore[arg-type,call-overload]
-        sys.path.insert(0, str(request["folder"]))
-        # Hypothesis loads itself at the end of each run, for a summary that no run has.
-        code = int(pytest.main(["-p", "no:hypothesispytest", *request["arguments"]]))  # type: ignore[misc]
+        os.environ.update(request["environment"])
+        code = (_command_line if request.get("is_command") else _pytest)(request)
     except BaseException:  # noqa: BLE001 - whatever it was must be seen in the output, and must not go on in here
         traceback.print_exc()
     finally:
@@ -62,13 +64,65 @@ def child(request: dict[str, object]) -> None:
         os._exit(code)
 
 
+def _pytest(request: dict[str, Any]) -> int:
+    sys.path.insert(0, request["folder"])
+    # Hypothesis loads itself at the end of each run, for a summary that no run has.
+    return int(pytest.main(["-p", "no:hypothesispytest", *request["arguments"]]))
+
+
+def _command_line(request: dict[str, Any]) -> int:
+    sys.argv = ["runbook", *request["arguments"]]
+    try:
+        return main.main()
+    except SystemExit as misuse:  # so argparse ends
+        return int(misuse.code or 0)
+
+
+def _open_streams(request: dict[str, Any]) -> None:
+    """On a terminal or in files. The first terminal that a session opens is its own: Ctrl-C comes from there."""
+    if "terminal" in request:
+        streams = [os.open(request["terminal"], os.O_RDWR)] * 3
+    else:
+        made = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        output = os.open(request["output"], made)
+        errors = os.open(request["errors"], made) if "errors" in request else output
+        streams = [os.open(request.get("input", os.devnull), os.O_RDONLY), output, errors]
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]
+
+
+class _OurPlugins:
+    """Loads the plugins of a runbook project, and registers none: what a run registers is its own matter."""
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        for name in plugins_of_harness():
+            config.pluginmanager.rewrite_hook.mark_rewrite(name)
+            importlib.import_module(name)
+
+
 def _load_plugins() -> None:
     """Let pytest load the plugins that are installed, as it does in each run: in a run that only lists its marks."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()), contextlib.chdir(folder):
-        pytest.main(["--markers", "-p", "no:hypothesispytest", "-c", os.devnull])
+        pytest.main(["--markers", "-p", "no:hypothesispytest", "-c", os.devnull], plugins=[_OurPlugins()])
     # Only now: it brings anyio, of which pytest loads a plugin.
     importlib.import_module("httpcore")
     apprise.Apprise().add("json://localhost")  # loads its own plugins
+
+
+def _remember_packages() -> None:
+    """Read once what is installed: pytest reads all of it for each plugin that conftest.py names."""
+    found = tuple(importlib.metadata.distributions())
+    known = importlib.metadata.Distribution
+    for name in ("entry_points", "metadata"):
+        read = cache(vars(known)[name].fget)
+        setattr(known, name, property(read))
+        for each in found:
+            read(each)
+    importlib.metadata.distributions = lambda: iter(found)  # type: ignore[assignment]
+    importlib.metadata.distribution = cache(importlib.metadata.distribution)
+    for name in sys.modules["harness.session.run"]._PACKAGES:
+        importlib.metadata.version(name)
 
 
 def _compile_templates() -> None:
@@ -79,9 +133,10 @@ def _compile_templates() -> None:
             environment.get_template(path.name)
 
 
-def main() -> None:
+def serve() -> None:
     """Serve requests until there are no more."""
     _load_plugins()
+    _remember_packages()
     _compile_templates()
     gc.freeze()
     # pytest collects garbage twice at its end, to find what was never closed; in a fork that copies every page.
@@ -96,4 +151,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve()

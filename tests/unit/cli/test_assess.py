@@ -3,9 +3,12 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.harness.inner import Said, Zygote
 
 ROOT = Path(__file__).parents[3]
 MODELS = {
@@ -13,16 +16,12 @@ MODELS = {
 }
 
 
-def assess(*arguments: str | Path, sql: bytes | None = None, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "runbook", "assess", *arguments]
-    return subprocess.run(
-        command,
-        input=sql or b"",
-        capture_output=True,
-        check=False,
-        cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT)} | environment,
-    )
+@pytest.fixture
+def assess(zygote: Zygote, tmp_path: Path) -> Callable[..., Said]:
+    def judged(*arguments: str | Path, sql: bytes = b"") -> Said:
+        return zygote.command("assess", *arguments, folder=tmp_path, said=sql)
+
+    return judged
 
 
 @pytest.fixture
@@ -41,34 +40,43 @@ def models(tmp_path: Path) -> Path:
         (b"DO $$ BEGIN END $$;", 4, b"review"),
     ],
 )
-def test_the_exit_code_says_the_verdict(models: Path, sql: bytes, code: int, verdict: bytes) -> None:
+def test_the_exit_code_says_the_verdict(
+    assess: Callable[..., Said], models: Path, sql: bytes, code: int, verdict: bytes
+) -> None:
     """0 for unchanged and additive, 3 for breaking, 4 for review; the first word printed is the verdict."""
     done = assess("--upgrade-sql", "-", "--models", models, sql=sql)
-    assert (done.returncode, done.stdout.split(b":")[0], done.stderr) == (code, verdict, b"")
+    assert (done.exit_code, done.output.split(b":")[0], done.errors) == (code, verdict, b"")
 
 
-def test_words_and_json_say_the_same(models: Path, tmp_path: Path) -> None:
+def test_words_and_json_say_the_same(assess: Callable[..., Said], models: Path, tmp_path: Path) -> None:
     """Both have each finding's verdict, statement, object and reason."""
     script = tmp_path / "up.sql"
     script.write_text("-- Running upgrade a -> b\n\nALTER TABLE orders RENAME id TO key;\n")
-    told = json.loads(assess("--upgrade-sql", script, "--models", models, "--json").stdout)
-    words = assess("--upgrade-sql", script, "--models", models).stdout.decode()
+    told = json.loads(assess("--upgrade-sql", script, "--models", models, "--json").output)
+    words = assess("--upgrade-sql", script, "--models", models).output.decode()
     assert told["verdict"] == "breaking"
     assert told["findings"][0]["statement"] == "ALTER TABLE orders RENAME id TO key"
     assert all(str(value) in words for key, value in told["findings"][0].items() if key != "times")
 
 
-def test_without_models_it_says_so() -> None:
+def test_without_models_it_says_so(assess: Callable[..., Said]) -> None:
     """What nobody knows is for review, with the reason."""
     done = assess("--upgrade-sql", "-", sql=b"DROP TABLE orders")
-    assert done.returncode == 4
-    assert b"no models were given" in done.stdout
+    assert done.exit_code == 4
+    assert b"no models were given" in done.output
 
 
 @pytest.mark.parametrize("extra", [(), ("--json",)])
 def test_output_is_safe_and_fits_any_terminal(extra: tuple[str, ...]) -> None:
     """No control character gets out, and a terminal that knows ASCII alone is no reason to crash."""
-    done = assess("--upgrade-sql", "-", *extra, sql='DROP TABLE "\x1b[31mä\u202e"'.encode(), PYTHONIOENCODING="ascii")
+    done = subprocess.run(
+        [sys.executable, "-m", "runbook", "assess", "--upgrade-sql", "-", *extra],
+        input='DROP TABLE "\x1b[31mä\u202e"'.encode(),
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        env={"PYTHONIOENCODING": "ascii"},
+    )
     assert done.returncode == 4
     assert done.stdout.replace(b"\n", b"").decode("ascii").isprintable()
 
@@ -83,20 +91,20 @@ def test_output_is_safe_and_fits_any_terminal(extra: tuple[str, ...]) -> None:
         ("--upgrade-sql", "a\nb\x1b[2J"),
     ],
 )
-def test_what_cannot_be_read(arguments: tuple[str, ...]) -> None:
+def test_what_cannot_be_read(assess: Callable[..., Said], arguments: tuple[str, ...]) -> None:
     """One line on standard error, nothing on standard output, exit code 2."""
     done = assess(*arguments)
-    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
-    assert done.stderr.startswith(b"runbook: ")
-    assert b"\x1b" not in done.stderr
+    assert (done.exit_code, done.output, done.errors.count(b"\n")) == (2, b"", 1)
+    assert done.errors.startswith(b"runbook: ")
+    assert b"\x1b" not in done.errors
 
 
-def test_sql_that_is_no_text() -> None:
+def test_sql_that_is_no_text(assess: Callable[..., Said]) -> None:
     """SQL in another encoding is refused, in one line."""
     done = assess("--upgrade-sql", "-", sql=b"SELECT '\xff'")
-    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    assert (done.exit_code, done.errors.count(b"\n")) == (2, 1)
 
 
-def test_misuse() -> None:
+def test_misuse(assess: Callable[..., Said]) -> None:
     """Without the SQL there is nothing to judge."""
-    assert assess().returncode == 2
+    assert assess().exit_code == 2

@@ -1,15 +1,11 @@
 """`python -m runbook records`, `records show`, `verify` and `render`: records found by name, and read in a terminal."""
 
-import fcntl
 import json
 import os
-import pty
 import re
-import struct
 import subprocess
 import sys
-import termios
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +15,8 @@ from runbook.journal.journal import Journal
 from runbook.journal.verify import verify
 from runbook.report.page import render
 from runbook.secrets.redactor import Redactor
+from tests.harness.inner import Zygote
+from tests.harness.terminal import forked
 from tests.support.filed import closed, filed, opened, over
 from tests.support.forging import lines_in, put
 from tests.support.telling import INCIDENT, snapshot, told
@@ -82,7 +80,7 @@ def test_records_are_listed_where_the_page_cannot_be_written(reports: Path, caps
 
 
 @pytest.mark.parametrize("columns", [40, 80, 100, 200])
-def test_records_fit_the_terminal(reports: Path, columns: int) -> None:
+def test_records_fit_the_terminal(reports: Path, on_terminal: Callable[..., str], columns: int) -> None:
     """On a terminal of any width no line is longer than it, and nothing that is shown is cut off."""
     shown = on_terminal(columns, "records", "--reports", str(reports))
     assert "\x1b[" in shown
@@ -93,22 +91,22 @@ def test_records_fit_the_terminal(reports: Path, columns: int) -> None:
     assert "\x1b[3" not in on_terminal(columns, "records", "--reports", str(reports), NO_COLOR="1")
 
 
-def on_terminal(columns: int, *arguments: str, code: int = 0, **environment: str) -> str:
-    """What the command writes to a terminal of that width."""
-    ours, its = pty.openpty()
-    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    variables = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm-256color"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "runbook", *arguments], cwd=ROOT, stdout=its, stdin=its, env=variables | environment
-    )
-    os.close(its)
-    written = b""
-    with suppress(OSError):  # how Linux says that the other end was closed
-        while data := os.read(ours, 65536):
-            written += data
-    os.close(ours)
-    assert process.wait(30) == code
-    return written.decode("utf-8")
+@pytest.fixture
+def on_terminal(zygote: Zygote) -> Callable[..., str]:
+    """What a command writes to a terminal of some width."""
+
+    def shown(columns: int, *arguments: str, code: int = 0, **environment: str) -> str:
+        variables = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm-256color"} | environment
+        request = {"is_command": True, "folder": str(ROOT), "arguments": arguments, "environment": variables}
+
+        def fork(meanwhile: Callable[[int], None], **streams: str) -> int:
+            return zygote.run(request | streams, meanwhile)
+
+        with forked(fork, columns) as terminal:
+            assert terminal.finish() == code
+        return terminal.written
+
+    return shown
 
 
 def test_plain_where_it_is_no_terminal(reports: Path) -> None:
@@ -169,7 +167,7 @@ def test_record_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])
-def test_record_fits_the_terminal(tmp_path: Path, columns: int) -> None:
+def test_record_fits_the_terminal(tmp_path: Path, on_terminal: Callable[..., str], columns: int) -> None:
     """A terminal renders the Markdown and breaks lines between words; what is to be typed is one line, to be copied."""
     journal = filed(tmp_path, "2026-01-03T10:00:00", over()[:-1]) / "journal.jsonl"
     shown = on_terminal(columns, "records", "show", str(journal), code=1)
@@ -354,7 +352,9 @@ def test_record_of_a_run_at_work(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("word", ["\x1b]0;owned\x07", "\x1b[2J", "a\rb", "\N{RIGHT-TO-LEFT OVERRIDE}x", "[red]x"])
-def test_terminal_is_not_steered_by_a_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str], word: str) -> None:
+def test_terminal_is_not_steered_by_a_journal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], on_terminal: Callable[..., str], word: str
+) -> None:
     """Characters that would steer a terminal are shown as their numbers, in lists and records, also where rendered."""
     journal = told(tmp_path, word)
     text = said(capsys, "records", "--reports", tmp_path) + said(capsys, "records", "show", journal)

@@ -121,6 +121,7 @@ def test_channel_that_hangs_is_given_up(tmp_path: Path) -> None:
         go_on.wait(60)
         raise SettingsError("no such secret", "put it there")
 
+    before = set(threading.enumerate())
     with journal(tmp_path) as made:
         people = Teller(made, hang)
         people.tell(Turn.STARTED, "", Told("started", "text"))
@@ -131,9 +132,10 @@ def test_channel_that_hangs_is_given_up(tmp_path: Path) -> None:
         assert told(made)[-2:] == [("started", "failed"), ("held", "failed")]
         entries = len(made.entries)
         go_on.set()
-        for thread in threading.enumerate():
-            if thread is not threading.current_thread():
-                thread.join(10)
+        begun = set(threading.enumerate()) - before
+        assert begun
+        for thread in begun:
+            thread.join(10)
         assert len(made.entries) == entries
 
 
