@@ -126,11 +126,14 @@ def _remember_packages() -> None:
 
 
 def _compile_templates() -> None:
-    """Compile what every child's record and index are made with: that takes half of a short run."""
+    """Compile what every child's record, index and report are made with: that takes half of a short run."""
     pages, index = templating.environment(), templating.environment(_INDEX)
     for environment, folder in ((pages, templating.TEMPLATES), (index, _INDEX)):
         for path in folder.glob("*.html.jinja"):
             environment.get_template(path.name)
+    report = sys.modules["pytest_html.plugin"]
+    template = report._read_template([Path(str(report.__file__)).with_name("resources")])
+    report._read_template = lambda _folders: template  # type: ignore[attr-defined]
 
 
 def serve() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from runbook.errors import JournalError
 from runbook.journal.verify import LONGEST_LINE, Verified, verify
+from tests.support.campaigns import examples
 from tests.support.forging import journal_of, lines_in, put, resealed, rewritten, sealed_anew
 
 ENTRIES = 8
@@ -302,7 +303,7 @@ def told(data: bytes) -> Verified:
         return verify(path)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(st.data())
 def test_any_damage_is_told(data: st.DataObject) -> None:
     """Whatever is done to its bytes, it is told, and no entry is believed that was not written there."""

@@ -13,6 +13,7 @@ from markdown_it.token import Token
 from runbook.journal.verify import verify
 from runbook.report.page import job_summary, render
 from runbook.text import visible
+from tests.support.campaigns import examples
 from tests.support.telling import told
 
 #: What a reader of Markdown makes of the template's own marks; of code it makes code, of nothing else anything.
@@ -63,7 +64,7 @@ def test_nothing_in_a_journal_is_markdown(tmp_path: Path, word: str) -> None:
     assert not set(text) & {"\x1b", "\r", "\N{RIGHT-TO-LEFT OVERRIDE}"}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(alphabet="ab 1.)#+-=*_`~<>[]()!|\\&$@:/\n\t", min_size=1, max_size=12))
 @example("1.")
 @example("#")

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from runbook.journal.verify import verify
 from runbook.report.page import render
 from runbook.report.page.templating import SCRIPT
 from runbook.secrets.redactor import Redactor
+from tests.harness.inner import Zygote
 from tests.support.forging import lines_in, put, resealed, sealed_anew
 from tests.support.telling import INCIDENT, snapshot, told
 
@@ -247,19 +249,30 @@ def runbook(*arguments: object) -> tuple[int, str, str]:
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
-def test_command_line_verifies(tmp_path: Path) -> None:
+@pytest.fixture
+def forked(zygote: Zygote, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
+    """The same without waiting for its start."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        said = zygote.command(*arguments, folder=tmp_path, LC_ALL="C")
+        return said.exit_code, said.output.decode(), said.errors.decode()
+
+    return run
+
+
+def test_command_line_verifies(tmp_path: Path, forked: Callable[..., tuple[int, str, str]]) -> None:
     """`verify` ends with 0 for a whole journal and 1 for any other, in a line that says why, and one about the page."""
     journal = told(tmp_path)
     whole = f"whole: {len(verify(journal).entries)} entries, head {verify(journal).head}\n"
-    assert runbook("verify", journal) == (0, f"{whole}page: there is no record.html beside the journal\n", "")
-    assert runbook("render", journal.parent)[0] == 0
+    assert forked("verify", journal) == (0, f"{whole}page: there is no record.html beside the journal\n", "")
+    assert forked("render", journal.parent)[0] == 0
     fits = "page: what record.html tells comes from this journal, to the byte\n"
-    assert runbook("verify", journal.parent) == (0, whole + fits, "")
+    assert forked("verify", journal.parent) == (0, whole + fits, "")
     change_byte(journal, 5)
-    code, said, errors = runbook("verify", journal)
+    code, said, errors = forked("verify", journal)
     assert (code, errors) == (1, "")
     assert said.startswith("NOT whole: line 5: ")
-    code, said, errors = runbook("verify", tmp_path / "none.jsonl")
+    code, said, errors = forked("verify", tmp_path / "none.jsonl")
     assert (code, said) == (1, "")
     assert errors.startswith("runbook: the journal ")
     assert errors.count("\n") == 1
