@@ -1,12 +1,16 @@
 """The header of an execution on a terminal: from where to where, how, at which step, and for how long; else quiet."""
 
 import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from harness.terminal.live_state import Standing
-from tests.harness.inner import CANARY, Runbook, scenario
-from tests.harness.terminal import on_terminal, screen_after
+from tests.harness.inner import CANARY, DEADLINE, Runbook, scenario
+from tests.harness.terminal import Terminal, forked, on_terminal, screen_after
 
 EXECUTE = ("features", "--execute", "shop")
 STEPS = """
@@ -53,6 +57,32 @@ def test_header_stands_while_it_runs(steps: Runbook) -> None:
     assert "step 1 of 5" in terminal.text, "before the strategy is known, every scenario counts"
     assert CANARY not in terminal.written
     assert "\x1b[2J" not in terminal.written
+
+
+def test_terminal_shows_the_same_of_a_run_that_is_started(steps: Runbook) -> None:
+    """The other tests fork their runs, which is quicker: neither does what it writes differ, nor how."""
+
+    def start(meanwhile: Callable[[int], None], terminal: str) -> int:
+        argv = [sys.executable, "-m", "pytest", "--allow-unused", *EXECUTE]
+        with Path(terminal).open("r+b", buffering=0) as tty:
+            process = subprocess.Popen(
+                argv, cwd=steps.folder, env=steps.environment | {"TERM": "xterm-256color"}, stdin=tty, stdout=tty,
+                stderr=tty, start_new_session=True,
+            )  # fmt: skip
+        meanwhile(process.pid)
+        return process.wait(DEADLINE)
+
+    with forked(start, 100) as started:
+        assert started.finish() == 0
+    with on_terminal(steps, *EXECUTE) as terminal:
+        assert terminal.finish() == 0
+    assert shapes(started) == shapes(terminal)
+
+
+def shapes(terminal: Terminal) -> tuple[list[str], set[str]]:
+    """What a terminal shows in the end, without what differs from run to run, and the kinds of escapes sent to it."""
+    left = [re.sub("[0-9]+", "0", line) for line in screen_after(terminal.written)]
+    return left, set(re.findall(r"\x1b\[[^a-zA-Z]*([a-zA-Z])", terminal.written))
 
 
 def test_everything_else_is_quiet(steps: Runbook) -> None:
