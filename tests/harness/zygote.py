@@ -114,7 +114,7 @@ def _remember_packages() -> None:
     """Read once what is installed: pytest reads all of it for each plugin that conftest.py names."""
     found = tuple(importlib.metadata.distributions())
     known = importlib.metadata.Distribution
-    for name in ("entry_points", "metadata"):
+    for name in ("entry_points", "files", "metadata"):
         read = cache(vars(known)[name].fget)
         setattr(known, name, property(read))
         for each in found:
