@@ -1,6 +1,7 @@
 """Everything that steps speak of, made from the settings: one object for each thing."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -154,6 +155,8 @@ class Context:
         self.kept = KeptAnswers(incident.journal.path.parent.parent, redactor)
         #: What images that ran said of their migrations, by image id.
         self.asked_images: dict[str, ImageReport] = canary.asked_images if canary else {}
+        #: What is to be done before all is closed, however the run ends.
+        self.at_end = ExitStack()
         self.engine_events.listen()  # by now it is known where the engine is
 
     def _remember(self, known: Remembered | None) -> None:
@@ -178,10 +181,13 @@ class Context:
 
     def close(self) -> None:
         """Close what is open: the engine's event stream, and the connections to the engine and to HTTP servers."""
-        self.engine_events.close()
-        self.host.engine.close()
-        for each in self._clients:
-            each.close()
+        try:
+            self.at_end.close()
+        finally:
+            self.engine_events.close()
+            self.host.engine.close()
+            for each in self._clients:
+                each.close()
 
     # What is needed at the end is made only then: a missing ticket token must not stop a rollback as it begins.
 

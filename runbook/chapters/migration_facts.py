@@ -1,8 +1,11 @@
 """What one incident knows of migrations: asked of the database and of both images, and kept for the verdict."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from runbook.actions import Check, left_out, recorded
 from runbook.chapters.context import Context
@@ -98,7 +101,7 @@ def read_target(context: Context, release: Release) -> Check:
 
 
 def _ask_target(context: Context, release: Release) -> None:
-    found = _ask(context, release.pinned(context.settings.migrations.service), release.tag, None)
+    found = context.incident.ahead.found(read_target, partial(_target_told, context, release))
     found.read_graph()
     at = context.incident.facts.revisions or ()
     if context.options.forward_fix and len(at) == 1 and found.continues(*at) and found.heads != at:
@@ -136,8 +139,37 @@ def _ask_failed(context: Context) -> None:
         return
     own = schema_revisions.is_own(context)
     span = (known.target_head, known.database[0]) if not own and len(known.database) == 1 else None
-    found = schema_revisions.heads(context, None) if own else _ask(context, failed_image(context), None, span)
+    asked_of, found = context.incident.ahead.found(read_failed, _not_asked)
+    if found is None or asked_of != span:
+        found = schema_revisions.heads(context, None) if own else _ask(context, failed_image(context), None, span)
     context.incident.record_fact("failed migrations", to_json(found))
+
+
+def _not_asked() -> tuple[tuple[str, str] | None, ImageReport | None]:
+    return None, None
+
+
+def _target_told(context: Context, release: Release) -> ImageReport:
+    return _ask(context, release.pinned(context.settings.migrations.service), release.tag, None)
+
+
+def images_ahead(context: Context, release: Release, expected: tuple[str, ...]) -> dict[Any, Callable[[], Any]]:
+    """The looks ahead at what both images tell: the failed release's where the database is not as `expected`.
+
+    None is expected where it is not known at which revision the target was validated.
+    """
+
+    def failed() -> tuple[tuple[str, str] | None, ImageReport | None]:
+        at = context.database.revisions()
+        if at == expected or len(at) != 1:
+            return _not_asked()
+        span = (expected[0], at[0])
+        return span, _ask(context, failed_image(context), None, span)
+
+    looks: dict[Any, Callable[[], Any]] = {read_target: partial(_target_told, context, release)}
+    if len(expected) == 1:
+        looks[read_failed] = failed
+    return looks
 
 
 def failed_image(context: Context) -> str:
@@ -252,12 +284,8 @@ def _with_what_ran(context: Context, failed: ImageReport) -> ImageReport:
 def _ask(context: Context, image: str, tag: str | None, span: tuple[str, str] | None) -> ImageReport:
     if schema_revisions.is_own(context):
         return schema_revisions.heads(context, tag)
-    settings = context.settings.migrations
-    service = context.production.services(tag)[settings.service]
-    given = service.get("environment") or {}
-    environment = {name: unescaped(value) for name, value in given.items() if value is not None}
-    deadline, held = context.settings.deadlines.command, context.production.image_id(image)
-    path = context.kept.path(question_to(held, settings, environment, span)) if held else None
+    settings, deadline = context.settings.migrations, context.settings.deadlines.command
+    environment, path = _question(context, image, tag, span)
     if (known := context.kept.read(path, read_report)) is not None:
         return known
     remove_overdue(context.host, deadline)
@@ -265,3 +293,20 @@ def _ask(context: Context, image: str, tag: str | None, span: tuple[str, str] | 
     if not found.problems:  # what could not be read may be read another time
         context.kept.keep(path, to_json(found))
     return found
+
+
+def told_before(context: Context, release: Release) -> bool:
+    """Tell whether the image of `release` was asked for its migrations in an earlier run."""
+    _, path = _question(context, release.pinned(context.settings.migrations.service), release.tag, None)
+    return context.kept.read(path, read_report) is not None
+
+
+def _question(
+    context: Context, image: str, tag: str | None, span: tuple[str, str] | None
+) -> tuple[dict[str, str], Path | None]:
+    """The environment in which an image is asked, and where its answer is kept, if it is."""
+    settings = context.settings.migrations
+    given = context.production.services(tag)[settings.service].get("environment") or {}
+    environment = {name: unescaped(value) for name, value in given.items() if value is not None}
+    held = context.production.image_id(image)
+    return environment, context.kept.path(question_to(held, settings, environment, span)) if held else None

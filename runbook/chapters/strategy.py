@@ -1,5 +1,6 @@
 """Which strategy applies, and why: the verdict on the migrations, or what a human decided in its place."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runbook.actions import Action, Check, Observation, Question, left_out
@@ -98,7 +99,7 @@ def _all_evidence(context: Context) -> tuple[Judged, "Proposal | None", list[str
 
     One copy of the schema serves both, and production is asked the same but once.
     """
-    copy, proposal = SchemaCopy(context), None
+    copy, proposal = context.incident.ahead.found(SchemaCopy, partial(SchemaCopy, context)), None
     with context.database.remembering(), copy.removed_afterwards():
         found = judged(context, copy)
         if found.assessment.verdict in {Verdict.BREAKING, Verdict.REVIEW}:

@@ -40,6 +40,10 @@ class Ledger:
         """The configuration that `release` was validated with. Raises Inconclusive when it is not known."""
         return self._snapshots.read(release.tag, self._last_line(release).get("snapshot"))
 
+    def schema(self, release: Release) -> tuple[str, ...]:
+        """The database's revisions when `release` was validated; none where they are not known. Raises likewise."""
+        return tuple(map(str, self._last_line(release).get("schema") or ()))
+
     def snapshot_at(self, release: Release, schema: Sequence[str]) -> ReleaseSnapshot | None:
         """The same, if that was on a database at exactly these revisions; else None. Raises Inconclusive likewise."""
         newest = self._last_line(release)

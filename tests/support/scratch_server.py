@@ -106,13 +106,15 @@ class ScratchServer:
             if "down" in words:
                 self._stands = False
                 return self.removal, ""
-            if "run" in words and self.exit_code == 0:
-                self._migrate(words[-2], words[-1])
-            return (self.exit_code if "run" in words else 0), ""
+            return 0, ""
         if words[0] == "find":
             listed = "-printf" in words
             return (1 if listed and self.mounted is None else 0), (self.mounted or "") if listed else ""
         assert self._stands
+        if "alembic" in words:
+            if self.exit_code == 0:
+                self._migrate(words[-2], words[-1])
+            return self.exit_code, ""
         if "psql" in words:
             return 0, "".join(self._printed((command.stdin or b"").decode()))
         return 0, f"the schema, NOT NULL {self._not_null}" if "pg_dump" in words else ""
@@ -225,7 +227,7 @@ class _Live(Database):
 
 def decided(context: Any, *, remembering: bool = True) -> tuple[evidence.Judged, Proposal, str]:
     """The verdict, the bridge, and why the copy could not be removed, as the strategy asks for them."""
-    copy = SchemaCopy(context)
+    copy = context.incident.ahead.found(SchemaCopy, lambda: SchemaCopy(context))
     with context.database.remembering() if remembering else nullcontext(), copy.removed_afterwards():
         found = evidence.judged(context, copy)
         bridge = proposed(context, found, copy)

@@ -6,9 +6,11 @@ from functools import partial
 from typing import Any
 
 from runbook.actions import Check
+from runbook.chapters import migration_facts
 from runbook.chapters.checks import compose_files
 from runbook.chapters.configuration import drift
 from runbook.chapters.context import Context
+from runbook.chapters.evidence.schema_copy import SchemaCopy
 from runbook.chapters.migrating import schema_revisions
 from runbook.chapters.target import pinned_release
 from runbook.errors import RunbookError
@@ -44,11 +46,28 @@ def files_and_schema(context: Context, meanwhile: Check) -> Check:
     # The application's own command would start a container, and another one of the same name is asked for the heads.
     if schema_revisions.unchecked(context) is None and not schema_revisions.is_own(context):
         looks[schema_revisions.revisions] = partial(schema_revisions.revisions, context)
+        looks |= _range(context, release)
     if not context.options.with_configuration:  # which is decided before
         looks[compose_files.what_follows] = partial(compose_files.what_follows, context, release)
         checks.append(compose_files.switchable(context, release))
     incident.look_ahead(checks, looks)
     return meanwhile
+
+
+def _range(context: Context, release: Release) -> dict[Any, Callable[[], Any]]:
+    """What the verdict needs: what both images say, and a copy of the schema where the ledger lets expect a range."""
+    if migration_facts.decided(context) or context.options.forward_fix:
+        return {}
+    try:
+        expected = context.ledger.schema(release)
+    except RunbookError:
+        expected = ()
+    looks = migration_facts.images_ahead(context, release, expected)
+    if expected and not context.options.with_configuration:  # of which it is made, and which is decided later
+        copy = SchemaCopy(context)
+        context.at_end.callback(copy.end)
+        looks[SchemaCopy] = partial(copy.begin, expected)
+    return looks
 
 
 def validation(context: Context, release: Release) -> None:

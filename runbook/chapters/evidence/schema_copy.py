@@ -1,13 +1,14 @@
 """The copy of production's schema on which one decision is tried: started when it is needed, once, and removed."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import runbook
 from runbook.chapters import migration_facts
@@ -15,7 +16,8 @@ from runbook.chapters.context import Context
 from runbook.chapters.startup.live_schema import LiveSchema, live_schema
 from runbook.chapters.startup.scratch_database import ScratchDatabase, asking, rows_in, rows_tried, trying
 from runbook.chapters.startup.scratch_project import ScratchProject
-from runbook.errors import RunbookError
+from runbook.chapters.target import pinned_release
+from runbook.errors import Inconclusive, RunbookError
 from runbook.migrations.bridge.definitions import DEFINITIONS
 from runbook.migrations.bridge.shapes import SHAPES
 from runbook.migrations.catalog import WHOLE_CATALOG, whole_catalog_in
@@ -69,8 +71,9 @@ class SchemaCopy:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._copy: ScratchDatabase | None = None
-        self._first: tuple[Beginning, Rows | None] | None = None
+        self._started: _Started | None = None
+        self._untouched = self._over = False
+        self._starting = threading.Lock()
         #: Why it could not be removed; empty where it was, or was never started.
         self.left = ""
 
@@ -80,11 +83,32 @@ class SchemaCopy:
         try:
             yield
         finally:
+            try:
+                self._remove()
+            except RunbookError as error:
+                self.left = f"{error.seen}; type {error.next_step}"
+
+    def end(self) -> None:
+        """Remove what was begun ahead, if no decision has; nothing is started any more. Raises Inconclusive."""
+        self._over = True
+        self._remove()
+
+    def _remove(self) -> None:
+        with self._starting:
             if "project" in vars(self):
-                try:
-                    self.project.remove()
-                except RunbookError as error:
-                    self.left = f"{error.seen}; type {error.next_step}"
+                self.project.remove()
+
+    def begin(self, expected: Collection[str]) -> Self:
+        """Start it before it is needed, if production is not at the revisions that are `expected`.
+
+        Not where the target's image was asked in an earlier run, which may have kept what a copy told as well. What
+        goes wrong is met again where it is needed.
+        """
+        with suppress(RunbookError):
+            known = migration_facts.told_before(self._context, pinned_release(self._context))
+            if not known and set(self.live.revisions) != set(expected):
+                self._started = self._start()
+        return self
 
     @cached_property
     def project(self) -> ScratchProject:
@@ -114,20 +138,39 @@ class SchemaCopy:
 
     def at_its_beginning(self) -> tuple[ScratchDatabase, Beginning]:
         """The copy as production's schema is: started, or brought back to that, and started anew where it is not."""
+        if not (self._started and (self._untouched or self._is_again(self._started))):
+            self._started = self._start()
+        self._untouched = False
+        return self._started.copy, self._started.beginning
+
+    def _is_again(self, started: "_Started") -> bool:
+        """Make the copy anew in the same server; tell whether it is what it was at first."""
+        try:
+            found = _read(started.copy.copy_again(self.live, *_ASKED, started.copy.search_path))
+        except RunbookError:
+            return False
+        return found == (started.beginning, started.around) and started.around is not None
+
+    def _start(self) -> "_Started":
         live = self.live
-        if self._copy is not None:
-            try:
-                beginning, around = _read(self._copy.copy_again(live, *_ASKED, self._copy.search_path))
-                if (beginning, around) == self._first and around is not None:
-                    return self._copy, beginning
-            except RunbookError:
-                pass  # it is started anew
         self.project.remove()
-        self.project.begin()
+        with self._starting:
+            if self._over:
+                raise Inconclusive("the run has ended", "run it again")
+            self.project.begin(self._context.settings.migrations.service)
         copy = ScratchDatabase(self._context, self.project)
-        self._first = _read(copy.copy(live, *_ASKED, copy.search_path))
-        self._copy = copy
-        return copy, self._first[0]
+        found = _read(copy.copy(live, *_ASKED, copy.search_path))
+        self._untouched = True
+        return _Started(copy, *found)
+
+
+@dataclass(frozen=True)
+class _Started:
+    """A copy that was started, what it was then, and what was around the schema."""
+
+    copy: ScratchDatabase
+    beginning: Beginning
+    around: Rows | None
 
 
 def _read(told: list[str]) -> tuple[Beginning, Rows | None]:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from runbook.chapters.context import Context
@@ -32,9 +33,14 @@ class LiveSchema:
 
 def live_schema(context: Context) -> LiveSchema:
     """Ask production for its schema. Raises CommandFailed and the like when it cannot be read."""
-    dump = _dumped(context, "pg_dump", "--dbname", "--schema-only", "--create", "--lock-wait-timeout", "10s")
-    columns = frozenset(tuple(row) for row in context.database.ask(ALL_COLUMNS))
-    return LiveSchema(live_roles(context), dump, context.database.revisions(), columns)
+    options = ("--schema-only", "--create", "--lock-wait-timeout", "10s")
+    roles, dump, revisions, columns = context.incident.ahead.at_once(
+        partial(live_roles, context),
+        partial(_dumped, context, "pg_dump", "--dbname", *options),
+        context.database.revisions,
+        partial(context.database.ask, ALL_COLUMNS),
+    )
+    return LiveSchema(roles, dump, revisions, frozenset(map(tuple, columns)))
 
 
 def live_roles(context: Context) -> bytes:

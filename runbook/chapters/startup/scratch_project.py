@@ -1,10 +1,8 @@
 """The Compose project of a trial, beside production: its content, its start, and its complete removal."""
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -37,6 +35,8 @@ _FILES = ("secrets", "configs")  # what Compose mounts of files by name
 _MOUNTED = 10.0  # seconds, to look through mounted folders
 _MOST_FILES = 4 << 20  # bytes that tell of mounted files
 _LONGEST_LOG = 1 << 20  # bytes
+# The image's Python was asked for its migrations before.
+_WAITS = "import signal; signal.pause()"
 
 
 def database_of(context: Context) -> DatabaseSettings:
@@ -63,11 +63,20 @@ class ScratchProject:
         self._until = int(context.host.now() + deadlines.healthy + 20 * deadlines.command)
         self._file = b""
 
-    def begin(self) -> None:
-        """Start the database. Raises HostError and the like when that is not possible."""
+    def begin(self, *beside: str) -> None:
+        """Start the database. Raises HostError and the like when that is not possible.
+
+        Where it is named, a service of the release is started `beside` it, which does nothing but wait for `run`.
+        """
         self._sweep()
-        self._file = json.dumps(self._made).encode()
-        self._up(self._database)
+        made = dict(self._made)
+        made["services"] = services = dict(made["services"])
+        for name in beside:
+            waits = {key: value for key, value in services[name].items() if key not in ("command", "healthcheck")}
+            python = self._context.settings.migrations.python
+            services[name] = waits | {"container_name": self._waiting(name), "entrypoint": [python, "-c", _WAITS]}
+        self._file = json.dumps(made).encode()
+        self._up(self._database, *beside)
 
     def question(self) -> list[Any] | None:
         """All that decides how the database and the release's services start here, the same in each run.
@@ -123,12 +132,13 @@ class ScratchProject:
         self.remove()
 
     def run(self, service: str, argv: Sequence[str], deadline: float) -> Completed:
-        """Run `argv` once in a new container of `service`, beside the copy; the first word is the entrypoint."""
-        run = self._compose(
-            "run", "--rm", "--no-deps", "--no-TTY", "--pull", "never", "--entrypoint", shlex.quote(argv[0]), service,
-            *argv[1:],
-        )  # fmt: skip
-        return self._context.host.run(replace(run, deadline=deadline, secret_output=True))
+        """Run `argv` in the container of `service` that waits beside the copy."""
+        return self._context.host.run(
+            Command(("docker", "exec", self._waiting(service), *argv), deadline, secret_output=True)
+        )
+
+    def _waiting(self, service: str) -> str:
+        return f"{self.name}-{service}"
 
     def _up(self, *services: str) -> None:
         up = self._compose("up", "-d", "--no-deps", "--no-build", "--pull", "never", *services)
@@ -160,7 +170,7 @@ class ScratchProject:
         return self._context.incident.journal.redactor.text(text)
 
     def remove(self) -> None:
-        """Remove all of it. Raises Inconclusive, with the command to type, when something is left."""
+        """Remove all of it, if it was begun. Raises Inconclusive, with the command to type, when something is left."""
         if not self._file:
             return
         done = self._context.host.run(self._compose("down", "--volumes", "--timeout", "0", "--remove-orphans"))
@@ -169,6 +179,7 @@ class ScratchProject:
                 f"the trial of the target could not be removed: {done.last_line}",
                 f"docker compose -p {self.name} down --volumes --remove-orphans",
             )
+        self._file = b""
 
     @property
     def _database(self) -> str:

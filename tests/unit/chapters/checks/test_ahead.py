@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 import pytest
 
 from runbook.actions import Check, Observation
+from runbook.chapters import migration_facts
 from runbook.chapters.checks import ahead, compose_files
 from runbook.chapters.configuration import drift
 from runbook.chapters.context import Context
+from runbook.chapters.evidence.schema_copy import SchemaCopy
 from runbook.chapters.migrating import schema_revisions
+from runbook.errors import Inconclusive
 from runbook.incident.executor import Mode
-from runbook.incident.facts import ReleaseFact
+from runbook.incident.facts import ReleaseFact, Strategy
 from runbook.incident.options import Options
 from runbook.settings.database import MigrationSettings
 from tests.support.incident_parts import incident
@@ -35,7 +39,7 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A production of which each look would wait for ever for those that are begun with it."""
     found = incident(tmp_path)
     found.facts.target = ReleaseFact(tag="v1")
-    at_gate, of_target = threading.Barrier(3), threading.Barrier(4)
+    at_gate, of_target = threading.Barrier(3), threading.Barrier(7)
 
     def waiting(name: str) -> Callable[..., str]:
         return lambda *_: f"{name} {of_target.wait(20) * 0}"
@@ -44,6 +48,9 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(compose_files, "what_follows", waiting("follows"))
     monkeypatch.setattr(compose_files, "switchable", lambda *_: check("switchable", lambda: of_target.wait(20)))
     monkeypatch.setattr(schema_revisions, "revisions", waiting("revisions"))
+    monkeypatch.setattr(SchemaCopy, "begin", lambda _copy, expected: waiting(f"copy, not {expected}")())
+    read = {migration_facts.read_target: waiting("target"), migration_facts.read_failed: waiting("failed")}
+    monkeypatch.setattr(migration_facts, "images_ahead", lambda *_: read)
     gate = SimpleNamespace(
         check_consistent=lambda _: check("agree", lambda: at_gate.wait(20)),
         check_commands=lambda: check("commands", lambda: at_gate.wait(20)),
@@ -51,8 +58,9 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     health = SimpleNamespace(is_ready=bool, check_requests_fit=lambda: check("fit", lambda: at_gate.wait(20)))
     settings = SimpleNamespace(migrations=MigrationSettings(), database=True)
     return SimpleNamespace(
-        incident=found, gate=gate, health=health, settings=settings, options=Options(), of_target=of_target
-    )
+        incident=found, gate=gate, health=health, settings=settings, options=Options(), of_target=of_target,
+        ledger=SimpleNamespace(schema=lambda _release: ("r1",)), at_end=ExitStack(),
+    )  # fmt: skip
 
 
 def taken(context: Any, name: object) -> Any:
@@ -83,6 +91,8 @@ def test_files_and_schema_at_the_same_time(context: Any) -> None:
     assert ahead.files_and_schema(context, OWN) is OWN
     looks = (drift.look, compose_files.what_follows, schema_revisions.revisions)
     assert [taken(context, look) for look in looks] == ["drift 0", "follows 0", "revisions 0"]
+    evidence = (migration_facts.read_target, migration_facts.read_failed, SchemaCopy)
+    assert [taken(context, look) for look in evidence] == ["target 0", "failed 0", "copy, not ('r1',) 0"]
     assert taken(context, "switchable").seen.ok
 
 
@@ -104,3 +114,22 @@ def test_nothing_is_looked_at_ahead_once_a_change_was_begun(context: Any) -> Non
     context.incident.changes_made.append("traffic is paused")
     assert ahead.gate_and_health(context, OWN) is ahead.files_and_schema(context, OWN) is OWN
     assert taken(context, "agree") is taken(context, drift.look) is None
+
+
+@pytest.mark.parametrize(("mine", "begun"), [({"strategy": Strategy.DOWNGRADE}, 0), ({}, 3)])
+def test_evidence_of_a_decision_that_was_made(context: Any, mine: dict[str, Any], begun: int) -> None:
+    """Nothing is looked at for it again."""
+    for name, value in mine.items():
+        setattr(context.incident.facts, name, value)
+    found = ahead._range(context, ReleaseFact(tag="v1").release())
+    assert len(found) == begun
+
+
+def test_target_that_the_ledger_does_not_know(context: Any) -> None:
+    """Both images are not asked for one range then, and no copy is started."""
+
+    def unknown(_release: Any) -> tuple[str, ...]:
+        raise Inconclusive("no line", "")
+
+    context.ledger.schema = unknown
+    assert SchemaCopy not in ahead._range(context, ReleaseFact(tag="v1").release())

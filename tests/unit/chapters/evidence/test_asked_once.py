@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from runbook.chapters import migration_facts
 from runbook.chapters.evidence import schema_copy
+from runbook.chapters.evidence.schema_copy import SchemaCopy
 from runbook.chapters.startup import scratch_database
 from runbook.incident.facts import ReleaseFact
 from runbook.release import ImageName, Release
@@ -36,7 +38,11 @@ def kept(folder: Path) -> list[Path]:
 def test_first_plan_starts_few_commands(server: ScratchServer) -> None:
     """One database, which is waited for once, for the verdict and for the bridge."""
     docker = [each for each in server.begun if each.startswith("docker compose")]
-    assert [each.partition(" -f - ")[2].split()[0] for each in docker] == ["up", "run", "run", "down"]
+    assert [each.partition(" -f - ")[2].split()[0] for each in docker] == ["up", "down"]
+    assert [each.split()[-2:] for each in server.begun if " alembic " in each] == [
+        ["downgrade", "r1"],
+        ["upgrade", "r2"],
+    ]
     assert sum("pg_isready" in each for each in server.begun) == 1
     assert sum(" psql " in each for each in server.begun) <= 10
     assert len(server.begun) <= 17
@@ -254,7 +260,55 @@ def test_copy_that_cannot_be_brought_back(tmp_path: Path) -> None:
     assert proposal.bridge is not None, proposal.why_not
     docker = [each for each in server.begun if each.startswith("docker compose")]
     kinds = [each.partition(" -f - ")[2].split()[0] for each in docker]
-    assert kinds == ["up", "run", "run", "down", "up", "down"]
+    assert kinds == ["up", "down", "up", "down"]
+
+
+@pytest.fixture
+def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[ScratchServer, Any, SchemaCopy]:
+    """A copy that may be started before it is needed, of a production whose target's image nobody has asked yet."""
+    monkeypatch.setattr(schema_copy, "pinned_release", lambda _context: None)
+    monkeypatch.setattr(migration_facts, "told_before", lambda *_: False)
+    server = ScratchServer()
+    context = server.context(tmp_path)
+    copy = SchemaCopy(context)
+    context.incident.ahead.begin({SchemaCopy: lambda: copy.begin(("r1",))})
+    return server, context, copy
+
+
+def _of_compose(server: ScratchServer) -> list[str]:
+    return [each.partition(" -f - ")[2].split()[0] for each in server.begun if each.startswith("docker compose")]
+
+
+def test_copy_that_was_started_ahead(begun: tuple[ScratchServer, Any, SchemaCopy]) -> None:
+    """It is the one on which all is tried, and it is removed with the decision; the end of the run finds none."""
+    server, context, copy = begun
+    judged, proposal, left = decided(context)
+    assert (judged.assessment.verdict, left) == ("breaking", "")
+    assert proposal.bridge is not None, proposal.why_not
+    copy.end()
+    assert _of_compose(server) == ["up", "down"]
+
+
+def test_copy_that_no_decision_asks_for(begun: tuple[ScratchServer, Any, SchemaCopy]) -> None:
+    """The end of the run removes it, and nothing is started behind that."""
+    server, context, copy = begun
+    assert context.incident.ahead.found(SchemaCopy, None) is copy
+    copy.end()
+    assert _of_compose(server) == ["up", "down"]
+    copy.begin(("r1",))
+    assert _of_compose(server) == ["up", "down"]
+
+
+@pytest.mark.parametrize(("expected", "told"), [(("r2",), False), (("r1",), True)])
+def test_copy_that_is_not_started_ahead(
+    tmp_path: Path, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, *, told: bool
+) -> None:
+    """Where the target was validated with this schema, and where an earlier run may have kept what a copy told."""
+    monkeypatch.setattr(schema_copy, "pinned_release", lambda _context: None)
+    monkeypatch.setattr(migration_facts, "told_before", lambda *_: told)
+    server = ScratchServer()
+    SchemaCopy(server.context(tmp_path)).begin(expected)
+    assert server.begun == []
 
 
 def test_copy_that_cannot_be_removed(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def test_what_is_copied(tmp_path: Path) -> None:
     """Roles without their passwords, the schema without rows, the revisions; no process is started for it here."""
     parts = context(tmp_path, answer)
     found = live_schema(parts)
+    parts.host.engine.close()
     assert (found.roles, found.dump) == (b"-- s3cr3t of pg_dumpall\n", b"-- s3cr3t of pg_dump\n")
     assert (found.revisions, found.columns) == (("r2",), frozenset({("public", "orders", "id")}))
     commands = [entry for entry in parts.incident.journal.entries if entry["kind"] == "command"]
@@ -50,3 +51,4 @@ def test_schema_that_cannot_be_read(tmp_path: Path) -> None:
     parts = context(tmp_path, lambda *_: (1, "", "pg_dump: error: permission denied for table orders"))
     with pytest.raises(CommandFailed, match="ended with exit code 1: pg_dump: error: permission denied"):
         live_schema(parts)
+    parts.host.engine.close()
