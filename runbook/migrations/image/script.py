@@ -13,6 +13,8 @@ from typing import Any, Callable  # noqa: UP035 - Python 3.8 cannot subscript th
 
 from runbook.migrations.image.inside import graph, isolation, models, offline
 
+_LATER = 1.1  # of the time that questions have: the process in which they are asked ends after the last of them
+
 
 def main(request: dict[str, Any]) -> None:
     """Answer a request: {"marker", "seconds", "config", "section", "dialect", "environment", "span"}."""
@@ -20,13 +22,21 @@ def main(request: dict[str, Any]) -> None:
     marker = request.pop("marker")  # the code of the image must not know it
     os.environ.update(request.pop("environment"))
     sys.path[1:1] = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
-    answers = answered(request, until)
-    isolation.send(marker, {**answers.found, "problems": answers.problems})
-    if answers.read_only:
+
+    def with_libraries() -> dict[str, Any]:
+        graph.load_alembic()
+        return answered(request, until)
+
+    # Each question needs Alembic, which takes long to load: once, in a process that does not have the marker either.
+    answers = isolation.ask(with_libraries, (until - time.monotonic()) * _LATER).get("answer")
+    if answers is None:
+        answers = answered(request, until)
+    isolation.send(marker, {**answers["found"], "problems": answers["problems"]})
+    if answers["read_only"]:
         sys.exit(os.EX_CANTCREAT)  # the caller may ask again, with a file system that can be written
 
 
-def answered(request: dict[str, Any], until: float) -> _Answers:
+def answered(request: dict[str, Any], until: float) -> dict[str, Any]:
     """Ask every question in turn; each may take half of the remaining time, and the last one all of it."""
     answers = _Answers(until)
     answers.ask("graph", lambda: _graph(request))
@@ -38,7 +48,7 @@ def answered(request: dict[str, Any], until: float) -> _Answers:
         if answers.found["span"] is not None:  # without the range there is no SQL of it either
             answers.ask("upgrade", lambda: _sql(request, up=True))
             answers.ask("downgrade", lambda: _sql(request, up=False), last=True)
-    return answers
+    return {"found": answers.found, "problems": answers.problems, "read_only": answers.read_only}
 
 
 class _Answers:

@@ -18,13 +18,11 @@ from runbook.migrations.image.inside.isolation import Fatal, ProbeError, reason
 ALEMBIC_WARNS = re.compile(r"present more than once|is not present")
 
 
-def open_project(path: str, section: str, places: Sequence[str] | None = None) -> tuple[Any, Any]:
-    """Return Alembic's Config and ScriptDirectory, as `alembic -c PATH` has them. Raises Fatal when there is none.
+def load_alembic() -> tuple[Any, Any, Any]:
+    """Import Alembic as the shell's `alembic` does: CommandLine, Config, ScriptDirectory. Raises Fatal when it cannot.
 
-    `places` are the folders of the revisions, where they are known better than by the configuration.
+    It does not search the working directory before its libraries, and a folder of migrations is often called `alembic`.
     """
-    # The shell's `alembic` does not search the working directory before its libraries, and a folder of migrations is
-    # often called `alembic`.
     here = [place for place in sys.path if place in ("", str(Path.cwd()))]
     sys.path[:] = [place for place in sys.path if place not in here]
     try:
@@ -32,14 +30,23 @@ def open_project(path: str, section: str, places: Sequence[str] | None = None) -
         from alembic.script import ScriptDirectory  # type: ignore[import-not-found]  # noqa: PLC0415 - the same
     except ImportError as error:
         raise Fatal(f"Python {platform.python_version()} ({sys.executable}) cannot import Alembic: {error}") from error
+    return CommandLine, Config, ScriptDirectory
+
+
+def open_project(path: str, section: str, places: Sequence[str] | None = None) -> tuple[Any, Any]:
+    """Return Alembic's Config and ScriptDirectory, as `alembic -c PATH` has them. Raises Fatal when there is none.
+
+    `places` are the folders of the revisions, where they are known better than by the configuration.
+    """
+    command_line, config_of, script_directory = load_alembic()
     sys.path.insert(0, str(Path.cwd()))
-    files = _files(path, CommandLine)
+    files = _files(path, command_line)
     present = [file for file in files if _readable(file)]
     if not present:
         raise Fatal(f"there is no file {path} in {Path.cwd()}")
     try:
         more = {"toml_file": files[1]} if len(files) > 1 else {}
-        config = Config(files[0], ini_section=section, **more)
+        config = config_of(files[0], ini_section=section, **more)
         beside = Path(files[0]).parent
         if (
             config.get_main_option("script_location") is None
@@ -48,7 +55,7 @@ def open_project(path: str, section: str, places: Sequence[str] | None = None) -
         ):
             # Flask-Migrate's file does not say where the scripts lie: beside it.
             config.set_main_option("script_location", str(beside))
-        scripts = ScriptDirectory.from_config(config)
+        scripts = script_directory.from_config(config)
     except Exception as error:
         raise Fatal(f"{' and '.join(present)}, section [{section}]: {reason(error)}") from error
     if places is not None:
