@@ -261,6 +261,11 @@ def way_back_lines(facts: Facts) -> list[str]:
     }
     lines = [f"a rollback from {released} to {back} {ways.get(facts.strategy, facts.strategy)}"]
     lines += [f"  because the verdict on the migrations is {facts.verdict.verdict}:", *_shown(facts.verdict.evidence)]
+    if facts.bridge:
+        told = f"  or, with nothing lost, the schema stays and is relaxed for {back}, if a person chooses that:"
+        lines += [told, *_shown(facts.bridge.told)]
+    elif facts.verdict.no_bridge:
+        lines.append(f"  the schema cannot be relaxed for {back} instead: {facts.verdict.no_bridge}")
     if facts.loss is None:
         return lines
     return [*lines, *(["  that would be lost:", *_shown(facts.loss)] if facts.loss else ["  nothing would be lost"])]

@@ -68,6 +68,7 @@ def _by_verdict(context: Context) -> Observation:
         verdict=verdict,
         evidence=tuple(evidence),
         no_way_back=all_evidence.no_way_back,
+        no_bridge=proposal.why_not if proposal else "",
         **ran_instead(context, all_evidence),
     )
     context.incident.record_fact("verdict", fact)

@@ -233,11 +233,13 @@ class VerdictFact(_Part):
     `no_way_back` says why the downgrade certainly does not lead back to the target's schema; empty where it may.
     `upgrade_sql` and `downgrade_sql` are what both ran on a copy of the schema, in the place of SQL that the image did
     not tell; None where it told it, or where what they run depends on rows, of which the copy has none.
+    `no_bridge` says why the schema cannot be relaxed for the target; empty where it can, or need not be.
     """
 
     verdict: str
     evidence: tuple[str, ...] = ()
     no_way_back: str = ""
+    no_bridge: str = ""
     upgrade_sql: str | None = None
     downgrade_sql: str | None = None
 

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from runbook.chapters.evidence import judged as evidence
-from runbook.chapters.evidence.bridging import proposed
+from runbook.chapters.evidence.bridging import Proposal, proposed
 from runbook.chapters.evidence.schema_copy import SchemaCopy
 from runbook.chapters.migrating import bridge
-from runbook.incident.facts import Bridge
+from runbook.incident.facts import Bridge, ReleaseFact
 from runbook.incident.options import Options
+from runbook.release import ImageName, Release
 from runbook.shared_state.bridge_note import BridgeNote
-from tests.engine.small_production import Here, raised
+from tests.engine.small_production import Built, Here, raised
 from tests.engine.test_schema_trial import COMPOSE, DOCKERFILE, production, write_histories
 
 WRITE = "INSERT INTO orders (number) VALUES ('new')"
@@ -26,13 +27,18 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
         yield found
 
 
+def proposal(context: Any) -> Proposal:
+    """What the runbook finds on a copy of its own."""
+    copy = SchemaCopy(context)
+    with context.database.remembering(), copy.removed_afterwards():
+        return proposed(context, evidence.judged(context, copy), copy)
+
+
 def bridged(context: Any) -> Bridge | None:
     """Let the runbook look for a bridge, and put what it finds on record."""
     context.options = Options(strategy="bridge", because="nobody may lose an order")
     context.bridge_note = BridgeNote(context.production)
-    copy = SchemaCopy(context)
-    with context.database.remembering(), copy.removed_afterwards():
-        found = proposed(context, evidence.judged(context, copy), copy)
+    found = proposal(context)
     if found.bridge:
         context.incident.record_fact("bridge", found.bridge)
     return found.bridge
@@ -74,6 +80,33 @@ def test_built_and_taken_away(here: Here, tmp_path: Path) -> None:
         assert context.bridge_note.read() is None
         assert bridge.removing(context).already()
         assert [line for line in here.compose(*dump).splitlines() if not line.startswith("--")] == before
+
+
+@pytest.mark.parametrize(
+    ("history", "told", "why_not"),
+    [
+        ("demands", ("NOT NULL c of orders is lifted",), ""),
+        ("drops", None, "more than can be relaxed without touching a row"),
+        ("adds", None, "the target can use the schema as it is"),
+    ],
+)
+def test_before_a_deploy(  # noqa: PLR0913, PLR0917 - what is deployed, and what is told of it
+    here: Here,
+    tmp_path: Path,
+    history: str,
+    told: tuple[str, ...] | None,
+    why_not: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is tried on the schema that the release to deploy would leave, which production does not have yet."""
+    monkeypatch.setattr(Release, "pinned", lambda _release, _service: here.image)
+    with production(here, tmp_path, history, at="0001") as context:
+        fact = ReleaseFact.of(Built("v1", {"api": ImageName.parse(here.image)}, {"api": "sha256:" + "0" * 64}))
+        context.incident.record_fact("release to deploy", fact)
+        found = proposal(context)
+        assert (found.bridge and found.bridge.told) == told, found.why_not
+        assert why_not in found.why_not
+        assert proposal(context).by == (context.incident.name if told else "")
 
 
 def test_lock_that_another_holds(here: Here, tmp_path: Path) -> None:

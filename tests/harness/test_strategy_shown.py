@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from harness.session.summary import recovery_lines
+from harness.session.summary import recovery_lines, way_back_lines
 from runbook.incident.facts import Facts
 from runbook.report.timeline import Step
 from tests.harness.inner import Runbook, scenario
 from tests.support.filed import filed, opened, over
+from tests.support.incident_facts import BRIDGE
 
 FACTS: dict[str, Any] = {
     "target": {"tag": "v1"},
@@ -111,6 +112,22 @@ def test_held_production_says_what_is_missing(facts: dict[str, Any]) -> None:
         "  expected this; seen: that",
         "  what helps: ship a fix",
     ]
+
+
+@pytest.mark.parametrize(
+    ("more", "lines"),
+    [
+        ({"bridge": BRIDGE["bridge"]}, ["relaxed for v1, if a person chooses", "NOT NULL note of orders is lifted"]),
+        ({"verdict": BREAKING["verdict"] | {"no_bridge": "a row"}}, ["cannot be relaxed for v1 instead: a row"]),
+        ({}, []),
+    ],
+)
+def test_before_a_deploy_a_bridge_is_told(more: dict[str, Any], lines: list[str]) -> None:
+    """That there could be one, and with what; or why not."""
+    facts = BREAKING | {"release to deploy": {"tag": "v2"}, "target": {"tag": "v1"}} | more
+    told = [line for line in way_back_lines(Facts.model_validate(facts)) if "relaxed" in line or "lifted" in line]
+    assert len(told) == len(lines)
+    assert all(word in line for word, line in zip(lines, told, strict=True))
 
 
 def test_undecided_verdict_shows_its_evidence() -> None:

@@ -31,7 +31,7 @@ from runbook.migrations.verdict.findings import ADDITIVE, BREAKING, REVIEW, Verd
 from runbook.migrations.verdict.table_names import PUBLIC, bookkeeping
 
 _FITS = (Verdict.UNCHANGED, ADDITIVE)
-_OWNED = "SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass({})"
+_OWNED = "SELECT pg_has_role({}, relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass({})"
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,6 @@ def proposed(context: Context, judged: Judged, copy: SchemaCopy) -> Proposal:
     trial, known = judged.trial, migration_facts.of(context)
     if judged.assessment.verdict not in (BREAKING, REVIEW):
         return Proposal(why_not="the target can use the schema as it is")
-    if context.incident.facts.release_to_deploy:
-        return Proposal(why_not="the schema is not yet as that release would leave it")
     if trial is None or trial.untried:
         return Proposal(why_not="there was no copy of the schema to try it on")
     models, sql = known.target.models, trial.upgrade_sql or known.upgrade_sql
@@ -98,12 +96,7 @@ def _found(context: Context, copy: SchemaCopy, trial: TrialResult, sql: str, mod
     needed = smallest(found, suffices)
     if needed is None:
         return Proposal(why_not="what stands against the target is more than can be relaxed without touching a row")
-    needed = needed or tuple(found)
-    for table in dict.fromkeys(each.table for each in needed):
-        name = ".".join(map(quoted, (table.schema or PUBLIC, table.name)))
-        if context.database.ask(_OWNED.format(literal(name))) != [["t"]]:
-            return Proposal(why_not=f"{context.database.server.user} may not alter {table}")
-    return _tried(context, copy, trial, needed, models)
+    return _tried(context, copy, trial, needed or tuple(found), models)
 
 
 def _fits(context: Context, trial: TrialResult, relaxed: Sequence[Relaxation]) -> bool:
@@ -119,7 +112,13 @@ def _tried(
     path = None if asked is None else context.kept.path([*_question(trial, relaxed, models), asked])
     if (known := context.kept.read(path, _KEPT.validate_json)) is not None:
         return Proposal(known.bridge, by=known.by)
-    bridge = tried_on(*copy.at_its_beginning(), trial, relaxed, models)
+    place, beginning = copy.for_bridge()
+    who = context.database.server.user
+    for table in dict.fromkeys(each.table for each in relaxed):
+        name = ".".join(map(quoted, (table.schema or PUBLIC, table.name)))
+        if place.told(asking(_OWNED.format(literal(who), literal(name))))[0].strip() != "t":
+            return Proposal(why_not=f"{who} may not alter {table}")
+    bridge = tried_on(place, beginning, trial, relaxed, models)
     context.kept.keep(path, _KEPT.dump_python(_Kept(bridge, context.incident.name), mode="json"))
     return Proposal(bridge)
 
@@ -127,7 +126,8 @@ def _tried(
 def _question(trial: TrialResult, relaxed: Sequence[Relaxation], models: Models) -> list[Any]:
     """What is tried on the copy, and what it is held against."""
     then = _REFUSED.dump_python(trial.then, mode="json")
-    return ["bridge", [asdict(each) for each in relaxed], asdict(models), then, bool(trial.no_way_back)]
+    told = None if trial.beginning is None else trial.beginning.catalog
+    return ["bridge", [asdict(each) for each in relaxed], asdict(models), then, bool(trial.no_way_back), told]
 
 
 def tried_on(

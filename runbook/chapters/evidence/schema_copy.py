@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -13,6 +13,7 @@ from typing import Any, Self
 import runbook
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
+from runbook.chapters.migrating.migrate_command import Direction, words
 from runbook.chapters.startup.live_schema import LiveSchema, live_schema
 from runbook.chapters.startup.scratch_database import ScratchDatabase, asking, rows_in, rows_tried, trying
 from runbook.chapters.startup.scratch_project import ScratchProject
@@ -38,12 +39,14 @@ UNION ALL
 SELECT 'database', (to_jsonb(d) - ARRAY['oid', 'datfrozenxid', 'datminmxid', 'datlastsysoid'])::text FROM pg_database d
 ORDER BY 1, 2
 """
-_ASKED = (asking(WHOLE_CATALOG), *map(trying, (DEFINITIONS, SHAPES, _AROUND)))
+#: Parts that a copy is fed, and `beginning_of` reads what it prints.
+BEGINNING = (asking(WHOLE_CATALOG), trying(DEFINITIONS), trying(SHAPES))
+_ASKED = (*BEGINNING, trying(_AROUND))
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """What the copy is before anything is tried on it.
+    """What the copy is before anything is tried on it, or as migrations have left it.
 
     `path` is the application's search path, `catalog` the whole catalog. `definitions` and `shapes` are the rows that
     tell what of the schema could be relaxed; None where this PostgreSQL does not tell them.
@@ -143,6 +146,23 @@ class SchemaCopy:
         self._untouched = False
         return self._started.copy, self._started.beginning
 
+    def for_bridge(self) -> tuple[ScratchDatabase, Beginning]:
+        """The copy as a bridge would find the schema; before a deploy, as that release's migrations leave it.
+
+        Raises Inconclusive when they fail.
+        """
+        found, beginning = self.at_its_beginning()
+        if self._context.incident.facts.release_to_deploy is None:
+            return found, beginning
+        settings, (to,) = self._context.settings.migrations, migration_facts.of(self._context).database
+        done = self.project.run(
+            settings.service, words(settings, Direction.UPGRADE, to), self._context.settings.deadlines.healthy
+        )
+        if done.exit_code != 0:
+            raise Inconclusive(f"the upgrade to {to} ended with exit code {done.exit_code}", "try it by hand")
+        found.now_at(to)
+        return found, beginning_of(beginning.path, found.told(*BEGINNING))
+
     def _is_again(self, started: "_Started") -> bool:
         """Make the copy anew in the same server; tell whether it is what it was at first."""
         try:
@@ -175,13 +195,20 @@ class _Started:
 
 def _read(told: list[str]) -> tuple[Beginning, Rows | None]:
     """What the copy has told of `_ASKED`; apart from it, what is around the schema."""
-    catalog, *tried, path = told
-    definitions, shapes, around = (
-        None if rows is None else tuple(sorted(map(tuple, rows))) for rows in map(rows_tried, tried)
-    )
+    *beginning, around, path = told
     (named,) = rows_in(path) or [[]]
-    found = tuple(whole_catalog_in(rows_in(catalog)))
-    return Beginning(next(iter(named), ""), found, definitions, shapes), around
+    return beginning_of(next(iter(named), ""), beginning), _rows_tried(around)
+
+
+def beginning_of(path: str, told: Sequence[str]) -> Beginning:
+    """What a copy has told of the parts of `BEGINNING`, where the application connects with that search path."""
+    catalog, *tried = told
+    return Beginning(path, tuple(whole_catalog_in(rows_in(catalog))), *map(_rows_tried, tried))
+
+
+def _rows_tried(told: str) -> Rows | None:
+    rows = rows_tried(told)
+    return None if rows is None else tuple(sorted(map(tuple, rows)))
 
 
 @cache

@@ -18,7 +18,7 @@ from pydantic import ConfigDict, TypeAdapter
 from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.evidence.partitions import still_placed
-from runbook.chapters.evidence.schema_copy import Beginning, Rows, SchemaCopy
+from runbook.chapters.evidence.schema_copy import BEGINNING, Beginning, Rows, SchemaCopy, beginning_of
 from runbook.chapters.migrating.migrate_command import Direction, words
 from runbook.chapters.startup.scratch_database import LOG_NONE, LOG_STATEMENTS, ScratchDatabase, asking, rows_in
 from runbook.chapters.startup.scratch_project import ScratchProject
@@ -52,8 +52,8 @@ class TrialResult:
     the partitions of the target's schema of which each row has a place in one of now. `apart` are differences between
     the schema after the downgrade and the one that the target was validated with; None where that is not known. `then`
     is what the schema after the downgrade refused, and `then_catalog` that schema's whole catalog; None where it was
-    not there. `beginning` is the copy before anything was tried. `by` is the run that tried it, empty where it is this
-    one.
+    not there. `beginning` is the schema on which a bridge would be built. `by` is the run that tried it, empty where it
+    is this one.
     """
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
@@ -199,10 +199,12 @@ class _Trial:
         """Before a deploy: up to the head of the release to deploy, and down again to that of what runs now."""
         self._then_catalog = before = self._catalog
         then = code.refused(self._copy.told(code.part, LOG_STATEMENTS)[0])
-        why, told = self._migrated(Direction.UPGRADE, to, asking(WHOLE_CATALOG), code.part, LOG_STATEMENTS)
+        why, told = self._migrated(Direction.UPGRADE, to, *BEGINNING, code.part, LOG_STATEMENTS)
         if why:
             raise Inconclusive(why, "do not deploy it: its migrations fail on a copy of the schema")
-        self._catalog, now = tuple(whole_catalog_in(rows_in(told[0]))), code.refused(told[1])
+        *beginning, seen = told[: len(BEGINNING) + 1]
+        self._beginning, now = beginning_of(self._beginning.path, beginning), code.refused(seen)
+        self._catalog = self._beginning.catalog
         failed, told = self._migrated(Direction.DOWNGRADE, head, asking(WHOLE_CATALOG))
         why = failed
         if not why and (apart := differences(before, whole_catalog_in(rows_in(told[0])))):

@@ -94,6 +94,8 @@ class Migrations(_Part):
     loss: tuple[str, ...] | None = None
     #: What could be relaxed of the schema so that nothing is lost; null where no bridge was found.
     bridge: tuple[str, ...] | None = None
+    #: Why none was found; null where one was, or none is needed.
+    no_bridge: str | None = None
 
 
 class Switchover(_Part):

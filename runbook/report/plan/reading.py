@@ -201,6 +201,7 @@ def _migrations(facts: Facts) -> Migrations:
         evidence=facts.verdict.evidence if facts.verdict else (),
         loss=facts.loss,
         bridge=facts.bridge.told if facts.bridge else None,
+        no_bridge=(facts.verdict.no_bridge or None) if facts.verdict else None,
     )
 
 
