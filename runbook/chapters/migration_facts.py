@@ -1,7 +1,7 @@
 """What one incident knows of migrations: asked of the database and of both images, and kept for the verdict."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from runbook.chapters.target import pinned_release
 from runbook.errors import Inconclusive
 from runbook.migrations.image.contained import remove_overdue
 from runbook.migrations.image.probe import ask_image, question_to
-from runbook.migrations.image.report import ImageReport, Migration, Sql, read_report, to_json
+from runbook.migrations.image.report import ImageReport, Migration, Problem, Sql, read_report, to_json
 from runbook.production.compose import unescaped
 from runbook.release import Release
 
@@ -42,6 +42,14 @@ class Schema:
         return (upgrade.sql if upgrade else None) or ""
 
     @property
+    def way(self) -> tuple[str, str] | None:
+        """From which revision of the target's to which of the database's the schema was migrated; None for no such way.
+
+        All other branches of both, if there are some, are where they were.
+        """
+        return one_way(self.target.heads, self.database)
+
+    @property
     def target_head(self) -> str:
         """The one revision to go back to. Raises Inconclusive when the target has several heads."""
         if len(self.target.heads) != 1:
@@ -50,6 +58,16 @@ class Schema:
                 "merge them in a forward-fix; a downgrade would be ambiguous",
             )
         return self.target.heads[0]
+
+
+def one_way(heads: Sequence[str], at: Sequence[str]) -> tuple[str, str] | None:
+    """The one revision that is in the place of another one; None where several are, or one comes or goes.
+
+    >>> one_way(["a2", "b2"], ["a2", "b3"]), one_way(["a2", "b2"], ["merged"]), one_way(["a2"], ["a2", "b1"])
+    (('b2', 'b3'), None, None)
+    """
+    before, after = set(heads) - set(at), set(at) - set(heads)
+    return (before.pop(), after.pop()) if len(before) == len(after) == 1 else None
 
 
 def reached(context: Context) -> str | None:
@@ -138,11 +156,28 @@ def _ask_failed(context: Context) -> None:
         context.incident.record_fact("failed migrations", None)
         return
     own = schema_revisions.is_own(context)
-    span = (known.target_head, known.database[0]) if not own and len(known.database) == 1 else None
+    span = None if own else known.way
     asked_of, found = context.incident.ahead.found(read_failed, _not_asked)
     if found is None or asked_of != span:
         found = schema_revisions.heads(context, None) if own else _ask(context, failed_image(context), None, span)
-    context.incident.record_fact("failed migrations", to_json(found))
+    context.incident.record_fact("failed migrations", to_json(_of_one_branch(known, found, own=own)))
+
+
+def _of_one_branch(known: Schema, found: ImageReport, *, own: bool) -> ImageReport:
+    """What an image told of the range, without it where what was migrated is not one branch by itself."""
+    if own:
+        return found
+    shared = (
+        sorted(each.revision for each in found.span.steps if known.target.knows(each.revision)) if found.span else []
+    )
+    if known.way is None:
+        why = f"from {', '.join(known.target.heads)} to {', '.join(known.database)} more than one branch was migrated"
+    elif shared:
+        why = f"it depends on {', '.join(shared)} of another branch, which the target has"
+    else:
+        return found
+    problems = (*(each for each in found.problems if each.what != "span"), Problem("span", why))
+    return replace(found, span=None, upgrade=None, downgrade=None, problems=problems)
 
 
 def _not_asked() -> tuple[tuple[str, str] | None, ImageReport | None]:
@@ -161,15 +196,12 @@ def images_ahead(context: Context, release: Release, expected: tuple[str, ...]) 
 
     def failed() -> tuple[tuple[str, str] | None, ImageReport | None]:
         at = context.database.revisions()
-        if at == expected or len(at) != 1:
+        span = one_way(expected, at)
+        if span is None:
             return _not_asked()
-        span = (expected[0], at[0])
         return span, _ask(context, failed_image(context), None, span)
 
-    looks: dict[Any, Callable[[], Any]] = {read_target: partial(_target_told, context, release)}
-    if len(expected) == 1:
-        looks[read_failed] = failed
-    return looks
+    return {read_target: partial(_target_told, context, release), read_failed: failed}
 
 
 def failed_image(context: Context) -> str:

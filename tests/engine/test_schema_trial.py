@@ -62,6 +62,8 @@ ALL = "FOR VALUES WITH (MODULUS 1, REMAINDER 0)"
 # What the second revision of each history does, up and down. env.py always connects: no SQL can be had offline.
 HISTORIES = {
     "adds": (ADDS, "op.drop_column('orders', 'c')"),
+    "branch_adds": (ADDS, "op.drop_column('orders', 'c')"),
+    "branch_drops": ("op.drop_column('orders', 'note')", "op.add_column('orders', sa.Column('note', sa.Text()))"),
     "asks": (
         "'c' in [each['name'] for each in sa.inspect(op.get_bind()).get_columns('orders')] or " + ADDS,
         "op.drop_column('orders', 'c')",
@@ -127,6 +129,8 @@ PARTITIONED = (
     "'PARTITION BY HASH (id)'); "
     f"op.execute('CREATE TABLE orders_0 PARTITION OF orders {ALL}')"
 )
+# Histories with a branch of its own beside them, at b001.
+BRANCHED = {"branch_adds", "branch_drops"}
 REVISION = """import sqlalchemy as sa
 from alembic import op
 revision, down_revision = {revision!r}, {down!r}
@@ -150,6 +154,9 @@ def write_histories(folder: Path) -> None:
             f"[{name}]\nscript_location = %(here)s/migrations\nversion_locations = %(here)s/histories/{name}\n"
             "prepend_sys_path = %(here)s\n"
         )
+        if name in BRANCHED:
+            other = REVISION.format(revision="b001", down=None, up="op.execute('CREATE TABLE b (id int)')", back="pass")
+            (place / "b001.py").write_text(other)
     (folder / "alembic.ini").write_text("".join(sections))
 
 
@@ -168,7 +175,9 @@ def production(here: Here, folder: Path, history: str, at: str = "0002", **deadl
     """The runbook's parts, where the database is at 0002 (or `at`) of a history, and the target's head is 0001."""
     here.sql("DROP SCHEMA IF EXISTS audit CASCADE; DROP SCHEMA public CASCADE")
     here.sql("CREATE SCHEMA public; CREATE SCHEMA audit")
-    here.compose("exec", "-T", "api", "python3", "-m", "alembic", "--name", history, "upgrade", at)
+    beside = ("b001",) if history in BRANCHED else ()
+    for revision in (at, *beside):
+        here.compose("exec", "-T", "api", "python3", "-m", "alembic", "--name", history, "upgrade", revision)
     filled = "INSERT INTO orders (number, c) VALUES ('kept', 1)" if history == "demands" and at == "0002" else FILLED
     if history != "rule_of_a_partition":  # which lets no number in
         here.sql(filled)
@@ -186,8 +195,11 @@ def production(here: Here, folder: Path, history: str, at: str = "0002", **deadl
         column("note", "TEXT", nullable=True, server_default=False, client_default=False, labels=None),
     ]
     unread = [Problem("upgrade", "env.py asks the database")]
-    found.record_fact("schema", [at])
-    found.record_fact("target migrations", to_json(knows("0001")))
+    found.record_fact("schema", [at, *beside])
+    target = knows(*beside, "0001")
+    assert target.graph is not None
+    target = replace(target, graph=replace(target.graph, heads=("0001", *beside)))
+    found.record_fact("target migrations", to_json(target))
     assert found.facts.target_migrations is not None
     found.facts.target_migrations["models"] = {
         "tables": [{"schema": None, "name": "orders", "columns": columns, "partitioned": "partition" in history}]
@@ -269,6 +281,8 @@ def trial_in(context: Any) -> TrialResult:
         ("demands", "breaking", "every INSERT by code that does not know it fails"),
         ("drops", "breaking", "it is dropped"),
         ("loops", "review", "the migrations read its rows"),
+        ("branch_adds", "additive", "does not select it"),
+        ("branch_drops", "breaking", "it is dropped"),
         ("rule_of_a_partition", "breaking", "the check refuses what the target's code may write"),
         ("replaces_a_partition", "additive", "other partitions take all that it took; production has no such row now"),
         ("index_of_partitions", "additive", "refuses no value"),
@@ -337,8 +351,8 @@ def test_an_image_that_is_not_there(here: Here, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(migration_facts, "failed_image", lambda _context: "rollback-runbook/never-built:v0")
     with production(here, tmp_path, "adds") as context:
         seen = trial_in(context)
-        assert "No such image" in seen.no_way_back
-        assert (seen.upgrade_sql, seen.leads_nowhere, seen.breaks) == (None, False, ())
+        assert "No such image" in seen.untried
+        assert (seen.upgrade_sql, seen.no_way_back, seen.breaks) == (None, "", ())
         assert trial_in(context).by == ""
 
 

@@ -145,8 +145,7 @@ def _trial(context: Context, known: Schema, copy: SchemaCopy) -> "TrialResult | 
     """The trial on a copy, where there is one range: of the release to deploy, or else of the failed one."""
     from runbook.chapters.evidence.schema_trial import tried  # noqa: PLC0415 - as above
 
-    one_range = len(known.database) == len(known.target.heads) == 1
-    if not one_range or known.failed is None or known.failed.span is None:
+    if known.way is None or known.failed is None or known.failed.span is None:
         return None
     deploying = context.incident.facts.release_to_deploy
     return tried(context, copy, None if deploying else _validated_catalog(context, known))

@@ -154,7 +154,8 @@ class SchemaCopy:
         found, beginning = self.at_its_beginning()
         if self._context.incident.facts.release_to_deploy is None:
             return found, beginning
-        settings, (to,) = self._context.settings.migrations, migration_facts.of(self._context).database
+        settings, known = self._context.settings.migrations, migration_facts.of(self._context)
+        (to,) = known.database
         done = self.project.run(
             settings.service, words(settings, Direction.UPGRADE, to), self._context.settings.deadlines.healthy
         )

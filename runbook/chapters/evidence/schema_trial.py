@@ -109,11 +109,12 @@ def to_json(trial: TrialResult) -> Any:
 def _question(context: Context, validated: Sequence[tuple[str, ...]] | None) -> list[Any]:
     """What is tried on the copy, and what it is held against."""
     known, settings = migration_facts.of(context), context.settings.migrations
-    head, (at,) = known.target_head, known.database
+    head, at = known.way or ("", "")
     commands = [words(settings, Direction.DOWNGRADE, head), words(settings, Direction.UPGRADE, at)]
     models = asdict(known.target.models) if known.target.models else None
     deploying = context.incident.facts.release_to_deploy is not None
-    return ["trial", deploying, settings.service, head, at, commands, models, validated]
+    revisions = [sorted(known.target.heads), sorted(known.database)]
+    return ["trial", deploying, settings.service, revisions, commands, models, validated]
 
 
 class TriedStatements:
@@ -159,15 +160,17 @@ class _Trial:
         self._then_catalog: Rows | None = None
         self._marks: dict[Direction, str] = {}
         self._until = began + context.settings.deadlines.healthy
-        models = migration_facts.of(context).target.models or Models(())
+        self._known = migration_facts.of(context)
+        models = self._known.target.models or Models(())
         self._statements = statements_of_models(models)
         #: That whoever tries the same is told the same: no command ended badly, which may be the machine's fault.
         self.certain = True
 
     def run(self) -> TrialResult:
         """Raises Inconclusive and the like when there is no copy, or when the time is over."""
-        known = migration_facts.of(self._context)
-        head, (at,) = known.target_head, known.database
+        if self._known.way is None:
+            raise Inconclusive("more than one branch was migrated", "try it by hand")
+        head, at = self._known.way
         code = TriedStatements(self._statements, self._beginning.path)
         if self._context.incident.facts.release_to_deploy:
             return self._up_first(code, head, at)
@@ -247,10 +250,9 @@ class _Trial:
         self._marks[direction] = secrets.token_hex(16)
         told, _, *more = self._copy.told(self._copy.at, _marking(self._marks[direction]), *parts)
         at = sorted(told.split())
-        why = (
-            "" if at == [revision] else f"after the {direction} to {revision} the copy is at {', '.join(at) or 'none'}"
-        )
-        return why, more
+        expected = self._known.target.heads if direction is Direction.DOWNGRADE else self._known.database
+        there = set(at) == set(expected)
+        return "" if there else f"after the {direction} to {revision} the copy is at {', '.join(at) or 'none'}", more
 
     def _left(self) -> float:
         """The seconds that are left. Raises Inconclusive when none are."""

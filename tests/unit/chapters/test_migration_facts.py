@@ -1,5 +1,6 @@
 """What images tell of their migrations is asked once; what could not be read is asked again."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,9 +9,10 @@ import pytest
 
 from runbook.chapters import migration_facts
 from runbook.incident.options import Options
-from runbook.migrations.image.report import ImageReport, Problem
+from runbook.migrations.image.report import ImageReport, Problem, to_json
 from runbook.settings.database import MigrationSettings
 from tests.support.image_parts import image as knows
+from tests.support.image_parts import step
 from tests.support.incident_parts import incident
 from tests.unit.migrations.image.test_doubled_dollars import context
 
@@ -34,6 +36,7 @@ def test_asked_once(tmp_path: Path, problems: tuple[Problem, ...], times: int, m
         (("r0",), ("r1",), 3),  # the ledger does not know better than the image
         ((), ("r1",), 2),
         (("r1", "r1b"), ("r1",), 2),
+        (("b1", "r1"), ("r1",), 2),
         (("r2",), ("r2",), 1),  # there is no range
     ],
 )
@@ -60,3 +63,50 @@ def test_asked_ahead(
         assert check.observe().ok
     assert len(spans) == times
     assert spans[-1] == ("r1", "r2") if heads == ("r1",) else spans == [None]
+
+
+@pytest.mark.parametrize(
+    ("heads", "database", "shared", "asked", "why"),
+    [
+        (("a1", "b1"), ("a2", "b1"), (), ("a1", "a2"), ""),
+        (("a1", "b1"), ("a2", "b1"), ("b0",), ("a1", "a2"), "it depends on b0 of another branch, which the target has"),
+        (("a1", "b1"), ("a2", "b2"), (), None, "from a1, b1 to a2, b2 more than one branch was migrated"),
+        (("a1", "b1"), ("merged",), (), None, "from a1, b1 to merged more than one branch was migrated"),
+        (("a1",), ("a1", "b1"), (), None, "from a1 to a1, b1 more than one branch was migrated"),
+    ],
+)
+def test_several_heads(  # noqa: PLR0913, PLR0917 - what was migrated, and what is known of it then
+    tmp_path: Path,
+    heads: tuple[str, ...],
+    database: tuple[str, ...],
+    shared: tuple[str, ...],
+    asked: tuple[str, str] | None,
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One branch that was migrated by itself is a range like any other; all else is told to be none."""
+    spans: list[Any] = []
+
+    def told(_context: Any, _image: str, _tag: None, span: tuple[str, str] | None) -> ImageReport:
+        spans.append(span)
+        steps = [step("a2"), *map(step, shared)] if span else []
+        return knows("a1", "a2", steps=steps, up="SELECT 1", down="SELECT 2")
+
+    monkeypatch.setattr(migration_facts, "_ask", told)
+    monkeypatch.setattr(migration_facts, "failed_image", lambda _context: "failed")
+    context: Any = SimpleNamespace(
+        incident=incident(tmp_path), options=Options(),
+        settings=SimpleNamespace(migrations=MigrationSettings(), database=True),
+    )  # fmt: skip
+    target = knows("b0", "a1", "b1")
+    assert target.graph is not None
+    context.incident.record_fact("schema", database)
+    context.incident.record_fact(
+        "target migrations", to_json(replace(target, graph=replace(target.graph, heads=heads)))
+    )
+    assert migration_facts.read_failed(context).observe().ok
+    found = migration_facts.of(context).failed
+    assert found is not None
+    assert spans == [asked]
+    assert (found.span is None, found.upgrade is None) == (bool(why), bool(why))
+    assert not why or found.why("span") == why
