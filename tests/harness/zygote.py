@@ -28,6 +28,8 @@ import pytest
 import yaml  # noqa: F401 - the same
 
 import runbook.chapters.strategy
+import runbook.cli.assess
+import runbook.cli.verify
 import runbook.hosts.engine.transport
 import runbook.report.archive.forecast
 import runbook.report.page.job_summary
