@@ -78,6 +78,9 @@ def test_breaking_release_with_a_downgrade(untouched: Rehearsed) -> None:
     assert f"column orders.customer: {orders} rows hold values, and the migrations of {BREAKING} destroy them" in loss
     assert "table customers: an unknown number of rows hold values, and the downgrade would destroy them" in loss
     assert "downgrades the schema to 0003_heartbeats, then reverts the image" in words(ran)
+    assert f"or, with nothing lost, the schema stays and is relaxed for {LIVE}, if a person chooses that" in words(ran)
+    assert ran.fact("bridge")["relaxed"]
+    assert ran.fact("verdict")["no_bridge"] == ""
 
 
 def test_release_that_cannot_be_undone(untouched: Rehearsed) -> None:
