@@ -68,6 +68,9 @@ RUN chmod 0700 /srv/normal/migrations/versions
 USER 1234
 FROM current AS pyproject
 WORKDIR /srv/pyproject
+FROM rooted AS lone
+WORKDIR /srv/pyproject
+RUN rm alembic.ini
 FROM {current} AS practice
 LABEL {label}
 WORKDIR /srv/app
@@ -114,6 +117,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
             "rooted",
             "closed",
             "pyproject",
+            "lone",
             "stuck",
             "practice",
         ):
@@ -448,11 +452,12 @@ def test_folders_that_only_env_py_knows_are_unknown(image: str, section: str) ->
         assert "other folders of revisions" in found.why("graph")
 
 
+@pytest.mark.parametrize("stage", ["pyproject", "lone"])
 @pytest.mark.parametrize("config", ["alembic.ini", "pyproject.toml"])
-def test_configuration_in_pyproject(images: Images, config: str) -> None:
-    """Alembic 1.16 and later reads both files, whichever is named; an older one says that it does not."""
+def test_configuration_in_pyproject(images: Images, config: str, stage: str) -> None:
+    """Alembic 1.16 and later reads both files, whichever is named or there; an older one says that it does not."""
     settings = MigrationSettings(config=config)
-    found = ask(images.tags["pyproject"], "", ("0001", "0002"), settings=settings)
+    found = ask(images.tags[stage], "", ("0001", "0002"), settings=settings)
     assert found.heads == ("0002",)
     assert found.problems == ()
     with pytest.raises(Inconclusive, match=r"reads no pyproject/pyproject\.toml: from 1\.16 on it does"):

@@ -48,9 +48,10 @@ def open_project(path: str, section: str, places: Sequence[str] | None = None) -
         more = {"toml_file": files[1]} if len(files) > 1 else {}
         config = config_of(files[0], ini_section=section, **more)
         beside = Path(files[0]).parent
+        # Without an ini file Alembic does not answer for its options, but refuses.
         if (
-            config.get_main_option("script_location") is None
-            and present == [files[0]]
+            present == [files[0]]
+            and config.get_main_option("script_location") is None
             and (beside / "env.py").is_file()
         ):
             # Flask-Migrate's file does not say where the scripts lie: beside it.
