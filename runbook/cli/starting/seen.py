@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runbook.errors import ProductionError, RunbookError
+from runbook.errors import CommandFailed, ProductionError, RunbookError
 from runbook.hosts.command import Command, NullRecorder, parsed_json
 from runbook.hosts.host import Host
 from runbook.hosts.http import HttpClient, HttpResponse
 from runbook.hosts.local import LocalHost
 from runbook.production.compose import Production
 from runbook.production.containers import Container
-from runbook.release import PROBE
+from runbook.release import PROBE, ImageName, TagForm
 from runbook.settings.schema import Deadlines, Project
+from runbook.targets.registry import address_of
 
 _NAME = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
 _IN_CHECK = re.compile(r"https?://[\w.\[\]-]+?(?::(\d+))?(/[^\s'\"|;&)]*)?(?=[\s'\"|;&)]|$)")
@@ -29,8 +30,10 @@ _USUAL_PORTS = (8000, 8080, 3000, 5000, 80)
 _PATHS = ("/readyz", "/ready", "/health", "/health/", "/healthz", "/healthz/", "/api/health", "/livez", "/ping", "/up")
 _GATEWAYS = ("haproxy", "nginx", "traefik", "caddy", "envoy")
 _FIND = (
-    "for f in alembic.ini migrations/alembic.ini */alembic.ini manage.py */migrations/0001_*.py;"
-    ' do [ -f "$f" ] && echo "$f"; done; grep -qs current_app migrations/env.py && echo Flask-Migrate;'
+    "for f in alembic.ini migrations/alembic.ini */alembic.ini */*/alembic.ini */*/*/alembic.ini manage.py"
+    ' */migrations/0001_*.py; do [ -f "$f" ] && echo "$f"; done;'
+    r" grep -qs '^\[tool\.alembic\]' pyproject.toml && echo pyproject.toml;"
+    " grep -qs current_app migrations/env.py && echo Flask-Migrate;"
     " command -v flask; command -v python3 || command -v python; true"
 )
 _DEADLINE = 20.0
@@ -68,7 +71,10 @@ class Seen:
     #: The services whose image follows the tag, the one that answers for the application first.
     services: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
-    registries: tuple[str, ...] = ()
+    #: Those whose image follows the tag, and of which no container is at work: they ran to their end, or never.
+    at_rest: tuple[str, ...] = ()
+    #: The address of the registry that the first of them names.
+    registry: str = ""
     port: int = 0
     checked_path: str = ""
     has_health_check: bool = False
@@ -138,7 +144,14 @@ def _look_at_public_address(seen: Seen) -> None:
 
 def _project(host: Host, folder: Path | None) -> tuple[str, str]:
     asking = Command(("docker", "compose", "ls", "--format", "json"), _DEADLINE)
-    listed = [each for each in parsed_json(host.check(asking), list) if "running" in str(each.get("Status"))]
+    try:
+        answer = host.check(asking)
+    except CommandFailed as error:
+        # Without Compose v2 docker takes its options for its own.
+        raise ProductionError(
+            error.seen, "check that this user's docker has Compose v2: type docker compose version"
+        ) from None
+    listed = [each for each in parsed_json(answer, list) if "running" in str(each.get("Status"))]
     places: dict[str, str] = {}
     for each in listed:
         label = "com.docker.compose.project.working_dir"
@@ -182,7 +195,7 @@ def _follow_tag(production: Production, seen: Seen, containers: list[Container])
             probed = production.services(variables={variable: PROBE})
         except RunbookError:
             continue
-        follow = [name for name, service in probed.items() if str(service.get("image", "")).endswith(PROBE)]
+        follow = [name for name, service in probed.items() if _follows(name, variable, str(service.get("image", "")))]
         if len(follow) > len(best[1]):
             best = (variable, follow)
         if follow and re.search(r"TAG|VERSION|RELEASE", variable):
@@ -197,15 +210,18 @@ def _follow_tag(production: Production, seen: Seen, containers: list[Container])
         there, key=lambda name: (next((n for n, word in enumerate(words) if word in name), 9), not ports[name], name)
     )
     seen.services = tuple(order)
-    seen.others = tuple(sorted(set(now) - set(order)))
-    images = [str(now[name].get("image", "")) for name in order]
-    seen.registries = tuple(
-        dict.fromkeys(
-            image.partition("/")[0]
-            for image in images
-            if "." in image.partition("/")[0] or ":" in image.partition("/")[0]
-        )
-    )
+    seen.at_rest = tuple(sorted(set(best[1]) - set(order)))
+    seen.others = tuple(sorted({*now} - {*best[1]}))
+    seen.registry = next((address_of(ImageName.parse(str(now[name]["image"]))) for name in order), "")
+
+
+def _follows(service: str, variable: str, image: str) -> bool:
+    """Tell whether the variable decides the tag of that image, by itself or as a part of it."""
+    try:
+        TagForm.learned(service, variable, image)
+    except ProductionError:
+        return False
+    return True
 
 
 def _look_at_api(production: Production, seen: Seen, api: Container, found: Mapping[str, Any]) -> None:
@@ -256,13 +272,13 @@ def _ask(http: HttpClient, places: list[str], path: str, host: str = "", *, page
     return None
 
 
+def _is_database(each: Container) -> bool:
+    return "postgres" in each.image_name.lower() or bool({"POSTGRES_USER", "POSTGRES_DB"} & {*each.environment})
+
+
 def _look_at_database(seen: Seen, containers: list[Container]) -> None:
     for each in containers:
-        if (
-            "postgres" in each.image_name.lower()
-            or "POSTGRES_USER" in each.environment
-            or "POSTGRES_DB" in each.environment
-        ):
+        if _is_database(each):
             seen.database = each.service
             seen.database_user = each.environment.get("POSTGRES_USER", "postgres")
             seen.database_name = each.environment.get("POSTGRES_DB", seen.database_user)
@@ -272,13 +288,20 @@ def _look_at_database(seen: Seen, containers: list[Container]) -> None:
 
 
 def _look_at_gateway(seen: Seen, containers: list[Container]) -> None:
-    for each in containers:
-        kind = next((name for name in _GATEWAYS if name in each.image_name.lower() or name in each.service), "")
-        if (kind or each.service in ("gateway", "proxy")) and each.service not in seen.services:
-            seen.gateway, seen.gateway_image = each.service, kind or each.image_name
-            ports = sorted(each.ports.items())
-            seen.public_url = f"http://{ports[0][1]}" if ports else ""
-            return
-    for each in containers:
-        if each.service == next(iter(seen.services), "") and each.ports:
-            seen.public_url = f"http://{min(each.ports.items())[1]}"
+    """Find what users reach first: a gateway by its name, or what else publishes a port, or the application itself."""
+    others = [each for each in containers if each.service not in seen.services and not _is_database(each)]
+    kinds = {
+        each.service: next((k for k in _GATEWAYS if k in each.image_name.lower() or k in each.service), "")
+        for each in others
+    }
+    named = [each for each in others if kinds[each.service] or each.service in ("gateway", "proxy")]
+    own = [each for each in containers if each.service == next(iter(seen.services), "")]
+    # Not the first of several: which of them is the way in cannot be seen.
+    publish = [each for each in others if each.ports] if not any(each.ports for each in own) else []
+    for each in (*named[:1], *(publish if len({one.service for one in publish}) == 1 else ())):
+        seen.gateway, seen.gateway_image = each.service, kinds[each.service] or each.image_name
+        seen.public_url = f"http://{min(each.ports.items())[1]}" if each.ports else ""
+        return
+    published = next((each for each in own if each.ports), None)
+    if published:
+        seen.public_url = f"http://{min(published.ports.items())[1]}"

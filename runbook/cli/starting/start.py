@@ -31,7 +31,8 @@ def start(chosen: argparse.Namespace) -> str:
     path: Path = chosen.settings
     if path.exists() or path.is_symlink():
         raise SettingsError(f"{path} is there already, and is not overwritten", "name another one with --settings PATH")
-    text = written(look(chosen.folder), f"{datetime.now(UTC):%Y-%m-%d}")
+    seen = look(chosen.folder)
+    text = written(seen, f"{datetime.now(UTC):%Y-%m-%d}")
     with tempfile.TemporaryDirectory(prefix="runbook-") as folder:
         trial = Path(folder) / "runbook.toml"
         trial.write_text(text, encoding="utf-8")
@@ -45,5 +46,6 @@ def start(chosen: argparse.Namespace) -> str:
         ) from None
     given = f" --settings {path}" if path != SETTINGS else ""
     left_out = [f"  {each.key}: {each.follows}" for each in absent_from(settings)]
-    done = f"{path} is written: {settings.project.name}, {', '.join(settings.project.services)}"
+    services = ", ".join(seen.services) or "NOT SEEN: what names its release; [project] in that file says what to do"
+    done = f"{path} is written: {settings.project.name}, {services}"
     return "\n".join([done, "not configured:", *left_out, f"next: runbook doctor{given}"])

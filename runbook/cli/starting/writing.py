@@ -44,6 +44,8 @@ def _project(seen: Seen) -> Iterator[str]:
         yield f"services = {_text(list(seen.services))}"
         if seen.others:
             yield f"# Not among them, since their images do not follow it: {', '.join(seen.others)}."
+        if seen.at_rest:
+            yield f"# Not among them either, since no container of theirs is at work: {', '.join(seen.at_rest)}."
     else:
         yield "# NOT SEEN: no variable of the env file changes the tag of an image. Let the Compose file say"
         yield "#   image: registry.example.com/shop/api:${IMAGE_TAG}"
@@ -54,9 +56,8 @@ def _project(seen: Seen) -> Iterator[str]:
 
 def _registry(seen: Seen) -> Iterator[str]:
     yield "# The registry is the one that the images name, with docker's own login; another user is named like this:"
-    name = next(iter(seen.registries), "registry.example.com")
     yield "#[registry]"
-    yield f"#url = {_text(f'https://{name}')}"
+    yield f"#url = {_text(seen.registry or 'https://registry.example.com')}"
     yield '#username = "deploy"'
     yield '#password = { file = "/etc/rollback-runbook/registry_password" }'
 
@@ -81,10 +82,11 @@ def _database(seen: Seen) -> Iterator[str]:
 
 
 def _migrations(seen: Seen) -> Iterator[str]:
-    configs = [path for path in seen.migrations if path.endswith("alembic.ini")]
+    configs = [path for path in seen.migrations if path.endswith(("alembic.ini", "pyproject.toml"))]
     if configs:
         yield "[migrations]"
-        yield f"# {configs[0]} lies in the working directory of {seen.services[0]}."
+        told = "has a section [tool.alembic], and lies" if configs[0] == "pyproject.toml" else "lies"
+        yield f"# {configs[0]} {told} in the working directory of {seen.services[0]}."
         yield f"service = {_text(seen.services[0])}"
         yield f"config = {_text(configs[0])}"
         if "Flask-Migrate" in seen.migrations:
@@ -100,7 +102,7 @@ def _migrations(seen: Seen) -> Iterator[str]:
     elif "manage.py" in seen.migrations:
         yield from _django(seen)
     elif seen.services:
-        yield f"# NOT SEEN: an alembic.ini in {seen.services[0]}. If nothing migrates its schema:"
+        yield f"# NOT SEEN: a configuration of Alembic in {seen.services[0]}. If nothing migrates its schema:"
         yield "#[migrations]"
         yield '#tool = "none"'
 

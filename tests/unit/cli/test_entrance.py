@@ -97,7 +97,7 @@ def test_help_is_short(capsys: pytest.CaptureFixture[str]) -> None:
 WHOLE = Seen(
     name="shop", directory="/srv/shop", config_files=("compose.yaml",), env_file="prod.env",
     variables=("TAG", "METRICS_TOKEN", "DB_PASSWORD"), tag_variable="TAG", services=("web", "worker"), others=("pg",),
-    registries=("registry.example",), port=8080, checked_path="/health", has_health_check=True,
+    registry="https://registry.example", port=8080, checked_path="/health", has_health_check=True,
     answers={
         "/readyz": Answer("/readyz", 200, {"ready": True, "database": True, "version": CANARY}),
         "/health": Answer("/health", 200, {"status": "ok"}),

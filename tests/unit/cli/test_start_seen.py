@@ -1,19 +1,30 @@
-"""What `runbook init` takes for the services that follow the tag."""
+"""What `runbook init` takes for the services that follow the tag, and for the way in."""
 
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from runbook.cli.starting.seen import Seen, _follow_tag
+from runbook.cli.starting.seen import Seen, _follow_tag, _look_at_gateway
+from runbook.cli.starting.writing import written
 
 
 class Compose:
-    """Two services whose image follows TAG, and one whose does not."""
+    """Two services whose image follows TAG, and one whose does not; `form` is how the tag stands in an image."""
+
+    def __init__(self, form: str = "shop/{name}:{tag}") -> None:
+        self._form = form
 
     def services(self, *, variables: dict[str, str] | None = None) -> dict[str, Any]:
         tag = (variables or {}).get("TAG", "v1")
-        return {"api": {"image": f"shop/api:{tag}"}, "jobs": {"image": f"shop/jobs:{tag}"}, "db": {"image": "postgres"}}
+        follow = {name: {"image": self._form.format(name=name, tag=tag)} for name in ("api", "jobs")}
+        return {**follow, "db": {"image": "postgres"}}
+
+
+def container(service: str, ports: dict[int, str] | None = None, **environment: str) -> Any:
+    return SimpleNamespace(
+        service=service, image_name=f"own/{service}:1", state="running", ports=ports or {}, environment=environment
+    )
 
 
 @pytest.mark.parametrize(
@@ -28,3 +39,53 @@ def test_services_that_crash_in_a_loop_are_rolled_back_too(state: str, services:
     production: Any = Compose()
     _follow_tag(production, seen, containers)
     assert (seen.tag_variable, seen.services) == ("TAG", services)
+    assert seen.at_rest == tuple({"api", "jobs"} - {*services})
+    assert seen.others == ("db",)
+    if seen.at_rest:
+        assert "# Not among them either, since no container of theirs is at work: jobs." in written(seen, "today")
+
+
+@pytest.mark.parametrize(
+    ("form", "services"),
+    [
+        ("127.0.0.1:5000/{name}:rel-{tag}-slim", ("api", "jobs")),
+        ("127.0.0.1:5000/{name}:{tag}", ("api", "jobs")),
+        ("127.0.0.1:5000/{tag}/{name}:1", ()),
+        ("127.0.0.1:5000/{name}@sha256:{tag}", ()),
+    ],
+)
+def test_tag_may_have_words_around_it(form: str, services: tuple[str, ...]) -> None:
+    """As a rollback takes it; and the registry of this machine speaks plain HTTP."""
+    seen = Seen("shop", "/srv/shop", ())
+    seen.variables = ("TAG",)
+    production: Any = Compose(form)
+    _follow_tag(production, seen, [container(name) for name in ("api", "jobs", "db")])
+    assert seen.services == services
+    assert seen.registry == ("http://127.0.0.1:5000" if services else "")
+
+
+@pytest.mark.parametrize(
+    ("others", "gateway", "url"),
+    [
+        ([container("lb", {8080: "127.0.0.1:80"})], "lb", "http://127.0.0.1:80"),
+        ([container("db", {5432: "127.0.0.1:5432"}, POSTGRES_USER="shop")], "", ""),
+        ([container("mail", {8025: "127.0.0.1:8025"}), container("lb", {8080: "127.0.0.1:80"})], "", ""),
+        ([container("mail", {8025: "127.0.0.1:8025"}), container("caddy", {80: "127.0.0.1:80"})], "caddy", "http://127.0.0.1:80"),
+    ],
+    ids=["under another name", "a database is none", "one of two", "by its name"],
+)  # fmt: skip
+def test_what_publishes_a_port_before_the_application_is_the_gateway(others: list[Any], gateway: str, url: str) -> None:
+    """Under whatever name, as long as there is but one."""
+    seen = Seen("shop", "/srv/shop", ())
+    seen.services = ("api", "jobs")
+    _look_at_gateway(seen, [container("api"), container("jobs"), *others])
+    assert (seen.gateway, seen.public_url) == (gateway, url)
+
+
+def test_application_that_publishes_a_port_needs_no_gateway() -> None:
+    """What else publishes one is not taken for the way in."""
+    seen = Seen("shop", "/srv/shop", ())
+    seen.services = ("api",)
+    ports = {8000: "127.0.0.1:8000"}
+    _look_at_gateway(seen, [container("api", ports), container("mail", {8025: "127.0.0.1:8025"})])
+    assert (seen.gateway, seen.public_url) == ("", "http://127.0.0.1:8000")
