@@ -71,6 +71,7 @@ def configuration_with(
     used = {name: found for name, found in config.items() if not name.startswith("x-")}
     # The bytes that a switch would write are asked for, and no others later.
     then = found if named else env_file.with_values(found, {production.project.tag_variable: tag})
+    moved = {name: (str(found.values.get(name)), text) for name, text in then.values.items()}
     # What the shell sets is not the env file's, even if a comment there has its name.
     own = {name: value for name, value in then.values.items() if name not in production.host.environment}
     # Also those that are too short to be struck out wherever they stand.
@@ -78,7 +79,9 @@ def configuration_with(
     return {
         Part.VERSION: {"docker compose": Value(production.compose_version)},
         Part.FILES: {path: Value(digest) for path, digest in _hashes(production).items()},
-        Part.RENDERED: {key_of(path): _value(path, leaf, env_file, secrets) for path, leaf in _leaves(used)},
+        Part.RENDERED: {
+            key_of(path): _value(path, _then(path, leaf, moved), env_file, secrets) for path, leaf in _leaves(used)
+        },
         Part.ENV_FILE: {name: Value(value, name not in shown) for name, value in own.items()},
     }
 
@@ -121,6 +124,14 @@ def _leaves(found: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tu
             yield from _leaves(each, (*path, name))
         else:
             yield (*path, name), each
+
+
+def _then(path: tuple[str, ...], leaf: Any, moved: Mapping[str, tuple[str, str]]) -> Any:
+    """What is there once the env file names the tag: a service that is given that file reads the tag from the disk."""
+    if path[0] != "services" or path[2:3] != ("environment",) or not isinstance(leaf, str):
+        return leaf
+    now, then = moved.get(path[-1], (None, ""))
+    return then.replace("$", "$$") if unescaped(leaf) == now else leaf
 
 
 def _value(path: tuple[str, ...], leaf: Any, env_file: EnvFileOnHost, secrets: Collection[str]) -> Value:

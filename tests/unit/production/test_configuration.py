@@ -86,6 +86,18 @@ def test_env_file_as_the_tag_would_make_it(tmp_path: Path) -> None:
     }
 
 
+def test_service_that_is_given_the_env_file_has_the_tag_too(tmp_path: Path) -> None:
+    """Compose reads a service's env_file from the disk, where another tag may stand; no other value follows it."""
+    environment = {"IMAGE_TAG": "v2", "EXPORT_MODE": "on", "OTHER": "v2"}
+    project = {"services": {"api": {"environment": environment, "labels": {"IMAGE_TAG": "v2"}}}}
+    assert {key: value.text for key, value in read(tmp_path, project)[Part.RENDERED].items()} == {
+        "services.api.environment.IMAGE_TAG": "v1",
+        "services.api.environment.EXPORT_MODE": "on",
+        "services.api.environment.OTHER": "v2",
+        "services.api.labels.IMAGE_TAG": "v2",
+    }
+
+
 def test_compose_files_by_their_hash(tmp_path: Path) -> None:
     """Whatever their names, as sha256sum gives it."""
     files = ("docker-compose.yml", "deploy/odd\nname.yml")
