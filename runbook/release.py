@@ -162,6 +162,11 @@ class Release:
         """Return the image of `service` by digest."""
         return self.images[service].at(self.digests[service])
 
+    @property
+    def shown(self) -> str:
+        """Its images by digest, each once: services may share one."""
+        return ", ".join(dict.fromkeys(self.pinned(service) for service in self.digests))
+
     def facts(self) -> dict[str, Any]:
         """Return the release as the journal has it."""
         images = {service: str(image) for service, image in self.images.items()}

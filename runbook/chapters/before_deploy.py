@@ -29,7 +29,7 @@ def note_running(context: Context) -> Check:
                 "somebody deployed meanwhile: ask again",
             )
         context.incident.record_fact("target", ReleaseFact.of(release))
-        return ", ".join(release.pinned(service) for service in release.digests)
+        return release.shown
 
     return recorded("one release, on its registry digests", look)
 
@@ -48,7 +48,7 @@ def pin(context: Context) -> Check:
         context.incident.record_fact("release to deploy", ReleaseFact.of(release))
         if running.digests.items() <= digests.items():
             context.incident.record_fact("nothing to do", f"{running.tag} runs already on the digests of {tag}")
-        return ", ".join(release.pinned(service) for service in digests)
+        return release.shown
 
     return recorded("the release to deploy in the registry", look)
 

@@ -39,14 +39,13 @@ def _own_downgrade(context: Context) -> Check:
 
     def observe() -> Observation:
         known, settings = migration_facts.of(context), context.settings
-        lacks = [] if settings.migrations.downgrade else ["migrations.downgrade"]
-        lacks += [] if settings.database else ["[database], without which no restore point can be taken"]
-        if lacks:
-            return Observation(ok=False, seen=f"the settings lack {' and '.join(lacks)}", final=True)
+        if lacks := schema_revisions.no_own_downgrade(context):
+            return Observation(ok=False, seen=lacks, final=True)
         words = shlex.join(migrate_command.words(settings.migrations, Direction.DOWNGRADE, known.target_head))
         return Observation(ok=True, seen=f"to undo what leads to {', '.join(known.database)}: {words}")
 
-    return Check("a command of the application that downgrades", observe, _HELD, acceptable=False)
+    held = "name them in the settings; until then production is held as it is"
+    return Check("a command of the application that downgrades", observe, held, acceptable=False)
 
 
 def stopping(context: Context) -> Action:

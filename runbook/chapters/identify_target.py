@@ -34,7 +34,7 @@ def identify(context: Context) -> Check:
 
     def look() -> str:
         release, listed = _pinned(context, context.options.forward_fix or context.options.target)
-        pinned = f"{release.tag}: {', '.join(release.pinned(service) for service in release.digests)}"
+        pinned = f"{release.tag}: {release.shown}"
         return "\n".join([pinned, *listed])
 
     return recorded("a release to return to", look)
@@ -215,9 +215,7 @@ def fetching(context: Context, release: Release) -> Action:
     def already() -> str | None:
         missing = _not_held(context, release)
         missing += [image for image in sidecars.values() if context.production.image_id(image) is None]
-        return (
-            None if missing else f"the host holds {', '.join(release.pinned(service) for service in release.digests)}"
-        )
+        return None if missing else f"the host holds {release.shown}"
 
     return Action(
         ActionName.FETCH_IMAGES,
@@ -235,7 +233,7 @@ def fetched(context: Context, release: Release) -> Check:
 
     def observe() -> Observation:
         problems = _not_held(context, release)
-        held = ", ".join(release.pinned(service) for service in release.digests)
+        held = release.shown
         return Observation(not problems, "; ".join(problems) or f"the host holds {held}")
 
     return Check(

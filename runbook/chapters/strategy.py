@@ -8,7 +8,7 @@ from runbook.chapters import migration_facts
 from runbook.chapters.context import Context
 from runbook.chapters.evidence.judged import Judged, judged, ran_instead
 from runbook.chapters.evidence.schema_copy import SchemaCopy
-from runbook.chapters.migrating.schema_revisions import revisions, unchecked
+from runbook.chapters.migrating.schema_revisions import is_own, no_own_downgrade, revisions, unchecked
 from runbook.chapters.startup import check
 from runbook.chapters.target import pinned_release
 from runbook.errors import Inconclusive, TargetError
@@ -37,7 +37,16 @@ def record_decision(context: Context) -> Check:
     if context.options.forward_fix:
         other = "name a release whose migrations continue the database's, or leave --forward-fix out"
         return Check("a forward-fix that can go on from here", observe, other, acceptable=False)
-    forward = "" if context.incident.facts.release_to_deploy else ", or --forward-fix TAG"
+    if is_own(context) and (lacks := no_own_downgrade(context)):
+        # Nobody is offered a way that would end at the next step.
+        return Check(
+            "a verdict that decides the strategy",
+            observe,
+            f"{lacks}, so the schema cannot go back: name them. Or, if the target can live with the schema as it is:"
+            ' --verdict additive --because "why it is so"',
+            acceptable=False,
+        )
+    forward = "" if context.incident.facts.release_to_deploy or is_own(context) else ", or --forward-fix TAG"
     if context.options.strategy:
         other = "leave --strategy out, and the verdict decides; or name a release that mends it: --forward-fix TAG"
         return Check("a bridge that was tried on a copy of the schema", observe, other, acceptable=False)
@@ -69,6 +78,7 @@ def _by_verdict(context: Context) -> Observation:
         evidence=tuple(evidence),
         no_way_back=all_evidence.no_way_back,
         no_bridge=proposal.why_not if proposal else "",
+        forward_fix=not is_own(context),
         **ran_instead(context, all_evidence),
     )
     context.incident.record_fact("verdict", fact)

@@ -234,12 +234,14 @@ class VerdictFact(_Part):
     `upgrade_sql` and `downgrade_sql` are what both ran on a copy of the schema, in the place of SQL that the image did
     not tell; None where it told it, or where what they run depends on rows, of which the copy has none.
     `no_bridge` says why the schema cannot be relaxed for the target; empty where it can, or need not be.
+    `forward_fix` tells whether a release could go on from here; by the application's own commands none can.
     """
 
     verdict: str
     evidence: tuple[str, ...] = ()
     no_way_back: str = ""
     no_bridge: str = ""
+    forward_fix: bool = True
     upgrade_sql: str | None = None
     downgrade_sql: str | None = None
 

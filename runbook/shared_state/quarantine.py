@@ -83,7 +83,7 @@ class Quarantine:
 
         def observe() -> Observation:
             reason = self.reason(digests.values())
-            seen = reason or f"none of {len(digests)} digests is in quarantine"
+            seen = reason or "none of its digests is in quarantine"
             return Observation(reason is None, seen, final=True)
 
         return Check(

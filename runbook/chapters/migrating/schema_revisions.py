@@ -31,6 +31,14 @@ def is_own(context: Context) -> bool:
     return context.settings.migrations.tool == "own"
 
 
+def no_own_downgrade(context: Context) -> str:
+    """Why the application's own commands can't take the schema back: what the settings lack; empty if they can."""
+    settings = context.settings
+    lacks = [] if settings.migrations.downgrade else ["migrations.downgrade"]
+    lacks += [] if settings.database else ["[database], without which no restore point can be taken"]
+    return f"the settings lack {' and '.join(lacks)}" if lacks else ""
+
+
 def revisions(context: Context) -> tuple[str, ...]:
     """The revisions at which the schema is, sorted. Raises Inconclusive when nobody tells them."""
     if not is_own(context):

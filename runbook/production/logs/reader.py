@@ -144,7 +144,7 @@ class Logs:
                     " logs.window to a time in which they write less",
                 )
             known = now.total - sum(now.counts[signature] for signature in new)
-            counted = f"{now.total} errors in the last {self._settings.window}"
+            counted = f"{now.total} error{'' if now.total == 1 else 's'} in the last {self._settings.window}"
             if before is not None:
                 counted = (
                     f"{sum(before.values())} errors before the switch; {now.total} after it, {known} of them known"

@@ -117,8 +117,7 @@ class _Things:
     def quarantine(self, entry: Entry) -> Iterator[Change]:
         """The failed release's digests in the quarantine."""
         target, origin = self.facts.target, self.facts.origin
-        kept = set((target.digests if target else {}).values())
-        failed = [each for each in (origin.digests if origin else {}).values() if each not in kept]
+        failed = {*(origin.digests if origin else {}).values()} - {*(target.digests if target else {}).values()}
         count = f" ({len(failed)} digest{'' if len(failed) == 1 else 's'})" if failed else ""
         yield Change(sign=Sign.ADDED, what="quarantine", states=(f"{entry.get('to', '')}{count}",))
 

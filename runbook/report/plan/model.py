@@ -121,12 +121,13 @@ class Restore(_Part):
 
 
 class Decision(_Part):
-    """What a person must decide: at which step, the options that decide it, and on what."""
+    """What a person must decide: at which step, the options that decide it, on what, and other answers there are."""
 
     step: str
     text: str
     options: tuple[str, ...]
     about: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
 
 
 class LeftOut(_Part):

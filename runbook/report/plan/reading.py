@@ -160,8 +160,16 @@ def _bad(look: Snapshot) -> Iterator[str]:
         if container.service in look.digests and (container.state, container.health) not in _WELL:
             health = f", {container.health}" if container.health not in ("none", "healthy") else ""
             yield f"{container.service} {container.state}{health}"
+    yield from _restarted(look)
     if isinstance(look.log_errors, dict) and (errors := sum(look.log_errors.values())):
         yield f"{errors} error{'' if errors == 1 else 's'} in recent logs"
+
+
+def _restarted(look: Snapshot) -> Iterator[str]:
+    """Which services crash: between two crashes they run, and look well."""
+    for service in look.digests:
+        if times := sum(each.restarts for each in look.containers if each.service == service):
+            yield f"{service} restarted {'once' if times == 1 else f'{times} times'}"
 
 
 _OK = 200
@@ -219,11 +227,13 @@ def _decisions(facts: Facts, steps: Sequence[StepDigest]) -> Iterator[Decision]:
     texts = {step.id: f"{step.keyword} {step.text}" for step in steps}
     for step, options in facts.undecided.items():
         about: Sequence[str] = ()
+        instead: tuple[str, ...] = ()
         if "--accept-loss" in options:
             about = facts.loss or ()
         elif "--verdict" in options and facts.verdict:
             about = facts.verdict.evidence
-        yield Decision(step=step, text=texts.get(step, ""), options=options, about=tuple(about))
+            instead = ("--verdict additive", *(("--forward-fix TAG",) if facts.verdict.forward_fix else ()))
+        yield Decision(step=step, text=texts.get(step, ""), options=options, about=tuple(about), instead=instead)
 
 
 def _left_out(entries: Sequence[Entry]) -> Iterator[Entry]:

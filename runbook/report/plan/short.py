@@ -135,7 +135,8 @@ def _way(plan: Plan, room: int) -> Iterator[Line]:
     if way.verdict or way.strategy:
         now, then = ", ".join(way.schema_now), ", ".join(way.schema_then)
         stays = f"schema stays at {now}" if way.strategy in _STAYS and now != then else ""
-        verdict = f"{way.verdict or 'asked for'} → {way.strategy or 'not decided'}"
+        unasked = "not looked at" if way.strategy == Strategy.IMAGE_ONLY else "asked for"
+        verdict = f"{way.verdict or unasked} → {way.strategy or 'not decided'}"
         yield from _labelled("migrations", [verdict, stays], room)
     if plan.switchover:
         # Where the schema changes nothing else comes into question; the last says what becomes of requests.
@@ -270,8 +271,8 @@ def _decision(decision: Decision, room: int) -> Iterator[Line]:
         yield from _wrapped(f"    - {each}", room, Tone.DECISION)
     if (more := len(decision.about) - _MOST) > 0:
         yield Line(f"    - and {more} more, in the record", Tone.DECISION)
-    if first == "--verdict":
-        yield from _wrapped("    or, instead of breaking: --verdict additive, or --forward-fix TAG", room)
+    if decision.instead:
+        yield from _wrapped(f"    or, instead of breaking: {', or '.join(decision.instead)}", room)
     if first == "--no-migrations":
         yield from _wrapped('    if it never migrates one, say so in the settings: migrations.tool = "none"', room)
 

@@ -77,6 +77,36 @@ def test_other_revisions_are_for_a_person(tmp_path: Path) -> None:
     assert handle_migrations.as_target_maps(parts).not_configured is Absent.MODELS
 
 
+@pytest.mark.parametrize(
+    ("lacks", "change"),
+    [("[database], without which", {"database": False}), ("migrations.downgrade", {"downgrade": ()})],
+)
+def test_nobody_is_offered_a_downgrade_that_the_settings_cannot_do(
+    tmp_path: Path, lacks: str, change: dict[str, Any]
+) -> None:
+    """`--verdict breaking` would end at the next step: the plan says what is missing, and offers nothing to type."""
+    parts = context(tmp_path, "0002\n", "0001\n", database=change.get("database", True))
+    parts.settings.migrations = OWN.model_copy(
+        update={name: each for name, each in change.items() if name in "downgrade"}
+    )
+    assert not judged(parts).ok
+    check = strategy.record_decision(parts)
+    assert (check.decided_by, check.acceptable) == ((), False)
+    assert f"the settings lack {lacks}" in check.next_step
+    assert "--verdict additive" in check.next_step
+    assert "breaking" not in check.next_step
+
+
+def test_forward_fix_is_not_offered_to_own_commands(tmp_path: Path) -> None:
+    """It is not gone on with: such a release is migrated by hand, and gone to by name."""
+    parts = context(tmp_path, "0002\n", "0001\n")
+    assert not judged(parts).ok
+    check = strategy.record_decision(parts)
+    assert check.decided_by[:2] == ("--verdict", "breaking")
+    assert "--forward-fix" not in check.next_step
+    assert parts.incident.facts.verdict.forward_fix is False
+
+
 def test_no_downgrade_without_a_restore_point(tmp_path: Path) -> None:
     """What would be destroyed could not be brought back."""
     parts = context(tmp_path, "0003\n", "0002\n", options=Options(verdict="breaking", because="x"), database=False)

@@ -80,6 +80,39 @@ def test_verdict_that_a_person_must_give_is_asked_for() -> None:
     assert texts[-1].endswith("--verdict breaking --because 'why it is so' --execute shop")
 
 
+def test_decision_before_anything_was_planned_promises_no_list() -> None:
+    """What would be done is not above, so the plan that shows it is named."""
+    undecided = {"1.5.4": ["--no-migrations", "--because", "how you know"]}
+    facts = {name: value for name, value in plans.FACTS.items() if name not in ("strategy", "verdict")}
+    text = " ".join(" ".join(told(plans.entries(facts | {"undecided": undecided}, outcome="decision needed"))).split())
+    assert "A person must decide; a plan with it, without --execute, shows what is done then." in text
+    assert "is above" in " ".join(" ".join(told(plans.review())).split())
+
+
+def test_crashes_between_which_it_runs_are_told() -> None:
+    """A container that crashes and starts again runs whenever one looks; the engine counts."""
+    crashed = plans.container("api") | {"restarts": 4}
+    facts = plans.FACTS | {"before": plans.before(containers=[crashed, plans.container("jobs") | {"restarts": 1}])}
+    text = " ".join(" ".join(told(plans.entries(facts, plans.OPENING))).split())
+    assert "api restarted 4 times; jobs restarted once; 12 errors in recent logs" in text
+
+
+def test_migrations_that_nobody_looked_at_are_called_that() -> None:
+    """Without a database the image alone goes back, and nobody asked for a strategy."""
+    facts = {name: value for name, value in plans.FACTS.items() if name != "verdict"}
+    assert "  migrations  not looked at → image-only" in told(plans.entries(facts, plans.OPENING))
+
+
+def test_digest_that_two_services_share_is_one() -> None:
+    """One image for web and worker is quarantined once."""
+    one = {"api": plans.RAN["api"], "jobs": plans.RAN["api"]}
+    facts = plans.FACTS | {
+        "before": plans.before(digests=one),
+        "origin": {"tags": [plans.FAILED], "digests": one},
+    }
+    assert any("(1 digest)" in line for line in told(plans.entries(facts, plans.OPENING)))
+
+
 def test_accepted_loss_is_named() -> None:
     """A plan whose loss was accepted says still what is destroyed."""
     texts = told(plans.breaking())
