@@ -39,6 +39,7 @@ def absent_from(settings: Settings) -> list[Absent]:
     metrics = settings.metrics
     found = {
         unchecked: unchecked is not None,
+        Absent.RESTORE_POINT: settings.database is None and settings.migrations.tool == "own",
         gate: gate is not None,
         Absent.HEALTH: settings.health is None,
         Absent.METRICS: metrics is None,

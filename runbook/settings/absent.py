@@ -17,6 +17,7 @@ class Absent(Enum):
     MIGRATIONS = "migrations.tool", "the settings say that the application has no migrations: none are looked at"
     MODELS = "migrations.tool", "an application's own migration commands do not tell what its code maps"
     PUBLIC_ADDRESS = "traffic", "nobody looks at what users get, and their downtime is not measured"
+    RESTORE_POINT = "database", "no restore point can be taken, so the schema cannot go back"
     SWITCHES = "switches", "there is nothing that could be turned off"
     TICKET = "ticket", "no follow-up ticket is opened"
 

@@ -13,6 +13,7 @@ import pytest
 
 from runbook.actions import Check, Observation, left_out
 from runbook.cli import doctor, main, shortcuts, status
+from runbook.cli.check_settings import absent_from
 from runbook.cli.starting import start
 from runbook.cli.starting.seen import Answer, Seen
 from runbook.cli.starting.writing import written
@@ -134,6 +135,15 @@ def test_what_was_seen_becomes_settings(tmp_path: Path) -> None:
     assert CANARY not in text
     for line in text.split("\n\n")[1:]:
         assert line.startswith("#") or "\n# " in line, line
+
+
+@pytest.mark.parametrize(("database", "left_out"), [("", True), ("pg", False)])
+def test_own_commands_without_a_database_cannot_go_back(tmp_path: Path, database: str, *, left_out: bool) -> None:
+    """They tell the schema's revision, so nothing fails on a good day; the way back needs a restore point."""
+    migrations = ("manage.py", "shop/migrations/0001_initial.py")
+    found = settings_of(tmp_path, Seen(**(vars(WHOLE) | {"database": database, "migrations": migrations})))
+    assert found.migrations.tool == "own"
+    assert (Absent.RESTORE_POINT in absent_from(found)) is left_out
 
 
 @pytest.mark.parametrize(
