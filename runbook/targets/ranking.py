@@ -170,7 +170,7 @@ def _objections(
     one: Ranked, situation: Situation, judged: _Judged, quarantine_reason: QuarantineReason
 ) -> Iterable[Objection]:
     if one.tag in situation.failed:
-        yield Objection(Against.FAILED, "it is the release that failed")
+        yield Objection(Against.FAILED, "it is what a rollback replaces")
     elif _same_images(one.digests, situation.failed_digests or {}) or any(
         digest in judged.failed_members for digest in one.digests.values()
     ):

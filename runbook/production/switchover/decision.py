@@ -107,19 +107,22 @@ def decide(seen: Circumstances) -> Decided:
     """Decide how to switch."""
     reasons = tuple(_reasons(seen))
     if reasons:
-        waits = seen.gate and seen.may_hold and not seen.migrates
-        told = [each.seen for each in reasons]
-        told += [_behind(seen, waits=waits)] if seen.gate else []
-        meanwhile = Meanwhile.HELD if waits else Meanwhile.PAUSED
-        return Decided(SwitchMode.BEHIND_CLOSED_GATE, meanwhile, reasons, tuple(told))
+        meanwhile = _behind(seen)
+        traffic = {
+            Meanwhile.HELD: f"requests wait meanwhile, for {seen.hold_seconds:g} s at most",
+            Meanwhile.PAUSED: "requests are refused meanwhile",
+            Meanwhile.FLOWING: "users meet the switch",
+        }
+        told = (*(each.seen for each in reasons), traffic[meanwhile])
+        return Decided(SwitchMode.BEHIND_CLOSED_GATE, meanwhile, reasons, told)
     meanwhile = _meanwhile(seen)
     return Decided(SwitchMode.BESIDE, meanwhile, (), tuple(_evidence(seen, meanwhile)))
 
 
-def _behind(seen: Circumstances, *, waits: bool) -> str:
-    if waits:
-        return f"requests wait meanwhile, for {seen.hold_seconds:g} s at most"
-    return "requests are refused meanwhile"
+def _behind(seen: Circumstances) -> Meanwhile:
+    if not seen.gate:
+        return Meanwhile.FLOWING
+    return Meanwhile.HELD if seen.may_hold and not seen.migrates else Meanwhile.PAUSED
 
 
 def _meanwhile(seen: Circumstances) -> Meanwhile:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from runbook.actions import LeftOut, Outcome
 from runbook.clock import seconds_between
 from runbook.incident.facts import Strategy
+from runbook.production.switchover.decision import Meanwhile, SwitchMode
 from runbook.report.plan.model import Change, Decision, Failed, Migrations, Plan, Restore, Sign
 from runbook.text import beginning, visible
 
@@ -141,7 +142,10 @@ def _way(plan: Plan, room: int) -> Iterator[Line]:
     if plan.switchover:
         # Where the schema changes nothing else comes into question; the last says what becomes of requests.
         why = plan.switchover.why if way.strategy == "image-only" else plan.switchover.why[-1:]
-        yield from _labelled("switch", [plan.switchover.mode, "; ".join(why)], room)
+        closed = plan.switchover.mode == SwitchMode.BEHIND_CLOSED_GATE
+        # Without a gate there is nothing to be behind.
+        mode = "in place" if closed and plan.switchover.meanwhile == Meanwhile.FLOWING else plan.switchover.mode
+        yield from _labelled("switch", [mode, "; ".join(why)], room)
     undecided = any("--verdict" in each.options for each in plan.decisions)
     if way.verdict not in (None, "unchanged") and not undecided:
         yield from _evidence(way.evidence, room)

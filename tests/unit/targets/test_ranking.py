@@ -181,7 +181,7 @@ def test_ledger_from_before_it_named_levels_keeps_its_order() -> None:
 
 def test_nothing_to_choose_is_told_with_every_reason() -> None:
     """Sources that could not be asked are named, too."""
-    with pytest.raises(TargetError, match=r"nor in another source \(v9: it is the release that failed\); CI is down"):
+    with pytest.raises(TargetError, match=r"nor in another source \(v9: it is what a rollback replaces\); CI is down"):
         choose_from(ranked(built("v9", 1)), None, "; CI is down")
 
 

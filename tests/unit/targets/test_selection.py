@@ -24,8 +24,8 @@ def test_failed_release_is_passed_over_and_said_so(tmp_path: Path) -> None:
     choice = Remembered(tmp_path, [line("v1"), line("v2"), line("v3")]).choose(["v2", "v3"], None)
     assert choice.chosen.tag == "v1"
     assert choice.passed_over == (
-        PassedOver("v3", "it is the release that failed"),
-        PassedOver("v2", "it is the release that failed"),
+        PassedOver("v3", "it is what a rollback replaces"),
+        PassedOver("v2", "it is what a rollback replaces"),
     )
 
 
@@ -33,10 +33,10 @@ def test_what_the_ledger_would_have_given_is_passed_over_by_name(tmp_path: Path)
     """Who names a release passes over the one that would have been chosen; where it is that one, nothing is."""
     remembers = Remembered(tmp_path, [line("v1"), line("v2"), line("v3")])
     assert remembers.choose(["v3"], "v1").passed_over == (
-        PassedOver("v3", "it is the release that failed"),
+        PassedOver("v3", "it is what a rollback replaces"),
         PassedOver("v2", "known good, but v1 was asked for by name"),
     )
-    assert remembers.choose(["v3"], "v2").passed_over == (PassedOver("v3", "it is the release that failed"),)
+    assert remembers.choose(["v3"], "v2").passed_over == (PassedOver("v3", "it is what a rollback replaces"),)
 
 
 def test_quarantined_release_is_passed_over_whatever_its_tag(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_newest_validation_of_a_tag_counts(tmp_path: Path) -> None:
     [
         pytest.param(None, "no known-good release on the ledger", id="no-ledger"),
         pytest.param([], "no known-good release on the ledger", id="empty-ledger"),
-        pytest.param([line("v3")], "v3: it is the release that failed", id="only-what-failed"),
+        pytest.param([line("v3")], "v3: it is what a rollback replaces", id="only-what-failed"),
     ],
 )
 def test_no_target_is_told_with_what_to_type(tmp_path: Path, ledger: Any, why: str) -> None:

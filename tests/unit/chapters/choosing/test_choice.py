@@ -169,7 +169,7 @@ def test_empty_ledger_finds_its_target_in_a_log_archive(shop: Shop) -> None:
     choice, found, _ = shop.choose()
     assert choice.chosen.tag == "v2"
     assert "of" in choice.chosen.evidence
-    assert choice.passed_over[0].why == "it is the release that failed"
+    assert choice.passed_over[0].why == "it is what a rollback replaces"
     said = "\n".join(told(found))
     assert "  1. v2, deployed" in said
     assert "against it: it never passed a validation of this runbook" in said
@@ -182,7 +182,7 @@ def test_empty_ledger_finds_its_target_in_the_registry(shop: Shop) -> None:
     assert choice.chosen.tag == "v2"
     assert [(each.candidate, each.why) for each in choice.passed_over] == [
         ("v4", "it is newer than the release that failed"),
-        ("v3", "it is the release that failed"),
+        ("v3", "it is what a rollback replaces"),
     ]
 
 

@@ -87,9 +87,12 @@ def test_requests_wait_behind_the_gate_where_it_can_hold(seen: Circumstances, me
     assert found.evidence[-1].startswith(told)
 
 
-def test_without_a_gate_nothing_is_said_of_requests() -> None:
-    """There is nothing that would keep them back."""
-    assert [each for each in decide(replace(FREE, gate=False, may_hold=False)).evidence if "requests" in each] == []
+def test_without_a_gate_users_meet_the_switch() -> None:
+    """There is nothing that would keep requests back, and nothing is said to."""
+    found = decide(replace(FREE, gate=False, may_hold=False))
+    assert (found.mode, found.meanwhile) == (SwitchMode.BEHIND_CLOSED_GATE, Meanwhile.FLOWING)
+    assert found.evidence[-1] == "users meet the switch"
+    assert [each for each in found.evidence if "requests" in each] == []
 
 
 @pytest.mark.parametrize(

@@ -249,6 +249,14 @@ def test_what_becomes_of_requests_is_told(strategy: str, line: str) -> None:
     assert line in told(plans.entries(dict(plans.FACTS) | behind))
 
 
+def test_where_there_is_no_gate_nothing_is_behind_it() -> None:
+    """The name of the setting would say that something is closed."""
+    fact = plans.SWITCHOVER | {"mode": "behind-closed-gate", "meanwhile": "flowing"}
+    shown = told(plans.entries(dict(plans.FACTS) | {"switchover": fact}))
+    assert [line for line in shown if line.startswith("  switch      in place ")]
+    assert [line for line in shown if "closed-gate" in line] == []
+
+
 def test_emergency_shows_the_turns_of_the_gate() -> None:
     """Requests wait for as long as the services are redeployed."""
     lines = [each.split() for each in told(plans.export_leak())]
