@@ -12,11 +12,8 @@ import pytest
 
 from runbook.journal.journal import RESERVED
 from runbook.journal.verify import verify
-from tests.harness.conftest import zygote
 from tests.harness.inner import Runbook, Zygote, scenario
 from tests.support.keeping import keep
-
-__all__ = ["zygote"]  # the fixture, for pytest
 
 FILLING = scenario("Filling", "When the disk fills up", "Then all is well", tags="@provides:filled")
 LATER = scenario("Later", "When a file is made", tags="@provides:made")
