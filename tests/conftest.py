@@ -22,8 +22,9 @@ _TESTS = Path(__file__).parent
 _LAST = (
     *("engine/test_regression.py", "engine/test_bad_input.py", "engine/test_behind_the_gate.py"),
     *("engine/test_stopped_by_sigkill.py", "engine/test_incidents.py", "engine/test_stopped_downgrade.py"),
-    *("engine/test_last_look.py", "engine/test_image_probe.py", "engine/test_stopped.py"),
-    *("engine/test_incidents_held.py", "engine/test_export_leak.py", "engine/test_start_trial.py"),
+    *("engine/test_stopped.py", "engine/test_ssh_regression.py", "engine/test_beside.py", "engine/test_last_look.py"),
+    *("engine/test_image_probe.py", "engine/test_incidents_held.py", "engine/test_export_leak.py"),
+    *("engine/test_verdict_against_postgres.py", "engine/test_start_trial.py"),
     "engine",
     "browser",
 )

@@ -14,7 +14,7 @@ from runbook.migrations.verdict.findings import Verdict
 from runbook.migrations.verdict.judge import judge
 from tests.engine.old_code import failures, rows, tables
 from tests.engine.postgres_cluster import Cluster, cluster
-from tests.support.campaigns import sampled
+from tests.support.campaigns import examples, sampled
 from tests.support.migrations_table import BESIDE, MOOD, ROWS, SHOP, Row
 from tests.support.migrations_writing import migrations
 
@@ -99,7 +99,7 @@ def accepted(postgres: Cluster, database: str, statements: list[str]) -> str:
     return "".join(f"{each};\n" for each, good in zip(statements, taken, strict=True) if good)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100, 400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(statements=migrations(), database=st.sampled_from(["filled", "bare"]))
 def test_a_random_migration(postgres: Cluster, statements: list[str], database: str) -> None:
     """After what `judge` calls additive nothing of the target's code is refused; after breaking something is."""

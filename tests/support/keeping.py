@@ -32,7 +32,10 @@ HEADLINES = {
     "full-disk": "Stopped at: When the disk fills up",
 }
 #: Whose test is left out by default (tests/engine/sample.py).
-LEFT_OUT = frozenset({"asking-migration", "migrate-on-boot", "offline-refused", "partitioned", "undone-downgrade"})
+LEFT_OUT = frozenset(
+    {"asking-migration", "half-way-downgrade", "migrate-on-boot", "offline-refused", "partitioned", "resumed"}
+    | {"undone-downgrade"}
+)
 assert INCIDENTS.keys() <= HEADLINES.keys(), "an incident whose record nobody looks at"
 
 
