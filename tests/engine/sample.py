@@ -58,7 +58,6 @@ SAMPLE: Final = (
     "test_async_env.py::test_tried_on_a_copy[drops",
     "test_behind_the_gate.py::test_request_that_does_not_fit_is_told[path",
     "test_bridge_in_production.py::test_before_a_deploy[demands",
-    "test_image_probe.py::test_interrupt_leaves_no_container",
     "test_image_probe.py::test_practice_application",
     "test_incidents_held.py::TestIrreversibleMigration::test_held",
     "test_pre_deploy.py::test_breaking_release_with_a_downgrade",
