@@ -21,7 +21,7 @@ _LONGEST_WHY = 1000
 #: The strategies that leave the schema at its revision.
 _STAYS = (Strategy.IMAGE_ONLY, Strategy.BRIDGE)
 #: As many sentences of evidence are shown, and as many losses; the record has them all.
-_SHOWN, _MOST = 2, 6
+_SHOWN, _MOST = 1, 6
 
 
 class Tone(StrEnum):
@@ -179,7 +179,8 @@ def _destroyed(loss: Sequence[str], room: int) -> Iterator[Line]:
 
 def _evidence(evidence: Sequence[str], room: int) -> Iterator[Line]:
     for each in evidence[:_SHOWN]:
-        yield Line(f"    {textwrap.shorten(visible(f'since {each}'), room - 4, placeholder=' …')}")
+        # The end tells what it is about: two lines at most.
+        yield from _wrapped(f"    since {beginning(each, 2 * (room - _LABEL))}", room)
     if (more := len(evidence) - _SHOWN) > 0:
         yield Line(f"    and {more} more, in the record")
 
