@@ -29,6 +29,8 @@ _LAST = (
     "browser",
 )
 _TOGETHER = _LAST[:3]
+#: The first waits a minute and needs no core.
+_ORDER = ("unit/hosts/ssh/test_silence.py", "unit", "harness", *_LAST)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @cache
 def _place(path: Path) -> int:
-    return next((n for n, name in enumerate(_LAST) if path.is_relative_to(_TESTS / name)), -1)
+    return next((n for n, name in enumerate(_ORDER) if path.is_relative_to(_TESTS / name)), 1)
 
 
 @pytest.fixture(scope="session")

@@ -266,12 +266,17 @@ class Zygote:
         assert answers is not None
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         process = int(answers.readline())
-        meanwhile(process)
-        if not select.select([answers], [], [], DEADLINE)[0]:
-            os.killpg(process, signal.SIGKILL)
-            answers.readline()
+        try:
+            meanwhile(process)
+        finally:
+            # Read in any case, or the next request would take it for its own answer.
+            in_time = bool(select.select([answers], [], [], DEADLINE)[0])
+            if not in_time:
+                os.killpg(process, signal.SIGKILL)
+            exit_code = int(answers.readline())
+        if not in_time:
             raise TimeoutError(f"{request['arguments']} has not ended after {DEADLINE} s")
-        return int(answers.readline())
+        return exit_code
 
     def command(self, *arguments: str | Path, folder: Path, said: bytes = b"", **environment: str) -> "Said":
         """Run `python -m runbook`, which reads what is `said` to it; its streams lie in `folder`."""

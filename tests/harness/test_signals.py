@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,11 @@ def after_file(path: Path, *signals: signal.Signals) -> Callable[[int], None]:
         until = time.monotonic() + 30
         while not (path.exists() and path.read_text()) and time.monotonic() < until:
             time.sleep(0.02)
-        for number in signals:
-            os.kill(process, number)
+        os.kill(process, signals[0])
+        for number in signals[1:]:
             time.sleep(0.05)
+            with suppress(ProcessLookupError):  # it may have ended by then
+                os.kill(process, number)
 
     return meanwhile
 
