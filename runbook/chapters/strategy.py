@@ -46,7 +46,7 @@ def record_decision(context: Context) -> Check:
             ' --verdict additive --because "why it is so"',
             acceptable=False,
         )
-    forward = "" if context.incident.facts.release_to_deploy or is_own(context) else ", or --forward-fix TAG"
+    forward = ", or --forward-fix TAG" if _may_go_forward(context) else ""
     if context.options.strategy:
         other = "leave --strategy out, and the verdict decides; or name a release that mends it: --forward-fix TAG"
         return Check("a bridge that was tried on a copy of the schema", observe, other, acceptable=False)
@@ -57,6 +57,11 @@ def record_decision(context: Context) -> Check:
         f" target can live with them){forward}",
         decided_by=("--verdict", Verdict.BREAKING, "--because", "why it is so"),
     )
+
+
+def _may_go_forward(context: Context) -> bool:
+    """Tell whether a release could go on from here: not by the application's own commands, nor before a deploy."""
+    return not is_own(context) and context.incident.facts.release_to_deploy is None
 
 
 def _by_verdict(context: Context) -> Observation:
@@ -78,7 +83,7 @@ def _by_verdict(context: Context) -> Observation:
         evidence=tuple(evidence),
         no_way_back=all_evidence.no_way_back,
         no_bridge=proposal.why_not if proposal else "",
-        forward_fix=not is_own(context),
+        forward_fix=_may_go_forward(context),
         **ran_instead(context, all_evidence),
     )
     context.incident.record_fact("verdict", fact)

@@ -234,7 +234,7 @@ class VerdictFact(_Part):
     `upgrade_sql` and `downgrade_sql` are what both ran on a copy of the schema, in the place of SQL that the image did
     not tell; None where it told it, or where what they run depends on rows, of which the copy has none.
     `no_bridge` says why the schema cannot be relaxed for the target; empty where it can, or need not be.
-    `forward_fix` tells whether a release could go on from here; by the application's own commands none can.
+    `forward_fix`: a release could go on from here; not by the application's own commands, nor before a deploy.
     """
 
     verdict: str

@@ -129,10 +129,8 @@ class _Told:
             asked = {**self._asked, **self._target()}
             options = _without(option_words(asked), self._decided)
             seen = any(each["kind"] == "action" and each["state"] == "planned" for each in self._entries)
-            above = (
-                "what would be done is above" if seen else "a plan with it, without --execute, shows what is done then"
-            )
-            why = f"a person must decide; {above}. If that may be done, type"
+            planned = "what would be done is above" if seen else "leave --execute out to see what would be done"
+            why = f"a person must decide; {planned}. If that may be done, type"
             return Next(
                 why if self._decided else "to carry it out, type",
                 self._typed(*self._marks, *options, *self._decided, *self._execute),

@@ -180,7 +180,7 @@ def _destroyed(loss: Sequence[str], room: int) -> Iterator[Line]:
 def _evidence(evidence: Sequence[str], room: int) -> Iterator[Line]:
     for each in evidence[:_SHOWN]:
         # The end tells what it is about: two lines at most.
-        yield from _wrapped(f"    since {beginning(each, 2 * (room - _LABEL))}", room)
+        yield from _wrapped(f"    since {beginning(visible(each), 2 * (room - _LABEL))}", room)
     if (more := len(evidence) - _SHOWN) > 0:
         yield Line(f"    and {more} more, in the record")
 

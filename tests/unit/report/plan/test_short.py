@@ -85,7 +85,7 @@ def test_decision_before_anything_was_planned_promises_no_list() -> None:
     undecided = {"1.5.4": ["--no-migrations", "--because", "how you know"]}
     facts = {name: value for name, value in plans.FACTS.items() if name not in ("strategy", "verdict")}
     text = " ".join(" ".join(told(plans.entries(facts | {"undecided": undecided}, outcome="decision needed"))).split())
-    assert "A person must decide; a plan with it, without --execute, shows what is done then." in text
+    assert "A person must decide; leave --execute out to see what would be done." in text
     assert "is above" in " ".join(" ".join(told(plans.review())).split())
 
 
@@ -247,6 +247,19 @@ def test_what_becomes_of_requests_is_told(strategy: str, line: str) -> None:
     """Why it is behind the gate goes without saying where the schema changes; what requests meet does not."""
     behind = {"switchover": plans.SWITCHOVER | {"mode": "behind-closed-gate"}, "strategy": strategy}
     assert line in told(plans.entries(dict(plans.FACTS) | behind))
+
+
+def test_first_evidence_is_shown_to_its_end() -> None:
+    """What PostgreSQL names stands at the end; what no two lines can hold is cut, and the rest is counted."""
+    said = 'orders: on the schema as it is now PostgreSQL says: column "customer" of relation "orders" does not exist'
+    verdict = {"verdict": "breaking", "evidence": [said, "second"]}
+    shown = told(plans.entries(dict(plans.FACTS) | {"verdict": verdict, "strategy": "downgrade"}))
+    first = next(n for n, line in enumerate(shown) if line.startswith("    since orders"))
+    assert " ".join(" ".join(shown[first : first + 2]).split()) == f"since {said}"
+    assert shown[first + 2] == "    and 1 more, in the record"
+    endless = told(plans.entries(dict(plans.FACTS) | {"verdict": verdict | {"evidence": ["\x1b[2Jword " * 99]}}))
+    first = next(n for n, line in enumerate(endless) if line.startswith("    since "))
+    assert not endless[first + 2].strip().startswith("word")
 
 
 def test_where_there_is_no_gate_nothing_is_behind_it() -> None:
