@@ -3,10 +3,8 @@
 import atexit
 import json
 import os
-import signal
 import subprocess
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -77,8 +75,7 @@ class Rehearsed:
             # A tag that somebody exported must not decide anything; it is there in every run.
             "environment": os.environ | {"IMAGE_TAG": "exported-by-somebody"} | dict(environment or {}),
         }
-        with killed_at_last() as watch:
-            exit_code = _zygote().run(request, watch)
+        exit_code = _zygote().run(request)
         ran = Ran(exit_code, output.read_text(), next(iter(set(self.reports.glob("[!.]*/")) - known), None))
         assert ran.folder is None or problems(ran.folder / "journal.jsonl") == []
         return ran
@@ -116,25 +113,9 @@ class Rehearsed:
 @cache
 def _zygote() -> Zygote:
     """The process from which runs are forked: it saves two seconds of each."""
-    made = Zygote()
+    made = Zygote(RUN_DEADLINE)
     atexit.register(made.close)
     return made
-
-
-@contextmanager
-def killed_at_last() -> Iterator[Callable[[int], None]]:
-    """Gives what takes the id of a process that is killed, with its group, when it goes on for too long."""
-    timers: list[threading.Timer] = []
-
-    def watch(process: int) -> None:
-        timers.append(threading.Timer(RUN_DEADLINE, os.killpg, (process, signal.SIGKILL)))
-        timers[0].start()
-
-    try:
-        yield watch
-    finally:
-        for timer in timers:
-            timer.cancel()
 
 
 def docker(*arguments: str) -> str:

@@ -250,7 +250,8 @@ class _Engine(FakeEngine):
 class Zygote:
     """The process from which runs are forked."""
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: float = DEADLINE) -> None:
+        self._deadline = deadline  # seconds, for one run
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.harness.zygote"],
             cwd=ROOT,
@@ -270,12 +271,12 @@ class Zygote:
             meanwhile(process)
         finally:
             # Read in any case, or the next request would take it for its own answer.
-            in_time = bool(select.select([answers], [], [], DEADLINE)[0])
+            in_time = bool(select.select([answers], [], [], self._deadline)[0])
             if not in_time:
                 os.killpg(process, signal.SIGKILL)
             exit_code = int(answers.readline())
         if not in_time:
-            raise TimeoutError(f"{request['arguments']} has not ended after {DEADLINE} s")
+            raise TimeoutError(f"{request['arguments']} has not ended after {self._deadline} s")
         return exit_code
 
     def command(self, *arguments: str | Path, folder: Path, said: bytes = b"", **environment: str) -> "Said":
