@@ -1,1 +1,1 @@
-"""The database and its migrations: what SQL would destroy, the verdict, and the restore point."""
+"""The database and its migrations: the data that SQL would destroy, the verdict, and the restore point."""

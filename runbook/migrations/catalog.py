@@ -1,4 +1,4 @@
-"""The database's catalog: its tables, columns, constraints and the labels of its enums; the schema, and no data."""
+"""The database's catalog: its tables, columns, constraints and enum labels. No data."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -6,9 +6,10 @@ from typing import Protocol
 from runbook.errors import Inconclusive
 from runbook.migrations.verdict.table_names import Name, named
 
-_DEADLINE = 15.0  # seconds; the server gives up before
+_DEADLINE = 15.0  # seconds; the server's statement_timeout of 10 s ends the query first
 _MOST_ROWS = 20_000
-# With pg_catalog alone in the search path names are whole, and nothing of the application's hides the server's own.
+# With only pg_catalog in the search path, names are printed with their schema, and no object of the application can
+# shadow one of the server's.
 _ASKING = """
 SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '2s';
 SET LOCAL search_path = pg_catalog;
@@ -37,9 +38,9 @@ _TABLES = """
     FROM pg_type t JOIN named n ON n.oid = t.typnamespace JOIN pg_enum e ON e.enumtypid = t.oid
     GROUP BY n.nspname, t.typname
 """
-#: The kinds of what a snapshot of a release has.
+#: The kinds of rows that a release's snapshot holds.
 _OF_TABLES = ("table", "column", "constraint", "enum")
-# What a snapshot of a release leaves out, and a round trip must bring back: it may keep the same names.
+# The rows that a release's snapshot omits. A round trip must restore them too: they can change while names stay.
 _MORE = """
     SELECT 'index' AS kind, r.name, pg_get_indexdef(r.oid) AS detail FROM relations r WHERE relkind IN ('i', 'I')
     UNION ALL
@@ -60,8 +61,8 @@ _MORE = """
 """
 _IN_ORDER = 'kind, name COLLATE "C", detail COLLATE "C"'
 _CATALOG = f"""{_ASKING} SELECT kind, name, detail FROM ({_TABLES}) found
-ORDER BY {_IN_ORDER} LIMIT {_MOST_ROWS + 1}"""  # noqa: S608 - nothing but what stands here
-#: What `whole_catalog_in` reads: what the tables lack first.
+ORDER BY {_IN_ORDER} LIMIT {_MOST_ROWS + 1}"""  # noqa: S608 - built from constants only
+#: The query whose rows `whole_catalog_in` reads. The rows of `_MORE` come first.
 WHOLE_CATALOG = f"""{_ASKING} SELECT kind, name, detail FROM ({_MORE} UNION ALL {_TABLES}) found
 ORDER BY kind IN {_OF_TABLES}, {_IN_ORDER} LIMIT {2 * _MOST_ROWS + 1}"""  # noqa: S608 - as above
 
@@ -76,27 +77,30 @@ WHERE c.relkind IN ('r', 'p', 'f') ORDER BY 1, 2 LIMIT 20001
 
 
 class Asked(Protocol):
-    """A database that answers queries: production's, or a copy of its schema."""
+    """A database that answers queries: production, or a copy of its schema."""
 
     def ask(self, query: str, *, deadline: float | None = None) -> list[list[str]]:
-        """The rows that `query` gives, as text. Raises Inconclusive when there is no answer."""
+        """Return the rows of `query`, as text. Raises Inconclusive when the database does not answer."""
 
 
 def catalog_of(database: Asked) -> list[tuple[str, ...]]:
-    """The rows (kind, name, detail) of the catalog, always in the same order.
+    """Return the catalog's rows (kind, name, detail), always in the same order.
 
-    Raises Inconclusive when the database does not tell it in time, or when it is longer than what is kept.
+    Raises Inconclusive when the database does not answer in time, or when the catalog has more than 20,000 rows.
     """
     return _few_enough(database.ask(_CATALOG, deadline=_DEADLINE))
 
 
 def whole_catalog_of(database: Asked) -> list[tuple[str, ...]]:
-    """The catalog with indexes, defaults, triggers, views and bounds of partitions as well. Raises as `catalog_of`."""
+    """Return the catalog plus indexes, defaults, triggers, views, sequences and partition bounds.
+
+    Raises Inconclusive as `catalog_of` does. The additional rows have a limit of 20,000 of their own.
+    """
     return whole_catalog_in(database.ask(WHOLE_CATALOG, deadline=_DEADLINE))
 
 
 def whole_catalog_in(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """The same out of what the database has answered. Raises Inconclusive where it is too long."""
+    """Return the whole catalog from the `rows` of `WHOLE_CATALOG`. Raises Inconclusive when there are too many."""
     found = [tuple(row) for row in rows]
     _few_enough(catalog_in(found))
     _few_enough([row for row in found if row[0] not in _OF_TABLES])
@@ -104,7 +108,7 @@ def whole_catalog_in(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
 
 
 def catalog_in(whole: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """What `catalog_of` gives, out of the whole catalog."""
+    """Return the rows of `catalog_of`, taken from a `whole` catalog."""
     return [row for row in whole if row[0] in _OF_TABLES]
 
 
@@ -117,7 +121,10 @@ def _few_enough(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
 
 
 def partitions_of(database: Asked) -> dict[Name, Name]:
-    """The partitions and heirs that there are, each with the table above it. Raises Inconclusive without an answer."""
+    """Return the parent table of each partition and each inheriting table.
+
+    Raises Inconclusive when the database does not answer, or when there are more than 20,000.
+    """
     rows = database.ask(_PARTITIONS, deadline=_DEADLINE)
     if len(rows) > _MOST_ROWS:
         raise Inconclusive(f"there are more than {_MOST_ROWS} partitions", "look at the number of tables")
@@ -125,7 +132,7 @@ def partitions_of(database: Asked) -> dict[Name, Name]:
 
 
 def differences(before: Sequence[tuple[str, ...]], after: Sequence[tuple[str, ...]]) -> list[str]:
-    """What is different, in words, with what has gone first.
+    """Return the differences, in words. Removed objects come first, then changed ones, then new ones.
 
     >>> differences([("column", "public.a.b", "text")], [("column", "public.a.b", "integer")])
     ['column public.a.b is integer, and was text']
@@ -138,6 +145,6 @@ def differences(before: Sequence[tuple[str, ...]], after: Sequence[tuple[str, ..
 
 
 def _beyond(rows: Sequence[tuple[str, ...]], others: Sequence[tuple[str, ...]]) -> dict[tuple[str, str], str]:
-    """The rows that `others` lacks: the detail by kind and name."""
+    """Return the rows that `others` lacks: the detail by kind and name."""
     known = set(others)
     return {(row[0], row[1]): row[2] for row in rows if row not in known}

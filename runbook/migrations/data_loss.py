@@ -1,4 +1,4 @@
-"""What SQL would destroy in this database: each table, column or statement, with how many rows it concerns now."""
+"""The data that SQL would destroy in this database: tables, columns or statements, each with its current row count."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from runbook.migrations.verdict.table_names import BOOKKEEPING, Name
 
 
 def unknown_loss(why: str) -> Loss:
-    """A loss that cannot be named, because of `why`; it must be accepted as such.
+    """Return a loss of unknown extent, for the reason `why`. A person must accept it as unknown.
 
     >>> print(unknown_loss("no answer"))
     unknown loss (no answer): an unknown number of rows hold values
@@ -21,17 +21,17 @@ def unknown_loss(why: str) -> Loss:
 
 
 def losses_of(sql: str, database: Database, bookkeeping: Name = BOOKKEEPING) -> list[Loss]:
-    """Everything that `sql` would destroy or overwrite, each once, with what it holds now. Nothing of `sql` is run.
+    """Return everything that `sql` would destroy or overwrite, each item once, with its current row count.
 
-    What the database does not know by that name (because it is renamed by then, say), or cannot count in time, counts
-    as unknown, not as empty. Raises Inconclusive when the database does not answer at all.
+    `sql` is not executed. The row count is None (unknown) if the database has no such table or column, if `sql` renames
+    it first, or if the count fails or times out. Raises Inconclusive when the database does not answer.
     """
     found = harms(sql, bookkeeping)
     columns = database.columns() if found else {}
     losses: dict[str, Loss] = {}
     earlier: set[tuple[Name | None, str | None]] = set()
     for harm in found:
-        # The database tells the type of a column only before its first change.
+        # The type that the database reports is valid only for the first change of a column.
         first = (harm.table, harm.column) not in earlier
         earlier.add((harm.table, harm.column))
         if harm.how is How.RETYPED and first and not harm.renamed and _widens(harm, database):
@@ -68,7 +68,7 @@ def _count(database: Database, table: str, column: str | None) -> int | None:
         return None
 
 
-#: Types, and those that hold every value of theirs, without modifiers on either side.
+#: For each type, the types that can hold all of its values. Both sides are without modifiers.
 _WIDER = {
     "int2": {"int4", "int8", "numeric"}, "int4": {"int8", "numeric"}, "int8": {"numeric"}, "float4": {"float8"},
     "varchar": {"text"}, "text": {"varchar"}, "numeric": set(),
@@ -76,7 +76,7 @@ _WIDER = {
 
 
 def _widens(harm: Harm, database: Database) -> bool:
-    """Tell whether the new type surely holds each value of the old one as it is."""
+    """Return whether the new type is certain to hold every old value unchanged."""
     try:
         old = of_text(database.column_type(str(harm.table), str(harm.column)) or "")
     except RunbookError:
@@ -95,9 +95,9 @@ def _widens(harm: Harm, database: Database) -> bool:
 
 
 def beyond_accepted(accepted: Sequence[Loss], now: Sequence[Loss], *, unchanged: bool) -> list[Loss]:
-    """The part of `now` that was not in what was `accepted`: something else, or more rows of it.
+    """Return the losses in `now` that go beyond the `accepted` ones: new items, or more rows.
 
-    An unknown number counts as accepted only if the database is surely `unchanged` since.
+    An unknown row count is covered only if the database is known to be `unchanged` since the acceptance.
 
     >>> [str(loss) for loss in beyond_accepted([Loss("table a", 3)], [Loss("table a", 4)], unchanged=False)]
     ['table a: 4 rows hold values']
@@ -114,7 +114,7 @@ def beyond_accepted(accepted: Sequence[Loss], now: Sequence[Loss], *, unchanged:
 
 
 def largest(losses: Iterable[Loss]) -> list[Loss]:
-    """Each loss once, with the larger number of rows; an unknown number is the largest."""
+    """Return each loss once, with its largest row count. An unknown count (None) is the largest."""
     found: dict[str, Loss] = {}
     for loss in losses:
         rows = found.setdefault(loss.what, loss).rows

@@ -1,4 +1,4 @@
-"""The production database: its revisions, its tables and columns, and how many rows hold values."""
+"""The production database: its revisions, tables, columns and row counts."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%'
 """
-# Counting changes nothing, and neither waits for others nor makes them wait for long.
+# Counting is read-only and limited in time, so it cannot block other sessions, or wait for them, for long.
 _COUNTING = "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '2s';"
 _REFERRING = """
 WITH RECURSIVE referring AS (
@@ -34,7 +34,7 @@ SELECT CASE n.nspname WHEN 'public' THEN c.relname ELSE n.nspname || '.' || c.re
 FROM referring JOIN pg_class c ON c.oid = referring.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid IS DISTINCT FROM to_regclass({table}) ORDER BY 1
 """
-# A dump has no data for a partitioned table, a temporary one, or one that belongs to an extension.
+# A dump holds no data of partitioned tables, temporary tables and tables of an extension.
 _WITH_DATA = """
 SELECT concat_ws(' ', n.nspname, c.relname, pg_get_userbyid(c.relowner))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -46,12 +46,12 @@ _REVISION = re.compile(r"[\w.-]{1,255}")
 
 
 class Database:
-    """The database of one production, asked through psql: inside its container, or where its URL says that it is."""
+    """The database of one production, queried with psql: in its container, or at the address in `database.url`."""
 
     def __init__(
         self, production: Production, settings: DatabaseSettings | None, url: Callable[[], SecretStr] | None = None
     ) -> None:
-        """Without settings each question raises Inconclusive. `url` gives the secret of `database.url`."""
+        """Without `settings` every query raises Inconclusive. `url` returns the secret of `database.url`."""
         self._production = production
         self._given = settings
         self._url = url
@@ -65,17 +65,17 @@ class Database:
 
     @cached_property
     def server(self) -> Server:
-        """How its server is reached. Raises Inconclusive without a database in the settings."""
+        """The server of the database. Raises Inconclusive when the settings have no database."""
         return Server(self._production, self._settings, self._url)
 
     def quiet(self, production: Production) -> "Database":
-        """The same database, asked through another view of production: off the record, say."""
+        """Return the same database, queried through another `production`, for example one that records nothing."""
         return Database(production, self._given, self._url)
 
     def ask(self, query: str, *, deadline: float | None = None) -> list[list[str]]:
-        """The rows that `query` gives within `deadline` seconds, as text.
+        """Return the rows of `query`, as text. `deadline` is in seconds.
 
-        Raises Inconclusive when the database does not answer it.
+        Raises Inconclusive when the database does not answer.
         """
         remembered = self._remembered
         if remembered is None:
@@ -86,7 +86,7 @@ class Database:
 
     @contextmanager
     def remembering(self) -> Iterator[None]:
-        """Meanwhile what it has answered is not asked again: for one decision, before anything is changed."""
+        """Cache the answers of `ask` inside the `with` block: for one decision, before anything changes."""
         self._remembered = {}
         try:
             yield
@@ -104,9 +104,9 @@ class Database:
         return list(csv.reader(io.StringIO(answer.text)))
 
     def revisions(self) -> tuple[str, ...]:
-        """The revisions in Alembic's own table, sorted; several when branches are not merged.
+        """Return the revisions in Alembic's version table, sorted. Unmerged branches give several.
 
-        Raises Inconclusive when the database does not answer, or the table holds none.
+        Raises Inconclusive when the database does not answer, or when the table holds no revision or an invalid one.
         """
         table = version_table(self._settings)
         found = [row[0] for row in self.ask(f"SELECT version_num FROM {table}")]  # noqa: S608 - quoted there
@@ -119,20 +119,20 @@ class Database:
         return tuple(sorted(found))
 
     def columns(self) -> dict[str, set[str]]:
-        """The columns of every table, by the table's name: alone for those in `public`, else `schema.table`."""
+        """Return the columns of every table, by table: `table` for those in `public`, otherwise `schema.table`."""
         found: dict[str, set[str]] = {}
         for schema, table, column in self.ask(ALL_COLUMNS):
             found.setdefault(table if schema == "public" else f"{schema}.{table}", set()).add(column)
         return found
 
     def tables(self) -> list[str]:
-        """The tables whose data is dumped, as `pg_restore --list` names them: schema, table and owner in one line."""
+        """Return the tables whose data is dumped, as `pg_restore --list` prints them: `schema table owner`."""
         return sorted({row[0] for row in self.ask(_WITH_DATA)})
 
     def values_held(self, table: str, columns: Iterable[str]) -> Mapping[str, int]:
-        """How many rows hold a value now: in all under `*`, and for each of `columns` under its name.
+        """Return the current row count under `*`, and the number of values that are not NULL under each of `columns`.
 
-        Raises Inconclusive when they cannot be counted within 10 seconds.
+        Raises Inconclusive when the database cannot count them within 10 seconds.
         """
         columns = list(columns)
         counts = ", ".join(["count(*)", *(f"count({quoted(column)})" for column in columns)])
@@ -140,7 +140,7 @@ class Database:
         return dict(zip(["*", *columns], map(int, row), strict=True))
 
     def column_type(self, table: str, column: str) -> str | None:
-        """The type of a column in PostgreSQL's words (`character varying(20)`); None when there is no such column."""
+        """Return a column's type as PostgreSQL prints it (`character varying(20)`), or None without such a column."""
         found = self.ask(
             "SELECT format_type(atttypid, atttypmod) FROM pg_attribute"  # noqa: S608 - both are quoted
             f" WHERE attrelid = to_regclass({literal(_quoted_table(table))}) AND attname = {literal(column)}"
@@ -148,12 +148,12 @@ class Database:
         return found[0][0] if found else None
 
     def referring(self, table: str) -> list[str]:
-        """The tables with a foreign key to `table`, or to one of these: their rows may go, or lose values, with its."""
+        """Return the tables that reference `table`, directly or through others. Deletes in it may change their rows."""
         return [row[0] for row in self.ask(_REFERRING.format(table=literal(_quoted_table(table))))]
 
 
 def version_table(settings: DatabaseSettings) -> str:
-    """The table in which Alembic keeps the database's revisions, quoted for SQL."""
+    """Return the name of Alembic's version table, quoted for SQL."""
     return ".".join(quoted(part) for part in (settings.version_schema, settings.version_table) if part)
 
 
@@ -162,7 +162,7 @@ def _quoted_table(table: str) -> str:
 
 
 def literal(text: str) -> str:
-    r"""`text` as an SQL literal.
+    r"""Return `text` as an SQL literal.
 
     >>> print(literal("it's"))
     E'it''s'
@@ -171,7 +171,7 @@ def literal(text: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """`name` as a quoted SQL identifier.
+    """Return `name` as a quoted SQL identifier.
 
     >>> print(quoted('my"table'), quoted("orders"))
     "my""table" "orders"

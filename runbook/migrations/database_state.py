@@ -1,10 +1,10 @@
-"""The rows of a database at one moment, to tell later whether anything was written since.
+"""The state of a database's rows at one moment, to detect later writes.
 
-A transaction that writes moves `txid_current_snapshot()`; one that only reads, a checkpoint or a plain VACUUM does not.
-It is one number for the whole server, though, and ANALYZE moves it too. So where it moved, the rows decide: their
-number in each table, and the sum of the ids of the transactions that wrote them (xmin). A later transaction has a
-larger id, so while a table's number of rows is the same, anything written makes that sum larger. (Server-side
-statistics would be cheaper, but are late, and lost in a crash.)
+A transaction that writes changes `txid_current_snapshot()`. A transaction that only reads, a checkpoint or a plain
+VACUUM does not. The snapshot covers the whole server, and ANALYZE changes it too. If it changed, the rows decide: each
+table's row count, and the sum of the IDs of the transactions that wrote its rows (xmin). A later transaction has a
+larger ID, so if the row count is the same, any write makes the sum larger. (Server-side statistics would be cheaper,
+but they lag, and are lost in a crash.)
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from runbook.incident.facts import DatabaseState
 from runbook.migrations.database import Database
 
 _SNAPSHOT = "SELECT txid_current_snapshot() || ' of ' || oid FROM pg_database WHERE datname = current_database()"
-# Large objects are not counted: where there are some, the snapshot alone decides. Row security must not hide rows.
+# Large objects are not counted: if there are any, only the snapshot decides. Row security must not hide rows.
 _ROWS = """
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = '{seconds}s';
 SET LOCAL lock_timeout = '2s'; SET LOCAL row_security = off;
@@ -33,8 +33,8 @@ ORDER BY c.oid)
 
 
 def read_state(database: Database, deadline: float) -> DatabaseState:
-    """Read every table once, within `deadline` seconds. Raises nothing: unknown is empty."""
-    # The server stops by itself, too: a session that went on after its deadline would delay the downgrade.
+    """Read every table once, within `deadline` seconds. Never raises: an unknown state is empty."""
+    # The server has a timeout too: a query that outlived the deadline would delay the downgrade.
     query = _ROWS.format(seconds=max(1, int(deadline * 0.9)))
     try:
         (_, snapshot), *tables = database.ask(query, deadline=deadline)
@@ -44,7 +44,7 @@ def read_state(database: Database, deadline: float) -> DatabaseState:
 
 
 def is_unchanged(before: DatabaseState, database: Database, deadline: float) -> bool:
-    """Tell whether the database surely holds the very rows that it held then; it is read within `deadline` seconds."""
+    """Return whether the database is certain to hold the same rows as `before`. Reads within `deadline` seconds."""
     if not before.snapshot or not before.rows:
         return False
     try:

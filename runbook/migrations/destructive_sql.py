@@ -1,7 +1,7 @@
-"""What SQL may destroy, statement by statement: all that is not on a list of what surely destroys nothing.
+"""The data that SQL may destroy, statement by statement, decided by an allowlist of harmless statements.
 
-A statement that is not on the list, or that cannot be read, is an unknown harm. That is on purpose: what is missing on
-the list costs a person one look, and what is wrongly on it costs data.
+A statement that is not on the list, or that cannot be parsed, is an unknown harm. This is deliberate: a harmless
+statement missing from the list costs a person one look, a harmful one on it costs data.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from runbook.migrations.verdict.table_names import BOOKKEEPING, Name, Unclear, f
 
 
 class How(StrEnum):
-    """What happens to the rows or values."""
+    """The effect on the rows or values."""
 
     DROPPED = "dropped"
     EMPTIED = "emptied"
@@ -33,11 +33,11 @@ class How(StrEnum):
 
 @dataclass(frozen=True)
 class Harm:
-    """What one statement may destroy: a table, or a column of it; `how` is UNKNOWN where the SQL does not tell.
+    """A table or column that one statement may destroy. `how` is UNKNOWN if the SQL does not say.
 
-    `statement` is on one line and shortened. `cascades` means that tables with foreign keys to this one may lose rows
-    too. `new_type` is that of a column whose type changes, None if it is not a plain one or if the values are computed.
-    `renamed` means that by then the name stands for something else than before the SQL runs.
+    `statement` is shortened to one line. `cascades`: tables with foreign keys to this one may lose rows too.
+    `new_type` is the new type of a retyped column, or None if it is not a plain type or the values are computed.
+    `renamed`: earlier statements have renamed objects, so the name no longer means what it meant before the SQL ran.
     """
 
     how: How
@@ -49,7 +49,7 @@ class Harm:
     renamed: bool = False
 
 
-#: Statements that destroy nothing by themselves; a query or function in them may.
+#: Statements that destroy nothing. A query or function inside them may.
 _HARMLESS = (
     ast.CommentStmt, ast.CreateStmt, ast.CreateTableAsStmt, ast.IndexStmt, ast.ViewStmt, ast.CreateEnumStmt,
     ast.CompositeTypeStmt, ast.CreateDomainStmt, ast.CreateSchemaStmt, ast.CreateSeqStmt, ast.CreateFunctionStmt,
@@ -57,7 +57,7 @@ _HARMLESS = (
     ast.CreateCastStmt, ast.AlterEnumStmt, ast.AlterOwnerStmt, ast.AlterObjectSchemaStmt, ast.RenameStmt,
     ast.GrantStmt, ast.LockStmt, ast.VacuumStmt, ast.ReindexStmt, ast.TransactionStmt,
 )  # fmt: skip
-#: What ALTER TABLE may do without touching a stored value.
+#: ALTER TABLE commands that leave every stored value unchanged.
 _HARMLESS_ALTER = {
     Alter.AT_AddColumn, Alter.AT_ColumnDefault, Alter.AT_DropNotNull, Alter.AT_SetNotNull, Alter.AT_SetStatistics,
     Alter.AT_SetOptions, Alter.AT_ResetOptions, Alter.AT_SetStorage, Alter.AT_AddConstraint, Alter.AT_AlterConstraint,
@@ -66,7 +66,7 @@ _HARMLESS_ALTER = {
     Alter.AT_AttachPartition, Alter.AT_ReplicaIdentity, Alter.AT_EnableRowSecurity, Alter.AT_DisableRowSecurity,
     Alter.AT_ForceRowSecurity, Alter.AT_NoForceRowSecurity,
 }  # fmt: skip
-#: Objects without rows: without CASCADE, dropping one fails as long as a table needs it.
+#: Objects without rows. Without CASCADE, dropping one fails while a table needs it.
 _HARMLESS_DROPS = {
     ObjectType.OBJECT_INDEX, ObjectType.OBJECT_VIEW, ObjectType.OBJECT_TYPE, ObjectType.OBJECT_DOMAIN,
     ObjectType.OBJECT_FUNCTION, ObjectType.OBJECT_PROCEDURE, ObjectType.OBJECT_TRIGGER, ObjectType.OBJECT_SCHEMA,
@@ -78,7 +78,7 @@ _HARMLESS_SETTINGS = {
     "client_encoding", "standard_conforming_strings", "check_function_bodies", "maintenance_work_mem", "work_mem",
     "timezone", "application_name",
 }  # fmt: skip
-#: PostgreSQL's own functions that only compute. Any other may do anything.
+#: PostgreSQL's functions that only compute. Any other function may have side effects.
 _PURE = {
     "abs", "array_agg", "array_length", "avg", "btrim", "ceil", "char_length", "clock_timestamp", "concat",
     "concat_ws", "count", "date_part", "date_trunc", "extract", "floor", "format", "gen_random_uuid", "generate_series",
@@ -95,7 +95,7 @@ _Place = tuple[Name | None, str | None]
 
 
 def harms(sql: str, bookkeeping: Name = BOOKKEEPING) -> list[Harm]:
-    """What `sql` may destroy, in its order. Alembic's own table, `bookkeeping`, is left out. Raises nothing.
+    """Return what `sql` may destroy, in its order, without Alembic's version table (`bookkeeping`). Never raises.
 
     >>> [(harm.how.value, str(harm.table), harm.column) for harm in harms("ALTER TABLE orders DROP COLUMN note")]
     [('dropped', 'orders', 'note')]
@@ -106,7 +106,7 @@ def harms(sql: str, bookkeeping: Name = BOOKKEEPING) -> list[Harm]:
     for statement in statements_of(sql):
         for harm in _harms_of(statement):
             places = {(harm.table, None), (harm.table, harm.column)}
-            # Filling a column that the same SQL has added overwrites nothing.
+            # An update of a column that the same SQL added overwrites nothing.
             fills = harm.how is How.OVERWRITTEN and places & added
             if harm.table != bookkeeping and not fills:
                 found.append(replace(harm, renamed=bool(places & renamed)))
@@ -117,7 +117,7 @@ def harms(sql: str, bookkeeping: Name = BOOKKEEPING) -> list[Harm]:
 
 
 def _renamed(node: Any) -> set[_Place]:
-    """The names that stand for another table, or another column, after this statement."""
+    """Return the names that mean another table or column after this statement."""
     relation: Any = getattr(node, "relation", None)
     if relation is None or not isinstance(node, ast.RenameStmt | ast.AlterObjectSchemaStmt | ast.CreateStmt):
         return set()
@@ -132,7 +132,7 @@ def _renamed(node: Any) -> set[_Place]:
 
 
 def _added(node: Any) -> set[_Place]:
-    """The columns, or the table, that this statement surely creates."""
+    """Return the columns or the table that this statement is certain to create."""
     relation: Any = getattr(node, "relation", None)
     if isinstance(node, ast.CreateStmt) and not node.if_not_exists:
         return {(named(relation.schemaname, relation.relname), None)}
@@ -145,7 +145,7 @@ def _added(node: Any) -> set[_Place]:
 
 def _harms_of(statement: Statement) -> list[Harm]:
     if statement.node is None and not statement.problem:
-        return []  # nothing but a comment
+        return []  # only a comment
     unknown = [Harm(How.UNKNOWN, statement.shown)]
     if statement.node is None or _does_more(statement.node):
         return unknown
@@ -156,7 +156,7 @@ def _harms_of(statement: Statement) -> list[Harm]:
 
 
 def _does_more(node: Any) -> bool:
-    """Tell whether a statement changes rows inside itself (in WITH), or calls what may do anything."""
+    """Return whether a statement changes rows in a nested statement (WITH), or calls a function not known as pure."""
     for inner in walk(node):
         if inner is not node and isinstance(inner, ast.DeleteStmt | ast.UpdateStmt | ast.InsertStmt | ast.MergeStmt):
             return True
@@ -166,7 +166,7 @@ def _does_more(node: Any) -> bool:
 
 
 def _pure(name: list[str]) -> bool:
-    # Anybody may define a function in `public`; these two come with extensions.
+    # Anyone can define a function in `public`. These two come from extensions.
     of_extension = name[0] == "public" and name[-1] in ("uuid_generate_v4", "gen_random_uuid")
     return name[-1] in _PURE and (len(name) == 1 or name[0] == "pg_catalog" or of_extension)
 
@@ -182,7 +182,7 @@ def _by_kind(node: Any, text: str) -> Iterator[Harm]:  # noqa: C901, PLR0912 - o
         case ast.DeleteStmt():
             yield Harm(How.DELETED, text, _table(node.relation), cascades=True)
         case ast.UpdateStmt():
-            kept = changed_where_null(node)  # where there was no value none is lost
+            kept = changed_where_null(node)  # overwriting NULL loses nothing
             for target in node.targetList or ():
                 if target.name not in kept:
                     yield Harm(How.OVERWRITTEN, text, _table(node.relation), target.name)
@@ -201,7 +201,7 @@ def _by_kind(node: Any, text: str) -> Iterator[Harm]:  # noqa: C901, PLR0912 - o
             if node.kind != VariableSetKind.VAR_RESET and str(node.name).lower() not in _HARMLESS_SETTINGS:
                 yield Harm(How.UNKNOWN, text)
         case ast.SelectStmt():
-            pass  # its function calls are looked at in _does_more
+            pass  # _does_more checks its function calls
         case _ if isinstance(node, _HARMLESS):
             pass
         case _:
@@ -238,7 +238,7 @@ def _altered(node: Any, command: Any, text: str) -> Iterator[Harm]:
 
 
 def _computed(command: Any) -> bool:
-    """Tell whether USING gives the new values, other than by a cast of the column itself to the new type."""
+    """Return whether USING computes new values, with anything but a cast of the column to the new type."""
     using = command.def_.raw_default
     if using is None:
         return False
@@ -251,7 +251,7 @@ def _computed(command: Any) -> bool:
 
 
 def _plain_type(name: Any) -> SqlType | None:
-    """The type if it is one of PostgreSQL's own, no array, with constant modifiers."""
+    """Return the type if it is built in, not an array, and has constant modifiers."""
     found = of_tree(name)
     special = found.array or found.schema or -1 in found.mods or name.names[-1].sval in SERIALS
     return None if special else found

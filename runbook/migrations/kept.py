@@ -1,6 +1,6 @@
-"""Answers that need not be asked for twice, kept beside the records: of images, and of what was tried on a copy.
+"""A cache of answers, stored next to the records: answers of images, and results of trials on a copy.
 
-They are kept on the machine that runs the runbook, and nothing of them on the production host.
+The cache is on the machine that runs the runbook, not on the production host.
 """
 
 import hashlib
@@ -24,17 +24,18 @@ _MOST_BYTES = 32 << 20
 
 
 class KeptAnswers:
-    """What lies in `.answers` of the folder of records; what cannot be kept or read is asked anew."""
+    """The cache in `.answers` of the records' folder. An answer that cannot be stored or read is asked for again."""
 
     def __init__(self, reports: Path, redactor: Redactor) -> None:
-        """`redactor` knows the secrets: an answer that shows one is not kept."""
+        """`redactor` knows the secrets. An answer that contains one is not stored."""
         self._folder = reports / _FOLDER
         self._redactor = redactor
 
     def path(self, question: Any) -> Path | None:
-        """Return where the answer to exactly this `question` lies; None where none is kept.
+        """Return the path of the answer to exactly this `question`, or None if answers cannot be stored.
 
-        The question, JSON-like, is all that decides the answer. Its name shows nothing of it: it may hold secrets.
+        `question` is JSON-like and must contain everything that determines the answer. The file's name is an HMAC of
+        it, because a question may contain secrets.
         """
         key = self._key()
         if key is None:
@@ -42,9 +43,9 @@ class KeptAnswers:
         return self._folder / f"{hmac.new(key, json.dumps(question).encode(), hashlib.sha256).hexdigest()}.json"
 
     def read(self, path: Path | None, parse: Callable[[bytes], _Answer]) -> _Answer | None:
-        """Return the answer that lies there, as `parse` reads it; None where there is none that was kept there.
+        """Return the answer stored at `path`, read by `parse`, or None if there is no valid one.
 
-        `parse` raises ValueError for what it cannot read.
+        `parse` raises ValueError for content that it cannot read.
         """
         if path is None:
             return None
@@ -58,7 +59,7 @@ class KeptAnswers:
             return None
 
     def keep(self, path: Path | None, answer: Any) -> None:
-        """Keep a JSON-like answer; not one that shows a secret."""
+        """Store a JSON-like `answer`, unless it contains a secret."""
         if path is None or self._redactor.value(answer) != answer:
             return
         content = json.dumps(answer)
@@ -66,7 +67,7 @@ class KeptAnswers:
             write(path, f"{self._seal(path, content.encode()).decode()}\n{content}")
 
     def _seal(self, path: Path, content: bytes) -> bytes:
-        """What stands above an answer: it was kept by us, in this place, and is whole."""
+        """Return the first line of an answer's file. It proves that this cache wrote the whole file, at this path."""
         sealed = path.name.encode() + b"\n" + content
         return hmac.new(self._key() or secrets.token_bytes(32), sealed, hashlib.sha256).hexdigest().encode()
 

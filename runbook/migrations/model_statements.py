@@ -1,9 +1,10 @@
-"""What an application's code does to the tables that it maps, as SQL, and how a database's psql takes it.
+"""The SQL that an application's code runs on its mapped tables, and the errors that a database gives for it.
 
-An ORM selects, inserts and updates the columns that it maps by name, leaves others to the database, and deletes. It is
-tried twice, in one transaction that is rolled back. First without triggers and foreign keys, since the values are made
-up: what is refused there is refused whatever else is in the database. Then with them, two rows in each table, those
-that others point to first, as the models' foreign keys say.
+An ORM selects, inserts and updates the columns that it maps, by name, leaves other columns to the database, and deletes
+rows. psql runs these statements in two rounds, in one transaction that is rolled back. The first round has no triggers
+and no foreign keys, because the values are made up: a statement refused there is refused whatever data the database
+holds. The second round has both. It inserts two rows into each table, parents first according to the models' foreign
+keys.
 """
 
 import re
@@ -15,16 +16,17 @@ from runbook.migrations.database import quoted
 from runbook.migrations.image.mapped_models import ForeignKey, MappedTable, Models
 from runbook.migrations.verdict.sample_values import comparable, largest, sample
 
-#: Errors that no other value would have spared: no such column, no such table.
+#: Errors that occur with any value: no such column, no such table.
 NAMES_GONE = {"42703", "42P01"}
-#: The same of what was taken before: NULL is refused, no value may be given, the view cannot be written.
+#: Errors that occur with any value, if the earlier schema accepted it: NULL in a NOT NULL column, a value for a
+#: generated column, a view that is not writable.
 WRITES_REFUSED = {"23502", "428C9", "55000"}
-#: A value that the declared type takes is too long or too large.
+#: Errors for a value that fits the declared type but is too long or too large for the column.
 TOO_SMALL = {"22001", "22003"}
 
 
 class Kind(Enum):
-    """What a statement tries, where that matters for what its refusal proves."""
+    """The purpose of a statement, as far as it affects what a refusal proves."""
 
     ANY = "anything"
     LARGEST = "the largest value that the code may write"
@@ -36,9 +38,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class CodeStatement:
-    """One statement of the code's: what it is for, in words, and its SQL; whether those behind it see what it did.
+    """One statement that the code runs: its purpose in words, its table and its SQL.
 
-    `fired` statements run with triggers and foreign keys, in a second round.
+    Later statements see the effect of a `kept` one. `fired` statements run in the second round, with triggers and
+    foreign keys.
     """
 
     what: str
@@ -51,7 +54,7 @@ class CodeStatement:
 
 @dataclass(frozen=True)
 class Refused:
-    """A statement that the database refused: with which SQLSTATE, and what PostgreSQL says."""
+    """A statement that the database refused, with the SQLSTATE and PostgreSQL's message."""
 
     statement: CodeStatement
     state: str
@@ -59,7 +62,7 @@ class Refused:
 
 
 def statements_of_models(models: Models) -> list[CodeStatement]:
-    """Everything that the code does to the tables that it maps."""
+    """Return every statement that the code runs on its mapped tables."""
     return [*(each for table in models.tables for each in _of_table(table)), *_fired(models)]
 
 
@@ -75,7 +78,7 @@ def _of_table(table: MappedTable) -> Iterator[CodeStatement]:
     if full is not None:
         empty = {each.name for each in table.columns if each.nullable and not each.client_default}
         little = {column: "NULL" if column in empty else value for column, value in full.items()}
-        # The second row would have the key of the first.
+        # Not kept: the second row would have the same key.
         yield told("INSERT without what may be left out into", _insert(name, little), kept=False)
         yield told("INSERT into", _insert(name, full))
     for number, column in enumerate(table.columns, 1):
@@ -90,7 +93,7 @@ def _of_table(table: MappedTable) -> Iterator[CodeStatement]:
 
 
 def _row(table: MappedTable, row: int) -> dict[str, str] | None:
-    """What the code gives of a row; None where a value that must be there cannot be made."""
+    """Return the values that the code writes into a row, or None if a required value cannot be made up."""
     found = {}
     for number, column in enumerate(table.columns, 1):
         value = sample(column, number, row)
@@ -102,7 +105,7 @@ def _row(table: MappedTable, row: int) -> dict[str, str] | None:
 
 
 def _fired(models: Models) -> Iterator[CodeStatement]:
-    """Two rows in each table, read back, written again, and deleted: those that others point to first, then last."""
+    """Yield the second round: two rows per table, inserted parents first, read back, updated, deleted parents last."""
     ordered = [table for table in _parents_first(models) if _row(table, 0) is not None]
     by_name = {(table.schema, table.name): table for table in models.tables}
     for table in ordered:
@@ -146,7 +149,7 @@ def _rows(table: MappedTable, by_name: dict[tuple[str | None, str], MappedTable]
 def _pointing(
     table: MappedTable, row: dict[str, str], by_name: dict[tuple[str | None, str], MappedTable], number: int
 ) -> dict[str, str]:
-    """The row with what is there to point to, the `number`-th of it, in the columns of foreign keys."""
+    """Return the row with its foreign keys set to an existing row of the parent table, at offset `number`."""
     found = dict(row)
     for key in table.foreign_keys or ():
         above = by_name.get((key.schema, key.table or ""))
@@ -158,7 +161,7 @@ def _pointing(
 
 
 def _pointed_to(key: ForeignKey, above: MappedTable | None) -> Sequence[str]:
-    """The columns that a key points to: those that the models name, or else the primary key."""
+    """Return the columns that a key references: those named in the models, otherwise the parent's primary key."""
     if key.points_to is not None or above is None:
         return key.points_to or ()
     own = [column.name for column in above.columns if column.primary_key]
@@ -166,7 +169,7 @@ def _pointed_to(key: ForeignKey, above: MappedTable | None) -> Sequence[str]:
 
 
 def _parents_first(models: Models) -> list[MappedTable]:
-    """The tables, each behind those that it points to; in a circle behind those that it must point to, if it can."""
+    """Sort the tables, parents first. In a cycle, only NOT NULL foreign keys decide, if that breaks the cycle."""
     left, ordered = list(models.tables), []
     while left:
         there = {(table.schema, table.name) for table in left}
@@ -181,7 +184,7 @@ def _parents_first(models: Models) -> list[MappedTable]:
 
 
 def _points_to(table: MappedTable, *, must: bool) -> set[tuple[str | None, str | None]]:
-    """The tables that a table points to; with `must` those only in whose place there can't be NULL."""
+    """Return the tables that a table references. With `must`, only those referenced by NOT NULL columns."""
     nullable = {column.name for column in table.columns if column.nullable}
     return {(key.schema, key.table) for key in table.foreign_keys or () if not (must and nullable & set(key.columns))}
 
@@ -201,9 +204,10 @@ def _insert(name: str, row: dict[str, str]) -> str:
 
 
 def script(statements: Sequence[CodeStatement], marker: str, search_path: str, *, triggers: bool = False) -> str:
-    """What psql is fed to try each statement in turn; after each a line begins with `marker`, a random word.
+    """Return the psql input that tries each statement in turn. A line with its result starts with `marker`.
 
-    `triggers` are for a view that is written by them alone.
+    `marker` is a random word. Set `triggers` for views that are writable only through triggers: the first round then
+    runs with triggers too.
     """
     role = "origin" if triggers else "replica"
     lines = [
@@ -224,7 +228,10 @@ def script(statements: Sequence[CodeStatement], marker: str, search_path: str, *
 
 
 def refused(statements: Sequence[CodeStatement], marker: str, told: str) -> list[Refused]:
-    """What was refused, by what psql printed for `script`. Raises ValueError when a statement was not answered."""
+    """Return the refused statements, read from psql's output `told` for `script`.
+
+    Raises ValueError when a statement has no result.
+    """
     lines = re.finditer(rf"^{re.escape(marker)} (\d+) (\w{{5}})(.*)$", told, re.MULTILINE)
     answers = {int(found[1]): (found[2], found[3].strip()) for found in lines}
     if len(answers) != len(statements):
@@ -237,7 +244,7 @@ def refused(statements: Sequence[CodeStatement], marker: str, told: str) -> list
 
 
 def taken(statements: Sequence[CodeStatement], now: Sequence[Refused]) -> frozenset[str]:
-    """The tables of which nothing is refused now, and to which rows were written, with triggers and foreign keys."""
+    """Return the tables that got rows, with triggers and foreign keys, and refused no statement."""
     written = {each.table for each in statements if each.kind in {Kind.INSERT, Kind.SECOND}}
     return frozenset(written - {each.statement.table for each in now})
 
@@ -245,10 +252,12 @@ def taken(statements: Sequence[CodeStatement], now: Sequence[Refused]) -> frozen
 def compared(
     now: Sequence[Refused], then: Sequence[Refused] | None
 ) -> tuple[list[Refused], list[Refused], list[Refused]]:
-    """What is refused `now` and was not `then`, on the schema that the code knows; None where that was not there.
+    """Compare the statements refused `now` with those refused `then`, on the schema that the code was written for.
 
-    First what no other value would have spared; then names that are gone on either schema, of which one is therefore
-    not the code's; last what proves nothing. What else is refused on both is no work of the migrations.
+    `then` is None if that schema was not available. Returns three lists: statements that fail with any value;
+    statements whose names are missing in both schemas, so that the earlier schema is not the code's either; and
+    statements whose refusal proves nothing. Others that are refused on both schemas are left out: the migrations did
+    not cause that.
     """
     before = {each.statement: each.state for each in then or ()}
     gone = [each for each in now if each.state in NAMES_GONE and before.get(each.statement) in NAMES_GONE]
@@ -266,7 +275,7 @@ def compared(
 
 
 def _certain(found: Refused, now: Sequence[Refused], *, known: bool) -> bool:
-    """That no other value would have spared the statement. Without the schema of before only names tell (`known`)."""
+    """Return whether the statement fails with any value. If the earlier schema is not `known`, only names prove it."""
     if found.state in NAMES_GONE or not known:
         return found.state in NAMES_GONE
     here = [
@@ -279,7 +288,7 @@ def _certain(found: Refused, now: Sequence[Refused], *, known: bool) -> bool:
             return here == [found]
         case (Kind.BACK, "22012"):
             return not here
-        case (Kind.INSERT | Kind.SECOND, "P0001"):  # raised by a trigger, whatever the row
+        case (Kind.INSERT | Kind.SECOND, "P0001"):  # raised by a trigger for any row
             return len(here) == 2 and all(each.state == "P0001" for each in here)
         case (kind, state):
             return state in WRITES_REFUSED | TOO_SMALL or (kind is Kind.DELETE and state == "23503")

@@ -1,4 +1,4 @@
-"""The restore point: a dump of the database, taken before anything is undone, read back, and kept on the host."""
+"""The restore point: a database dump, taken and read back before a destructive change, and kept on the host."""
 
 import re
 from collections.abc import Callable
@@ -19,11 +19,11 @@ from runbook.production.docker_engine import FOLDER
 from runbook.settings.database import DatabaseSettings
 from runbook.settings.schema import Deadlines
 
-#: Bytes of a schema in SQL, at most.
+#: The largest schema that is read, in bytes of SQL.
 _MOST_SCHEMA = 64 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# $1 the dump, $2 its later name, $3 the file for its hash. A later incident, which does not have this journal, can then
-# tell whether the dump is whole.
+# $1 is the dump, $2 its final name, $3 the file for its hash. With the hash, a later incident, which does not have this
+# journal, can verify the dump.
 _SEALING = """
 set -eu
 hash=$(sha256sum < "$1")
@@ -33,11 +33,10 @@ mv -f -- "$3.new" "$3"
 
 
 class RestorePoint:
-    """The dumps of one incident, taken inside the database's container with that server's own tools.
+    """The dumps of one incident, taken in the database's container with the server's own tools.
 
-    Of a database elsewhere the dump is written to the host at once.
-
-    An older dump is never overwritten, nor removed. Restoring is a human's decision; the record says how.
+    The dump of an external database is written directly to the host. An older dump is never overwritten or removed.
+    Restoring is a human decision. The record has the commands.
     """
 
     def __init__(
@@ -55,13 +54,13 @@ class RestorePoint:
         self._restoring = restoring
         self._database = database
         self._folder = f"{production.directory}/{FOLDER}"
-        #: The state of the database before the dump at `path` was begun, if this run took it.
+        #: The database's state before the dump at `path` started, if this run took that dump.
         self._before = DatabaseState()
         self._taking = ""
 
     @property
     def path(self) -> str:
-        """The path on the host of the dump that this run takes, or else of the incident's newest one, or its first."""
+        """The host path of the dump that this run takes, or else of the incident's newest one, or else of its first."""
         return self._taking or (found.path if (found := self._on_record()) else self._numbered(1))
 
     def _numbered(self, number: int) -> str:
@@ -71,14 +70,14 @@ class RestorePoint:
         return f"{self._settings.dump_directory.rstrip('/')}/{PurePosixPath(path).name}"
 
     def _on_record(self) -> RestorePointFact | None:
-        """The newest dump on record that this incident took; None if there is none."""
+        """Return the newest recorded dump that this incident took, or None."""
         fact = self._incident.facts.restore_point
         return fact if fact and fact.path.startswith(f"{self._folder}/{self._incident.name}.") else None
 
     def can_be_taken(self) -> Check:
-        """Check, while users are served, that pg_dump reads every table here: its version, its rights, and no lock.
+        """Return the check that pg_dump can read every table: its version, its rights, and no lock that blocks it.
 
-        It prints the schema alone, which is kept nowhere.
+        The check runs while users are served. It dumps only the schema and stores no output.
         """
         server = self._database.server
 
@@ -94,11 +93,12 @@ class RestorePoint:
         )
 
     def taking(self, reached: Callable[[], str | None]) -> Action:
-        """The action that takes a dump and copies it to the host, unless the one on record is whole and up to date.
+        """Return the action that takes a dump and copies it to the host, unless the recorded one is intact and current.
 
-        `reached` says in words that nothing is left to be destroyed, or None. A dump under a new name is taken where
-        rows may have been written since the last one, or where that one differs in size or SHA-256 from the record.
-        The dump is in PostgreSQL's custom format (https://www.postgresql.org/docs/current/app-pgdump.html).
+        `reached` returns a reason if nothing is left to destroy, otherwise None. The action takes a dump under a new
+        name if rows may have been written since the last one, or if that one differs in size or SHA-256 from the
+        record. The dump is in PostgreSQL's custom format
+        (https://www.postgresql.org/docs/current/app-pgdump.html).
         """
         server, production, deadline = self._database.server, self._production, self._deadlines.dump
         evidence = reached() or self._still_good()
@@ -134,7 +134,7 @@ class RestorePoint:
         )
 
     def _dumping(self, new: str) -> tuple[Command, ...]:
-        """The commands that bring a dump to `new` on the host."""
+        """Return the commands that write a dump to `new` on the host."""
         server, deadline, inside = self._database.server, self._deadlines.dump, self._inside(self.path)
         how = ("--format", "custom", "--lock-wait-timeout", "30s")
         if server.elsewhere:
@@ -152,7 +152,7 @@ class RestorePoint:
         return self._production.host.run(self._production.command("test", "-e", path)).exit_code == 0
 
     def _still_good(self) -> str | None:
-        """Say that the dump on record is whole and holds all rows of the database; otherwise record why not."""
+        """Return the evidence that the recorded dump is intact and holds all rows. Otherwise record why not."""
         fact = self._on_record()
         if fact is None:
             return None
@@ -177,9 +177,10 @@ class RestorePoint:
             return False
 
     def reads_back(self, tables: tuple[str, ...], reached: Callable[[], str | None]) -> Check:
-        """That the dump on the host equals the one in the container and lists every table; size and hash are recorded.
+        """Return the check that the dump on the host equals the one in the container and lists every table.
 
-        `tables` are the names of tables whose data it must hold; `reached` is as for `taking`.
+        It records size and SHA-256. `tables` names the tables whose data the dump must hold, as `Database.tables`
+        returns them. `reached` is as for `taking`.
         """
 
         def observe() -> Observation:
@@ -189,13 +190,13 @@ class RestorePoint:
                     ok=True, seen=f"{done}, and this incident has taken no restore point: there is no need of one"
                 )
             if done and fact and not self._whole(fact):
-                # Nothing is left to be destroyed, so it is no condition any more; somebody may have moved it.
+                # Nothing is left to destroy, so the dump is no longer required. Someone may have moved it.
                 return Observation(
                     ok=True, seen=f"{done}; the restore point {fact.path} is missing, or is not the one on record"
                 )
             size, digest = self.facts(self.path)
             if fact and (fact.path, fact.size, fact.sha256) == (self.path, size, digest):
-                # The same bytes were listed before. The dump in the container may be removed by now.
+                # The same bytes were read back before. The dump in the container may have been removed since.
                 return Observation(
                     ok=True, seen=f"{self.path}: {size} bytes, sha256 {digest}, as it was read back before"
                 )
@@ -228,7 +229,7 @@ class RestorePoint:
         return self._production.compose(*self._in_container, "pg_restore", "--list", inside, deadline=deadline)
 
     def tidying(self) -> Action:
-        """The action that removes the dump in the database's container; the one on the host is kept."""
+        """Return the action that removes the dump in the database's container. The one on the host is kept."""
         inside = self._inside(self.path)
         if self._database.server.elsewhere:
             return Action(
@@ -254,7 +255,7 @@ class RestorePoint:
     def remember(self, earlier: str) -> None:
         """Record the restore points of an earlier incident that this one continues.
 
-        Only a dump with the SHA-256 that was written beside it counts; any other is recorded as not whole.
+        A dump counts only if it matches the SHA-256 stored next to it. Any other is recorded as not intact.
         """
         find = ("find", self._folder, "-maxdepth", "1", "-type", "f", "-name", f"{earlier}.*dump")
         listed = self._production.host.run(self._production.command(*find))
@@ -278,7 +279,7 @@ class RestorePoint:
         self._incident.record_fact("restore point", fact)
 
     def facts(self, path: str) -> tuple[int, str]:
-        """Size in bytes and SHA-256 of a dump on the host. Raises CheckFailed when it is not there."""
+        """Return the size in bytes and the SHA-256 of a dump on the host. Raises CheckFailed when it is missing."""
         stat = self._production.host.run(self._production.command("stat", "--format=%s", "--", path))
         hashed = self._production.host.run(
             self._production.command("sha256sum", "--", path, deadline=self._deadlines.dump)

@@ -1,4 +1,4 @@
-"""How to restore a restore point: the commands that a person types on the production host."""
+"""The commands that a person types on the production host to restore a restore point."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from runbook.production.compose import Production
 from runbook.production.containers import counts
 from runbook.settings.application import Gate, ServiceCommand
 
-#: Roles that may create a database, the settings' own user first: its login is known to work.
+#: The role to create a database with. The configured user comes first: its login is known to work.
 _CREATORS = """
 SELECT rolname FROM pg_roles WHERE rolcanlogin AND (rolsuper OR rolcreatedb)
 ORDER BY rolname = current_user DESC, rolsuper DESC, rolname LIMIT 1
@@ -21,20 +21,20 @@ _T = TypeVar("_T")
 
 
 class Restoring:
-    """The steps for one production. The runbook never runs them: that is a person's decision."""
+    """The restore steps for one production. The runbook never runs them. That is a human decision."""
 
     def __init__(self, production: Production, database: Database, gate: Gate | None) -> None:
-        """`gate` has the commands that pause and resume traffic; None where nothing can."""
+        """`gate` has the commands that pause and resume traffic, or is None if there are none."""
         self._production = production
         self._database = database
         self._gate = gate
 
     def how_to(self, path: str, sha256: str, facts: Facts) -> HowToRestore:
-        """The steps for the dump at `path`.
+        """Return the steps for the dump at `path`.
 
-        `beside` restores into a new database and overwrites nothing; `instead` then renames that to the live one, which
-        is kept under another name. `facts` are those of the incident. Raises nothing, because a dump that was taken
-        must be recorded: a list of steps that cannot be made is empty.
+        `beside` restores into a new database and overwrites nothing. `instead` then swaps it in by renaming both: the
+        live database is kept under another name. `facts` are those of the incident. Never raises, because every dump
+        must be recorded: if steps cannot be built, their list is empty.
         """
         creator = self._creator()
         return HowToRestore(
@@ -43,7 +43,7 @@ class Restoring:
         )
 
     def _creator(self) -> str:
-        """A role that may create a database; the settings' own user where the database does not answer."""
+        """Return a role that may create a database, or the configured user if the database does not answer."""
         found = _or_empty(lambda: self._database.ask(_CREATORS))
         return found[0][0] if found and found[0] else self._database.server.user
 
@@ -59,7 +59,7 @@ class Restoring:
         database, owner = self._restored, self._database.server.user
         instead = f", as {creator}, since {owner} may not" if creator != owner else ""
         check = f"echo {shlex.quote(f'{sha256}  {path}')} | sha256sum --check"
-        # On standard input: the file is its owner's alone, and who that is inside the container differs.
+        # On standard input, because only its owner can read the file, and users differ inside the container.
         restore = self._inside("pg_restore", "--username", creator, "--exit-on-error", "--dbname", database)
         make = self._inside("createdb", "--username", creator, "--owner", owner, "--template", "template0", database)
         return [
@@ -105,7 +105,7 @@ class Restoring:
                 production.rolled_back, counts(facts.before.containers if facts.before else ())
             )
 
-        # Neither a failing Compose nor a gap in the record is a reason to stop.
+        # A failing Compose command or a gap in the record must not stop this.
         return _or_empty(switching) or (production.up_command(production.project.services, {}),)
 
     def _renaming(self, creator: str, name: str, new: str) -> str:
@@ -119,7 +119,7 @@ class Restoring:
 def _or_empty(steps: Callable[[], Sequence[_T]]) -> tuple[_T, ...]:
     try:
         return tuple(steps())
-    except Exception:  # noqa: BLE001 - whatever goes wrong here must not keep a dump off the record
+    except Exception:  # noqa: BLE001 - no error here may keep a dump from being recorded
         return ()
 
 

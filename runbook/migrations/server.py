@@ -1,7 +1,7 @@
-"""How PostgreSQL's client programs are called: inside the database's container, or for one elsewhere, by its URL.
+"""Commands that run PostgreSQL's client programs: in the database's container, or on an external database by its URL.
 
-No password stands in an argv, an image or a file: a small shell reads it from its standard input into the environment
-of the program that it then becomes.
+The password is never in an argv, an image or a file: a small shell reads it from standard input into the environment,
+then replaces itself with the program (exec).
 """
 
 import shlex
@@ -22,19 +22,19 @@ from runbook.settings.database import DatabaseSettings
 _IN_ENVIRONMENT = 'IFS= read -r PGPASSWORD; export PGPASSWORD; exec "$@"'
 _FED = 'exec "$@" < "$0"'
 _FED_BEHIND = '{ cat; cat -- "$0"; } | "$@"'
-#: The parts of a URL's query that are libpq's, and that its programs take from their environment.
+#: The URL query parameters that are passed to libpq as environment variables.
 _LIBPQ = {
     "sslmode": "PGSSLMODE",
     "target_session_attrs": "PGTARGETSESSIONATTRS",
     "channel_binding": "PGCHANNELBINDING",
 }
-#: By the name of its database option, where a program has another one than the rest.
+#: The database option of the programs that do not call it `--dbname`.
 _DATABASE_OPTION = {"pg_dumpall": "--database", "createdb": "--maintenance-db"}
 
 
 @dataclass(frozen=True)
 class DatabaseUrl:
-    """Where a database is that is no service of the project, and who asks it; `environment` are libpq's variables."""
+    """The address and login of a database that is not a service of the project. `environment` is for libpq."""
 
     host: str
     port: int
@@ -45,9 +45,9 @@ class DatabaseUrl:
 
     @classmethod
     def parse(cls, url: SecretStr) -> Self:
-        """Read a URL such as SQLAlchemy and libpq take; a driver's name in its scheme does not matter.
+        """Parse a URL in the form that SQLAlchemy and libpq accept. A driver name in the scheme is ignored.
 
-        Raises SettingsError, without the URL, when it is none.
+        Raises SettingsError, without the URL in its message, when the URL is invalid.
 
         >>> DatabaseUrl.parse(SecretStr("postgresql+psycopg://shop:s%2Fw@db.example/shop?sslmode=require")).environment
         ('PGSSLMODE=require',)
@@ -79,40 +79,40 @@ def _no_url(why: str) -> SettingsError:
 
 
 class Server:
-    """One PostgreSQL server, as its client programs reach it."""
+    """The commands of PostgreSQL's client programs for one server."""
 
     def __init__(
         self, production: Production, settings: DatabaseSettings, url: Callable[[], SecretStr] | None = None
     ) -> None:
-        """`url` gives the secret of `database.url`; it is asked when a command is first made."""
+        """`url` returns the secret of `database.url`. It is first called when the address is needed."""
         self.production = production
         self._settings = settings
         self._secret = url
 
     @cached_property
     def elsewhere(self) -> DatabaseUrl | None:
-        """Where it is, if it is no service of the project. Raises SettingsError when its URL cannot be had."""
+        """The address of an external database, or None. Raises SettingsError when the URL is missing or invalid."""
         return DatabaseUrl.parse(self._secret()) if self._secret else None
 
     @property
     def user(self) -> str:
-        """Who asks it."""
+        """The user that connects."""
         return self.elsewhere.user if self.elsewhere else self._settings.user
 
     @property
     def name(self) -> str:
-        """The database's name in it."""
+        """The database's name."""
         return self.elsewhere.name if self.elsewhere else self._settings.name
 
     @property
     def told(self) -> str:
-        """Where it is, in words."""
+        """The server's location, in words."""
         there = self.elsewhere
         return f"{there.host}:{there.port}" if there else f"the service {self._settings.service}"
 
     @property
     def remedy(self) -> str:
-        """What to look at when it does not answer."""
+        """The advice for a server that does not answer."""
         if self.elsewhere is None:
             return (
                 f"look at the service {self._settings.service}, and at database.user, database.name and"
@@ -132,9 +132,9 @@ class Server:
         deadline: float | None = None,
         database: str | None = None,
     ) -> Command:
-        """Return the command that runs one of PostgreSQL's client programs on the database, as `user`.
+        """Return the command that runs a PostgreSQL client program on the database, as `user`.
 
-        `database` is another one of the same server.
+        `database` selects another database of the same server.
         """
         who, where = user or self.user, _DATABASE_OPTION.get(program, "--dbname")
         asking = (program, "--username", who, where, database or self.name, *options)
@@ -150,25 +150,25 @@ class Server:
         return replace(command, stdin=there.password.get_secret_value().encode() + b"\n")
 
     def ask(self, program: str, *options: str, deadline: float | None = None) -> Completed:
-        """Run one of PostgreSQL's client programs that only looks, and return how it ended."""
+        """Run a PostgreSQL client program that only reads, and return its result."""
         if self.elsewhere is not None:
             return self.production.host.run(self.command(program, *options, deadline=deadline))
         asking = (program, "--username", self.user, _DATABASE_OPTION.get(program, "--dbname"), self.name, *options)
         return self.production.ask(ServiceCommand(service=self._settings.service, command=asking), deadline)
 
     def fed(self, path: str, command: Command) -> Command:
-        """Return `command` with a file on the host as its standard input, behind the password where it reads one."""
+        """Return `command` with a file on the host as its standard input, after the password if it reads one."""
         feeding = _FED if command.stdin is None else _FED_BEHIND
         return replace(command, argv=("sh", "-c", feeding, path, *command.argv))
 
     def to_file(self, path: str, command: Command) -> Command:
-        """Return `command` with what it prints written to a file on the host that is its owner's alone."""
+        """Return `command` with its output written to a file on the host that only its owner can read."""
         return replace(
             command, argv=("sh", "-c", 'umask 077; out=$1; shift; exec "$@" > "$out"', "sh", path, *command.argv)
         )
 
     def reading(self, path: str, *argv: str, deadline: float | None = None) -> Command:
-        """Return the command that runs one of its programs on a file on the host, without asking the server."""
+        """Return the command that runs a client program on a file on the host, without a connection to the server."""
         if self._settings.image:
             there = self.elsewhere
             alone = (*self._container(there, "--network", "none"), self._settings.image) if there else ()
@@ -178,7 +178,7 @@ class Server:
         return self.production.command(*argv, deadline=deadline)
 
     def typed(self, program: str, *options: str) -> str:
-        """Return what a person types for one of its programs, which then asks for the password by itself."""
+        """Return the command line that a person types for a client program, which then prompts for the password."""
         there = self.elsewhere
         if there is None:
             return str(self.production.compose("exec", "-T", self._settings.service, program, *options))
@@ -192,7 +192,7 @@ class Server:
 
     @property
     def _network(self) -> tuple[str, str]:
-        # As the host itself reaches it: names, routes and allowed addresses are the host's.
+        # The host's network, because names, routes and allowed addresses are the host's.
         return "--network", "host"
 
     def _container(self, there: DatabaseUrl, *network: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""The statements that clients ran, out of the log of a PostgreSQL that logs them all (`log_statement = all`).
+"""The statements that clients ran, from the log of a PostgreSQL server with `log_statement = all`.
 
-Its lines begin with the client's address (`log_line_prefix = '%h '`); further lines of a statement begin with a tab, so
-that no statement can look like another entry.
+Each entry begins with the client's address (`log_line_prefix = '%h '`). The further lines of a statement begin with a
+tab, so no statement can look like a new entry.
 """
 
 import re
@@ -15,7 +15,7 @@ from runbook.migrations.verdict.statements import statements_of
 from runbook.migrations.verdict.table_names import Name, named
 
 _ENTRY = re.compile(r"^(?P<host>\S+) LOG:\s+(?:statement|execute [^:]*): (?P<text>.*)$")
-#: A parameter of SQLAlchemy's in a text.
+#: A SQLAlchemy parameter (`:name`) in SQL text.
 _PARAMETER = re.compile(r"(?<![:\w\\]):\w+(?!:)")
 _SESSION = (ast.VariableSetStmt, ast.VariableShowStmt, ast.DeallocateStmt, ast.DiscardStmt)
 _BEGIN = {"TRANS_STMT_BEGIN", "TRANS_STMT_START"}
@@ -29,7 +29,7 @@ _OF_SERVER = ("pg_", "information_schema")
 
 
 def statements_run(log: str) -> list[str]:
-    """What clients that came by network ran, in its order, each once as often as it ran."""
+    """Return the statements of clients that connected over the network, in order, repeated ones included."""
     found: list[list[str]] = []
     open_entry = False
     for line in log.splitlines():
@@ -45,7 +45,10 @@ def statements_run(log: str) -> list[str]:
 
 
 def as_sql(run: list[str]) -> str:
-    """Those statements as one text, without what ends with the session and transactions that only read."""
+    """Return the statements as one SQL text.
+
+    Left out are session settings, catalog lookups, BEGIN and COMMIT, and rolled-back transactions that only read.
+    """
     kept: list[str] = []
     begun = 0
     for text in run:
@@ -63,26 +66,26 @@ def as_sql(run: list[str]) -> str:
 
 
 def with_unrun(sql: str, written: Iterable[str]) -> str:
-    r"""`sql`, as it was run, and behind it what else of that which is `written` in a source may be run another time.
+    r"""Return `sql`, which was run, followed by the statements `written` in the source that were not run this time.
 
     >>> with_unrun("DELETE FROM a;\n", ["DELETE FROM a", "UPDATE b SET c = :c WHERE d::int = 1"])
     'DELETE FROM a;\nUPDATE b SET c = (SELECT 1) WHERE d::int = 1;\n'
     """
     run = f"; {' '.join(sql.split())}"
     found = [text.rstrip("; \n") for text in written]
-    # A parameter may be whatever the migration has read: it is no constant.
+    # A parameter can be any value that the migration has read, so it must not look like a constant.
     unrun = [_PARAMETER.sub("(SELECT 1)", text) for text in found if f"; {' '.join(text.split())};" not in run]
     return "".join([sql, *(f"{text};\n" for text in unrun)])
 
 
 def _only_reads(node: Any) -> bool:
-    """That a statement reads, or marks a savepoint within its transaction, as drivers do when they look for a type."""
+    """Return whether a statement is a SELECT or a savepoint command. Drivers use both to look up a type."""
     marks = {"TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE"}
     return is_a(node, ast.SelectStmt) or (is_a(node, ast.TransactionStmt) and node.kind.name in marks)
 
 
 def _looks_up(node: Any) -> bool:
-    """That a SELECT only asks the server's own catalogs, as an inspector does."""
+    """Return whether a statement is a SELECT on the system catalogs only, as SQLAlchemy's inspector runs them."""
     if not isinstance(node, ast.SelectStmt):
         return False
     found: list[Any] = list(walk(node))
@@ -105,9 +108,10 @@ def _nodes(texts: list[str]) -> list[Any]:
 
 
 def tables_read(sql: str, bookkeeping: Name) -> Iterator[Name]:
-    """The application's tables whose rows the migrations get to see: what they do next may depend on them.
+    """Yield the application's tables whose rows the migrations read: what they do next may depend on those rows.
 
-    By a SELECT, or by RETURNING; what an INSERT returns of rows of its own depends on no others.
+    They read by SELECT or by RETURNING. RETURNING of an INSERT does not count for the table it inserts into: it returns
+    only the new rows.
     """
     for statement in statements_of(sql):
         node = statement.node

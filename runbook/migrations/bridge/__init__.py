@@ -1,1 +1,1 @@
-"""The lossless way back: what of the schema is relaxed so that the target's code can use it, and how that is undone."""
+"""The bridge: relax the schema so that the target's code can use it, without data loss, and undo that later."""

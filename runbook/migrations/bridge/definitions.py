@@ -1,8 +1,8 @@
-"""What of a schema could be relaxed, as its own database defines it: what is lifted, and how it is made again.
+"""The rules of a schema that could be relaxed, as its database defines them, with the SQL that restores each one.
 
-Each row also has the statement that lists the rows which would keep it from being made again; PostgreSQL writes it,
-since it alone quotes its names and knows its operators. What is not listed is no rule of the table's own, or cannot be
-lifted: a primary key, an identity, what a partition has from above.
+Each row also has the query that lists the rows that would prevent restoring the rule. PostgreSQL writes that query,
+because it knows its quoting and its operators. Rules that cannot be lifted are not listed: primary keys, identity
+columns, and what a partition inherits.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from runbook.errors import Inconclusive
 
-#: What `definitions_in` reads.
+#: The query whose rows `definitions_in` reads.
 DEFINITIONS = """
 SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL search_path = pg_catalog;
 WITH tables AS (
@@ -73,18 +73,18 @@ ORDER BY nspname, relname, kind, object
 
 @dataclass(frozen=True)
 class Definition:
-    """What makes it again, and the statement that lists the rows which would keep it from that; empty where none."""
+    """The SQL that restores a rule, and the query for the rows that would prevent it (empty if no row can)."""
 
     sql: str
     rows: str
 
 
-#: By kind (`not null`, `constraint`, `index`), schema, table and name.
+#: Definitions by kind (`not null`, `constraint`, `index`), schema, table and name.
 Definitions = dict[tuple[str, str, str, str], Definition]
 
 
 def definitions_in(rows: Iterable[Sequence[str]]) -> Definitions:
-    """What could be relaxed, out of what a database has answered. Raises Inconclusive when it told something else."""
+    """Return what could be relaxed, from the rows of `DEFINITIONS`. Raises Inconclusive when their form is wrong."""
     found: Definitions = {}
     for row in rows:
         if len(row) != 6:

@@ -1,4 +1,7 @@
-"""What could be relaxed if the database had all that the range made: it is asked only where that would be enough."""
+"""The best case: what could be relaxed if the database had everything that the range made.
+
+The database is asked only if that would suffice.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +16,7 @@ from runbook.migrations.verdict.statements import Statement
 
 
 class _Everything(dict[Any, Definition]):
-    """Whatever is asked for is there."""
+    """A dictionary that contains every key."""
 
     def get(self, _key: Any, _default: Any = None) -> Definition:
         return Definition("", "")
@@ -23,7 +26,7 @@ class _Everything(dict[Any, Definition]):
 
 
 class _Plain(dict[Any, Shape]):
-    """Every table is one that a view can stand for, and no name is taken."""
+    """Shapes in which a view can replace every table, and no name is taken."""
 
     def __init__(self, columns: tuple[str, ...]) -> None:
         super().__init__()
@@ -36,7 +39,7 @@ class _Plain(dict[Any, Shape]):
 def hoped(
     delta: SchemaDelta, models: Models, statements: Sequence[Statement], defaults: Mapping[str, str]
 ) -> list[Relaxation]:
-    """All that could be relaxed of a range at best."""
+    """Return everything that could be relaxed in the best case."""
     keys = tuple({key for table in models.tables for key in table.key})
     found = candidates(delta, models, _Everything(), defaults)
     return in_order([*found, *views(delta, models, _Plain(keys), _Everything(), statements)])

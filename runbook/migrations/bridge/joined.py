@@ -1,6 +1,6 @@
-"""A view over two tables in the place of one: it has the column that was moved out, and a trigger that writes both.
+"""A view that replaces a table whose column was moved out: it joins both tables, and a trigger writes both.
 
-PostgreSQL writes through such a view by an INSTEAD OF trigger alone, which takes no ON CONFLICT.
+PostgreSQL can write through such a view only with an INSTEAD OF trigger, which does not support ON CONFLICT.
 https://www.postgresql.org/docs/current/sql-createtrigger.html
 """
 
@@ -14,24 +14,24 @@ from runbook.migrations.image.mapped_models import MappedTable
 from runbook.migrations.verdict.table_names import Name
 
 _BESIDE = "__bridged"
-_LONGEST = 63  # bytes of a name
+_LONGEST = 63  # bytes of a name in PostgreSQL
 _SAFELY = "LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
 _ANY_WRITE = "INSTEAD OF INSERT OR UPDATE OR DELETE"
 
 
 def aside_of(table: Name, there: Shapes) -> str | None:
-    """The name under which a table steps aside; None where something has it."""
+    """Return the name that a table gets when a view takes its name, or None if that name is taken."""
     aside = table.name.encode()[: _LONGEST - len(_BESIDE)].decode(errors="ignore") + _BESIDE
     return None if (parts_of(table)[0], aside) in there else aside
 
 
 def shown(column: str, old: str | None) -> str:
-    """A column of a view's query, by its old name if it has one."""
+    """Return a column for a view's query, under its old name if it has one."""
     return f"{quoted(column)} AS {quoted(old)}" if old else quoted(column)
 
 
 def rights(view: Name, shape: Shape) -> Iterator[str]:
-    """Whoever owned the table owns the view, and reads and writes the table by it; others may what they might."""
+    """Yield the statements that give the view the table's owner, who accesses the table through it, and its grants."""
     yield f"ALTER VIEW {sql_of(view)} OWNER TO {shape.owner}"
     for right, who in shape.grants:
         yield f"GRANT {right} ON {sql_of(view)} TO {who}"
@@ -40,7 +40,7 @@ def rights(view: Name, shape: Shape) -> Iterator[str]:
 def joined(  # noqa: PLR0913, PLR0917 - each is a part of the view
     table: Name, mapped: MappedTable, names: Mapping[str, str], apart: Sequence[Split], shape: Shape, there: Shapes
 ) -> Relaxation | None:
-    """The view that shows every column of the table, what was renamed by both names, and what was moved out."""
+    """Return the view with every column of the table, renamed ones under both names, and the columns moved out."""
     aside = aside_of(table, there)
     if aside is None or shape.counts or not mapped.key or not mapped.key <= set(shape.columns):
         return None
@@ -86,7 +86,7 @@ def _quoted(body: str) -> str:
 
 
 def _body(behind: Name, mapped: MappedTable, names: Mapping[str, str], apart: Sequence[Split], shape: Shape) -> str:
-    """What the trigger does with one row; it gives back the row as it is then."""
+    """Return the body of the trigger, which writes one row and returns the row as written."""
     same = " AND ".join(f"{quoted(each)} = OLD.{quoted(each)}" for each in sorted(mapped.key))
     listed = ", ".join(map(quoted, shape.columns))
     new = [f"NEW.{quoted(each)}" for each in shape.columns]
@@ -110,7 +110,7 @@ def _body(behind: Name, mapped: MappedTable, names: Mapping[str, str], apart: Se
 
 
 def _led(each: Split) -> str:
-    """The row of the other table that has the value; one is made where there is none."""
+    """Return the trigger's code that links the row to the value in the other table, inserting the value if missing."""
     old, link, key, value = (quoted(name) for name in (each.old, each.link, each.key, each.value))
     other, fresh = sql_of(each.other), f"TG_OP = 'INSERT' AND NEW.{link} IS NULL"
     changed = f"TG_OP = 'UPDATE' AND NEW.{old} IS DISTINCT FROM OLD.{old}"

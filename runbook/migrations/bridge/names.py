@@ -1,7 +1,7 @@
 """Old names of tables and columns, kept by a view through which PostgreSQL reads and writes.
 
-https://www.postgresql.org/docs/current/sql-createview.html, "Updatable Views": every column of the view is one of the
-table's, every row is in it, defaults are the table's. What was renamed can be read by its new name as well.
+https://www.postgresql.org/docs/current/sql-createview.html, "Updatable Views": every column of the view is a column of
+the table, every row is in the view, and the table's defaults apply. Renamed columns keep their new names too.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ def views(
     known: Definitions,
     statements: Sequence[Statement],
 ) -> Iterator[Relaxation]:
-    """A view for each mapped table that has another name, or other names or places of columns, since the range."""
+    """Yield a view for each mapped table that the range renamed, or whose columns it renamed or moved."""
     for table in delta.tables:
         origin = table.origin
         mapped = None if origin is None else use_of(models, origin).table
@@ -37,7 +37,7 @@ def views(
         if (not renamed and not apart and table.name == origin) or shape is None or not shape.plain:
             continue
         names = {new: str(old) for new, old in renamed.items()}
-        # The old name is that of another column now; or by their new names rows were changed, which no view undoes.
+        # Another column has the old name now, or the range changed rows under the new names, which no view undoes.
         if set(names.values()) & set(shape.columns) or (names and any(each.rows for each in table.effects)):
             continue
         moved = table.name != origin
@@ -50,7 +50,7 @@ def views(
 
 
 def _instead(table: Table, origin: Name, names: Mapping[str, str], shape: Shape, there: Shapes) -> Relaxation | None:
-    """The view where the table was: by the old names alone, as the table itself has the new ones."""
+    """Return a view with the table's old name. It has only the old column names, because the table has the new ones."""
     if parts_of(origin) in there:
         return None
     listed = [shown(each, names.get(each)) for each in shape.columns]
@@ -59,7 +59,10 @@ def _instead(table: Table, origin: Name, names: Mapping[str, str], shape: Shape,
 
 
 def _aside(table: Table, names: Mapping[str, str], shape: Shape, there: Shapes) -> Relaxation | None:
-    """The table steps aside, and the view has its name: every column by its new name, and what was renamed by both."""
+    """Return a view that takes the table's name, with all new column names and the old names of renamed columns.
+
+    The table itself is renamed out of the way.
+    """
     own, aside = table.name.name, aside_of(table.name, there)
     if aside is None:
         return None

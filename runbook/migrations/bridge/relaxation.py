@@ -1,6 +1,6 @@
-"""What the range made stricter for the target's code, and for each the SQL that lifts it and that makes it again.
+"""What the range made stricter for the target's code, each with the SQL that lifts it and the SQL that restores it.
 
-Only the catalog changes by it, never a row. What it leaves of the range, as the rules see it, is the range without it.
+That SQL changes only the catalog, never a row. The rules of the verdict then judge the range without what was lifted.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from runbook.migrations.verdict.table_names import PUBLIC, Name, use_of
 
 
 class Kind(StrEnum):
-    """What is relaxed."""
+    """The kind of object that is relaxed."""
 
     NOT_NULL = "NOT NULL"
     FOREIGN_KEY = "foreign key"
@@ -28,11 +28,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Relaxation:
-    """One thing that is relaxed: `name` (a column's, or a constraint's) of `table`, as they are called now.
+    """One thing that is relaxed: the column or constraint `name` of `table`, under their current names.
 
-    `up` lifts it and `down` makes it again, statement by statement. `rows` lists the rows which, once written, would
-    keep it from being made again; empty where none can. `regained` are columns that a view brings back, by `linked`
-    ones, which it fills.
+    The statements in `up` lift it, those in `down` restore it. The query in `rows` lists the rows that would prevent
+    `down` if they were written meanwhile. It is empty if no row can. `regained` are columns that a view brings back.
+    `linked` are the columns through which it finds their values, and which it fills.
     """
 
     kind: Kind
@@ -46,14 +46,14 @@ class Relaxation:
 
     @property
     def what(self) -> str:
-        """What is done, in words."""
+        """The change, in words."""
         if self.kind is Kind.NAMES:
             return f"{self.name} can be read and written again, by a view of {self.table}"
         done = "is set again" if self.kind is Kind.DEFAULT else "is lifted"
         return f"{self.kind} {self.name} of {self.table} {done}"
 
     def taken_from(self, delta: SchemaDelta) -> None:
-        """Take it out of the net change; nothing where the range has no such thing."""
+        """Remove it from the net change, if the range has it."""
         table = delta.current.get(self.table)
         if table is None:
             return
@@ -73,9 +73,9 @@ class Relaxation:
 
 
 def candidates(delta: SchemaDelta, models: Models, known: Definitions, defaults: Mapping[str, str]) -> list[Relaxation]:
-    """All that could be relaxed of a range but names: what it made, and the database has as `known`.
+    """Return everything that could be relaxed, except names: what the range made and the database has (`known`).
 
-    `defaults` are those of the target's schema, by the column (`schema.table.column`).
+    `defaults` are those of the target's schema, by column (`schema.table.column`).
     """
     found: list[Relaxation] = []
     for table in delta.tables:
@@ -93,18 +93,18 @@ def candidates(delta: SchemaDelta, models: Models, known: Definitions, defaults:
 
 
 def without(delta: SchemaDelta, relaxed: Sequence[Relaxation]) -> None:
-    """Take all of them out of the net change."""
+    """Remove all relaxations from the net change."""
     for each in in_order(relaxed):
         each.taken_from(delta)
 
 
 def in_order(relaxed: Sequence[Relaxation]) -> list[Relaxation]:
-    """The order in which they are built: what points to a unique key before the key, names when all else is done."""
+    """Sort relaxations into build order: foreign keys before the unique keys that they reference, names last."""
     return sorted(relaxed, key=lambda each: (each.kind is Kind.NAMES, each.kind is not Kind.FOREIGN_KEY))
 
 
 def _rename_back(delta: SchemaDelta, table: Table) -> None:
-    """A table and its columns have their names from before."""
+    """Give a table and its columns their names from before the range."""
     del delta.current[table.name]
     table.name, table.moved = table.origin or table.name, None
     delta.current[table.name] = table
@@ -151,7 +151,7 @@ def _of_constraint(table: Table, made: Constraint, known: Definitions) -> Iterat
 def smallest(
     found: Sequence[Relaxation], suffices: Callable[[Sequence[Relaxation]], bool]
 ) -> tuple[Relaxation, ...] | None:
-    """A smallest part of `found` that `suffices`, as none of it can be left out; None where not even all of it does."""
+    """Return a part of `found` that `suffices` and from which nothing can be left out, or None if not even all does."""
     if not found or not suffices(found):
         return None
     needed = list(found)
@@ -165,7 +165,7 @@ def smallest(
 def bridge_of(
     relaxations: Sequence[Relaxation], without: Sequence[tuple[str, ...]], built: Sequence[tuple[str, ...]]
 ) -> Bridge:
-    """The bridge that some relaxations are, by the whole catalog `without` it and as it is `built`."""
+    """Return the bridge that relaxations make, given the whole catalog `without` it and the one with it `built`."""
     was, now = ({(kind, name): detail for kind, name, detail in catalog} for catalog in (without, built))
     keys = [key for key in {**was, **now} if was.get(key) != now.get(key)]
     return Bridge(
@@ -175,10 +175,10 @@ def bridge_of(
 
 
 def parts_of(name: Name) -> tuple[str, str]:
-    """The schema and the name of a table."""
+    """Return the schema and the name of a table."""
     return name.schema or PUBLIC, name.name
 
 
 def sql_of(name: Name) -> str:
-    """A table's name in SQL."""
+    """Return a table's qualified name, quoted for SQL."""
     return ".".join(map(quoted, parts_of(name)))

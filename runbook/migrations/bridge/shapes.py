@@ -1,4 +1,4 @@
-"""What a view in the place of a table must have: its columns, its owner, and who may do what with it."""
+"""What a view that replaces a table must have: its columns, its owner and its grants."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from runbook.errors import Inconclusive
 
-#: What `shapes_in` reads. Rights on single columns, row security and rules would not hold for whoever goes by a view.
+#: The query whose rows `shapes_in` reads. A table with column grants, row security or rules is not `plain`, because
+#: these would not apply to access through the view.
 SHAPES = """
 SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '10s'; SET LOCAL search_path = pg_catalog;
 SELECT n.nspname, c.relname, json_build_object(
@@ -31,10 +32,10 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'i', 'S') AND n.nspname <> 'informa
 
 @dataclass(frozen=True)
 class Shape:
-    """A relation: whether it is a table that a view can stand for, and what the view needs; names in SQL's own form.
+    """A relation: whether it is a table that a view can replace (`plain`), and what the view needs.
 
-    `columns` are names as they are, `grants` pairs of a right and of who has it, `defaults` by the column. It `counts`
-    where the table itself numbers or computes a column.
+    `owner` and the grantees are quoted for SQL, `columns` are not. `grants` are pairs of privilege and grantee.
+    `defaults` are expressions by column. `counts`: the table has an identity or generated column.
     """
 
     plain: bool
@@ -45,12 +46,12 @@ class Shape:
     counts: bool = False
 
 
-#: By schema and name: every relation, as each takes a name.
+#: Shapes by schema and name. All relations are in it, because each takes a name.
 Shapes = dict[tuple[str, str], Shape]
 
 
 def shapes_in(rows: Iterable[Sequence[str]]) -> Shapes:
-    """Every relation, out of what a database has answered. Raises Inconclusive when it told something else."""
+    """Return every relation, from the rows of `SHAPES`. Raises Inconclusive when their form is wrong."""
     found: Shapes = {}
     for row in rows:
         try:

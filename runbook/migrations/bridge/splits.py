@@ -1,8 +1,8 @@
-"""A column that a range has moved to a table of its own: found where each row certainly still leads to its value.
+"""A column that the range moved to another table, recognized if each row is certain to lead to its value.
 
-That is so where the range filled a new column from the new table by that value, no row has been without one, and no
-value can stand there twice: `UPDATE orders SET customer_id = customers.id FROM customers WHERE customers.name =
-orders.customer`, then NOT NULL, a foreign key, and `UNIQUE (name)`.
+That is certain if the range filled a new column from the new table by that value, if every row has one, and if each
+value is unique: `UPDATE orders SET customer_id = customers.id FROM customers WHERE customers.name = orders.customer`,
+then NOT NULL, a foreign key, and `UNIQUE (name)`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from runbook.migrations.verdict.table_names import Name, named
 
 @dataclass(frozen=True)
 class Split:
-    """A column `old` whose values lie in `value` of the table `other`, to whose `key` the column `link` leads."""
+    """A column `old` whose values are in column `value` of table `other`. Column `link` references its `key`."""
 
     old: str
     other: Name
@@ -34,7 +34,7 @@ class Split:
 def splits(
     delta: SchemaDelta, table: Table, mapped: MappedTable, known: Definitions, statements: Sequence[Statement]
 ) -> list[Split] | None:
-    """Every mapped column that has gone, each with where it is; None where one of them is lost."""
+    """Return where each dropped mapped column has moved to, or None if one of them is lost."""
     found: list[Split] = []
     for old in table.gone:
         if old not in mapped.by_name:
@@ -47,7 +47,7 @@ def splits(
 
 
 def _filled(delta: SchemaDelta, table: Table, old: str, statements: Sequence[Statement]) -> Iterator[Split]:
-    """The one statement that filled a new column of `table` by the values of `old`, if nothing else wrote there."""
+    """Yield the move done by a statement that filled a new column by the values of `old`, if no other wrote there."""
     writes = [
         each.node for each in statements if isinstance(each.node, ast.UpdateStmt | ast.DeleteStmt | ast.MergeStmt)
     ]
@@ -69,7 +69,7 @@ def _filled(delta: SchemaDelta, table: Table, old: str, statements: Sequence[Sta
 
 
 def _whole(delta: SchemaDelta, table: Table, mapped: MappedTable, known: Definitions, split: Split) -> bool:
-    """That every row leads to exactly one value, of the very type, and that a new value finds its place."""
+    """Return whether every row leads to exactly one value, of the same type, and a new value can be inserted."""
     other, link = delta.current[split.other], table.columns.get(split.link)
     value = other.columns.get(split.value)
     if not other.new or not other.complete or value is None or link is None or link.origin is not None:
@@ -102,7 +102,7 @@ def _called(relation: Any) -> str:
 
 
 def _column(tree: Any, of: str) -> str | None:
-    """The name of a column of the table that is called `of`, if the tree is one."""
+    """Return the name of a column qualified with `of`, or None for any other tree."""
     if not isinstance(tree, ast.ColumnRef):
         return None
     words = [part.sval for part in tree.fields or () if isinstance(part, ast.String)]
@@ -110,7 +110,7 @@ def _column(tree: Any, of: str) -> str | None:
 
 
 def _equal(tree: Any, one: tuple[str, str], of: str) -> str | None:
-    """The column of `of` that must equal the column `one`, and nothing else is asked; None otherwise."""
+    """Return the column of `of` that must equal the column `one`, or None if the tree is any other condition."""
     if not isinstance(tree, ast.A_Expr) or [part.sval for part in tree.name or ()] != ["="]:
         return None
     for left, right in ((tree.lexpr, tree.rexpr), (tree.rexpr, tree.lexpr)):

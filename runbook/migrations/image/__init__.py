@@ -1,1 +1,1 @@
-"""Asking an image for its migrations and models, contained: no network, no rights, limits."""
+"""The probe: it reads an image's migrations and models in a container without network and capabilities, with limits."""

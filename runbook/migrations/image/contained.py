@@ -1,6 +1,6 @@
-"""Runs code of an image to ask it something: without a network, rights and most resources.
+"""Containers that run an image's code to read from it: without network and capabilities, with limited resources.
 
-An image may be hostile, or only broken, and it runs on the production host.
+An image may be hostile or broken, and it runs on the production host.
 """
 
 import contextlib
@@ -12,11 +12,11 @@ from runbook.errors import CommandSaidTooMuch, CommandTimedOut, HostError, Incon
 from runbook.hosts.command import Command, Completed
 from runbook.hosts.host import Host
 
-#: On every container that asks an image. Only one of a run that was killed outlives the question.
+#: The label of every container of a probe. Such a container is left over only if its run was killed.
 LABEL = "io.rollback-runbook.probe"
 _NAME = "rollback-runbook-probe-"
 _UNTIL = f"{LABEL}.until"  # seconds since 1970
-MOST_OUTPUT = 8 * 1024 * 1024  # bytes, of standard output and of standard error each
+MOST_OUTPUT = 8 * 1024 * 1024  # bytes, for standard output and standard error each
 _REMOVAL = 30.0  # seconds
 _SCRATCH = ("/tmp", "/var/tmp", "/run")  # noqa: S108 - inside the container
 _READ_ONLY = (
@@ -25,23 +25,23 @@ _READ_ONLY = (
 )
 _LIMITS = (
     "--network", "none", "--pull", "never", "--log-driver", "none", "--no-healthcheck", "--restart", "no",
-    # The image's own user, with no capability: root in it reads no more than its files' modes let it.
+    # The image's user, without capabilities: even root is bound by file modes.
     "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
-    # Memory with swap is limited to the memory without it: no swap.
+    # --memory-swap is memory plus swap. Equal to --memory it means no swap.
     "--memory", "1g", "--memory-swap", "1g", "--cpus", "1", "--pids-limit", "256",
     "--ulimit", "core=0", "--ulimit", "nofile=1024", "--ulimit", f"fsize={64 * 1024 * 1024}",
 )  # fmt: skip
 
 
-def contained(  # noqa: PLR0913 - what runs, in which image, and within what
+def contained(  # noqa: PLR0913 - the program, the image and the limits
     image: str, python: str, *arguments: str, program: bytes, deadline: float, now: float, secret: bool = True
 ) -> Command:
-    """The command that feeds `program` to `python` in `image` (by digest or id).
+    """Return the command that runs `program` with `python` in `image` (a digest or ID). Run it with `run_contained`.
 
-    `deadline` is in seconds, `now` the host's clock. The program's `sys.argv[1:]` are `arguments`. Its file system is
-    read-only but for temporary folders; the output of a `secret` one stays off the record. Run it with `run_contained`.
+    `deadline` is in seconds, `now` is the host's clock. `arguments` become `sys.argv[1:]`. The file system is read-only
+    except for temporary folders. The output of a `secret` program is not recorded.
     """
-    until = int(now + 2 * (deadline + _REMOVAL))  # it may be run twice: `may_write`
+    until = int(now + 2 * (deadline + _REMOVAL))  # it may run twice, see `may_write`
     argv = (
         "docker", "run", "--rm", "--interactive", "--name", f"{_NAME}{secrets.token_hex(8)}",
         "--label", f"{LABEL}=1", "--label", f"{_UNTIL}={until}", *_LIMITS, *_READ_ONLY,
@@ -51,15 +51,15 @@ def contained(  # noqa: PLR0913 - what runs, in which image, and within what
 
 
 def may_write(command: Command) -> Command:
-    """The same command with a file system that can be written."""
+    """Return the same command with a writable file system."""
     at = command.argv.index("--read-only")
     return replace(command, argv=(*command.argv[:at], *command.argv[at + len(_READ_ONLY) :]))
 
 
 def run_contained(host: Host, image: str, command: Command) -> Completed:
-    """Run a command of `contained`; its container is removed in any case.
+    """Run a command of `contained`. Its container is always removed.
 
-    Raises Inconclusive when it did not end by its deadline, or printed too much.
+    Raises Inconclusive when it exceeds its deadline or prints too much.
     """
     container = command.argv[command.argv.index("--name") + 1]
     try:
@@ -77,17 +77,17 @@ def run_contained(host: Host, image: str, command: Command) -> Completed:
 
 
 def remove_overdue(host: Host, deadline: float) -> None:
-    """Remove the containers that killed runs have left, if they can be listed within `deadline` seconds."""
+    """Remove the containers that killed runs left, if the engine lists them within `deadline` seconds."""
     with contextlib.suppress(HostError):
-        # By the name as well: a container has the labels of its image, whoever wrote them.
+        # The name must match too: a container also has the labels of its image, which is not trusted.
         sweep(host, "container", {"name": f"^{_NAME}", "label": LABEL}, _UNTIL, deadline)
 
 
 def sweep(host: Host, kind: str, filters: Mapping[str, str], until: str, deadline: float) -> None:
-    """Remove every container or network (`kind`) that the engine's `filters` select and whose time is over.
+    """Remove every container or network (`kind`) that matches the engine's `filters` and has expired.
 
-    That time is the value of its label `until`, in seconds since 1970; `deadline` is in seconds. Raises HostError when
-    they cannot be listed.
+    The label named by `until` holds the expiry time, in seconds since 1970. `deadline` is in seconds. Raises HostError
+    when the engine cannot list them.
     """
     now = host.now()
     pairs = [(found, str(labels.get(until, ""))) for found, labels in host.engine.labelled(kind, filters, deadline)]
@@ -98,7 +98,7 @@ def sweep(host: Host, kind: str, filters: Mapping[str, str], until: str, deadlin
 
 
 def _remove(host: Host, container: str) -> str:
-    """Remove a container whose client was stopped, which does not stop it; return what to say when that fails."""
+    """Remove a container that outlived its client. Return the text to append to the message if that fails."""
     try:
         done = host.run(Command(("docker", "rm", "--force", "--volumes", container), _REMOVAL))
     except HostError as error:

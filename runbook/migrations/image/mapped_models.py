@@ -1,4 +1,4 @@
-"""The tables and columns that an application's code maps: one form from the image's report to the verdict."""
+"""The tables and columns that an application's code maps, in one form from the image's report to the verdict."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter,
 from runbook.errors import ModelsError
 
 _STRICT = ConfigDict(strict=True, extra="forbid")
-_NAME_BYTES = 63  # PostgreSQL cuts longer names: https://www.postgresql.org/docs/current/sql-syntax-lexical.html
+_NAME_BYTES = 63  # PostgreSQL truncates longer names: https://www.postgresql.org/docs/current/sql-syntax-lexical.html
 _FORMAT = 'give {"tables": [{"schema": null, "name": …, "columns": [{"name": …, "type": …, "nullable": true}]}]}'
 
 Word = Annotated[str, MaxLen(1000)]
@@ -26,9 +26,9 @@ SqlName = Annotated[_FilledWord, AfterValidator(lambda name: name.encode()[:_NAM
 class MappedColumn:
     """A column that the code reads and writes.
 
-    `type` is as the code declares it, in PostgreSQL's words (`VARCHAR(20)`), or `unknown`. `server_default` is true
-    when the database fills the column (default, identity, computed), `client_default` when the code does. `labels` are
-    those of an enum; None for any other type.
+    `type` is the declared type in PostgreSQL's syntax (`VARCHAR(20)`), or `unknown`. `server_default` is true if the
+    database fills the column (default, identity, computed), `client_default` if the code does. `labels` are an enum's,
+    None for any other type.
     """
 
     __pydantic_config__ = _STRICT
@@ -43,7 +43,7 @@ class MappedColumn:
 
 
 class Rule(StrEnum):
-    """What becomes of rows that point to a row which is deleted, or whose key is changed."""
+    """The action on rows that reference a row, when it is deleted or its key changes."""
 
     NO_ACTION = "NO ACTION"
     RESTRICT = "RESTRICT"
@@ -53,7 +53,7 @@ class Rule(StrEnum):
 
     @property
     def acts(self) -> bool:
-        """That the database changes those rows too, and refuses nothing."""
+        """Whether the database changes the referencing rows instead of refusing the statement."""
         return self not in (Rule.NO_ACTION, Rule.RESTRICT)
 
 
@@ -62,10 +62,10 @@ _Columns = Annotated[tuple[SqlName, ...], MaxLen(1000)]
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """A foreign key that the code declares. A `name` of None is the one that PostgreSQL gives.
+    """A foreign key that the code declares. If `name` is None, PostgreSQL generates the name.
 
-    `table` and `schema` are what it points to, and `table` is None where that is not known. `points_to` are the columns
-    there; None means the primary key.
+    `schema` and `table` are the referenced table. `table` is None if it is unknown. `points_to` are the referenced
+    columns, None for the primary key.
     """
 
     __pydantic_config__ = _STRICT
@@ -81,7 +81,7 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class UniqueKey:
-    """Columns whose values together the code declares never to repeat. A `name` of None is PostgreSQL's."""
+    """Columns that the code declares unique together. If `name` is None, PostgreSQL generates the name."""
 
     __pydantic_config__ = _STRICT
 
@@ -91,10 +91,10 @@ class UniqueKey:
 
 @dataclass(frozen=True)
 class MappedTable:
-    """A table that the code maps. A `schema` of None is whatever the search path finds.
+    """A table that the code maps. If `schema` is None, the search path decides.
 
-    `foreign_keys` of None are not known. `uniques` are constraints and plain unique indexes. `partitioned` says that
-    its rows lie in other tables.
+    `foreign_keys` is None if they are unknown. `uniques` are unique constraints and plain unique indexes. The rows of a
+    `partitioned` table are in other tables.
     """
 
     __pydantic_config__ = _STRICT
@@ -107,7 +107,7 @@ class MappedTable:
     partitioned: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse two columns of one name."""
+        """Reject two columns with the same name."""
         if len(self.by_name) != len(self.columns):
             raise ValueError(f"the table {self.name!a} has two columns of one name")
 
@@ -131,13 +131,13 @@ class Models:
     tables: Annotated[tuple[MappedTable, ...], MaxLen(20_000)]
 
     def __post_init__(self) -> None:
-        """Refuse two tables of one name."""
+        """Reject two tables with the same name."""
         if len({(table.schema, table.name) for table in self.tables}) != len(self.tables):
             raise ValueError("two tables have one name")
 
 
 def models_from_json(text: bytes | str) -> Models:
-    """Read models in JSON. Raises ModelsError, in one line, for anything but the format of `assess --models`.
+    """Read models in the JSON format of `assess --models`. Raises ModelsError, in one line, for anything else.
 
     >>> column = '{"name": "id", "type": "INTEGER", "nullable": false, "primary_key": true}'
     >>> (orders,) = models_from_json('{"tables": [{"name": "orders", "columns": [%s]}]}' % column).tables
@@ -146,7 +146,7 @@ def models_from_json(text: bytes | str) -> Models:
     """
     try:
         if isinstance(text, bytes):
-            text = text.decode(json.detect_encoding(text))  # Windows writes UTF-16, and marks at the beginning
+            text = text.decode(json.detect_encoding(text))  # Windows writes UTF-16 and byte order marks
         return TypeAdapter(Models).validate_json(text)
     except ValidationError as error:
         why = first_error(error)
@@ -156,7 +156,7 @@ def models_from_json(text: bytes | str) -> Models:
 
 
 def first_error(error: ValidationError) -> str:
-    """Where the first error is, and what it is, in one line of at most 200 printable characters."""
+    """Return the place and message of the first error, in one line of at most 200 printable characters."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(map(str, first["loc"]))
     line = f"{place}: {first['msg']}" if place else first["msg"]

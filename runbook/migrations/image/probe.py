@@ -1,4 +1,4 @@
-"""Asks an image for its migrations and its models: its own Python reads them, without a network and a database."""
+"""Reading an image's migrations and models, with the image's Python, without network and database."""
 
 import hashlib
 import json
@@ -18,16 +18,17 @@ from runbook.secrets.redactor import Redactor, secrets_in
 from runbook.settings.database import MigrationSettings
 from runbook.text import beginning, visible
 
-_SHARE = 0.8  # of the deadline; the rest is for the start and the end of the container
+_SHARE = 0.8  # of the deadline; the rest is for starting and stopping the container
 _LONGEST = 400  # characters of an error message
 _HERE = Path(__file__).parent
-#: The modules that are sent, in an order in which each finds those that it imports.
+#: The modules that are sent, each after the ones that it imports.
 _PARTS = (
     "inside.isolation", "inside.written_sql", "inside.function_shapes", "inside.graph", "inside.stand_in",
     "inside.surroundings", "inside.offline", "inside.models",
     "script",
 )  # fmt: skip
-# The parts import each other by their names here. Those are then deleted: the image may have a `runbook` of its own.
+# The parts import each other by their names in this project. Those are deleted before the program starts, because the
+# image may have its own `runbook` package.
 _LOADER = """
 import json, sys, types
 sent = json.loads({sent})
@@ -44,7 +45,7 @@ module.main(sent["request"])
 """
 
 
-def probing(  # noqa: PLR0913 - what is asked of which image, and by when
+def probing(  # noqa: PLR0913 - the image, the question and the time limits
     image: str,
     settings: MigrationSettings,
     *,
@@ -53,10 +54,10 @@ def probing(  # noqa: PLR0913 - what is asked of which image, and by when
     deadline: float,
     now: float,
 ) -> tuple[Command, str]:
-    """The command that asks `image` (by digest or id), and the random word with which its report begins.
+    """Return the command that probes `image` (a digest or ID), and the random marker with which its report begins.
 
-    `environment` is that of the service; its secrets travel on standard input, which is never recorded. `deadline` is
-    in seconds, `now` the host's clock.
+    `environment` is that of the service. Its secrets are sent on standard input, which is never recorded. `deadline` is
+    in seconds, `now` is the host's clock.
     """
     marker = secrets.token_hex(16)
     request = {
@@ -77,19 +78,19 @@ def _source(part: str) -> str:
     return _HERE.joinpath(*part.split(".")).with_suffix(".py").read_text(encoding="utf-8")
 
 
-#: The SHA-256 of all that is sent to an image, but for the question.
+#: The SHA-256 of everything that is sent to an image, except the request.
 PROGRAM = hashlib.sha256("".join((_LOADER, *map(_source, _PARTS))).encode()).hexdigest()
 
 
 def question_to(
     image_id: str, settings: MigrationSettings, environment: Mapping[str, str], span: tuple[str, str] | None
 ) -> list[Any]:
-    """All that decides what the image of that id reports: it never changes."""
+    """Return everything that determines an image's report: for the same question it never changes."""
     how = (settings.config, settings.section, settings.python, PROGRAM)
     return ["image", image_id, how, sorted(environment.items()), span]
 
 
-def ask_image(  # noqa: PLR0913 - the host, what is asked of which image, and by when
+def ask_image(  # noqa: PLR0913 - the host, the image, the question and the deadline
     host: Host,
     image: str,
     settings: MigrationSettings,
@@ -100,12 +101,12 @@ def ask_image(  # noqa: PLR0913 - the host, what is asked of which image, and by
 ) -> ImageReport:
     """Ask `image` for its revisions, its models and, for a span (lower, upper), its functions and its SQL.
 
-    What could not be read is in the report's `problems`. Raises Inconclusive when neither revisions nor models could.
-    The container is removed in any case.
+    The report's `problems` say what could not be read. Raises Inconclusive when neither the revisions nor the models
+    could be read. The container is always removed.
     """
     command, marker = probing(image, settings, environment=environment, span=span, deadline=deadline, now=host.now())
     completed = run_contained(host, image, command)
-    if completed.exit_code == os.EX_CANTCREAT:  # its code writes caches or logs
+    if completed.exit_code == os.EX_CANTCREAT:  # the image's code writes caches or logs
         completed = run_contained(host, image, may_write(command))
     redactor = Redactor()
     redactor.learn_all(secrets_in(environment))
@@ -140,6 +141,6 @@ def _read(completed: Completed, marker: str, image: str, redactor: Redactor) -> 
 
 
 def _error_message(completed: Completed) -> str:
-    """Docker's error when the container could not start, which stands before its advice; else the last line."""
+    """Return Docker's error if the container could not start (its advice follows that line), else the last line."""
     lines = completed.stderr.decode("utf-8", errors="replace").splitlines()
     return next((line for line in lines if line.startswith("docker: ")), completed.last_line)

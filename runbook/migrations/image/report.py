@@ -1,7 +1,7 @@
-"""What an image reports of its migrations and its models: the answer of the probe, validated.
+"""The probe's report of an image's migrations and models, validated.
 
-An image is built by others, and what it prints is read on the operator's machine: every field has a type and a limit,
-and a report that does not fit is refused as a whole.
+An image is not trusted, and its output is read on the operator's machine. So every field has a type and a limit, and a
+report with one invalid field is rejected as a whole.
 """
 
 from collections.abc import Mapping
@@ -18,30 +18,30 @@ from runbook.migrations.image.mapped_models import Models, Word, Words, first_er
 
 _STRICT = ConfigDict(strict=True, extra="forbid")
 
-# A revision, safe on a command line.
+# A revision ID that is safe on a command line.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_.-]*$", max_length=255)]
 Names = Annotated[tuple[Name, ...], MaxLen(1000)]
 Text = Annotated[str, MaxLen(2 * 1024 * 1024)]
 
 
 class Shape(StrEnum):
-    """What kind of function an `upgrade()` or `downgrade()` is, by its source."""
+    """The shape of an `upgrade()` or `downgrade()`, judged by its source."""
 
     MISSING = "missing"
     EMPTY = "empty"
     RAISES = "raises"
-    CONDITIONAL = "conditional"  # does nothing, or raises, in some case
+    CONDITIONAL = "conditional"  # does nothing, or raises, in some cases
     REAL = "real"
     UNKNOWN = "unknown"  # no source to read
 
 
 @dataclass(frozen=True)
 class Function:
-    """One function of a migration: its shape, the operations of Alembic that it calls, and what it depends on.
+    """One function of a migration: its shape, the Alembic operations that it calls, and what it depends on.
 
-    `differs_offline` means that it asks whether Alembic only writes SQL; its SQL may then be less than it does. With
-    `counts_rows` it looks at how many rows a statement changed. `sql` is all that it can run beside those operations,
-    whatever the database answers; None where its source does not tell.
+    `differs_offline`: it checks for Alembic's offline mode, so it may do more than its SQL shows. `counts_rows`: it
+    reads how many rows a statement changed. `sql` is every statement that it can run besides those operations, for any
+    answer of the database, or None if the source does not tell.
     """
 
     __pydantic_config__ = _STRICT
@@ -66,14 +66,14 @@ class Migration:
 
     @property
     def undoes(self) -> bool:
-        """Whether its `downgrade()` surely does something, or there is surely nothing to undo."""
+        """Whether `downgrade()` is certain to do something, or there is certainly nothing to undo."""
         nothing = self.upgrade.shape is Shape.EMPTY and self.downgrade.shape is Shape.EMPTY
         return nothing or self.downgrade.shape is Shape.REAL
 
 
 @dataclass(frozen=True)
 class Span:
-    """The migrations between two revisions: all that `upper` builds upon and `lower` does not, newest first."""
+    """The migrations between two revisions, newest first: `upper` and its ancestors, but not `lower` and its."""
 
     __pydantic_config__ = _STRICT
 
@@ -84,10 +84,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Sql:
-    """The SQL of a range in one direction, and that of each of its revisions.
+    """The SQL of a range in one direction, and of each of its revisions.
 
-    `sql` is as Alembic prints it, with the statements on its own table; None when it could not be written. `bodies`
-    lacks the revisions that failed.
+    `sql` is as Alembic prints it, including the statements on its version table, or None if Alembic could not write
+    all of it. `bodies` lacks the revisions that failed.
     """
 
     __pydantic_config__ = _STRICT
@@ -98,7 +98,7 @@ class Sql:
 
 @dataclass(frozen=True)
 class Revision:
-    """One revision as its file says; `down` and `depends_on` are what it builds upon."""
+    """One revision as declared in its file. `down` and `depends_on` are the revisions that must precede it."""
 
     __pydantic_config__ = _STRICT
 
@@ -122,7 +122,7 @@ class Graph:
     revisions: Annotated[tuple[Revision, ...], MaxLen(50_000)]
 
     def __post_init__(self) -> None:
-        """Refuse a graph whose parts contradict each other."""
+        """Reject an inconsistent graph."""
         defined = {item.revision for item in self.revisions}
         named = {*self.heads, *self.bases}.union(*((*item.down, *item.depends_on) for item in self.revisions))
         if len(defined) != len(self.revisions) or not named <= defined:
@@ -131,7 +131,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class Problem:
-    """What could not be read, and why. `what` is graph, models, span, upgrade or downgrade (the last two: the SQL)."""
+    """A part that could not be read, and why. `what` is graph, models, span, or (for SQL) upgrade or downgrade."""
 
     __pydantic_config__ = _STRICT
 
@@ -141,9 +141,9 @@ class Problem:
 
 @dataclass(frozen=True)
 class ImageReport:
-    """Everything that an image reports. What is None could not be read, and `problems` says why.
+    """Everything that an image reports. A part that could not be read is None, and `problems` says why.
 
-    Whatever needs the revision graph raises Inconclusive when there is none.
+    Every member that needs the revision graph raises Inconclusive when there is no graph.
     """
 
     __pydantic_config__ = _STRICT
@@ -156,7 +156,7 @@ class ImageReport:
     problems: Annotated[tuple[Problem, ...], MaxLen(10_000)] = ()
 
     def read_graph(self) -> Graph:
-        """The revision graph. Raises Inconclusive with the reason why there is none."""
+        """Return the revision graph. Raises Inconclusive, with the reason, when there is none."""
         if self.graph is None:
             raise Inconclusive(
                 f"the migrations in the image cannot be read: {self.why('graph')}",
@@ -165,22 +165,22 @@ class ImageReport:
         return self.graph
 
     def why(self, what: str) -> str:
-        """The reasons why `what` (graph, models, span, upgrade, downgrade) could not be read, or not wholly."""
+        """Return why `what` (graph, models, span, upgrade, downgrade) could not be read, or only in part."""
         return "; ".join(problem.why for problem in self.problems if problem.what == what) or "the image did not say"
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """The revisions that no other builds upon."""
+        """The head revisions."""
         return self.read_graph().heads
 
     @property
     def builds_upon(self) -> Mapping[str, tuple[str, ...]]:
-        """Each revision with those that must be there before it."""
+        """For each revision, the revisions that must precede it."""
         return {item.revision: (*item.down, *item.depends_on) for item in self.read_graph().revisions}
 
     @property
     def steps(self) -> tuple[Migration, ...]:
-        """The migrations of the range that was asked for, newest first. Raises Inconclusive without a range."""
+        """The migrations of the requested range, newest first. Raises Inconclusive when the range could not be read."""
         if self.span is None:
             raise Inconclusive(
                 f"the range of migrations cannot be read: {self.why('span')}",
@@ -189,13 +189,13 @@ class ImageReport:
         return self.span.steps
 
     def knows(self, revision: str) -> bool:
-        """Tell whether the image has that revision; Alembic in it fails on a database at any other."""
+        """Return whether the image has `revision`. Its Alembic fails on a database at a revision that it lacks."""
         return revision in self.builds_upon
 
     def continues(self, *database: str) -> bool:
-        """Tell whether `alembic upgrade head` in this image starts from the database's revisions.
+        """Return whether `alembic upgrade head` in this image can start from the database's revisions.
 
-        It does when the image has one head, and all of them lead to it or are it.
+        It can if the image has one head, and each of the revisions is that head or an ancestor of it.
         """
         heads, upon = self.read_graph().heads, self.builds_upon
         return len(heads) == 1 and bool(database) and set(database) <= with_ancestors(heads[0], upon)
@@ -207,7 +207,7 @@ _REPORT = TypeAdapter(ImageReport)
 def read_report(text: bytes | str) -> ImageReport:
     """Read a report in JSON, from an image or from the journal.
 
-    Raises ValueError, in one line, when it is none.
+    Raises ValueError, with a one-line message, when the report is invalid.
 
     >>> read_report('{"problems": [{"what": "graph", "why": "no Alembic"}]}').why("graph")
     'no Alembic'
@@ -219,5 +219,5 @@ def read_report(text: bytes | str) -> ImageReport:
 
 
 def to_json(report: ImageReport) -> Any:
-    """A report as the journal keeps it: `read_report` reads it back."""
+    """Return a report in the JSON form of the journal. `read_report` reads it."""
     return _REPORT.dump_python(report, mode="json")

@@ -1,7 +1,7 @@
-"""Runs in the Python of an application's image, and prints a report of its migrations and models as JSON.
+"""The program that runs in the Python of an application's image and prints its migrations and models as JSON.
 
-Neither this project nor a database is there: it uses Python 3.8 or later, Alembic and SQLAlchemy, and nothing else.
-`probe.py` sends it on standard input together with `inside/` and the request.
+It has neither this project nor a database, only Python 3.8 or later, Alembic and SQLAlchemy. `probe.py` sends it on
+standard input, together with `inside/` and the request.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Callable  # noqa: UP035 - Python 3.8 cannot subscript th
 
 from runbook.migrations.image.inside import graph, isolation, models, offline
 
-_LATER = 1.1  # of the time that questions have: the process in which they are asked ends after the last of them
+_LATER = 1.1  # times the questions' time limit, so that the process that asks them outlives the last one
 
 
 def main(request: dict[str, Any]) -> None:
@@ -27,17 +27,17 @@ def main(request: dict[str, Any]) -> None:
         graph.load_alembic()
         return answered(request, until)
 
-    # Each question needs Alembic, which takes long to load: once, in a process that does not have the marker either.
+    # Every question needs Alembic, which loads slowly. One child process, without the marker, loads it for all.
     answers = isolation.ask(with_libraries, (until - time.monotonic()) * _LATER).get("answer")
     if answers is None:
         answers = answered(request, until)
     isolation.send(marker, {**answers["found"], "problems": answers["problems"]})
     if answers["read_only"]:
-        sys.exit(os.EX_CANTCREAT)  # the caller may ask again, with a file system that can be written
+        sys.exit(os.EX_CANTCREAT)  # the caller may ask again, with a writable file system
 
 
 def answered(request: dict[str, Any], until: float) -> dict[str, Any]:
-    """Ask every question in turn; each may take half of the remaining time, and the last one all of it."""
+    """Ask every question in turn. Each gets half of the remaining time, the last one all of it."""
     answers = _Answers(until)
     answers.ask("graph", lambda: _graph(request))
     if not answers.fatal:
@@ -45,7 +45,7 @@ def answered(request: dict[str, Any], until: float) -> dict[str, Any]:
         _settle_places(request, answers)
     if request["span"] and answers.found["graph"] is not None:
         answers.ask("span", lambda: _span(request))
-        if answers.found["span"] is not None:  # without the range there is no SQL of it either
+        if answers.found["span"] is not None:  # without the range there is no SQL to write
             answers.ask("upgrade", lambda: _sql(request, up=True))
             answers.ask("downgrade", lambda: _sql(request, up=False), last=True)
     return {"found": answers.found, "problems": answers.problems, "read_only": answers.read_only}
@@ -62,7 +62,7 @@ class _Answers:
         self._until = until
 
     def ask(self, name: str, question: Callable[[], Any], *, last: bool = False) -> None:
-        """Ask a question, and keep its answer and its problems in the place of those of the same name."""
+        """Ask a question and store its answer and problems. They replace earlier ones of the same name."""
         remaining = self._until - time.monotonic()
         result = isolation.ask(question, max(remaining if last else remaining / 2, 0.5))
         found: Any = result.get("answer")
@@ -74,12 +74,12 @@ class _Answers:
         self.read_only = self.read_only or bool(result.get("read_only") or (found and found.pop("read_only", False)))
 
     def doubt(self, name: str, why: str) -> None:
-        """Keep a problem of an answer."""
+        """Record a problem of an answer."""
         self.problems.append({"what": name, "why": why})
 
 
 def _settle_places(request: dict[str, Any], answers: _Answers) -> None:
-    """Read the graph anew where env.py, which has run by now, names other folders of revisions than the settings."""
+    """Read the graph again if env.py, which has run by now, sets other revision folders than the configuration."""
     models, graph_before = answers.found["models"], answers.found["graph"]
     places = models.pop("places") if models is not None else None
     if models is not None and models["tables"] is None:
@@ -108,7 +108,7 @@ def _models(request: dict[str, Any]) -> dict[str, Any]:
     run = _offline(request)
     try:
         found = models.read_models(run)
-    except BaseException as error:  # noqa: BLE001 - SystemExit too; where env.py looks for revisions is still told
+    except BaseException as error:  # noqa: BLE001 - SystemExit too; env.py's revision folders are still reported
         problem = isolation.reason(error)
         found = {"tables": None, "problems": [problem], "read_only": isolation.met_read_only(error)}
     return {**found, "places": {**graph.named_after(run.config, run.scripts), "ran": run.ended_well}}
@@ -137,7 +137,7 @@ def _sql(request: dict[str, Any], *, up: bool) -> dict[str, Any]:
     text: str | None = None
     try:
         text, _ = offline.sql_of(run, start, destination, up=up)
-    except BaseException as error:  # noqa: BLE001 - SystemExit too; what was written before is still worth having
+    except BaseException as error:  # noqa: BLE001 - SystemExit too; the SQL written so far is still useful
         problems.append(isolation.reason(error))
         read_only = isolation.met_read_only(error)
     else:

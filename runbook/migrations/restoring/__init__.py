@@ -1,1 +1,1 @@
-"""Dumps that are used: read without a database, restored beside the live one, and put in its place."""
+"""Restoring dumps: read one without a database, restore it into a new database, and swap that with the live one."""

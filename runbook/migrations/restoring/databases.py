@@ -1,6 +1,6 @@
-"""The live database and those beside it, asked and changed from a maintenance database of the same server.
+"""The live database and the ones next to it, queried and changed through a maintenance database of the same server.
 
-So they can be renamed, and are told of while the live one refuses connections.
+That way databases can be renamed, and queried while the live one refuses connections.
 """
 
 import csv
@@ -29,14 +29,14 @@ UNION ALL
 SELECT 'a subscription, ' || quote_literal(s.subname) FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
 WHERE d.datname = {live}
 """
-# Some of these columns came, and went, with versions of PostgreSQL.
+# Some of these columns exist only in some versions of PostgreSQL.
 _MADE_LIKE = """
 SELECT pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
        coalesce(to_jsonb(d)->>'datlocprovider', 'c'),
        coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale', to_jsonb(d)->>'datcollate'), t.spcname
 FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE d.datname = {live}
 """
-# What a dump without --create does not hold: settings of the database and of roles in it, rights, its limit.
+# What a dump without --create does not hold: settings of the database and of roles in it, grants, connection limit.
 _LIKE = """
 SELECT format('ALTER DATABASE %I CONNECTION LIMIT %s', {new}, datconnlimit)
 FROM pg_database WHERE datname = {live} AND datconnlimit <> -1
@@ -57,7 +57,7 @@ SELECT format('GRANT %s ON DATABASE %I TO %s%s', a.privilege_type, {new},
        CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
 FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = {live}
 """
-#: How many rows each table holds, counted one by one.
+#: The exact row count of each table.
 COUNTS = """
 SET TRANSACTION READ ONLY; SET LOCAL row_security = off;
 SELECT n.nspname || '.' || c.relname, (xpath('/row/held/text()', query_to_xml(
@@ -68,8 +68,8 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't'
 ORDER BY 1
 """
 _DIRECTORY = "SHOW data_directory"
-# The last two of what swaps, which run whatever became of those before: the live database takes connections again,
-# and whether it is the restored one is told.
+# The last two statements of the swap. They run even if an earlier one failed. The first lets the databases accept
+# connections again, the second fails if the swap did not happen.
 _OPEN_AGAIN = """
 DO $runbook$ DECLARE name text; BEGIN
     FOR name IN SELECT datname FROM pg_database WHERE NOT datallowconn AND datname IN ({live}, {aside}) LOOP
@@ -88,14 +88,14 @@ END $runbook$
 
 
 class Databases:
-    """The databases of one server; `within` is for names that are this incident's alone."""
+    """The databases of one server."""
 
     def __init__(self, database: Database, within: str) -> None:
-        """`within` is the incident's name, of whose digits the names beside are made."""
+        """`within` is the incident's name. Its digits make the names of the other databases unique to the incident."""
         self._server = database.server
         self.live = self._server.name
         digits = digits_of(within)
-        #: The restored database until it takes the live one's place, and the live one from then on.
+        #: The name of the restored database before the swap, and the name of the former live one after it.
         self.beside, self.aside = self._named(f"_restored_{digits}"), self._named(f"_before_{digits}")
 
     def _named(self, ending: str) -> str:
@@ -107,7 +107,7 @@ class Databases:
         return "template1" if self.live == "postgres" else "postgres"
 
     def ask(self, query: str, *, within: str | None = None, deadline: float | None = None) -> list[list[str]]:
-        """The rows that a query gives, as text. Raises Inconclusive when the server does not answer it."""
+        """Return the rows of a query, as text. Raises Inconclusive when the server does not answer."""
         return self._asked(query, self.role, within or self._maintenance, deadline)
 
     def _asked(self, query: str, role: str, within: str, deadline: float | None = None) -> list[list[str]]:
@@ -125,9 +125,9 @@ class Databases:
 
     @cached_property
     def role(self) -> str:
-        """Who may make and rename databases here: a superuser whose login works, or else the settings' own user.
+        """The role that creates and renames databases: a superuser that can log in, otherwise the configured user.
 
-        Raises Inconclusive when there is none.
+        On an external server only the configured user is tried. Raises Inconclusive when no role has the rights.
         """
         own, live = self._server.user, literal(self.live)
         roles = [own]
@@ -146,51 +146,51 @@ class Databases:
         )
 
     def names(self) -> list[str]:
-        """The databases of the server."""
+        """Return the names of the server's databases."""
         return [row[0] for row in self.ask("SELECT datname FROM pg_database ORDER BY 1")]
 
     def remark(self, name: str) -> str:
-        """What is remarked on a database (COMMENT ON DATABASE); empty where nothing is."""
+        """Return a database's comment (COMMENT ON DATABASE), or an empty string."""
         query = "SELECT coalesce(shobj_description(oid, 'pg_database'), '-') FROM pg_database WHERE datname = "
         found = self.ask(query + literal(name))
         return found[0][0].removeprefix("-") if found else ""
 
     def in_the_way(self) -> list[str]:
-        """What would keep the live database from being renamed, besides sessions, which are ended."""
+        """Return what would prevent renaming the live database. Sessions do not count: they are terminated."""
         return [row[0] for row in self.ask(_IN_THE_WAY.format(live=literal(self.live)))]
 
     def version(self) -> int:
-        """The server's major version."""
+        """Return the server's major version."""
         return int(self.ask("SHOW server_version_num")[0][0]) // 10000
 
     def roles(self) -> list[str]:
-        """The roles that there are."""
+        """Return the names of the server's roles."""
         return [row[0] for row in self.ask("SELECT rolname FROM pg_roles")]
 
     def extensions(self) -> list[str]:
-        """The extensions that can be made here."""
+        """Return the names of the extensions that can be created."""
         return [row[0] for row in self.ask("SELECT name FROM pg_available_extensions")]
 
     def size(self) -> int:
-        """The live database's size in bytes, with its indexes."""
+        """Return the live database's size in bytes, indexes included."""
         return int(self.ask(f"SELECT pg_database_size({literal(self.live)})")[0][0])
 
     def data_directory(self) -> str:
-        """Where the server keeps its databases."""
+        """Return the server's data directory."""
         return self.ask(_DIRECTORY)[0][0]
 
     def counts(self, name: str, deadline: float) -> dict[str, int]:
-        """How many rows each table of a database holds, all of them counted within `deadline` seconds."""
+        """Return the row count of each table of a database. `deadline`, in seconds, is for all tables together."""
         return {table: int(rows) for table, rows in self.ask(COUNTS, within=name, deadline=deadline)}
 
     def revisions(self, table: str) -> tuple[str, ...]:
-        """Alembic's revisions in the restored database; `table` is its table, quoted."""
+        """Return Alembic's revisions in the restored database. `table` is the version table, quoted."""
         return tuple(sorted(row[0] for row in self.ask(f"SELECT version_num FROM {table}", within=self.beside)))  # noqa: S608 - quoted
 
     def making(self) -> tuple[Command, ...]:
-        """The commands that make an empty database beside the live one, of its encoding and locale.
+        """Return the commands that create an empty database with the live one's owner, encoding, locale and tablespace.
 
-        One of this incident that is there already is removed: its restoring broke off.
+        They first drop an existing one of this incident, which an interrupted restore left behind.
         """
         ((owner, encoding, collate, ctype, provider, locale, space),) = self.ask(
             _MADE_LIKE.format(live=literal(self.live))
@@ -208,7 +208,7 @@ class Databases:
         return (self._psql(self.role, self._maintenance, drop, make),)
 
     def completing(self, remark: str, deadline: float) -> tuple[Command, ...]:
-        """The commands that give the restored database what a dump does not hold, and then remark that it is whole."""
+        """Return the commands that add what the dump does not hold, then mark the database as complete (`remark`)."""
         query = _LIKE.format(live=literal(self.live), new=literal(self.beside))
         like = [row[0] for row in self.ask(query)]
         told = f"COMMENT ON DATABASE {quoted(self.beside)} IS {literal(remark)}"
@@ -218,9 +218,10 @@ class Databases:
         )
 
     def swapping(self) -> Command:
-        """The command that lets the restored database and the live one change places, in one transaction.
+        """Return the command that swaps the restored database and the live one by renaming both in one transaction.
 
-        Sessions of the live one are ended, and it takes no new ones meanwhile; it does again whatever comes of it.
+        It first blocks new connections to the live one and terminates the sessions of both. At the end it allows
+        connections again, even if the swap fails.
         """
         live, aside = literal(self.live), literal(self.aside)
         ours = f"datname IN ({live}, {literal(self.beside)}) AND pid <> pg_backend_pid()"
@@ -239,7 +240,7 @@ class Databases:
         return self._psql(self.role, self._maintenance, *statements, stop=False)
 
     def removing(self) -> str:
-        """What a person types to remove the database that was live before."""
+        """Return the command line that a person types to drop the database that was live before."""
         statement = f"DROP DATABASE {quoted(self.aside)}"
         return self._server.typed(
             "psql", "--username", self.role, "--dbname", self._maintenance, "--command", statement

@@ -1,4 +1,4 @@
-"""A dump on the production host, read without restoring it: whether it is whole, what it is of, and what it needs."""
+"""A dump on the production host, read without restoring it: its integrity, its contents and its requirements."""
 
 import re
 from collections.abc import Iterable
@@ -10,11 +10,11 @@ from runbook.migrations.server import Server
 from runbook.settings.database import DatabaseSettings
 from runbook.settings.schema import Deadlines
 
-#: A table whose data a dump has, in what `pg_restore --list` prints. Each of the three names in it may have spaces.
+#: A table whose data a dump holds, in the output of `pg_restore --list`. Each of its three names may contain spaces.
 DATA_OF = re.compile(r"^\d+; \d+ \d+ TABLE DATA (.+)$", re.MULTILINE)
-#: Beside a dump: its SHA-256, in the form that `sha256sum --check` reads.
+#: The suffix of a dump's seal: a file next to it with its SHA-256, in the format of `sha256sum --check`.
 SEAL = ".sha256"
-_MOST_SCHEMA = 64 << 20  # bytes of a schema in SQL
+_MOST_SCHEMA = 64 << 20  # bytes of SQL
 _FROM = re.compile(r"^;\s+dbname: (.*)$", re.MULTILINE)
 _VERSION = re.compile(r"^;\s+Dumped from database version: (\d+)", re.MULTILINE)
 _MADE = re.compile(r"^; Archive created at (.+)$", re.MULTILINE)
@@ -27,16 +27,16 @@ _ROLES = (
 )
 _EXTENSION = re.compile(rf"^CREATE EXTENSION (?:IF NOT EXISTS )?{_NAME}", re.MULTILINE)
 _COPIED = re.compile(r"^COPY .+ FROM stdin;\n(.*?)^\\\.$", re.MULTILINE | re.DOTALL)
-#: Names that stand in the place of a role's.
+#: Keywords that can appear instead of a role's name.
 _NO_ROLES = {"PUBLIC", "CURRENT_USER", "SESSION_USER", "CURRENT_ROLE"}
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a dump says of itself, and what it needs to be restored.
+    """The contents of a dump, and what it needs to be restored.
 
-    `version` is the server's major version, `made` when it was begun in pg_dump's words. `tables` are those with data,
-    each as `schema table owner`; `revisions` are Alembic's, none where it has no such table.
+    `version` is the server's major version. `made` is the start time as pg_dump prints it. `tables` are those with
+    data, each as `schema table owner`. `revisions` are Alembic's, empty if the dump has no version table.
     """
 
     database: str
@@ -50,7 +50,7 @@ class Contents:
 
 
 class DumpFile:
-    """One dump in pg_dump's custom format, read with the server's own programs."""
+    """A dump in pg_dump's custom format, read with the server's own programs."""
 
     def __init__(self, server: Server, path: str, settings: DatabaseSettings, deadlines: Deadlines) -> None:
         self._server = server
@@ -59,7 +59,7 @@ class DumpFile:
         self.path = path
 
     def broken(self) -> str:
-        """Why it is not the file that its seal beside it is of; empty if it is."""
+        """Return why the dump does not match its seal, or an empty string if it does."""
         host, production = self._server.production.host, self._server.production
         there = host.run(production.command("test", "-f", self.path))
         if there.exit_code != 0:
@@ -73,24 +73,24 @@ class DumpFile:
         return ""
 
     def sealed(self) -> str:
-        """The SHA-256 that its seal holds. Raises CommandFailed when that cannot be read."""
+        """Return the SHA-256 in the seal. Raises CommandFailed when the seal cannot be read."""
         production = self._server.production
         held = production.host.check(production.command("cat", "--", f"{self.path}{SEAL}"))
         return held.text.partition(" ")[0].strip()
 
     def size(self) -> int:
-        """Its size in bytes. Raises CommandFailed when it is not there."""
+        """Return the size in bytes. Raises CommandFailed when the file is missing."""
         production = self._server.production
         return int(production.host.check(production.command("stat", "--format=%s", "--", self.path)).text)
 
     def sha256(self) -> str:
-        """Its SHA-256. Raises CommandFailed when it cannot be read."""
+        """Return the file's SHA-256. Raises CommandFailed when the file cannot be read."""
         production = self._server.production
         command = production.command("sha256sum", "--", self.path, deadline=self._deadline)
         return production.host.check(command).text[:64]
 
     def contents(self) -> Contents:
-        """Read it. Raises Inconclusive with pg_restore's own words when it cannot be read."""
+        """Read the dump's contents. Raises Inconclusive when that fails, with the last line that pg_restore printed."""
         listed = self._read("--list").text
         version, source = _VERSION.search(listed), _FROM.search(listed)
         if version is None or source is None:
@@ -109,12 +109,12 @@ class DumpFile:
         )
 
     def unreadable(self) -> str:
-        """Why its data cannot be read to the end; empty if it can. All of it is read, and nothing is restored."""
+        """Return why the data cannot be read to the end, or an empty string. Reads all of it and restores nothing."""
         done = self._run("--data-only", "--file", "/dev/null")
         return "" if done.exit_code == 0 else done.last_line
 
     def restoring(self, database: str, role: str) -> Command:
-        """The command that restores it into another database of its server, as `role`; it stops at the first error."""
+        """Return the command that restores the dump into `database`, as `role`. It stops at the first error."""
         how = ("--exit-on-error",)
         command = self._server.command("pg_restore", *how, user=role, deadline=self._deadline, database=database)
         return self._server.fed(self.path, command)
@@ -142,7 +142,7 @@ class DumpFile:
 
 
 def lacking(needed: Iterable[str], there: Iterable[str]) -> list[str]:
-    """What of the names that are needed is not there, sorted."""
+    """Return the `needed` names that are missing, sorted."""
     return sorted(set(needed) - set(there))
 
 

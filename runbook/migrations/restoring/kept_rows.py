@@ -1,7 +1,8 @@
-"""What a downgrade destroys, by itself: the dropped columns with their keys, and the rows of dropped tables, as SQL.
+"""The data that a downgrade drops, saved as SQL: columns with their primary keys, and the rows of tables.
 
-The file that is written puts the rows back behind the forward-fix, in one transaction: a column's values where the key
-is still there, a table's rows where no other row has their place. What the upgrade fills by itself is left as it is.
+The SQL file puts the data back after the forward-fix, in one transaction: a column's values if a row with the key still
+exists, a table's rows if they conflict with no other row. A column that the upgrade fills is restored only where it is
+NULL.
 """
 
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ WHERE a.attrelid = to_regclass({table}) AND a.attnum > 0 AND NOT a.attisdropped
 
 @dataclass
 class Rows:
-    """Rows of one table that are kept: all its columns, or the `columns` of a table that stays, with its `key`.
+    """The saved rows of one table: a `whole` dropped table, or dropped `columns` with the primary `key`.
 
     The values of `counted` columns come from a sequence.
     """
@@ -41,22 +42,22 @@ class Rows:
 
     @property
     def told(self) -> str:
-        """What is kept, in words."""
+        """The table or columns, in words."""
         return f"table {self.table}" if self.whole else f"{self.table}.{', '.join(self.columns)}"
 
 
 @dataclass
 class Kept:
-    """What is kept, in the order in which it is put back, and what is not, with the reason."""
+    """The rows that are saved, in the order in which they are put back, and what is left out, with the reason."""
 
     rows: list[Rows] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
-    #: The columns, by table, that the upgrade fills with values of its own.
+    #: The (table, column) pairs that the upgrade fills with new values.
     filled: set[tuple[str, str]] = field(default_factory=set)
 
 
 def kept_of(downgrade: str, upgrade: str, database: Database, bookkeeping: Name = BOOKKEEPING) -> Kept:
-    """What of the loss that `downgrade` causes can be kept by itself. Nothing of either SQL is run.
+    """Return which part of the data that `downgrade` destroys can be saved. Neither SQL is executed.
 
     Raises Inconclusive when the database does not answer.
     """
@@ -70,7 +71,7 @@ def kept_of(downgrade: str, upgrade: str, database: Database, bookkeeping: Name 
             tables.append(str(harm.table))
         else:
             columns.setdefault(str(harm.table), []).append(harm.column)
-    for table in reversed(tables):  # what refers to others is dropped before them
+    for table in reversed(tables):  # a downgrade drops child tables first, so parents are put back first
         there = _columns(database, table)
         if there:
             counted = [name for name, column in there.items() if column.counted]
@@ -110,20 +111,20 @@ def _filled(upgrade: str) -> Iterator[tuple[str, str]]:
 
 
 class _Column(NamedTuple):
-    """Whether a column is of the primary key, and whether its values come from a sequence."""
+    """Whether a column is part of the primary key, and whether its values come from a sequence."""
 
     in_key: bool
     counted: bool
 
 
 def _columns(database: Database, table: str) -> dict[str, _Column]:
-    """The columns of a table that hold values of their own."""
+    """Return the columns of a table, without generated ones."""
     rows = database.ask(_COLUMNS.format(table=literal(_quoted(table))))
     return {name: _Column(in_key == "t", counted == "t") for name, in_key, counted in rows}
 
 
 def statements(kept: Kept) -> list[str]:
-    """The statements whose output, one behind the other, is the file: SQL for psql that puts the rows back."""
+    """Return the queries whose concatenated output is the file: SQL for psql that puts the rows back."""
     lines = ["\\set ON_ERROR_STOP on", "BEGIN;"]
     found: list[str] = []
     for number, rows in enumerate(kept.rows, 1):
@@ -147,7 +148,7 @@ def _table_back(rows: Rows, temporary: str) -> Iterator[str]:
     insert = f"INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM {temporary}"  # noqa: S608 - quoted
     yield f"{insert} ON CONFLICT DO NOTHING;"
     for column in rows.counted:
-        # Ids that were put back are not given out again.
+        # The sequence must not issue the restored IDs again.
         largest = f"SELECT max({quoted(column)})::text::bigint FROM {table}"  # noqa: S608 - quoted
         sequence = f"pg_get_serial_sequence({literal(table)}, {literal(column)})"
         yield f"SELECT setval(s, greatest(nextval(s), ({largest}))) FROM {sequence} s WHERE s IS NOT NULL;"  # noqa: S608 - quoted

@@ -1,1 +1,1 @@
-"""Whether the target's code can live with the schema: unchanged, additive, breaking or review."""
+"""The verdict on whether the target's code can live with the schema: unchanged, additive, breaking or review."""

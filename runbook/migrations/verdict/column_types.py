@@ -1,7 +1,7 @@
-"""Judges a change of a column's type for code that was written for the old type.
+"""Rules for a change of a column's type, for code that was written for the old type.
 
-Which values a type holds: https://www.postgresql.org/docs/current/datatype.html; which it takes from another type
-when written: https://www.postgresql.org/docs/current/typeconv-query.html. What code reads is its driver's value.
+The values that a type holds: https://www.postgresql.org/docs/current/datatype.html. The values that it accepts from
+another type: https://www.postgresql.org/docs/current/typeconv-query.html. Code reads the value that its driver makes.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pglast.parser import ParseError
 from runbook.migrations.verdict.expressions import is_a
 from runbook.migrations.verdict.findings import ADDITIVE, BREAKING, REVIEW, Verdict
 
-# Types by the Python value that every driver makes of them.
+# Types by the kind of Python value that every driver makes of them.
 _FAMILIES = {
     "integer": ("int2", "int4", "int8"),
     "number": ("numeric", "float4", "float8"),
@@ -29,12 +29,12 @@ _FAMILIES = {
     "UUID": ("uuid",),
 }
 _FAMILY = {name: family for family, names in _FAMILIES.items() for name in names}
-# Families whose values drivers or casts may pass for one another: a human looks.
+# Families whose values drivers or casts may accept for one another: for review.
 _NEAR = ({"integer", "number"}, {"date", "moment"}, {"text", "UUID"})
 SERIALS = {"serial": "int4", "serial4": "int4", "bigserial": "int8", "serial8": "int8"} | dict.fromkeys(
     ("smallserial", "serial2"), "int2"
 )
-# Types that are no domains, so that NULL and every value of theirs fits. The last row are extensions' base types.
+# Types that are not domains, so they accept NULL and every value of the type. The last row is base types of extensions.
 _PLAIN = {
     *_FAMILY, *SERIALS, "inet", "cidr", "macaddr", "macaddr8", "tsvector", "tsquery", "money", "xml", "bit", "varbit",
     "point", "line", "lseg", "box", "path", "polygon", "circle", "int4range", "int8range", "numrange", "tsrange",
@@ -59,17 +59,17 @@ class SqlType:
 
     @property
     def family(self) -> str | None:
-        """The kind of Python value that drivers make of it, if that is known."""
+        """The kind of Python value that drivers make of it, or None if that is unknown."""
         return None if self.array or self.schema else _FAMILY.get(self.name)
 
     @property
     def plain(self) -> bool:
-        """That it is certainly no domain, which might refuse NULL."""
+        """Whether it is certain not to be a domain. A domain might refuse NULL."""
         return self.schema is None and self.name in _PLAIN
 
     @property
     def unbounded(self) -> bool:
-        """That its values have no length limit, so that one may be too long for a B-tree."""
+        """Whether its values have no length limit, so that one may be too long for a B-tree."""
         return self.name in {"text", "bytea", "json", "jsonb"} or (self.name == "varchar" and not self.mods)
 
     def __str__(self) -> str:
@@ -78,7 +78,7 @@ class SqlType:
 
 
 def of_tree(tree: Any) -> SqlType:
-    """The type in a syntax tree."""
+    """Return the type in a syntax tree."""
     parts = [part.sval for part in tree.names]
     if parts[0] == "pg_catalog":
         parts = parts[1:]
@@ -97,7 +97,7 @@ def _modifier(tree: Any) -> int:
 
 
 def of_text(text: str) -> SqlType | None:
-    """The type that a model declares, or None when PostgreSQL would not understand its name."""
+    """Return the type that a model declares, or None if PostgreSQL would not understand its name."""
     try:
         trees = parse_sql(f"SELECT NULL::{_SAME_WORDS.get(text.strip().lower(), text)}")
     except (ParseError, UnicodeEncodeError):
@@ -112,7 +112,7 @@ def of_text(text: str) -> SqlType | None:
 
 
 def change(old: SqlType, new: SqlType) -> tuple[Verdict, str]:
-    """Judge a column whose type was `old` for the code and is now `new`."""
+    """Judge a column that the code declares as `old` and whose type is now `new`."""
     if old == new:
         return ADDITIVE, f"{new} is what the target's code declares"
     if old.family is None or new.family is None:
@@ -137,7 +137,7 @@ def _within(old: SqlType, new: SqlType) -> tuple[Verdict, str]:
 
 
 def _cuts(old: SqlType, new: SqlType) -> bool:
-    """That the largest values of the limit which the code itself declares are too large now."""
+    """Return whether values within the limit that the code declares are too large now."""
     if old.family == "integer":
         return True
     if old.family == "text":

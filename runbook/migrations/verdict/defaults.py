@@ -1,4 +1,4 @@
-"""Whether a default always gives a value, and whether it gives another one each time, without running it."""
+"""Whether a default always gives a value, and whether it differs each time, decided without evaluating it."""
 
 from typing import Any
 
@@ -23,12 +23,12 @@ _JSON = {
     "jsonb_build_object", "json_build_object", "jsonb_build_array", "json_build_array", "to_json", "to_jsonb",
 }  # fmt: skip
 _TEXTS = {"md5", "lower", "upper", "concat", "concat_ws", "to_char", "btrim", "left", "right", "replace", "reverse"}
-# By what a function gives: the kind of value, which says what it can be cast to without an error.
+# The kind of value that a function returns. It decides which casts cannot fail.
 _KINDS = {
     **dict.fromkeys(_MOMENTS, "moment"), **dict.fromkeys(_UNIQUE, "uuid"), **dict.fromkeys(_NUMBERS, "number"),
     **dict.fromkeys(_JSON, "json"), **dict.fromkeys(_TEXTS, "text"),
 }  # fmt: skip
-# Which types take every value of a kind. An integer of 4 bytes does not take every number.
+# The types that accept every value of a kind. A 4-byte integer does not accept every number.
 _TAKES = {
     "moment": {"timestamp", "timestamptz", "date", "time", "timetz"},
     "number": {"int8", "numeric", "float4", "float8"},
@@ -36,7 +36,7 @@ _TAKES = {
     "json": {"json", "jsonb"},
     "text": set(),
 }
-_TEXTUAL = {"text", "varchar", "name", "bpchar"}  # a cast to a shorter one cuts, and does not fail
+_TEXTUAL = {"text", "varchar", "name", "bpchar"}  # a cast to a shorter one truncates, and does not fail
 _OF_USERS = {"SVFOP_CURRENT_USER", "SVFOP_USER", "SVFOP_SESSION_USER", "SVFOP_CURRENT_ROLE", "SVFOP_CURRENT_CATALOG"}
 _ALWAYS = CLOCKS | _UNIQUE | {"nextval", "concat", "concat_ws", "timeofday", "current_database", "version"} | (
     _JSON - {"to_json", "to_jsonb"}
@@ -44,8 +44,8 @@ _ALWAYS = CLOCKS | _UNIQUE | {"nextval", "concat", "concat_ws", "timeofday", "cu
 _STRICT = STRICT | _NUMBERS | _TEXTS | {"to_json", "to_jsonb", "gen_random_bytes", "encode", "sha256", "age"}
 
 
-def never_null(tree: Any) -> bool:  # noqa: C901, PLR0911 - one kind of expression a return
-    """Tell whether a default always gives a value, and neither NULL nor an error."""
+def never_null(tree: Any) -> bool:  # noqa: C901, PLR0911 - one return per kind of expression
+    """Return whether a default always gives a value, never NULL and never an error."""
     if is_a(tree, ast.A_Const):
         return not bool(tree.isnull)
     if is_a(tree, ast.SQLValueFunction):
@@ -79,13 +79,13 @@ def _called(tree: Any) -> bool:
 
 
 def _name(tree: Any) -> str | None:
-    """The function; those that come with extensions for UUIDs are the same in `public`."""
+    """Return the function's name. The UUID functions of extensions also count in `public`."""
     parts = [part.sval for part in tree.funcname]
     return parts[-1] if parts[0] == "public" and parts[-1] in _UNIQUE else function(tree)
 
 
 def _taken(tree: Any) -> bool:
-    """That a cast cannot fail. One of a constant is computed when the default is made."""
+    """Return whether a cast cannot fail. PostgreSQL evaluates the cast of a constant when the default is set."""
     if is_a(tree.arg, ast.A_Const) or (is_a(tree.arg, ast.A_ArrayExpr) and tree.typeName.arrayBounds):
         return True
     target = of_tree(tree.typeName)
@@ -94,8 +94,8 @@ def _taken(tree: Any) -> bool:
     return target.name in _TEXTUAL or target.name in _TAKES.get(_kind(tree.arg) or "", set())
 
 
-def _kind(tree: Any) -> str | None:  # noqa: PLR0911 - one kind of expression a return
-    """The kind of value that an expression gives."""
+def _kind(tree: Any) -> str | None:  # noqa: PLR0911 - one return per kind of expression
+    """Return the kind of value that an expression gives, or None if it is unknown."""
     if is_a(tree, ast.SQLValueFunction):
         return "text" if tree.op.name in _OF_USERS else "moment"
     if is_a(tree, ast.FuncCall):
@@ -121,7 +121,7 @@ def _small(name: str) -> str | None:
 
 
 def differs_each_time(tree: Any) -> bool:
-    """Tell whether a default gives another value for every row."""
+    """Return whether a default gives a different value for every row."""
     while is_a(tree, ast.TypeCast) and of_tree(tree.typeName) in {SqlType("text"), SqlType("varchar")}:
         tree = tree.arg
     return is_a(tree, ast.FuncCall) and _name(tree) in {"nextval"} | _UNIQUE

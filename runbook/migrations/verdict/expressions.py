@@ -1,7 +1,7 @@
-"""Tells of an SQL expression, without running it, whether it may fail, be NULL, or change anything.
+"""Whether an SQL expression may fail, be NULL or change anything, decided without evaluating it.
 
-The lists are closed: what is not on them may do anything. Functions are PostgreSQL's own
-(https://www.postgresql.org/docs/current/functions.html); pg_catalog is searched before every other schema.
+The lists are allowlists: a function or operator that is not on them may do anything. The functions are PostgreSQL's own
+(https://www.postgresql.org/docs/current/functions.html). PostgreSQL searches pg_catalog before every other schema.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ CLOCKS = {
     "now", "clock_timestamp", "statement_timestamp", "transaction_timestamp", "gen_random_uuid", "uuid_generate_v4",
     "uuid_generate_v1", "uuidv4", "uuidv7", "random",
 }  # fmt: skip
-# Never fail whatever text or number they get; NULL only for a NULL argument.
+# Functions that never fail for any text or number, and return NULL only for a NULL argument.
 STRICT_TOTAL = {"lower", "upper", "btrim", "ltrim", "rtrim", "md5", "length", "char_length", "abs", "initcap"}
 _TOTAL = CLOCKS | STRICT_TOTAL | {"concat", "concat_ws"}
 STRICT = STRICT_TOTAL | {"timezone", "to_char", "date_trunc"}
@@ -44,12 +44,15 @@ _CANNOT_FAIL = (
 
 
 def is_a(node: Any, *kinds: type[ast.Node]) -> bool:
-    """Tell the class of a node and leave it Any: pglast types nearly every member as one that may be None."""
+    """Return whether a node is of one of `kinds`, without narrowing its type.
+
+    The node stays Any, because pglast types nearly every member as optional.
+    """
     return isinstance(node, kinds)
 
 
 def walk(tree: Any, *, into: Callable[[Any], bool] = lambda _: True) -> Iterator[ast.Node]:
-    """Every node of a tree, without recursion, since trees may be deep; `into` says where to go on downwards."""
+    """Yield every node of a tree, without recursion, because trees may be deep. `into` says which nodes to descend."""
     pending = [tree]
     while pending:
         item = pending.pop()
@@ -62,13 +65,13 @@ def walk(tree: Any, *, into: Callable[[Any], bool] = lambda _: True) -> Iterator
 
 
 def columns_in(tree: Any) -> list[str]:
-    """The columns that an expression names, each once."""
+    """Return the columns that an expression names, each once."""
     refs: list[Any] = [node for node in walk(tree) if is_a(node, ast.ColumnRef)]
     return list(dict.fromkeys(ref.fields[-1].sval for ref in refs if is_a(ref.fields[-1], ast.String)))
 
 
 def changed_where_null(update: Any) -> set[str]:
-    """The columns of the changed table that the WHERE of an UPDATE says are NULL in every row that it changes."""
+    """Return the columns that are NULL in every row that an UPDATE changes, according to its WHERE clause."""
     alias = update.relation.alias
     return set(_null_columns(update.whereClause, alias.aliasname if alias is not None else update.relation.relname))
 
@@ -84,7 +87,10 @@ def _null_columns(tree: Any, table: str) -> Iterator[str]:
 
 
 def only_reads(tree: Any, *, but: Any = None) -> bool:
-    """Tell whether a tree changes nothing but what its root `but` says: no other writer, no function off the list."""
+    """Return whether a tree changes nothing, except through its root `but`.
+
+    It may contain no other writing statement, and only functions and operators on the lists.
+    """
     for node in walk(tree):
         if isinstance(node, WRITERS) and node is not but:
             return False
@@ -96,7 +102,7 @@ def only_reads(tree: Any, *, but: Any = None) -> bool:
 
 
 def cannot_fail(tree: Any) -> bool:
-    """Tell whether an expression has a value on every row: computing it never raises an error."""
+    """Return whether evaluating an expression never raises an error, for any row."""
     return all(_node_cannot_fail(node) for node in walk(tree, into=lambda node: not _constant_cast(node)))
 
 
@@ -109,13 +115,13 @@ def _node_cannot_fail(node: Any) -> bool:
 
 
 def _splits(node: Any) -> bool:
-    """A split_part of a part that is not the 0th, which there is none of."""
+    """Return whether a call is split_part with a constant position other than 0, for which it fails."""
     place: Any = node.args[2] if function(node) == "split_part" and len(node.args or ()) == 3 else None
     return is_a(place, ast.A_Const) and is_a(place.val, ast.Integer) and bool(place.val.ival)
 
 
 def _constant_cast(node: Any) -> bool:
-    """A cast of a constant: PostgreSQL computes it when the column or index is made, so it has not failed."""
+    """Return whether a node casts a constant. PostgreSQL evaluates it with the DDL, so it cannot fail later."""
     return isinstance(node, ast.TypeCast) and isinstance(node.arg, ast.A_Const)
 
 
@@ -124,12 +130,12 @@ def _cast_to_text(node: Any) -> bool:
 
 
 def function(node: Any) -> str | None:
-    """The bare name of one of PostgreSQL's functions; None for one of a schema of the project's."""
+    """Return the name of a function without pg_catalog, or None if another schema qualifies it."""
     parts = [part.sval for part in node.funcname]
     return None if len(parts) > 1 and parts[0] != "pg_catalog" else parts[-1]
 
 
 def operator(node: Any) -> str:
-    """One of PostgreSQL's operators; empty for one of a schema of the project's."""
+    """Return an operator without pg_catalog, or an empty string if another schema qualifies it."""
     parts = [part.sval for part in node.name]
     return "" if len(parts) > 1 and parts[0] != "pg_catalog" else str(parts[-1])

@@ -1,4 +1,4 @@
-"""What a verdict is, and the findings that it rests on."""
+"""The verdict, and the findings that it rests on."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What can be said of the migrations between the target and the database."""
+    """The verdict on the migrations between the target and the database."""
 
     UNCHANGED = "unchanged"
     ADDITIVE = "additive"
@@ -15,7 +15,7 @@ class Verdict(StrEnum):
 
 
 ADDITIVE, BREAKING, REVIEW = Verdict.ADDITIVE, Verdict.BREAKING, Verdict.REVIEW
-# From best to worst. One certain no decides, whatever else is uncertain; after that one uncertainty decides.
+# From best to worst. One `breaking` decides, even if other findings are uncertain. Otherwise one `review` decides.
 _FROM_BEST = (Verdict.UNCHANGED, ADDITIVE, REVIEW, BREAKING)
 
 
@@ -31,13 +31,16 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class Asks:
-    """What would decide a finding: rows of production, or the target's statements on a copy of the schema.
+    """The question that decides a finding: about rows of production, or about the target's statements on a copy.
 
-    The rows are those of `table` with a value in `column` (one of `values`, if there are any; one that the column's
-    sequence is yet to give, with `numbers`), or those that do not meet `check`, an SQL condition. `none` and `some` are
-    the verdicts without and with such rows. With `practice` many rows, and none among them, show what the code writes.
-    With `copy` it is no rows: whether each statement of the code's on `table` was taken; on any, where that is empty.
-    With `part` the table was a partition, and without rows it is additive where others have a place for all of its.
+    The rows are those of `table` with a value in `column`, or those that do not meet `check`, an SQL condition. If
+    `values` is not empty, only its members count. With `numbers`, only values that the column's sequence has yet to
+    issue count. `none` and `some` are the verdicts without and with such rows.
+
+    `practice`: if the table has many rows (1,000 or more) and none of them counts, that shows what the code writes, and
+    the finding is additive. `copy`: the question is not about rows, but whether a copy of the schema accepted each
+    statement of the code on `table`, or on every mapped table if `table` is empty. `part`: the table was a partition,
+    and without such rows the finding is additive if other partitions have a place for all of its rows.
     """
 
     table: str = ""
@@ -55,10 +58,10 @@ class Asks:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a range of migrations does: its verdict, the statement, the object it touches, and why.
+    """One effect of a range of migrations: the verdict, the statement, the object it touches, and the reason.
 
-    Repetitions of the same thing are counted in `times`. `place` is the statement's number, for their order. `source`
-    is the evidence, and `asks` what would decide it, where a database can.
+    `times` counts repetitions of the same finding. `place` is the statement's number, which gives the order. `source`
+    is the evidence. `asks` is the question that decides the finding, if a database can.
     """
 
     verdict: Verdict
@@ -76,19 +79,19 @@ class Finding:
 
 @dataclass(frozen=True)
 class Assessment:
-    """A verdict with the findings it rests on, in the order of the statements."""
+    """A verdict with its findings, in the order of the statements."""
 
     verdict: Verdict
     findings: tuple[Finding, ...]
 
     @property
     def evidence(self) -> tuple[str, ...]:
-        """The findings, one sentence each; those that made the verdict come first."""
+        """The findings, one sentence each. Those that decided the verdict come first."""
         return tuple(map(str, sorted(self.findings, key=lambda finding: finding.verdict is not self.verdict)))
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of some verdicts; `unchanged` when there are none.
+    """Return the worst of some verdicts, or `unchanged` if there are none.
 
     >>> worst([Verdict.ADDITIVE, Verdict.REVIEW]).value
     'review'
@@ -97,7 +100,7 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def concluded(findings: Iterable[Finding]) -> Assessment:
-    """The assessment that follows from findings."""
+    """Return the assessment of some findings: the worst verdict, and each finding once."""
     by_content: dict[tuple[Verdict, str, str], Finding] = {}
     for finding in sorted(findings, key=lambda each: each.place):
         key = (finding.verdict, finding.object, finding.reason)

@@ -1,7 +1,7 @@
-"""Judges whether the target's code can live with the schema that the failed release left.
+"""The judgment on whether the target's code can live with the schema that the failed release left.
 
-It can when it can go on reading and writing the tables that it maps, as an ORM does: it selects and inserts the columns
-that it maps, and leaves the others to the database. docs/verdict.md has every rule.
+It can if it can still read and write its mapped tables as an ORM does: it selects and inserts the mapped columns, and
+leaves the others to the database. docs/verdict.md has every rule.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,10 +17,10 @@ from runbook.migrations.verdict.table_names import BOOKKEEPING, Name
 
 
 def as_it_is(_delta: SchemaDelta) -> None:
-    """Take nothing out of a net change."""
+    """Leave the net change as it is."""
 
 
-def judge(  # noqa: PLR0913 - what is judged, and what is known of the database, by name
+def judge(  # noqa: PLR0913 - the facts about the database are keyword arguments
     upgrade_sql: str,
     models: Models | None,
     dialect: str = "postgresql",
@@ -31,10 +31,10 @@ def judge(  # noqa: PLR0913 - what is judged, and what is known of the database,
 ) -> Assessment:
     """Judge a range of migrations, given as the SQL of its upgrades, as one net change.
 
-    `models` is what the target's code maps; None when that could not be read, and then much more is `review`.
-    `bookkeeping` is the table in which Alembic keeps the database's revisions, and `partitions` are those that the
-    database has now, each with the table above it; None where it was not asked. `without` takes out of the net change
-    what is not to count. Raises nothing for any SQL: what cannot be read is a finding of its own.
+    `models` is what the target's code maps, or None if that could not be read. Without it, much more is `review`.
+    `bookkeeping` is Alembic's version table. `partitions` has the parent table of each of the database's current
+    partitions, or is None if the database was not asked. `without` removes from the net change what does not count.
+    Never raises, whatever the SQL: a part that cannot be read is a finding.
 
     >>> judge("CREATE TABLE coupons (id serial PRIMARY KEY)", None).verdict.value
     'additive'

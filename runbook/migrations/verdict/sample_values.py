@@ -1,7 +1,7 @@
-"""Values such as the target's code writes to a column, by the type that it declares; untyped, as drivers send them.
+"""Sample values that the target's code could write to a column, by the declared type. Untyped, as drivers send them.
 
-Two rows differ in every column whose type has two values, so that what refuses the second one for repeating the first
-looks at columns that the code does not give.
+Two rows differ in every column whose type has at least two values. If the second row is refused as a duplicate, the
+duplicate values are therefore in columns that the code does not write.
 """
 
 from runbook.migrations.image.mapped_models import MappedColumn
@@ -19,11 +19,11 @@ _FAMILIES = {
     "JSON": """'{{"n": {}}}'""", "bytes": r"'\x0{}'",
 }  # fmt: skip
 _LARGEST = {"int2": 2**15 - 1, "int4": 2**31 - 1, "int8": 2**63 - 1}
-_LONGEST = 10_000  # characters of the longest text that is tried
+_LONGEST = 10_000  # characters of a sample text
 
 
 def sample(column: MappedColumn, number: int, row: int = 0) -> str | None:
-    """The value of a column, the `number`-th of its table, in the `row`-th row (0 to 9); None where no rule makes one.
+    """Return a value for column `number` of its table in row `row` (0 to 9), or None if no rule makes one.
 
     >>> sample(MappedColumn("a", "VARCHAR(20)", nullable=False), 3, row=1)
     "'1n3'"
@@ -50,7 +50,7 @@ def _of_family(kind: SqlType, number: int, row: int) -> str | None:
         case "number":
             digits, scale = (*kind.mods, 0)[:2] if kind.mods else (9, 0)
             return str(row) if digits > scale else f"0.{row}"
-        case "text" if kind.mods in {(32,), (36,)}:  # often a UUID, and then taken as one
+        case "text" if kind.mods in {(32,), (36,)}:  # often a UUID, so the sample is one
             text = f"{row}0000000-0000-0000-0000-{number:012}"
             return f"'{text if kind.mods == (36,) else text.replace('-', '')}'"
         case "text":
@@ -61,7 +61,7 @@ def _of_family(kind: SqlType, number: int, row: int) -> str | None:
 
 
 def largest(column: MappedColumn) -> str | None:
-    """The largest value that the declared type takes; None where it has no limit, or labels.
+    """Return the largest value that the declared type accepts, or None if it has no limit, or labels.
 
     >>> largest(MappedColumn("a", "NUMERIC(4, 2)", nullable=False))
     '99.99'
@@ -80,7 +80,7 @@ def largest(column: MappedColumn) -> str | None:
 
 
 def comparable(column: MappedColumn) -> bool:
-    """That a value which was read back can be held against the one that was written."""
+    """Return whether a value that is read back can be compared with the one that was written."""
     kind = of_text(column.type)
     known = kind is not None and kind.family is not None and kind.name != "json"
     return bool(column.labels) or known

@@ -1,7 +1,7 @@
-"""The net change that a range of statements makes to a schema: what was before, what is after, and by which statement.
+"""The net change that a range of statements makes to a schema, with the statement behind each part of it.
 
-Nothing is known of the schema before the range but what its statements imply: a table or column that a statement
-touches and that the range has not made existed before. What the range makes and drops again leaves no trace.
+The schema before the range is known only from its statements: a table or column that a statement touches, and that the
+range did not make, existed before. Objects that the range makes and drops again are not part of the net change.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,13 +16,13 @@ from runbook.migrations.verdict.table_names import BOOKKEEPING, Name, Unclear, n
 
 
 def found(statement: Statement, verdict: Verdict, thing: object, reason: str, asks: Asks | None = None) -> Finding:
-    """A finding about a statement; `asks` are the rows that would decide it."""
+    """Return a finding about a statement. `asks` is the question that would decide it."""
     what, why = shortened(str(thing), 140), shortened(reason, 400)
     return Finding(verdict, statement.shown, what, why, place=statement.place, asks=asks)
 
 
 class Default(Enum):
-    """What the database puts in a column that an INSERT leaves out."""
+    """The value that the database puts into a column that an INSERT leaves out."""
 
     NONE = "nothing"
     SURE = "a value, always"
@@ -35,25 +35,25 @@ class Default(Enum):
 
 @dataclass(eq=False)
 class Column:
-    """A column as the range leaves it; what the range does not touch is None."""
+    """A column after the range. An aspect that the range does not touch is None."""
 
     name: str
     origin: str | None  # its name before the range
     type: SqlType | None = None
-    rewritten: bool = False  # ALTER TYPE computes its values anew, by more than a cast
+    rewritten: bool = False  # ALTER TYPE computes its values, with more than a cast
     not_null: bool | None = None
     default: Default | None = None
     default_tree: Any = None
     by: dict[str, Statement] = field(default_factory=dict)  # the last statement on each aspect
 
     def statement(self, *aspects: str) -> Statement:
-        """The statement that last changed one of some aspects."""
+        """Return the last statement on the first of `aspects` that has one."""
         return next((self.by[aspect] for aspect in aspects if aspect in self.by), Statement(""))
 
 
 @dataclass(eq=False)
 class Constraint:
-    """A constraint, or an index, that the range adds."""
+    """A constraint or index that the range adds."""
 
     kind: str  # primary key, unique, check, foreign key, exclusion, not null, index, index of any length
     name: str
@@ -70,22 +70,22 @@ class Constraint:
 
 @dataclass(eq=False)
 class Effect:
-    """Something done to a table that only matters if the target's code uses that table."""
+    """A change to a table that matters only if the target's code uses the table."""
 
     statement: Statement
     reason: str
     verdict: Verdict = REVIEW
-    constraint: str = ""  # the name of one from before that is dropped
-    rows: bool = False  # the statement changes rows, and its tree says which
+    constraint: str = ""  # the name of a dropped constraint that existed before the range
+    rows: bool = False  # the statement changes rows that its tree names
     asks: Asks | None = None
 
 
 @dataclass(eq=False)
 class View:
-    """What a new view shows: columns by name, or all of `base`; and whether PostgreSQL can write through it."""
+    """The contents of a new view: columns by name or all of `base`, and whether PostgreSQL can write through it."""
 
-    columns: frozenset[str] | None  # None where they are not known
-    base: "Table | None" = None  # the one table that it shows as it is, column by column under its own name
+    columns: frozenset[str] | None  # None if they are unknown
+    base: "Table | None" = None  # the only table that it shows, each column under its original name
     every: bool = False  # `*`: all columns of `base`
     writable: bool = False
     whole: bool = False  # all rows of `base`
@@ -93,9 +93,10 @@ class View:
 
 @dataclass(frozen=True)
 class EnumChange:
-    """A label of an enum from before that is added, or renamed (`old`), or the enum itself dropped (both None).
+    """A change of an enum that existed before the range.
 
-    With `renamed` it is the type that has another name now.
+    A label is added (`new`) or renamed (`old` to `new`), or the enum is dropped (both None). `renamed`: the type itself
+    has a new name.
     """
 
     statement: Statement
@@ -107,36 +108,36 @@ class EnumChange:
 
 @dataclass(eq=False)
 class Table:
-    """A table or view as the range leaves it; `origin` is its name before, None for what the range makes."""
+    """A table or view after the range. `origin` is its name before, or None if the range makes it."""
 
     name: Name
     origin: Name | None
     made: Statement | None = None
     moved: Statement | None = None
     dropped: Statement | None = None
-    complete: bool = True  # of a new table: all of its columns are known
+    complete: bool = True  # all columns of a new table are known
     temporary: bool = False
     view: "View | None" = None
     columns: dict[str, Column] = field(default_factory=dict)
-    gone: dict[str, Column] = field(default_factory=dict)  # columns from before, by their name from before
+    gone: dict[str, Column] = field(default_factory=dict)  # dropped columns from before the range, by original name
     constraints: list[Constraint] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
-    parent: "Table | None" = None  # whose partition or heir it is, or was
-    filled: Statement | None = None  # that put rows in a new table
+    parent: "Table | None" = None  # the table whose partition or child it is, or was
+    filled: Statement | None = None  # the statement that put rows into a new table
 
     @property
     def new(self) -> bool:
-        """That the range makes the table."""
+        """Whether the range makes the table."""
         return self.origin is None
 
     def affect(
         self, statement: Statement, reason: str, verdict: Verdict = REVIEW, constraint: str = "", *, rows: bool = False
     ) -> None:
-        """Note an effect on the table."""
+        """Record an effect on the table."""
         self.effects.append(Effect(statement, reason, verdict, constraint, rows))
 
     def take(self, name: str, kinds: Collection[str] | None = None) -> Constraint | None:
-        """Take a constraint of the range out and return it; None when the range made none of that name, and `kinds`."""
+        """Remove and return a constraint that the range made, or return None if none has that name and `kinds`."""
         named = (each for each in self.constraints if each.name == name)
         found = next((each for each in named if kinds is None or each.kind in kinds), None)
         if found is not None:
@@ -144,7 +145,7 @@ class Table:
         return found
 
     def column(self, name: str) -> Column:
-        """The column that has `name` now. Raises Unclear when the range has taken that name away."""
+        """Return the column that now has `name`. Raises Unclear when the range dropped or renamed it."""
         if name not in self.columns:
             if name in self.gone or any(column.origin == name for column in self.columns.values()):
                 raise Unclear(f"{self.name} has no column {name} any more at this point of the range")
@@ -152,13 +153,13 @@ class Table:
         return self.columns[name]
 
     def add(self, column: Column) -> None:
-        """Take a column in under its name. Raises Unclear when another one has it."""
+        """Add a column. Raises Unclear when its name is taken."""
         if column.name in self.columns:
             raise Unclear(f"{self.name} has a column {column.name} already at this point of the range")
         self.columns[column.name] = column
 
     def drop(self, name: str, statement: Statement) -> None:
-        """Drop a column, and with it every constraint of the range that needs it."""
+        """Drop a column, and every constraint that the range made on it."""
         column = self.column(name)
         del self.columns[name]
         self.constraints = [kept for kept in self.constraints if column not in kept.columns]
@@ -167,7 +168,7 @@ class Table:
             self.gone[column.origin] = column
 
     def rename(self, old: str, new: str, statement: Statement) -> None:
-        """Give a column another name."""
+        """Rename a column. Raises Unclear when the new name is taken."""
         column = self.column(old)
         if new in self.columns:
             raise Unclear(f"{self.name} has a column {new} already at this point of the range")
@@ -178,31 +179,31 @@ class Table:
 
 
 class SchemaDelta:
-    """The tables that a range touches, by the name they have now, and the findings that need no net change."""
+    """The tables that a range touches, by current name, and the findings that do not depend on the net change."""
 
     def __init__(self, bookkeeping: Name = BOOKKEEPING) -> None:
-        self.bookkeeping = bookkeeping  # Alembic's own table
+        self.bookkeeping = bookkeeping  # Alembic's version table
         self.tables: list[Table] = []
         self.current: dict[Name, Table] = {}
         self.findings: list[Finding] = []
         self.path_changed = False
         self.made: dict[tuple[str, Name], Finding] = {}  # types and sequences that the range makes
-        self.plain_types: set[Name] = set()  # types that are certainly no domains
+        self.plain_types: set[Name] = set()  # types that are certainly not domains
         self.enum_changes: list[EnumChange] = []
-        self.enums: dict[Name, tuple[str, ...]] = {}  # the labels of those that the range makes
-        self.partitions: Mapping[Name, Name] | None = None  # each with the table above it, where a database told
-        self.paths_to_come: set[str | None] = set()  # schemas that later sessions of a role or database search first
-        # By the id of a statement's tree, which is kept so that the id stays its own.
+        self.enums: dict[Name, tuple[str, ...]] = {}  # the labels of enums that the range makes
+        self.partitions: Mapping[Name, Name] | None = None  # the parent of each, None if the database was not asked
+        self.paths_to_come: set[str | None] = set()  # schemas in the search path of later sessions
+        # Keyed by the id() of a statement's tree. The value holds the tree too, so that the id is not reused.
         self.pure: dict[int, tuple[Any, bool]] = {}
 
     def find(
         self, statement: Statement, verdict: Verdict, thing: object, reason: str, asks: Asks | None = None
     ) -> None:
-        """Note a finding that holds whatever else the range does."""
+        """Record a finding that does not depend on the rest of the range."""
         self.findings.append(found(statement, verdict, thing, reason, asks))
 
     def name_of(self, relation: Any) -> Name:
-        """The name of a relation in a statement. Raises Unclear when only the database could tell."""
+        """Return the name of a relation in a statement. Raises Unclear when only the database could tell it."""
         if relation.catalogname:
             raise Unclear(f"{relation.relname} is named with a database")
         if relation.schemaname in {"pg_catalog", "pg_toast", "information_schema"}:
@@ -212,11 +213,11 @@ class SchemaDelta:
         return named(relation.schemaname, relation.relname)
 
     def table_of(self, relation: Any) -> Table:
-        """The table that a relation in a statement names. Raises Unclear as `name_of` and `table` do."""
+        """Return the table that a relation in a statement names. Raises Unclear as `name_of` and `table` do."""
         return self.table(self.name_of(relation))
 
     def table(self, name: Name) -> Table:
-        """The table that has `name` now. Raises Unclear when the range has taken that name away."""
+        """Return the table that now has `name`. Raises Unclear when the range dropped or renamed it."""
         if name not in self.current:
             if self.vacated(name):
                 raise Unclear(f"there is no table {name} any more at this point of the range")
@@ -224,18 +225,18 @@ class SchemaDelta:
         return self.current[name]
 
     def vacated(self, name: Name) -> bool:
-        """That a table from before had `name` and has it no more."""
+        """Return whether a table had `name` before the range and no table has it now."""
         return name not in self.current and any(table.origin == name for table in self.tables)
 
     def make(self, table: Table) -> None:
-        """Take in a table. Raises Unclear when another one has its name."""
+        """Add a table. Raises Unclear when its name is taken."""
         if table.name in self.current:
             raise Unclear(f"there is a table {table.name} already at this point of the range")
         self.tables.append(table)
         self.current[table.name] = table
 
     def drop(self, name: Name, statement: Statement) -> None:
-        """Drop a table, and with it the foreign keys of the range that point to it."""
+        """Drop a table, and the foreign keys to it that the range made."""
         table = self.table(name)
         table.dropped = statement
         del self.current[name]
@@ -243,7 +244,7 @@ class SchemaDelta:
             other.constraints = [kept for kept in other.constraints if kept.parent is not table]
 
     def move(self, old: Name, new: Name, statement: Statement) -> None:
-        """Give a table another name or another schema."""
+        """Rename a table or move it to another schema. Raises Unclear when the new name is taken."""
         table = self.table(old)
         if new in self.current:
             raise Unclear(f"there is a table {new} already at this point of the range")

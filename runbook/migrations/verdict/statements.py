@@ -1,7 +1,7 @@
-r"""Cuts SQL text into statements and parses them; a part that cannot be parsed comes with the reason.
+r"""SQL text split into parsed statements. A part that cannot be parsed comes with the reason.
 
-The parser is pglast, PostgreSQL's own grammar. It crashes the process on a text nested some ten thousand levels deep,
-and needs a second for about 4,000 statements; the limits below are well below either.
+The parser is pglast, PostgreSQL's own grammar. Text nested about 10,000 levels deep crashes the process, and parsing
+takes about a second per 4,000 statements. Hence the limits below.
 """
 
 import re
@@ -15,7 +15,7 @@ from pglast.parser import ParseError, scan, split
 SHOWN = 240
 _COMMENTS = re.compile(r"(?:\s*--[^\n]*\n)*\s*")
 _RUNNING = re.compile(r"^-- Running upgrade [^\n]*-> (\S+)", re.MULTILINE)
-_ALWAYS_SHALLOW = 10_000  # characters; 5,000 levels at the most
+_ALWAYS_SHALLOW = 10_000  # characters, which is at most 5,000 levels
 _DEEPEST = 5_000  # levels
 _LONGEST = 1_000_000  # characters of one statement
 _MOST = 20_000  # statements that differ in more than their data
@@ -23,10 +23,10 @@ _MOST = 20_000  # statements that differ in more than their data
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement: its text, and its syntax tree, or why there is none.
+    """A statement: its text, and its syntax tree or the reason why there is none.
 
-    `node` is one of pglast's nodes. It is Any because rules are chosen by its class in a table, where a checker of
-    types cannot follow.
+    `node` is a pglast node. It is typed Any because its class selects the rule from a table, which a type checker
+    cannot follow. `place` is the statement's number, from 1.
     """
 
     text: str
@@ -36,12 +36,12 @@ class Statement:
 
     @property
     def shown(self) -> str:
-        """The statement on one line, shortened, with control characters escaped, without the comments before it."""
+        """The statement on one line, shortened, without leading comments, with control characters escaped."""
         return shortened(self.text[end.end() :] if (end := _COMMENTS.match(self.text)) else self.text)
 
 
 def shortened(text: str, most: int = SHOWN) -> str:
-    """`text` on one line of at most `most` characters, safe to print to a terminal."""
+    """Return `text` on one line of at most `most` characters, safe to print to a terminal."""
     line = " ".join(text[: most * 4].split())
     line = line if len(line) <= most and len(text) <= most * 4 else line[: most - 1] + "…"
     if line.isprintable():
@@ -50,7 +50,7 @@ def shortened(text: str, most: int = SHOWN) -> str:
 
 
 def statements_of(sql: str) -> Iterator[Statement]:
-    """Cut `sql` into statements; what cannot be read is a statement with a problem.
+    """Split `sql` into statements. A part that cannot be parsed is a statement with a problem.
 
     >>> [(statement.text, statement.place) for statement in statements_of("DROP TABLE a; DROP TABLE b")]
     [('DROP TABLE a', 1), ('DROP TABLE b', 2)]
@@ -65,7 +65,7 @@ def statements_of(sql: str) -> Iterator[Statement]:
 
 
 def revisions_of(sql: str) -> dict[int, str]:
-    """The revision to which each statement belongs, by the statement's place, as Alembic's own comments name it."""
+    """Return the revision of each statement, by the statement's place, as named in Alembic's comments."""
     found, revision = {}, None
     for place, part in enumerate(_parts(_scannable(sql)[0]), 1):
         comments = _COMMENTS.match(part)
@@ -77,7 +77,7 @@ def revisions_of(sql: str) -> dict[int, str]:
 
 
 def _parts(sql: str) -> Iterator[str]:
-    """The statements in `sql`, and what else is between semicolons: the splitter skips some of that."""
+    """Yield the statements in `sql`, and other text between semicolons, some of which the splitter skips."""
     at = 0
     for place in split(sql, with_parser=False, only_slices=True) if sql.strip() else ():
         yield from _skipped(sql[at : place.start])
@@ -91,12 +91,12 @@ def _skipped(gap: str) -> Iterator[str]:
         yield gap
 
 
-# NUL ends a text for PostgreSQL's parser, and a lone surrogate cannot be given to it.
+# PostgreSQL's parser stops at NUL, and a lone surrogate cannot be encoded for it.
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def _scannable(sql: str) -> tuple[str, tuple[str, str] | None]:
-    """`sql` up to what cannot even be cut into statements (an open quote), and the rest with the reason."""
+    """Return `sql` up to what cannot be split into statements (an open quote), and the rest with the reason."""
     readable = sql
     rest: tuple[str, str] | None = None
 
@@ -119,7 +119,7 @@ def _scannable(sql: str) -> tuple[str, tuple[str, str] | None]:
 
 
 class _Parser:
-    """Parses statement by statement; those that differ only in their data are parsed once."""
+    """A parser for single statements. Statements that differ only in their data are parsed once."""
 
     def __init__(self) -> None:
         self.parsed: dict[str, Statement] = {}
@@ -150,13 +150,13 @@ class _Parser:
 
 
 def _without_data(text: str) -> str:
-    """The text under which a statement's tree is kept: changes of data with `$1` in place of their constants."""
+    """Return the key of a statement in the cache: for INSERT, UPDATE and DELETE, constants become `$1` and so on."""
     shallow = len(text) <= _ALWAYS_SHALLOW
     return normalize(text) if shallow and text.lstrip()[:6].upper() in {"INSERT", "UPDATE", "DELETE"} else text
 
 
 def _levels(text: str) -> int:
-    """An upper bound for how deep the tree of `text` is: siblings are what a comma parts, all else may nest."""
+    """Return an upper bound for the depth of the tree of `text`: only what commas separate is certain not to nest."""
     levels, most = [0], [0]
     for token in scan(text):
         mark = text[token.start : token.end + 1] if token.end == token.start else ""

@@ -1,4 +1,4 @@
-"""Names of tables, and whether the target's code uses the table with a name."""
+"""Names of tables, and whether the target's code uses a table."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from runbook.migrations.image.mapped_models import MappedTable, Models
 from runbook.settings.database import DatabaseSettings
 
-# Assumed, and said in docs/verdict.md: PostgreSQL's default search path, "$user", public.
+# An assumption that docs/verdict.md states: PostgreSQL's default search path, "$user", public.
 # https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATH
 PUBLIC = "public"
 
 
 class Unclear(Exception):
-    """A statement whose meaning depends on what is not in the SQL; it carries the reason."""
+    """A statement whose meaning does not follow from the SQL. The message is the reason."""
 
 
 CASCADE = "CASCADE drops whatever depends on it, which the SQL does not tell"
@@ -20,7 +20,7 @@ CASCADE = "CASCADE drops whatever depends on it, which the SQL does not tell"
 
 @dataclass(frozen=True)
 class Name:
-    """The name of a table; schema None is `public`, and what the search path finds there."""
+    """The name of a table. A schema of None is `public`, which the search path finds."""
 
     schema: str | None
     name: str
@@ -29,24 +29,24 @@ class Name:
         return self.name if self.schema is None else f"{self.schema}.{self.name}"
 
 
-#: Where Alembic keeps the database's revisions, if env.py does not say otherwise.
+#: Alembic's version table, unless env.py sets another.
 BOOKKEEPING = Name(None, "alembic_version")
 
 
 def named(schema: str | None, name: str) -> Name:
-    """A name, with `public` as what the search path finds."""
+    """Return a name, in which the schema `public` is None."""
     return Name(None if schema == PUBLIC else schema, name)
 
 
 def bookkeeping(settings: DatabaseSettings | None) -> Name:
-    """The table in which Alembic keeps the database's revisions, as the settings name it."""
+    """Return the name of Alembic's version table according to the settings."""
     if settings is None:
         return BOOKKEEPING
     return named(settings.version_schema, settings.version_table)
 
 
 def from_parts(parts: Any) -> Name:
-    """The name in a list of pglast's strings, as DROP has it."""
+    """Return the name in a list of pglast strings, as in DROP. Raises Unclear when it names another database."""
     texts = [part.sval for part in parts]
     if len(texts) > 2:
         raise Unclear(f"{'.'.join(texts)} names another database")
@@ -55,19 +55,19 @@ def from_parts(parts: Any) -> Name:
 
 @dataclass(frozen=True)
 class TableUse:
-    """How the target's code uses a table: it maps it (`table`), or not, or nobody knows (`unknown` says why)."""
+    """How the target's code uses a table: it maps it (`table`), it does not, or that is not known (`unknown`: why)."""
 
     table: MappedTable | None = None
     unknown: str = ""
 
     @property
     def unused(self) -> bool:
-        """That the code certainly does not use the table."""
+        """Whether the code is certain not to use the table."""
         return self.table is None and not self.unknown
 
 
 def use_of(models: Models | None, name: Name) -> TableUse:
-    """Tell how the target's code uses the table that has `name` when the target's own migrations are done."""
+    """Return how the target's code uses the table that has `name` after the target's own migrations."""
     if models is None:
         return TableUse(unknown="what the target's code uses is not known, for no models were given")
     for table in models.tables:

@@ -1,4 +1,4 @@
-"""What a check can be for rows of which something is known: true, false or NULL, without running it."""
+"""The possible results of a CHECK for partly known rows (true, false or NULL), decided without evaluating it."""
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
@@ -15,15 +15,15 @@ _OF_PYTHON = {"=": eq, "<>": ne, "!=": ne, "<": lt, ">": gt, "<=": le, ">=": ge}
 _STRICT_OPERATORS = COMPARISONS | {"+", "-", "*", "/", "%", "||", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*"}
 _ANY: Final = frozenset({True, False, None})
 _TOLD: Final = frozenset({True, False})
-_MOST = 512  # combinations that are looked at
+_MOST = 512  # combinations that are tried
 
 
 class CannotTell(Exception):
-    """The value of an expression does not follow from what is known."""
+    """The value of an expression cannot be derived."""
 
 
 class Known(Enum):
-    """What is known of a value that is not known itself."""
+    """What is known about a value that is itself unknown."""
 
     SOME = "not NULL"
     ANY = "nothing"
@@ -33,7 +33,7 @@ Truths = frozenset[bool | None]
 
 
 def constant(tree: Any) -> Any:
-    """The Python value of a constant. Raises CannotTell for anything else."""
+    """Return the Python value of a constant. Raises CannotTell for any other expression."""
     if is_a(tree, ast.TypeCast) and is_a(tree.arg, ast.A_Const):
         if tree.typeName.names[-1].sval not in {"text", "varchar", "bool", "int2", "int4", "int8"}:
             raise CannotTell
@@ -54,9 +54,9 @@ def constant(tree: Any) -> Any:
 
 
 def truths(tree: Any, values: Mapping[str, Any]) -> Truths:
-    """What a check can be where its columns hold `values`: Python's values, None for NULL, or a member of Known.
+    """Return the possible results of a check if its columns hold `values`: Python values, None (NULL) or a Known.
 
-    A column that `values` lacks may hold anything.
+    A column that is not in `values` may hold anything.
     """
     if is_a(tree, ast.NullTest):
         nulls: Truths = frozenset(value is None for value in _possible_nulls(tree.arg, values))
@@ -99,7 +99,7 @@ def _tested(kind: BoolTestType, value: bool | None) -> bool:  # noqa: FBT001 - a
 
 
 def _possible_nulls(tree: Any, values: Mapping[str, Any]) -> list[Any]:
-    """The values that a tree may have as far as NULL goes: None, or a member of Known that is not NULL."""
+    """Return the values that a tree may have, with an unknown one split into None and Known.SOME."""
     value = _value(tree, values)
     return [None, Known.SOME] if value is Known.ANY else [value]
 
@@ -120,12 +120,12 @@ def _compared(tree: Any, values: Mapping[str, Any]) -> Truths:
 
 
 def _of(nulls: list[Any]) -> Truths:
-    """What a comparison gives that is only known not to be NULL where none of its sides is."""
+    """Return the possible results of a comparison that is known only to be not NULL if neither side is NULL."""
     return _TOLD if Known.ANY not in nulls and None not in nulls else _ANY
 
 
 def _side(tree: Any, values: Mapping[str, Any]) -> Any:
-    """The value on one side of a comparison; that of a comparison inside it, where it is the only one possible."""
+    """Return the value on one side of a comparison. A boolean expression there has a value if only one is possible."""
     if is_a(tree, ast.NullTest, ast.BoolExpr, ast.BooleanTest):
         found = truths(tree, values)
         return next(iter(found)) if len(found) == 1 else Known.ANY if None in found else Known.SOME
@@ -170,7 +170,7 @@ def _pair(name: str, left: Any, right: Any) -> Truths:
     return frozenset({bool(_OF_PYTHON[name](left, right))})
 
 
-def _value(tree: Any, values: Mapping[str, Any]) -> Any:  # noqa: PLR0911 - one kind of expression a return
+def _value(tree: Any, values: Mapping[str, Any]) -> Any:  # noqa: PLR0911 - one return per kind of expression
     if is_a(tree, ast.ColumnRef):
         name = columns_in(tree)
         return values.get(name[0], Known.ANY) if name else Known.ANY
@@ -206,7 +206,10 @@ def _counted(tree: Any, values: Mapping[str, Any]) -> Any:
 
 
 def outcomes(tree: Any, columns: Mapping[str, Iterable[Any]]) -> list[Truths]:
-    """What a check can be for each combination of what its columns may hold; one more of anything where too many."""
+    """Return the possible results of a check for each combination of the values that its columns may hold.
+
+    With more than 512 combinations, the only element says that any result is possible.
+    """
     names = list(columns)
     choices = [list(columns[name]) for name in names]
     size = 1

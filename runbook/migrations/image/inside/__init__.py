@@ -1,5 +1,5 @@
-"""What runs inside an application's image, on any Python from 3.8 on.
+"""Modules that run inside an application's image, on Python 3.8 or later.
 
-`script.py` imports these modules. They use the standard library, Alembic 1.4 or later and SQLAlchemy 1.4 or later,
-and nothing else of this project.
+`script.py` imports them. They use only the standard library, Alembic 1.4 or later, SQLAlchemy 1.4 or later, and each
+other.
 """

@@ -12,7 +12,7 @@ from typing import Any, Iterable, Iterator  # noqa: UP035 - Python 3.8 cannot su
 
 from runbook.migrations.image.inside.written_sql import sql_in
 
-# Names that mean that a migration looks at the database, or does less when it only writes SQL.
+# Names that show that a migration reads the database, or does less when it only writes SQL.
 READS_DATABASE = {"get_bind", "create_engine", "Session", "sessionmaker", "inspect", "scoped_session"}
 DIFFERS_OFFLINE = {"is_offline_mode", "as_sql"}
 LOG_METHODS = {"debug", "info", "warning", "warn", "error", "critical", "log"}
@@ -20,10 +20,10 @@ LOGGERS = {"log", "logger", "logging", "LOG", "LOGGER", "warnings", "_log", "_lo
 
 
 def shape_of_function(module: ModuleType, name: str) -> dict[str, Any]:
-    """Describe a function of a revision's module: its shape, the operations it calls, and what it leans on.
+    """Describe a function of a revision's module: its shape, the operations it calls, and what it depends on.
 
-    A shape is `missing`, `empty` (nothing but `pass`, words or `return`), `raises` (whatever happens), `real`,
-    `conditional` (does nothing or raises in some case), or `unknown` when there is no source to read.
+    The shape is `missing`, `empty` (only `pass`, strings or `return`), `raises` (always), `real`, `conditional` (does
+    nothing or raises in some cases), or `unknown` if there is no source to read.
     """
     function = getattr(module, name, None)
     if function is None:
@@ -43,7 +43,7 @@ def shape_of_function(module: ModuleType, name: str) -> dict[str, Any]:
 
 
 def described(shape: str, code: Iterable[ast.AST] = ()) -> dict[str, Any]:
-    """Put a shape beside what else can be told of a function and of those that it calls."""
+    """Return a shape together with the facts read from `code`: a function and those that it calls."""
     nodes = [part for top in code for part in ast.walk(top)]
     names = {part.id for part in nodes if isinstance(part, ast.Name)}
     names |= {part.attr for part in nodes if isinstance(part, ast.Attribute)}
@@ -58,7 +58,7 @@ def described(shape: str, code: Iterable[ast.AST] = ()) -> dict[str, Any]:
 
 
 def shape_of(function: ast.FunctionDef | ast.AsyncFunctionDef, tree: ast.Module) -> dict[str, Any]:
-    """Describe a function by its syntax tree, and by that of the file in which it stands."""
+    """Describe a function, given its syntax tree and that of its file."""
     body = function.body
     if not _acts(body):
         shape = "empty" if not _may_raise(body) else "raises" if _raises(body) else "conditional"
@@ -73,10 +73,10 @@ def shape_of(function: ast.FunctionDef | ast.AsyncFunctionDef, tree: ast.Module)
 
 
 def _called(function: ast.AST, tree: ast.Module) -> list[ast.AST]:
-    """Return a function with those of the same file that it leads to."""
+    """Return a function and the functions of the same file that it calls, directly or indirectly."""
     others = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     found = [function]
-    for node in found:  # grows while it is walked
+    for node in found:  # grows during the loop
         for part in ast.walk(node):
             other = others.get(part.id) if isinstance(part, ast.Name) else None
             if other is not None and other not in found:
@@ -85,7 +85,7 @@ def _called(function: ast.AST, tree: ast.Module) -> list[ast.AST]:
 
 
 def _is_inert(statement: ast.stmt) -> bool:
-    """Tell whether a statement changes nothing by its nature: `pass`, a text, `...`, an import, a line of log."""
+    """Return whether a statement cannot change anything: `pass`, a string, `...`, an import, a log call."""
     if isinstance(statement, (ast.Pass, ast.Import, ast.ImportFrom, ast.Global, ast.FunctionDef, ast.ClassDef)):
         return True
     if isinstance(statement, ast.Return):
@@ -109,7 +109,7 @@ def _logs(value: ast.expr) -> bool:
 
 
 def _blocks(statement: ast.stmt) -> list[list[ast.stmt]]:
-    """Return the blocks inside a statement, handlers of exceptions among them."""
+    """Return the blocks inside a statement, exception handlers included."""
     blocks = [getattr(statement, name, []) for name in ("body", "orelse", "finalbody")]
     blocks += [handler.body for handler in getattr(statement, "handlers", [])]
     return [block for block in blocks if block]
@@ -132,19 +132,19 @@ def _constant(test: ast.expr) -> bool | None:
 
 
 def _taken(statement: ast.stmt) -> list[list[ast.stmt]]:
-    """Return the blocks that a statement may run: of `if False:` only the other one."""
+    """Return the blocks that a statement may run. For `if False:` that is only the `else` block."""
     if isinstance(statement, (ast.If, ast.While)) and _constant(statement.test) is not None:
         return [statement.body if _constant(statement.test) else statement.orelse]
     return _blocks(statement)
 
 
 def _sides(statement: ast.If) -> list[list[ast.stmt]]:
-    """Return the blocks of which one is run: of `if False:` only the other one."""
+    """Return the blocks of which exactly one runs. For `if False:` that is only the `else` block."""
     return [statement.body, statement.orelse] if _constant(statement.test) is None else _taken(statement)
 
 
 def _acts(body: Iterable[ast.stmt]) -> bool:
-    """Tell whether a block does anything in any case."""
+    """Return whether a block does something in at least one case."""
     for statement in _reached(body):
         if isinstance(statement, (ast.Raise, ast.Assert)) or _is_inert(statement):
             continue
@@ -154,7 +154,7 @@ def _acts(body: Iterable[ast.stmt]) -> bool:
 
 
 def _surely_acts(body: Iterable[ast.stmt]) -> bool:
-    """Tell whether a block does something in every case, before it is left."""
+    """Return whether a block does something in every case, before it exits."""
     for statement in _reached(body):
         if isinstance(statement, (ast.Raise, ast.Assert)) or _is_inert(statement):
             continue
@@ -177,7 +177,7 @@ def _leaves(body: list[ast.stmt]) -> bool:
 
 
 def _raises(body: Iterable[ast.stmt]) -> bool:
-    """Tell whether a block raises whatever happens."""
+    """Return whether a block raises in every case."""
     for statement in _reached(body):
         if isinstance(statement, ast.Raise):
             return True
@@ -202,13 +202,13 @@ def _raises_inside(statement: ast.stmt) -> bool:
 
 
 def swallows(path: str, line: int) -> bool:
-    """Tell whether a line of a file stands where an error is caught, and not always raised again."""
+    """Return whether an error raised on a line of a file is caught and not always re-raised."""
     return any(first <= line <= last for first, last in _caught_lines(path))
 
 
 @functools.lru_cache(maxsize=None)  # noqa: UP033 - Python 3.8 has no functools.cache
 def _caught_lines(path: str) -> list[tuple[int, int]]:
-    """Return the lines, from and to, whose errors are caught; of a file that cannot be read, all."""
+    """Return the (first, last) line ranges whose errors are caught. For an unreadable file, that is every line."""
     try:
         tree = ast.parse(Path(path).read_bytes())
     except (OSError, SyntaxError, ValueError):
@@ -217,11 +217,11 @@ def _caught_lines(path: str) -> list[tuple[int, int]]:
 
 
 def _caught(node: ast.AST, *, within: bool) -> Iterator[tuple[int, int]]:
-    """Yield the lines below `node` whose errors are caught; `within` tells whether its own are."""
+    """Yield the line ranges below `node` whose errors are caught. `within` says whether those of `node` itself are."""
     if within and isinstance(node, ast.stmt) and not _is_compound(node):
         yield node.lineno, node.end_lineno or node.lineno
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        within = False  # what is defined there does not run there
+        within = False  # a definition does not run its body
     body = getattr(node, "body", []) if _catches(node) else []
     for part in ast.iter_child_nodes(node):
         yield from _caught(part, within=within or part in body)
@@ -235,7 +235,7 @@ def _catches(node: ast.AST) -> bool:
 
 
 def _may_raise(body: Iterable[ast.stmt]) -> bool:
-    """Tell whether a block raises in some case by a statement of its own."""
+    """Return whether a block has a `raise` or `assert` that may run."""
     for statement in _reached(body):
         if isinstance(statement, (ast.Raise, ast.Assert)):
             return True

@@ -1,4 +1,4 @@
-"""Which revisions an image has, and which of them lie between two of them."""
+"""An image's revision graph, and the revisions between two of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import stat
 import sys
 import warnings
 from pathlib import Path
-from typing import Any, Iterable, Mapping, Sequence  # noqa: UP035 - Python 3.8 wants these
+from typing import Any, Iterable, Mapping, Sequence  # noqa: UP035 - Python 3.8 needs these
 
 from runbook.migrations.image.inside.function_shapes import shape_of_function
 from runbook.migrations.image.inside.isolation import Fatal, ProbeError, reason
@@ -19,9 +19,10 @@ ALEMBIC_WARNS = re.compile(r"present more than once|is not present")
 
 
 def load_alembic() -> tuple[Any, Any, Any]:
-    """Import Alembic as the shell's `alembic` does: CommandLine, Config, ScriptDirectory. Raises Fatal when it cannot.
+    """Import Alembic and return CommandLine, Config and ScriptDirectory. Raises Fatal when the import fails.
 
-    It does not search the working directory before its libraries, and a folder of migrations is often called `alembic`.
+    Like the `alembic` command, the import ignores the working directory, where the migrations folder is often called
+    `alembic` too.
     """
     here = [place for place in sys.path if place in ("", str(Path.cwd()))]
     sys.path[:] = [place for place in sys.path if place not in here]
@@ -34,9 +35,9 @@ def load_alembic() -> tuple[Any, Any, Any]:
 
 
 def open_project(path: str, section: str, places: Sequence[str] | None = None) -> tuple[Any, Any]:
-    """Return Alembic's Config and ScriptDirectory, as `alembic -c PATH` has them. Raises Fatal when there is none.
+    """Return Alembic's Config and ScriptDirectory, as `alembic -c PATH` builds them. Raises Fatal when that fails.
 
-    `places` are the folders of the revisions, where they are known better than by the configuration.
+    `places` overrides the configured revision folders.
     """
     command_line, config_of, script_directory = load_alembic()
     sys.path.insert(0, str(Path.cwd()))
@@ -48,13 +49,13 @@ def open_project(path: str, section: str, places: Sequence[str] | None = None) -
         more = {"toml_file": files[1]} if len(files) > 1 else {}
         config = config_of(files[0], ini_section=section, **more)
         beside = Path(files[0]).parent
-        # Without an ini file Alembic does not answer for its options, but refuses.
+        # Ask for an option only with an ini file: without one, Alembic raises.
         if (
             present == [files[0]]
             and config.get_main_option("script_location") is None
             and (beside / "env.py").is_file()
         ):
-            # Flask-Migrate's file does not say where the scripts lie: beside it.
+            # Flask-Migrate's ini file does not name the script folder: it is the ini file's folder.
             config.set_main_option("script_location", str(beside))
         scripts = script_directory.from_config(config)
     except Exception as error:
@@ -65,7 +66,7 @@ def open_project(path: str, section: str, places: Sequence[str] | None = None) -
 
 
 def _files(path: str, command_line: Any) -> tuple[str, ...]:
-    """Return the files that `alembic -c PATH` reads: the ini file and, from Alembic 1.16 on, a pyproject.toml."""
+    """Return the files that `alembic -c PATH` reads: the ini file and, since Alembic 1.16, a pyproject.toml."""
     if hasattr(command_line, "_inis_from_config"):
         toml, ini = command_line()._inis_from_config(argparse.Namespace(config=[path]))  # noqa: SLF001 - no public way
         return str(ini), str(toml)
@@ -77,7 +78,7 @@ def _files(path: str, command_line: Any) -> tuple[str, ...]:
 
 
 def _readable(path: str) -> bool:
-    """Tell whether a file or folder is there. Raises Fatal when it may not be read, which Alembic takes for empty."""
+    """Return whether a file or folder exists. Raises Fatal when it is unreadable, which Alembic treats as empty."""
     try:
         status = Path(path).stat()
     except PermissionError as error:
@@ -90,7 +91,7 @@ def _readable(path: str) -> bool:
 
 
 def named_after(config: Any, scripts: Any) -> dict[str, list[str] | None]:
-    """Return the folders of revisions that an env.py which has run set for itself, and in the configuration."""
+    """Return the revision folders after env.py has run: those set on `scripts`, and those in the configuration."""
     from alembic.script import ScriptDirectory  # noqa: PLC0415 - only images have it
 
     plain = scripts.version_locations
@@ -99,7 +100,7 @@ def named_after(config: Any, scripts: Any) -> dict[str, list[str] | None]:
 
 
 def names_places(scripts: Any) -> bool:
-    """Tell whether env.py mentions the folders of revisions; True as well when it cannot be read."""
+    """Return whether env.py mentions `version_locations`, or cannot be read."""
     try:
         return "version_locations" in Path(scripts.dir, "env.py").read_text(errors="replace")
     except OSError:
@@ -107,7 +108,7 @@ def names_places(scripts: Any) -> bool:
 
 
 def versions() -> dict[str, str]:
-    """Name the versions on which every other answer depends."""
+    """Return the versions of Python, Alembic and SQLAlchemy."""
     import alembic  # noqa: PLC0415 - only images have it
     import sqlalchemy  # type: ignore[import-not-found]  # noqa: PLC0415 - the same
 
@@ -119,8 +120,8 @@ def versions() -> dict[str, str]:
 
 
 def read_graph(scripts: Any) -> dict[str, Any]:
-    """Describe every revision, newest first. Raises ProbeError when Alembic cannot make a graph of them."""
-    for folder in scripts._version_locations:  # noqa: SLF001 - Alembic passes over one that it may not read
+    """Describe every revision, newest first. Raises ProbeError when Alembic cannot build the graph."""
+    for folder in scripts._version_locations:  # noqa: SLF001 - Alembic silently skips an unreadable folder
         _readable(str(folder))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -129,7 +130,7 @@ def read_graph(scripts: Any) -> dict[str, Any]:
             heads, bases = sorted(scripts.get_heads()), sorted(scripts.get_bases())
         except Exception as error:
             raise ProbeError("; ".join([*_warned(caught), reason(error)])) from error
-    if warned := _warned(caught):  # Alembic goes on with either of two files that define one revision
+    if warned := _warned(caught):  # if two files define one revision, Alembic only warns and uses either
         raise ProbeError("; ".join(warned))
     return {"heads": heads, "bases": bases, "revisions": revisions}
 
@@ -143,7 +144,7 @@ def _described(script: Any) -> dict[str, Any]:
     return {
         "revision": script.revision,
         "down": _names(script.down_revision),
-        # As the file names them: branch labels and shortened ids stay out of what counts.
+        # Resolved to revision IDs, because a file may use branch labels and shortened IDs.
         "depends_on": _names(getattr(script, "_resolved_dependencies", script.dependencies)),
         "labels": sorted(_names(script.branch_labels)),
         "title": (script.doc or "").strip().split("\n")[0][:200],
@@ -158,15 +159,15 @@ def _names(value: Any) -> list[str]:
 
 
 def builds_upon(revisions: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
-    """Return each revision, in the order given, with those that must be there before it."""
+    """Return for each revision, in the given order, the revisions that must precede it."""
     return {item["revision"]: [*item["down"], *item["depends_on"]] for item in revisions}
 
 
 def between(upon: Mapping[str, Sequence[str]], lower: str, upper: str) -> list[str]:
-    """Return what must be undone to come from `upper` back to `lower` (or `base`), in the order of `upon`.
+    """Return the revisions to undo on the way from `upper` down to `lower` (or `base`), in the order of `upon`.
 
-    That is everything that `upper` builds upon or depends on, and `lower` does not. Raises ProbeError when `upon` lacks
-    one of them, or `upper` does not build upon `lower`.
+    They are `upper` and its ancestors, without `lower` and its ancestors. Raises ProbeError when `upon` lacks one of
+    the two, or when `lower` is not an ancestor of `upper`.
     """
     for name in (lower, upper):
         if name not in upon and not (name == "base" and name == lower):
@@ -178,7 +179,7 @@ def between(upon: Mapping[str, Sequence[str]], lower: str, upper: str) -> list[s
 
 
 def with_ancestors(revision: str, upon: Mapping[str, Sequence[str]]) -> set[str]:
-    """Return a revision with all that must be there before it."""
+    """Return a revision and all its ancestors."""
     found: set[str] = set()
     pending = [revision] if revision in upon else []
     while pending:

@@ -1,7 +1,7 @@
-"""Asks each question in a process of its own, so that the code of an image can spoil the answer to that one only.
+"""One process per question, so that an image's code can break only the answer to that question.
 
-What the code prints there is never taken for an answer. Whether it hangs, exits, forks or is killed, the next question
-is asked, and what happened is said in one line.
+The code's output is never mistaken for an answer. If the code hangs, exits, forks or is killed, the next question is
+asked anyway, and one line says what happened.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ _PIECE = 65536  # bytes
 
 
 class ProbeError(Exception):
-    """A reason in plain words; it is shown without the name of an exception."""
+    """A reason in plain words, shown without the exception's name."""
 
 
 class Fatal(ProbeError):
-    """A reason for which no other question can be answered either."""
+    """A reason why no other question can be answered either."""
 
 
 def ask(question: Callable[[], Any], seconds: float) -> dict[str, Any]:
     """Return {"answer": …}, or {"why": …} with the reason why there is none.
 
-    With it, "fatal" tells whether it is a Fatal, and "read_only" whether a file could not be written.
+    With a raised exception, "fatal" says whether it is a Fatal, and "read_only" whether the file system was read-only.
     """
     answers, answers_end = os.pipe()
     words, words_end = os.pipe()
@@ -54,7 +54,7 @@ def ask(question: Callable[[], Any], seconds: float) -> dict[str, Any]:
 
 
 def _answer(question: Callable[[], Any], answers: int, words: int) -> None:
-    """Answer in the child process; never returns."""
+    """Answer in the child process. Never returns."""
     try:
         os.setsid()
         myself = os.getpid()
@@ -63,9 +63,9 @@ def _answer(question: Callable[[], Any], answers: int, words: int) -> None:
             os.dup2(source, place)
         try:
             found: dict[str, Any] = {"answer": question()}
-        except BaseException as error:  # noqa: BLE001 - SystemExit too: it is what migrations may do
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: migrations may raise it
             found = {"why": reason(error), "fatal": isinstance(error, Fatal), "read_only": met_read_only(error)}
-        if os.getpid() != myself:  # code of the image forked, and this is its copy of us
+        if os.getpid() != myself:  # the image's code forked, and this is the copy
             os._exit(0)
         text = json.dumps(found).encode()
         while text:
@@ -92,7 +92,7 @@ def _listen(child: int, answers: int, words: int, until: float, seconds: float) 
                 answer += piece
             else:
                 printed = (printed + piece)[-LAST_WORDS:]
-        # A process that the child started may hold the pipes open after its end; the child wrote all before.
+        # After the child ends, a process that it started may hold the pipes open. The child has written everything.
         if not ready and status is not None:
             break
         status = _ended(child) if status is None else status
@@ -112,8 +112,8 @@ def _ended(child: int) -> int | None:
 
 
 def _stop(child: int, status: int | None) -> int:
-    """Return how the process ended, or kill it if it has not; kill in any case what it started."""
-    patience = time.monotonic() + 0.2  # seconds: one that has answered ends by itself
+    """Return the process's exit status. Kill it if it is still running, and always kill what it started."""
+    patience = time.monotonic() + 0.2  # seconds for a process that has answered to exit
     while status is None and time.monotonic() < patience:
         time.sleep(0.002)
         status = _ended(child)
@@ -139,7 +139,7 @@ def _last_line(printed: bytes) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Say in one line what went wrong, and where in the image's own code."""
+    """Return in one line what went wrong, and where in the image's code."""
     words = " ".join(str(error).split())[:LONGEST_REASON]
     if isinstance(error, ProbeError):
         return words
@@ -151,7 +151,7 @@ def reason(error: BaseException) -> str:
 
 
 def met_read_only(error: BaseException) -> bool:
-    """Tell whether an error, or one that led to it, is of a file system that cannot be written."""
+    """Return whether an error, or one that caused it, comes from a read-only file system (EROFS)."""
     visited: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in visited:
@@ -163,14 +163,14 @@ def met_read_only(error: BaseException) -> bool:
 
 
 def _unreadable(error: BaseException) -> str:
-    """Say which folder of a module that was not found may not be read: Python takes it for empty."""
+    """Return which unreadable folder may hide a module that was not found. Python treats such a folder as empty."""
     if not isinstance(error, ImportError) or not error.name:
         return ""
     for place in sys.path:
         folder = Path(place or ".")
         for part in ("", *error.name.split(".")):
             folder = folder / part
-            if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112 - False, whatever it is
+            if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112 - never raises
                 return f": the image's user {os.getuid()} may not read the folder {folder}"
     return ""
 
@@ -186,13 +186,13 @@ def _where(error: BaseException) -> str:
 
 
 def place(path: str, line: int) -> str:
-    """Name a place in the image's own code."""
+    """Return a file and line in the image's code, in words."""
     inside = os.path.relpath(path) if path.startswith(f"{Path.cwd()}{os.sep}") else path
     return f" ({inside}, line {line})"
 
 
 def send(marker: str, found: dict[str, Any]) -> None:
-    """Print the report on a line of its own that begins with the caller's marker."""
+    """Print the report on one line that begins with the caller's marker."""
     line = f"\n{marker} {json.dumps(found)}\n"
     sys.stdout.write(line)
     sys.stdout.flush()

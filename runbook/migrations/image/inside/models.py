@@ -1,4 +1,4 @@
-"""The tables and columns that an image's code maps, as its env.py passes them to Alembic."""
+"""The tables and columns that an image's code maps, taken from what env.py passes to Alembic."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runbook.migrations.image.inside.offline import Offline
 
 
 def read_models(offline: Offline) -> dict[str, Any]:
-    """Describe every table that env.py passes to Alembic. Raises ProbeError when it passes none."""
+    """Describe every table that env.py passes to Alembic, and any problems. Raises ProbeError when it passes none."""
     problems = []
     try:
         offline.run(None, None, lambda _revision: [])
@@ -68,13 +68,13 @@ def _foreign_key(key: Any) -> dict[str, Any]:
 
 
 def _rule(given: Any) -> str:
-    """The rule that a key declares, in PostgreSQL's words; one with columns (`SET NULL (a)`) without them."""
+    """Return the rule that a key declares, in PostgreSQL's words, without a column list (`SET NULL (a)`)."""
     words = " ".join(str(given or "").upper().partition("(")[0].split())
     return words if words in RULES else RULES[0]
 
 
 def _uniques(table: Any) -> list[dict[str, Any]]:
-    """The unique constraints, and the unique indexes of plain columns on all rows."""
+    """Return the unique constraints, and the unique indexes on plain columns without WHERE."""
     found = [each for each in table.constraints if type(each).__name__ == "UniqueConstraint"]
     for index in table.indexes:
         plain = all(getattr(each, "table", None) is table for each in index.expressions)
@@ -89,7 +89,7 @@ def _plain(name: Any) -> str | None:
 
 
 def _join(first: dict[str, Any], found: dict[str, Any]) -> None:
-    """Add the columns of a second mapping; a flag of a column in both is set only if both set it."""
+    """Merge a second mapping into the first. A flag of a column in both is set only if both mappings set it."""
     first["foreign_keys"] += found["foreign_keys"]
     first["uniques"] += found["uniques"]
     first["partitioned"] = first["partitioned"] or found["partitioned"]
@@ -124,7 +124,7 @@ def _column(table: Any, column: Any, problems: list[str]) -> dict[str, Any]:
 
 
 def _labels(kind: Any) -> list[str] | None:
-    """The labels of an enum, also of one that a type of the application wraps; None for any other type."""
+    """Return the labels of an enum, also if a type of the application wraps it, or None for any other type."""
     for each in (kind, getattr(kind, "impl", None)):
         labels = getattr(each, "enums", None)
         if isinstance(labels, (list, tuple)) and labels and all(isinstance(label, str) for label in labels):
@@ -133,6 +133,6 @@ def _labels(kind: Any) -> list[str] | None:
 
 
 def _numbered(table: Any, column: Any) -> bool:
-    """Tell whether SQLAlchemy makes it a SERIAL column, which PostgreSQL fills."""
+    """Return whether SQLAlchemy creates the column as SERIAL, which PostgreSQL fills."""
     numbered: Any = getattr(table, "_autoincrement_column", None)
     return bool(numbered is column and numbered.default is None)

@@ -1,4 +1,4 @@
-"""Runs a project's env.py in Alembic's offline mode, without a database, and keeps the SQL that it writes."""
+"""Runs of a project's env.py in Alembic's offline mode, without a database, to capture its SQL."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ LONGEST_SQL = 2 * 1024 * 1024  # characters
 
 
 class Text(io.StringIO):
-    """What Alembic writes, up to a limit."""
+    """The SQL that Alembic writes, up to a limit."""
 
     def write(self, text: str) -> int:
-        """Keep `text`. Raises ProbeError when that becomes too much."""
+        """Add `text`. Raises ProbeError when the total exceeds the limit."""
         if self.tell() + len(text) > LONGEST_SQL:
             raise ProbeError(f"the SQL is longer than {LONGEST_SQL >> 20} Mi characters")
         return super().write(text)
 
 
 class Offline:
-    """One run of env.py: the SQL that was written, in all and by revision, and the metadata that was passed."""
+    """One run of env.py: the SQL that it wrote, in total and by revision, and the metadata that it passed."""
 
     def __init__(self, config: Any, scripts: Any, dialect: str) -> None:
         self.config = config
@@ -41,7 +41,7 @@ class Offline:
         self.watch = Watch()
 
     def run(self, start: str | None, destination: str | None, steps: Callable[[Any], list[Any]]) -> None:
-        """Run env.py; `steps` chooses the migrations, given the revision that it starts from."""
+        """Run env.py. `steps` returns the migrations to run, given the revision to start from."""
         from alembic.runtime.environment import EnvironmentContext  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
 
         def choose(revision: Any, context: Any) -> list[Any]:
@@ -60,13 +60,13 @@ class Offline:
         def configure_without_database(*_connection: Any, **options: Any) -> Any:
             self.configured += 1
             self._take(options.get("target_metadata"))
-            # Only the dialect of the URL counts when SQL is written, and a placeholder has none.
+            # Offline, Alembic uses only the URL's dialect, and a placeholder URL has none.
             for name in ("connection", "url", "dialect_name", "output_buffer"):
                 options.pop(name, None)
             options.setdefault("literal_binds", True)
             return configure(dialect_name=self.dialect, output_buffer=self.text, **options)
 
-        # On the instance: that is where Alembic's module `context` looks, in every version.
+        # On the instance, because every version of Alembic's `context` module looks there.
         environment.configure = configure_without_database
         offline_mode = environment.is_offline_mode
 
@@ -83,7 +83,7 @@ class Offline:
             self._take(getattr(module, "target_metadata", None))
 
     def _env_py(self) -> Any:
-        """Run env.py as Alembic does, and return the module that it is."""
+        """Run env.py as Alembic does, and return its module."""
         from alembic import util  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
 
         return util.load_python_file(self.scripts.dir, "env.py")
@@ -94,7 +94,7 @@ class Offline:
             self.metadata += [item for item in (metadata if several else [metadata]) if item not in self.metadata]
 
     def take_from_traceback(self, error: BaseException) -> bool:
-        """Take `target_metadata` from the env.py that raised `error`, and tell whether there was one."""
+        """Take `target_metadata` from the env.py that raised `error`. Return whether there is any metadata."""
         trace: TracebackType | None = error.__traceback__
         while trace is not None and not self.metadata:
             if trace.tb_frame.f_globals.get("__name__") == "env_py":
@@ -103,7 +103,7 @@ class Offline:
         return bool(self.metadata)
 
     def _kept(self, revision: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)  # Alembic prints its name
+        @functools.wraps(function)  # Alembic prints the function's name
         def running_revision(*arguments: Any, **options: Any) -> Any:
             begins = self.text.tell()
             with self.watch.running(revision):
@@ -115,7 +115,7 @@ class Offline:
 
 
 def doubts(offline: Offline) -> list[str]:
-    """Say, revision by revision, why the SQL of a run may not be all that its migrations do."""
+    """Return, by revision, why the SQL of a run may not be everything that its migrations do."""
     watch = offline.watch
     found = [f"{revision} depends on the database: {what}" for revision, what in watch.questions.items()]
     if watch.maybe_existing and re.search(r"\bALTER\s+TYPE\b", offline.text.getvalue(), re.IGNORECASE):
@@ -124,14 +124,14 @@ def doubts(offline: Offline) -> list[str]:
 
 
 def sql_of(offline: Offline, start: str | None, destination: str, *, up: bool) -> tuple[str, dict[str, str]]:
-    """Return the SQL of a range, and of each of its revisions. Raises ProbeError when it isn't all of it.
+    """Return the SQL of a range, and the SQL of each of its revisions. Raises ProbeError when it is incomplete.
 
-    `doubts` tells what it may lack. The first is as Alembic prints it, with the statements on its own table
-    `alembic_version`.
+    The SQL of the range is as Alembic prints it, including the statements on `alembic_version`. `doubts` says what may
+    be missing.
     """
 
     def steps(revision: Any) -> list[Any]:
-        revisions = offline.scripts._upgrade_revs if up else offline.scripts._downgrade_revs  # noqa: SLF001 - `alembic upgrade` is made of it
+        revisions = offline.scripts._upgrade_revs if up else offline.scripts._downgrade_revs  # noqa: SLF001 - `alembic upgrade` uses them
         return list(revisions(destination, revision))
 
     offline.run(start, destination, steps)

@@ -1,7 +1,7 @@
-"""A stand-in for the database connection, which notes whatever a migration asks of the database.
+"""A stand-in for the database connection that notes every question that a migration asks the database.
 
-Without a database Alembic writes SQL. That SQL is all that a migration does only if it asked nothing (neither the
-connection nor whether there is one) and caught no error that a database could have raised.
+Without a database, Alembic writes SQL. That SQL is everything that the migration does only if the migration asked
+nothing (neither the connection, nor whether there is one) and caught no error that a database could raise.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import sys
 import sysconfig
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Iterator  # noqa: UP035 - Python 3.8 wants these
+from typing import Any, Iterator  # noqa: UP035 - Python 3.8 needs these
 
 from runbook.migrations.image.inside.function_shapes import swallows
 from runbook.migrations.image.inside.isolation import place
 
 _ASKS = re.compile(r"\s*(SELECT|WITH|SHOW|TABLE|VALUES|EXPLAIN)\b|.*\bRETURNING\b", re.IGNORECASE | re.DOTALL)
-# What SQLAlchemy itself looks at when it only writes, and what no database changes.
+# The attributes that SQLAlchemy reads when it only writes SQL, and those that are the same for every database.
 _WRITING = {"dialect", "execute", "engine", "name", "schema_for_object", "execution_options", "__class__"}
 _SAME_EVERYWHERE = {"dialect", "execute", "engine", "name"}
-# Of a dialect: what it learns from a database, and what it asks one.
+# The attributes of a dialect that it learns from a database, or that ask one.
 _LEARNT = re.compile(r"_?(has|get|do|is|on|load)_|_?connect|initialize|server_version|default_(schema|isolation)|_get_")
 _DRIVERS = {"sqlalchemy", "alembic", "psycopg", "psycopg2", "psycopg_pool", "asyncpg", "pg8000", "MySQLdb", "pymysql"}
 _STARTS = {
@@ -37,16 +37,16 @@ _STDLIB = sysconfig.get_path("stdlib")
 
 
 class Watch:
-    """What the migrations of one run of env.py asked; `current` is the revision that runs now."""
+    """The questions that the migrations of one run of env.py asked. `current` is the revision that is running."""
 
     def __init__(self) -> None:
-        self.questions: dict[str, str] = {}  # by revision, the first of each
+        self.questions: dict[str, str] = {}  # the first question of each revision
         self.current = ""
-        self.maybe_existing: list[str] = []  # types that are made or dropped only if they are not there, or are
+        self.maybe_existing: list[str] = []  # types that are created or dropped with checkfirst
         self._hooked = False
 
     def note(self, what: str, *, through_alembic: bool = False) -> None:
-        """Note a question, if a migration is what runs, and Alembic does not ask for itself."""
+        """Note a question, if a migration is running and Alembic is not the one that asks."""
         frame = _asker()
         while through_alembic and frame is not None and _top(frame) == "alembic":
             frame = frame.f_back
@@ -74,7 +74,7 @@ class Watch:
             self.current = ""
 
     def take_over(self, context: Any) -> None:
-        """Put stand-ins in the place of what a migration finds in Alembic's context, which only writes SQL."""
+        """Replace the connection and other members of Alembic's context, which only writes SQL, with stand-ins."""
         _register(self)
         stand_in = StandIn(self, context.connection)
         context.connection = context.impl.connection = stand_in
@@ -82,7 +82,7 @@ class Watch:
 
         def asked(name: str) -> Any:
             def read(owner: Any) -> Any:
-                if _top(sys._getframe(1)) != "alembic":  # noqa: SLF001 - there is no other way to know who asks
+                if _top(sys._getframe(1)) != "alembic":  # noqa: SLF001 - the only way to find the caller
                     if name == "dialect":
                         return WatchedDialect(watch, owner.__dict__[name])
                     watch.note("it asks whether Alembic only writes SQL")
@@ -110,10 +110,10 @@ class Watch:
         context.impl.static_output = written
 
     def _look_for_handlers(self) -> None:
-        """Note where an error of the database would be caught, and something else be done instead."""
+        """Note a place where the migration would catch a database error and do something else."""
         if not self.current:
             return
-        frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - there is no other way to know who asks
+        frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - the only way to find the caller
         while frame is not None and frame.f_code.co_name != "running_revision":
             if not _library(frame) and swallows(frame.f_code.co_filename, frame.f_lineno):
                 self._keep("it catches errors of the database", frame)
@@ -137,7 +137,7 @@ class Watch:
             self.note(_STARTS[event])
 
     def _watch_pools(self) -> None:
-        """Note connections of the application's own; those that are made in C are no event of Python's."""
+        """Note connections that the application opens itself. Those made in C raise no audit event."""
         try:
             from sqlalchemy.pool import Pool  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
 
@@ -162,7 +162,7 @@ class Watch:
 
 
 class StandIn:
-    """What `op.get_bind()` gives: it writes statements as they come, and notes everything else."""
+    """The result of `op.get_bind()`: it writes statements as they come, and notes everything else."""
 
     def __init__(self, watch: Watch, connection: Any) -> None:
         self.__dict__.update(_watch=watch, _connection=connection)
@@ -181,7 +181,7 @@ class StandIn:
         return getattr(self.__dict__["_connection"], name)
 
     def _noted(self, name: str) -> None:
-        direct = _top(sys._getframe(2)) != "sqlalchemy"  # noqa: SLF001 - there is no other way to know who asks
+        direct = _top(sys._getframe(2)) != "sqlalchemy"  # noqa: SLF001 - the only way to find the caller
         if name not in (_SAME_EVERYWHERE if direct else _WRITING):
             self.__dict__["_watch"].note(f"it asks the connection for {name}")
 
@@ -192,12 +192,12 @@ class StandIn:
     __enter__ = __iter__ = __call__ = __getitem__ = __contains__ = _special
 
     def __exit__(self, *_: object) -> None:
-        """Never reached."""
+        """Never called, because `__enter__` raises."""
 
     def execute(self, statement: Any, *arguments: Any, **options: Any) -> Any:
-        """Write a statement, and note if it is a question."""
+        """Write a statement, and note it if it is a question."""
         watch = self.__dict__["_watch"]
-        # Tables, types and the like are written as they are; only a question has no answer.
+        # DDL is never a question.
         ddl = getattr(statement, "__visit_name__", "").startswith(("create_", "drop_", "ddl"))
         words = type(statement).__name__ if ddl else str(statement)
         if getattr(statement, "is_select", False) or (not ddl and _ASKS.match(words)):
@@ -217,7 +217,7 @@ class StandIn:
 
 
 class NoResult:
-    """What a statement gives when it was only written: any look at it is a question."""
+    """The result of a statement that was only written. Reading it is a question."""
 
     def __init__(self, watch: Watch) -> None:
         self.__dict__["_watch"] = watch
@@ -229,16 +229,16 @@ class NoResult:
     __getattr__ = __iter__ = __next__ = __getitem__ = __len__ = __enter__ = _asked
 
     def __exit__(self, *_: object) -> None:
-        """Never reached."""
+        """Never called, because `__enter__` raises."""
 
     def __bool__(self) -> bool:
-        """Nothing came back."""
+        """Return False: there is no result."""
         self.__dict__["_watch"].note("it looks at the result of a statement")
         return False
 
 
 class WatchedDialect:
-    """A dialect, which knows of itself how SQL is written, and of the database nothing."""
+    """A dialect that notes questions about the database. It can write SQL without one."""
 
     def __init__(self, watch: Watch, dialect: Any) -> None:
         self.__dict__.update(_watch=watch, _dialect=dialect)
@@ -248,15 +248,15 @@ class WatchedDialect:
         return type(self.__dict__["_dialect"])
 
     def __getattr__(self, name: str) -> Any:
-        direct = _top(sys._getframe(1)) != "sqlalchemy"  # noqa: SLF001 - there is no other way to know who asks
+        direct = _top(sys._getframe(1)) != "sqlalchemy"  # noqa: SLF001 - the only way to find the caller
         if (direct and name not in ("name", "paramstyle", "identifier_preparer")) or _LEARNT.match(name):
             self.__dict__["_watch"].note(f"it asks the dialect for {name}")
         return getattr(self.__dict__["_dialect"], name)
 
 
 def _asker() -> FrameType | None:
-    """Return the frame that asks: the innermost one that is not SQLAlchemy's, Python's or ours."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - there is no other way to know who asks
+    """Return the frame that asks: the innermost one outside SQLAlchemy, the standard library and this project."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the only way to find the caller
     while frame is not None and (
         _top(frame) in ("sqlalchemy", "runbook") or frame.f_code.co_filename.startswith(_STDLIB)
     ):
@@ -282,10 +282,10 @@ def _library(frame: FrameType) -> bool:
 
 
 def _register(watch: Watch) -> None:
-    """Let `sqlalchemy.inspect` of a stand-in be a question too: it looks at the type alone."""
+    """Make `sqlalchemy.inspect` of a stand-in a question too: it looks only at the type."""
     from sqlalchemy import inspection  # type: ignore[import-not-found]  # noqa: PLC0415 - only images have it
 
     def inspect(_stand_in: Any) -> None:
         watch.note("it inspects the database")
 
-    inspection._registrars[StandIn] = inspect  # noqa: SLF001 - its own decorator allows no second time
+    inspection._registrars[StandIn] = inspect  # noqa: SLF001 - SQLAlchemy's decorator rejects a second registration

@@ -1,4 +1,4 @@
-"""What a project's env.py takes for granted around it: secrets that are mounted as files, and a Flask application."""
+"""The surroundings that a project's env.py expects: secrets mounted as files, and a Flask application."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PLACEHOLDER = "placeholder"
 
 
 def offer_secrets() -> None:
-    """Let whoever opens a secret that is mounted in production, and not here, read a placeholder."""
+    """Patch `open` so that a secret file that exists only in production reads as a placeholder."""
     genuine = io.open
 
     def opened(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
@@ -30,7 +30,7 @@ def offer_secrets() -> None:
 
 
 def application_of(folder: str) -> Any:
-    """The context of the Flask application that the env.py in `folder` asks for; one that does nothing without."""
+    """Return the context of the Flask application that the env.py in `folder` uses, or an empty context."""
     try:
         text = (Path(folder) / "env.py").read_text(encoding="utf-8")
     except OSError:

@@ -1,15 +1,15 @@
-"""All the SQL that a function of a migration can run, whatever the database answers it: read from its source.
+"""All the SQL that a migration's function can run, for any answer of the database, read from its source.
 
-It is known where it stands there as constants. What could run other SQL, or change rows without any, or leads to code
-of another file, is on none of these lists: then nothing is known.
+It is known only if the source has it as constants. The lists below name the calls that change no rows themselves. Any
+other call may run other SQL, change rows without SQL, or lead to code in another file: then the SQL is unknown.
 """
 
 from __future__ import annotations
 
 import ast
-from typing import Iterator, Sequence  # noqa: UP035 - Python 3.8 wants these
+from typing import Iterator, Sequence  # noqa: UP035 - Python 3.8 needs these
 
-#: Modules of Python's own whose functions run no SQL.
+#: Modules of the standard library whose functions run no SQL.
 _PLAIN = {
     "__future__", "collections", "datetime", "decimal", "enum", "itertools", "json", "logging", "math", "re", "string",
     "textwrap", "time", "typing", "uuid",
@@ -18,13 +18,13 @@ _BUILTINS = {
     "all", "any", "bool", "dict", "enumerate", "float", "int", "isinstance", "len", "list", "max", "min", "print",
     "range", "repr", "reversed", "set", "sorted", "str", "sum", "tuple", "zip",
 }  # fmt: skip
-#: Operations of Alembic that change the schema alone; a column that is dropped and made anew loses its values.
+#: Alembic operations that change only the schema. Dropping a column is not one: a column made again loses its values.
 _OPERATIONS = {
     "add_column", "alter_column", "batch_alter_table", "create_check_constraint", "create_exclude_constraint",
     "create_foreign_key", "create_index", "create_primary_key", "create_table", "create_table_comment",
     "create_unique_constraint", "drop_constraint", "drop_index", "drop_table_comment", "f", "get_bind", "get_context",
 }  # fmt: skip
-#: Methods of SQLAlchemy's inspectors, results and queries, of Python's own values, and of logs.
+#: Methods of SQLAlchemy's inspectors, results and queries, of Python's built-in values, and of loggers.
 _METHODS = {
     "get_check_constraints", "get_columns", "get_enums", "get_foreign_keys", "get_indexes", "get_pk_constraint",
     "get_schema_names", "get_table_names", "get_unique_constraints", "get_view_names", "has_index", "has_table",
@@ -36,15 +36,18 @@ _METHODS = {
     "autocommit_block", "create",
 }  # fmt: skip
 _RUNS = {"exec_driver_sql", "execute", "scalar", "scalars"}
-_LONGEST = 50_000  # characters, of one function
+_LONGEST = 50_000  # characters per function
 
 
 class _Unknown(Exception):
-    """The function may run SQL that does not stand in its source."""
+    """The function may run SQL that is not in its source."""
 
 
 def sql_in(functions: Sequence[ast.AST], tree: ast.Module) -> list[str] | None:
-    """Return the SQL in some functions of a file, each once; None if they may run other SQL. They lead to no others."""
+    """Return the SQL in the functions of one file, each statement once, or None if they may run other SQL.
+
+    `functions` must include every function of the file that they call.
+    """
     try:
         names = _imported(tree)
         names |= {node.name for node in functions if isinstance(node, ast.FunctionDef)}
@@ -55,7 +58,7 @@ def sql_in(functions: Sequence[ast.AST], tree: ast.Module) -> list[str] | None:
 
 
 def _imported(tree: ast.Module) -> set[str]:
-    """Return the names that stand for SQLAlchemy's and Python's own. Raises _Unknown when others are imported."""
+    """Return the names imported from SQLAlchemy and Python. Raises _Unknown when the file imports other modules."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
@@ -79,7 +82,7 @@ def _in_function(function: ast.AST, names: set[str]) -> Iterator[str]:
     called = {id(call.func) for call in calls}
     for node in ast.walk(function):
         if isinstance(node, ast.Attribute) and node.attr in _RUNS and id(node) not in called:
-            raise _Unknown  # kept for later, under whatever name
+            raise _Unknown  # the method may be called later, under another name
     for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
         if isinstance(call.func, ast.Attribute) and call.func.attr in _RUNS:
             yield from _run(call, call.func.attr)
@@ -88,7 +91,7 @@ def _in_function(function: ast.AST, names: set[str]) -> Iterator[str]:
 
 
 def _harmless(call: ast.Call, names: set[str]) -> bool:
-    """Tell whether a call runs nothing that changes rows by itself."""
+    """Return whether a call itself changes no rows."""
     function = call.func
     if isinstance(function, ast.Name):
         return function.id in names | _BUILTINS
@@ -100,21 +103,21 @@ def _harmless(call: ast.Call, names: set[str]) -> bool:
 
 
 def _root(node: ast.expr) -> str:
-    """Return the name with which a chain of attributes begins; empty where it begins otherwise."""
+    """Return the name at the start of an attribute chain, or an empty string if it starts with something else."""
     while isinstance(node, ast.Attribute):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""
 
 
 def _run(call: ast.Call, method: str) -> Iterator[str]:
-    """Yield the SQL that a call runs: none for a query, or for a look at a result. Raises _Unknown otherwise."""
+    """Yield the SQL that a call runs: nothing for a query or for reading a result. Raises _Unknown otherwise."""
     if not call.args:
         if call.keywords or method == "execute":
             raise _Unknown
         return
     statement = call.args[0]
     while isinstance(statement, ast.Call) and not _makes(statement, "text", "select"):
-        function = statement.func  # a method of the text or query, which keeps what it is
+        function = statement.func  # a method that returns the same text or query
         if not isinstance(function, ast.Attribute) or not isinstance(function.value, ast.Call):
             raise _Unknown
         statement = function.value

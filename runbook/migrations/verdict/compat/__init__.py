@@ -1,1 +1,1 @@
-"""Whether the target's code can live with each kind of change: tables, columns, constraints, rows and types."""
+"""Rules on whether the target's code can live with a change of tables, columns, constraints, rows or types."""

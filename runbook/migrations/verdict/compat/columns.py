@@ -1,7 +1,7 @@
-"""Judges a changed column for code that reads and writes the columns it maps, and leaves out all others.
+"""Rules for a changed column, for code that reads and writes its mapped columns and leaves out all others.
 
-Such code selects its mapped columns by name, so others do not disturb it; an INSERT that leaves a column out gets the
-column's default, or NULL (https://www.postgresql.org/docs/current/sql-insert.html), which NOT NULL refuses.
+The code selects its mapped columns by name, so other columns do not affect it. An INSERT that leaves out a column gets
+the column's default, or NULL (https://www.postgresql.org/docs/current/sql-insert.html), which NOT NULL refuses.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _FILLED = {Default.SURE, Default.IDENTITY, Default.IDENTITY_ALWAYS}
 
 
 def judge_columns(delta: SchemaDelta, table: Table, use: TableUse) -> Iterator[Finding]:
-    """Judge every column that the range touches in a table from before."""
+    """Judge every column that the range touches in a table that existed before."""
     for column in (*table.gone.values(), *table.columns.values()):
         for aspect, judged in _aspects(delta, table, column, use):
             thing = f"{table.name}.{column.origin or column.name}"
@@ -46,14 +46,14 @@ def _aspects(delta: SchemaDelta, table: Table, column: Column, use: TableUse) ->
 
 
 def _or_tried(judged: Judged, mapped: MappedColumn | None, use: TableUse) -> Judged:
-    """A doubt about a column that the code leaves out: what a copy takes once without it, it takes always."""
+    """Add a question to a doubt about a column that the code leaves out: one INSERT on a copy decides it for all."""
     if judged[0] is not REVIEW or mapped is not None or use.table is None:
         return judged
     return REVIEW, judged[1], Asks(use.table.name, schema=use.table.schema, copy=True)
 
 
 def weighed(judged: Judged, use: TableUse) -> Judged:
-    """A judgement made as if the table were used; it becomes `review` when nobody knows whether it is."""
+    """Return a judgment that assumes that the table is used, changed to `review` if that is unknown."""
     verdict, reason, *_ = judged
     return judged if verdict is ADDITIVE or not use.unknown else (REVIEW, f"{reason}; {use.unknown}")
 
@@ -62,7 +62,7 @@ def _mapped(use: TableUse, origin: str | None) -> MappedColumn | None:
     return use.table.by_name.get(origin) if use.table is not None and origin is not None else None
 
 
-def _added(delta: SchemaDelta, table: Table, column: Column, use: TableUse) -> Judged:  # noqa: PLR0911 - one rule a return
+def _added(delta: SchemaDelta, table: Table, column: Column, use: TableUse) -> Judged:  # noqa: PLR0911 - one return per rule
     mapped = _mapped(use, column.name)
     if mapped is not None:
         if column.default in {Default.IDENTITY_ALWAYS, Default.COMPUTED} and not mapped.server_default:
@@ -88,7 +88,7 @@ def _added(delta: SchemaDelta, table: Table, column: Column, use: TableUse) -> J
     return ADDITIVE, "code that does not know it does not select it, and the database fills it on INSERT"
 
 
-def _unreachable(table: Table, column: Column, use: TableUse) -> Judged:  # noqa: PLR0911 - one rule a return
+def _unreachable(table: Table, column: Column, use: TableUse) -> Judged:  # noqa: PLR0911 - one return per rule
     how = "dropped" if "dropped" in column.by else f"renamed to {column.name}"
     if use.table is not None and _mapped(use, column.origin) is None:
         if _mapped(use, column.name) is not None and "renamed" in column.by and "dropped" not in column.by:
@@ -108,7 +108,7 @@ def _unreachable(table: Table, column: Column, use: TableUse) -> Judged:  # noqa
     return BREAKING, f"it is {how}, and the target's code selects and inserts it by its old name"
 
 
-def _retyped(  # noqa: PLR0911 - one rule a return
+def _retyped(  # noqa: PLR0911 - one return per rule
     delta: SchemaDelta, table: Table, column: Column, mapped: MappedColumn | None, use: TableUse
 ) -> Judged:
     new = column.type
@@ -134,7 +134,7 @@ def _retyped(  # noqa: PLR0911 - one rule a return
 
 
 def _to_enum(labels: tuple[str, ...], new: SqlType, column: Column, mapped: MappedColumn, table: Table) -> Judged:
-    """Judge a column whose type is an enum that the range made, by the labels that the code knows."""
+    """Judge a column whose new type is an enum that the range made, by the labels that the code knows."""
     old = of_text(mapped.type)
     if mapped.labels is None:
         if old is not None and old.family is not None:
@@ -159,7 +159,7 @@ def _takes_null(mapped: MappedColumn | None, use: TableUse) -> Judged:
 
 
 def refuses_null(column: Column, mapped: MappedColumn | None, use: TableUse) -> Judged:
-    """Judge a column from before in which NULL is refused now, by NOT NULL or by a check."""
+    """Judge a column from before the range that now refuses NULL, by NOT NULL or by a check."""
     if use.table is not None and mapped is None:
         if column.default in _FILLED:
             return ADDITIVE, "the target's code leaves it out, and the database fills it"
@@ -173,7 +173,7 @@ def refuses_null(column: Column, mapped: MappedColumn | None, use: TableUse) -> 
     return BREAKING, "the target's code may leave it NULL and has no default for it, which is refused now"
 
 
-def _redefaulted(  # noqa: PLR0911 - one rule a return
+def _redefaulted(  # noqa: PLR0911 - one return per rule
     table: Table, column: Column, mapped: MappedColumn | None, use: TableUse
 ) -> Judged:
     default = column.default

@@ -1,6 +1,6 @@
-"""Judges the constraints that the range adds or drops, for what the target's code writes.
+"""Rules for the constraints that the range adds or drops, judged by what the target's code writes.
 
-https://www.postgresql.org/docs/current/ddl-constraints.html. NOT VALID spares the rows of before, never a new write.
+https://www.postgresql.org/docs/current/ddl-constraints.html. NOT VALID exempts existing rows, never a new write.
 """
 
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ _NUMBERED = {Default.IDENTITY, Default.IDENTITY_ALWAYS}
 
 
 def judge_constraints(table: Table, use: TableUse) -> Iterator[Finding]:
-    """Judge the constraints and indexes that the range adds to a table from before."""
+    """Judge the constraints and indexes that the range adds to a table that existed before."""
     for made in table.constraints:
         verdict, reason, *asks = weighed(_or_rows(_judged(made, use), made, table, use), use)
         yield found(made.statement, verdict, f"{table.name}: {made.name or made.kind}", reason, *asks)
 
 
 def _or_rows(judged: Judged, made: Constraint, table: Table, use: TableUse) -> Judged:
-    """What rows tell where it depends on what the code writes: they were written before the constraint was there."""
+    """Add a question about rows if the verdict depends on what the code writes. Old rows predate the constraint."""
     if judged[0] is not REVIEW or use.table is None or any(column.origin is None for column in made.columns):
         return judged
     changed = [effect.statement.node for effect in table.effects if effect.rows]
@@ -54,7 +54,10 @@ def _or_rows(judged: Judged, made: Constraint, table: Table, use: TableUse) -> J
 
 
 def _points_there(made: Constraint) -> str:
-    """That a foreign key of one column points to a row that is there, as SQL; empty where it cannot be written."""
+    """Return the SQL condition that a one-column foreign key references an existing row, or an empty string.
+
+    The string is empty for any other key.
+    """
     if made.parent is None or len(made.columns) != 1 or len(made.parent_columns) != 1:
         return ""
     column, above = quoted(made.columns[0].name), made.parent.name
@@ -63,7 +66,7 @@ def _points_there(made: Constraint) -> str:
 
 
 def _removes_repeated(node: Any, table: Table) -> bool:
-    """A DELETE of all rows, or of rows that are compared with others of the same table."""
+    """Return whether a statement deletes all rows, or rows that it compares with others of the same table."""
     if not is_a(node, ast.DeleteStmt):
         return False
     beside: list[Any] = [
@@ -137,7 +140,7 @@ def _same_each_time(column: Column) -> bool:
 
 
 def _check(made: Constraint, use: TableUse) -> Judged:
-    """Judge a check by what the target's code may write: NULL where it declares so, and some value elsewhere."""
+    """Judge a check by what the target's code may write: NULL if it declares the column nullable, otherwise a value."""
     columns = {column.name: list(_may_hold(column, use)) for column in made.columns}
     try:
         found = outcomes(made.check, columns)
@@ -161,7 +164,7 @@ _ANY = frozenset({True, False, None})
 
 
 def _may_hold(column: Column, use: TableUse) -> Iterator[Any]:
-    """What may be in a column of a row that the target's code writes."""
+    """Yield what a column may hold in a row that the target's code writes."""
     mapped = use.table.by_name.get(column.origin) if use.table is not None and column.origin is not None else None
     if column.origin is None:
         yield _by_itself(column)
@@ -175,7 +178,7 @@ def _may_hold(column: Column, use: TableUse) -> Iterator[Any]:
 
 
 def _by_itself(column: Column) -> Any:
-    """What a column gets that an INSERT leaves out."""
+    """Return what a column gets that an INSERT leaves out."""
     if column.default is Default.NONE:
         return None
     if column.default is Default.SURE:
@@ -198,7 +201,7 @@ def _foreign_key(made: Constraint, use: TableUse) -> Judged:
 
 
 def declared(made: Constraint, use: TableUse) -> ForeignKey | None:
-    """The foreign key of the code's own that has these columns and points to the same table."""
+    """Return the foreign key in the code's models with the same columns and the same referenced table, or None."""
     if use.table is None or made.parent is None or made.parent.origin is None:
         return None
     columns = [column.origin for column in made.columns]
@@ -216,12 +219,12 @@ _RULES = {"a": Rule.NO_ACTION, "r": Rule.RESTRICT, "c": Rule.CASCADE, "n": Rule.
 
 
 def _name_of(key: ForeignKey, table: Table) -> str:
-    """The name of a key that the code declares, or else the one that PostgreSQL gives it."""
+    """Return the declared name of a key, or else the name that PostgreSQL generates."""
     return key.name or "_".join([(table.origin or table.name).name, *key.columns, "fkey"])
 
 
 def dropped(effect: Effect, table: Table, use: TableUse) -> Judged:
-    """Judge a constraint from before that is dropped: no write is refused by that, but a foreign key may have acted."""
+    """Judge the drop of a constraint from before the range. It refuses no write, but a foreign key may have acted."""
     name = effect.constraint
     if use.table is None or use.table.foreign_keys is None:
         return REVIEW, f"whether {name} is a foreign key that deletes or empties rows is not known"
@@ -247,7 +250,7 @@ def dropped(effect: Effect, table: Table, use: TableUse) -> Judged:
 
 
 def judge_parents(table: Table, made: Constraint, child: TableUse, parent: TableUse) -> Iterator[Finding]:
-    """Judge a foreign key for what it keeps the target's code from doing to the rows that are pointed to."""
+    """Judge a foreign key by what it prevents the target's code from doing to referenced rows."""
     above = made.parent
     if above is None or above.new or parent.unused:
         return
@@ -258,14 +261,14 @@ def judge_parents(table: Table, made: Constraint, child: TableUse, parent: Table
 
 
 def _pointing(made: Constraint, table: Table, some: Verdict = REVIEW) -> Asks | None:
-    """The rows that point somewhere with this key."""
+    """Return the question about rows that reference something with this key, or None for a key of several columns."""
     if len(made.columns) != 1:
         return None
     return Asks(table.name.name, made.columns[0].name, table.name.schema, some=some)
 
 
 def _as_declared(made: Constraint, child: TableUse, table: Table) -> Judged | None:
-    """Judge a key that the code declares itself, by whether it still does what the code counts on."""
+    """Judge a key that the code itself declares: whether it still does what the code relies on."""
     key = declared(made, child)
     if key is None:
         return None
@@ -306,7 +309,7 @@ def _deleting(made: Constraint, child: TableUse, table: Table) -> Judged | None:
 
 
 def _updating(made: Constraint, table: Table, parent: TableUse) -> Judged | None:
-    """Primary keys are taken to stay as they are; other columns that are pointed to may be updated."""
+    """Judge updates of referenced columns. Primary keys are assumed never to change, other columns may be updated."""
     if not made.parent_columns or made.on_update == "c":
         return None
     if parent.table is not None and set(made.parent_columns) == set(parent.table.key):

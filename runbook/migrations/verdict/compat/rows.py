@@ -1,7 +1,7 @@
-"""Judges rows that the range itself adds or changes in a table from before.
+"""Rules for rows that the range itself adds or changes in a table that existed before.
 
-Constant rows are such as the failed release could have written while it ran: code that reads the table meets them all
-the same. https://www.postgresql.org/docs/current/dml.html
+The failed release could have written the same constant rows while it ran, so code that reads the table may meet them
+anyway. https://www.postgresql.org/docs/current/dml.html
 """
 
 from typing import Any
@@ -16,11 +16,11 @@ from runbook.migrations.verdict.expressions import changed_where_null, is_a
 from runbook.migrations.verdict.findings import ADDITIVE, BREAKING, REVIEW
 from runbook.migrations.verdict.schema_delta import Effect
 
-Given = list[tuple[str, Any]]  # names of columns, and the trees of their values
+Given = list[tuple[str, Any]]  # column names, and the trees of their values
 
 
-def changed_rows(effect: Effect, mapped: MappedTable) -> Judged:  # noqa: PLR0911 - one rule a return
-    """Judge an INSERT or UPDATE of a mapped table; whatever else changes rows is for a human."""
+def changed_rows(effect: Effect, mapped: MappedTable) -> Judged:  # noqa: PLR0911 - one return per rule
+    """Judge an INSERT or UPDATE of a mapped table. Any other change of rows is `review`."""
     node = effect.statement.node
     given = _inserted(node) if is_a(node, ast.InsertStmt) else _updated(node, mapped)
     if given is None:
@@ -50,14 +50,14 @@ def _default(tree: Any) -> bool:
 
 
 def _constant(tree: Any) -> bool:
-    """A constant, also as the parameter that stands for it in a statement's tree, or a default that is sure."""
+    """Return whether a tree is a constant, the parameter that replaces one in a cached tree, or a certain default."""
     while is_a(tree, ast.TypeCast):
         tree = tree.arg
     return is_a(tree, ast.A_Const, ast.ParamRef) or _default(tree) or never_null(tree)
 
 
 def _inserted(node: Any) -> Given | None:
-    """Every value that an INSERT gives to a named column; None where it reads them from somewhere."""
+    """Return the values that an INSERT gives to named columns, or None if it reads them from a query."""
     names, query, conflict = [each.name for each in node.cols or ()], node.selectStmt, node.onConflictClause
     if not names or query is None or (conflict and conflict.action is not OnConflictAction.ONCONFLICT_NOTHING):
         return None
@@ -70,7 +70,7 @@ def _inserted(node: Any) -> Given | None:
 
 
 def _updated(node: Any, mapped: MappedTable) -> Given | None:
-    """What an UPDATE sets, where each mapped column that it sets is NULL in every row that it changes."""
+    """Return what an UPDATE sets, or None if it may overwrite a value of a mapped column."""
     if not is_a(node, ast.UpdateStmt):
         return None
     empty = changed_where_null(node)
@@ -80,14 +80,17 @@ def _updated(node: Any, mapped: MappedTable) -> Given | None:
 
 
 def _strange(text: str, given: Given, mapped: MappedTable) -> str:
-    """A label that the code's enum lacks, in words; empty where there is none. The constants are in the text alone."""
+    """Return a reason if a row holds a label that the code's enum lacks, otherwise an empty string.
+
+    It parses `text` again, because a cached tree has parameters instead of the constants.
+    """
     labelled = {name: each.labels for name, each in mapped.by_name.items() if each.labels is not None}
     if not any(name in labelled for name, _ in given):
         return ""
     node: Any = parse_sql(text)[0].stmt
     for name, value in (_inserted(node) if is_a(node, ast.InsertStmt) else _updated(node, mapped)) or ():
         while is_a(value, ast.TypeCast):
-            value = value.arg  # noqa: PLW2901 - the constant within
+            value = value.arg  # noqa: PLW2901 - the constant inside
         told = is_a(value, ast.A_Const) and is_a(value.val, ast.String)
         if name in labelled and told and value.val.sval not in (labelled[name] or ()):
             return f"the target's code knows no {value.val.sval!r} in {name}, and fails when it reads the row"

@@ -1,4 +1,4 @@
-"""Judges each table that the range makes, drops, moves or changes, for the target's code."""
+"""Rules for each table that the range creates, drops, moves or changes, for the target's code."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from runbook.migrations.verdict.table_names import TableUse, named, use_of
 
 
 def judge_tables(delta: SchemaDelta, models: Models | None) -> Iterator[Finding]:
-    """Judge every table that the range touches, once, by what became of it."""
+    """Judge every table that the range touches, once, by its final state."""
     for table in delta.tables:
         if table.dropped is not None and table.new:
             continue
@@ -45,7 +45,7 @@ def _made(delta: SchemaDelta, table: Table, models: Models | None) -> Iterator[F
 
 
 def _made_as_part(table: Table, parent: Table, use: TableUse) -> Iterator[Finding]:
-    """A new partition: what its own rules refuse, the table above refuses, and its rows are that table's."""
+    """Judge a new partition. The parent refuses what the partition's rules refuse, and shows the partition's rows."""
     mapped = use.table.by_name if use.table is not None else {}
     strict = [
         column.statement("not null", "added")
@@ -61,7 +61,7 @@ def _made_as_part(table: Table, parent: Table, use: TableUse) -> Iterator[Findin
 
 
 def _use(delta: SchemaDelta, table: Table, models: Models | None) -> TableUse:
-    """How the code uses a table: itself, or by one whose partition it is, or may be."""
+    """Return how the code uses a table: directly, or through a table whose partition it is or may be."""
     name = table.origin or table.name
     use = use_of(models, name)
     if not use.unused or models is None:
@@ -117,7 +117,7 @@ def _affected(effect: Effect, table: Table, use: TableUse) -> Judged:
 
 
 def _statements(table: Table) -> list[Statement]:
-    """Every statement that changes a table, once."""
+    """Return every statement that changes a table, once."""
     columns = (*table.gone.values(), *table.columns.values())
     every = [effect.statement for effect in table.effects]
     every += [statement for column in columns for statement in column.by.values()]
@@ -126,7 +126,7 @@ def _statements(table: Table) -> list[Statement]:
 
 
 def _unreachable(delta: SchemaDelta, table: Table, use: TableUse) -> Finding:
-    """A table that its old name no longer leads to: dropped, renamed, or moved to another schema."""
+    """Judge a table that is no longer found by its old name: dropped, renamed, or moved to another schema."""
     statement = table.dropped or table.moved or Statement("")
     name = table.origin or table.name
     how = "dropped" if table.dropped is not None else f"{table.name} now"
@@ -149,12 +149,12 @@ def _unreachable(delta: SchemaDelta, table: Table, use: TableUse) -> Finding:
 
 
 def _on_a_path_to_come(delta: SchemaDelta, table: Table, mapped: MappedTable) -> bool:
-    """That a table which only moved to another schema may be found there by its bare name."""
+    """Return whether a table that only moved to another schema may be found there by its unqualified name."""
     return mapped.schema is None and table.name.name == mapped.name and table.name.schema in delta.paths_to_come
 
 
 def _seen_through(delta: SchemaDelta, table: Table, use: TableUse) -> bool:
-    """That a view in the place of a renamed table shows it whole, so that what else is done to the table counts."""
+    """Return whether a view with a renamed table's old name shows all of it, so that its other changes count too."""
     occupant = delta.current.get(table.origin or table.name)
     if occupant is None or occupant.view is None or use.table is None or table.dropped is not None:
         return False
@@ -163,7 +163,7 @@ def _seen_through(delta: SchemaDelta, table: Table, use: TableUse) -> bool:
 
 
 def _view_in_place(table: Table, view: View, mapped: MappedTable) -> Judged | None:
-    """Judge a view that has the name of a mapped table; None where a human must look."""
+    """Judge a view that has the name of a mapped table, or return None if no rule decides."""
     shown = view.columns
     if view.every and view.base is not None and not view.base.new:
         renamed = {column.origin for column in view.base.columns.values() if column.origin not in (None, column.name)}
@@ -185,7 +185,7 @@ def _view_in_place(table: Table, view: View, mapped: MappedTable) -> Judged | No
 
 
 def _rebuilt(occupant: Table, mapped: MappedTable, statement: Statement, how: str) -> Finding:
-    """A mapped table whose name another one carries now."""
+    """Judge a mapped table whose name another table or view has now."""
     if occupant.new and occupant.complete:
         missing = [column.name for column in mapped.columns if column.name not in occupant.columns]
         required = [

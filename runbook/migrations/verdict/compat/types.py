@@ -1,4 +1,4 @@
-"""Judges changes of enums from before, by the labels that the target's code knows."""
+"""Rules for changes of enums that existed before the range, by the labels that the target's code knows."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from runbook.migrations.verdict.table_names import PUBLIC, Name, named
 
 
 def enums_of(models: Models | None) -> set[Name]:
-    """The types that are certainly enums: the target's code maps columns of them, with their labels."""
+    """Return the types that are certain to be enums: the target's code maps columns of them, with labels."""
     found = set()
     for table in models.tables if models else ():
         for column in table.columns:
@@ -30,7 +30,7 @@ def judge_types(delta: SchemaDelta, models: Models | None) -> Iterator[Finding]:
 
 
 def _renamed(delta: SchemaDelta, change: EnumChange, models: Models | None) -> Judged:
-    """A type with another name now: columns that the range gave another type are judged by that one."""
+    """Judge a renamed type. Columns that the range dropped or gave another type are judged separately."""
     if models is None:
         return REVIEW, "the target's code may name the type, for no models were given"
     for table in models.tables:
@@ -52,7 +52,7 @@ def _renamed(delta: SchemaDelta, change: EnumChange, models: Models | None) -> J
 
 
 def _where(change: EnumChange, models: Models | None) -> list[Asks | None]:
-    """The rows that hold an added label, which the code does not know, in the columns that it maps."""
+    """Return the questions about rows with an added label, which the code does not know, in its mapped columns."""
     if models is None or change.new is None or change.old is not None:
         return [None]
     using = [(table, column) for table in models.tables for column in table.columns if _may_be(change.enum, column)]
@@ -62,7 +62,7 @@ def _where(change: EnumChange, models: Models | None) -> list[Asks | None]:
     return [Asks(table.name, column.name, table.schema, new, some=BREAKING) for table, column in using]
 
 
-def _judged(change: EnumChange, models: Models | None) -> Judged:  # noqa: PLR0911 - one rule a return
+def _judged(change: EnumChange, models: Models | None) -> Judged:  # noqa: PLR0911 - one return per rule
     if models is None:
         return REVIEW, "the target's code may know the type as it was, for no models were given"
     using = [column for table in models.tables for column in table.columns if _may_be(change.enum, column)]
@@ -81,7 +81,7 @@ def _judged(change: EnumChange, models: Models | None) -> Judged:  # noqa: PLR09
 
 
 def _may_be(enum: Name, column: MappedColumn) -> bool:
-    """That a column may be of this type; of one that cannot be named nobody knows."""
+    """Return whether a column may be of this type. A column whose type has no name may be."""
     name = _type_name(column)
     return name is None or (name.name == enum.name and (name == enum or None in (name.schema, enum.schema)))
 

@@ -1,1 +1,1 @@
-"""What each kind of SQL statement does to the schema."""
+"""The effect of each kind of SQL statement on the schema."""

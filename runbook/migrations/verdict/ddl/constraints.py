@@ -1,7 +1,7 @@
 """Constraints and indexes, folded into the net change.
 
-https://www.postgresql.org/docs/current/ddl-constraints.html, .../sql-createindex.html; names that PostgreSQL gives
-are those of ChooseConstraintName in its source: table_columns_key, _fkey, _check, _pkey.
+https://www.postgresql.org/docs/current/ddl-constraints.html, .../sql-createindex.html. Generated names follow
+ChooseConstraintName in PostgreSQL's source: table_columns_key, _fkey, _check, _pkey.
 """
 
 from typing import Any
@@ -25,12 +25,12 @@ _KINDS = {
 }
 _METHODS = {"btree", "hash", "gin", "gist", "brin", "spgist"}
 
-#: The kinds that DROP INDEX can take away.
+#: The kinds that DROP INDEX can remove.
 _INDEXES = ("index", "index of any length", "unique")
 
 
 def add_constraint(delta: SchemaDelta, table: Table, node: Any, statement: Statement, beside: list[Column]) -> None:
-    """Add a constraint, written on its own or beside a column."""
+    """Add a constraint, written separately or as part of a column (`beside`)."""
     if node.contype not in _KINDS:
         raise Unclear(f"no rule knows {node.contype.name}")
     kind, suffix = _KINDS[node.contype]
@@ -59,16 +59,16 @@ def add_constraint(delta: SchemaDelta, table: Table, node: Any, statement: State
 
 
 def _use_index(table: Table, index: str, made: Constraint) -> None:
-    """ADD CONSTRAINT … USING INDEX: the index becomes the constraint."""
+    """Fold ADD CONSTRAINT … USING INDEX: the index becomes the constraint."""
     unique = table.take(index)
     if unique is None:
-        made.expressions = True  # an index from before; over what is not known
+        made.expressions = True  # an index from before the range, whose columns are unknown
     else:
         made.columns, made.nulls_equal, made.expressions = unique.columns, unique.nulls_equal, unique.expressions
 
 
 def drop_constraint(table: Table, name: str, statement: Statement) -> None:
-    """Drop a constraint: one of the range leaves no trace, one from before is noted."""
+    """Drop a constraint. One that the range made is forgotten, one from before the range is an effect."""
     if table.take(name) is None and not table.new:
         reason = (
             f"without the constraint {name} every write that was allowed still is; only SQL of the code's own "
@@ -78,7 +78,7 @@ def drop_constraint(table: Table, name: str, statement: Statement) -> None:
 
 
 def create_index(delta: SchemaDelta, statement: Statement) -> None:
-    """CREATE INDEX, unique or not, concurrently or not."""
+    """Fold CREATE INDEX, unique or not, concurrently or not."""
     node = statement.node
     table = delta.table_of(node.relation)
     if node.accessMethod not in _METHODS:
@@ -99,11 +99,11 @@ def create_index(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def drop_index(delta: SchemaDelta, parts: Any, statement: Statement) -> None:
-    """DROP INDEX: one of the range leaves no trace; without one from before the code is slower at worst."""
+    """Fold DROP INDEX. One that the range made is forgotten. Dropping one from before only makes queries slower."""
     name = from_parts(parts)
     if len(parts) == 1 and delta.path_changed:
         raise Unclear(f"which index {name} is meant depends on a search path that the SQL itself has changed")
-    # A constraint of another kind may have the same name, and stays.
+    # A constraint of another kind may have the same name. It is not dropped.
     if any(table.name.schema == name.schema and table.take(name.name, _INDEXES) for table in delta.tables):
         return
     without = "without an index queries give the same rows, if slower"
@@ -112,7 +112,7 @@ def drop_index(delta: SchemaDelta, parts: Any, statement: Statement) -> None:
 
 
 def rename_constraint(delta: SchemaDelta, table: Table | None, old: str, new: str) -> None:
-    """Keep track of the name of a constraint or an index of the range."""
+    """Rename a constraint or index that the range made."""
     for owner in [table] if table is not None else delta.tables:
         for constraint in owner.constraints:
             if constraint.name == old:
@@ -120,7 +120,7 @@ def rename_constraint(delta: SchemaDelta, table: Table | None, old: str, new: st
 
 
 def is_not_null_check(constraint: Constraint) -> Column | None:
-    """The column of a CHECK (column IS NOT NULL), or None for any other constraint."""
+    """Return the column of a NOT NULL constraint or a CHECK (column IS NOT NULL), or None for any other constraint."""
     tree = constraint.check
     if constraint.kind == "not null" and len(constraint.columns) == 1:
         return constraint.columns[0]

@@ -1,4 +1,4 @@
-"""Statements that change rows or only read, folded into the net change.
+"""Statements that change rows, only read, or change settings, folded into the net change.
 
 https://www.postgresql.org/docs/current/dml.html
 """
@@ -17,7 +17,7 @@ _SEARCH_PATH = "search_path"
 
 
 def write(delta: SchemaDelta, statement: Statement) -> None:
-    """INSERT, UPDATE, DELETE or MERGE; rows of a table that the range makes are no change beside the table."""
+    """Fold INSERT, UPDATE, DELETE or MERGE. Rows of a table that the range makes are not a separate change."""
     node = statement.node
     pure = _pure(delta, node)
     if (
@@ -41,12 +41,12 @@ def write(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def _children(delta: SchemaDelta, table: Table) -> bool:
-    """That tables from before point to the rows of `table`, and may lose theirs with them."""
+    """Return whether tables from before the range reference `table`, so that deletes in it may delete their rows."""
     return any(made.parent is table for other in delta.tables if not other.new for made in other.constraints)
 
 
 def _pure(delta: SchemaDelta, node: Any) -> bool:
-    """That a statement changes nothing but the rows that it names; computed once for statements with one tree."""
+    """Return whether a statement changes only the rows that it names. Cached per tree, which statements may share."""
     if id(node) not in delta.pure:
         delta.pure[id(node)] = (node, only_reads(node, but=node))
     return delta.pure[id(node)][1]
@@ -57,7 +57,7 @@ def _only_new_columns(node: Any, table: Table) -> bool:
 
 
 def truncate(delta: SchemaDelta, statement: Statement) -> None:
-    """TRUNCATE of one or more tables."""
+    """Fold TRUNCATE of one or more tables."""
     for relation in statement.node.relations:
         table = delta.table_of(relation)
         cascades = statement.node.behavior.name == "DROP_CASCADE"
@@ -68,7 +68,7 @@ def truncate(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def copy(delta: SchemaDelta, statement: Statement) -> None:
-    """COPY of rows into a table; from a program, or out of the database, it may do anything."""
+    """Fold COPY of rows into a table. Any other COPY (from a program, or out of the database) may do anything."""
     node = statement.node
     if node.relation is None or not node.is_from or node.is_program:
         raise Unclear("what else COPY does is not in the SQL")
@@ -80,7 +80,7 @@ def copy(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def read(delta: SchemaDelta, statement: Statement) -> None:
-    """SELECT: nothing when it only reads; the search path may change by it."""
+    """Fold SELECT. It has no effect if it only reads, except that set_config may change the search path."""
     node = statement.node
     calls: list[Any] = [call for call in walk(node) if is_a(call, ast.FuncCall)]
     for call in calls:
@@ -93,7 +93,7 @@ def read(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def _sets_session(node: Any) -> bool:
-    """A set_config of a constant setting, as pg_dump writes it."""
+    """Return whether a node is a set_config call with constants, as pg_dump writes it."""
     return (
         is_a(node, ast.FuncCall)
         and [part.sval for part in node.funcname] in (["pg_catalog", "set_config"], ["set_config"])
@@ -103,7 +103,7 @@ def _sets_session(node: Any) -> bool:
     )
 
 
-# Settings that change neither what a later statement means nor anything that outlives the session.
+# Settings that change neither the meaning of later statements nor anything that outlives the session.
 SESSION = {
     "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout",
     "client_encoding", "client_min_messages", "standard_conforming_strings", "check_function_bodies", "xmloption",
@@ -113,7 +113,7 @@ SESSION = {
 
 
 def set_setting(delta: SchemaDelta, statement: Statement) -> None:
-    """SET and RESET: the search path decides what names mean; the rest must be known to end with the session."""
+    """Fold SET and RESET. The search path decides what names mean. Any other setting must be on the list."""
     node = statement.node
     if node.name == _SEARCH_PATH or (node.kind.name == "VAR_RESET_ALL"):
         values = [arg.val.sval if isinstance(arg.val, ast.String) else "?" for arg in node.args or ()]
@@ -125,7 +125,7 @@ def set_setting(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def set_for_later(delta: SchemaDelta, statement: Statement) -> None:
-    """ALTER ROLE or DATABASE … SET: sessions of the code's that begin later may have it."""
+    """Fold ALTER ROLE or DATABASE … SET. The code's later sessions may have that setting."""
     node = statement.node.setstmt
     if node.name == _SEARCH_PATH:
         delta.paths_to_come |= {

@@ -1,4 +1,4 @@
-"""The rule that folds each kind of statement into the net change: a closed table. What is not in it is for a human."""
+"""The table of rules that fold each kind of statement into the net change. A statement without a rule is `review`."""
 
 from collections.abc import Callable, Iterable
 
@@ -16,7 +16,7 @@ DdlRule = Callable[[SchemaDelta, Statement], None]
 
 
 def _on_table(reason: str, relation: str = "relation") -> DdlRule:
-    """A rule for what only matters if the target's code uses the table it is done to."""
+    """Return a rule for a statement that matters only if the target's code uses its table."""
     return lambda delta, statement: delta.table_of(getattr(statement.node, relation)).affect(statement, reason)
 
 
@@ -25,7 +25,7 @@ def _additive(thing: str, reason: str) -> DdlRule:
 
 
 def _unclear(reason: str) -> DdlRule:
-    """A rule for what a human must look at, with a better reason than that no rule knows it."""
+    """Return a rule for a statement that is always `review`, with a specific reason."""
 
     def fold(_delta: SchemaDelta, _statement: Statement) -> None:
         raise Unclear(reason)
@@ -72,7 +72,7 @@ _RULES: dict[type[ast.Node], DdlRule] = {
     ast.AlterOwnerStmt: _unclear("the code's role may lose its rights when something has another owner"),
     ast.AlterDomainStmt: _unclear("columns of that domain may refuse what the code writes"),
 }
-# Statements that leave everything as it was.
+# Statements that change neither the schema nor rows.
 _NOTHING = (
     ast.ReindexStmt, ast.VacuumStmt, ast.ClusterStmt, ast.LockStmt, ast.CheckPointStmt, ast.ConstraintsSetStmt,
     ast.VariableShowStmt,
@@ -80,7 +80,7 @@ _NOTHING = (
 
 
 def folded(statements: Iterable[Statement], bookkeeping: Name = BOOKKEEPING) -> SchemaDelta:
-    """Fold statements, in their order, to the net change that they make; `bookkeeping` is Alembic's own table."""
+    """Fold statements, in order, into their net change. `bookkeeping` is Alembic's version table."""
     delta = SchemaDelta(bookkeeping)
     for statement in statements:
         if statement.problem:
@@ -105,5 +105,5 @@ def _fold(delta: SchemaDelta, statement: Statement) -> None:
         delta.find(statement, REVIEW, words, str(error))
     except RecursionError:
         delta.find(statement, REVIEW, words, "it is nested too deeply to be judged")
-    except Exception as error:  # noqa: BLE001 - a rule that stumbles must not end a rollback
+    except Exception as error:  # noqa: BLE001 - an error in a rule must not stop a rollback
         delta.find(statement, REVIEW, words, f"{STUMBLED} ({type(error).__name__})")

@@ -1,4 +1,4 @@
-"""Statements on names, views, schemas, types, sequences, functions and rights, folded into the net change.
+"""Statements on names, views, schemas, types, sequences, functions and privileges, folded into the net change.
 
 https://www.postgresql.org/docs/current/sql-commands.html
 """
@@ -22,7 +22,7 @@ _RELATIONS = {Kind.OBJECT_TABLE, Kind.OBJECT_VIEW, Kind.OBJECT_MATVIEW}
 
 
 def rename(delta: SchemaDelta, statement: Statement) -> None:
-    """ALTER … RENAME."""
+    """Fold ALTER … RENAME."""
     node = statement.node
     kind = node.renameType
     if kind is Kind.OBJECT_INDEX:
@@ -58,7 +58,7 @@ def _rename_type(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def set_schema(delta: SchemaDelta, statement: Statement) -> None:
-    """ALTER … SET SCHEMA."""
+    """Fold ALTER … SET SCHEMA."""
     node = statement.node
     if node.objectType not in _RELATIONS:
         raise Unclear(f"no rule knows {_words(node.objectType)} that moves to another schema")
@@ -69,7 +69,7 @@ def set_schema(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def drop(delta: SchemaDelta, statement: Statement) -> None:
-    """DROP of one or more objects of a kind."""
+    """Fold DROP of one or more objects of one kind."""
     node = statement.node
     for item in node.objects:
         try:
@@ -116,7 +116,7 @@ def _drop_table(delta: SchemaDelta, statement: Statement, item: Any, *, cascade:
 
 
 def create_view(delta: SchemaDelta, statement: Statement) -> None:
-    """CREATE VIEW; OR REPLACE may change one that the code reads."""
+    """Fold CREATE VIEW. OR REPLACE may change a view that the code reads."""
     name = delta.name_of(statement.node.view)
     temporary = statement.node.view.relpersistence == "t"
     if statement.node.replace and not delta.vacated(name):
@@ -129,7 +129,7 @@ def create_view(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def create_as(delta: SchemaDelta, statement: Statement) -> None:
-    """CREATE TABLE AS and CREATE MATERIALIZED VIEW."""
+    """Fold CREATE TABLE AS and CREATE MATERIALIZED VIEW."""
     node = statement.node
     if not only_reads(node.query) or not isinstance(node.query, ast.SelectStmt):
         raise Unclear("it calls what no rule knows, which may change anything")
@@ -142,7 +142,7 @@ def create_as(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def make_type(delta: SchemaDelta, statement: Statement) -> None:
-    """CREATE TYPE and CREATE DOMAIN: old columns do not have it yet."""
+    """Fold CREATE TYPE and CREATE DOMAIN. No column from before the range has the new type."""
     node = statement.node
     if isinstance(node, ast.CompositeTypeStmt):
         name = delta.name_of(node.typevar)
@@ -157,7 +157,7 @@ def make_type(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def change_enum(delta: SchemaDelta, statement: Statement) -> None:
-    """ALTER TYPE of an enum."""
+    """Fold ALTER TYPE of an enum."""
     node = statement.node
     name = _name(delta, node.typeName)
     delta.plain_types.add(name)
@@ -168,7 +168,7 @@ def change_enum(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def make_sequence(delta: SchemaDelta, statement: Statement) -> None:
-    """CREATE SEQUENCE."""
+    """Fold CREATE SEQUENCE."""
     node = statement.node
     name = delta.name_of(node.sequence)
     made = found(statement, ADDITIVE, name, "no default from before takes numbers from a new sequence")
@@ -179,7 +179,7 @@ def make_sequence(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def change_sequence(delta: SchemaDelta, statement: Statement) -> None:
-    """ALTER SEQUENCE."""
+    """Fold ALTER SEQUENCE."""
     node = statement.node
     name = delta.name_of(node.sequence)
     if (Kind.OBJECT_SEQUENCE.name, name) in delta.made:
@@ -190,20 +190,20 @@ def change_sequence(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def _goes_on(option: Any) -> bool:
-    """That a sequence with this option gives the numbers that it gave: a larger type only moves its end away."""
+    """Return whether a sequence with this option issues the same numbers. A larger type only raises its limit."""
     larger = option.defname == "as" and option.arg.names[-1].sval == "int8"
     return larger or option.defname in {"owned_by", "cache"}
 
 
 def make_schema(delta: SchemaDelta, statement: Statement) -> None:
-    """CREATE SCHEMA without anything in it."""
+    """Fold CREATE SCHEMA without elements."""
     if statement.node.schemaElts:
         raise Unclear("no rule knows CREATE SCHEMA with what it holds")
     delta.find(statement, ADDITIVE, statement.node.schemaname or "schema", "an empty schema changes no query")
 
 
 def make_function(delta: SchemaDelta, statement: Statement) -> None:
-    """CREATE FUNCTION: one for triggers is called by nobody until a trigger is made."""
+    """Fold CREATE FUNCTION. Nothing calls a trigger function until a trigger is created."""
     node = statement.node
     returned = node.returnType.names[-1].sval if node.returnType is not None else ""
     if node.replace or returned not in {"trigger", "event_trigger"}:
@@ -213,7 +213,7 @@ def make_function(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def make_trigger(delta: SchemaDelta, statement: Statement) -> None:
-    """CREATE TRIGGER; that which keeps a column for text search fills a new one, or fails on every row."""
+    """Fold CREATE TRIGGER. A tsvector trigger on a new column is tried on a copy: it works or fails for every row."""
     node, table = statement.node, delta.table_of(statement.node.relation)
     own = [part.sval for part in node.funcname][-1] in {"tsvector_update_trigger", "tsvector_update_trigger_column"}
     filled = table.columns.get(node.args[0].sval) if own and node.args else None
@@ -224,7 +224,7 @@ def make_trigger(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def grant(delta: SchemaDelta, statement: Statement) -> None:
-    """GRANT and REVOKE."""
+    """Fold GRANT and REVOKE."""
     node = statement.node
     if not node.is_grant:
         one_by_one = node.targtype is GrantTargetType.ACL_TARGET_OBJECT and node.objtype is Kind.OBJECT_TABLE
@@ -237,7 +237,7 @@ def grant(delta: SchemaDelta, statement: Statement) -> None:
 
 
 def transaction(_delta: SchemaDelta, statement: Statement) -> None:
-    """BEGIN, COMMIT and savepoints; what is rolled back is not seen as undone."""
+    """Fold transaction control. Only BEGIN, COMMIT and savepoints have a rule: a rollback is not followed."""
     if statement.node.kind in {
         Transaction.TRANS_STMT_ROLLBACK, Transaction.TRANS_STMT_ROLLBACK_TO, Transaction.TRANS_STMT_PREPARE,
         Transaction.TRANS_STMT_ROLLBACK_PREPARED, Transaction.TRANS_STMT_COMMIT_PREPARED,

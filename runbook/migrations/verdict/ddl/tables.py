@@ -1,6 +1,6 @@
-"""Statements that make and change tables and their columns, folded into the net change.
+"""Statements that create and change tables and their columns, folded into the net change.
 
-What each form does: https://www.postgresql.org/docs/current/sql-createtable.html and .../sql-altertable.html
+https://www.postgresql.org/docs/current/sql-createtable.html and .../sql-altertable.html describe each form.
 """
 
 from collections.abc import Callable
@@ -31,13 +31,13 @@ _STORAGE = {
 
 
 def create_table(delta: SchemaDelta, statement: Statement) -> None:
-    """CREATE TABLE; a partition and a child of an old table change what the old table gives."""
+    """Fold CREATE TABLE. A new partition or child of a table from before the range affects that table."""
     node = statement.node
     name = delta.name_of(node.relation)
     if name == delta.bookkeeping:
         return
     if node.if_not_exists and not delta.vacated(name):
-        # It may have existed: what follows is judged as if it had.
+        # The table may have existed: later statements are judged as if it had.
         if name not in delta.current:
             reason = "the target's code maps this table, so it may exist already, in another form"
             delta.table(name).affect(statement, reason)
@@ -67,7 +67,7 @@ def _inherit(parent: Table, statement: Statement) -> None:
 
 
 def alter_table(delta: SchemaDelta, statement: Statement) -> None:
-    """ALTER TABLE, subcommand by subcommand, and what ALTER INDEX shares with it."""
+    """Fold ALTER TABLE, subcommand by subcommand, and the subcommands of ALTER INDEX that have a rule."""
     node = statement.node
     if node.objtype is ObjectType.OBJECT_INDEX:
         for command in node.cmds:
@@ -84,7 +84,7 @@ def alter_table(delta: SchemaDelta, statement: Statement) -> None:
     for command in node.cmds:
         try:
             if command.subtype not in _SUBCOMMANDS:
-                raise Unclear(f"no rule knows {command.subtype.name} in ALTER TABLE")  # noqa: TRY301 - as a rule does
+                raise Unclear(f"no rule knows {command.subtype.name} in ALTER TABLE")  # noqa: TRY301 - as the rules do
             _SUBCOMMANDS[command.subtype](delta, table, command, statement)
         except Unclear as error:
             delta.find(statement, REVIEW, name, str(error))
@@ -116,7 +116,7 @@ def _add_column(delta: SchemaDelta, table: Table, node: Any, statement: Statemen
 
 
 def _set_default(column: Column, tree: Any, statement: Statement) -> None:
-    """Without an expression, drop the default. A default of NULL is none."""
+    """Set a column's default, or drop it if there is no expression. A default of NULL counts as no default."""
     column.by["default"] = statement
     column.default_tree = tree
     if tree is None or (isinstance(tree, ast.A_Const) and tree.isnull):
@@ -218,7 +218,7 @@ def _effect(reason: str) -> _Rule:
     return lambda _delta, table, _command, statement: table.affect(statement, reason)
 
 
-# The subcommands that have a rule; every other is for a human.
+# The subcommands that have a rule. Any other is `review`.
 _SUBCOMMANDS: dict[At, _Rule] = {
     At.AT_AddColumn: _add,
     At.AT_DropColumn: _drop,

@@ -1,4 +1,4 @@
-"""What a new view shows, as far as its query tells.
+"""The contents of a new view, as far as its query shows them.
 
 https://www.postgresql.org/docs/current/sql-createview.html, "Updatable Views".
 """
@@ -18,7 +18,7 @@ _UNWRITABLE = (
 
 
 def shown_by(delta: SchemaDelta, node: Any) -> View:
-    """What the view of a CREATE VIEW statement shows."""
+    """Return the contents of the view in a CREATE VIEW statement."""
     query, aliases = node.query, [part.sval for part in node.aliases or ()]
     if not is_a(query, ast.SelectStmt) or query.larg is not None or query.valuesLists:
         return View(None)
@@ -45,7 +45,7 @@ def _writable(query: Any, base: Table | None) -> bool:
 
 
 def _computes_rows(tree: Any) -> bool:
-    """A call may be of an aggregate, a window or a set: through neither can be written."""
+    """Return whether an expression may be an aggregate, window or set-returning call, which makes a view read-only."""
     return is_a(tree, ast.FuncCall)
 
 
@@ -63,7 +63,7 @@ def _is_star(tree: Any) -> bool:
 
 
 def _column(tree: Any) -> str | None:
-    """The name that a column has when it is shown without one; None where PostgreSQL would make one up."""
+    """Return the name of an output column without an alias, or None if PostgreSQL would generate one."""
     if is_a(tree, ast.ColumnRef) and is_a(tree.fields[-1], ast.String):
         return str(tree.fields[-1].sval)
     return None
