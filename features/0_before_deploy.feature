@@ -29,10 +29,10 @@ Feature: 0. Before a deploy
   Scenario: A rollback would revert only the application image
     Given the release that runs now
     Then it could start on the schema that the release to deploy leaves
-    And what deploying and rolling back would destroy is named
+    And the data loss of deploying and rolling back is stated
 
   @pre_deploy @strategy:downgrade @needs:way-back-decided @provides:way-back
   Scenario: A rollback would downgrade the schema
     Given the release to deploy has a downgrade() for every revision that it adds
     And the downgrade command starts in the image of the release to deploy
-    Then what deploying and rolling back would destroy is named
+    Then the data loss of deploying and rolling back is stated

@@ -16,7 +16,7 @@ Feature: 1. Identify the rollback target
   Scenario: The traffic gate, /healthz and /readyz can be used
     Given the traffic gate and the public address agree
     And traffic can be paused and resumed
-    And /healthz and /readyz can be asked
+    And /healthz and /readyz are reachable
 
   @needs:production-recorded @provides:target-pinned
   Scenario: The last known-good image tag becomes the target
@@ -25,10 +25,10 @@ Feature: 1. Identify the rollback target
     Then the production host holds the target at its pinned digests
 
   @needs:target-pinned @provides:switch-known
-  Scenario: What else the target would change is known
+  Scenario: The other effects of the switch are known
     Given the Compose files that production was started with
-    Then what differs from the configuration that the target was validated with is on record
-    And the configuration that the target will run with is decided
+    Then configuration drift since the target was validated is on record
+    And the configuration for the target is decided
     And every service that depends on the application is named
     And bringing up the target changes no other service
 
@@ -38,4 +38,4 @@ Feature: 1. Identify the rollback target
     And the migrations that the target includes
     And the migrations that the failed release added
     Then the verdict decides the strategy
-    And how the target takes the failed release's place is decided
+    And the switch mode is decided

@@ -8,10 +8,10 @@ Feature: 2. Roll back the application version
   Scenario: The migration is kept, and only the application image is reverted
     Given the pinned target
     And the schema change is backward compatible
-    Then the target starts on the schema as it is
+    Then the target can start on the current schema
 
   @needs:ready-to-change @provides:failed-release-quarantined
-  Scenario: The failed release cannot come back unnoticed
+  Scenario: The failed release is quarantined
     Given the digests of the failed release
     When the rollback is recorded on the production host
     And the failed release is quarantined
@@ -41,7 +41,7 @@ Feature: 2. Roll back the application version
     And /healthz answers at every api container
     And /readyz answers at every api container
     And nothing but IMAGE_TAG has changed in the env file
-    And the Compose files describe what runs
+    And a later docker compose up recreates nothing
 
   @switch:behind-closed-gate @needs:smoke-tested @provides:rolled-back
   Scenario: Traffic is resumed to the target
@@ -70,8 +70,8 @@ Feature: 2. Roll back the application version
   Scenario: The target takes the failed release's place
     Given the pinned target
     When traffic is held
-    And the failed containers of api are taken out
-    And traffic is let on to the target
+    And the failed api containers are taken out of service
+    And held traffic is released to the target
     Then the traffic gate is open
     And the public address serves the target
     And every container of the target stays healthy
@@ -79,24 +79,24 @@ Feature: 2. Roll back the application version
   @switch:beside @needs:target-in-place @provides:rolled-back
   Scenario: Nothing of the failed release is left
     Given the pinned target
-    When the failed containers of api are removed
+    When the failed api containers are removed
     Then every api and jobs container runs the pinned digest
     And no other service was recreated
-    And the Compose files describe what runs
+    And a later docker compose up recreates nothing
 
   @abandon @provides:failed-release-back
   Scenario: The switch beside the failed release is abandoned
     Given every container of the failed release still serves
     When IMAGE_TAG in the env file is set back to the failed release
-    And the containers of the target are taken away
+    And the containers of the target are removed
     And jobs are stopped, and brought up on the failed release
-    And traffic is let on to the failed release
+    And held traffic is released to the failed release
     And the rollback is closed on the production host
 
   @abandon @needs:failed-release-back @provides:abandoned
-  Scenario: The failed release goes on as before
+  Scenario: The failed release serves as before
     Given every container of the failed release still serves
-    Then api and jobs run the failed release alone
+    Then api and jobs run only the failed release
     And the failed release is in quarantine
     And the traffic gate is open
     And no rollback is open on the production host

@@ -10,8 +10,8 @@ Feature: 3. Handle migrations
     And a downgrade() for every revision to undo
     And the downgrade command starts in the image of the failed release
     And a restore point can be taken
-    And a bridge that stands can be taken away
-    And there is room for a restore point
+    And an existing bridge can be removed
+    And there is disk space for a restore point
     Then a person has accepted the data loss by name
 
   @strategy:forward-fix @needs:strategy-decided @provides:ready-to-change
@@ -19,8 +19,8 @@ Feature: 3. Handle migrations
     Given the pinned target
     And the upgrade command starts in the image of the forward-fix
     And a restore point can be taken
-    And a bridge that stands can be taken away
-    And there is room for a restore point
+    And an existing bridge can be removed
+    And there is disk space for a restore point
     Then a person has accepted the data loss by name
 
   @strategy:downgrade @strategy:forward-fix @needs:traffic-paused @provides:restore-point
@@ -34,8 +34,8 @@ Feature: 3. Handle migrations
   Scenario: The downgrade runs in isolation
     Given a downgrade() for every revision to undo
     When the dump in the database container is removed
-    And a bridge that stands is taken away
-    And what the downgrade destroys is kept by itself
+    And an existing bridge is removed
+    And the rows that the downgrade destroys are saved separately
     And the schema is downgraded with the image of the failed release
     Then the database is at the head of the target
     And the database has every table and column that the target maps
@@ -44,19 +44,19 @@ Feature: 3. Handle migrations
   Scenario: The forward-fix migration runs
     Given the pinned target
     When the dump in the database container is removed
-    And a bridge that stands is taken away
+    And an existing bridge is removed
     And the schema is upgraded with the image of the forward-fix
     Then the database is at the head of the forward-fix
 
   @strategy:bridge @needs:strategy-decided @provides:ready-to-change
   Scenario: A person has chosen to relax the schema for the target
     Given the pinned target
-    And the bridge was tried on a copy of the schema, both ways
-    Then the target starts on the schema as it is
+    And the bridge was applied to and removed from a copy of the schema
+    Then the target can start on the current schema
 
   @strategy:bridge @needs:traffic-paused @provides:schema-ready
   Scenario: The schema is relaxed while traffic is paused
-    Given the bridge was tried on a copy of the schema, both ways
-    When the bridge is written down on the production host
+    Given the bridge was applied to and removed from a copy of the schema
+    When the bridge is recorded on the production host
     And the schema is relaxed for the target
-    Then the catalog is as on the copy with the bridge
+    Then the catalog matches the copy with the bridge

@@ -14,22 +14,22 @@ Feature: 4. Emergency disablement for exports and reports
   @all_hosts @emergency @needs:export-mode-usable @provides:emergency-recorded
   Scenario: Production is recorded before EXPORT_MODE is changed
     Given the Compose files that production was started with
-    And /healthz and /readyz can be asked
+    And /healthz and /readyz are reachable
     Then the state of production before any change is on record
 
   @emergency @needs:emergency-recorded @provides:export-mode-deployed
   Scenario: EXPORT_MODE is changed where production takes it from
     Given the Compose project is up on the production host
     When EXPORT_MODE is changed where production takes it from
-    And traffic is held where the gate can hold
+    And traffic is held if the gate can hold
     And its services are redeployed on the release that runs now
     Then /healthz answers at every api container
     And /readyz answers at every api container
 
   @emergency @needs:export-mode-deployed @provides:export-mode-changed
-  Scenario: Traffic goes on with EXPORT_MODE changed
+  Scenario: Traffic resumes with EXPORT_MODE changed
     Given the Compose project is up on the production host
-    When traffic that was held is let on
+    When held traffic is released
     Then its services run the same images as before
     And EXPORT_MODE is changed inside their containers
 

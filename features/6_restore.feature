@@ -7,8 +7,8 @@ Feature: 6. Restore a restore point
   Scenario: The dump can be restored here
     Given the dump is whole and reads back
     And the dump is of this database
-    And the server has what the dump needs
-    And there is room for a second database
+    And the server has the roles and extensions that the dump needs
+    And there is disk space for a second database
     And traffic can be paused and resumed
     Then the state of production before any change is on record
 
@@ -19,10 +19,10 @@ Feature: 6. Restore a restore point
     Then the restored database has every table of the dump
 
   @restore @until:live-kept @needs:restored-beside @provides:live-kept
-  Scenario: The live database is at rest, and is kept
+  Scenario: The live database is idle and has a restore point
     Given the restored database is whole
     When traffic is paused
-    And what uses the database is stopped
+    And the services that use the database are stopped
     And a restore point of the live database is taken
     Then the restore point of the live database reads back
 
@@ -30,9 +30,9 @@ Feature: 6. Restore a restore point
   Scenario: The restored database takes the place of the live one
     Given the restored database is whole
     When the dump in the database container is removed
-    And the restored database and the live one change places
+    And the restored and the live database swap names
     Then the live database is the restored one
-    And the rows of both databases are told
+    And the row counts of both databases are on record
 
   @all_hosts @restore @needs:restored
   Scenario: The restore is announced

@@ -62,6 +62,6 @@ def downgrade_starts(context: Context) -> Check:
     return before_deploy.startable(context)
 
 
-@then("what deploying and rolling back would destroy is named")
+@then("the data loss of deploying and rolling back is stated")
 def loss_named(context: Context) -> Check:
     return before_deploy.loss_named(context)

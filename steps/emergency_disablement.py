@@ -28,12 +28,12 @@ def switch_turned(context: Context) -> Action:
     return context.switch.set_in_place(context.incident.name)
 
 
-@when("traffic is held where the gate can hold")
+@when("traffic is held if the gate can hold")
 def held_meanwhile(context: Context) -> Action:
     return emergency_disablement.holding(context)
 
 
-@when("traffic that was held is let on")
+@when("held traffic is released")
 def let_on(context: Context) -> Action:
     return emergency_disablement.letting_on(context)
 

@@ -23,7 +23,7 @@ def restore_point_can_be_taken(context: Context) -> Check:
     return context.restore_point.can_be_taken()
 
 
-@given("there is room for a restore point")
+@given("there is disk space for a restore point")
 def room_for_restore_point(context: Context) -> Check:
     return room.for_restore_point(context)
 
@@ -53,7 +53,7 @@ def dump_inside_removed(context: Context) -> Action:
     return context.restore_point.tidying()
 
 
-@when("what the downgrade destroys is kept by itself")
+@when("the rows that the downgrade destroys are saved separately")
 def destroyed_kept(context: Context) -> Action:
     return kept_rows.keeping(context)
 
@@ -88,12 +88,12 @@ def at_fix_head(context: Context) -> Check:
     return handle_migrations.migrated(context)
 
 
-@given("the bridge was tried on a copy of the schema, both ways")
+@given("the bridge was applied to and removed from a copy of the schema")
 def bridge_tried(context: Context) -> Check:
     return bridge.tried(context)
 
 
-@when("the bridge is written down on the production host")
+@when("the bridge is recorded on the production host")
 def bridge_noted(context: Context) -> Action:
     return bridge.noting(context)
 
@@ -103,16 +103,16 @@ def schema_relaxed(context: Context) -> Action:
     return bridge.building(context)
 
 
-@then("the catalog is as on the copy with the bridge")
+@then("the catalog matches the copy with the bridge")
 def bridge_built(context: Context) -> Check:
     return bridge.built(context)
 
 
-@given("a bridge that stands can be taken away")
+@given("an existing bridge can be removed")
 def bridge_removable(context: Context) -> Check:
     return bridge.removable(context)
 
 
-@when("a bridge that stands is taken away")
+@when("an existing bridge is removed")
 def bridge_removed(context: Context) -> Action:
     return bridge.removing(context)

@@ -45,7 +45,7 @@ def traffic_can_be_turned(context: Context) -> Check:
     return context.gate.check_commands()
 
 
-@given("/healthz and /readyz can be asked")
+@given("/healthz and /readyz are reachable")
 def api_askable(context: Context) -> Check:
     return context.health.check_requests_fit()
 
@@ -80,12 +80,12 @@ def switchable(context: Context) -> Check:
     return compose_files.switchable(context, target.pinned_release(context))
 
 
-@then("what differs from the configuration that the target was validated with is on record")
+@then("configuration drift since the target was validated is on record")
 def drift_on_record(context: Context) -> Check:
     return drift.note_drift(context, target.pinned_release(context))
 
 
-@then("the configuration that the target will run with is decided")
+@then("the configuration for the target is decided")
 def configuration_decided(context: Context) -> Check:
     return restoring.decide(context, target.pinned_release(context))
 
@@ -110,6 +110,6 @@ def way_decided(context: Context) -> Check:
     return several_hosts.one_strategy(context, strategy.record_decision(context))
 
 
-@then("how the target takes the failed release's place is decided")
+@then("the switch mode is decided")
 def switch_decided(context: Context) -> Check:
     return deciding.decided(context)

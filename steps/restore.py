@@ -19,12 +19,12 @@ def dump_fits(context: Context) -> Check:
     return dump.fits(context)
 
 
-@given("the server has what the dump needs")
+@given("the server has the roles and extensions that the dump needs")
 def needs_met(context: Context) -> Check:
     return dump.needs_met(context)
 
 
-@given("there is room for a second database")
+@given("there is disk space for a second database")
 def room(context: Context) -> Check:
     return dump.room(context)
 
@@ -44,7 +44,7 @@ def ready(context: Context) -> Check:
     return places.ready(context)
 
 
-@when("what uses the database is stopped")
+@when("the services that use the database are stopped")
 def stopped(context: Context) -> Action:
     return places.stopping(context)
 
@@ -59,7 +59,7 @@ def live_reads_back(context: Context) -> Check:
     return places.kept(context)
 
 
-@when("the restored database and the live one change places")
+@when("the restored and the live database swap names")
 def swapped(context: Context) -> Action:
     return places.swapping(context)
 
@@ -69,7 +69,7 @@ def in_place(context: Context) -> Check:
     return places.in_place(context)
 
 
-@then("the rows of both databases are told")
+@then("the row counts of both databases are on record")
 def rows_told(context: Context) -> Check:
     return places.told(context)
 

@@ -19,7 +19,7 @@ def backward_compatible(context: Context) -> Check:
     return strategy.backward_compatible(context)
 
 
-@then("the target starts on the schema as it is")
+@then("the target can start on the current schema")
 def starts_on_schema(context: Context) -> Check:
     return strategy.starts_on_newer_schema(context)
 
@@ -79,7 +79,7 @@ def env_file_otherwise_same(context: Context) -> Check:
     return roll_back_application.named(context, target.pinned_release(context))
 
 
-@then("the Compose files describe what runs")
+@then("a later docker compose up recreates nothing")
 def files_describe(context: Context) -> Check:
     return roll_back_application.files_agree_with_containers(context)
 
@@ -164,17 +164,17 @@ def traffic_held(context: Context) -> Action:
     return beside.holding(context)
 
 
-@when("the failed containers of api are taken out")
+@when("the failed api containers are taken out of service")
 def failed_taken_out(context: Context) -> Action:
     return beside.taking_out(context)
 
 
-@when("the failed containers of api are removed")
+@when("the failed api containers are removed")
 def failed_removed(context: Context) -> Action:
     return beside.removing_failed(context)
 
 
-@when("traffic is let on to the target")
+@when("held traffic is released to the target")
 def traffic_let_on(context: Context) -> Action:
     return beside.releasing(context)
 
@@ -189,7 +189,7 @@ def env_file_names_failed(context: Context) -> Action:
     return abandoning.naming_failed(context)
 
 
-@when("the containers of the target are taken away")
+@when("the containers of the target are removed")
 def target_taken_away(context: Context) -> Action:
     return abandoning.removing_target(context)
 
@@ -199,12 +199,12 @@ def failed_brought_up(context: Context) -> Action:
     return abandoning.bringing_failed_up(context)
 
 
-@when("traffic is let on to the failed release")
+@when("held traffic is released to the failed release")
 def traffic_let_on_to_failed(context: Context) -> Action:
     return context.gate.resume()
 
 
-@then("api and jobs run the failed release alone")
+@then("api and jobs run only the failed release")
 def only_failed_left(context: Context) -> Check:
     return abandoning.only_failed_left(context)
 

@@ -222,7 +222,7 @@ INCIDENTS = {
             failed="2025-12-19-rc2",
             wait_for_symptom=symptoms.orders_fail,
             expected=End.HELD,
-            held_at="the target starts on the schema as it is",
+            held_at="the target can start on the current schema",
         ),
     )
 }

@@ -58,7 +58,7 @@ def test_container_half_replaced_gets_its_own_name_again(kills: Campaign, broken
         ("last", "user traffic is held"),
         ("middle", "the failed containers of api are stopped"),
         ("middle", "the target's get their names"),
-        ("began", "traffic is let on to the target"),
+        ("began", "held traffic is released to the target"),
     ],
 )
 def test_killed_switch_comes_to_the_same_end(kills: Campaign, kind: str, words: str) -> None:

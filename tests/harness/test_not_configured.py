@@ -40,7 +40,7 @@ def decided(context) -> Check:
     return strategy.record_decision(context)
 
 
-@then("the target starts on the schema as it is")
+@then("the target can start on the current schema")
 def starts(context) -> Check:
     return strategy.starts_on_newer_schema(context)
 
@@ -67,7 +67,7 @@ DECIDING = scenario(
     "Deciding",
     "Given something to begin with",
     "Then the verdict decides the strategy",
-    "And the target starts on the schema as it is",
+    "And the target can start on the current schema",
 )
 
 

@@ -85,7 +85,7 @@ def noting(context: Context) -> Action:
         )
     return Action(
         ActionName.NOTE_BRIDGE,
-        "the bridge is written down on the production host",
+        "the bridge is recorded on the production host",
         note.write_commands(content),
         already,
         leaves=(Artifact(note.path, "the note of the bridge, with the SQL that takes it away"),),

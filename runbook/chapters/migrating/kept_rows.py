@@ -60,7 +60,7 @@ def keeping(context: Context) -> Action:
     rows = Artifact(path, "the rows that the downgrade destroys, as SQL that puts them back")
     return Action(
         ActionName.KEEP_ROWS,
-        "what the downgrade destroys is kept by itself",
+        "the rows that the downgrade destroys are saved separately",
         writing if kept.rows else (),
         already,
         leaves=(rows,) if kept.rows else (),
