@@ -1,1 +1,1 @@
-"""How commands run on the production host, and how HTTP addresses are asked."""
+"""Commands on the production host, and HTTP requests."""

@@ -1,4 +1,4 @@
-"""A command for the production host, how it ended, and who records it."""
+"""A command on the production host, its result, and the recorder interface."""
 
 import json
 import re
@@ -11,13 +11,13 @@ from runbook.hosts.engine.request import EngineRecorder, EngineRequest
 from runbook.hosts.files.look import FileLook, FileRecorder
 
 _CSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-# A severity with a colon, after the names of the programs that pass it on: `psql: error: …: FATAL:  role …`.
+# A severity and a colon, after the names of the programs that forward it: `psql: error: …: FATAL:  role …`.
 _ERROR = re.compile(
     r"(?:[^\s:]+:(?:[^\s:]*:)*\s+)*"
     r"(?:(?:ERROR|FATAL|PANIC|FAILED|[Ee]rror|[Ff]atal(?: error)?)\b[^:]{0,60}:|[Ee]rror response from daemon\b)"
 )
 _TRACEBACK = "Traceback (most recent call last):"
-# Lines that explain, point or advise, and stand after the error.
+# Lines after the error that explain it, point at it or give advice.
 _ASIDE = re.compile(
     r"[\^~\s]+$|LINE \d+:|(?:DETAIL|HINT|CONTEXT|QUERY|STATEMENT|LOCATION|NOTE):|(?:Run|See|Try) ['\"`]"
     r"|[Uu]sage:|For more (?:help|information)|\(Background on this error|\[SQL: |\[parameters: |Is the server running"
@@ -29,11 +29,11 @@ _ASIDE = re.compile(
 class Command:
     """A command on the production host.
 
-    `argv` runs without a shell; `deadline` is in seconds. `stdin` is never recorded, and with `secret_output` the
-    output is not either. `if_stopped` runs after the command had to be stopped, because stopping a docker client does
-    not stop its container. With `streams_progress` each line of standard error is passed to the recorder as it comes.
-    A command that prints more than `most_output` bytes, on either stream, is stopped. `means` maps exit codes to the
-    errors that `Host.check` raises for them.
+    `argv` runs without a shell. `deadline` is in seconds. `stdin` is never recorded; with `secret_output`, neither is
+    the output. `if_stopped` runs after the command was stopped, because stopping a docker client does not stop its
+    container. With `streams_progress` each line of standard error goes to the recorder as it arrives. A command that
+    prints more than `most_output` bytes on either stream is stopped. `means` maps exit codes to the errors that
+    `Host.check` raises.
     """
 
     argv: tuple[str, ...]
@@ -47,15 +47,15 @@ class Command:
     means: tuple[tuple[int, RunbookError], ...] = ()
 
     def __str__(self) -> str:
-        """Return it as a person would type it."""
+        """Return the command as typed in a shell."""
         return shlex.join(self.argv)
 
 
 @dataclass(frozen=True)
 class Completed:
-    """How a command ended: its exit code, output in bytes, and duration in seconds.
+    """The result of a command: exit code, output in bytes, duration in seconds.
 
-    `by_engine` is set where no process was started for it: the engine ran it in a container.
+    `by_engine` is set if the engine ran it in a container, without a process on the host.
     """
 
     command: Command
@@ -67,7 +67,7 @@ class Completed:
 
     @property
     def text(self) -> str:
-        """Standard output; bytes that are not UTF-8 become the replacement character."""
+        """Standard output. Bytes that are not UTF-8 become the replacement character."""
         return self.stdout.decode("utf-8", errors="replace")
 
     @property
@@ -77,15 +77,15 @@ class Completed:
 
     @property
     def last_line(self) -> str:
-        """The line that says what went wrong, from standard error before standard output."""
+        """The error line, from standard error if it has one, else from standard output."""
         return error_line(self.errors) or error_line(self.text) or "it printed nothing"
 
 
 @dataclass(frozen=True)
 class Begun:
-    """Which process a command is: its id and its start, on a machine since its boot, because ids are reused.
+    """A command's PID, start time, host and boot. A PID is not enough, because PIDs are reused.
 
-    `process` leads a process group of its own. `started` is None for one that ended before its start could be read.
+    `process` leads its own process group. `started` is None if the process ended before its start time could be read.
     """
 
     process: int
@@ -95,23 +95,23 @@ class Begun:
 
 
 class Recorder(EngineRecorder, FileRecorder, Protocol):
-    """Records commands, requests to the engine and looks at files: the incident does."""
+    """Records commands, requests to the engine and reads of files. The incident implements it."""
 
     def command_began(self, command: Command, begun: Begun) -> None:
-        """Record that a command was started, and as which process."""
+        """Record that a command was started, with its process."""
 
     def command_progressed(self, command: Command, line: str) -> None:
-        """Take a line of progress; the last ones may be left out."""
+        """Record a line of a command's progress. The last lines may be missing."""
 
     def command_ended(self, completed: Completed) -> None:
-        """Record a command that ended by itself."""
+        """Record a command that ended without being stopped."""
 
     def command_stopped(self, command: Command, why: str, *, at_large: bool = False) -> None:
-        """Record a command that was stopped, or could not be started; `at_large` if it may be at work still."""
+        """Record a command that was stopped or could not be started. With `at_large` it may still be running."""
 
 
 class NullRecorder:
-    """Records nothing: for commands before there is a record, and for the lock's heartbeat."""
+    """Records nothing. For commands before the record begins, and for the lock's heartbeat."""
 
     def command_began(self, command: Command, begun: Begun) -> None:
         """Do nothing."""
@@ -133,7 +133,7 @@ class NullRecorder:
 
 
 def parsed_json(completed: Completed, kind: type | tuple[type, ...]) -> Any:
-    """Parse a command's output as JSON of type `kind`. Raises EngineError otherwise, without showing the output."""
+    """Parse a command's standard output as JSON. Raises EngineError, which omits the output, if it is not a `kind`."""
     try:
         found = json.loads(completed.text)
     except (ValueError, RecursionError):
@@ -147,10 +147,10 @@ def parsed_json(completed: Completed, kind: type | tuple[type, ...]) -> Any:
 
 
 def error_line(output: str) -> str:
-    r"""Return the line of a tool's `output` that says what went wrong, which is often not the last one.
+    r"""Return the error line of a tool's `output`. It is often not the last line.
 
     psql draws a caret under the statement, docker and click advise to run --help, SQLAlchemy names a page to read.
-    Without an error line it is the last line that is no such aside; empty when the output is.
+    Without an error line, return the last line that is not such an aside. Empty if the output is empty.
 
     >>> error_line("psql: error: FATAL:  role \"x\" does not exist\nHINT:  create it")
     'psql: error: FATAL:  role "x" does not exist'
@@ -168,7 +168,7 @@ def _last_error(lines: list[str]) -> int:
 
 
 def _exception(lines: list[str]) -> int:
-    # The first line behind the frames of the last traceback; -1 without one.
+    # Index of the first line after the frames of the last traceback; -1 without one.
     begun = max((at for at, line in enumerate(lines) if line.strip().endswith(_TRACEBACK)), default=-1)
     if begun < 0:
         return -1

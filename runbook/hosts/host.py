@@ -1,4 +1,4 @@
-"""The production host: runs commands with a deadline and a clean environment, and records them."""
+"""The production host: runs and records commands, each with a deadline and a clean environment."""
 
 import contextlib
 import time
@@ -22,44 +22,44 @@ _PROGRESS_EVERY = 0.2  # seconds between two reads of a running command's output
 _CLEANUP_DEADLINE = 60.0  # seconds
 _RETRY_EVERY = 0.5  # seconds
 
-# What docker prints when no engine answers; its exit code, 1, is that of any other error.
+# What docker prints when no engine answers. The exit code does not tell: it is 1, as for any other error.
 _NO_ENGINE = ("cannot connect to the docker daemon", "error during connect", "failed to connect to the docker api",
               "permission denied while trying to connect")  # fmt: skip
 
 
 class Process(Protocol):
-    """A command at work on the host, as the host follows it."""
+    """A running command, as the host follows it."""
 
     def start(self) -> Begun:
-        """Start it, and return which process it is. Raises OSError or HostError when it cannot be started."""
+        """Start the process and return its identity. Raises OSError or HostError when it cannot be started."""
 
     def release(self) -> None:
-        """Let it work; it is on record by now."""
+        """Let the started process do its work. Call this once its start is on record."""
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end for at most `seconds`; tell whether it ended."""
+        """Wait at most `seconds` for the process to end. Return whether it ended."""
 
     def ended_with(self) -> int:
-        """Return its exit code. Raises HostError when it ended, or may have, and how is not known."""
+        """Return the exit code. Raises HostError when the process ended, or may have, and the exit code is unknown."""
 
     def output(self) -> tuple[bytes, bytes]:
-        """Return its standard output and standard error so far."""
+        """Return standard output and standard error so far."""
 
     def exceeded_output(self) -> bool:
-        """Tell whether an output is above the command's `most_output`."""
+        """Return whether either output is above the command's `most_output`."""
 
     def stop(self) -> bool:
-        """Stop it with all that it started; False if it was never started, nor will be."""
+        """Stop the process and its children. False if it was not started; then it never will be."""
 
     def at_large(self) -> bool:
-        """Tell whether it may still be at work although it was stopped."""
+        """Return whether the process may still be running although it was stopped."""
 
 
 class Host(ABC):
-    """The production host: one file for each way to reach it."""
+    """The production host. Each way to reach it has one file."""
 
     def __init__(self, recorder: Recorder, patience: Callable[[], float] = lambda: 0.0) -> None:
-        """`patience` gives the seconds for which `retry` tries again."""
+        """`patience` returns the seconds for which `retry` keeps trying."""
         self._recorder = recorder
         self._patience = patience
 
@@ -70,60 +70,61 @@ class Host(ABC):
 
     @property
     def address(self) -> str | None:
-        """Where it is, as the settings have it; None where it is this machine."""
+        """The host's address from the settings; None for this machine."""
         return None
 
     @property
     def tunnel(self) -> Tunnel | None:
-        """The way to addresses that only the host reaches; None where it is this machine."""
+        """The tunnel to addresses that only the host reaches; None for this machine."""
         return None
 
     @property
     def out_of_reach(self) -> bool:
-        """Whether no connection to it came about when one was made last."""
+        """Whether the last attempt to connect to the host failed."""
         return False
 
     @abstractmethod
     def machine(self) -> tuple[str, str]:
-        """Return the machine's name and the ids of its boot and PID namespace, as `Begun` has them."""
+        """Return the machine's name and the ids of its boot and PID namespace, in the form of `Begun`."""
 
     @abstractmethod
     def process_start(self, process: int) -> str | None:
-        """Return when a process there started, as `Begun` has it; None when it does not run."""
+        """Return a process's start time in the form of `Begun`; None when it does not run."""
 
     @abstractmethod
     def signal(self, process: int, number: int) -> None:
-        """Send a signal to a command that was started there, with all that it started."""
+        """Send a signal to a command that was started on the host, and to its children."""
 
     @abstractmethod
     def now(self) -> float:
-        """Return the seconds since 1970 by the host's clock."""
+        """Return the time of the host's clock, in seconds since 1970."""
 
     @abstractmethod
     def engine_url(self) -> str:
-        """Return the URL at which the engine's API answers this machine. Raises HostError when that is not known."""
+        """Return the URL at which this machine reaches the engine's API. Raises HostError when it is unknown."""
 
     def _engine_address(self) -> EngineAddress:
         return EngineAddress(self.engine_url())
 
     @cached_property
     def engine(self) -> EngineApi:
-        """The engine's API: what looks at containers and images, and changes nothing."""
+        """The engine's API, which reads containers and images and changes nothing."""
         return EngineApi(self._engine_address, self._recorder)
 
     def engine_events(self, project: str) -> EngineEvents:
-        """Return what wakes who waits for the containers of a Compose project."""
+        """Return the engine's events for the containers of a Compose project, which wake waiting code."""
         return EngineEvents(self._engine_address, self._recorder, project)
 
     def files(self, deadline: float) -> Files:
-        """Return what looks at the host's files, each look within `deadline` seconds."""
+        """Return the reader of the host's files. Each read has `deadline` seconds."""
         return Files(self, deadline)
 
     def run_inside(self, command: Command, container: str, argv: Sequence[str]) -> Completed:
-        """Run `argv`, which only looks, in a container, and return how it ended; no process is started for it here.
+        """Run the read-only `argv` in a container through the engine's API, and return its result.
 
-        `command` is how a person would type it. What cannot be run there ends with an exit code and the engine's words.
-        Raises CommandTimedOut at the deadline, and EngineError when no engine answers.
+        `command` is the same as an operator would type it, for the record. If the program cannot be run, the result
+        has an exit code and the engine's message. Raises CommandTimedOut at the deadline, and EngineError when no
+        engine answers.
         """
         began = time.monotonic()
         try:
@@ -131,31 +132,31 @@ class Host(ABC):
         except HostError as error:
             self._recorder.command_stopped(command, error.seen)
             raise
-        completed = Completed(command, done.exit_code, done.stdout, done.stderr, time.monotonic() - began, True)  # noqa: FBT003 - as its class says
+        completed = Completed(command, done.exit_code, done.stdout, done.stderr, time.monotonic() - began, True)  # noqa: FBT003 - `by_engine`
         self._recorder.command_ended(completed)
         return completed
 
-    def peek(self, paths: Sequence[str]) -> list[bytes] | None:  # noqa: ARG002 - for hosts that can
-        """Return the bytes of files as they are now; None where that takes a command, or one cannot be read.
+    def peek(self, paths: Sequence[str]) -> list[bytes] | None:  # noqa: ARG002 - for subclasses
+        """Return the current bytes of files; None if that takes a command, or if a file cannot be read.
 
-        For comparing only: what is relied on is read by a command, on record.
+        Use it only to compare: data that decides something is read on record.
         """
         return None
 
     def put_on_record(self, completed: Completed) -> None:
-        """Put a command on record that was run ahead, or before there was a record."""
+        """Record a command that ran earlier, possibly before the record began."""
         self._recorder.command_ended(completed)
 
     @abstractmethod
     def _process(self, command: Command) -> AbstractContextManager[Process]:
-        """Return the command as a process that is not started yet."""
+        """Return the command as a process, not yet started."""
 
     def run(self, command: Command) -> Completed:
-        """Run a command and return how it ended, whatever its exit code.
+        """Run a command and return its result, whatever its exit code.
 
-        Raises CommandTimedOut at its deadline and CommandSaidTooMuch above its `most_output` (its process group is
-        stopped before), EngineError when no engine answers docker, NoConnection and ConnectionLost over SSH, and
-        HostError when it cannot be started.
+        Raises CommandTimedOut at its deadline and CommandSaidTooMuch above its `most_output`, after its process group
+        was stopped. Raises EngineError when no engine answers docker, NoConnection or ConnectionLost over SSH, and
+        HostError when the command cannot be started.
         """
         with self._process(command) as started:
             return self._follow(command, started)
@@ -179,7 +180,7 @@ class Host(ABC):
             self._recorder.command_stopped(command, error.seen, at_large=started.at_large())
             raise
         except BaseException:
-            # Ctrl-C and the like: no command may go on unwatched.
+            # Ctrl-C, for example: no command may keep running unwatched.
             self._stop(started, command)
             self._recorder.command_stopped(command, "interrupted", at_large=started.at_large())
             raise
@@ -210,7 +211,7 @@ class Host(ABC):
         return completed
 
     def _wait(self, started: Process, command: Command, until: float) -> bool:
-        # Passes progress lines on, and ends early when there is too much output. True when it ended in time.
+        # Forwards progress lines. Returns early when there is too much output. False means that the deadline passed.
         heard = 0
         watched = command.streams_progress or command.most_output is not None
         while watched and time.monotonic() + _PROGRESS_EVERY < until:
@@ -233,11 +234,11 @@ class Host(ABC):
         return begun
 
     def ask(self, command: Command, read: Callable[[Completed], _Found]) -> _Found:
-        """Run a command that only reads, and return what `read` makes of it; tried again like `retry`."""
+        """Run a read-only command and return `read` of its result, with the retries of `retry`."""
         return self.retry(lambda: read(self.run(command)))
 
     def retry(self, ask: Callable[[], _Found]) -> _Found:
-        """Call `ask`, which must change nothing, again after each HostError, for `patience` seconds from the first.
+        """Call the read-only `ask`, and repeat it after each HostError until `patience` seconds after the first.
 
         Raises the last error.
         """
@@ -252,7 +253,7 @@ class Host(ABC):
             time.sleep(_RETRY_EVERY)
 
     def check(self, command: Command) -> Completed:
-        """Run a command that must exit 0. Raises the error that its exit code `means`, else CommandFailed."""
+        """Run a command that must exit with 0. Raises the error for its exit code in `means`, else CommandFailed."""
         completed = self.run(command)
         for exit_code, error in command.means:
             if completed.exit_code == exit_code:
@@ -277,7 +278,7 @@ def _no_engine(completed: Completed) -> bool:
 
 
 def cleanup_command(argv: Sequence[str], directory: str | None) -> Command:
-    """Return the command that runs after another was stopped: its `if_stopped`."""
+    """Return the command that runs a stopped command's `if_stopped`."""
     return Command(tuple(argv), _CLEANUP_DEADLINE, directory)
 
 

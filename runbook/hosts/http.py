@@ -20,17 +20,17 @@ from runbook.errors import HostError, Inconclusive, NoAnswer, Why
 from runbook.hosts.in_time import within
 from runbook.text import beginning
 
-# They log addresses and headers, and those may be secrets.
+# They log addresses and headers, which may be secrets.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
-#: Bytes of a body that are read at most, because servers may be broken or hostile.
+#: Maximum bytes read of a body, because servers may be broken or hostile.
 LARGEST_BODY = 8 << 20
 
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """An HTTP answer: status, headers by lower-case name, body as text and as bytes (`content`), seconds it took."""
+    """An HTTP answer: status, headers by lower-case name, body as text and as bytes (`content`), time in seconds."""
 
     url: str
     status: int
@@ -40,7 +40,7 @@ class HttpResponse:
     content: bytes = field(default=b"", repr=False)
 
     def json(self) -> Any:
-        """Return the body as JSON. Raises Inconclusive when it is not."""
+        """Return the body parsed as JSON. Raises Inconclusive when it is not JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -51,28 +51,28 @@ class HttpResponse:
 
 
 class ExchangeRecorder(Protocol):
-    """Records HTTP exchanges: the incident does."""
+    """Records HTTP exchanges. The incident implements it."""
 
     def exchanged(self, method: str, url: str, sent: Any, answer: HttpResponse | str) -> None:
-        """Record one request with its answer, or with the reason for none."""
+        """Record one request with its answer, or with the reason why there was none."""
 
 
 class Tunnel(Protocol):
-    """The way to addresses that only the production host reaches."""
+    """A tunnel to addresses that only the production host reaches."""
 
     def path_to(self, host: str, port: int) -> Path:
-        """Return a Unix socket of this machine that leads there. Raises HostError."""
+        """Return a Unix socket on this machine that leads to the address. Raises HostError."""
 
     def refusals(self) -> list[str]:
-        """Return why connections at the other end did not come about, the newest last."""
+        """Return why connections at the far end failed, newest last."""
 
 
 @dataclass
 class HttpClient:
-    """Sends HTTP requests; `deadline` is the seconds for one whole exchange.
+    """Sends HTTP requests. `deadline` is in seconds, for one whole exchange.
 
-    With a `tunnel` they go through the production host: all of them, or, with `public_from_here`, those to addresses
-    that are not public.
+    With a `tunnel` all requests go through the production host. With `public_from_here` requests to public addresses
+    do not.
     """
 
     deadline: float
@@ -83,7 +83,7 @@ class HttpClient:
 
     @cached_property
     def _client(self) -> httpx.Client:
-        # Loads the certificate authorities, which takes a while.
+        # Cached: loading the certificate authorities is slow.
         return self._made(verify=True)
 
     @cached_property
@@ -91,7 +91,7 @@ class HttpClient:
         return self._made(verify=False)
 
     def _through(self, url: str, *, verify: bool) -> httpx.Client:
-        """The client for an address. Raises HostError."""
+        """Return the client for an address. Raises HostError."""
         address = httpx.URL(url)
         if self.tunnel is None or (self.public_from_here and _is_public(address.host)):
             return self._client if verify else self._unverified
@@ -102,17 +102,17 @@ class HttpClient:
 
     def _made(self, *, verify: bool, through: Path | None = None) -> httpx.Client:
         transport = httpx.HTTPTransport(verify=verify, trust_env=False, uds=str(through)) if through else None
-        # trust_env would use proxies.
+        # trust_env=True would use proxies.
         return httpx.Client(
             timeout=self._timeout(), trust_env=False, follow_redirects=False, verify=verify, transport=transport
         )
 
     def _timeout(self, patience: float | None = None) -> httpx.Timeout:
-        # Connecting times out before the whole exchange, so that the error names it.
+        # Connecting times out before the whole exchange does, so that the error names the connection.
         return httpx.Timeout(self.deadline, connect=0.8 * self.deadline, read=patience or self.deadline)
 
     def close(self) -> None:
-        """Close the connections that are kept open; the next request opens new ones."""
+        """Close the connections that are kept open. The next request opens new ones."""
         for name in ("_client", "_unverified"):
             client: httpx.Client | None = vars(self).pop(name, None)
             if client is not None:
@@ -128,14 +128,14 @@ class HttpClient:
         any_certificate: bool = False,
         patience: float | None = None,
     ) -> HttpResponse:
-        """GET `url`. Raises NoAnswer when there is no HTTP answer in time.
+        """Send a GET request. Raises NoAnswer when there is no HTTP answer in time.
 
-        `any_certificate` skips verification, for an address that no certificate can name. `patience` is the seconds
-        within which something of the answer must come once the request is sent: NoAnswer says SILENT then.
+        `any_certificate` skips verification, for an address that no certificate can name. `patience` is the seconds to
+        wait for the start of the answer after the request is sent; then NoAnswer has the reason SILENT.
         """
         return self.send("GET", url, headers, any_certificate=any_certificate, patience=patience)
 
-    def send(  # noqa: PLR0913 - a request has these parts
+    def send(  # noqa: PLR0913 - the parts of a request
         self,
         method: str,
         url: str,
@@ -148,14 +148,15 @@ class HttpClient:
         end: bool = False,
         patience: float | None = None,
     ) -> HttpResponse:
-        """Send one request, `body` as JSON. Raises NoAnswer when there is no HTTP answer in time.
+        """Send one request, with `body` as JSON.
 
-        Of an answer longer than LARGEST_BODY the beginning is kept, with `end` the end. With `secret_answer` the body
-        (a token, say) is not recorded, and a `form` never is: it holds a secret. `any_certificate` and `patience` are
-        as for `get`.
+        Raises NoAnswer when there is no HTTP answer in time, and Inconclusive, without sending, when HTTP cannot carry
+        a header. Keeps the first LARGEST_BODY bytes of a longer answer, or the last ones with `end`. With
+        `secret_answer` the answer's body (a token, say) is not recorded. `form` is never recorded: it holds a secret.
+        `any_certificate` and `patience` are those of `get`.
         """
         host = (headers or {}).get("Host", "").partition(":")[0]
-        # A server of several names chooses its certificate by SNI, before it reads the Host header.
+        # A server with several names chooses its certificate by SNI, before it reads the Host header.
         named = {"sni_hostname": host} if any_certificate and host else {}
         if wrong := unsendable(headers or {}):
             raise Inconclusive(
@@ -169,12 +170,12 @@ class HttpClient:
                 method, url, headers=dict(headers or {}), json=body, data=form, extensions=named,
                 timeout=self._timeout(patience),
             )  # fmt: skip
-            # As it was asked, since a secret address is not recognised when it is written in another way.
+            # The URL as requested, because redaction does not recognize a secret address that is written differently.
             answer = replace(self._exchange(client, request, end=end), url=url)
         except (httpx.HTTPError, httpx.InvalidURL, HostError) as error:
             why, reason = str(error) or type(error).__name__, no_answer_reason(error)
             if self.tunnel and (since := self.tunnel.refusals()[len(refused) :]):
-                # The near end of a tunnel takes every connection, and closes it when the far end gets none.
+                # The near end of a tunnel accepts every connection, and closes it when the far end cannot connect.
                 why, reason = since[-1], Why.REFUSED if "refused" in since[-1] else Why.UNREACHABLE
             self.recorder.exchanged(method, url, body, why)
             raise NoAnswer(
@@ -207,7 +208,7 @@ class HttpClient:
                     if time.monotonic() - began > self.deadline:
                         raise httpx.TimeoutException("the deadline has passed")
             except httpx.ReadTimeout as error:
-                # Who has begun to answer is not silent.
+                # The answer has begun, so this is not SILENT.
                 raise httpx.TimeoutException(str(error)) from None
         content = b"".join(chunks)
         content = content[-LARGEST_BODY:] if end else content[:LARGEST_BODY]
@@ -217,13 +218,16 @@ class HttpClient:
 
 
 def unsendable(headers: Mapping[str, str]) -> str:
-    """Say which header HTTP cannot carry, without its value, which libraries would quote; empty when all are well."""
+    """Return a message that names a header HTTP cannot carry; empty if there is none.
+
+    The message omits the value, which may be secret. Libraries would quote it.
+    """
     wrong = [name for name, value in headers.items() if not value.isascii() or not value.isprintable()]
     return f"the header {wrong[0]} has a line break or another character that no header may have" if wrong else ""
 
 
 def _is_public(host: str) -> bool:
-    """Tell whether a name or an address leads to public addresses, as seen from here."""
+    # As resolved on this machine.
     try:
         found = {ip_address(place[4][0]) for place in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     except (OSError, ValueError):
@@ -232,7 +236,7 @@ def _is_public(host: str) -> bool:
 
 
 def no_answer_reason(error: Exception) -> Why:
-    """Return why there was no answer, as far as the error tells."""
+    """Return why there was no answer, as far as the error shows."""
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(cause)
@@ -244,5 +248,5 @@ def no_answer_reason(error: Exception) -> Why:
         return Why.UNREACHABLE
     if isinstance(error, httpx.ReadTimeout):
         return Why.SILENT
-    # A TLS port, too, closes the connection of a plain request.
+    # A TLS port also closes the connection of a plain HTTP request.
     return Why.NOT_HTTP if isinstance(error, (httpx.RemoteProtocolError, httpx.ReadError)) else Why.OTHER

@@ -1,4 +1,4 @@
-"""Calls that may wait for ever: each is made in a thread, which is left behind at its deadline."""
+"""Calls that may never return: each runs in a thread, which is abandoned at the deadline."""
 
 import threading
 from collections.abc import Callable
@@ -11,11 +11,11 @@ _Found = TypeVar("_Found")
 
 
 def within(seconds: float, call: Callable[[], _Found]) -> _Found:
-    """Return what `call` returns, or raise what it raises; OSError where the machine has no thread left for it.
+    """Return what `call` returns, or raise what it raises.
 
-    Raises TimeoutError when it takes longer than `seconds`.
+    Raises TimeoutError when it takes longer than `seconds`, and OSError when the machine has no thread left.
 
-    A library's own timeout is for each read: a server that drips its answer byte by byte never reaches it.
+    A library's timeout is per read: a server that sends its answer byte by byte never reaches it.
     """
     ended: Future[_Found] = Future()
 

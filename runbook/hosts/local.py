@@ -15,8 +15,8 @@ from runbook.hosts.files.local import LocalFiles
 from runbook.hosts.host import Host
 from runbook.hosts.process import ManagedProcess, boot_id, process_start
 
-# Variables passed on from the operator's shell. Compose prefers shell variables to the env file, so an exported
-# IMAGE_TAG would silently decide which release comes up.
+# Variables passed on from the operator's shell. No others: Compose prefers shell variables to the env file, so an
+# exported IMAGE_TAG would silently decide which release comes up.
 _PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "SSH_AUTH_SOCK", "DOCKER_HOST", "DOCKER_CONTEXT",
               "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "XDG_RUNTIME_DIR")  # fmt: skip
 
@@ -27,10 +27,10 @@ class LocalHost(Host):
     def __init__(
         self, environment: Mapping[str, str], recorder: Recorder, patience: Callable[[], float] = lambda: 0.0
     ) -> None:
-        """`environment` is added to the commands' own; `patience` is as for every host."""
+        """`environment` is added to the variables passed on from the shell. `patience` is that of `Host`."""
         super().__init__(recorder, patience)
         self._environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        # Some output is compared (`No such file or directory`), so it must be English.
+        # Must be English: some output is compared (`No such file or directory`).
         self._environment |= {"LC_ALL": "C.UTF-8"} | dict(environment)
 
     @property
@@ -39,35 +39,35 @@ class LocalHost(Host):
         return self._environment
 
     def machine(self) -> tuple[str, str]:
-        """Return this machine's name and boot."""
+        """Return this machine's name, and the ids of its boot and PID namespace."""
         return socket.gethostname(), boot_id()
 
     def process_start(self, process: int) -> str | None:
-        """Return when a process started; None when it does not run."""
+        """Return a process's start time; None when it does not run."""
         return process_start(process)
 
     def signal(self, process: int, number: int) -> None:
-        """Send a signal to a command's process group, if it is there and this user's."""
+        """Send a signal to a command's process group. Does nothing if it is gone or belongs to another user."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process, number)
 
     def now(self) -> float:
-        """Return the seconds since 1970."""
+        """Return the time in seconds since 1970."""
         return time.time()
 
     def files(self, deadline: float) -> LocalFiles:
-        """Return what looks at this machine's files; no command is started for it."""
+        """Return the reader of this machine's files, which starts no command."""
         return LocalFiles(self._recorder, deadline)
 
     def peek(self, paths: Sequence[str]) -> list[bytes] | None:
-        """Return the bytes of files as they are now; None where one cannot be read."""
+        """Return the current bytes of files; None if a file cannot be read."""
         try:
             return [Path(path).read_bytes() for path in paths]
         except OSError:
             return None
 
     def engine_url(self) -> str:
-        """Return the URL of the engine that `docker` would ask here. Raises EngineError when that is not known."""
+        """Return the URL of the engine that `docker` uses on this machine. Raises EngineError when it is unknown."""
         return self._engine_found.url
 
     def _engine_address(self) -> EngineAddress:
@@ -92,7 +92,7 @@ class _LocalProcess(ManagedProcess):
         return Begun(process, process_start(process), socket.gethostname(), boot_id())
 
     def release(self) -> None:
-        """Do nothing: it works already, and is known as soon as it does."""
+        """Do nothing: the process already runs, and is known from its start."""
 
     def ended_with(self) -> int:
         return self.exit_code

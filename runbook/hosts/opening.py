@@ -1,4 +1,4 @@
-"""Which way the settings name to reach the production host."""
+"""The production host as the settings describe it: this machine, or over SSH."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from runbook.settings.host import HostSettings
 
 
 def open_host(settings: HostSettings, recorder: Recorder, patience: Callable[[], float] = lambda: 0.0) -> Host:
-    """Return the production host; nothing is connected yet. `recorder` and `patience` are as for every host."""
+    """Return the production host, not yet connected. `recorder` and `patience` are those of `Host`."""
     if (address := settings.over_ssh) is None:
         return LocalHost(settings.environment, recorder, patience)
     return SshHost(connection_to(address, settings.ssh_config), settings.environment, recorder, patience)

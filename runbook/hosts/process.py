@@ -1,4 +1,4 @@
-"""A command as a process that is never lost sight of, and that survives when the run is killed."""
+"""A command as a process that is always tracked, and that survives when the run is killed."""
 
 import contextlib
 import errno
@@ -19,10 +19,10 @@ _GRACE = 5.0  # seconds to end after SIGTERM
 
 
 class ManagedProcess:
-    """A process that is started in a thread, because signals raise in the main thread only.
+    """A process that is started in a thread, because signals raise only in the main thread.
 
-    So there is no moment at which it runs unknown to us. Its output goes to memory files, not to pipes: when the run is
-    killed, a pipe would end the command half way, by SIGPIPE.
+    An interruption therefore cannot leave a started process untracked. Output goes to memory files, not to pipes: when
+    the run is killed, a pipe would stop the command halfway with SIGPIPE.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class ManagedProcess:
         stdin: bytes | int | None,
         most_output: int | None = None,
     ) -> None:
-        """Prepare it; `most_output` is in bytes, for each of the two outputs. `stdin` may be a file descriptor."""
+        """Prepare the process. `most_output` is in bytes, per output. `stdin` may be a file descriptor."""
         self._argv = argv
         self._environment = environment
         self._directory = directory
@@ -47,16 +47,16 @@ class ManagedProcess:
         self._thread = threading.Thread(target=self._start)
 
     def __enter__(self) -> Self:
-        """Return itself; nothing runs yet."""
+        """Return the process, not yet started."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Free its output; the process is left alone."""
+        """Free the output. The process is not stopped."""
         for file in self._files:
             file.close()
 
     def begin(self) -> int:
-        """Start it, and return the process id. Raises OSError when it cannot be started."""
+        """Start the process and return its PID. Raises OSError when it cannot be started."""
         try:
             with signals_blocked():
                 self._thread.start()
@@ -68,12 +68,12 @@ class ManagedProcess:
         return self._process.pid
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end for at most `seconds`; tell whether it ended."""
+        """Wait at most `seconds` for the process to end. Return whether it ended."""
         process = self._known
         with contextlib.suppress(subprocess.TimeoutExpired):
             try:
                 handle = os.pidfd_open(process.pid)
-            except (AttributeError, OSError):  # not on this kernel; or it was waited for already
+            except (AttributeError, OSError):  # not supported by this kernel, or the process was already waited for
                 process.wait(seconds)
                 return True
             try:
@@ -87,28 +87,28 @@ class ManagedProcess:
 
     @property
     def exit_code(self) -> int:
-        """Its exit code; negative when a signal ended it."""
+        """The exit code; negative when a signal ended the process."""
         return int(self._known.returncode)
 
     def output(self) -> tuple[bytes, bytes]:
-        """Return its standard output and standard error so far."""
+        """Return standard output and standard error so far."""
         stdout, stderr = self._files
         return _all_of(stdout), _all_of(stderr)
 
     def exceeded_output(self) -> bool:
-        """Tell whether an output is above `most_output`."""
+        """Return whether either output is above `most_output`."""
         most = self._most_output
         return most is not None and any(os.fstat(file.fileno()).st_size > most for file in self._files)
 
     def stop(self) -> bool:
-        """Stop its process group, with SIGKILL if SIGTERM does not do; False if it was never started, nor will be."""
+        """Stop the process group with SIGTERM, then SIGKILL. False if it was not started; then it never will be."""
         with self._starting:
             self._stopped = True
             process = self._process
         if process is None:
             return False
         for number, seconds in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, 1.0)):
-            # Without a group it has ended: Ctrl-C at the terminal may come before the process has one of its own.
+            # No group means that the process has ended: Ctrl-C at the terminal may kill it before it has its own group.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, number)
             self.wait(seconds)
@@ -121,7 +121,7 @@ class ManagedProcess:
         return self._process
 
     def _start(self) -> None:
-        # The lock makes `stop` wait for this, or come first; then nothing is started any more.
+        # The lock serializes this with `stop`. If `stop` is first, nothing is started.
         with self._starting:
             if self._stopped:
                 return
@@ -130,7 +130,7 @@ class ManagedProcess:
                     self._files.append(_memory())
                 given = self._stdin if isinstance(self._stdin, bytes) else b""
                 with _memory(given) as stdin, signals_unblocked():
-                    self._process = subprocess.Popen(  # noqa: S603 - a list, built by our own code, without a shell
+                    self._process = subprocess.Popen(  # noqa: S603 - a list built by our code, no shell
                         self._argv,
                         cwd=self._directory,
                         env=self._environment,
@@ -149,7 +149,7 @@ class ManagedProcess:
         return self._stdin if isinstance(self._stdin, int) else memory
 
     def _bound(self, pid: int) -> None:
-        # The kernel enforces the limit too: between two reads the output could fill the memory.
+        # The kernel enforces the limit too, because the output could fill the memory between two checks.
         if self._most_output is not None and hasattr(resource, "prlimit"):
             above = self._most_output + 1
             with contextlib.suppress(ProcessLookupError):
@@ -160,30 +160,30 @@ def _memory(content: bytes = b"") -> BinaryIO:
     if hasattr(os, "memfd_create"):
         file: BinaryIO = os.fdopen(os.memfd_create("command"), "w+b")
     else:
-        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with its owner
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the owner closes it
     file.write(content)
     file.seek(0)
     return file
 
 
 def _all_of(file: BinaryIO) -> bytes:
-    # pread leaves the position, at which the command writes.
+    # pread does not move the position at which the command writes.
     return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
 
 
 def process_start(process: int) -> str | None:
-    """Return when a process started, in clock ticks since boot (proc(5), stat field 22); None when it does not run."""
+    """Return a process's start time in clock ticks since boot (proc(5), stat field 22); None when it does not run."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    # The second field is the command's name in parentheses, which may hold anything.
+    # The second field is the command's name in parentheses, and may contain any character.
     fields = stat.rpartition(")")[2].split()
     return None if fields[0] == "Z" else fields[19]
 
 
 def boot_id() -> str:
-    """Return the ids of this machine's boot and PID namespace, because PIDs are reused; empty when not known."""
+    """Return the ids of this machine's boot and PID namespace, because PIDs are reused; empty when unknown."""
     try:
         boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot_id} {Path('/proc/self/ns/pid').readlink()}"

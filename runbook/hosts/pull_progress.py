@@ -1,6 +1,6 @@
-"""Progress of `docker compose pull`, read from its lines: how far each layer of each image is.
+"""The progress of each layer in `docker compose pull`, read from its output.
 
-Compose prints a line for each event, as `b10e47bbf76c Downloading [=====>     ]  8.327MB/75.02MB`.
+Compose prints one line per event: `b10e47bbf76c Downloading [=====>     ]  8.327MB/75.02MB`.
 """
 
 import re
@@ -18,7 +18,7 @@ _HERE = ("Pull complete", "Already exists")
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer: its state, and the bytes done and to do in that state, None when not printed."""
+    """A layer: its state, and the bytes done and the total in that state; None when not printed."""
 
     id: str
     state: str
@@ -27,23 +27,23 @@ class Layer:
 
     @property
     def is_done(self) -> bool:
-        """Tell whether the layer is on the host."""
+        """Whether the layer is on the host."""
         return self.state in _HERE
 
     @property
     def share(self) -> float | None:
-        """The share of the bytes that is done, from 0 to 1; None when not known."""
+        """The share of bytes done, from 0 to 1; None when unknown."""
         return min(1.0, self.done / self.of) if self.done is not None and self.of else None
 
 
 class PullProgress:
-    """The layers of one pull, in the order in which they were first named."""
+    """The layers of one pull, in order of first appearance."""
 
     def __init__(self) -> None:
         self._layers: dict[str, Layer] = {}
 
     def read_line(self, line: str) -> None:
-        """Read one line; other lines are ignored.
+        """Read one line. Lines that are not about a layer are ignored.
 
         >>> progress = PullProgress()
         >>> progress.read_line("b10e47bbf76c Downloading [=>  ]  1MB/4MB")
@@ -55,17 +55,17 @@ class PullProgress:
             return
         name = found["id"]
         if name in self._layers and self._layers[name].is_done:
-            return  # two images that share it tell twice
+            return  # two images that share a layer report it twice
         self._layers[name] = Layer(name, found["state"], _bytes(found["done"]), _bytes(found["of"]))
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Every layer, in its latest state."""
+        """Every layer in its latest state."""
         return tuple(self._layers.values())
 
 
 def without_bars(lines: Iterable[str]) -> list[str]:
-    """Return the lines without progress bars, which would bury the others in the record."""
+    """Return the lines that have no progress bar. Bars would bury the other lines in the record."""
     return [line for line in lines if not ((found := _LAYER.match(line)) and found["bar"])]
 
 

@@ -1,4 +1,4 @@
-"""Replacing a file on the production host in one step, with a copy of what was there."""
+"""Atomic replacement of a file on the production host, with a copy of the old content."""
 
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -7,7 +7,7 @@ from runbook.errors import RunbookError
 from runbook.hosts.command import Command
 
 _NOT_AS_READ, _LOCKED, _LINKED = 75, 76, 77
-# $1 is the SHA-256 of the bytes that were read, $2 the file, $3 its copy, $4 the copy's folder.
+# $1: SHA-256 of the bytes that were read. $2: the file. $3: its copy. $4: the copy's folder.
 _REPLACE = f"""
 set -eu
 mkdir --parents --mode=700 -- "$4"
@@ -25,7 +25,7 @@ sync -- "$2"
 """
 
 
-def replace_commands(  # noqa: PLR0913 - what is replaced by what, and what says so
+def replace_commands(  # noqa: PLR0913 - each is needed
     command: Callable[..., Command],
     path: str,
     sha256: str,
@@ -34,11 +34,12 @@ def replace_commands(  # noqa: PLR0913 - what is replaced by what, and what says
     *,
     error: type[RunbookError],
 ) -> tuple[Command, ...]:
-    """Return the command that replaces the file `path`, read with this `sha256`, and keeps the old one as `keep`.
+    """Return the command that replaces the file `path` with `content` and keeps the old file as `keep`.
 
-    `command` makes a command of an argv, with `stdin` and `means`. Mode, owner and extended attributes stay, and no
-    link is followed: `path` is the file itself. It is complete at every moment. Before the new one takes its place it
-    is compared with what was read, under a lock; `error` is raised when somebody changed it meanwhile.
+    `command` builds a command from an argv, `stdin` and `means`. Mode, owner and extended attributes are kept. Links
+    are not followed: `path` must be the file itself. The file is complete at every moment. Under a lock, the old file
+    must still have the hash `sha256` that it had when it was read. `Host.check` raises `error` if it was changed, if
+    the lock is held for 10 s, or if the folder of `keep` is a symbolic link.
     """
     folder = str(PurePosixPath(keep).parent)
     linked = error(

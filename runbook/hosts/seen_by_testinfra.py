@@ -1,4 +1,4 @@
-"""Facts about the production host by testinfra, asked through our own host: with deadlines, on record, redacted.
+"""testinfra facts about the production host. Their commands run through `Host`: with deadlines, recorded, redacted.
 
 https://testinfra.readthedocs.io/en/latest/modules.html
 """
@@ -15,7 +15,7 @@ from runbook.hosts.host import Host
 def seen_by_testinfra(host: Host, deadline: float) -> testinfra.host.Host:
     """Return testinfra's view of `host`: `.file(path)`, `.user(name)`, `.socket(address)` and the like.
 
-    Each fact is a command of at most `deadline` seconds, and raises HostError as every command does.
+    Each fact is one command with a deadline of `deadline` seconds. Raises HostError like every command.
     """
     return testinfra.host.Host(_Backend(host, deadline))
 
@@ -29,14 +29,14 @@ class _Backend(BaseBackend):  # type: ignore[misc]  # its types are not marked a
         self._deadline = deadline
 
     def decode(self, data: bytes) -> str:
-        # The base class would look for a Python on the host, to ask it for its encoding.
+        # The base class would run a Python on the host to find its encoding.
         return data.decode("utf-8", errors="replace")
 
     def encode(self, data: str) -> bytes:
         return data.encode("utf-8", errors="replace")
 
     def run(self, command: str, *args: str, **_: Any) -> CommandResult:
-        # `result` of the base class would log what was printed, unredacted.
+        # `result` of the base class would log the output unredacted.
         written = self.get_command(command, *args)
         done = self._through.run(Command(("sh", "-c", written), self._deadline))
         return CommandResult(self, done.exit_code, written, done.stdout, done.stderr)

@@ -1,4 +1,4 @@
-"""Signals in threads: only the main thread takes them, so that blocking them there really blocks them."""
+"""Signal masks of threads: only the main thread takes signals, so that blocking them there really blocks them."""
 
 import signal
 import threading
@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM}
-#: Held by the main thread while it blocks signals, and by another thread while it unblocks them.
+#: Held by the main thread while it blocks signals, and by another thread while it has them unblocked.
 _GATE = threading.RLock()
 _PATIENCE = 2.0  # seconds
 
 
 @contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Block signals in this thread within the block, and for good in threads that are started within it.
+    """Block signals in this thread within the block, and permanently in threads that are started within it.
 
-    A signal goes to any thread that does not block it, and Python then raises in the main one. So no command is started
-    meanwhile, and none should be waited for in the block.
+    The kernel gives a signal to any thread that does not block it, and Python then raises in the main thread. Therefore
+    no command starts while the main thread is in the block (`signals_unblocked` waits). Do not wait for a command in
+    the block.
     """
     main = threading.current_thread() is threading.main_thread()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -24,12 +25,12 @@ def signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         if main:
             _GATE.acquire(timeout=_PATIENCE)
-            # A signal that another thread took until now is raised by this call.
+            # This call raises for a signal that another thread has already taken.
             signal.pthread_sigmask(signal.SIG_BLOCK, ())
         yield
     finally:
         if main:
-            # Whatever acquire() returned: an exception may come before that is stored.
+            # Does not depend on the result of acquire(): an exception may come before it is stored.
             with suppress(RuntimeError):
                 _GATE.release()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -37,9 +38,10 @@ def signals_blocked() -> Iterator[None]:
 
 @contextmanager
 def signals_unblocked() -> Iterator[None]:
-    """Unblock signals in a thread while it starts a process, which inherits the mask (`preexec_fn` may hang).
+    """Unblock signals in a thread while it starts a process, which inherits the mask.
 
-    Waits while the main thread blocks signals, but at most 2 s: a command must start at last.
+    `preexec_fn` could do the same, but may hang. Waits while the main thread blocks signals, at most 2 s, because a
+    command must start in the end.
     """
     shut_out = _GATE.acquire(timeout=_PATIENCE)
     before = signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

@@ -1,4 +1,4 @@
-"""The Compose project: what its files say, and the commands that bring up, stop and dry-run its services."""
+"""The Compose project: its configuration, and the commands that bring up, stop and dry-run its services."""
 
 import hashlib
 import json
@@ -28,9 +28,9 @@ from runbook.settings.application import ServiceCommand
 from runbook.settings.schema import Deadlines, Project
 from runbook.text import visible
 
-# In a Compose file: keys that name further files, or escapes with which any key can be written.
+# Keys of a Compose file that refer to other files, and escapes, which can spell any key.
 _NAMES_OTHERS = re.compile(rb"include|extends|env_file|label_file|\\[ux]", re.IGNORECASE)
-# A dry run makes a builder's folder: not in the user's own, which may not be writable, and not to stay.
+# A dry run creates a builder's folder. It gets a temporary place, because the user's may not be writable.
 _WITH_SCRATCH = """
 scratch=$(mktemp --directory) || exit
 trap 'rm --recursive --force -- "$scratch"' EXIT
@@ -40,7 +40,7 @@ BUILDX_CONFIG=$scratch "$@"
 
 
 class Production(DockerEngine):
-    """The Compose project, asked and changed through `docker compose` on its host."""
+    """The Compose project, read and changed through `docker compose` on its host."""
 
     def __init__(self, host: Host, project: Project, deadlines: Deadlines) -> None:
         super().__init__(host, project, deadlines)
@@ -49,39 +49,39 @@ class Production(DockerEngine):
 
     @cached_property
     def invocation(self) -> Invocation:
-        """How Compose is called, from the settings and the containers' labels; read once."""
+        """The options of every Compose call, from the settings and the containers' labels, read once."""
         containers = self.containers()
         found = self._without_lost(from_labels(self.project, containers))
         names = {each.service for each in containers}
         try:
             missing = sorted(names - self._read(found)["services"].keys())
-            # Compose names a profile's services only when the profile is asked for, and no label names the profile.
+            # Compose lists a profile's services only when the profile is active, and no label names the profile.
             every = self._read(replace(found, profiles=("*",)))["services"] if missing else {}
-        except ProductionError:  # reported by whoever needs the files
+        except ProductionError:  # reported by the first call that needs the files
             return found
-        # All profiles, because `--profile` replaces COMPOSE_PROFILES of the env file.
+        # The profiles of all services, because `--profile` replaces COMPOSE_PROFILES of the env file.
         return replace(found, profiles=profiles_for(every, sorted(names)) if missing else ())
 
     def called_by(self, invocation: Invocation) -> "Production":
-        """Return the same production, with Compose called in another way."""
+        """Return the same production with another invocation of Compose."""
         other = Production(self.host, self.project, self._deadlines)
         other.invocation = invocation
         return other
 
     def _without_lost(self, found: Invocation) -> Invocation:
-        # Files that only labels name, and that are gone, are left out.
+        # Leaves out files that only labels name and that no longer exist.
         if self.project.compose_files:
             return found
         there = self.existing(found.files)
-        if not there:  # Compose itself says then what it misses
+        if not there:  # Compose itself reports the missing files
             return found
         self._lost = [path for path in found.files if path not in there]
         return replace(found, files=tuple(there))
 
     def remarks(self) -> list[str]:
-        """Return notes on the Compose files: which are lost, and what Compose warned of at the newest reading.
+        """Return remarks on the Compose files: the lost ones, and Compose's warnings when it last read them.
 
-        Warnings of variables that are not set are left out: those are checked with the files.
+        Warnings about unset variables are left out, because the check of the files covers them.
         """
         lost = [
             f"{path}, which the containers were made from, is not there any more, and Compose is called without it"
@@ -91,9 +91,9 @@ class Production(DockerEngine):
         return [visible(" ".join(remark.split())) for remark in (*lost, *warned)]
 
     def compose_with_env_file(self, env_file: str, *, alone: bool = False) -> tuple[str, ...]:
-        """Return the start of a `docker compose` command that reads `env_file` in place of the settings' own.
+        """Return the start of a `docker compose` command that reads `env_file` instead of the settings' env file.
 
-        Production's other env files are read too, in their order, unless `alone`.
+        It also reads production's other env files, in their order, unless `alone`.
         """
         own = self.project.env_file
         paths = (env_file,) if alone else (env_file if path == own else path for path in self.invocation.env_files)
@@ -101,16 +101,16 @@ class Production(DockerEngine):
         return ("docker", "compose", "-p", self.project.name, "--project-directory", self.directory, *env_files)
 
     def compose(self, *arguments: str, deadline: float | None = None, stdin: bytes | None = None) -> Command:
-        """Return a `docker compose` command on this project; `deadline` is in seconds."""
+        """Return a `docker compose` command on this project. `deadline` is in seconds."""
         return self.command(*self.invocation.argv(self.project), *arguments, deadline=deadline, stdin=stdin)
 
     def with_tag(self, tag: str | None, command: Command) -> Command:
-        """Return the command with `tag` in place of the env file's; None leaves the env file's."""
+        """Return the command with `tag` instead of the env file's tag. None keeps the env file's."""
         prefix = ("env", f"{self.project.tag_variable}={tag}") if tag else ()
         return replace(command, argv=(*prefix, *command.argv))
 
     def config(self, tag: str | None = None, variables: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """Return the project as `docker compose config` gives it, with `tag` and `variables` overriding the env file.
+        """Return the output of `docker compose config`, with `tag` and `variables` overriding the env file.
 
         Each `$` is doubled; `unescaped` undoes that. Raises ProductionError when Compose cannot read the files.
         """
@@ -122,7 +122,7 @@ class Production(DockerEngine):
         return services
 
     def warnings(self) -> list[str]:
-        """Return what Compose warns of when it reads the files: a variable that is not set, say."""
+        """Return Compose's warnings about the files: an unset variable, for example."""
         return warnings_in(self._answer(self.invocation))
 
     def _read(
@@ -140,7 +140,7 @@ class Production(DockerEngine):
 
         def ask() -> Completed:
             answer = self.host.run(command)
-            self._parsed(answer)  # one that cannot be read is not kept
+            self._parsed(answer)  # raises, so that an unreadable answer is not cached
             return answer
 
         made = partial(self.made_from, invocation.files, invocation.env_files, command.argv, ask)
@@ -166,9 +166,9 @@ class Production(DockerEngine):
         ask: Callable[[], Completed],
         given: Mapping[str, bytes] | None = None,
     ) -> Completed:
-        """Return what `ask` gets from Compose for these files; asked again only when one of them has changed since.
+        """Return Compose's answer for these files, from `ask`; cached until one of them changes.
 
-        `given` has the bytes of those that are read as these, whatever lies there.
+        `given` maps absolute paths to the bytes that Compose reads in their place, whatever is on the disk.
         """
         held = given or {}
         what = key, (*files, *env_files, *held.items())
@@ -176,7 +176,7 @@ class Production(DockerEngine):
         return self.remembered.made(what, content, ask, self.host.put_on_record)
 
     def _content(self, files: Sequence[str], env_files: Sequence[str], given: Mapping[str, bytes]) -> str | None:
-        # A hash of all that Compose reads; None where that is not known: other files are named in these, it may be.
+        # A hash of all that Compose reads. None if unknown: the host cannot peek, or the files may refer to others.
         paths = [absolute_path(self.project, path) for path in (*files, *env_files)]
         peeked = self.host.peek([path for path in paths if path not in given])
         contents = iter(peeked or ())
@@ -195,9 +195,9 @@ class Production(DockerEngine):
 
     @cached_property
     def tag_forms(self) -> dict[str, TagForm]:
-        """How the image of each rolled-back service follows the tag.
+        """How the image of each service in project.services depends on the tag.
 
-        Raises ProductionError when a service is missing, or when the tag does not decide its image.
+        Raises ProductionError when a service is missing, or when the variable is not exactly its image's tag.
         """
         services, variable = self.services(PROBE), self.project.tag_variable
         unknown = set(self.project.services) - set(services)
@@ -210,15 +210,18 @@ class Production(DockerEngine):
         return {name: TagForm.learned(name, variable, image) for name, image in images.items()}
 
     def images_with_tag(self, tag: str | None = None) -> dict[str, ImageName]:
-        """Return the image that Compose would run for each rolled-back service, with `tag` in place of the env file's.
+        """Return the image that Compose would run for each service in project.services.
 
-        Raises ProductionError when the tag alone does not decide a service's image.
+        `tag` replaces the env file's. Raises ProductionError as `tag_forms` does.
         """
         forms, services = self.tag_forms, self.services(tag)
         return {name: ImageName.parse(str(services[name].get("image", ""))) for name in forms}
 
     def tag(self) -> str:
-        """Return the tag in the env files. Raises ProductionError when it is not one for all services."""
+        """Return the tag in the env files.
+
+        Raises ProductionError when the services have no tag in common, or when the tag includes a digest.
+        """
         services = self.services()
         images = {name: str(services[name].get("image", "")) for name in self.tag_forms}
         tags = {form.value_in(images[name]) for name, form in self.tag_forms.items()}
@@ -237,9 +240,10 @@ class Production(DockerEngine):
         return tag
 
     def running_tag(self, services: Iterable[str]) -> str | None:
-        """Return the tag with which the containers of `services` keep their images; None when none follows the tag.
+        """Return the tag with which the containers of `services` keep their images; None when no image has the tag.
 
-        Raises ProductionError when containers differ, or when a tag was moved since.
+        Raises ProductionError when the containers have different tags, when a tag now names another image, or when an
+        image has no tag and is not the one in the Compose file.
         """
         files, probed = self.services(), self.services(PROBE)
         tags, without = set(), []
@@ -263,7 +267,7 @@ class Production(DockerEngine):
         return tags.pop() if tags else None
 
     def tag_of(self, container: Container) -> str:
-        """Return the tag of a container's release; its image's name when it follows no tag."""
+        """Return the tag of a container's release, or its image's name when that has no such tag."""
         try:
             found = self.tag_forms[container.service].value_in(container.image_name)
         except (ProductionError, KeyError):
@@ -272,10 +276,10 @@ class Production(DockerEngine):
 
     @cached_property
     def one_shots(self) -> frozenset[str]:
-        """The services that run once and end, like a migration before the start: they are left as they are.
+        """The services that run once and end, such as a migration before the start. They are not brought up.
 
-        A service is one when another waits for its end, or when its file lets it end and it has ended with 0. The
-        latter does not count for project.services, which may have been stopped.
+        A service is a one-shot when another service waits for its end, or when its file lets it end and it has exited
+        with 0. The second rule does not apply to project.services, which may have been stopped.
         """
         services, containers = self.services(), self.containers()
         may_end = {name for name, service in services.items() if may_end_by_file(service)}
@@ -284,7 +288,7 @@ class Production(DockerEngine):
         return waited_for_services(services) | ended
 
     def ended_services(self, containers: Iterable[Container]) -> list[str]:
-        """Return the services of `containers` whose files let them end, and that have ended with 0."""
+        """Return the services of `containers` that may end by their Compose file and have exited with 0."""
         over: dict[str, bool] = {}
         for each in containers:
             over[each.service] = over.get(each.service, True) and (each.state, each.exit_code) == ("exited", 0)
@@ -293,14 +297,14 @@ class Production(DockerEngine):
         return [name for name in names if may_end_by_file(services[name])]
 
     def application(self) -> list[Container]:
-        """Return the containers that are rolled back. Raises ProductionError when a service has none."""
+        """Return the containers to roll back. Raises ProductionError when a service has none."""
         return self.of_services(self.rolled_back)
 
     @property
     def rolled_back(self) -> tuple[str, ...]:
-        """The services that are brought up on the target: project.services without `one_shots`.
+        """The services to bring up on the target: project.services without `one_shots`.
 
-        Raises ProductionError when nothing is left: `docker compose up` without a name is for the whole project.
+        Raises ProductionError when there are none: `docker compose up` without a name is for the whole project.
         """
         found = tuple(name for name in self.project.services if name not in self.one_shots)
         if not found:
@@ -311,7 +315,7 @@ class Production(DockerEngine):
         return found
 
     def sharing_with(self, services: Iterable[str]) -> dict[str, str]:
-        """Return the services with a container that share a namespace or volumes with one of `services`, and what."""
+        """Return the services with containers that share a namespace or volumes with `services`, and what is shared."""
         changed, containers = set(services), self.containers()
         names = [each.name for each in containers if each.service in changed]
         there = {each.service for each in containers} - self.one_shots
@@ -319,7 +323,7 @@ class Production(DockerEngine):
         return {name: shared for name, shared in found.items() if name in there}
 
     def sidecar_images(self, tag: str) -> dict[str, str]:
-        """Return the images of services that are recreated with the rolled-back ones and follow the tag too."""
+        """Return the images of services that are recreated with the rolled-back ones and also depend on the tag."""
         hanging = self.sharing_with(self.rolled_back)
         if not hanging:
             return {}
@@ -328,21 +332,21 @@ class Production(DockerEngine):
         return {name: image for name, image in images.items() if image != str(probed[name].get("image", ""))}
 
     def pull_command(self, release: Release, sidecars: Iterable[str] = ()) -> Command:
-        """Return the command that pulls the images of `release`; nothing that runs changes."""
+        """Return the command that pulls the images of `release`. It changes no container."""
         names = dict.fromkeys((*self.project.services, *sidecars))
         pull = self.compose("pull", *names, deadline=self._deadlines.pull)
         return replace(self.with_tag(release.tag, pull), streams_progress=True)
 
     def has_temporary_name(self, services: Iterable[str]) -> bool:
-        """Tell whether an interrupted `up` left a container of `services` under a temporary name."""
+        """Return whether an interrupted `up` left a container of `services` under a temporary name."""
         wanted = set(services)
         return any(container.has_temporary_name for container in self.containers() if container.service in wanted)
 
     def up_command(self, services: Iterable[str], counts: Mapping[str, int], *, anew: bool = False) -> Command:
-        """Return the command that brings `services` to what the env file says, and touches no other service.
+        """Return the command that brings `services` up as the env file says, and touches no other service.
 
-        Containers that are right already stay, unless `anew`; a scaled service gets as many as `counts` says. Nothing
-        is pulled or built: the images were pulled and compared before.
+        Containers that are already right stay, unless `anew`. A scaled service gets the number of containers in
+        `counts`. Nothing is pulled or built: the images were pulled and compared before.
         """
         how = ("--force-recreate",) if anew else ()
         names = tuple(services)
@@ -354,9 +358,10 @@ class Production(DockerEngine):
     def switch_commands(
         self, services: Iterable[str], counts: Mapping[str, int], *, anew: bool = False
     ) -> tuple[Command, ...]:
-        """Return the commands that bring up `services` and what shares with them; `counts` as for `up_command`.
+        """Return the commands that bring up `services` and the services that share with them.
 
-        Compose does not see who shares a container's namespace by its name: such a service is recreated by force.
+        `counts` is that of `up_command`. Compose does not see that a service shares a container's namespace by the
+        container's name. Such a service is recreated by force.
         """
         names = (*services, *self.sharing_with(services))
         containers = [each.name for each in self.containers() if each.service in names]
@@ -366,7 +371,7 @@ class Production(DockerEngine):
         return (first, self.up_command(unseen, counts, anew=True)) if unseen else (first,)
 
     def is_settled(self, services: Iterable[str], ups: Sequence[Command]) -> bool:
-        """Tell whether `services`, and what shares with them, run as `ups` would bring them up."""
+        """Return whether `services` and the services that share with them run as `ups` would bring them up."""
         wanted, containers = {*services, *self.sharing_with(services)}, self.containers()
         ids = {each.id for each in containers}
         ours = [each for each in containers if each.service in wanted]
@@ -383,19 +388,19 @@ class Production(DockerEngine):
         return tuple(part for name, number in other.items() for part in ("--scale", f"{name}={number}"))
 
     def dry_run(self, up: Command) -> DryRun:
-        """Return what `up` (of `up_command`) would change now, by Compose's own dry run; nothing is changed.
+        """Return what `up` (of `up_command`) would change now, from Compose's dry run. Nothing is changed.
 
-        It runs with --no-start: a dry run would wait for the health of containers that it did not make, and cannot put
-        secrets into them. Raises Inconclusive when Compose's answer is an error or is not understood.
+        It runs with --no-start: without it, a dry run would wait for the health of containers that it did not create,
+        and cannot put secrets into them. Raises Inconclusive when Compose fails or its output is not understood.
         """
         asking = ("sh", "-c", _WITH_SCRATCH, "sh", *up.argv, "--no-start", "--dry-run")
         return DryRun.parse(self.host.run(replace(up, argv=asking)))
 
     def pending_changes(self, counts: Mapping[str, int], tag: str | None = None) -> DryRun:
-        """Return what bringing up the whole project would change now, with `tag` in place of the env file's.
+        """Return what bringing up the whole project would change now, with `tag` instead of the env file's.
 
-        When Compose refuses that (an image of another service is gone, say), only the rolled-back services are asked
-        for. Raises Inconclusive when Compose refuses those too.
+        If that dry run fails (an image of another service is gone, say), it is repeated for the rolled-back services
+        only. Raises Inconclusive when that fails too.
         """
         try:
             return self.dry_run(self.with_tag(tag, self.up_command((), counts)))
@@ -404,10 +409,10 @@ class Production(DockerEngine):
             return replace(ours, unknown=refusal.seen)
 
     def stop_command(self) -> Command:
-        """Return the command that stops the rolled-back services and leaves their containers."""
+        """Return the command that stops project.services and keeps their containers."""
         return self.compose("stop", *self.project.services, deadline=self._deadlines.healthy)
 
-    def run_command(  # noqa: PLR0913 - what runs where, under which name, and by when
+    def run_command(  # noqa: PLR0913 - the parts of a run
         self,
         tag: str | None,
         service: str,
@@ -420,9 +425,9 @@ class Production(DockerEngine):
     ) -> Command:
         """Return the command that runs `argv` once in a new container `name` of `service`, from release `tag`.
 
-        The first word of `argv` replaces the entrypoint. `environment` holds `NAME=VALUE`, which are no secrets since
-        they stand in the argv. `alone` takes the network away. A fixed address of the service is not asked for, because
-        its own container may have it.
+        The first word of `argv` replaces the entrypoint. `environment` has items `NAME=VALUE`, which must not be
+        secrets, because they are in the argv. `alone` removes the network. Fixed addresses of the service are not
+        requested, because the service's own container may have them.
         """
         variables = [part for variable in environment for part in ("--env", variable)]
         networks = self.services(tag)[service].get("networks") or {}
@@ -430,7 +435,7 @@ class Production(DockerEngine):
         run = self.compose(
             *(("-f", "-") if override else ()),
             "run", "--rm", "--no-deps", "--no-TTY", "--pull", "never", "--name", name, *variables,
-            # Compose splits the entrypoint into words as a shell would.
+            # Compose splits the entrypoint into words as a shell does.
             "--entrypoint", shlex.quote(argv[0]), service, *argv[1:],
             deadline=deadline,
             stdin=override or None,
@@ -438,7 +443,7 @@ class Production(DockerEngine):
         return replace(self.with_tag(tag, run), if_stopped=("docker", "rm", "--force", name))
 
     def exec_command(self, call: ServiceCommand) -> Command:
-        """Return a command of the settings, in its service's container or on the host."""
+        """Return the command for a command of the settings, in its service's container or on the host."""
         if call.service is None:
             return self.command(*call.command)
         return self.compose("exec", "-T", call.service, *call.command)
@@ -451,9 +456,9 @@ class Production(DockerEngine):
         secret_output: bool = False,
         most_output: int | None = None,
     ) -> Completed:
-        """Run a command that only looks, and return how it ended; in a container it is the engine that runs it.
+        """Run a read-only command of the settings and return its result. In a container, the engine's API runs it.
 
-        Where none of the service runs, Compose is asked, which says so.
+        If no container of the service runs, Compose is called and reports that.
         """
         limited = partial(replace, secret_output=secret_output, most_output=most_output)
         ours = (each for each in self.containers() if each.service == call.service and each.state == "running")
@@ -475,7 +480,7 @@ def unescaped(value: object) -> str:
 
 
 def _override(service: str, networks: Mapping[str, Any], *, alone: bool) -> bytes:
-    # A Compose file that takes away the service's network, or its fixed addresses.
+    # A Compose file that removes the service's network or its fixed addresses.
     fixed = {
         name: [key for key in ("ipv4_address", "ipv6_address", "mac_address") if (given or {}).get(key)]
         for name, given in networks.items()

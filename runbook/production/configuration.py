@@ -1,4 +1,4 @@
-"""The configuration of a release: its Compose files, what Compose makes of them, and the values of its env file."""
+"""The configuration of a release: its Compose files, their rendered form, and the values of its env file."""
 
 import hashlib
 import json
@@ -26,18 +26,18 @@ class Part(StrEnum):
 
 
 class Value(NamedTuple):
-    """One value: its text, and whether it may be kept and shown only as a hash."""
+    """One value: its text, and whether it is secret. A secret is kept and shown only as a hash."""
 
     text: str
     secret: bool = False
 
 
-#: The values of each part, by their keys: the path of a Compose file, `services.api.environment.X`, a variable.
+#: The values of each part by key: the path of a Compose file, `services.api.environment.X`, or a variable.
 Configuration = Mapping[Part, Mapping[str, Value]]
 
 
 class How(StrEnum):
-    """How a key differs."""
+    """The kinds of differences."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -46,7 +46,7 @@ class How(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """One key that differs between two configurations; `was` and `now` only where neither is secret."""
+    """One key that differs between two configurations. `was` and `now` are set only if neither is secret."""
 
     part: Part
     key: str
@@ -58,23 +58,23 @@ class Difference:
 def configuration_with(
     production: Production, env_file: EnvFileOnHost, tag: str, shown: Collection[str]
 ) -> Configuration:
-    """Read the configuration with which `tag` would start now, whatever tag the env file names.
+    """Read the configuration with which `tag` would start now, whatever tag the env file has.
 
-    `shown` names the variables whose values in the env file are no secret; all others there are.
-    Raises RunbookError when a part of it cannot be read.
+    `shown` names the env file's variables that are not secret. All others are.
+    Raises RunbookError when a part of the configuration cannot be read.
     """
     found = env_file.read()
-    # Compose has been asked already for what the env file names by now.
+    # If the env file already has this tag, Compose's answer is cached.
     named = found.values.get(production.project.tag_variable) == tag
     config = production.config(None if named else tag)
-    # What begins with x- is there to be referred to, and changes nothing by itself.
+    # Extensions (x-) only exist to be referred to. They change nothing themselves.
     used = {name: found for name, found in config.items() if not name.startswith("x-")}
-    # The bytes that a switch would write are asked for, and no others later.
+    # Compose reads the exact bytes that a switch would write, so that the switch finds its answer cached.
     then = found if named else env_file.with_values(found, {production.project.tag_variable: tag})
     moved = {name: (str(found.values.get(name)), text) for name, text in then.values.items()}
-    # What the shell sets is not the env file's, even if a comment there has its name.
+    # A variable of the host's environment is not the env file's, even if a comment in the file has its name.
     own = {name: value for name, value in then.values.items() if name not in production.host.environment}
-    # Also those that are too short to be struck out wherever they stand.
+    # Includes secrets that are too short for the redactor.
     secrets = {value for name, value in own.items() if value and env_file.is_secret(name, value)}
     return {
         Part.VERSION: {"docker compose": Value(production.compose_version)},
@@ -87,7 +87,7 @@ def configuration_with(
 
 
 def key_of(path: Sequence[str]) -> str:
-    """Return the key of the value to which these names lead; the name of a service, or the like, may have dots in it.
+    """Return the key of the value at this path of names. The name of a service or the like may contain dots.
 
     >>> key_of(["services", "api", "labels", "org.example"]), key_of(["services", "api.v2", "image"])
     ('services.api.labels.org.example', 'services."api.v2".image')
@@ -96,7 +96,7 @@ def key_of(path: Sequence[str]) -> str:
 
 
 def whole_of(key: str) -> str:
-    """Return the key of the service, or the like, to which such a key belongs: it comes and goes as a whole.
+    """Return the key of the service or the like that contains a key. It is added and removed as a whole.
 
     >>> whole_of('services."api.v2".image'), whole_of("services.api.labels.org.example")
     ('services."api.v2"', 'services.api')
@@ -106,7 +106,7 @@ def whole_of(key: str) -> str:
 
 
 def _hashes(production: Production) -> dict[str, str]:
-    """The SHA-256 of each Compose file."""
+    """Return the SHA-256 of each Compose file."""
     files = production.invocation.files
     found = {}
     for path in files:
@@ -118,7 +118,7 @@ def _hashes(production: Production) -> dict[str, str]:
 
 
 def _leaves(found: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every value with the names that lead to it. A list is one value: its places mean nothing."""
+    """Yield every value with its path of names. A list is one value, because positions in it mean nothing."""
     for name, each in found.items():
         if isinstance(each, Mapping) and each:
             yield from _leaves(each, (*path, name))
@@ -127,7 +127,10 @@ def _leaves(found: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tu
 
 
 def _then(path: tuple[str, ...], leaf: Any, moved: Mapping[str, tuple[str, str]]) -> Any:
-    """What is there once the env file names the tag: a service that is given that file reads the tag from the disk."""
+    """Return the leaf as it will be once the env file has the tag.
+
+    A service with the env file as its `env_file` gets the values on the disk, which still have the old tag.
+    """
     if path[0] != "services" or path[2:3] != ("environment",) or not isinstance(leaf, str):
         return leaf
     now, then = moved.get(path[-1], (None, ""))

@@ -1,4 +1,4 @@
-"""A container as the engine gives it, as far as a rollback needs it."""
+"""A container: the facts from the engine that a rollback needs."""
 
 import posixpath
 import re
@@ -18,11 +18,11 @@ _TEMPORARY_NAME = re.compile(r"[0-9a-f]{12}_.")
 class Container:
     """One container of the Compose project.
 
-    `image_id` is the image that it runs; `image_name` is what that image was called at its start. `health` is
-    `healthy`, `unhealthy`, `starting`, or `none` without a health check. `addresses` are written as in a URL; `ports`
-    maps its TCP ports to `address:port` on the host. `environment` holds secrets. `directory`, `config_files` and
-    `env_files` are the absolute paths by which Compose made it, empty without labels; `joined` are the ids of
-    containers whose network, processes or IPC it shares.
+    `image_id` is the image that it runs, `image_name` the image name from which it was created. `health` is `healthy`,
+    `unhealthy`, `starting`, or `none` without a health check. `addresses` have the form used in URLs. `ports` maps TCP
+    ports to `address:port` on the host. `environment` contains secrets. `directory`, `config_files` and `env_files` are
+    the absolute paths from which Compose created it, empty without labels. `joined` are the ids of containers whose
+    network, PID or IPC namespace it shares.
     """
 
     id: str
@@ -47,14 +47,14 @@ class Container:
     env_files: tuple[str, ...] = ()
     joined: tuple[str, ...] = ()
     created: str = ""
-    #: Whether it has a terminal: then its log is one stream.
+    #: Whether it has a terminal. If so, its log is one stream.
     tty: bool = False
-    #: Compose's number of it among its service's containers; 0 without labels.
+    #: Its number within its service, from Compose; 0 without labels.
     number: int = 0
 
     @classmethod
     def parse(cls, found: Mapping[str, Any]) -> "Container":
-        """Parse what the engine says of it (Docker Engine API, ContainerInspect)."""
+        """Parse the engine's ContainerInspect (Docker Engine API)."""
         config, state = found["Config"], found["State"]
         labels = config["Labels"] or {}
         networks = [each or {} for each in (found["NetworkSettings"].get("Networks") or {}).values()]
@@ -93,11 +93,14 @@ class Container:
 
     @property
     def has_temporary_name(self) -> bool:
-        """Tell whether an interrupted `up` left it with the old container's id before its name."""
+        """Whether an interrupted `up` left the old container's id in front of its name."""
         return _TEMPORARY_NAME.match(self.name) is not None
 
     def running_seconds(self, now: float) -> float:
-        """Return the seconds from its start to `now`, by the host's clock; 0 when not running or not known."""
+        """Return the seconds since its start; 0 when it is not running or the start is unknown.
+
+        `now` is the time of the host's clock.
+        """
         try:
             since = datetime.fromisoformat(self.started_at)
         except ValueError:
@@ -108,7 +111,7 @@ class Container:
 
     @property
     def one_line(self) -> str:
-        """Its state in words."""
+        """The container's state in words."""
         if self.state != "running":
             return f"{self.name} is {self.state} (exit code {self.exit_code})"
         again = f", {self.restarts} restarts" if self.restarts else ""
@@ -116,7 +119,7 @@ class Container:
         return f"{self.name} is running{health}{again}"
 
     def facts(self) -> dict[str, Any]:
-        """Return the container as the journal has it."""
+        """Return the container in the form of the journal."""
         return {name: getattr(self, name) for name in _FACTS}
 
 
@@ -133,7 +136,7 @@ def _ports(published: Mapping[str, Any]) -> dict[int, str]:
 
 
 class Named(Protocol):
-    """Anything that is known of a container, now or on record."""
+    """A container's name and service, live or on record."""
 
     @property
     def name(self) -> str:
@@ -141,13 +144,13 @@ class Named(Protocol):
 
     @property
     def service(self) -> str:
-        """Its service."""
+        """The container's service."""
 
 
 def counts(containers: Iterable[Named]) -> dict[str, int]:
     """Count the containers of each service.
 
-    The old and the new container that an interrupted `up` left side by side count as one.
+    The old and the new container that an interrupted `up` left together count as one.
     """
     names: dict[str, set[str]] = {}
     for each in containers:
@@ -157,6 +160,6 @@ def counts(containers: Iterable[Named]) -> dict[str, int]:
 
 
 def _paths(directory: str, label: object) -> tuple[str, ...]:
-    # Compose v1 wrote them relative to the project's directory.
+    # Compose v1 wrote paths relative to the project's directory.
     words = [word for word in str(label or "").split(",") if word]
     return tuple(posixpath.normpath(posixpath.join(directory, word)) for word in words)

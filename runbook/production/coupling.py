@@ -9,20 +9,20 @@ _SHARED = ("network_mode", "pid", "ipc")
 
 
 def waited_for_services(services: Services) -> frozenset[str]:
-    """Return the services for whose end another one waits (`service_completed_successfully`)."""
+    """Return the services whose end another service waits for (`service_completed_successfully`)."""
     waits = [pair for service in services.values() for pair in _dependencies(service).items()]
     return frozenset(name for name, how in waits if how.get("condition") == "service_completed_successfully")
 
 
 def may_end_by_file(service: Mapping[str, Any]) -> bool:
-    """Tell whether a service may end by its file: an explicit `restart: "no"` or on-failure, and no health check."""
+    """Return whether a service may end: an explicit `restart: "no"` or on-failure in its file, and no health check."""
     return str(service.get("restart", "")).startswith(("no", "on-failure")) and "healthcheck" not in service
 
 
 def sharing_with(services: Services, changed: Collection[str], names: Collection[str]) -> dict[str, str]:
-    """Return the services that must be recreated with `changed`, and what they share with which.
+    """Return the services that must be recreated with `changed`, each with what it shares with another.
 
-    `names` are the containers of `changed`, for `container:NAME`.
+    `names` are the names of the containers of `changed`, for `container:NAME`.
     """
     found: dict[str, str] = {}
     while True:
@@ -39,7 +39,7 @@ def sharing_with(services: Services, changed: Collection[str], names: Collection
 
 
 def sharing_by_container_name(services: Services, names: Collection[str]) -> list[str]:
-    """Return the services that share with a container by its name, which Compose does not see."""
+    """Return the services that refer to one of these containers by name, which Compose does not track."""
     words = _words((), names)
     return sorted(name for name, service in services.items() if _shares(service, words))
 
@@ -63,7 +63,7 @@ def changed_definitions(now: Services, then: Services) -> dict[str, str]:
 
 
 def count_in_files(service: Mapping[str, Any]) -> int:
-    """Return how many containers the file asks for.
+    """Return the number of containers that the Compose file asks for.
 
     >>> count_in_files({"deploy": {"replicas": 3}}), count_in_files({})
     (3, 1)
@@ -78,7 +78,7 @@ def _dependencies(service: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]
 
 
 def _words(gone: Iterable[str], names: Iterable[str]) -> dict[str, str]:
-    """How a Compose file names these services and containers, and their names."""
+    """Map the words by which a Compose file refers to these services and containers to their names."""
     return {f"service:{name}": name for name in gone} | {f"container:{name}": name for name in names}
 
 

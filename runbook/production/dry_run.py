@@ -1,4 +1,4 @@
-"""The dry run: what `docker compose up` would change, parsed from `up --dry-run`."""
+"""The dry run: the changes that `docker compose up` would make, parsed from `up --dry-run`."""
 
 import json
 import re
@@ -9,16 +9,16 @@ from enum import StrEnum
 from runbook.errors import Inconclusive
 from runbook.hosts.command import Completed
 
-# ` DRY-RUN MODE -  Container shop-api-1  Recreate`; the number of blanks differs by version.
+# ` DRY-RUN MODE -  Container shop-api-1  Recreate`. The number of blanks differs by version.
 _LINE = re.compile(r"\s*(?:DRY-RUN MODE -)?\s*(Container|Network|Volume|Config|Secret|Image)\s+(\S+)\s+(\S.*?)\s*")
 _LOG_LINE = re.compile(r"\s*(?:time=|WARN|level=)")
 _WARNING = re.compile(r'^(?:time="[^"]*" )?level=warning msg=("(?:[^"\\]|\\.)*")', re.MULTILINE)
-#: In each of Compose's warnings of a variable that is not set.
+#: Part of every Compose warning about an unset variable.
 NOT_SET = "variable is not set"
 
 
 class Effect(StrEnum):
-    """What happens to one container."""
+    """The effect of an `up` on one container."""
 
     KEPT = "kept"
     CREATED = "created"
@@ -27,7 +27,7 @@ class Effect(StrEnum):
     REMOVED = "removed"
 
 
-#: The words of Compose 2.17 to 5; of several for one container the last effect in this list counts.
+#: The words of Compose 2.17 to 5. If a container has several effects, the last one in this list counts.
 _EFFECTS = {
     Effect.KEPT: {"Running", "Healthy", "Waiting", "Exited", "Starting", "Started"},
     Effect.STOPPED: {"Stopping", "Stopped", "Killing", "Killed", "Restarting", "Restarted"},
@@ -41,9 +41,9 @@ _HARMLESS_OF_OTHERS = {"Creating", "Created", "Running", "Exists", "Pulling", "P
 
 @dataclass(frozen=True)
 class DryRun:
-    """What an `up` would do: an effect by container name, and what else it would remove.
+    """The changes that an `up` would make: the effects by container name, and the other objects it would remove.
 
-    Compose does not name a stopped container that stays. `unknown` says why nothing is known of the other services.
+    Compose does not list a stopped container that stays. `unknown` says why nothing is known about the other services.
     """
 
     effects: Mapping[str, Effect]
@@ -52,12 +52,15 @@ class DryRun:
 
     @property
     def differences(self) -> dict[str, Effect]:
-        """The containers that would not stay as they are."""
+        """The containers that would change."""
         return {name: effect for name, effect in self.effects.items() if effect is not Effect.KEPT}
 
     @classmethod
     def parse(cls, completed: Completed) -> "DryRun":
-        """Parse the output of `up … --dry-run`, as lines or JSON. Raises Inconclusive when that fails."""
+        """Parse the output of `up … --dry-run`, lines or JSON.
+
+        Raises Inconclusive when the command failed or its output is not understood.
+        """
         if completed.exit_code != 0:
             raise Inconclusive(f"Compose cannot say what it would change: {completed.last_line}", _try(completed))
         effects: dict[str, Effect] = {}
@@ -80,7 +83,7 @@ class DryRun:
 
 
 def _event(line: str) -> tuple[str, str, tuple[str, ...]] | None:
-    # Kind, name and words of one line.
+    # The kind, name and words of one line.
     if line.lstrip().startswith("{"):
         try:
             found = json.loads(line)
@@ -97,12 +100,12 @@ def _try(completed: Completed) -> str:
 
 
 def warnings_in(completed: Completed) -> list[str]:
-    """Return the warnings that Compose printed, each once."""
+    """Return the warnings that Compose printed, without duplicates."""
     return list(dict.fromkeys(_unquoted(match[1]) for match in _WARNING.finditer(completed.errors)))
 
 
 def _unquoted(text: str) -> str:
     try:
         return str(json.loads(text))
-    except ValueError:  # Go quotes a few bytes in its own way
+    except ValueError:  # Go quotes some bytes differently from JSON
         return text[1:-1]

@@ -1,4 +1,4 @@
-"""The env file: its values as Compose reads them, and how one value is replaced and every other byte stays."""
+"""The env file: its values as Compose reads them, and the replacement of one value that keeps every other byte."""
 
 import hashlib
 import json
@@ -14,14 +14,14 @@ from runbook.production.compose import Production, unescaped
 from runbook.production.invocation import absolute_path
 from runbook.secrets.redactor import Redactor, secrets_in
 
-# Values that mean the same to every reader of env files, quoted or not.
+# Values that every reader of env files reads the same, quoted or not.
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+-]*")
-# Compose's error goes on with the line itself, which may hold a secret.
+# The part of Compose's error that can be shown. The line itself follows, and may contain a secret.
 _COMPLAINT = re.compile(
     r"line \d+: [a-z ]+|required variable \w+ is missing a value|Invalid template|couldn't find env file: .*"
 )
 _NAME = re.compile(r"(?<![\w.\-\[\]])([\w.\-\[\]]+)[^\S\n]*(?=[=:\n]|\Z)")
-# A quoted value ends at its closing quote, with or without backslash escapes; what follows it stays.
+# A quoted value ends at its closing quote, with or without backslash escapes. The text after it is kept.
 _VALUES = (
     r"(?P<quote>[\"'])(?:\\.|(?!(?P=quote))[^\\])*(?P=quote)",
     r"(?P<quote>[\"'])(?:(?!(?P=quote)).)*(?P=quote)",
@@ -29,8 +29,8 @@ _VALUES = (
     r"(?P<quote>)[^\r\n]*",
 )
 _MOST_PLACES = 20
-# $1 is the length of the document on standard input, after which come the env file's bytes; the rest is the command.
-# Both are read from files that are unlinked at once: nothing stays on the host, however this ends.
+# $1 is the length of the document on standard input. The env file's bytes follow it. The other arguments are the
+# command. Both inputs go to files that are unlinked at once, so that nothing stays on the host, however this ends.
 _READ = """
 set -eu
 umask 077
@@ -50,9 +50,9 @@ shift "$count"
 
 @dataclass(frozen=True)
 class EnvFile:
-    """The env file as it was read: bytes, mode in octal, owner and group as numbers.
+    """The env file as it was read: bytes, mode in octal, numeric owner and group.
 
-    `values` has the names that it sets, each with the value that Compose gives it.
+    `values` maps the names that it sets to the values that Compose gives them.
     """
 
     path: str
@@ -64,11 +64,11 @@ class EnvFile:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of its bytes, in hex."""
+        """The SHA-256 of the bytes, in hex."""
         return hashlib.sha256(self.content).hexdigest()
 
     def value_of(self, key: str) -> str:
-        """Return the value of `key`. Raises EnvFileError when the file does not set it."""
+        """Return the value of `key`. Raises EnvFileError when it is unset or empty."""
         value = self.values.get(key)
         if not value:
             raise EnvFileError(
@@ -86,7 +86,7 @@ class EnvFileOnHost:
     ) -> None:
         """`listed` names secret variables whose names do not look secret.
 
-        It is read with production's other env files, in place of the settings' own, unless `alone`.
+        Compose reads the file instead of the settings' env file, with production's other env files unless `alone`.
         """
         self._production = production
         self._redactor = redactor
@@ -95,16 +95,16 @@ class EnvFileOnHost:
         self.path = path
 
     def at(self, path: str, *, alone: bool = False) -> "EnvFileOnHost":
-        """Return the same for another file: a copy of it, or one to be read `alone`."""
+        """Return the same for another file: a copy, or a file to read `alone`."""
         return EnvFileOnHost(self._production, path, self._redactor, self._listed, alone=alone)
 
     def read(self) -> EnvFile:
-        """Read it, ask Compose for its values, and teach the redactor its secrets.
+        """Read the file, get its values from Compose, and teach the redactor its secrets.
 
-        Raises EnvFileError when it is missing, or neither we nor Compose can read it.
+        Raises EnvFileError when the file is missing, or when it or Compose's answer cannot be read.
         """
         try:
-            # A link is followed here, because replacing the link would cut it off from its file.
+            # Links are followed: the file itself is replaced later, because replacing the link would break it.
             found = self._production.files.content(self.path, secret=True)
         except FileUnreadable as error:
             raise EnvFileError(f"the env file {error.seen}", error.next_step) from None
@@ -115,28 +115,28 @@ class EnvFileOnHost:
         return EnvFile(found.path, found.content, found.mode, found.owner, found.group, values)
 
     def values_of(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the values that Compose has for these names, of all env files; names that are not set are left out.
+        """Return the values that Compose gives to these names from all env files. Unset names are left out.
 
         Raises EnvFileError when Compose cannot read the env files.
         """
         return self._asked(self.path, names)
 
     def values_if(self, env_file: EnvFile, key: str, value: str) -> dict[str, str]:
-        """Return the values as Compose would give them if `key` had that value; those made from it follow.
+        """Return the values that Compose would give if `key` had this value, including values derived from it.
 
         Raises EnvFileError when Compose cannot read the env files.
         """
         return self._asked(env_file.path, names_in(env_file.content), instead=(key, value))
 
     def is_secret(self, name: str, text: str) -> bool:
-        """Tell whether `text`, the value of `name`, is a secret of production or has one in it."""
+        """Return whether `text`, the value of `name`, is or contains a secret of production."""
         return any(secrets_in({name: text}, self._listed)) or self._redactor.text(text) != text
 
     def _asked(
         self, path: str, names: Iterable[str], content: bytes | None = None, instead: tuple[str, str] | None = None
     ) -> dict[str, str]:
-        # Compose is asked for a service with these variables, with `content` for the file's bytes; `instead` is a name
-        # and a value set in the environment, which overrides the file.
+        # Renders a service with these variables. `content` replaces the file's bytes. `instead` is a name and a value
+        # set in the environment, which overrides the file.
         document = json.dumps({"services": {"values": {"image": "values", "environment": list(names)}}}).encode("ascii")
         prefix = ("env", "=".join(instead)) if instead else ()
         place = path if content is None else "CONTENT"
@@ -152,10 +152,10 @@ class EnvFileOnHost:
 
         def ask() -> Completed:
             answer = self._run(*argv, stdin=document, secret_output=True)
-            read(answer)  # one that cannot be read is not kept
+            read(answer)  # raises, so that an unreadable answer is not cached
             return answer
 
-        # What Compose makes of the bytes is the same wherever they lie: it is asked once for the same bytes.
+        # Compose reads the same bytes alike wherever they are, so its answer is cached by the bytes.
         read_too = () if self._alone else self._production.invocation.env_files
         others = [each for each in read_too if each != self._production.project.env_file]
         if content is None:
@@ -183,10 +183,11 @@ class EnvFileOnHost:
         )
 
     def with_value(self, env_file: EnvFile, key: str, value: str) -> bytes:
-        """Return the file's bytes with the value of `key` replaced and every other byte as it was.
+        """Return the file's bytes with the value of `key` replaced and every other byte unchanged.
 
-        Compose has read them: they give `key` that value, and all other names the values from before, except names made
-        from `key`. Raises EnvFileError when the key is missing, or no such bytes are found.
+        Compose has confirmed them: they give `key` this value, and all other names their previous values, except names
+        derived from `key`. Raises EnvFileError when the value has unsafe characters, when the key is missing, or when
+        no such bytes are found.
         """
         if not _SAFE_VALUE.fullmatch(value):
             raise EnvFileError(
@@ -219,14 +220,14 @@ class EnvFileOnHost:
         )
 
     def with_values(self, env_file: EnvFile, values: Mapping[str, str]) -> EnvFile:
-        """Return the file as it is once each of these names has its new value. Raises EnvFileError as `with_value`."""
+        """Return the file with a new value for each of these names. Raises EnvFileError as `with_value` does."""
         for key, value in values.items():
             content = self.with_value(env_file, key, value)
             env_file = replace(env_file, content=content, values=self._asked(env_file.path, names_in(content), content))
         return env_file
 
     def _spoilt(self, env_file: EnvFile, now: dict[str, str], key: str, value: str) -> list[str]:
-        # Names whose values are neither as before nor made from the new value of `key`.
+        # Names whose values are neither unchanged nor derived from the new value of `key`.
         before = env_file.values
         other = [name for name in now.keys() | before.keys() if name != key and now.get(name) != before.get(name)]
         if not other:
@@ -235,9 +236,9 @@ class EnvFileOnHost:
         return sorted(name for name in other if now.get(name) != following.get(name))
 
     def replace_commands(self, env_file: EnvFile, content: bytes, keep: str) -> tuple[Command, ...]:
-        """Return the commands that replace `env_file` with `content` in one step, and keep the old one as `keep`.
+        """Return the commands that replace `env_file` with `content` atomically, and keep the old file as `keep`.
 
-        No link is followed but the one to the env file itself. Raises EnvFileError as `replaced_file` says.
+        Only the link to the env file itself is followed. `Host.check` raises EnvFileError as `replaced_file` says.
         """
         command, sha256 = self._command, env_file.fingerprint
         return replace_commands(command, env_file.path, sha256, content, keep, error=EnvFileError)
@@ -257,21 +258,21 @@ class EnvFileOnHost:
 
 
 def names_in(content: bytes) -> tuple[str, ...]:
-    """Return every word that Compose could take for a name; some of them the file does not set."""
+    """Return every word that Compose could read as a name. The file may not set all of them."""
     return tuple(dict.fromkeys(_NAME.findall(_decode(content))))
 
 
 def rewritings(content: bytes, key: str, value: str) -> Iterator[bytes]:
-    r"""Yield ways to set `key` to `value` by changing one place of the file, the likeliest first.
+    r"""Yield ways to set `key` to `value` by changing one place of the file, most likely first.
 
-    Every byte outside of that value stays. At most one way is right: Compose decides what the file means.
+    Every byte outside the value is kept. At most one way is right: Compose decides what the file means.
 
     >>> next(rewritings(b"IMAGE_TAG=v2 # now\n", "IMAGE_TAG", "v1"))
     b'IMAGE_TAG=v1 # now\n'
     """
     text = _decode(content)
     found = re.finditer(rf"(?<![\w.\-\[\]]){re.escape(key)}[^\S\n]*[=:][^\S\n]*", text)
-    # The last assignment counts; what stands in a comment or in another value is tried last.
+    # The last assignment counts. Places in comments or in other values are tried last.
     places = sorted(found, key=lambda place: (_begins_line(text, place.start()), place.start()), reverse=True)
     seen = set()
     for place in places[:_MOST_PLACES]:

@@ -1,15 +1,16 @@
-"""The traffic gate's state in a snapshot: its own word, held against what the public URL answered."""
+"""The traffic gate's state in a snapshot: what the gate reports, compared with the public URL's answer."""
 
 from enum import StrEnum
 
-#: What a snapshot says of the gate where there is none.
+#: The gate's state in a snapshot if there is no gate.
 NO_GATE = "none"
 
 
 class By(StrEnum):
-    """Who answers at the public URL. SOMEBODY: not the gateway's own error, and not named as the application's.
+    """Who answers at the public URL.
 
-    HELD: the gate holds, and the request was not answered within a moment.
+    SOMEBODY: neither the gateway's error nor identified as the application. HELD: the gate holds, and the request was
+    not answered within a moment.
     """
 
     APPLICATION = "application"
@@ -20,7 +21,7 @@ class By(StrEnum):
 
 
 def contradiction(gate: str, by: str, seen: str) -> str | None:
-    """Say what contradicts the gate's own word; None when nothing does.
+    """Return the contradiction between the gate's report and the public URL's answer; None if there is none.
 
     >>> contradiction("closed", "application", "http://shop/ answers 200")
     'contradiction: the gate says closed, and http://shop/ answers 200: traffic may not be paused'
@@ -33,7 +34,10 @@ def contradiction(gate: str, by: str, seen: str) -> str | None:
 
 
 def describe_gate(gate: str, public: tuple[str, str] | None) -> str:
-    """Return the gate's own word in words for the terminal, beside who answered at the public URL and what was seen."""
+    """Return the gate's report in words for the terminal.
+
+    `public` is who answered at the public URL, and what was seen there.
+    """
     told = {
         "closed": "closed (TRAFFIC IS PAUSED)",
         "held": "held (REQUESTS WAIT, AND THEN ARE REFUSED)",

@@ -1,4 +1,4 @@
-"""How Compose is called: with the files, env files and profiles that production was made from."""
+"""The options of every Compose call: the files, env files and profiles from which production was created."""
 
 import posixpath
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,14 @@ class Invocation:
     files: tuple[str, ...]
     env_files: tuple[str, ...]
     profiles: tuple[str, ...] = ()
-    #: What takes the place of values in the env files.
+    #: Environment variables that override the values of the env files.
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def argv(self, project: Project) -> tuple[str, ...]:
         """Return the start of every command on `project`.
 
-        It always has --project-directory: otherwise Compose takes the first file's, and every relative mount moves.
+        It always has --project-directory. Otherwise Compose uses the first file's directory, and every relative mount
+        moves.
         """
         given = (("--env-file", self.env_files), ("-f", self.files), ("--profile", self.profiles))
         more = [part for option, values in given for value in values for part in (option, value)]
@@ -34,14 +35,14 @@ class Invocation:
 
 
 def from_labels(project: Project, containers: Sequence[Container]) -> Invocation:
-    """Return how the rolled-back ones of `containers` were made, by their labels; the settings win where they say."""
+    """Return the invocation that created the rolled-back `containers`, from their labels. The settings override it."""
     ours = [each for each in containers if each.service in project.services]
-    # Containers that a later `up` did not recreate still name the files from before.
+    # Labels of containers that a later `up` did not recreate still have the files from before.
     newest = max((each for each in ours if each.config_files), key=lambda each: each.created, default=None)
     files = project.compose_files or (newest.config_files if newest else DEFAULT_FILES)
     named = max((each.env_files for each in ours), key=len, default=())
     own = absolute_path(project, project.env_file)
-    # As the settings write it, where they name the same file.
+    # The same file is spelled as in the settings.
     env_files = tuple(project.env_file if path == own else path for path in named)
     return Invocation(
         tuple(_short(project, path) for path in files),
@@ -50,7 +51,7 @@ def from_labels(project: Project, containers: Sequence[Container]) -> Invocation
 
 
 def absolute_path(project: Project, path: str) -> str:
-    """Return the absolute path of `path`, which is relative to the project's directory."""
+    """Return the absolute path of `path`, which may be relative to the project's directory."""
     return posixpath.normpath(posixpath.join(str(project.directory), path))
 
 
@@ -60,6 +61,6 @@ def _short(project: Project, path: str) -> str:
 
 
 def profiles_for(services: Mapping[str, Mapping[str, Any]], wanted: Sequence[str]) -> tuple[str, ...]:
-    """Return one profile of each `wanted` service that has any, so that Compose sees the service."""
+    """Return one profile for each `wanted` service that has profiles, so that Compose sees the service."""
     found = [profiles[0] for name in wanted if (profiles := services.get(name, {}).get("profiles"))]
     return tuple(sorted(set(map(str, found))))

@@ -1,4 +1,4 @@
-"""What was seen of production a moment ago, and what Compose made of files that are still the same."""
+"""A cache of production's state for a moment, and of Compose's answers for unchanged files."""
 
 import threading
 import time
@@ -9,38 +9,39 @@ from runbook.hosts.command import Completed
 
 _Found = TypeVar("_Found")
 
-#: Seconds for which what was seen counts within one look, and beyond it where nothing can have changed.
+#: Seconds for which a result counts, within one look or, if nothing can have changed, beyond it.
 _MOMENT = 5.0
-_MOST = 64  # answers that are kept by their files
+_MOST = 64  # maximum of cached answers for files
 
 
 class Remembered:
-    """Answers that need not be asked for twice. It forgets by itself, and keeps nothing unless it is told to.
+    """A cache of answers. Results expire, and by default no state of production is cached.
 
-    Thread-safe: of two looks at the same time that need the same, one asks, and the other waits for it.
+    A look is one pass over production; `forget` begins the next. Thread-safe: of two concurrent calls for the same
+    answer, one asks and the other waits for it.
     """
 
     def __init__(self) -> None:
-        #: Whether who uses this calls `forget` where a look begins; without that nothing is kept of production.
+        #: Whether the user of this cache calls `forget` at the start of a look. If not, `seen` caches nothing.
         self.within_looks = False
-        #: Whether the engine would have told of a change since a moment of `time.monotonic`, and told of none.
+        #: Whether the engine would have reported any change since a moment of `time.monotonic`, and reported none.
         self.unchanged_since: Callable[[float], bool] = lambda _moment: False
         self._look = 0
         self._seen: dict[Hashable, tuple[float, int, Any]] = {}
         self._made: dict[Hashable, Completed] = {}
-        #: Those of `_made` that are on no record yet.
+        #: The keys of `_made` whose answers are not recorded yet.
         self._untold: set[Hashable] = set()
         self._asking: dict[Hashable, threading.RLock] = {}
 
     def forget(self) -> None:
-        """Forget what was seen: another look begins, or something was changed."""
+        """Forget the results of `seen`: another look begins, or something was changed."""
         self._look += 1
 
     def seen(self, key: Hashable, look: Callable[[], _Found], *, told_by_engine: bool = False) -> _Found:
-        """Return what `look` sees; within one look, and for a moment, what it saw before.
+        """Return the result of `look`, or its earlier result from the same look, at most `_MOMENT` seconds old.
 
-        What the engine tells every change of (`told_by_engine`) counts for that moment in other looks too, as long as
-        it told of none.
+        With `told_by_engine`, for state whose changes the engine reports, an earlier result of that age counts in
+        other looks too if the engine has reported no change since.
         """
         if not self.within_looks:
             return look()
@@ -61,11 +62,11 @@ class Remembered:
         ask: Callable[[], Completed],
         tell: Callable[[Completed], None],
     ) -> Completed:
-        """Return what was answered to `ask` for files whose `content` is the same as before.
+        """Return the answer of `ask`, cached as long as the `content` of its files is the same.
 
-        `what` is the question, and the files that it is about: where their content is not known (None), the answer
-        counts within one look. What is answered while the content changes is not kept. An answer that is on no record
-        yet is handed to `tell`.
+        `what` is the question and its files. If their content is unknown (None), the answer is cached as by `seen`. An
+        answer is not cached if the content changed meanwhile. A cached answer that is not recorded yet is passed to
+        `tell`.
         """
         before = content()
         if before is None:
@@ -85,8 +86,8 @@ class Remembered:
         return found
 
     def take_over(self, other: "Remembered") -> None:
-        """Know what `other` was told for files, off the record."""
-        known = other._made  # noqa: SLF001 - of its own kind
+        """Take over the answers of `other` for files, as not recorded yet."""
+        known = other._made  # noqa: SLF001 - same class
         self._made |= known
         self._untold |= known.keys()
 

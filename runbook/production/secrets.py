@@ -1,6 +1,6 @@
 """Production's secrets, from the Compose files and from its containers.
 
-The two differ: a secret that was changed in the env file stays in the containers until they are recreated.
+The two can differ: a secret changed in the env file stays in the containers until they are recreated.
 """
 
 import json
@@ -15,14 +15,14 @@ from runbook.production.compose import Production, unescaped
 from runbook.production.env_file import EnvFileOnHost
 from runbook.secrets.redactor import passwords_of_url, secrets_in
 
-_MOST_BYTES = 65536  # of a file that is a secret
+_MOST_BYTES = 65536  # of a secret's file
 
 
 def secrets_of(production: Production, env_file: EnvFileOnHost, listed: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield (name, secret) of every service, configuration, secret, build and container of the project.
+    """Yield (name, secret) for every service, config, secret, build and container of the project.
 
-    `listed` names secret variables whose names do not look secret. Raises ProductionError when the project, a file of
-    its secrets, or its containers cannot be read, because unknown secrets cannot be redacted.
+    `listed` names secret variables whose names do not look secret. Raises ProductionError when the project, a secret's
+    file or the containers cannot be read, because unknown secrets cannot be redacted.
     """
     listed = tuple(listed)
     project = _as_compose_reads(production)
@@ -48,7 +48,7 @@ def secrets_of(production: Production, env_file: EnvFileOnHost, listed: Iterable
 
 
 def _as_compose_reads(production: Production) -> Mapping[str, Any]:
-    # Services of profiles that are not active have secrets too, if they can be read.
+    # Includes services of inactive profiles if Compose can read them: they have secrets too.
     config = ("config", "--format", "json")
     answer = _secretly(production, production.compose("--profile", "*", *config))
     if answer.exit_code != 0:

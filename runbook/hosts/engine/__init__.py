@@ -1,1 +1,1 @@
-"""The Docker engine of a host, looked at through its API; what changes something is a command."""
+"""The Docker engine of a host, read through its API. Changes go through commands."""

@@ -1,4 +1,4 @@
-"""Where the Docker engine is: what `docker` itself would go by, in its order."""
+"""The address of the Docker engine, found as `docker` finds it, in the same order of precedence."""
 
 import json
 import posixpath
@@ -17,11 +17,11 @@ _FILES = ("ca.pem", "cert.pem", "key.pem")
 
 @dataclass(frozen=True)
 class EngineAddress:
-    """The URL of an engine; for TLS the files of the authority, the certificate and the key, empty where there is none.
+    """The URL of an engine, and its TLS files: authority, certificate and key, each empty if there is none.
 
-    Without `verify` the engine's certificate is not checked. `name` is what people call the engine where `url` is only
-    a socket that leads to it, and `trouble` says why the engine is not reached there, empty where that is not known.
-    With `dialed` each connection to the socket starts a program.
+    Without `verify` the engine's certificate is not checked. `name` is the engine's name in messages if `url` is only a
+    socket that leads to it. `trouble` returns why the engine cannot be reached there; empty if unknown. With `dialed`
+    each connection to the socket starts a program.
     """
 
     url: str
@@ -36,9 +36,9 @@ class EngineAddress:
 
 
 def engine_address(environment: Mapping[str, str], run: Callable[[Command], Completed]) -> EngineAddress:
-    """Return the engine that `docker` would ask in that `environment`; a context is read by `docker` itself.
+    """Return the engine that `docker` would use in the `environment`. `docker` itself reads the context.
 
-    Raises EngineError when the context cannot be read, and what `run` raises.
+    Raises EngineError when the context cannot be read, and everything that `run` raises.
     """
     folder = environment.get("DOCKER_CONFIG") or posixpath.join(environment.get("HOME", "/"), ".docker")
     if url := environment.get("DOCKER_HOST"):

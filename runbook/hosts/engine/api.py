@@ -1,4 +1,4 @@
-"""The Docker engine, asked through its API: each look has a deadline, is on record, and changes nothing."""
+"""The Docker engine's API, read-only. Each call has a deadline and is recorded."""
 
 import io
 import shlex
@@ -15,25 +15,25 @@ from runbook.hosts.engine.request import EngineRecorder, EngineRequest, reason
 from runbook.hosts.in_time import within
 from runbook.text import beginning, visible
 
-if TYPE_CHECKING:  # it loads the SDK, which takes longer than a look
+if TYPE_CHECKING:  # it imports the SDK, which takes longer than a call
     from runbook.hosts.engine.transport import Connection, Notes
 
 _Found = TypeVar("_Found")
 _CHUNK = 64 << 10  # bytes
 _MOST_OBJECTS = 10_000
-_OF_THE_ENGINE = 3  # the stream of the engine's own errors
-_SAID = 200  # characters of the engine's own words
-#: Bytes that a program in a container may print, unless who runs it says otherwise.
+_OF_THE_ENGINE = 3  # the stream of the engine's errors
+_SAID = 200  # characters of the engine's message
+#: Default maximum of bytes that a program in a container may print.
 LARGEST_OUTPUT = 32 << 20
 _STANDARD_ERROR = 2
 
 
 class _TornError(Exception):
-    """The engine could not go on with a log."""
+    """The engine reported an error in the middle of a stream."""
 
 
 class Executed(NamedTuple):
-    """How a program in a container ended."""
+    """The exit code and output of a program in a container."""
 
     exit_code: int
     stdout: bytes
@@ -41,19 +41,19 @@ class Executed(NamedTuple):
 
 
 class EngineApi:
-    """One engine. Each look raises EngineError without an answer that can be read by its `deadline`, in seconds."""
+    """One engine. Each call raises EngineError if there is no readable answer within its `deadline`, in seconds."""
 
     def __init__(self, address: Callable[[], EngineAddress], recorder: EngineRecorder) -> None:
         self._address = address
         self._recorder = recorder
         self._connection: Connection | None = None
-        # Looks may be made at the same time.
+        # Calls may be concurrent.
         self._connecting = threading.Lock()
 
     def containers(self, labels: Sequence[str], deadline: float, *, running: bool = False) -> list[dict[str, Any]]:
-        """Return each container with these labels (`name` or `name=value`) as the engine's ContainerInspect.
+        """Return each container with these labels (`name` or `name=value`), as ContainerInspect.
 
-        One that is removed meanwhile is left out; with `running` so are those that do not run.
+        Containers removed meanwhile are left out. With `running`, only running containers are returned.
         """
 
         def ask(client: Any) -> list[dict[str, Any]]:
@@ -63,11 +63,11 @@ class EngineApi:
         return self._look(ask, deadline)
 
     def container(self, name: str, deadline: float) -> dict[str, Any] | None:
-        """Return what the engine says of a container, as ContainerInspect; None when there is none."""
+        """Return a container as ContainerInspect; None if there is none of this name."""
         return self._look(lambda client: next(iter(_each(client.inspect_container, [name])), None), deadline)
 
     def memory_of(self, name: str, deadline: float) -> int | None:
-        """Return the bytes of memory that a container uses, without what can be dropped; None when it does not run."""
+        """Return the bytes of memory that a container uses, without inactive file cache; None when it does not run."""
 
         def ask(client: Any) -> int | None:
             found = _object(_object(client.stats(name, stream=False, one_shot=True)).get("memory_stats") or {})
@@ -79,13 +79,13 @@ class EngineApi:
         return self._look(ask, deadline)
 
     def labels_of_running(self, deadline: float) -> list[Mapping[str, Any]]:
-        """Return the labels of each container that runs."""
+        """Return the labels of each running container."""
         return self._look(
             lambda client: [_object(each["Labels"] or {}) for each in _objects(client.containers())], deadline
         )
 
     def labelled(self, kind: str, filters: Mapping[str, str], deadline: float) -> list[tuple[str, Mapping[str, Any]]]:
-        """Return id and labels of each `container` or `network` (`kind`) that the `filters` select, running or not."""
+        """Return id and labels of each `container` or `network` (`kind`) that matches `filters`, running or not."""
 
         def ask(client: Any) -> list[tuple[str, Mapping[str, Any]]]:
             wanted = dict(filters)
@@ -97,26 +97,26 @@ class EngineApi:
         return self._look(ask, deadline)
 
     def image(self, reference: str, deadline: float) -> dict[str, Any] | None:
-        """Return what the engine says of an image that it holds, as ImageInspect; None when it holds none."""
+        """Return a local image as ImageInspect; None if there is none of this reference."""
         return self._look(lambda client: next(iter(_each(client.inspect_image, [reference])), None), deadline)
 
     def images(self, deadline: float) -> list[dict[str, Any]]:
-        """Return the images that the engine holds, each as ImageSummary."""
+        """Return the local images, each as ImageSummary."""
         return self._look(lambda client: _objects(client.images()), deadline)
 
     def images_of(self, ids: Sequence[str], deadline: float) -> list[dict[str, Any]]:
-        """Return what the engine says of these images, as ImageInspect; one that is removed meanwhile is left out."""
+        """Return these images as ImageInspect. Images removed meanwhile are left out."""
         return self._look(lambda client: _each(client.inspect_image, ids), deadline)
 
     def info(self, deadline: float) -> dict[str, Any]:
-        """Return what the engine says of itself and its machine, as SystemInfo."""
+        """Return the engine's information about itself and its machine, as SystemInfo."""
         return self._look(lambda client: _object(client.info()), deadline)
 
     def version(self, deadline: float) -> dict[str, Any]:
         """Return the engine's version and platform, as SystemVersion."""
         return self._look(lambda client: _object(client.version()), deadline)
 
-    def logs(  # noqa: PLR0913 - whose logs, which of them, and how many
+    def logs(  # noqa: PLR0913 - the container, and the selection of its logs
         self,
         container: str,
         take: Callable[[bytes], None],
@@ -127,10 +127,11 @@ class EngineApi:
         tail: int | None = None,
         most: int,
     ) -> bool:
-        """Pass the logs of a container, both streams in the order of writing, to `take` as they come.
+        """Pass the logs of a container to `take` as they come, both streams in the order of writing.
 
-        `since` is in seconds since 1970; of more lines than `tail` only the last ones are read. A container with a
-        terminal (`tty`) has one stream without frames. Returns False when there are more than `most` bytes.
+        `since` is in seconds since 1970. With `tail` only that many last lines are read. The log of a container with a
+        terminal (`tty`) is one stream without frames. Returns False if the log was cut off: it has more than `most`
+        bytes, or the deadline passed.
         """
         until = time.monotonic() + deadline
 
@@ -154,10 +155,11 @@ class EngineApi:
         return self._look(ask, deadline)
 
     def execute(self, container: str, argv: Sequence[str], deadline: float, most: int | None) -> Executed:
-        """Run a program that only looks in a container that runs, and return how it ended and what it printed.
+        """Run a read-only program in a running container, and return its exit code and output.
 
-        What cannot be run there ends with 1 and the engine's words. Raises CommandTimedOut at its deadline, which does
-        not stop the program, and CommandSaidTooMuch for more than `most` bytes.
+        If the program cannot be run, the exit code is 1 and standard error is the engine's message. Raises
+        CommandTimedOut at the deadline, which does not stop the program, and CommandSaidTooMuch for more than `most`
+        bytes (None: `LARGEST_OUTPUT`).
         """
         typed = shlex.join(argv)
         limit = LARGEST_OUTPUT if most is None else most
@@ -188,26 +190,26 @@ class EngineApi:
         )
 
     def close(self) -> None:
-        """Close what is open; the next look opens it again."""
+        """Close the connection. The next call opens a new one."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
     def _look(self, ask: Callable[[Any], _Found], deadline: float, late: CommandTimedOut | None = None) -> _Found:
-        from runbook.hosts.engine.transport import Notes  # noqa: PLC0415 - loaded by whoever looks first
+        from runbook.hosts.engine.transport import Notes  # noqa: PLC0415 - imported by the first call
 
         address, notes = self._address(), Notes()
         asked: list[EngineRequest] = []
         why = "interrupted"
         try:
             return within(deadline, lambda: ask(self._client(address, notes)))
-        except Exception as error:  # noqa: BLE001 - told below
+        except Exception as error:  # noqa: BLE001 - raised below
             failed, why = error, str(error)
         finally:
             asked = notes.over(why)
             for request in asked:
                 self._recorder.engine_asked(request)
-        self.close()  # the next look asks anew, also for the version
+        self.close()  # the next call reconnects, and asks for the version again
         if isinstance(failed, CommandSaidTooMuch):
             raise failed
         if late is not None and isinstance(failed, TimeoutError):
@@ -253,10 +255,10 @@ def _told(error: Exception, asked: str, address: EngineAddress) -> EngineError:
 
 
 def _streams(client: Any, made: str, deadline: float, limit: int) -> tuple[bytes, bytes] | None:
-    """Standard output and standard error of a program that is started now; None when they are more than `limit`."""
+    """Start a program, and return its standard output and standard error; None above `limit` bytes."""
     url = f"{client.base_url}/v{client.api_version}/exec/{made}/start"
     answer = client.post(url, json={"Detach": False, "Tty": False}, stream=True, timeout=deadline)
-    client._raise_for_status(answer)  # noqa: SLF001 - with the engine's own words
+    client._raise_for_status(answer)  # noqa: SLF001 - keeps the engine's message
     try:
         found, size = (bytearray(), bytearray()), 0
         for kind, chunk in _frames(answer.raw):
@@ -277,7 +279,7 @@ def _message(answer: Any) -> str:
 
 
 def _each(inspect: Callable[[str], Any], names: Sequence[str] | Iterator[str]) -> list[dict[str, Any]]:
-    from docker.errors import APIError  # noqa: PLC0415 - loaded by whoever looks first
+    from docker.errors import APIError  # noqa: PLC0415 - imported by the first call
 
     found = []
     for name in names:
@@ -317,9 +319,9 @@ def _framed(stream: Any) -> Iterator[bytes]:
 
 
 def _frames(raw: Any) -> Iterator[tuple[int, bytes]]:
-    # Engine API, "Stream format": a byte for the stream, three of nothing, four for the length, and the payload. Each
-    # line of a log has a frame of its own, so it is read ahead.
-    raw.auto_close = False  # a reader that finds it closed at its end raises; whoever asked closes it
+    # Engine API, "Stream format": one byte for the stream, three zero bytes, four for the length, then the payload.
+    # Each log line has its own frame, therefore the buffer.
+    raw.auto_close = False  # BufferedReader raises if the stream closes itself at its end; the caller closes it
     stream = io.BufferedReader(raw, _CHUNK)
     while header := stream.read(8):
         kind, left = struct.unpack(">B3xL", header)
@@ -334,5 +336,5 @@ def _frames(raw: Any) -> Iterator[tuple[int, bytes]]:
 
 
 def now_less(seconds: float) -> float:
-    """Return the moment `seconds` ago, in seconds since 1970, as `logs` takes it."""
+    """Return the time `seconds` ago, in seconds since 1970, for `logs`."""
     return time.time() - seconds

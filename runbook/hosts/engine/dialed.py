@@ -1,6 +1,6 @@
-"""An engine that `docker` reaches over ssh, as a socket here: each connection is one `docker system dial-stdio`.
+"""An engine that `docker` reaches over ssh, as a local socket. Each connection runs `docker system dial-stdio`.
 
-That is how `docker` itself talks to such an engine; keys, agent and known hosts are those of ssh.
+`docker` itself talks to such an engine in this way. Keys, agent and known hosts are those of ssh.
 """
 
 import shutil
@@ -16,11 +16,11 @@ from runbook.hosts.signals import signals_blocked, signals_unblocked
 
 
 class DialedEngine:
-    """Listens while it is in use; `url` is where."""
+    """Listens at `url` until it is closed or garbage-collected."""
 
     def __init__(self, url: str, environment: Mapping[str, str]) -> None:
-        """`url` is the engine's own, as ssh://deploy@prod-1; `environment` is that of commands. Raises OSError."""
-        folder = tempfile.mkdtemp(prefix="engine-")  # of mode 700
+        """`url` is the engine's (ssh://deploy@prod-1), `environment` that of commands. Raises OSError."""
+        folder = tempfile.mkdtemp(prefix="engine-")  # mode 700
         server = socket.socket(socket.AF_UNIX)
         server.bind(f"{folder}/socket")
         server.listen()
@@ -31,7 +31,7 @@ class DialedEngine:
             threading.Thread(target=_serve, args=(server, argv, dict(environment)), daemon=True).start()
 
     def close(self) -> None:
-        """Stop listening; connections end with whoever holds them."""
+        """Stop listening. Open connections end when their clients close them."""
         self._ending()
 
 
@@ -55,8 +55,8 @@ def _serve(server: socket.socket, argv: tuple[str, ...], environment: dict[str, 
 
 
 def _dial(connection: socket.socket, argv: tuple[str, ...], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
-    # It ends when the connection does. A program that cannot be started closes it at once.
-    return subprocess.Popen(  # noqa: S603 - a list, built by our own code, without a shell
+    # The program ends with the connection. If it cannot be started, the connection is closed at once.
+    return subprocess.Popen(  # noqa: S603 - a list built by our code, no shell
         argv,
         env=environment,
         stdin=connection.fileno(),

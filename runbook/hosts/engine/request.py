@@ -1,4 +1,4 @@
-"""One request to the Docker engine, as it goes on record."""
+"""One request to the Docker engine, in the form for the record."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,9 +6,9 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class EngineRequest:
-    """A request and its answer: `path` with its query, HTTP `status`, `seconds` until the answer was there.
+    """A request and its answer: `path` with its query, HTTP `status`, `seconds` until the answer.
 
-    `status` is None when there was no answer, and `error` says why.
+    `status` is None when there was no answer. `error` says why.
     """
 
     method: str
@@ -19,15 +19,15 @@ class EngineRequest:
 
 
 class EngineRecorder(Protocol):
-    """Records requests to the engine: the incident does."""
+    """Records requests to the engine. The incident implements it."""
 
     def engine_asked(self, request: EngineRequest) -> None:
         """Record one request to the engine."""
 
 
 def reason(error: BaseException) -> str:
-    """Return why there was no answer, in the words of the system where it said something."""
-    # The SDK and its libraries wrap it in the names of their classes.
+    """Return why there was no answer, in the operating system's words if it gave any."""
+    # The SDK and its libraries wrap the message in their class names.
     causes = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(cause)

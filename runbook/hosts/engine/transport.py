@@ -1,4 +1,4 @@
-"""The SDK's client for one engine, whose requests are noted and whose answers are bounded. Slow to load."""
+"""The SDK's client for one engine, with recorded requests and limited answers. Slow to import."""
 
 import io
 import socket
@@ -12,15 +12,15 @@ import requests
 from runbook.hosts.engine.address import EngineAddress
 from runbook.hosts.engine.request import EngineRequest, reason
 
-#: Bytes of an answer that are read at most; of a stream its reader decides.
+#: Maximum bytes read of an answer. For a stream, its reader sets the limit.
 LARGEST_ANSWER = 32 << 20
-# The oldest version of the API that the SDK speaks; what the engine speaks is asked before anything else.
+# The oldest API version that the SDK speaks. The first request asks for the engine's version.
 _ANY_VERSION = "1.24"
-_READ = 60.0  # seconds for one read: a look has a deadline of its own, and this ends what it left behind
+_READ = 60.0  # seconds per read. A call has its own deadline; this ends the thread that it abandoned
 
 
 class Notes:
-    """The requests of one look, until it is over; what is still under way then counts as unanswered."""
+    """The requests of one call. A request that is open when the call is over counts as unanswered."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -30,7 +30,7 @@ class Notes:
 
     @property
     def is_first(self) -> bool:
-        """Whether no request was answered yet."""
+        """Whether no request has ended yet."""
         return not self._done
 
     def began(self, method: str, path: str) -> None:
@@ -39,7 +39,7 @@ class Notes:
             self._open = method, path, time.monotonic()
 
     def ended(self, status: int | None, error: str = "") -> None:
-        """Note its answer, or why there was none."""
+        """Note the answer's status, or why there was no answer."""
         with self._lock:
             if self._open is not None and not self.is_over:
                 method, path, began = self._open
@@ -47,7 +47,7 @@ class Notes:
             self._open = None
 
     def over(self, why: str) -> list[EngineRequest]:
-        """Return all requests, and take no more; one without its answer gets `why`."""
+        """Return all requests and take no more. An unanswered request gets `why` as its error."""
         if self._open is not None:
             self.ended(None, why)
         with self._lock:
@@ -56,7 +56,7 @@ class Notes:
 
 
 class _Noting(requests.adapters.BaseAdapter):
-    """Passes requests on, notes them with those of the thread that sends them, and reads no endless answer."""
+    """Forwards requests, notes them in the `Notes` of the sending thread, and limits the size of answers."""
 
     def __init__(self, inner: requests.adapters.BaseAdapter, url: str) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class _Noting(requests.adapters.BaseAdapter):
     def send(self, request: requests.PreparedRequest, stream: bool = False, **options: Any) -> requests.Response:  # type: ignore[override]  # noqa: FBT001, FBT002 - as requests calls it
         notes: Notes = self.by_thread.notes
         if notes.is_over:
-            raise requests.ConnectionError("its look is over")  # nobody waits for what it would ask next
+            raise requests.ConnectionError("its look is over")  # the caller does not wait for it any more
         notes.began(str(request.method), request.path_url)
         try:
             if notes.is_first:
@@ -86,7 +86,7 @@ class _Noting(requests.adapters.BaseAdapter):
 
 
 def _reach(url: str) -> None:
-    # The SDK leaves a socket open that it could not connect, and Python complains of that at any time later.
+    # The SDK does not close a socket that it could not connect, and Python warns of that at some later time.
     if url.startswith("unix:"):
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(_READ)
@@ -102,7 +102,7 @@ def _whole(response: requests.Response) -> bytes:
 
 
 class Connection:
-    """A client of the engine at an address; `client` is the SDK's. Raises what the SDK raises, and OSError."""
+    """A client of the engine at an address. `client` is the SDK's. Raises what the SDK raises, and OSError."""
 
     def __init__(self, address: EngineAddress, notes: Notes) -> None:
         first = self._client(address, _ANY_VERSION, notes)
@@ -117,12 +117,12 @@ class Connection:
         self._noting.by_thread.notes = notes
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the client's connections."""
         self.client.close()
 
     def _client(self, address: EngineAddress, version: str, notes: Notes) -> Any:
         made = docker.APIClient(base_url=address.url, version=version, timeout=_READ, tls=_tls(address))
-        # Neither proxies nor redirects nor ~/.netrc: the engine is where its address says.
+        # No proxies, no redirects, no ~/.netrc.
         made.trust_env, made.max_redirects = False, 0
         prefix = made.base_url.partition("://")[0] + "://"
         self._noting = _Noting(made.get_adapter(made.base_url), "" if address.dialed else address.url)

@@ -1,1 +1,1 @@
-"""Files of the production host, looked at: without a command where it is this machine, with one over SSH."""
+"""Reads of the production host's files: with commands over SSH, without commands on this machine."""

@@ -1,4 +1,4 @@
-"""Files of the production host, by commands; one look asks for all that it needs in one."""
+"""Files of the production host, read with commands: one per read; for free space, one per path."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,10 +11,10 @@ from runbook.hosts.files.look import FileContent
 if TYPE_CHECKING:
     from runbook.hosts.host import Host
 
-#: The bytes that are read of a file at most, unless the one who asks says otherwise.
+#: Default maximum of bytes read from a file.
 MOST_BYTES = 32 << 20
 _MISSING = 44
-# $1 is the file. Prints its real path and a zero byte, a line with mode, owner and group, and its bytes.
+# $1 is the file. Prints its real path and a NUL byte, a line with mode, owner and group, and its bytes.
 _CONTENT = f"""
 set -eu
 real=$(readlink -e -- "$1" && echo .) || {{
@@ -30,21 +30,22 @@ stat --format='%a %u %g' -- "$real"
 cat -- "$real"
 """
 _NAMES = f'[ -e "$1" ] || exit {_MISSING}; ls -1A -- "$1"'
-# The paths for which `test` with the option says yes.
+# Prints yes or no for each path, from `test` with the option.
 _EACH = 'for each in "$@"; do if test "$OPTION" "$each"; then echo yes; else echo no; fi; done'
 
 
 class Files:
-    """Files of one host. Each look has `deadline` seconds, and raises HostError as a command does."""
+    """Files of one host. Each read has `deadline` seconds and raises HostError like a command."""
 
     def __init__(self, host: "Host", deadline: float) -> None:
         self._host = host
         self._deadline = deadline
 
     def content(self, path: str, *, secret: bool = False, most: int = MOST_BYTES) -> FileContent | None:
-        """Return a file, of at most `most` bytes; None when there is none. A `secret` one is put on no record.
+        """Return a file; None if it does not exist. The content of a `secret` file is not recorded.
 
-        Links are followed. Raises FileUnreadable when it cannot be read, and CommandSaidTooMuch for a larger one.
+        Links are followed. Raises FileUnreadable when the file cannot be read, and CommandSaidTooMuch when it is larger
+        than `most` bytes.
         """
         answer = self._run("sh", "-c", _CONTENT, "sh", path, secret=secret, most=most)
         if answer.exit_code == _MISSING:
@@ -57,7 +58,7 @@ class Files:
         return FileContent(real.decode("utf-8", "surrogateescape"), content, mode, owner, group)
 
     def names(self, folder: str) -> list[str] | None:
-        """Return the names in a folder; None when there is none. Raises FileUnreadable when it cannot be read."""
+        """Return the names in a folder; None if it does not exist. Raises FileUnreadable when it cannot be read."""
         answer = self._run("sh", "-c", _NAMES, "sh", folder)
         if answer.exit_code == _MISSING:
             return None
@@ -66,19 +67,19 @@ class Files:
         return sorted(answer.text.splitlines())
 
     def there(self, paths: Sequence[str]) -> set[str]:
-        """Return those of `paths` that are there."""
+        """Return the `paths` that exist."""
         return self._that("-e", paths)
 
     def links(self, paths: Sequence[str]) -> set[str]:
-        """Return those of `paths` that are links."""
+        """Return the `paths` that are symbolic links."""
         return self._that("-h", paths)
 
     def writable(self, paths: Sequence[str]) -> set[str]:
-        """Return those of `paths` that are there and that this user may write."""
+        """Return the `paths` that exist and that this user may write."""
         return self._that("-w", paths)
 
     def free_bytes(self, paths: Sequence[str]) -> dict[str, int]:
-        """Return the free bytes of the file systems on which `paths` lie; a path that cannot be asked is left out."""
+        """Return the free bytes of each path's file system, without the paths that cannot be checked."""
         found = {}
         for path in paths:
             answer = self._run("df", "--output=avail", "-B1", "--", path)
@@ -88,7 +89,7 @@ class Files:
         return found
 
     def user(self) -> str:
-        """Return the number of the user who looks, and whose commands run there."""
+        """Return the user ID under which commands run on the host."""
         answer = self._run("id", "-u")
         if answer.exit_code != 0:
             raise unreadable("the user's own number", answer.last_line)

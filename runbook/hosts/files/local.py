@@ -1,4 +1,4 @@
-"""Files of this machine: read by this process, with a deadline, on record."""
+"""Files of this machine, read by this process, with a deadline and recorded."""
 
 import os
 import stat
@@ -16,16 +16,17 @@ _Found = TypeVar("_Found")
 
 
 class LocalFiles(Files):
-    """The same looks, without a command: a file on a disk that hangs is left behind at the deadline."""
+    """The reads of `Files` without commands. A read from a disk that hangs is abandoned at the deadline."""
 
     def __init__(self, recorder: FileRecorder, deadline: float) -> None:
         self._recorder = recorder
         self._deadline = deadline
 
     def content(self, path: str, *, secret: bool = False, most: int = MOST_BYTES) -> FileContent | None:
-        """Return a file, of at most `most` bytes; None when there is none. A `secret` one is put on no record.
+        """Return a file; None if it does not exist. The content of a `secret` file is not recorded.
 
-        Links are followed. Raises FileUnreadable when it cannot be read, and CommandSaidTooMuch for a larger one.
+        Links are followed. Raises FileUnreadable when the file cannot be read, and CommandSaidTooMuch when it is larger
+        than `most` bytes.
         """
 
         def told(found: FileContent | None) -> str | None:
@@ -36,7 +37,7 @@ class LocalFiles(Files):
         return self._looked(Asked.CONTENT, (path,), lambda: _content(path, most), told)
 
     def names(self, folder: str) -> list[str] | None:
-        """Return the names in a folder; None when there is none. Raises FileUnreadable when it cannot be read."""
+        """Return the names in a folder; None if it does not exist. Raises FileUnreadable when it cannot be read."""
 
         def told(found: list[str] | None) -> str:
             return "nothing is there" if found is None else "\n".join(found)
@@ -44,22 +45,22 @@ class LocalFiles(Files):
         return self._looked(Asked.NAMES, (folder,), lambda: _names(folder), told)
 
     def there(self, paths: Sequence[str]) -> set[str]:
-        """Return those of `paths` that are there."""
-        look = lambda: {path for path in paths if os.path.exists(path)}  # noqa: E731, PTH110 - a text is asked for
+        """Return the `paths` that exist."""
+        look = lambda: {path for path in paths if os.path.exists(path)}  # noqa: E731, PTH110 - paths are str
         return self._looked(Asked.THERE, paths, look, _lines) if paths else set()
 
     def links(self, paths: Sequence[str]) -> set[str]:
-        """Return those of `paths` that are links."""
+        """Return the `paths` that are symbolic links."""
         look = lambda: {path for path in paths if os.path.islink(path)}  # noqa: E731, PTH114 - the same
         return self._looked(Asked.LINKS, paths, look, _lines) if paths else set()
 
     def writable(self, paths: Sequence[str]) -> set[str]:
-        """Return those of `paths` that are there and that this user may write."""
+        """Return the `paths` that exist and that this user may write."""
         look = lambda: {path for path in paths if os.access(path, os.W_OK, effective_ids=True)}  # noqa: E731 - the same
         return self._looked(Asked.WRITABLE, paths, look, _lines) if paths else set()
 
     def free_bytes(self, paths: Sequence[str]) -> dict[str, int]:
-        """Return the free bytes of the file systems on which `paths` lie; a path that cannot be asked is left out."""
+        """Return the free bytes of each path's file system, without the paths that cannot be checked."""
 
         def told(found: dict[str, int]) -> str:
             return "\n".join(f"{path}: {size}" for path, size in found.items())
@@ -67,7 +68,7 @@ class LocalFiles(Files):
         return self._looked(Asked.FREE, paths, lambda: _free(paths), told)
 
     def user(self) -> str:
-        """Return the number of this process's user; its commands run as that one."""
+        """Return this process's user ID, under which its commands run."""
         return str(os.geteuid())
 
     def _looked(
@@ -105,7 +106,7 @@ def _content(path: str, most: int) -> FileContent | None:
             facts = os.fstat(file.fileno())
             content = file.read(most + 1)
     except FileNotFoundError:
-        if os.path.islink(path):  # noqa: PTH114 - a text is asked for
+        if os.path.islink(path):  # noqa: PTH114 - a str path
             raise unreadable(path, "it is a link to nothing") from None
         return None
     if len(content) > most:
@@ -115,7 +116,7 @@ def _content(path: str, most: int) -> FileContent | None:
 
 def _names(folder: str) -> list[str] | None:
     try:
-        return sorted(os.listdir(folder))  # noqa: PTH208 - names are asked for
+        return sorted(os.listdir(folder))  # noqa: PTH208 - only the names
     except FileNotFoundError:
         return None
 

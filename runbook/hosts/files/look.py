@@ -1,4 +1,4 @@
-"""What a look at files gave, and who records it."""
+"""The result of reading files, and the recorder interface."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Asked(StrEnum):
-    """What is asked of files."""
+    """The kinds of reads."""
 
     CONTENT = "content"
     NAMES = "names"
@@ -18,9 +18,9 @@ class Asked(StrEnum):
 
 @dataclass(frozen=True)
 class FileLook:
-    """A look at files without a command: what was asked of which paths, in `seconds`, and what was seen.
+    """One read of files without a command: its kind, paths, duration in `seconds`, and result.
 
-    `seen` is None where it is a secret, and `error` says why nothing was seen.
+    `seen` is None for a secret file. `error` says why nothing was seen.
     """
 
     asked: Asked
@@ -31,15 +31,15 @@ class FileLook:
 
 
 class FileRecorder(Protocol):
-    """Records looks at files: the incident does."""
+    """Records reads of files. The incident implements it."""
 
     def files_looked_at(self, look: FileLook) -> None:
-        """Record one look."""
+        """Record one read."""
 
 
 @dataclass(frozen=True)
 class FileContent:
-    """A file: its real path, its bytes, its mode in octal, and its owner and group as numbers."""
+    """A file: its real path, bytes, mode in octal, and numeric owner and group."""
 
     path: str
     content: bytes

@@ -1,1 +1,1 @@
-"""The production host over SSH: the shared connection, what is run at its other end, and the host itself."""
+"""The production host over SSH: the shared connection, the script on the host, and the host itself."""

@@ -1,4 +1,4 @@
-"""The SSH connection that all commands, requests and forwards of a run share; made again when it is lost."""
+"""The SSH connection that all commands, requests and forwards of a run share. It reconnects when it is lost."""
 
 import atexit
 import contextlib
@@ -19,27 +19,28 @@ from runbook.hosts.process import ManagedProcess
 from runbook.hosts.ssh.refusal import refusal, runs_nothing, turned_away, typed
 from runbook.settings.host import SshAddress
 
-_CONNECT = 10  # seconds, for each address that the host's name has
-_READY = 30.0  # seconds until the other end has answered
-_SSH_FAILED = 255  # its exit code where it is not that of what it ran
-_ASKED = 20.0  # seconds, for a question of our own
-_FIRST_LOOK, _PAUSE = 0.002, 0.02  # seconds between two looks
-#: A path of a Unix socket has 108 bytes, and ssh appends 17 of its own.
+_CONNECT = 10  # seconds per address of the host's name
+_READY = 30.0  # seconds until the host must have answered
+_SSH_FAILED = 255  # ssh's exit code for its own failures; otherwise it returns that of the remote command
+_ASKED = 20.0  # seconds for a script or a forward
+_FIRST_LOOK, _PAUSE = 0.002, 0.02  # seconds between two polls: the first, and later ones
+#: The path of a Unix socket has at most 108 bytes, and ssh appends 17.
 _LONGEST_FOLDER = 60
-#: What ssh neither expands nor splits in an option, and a shell leaves as it is.
+#: A path that ssh neither expands nor splits in an option, and that needs no quotes in a shell.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+-]+")
 _FOLDER = "runbook-ssh-"
-_ABANDONED = 600.0  # seconds
-#: Of the login shell's variables those that docker and other commands need.
+_ABANDONED = 600.0  # seconds after which a leftover folder is removed
+#: The login shell's variables that docker and other commands need.
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG",
              "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "XDG_RUNTIME_DIR")  # fmt: skip
-# Says the clock and those variables, and stays until its standard input ends, which holds the connection open. Its line
-# a minute makes the server notice a client that is gone in silence; then all that came over this connection ends there.
+# Prints the clock and those variables, then runs until its standard input ends, which keeps the connection open. It
+# prints a line every minute, so that the server notices a client that vanished silently. The server then ends
+# everything that was started over this connection.
 _HOLDER = (
     'date +%s.%N; printf "%s\\n" ' + " ".join(f'"{name}=${name}"' for name in PASSED_ON) + " .; while :; do"
     " timeout 60 cat >/dev/null; case $? in 124|143) echo || exit ;; *) exit ;; esac; done"
 )
-_TURNED_AWAY, _AFTER = 3, 1.0  # attempts, and seconds between them
+_TURNED_AWAY, _AFTER = 3, 1.0  # attempts if the server turns the connection away, and seconds between them
 _OPTIONS = (
     "BatchMode=yes", "StrictHostKeyChecking=yes", f"ConnectTimeout={_CONNECT}",
     "ServerAliveInterval=5", "ServerAliveCountMax=3", "ControlPersist=no", "RequestTTY=no", "RemoteCommand=none",
@@ -54,7 +55,7 @@ class Connection:
     """One connection to one address. Thread-safe."""
 
     def __init__(self, address: SshAddress, config: Path | None = None) -> None:
-        """`config` stands in the place of ssh's own configuration files. Nothing is connected yet."""
+        """`config` replaces ssh's own configuration files. Nothing is connected yet."""
         self.address = address
         self._config = ("-F", str(config)) if config else ()
         self._lock = threading.RLock()
@@ -65,31 +66,31 @@ class Connection:
         self._ahead = 0.0
         self._variables: dict[str, str] = {}
         self._mark = f"rb{secrets.token_hex(8)}"
-        #: How often a connection was made.
+        #: Number of connections made so far.
         self.made = 0
-        #: Whether none came about when one was made last.
+        #: Whether the last attempt to connect failed.
         self.out_of_reach = False
 
-    # -- asked by the host ---------------------------------------------------------------------------------------
+    # -- used by the host ----------------------------------------------------------------------------------------
 
     def argv(self, remote: str) -> tuple[str, ...]:
-        """Return the command that runs `remote` in the login shell, over the shared connection. Connects before."""
+        """Connect, and return the command that runs `remote` in the login shell over the shared connection."""
         self.connect()
         return (*self._ssh("LogLevel=ERROR", "ControlMaster=no"), *self.address.words, remote)
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The login shell's variables, as far as commands get them. Raises NoConnection."""
+        """The login shell's variables that are passed on to commands. Raises NoConnection."""
         self.connect()
         return self._variables
 
     def now(self) -> float:
-        """Return the seconds since 1970 by the host's clock, right to about the time of one answer."""
+        """Return the time of the host's clock, in seconds since 1970, accurate to about one round trip."""
         self.connect()
         return time.time() + self._ahead
 
     def ask(self, script: str, deadline: float = _ASKED) -> bytes:
-        """Run a short script that may be run twice, and return what it prints. Raises NoConnection."""
+        """Run a short script that is safe to run twice, and return its output. Raises NoConnection."""
         with ManagedProcess(self.argv(self._marked(script)), environment(), None, None) as asking:
             try:
                 asking.begin()
@@ -106,15 +107,15 @@ class Connection:
         raise refusal(self.address, self._config, f"no answer within {deadline:g} s")
 
     def forward(self, target: str) -> Path:
-        """Return a Unix socket of this machine, for this user alone, that leads to `target` as the host reaches it.
+        """Return a Unix socket on this machine, accessible only to this user, that leads to `target` from the host.
 
-        `target` is HOST:PORT, or the path of a Unix socket there. Raises NoConnection.
+        `target` is HOST:PORT, or the path of a Unix socket on the host. Raises NoConnection.
         """
         with self._lock:
             self.connect()
             if target not in self._forwards:
                 path = self._private_folder() / f"f{secrets.token_hex(4)}"
-                # Not `_ssh`: ClearAllForwardings would clear this one, and a configuration's own would be added to it.
+                # Not `_ssh`: ClearAllForwardings would clear this forward, and configured forwards would be added.
                 options = ("-o", "LogLevel=ERROR", "-o", f"ControlPath={self._socket()}", "-O", "forward")
                 argv = ("ssh", "-F", "none", *options, "-L", f"{path}:{target}", *self.address.words)
                 with ManagedProcess(argv, environment(), None, None) as asking:
@@ -133,24 +134,24 @@ class Connection:
             return self._forwards[target]
 
     def path_to(self, host: str, port: int) -> Path:
-        """Return a Unix socket that leads to that address as the host reaches it. Raises NoConnection."""
+        """Return a Unix socket on this machine that leads to the address from the host. Raises NoConnection."""
         return self.forward(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
     def refusals(self) -> list[str]:
-        """Return why connections at the other end did not come about, the newest last, since this one was made."""
+        """Return why the host could not connect to forwarded addresses, newest last, since this connection was made."""
         with self._lock:
             said = _text(self._master) if self._master else ""
         return [line.partition("open failed: ")[2] for line in said.splitlines() if "open failed: " in line]
 
     @property
     def typed(self) -> str:
-        """What a person types to see whether the host answers."""
+        """The command to type to see whether the host answers."""
         return typed(self.address, self._config)
 
     # -- the connection itself -----------------------------------------------------------------------------------
 
     def connect(self) -> None:
-        """Connect, unless that is so already. Raises NoConnection."""
+        """Connect, unless already connected. Raises NoConnection."""
         with self._lock:
             if self._master is not None and not self._master.wait(0):
                 return
@@ -162,7 +163,7 @@ class Connection:
                 time.sleep(_AFTER)
 
     def _made(self, *, last: bool) -> bool:
-        # False when the server has turned it away, unless it is the last attempt.
+        # False if the server turned the connection away. On the last attempt that raises.
         self.out_of_reach = True
         read_end, self._lifeline = os.pipe()
         argv = (*self._ssh("LogLevel=INFO", "ControlMaster=yes"), *self.address.words, self._marked(_HOLDER))
@@ -191,7 +192,7 @@ class Connection:
         return True
 
     def drop(self) -> None:
-        """Give the connection up, because it does not answer; the next use makes a new one."""
+        """Drop the connection, because it does not answer. The next use makes a new one."""
         with self._lock:
             self._let_go()
 
@@ -226,22 +227,22 @@ class Connection:
             pause = _PAUSE
         clock, *lines = said.decode("utf-8", errors="replace").splitlines()
         with contextlib.suppress(ValueError):
-            # Not every date(1) knows parts of a second.
+            # Not every date(1) supports fractions of a second.
             self._ahead = float(clock.removesuffix(".%N")) - time.time()
         pairs = (line.partition("=") for line in lines)
         self._variables = {name: value for name, _, value in pairs if value and name in PASSED_ON}
 
     def _marked(self, script: str) -> str:
-        # A login shell may print a greeting before anything that it is given.
+        # A login shell may print a greeting before the script runs.
         return f"exec sh -c 'printf \"\\n%s\\n\" {self._mark}; {script}'"
 
     def _answer(self, asked: ManagedProcess) -> bytes | None:
-        """What a script of ours has printed; None when it was not run."""
+        """Return the output of our script; None if it did not run."""
         _, mark, answer = asked.output()[0].partition(b"\n%s\n" % self._mark.encode())
         return answer if mark else None
 
     def _refused(self, asked: ManagedProcess) -> NoConnection:
-        """Why ssh has ended before our script has answered."""
+        """Return the error for an ssh that ended before our script answered."""
         if 0 <= asked.exit_code != _SSH_FAILED and self._answer(asked) is None:
             printed = error_line(_text(asked)) or error_line(asked.output()[0].decode("utf-8", errors="replace"))
             return runs_nothing(self.address, self._config, printed)
@@ -252,7 +253,7 @@ class Connection:
         return ("ssh", *self._configured(), *(word for each in options for word in ("-o", each)))
 
     def _configured(self) -> tuple[str, ...]:
-        # ssh starts itself again for a jump host, and hands the path to a shell without quotes.
+        # For a jump host ssh starts itself again through a shell, and does not quote the path.
         if not self._config or _PLAIN_PATH.fullmatch(self._config[1]):
             return self._config
         link = self._private_folder() / "config"
@@ -277,7 +278,7 @@ def _usable(place: str) -> bool:
 
 
 def _sweep(place: Path) -> None:
-    """Remove what runs that were killed have left: the folder of a connection that is gone since a while."""
+    """Remove the folders that killed runs left behind: old ones without a connection's socket."""
     for folder in place.glob(f"{_FOLDER}*"):
         with contextlib.suppress(OSError):
             about = folder.lstat()
@@ -292,7 +293,7 @@ def _text(process: ManagedProcess) -> str:
 
 @cache
 def connection_to(address: SshAddress, config: Path | None) -> Connection:
-    """Return this process's one connection to that address; it is closed by `close_connections`."""
+    """Return this process's only connection to the address. `close_connections` closes it."""
     connection = Connection(address, config)
     _KEPT.append(connection)
     return connection
@@ -300,13 +301,13 @@ def connection_to(address: SshAddress, config: Path | None) -> Connection:
 
 @atexit.register
 def close_connections() -> None:
-    """Close what `connection_to` has returned; whoever uses it after that connects again."""
+    """Close all connections of `connection_to`. The next use of one connects again."""
     for connection in _KEPT:
         connection.close()
 
 
 def environment() -> dict[str, str]:
     """Return the environment in which ssh runs on this machine."""
-    # It is to find its agent, proxies and their logins as it does by hand; English, because errors are read.
-    # A jump host has options of its own: it asks nothing either.
+    # The full environment, so that ssh finds its agent, proxies and their logins as it does by hand. English, because
+    # its errors are parsed. The ssh of a jump host does not get `_OPTIONS`; SSH_ASKPASS_REQUIRE keeps it from asking.
     return {**os.environ, "LC_ALL": "C.UTF-8", "SSH_ASKPASS_REQUIRE": "never"}

@@ -1,4 +1,4 @@
-"""The production host over SSH: the operator's own ssh, one shared connection, nothing left behind."""
+"""The production host over SSH: the operator's ssh, one shared connection, nothing left running on the host."""
 
 import os
 import secrets
@@ -20,12 +20,12 @@ from runbook.hosts.signals import signals_blocked
 from runbook.hosts.ssh import script
 from runbook.hosts.ssh.connection import Connection, environment
 
-_FIRST_LOOK, _PAUSE = 0.001, 0.01  # seconds between two looks
-_ANSWERS = 20.0  # seconds until the other end must have said which process it is
-_ENDS = script.KILLED_AFTER + 2.0  # seconds until a command that is to be stopped must have ended
-_TRIES = 2  # a command that was not begun is safe to begin again
+_FIRST_LOOK, _PAUSE = 0.001, 0.01  # seconds between two polls: the first, and the longest
+_ANSWERS = 20.0  # seconds until the script on the host must have reported its process
+_ENDS = script.KILLED_AFTER + 2.0  # seconds until a stopped command must have ended
+_TRIES = 2  # attempts: a command that was not begun is safe to begin again
 _ENGINE = "/var/run/docker.sock"
-# The fourth field behind the name in parentheses is the session (proc(5)); the command has a group of its own in it.
+# The fourth field after the name in parentheses is the session (proc(5)). The command has its own process group there.
 _TO_SESSION = (
     'for f in /proc/[0-9]*/stat; do read -r s <"$f" || continue; s=${{s##*") "}}; set -- $s; '
     '[ "$4" != {session:d} ] || {{ p=${{f#/proc/}}; kill -{number:d} "${{p%/stat}}"; }}; done 2>/dev/null; true'
@@ -53,7 +53,7 @@ class SshHost(Host):
         recorder: Recorder,
         patience: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`environment` is added to the commands' own, which is the login shell's; `patience` is as for every host."""
+        """`environment` is added to the login shell's variables. `patience` is that of `Host`."""
         super().__init__(recorder, patience)
         self.connection = connection
         self._added = {"LC_ALL": "C.UTF-8"} | dict(environment)
@@ -65,43 +65,46 @@ class SshHost(Host):
 
     @property
     def address(self) -> str:
-        """Where it is, as the settings have it."""
+        """The host's address from the settings."""
         return str(self.connection.address)
 
     @property
     def tunnel(self) -> Connection:
-        """The shared connection, which leads to what the host reaches."""
+        """The shared connection, which leads to the addresses that the host reaches."""
         return self.connection
 
     @property
     def out_of_reach(self) -> bool:
-        """Whether no connection to it came about when one was made last."""
+        """Whether the last attempt to connect to the host failed."""
         return self.connection.out_of_reach
 
     def machine(self) -> tuple[str, str]:
-        """Return the host's name and boot. Raises NoConnection."""
+        """Return the host's name, and the ids of its boot and PID namespace. Raises NoConnection."""
         name, _, boot = self.connection.ask(_STATE).decode("utf-8", errors="replace").strip().partition("\n")
         return name, boot
 
     def process_start(self, process: int) -> str | None:
-        """Return when a process there started; None when it does not run. Raises NoConnection."""
+        """Return the start time of a process on the host; None when it does not run. Raises NoConnection."""
         stat = self.connection.ask(f"cat /proc/{process:d}/stat 2>/dev/null || true").decode("utf-8", errors="replace")
         fields = stat.rpartition(")")[2].split()
         return None if not fields or fields[0] == "Z" else fields[19]
 
     def signal(self, process: int, number: int) -> None:
-        """Send a signal to a command: its script passes SIGTERM on, others go to its session. Raises NoConnection."""
+        """Send a signal to a command. Raises NoConnection.
+
+        SIGTERM goes to its script, which passes it on. Other signals go to all processes of its session.
+        """
         if number == signal.SIGTERM:
             self.connection.ask(f"kill -s TERM {process:d} 2>/dev/null || true")
         else:
             self.connection.ask(_TO_SESSION.format(session=process, number=number))
 
     def now(self) -> float:
-        """Return the seconds since 1970 by the host's clock. Raises NoConnection."""
+        """Return the time of the host's clock, in seconds since 1970. Raises NoConnection."""
         return self.connection.now()
 
     def engine_url(self) -> str:
-        """Return the address at which a client on this machine reaches the host's engine. Raises HostError."""
+        """Return the URL at which this machine reaches the host's engine. Raises HostError."""
         named = self.environment.get("DOCKER_HOST") or self._engine_of_context
         scheme, _, place = named.partition("://")
         with_tls = scheme == "tcp" and "DOCKER_TLS_VERIFY" in self.environment
@@ -117,7 +120,7 @@ class SshHost(Host):
         return EngineAddress(self.engine_url(), name=self.address, trouble=self._engine_trouble)
 
     def _engine_trouble(self) -> str:
-        """Say why this user does not reach the engine's socket: sshd does not."""
+        """Return why this user cannot reach the engine's socket. sshd does not report it."""
         place = (self.environment.get("DOCKER_HOST") or self._engine_of_context).partition("://")[2]
         try:
             return self.run(Command(("sh", "-c", _TROUBLE, "sh", place), _ASKED)).text.strip()
@@ -126,7 +129,7 @@ class SshHost(Host):
 
     @cached_property
     def _engine_of_context(self) -> str:
-        # docker itself is asked only where a context is chosen: it takes a moment to start.
+        # docker runs only if a context is chosen, because it is slow to start.
         found = self.check(Command(("sh", "-c", _CONTEXT), _ASKED)).text.strip()
         return found or f"unix://{_ENGINE}"
 
@@ -158,7 +161,7 @@ class _RemoteProcess:
         self._close()
 
     def start(self) -> Begun:
-        """Connect, and start the script at the other end, which waits. Raises NoConnection when that fails twice."""
+        """Connect, and start the script on the host, which then waits. Raises NoConnection when that fails twice."""
         for left in reversed(range(_TRIES)):
             try:
                 self._begun = self._started()
@@ -213,7 +216,7 @@ class _RemoteProcess:
             self._over.wait()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end of ssh, which ends with the command or with the connection."""
+        """Wait for ssh to end. It ends with the command or with the connection."""
         return self._known.wait(seconds)
 
     def ended_with(self) -> int:
@@ -241,16 +244,16 @@ class _RemoteProcess:
         )
 
     def output(self) -> tuple[bytes, bytes]:
-        """Return what the command itself wrote so far."""
+        """Return the command's output so far, without the script's lines and the login shell's greeting."""
         stdout, stderr = self._known.output()
         return script.without_greeting(stdout, self._mark), script.without_marks(stderr, self._mark)
 
     def exceeded_output(self) -> bool:
-        """Tell whether an output is above the command's `most_output`."""
+        """Return whether either output is above the command's `most_output`."""
         return self._known.exceeded_output()
 
     def stop(self) -> bool:
-        """End the lifeline, which stops the command at the other end; False if it was never sent."""
+        """Close the lifeline, which stops the command on the host. False if the command was never sent."""
         if self._ssh is None or not self._released:
             self._close()
             return False
@@ -261,11 +264,11 @@ class _RemoteProcess:
         return True
 
     def at_large(self) -> bool:
-        """Tell whether it may still be at work at the other end."""
+        """Return whether the command may still be running on the host."""
         return self._at_large
 
     def _make_sure(self) -> None:
-        """Look whether the command has ended at the other end, over a new connection if need be; stop it there."""
+        """Check whether the command has ended on the host, over a new connection if needed. Stop it if it has not."""
         begun, host = self._begun, self._host
         if begun is None:
             return

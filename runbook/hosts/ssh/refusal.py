@@ -1,4 +1,4 @@
-"""Why no SSH connection came about, by what ssh printed, and the one command that helps."""
+"""Errors for failed SSH connections: the cause, read from ssh's output, and one command that helps."""
 
 import re
 import shlex
@@ -7,12 +7,12 @@ from runbook.errors import NoConnection
 from runbook.hosts.command import error_line
 from runbook.settings.host import SshAddress
 
-# ssh names the machine whose key it is, which may be a jump host, as its files have it.
+# ssh names the machine of the key as its files do. It may be a jump host.
 _CHANGED = re.compile(r"Host key for (\S+) has changed")
 _OLD_KEY = re.compile(r"^Offending \S+ key in (.+):(\d+)\s*$", re.MULTILINE)
 _UNKNOWN = re.compile(r"No \S+ host key is known for (\S+) and")
 
-# What ssh prints, and what then helps; the first that is found counts.
+# What ssh prints, and what helps. The first match counts.
 _HELP = (
     ("Host key verification failed", "compare its key with the one you expect, and accept it: {accept}"),
     ("Permission denied", "let the host know your key, or load it into the agent: ssh-add; then try: {ssh}"),
@@ -21,23 +21,23 @@ _HELP = (
     ("Connection refused", "check that an SSH server listens there: {ssh}"),
     ("Bad configuration option", "use OpenSSH 8.7 or newer; to see yours: ssh -V"),
 )  # fmt: skip
-#: What ssh says where a server took the connection and closed it at once: too many wait there (MaxStartups).
+#: ssh prints this when the server accepted the connection and closed it at once, with too many waiting (MaxStartups).
 _TURNED_AWAY = "kex_exchange_identification"
 
 
 def turned_away(said: str) -> bool:
-    """Tell whether the server had no time for this connection; a later one may come about."""
+    """Return whether the server turned the connection away, so that a later attempt may succeed."""
     return _TURNED_AWAY in said
 
 
 def typed(address: SshAddress, config: tuple[str, ...], *options: str, remote: str = "true") -> str:
-    """Return what a person types to see whether the host answers."""
+    """Return the command to type to see whether the host answers."""
     words = (word for word in address.words if word != "--")
     return shlex.join(("ssh", *config, *(word for each in options for word in ("-o", each)), *words, remote))
 
 
 def refusal(address: SshAddress, config: tuple[str, ...], said: str) -> NoConnection:
-    """Return the error for a connection that did not come about; `said` is what ssh printed."""
+    """Return the error for a failed connection. `said` is the output of ssh."""
     why, help_with = _why(said)
     accept = typed(address, config, "StrictHostKeyChecking=ask")
     return NoConnection(
@@ -47,7 +47,7 @@ def refusal(address: SshAddress, config: tuple[str, ...], said: str) -> NoConnec
 
 
 def runs_nothing(address: SshAddress, config: tuple[str, ...], printed: str) -> NoConnection:
-    """Return the error for a host that lets us in, and then does not run what it is given."""
+    """Return the error for a host that accepts the connection but runs no command."""
     return NoConnection(
         f"{address} takes the connection and runs no command, expected a login shell; it printed:"
         f" {printed or 'nothing'}",

@@ -1,9 +1,9 @@
-"""What runs at the other end of an SSH connection: a small shell script that starts a command and ends with it.
+"""The shell script on the host that starts one command over SSH and ends with it.
 
-It says which process it is and waits; only when that is on record, it is sent the command, with its environment and
-standard input, so that none of them is in an argv on either side. From then on its standard input is a lifeline: when
-that ends, because the connection or the run has died, the command is stopped with all of its process group. Should the
-connection be dead without the server's knowledge, timeout(1) stops it a little after its deadline.
+The script reports its process and waits. Once that is on record, it is sent the command with its environment and
+standard input, so that none of them is in an argv on either side. From then on its standard input is a lifeline. When
+it ends, because the connection or the run has died, the script stops the command's whole process group. If the
+connection is dead and the server does not notice, timeout(1) stops the command `LATE` seconds after its deadline.
 """
 
 import base64
@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 from runbook.hosts.command import Begun, Command
 
-#: Seconds after SIGTERM at which the command is killed, as timeout(1) does it.
+#: Seconds between timeout(1)'s SIGTERM and its SIGKILL.
 KILLED_AFTER = 5
-#: Seconds after its deadline at which the host stops a command by itself, if nobody else has.
+#: Seconds after its deadline at which the host stops a command that still runs.
 LATE = 15
 
-# $1 is a word that marks the script's own lines on standard error. No single quote and no line break may be in it, so
-# that every login shell (fish, csh) takes it as it is.
+# $1 is a word that marks the script's own lines. The script must contain no single quote and no line break, so that
+# every login shell (fish, csh) passes it on unchanged.
 _STARTER = (
     "read -r b </proc/sys/kernel/random/boot_id; read -r h </proc/sys/kernel/hostname; read -r s </proc/$$/stat; "
     's=${s##*") "}; set -- "$1" $s; '
@@ -28,11 +28,12 @@ _STARTER = (
     'printf "%s %s %s %s %s %s\\n" "$1" "$$" "${21}" "$h" "$b" "$(readlink /proc/self/ns/pid)" >&2; '
     'read -r n && p=$(head -c "$n") && [ "${#p}" -eq "$n" ] && eval "$(printf %s "$p" | base64 -d)"'
 )
-# No variable of the login shell reaches the command but those that it is sent.
+# Of the login shell's variables only PATH reaches the script. The command's environment is sent to it.
 _CLEAN = 'exec env -i "PATH=$PATH" sh -c "$0" runbook "$1"'
 
-# Not timeout(1) alone is told to stop: a signal at the moment of its fork would end it, and leave its child at work.
-# Before it has its group it may be the shell's own copy still, which swallows a signal: so it is told again.
+# SIGTERM goes to the process group, not only to timeout(1): at the moment of its fork, the signal would end timeout and
+# leave its child running. Without a group yet, the process may still be the forked shell, which swallows the signal.
+# Therefore the signal is repeated.
 _RUNNER = """\
 told() {{ printf '\\n%s %s\\n' {mark} "$1" >&2; exit 0; }}
 {exports}
@@ -59,10 +60,10 @@ told "$s"
 
 
 class Ended(NamedTuple):
-    """How the script ended, as it said: `exit_code` of the command, or why there is none.
+    """The script's report of its end: the command's `exit_code`, or why there is none.
 
-    `trouble` is `folder` or `missing` (its program) for one that was not started, and `stopped` for one whose lifeline
-    ended: its connection may still bring us that.
+    `trouble` is `folder` (no such directory) or `missing` (no such program) if the command was not started, and
+    `stopped` if the lifeline ended. The connection may still deliver that report.
     """
 
     exit_code: int | None
@@ -70,12 +71,12 @@ class Ended(NamedTuple):
 
 
 def starter(mark: str) -> str:
-    """Return the command for the login shell; `mark` must be a word of letters and digits."""
+    """Return the command for the login shell. `mark` must be a word of letters and digits."""
     return shlex.join(("exec", "sh", "-c", _CLEAN, _STARTER, mark))
 
 
 def message(command: Command, environment: Mapping[str, str], mark: str) -> bytes:
-    """Return what is sent to the script: the command, its `environment` and its standard input."""
+    """Return the message for the script: the command, its `environment` and its standard input."""
     given = base64.b64encode(command.stdin or b"").decode("ascii")
     text = _RUNNER.format(
         mark=shlex.quote(mark),
@@ -88,13 +89,13 @@ def message(command: Command, environment: Mapping[str, str], mark: str) -> byte
         argv=shlex.join(command.argv),
         redirected="</dev/null " if command.stdin is None else "",
     )
-    # Only the whole is carried out: its length is checked, and a part of it would not decode to the same.
+    # The script runs only a complete message: it checks the length. A part of the text could be a different command.
     packed = base64.b64encode(text.encode())
     return b"%d\n%s" % (len(packed), packed)
 
 
 def begun(stderr: bytes, mark: str) -> Begun | None:
-    """Return which process the script is, from standard error so far; None before it has said it."""
+    """Return the script's process, read from standard error so far; None before the script has reported it."""
     line = rb"^%s (\d+) (\d+) (\S*) ([0-9a-f-]+ \S+)$" % mark.encode()
     found = re.search(line, stderr, re.MULTILINE) if b"\n" in stderr else None
     if found is None:
@@ -104,12 +105,12 @@ def begun(stderr: bytes, mark: str) -> Begun | None:
 
 
 def without_greeting(stdout: bytes, mark: str) -> bytes:
-    """Return what the command itself wrote to standard output, without what the login shell printed before."""
+    """Return the command's standard output, without the login shell's greeting."""
     return stdout.partition(b"\n%s\n" % mark.encode())[2]
 
 
 def without_marks(stderr: bytes, mark: str) -> bytes:
-    """Return what the command itself wrote to standard error."""
+    """Return the command's standard error, without the script's lines."""
     head = stderr.find(mark.encode())
     begin = stderr.find(b"\n", head) + 1 if head >= 0 else len(stderr)
     end = stderr.rfind(b"\n%s " % mark.encode())
@@ -117,7 +118,7 @@ def without_marks(stderr: bytes, mark: str) -> bytes:
 
 
 def ended(stderr: bytes, mark: str) -> Ended | None:
-    """Return how the script ended; None when it did not say, because it did not come to its end."""
+    """Return the script's report of its end; None when it did not reach its end."""
     found = re.search(rb"\n%s (\d+|folder|missing|stopped)\n" % mark.encode(), stderr)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Errors in a stream of logs, counted by signature: most lines are passed over at the speed of one search."""
+"""Errors in a stream of logs, counted by signature. One fast search skips most lines."""
 
 import re
 from collections import Counter, defaultdict
@@ -9,7 +9,7 @@ import re2  # type: ignore[import-untyped]
 from runbook.production.logs.levels import without_escape_codes
 from runbook.production.logs.lines import LinesOfOne, has_frame
 
-# What differs between two occurrences of one error.
+# The parts that differ between two occurrences of one error.
 _VARIABLE = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
     (re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
@@ -19,8 +19,8 @@ _VARIABLE = (
 _LONGEST_SIGNATURE = 200
 _PREFIX = re.compile(rb"^(?P<container>[\w.-]+)\s*\|\s?(?P<line>.*)$", re.DOTALL)
 _REPLICA = re.compile(r"-\d+$")
-#: Everything without which no line is an error, or begins or ends one (`lines.py`, `levels.py`): a word, a level of one
-#: letter or in numbers, a stack frame, a traceback. Whatever else it finds is looked at, and may be none.
+#: Matches every line that is an error, or begins or ends one (`lines.py`, `levels.py`): a word, a level as one letter
+#: or a number, a stack frame, a traceback. It may match other lines too. A matched line is examined.
 _SUSPECT = re2.compile(
     rb"(?im)err|eror|fata|pani|crit|ftl|pnc|severe|alert|emerg|exception|fail|segmentation|terminate called"
     rb"|rejection|traceback|exc_info|stack_trace|\*\* \(|\+-|\|\s+at \S|^\s+at \S|<\d{1,3}>|[ef]\d{4} \d\d:"
@@ -31,9 +31,9 @@ _SUSPECT = re2.compile(
     _BYTES := re2.Options(),
 )
 _COLOUR = re2.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]", _BYTES)
-#: Lines whose judgement depends on numbers: a level, a priority.
+#: Lines for which numbers may decide: a level, a priority.
 _NUMBERED = re.compile(rb"[{<]")
-# A number that is 0 says "none", and any other one "some"; how many digits it has tells a time.
+# The number 0 means "none", and any other number "some". The count of digits is kept: it tells a time.
 _LONE_ZERO = re.compile(rb"(?<!\d)0(?!\d)")
 _ID = re.compile(rb"\b(?:0x)?[0-9a-f]{8,}\b", re.IGNORECASE)
 _DIGITS = bytes.maketrans(b"0123456789", b"1111111111")
@@ -41,7 +41,7 @@ _MOST_REMEMBERED = 10_000
 
 
 def signature_of(service: str, line: str) -> str:
-    """Return the line without what differs between occurrences, with its service in front.
+    """Return the service and the line without the parts that differ between occurrences.
 
     >>> signature_of("api", "ERROR order 17 failed")
     'api: ERROR order <n> failed'
@@ -53,38 +53,39 @@ def signature_of(service: str, line: str) -> str:
 
 
 class ErrorCounter:
-    """Counts the errors in the output of `docker compose logs`, fed to it in pieces; it keeps no more than a line.
+    """Counts the errors in the output of `docker compose logs`, which is fed to it in pieces.
 
-    Lines that match a pattern of `ignore` do not count. `redact` is called before numbers are taken out, because a
-    secret is not recognised without them.
+    Of the output it keeps the last line of each container, and a limited number of lines to recognize repetitions.
+    Errors that match a pattern of `ignore` do not count. `redact` is called before numbers are replaced, because it
+    does not recognize a secret without them.
     """
 
     def __init__(self, ignore: Sequence[str] = (), redact: Callable[[str], str] = str) -> None:
         self._harmless = [re.compile(pattern) for pattern in ignore]
         self._redact = redact
         self.counts: Counter[str] = Counter()
-        #: The number of lines by container; those without one are under the empty name.
+        #: The number of lines by container. Lines without a container are under the empty name.
         self.lines: Counter[str] = Counter()
         self._containers: defaultdict[str, LinesOfOne] = defaultdict(LinesOfOne)
         self._names: dict[bytes, str] = {}
-        #: What the newest line of each container says, if it was passed over; whose traceback has not ended.
+        #: The newest line of each container, if it was skipped; the containers whose traceback has not ended.
         self._newest: dict[str, bytes] = {}
         self._awaiting: set[str] = set()
-        #: The signatures of lines that differ in numbers alone, and whether they are errors.
+        #: The signatures of lines that differ only in numbers, and whether they are errors.
         self._remembered: dict[tuple[str, bytes], tuple[tuple[str, ...], bool]] = {}
-        #: Lines within a traceback, with the indent of its head, that are no error whatever stands before them, and do
-        #: not end it, to the byte: a release that fails each request writes the same stack again and again.
+        #: Exact lines within a traceback, with the indent of its head, that are not errors, whatever line is before
+        #: them, and do not end it. A release that fails on every request writes the same stack again and again.
         self._within: set[tuple[int | None, bytes]] = set()
         self._rest = b""
 
     def feed(self, piece: bytes) -> None:
-        """Take the next piece, which may end anywhere."""
+        """Count the next piece, which may end anywhere."""
         whole, newline, self._rest = (self._rest + piece).rpartition(b"\n")
         if newline:
             self._block(whole)
 
     def end(self) -> None:
-        """Take what was fed last for a whole line."""
+        """Count the rest of the last piece as a whole line."""
         self._block(self._rest)
         self._rest = b""
 
@@ -110,7 +111,7 @@ class ErrorCounter:
                 looked.newest[name] = at
             at += len(line) + 1
         for name in {self._name(raw) for raw in dict.fromkeys(before)}:
-            # What was looked at is known already.
+            # An examined line is stored as empty: `LinesOfOne` knows it already.
             self._newest[name] = looked.passed_over(name, len(block) + 1, self._newest) or b""
 
     def _look(self, name: str, raw: bytes, at: int, looked: "_Looked") -> None:
@@ -148,7 +149,7 @@ class ErrorCounter:
                 yield signature_of(service, self._redact(error))
 
     def _name(self, raw: bytes) -> str:
-        """The container's name in what stands before the first `|` of a line."""
+        """Return the container's name from the text before the first `|` of a line."""
         name = self._names.get(raw)
         if name is None:
             found = _PREFIX.match(raw + b"|")
@@ -159,7 +160,7 @@ class ErrorCounter:
 
 
 class _Looked:
-    """Which lines of one piece were looked at: of each container the newest, by where it begins."""
+    """The examined lines of one piece: the offset of each container's newest."""
 
     def __init__(self, block: bytes, name_of: Callable[[bytes], str]) -> None:
         self._block = block
@@ -167,9 +168,9 @@ class _Looked:
         self.newest: dict[str, int] = {}
 
     def passed_over(self, name: str, at: int, earlier: Mapping[str, bytes]) -> bytes | None:
-        """The line of the container before the one at `at`, if that was not looked at; a stack frame makes it an error.
+        """Return the container's line before the one at `at`, if it was skipped. A stack frame makes it an error.
 
-        `earlier` has the newest of the pieces before. Empty lines do not stand between.
+        `earlier` has the newest lines of the pieces before. Empty lines are ignored.
         """
         block, end = self._block, at - 1
         while end >= 0:
@@ -187,7 +188,7 @@ def _before_the_bar(line: bytes) -> bytes:
 
 
 def _said(raw: bytes) -> bytes:
-    """The line without its container's name."""
+    """Return the line without its container's name."""
     found = _PREFIX.match(raw)
     return found["line"] if found else raw
 

@@ -1,4 +1,4 @@
-"""The level that a structured log line (JSON, logfmt) gives itself, in words or numbers; escape codes removed."""
+"""The level that a structured log line (JSON, logfmt) states, in words or numbers; and the removal of escape codes."""
 
 import json
 import re
@@ -16,7 +16,7 @@ _ESCAPE_CODES = re.compile(
 )
 _SIGNS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\x9b]|\\(?:u001b|x1b|033|e)\[|#033\[|\^\[\[|\[\d{1,3}[;m]", re.IGNORECASE)
 _LONGEST = 256 * 1024  # characters; a longer line is not parsed
-_DEEPEST = 3  # objects in objects
+_DEEPEST = 3  # levels of nested objects that are searched
 
 _ERRORS = frozenset(
     {
@@ -31,28 +31,28 @@ _OTHERS = frozenset(
         "success",
     }
 )  # fmt: skip
-# Without dots, dashes, underscores, and the @ of Serilog and hclog.
+# Keys without dots, dashes, underscores, and the @ of Serilog and hclog.
 _KEYS = frozenset(
     {
         "level", "lvl", "l", "loglevel", "levelname", "levelno", "levelvalue", "severity", "sev", "severitytext",
         "severitynumber", "priority", "prio",
     }
 )  # fmt: skip
-_FAILURES = ("error", "err", "exception", "exc_info", "stack_trace")  # where no level is given, these are a sign
+_FAILURES = ("error", "err", "exception", "exc_info", "stack_trace")  # signs of an error if there is no level
 _NOTHING = frozenset({"", "0", "none", "null", "nil", "<nil>", "no", "false"})
 _IN_LOGFMT = re.compile(r'(?:^|\s)(?:log[._]?)?(?:level|lvl|severity|sev|levelname|at)="?([A-Za-z]+)"?(?=\s|$)')
 _IS_LOGFMT = re.compile(r"[\w.@-]+=")
 _IN_TORN_JSON = re.compile(r'"(?:[\w@]*\.)?(?:level|severity|levelname|lvl)"\s*:\s*"([A-Za-z]+)"')
-_NO_TEXT = re.compile(r"[\W\dTZ_]*(?:std(?:out|err) [FP] )?")  # a time, say
+_NO_TEXT = re.compile(r"[\W\dTZ_]*(?:std(?:out|err) [FP] )?")  # a time, for example
 
 
 def without_escape_codes(text: str) -> str:
-    """Return `text` without what steers a terminal: colours, titles, and the addresses of links."""
+    """Return `text` without terminal control sequences: colors, titles, and the addresses of links."""
     return _ESCAPE_CODES.sub("", text) if _SIGNS.search(text) else text
 
 
 def level_of(line: str) -> bool | None:
-    """Tell whether a line is an error by its own level; None when it has none.
+    """Return whether a line is an error by its own level; None when it has none.
 
     >>> level_of('{"level": "error", "msg": "x"}'), level_of("level=info msg=x"), level_of("hello")
     (True, False, None)
@@ -67,7 +67,7 @@ def level_of(line: str) -> bool | None:
             level = _of_object(found)
         if _NO_TEXT.fullmatch(line, 0, brace):
             return True if level is None and found and _tells_of_a_failure(found) else level
-        if level:  # if not, the text before it may still be an error
+        if level:  # otherwise the text before the JSON may be an error
             return True
     written = _IN_LOGFMT.search(line)
     level = _of_word(written[1]) if written else None

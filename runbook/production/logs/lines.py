@@ -1,4 +1,4 @@
-"""Which log lines are errors, in the forms that languages, frameworks and servers write."""
+"""The detection of error lines, in the forms that languages, frameworks and servers write."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from runbook.production.logs.levels import level_of, without_escape_codes
 _LONGEST = 8192  # characters of a line that are searched
 _NAMES = "error|err|eror|fatal|critical|crit|alert|emerg|emergency|panic|severe"
 
-# Words for errors in what is none: a log's own level, an address, a count of zero, an empty field.
+# Error words that mean no error: a log level setting, a path, a count of zero, an empty field.
 _NO_ALARM = re.compile(
     r"""(?i: \blog(?:ging)?[ _.-]?level\b\W*(?:(?:is|set|to|at|now|changed)\W+){0,3}\w+ )
         | (?<!\w)/[^\s"']*
@@ -37,7 +37,7 @@ _ERROR = re.compile(
     re.VERBOSE,
 )
 _ERROR_FIELD = re.compile(r"(?:^|\s)(?:err|error)=\S")
-# A line that calls itself harmless; the words of _ERROR count in it all the same.
+# A line that calls itself harmless. The words of _ERROR still count in it.
 _MILD = re.compile(
     r"(?<!\w)(?:TRACE|DEBUG|DBG|INFO|INF|NOTICE|WARN|WARNING|WRN)(?!\w)|^\W*(?i:trace|debug|info|notice|warn(?:ing)?)\b"
     r"|[Ww]arning:"
@@ -54,31 +54,31 @@ _NOT_THROWN = re.compile(r"Caused by|Suppressed:|\.\.\. |\S*Thread\.State|\"")
 
 
 class LinesOfOne:
-    """The lines of one container in order: whether a line is an error may depend on those before it."""
+    """The lines of one container, in order. Whether a line is an error may depend on earlier ones."""
 
     def __init__(self) -> None:
-        self._last_awaited: int | None = None  # of a traceback: how far its head is indented
-        self._before: str | None = None  # the line before, unless it was an error or a frame
+        self._last_awaited: int | None = None  # the indent of an open traceback's head
+        self._before: str | None = None  # the previous line, unless it was an error or a frame
 
     @property
     def awaits(self) -> bool:
-        """Tell whether a traceback has begun, and its last line has not come."""
+        """Whether a traceback has begun and its last line has not come."""
         return self._last_awaited is not None
 
     @property
     def indent(self) -> int | None:
-        """How far the head of that traceback is indented; None without one."""
+        """The indent of that traceback's head; None without one."""
         return self._last_awaited
 
     def passed_over(self, line: str | None) -> None:
-        """Take a line that is known to be no error and no part of a traceback; None for one that is an error."""
+        """Note a line that neither is an error nor begins or ends a traceback; None for one that is an error."""
         if line is None:
             self._before = None
         elif parts := without_escape_codes(line).splitlines():
             self._before = parts[-1]
 
     def errors_in(self, line: str) -> Iterator[str]:
-        """Yield the errors that `line` completes: itself, or the line before, when a stack frame follows it."""
+        """Yield the errors that `line` completes: the line itself, or the previous one if this is a stack frame."""
         for part in without_escape_codes(line).splitlines():
             before, self._before = self._before, None
             if raised := self._raised(part):
@@ -91,7 +91,7 @@ class LinesOfOne:
                 yield before
 
     def _raised(self, line: str) -> str | None:
-        # The last line of a traceback, whatever the exception's class is called.
+        # The last line of a traceback, whatever the name of the exception's class.
         if _OF_A_GROUP.match(line):
             self._last_awaited = 0
             return None
@@ -106,7 +106,7 @@ class LinesOfOne:
 
 
 def is_error(line: str) -> bool:
-    """Tell whether a line (without escape codes) is an error by itself.
+    """Return whether a line (without escape codes) is an error, regardless of other lines.
 
     >>> is_error("ERROR: disk full"), is_error("0 errors found")
     (True, False)
@@ -123,7 +123,7 @@ def is_error(line: str) -> bool:
 
 
 def has_frame(line: str) -> bool:
-    """Tell whether there is a stack frame of Java, Node or .NET in a line: its meaning hangs on the line before.
+    """Return whether a line has a stack frame of Java, Node or .NET. Its meaning depends on the previous line.
 
     >>> has_frame("  at handler (app.js:3:1)")
     True

@@ -12,9 +12,9 @@ from runbook.production.logs.counter import ErrorCounter
 from runbook.settings.application import LogSettings
 
 _MOST_BYTES = 64 << 20
-_PIECE = 256 << 10  # bytes that are counted at once
+_PIECE = 256 << 10  # bytes passed to the counter at once
 _UNITS = {"s": 1, "m": 60, "h": 3600}
-_MOST_LINES = 50_000  # of each container: a release that floods its log must not delay its own rollback
+_MOST_LINES = 50_000  # per container: a release that floods its log must not delay its own rollback
 _WHERE_LOGS_GO = (
     "find out where its logs go and read them there; logs.services names the services whose logs can be read here"
 )
@@ -24,7 +24,7 @@ _WHERE_LOGS_GO = (
 class LogErrors:
     """Errors in logs: occurrences by signature (service and message without variable parts).
 
-    `cut` names the containers of which only the newest lines were read.
+    `cut` names the containers whose logs were not read in full, only their newest lines.
     """
 
     counts: Mapping[str, int]
@@ -42,7 +42,7 @@ class LogErrors:
 
 
 class _Pieces:
-    """Passes the log of one container on in large pieces, each line behind the container's name in `counter`."""
+    """Passes the log of one container to the counter in large pieces, with the container's name before each line."""
 
     def __init__(self, counter: ErrorCounter, name: str) -> None:
         self._counter = counter
@@ -60,12 +60,12 @@ class _Pieces:
         if len(self._rest) >= _PIECE:
             whole, ended, self._rest = self._rest.rpartition(b"\n")
             self._pass_on(whole)
-            # Of an endless line the beginning is kept.
+            # Only the start of an endless line is kept.
             del self._rest[_PIECE:]
             self._in_endless_line = not ended
 
     def end(self) -> None:
-        """Take what has come as a line, if there is any."""
+        """Pass on the rest as a line, if there is any."""
         self._pass_on(self._rest.removesuffix(b"\n"))
         self._rest = bytearray()
 
@@ -83,20 +83,24 @@ class Logs:
         self._redact = redact
 
     def recent(self) -> LogErrors:
-        """Return the errors of the last `logs.window`, of containers that exist. Raises Inconclusive otherwise."""
-        # `docker compose logs` of a service that is not there prints nothing and exits 0.
+        """Return the errors of the last `logs.window`.
+
+        Raises ProductionError when a service has no container. Raises Inconclusive when logs are not kept, cannot be
+        read or are too long, or when no container ever wrote a line.
+        """
+        # `docker compose logs` of a service without containers prints nothing and exits 0.
         containers = self._production.of_services(self._settings.services)
         if unkept := [each.name for each in containers if each.log_driver == "none"]:
             raise Inconclusive(f"no logs are kept of {', '.join(unkept)} (logging driver none)", _WHERE_LOGS_GO)
         counter = ErrorCounter(self._settings.ignore, self._redact)
         since = now_less(int(self._settings.window[:-1]) * _UNITS[self._settings.window[-1]])
         size = 0
-        # The counter tells the service by what it stands behind: its name and a number.
+        # The counter reads the service from the prefix of each line: its name and a number.
         names = {f"{each.service}-{number}": each for number, each in enumerate(containers, 1)}
         for name, each in names.items():
             pieces = _Pieces(counter, name)
             size += self._read(each, pieces, _MOST_BYTES - size, since)
-        # A quiet application is fine; one that never wrote a line logs somewhere else.
+        # A quiet application is fine. One that never wrote a line logs somewhere else.
         unheard = ErrorCounter()
         if not size and not any(self._read(each, _Pieces(unheard, "x-1"), _MOST_BYTES, tail=1) for each in containers):
             raise Inconclusive(
@@ -113,7 +117,7 @@ class Logs:
         since: float | None = None,
         tail: int = _MOST_LINES,
     ) -> int:
-        """Pass one container's log on, and return how many bytes it is."""
+        """Pass on one container's log, and return its size in bytes."""
         try:
             whole = self._production.log_of(container, pieces.take, since=since, tail=tail, most=most)
         except EngineError as error:
@@ -126,10 +130,10 @@ class Logs:
         return pieces.bytes
 
     def check_no_new_errors(self, before: Mapping[str, int] | None) -> Check:
-        """Check that the logs show no error that is not among `before`, which holds counts by signature.
+        """Check that the logs have no error that is not in `before`, which has counts by signature.
 
-        Without `before` (no switch in this run) there must be no error at all. The logs begin with the switch, because
-        it made new containers.
+        Without `before` (no switch in this run) there must be no error at all. The logs begin at the switch, because it
+        created new containers.
         """
 
         def observe() -> Observation:

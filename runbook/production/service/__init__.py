@@ -1,1 +1,1 @@
-"""The application as users meet it: traffic gate, health, metrics, kill switches."""
+"""The application as a service to users: traffic gate, health, metrics, kill switches."""

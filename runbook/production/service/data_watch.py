@@ -1,4 +1,4 @@
-"""The last answers with data: a switch's addresses are asked while it is turned off, until they give none."""
+"""The answers with data at a kill switch's URLs while it is turned off."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,18 +10,18 @@ from runbook.clock import utc_now
 from runbook.hosts.http import unsendable
 from runbook.hosts.signals import signals_blocked
 
-_EVERY = 1.0  # seconds between two rounds: what is switched off may be what overloads the application
+_EVERY = 1.0  # seconds between two rounds; not less, because these URLs may be what overloads the application
 _END_WITHIN = 2.0  # seconds
 
 
 class DataWatch:
-    """Counts the answers of 2xx with a body, at every address, and when the last one came.
+    """Counts the 2xx answers with a body at all URLs, and notes the time of the last one.
 
-    No more than the beginning of an answer is read.
+    Only the beginning of an answer is read.
     """
 
     def __init__(self, urls: Sequence[str], headers: Mapping[str, str], deadline: float) -> None:
-        """`deadline` is the seconds for one step of an exchange."""
+        """`deadline` is in seconds, for one step of an exchange."""
         self._urls = urls
         self._headers = headers
         self._deadline = deadline
@@ -30,7 +30,7 @@ class DataWatch:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Ask meanwhile, in a thread of its own; what goes wrong there goes wrong for nobody else."""
+        """Send the requests in a separate thread within the block. Its errors have no effect outside."""
         over = threading.Event()
         thread = threading.Thread(target=self._work, args=(over,), name="answers with data", daemon=True)
         with signals_blocked():
@@ -43,7 +43,7 @@ class DataWatch:
 
     def _work(self, over: threading.Event) -> None:
         if unsendable(self._headers):
-            return  # the looks that follow say it
+            return  # the later checks report it
         with httpx.Client(timeout=self._deadline, trust_env=False, headers=dict(self._headers)) as client:
             while not over.is_set():
                 for url in self._urls:
@@ -54,15 +54,15 @@ class DataWatch:
         self._asked += 1
         try:
             with client.stream("GET", url) as answer:
-                # A redirect, to a sign-in page say, has a body too.
+                # A redirect (to a sign-in page, say) has a body too.
                 if answer.is_success and next(answer.iter_raw(), b""):
                     self._with_data, self._last = self._with_data + 1, utc_now()
-        except Exception:  # noqa: BLE001, S110 - whatever went wrong, it was no data
+        except Exception:  # noqa: BLE001, S110 - an error is no data
             pass
 
     @property
     def words(self) -> str:
-        """What was seen since the switch was ordered off; empty when nothing was asked."""
+        """The counts in words; empty when no request was sent."""
         if not self._asked:
             return ""
         seen = f"{self._with_data} of {self._asked} answers had data while it was turned"

@@ -1,4 +1,4 @@
-"""Health checks: each container of the application is asked directly, behind the gate."""
+"""Health checks: requests to each container of the application directly, behind the gate."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,12 +21,12 @@ _Judge = Callable[[HttpResponse], Objection | None]
 #: Seconds to wait while an answer may come from an application that is still starting.
 _STARTING = 10.0
 _NOT_MET = "users have not met it yet"
-#: Seconds between two looks at containers of which some do not run: only time shows that nothing starts them.
+#: Seconds between two polls while a container does not run. No event reports that nothing will start it.
 _GIVEN_UP = 0.5
 
 
 class _Steady(NamedTuple):
-    """Which containers, with how many restarts each, are healthy `since` a moment, and when that was last seen."""
+    """Containers with their restart counts, healthy `since` a moment; `seen` is when that was last observed."""
 
     containers: tuple[tuple[str, int], ...]
     since: float
@@ -36,7 +36,7 @@ class _Steady(NamedTuple):
 class Health:
     """The health of the application's services."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - whose health, how it is asked, and what is known of it by itself
+    def __init__(  # noqa: PLR0913, PLR0917 - each is needed
         self,
         production: Production,
         http: HttpClient,
@@ -45,13 +45,13 @@ class Health:
         deadlines: Deadlines,
         undisturbed_since: Callable[[float, Collection[str]], bool] = lambda _moment, _containers: False,
     ) -> None:
-        """`headers` go with each request; without settings nobody is asked.
+        """`headers` go with each request. Without settings no request is sent.
 
-        `undisturbed_since` tells whether the engine would have told of anything that happened to these containers
-        since a moment of `time.monotonic`, and told of nothing.
+        `undisturbed_since` returns whether the engine would have reported any event of these containers since a moment
+        of `time.monotonic`, and reported none.
         """
         self._undisturbed_since = undisturbed_since
-        #: Which containers were seen healthy for as long as it takes, since when, and when that was seen.
+        #: The containers that were last seen healthy for the required time.
         self._steady: list[_Steady] = []
         self._production = production
         self._http = http
@@ -61,13 +61,13 @@ class Health:
         self._keep: Callable[[Container], bool] = lambda _container: True
 
     def of(self, keep: Callable[[Container], bool]) -> "Health":
-        """Return the health of those containers alone that `keep` says are meant."""
+        """Return the health of only the containers for which `keep` returns True."""
         found = copy(self)
-        found._keep = keep  # noqa: SLF001 - its own copy
+        found._keep = keep  # noqa: SLF001 - same class
         return found
 
     def _containers(self, *services: str) -> list[Container]:
-        """The containers that are meant, of these services or of all. Raises ProductionError where one has none."""
+        """Return the kept containers of these services, or of all. Raises ProductionError when a service has none."""
         there = self._production.of_services(services) if services else self._production.application()
         found = [each for each in there if self._keep(each)]
         if missing := {each.service for each in there} - {each.service for each in found}:
@@ -91,14 +91,14 @@ class Health:
         """Check that every container of the rolled-back services is healthy for `deadlines.stable` seconds.
 
         Ids and restart counts must stay the same meanwhile, because a crash loop looks like `running` between two
-        restarts. The check fails at once for a crash loop, and for a container that nothing starts again. What was
-        seen so already counts for as long as the engine tells of nothing that happened to one of these since. `users`
-        says whether they meet it.
+        restarts. The check fails early for a crash loop, and for a container that nothing restarts. Time that was
+        already seen counts if the engine has reported no event of these containers since. `users` says in the next step
+        whether users are affected.
         """
         return self._check_healthy(self._deadlines.stable, users)
 
     def check_healthy_now(self) -> Check:
-        """Check that every container is healthy, for however long; from then on its steadiness counts."""
+        """Check that every container is healthy now. Its stable time counts from then on."""
         return self._check_healthy(0.0, _NOT_MET)
 
     def _check_healthy(self, steadily: float, users: str) -> Check:
@@ -121,7 +121,7 @@ class Health:
             if reasons := stuck.reasons(containers):
                 return Observation(ok=False, seen=f"{'; '.join(reasons)} ({condition})", final=True)
             steady = time.monotonic() - since
-            # What does not run is given up by time; what is not healthy yet gets so by an event.
+            # A container that does not run is given up after a time. One that is not healthy yet gets so by an event.
             again = steadily - steady if good else None if _all_run(containers) else _GIVEN_UP
             stable = good and steady >= steadily
             if stable:
@@ -138,7 +138,7 @@ class Health:
         )
 
     def check_pinned_images(self, release: Release) -> Check:
-        """Check that every rolled-back container runs the pinned digest, whatever its tag says."""
+        """Check that every rolled-back container runs the pinned digest, whatever its tag."""
 
         def observe() -> Observation:
             wanted = {service: self._production.image_id(release.pinned(service)) for service in release.digests}
@@ -165,7 +165,7 @@ class Health:
     def check_ready(self, may_be_false: Collection[str] = ()) -> Check:
         """Check that every api container is ready, by the rule of `health.readiness`.
 
-        Parts in `may_be_false` may be false, and the status may then be 503: old code behind a newer schema.
+        Parts in `may_be_false` may be false, and the status may then be 503: old code on a newer schema.
         """
         if self._given is None:
             return left_out("every container ready", Absent.HEALTH)
@@ -183,7 +183,7 @@ class Health:
         return lambda answer: not_ready(answer, settings.parts, may_be_false, settings.values)
 
     def _ready_by_container(self) -> Check:
-        """Check that the engine calls every api container healthy; one without a health check never is."""
+        """Check that the engine reports every api container healthy. One without a health check never is."""
         stuck = StuckContainers()
 
         def observe() -> Observation:
@@ -205,7 +205,7 @@ class Health:
         )
 
     def is_ready(self) -> bool:
-        """Tell whether every api container is ready now; False when that is not known."""
+        """Return whether every api container is ready now; False when that is unknown."""
         try:
             if self._given is None:
                 containers = self._containers()
@@ -215,10 +215,10 @@ class Health:
             return False
 
     def check_requests_fit(self) -> Check:
-        """Check in the plan that the health requests fit the application, by asking what runs now.
+        """Check in the plan that the health requests fit the application, by sending them to the running release.
 
-        What runs now may be broken: its own error, a `false`, or no answer is the release's fault. An answer that no
-        release would improve (404, a redirect) is the settings' fault, and fails the check.
+        The running release may be broken: an error of its own, a `false` or no answer is the release's fault. An answer
+        that no release would improve (404, a redirect) is the settings' fault and fails the check.
         """
         settings = self._given
         if settings is None:
@@ -266,7 +266,7 @@ class Health:
         )
 
     def _fits(self, container: Container, path: str, judge: _Judge) -> tuple[Waiting, str, str]:
-        """Tell whether another release may answer better, what this one answers, and which setting has to change."""
+        """Return whether another release may answer better, what this one answers, and the setting to change."""
         if container.state != "running":
             return (
                 Waiting.HELPS,
@@ -290,7 +290,7 @@ class Health:
         if error.why is Why.NOT_HTTP and self._settings.scheme == "http" and self._speaks_tls(container, path):
             told = f'{against.words}, and the port speaks TLS (set health.scheme = "https")'
             return Waiting.NEVER, told, "health.scheme"
-        # A healthy container listens somewhere. One without a health check has had as long as a release gets.
+        # A healthy container listens somewhere. So does one without a health check after the time that a release gets.
         up = container.health == "healthy" or (
             container.health == "none"
             and container.running_seconds(self._production.host.now()) >= self._deadlines.healthy
@@ -308,9 +308,9 @@ class Health:
         return True
 
     def is_answering(self, container: Container) -> bool:
-        """Tell whether a container answers at `readiness_path`, whatever it answers; at its own address.
+        """Return whether a container gives any answer at `readiness_path`, at its own address.
 
-        Where nobody is asked, its own health check tells.
+        If the settings ask for no such request, the container's health check decides.
         """
         if self._given is None or self._by_container:
             return container.health in ("healthy", "none")
@@ -321,7 +321,10 @@ class Health:
         return True
 
     def readiness(self) -> dict[str, Any]:
-        """Return the `status` of `readiness_path` now, and its `answer` as JSON, or the reason for none."""
+        """Return the current `status` of `readiness_path` and its `answer` as JSON, or why there is none.
+
+        With readiness by container, `status` is None and `answer` is the container's state.
+        """
         try:
             container = self._containers(self._settings.service)[0]
             if self._by_container:
@@ -367,14 +370,14 @@ class Health:
             return error
 
     def _ask(self, container: Container, path: str, scheme: str | None = None, *, itself: bool = False) -> HttpResponse:
-        # At the first of its addresses that answers; NoAnswer when none does.
+        # Returns the answer of the first address that gives one. Raises NoAnswer when none does.
         scheme, through = scheme or self._settings.scheme, self._settings.through
         if "://" in through and not itself:
             return self._http.get(through.rstrip("/") + path, self._headers)
         worst: NoAnswer | None = None
         for place in self._places(container, published=through == "published" and not itself):
             try:
-                # The certificate names the public host, if anything; the engine vouches for the address.
+                # A certificate would name the public host. The address is right, because the engine gave it.
                 return self._http.get(f"{scheme}://{place}{path}", self._headers, any_certificate=scheme == "https")
             except NoAnswer as error:
                 worst = error if worst is None or _explains(error) > _explains(worst) else worst
@@ -387,7 +390,7 @@ class Health:
         raise worst
 
     def _places(self, container: Container, *, published: bool) -> Sequence[str]:
-        # On its networks, or on the host's, and where its port is published.
+        # The addresses in its networks or the host's, and the published port.
         port = self._settings.port
         addresses = container.addresses
         if container.network_mode == "host":
@@ -412,7 +415,7 @@ def _said(against: Objection | Inconclusive) -> str:
 
 
 def _is_final(stuck: StuckContainers, container: Container, against: Objection | Inconclusive | None) -> bool:
-    # Waiting cannot help: at once, or after what a start may take.
+    # Waiting cannot help: NEVER at once, SELDOM after the time that a start may take.
     waiting = against.waiting if isinstance(against, Objection) else Waiting.HELPS
     long = stuck.lasted(f"{container.id} answers", str(against) if waiting is Waiting.SELDOM else None, _STARTING)
     return waiting is Waiting.NEVER or long

@@ -1,4 +1,4 @@
-"""How a health answer is judged: good, not good yet, or wrong for every release."""
+"""The judgment of health answers: good, not good yet, or wrong for every release."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -12,7 +12,7 @@ from runbook.text import beginning
 
 
 class Waiting(Enum):
-    """Whether waiting can help; seldom where only an application that is still starting may answer so (404, say)."""
+    """Whether waiting can help. Seldom: only an application that is still starting may answer so (404, say)."""
 
     HELPS = "helps"
     SELDOM = "seldom"
@@ -21,7 +21,7 @@ class Waiting(Enum):
 
 @dataclass(frozen=True)
 class Objection:
-    """What is wrong with an answer, whether waiting can help, and which setting to correct otherwise."""
+    """The defect of an answer, whether waiting can help, and the setting to correct otherwise."""
 
     words: str
     waiting: Waiting = Waiting.HELPS
@@ -34,12 +34,12 @@ class Objection:
 
 _HOST = "set health.host_header to a host name that it knows, or health.scheme if the port speaks TLS"
 _MISDIRECTED = (400, 421)
-#: Answered by a server that is overloaded or timed out, not by one that was asked the wrong thing.
+#: Statuses of a server that is overloaded or timed out. The request is not wrong.
 BUSY = (408, 425, 429)
 
 
 def bad_status(answer: HttpResponse) -> Objection | None:
-    """Judge an answer by its status, which must be 200; None when it is."""
+    """Judge an answer by its status, which must be 200. Return None if it is."""
     said = f"HTTP {answer.status}: {_short(answer.body)}"
     if answer.status == 200:
         return None
@@ -76,11 +76,11 @@ def not_ready(
     may_be_false: Collection[str] = (),
     values: Mapping[str, object] | None = None,
 ) -> Objection | None:
-    """Judge a readiness answer; None when it is good.
+    """Judge a readiness answer. Return None if it is good.
 
-    Its status must be 200, or 503 when `may_be_false` has parts. Each part of `required` must be `true`, and no part
-    may be `false` except those in `may_be_false`; missing, null, a number or a word is not good either. `values` has
-    what stands at a path (`checks.database.state`); where only they are asked for, nothing else is looked at.
+    Its status must be 200, or may be 503 if `may_be_false` has parts. Each part in `required` must be `true`; missing,
+    null, a number or a word is not good. No part may be `false` except those in `may_be_false`. `values` maps paths
+    (`checks.database.state`) to required values. With `values` and nothing in `required`, only `values` are checked.
     """
     if answer.status != 200 and not (answer.status == 503 and may_be_false):
         return bad_status(answer)
@@ -135,7 +135,7 @@ def _other_values(
 
 
 def _at(said: object, path: str) -> object:
-    """What stands at a dotted path in JSON; a key with dots in it, and the number in a list, are found as well."""
+    """Return the value at a dotted path in JSON. A top-level key with dots and an index in a list work too."""
     found = said
     if isinstance(said, Mapping) and path in said:
         return said[path]
@@ -150,7 +150,7 @@ def _at(said: object, path: str) -> object:
 
 
 def _same(found: object, wanted: object) -> bool:
-    # In Python, and not in JSON, true is 1.
+    # In Python, unlike in JSON, true equals 1.
     return isinstance(found, bool) is isinstance(wanted, bool) and found == wanted
 
 

@@ -1,4 +1,4 @@
-"""Kill switches: set where production takes them from, and checked inside the containers and at users' URLs."""
+"""Kill switches: set where production reads them, and checked inside the containers and at users' URLs."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from runbook.settings.application import SwitchSettings
 
 
 def choose(switches: Mapping[str, SwitchSettings], asked_for: str | None) -> str:
-    """Return the name of the switch that was asked for, or of the only one. Raises SettingsError otherwise."""
+    """Return the name of the requested switch, or of the only one. Raises SettingsError otherwise."""
     known = ", ".join(sorted(switches)) or "none"
     if asked_for is None and len(switches) == 1:
         return next(iter(switches))
@@ -35,7 +35,7 @@ def choose(switches: Mapping[str, SwitchSettings], asked_for: str | None) -> str
 
 
 def position_of(switch: SwitchSettings, value: str) -> dict[str, Any]:
-    """Return a switch's position as the journal has it: variable, value, `on`, `off` or `other`, owner, reminder."""
+    """Return a switch's position for the journal: variable, value, `on`, `off` or `other`, owner, reminder."""
     states = {switch.off: "off", switch.on: "on"}
     return {
         "variable": switch.variable,
@@ -50,8 +50,8 @@ def position_of(switch: SwitchSettings, value: str) -> dict[str, Any]:
 class Users:
     """How users call the switch's URLs.
 
-    `public_url` has no slash at its end, and is None where the settings have none; `credential` is a user's bearer
-    token; `deadline` is the seconds within which the URLs must follow the switch.
+    `public_url` has no trailing slash; None if the settings have none. `credential` is a user's bearer token.
+    `deadline` is the seconds within which the URLs must follow the switch.
     """
 
     http: HttpClient
@@ -63,7 +63,7 @@ class Users:
 class KillSwitch:
     """One kill switch of one production, to be turned on or off."""
 
-    def __init__(  # noqa: PLR0913 - its parts, and which way it is turned
+    def __init__(  # noqa: PLR0913 - each is needed
         self,
         production: Production,
         env_file: EnvFileOnHost,
@@ -73,7 +73,7 @@ class KillSwitch:
         on: bool,
         store: Store | None = None,
     ) -> None:
-        """`store` is where its value is; None when it is in the env file alone."""
+        """`store` is the secret store of its value; None if only the env file has it."""
         self._production = production
         self._env_file = env_file
         self._settings = settings
@@ -88,11 +88,11 @@ class KillSwitch:
 
     @cached_property
     def _takes_from_store(self) -> StoredSwitch | None:
-        """Its value in the store, when containers take it from there: Compose has no copy of it in the env file."""
+        """The value in the store if containers take it from there, which is so if the env file has no copy."""
         return None if self._stored and self._env_file.read().values.get(self.variable) else self._stored
 
     def check_in_place(self) -> Check:
-        """Check that production's store, or its env file, sets the switch, and that its value can be changed there."""
+        """Check that production's store or env file sets the switch, and that its value can be changed there."""
         if self._stored is None:
             return self.check_in_env_file()
         return self._stored.check(None if self._takes_from_store else self.check_in_env_file())
@@ -110,14 +110,14 @@ class KillSwitch:
         return Check(f"{self.variable} in the env file", observe, next_step)
 
     def set_in_place(self, incident: str) -> Action:
-        """Set the switch in its store, and wherever the env file has it; the old value is kept."""
+        """Set the switch in its store, and in the env file if that has it. The old value is kept."""
         if self._stored is None:
             return self._watched(self.set_in_env_file(incident))
         copy = None if self._takes_from_store else self.set_in_env_file(incident)
         return self._watched(self._stored.turn(incident, copy))
 
     def _watched(self, change: Action) -> Action:
-        """Let the answers with data be counted while it is made, where it turns the switch off."""
+        """Return the change, with the answers with data counted meanwhile if it turns the switch off."""
         blind = self._users.credential is None or self._users.public_url is None
         return change if self._on or blind else replace(change, during=self._data.watching)
 
@@ -144,11 +144,11 @@ class KillSwitch:
         )
 
     def redeploy(self, had: Mapping[str, int], before: Collection[str] = (), *, watched: bool = True) -> Action:
-        """Recreate the switch's services on the release that runs now, whatever the env file's tag.
+        """Recreate the switch's services on the running release, whatever the env file's tag.
 
-        `had` is the number of containers that each service had before; `before` are those containers' ids. What takes
-        the switch from a store looks unchanged to Compose: these containers are recreated by force. Unless it is
-        `watched`, nobody counts the answers with data meanwhile.
+        `had` is the number of containers of each service before, `before` are their ids. A container that takes the
+        switch from a store looks unchanged to Compose and is recreated by force. With `watched`, the answers with data
+        are counted meanwhile.
         """
         production, services = self._production, self.services
         running = production.running_tag(services)
@@ -170,7 +170,7 @@ class KillSwitch:
         return self._watched(change) if watched else change
 
     def check_images_unchanged(self, before: Mapping[str, str]) -> Check:
-        """Check that the services run the images from before; `before` holds image ids by container name."""
+        """Check that the services run the same images as before. `before` has image ids by container name."""
 
         def observe() -> Observation:
             containers = self._production.of_services(self.services)
@@ -182,7 +182,7 @@ class KillSwitch:
         return Check(expected, observe, "somebody deployed meanwhile: find out who", acceptable=False)
 
     def check_reaches_containers(self) -> Check:
-        """Check that changing the switch changes every container of its services in a way that can be seen inside."""
+        """Check that the switch changes every container of its services, and that the change can be seen inside."""
 
         def observe() -> Observation:
             if self._takes_from_store:
@@ -205,7 +205,7 @@ class KillSwitch:
         )
 
     def check_inside_containers(self) -> Check:
-        """Check that every container of its services has what Compose, or the store, gives it for the value."""
+        """Check that every container of its services has what Compose or the store gives it for the value."""
 
         def observe() -> Observation:
             if self._takes_from_store:
@@ -227,9 +227,9 @@ class KillSwitch:
         )
 
     def check_observable(self) -> Check:
-        """Check that the answers at the switch's paths can show its effect: a credential is set, and they can change.
+        """Check that the switch's paths can show its effect: a credential is set, and the answers can change.
 
-        It fails when all paths answer as disabled before the switch is turned off, which would prove nothing later.
+        Fails if all paths answer as disabled before the switch is turned off, because later that would prove nothing.
         """
         if self._users.public_url is None:
             return left_out(f"addresses that show whether {self.variable} has an effect", Absent.PUBLIC_ADDRESS)
@@ -272,10 +272,10 @@ class KillSwitch:
         return {"Authorization": f"Bearer {credential.get_secret_value()}"} if credential else {}
 
     def check_user_paths(self, *, with_credentials: bool) -> Check:
-        """Check that the switch's paths answer as its position says, with or without credentials.
+        """Check that the switch's paths answer according to its position, with or without credentials.
 
-        Off: one of `disabled_statuses`, which 401 is not, since it says who asks and not what is on. On: below 400 with
-        credentials; without them, no server error and no disabled status.
+        Off: one of `disabled_statuses`. By default 401 is not one: it is about the user, not about the switch. On:
+        below 400 with credentials; without them, no server error and no disabled status.
         """
         who = "with" if with_credentials else "without"
         if self._users.public_url is None:

@@ -1,4 +1,4 @@
-"""The metrics page: readable, with a bearer token where it has one, and then refused without it."""
+"""The metrics page: readable, and refused without the bearer token if it has one."""
 
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
@@ -10,7 +10,7 @@ from runbook.settings.absent import Absent
 
 
 class Metrics:
-    """The metrics page; it has no `url` where the settings have none, and no `token` where it is open."""
+    """The metrics page. `url` is None if the settings have none, `token` is None if the page is open."""
 
     def __init__(self, http: HttpClient, url: str | None, token: SecretStr | None, deadline: float) -> None:
         """`deadline` is in seconds."""
@@ -20,7 +20,7 @@ class Metrics:
         self._deadline = deadline
 
     def check_with_token(self) -> Check:
-        """Check that the page has at least one sample in Prometheus' text format when asked with the token, if any."""
+        """Check that the page, requested with the token if any, has at least one sample in Prometheus' text format."""
         url, token = self._url, self._token
         if url is None:
             return left_out("a page of metrics", Absent.METRICS)

@@ -1,4 +1,4 @@
-"""A kill switch whose value is in a secret store: set and read back there, and seen in the containers that take it."""
+"""A kill switch whose value is in a secret store: set and read back there, and checked inside the containers."""
 
 import posixpath
 import time
@@ -15,7 +15,7 @@ from runbook.secrets.stores.host_file import HostFile
 from runbook.secrets.stores.store import MOST_BYTES, Found, Store
 from runbook.settings.application import SwitchSettings
 
-# A store of several machines may give the old value for a moment; in seconds.
+# Seconds to read the value back, and between attempts: a store of several machines may return the old value at first.
 _READ_BACK, _AGAIN = 5.0, 0.2
 _MOUNTED_AT = {"secrets": "/run/secrets", "configs": "/"}
 
@@ -30,7 +30,7 @@ class StoredSwitch:
         self._value = value
 
     def check(self, copy: Check | None) -> Check:
-        """Check that the store has it, and what is known of whether it may be set; `copy` is that of the env file."""
+        """Check that the store has the switch, and tell whether it may be set. `copy` is the check of the env file."""
 
         def observe() -> Observation:
             value = self._store.read().value.get_secret_value()
@@ -42,13 +42,13 @@ class StoredSwitch:
         )
 
     def is_turned(self) -> bool:
-        """Tell whether the store has the value that is wanted."""
+        """Return whether the store has the wanted value."""
         return self._store.read().value.get_secret_value() == self._value
 
     def turn(self, incident: str, copy: Action | None) -> Action:
-        """Set it, unless somebody else changes it meanwhile, and keep the old one as `.runbook/INCIDENT.VARIABLE`.
+        """Set the value, unless somebody else changes it meanwhile.
 
-        `copy` sets what the env file says, afterwards.
+        The old value is kept as `.runbook/INCIDENT.VARIABLE`. `copy` then sets the value in the env file.
         """
         seen, name, variable = self._store.read(), self._store.name, self._settings.variable
         old = seen.value.get_secret_value()
@@ -84,7 +84,7 @@ class StoredSwitch:
         try:
             self._store.set(self._value, seen)
         except (Inconclusive, CommandTimedOut):
-            # The answer was lost, and perhaps not the change. Where it was lost too, it is still what was seen.
+            # The answer was lost, but maybe not the change. If the change was lost too, the store still has `seen`.
             if not self.is_turned():
                 self._store.set(self._value, seen)
 
@@ -100,7 +100,7 @@ class StoredSwitch:
             time.sleep(_AGAIN)
 
     def _keep(self, old: str, path: str) -> None:
-        """Keep the old value there, unless an earlier run of the incident has: that one is the older."""
+        """Write the old value to `path`, unless an earlier run of the incident wrote one: that is older."""
         folder, command, host = posixpath.dirname(path), self._production.command, self._production.host
         linked = StoreError(f"{folder} is a symbolic link, so no secret is written there", f"rm {folder}")
         content = old.encode(errors="surrogateescape")
@@ -119,7 +119,7 @@ class StoredSwitch:
     # -- inside the containers -------------------------------------------------------------------------------------
 
     def looks(self) -> dict[str, tuple[str, ...]]:
-        """Return, for each service that takes it from the store, the command that prints it inside a container."""
+        """Return, for each service that takes the value from the store, the command that prints it in a container."""
         if self._settings.inside:
             return dict.fromkeys(self._settings.services, self._settings.inside)
         if isinstance(self._store, HostFile):
@@ -128,7 +128,7 @@ class StoredSwitch:
         return {}
 
     def reaches(self) -> Observation:
-        """Look whether every container of the switch's services shows the value, whatever that is."""
+        """Check that every container of the switch's services shows a value, whichever it is."""
         looks, services = self.looks(), self._settings.services
         if missed := [service for service in services if service not in looks]:
             return Observation(ok=False, seen=f"nothing shows what a container of {', '.join(missed)} takes from there")
@@ -138,15 +138,15 @@ class StoredSwitch:
         return Observation(ok=True, seen="; ".join(told))
 
     def inside(self) -> Observation:
-        """Look whether every container of the switch's services has the value that is wanted."""
+        """Check that every container of the switch's services has the wanted value."""
         looks, containers = self.looks(), self._production.of_services(self._settings.services)
         seen = [self.seen_in(container, looks) for container in containers]
         return Observation(all(good for good, _ in seen), "; ".join(words for _, words in seen))
 
     def seen_in(self, container: Container, looks: Mapping[str, tuple[str, ...]]) -> tuple[bool, str]:
-        """Tell whether a container has the value that is wanted, and say which it has.
+        """Return whether a container has the wanted value, and which value it has, in words.
 
-        Raises Inconclusive when its command does not print one.
+        Raises Inconclusive when its command fails or prints nothing.
         """
         asking = self._production.command("docker", "exec", container.id, *looks[container.service])
         done = self._production.host.run(replace(asking, secret_output=True, most_output=MOST_BYTES))
@@ -161,9 +161,9 @@ class StoredSwitch:
 
 
 def mounts_of(config: Mapping[str, Any], path: str) -> dict[str, str]:
-    """Return where each service has a file of the host inside: as a secret, a config or in a bind mount.
+    """Return the path of a host's file inside each service that has it as a secret, a config or in a bind mount.
 
-    `config` is what `docker compose config` gives.
+    `config` is the output of `docker compose config`.
 
     >>> project = {"secrets": {"mode": {"file": "/srv/mode"}}, "services": {"api": {"secrets": [{"source": "mode"}]}}}
     >>> mounts_of(project, "/srv/mode")
@@ -184,7 +184,7 @@ def mounts_of(config: Mapping[str, Any], path: str) -> dict[str, str]:
 
 
 def _inside(wanted: str, mounted: object) -> str | None:
-    """Where below a mounted path the file is: `.` for the file itself, None when it is not there."""
+    """Return the file's path relative to a mounted path: `.` for the file itself, None when it is not below it."""
     path = None if mounted is None else posixpath.relpath(wanted, posixpath.normpath(unescaped(mounted)))
     return None if path is None or path.split("/")[0] == ".." else path
 

@@ -1,20 +1,20 @@
-"""Container states that do not end by themselves, so that a check fails at once instead of at its deadline."""
+"""Container states that do not end on their own, so that a check fails early and not at its deadline."""
 
 import time
 from collections.abc import Callable, Collection
 
 from runbook.production.containers import Container
 
-#: Nothing starts a container out of these states; one that restarts by itself is `restarting`.
+#: States in which nothing starts a container. One that the engine restarts is `restarting`.
 _STANDS_STILL = ("exited", "created", "paused", "dead", "removing")
-#: Seconds in such a state before a container is given up.
+#: Seconds in one of these states after which a container is given up.
 _SURE = 3.0
 #: Restarts, and seconds since the wait began, after which a container is given up.
 CRASHES, CRASHING = 5, 20.0
 
 
 class StuckContainers:
-    """What one wait has seen of its containers, and since when."""
+    """The conditions that one wait has seen in its containers, and since when."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -22,7 +22,7 @@ class StuckContainers:
         self._first: dict[str, tuple[int, float]] = {}
 
     def lasted(self, thing: str, condition: str | None, seconds: float) -> bool:
-        """Tell whether `thing` has been in `condition` for `seconds`, by repeated calls; None resets it."""
+        """Return whether repeated calls have seen `thing` in `condition` for `seconds`. None resets it."""
         if condition is None:
             self._since.pop(thing, None)
             return False
@@ -33,7 +33,7 @@ class StuckContainers:
         return self._clock() - since >= seconds
 
     def reasons(self, containers: Collection[Container]) -> list[str]:
-        """Return why these containers will not come up by themselves; empty while they may."""
+        """Return why these containers will not come up on their own; empty while they may."""
         return [reason for container in containers if (reason := self._reason(container))]
 
     def _reason(self, container: Container) -> str | None:

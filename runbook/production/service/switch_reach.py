@@ -1,4 +1,4 @@
-"""What a kill switch changes inside a container: Compose is asked for its files with both values of the switch."""
+"""The effect of a kill switch inside containers: Compose renders its files with both values, and they are compared."""
 
 import posixpath
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from runbook.settings.application import SwitchSettings
 
 @dataclass(frozen=True)
 class Effect:
-    """What of a service's containers follows the switch.
+    """The parts of a service that depend on the switch.
 
-    `variables` holds the value that each variable must have; `argv` is what its command must end with, None when the
-    command does not follow; `others` are parts of the service that cannot be seen inside a container.
+    `variables` maps variables to the values that they must have. `argv` is what the command must end with; None when
+    the command does not depend on the switch. `others` are parts that cannot be seen inside a container.
     """
 
     variables: Mapping[str, str]
@@ -29,22 +29,22 @@ class Effect:
 
     @property
     def can_be_seen(self) -> bool:
-        """Tell whether something that follows can be seen inside a container."""
+        """Whether a part that depends on the switch can be seen inside a container."""
         return bool(self.variables) or self.argv is not None
 
     @property
     def words(self) -> str:
-        """What follows, in words."""
+        """The parts that depend on the switch, in words."""
         command = ["its command"] if self.argv is not None else []
         return ", ".join((*self.variables, *command, *(f"its {part}" for part in self.others)))
 
     def seen_in(self, container: Container) -> tuple[bool, str]:
-        """Tell whether a container has all of it, and say what it has."""
+        """Return whether a container has all required values, and what it has, in words."""
         now = {name: container.environment.get(name, "(not set)") for name in self.variables}
         seen = [f"{name}={value}" for name, value in now.items()]
         good = now == dict(self.variables)
         if self.argv is not None:
-            # The image's own entrypoint may come first.
+            # The image's entrypoint may come first.
             there = container.argv[len(container.argv) - len(self.argv) :] == self.argv
             seen.append(f"its command {'as' if there else 'not as'} the switch makes it")
             good = good and there
@@ -52,9 +52,9 @@ class Effect:
 
 
 def effects_of(production: Production, switch: SwitchSettings, value: str, tag: str | None) -> dict[str, Effect]:
-    """Return, for each service that the switch reaches, what must be inside when the switch says `value`.
+    """Return the required effect of `value` on each service that the switch reaches.
 
-    The files are read with `tag` as the release. Raises ProductionError when Compose cannot read them.
+    Compose reads its files with `tag`. Raises ProductionError when it cannot read them.
     """
     other = switch.off if value == switch.on else switch.on
     wanted, changed = (production.services(tag, {switch.variable: each}) for each in (value, other))
@@ -75,8 +75,8 @@ def effects_of(production: Production, switch: SwitchSettings, value: str, tag: 
 
 
 def _handed_over(production: Production, variable: str) -> set[str]:
-    # Services that take the whole env file (`env_file:`) and do not set the variable themselves: Compose reads that
-    # file as it is, whatever the shell says.
+    # Services that take the whole env file (`env_file:`) and do not set the variable themselves. Compose passes the
+    # file's value to them, whatever the shell's variables.
     path = posixpath.normpath(posixpath.join(production.directory, production.project.env_file))
     asking = replace(production.compose("config", "--no-interpolate", "--format", "json"), secret_output=True)
     try:

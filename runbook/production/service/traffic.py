@@ -17,7 +17,7 @@ from runbook.text import beginning
 
 #: Seconds within which the gate and the public URL must agree while nobody changes the gate.
 _AGREED = 5.0
-#: Seconds without an answer after which a request waits, as far as that can be told: users wait meanwhile.
+#: Seconds without an answer after which a request counts as held. Short, because users wait meanwhile.
 _BRIEFLY = 0.3
 _FIND = 'command -v -- "$1" >/dev/null 2>&1 && echo found || echo missing'
 _LOGS = "look at the gateway's and the api's logs"
@@ -25,9 +25,9 @@ _LOGS = "look at the gateway's and the api's logs"
 
 @dataclass(frozen=True)
 class PublicAnswer:
-    """What the public URL answers, in words, and who answers.
+    """The answer of the public URL, in words, and who gave it.
 
-    `status` is 0 without an answer; `location` is where it redirects; `release` is the value of `release_header`.
+    `status` is 0 without an answer. `location` is the target of a redirect. `release` is the value of `release_header`.
     """
 
     seen: str
@@ -38,7 +38,7 @@ class PublicAnswer:
 
 
 class TrafficGate:
-    """The traffic gate of one production. Its state is asked each time, never remembered."""
+    """The traffic gate of one production. Its state is read each time, never cached."""
 
     def __init__(
         self,
@@ -50,8 +50,8 @@ class TrafficGate:
     ) -> None:
         """`deadline` is the seconds that the public URL may take to follow the gate.
 
-        Without settings there is no public URL to look at, and where these have no commands there is no gate.
-        `http_there` asks from a host that is another machine; it is used with `also_from_host`.
+        Without settings there is no public URL. Without commands in the settings there is no gate. `http_there` sends
+        requests from the production host if that is another machine. It is used with `also_from_host`.
         """
         self._production = production
         self._http = http
@@ -67,9 +67,9 @@ class TrafficGate:
         return self._given
 
     def state(self) -> str:
-        """Return `open`, `closed` or `held`, or `none` where there is no gate.
+        """Return `open`, `closed` or `held`; `none` if there is no gate.
 
-        Only a gate that can hold may say that it does. Raises Inconclusive when it says something else.
+        Only a gate that can hold may report `held`. Raises Inconclusive when it reports anything else.
         """
         if self._gate is None:
             return NO_GATE
@@ -85,13 +85,14 @@ class TrafficGate:
 
     @property
     def may_hold(self) -> bool:
-        """Whether the gate can let requests wait."""
+        """Whether the gate can hold requests."""
         return self._gate is not None and self._gate.hold is not None
 
     def public_answer(self, *, held: bool = False) -> PublicAnswer:
-        """Ask the public URL, and tell who answers as far as the answer shows it. No answer, or no URL, is no error.
+        """Request the public URL, and return who answers, as far as the answer shows.
 
-        Where the gate says that it is `held`, a request that nobody answers within a moment waits.
+        Having no URL or no answer raises nothing. If the gate reports `held`, a request without an answer within a
+        moment counts as held.
         """
         if self._given is None:
             return PublicAnswer(Absent.PUBLIC_ADDRESS.seen, By.NOBODY)
@@ -106,7 +107,7 @@ class TrafficGate:
         if header:
             by = By.APPLICATION if header in answer.headers else By.GATEWAY if answer.status >= 500 else By.SOMEBODY
         else:
-            # Without a header that tells who answers, an application's 500 must not pass for a closed gate.
+            # Without a header that identifies the application, its 500 must not count as a closed gate.
             by = By.GATEWAY if answer.status == 503 else By.APPLICATION
         whose = {By.APPLICATION: " from the application", By.SOMEBODY: f" without {name}"}.get(by, "") if header else ""
         seen = f"{self._settings.address} answers {answer.status}{whose}"
@@ -118,7 +119,7 @@ class TrafficGate:
         return self._change(ActionName.PAUSE_TRAFFIC, "user traffic is paused", lambda gate: gate.pause, "closed")
 
     def hold(self) -> Action:
-        """Let user traffic wait, until it is resumed or the gate's deadline for it is over; a closed gate stays so."""
+        """Hold user traffic until it is resumed or the gate's deadline passes. A closed gate stays closed."""
         change = self._change(
             ActionName.HOLD_TRAFFIC, "user traffic is held", lambda gate: gate.hold or gate.pause, "held", "closed"
         )
@@ -141,11 +142,11 @@ class TrafficGate:
         return Action(name, summary, commands, already, resource="traffic gate", new=wanted)
 
     def check_open(self) -> Check:
-        """Check that the gate says open."""
+        """Check that the gate reports open."""
         return self._check_state("open")
 
     def check_paused(self, *, held: bool) -> Check:
-        """Check that the gate says closed or, where requests may be `held` instead, that it holds them."""
+        """Check that the gate reports closed or, if requests may be `held`, held."""
         return self._check_state(*_paused(held=held))
 
     def _check_state(self, *wanted: str) -> Check:
@@ -160,9 +161,9 @@ class TrafficGate:
         return self._check(expected, observe, "look at the gateway by hand")
 
     def check_traffic_paused(self, *, held: bool) -> Check:
-        """Check that the gate says so as for `check_paused`, and that no request reaches the application.
+        """Check that the gate reports paused as for `check_paused`, and that no request reaches the application.
 
-        The public URL answers with the gateway's own error or, while the gate holds, not within a moment.
+        The public URL must answer with the gateway's own error or, while the gate holds, not within a moment.
         """
         if self._gate is None:
             return left_out("traffic paused at the public address", Absent.GATE)
@@ -197,7 +198,7 @@ class TrafficGate:
         return self._check(wanted, lambda: self._from_everywhere(seen_in), _LOGS)
 
     def check_answers(self) -> Check:
-        """Check that the public URL answers below 400, from whichever release."""
+        """Check that the public URL answers below 400, from any release."""
         if self._given is None:
             return left_out("users to be served", Absent.PUBLIC_ADDRESS)
 
@@ -207,7 +208,7 @@ class TrafficGate:
         return Check(f"{self._settings.address} to answer users", observe, _LOGS, self._deadline)
 
     def _from_everywhere(self, seen_in: Callable[[HttpResponse], Observation]) -> Observation:
-        """Ask the public URL from here and, with `also_from_host`, from the host; good when both answers are."""
+        """Request the public URL from here and, with `also_from_host`, from the host. Both answers must be good."""
         address = self._settings.address
         found = seen_in(self._http.get(address))
         seen = f"{address} answers {found.seen}"
@@ -217,7 +218,7 @@ class TrafficGate:
         return Observation(there.ok, f"{seen}, and the host {there.seen}")
 
     def _check(self, expected: str, observe: Callable[[], Observation], next_step: str) -> Check:
-        """Make a check that fails at once when the gate's own container is down and nothing starts it again."""
+        """Return a check that fails early when the gate's container is down and nothing restarts it."""
         service, stuck = self._gate.state.service if self._gate else None, StuckContainers()
 
         def observe_unless_down() -> Observation:
@@ -238,11 +239,12 @@ class TrafficGate:
         return Check(expected, observe if service is None else observe_unless_down, next_step, self._deadline)
 
     def check_consistent(self, api_is_ready: Callable[[], bool]) -> Check:
-        """Check that the gate's own word and the answers of the public URL do not contradict each other.
+        """Check that the gate's report and the public URL's answers do not contradict each other.
 
-        An open gate in front of an application that is down answers like a closed one; that is a contradiction only
-        when `api_is_ready`. Then what `check_serves` will ask for is checked too: no status such as 401 or 404, which
-        no release would change, and the tag of a release that runs, where answers name it. Without a gate this is all.
+        An open gate in front of an application that is down answers like a closed gate. That is a contradiction only
+        when `api_is_ready`. Then the requirements of `check_serves` are checked too: no status such as 401 or 404,
+        which no release would change, and the tag of a running release if answers contain it. Without a gate, only
+        these requirements are checked.
         """
         if self._given is None:
             return left_out("a traffic gate that says what the public address shows", Absent.PUBLIC_ADDRESS)
@@ -250,7 +252,7 @@ class TrafficGate:
         def observe() -> Observation:
             state = self.state()
             if state == "held":
-                # Who asks now waits as users do; an interrupted switch is gone on with all the same.
+                # A request now would wait as users do. An interrupted switch can continue without it.
                 return Observation(ok=True, seen="the gate says held: requests wait, and nobody asks meanwhile")
             public = self.public_answer()
             if public.by is By.NOBODY:
@@ -293,7 +295,7 @@ class TrafficGate:
         )
 
     def _never_served(self, public: PublicAnswer) -> str | None:
-        """Say what to set when no release could answer what `check_serves` asks for; None when one could."""
+        """Return what to set if no release could answer as `check_serves` requires; None if one could."""
         if public.by is not By.APPLICATION:
             return None
         if 400 <= public.status < 500 and public.status not in BUSY:
@@ -312,7 +314,7 @@ class TrafficGate:
         )
 
     def check_commands(self) -> Check:
-        """Check that the programs which pause and resume traffic exist; neither is run."""
+        """Check that the programs that pause, hold and resume traffic exist, without changing the gate."""
         gate = self._gate
         if gate is None:
             return left_out("programs that pause and resume traffic", Absent.GATE)
@@ -320,7 +322,7 @@ class TrafficGate:
         def observe() -> Observation:
             calls = {"pause": gate.pause, "resume": gate.resume} | ({"hold": gate.hold} if gate.hold else {})
             programs = {word: (call.service, call.command[0]) for word, call in calls.items()}
-            # Most gates have one program for all of them.
+            # Most gates have one program for all commands.
             each = {(call.service, call.command[0]): call for call in calls.values()}
             there = {program: self._program_found(call) for program, call in each.items()}
             found = {word: there[program] for word, program in programs.items()}
@@ -337,7 +339,7 @@ class TrafficGate:
         )
 
     def _program_found(self, call: ServiceCommand) -> tuple[bool | None, str]:
-        """Tell whether a command's program exists, None when that shows only by running it; and say so in words."""
+        """Return whether a command's program exists, and that in words. None if only running it would show that."""
         program = call.command[0]
         if call.service is None:
             command = self._production.command("sh", "-c", 'command -v -- "$1"', "sh", program)
@@ -358,7 +360,7 @@ class TrafficGate:
 
 
 def _paused(*, held: bool) -> tuple[str, ...]:
-    """What a gate may say that lets no request through."""
+    """Return the states in which a gate lets no request through."""
     return ("held", "closed") if held else ("closed",)
 
 

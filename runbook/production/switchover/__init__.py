@@ -1,1 +1,1 @@
-"""The switch beside: whether the target may come up beside the failed release, and the commands that do it."""
+"""The switch to the target beside the failed release: the decision, and the commands."""

@@ -1,4 +1,4 @@
-"""How the target takes the failed release's place: beside it or behind a closed gate, as the facts decide."""
+"""The decision how the target replaces the failed release: beside it, or behind a closed gate."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ _MIB = 1 << 20
 
 
 class SwitchMode(StrEnum):
-    """The ways to switch: the target proves itself beside the failed release, or while traffic is paused."""
+    """The ways to switch: the target proves itself beside the failed release, or behind a closed gate."""
 
     BESIDE = "beside"
     BEHIND_CLOSED_GATE = "behind-closed-gate"
 
 
 class Meanwhile(StrEnum):
-    """What happens to traffic while the failed containers are taken out: it waits, is refused, or goes on."""
+    """What happens to traffic while the failed containers are removed: it waits, is refused, or keeps flowing."""
 
     HELD = "held"
     PAUSED = "paused"
@@ -26,7 +26,7 @@ class Meanwhile(StrEnum):
 
 
 class Obstacle(StrEnum):
-    """What keeps the target from coming up beside the failed release."""
+    """The reasons against bringing the target up beside the failed release."""
 
     ASKED_FOR = "asked for"
     SETTING = "setting"
@@ -43,13 +43,13 @@ class Obstacle(StrEnum):
     MEMORY = "memory"
 
 
-#: What a person who sets `switch.mode` to `beside` vouches for; the others hold whatever the settings say.
+#: Obstacles that `switch.mode` = `beside` overrides. The others count whatever the settings say.
 _VOUCHED_FOR = (Obstacle.GATEWAY, Obstacle.MEMORY)
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One obstacle, and what was seen of it, in words."""
+    """One obstacle, and what was seen, in words."""
 
     obstacle: Obstacle
     seen: str
@@ -57,7 +57,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Memory:
-    """The bytes that the containers beside would need, and those that the host has left; None is not known."""
+    """The bytes that the containers beside would need, and the bytes free on the host; None when unknown."""
 
     needed: int | None
     free: int | None
@@ -65,12 +65,13 @@ class Memory:
 
 @dataclass(frozen=True)
 class Circumstances:
-    """The facts on which it is decided.
+    """The facts for the decision.
 
-    `services` are the target's, as Compose gives them; `beside` those that would come up beside the failed release's,
-    `in_turn` those whose containers are stopped before new ones start. `follows` is how the gateway learns of
-    containers (`addresses`, `health`; None is not known), `gate` which commands it has. The strategy `migrates` where
-    it runs a migration, whose time grows with the data.
+    `services` are the target's, as Compose renders them. `beside` are the services that would come up beside the failed
+    release's containers, `in_turn` those whose containers are stopped before new ones start. `follows` is how the
+    gateway learns of containers (`addresses`, `health`; None when unknown). `gate` is whether there is a traffic gate,
+    `may_hold` whether it can hold traffic. `migrates` is whether the strategy runs a migration, whose duration grows
+    with the data.
     """
 
     services: Mapping[str, Mapping[str, Any]]
@@ -80,7 +81,7 @@ class Circumstances:
     migrates: bool = False
     asked_for: str = "auto"
     gate_first: bool = False
-    #: The release in whose place the target comes was being replaced already, in another way.
+    #: Whether the incident changed production before a switch mode was decided.
     begun: bool = False
     restored: tuple[str, ...] = ()
     same_tag: bool = False
@@ -95,7 +96,7 @@ class Circumstances:
 
 @dataclass(frozen=True)
 class Decided:
-    """The mode, what happens to traffic meanwhile, and why: the obstacles, or what was looked at and is none."""
+    """The mode, what happens to traffic meanwhile, the obstacles if any, and the evidence in words."""
 
     mode: SwitchMode
     meanwhile: Meanwhile

@@ -1,4 +1,4 @@
-"""Two releases side by side: which containers are whose, and the commands that start one and take out the other."""
+"""Two releases side by side: the containers of each, and the commands that start one and remove the other."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from runbook.release import Release
 
 
 class Made(Named, Protocol):
-    """A container, now or on record, and the image that it was made from, by name."""
+    """A container, live or on record, with the name of the image from which it was created."""
 
     @property
     def image_name(self) -> str:
@@ -21,10 +21,10 @@ class Made(Named, Protocol):
 
 @dataclass(frozen=True)
 class Pair:
-    """The containers of `numbers`' services: those of the target, and those of the failed release.
+    """The containers of the target and those of the failed release, for the services in `numbers`.
 
-    `numbers` says how many containers each service had before the switch. A container is the target's when it was made
-    from the target's image by name; that it is the pinned digest is checked apart.
+    `numbers` has the number of containers of each service before the switch. A container is the target's if it was
+    created from the target's image by name. The pinned digest is checked separately.
     """
 
     production: Production
@@ -33,16 +33,16 @@ class Pair:
 
     @property
     def target(self) -> list[Container]:
-        """The target's containers, whatever their state, in the order of their numbers."""
+        """The target's containers in any state, by service, number and name."""
         return [each for each in self._all() if self.is_target(each)]
 
     @property
     def failed(self) -> list[Container]:
-        """The failed release's containers, in the same order."""
+        """The failed release's containers in any state, in the same order."""
         return [each for each in self._all() if not self.is_target(each)]
 
     def is_target(self, container: Made) -> bool:
-        """Tell whether a container was made from the target's image."""
+        """Return whether a container was created from the target's image."""
         image = self.release.images.get(container.service)
         return image is not None and image.means(container.image_name)
 
@@ -52,13 +52,13 @@ class Pair:
 
     @property
     def is_up(self) -> bool:
-        """Tell whether the target has as many containers as it is to have, and all of them run."""
+        """Whether the target has the number of containers in `numbers`, all running."""
         target = self.target
         there = {name: sum(each.service == name for each in target) for name in self.numbers}
         return there == dict(self.numbers) and all(each.state == "running" for each in target)
 
     def up_command(self, deadline: float) -> Command:
-        """Return the command that starts the target's containers, and leaves the failed release's as they are."""
+        """Return the command that starts the target's containers and keeps the failed release's unchanged."""
         failed = self.failed
         wanted = {name: n + sum(each.service == name for each in failed) for name, n in self.numbers.items()}
         scale = (part for name, number in wanted.items() for part in ("--scale", f"{name}={number}"))
@@ -73,14 +73,14 @@ class Pair:
         return [each for each in self.failed if each.state not in ("exited", "created", "dead")]
 
     def stop_commands(self, deadline: float) -> tuple[Command, ...]:
-        """Return the command that stops the failed containers within the grace period that Compose gave them."""
+        """Return the command that stops the failed containers, with the grace period that Compose gave them."""
         return self._on_each("stop", self.serving, deadline)
 
     def remove_commands(self, before: Iterable[Made]) -> tuple[Command, ...]:
-        """Return the commands that remove the failed containers, and give the target's their names.
+        """Return the commands that remove the failed containers and give their names to the target's.
 
-        `before` are the containers from before the switch. Where the target's are not there yet, their names are those
-        that Compose will give them.
+        `before` are the containers from before the switch. If the target's containers do not exist yet, the commands
+        use the names that Compose will give them.
         """
         pairs = [pair for name in self.numbers for pair in self._new_names(name, before)]
         renaming = (self.production.command("docker", "rename", old, new) for old, new in pairs)
@@ -104,9 +104,9 @@ class Pair:
         return list(zip(moving, wanted, strict=False))
 
     def _given(self, service: str, failed: Sequence[Container]) -> list[str]:
-        """The names that Compose gives to the next containers of a service; empty where they are not as it makes them.
+        """Return the names that Compose will give to the next containers of a service; empty for names of other forms.
 
-        A number is the label's, which Compose counts on from, and not the one in the name.
+        Compose counts on from the number in the label, not from the one in the name.
         """
         stem = _stem(failed[0].name) if failed else ""
         last = max((each.number for each in failed), default=0)
@@ -119,6 +119,6 @@ def _by_number(name: str) -> tuple[str, int]:
 
 
 def _stem(name: str) -> str:
-    """The name without its number; empty where it has none."""
+    """Return the name without its number; empty if it has none."""
     stem, number = _by_number(name)
     return stem if number else ""
